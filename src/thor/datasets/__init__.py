@@ -1,0 +1,20 @@
+"""THOR's own Kedro datasets: checked NetCDF fields and collections, figures, metrics, tables and models.
+
+All of them write a file beside the old one and rename it, and none puts times or hosts into it.
+"""
+
+from thor.datasets.collections import FieldCollection
+from thor.datasets.ecco import EccoTrainingOcean
+from thor.datasets.fields import FieldDataset
+from thor.datasets.models import ModelDataset
+from thor.datasets.reports import FigureDataset, MetricsDataset, TableDataset
+
+__all__ = [
+    "EccoTrainingOcean",
+    "FieldCollection",
+    "FieldDataset",
+    "FigureDataset",
+    "MetricsDataset",
+    "ModelDataset",
+    "TableDataset",
+]

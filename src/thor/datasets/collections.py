@@ -1,0 +1,172 @@
+"""Folders of NetCDF files, one per key, that are resumed: what has not changed is not computed again."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import xarray as xr
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+from tqdm import tqdm
+
+from thor.contracts import Contract, check, find_contract
+from thor.datasets.atomic import show
+from thor.datasets.fields import read, write
+from thor.errors import DataError
+from thor.fingerprint import ATTRIBUTE
+
+log = logging.getLogger(__name__)
+
+Maker = Callable[[], xr.Dataset]
+
+
+class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str, Callable[[], xr.Dataset]]]):
+    """A folder of NetCDF files ``<key>.nc``; a key may hold ``/`` for subfolders.
+
+    Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes
+    the dataset)}`` and calls the function only where the file's stored fingerprint differs
+    (`thor.fingerprint.fingerprint`); keys no longer produced are removed.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    contract : str, optional
+        Stage whose contract each file keeps, on save and on load.
+    chunks : dict or str, optional
+        Open the files lazily with these dask chunks.
+    metadata : dict, optional
+        For kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        contract: str | None = None,
+        chunks: dict[str, int] | str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._contract: Contract | None = find_contract(contract) if contract else None
+        self._chunks = chunks
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Callable[[], xr.Dataset]]:
+        """Return a reading function for each key, in the order of the keys.
+
+        Raises
+        ------
+        DataError
+            When the folder is missing or holds no file; when called, for a file that breaks its contract.
+        """
+        keys = self._keys()
+        if not keys:
+            state = "holds no NetCDF file" if self._path.is_dir() else "does not exist"
+            raise DataError(
+                f"{show(self._path)}/ {state}. Run the pipeline that writes it (`kedro registry list` names them), "
+                "or check data_root in conf/*/globals.yml."
+            )
+        return {key: self._reader(key) for key in keys}
+
+    def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
+        """Write what changed, keep what did not, remove what is no longer produced.
+
+        Raises
+        ------
+        DataError
+            When nothing is to be saved, a key is no relative path, or a dataset breaks its contract. Files
+            written before that stay and are not made again.
+        """
+        if not data:
+            raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
+        for key in data:
+            self._file(key)
+        counts = {"written": 0, "kept": 0}
+        for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
+            reason = self._why(key, mark)
+            if reason is None:
+                counts["kept"] += 1
+                continue
+            self._write(key, make().assign_attrs({ATTRIBUTE: mark}))
+            counts["written"] += 1
+            log.info("%s/%s written: %s", self._path.name, key, reason)
+        removed = self._remove(set(data))
+        log.info(
+            "%s: %d files written, %d kept, %d removed", self._path.name, counts["written"], counts["kept"], removed
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)} | ({"contract": self._contract.name} if self._contract else {})
+
+    def _exists(self) -> bool:
+        return bool(self._keys())
+
+    def preview(self, nrows: int = 50) -> TablePreview:
+        """Return the keys with their sizes, for kedro-viz."""
+        keys = self._keys()[:nrows]
+        rows = [[key, f"{self._file(key).stat().st_size / 1e6:.2f}"] for key in keys]
+        return TablePreview({"index": list(range(len(rows))), "columns": ["key", "MB"], "data": rows})
+
+    def _keys(self) -> list[str]:
+        files = self._path.rglob("*.nc") if self._path.is_dir() else ()
+        return sorted(
+            file.relative_to(self._path).with_suffix("").as_posix() for file in files if not file.name.startswith(".")
+        )
+
+    def _file(self, key: str) -> Path:
+        path = PurePosixPath(key)
+        if not key or path.is_absolute() or any(part.startswith(".") for part in path.parts):
+            raise DataError(f"{show(self._path)}/: '{key}' cannot name a file; expected words separated by '/'.")
+        return self._path / f"{key}.nc"
+
+    def _reader(self, key: str) -> Callable[[], xr.Dataset]:
+        def load() -> xr.Dataset:
+            file = self._file(key)
+            dataset = read(file, chunks=self._chunks)
+            if self._contract:
+                check(dataset, self._contract, where=show(file))
+            return dataset
+
+        return load
+
+    def _write(self, key: str, dataset: xr.Dataset) -> None:
+        if self._contract:
+            check(dataset, self._contract, where=show(self._file(key)))
+        write(dataset, self._file(key))
+
+    def _why(self, key: str, mark: str) -> str | None:
+        """Return why the file of `key` has to be written, or None."""
+        file = self._file(key)
+        if not file.is_file():
+            return "new"
+        stored = _stored_mark(file)
+        if stored == mark:
+            return None
+        return "what it is made from changed" if stored else "the file there is not a readable one of THOR's"
+
+    def _remove(self, keys: set[str]) -> int:
+        removed = 0
+        for key in self._keys():
+            file = self._file(key)
+            if key in keys:
+                continue
+            if _stored_mark(file) is None:
+                log.warning("%s is not one of THOR's files and was left in place", show(file))
+                continue
+            file.unlink()
+            removed += 1
+            log.info("%s/%s removed: no longer produced", self._path.name, key)
+            for folder in file.relative_to(self._path).parents:
+                if folder != Path(".") and not any((self._path / folder).iterdir()):
+                    (self._path / folder).rmdir()
+        return removed
+
+
+def _stored_mark(file: Path) -> str | None:
+    try:
+        with xr.open_dataset(file, engine="netcdf4", decode_cf=False) as dataset:
+            return dataset.attrs.get(ATTRIBUTE)
+    except (OSError, RuntimeError, ValueError):
+        return None

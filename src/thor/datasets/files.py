@@ -1,0 +1,48 @@
+"""What the datasets of one local file have in common."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from thor.datasets.atomic import show
+from thor.errors import DataError
+
+
+class FileDataset(AbstractDataset[Any, Any]):
+    """A dataset kept in one local file.
+
+    Parameters
+    ----------
+    filepath : str
+        The file; relative paths are taken from the project's folder by Kedro.
+    metadata : dict, optional
+        For kedro-viz: ``{kedro-viz: {layer: ...}}``.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+
+def require(path: Path) -> Path:
+    """Return `path` when there is a file to read.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    if path.is_file():
+        return path
+    kind = "is a folder, not a file" if path.is_dir() else "does not exist"
+    raise DataError(
+        f"{show(path)} {kind}. Run the pipeline that writes it (`kedro registry list` names them), "
+        "or check data_root in conf/*/globals.yml."
+    )

@@ -1,0 +1,148 @@
+"""What people read: figures, metrics and tables, with previews in kedro-viz."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
+
+from thor.datasets.atomic import replacing, show
+from thor.datasets.files import FileDataset, require
+from thor.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+class FigureDataset(FileDataset):
+    """A figure as PNG. Saving takes a matplotlib figure, which it closes, or PNG bytes; loading gives the bytes.
+
+    Parameters
+    ----------
+    filepath : str
+        The file, ``.png``.
+    dpi : int, optional
+        Dots per inch of figures given as matplotlib objects.
+    metadata : dict, optional
+        For kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, dpi: int = 150, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._dpi = dpi
+
+    def load(self) -> bytes:
+        """Return the PNG bytes."""
+        return require(self._filepath).read_bytes()
+
+    def save(self, data: "Figure | bytes") -> None:
+        """Write the figure without date and software version: the same figure gives the same bytes."""
+        content = data if isinstance(data, bytes) else self._draw(data)
+        if not content.startswith(b"\x89PNG"):
+            raise DataError(f"{show(self._filepath)} takes a matplotlib figure or PNG bytes; got other bytes.")
+        with replacing(self._filepath) as temporary:
+            temporary.write_bytes(content)
+
+    def _draw(self, figure: "Figure") -> bytes:
+        if not hasattr(figure, "savefig"):
+            raise DataError(f"{show(self._filepath)} takes a matplotlib figure; got a {type(figure).__name__}.")
+        import matplotlib.pyplot as plt
+
+        buffer = io.BytesIO()
+        try:
+            figure.savefig(buffer, format="png", dpi=self._dpi, metadata={"Software": None})
+        finally:
+            plt.close(figure)
+        return buffer.getvalue()
+
+    def preview(self) -> ImagePreview:
+        """Return the image, for kedro-viz."""
+        return ImagePreview(base64.b64encode(self.load()).decode("ascii"))
+
+
+class MetricsDataset(FileDataset):
+    """Numbers as JSON with sorted keys; NaN, which JSON has not, is written as null."""
+
+    def load(self) -> dict[str, Any]:
+        """Return the metrics; a null comes back as None."""
+        return _parse(require(self._filepath).read_text(encoding="utf-8"), show(self._filepath))
+
+    def save(self, data: Mapping[str, Any]) -> None:
+        """Write the metrics.
+
+        Raises
+        ------
+        DataError
+            For an infinite number or a value JSON cannot hold; the message names its key.
+        """
+        if not isinstance(data, Mapping):
+            raise DataError(f"{show(self._filepath)} takes a dict of metrics; got a {type(data).__name__}.")
+        plain = _plain(data, where=show(self._filepath), key="")
+        with replacing(self._filepath) as temporary:
+            temporary.write_text(json.dumps(plain, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+    def preview(self) -> JSONPreview:
+        """Return the file's text, for kedro-viz."""
+        return JSONPreview(require(self._filepath).read_text(encoding="utf-8"))
+
+
+class TableDataset(FileDataset):
+    """A pandas table as CSV without its index."""
+
+    def load(self) -> "pd.DataFrame":
+        """Return the table.
+
+        Raises
+        ------
+        DataError
+            When the file holds no table.
+        """
+        import pandas as pd
+
+        try:
+            return pd.read_csv(require(self._filepath))
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise DataError(f"{show(self._filepath)} is not a CSV table: {error}. Make it again.") from error
+
+    def save(self, data: "pd.DataFrame") -> None:
+        """Write the table; floats keep all their digits."""
+        if not hasattr(data, "to_csv"):
+            raise DataError(f"{show(self._filepath)} takes a pandas DataFrame; got a {type(data).__name__}.")
+        with replacing(self._filepath) as temporary:
+            data.to_csv(temporary, index=False, lineterminator="\n")
+
+    def preview(self, nrows: int = 20) -> TablePreview:
+        """Return the first rows, for kedro-viz."""
+        table = self.load().head(nrows)
+        return TablePreview(json.loads(table.to_json(orient="split")))
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is not JSON: {error}. Make it again.") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{where} holds a {type(content).__name__}; expected a dict of metrics.")
+    return content
+
+
+def _plain(value: Any, *, where: str, key: str) -> Any:
+    """Return `value` as what JSON knows; NumPy and xarray scalars and arrays become numbers and lists."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item, where=where, key=f"{key}.{name}".lstrip(".")) for name, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, where=where, key=f"{key}[{place}]") for place, item in enumerate(value)]
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        raise DataError(f"{where}: '{key}' is infinite; expected a number, or NaN where there is none.")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise DataError(f"{where}: '{key}' is a {type(value).__name__}; expected a number, text, list or dict.")

@@ -1,0 +1,31 @@
+"""The errors THOR raises on purpose; each message says what, where, what was expected, what came, and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ThorError(Exception):
+    """Anything THOR found wrong and can name; the command line prints its message without a traceback."""
+
+
+class ConfigError(ThorError):
+    """A parameter, catalog entry or environment that cannot be used."""
+
+
+class DataError(ThorError):
+    """A file or field that breaks what the next stage relies on."""
+
+
+class GridError(DataError):
+    """Coordinates, bounds or masks from which no geometry can be built."""
+
+
+class UnitsError(DataError):
+    """Units that are missing or that no declared conversion covers."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest of `choices`, or else the list of valid ones."""
+    choices = sorted(choices)
+    near = get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else f" Valid are: {', '.join(choices)}."

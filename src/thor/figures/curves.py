@@ -1,0 +1,124 @@
+"""Curves and bars: what speaks for a number of clusters, and which terms balance in each regime."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from thor.figures.style import colour_map, letter_panels, new_figure, regime_colours, style
+from thor.variables import variable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE = "#0173B2", "#DE8F05"
+
+
+def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
+    """Return the criteria for the number of clusters against k: means over repeats, and their range as a band.
+
+    Parameters
+    ----------
+    selection : pandas.DataFrame
+        One row for each k and repeat, as from `thor.regimes.cluster_selection`.
+    n_clusters : int
+        The k in use, marked by a line.
+    """
+    areas = [name for name in selection.columns if name.startswith("area_")]
+    panels = [
+        ("Inertia", "squared standard deviations", {"inertia": None}),
+        ("Information criteria", "per cell", {"aic_per_cell": "AIC", "bic_per_cell": "BIC"}),
+        ("Silhouette", "coefficient", {"silhouette": None}),
+        (
+            "Stability of the regimes",
+            "adjusted Rand index",
+            {"stability_seeds": "between seeds", "stability_blocks": "between block bootstraps"},
+        ),
+        ("Area of the large clusters", "share of the area", {name: name.removeprefix("area_") for name in areas}),
+    ]
+    with style():
+        figure = new_figure(8.4, 4.6)
+        axes = list(figure.subplots(2, 3).flat)
+        figure.delaxes(axes.pop())
+        for ax, (title, unit, curves) in zip(axes, panels, strict=True):
+            _draw_curves(ax, selection, curves)
+            ax.axvline(n_clusters, color="0.7", linewidth=0.8, zorder=0)
+            ax.set_title(title)
+            ax.set_xlabel("number of clusters k")
+            ax.set_ylabel(unit)
+        axes[3].set_ylim(0.0, 1.02)
+        axes[4].set_ylim(bottom=0.0)
+        letter_panels(axes)
+        return figure
+
+
+def balance_bars(balances: xr.Dataset) -> "Figure":
+    """Return for each regime the area-weighted mean of each term, with its interval, and the dominant balance.
+
+    Parameters
+    ----------
+    balances : xarray.Dataset
+        As from `thor.regimes.regime_balances`: `mean`, `mean_interval` [m s-2], `best_subset`, `best_m_score`,
+        `area_fraction`.
+    """
+    names = [str(name) for name in balances["regime_name"].values]
+    terms = [str(term) for term in balances["term"].values]
+    n_columns = 3
+    n_rows = -(-len(names) // n_columns)
+    with style():
+        figure = new_figure(9.0, 1.9 * n_rows + 0.3)
+        axes = list(np.atleast_1d(figure.subplots(n_rows, n_columns, sharey=True)).flat)
+        for ax in axes[len(names) :]:
+            figure.delaxes(ax)
+        axes = axes[: len(names)]
+        for ax, name, colour in zip(axes, names, regime_colours(names), strict=True):
+            _draw_balance(ax, balances.sel(regime_name=name), colour)
+            ax.set_title(f"{name}, {100 * float(balances['area_fraction'].sel(regime_name=name)):.0f} % of the area")
+        axes[0].set_yticks(range(len(terms)), [variable(term).label for term in terms])
+        axes[0].invert_yaxis()
+        letter_panels(axes)
+        level = float(balances["bound"][1] - balances["bound"][0])
+        figure.suptitle(
+            f"Area-weighted mean of each term, {level:.0f} % block-bootstrap interval; filled: the dominant balance (M-score)",
+            x=0.01,
+            ha="left",
+            fontsize=8,
+        )
+        return figure
+
+
+def _draw_curves(ax: "Axes", selection: pd.DataFrame, curves: dict[str, str | None]) -> None:
+    grouped = selection.groupby("n_clusters")
+    shades = [BLUE, ORANGE] if len(curves) <= 2 else list(colour_map("cmo.deep")(np.linspace(0.25, 0.95, len(curves))))
+    for (column, label), colour in zip(curves.items(), shades, strict=False):
+        mean, low, high = grouped[column].mean(), grouped[column].min(), grouped[column].max()
+        ax.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
+        ax.plot(mean.index, mean, color=colour, marker="o", markersize=2.5, label=label)
+    if any(curves.values()):
+        ax.legend(ncols=2 if len(curves) > 3 else 1, loc="best" if len(curves) > 3 else "lower left")
+
+
+def _draw_balance(ax: "Axes", balance: xr.Dataset, colour: str) -> None:
+    mean, interval = balance["mean"].values, balance["mean_interval"].transpose("term", "bound").values
+    exponent = int(np.floor(np.log10(np.nanmax(np.abs(mean))))) if np.isfinite(mean).any() else 0
+    scale = 10.0**-exponent
+    dominant = str(balance["best_subset"].values).split(" + ")
+    for row, term in enumerate(map(str, balance["term"].values)):
+        ax.barh(
+            row,
+            mean[row] * scale,
+            height=0.62,
+            facecolor=colour if term in dominant else "white",
+            edgecolor=colour,
+            linewidth=0.9,
+        )
+    # A percentile interval need not hold the mean; error bars cannot be negative.
+    spread = np.maximum(np.abs(interval - mean[:, None]) * (np.sign(interval - mean[:, None]) * [-1, 1] > 0), 0)
+    ax.errorbar(
+        mean * scale, range(len(mean)), xerr=spread.T * scale, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=1.5
+    )
+    ax.axvline(0, color="0.2", linewidth=0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(rf"$10^{{{exponent}}}$ m s$^{{-2}}$   (M = {float(balance['best_m_score']):.2f})")

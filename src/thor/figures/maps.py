@@ -1,0 +1,175 @@
+"""Maps: one equal-area projection, cells drawn as cells, land from the mask, units on every bar."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from thor.figures.style import LAND, colour_map, flags, letter_panels, new_figure, regime_colours, style
+from thor.variables import BUDGET_TERMS, variable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CENTRAL_LONGITUDE = 205.0
+"""The maps are cut at 25E, through Africa, so that no ocean but the Arctic and Southern is split."""
+
+QUANTILE, QUANTILE_OF_TORQUES = 0.98, 0.9
+"""Colour bars span this share of the cells; budget terms have long tails, in which the interior would fade."""
+
+
+def field_maps(dataset: xr.Dataset, names: Sequence[str], *, n_columns: int = 2, title: str | None = None) -> "Figure":
+    """Return a figure with one map for each of the named variables.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset, dims (lat, lon) or (y, x)
+        Fields with units; land as NaN.
+    names : sequence of str
+        Variables known to variables.yml.
+    n_columns : int
+        Maps beside one another.
+    title : str, optional
+        Over all maps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with style():
+        figure, axes = map_panels(len(names), n_columns=n_columns, title=title)
+        for ax, name in zip(axes, names, strict=True):
+            draw_field(ax, dataset[name], dataset)
+        letter_panels(axes)
+        return figure
+
+
+def map_panels(n_panels: int, *, n_columns: int, title: str | None = None) -> "tuple[Figure, list[Axes]]":
+    """Return a figure and its map axes."""
+    from cartopy.crs import EqualEarth
+
+    n_rows = -(-n_panels // n_columns)
+    figure = new_figure(3.9 * n_columns, 2.35 * n_rows + (0.3 if title else 0))
+    projection = EqualEarth(central_longitude=CENTRAL_LONGITUDE)
+    axes = [figure.add_subplot(n_rows, n_columns, i + 1, projection=projection) for i in range(n_panels)]
+    for ax in axes:
+        ax.set_facecolor(LAND)
+        ax.set_global()  # type: ignore[attr-defined]
+        ax.spines["geo"].set_linewidth(0.4)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure, axes
+
+
+def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
+    """Draw one field with its colour bar; signed fields get a symmetric one."""
+    row = variable(str(field.name))
+    values = field.values.astype(float)
+    quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
+    low, high = _limits(values, quantile, signed=row.valid_range[0] < 0)
+    exponent = _exponent(max(abs(low), abs(high)))
+    mesh = _mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
+    mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
+    bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend="both")
+    bar.set_label(units_text(row.units, exponent), fontsize=7)
+    ax.set_title(row.label)
+
+
+def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[str]) -> None:
+    """Draw labels with one colour each and a bar that names them; -1 is left as land."""
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    meanings = flags(labels)
+    order = {value: position for position, value in enumerate(meanings)}
+    position = xr.apply_ufunc(np.vectorize(lambda value: order.get(int(value), np.nan), otypes=[float]), labels)
+    mesh = _mesh(ax, grid, position.values, cmap=ListedColormap(list(colours)))
+    mesh.set_norm(BoundaryNorm(np.arange(len(order) + 1) - 0.5, len(order)))
+    bar = ax.figure.colorbar(
+        mesh, ax=ax, orientation="horizontal", shrink=0.85, aspect=35, pad=0.03, ticks=range(len(order))
+    )
+    bar.ax.set_xticklabels([meaning.replace("_", " ") for meaning in meanings.values()], fontsize=6)
+    bar.ax.tick_params(length=0)
+    ax.set_title(variable(str(labels.name)).label)
+
+
+def regime_map(regimes: xr.Dataset) -> "Figure":
+    """Return the map of regimes beside that of their vote share.
+
+    Parameters
+    ----------
+    regimes : xarray.Dataset
+        `regime` with CF flags, `regime_confidence`.
+    """
+    with style():
+        figure, axes = map_panels(2, n_columns=1)
+        names = list(flags(regimes["regime"]).values())
+        draw_flags(axes[0], regimes["regime"], regimes, colours=regime_colours(names))
+        draw_field(axes[1], regimes["regime_confidence"], regimes)
+        letter_panels(axes)
+        return figure
+
+
+def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
+    """Return maps of the features and of the basins they lie in."""
+    import matplotlib as mpl
+
+    with style():
+        figure, axes = map_panels(len(names) + 1, n_columns=3)
+        for ax, name in zip(axes, names, strict=False):
+            draw_field(ax, features[name], features)
+        present = set(np.unique(features["basin"])) - {-1}
+        basin = features["basin"]
+        kept = {value: meaning for value, meaning in flags(basin).items() if value in present}
+        basin = basin.assign_attrs(
+            flag_values=list(kept),
+            flag_meanings=" ".join(m.replace("_ocean", "").replace("_sea", "") for m in kept.values()),
+        )
+        draw_flags(axes[-1], basin, features, colours=[mpl.colormaps["tab20"](value) for value in kept])
+        axes[-1].figure.axes[-1].tick_params(labelrotation=60)
+        letter_panels(axes)
+        return figure
+
+
+def units_text(units: str, exponent: int = 0) -> str:
+    """Return units for a label, with a power of ten before them and exponents raised."""
+    words = [_raised(word) for word in units.split()] if units != "1" else ["1"]
+    return (rf"$10^{{{exponent}}}$ " if exponent else "") + " ".join(words)
+
+
+def _raised(word: str) -> str:
+    base = word.rstrip("-0123456789")
+    return f"{base}$^{{{word[len(base) :]}}}$" if base and len(base) < len(word) else word
+
+
+def _limits(values: np.ndarray, quantile: float, *, signed: bool) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return -1.0, 1.0
+    if signed:
+        high = float(np.quantile(np.abs(finite), quantile)) or float(np.abs(finite).max()) or 1.0
+        return -high, high
+    low, high = np.quantile(finite, [1 - quantile, quantile])
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def _exponent(largest: float) -> int:
+    exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    return 0 if -2 <= exponent <= 4 else exponent
+
+
+def _mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> Any:
+    from cartopy.crs import PlateCarree
+
+    lat, lon = grid["lat"].values, grid["lon"].values
+    shading = "nearest"
+    if lat.ndim == 1:
+        lat, lon, shading = np.clip(_edges(lat), -90, 90), _edges(lon), "flat"
+    masked = np.ma.masked_invalid(values)
+    return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading=shading, **options)
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    middle = 0.5 * (centres[1:] + centres[:-1])
+    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

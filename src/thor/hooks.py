@@ -1,0 +1,228 @@
+"""What happens around a run: parameters checked first, inputs looked for, a line for each node, a log of everything."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import AbstractDataset
+
+from thor.errors import ConfigError, DataError
+from thor.run_log import RunLog
+
+log = logging.getLogger("thor")
+
+
+class ParameterHooks:
+    """Every parameter group is read into its model before anything else.
+
+    Parameters
+    ----------
+    models : mapping of str to pydantic model, optional
+        Model of each group; without it those of `thor.parameters`.
+    """
+
+    def __init__(self, models: Mapping[str, Any] | None = None) -> None:
+        self._models = models
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
+        from thor.validation import validate
+
+        validate(
+            context.config_loader["parameters"],
+            _project_models() if self._models is None else self._models,
+            find_source=_source_finder(context),
+        )
+
+
+class RunHooks:
+    """Follows one run: which node is at work and what it has in hand, for the console, the log and the failure report.
+
+    Attributes
+    ----------
+    node, dataset : str or None
+        The node at work, and the dataset it is loading or saving.
+    finished : list of str
+        Nodes whose outputs are all saved.
+    log : RunLog or None
+        The run's log, once it is open.
+    """
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last run."""
+        self.node: str | None = None
+        self.dataset: str | None = None
+        self.action = ""
+        self.finished: list[str] = []
+        self.log: RunLog | None = None
+        self.data_root = ""
+        self._total = 0
+        self._started = 0.0
+        self._node_started = 0.0
+        self._unsaved: set[str] = set()
+        self._bar: Any = None
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember where this environment keeps its data."""
+        self._context = context
+        self.data_root = str(context.config_loader["globals"].get("data_root", "data"))
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Open the log, and raise DataError when an input that no node of this run makes is not there."""
+        context, data_root = self._context, self.data_root
+        self.reset()
+        self.data_root = data_root
+        self._started = time.perf_counter()
+        self._total = len(pipeline.nodes)
+        self.log = RunLog(Path(context.project_path) / data_root / "logs")
+        self.log.header(
+            project=Path(context.project_path), parameters=context.config_loader["parameters"], run=run_params
+        )
+        _require_inputs(pipeline.inputs(), catalog)
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=self._total, unit="node", leave=False, disable=None)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
+        """Note that `node` is at work."""
+        self._begin(node)
+        self.action, self.dataset = "loading", dataset_name
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        """Note that `node` computes."""
+        self._begin(node)
+        self.action, self.dataset = "running", None
+
+    @hook_impl
+    def after_node_run(self, node: Any) -> None:
+        """Finish a node without outputs."""
+        if not node.outputs:
+            self._finish(node)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str) -> None:
+        """Note what is being saved."""
+        self.action, self.dataset = "saving", dataset_name
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
+        """Finish the node with its last output."""
+        self._unsaved.discard(dataset_name)
+        if not self._unsaved:
+            self._finish(node)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Say how long it took and close the log."""
+        log.info("%d nodes in %s; results in %s/", len(self.finished), _duration(self._started), self.data_root)
+        self.close()
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Put the full traceback into the log."""
+        self.close(error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close bar and log, with the traceback of `error` in the log."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self.log is not None:
+            if error is not None:
+                self.log.write(f"stopped while {self.action} in node {self.node}", error=error)
+            self.log.close()
+
+    def _begin(self, node: Any) -> None:
+        if self.node == node.name:
+            return
+        self.node, self._unsaved, self._node_started = node.name, set(node.outputs), time.perf_counter()
+        if self._bar is not None:
+            self._bar.set_description(node.name)
+
+    def _finish(self, node: Any) -> None:
+        self.finished.append(node.name)
+        self.node = None
+        if self._bar is not None:
+            self._bar.update()
+        log.info("[%d/%d] %s: %s", len(self.finished), self._total, node.name, _duration(self._node_started))
+
+
+def _project_models() -> Mapping[str, Any]:
+    from thor.parameters import MODELS
+
+    return MODELS
+
+
+def _duration(since: float) -> str:
+    seconds = time.perf_counter() - since
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _require_inputs(names: Iterable[str], catalog: Any) -> None:
+    missing = []
+    for name in sorted(names):
+        if name == "parameters" or name.startswith("params:"):
+            continue
+        dataset = catalog.get(name)
+        if dataset is None:
+            raise ConfigError(f"Dataset '{name}' is in no catalog file. Give it an entry in conf/base/catalog_*.yml.")
+        # A dataset that cannot say whether it is there is asked when it is loaded.
+        if type(dataset)._exists is not AbstractDataset._exists and not dataset.exists():
+            missing.append((name, dataset))
+    if not missing:
+        return
+    name, dataset = missing[0]
+    place = dataset._describe().get("filepath") or dataset._describe().get("path") or type(dataset).__name__
+    makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
+    makers = [key for key in makers if key not in ("__default__", "study")]
+    advice = f"Make it with `kedro run --pipelines {makers[0]}`" if makers else "No pipeline makes it: put it there"
+    others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    raise DataError(
+        f"Input '{name}'{others} is missing: {_relative(place)} does not exist. "
+        f"{advice}, or check data_root in globals.yml."
+    )
+
+
+def _relative(place: Any) -> str:
+    from thor.datasets.atomic import show
+
+    return show(str(place))
+
+
+def _source_finder(context: Any) -> Any:
+    """Return a function that says where a parameter was set: an option, a file of the environment, or one of base."""
+    conf = Path(context.config_loader.conf_source)
+    environment = context.env or context.config_loader.default_run_env
+
+    def find(path: tuple[str, ...]) -> str:
+        if _holds(context._runtime_params or {}, path):
+            return "--params"
+        for folder in dict.fromkeys((environment, context.config_loader.base_env)):
+            for file in sorted((conf / folder).rglob("parameters*.y*ml")):
+                if _holds(yaml.safe_load(file.read_text(encoding="utf-8")), path):
+                    return f"{conf.name}/{file.relative_to(conf)}"
+        return conf.name
+
+    return find
+
+
+def _holds(tree: Any, path: tuple[str, ...]) -> bool:
+    for step in path:
+        if not isinstance(tree, dict) or step not in tree:
+            return False
+        tree = tree[step]
+    return True

@@ -1,0 +1,72 @@
+"""The barotropic vorticity budget: its terms on one side, and whether they close."""
+
+import numpy as np
+import xarray as xr
+
+from thor.errors import DataError
+from thor.variables import BUDGET_TERMS, variable
+
+
+def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) -> xr.Dataset:
+    """Return the five budget terms where the budget is used, with its closure in the attributes.
+
+    Parameters
+    ----------
+    training_ocean : xarray.Dataset
+        Harmonised: the five terms [m s-2], `analysis_mask`, `areacello` [m2], optionally `reference_regime`.
+    closure_tolerance : float
+        Largest allowed rms of the sum of terms, as a share of the largest term's rms.
+
+    Returns
+    -------
+    xarray.Dataset
+        The terms (NaN outside `analysis_mask`), `analysis_mask`, `areacello`, `reference_regime` if there is one;
+        attributes `closure_rms` [m s-2], `closure_tolerance`.
+
+    Raises
+    ------
+    DataError
+        When the budget does not close.
+    """
+    mask = (training_ocean["analysis_mask"] == 1) & _all_finite(training_ocean)
+    budget = training_ocean[[*BUDGET_TERMS]].where(mask)
+    budget["analysis_mask"] = mask.astype("int8").drop_attrs().assign_attrs(variable("analysis_mask").attrs)
+    for name in ("areacello", "reference_regime"):
+        if name in training_ocean:
+            budget[name] = training_ocean[name]
+    require_closed(budget, tolerance=closure_tolerance)
+    budget.attrs |= {
+        "closure_rms": closure_rms(budget),
+        "closure_tolerance": closure_tolerance,
+        "comment": "All terms on one side: their sum is zero up to closure_rms [m s-2].",
+    }
+    return budget
+
+
+def closure_rms(budget: xr.Dataset) -> float:
+    """Return the root mean square [m s-2] of the sum of the five terms over `analysis_mask`, unweighted."""
+    total = sum(_cells(budget, term) for term in BUDGET_TERMS)
+    return float(np.sqrt(np.mean(np.square(total))))
+
+
+def require_closed(budget: xr.Dataset, *, tolerance: float) -> None:
+    """Raise DataError when the rms of the sum exceeds `tolerance` times the largest term's rms."""
+    if not int((budget["analysis_mask"] == 1).sum()):
+        raise DataError("The vorticity budget has no cell: 'analysis_mask' is zero everywhere.")
+    scale = {term: float(np.sqrt(np.mean(np.square(_cells(budget, term))))) for term in BUDGET_TERMS}
+    largest = max(scale, key=scale.__getitem__)
+    rms = closure_rms(budget)
+    if rms > tolerance * scale[largest]:
+        raise DataError(
+            f"The vorticity budget does not close: the sum of the five terms has rms {rms:.3g} m s-2; expected at most "
+            f"{tolerance:g} of the largest term's ({largest}, {scale[largest]:.3g} m s-2). Check the signs (all "
+            "terms on one side), the units and which array is which term."
+        )
+
+
+def _cells(budget: xr.Dataset, term: str) -> np.ndarray:
+    return budget[term].values[budget["analysis_mask"].values == 1]
+
+
+def _all_finite(dataset: xr.Dataset) -> xr.DataArray:
+    return np.isfinite(dataset[[*BUDGET_TERMS]]).to_dataarray().all("variable")

@@ -1,0 +1,116 @@
+"""The ECCO v4 training ocean: the arrays of the published study and an ECCO sea level as one raw dataset.
+
+The released arrays are stored (longitude, latitude) on the regular half-degree grid, from 179.75W and 89.75S.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from scipy.io import loadmat
+
+from thor.errors import ConfigError, DataError
+from thor.ocean.grid import Array, cell_area, with_bounds
+from thor.variables import BUDGET_TERMS, variable
+
+LAT = np.arange(-89.75, 90, 0.5)
+LON = np.arange(-179.75, 180, 0.5)
+
+SURFACE_NAMES = {"SSH": "zos", "oceTAUE": "tauuo", "oceTAUN": "tauvo", "taue": "tauuo", "taun": "tauvo"}
+"""Names in ECCO files on the half-degree grid: monthly means of v4r4 from PO.DAAC, and the time mean of v4r2."""
+
+
+def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, terms: Mapping[str, str]) -> xr.Dataset:
+    """Return the raw ECCO training ocean.
+
+    Parameters
+    ----------
+    arrays : mapping of str to Path
+        The released files by stem: the five terms, `noiseMask`, `kCluster6`, `H_wHFacC`.
+    surface : xarray.Dataset, dims (lat, lon)
+        `zos` [m] and, if known, `tauuo`, `tauvo` [N m-2] on the same grid.
+    terms : mapping of str to str
+        Which released array is which budget term.
+
+    Returns
+    -------
+    xarray.Dataset, dims (lat, lon)
+        `zos`, `deptho`, `areacello`, `sftof`, five budget terms [m s-2], `analysis_mask`, `reference_regime`
+        (-1 where there is none), and the surface stress if it was given.
+    """
+    if set(terms) != set(BUDGET_TERMS):
+        raise ConfigError(f"'terms' must name an array for each of {', '.join(BUDGET_TERMS)}; got {', '.join(terms)}.")
+    ocean = with_bounds(LAT, LON)
+    for name, stem in terms.items():
+        ocean[name] = _field(np.load(arrays[stem]), name)
+    ocean["analysis_mask"] = _field((np.load(arrays["noiseMask"]) == 1).astype("int8"), "analysis_mask")
+    ocean["reference_regime"] = _field(np.load(arrays["kCluster6"]).astype("int8"), "reference_regime")
+    ocean["deptho"] = _field(loadmat(arrays["H_wHFacC"])["val"], "deptho")
+    ocean["areacello"] = (("lat", "lon"), cell_area(ocean), variable("areacello").attrs)
+    ocean["sftof"] = (100.0 * np.isfinite(ocean["deptho"])).assign_attrs(variable("sftof").attrs)
+    for name in surface.data_vars:
+        ocean[name] = surface[name]
+    ocean.attrs = {
+        "title": "ECCO v4r3 barotropic vorticity budget, 1992-2011 mean, with an ECCO sea level",
+        "references": "doi:10.1029/2018EA000519, doi:10.1029/2021MS002496",
+        "comment": "The budget was smoothed over about 3 cells (1.5 degrees) before its release; features are not.",
+    }
+    return ocean
+
+
+def surface_from_files(paths: list[Path]) -> xr.Dataset:
+    """Return the time mean of `zos` (and stress, if there) from ECCO files on the half-degree grid.
+
+    Monthly files are averaged with the length of each month, one file in memory at a time.
+
+    Raises
+    ------
+    DataError
+        When a file is not on the half-degree grid or holds none of the known variables.
+    """
+    total: dict[str, Array] = {}
+    days = 0.0
+    for path in paths:
+        with xr.open_dataset(path) as file:
+            file = file.rename({k: v for k, v in {"latitude": "lat", "longitude": "lon"}.items() if k in file.dims})
+            found = {ours: file[theirs] for theirs, ours in SURFACE_NAMES.items() if theirs in file}
+            if not found:
+                raise DataError(
+                    f"{path} holds {', '.join(map(str, file.data_vars))}; expected {', '.join(SURFACE_NAMES)}."
+                )
+            if not (np.array_equal(file["lat"], LAT) and np.array_equal(file["lon"], LON)):
+                raise DataError(f"{path} is not on ECCO's half-degree grid (360 x 720 from 89.75S, 179.75W).")
+            weights = file["time"].dt.days_in_month if "time" in file.dims else xr.DataArray(1.0)
+            for name, field in found.items():
+                weighted = (field * weights).sum("time", skipna=False) if "time" in field.dims else field * weights
+                total[name] = total.get(name, 0.0) + weighted.transpose("lat", "lon").values.astype(float)
+            days += float(weights.sum())
+    surface = with_bounds(LAT, LON)
+    for name, values in total.items():
+        surface[name] = (("lat", "lon"), values / days, variable(name).attrs)
+    return surface
+
+
+def sea_level_from_feature_table(table: Path, missing: Path) -> xr.Dataset:
+    """Return `zos` from the authors' own feature table (rows: the cells that `missing` leaves, in C order).
+
+    Raises
+    ------
+    DataError
+        When the number of rows is not the number of cells left.
+    """
+    rows, present = np.load(table), ~np.load(missing)
+    if rows.ndim != 2 or len(rows) != present.sum():
+        raise DataError(f"{table} has shape {rows.shape}; expected {int(present.sum())} rows, one for each valid cell.")
+    values = np.full(present.shape, np.nan)
+    values[present] = rows[:, 1]
+    surface = with_bounds(LAT, LON)
+    surface["zos"] = (("lat", "lon"), values, variable("zos").attrs)
+    return surface
+
+
+def _field(stored: np.ndarray, name: str) -> tuple[tuple[str, str], np.ndarray, dict[str, str]]:
+    if stored.shape != (LON.size, LAT.size):
+        raise DataError(f"The released array for '{name}' has shape {stored.shape}; expected {(LON.size, LAT.size)}.")
+    return ("lat", "lon"), np.ascontiguousarray(stored.T), variable(name).attrs

@@ -1,0 +1,100 @@
+"""The vorticity budget of a solved circulation: discrete curls of its momentum terms, none of them a residual."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.ocean.idealized.c_grid import Array, CGrid, FaceField
+from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
+from thor.variables import BUDGET_TERMS
+
+
+@dataclass(frozen=True, eq=False)
+class VorticityBudget:
+    """Budget terms [m s-2], all on one side: they sum to zero.
+
+    Attributes
+    ----------
+    corners : dict of str to ndarray of shape (..., nj, ni)
+        At all corners, coasts included, by the names in `BUDGET_TERMS`, and `bottom_stress_curl`, the part of
+        `wind_stress_curl` that the bottom exerts.
+    cells : dict of str to ndarray of shape (..., nj, ni)
+        The same at T points; NaN where fewer than four corners are wet.
+    cell_mask : ndarray of bool, shape (nj, ni)
+        Cells with four wet corners.
+    """
+
+    corners: dict[str, Array]
+    cells: dict[str, Array]
+    cell_mask: NDArray[np.bool_]
+
+
+def vorticity_budget(
+    model: CirculationModel, circulation: Circulation, stress: FaceField, advection: FaceField
+) -> VorticityBudget:
+    """Return the vorticity budget of a circulation.
+
+    Parameters
+    ----------
+    model : CirculationModel
+        The model that solved it.
+    circulation : Circulation
+    stress : FaceField, [N m-2]
+        The wind stress it was solved with.
+    advection : FaceField, [m2 s-2]
+        The momentum advection it was solved with, zeros for a linear solution.
+    """
+    forces = momentum_terms(model, circulation, stress, advection)
+    corners = {name: model.grid.curl(force) for name, force in forces.items()}
+    cell_mask = cells_with_wet_corners(model.geography.mask)
+    cells = {name: np.where(cell_mask, corners_to_cells(model.grid, term), np.nan) for name, term in corners.items()}
+    return VorticityBudget(corners=corners, cells=cells, cell_mask=cell_mask)
+
+
+def momentum_terms(
+    model: CirculationModel, circulation: Circulation, stress: FaceField, advection: FaceField
+) -> dict[str, FaceField]:
+    """Return the forces whose curls are the budget terms [m2 s-2], each on the model's open faces only."""
+    bottom = model.bottom_stress(circulation.transport)
+    return {
+        "wind_stress_curl": model.wind(stress) + bottom,
+        "planetary_vorticity_advection": model.coriolis(circulation.transport),
+        "bottom_pressure_torque": model.pressure(circulation.ssh),
+        "nonlinear_torque": FaceField(*(m * a for m, a in zip(model.mask, advection, strict=True))),
+        "viscous_torque": model.viscous(circulation.transport),
+        "bottom_stress_curl": bottom,
+    }
+
+
+def corners_to_cells(grid: CGrid, field: Array) -> Array:
+    """Return the area-weighted mean over the four corners of each cell: linear, so a closed budget stays closed."""
+    to_cells = grid.along_j.T @ grid.along_i.T
+    return grid.apply(to_cells, grid.q.area * field) / grid.apply(to_cells, grid.q.area)
+
+
+def cells_with_wet_corners(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return True at cells all of whose four corners are wet: the cell and its eight neighbours are ocean."""
+    wet = wet_corners(mask)
+    wet &= np.roll(wet, 1, axis=1)
+    south = np.zeros_like(wet)
+    south[1:] = wet[:-1]
+    return wet & south
+
+
+def closure(terms: dict[str, Array], where: NDArray[np.bool_] | None = None) -> float:
+    """Return the rms of the sum of the budget terms over the rms of the largest of them [1].
+
+    Parameters
+    ----------
+    terms : dict of str to ndarray of shape (..., nj, ni)
+        Holds at least `BUDGET_TERMS`.
+    where : ndarray of bool, shape (nj, ni), optional
+        Cells to look at; all by default.
+    """
+    stack = np.stack([terms[name] if where is None else terms[name][..., where] for name in BUDGET_TERMS])
+    return float(_rms(stack.sum(0)) / max(_rms(term) for term in stack))
+
+
+def _rms(field: Array) -> float:
+    return float(np.sqrt(np.mean(field**2)))

@@ -1,0 +1,86 @@
+"""Means and spreads over all cells within a great-circle radius, on any grid."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+from tqdm import tqdm
+
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.grid import Array, Grid, unit_vectors
+
+PAIRS_PER_BLOCK = 4_000_000
+"""Neighbour pairs held at once: about 0.2 GB."""
+
+
+def neighbourhood_statistics(
+    fields: Mapping[str, Array], grid: Grid, mask: np.ndarray, *, radii_km: Sequence[float]
+) -> dict[str, Array]:
+    """Return area-weighted means and standard deviations of fields within each radius around each cell.
+
+    Parameters
+    ----------
+    fields : mapping of str to ndarray of shape (n_rows, n_columns)
+        Finite where `mask` is true.
+    grid : Grid
+    mask : ndarray of bool, shape (n_rows, n_columns)
+        Cells that count, and for which the statistics are made.
+    radii_km : sequence of float
+        Great-circle radii [km]; the cell itself always counts.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows, n_columns)
+        `<name>_mean_<radius>km` and `<name>_spread_<radius>km`; NaN outside `mask`.
+    """
+    centres = unit_vectors(grid.lat[mask], grid.lon[mask]).T
+    area = grid.area[mask]
+    names = list(fields)
+    # Centring first keeps the difference of squares accurate.
+    table = np.stack([fields[name][mask] for name in names], axis=1)
+    centre = table.mean(axis=0)
+    table = table - centre
+    out = {}
+    for radius in radii_km:
+        weighted = _sums_within(
+            centres, radius, np.column_stack([area, area[:, None] * table, area[:, None] * table**2])
+        )
+        total, first, second = weighted[:, :1], weighted[:, 1 : 1 + len(names)], weighted[:, 1 + len(names) :]
+        mean = first / total
+        spread = np.sqrt(np.maximum(second / total - mean**2, 0.0))
+        for column, name in enumerate(names):
+            out[f"{name}_mean_{radius:g}km"] = _on_grid(mean[:, column] + centre[column], mask)
+            out[f"{name}_spread_{radius:g}km"] = _on_grid(spread[:, column], mask)
+    return out
+
+
+def _sums_within(centres: Array, radius_km: float, table: Array) -> Array:
+    """Sum the rows of `table` over all points within the radius of each point, in blocks of bounded memory."""
+    tree = cKDTree(centres)
+    chord = 2 * np.sin(min(1e3 * radius_km / EARTH_RADIUS, np.pi) / 2)
+    counts = tree.query_ball_point(centres, chord, return_length=True, workers=-1)
+    blocks = np.searchsorted(np.cumsum(counts), np.arange(PAIRS_PER_BLOCK, counts.sum(), PAIRS_PER_BLOCK))
+    out = np.empty((len(centres), table.shape[1]))
+    starts = np.concatenate([[0], np.unique(blocks + 1), [len(centres)]])
+    for start, stop in tqdm(
+        list(pairwise(starts)),
+        desc=f"cells within {radius_km:g} km",
+        disable=None if len(starts) > 8 else True,
+        leave=False,
+    ):
+        if start == stop:
+            continue
+        pairs = cKDTree(centres[start:stop]).sparse_distance_matrix(tree, chord, output_type="ndarray")
+        # Sorted pairs, so that sums are added in one order whatever the tree does.
+        matrix = csr_array((np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(int(stop - start), len(centres)))
+        matrix.sum_duplicates()
+        out[start:stop] = matrix @ table
+    return out
+
+
+def _on_grid(values: Array, mask: np.ndarray) -> Array:
+    out = np.full(mask.shape, np.nan)
+    out[mask] = values
+    return out

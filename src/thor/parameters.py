@@ -1,0 +1,82 @@
+"""Typed parameters: one model for each pipeline's group, no hidden defaults, no extra keys.
+
+Values live in `conf/base/parameters_<pipeline>.yml`; environments and `--params` override single keys.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from thor.ocean.idealized.settings import OceanSettings
+from thor.regimes.clustering import ClusteringSettings
+
+PositiveKm = Annotated[float, Field(gt=0, le=20_000)]
+
+
+class Parameters(BaseModel):
+    """A parameter group or part of one: extra keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IdealizedOcean(Parameters):
+    """Parameters of `idealized_ocean`."""
+
+    seed: int = Field(ge=0, description="Seed of the hills on the sea floor.")
+    training_ocean: OceanSettings = Field(description="Physical settings of the training ocean.")
+
+
+class DataEngineering(Parameters):
+    """Parameters of `data_engineering`."""
+
+    stress_curl: Literal["surface", "released"] = Field(
+        description="Stress curl feature: of the surface stress, as climate models allow, or the budget's own term."
+    )
+    metric: Literal["spherical", "published"] = Field(
+        description="Geometry of gradients: true, or that of the published study."
+    )
+    reference_density: float = Field(gt=900, lt=1200, description="Reference density of sea water [kg m-3].")
+    closure_tolerance: float = Field(
+        gt=0, lt=1, description="Largest rms of the budget's sum, as a share of the largest term's rms."
+    )
+    extended_features: bool = Field(
+        description="Whether to add J(zos, deptho) and the magnitudes of gradients and Coriolis parameter."
+    )
+    neighbourhood_radii_km: list[PositiveKm] = Field(
+        description="Radii [km] within which means and spreads of features are added."
+    )
+
+
+class ClusterSelection(Parameters):
+    """How the number of clusters is looked into."""
+
+    n_clusters: list[Annotated[int, Field(ge=2)]] = Field(min_length=1, description="Numbers of clusters k to try.")
+    n_repeats: int = Field(ge=1, description="Runs for each k, each with its own seed and bootstrap.")
+    n_breaths: int = Field(ge=0, description="Breaths of each run; fewer than for the regimes will do.")
+    mixture_sample: int = Field(ge=2, description="Cells drawn for the Gaussian mixture.")
+    silhouette_sample: int = Field(ge=2, description="Cells drawn for the silhouette.")
+
+
+class RegimeClustering(Parameters):
+    """Parameters of `regime_clustering`."""
+
+    seed: int = Field(ge=0, description="Seed of all runs, samples and bootstraps.")
+    labels: Literal["clustering", "published"] = Field(
+        description="Whose labels are the regimes: the consensus of the runs, or those given with the budget."
+    )
+    numbering: Literal["physics", "reference"] = Field(
+        description="How regimes are numbered and named: by their stress curl, or as in the labels given with the budget."
+    )
+    runs: ClusteringSettings = Field(description="How the clustering runs are made and combined.")
+    selection: ClusterSelection = Field(description="How the number of clusters is looked into.")
+    n_bootstrap: int = Field(ge=1, description="Resamples of the block bootstrap of the balances.")
+    block_degrees: float = Field(gt=0, le=90, description="Side of a bootstrap block [degrees].")
+    confidence_level: float = Field(gt=0, lt=1, description="Share of resamples inside an interval.")
+
+
+MODELS: dict[str, type[Parameters]] = {
+    "idealized_ocean": IdealizedOcean,
+    "data_engineering": DataEngineering,
+    "regime_clustering": RegimeClustering,
+}
+"""The model of each parameter group."""

@@ -1,0 +1,26 @@
+"""The registered pipelines: one for each folder of `thor.pipelines`, `__default__` and `study`."""
+
+from importlib import import_module
+from importlib.resources import files
+
+from kedro.pipeline import Pipeline
+
+NOT_IN_STUDY = ("idealized_ocean",)
+"""Pipelines that make data instead of studying them."""
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return every pipeline by name; `__default__` is all of them, `study` all that start from given data."""
+    pipelines = {name: import_module(f"thor.pipelines.{name}").create_pipeline() for name in _folders()}
+    study = [pipeline for name, pipeline in pipelines.items() if name not in NOT_IN_STUDY]
+    return pipelines | {
+        "__default__": sum(pipelines.values(), Pipeline([])),
+        "study": sum(study, Pipeline([])),
+    }
+
+
+def _folders() -> list[str]:
+    folder = files("thor").joinpath("pipelines")
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if entry.joinpath("pipeline.py").is_file())

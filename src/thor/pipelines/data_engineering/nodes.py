@@ -1,0 +1,56 @@
+"""Nodes of `data_engineering`."""
+
+import logging
+from typing import Any
+
+import xarray as xr
+
+from thor.parameters import DataEngineering
+from thor.variables import FEATURES
+
+log = logging.getLogger(__name__)
+
+
+def harmonise_training_ocean(raw_training_ocean: xr.Dataset) -> xr.Dataset:
+    """Return the training ocean with canonical names, units, longitudes, mask and sea-level datum."""
+    from thor.ocean.harmonise import harmonise
+
+    ocean = harmonise(raw_training_ocean)
+    log.info("ocean of %.3g km2; %.4f m removed from zos", _area(ocean), ocean["zos"].attrs["removed_mean"])
+    return ocean
+
+
+def compute_vorticity_budget(training_ocean: xr.Dataset, parameters: DataEngineering) -> xr.Dataset:
+    """Return the terms of the budget where it is used."""
+    from thor.ocean.budget import vorticity_budget
+
+    budget = vorticity_budget(training_ocean, closure_tolerance=parameters.closure_tolerance)
+    log.info("budget of %d cells closes to %.2g m s-2", int(budget["analysis_mask"].sum()), budget.attrs["closure_rms"])
+    return budget
+
+
+def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) -> xr.Dataset:
+    """Return the features of every ocean cell."""
+    from thor.ocean.features import feature_names, features
+
+    result = features(
+        training_ocean,
+        stress_curl=parameters.stress_curl,
+        metric=parameters.metric,
+        reference_density=parameters.reference_density,
+        extended=parameters.extended_features,
+        neighbourhood_radii_km=parameters.neighbourhood_radii_km,
+    )
+    log.info("%d features on %d cells", len(feature_names(result)), int(result["valid"].sum()))
+    return result
+
+
+def draw_features(features: xr.Dataset) -> Any:
+    """Draw the eight published features and the basins."""
+    from thor.figures.maps import feature_maps
+
+    return feature_maps(features, FEATURES)
+
+
+def _area(ocean: xr.Dataset) -> float:
+    return float(ocean["areacello"].where(ocean["sftof"] > 0).sum()) / 1e6

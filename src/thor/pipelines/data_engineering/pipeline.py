@@ -1,0 +1,35 @@
+"""From a training ocean as it comes to the budget that is clustered and the features networks see.
+
+raw_training_ocean -> harmonise_training_ocean -> training_ocean
+                        |-> compute_vorticity_budget -> vorticity_budget
+                        |-> compute_features         -> features -> draw_features -> data_engineering_features
+"""
+
+from kedro.pipeline import Node, Pipeline
+
+from thor.pipelines.data_engineering import nodes
+
+PARAMETERS = "params:data_engineering"
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                nodes.harmonise_training_ocean,
+                "raw_training_ocean",
+                "training_ocean",
+                name="harmonise_training_ocean",
+            ),
+            Node(
+                nodes.compute_vorticity_budget,
+                ["training_ocean", PARAMETERS],
+                "vorticity_budget",
+                name="compute_vorticity_budget",
+            ),
+            Node(nodes.compute_features, ["training_ocean", PARAMETERS], "features", name="compute_features"),
+            Node(nodes.draw_features, "features", "data_engineering_features", name="draw_features"),
+        ],
+        tags="data_engineering",
+    )

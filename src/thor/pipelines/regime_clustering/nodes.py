@@ -1,0 +1,110 @@
+"""Nodes of `regime_clustering`."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from thor.parameters import RegimeClustering
+from thor.variables import BUDGET_TERMS
+
+log = logging.getLogger(__name__)
+
+
+def fit_regime_model(vorticity_budget: xr.Dataset, parameters: RegimeClustering) -> Any:
+    """Cluster the budget's terms many times and return the runs, grouped, aligned and named, as a RegimeModel."""
+    from thor.regimes import fit_regimes
+
+    model = fit_regimes(vorticity_budget, settings=parameters.runs, seed=parameters.seed)
+    if parameters.labels == "published" or parameters.numbering == "reference":
+        model = model.aligned_to(vorticity_budget)
+    log.info(
+        "%d runs in %d groups, lowest inertia %.0f", len(model.inertia), 1 + int(model.group.max()), model.inertia.min()
+    )
+    return model
+
+
+def label_regimes(vorticity_budget: xr.Dataset, regime_model: Any, parameters: RegimeClustering) -> xr.Dataset:
+    """Return the regime of every cell with the votes of all runs, or the published labels with the same votes."""
+    if parameters.labels == "published":
+        regimes = regime_model.with_reference_labels(vorticity_budget)
+    else:
+        regimes = regime_model.predict(vorticity_budget)
+    for name in ("areacello", "analysis_mask"):
+        regimes[name] = vorticity_budget[name]
+    confidence = regimes["regime_confidence"].weighted(vorticity_budget["areacello"].fillna(0))
+    log.info("mean vote share of the regimes %.3f (area-weighted)", float(confidence.mean()))
+    return regimes
+
+
+def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeClustering) -> pd.DataFrame:
+    """Return the criteria for each number of clusters and repeat."""
+    from thor.regimes import cluster_selection
+
+    selection = parameters.selection
+    return cluster_selection(
+        vorticity_budget,
+        n_clusters=selection.n_clusters,
+        settings=replace(parameters.runs, n_breaths=selection.n_breaths),
+        seed=parameters.seed,
+        n_repeats=selection.n_repeats,
+        mixture_sample=selection.mixture_sample,
+        silhouette_sample=selection.silhouette_sample,
+        block_degrees=parameters.block_degrees,
+    )
+
+
+def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, parameters: RegimeClustering) -> xr.Dataset:
+    """Return the mean of each term in each regime, its interval, and the dominant balance."""
+    from thor.regimes import regime_balances
+
+    balances = regime_balances(
+        vorticity_budget,
+        regimes,
+        seed=parameters.seed,
+        n_bootstrap=parameters.n_bootstrap,
+        block_degrees=parameters.block_degrees,
+        confidence_level=parameters.confidence_level,
+    )
+    for name, balance in zip(balances["regime_name"].values, balances["best_subset"].values, strict=True):
+        log.info("%s: %s", name, balance)
+    return balances
+
+
+def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime_model: Any) -> dict[str, Any]:
+    """Return how good, how stable and how large the regimes are."""
+    from thor.regimes import clustering_metrics
+
+    metrics = clustering_metrics(vorticity_budget, regimes, regime_model)
+    log.info("stability between consensuses: adjusted Rand index %s", metrics["stability_ari"])
+    return metrics
+
+
+def draw_terms(vorticity_budget: xr.Dataset) -> Any:
+    """Draw the terms that are clustered."""
+    from thor.figures.maps import field_maps
+
+    return field_maps(vorticity_budget, BUDGET_TERMS, title="Barotropic vorticity budget")
+
+
+def draw_regimes(regimes: xr.Dataset) -> Any:
+    """Draw the regimes and their vote share."""
+    from thor.figures.maps import regime_map
+
+    return regime_map(regimes)
+
+
+def draw_balances(regime_balances: xr.Dataset) -> Any:
+    """Draw the mean terms of each regime."""
+    from thor.figures.curves import balance_bars
+
+    return balance_bars(regime_balances)
+
+
+def draw_selection(cluster_selection: pd.DataFrame, parameters: RegimeClustering) -> Any:
+    """Draw the criteria for the number of clusters."""
+    from thor.figures.curves import selection_curves
+
+    return selection_curves(cluster_selection, n_clusters=parameters.runs.n_clusters)

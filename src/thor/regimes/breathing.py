@@ -1,0 +1,197 @@
+"""Breathing k-means, our own: local search over centroids on micro-cells, then Lloyd's iteration on every point.
+
+Plain k-means stops in the first local optimum it meets. A breath leaves it again: a few centroids are added
+where the error is large (breathing in), settled, and as many of the least useful are taken away (breathing
+out); the result is kept when the inertia fell. The idea is Fritzke's (2020, arXiv:2006.15666); two things
+differ here. Places and removals are drawn at random from one generator, so that the search never runs dry,
+and the search happens on a few thousand weighted micro-cells instead of all points, which makes a breath some
+ten times cheaper. Points of a micro-cell lie so close together that partitions of micro-cells and of points
+rank alike; the last word has Lloyd's iteration on all points.
+"""
+
+import warnings
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+COARSE_CELLS = 64
+SEARCH_TOLERANCE = 1e-5
+FINAL_TOLERANCE = 1e-7
+SETTLE_ITERATIONS = 4
+FREEZE_RADIUS = 1.1
+REMOVAL_NOISE = 0.3
+
+
+def breathing_kmeans(
+    points: np.ndarray,
+    *,
+    n_clusters: int,
+    seed: int,
+    n_breaths: int = 350,
+    n_micro: int = 10_000,
+    max_depth: int = 3,
+    weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
+    """Return the centroids and the inertia of one breathing k-means run.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_terms)
+        Standardised points.
+    n_clusters : int
+        Number of centroids.
+    seed : int
+        The same seed gives the same centroids bit for bit: one thread is used, whatever the machine allows.
+    n_breaths : int
+        Trials of adding and removing centroids; 0 leaves k-means++ and Lloyd's iteration.
+    n_micro : int
+        About how many micro-cells the search uses; with no more points than that it uses the points
+        themselves.
+    max_depth : int
+        Most centroids added and removed in one breath; the number is drawn anew each time.
+    weights : ndarray of shape (n_points,), optional
+        Weight of each point, all positive.
+
+    Returns
+    -------
+    centroids : ndarray of shape (n_clusters, n_terms)
+    inertia : float
+        Weighted sum of squared distances to the nearest centroid over all points.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.ones(len(points)) if weights is None else np.asarray(weights, dtype=float)
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Duplicate points leave a centroid empty for a while; the next breath moves it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        cells, cell_weights = points, weights
+        if len(points) > n_micro > n_clusters:
+            cells, cell_weights = micro_cells(points, weights, n_micro=n_micro, rng=rng)
+        centroids = _search(cells, cell_weights, n_clusters, n_breaths, max_depth, rng)
+        centroids, inertia = _lloyd(points, weights, centroids, tolerance=FINAL_TOLERANCE, max_iter=300)
+    return centroids, inertia
+
+
+def micro_cells(
+    points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return about `n_micro` weighted means of neighbouring points: positions (n, n_terms) and weights (n,).
+
+    A coarse k-means splits the points, a finer one splits each part; a part gets micro-cells in proportion to
+    the geometric mean of its weight and its error, so that both crowded and far-flung parts are resolved.
+    """
+    coarse = KMeans(COARSE_CELLS, n_init=1, max_iter=5, random_state=_draw(rng)).fit(points, sample_weight=weights)
+    labels = coarse.labels_
+    errors = np.bincount(
+        labels,
+        weights * ((points - coarse.cluster_centers_[labels]) ** 2).sum(axis=1),
+        minlength=COARSE_CELLS,
+    )
+    shares = np.sqrt(np.bincount(labels, weights, minlength=COARSE_CELLS) * errors)
+    numbers = np.maximum(1, np.rint(n_micro * shares / shares.sum())).astype(int)
+    positions, masses = [], []
+    for part, number in enumerate(numbers):
+        members = np.flatnonzero(labels == part)
+        if len(members) == 0:
+            continue
+        number = min(number, len(members))
+        fine = KMeans(number, init="random", n_init=1, max_iter=5, random_state=_draw(rng))
+        fine_labels = fine.fit_predict(points[members], sample_weight=weights[members])
+        position, mass = _means(points[members], weights[members], fine_labels, number)
+        positions.append(position[mass > 0])
+        masses.append(mass[mass > 0])
+    return np.concatenate(positions), np.concatenate(masses)
+
+
+def _search(
+    cells: np.ndarray,
+    weights: np.ndarray,
+    n_clusters: int,
+    n_breaths: int,
+    max_depth: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return the best centroids of `n_breaths` breaths from one k-means++ start."""
+    start = KMeans(n_clusters, n_init=1, max_iter=100, random_state=_draw(rng)).fit(cells, sample_weight=weights)
+    best, best_inertia = start.cluster_centers_, start.inertia_
+    # Adding more than there are spare cells, or removing from one or two centroids, has no meaning.
+    max_depth = min(max_depth, n_clusters // 2, len(cells) - n_clusters)
+    for _ in range(n_breaths if max_depth > 0 else 0):
+        depth = int(rng.integers(1, max_depth + 1))
+        full = _breathe_in(cells, weights, best, depth, rng)
+        trial = _breathe_out(cells, weights, full, depth, rng)
+        trial, inertia = _lloyd(cells, weights, trial, tolerance=SEARCH_TOLERANCE, max_iter=100)
+        if inertia < best_inertia:
+            best, best_inertia = trial, inertia
+    return best
+
+
+def _breathe_in(
+    cells: np.ndarray, weights: np.ndarray, centroids: np.ndarray, depth: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the centroids and `depth` more, put where the error is, after a few Lloyd iterations."""
+    _, first, _ = _two_nearest(cells, centroids)
+    errors = weights * first
+    if np.count_nonzero(errors) < depth:
+        return centroids
+    added = cells[rng.choice(len(cells), size=depth, replace=False, p=errors / errors.sum())]
+    return _lloyd(cells, weights, np.concatenate([centroids, added]), tolerance=0.0, max_iter=SETTLE_ITERATIONS)[0]
+
+
+def _breathe_out(
+    cells: np.ndarray, weights: np.ndarray, centroids: np.ndarray, depth: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the centroids without `depth` of the least useful ones.
+
+    The utility of a centroid is what the inertia would rise by without it. Close neighbours share their
+    utility and must not go together, so removing one freezes the others near it while others are left.
+    """
+    nearest, first, second = _two_nearest(cells, centroids)
+    utility = np.bincount(nearest, weights * (second - first), minlength=len(centroids))
+    order = np.argsort(utility * np.exp(REMOVAL_NOISE * rng.standard_normal(len(centroids))), kind="stable")
+    distances = cdist(centroids, centroids)
+    np.fill_diagonal(distances, np.inf)
+    near = distances < FREEZE_RADIUS * distances.min(axis=1).mean()
+    frozen = np.zeros(len(centroids), dtype=bool)
+    removed: list[int] = []
+    for candidate in order:
+        if len(removed) < depth and not frozen[candidate]:
+            removed.append(candidate)
+            frozen |= near[candidate]
+    spare = [candidate for candidate in order if candidate not in removed]
+    removed += spare[: depth - len(removed)]
+    return np.delete(centroids, removed, axis=0)
+
+
+def _lloyd(
+    points: np.ndarray, weights: np.ndarray, centroids: np.ndarray, *, tolerance: float, max_iter: int
+) -> tuple[np.ndarray, float]:
+    fitted = KMeans(len(centroids), init=centroids, n_init=1, tol=tolerance, max_iter=max_iter).fit(
+        points, sample_weight=weights
+    )
+    return fitted.cluster_centers_, float(fitted.inertia_)
+
+
+def _two_nearest(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each point's nearest centroid and its squared distances to the nearest and second nearest."""
+    squared = points @ (-2.0 * centroids.T)
+    squared += (centroids**2).sum(axis=1)
+    squared += (points**2).sum(axis=1)[:, None]
+    rows = np.arange(len(points))
+    nearest = squared.argmin(axis=1)
+    first = np.maximum(squared[rows, nearest], 0.0)
+    squared[rows, nearest] = np.inf
+    return nearest, first, np.maximum(squared.min(axis=1), 0.0)
+
+
+def _means(points: np.ndarray, weights: np.ndarray, labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    mass = np.bincount(labels, weights, minlength=number)
+    sums = np.stack([np.bincount(labels, weights * column, minlength=number) for column in points.T], axis=1)
+    return sums / np.where(mass > 0, mass, 1.0)[:, None], mass
+
+
+def _draw(rng: np.random.Generator) -> int:
+    """Return a seed for scikit-learn, which takes no Generator."""
+    return int(rng.integers(2**31 - 1))

@@ -1,0 +1,247 @@
+"""From a vorticity budget to many seeded k-means runs: points, scaling, runs in parallel, labels of any point."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import joblib
+import numpy as np
+import xarray as xr
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from thor.errors import ConfigError, DataError, did_you_mean
+from thor.regimes.breathing import breathing_kmeans
+from thor.variables import BUDGET_TERMS
+
+Algorithm = Literal["breathing", "kmeans"]
+ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteringSettings:
+    """How the runs are made and combined.
+
+    Attributes
+    ----------
+    algorithm : {"breathing", "kmeans"}
+        Our breathing k-means, or scikit-learn's plain k-means as its rival.
+    n_clusters : int
+        k, clusters of each run.
+    n_regimes : int
+        Classes kept: the `n_regimes` - 1 largest clusters and one into which all others are merged.
+    n_runs, n_consensus : int
+        Runs of each independent consensus, and how many consensuses; `n_runs` x `n_consensus` runs are made
+        in all.
+    group_agreement : float
+        Mean adjusted Rand index above which runs count as one group.
+    closure_tolerance : float
+        Largest closure residual accepted, rms relative to the rms of the largest term.
+    n_breaths, n_micro, max_depth : int
+        Of `breathing_kmeans`; ignored by plain k-means.
+    n_init : int
+        Starts of each plain k-means run; ignored by breathing k-means.
+    n_jobs : int
+        Processes; -1 uses every core. Has no influence on the result.
+    """
+
+    algorithm: Algorithm = "breathing"
+    n_clusters: int = 50
+    n_regimes: int = 6
+    n_runs: int = 12
+    n_consensus: int = 3
+    group_agreement: float = 0.9
+    closure_tolerance: float = 1e-3
+    n_breaths: int = 350
+    n_micro: int = 10_000
+    max_depth: int = 3
+    n_init: int = 1
+    n_jobs: int = -1
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise ConfigError(
+                f"Unknown clustering algorithm '{self.algorithm}'.{did_you_mean(self.algorithm, ALGORITHMS)}"
+            )
+        lows = {
+            "n_regimes": 2,
+            "n_runs": 1,
+            "n_consensus": 1,
+            "n_breaths": 0,
+            "n_micro": 1,
+            "max_depth": 1,
+            "n_init": 1,
+        }
+        for name, low in lows.items():
+            if getattr(self, name) < low:
+                raise ConfigError(f"'{name}' must be at least {low}, got {getattr(self, name)}.")
+        if self.n_clusters < self.n_regimes:
+            raise ConfigError(
+                f"n_clusters ({self.n_clusters}) must be at least n_regimes ({self.n_regimes}): "
+                f"{self.n_regimes - 1} clusters are kept and the others merged into one."
+            )
+        if not 0.0 < self.group_agreement < 1.0:
+            raise ConfigError(f"'group_agreement' must lie between 0 and 1, got {self.group_agreement}.")
+        if self.n_jobs == 0:
+            raise ConfigError("'n_jobs' must be a number of processes, or -1 for every core; got 0.")
+
+    @property
+    def n_runs_total(self) -> int:
+        """Runs of all consensuses together."""
+        return self.n_runs * self.n_consensus
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Clustering runs in the order of their seeds.
+
+    Attributes
+    ----------
+    centroids : ndarray of shape (n_runs, n_clusters, n_terms)
+        In standard deviations of the terms.
+    inertia : ndarray of shape (n_runs,)
+    seeds : ndarray of shape (n_runs,)
+    """
+
+    centroids: np.ndarray
+    inertia: np.ndarray
+    seeds: np.ndarray
+
+
+def cluster_runs(
+    points: np.ndarray,
+    *,
+    settings: ClusteringSettings,
+    seed: int,
+    n_runs: int | None = None,
+    progress: bool = True,
+) -> Runs:
+    """Return seeded clustering runs of standardised points, made in `settings.n_jobs` processes.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_terms)
+        Standardised terms.
+    settings : ClusteringSettings
+    seed : int
+        Every run draws its own seed from it; the runs do not depend on the number of processes.
+    n_runs : int, optional
+        How many; by default `settings.n_runs_total`.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    ConfigError
+        When there are more clusters than points.
+    """
+    require_enough_points(len(points), settings.n_clusters)
+    number = settings.n_runs_total if n_runs is None else n_runs
+    seeds = run_seeds(seed, number)
+    tasks = (joblib.delayed(one_run)(points, settings, int(run_seed)) for run_seed in seeds)
+    done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(settings.n_jobs), number), return_as="generator")(tasks)
+    label = f"{settings.algorithm} k-means, k = {settings.n_clusters}"
+    results = list(tqdm(done, total=number, desc=label, unit="run", disable=not progress))
+    return Runs(
+        centroids=np.stack([centroids for centroids, _ in results]),
+        inertia=np.array([inertia for _, inertia in results]),
+        seeds=seeds,
+    )
+
+
+def one_run(
+    points: np.ndarray, settings: ClusteringSettings, seed: int, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Return centroids and inertia of one run of `settings.algorithm`, on one thread."""
+    if settings.algorithm == "breathing":
+        return breathing_kmeans(
+            points,
+            n_clusters=settings.n_clusters,
+            seed=seed,
+            n_breaths=settings.n_breaths,
+            n_micro=settings.n_micro,
+            max_depth=settings.max_depth,
+            weights=weights,
+        )
+    # Sums over several threads come in any order, and the last bits with them.
+    with threadpool_limits(1):
+        fitted = KMeans(settings.n_clusters, n_init=settings.n_init, random_state=seed).fit(
+            points, sample_weight=weights
+        )
+    return fitted.cluster_centers_, float(fitted.inertia_)
+
+
+def run_seeds(seed: int, n_runs: int) -> np.ndarray:
+    """Return one seed for each run, independent of each other."""
+    children = np.random.SeedSequence(seed).spawn(n_runs)
+    return np.array([child.generate_state(1)[0] for child in children], dtype=np.int64)
+
+
+def nearest_centroid(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Return the index of the nearest centroid, shape (n_points,), of points (n_points, n_terms)."""
+    # |x|^2 is the same for every centroid and is left out.
+    squared = points @ (-2.0 * centroids.T)
+    squared += (centroids**2).sum(axis=1)
+    return squared.argmin(axis=1)
+
+
+def run_labels(points: np.ndarray, centroids: np.ndarray, *, block: int = 50_000) -> np.ndarray:
+    """Return the cluster of every point in every run, int16 of shape (n_runs, n_points), in blocks of points."""
+    labels = np.empty((len(centroids), len(points)), dtype=np.int16)
+    with threadpool_limits(1):
+        for start in range(0, len(points), block):
+            part = slice(start, start + block)
+            for run, own in enumerate(centroids):
+                labels[run, part] = nearest_centroid(points[part], own)
+    return labels
+
+
+def budget_points(budget: xr.Dataset, *, terms: tuple[str, ...] = BUDGET_TERMS) -> tuple[np.ndarray, np.ndarray]:
+    """Return the table of terms at the cells of `analysis_mask`, and the mask.
+
+    Parameters
+    ----------
+    budget : xarray.Dataset
+        Budget terms [m s-2] and `analysis_mask`, dims (y, x) or (lat, lon), in any order of the dims.
+    terms : tuple of str
+        Columns of the table.
+
+    Returns
+    -------
+    points : ndarray of shape (n_cells, n_terms), [m s-2]
+        In C order of `analysis_mask`.
+    mask : ndarray of bool, shape of `analysis_mask`
+
+    Raises
+    ------
+    DataError
+        When a term or the mask is missing, no cell is in the mask, or a term is not finite in it.
+    """
+    missing = [name for name in (*terms, "analysis_mask") if name not in budget]
+    if missing:
+        raise DataError(
+            f"The vorticity budget has no variable {', '.join(map(repr, missing))}; got {sorted(map(str, budget))}."
+        )
+    mask = budget["analysis_mask"].values == 1
+    if not mask.any():
+        raise DataError("The vorticity budget has no cell with analysis_mask 1: nothing to cluster.")
+    dims = budget["analysis_mask"].dims
+    columns = []
+    for name in terms:
+        column = np.asarray(budget[name].transpose(*dims).values[mask], dtype=float)
+        if not np.isfinite(column).all():
+            raise DataError(
+                f"'{name}' is not finite at {int((~np.isfinite(column)).sum())} of {column.size} analysis_mask cells. "
+                "Take them out of analysis_mask or mend the field."
+            )
+        columns.append(column)
+    return np.stack(columns, axis=1), mask
+
+
+def require_enough_points(n_points: int, n_clusters: int) -> None:
+    """Raise ConfigError when there are more clusters than points."""
+    if n_clusters > n_points:
+        raise ConfigError(
+            f"n_clusters is {n_clusters} but the budget has only {n_points} cells inside analysis_mask. "
+            "Ask for fewer clusters or use a finer or larger budget."
+        )

@@ -1,0 +1,159 @@
+"""Many runs, one set of regimes: merge small clusters, align the runs, group them by agreement, let them vote.
+
+A plain majority over all runs can elect a local optimum that is common but not the best (it does on the ECCO
+budget with plain k-means). So runs are grouped by how well their maps agree, the group that holds the run of
+lowest inertia votes the regime, and all runs together vote the uncertainty.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import squareform
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """Aligned runs and who votes.
+
+    Attributes
+    ----------
+    class_of_cluster : ndarray of int8, shape (n_runs, n_clusters)
+        Class of each cluster; class `n_classes` - 1 is the one small clusters are merged into.
+    group : ndarray of int, shape (n_runs,)
+        Group of each run; group 0 holds the run of lowest inertia, the others follow by their own lowest.
+    representative : int
+        The run of lowest inertia.
+    agreement : ndarray of shape (n_runs, n_runs)
+        Adjusted Rand index between the maps of each pair of runs.
+    """
+
+    class_of_cluster: np.ndarray
+    group: np.ndarray
+    representative: int
+    agreement: np.ndarray
+
+
+def build_consensus(
+    labels: np.ndarray, inertia: np.ndarray, *, n_clusters: int, n_classes: int, threshold: float
+) -> Consensus:
+    """Return the aligned and grouped runs.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n_runs, n_cells)
+        Cluster of each cell in each run.
+    inertia : ndarray of shape (n_runs,)
+    n_clusters, n_classes : int
+        Clusters of each run, classes they are reduced to.
+    threshold : float
+        Mean agreement (adjusted Rand index) above which runs belong to one group.
+    """
+    merged = np.stack([merge_small_clusters(own, n_clusters=n_clusters, n_classes=n_classes) for own in labels])
+    classes = np.stack([own_map[own] for own_map, own in zip(merged, labels, strict=True)])
+    agreement = pairwise_agreement(classes, n_classes)
+    representative = int(np.argmin(inertia))
+    aligned = np.empty_like(merged)
+    for run, own in enumerate(classes):
+        table = contingency(own, classes[representative], n_classes)
+        aligned[run] = match_classes(table, keep_last=True)[merged[run]]
+    return Consensus(aligned, group_runs(agreement, inertia, threshold=threshold), representative, agreement)
+
+
+def merge_small_clusters(labels: np.ndarray, *, n_clusters: int, n_classes: int) -> np.ndarray:
+    """Return the class of each cluster, int8 of shape (n_clusters,): large ones by size, all others the last class.
+
+    Size is the number of cells, as published; among equals the lower cluster number comes first.
+    """
+    sizes = np.bincount(labels, minlength=n_clusters)
+    classes = np.full(n_clusters, n_classes - 1, dtype=np.int8)
+    large = np.argsort(-sizes, kind="stable")[: n_classes - 1]
+    classes[large] = np.arange(n_classes - 1)
+    return classes
+
+
+def match_classes(table: np.ndarray, *, keep_last: bool) -> np.ndarray:
+    """Return the column class of each row class by optimal assignment on a contingency table (n_classes, n_classes).
+
+    With `keep_last` the last row goes to the last column: merged small clusters stay merged small clusters,
+    although in a poor run a large cluster may happen to overlap them most.
+    """
+    matched = np.arange(len(table), dtype=np.int8)
+    free = len(table) - 1 if keep_last else len(table)
+    rows, columns = linear_sum_assignment(table[:free, :free], maximize=True)
+    matched[rows] = columns
+    return matched
+
+
+def group_runs(agreement: np.ndarray, inertia: np.ndarray, *, threshold: float) -> np.ndarray:
+    """Return the group of each run, shape (n_runs,); group 0 holds the lowest inertia.
+
+    Average linkage: connected components would chain runs that do not agree through those in between,
+    complete linkage would split a group for one pair that agrees by chance less well. Groups are ordered by
+    their LOWEST inertia: it is what k-means minimises, and a group's mean also depends on how far its poorest
+    members got.
+    """
+    if len(inertia) == 1:
+        return np.zeros(1, dtype=int)
+    distance = np.clip(1.0 - agreement, 0.0, None)
+    np.fill_diagonal(distance, 0.0)
+    found = fcluster(linkage(squareform(distance, checks=False), method="average"), 1.0 - threshold, "distance")
+    lowest = {group: inertia[found == group].min() for group in np.unique(found)}
+    rank = {group: place for place, group in enumerate(sorted(lowest, key=lowest.__getitem__))}
+    return np.array([rank[group] for group in found])
+
+
+def votes(classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the share of runs for each class, shape (n_classes, n_cells), from classes (n_runs, n_cells)."""
+    shares = np.empty((n_classes, classes.shape[1]))
+    for number in range(n_classes):
+        shares[number] = (classes == number).mean(axis=0)
+    return shares
+
+
+def elect(classes: np.ndarray, *, voters: np.ndarray, representative: int, n_classes: int) -> np.ndarray:
+    """Return the class most `voters` (bool, (n_runs,)) choose for each cell; the representative run breaks ties."""
+    ballots = votes(classes[voters], n_classes) * voters.sum()
+    cells = np.arange(classes.shape[1])
+    ballots[classes[representative], cells] += 0.5
+    return ballots.argmax(axis=0).astype(np.int8)
+
+
+def contingency(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return how many cells are of class i in `first` and j in `second`, shape (n_classes, n_classes)."""
+    joint = first.astype(np.int64) * n_classes + second
+    return np.bincount(joint, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def adjusted_rand_index(table: np.ndarray) -> float:
+    """Return the adjusted Rand index of two labellings from their contingency table.
+
+    1 for the same partition, 0 on average for unrelated ones (Hubert & Arabie 1985, doi:10.1007/BF01908075).
+    """
+    counts = np.asarray(table, dtype=float)
+    pairs = _pairs(counts).sum()
+    rows, columns = _pairs(counts.sum(axis=1)).sum(), _pairs(counts.sum(axis=0)).sum()
+    chance = rows * columns / _pairs(counts.sum())
+    largest = (rows + columns) / 2
+    # Two labellings without any split are the same partition.
+    return 1.0 if largest == chance else float((pairs - chance) / (largest - chance))
+
+
+def pairwise_agreement(classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the adjusted Rand index of every pair of maps, shape (n_maps, n_maps), from classes (n_maps, n_cells)."""
+    agreement = np.eye(len(classes))
+    for first, second in zip(*np.triu_indices(len(classes), k=1), strict=True):
+        value = adjusted_rand_index(contingency(classes[first], classes[second], n_classes))
+        agreement[first, second] = agreement[second, first] = value
+    return agreement
+
+
+def mean_of_pairs(agreement: np.ndarray) -> float:
+    """Return the mean over all pairs of different maps; nan for a single map."""
+    pairs = agreement[np.triu_indices(len(agreement), k=1)]
+    return float(pairs.mean()) if pairs.size else float("nan")
+
+
+def _pairs(counts: np.ndarray) -> np.ndarray:
+    return counts * (counts - 1.0) / 2.0

@@ -1,0 +1,174 @@
+"""How good and how steady the regimes are, as one dictionary that JSON can hold."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from thor.errors import DataError
+from thor.ocean.budget import closure_rms
+from thor.regimes.clustering import budget_points
+from thor.regimes.consensus import (
+    adjusted_rand_index,
+    build_consensus,
+    contingency,
+    elect,
+    mean_of_pairs,
+    pairwise_agreement,
+)
+from thor.regimes.regime_model import RegimeModel, reference_labels
+
+
+def clustering_metrics(
+    budget: xr.Dataset, regimes: xr.Dataset, model: RegimeModel, *, region: str = "analysis_mask, global"
+) -> dict[str, Any]:
+    """Return the metrics of the regimes of the budget the model was fitted on.
+
+    Parameters
+    ----------
+    budget : xarray.Dataset
+        Terms, `analysis_mask`, `areacello` [m2], optionally `reference_regime`.
+    regimes : xarray.Dataset
+        What `RegimeModel.predict` or `RegimeModel.with_reference_labels` gave for this budget.
+    model : RegimeModel
+    region : str
+        What the metrics say they were computed on.
+
+    Returns
+    -------
+    dict
+        `inertia` (lowest of all runs, in squared standard deviations; lower is better), `closure_rms` [m
+        s-2], `stability_ari` (mean adjusted Rand index between independent consensuses; 0 chance, 1 best;
+        None with fewer than two consensuses), `single_run_ari` (the same between single runs), `groups`,
+        `mean_confidence` (1/n to 1), `area_fraction` by regime, and with reference labels `reference_ari` and
+        `reference_agreement` of the elected regimes; `weighting` says what counts by cell and what by area.
+    """
+    points, mask = budget_points(budget, terms=model.terms)
+    of_run, clusters = model.cell_regimes(points)
+    agreement = pairwise_agreement(of_run, model.n_regimes)
+    consensuses = independent_consensuses(model, clusters)
+    dims = budget["analysis_mask"].dims
+    regime = regimes["regime"].transpose(*dims).values[mask]
+    confidence = regimes["regime_confidence"].transpose(*dims).values[mask].astype(float)
+    area = cell_areas(budget)[mask]
+    metrics: dict[str, Any] = {
+        "n_cells": int(mask.sum()),
+        "region": region,
+        "algorithm": model.settings.algorithm,
+        "n_clusters": model.settings.n_clusters,
+        "n_regimes": model.n_regimes,
+        "n_runs": len(model.inertia),
+        "n_runs_per_consensus": model.settings.n_runs,
+        "n_consensus": len(consensuses),
+        "regimes": list(model.names),
+        "naming": model.naming,
+        "labels": regimes["regime"].attrs.get("labels", "clustering"),
+        "inertia": float(model.inertia.min()),
+        "inertia_mean": float(model.inertia.mean()),
+        "inertia_max": float(model.inertia.max()),
+        "closure_rms": closure_rms(budget),
+        "stability_ari": _number(mean_of_pairs(pairwise_agreement(consensuses, model.n_regimes))),
+        "single_run_ari": _number(mean_of_pairs(agreement)),
+        "groups": group_table(model, agreement),
+        "mean_confidence": float(np.average(confidence, weights=area)),
+        "area_fraction": area_fractions(regime, area, model.names),
+        "weighting": {
+            "inertia": "cell",
+            "closure_rms": "cell",
+            "stability_ari": "cell",
+            "single_run_ari": "cell",
+            "groups": "run",
+            "mean_confidence": "area",
+            "area_fraction": "area",
+        },
+    }
+    if "reference_regime" in budget:
+        metrics |= _reference_metrics(budget, mask, model.elect(of_run), model.n_regimes)
+        metrics["weighting"] |= {"reference_ari": "cell", "reference_agreement": "cell"}
+    return metrics
+
+
+def independent_consensuses(model: RegimeModel, clusters: np.ndarray) -> np.ndarray:
+    """Return the map of each independent consensus, (n_consensus, n_cells), from the clusters of every run.
+
+    Each is built from its own runs alone, grouping and representative included; the numbers of its classes
+    are its own, which the adjusted Rand index does not mind.
+    """
+    maps = []
+    for number in np.unique(model.consensus_of_run):
+        own = model.consensus_of_run == number
+        consensus = build_consensus(
+            clusters[own],
+            model.inertia[own],
+            n_clusters=model.settings.n_clusters,
+            n_classes=model.n_regimes,
+            threshold=model.settings.group_agreement,
+        )
+        maps.append(
+            elect(
+                np.take_along_axis(consensus.class_of_cluster, clusters[own], axis=1),
+                voters=consensus.group == 0,
+                representative=consensus.representative,
+                n_classes=model.n_regimes,
+            )
+        )
+    return np.stack(maps)
+
+
+def group_table(model: RegimeModel, agreement: np.ndarray) -> list[dict[str, Any]]:
+    """Return one entry for each group of agreeing runs, the electing one first: runs, share, inertia, agreement."""
+    table = []
+    for number in range(int(model.group.max()) + 1):
+        own = model.group == number
+        inertia = model.inertia[own]
+        table.append(
+            {
+                "group": number,
+                "n_runs": int(own.sum()),
+                "share": float(own.mean()),
+                "inertia_min": float(inertia.min()),
+                "inertia_mean": float(inertia.mean()),
+                "inertia_max": float(inertia.max()),
+                "mean_ari_within": _number(mean_of_pairs(agreement[np.ix_(own, own)])),
+                "ari_to_elected_group": _number(float(agreement[np.ix_(own, model.group == 0)].mean())),
+            }
+        )
+    return table
+
+
+def area_fractions(regime: np.ndarray, area: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
+    """Return the area share of each regime among labelled cells, from regime (n_cells,) and area (n_cells,) [m2]."""
+    total = area[regime >= 0].sum()
+    return {name: float(area[regime == number].sum() / total) for number, name in enumerate(names)}
+
+
+def cell_areas(budget: xr.Dataset) -> np.ndarray:
+    """Return `areacello` [m2] in the dims order of `analysis_mask`; raise DataError when a cell of it has none."""
+    if "areacello" not in budget:
+        raise DataError("The vorticity budget has no 'areacello' [m2]: areas and means cannot be weighted.")
+    area = np.asarray(budget["areacello"].transpose(*budget["analysis_mask"].dims).values, dtype=float)
+    inside = area[budget["analysis_mask"].values == 1]
+    if not (np.isfinite(inside).all() and (inside > 0).all()):
+        raise DataError("'areacello' must be positive in every cell of analysis_mask [m2].")
+    return area
+
+
+def _reference_metrics(
+    budget: xr.Dataset, mask: np.ndarray, elected: np.ndarray, n_regimes: int
+) -> dict[str, float | int]:
+    """Return agreement of the elected regimes with the given labels, as numbered: they share names only then."""
+    reference = reference_labels(budget, n_regimes=n_regimes)
+    given = reference[mask]
+    labelled = given >= 0
+    table = contingency(elected[labelled], given[labelled], n_regimes)
+    return {
+        "reference_ari": adjusted_rand_index(table),
+        "reference_agreement": float(np.trace(table) / table.sum()),
+        "n_labels_outside_analysis_mask": int((reference[~mask] >= 0).sum()),
+        "n_cells_without_label": int((~labelled).sum()),
+    }
+
+
+def _number(value: float) -> float | None:
+    """Return the value, or None where there is nothing to average: JSON has no NaN."""
+    return None if np.isnan(value) else value

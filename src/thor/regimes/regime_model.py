@@ -1,0 +1,290 @@
+"""The fitted regimes as one object: it gives regime, votes and confidence for any budget of the same terms."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from sklearn.preprocessing import StandardScaler
+
+from thor.errors import DataError
+from thor.ocean.budget import require_closed
+from thor.regimes.clustering import (
+    ClusteringSettings,
+    budget_points,
+    cluster_runs,
+    require_enough_points,
+    run_labels,
+)
+from thor.regimes.consensus import Consensus, build_consensus, contingency, elect, match_classes, votes
+from thor.regimes.naming import Naming, name_regimes, regime_names
+from thor.variables import BUDGET_TERMS, variable
+
+BLOCK_CELLS = 50_000
+
+
+@dataclass(frozen=True)
+class RegimeModel:
+    """Scaler, centroids of all runs, and which cluster of which run is which regime.
+
+    Attributes
+    ----------
+    terms : tuple of str
+        Budget terms in the order of the columns.
+    mean, scale : ndarray of shape (n_terms,), [m s-2]
+        Standardisation, unweighted over the cells of the fitted budget (as published).
+    centroids : ndarray of shape (n_runs, n_clusters, n_terms)
+        In standard deviations.
+    regime_of_cluster : ndarray of int8, shape (n_runs, n_clusters)
+    inertia, seeds : ndarray of shape (n_runs,)
+    consensus_of_run : ndarray of int, shape (n_runs,)
+        Independent consensus each run was made for.
+    group : ndarray of int, shape (n_runs,)
+        Runs that agree; group 0 holds the lowest inertia and elects the regimes.
+    representative : int
+        Run of lowest inertia.
+    names : tuple of str
+        Regime names by regime number.
+    naming : str
+        How the names were found: `signature`, `rank`, `generic` or `reference`.
+    settings : ClusteringSettings
+    """
+
+    terms: tuple[str, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    centroids: np.ndarray
+    regime_of_cluster: np.ndarray
+    inertia: np.ndarray
+    seeds: np.ndarray
+    consensus_of_run: np.ndarray
+    group: np.ndarray
+    representative: int
+    names: tuple[str, ...]
+    naming: str
+    settings: ClusteringSettings
+
+    @property
+    def n_regimes(self) -> int:
+        """Number of regimes."""
+        return len(self.names)
+
+    def standardise(self, points: np.ndarray) -> np.ndarray:
+        """Return terms [m s-2], shape (n_cells, n_terms), in standard deviations of the fitted budget."""
+        return (points - self.mean) / self.scale
+
+    def cell_regimes(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return regime in every run and cluster in every run, both (n_runs, n_cells), of points in m s-2."""
+        clusters = run_labels(self.standardise(points), self.centroids)
+        return np.take_along_axis(self.regime_of_cluster, clusters, axis=1), clusters
+
+    def elect(self, regimes: np.ndarray) -> np.ndarray:
+        """Return the regime group 0 elects for each cell from the regimes of every run, (n_runs, n_cells)."""
+        return elect(regimes, voters=self.group == 0, representative=self.representative, n_classes=self.n_regimes)
+
+    def predict(self, budget: xr.Dataset) -> xr.Dataset:
+        """Return the regimes of a budget on any grid, in blocks of rows.
+
+        Parameters
+        ----------
+        budget : xarray.Dataset
+            The terms [m s-2] and `analysis_mask`, dims (y, x) or (lat, lon); dask-backed fields are read by
+            block.
+
+        Returns
+        -------
+        xarray.Dataset
+            `regime` (int8, -1 outside), `regime_votes` (regime, y, x; sums to one over all runs, NaN
+            outside), `regime_confidence` (vote share of `regime`), `cluster` (int16, of the representative
+            run, -1 outside).
+
+        Raises
+        ------
+        DataError
+            When a term or the mask is missing or a term is not finite inside the mask.
+        """
+        dims = tuple(str(dim) for dim in _mask(budget).dims)
+        rows, columns = (budget.sizes[dim] for dim in dims)
+        regime = np.full((rows, columns), -1, dtype=np.int8)
+        cluster = np.full((rows, columns), -1, dtype=np.int16)
+        shares = np.full((self.n_regimes, rows, columns), np.nan, dtype=np.float32)
+        confidence = np.full((rows, columns), np.nan, dtype=np.float32)
+        height = max(1, BLOCK_CELLS // columns)
+        for start in range(0, rows, height):
+            part = slice(start, start + height)
+            block = budget[[*self.terms, "analysis_mask"]].isel({dims[0]: part})
+            if not (block["analysis_mask"] == 1).any():
+                continue
+            points, mask = budget_points(block, terms=self.terms)
+            regimes, clusters = self.cell_regimes(points)
+            elected, ballots = self.elect(regimes), votes(regimes, self.n_regimes)
+            regime[part][mask] = elected
+            cluster[part][mask] = clusters[self.representative]
+            shares[:, part][:, mask] = ballots
+            confidence[part][mask] = np.take_along_axis(ballots, elected[None].astype(int), axis=0)[0]
+        return self._dataset(budget, dims, regime, shares, confidence, cluster)
+
+    def aligned_to(self, budget: xr.Dataset) -> "RegimeModel":
+        """Return the model with its regime numbers matched to `reference_regime` of the budget it was fitted on.
+
+        Optimal assignment on the contingency table of elected and given regimes over the cells of
+        `analysis_mask`.
+
+        Raises
+        ------
+        DataError
+            When there is no `reference_regime` or it holds more classes than the model.
+        """
+        reference = reference_labels(budget, n_regimes=self.n_regimes)
+        points, mask = budget_points(budget, terms=self.terms)
+        given, elected = reference[mask], self.elect(self.cell_regimes(points)[0])
+        labelled = given >= 0
+        table = contingency(elected[labelled], given[labelled], self.n_regimes)
+        matched = match_classes(table, keep_last=False)
+        return replace(
+            self,
+            regime_of_cluster=matched[self.regime_of_cluster],
+            names=regime_names(self.n_regimes),
+            naming="reference",
+        )
+
+    def with_reference_labels(self, budget: xr.Dataset) -> xr.Dataset:
+        """Return the given labels as regimes, with the votes of this model, whose numbers must be `aligned_to` them.
+
+        `regime` is `reference_regime` inside `analysis_mask`; labels outside the mask are dropped. A cell of
+        the mask without a label has regime -1 and confidence 0; attributes of `regime` count both kinds. The
+        rest is as in `predict`.
+        """
+        reference = reference_labels(budget, n_regimes=self.n_regimes)
+        regimes = self.predict(budget)
+        dims = regimes["regime"].dims
+        inside = regimes["cluster"].values >= 0
+        given = np.where(inside, reference, -1).astype(np.int8)
+        shares = np.take_along_axis(regimes["regime_votes"].values, np.maximum(given, 0)[None].astype(int), axis=0)[0]
+        confidence = np.where(inside, np.where(given >= 0, shares, 0.0), np.nan).astype(np.float32)
+        counts = {
+            "n_labels_outside_analysis_mask": int(((reference >= 0) & ~inside).sum()),
+            "n_cells_without_label": int(((given < 0) & inside).sum()),
+        }
+        regimes["regime"] = (dims, given, regimes["regime"].attrs | {"labels": "reference_regime"} | counts)
+        regimes["regime_confidence"] = (dims, confidence, regimes["regime_confidence"].attrs)
+        return regimes
+
+    def _dataset(
+        self,
+        budget: xr.Dataset,
+        dims: tuple[str, ...],
+        regime: np.ndarray,
+        shares: np.ndarray,
+        confidence: np.ndarray,
+        cluster: np.ndarray,
+    ) -> xr.Dataset:
+        flags = {
+            "flag_values": np.arange(self.n_regimes, dtype=np.int8),
+            "flag_meanings": " ".join(self.names),
+        }
+        return xr.Dataset(
+            {
+                "regime": (dims, regime, variable("regime").attrs | flags | {"naming": self.naming}),
+                "regime_votes": (("regime", *dims), shares, variable("regime_votes").attrs),
+                "regime_confidence": (dims, confidence, variable("regime_confidence").attrs),
+                "cluster": (dims, cluster, variable("cluster").attrs),
+            },
+            coords=budget["analysis_mask"].coords,
+        )
+
+
+def fit_regimes(budget: xr.Dataset, *, settings: ClusteringSettings, seed: int, progress: bool = True) -> RegimeModel:
+    """Return the regimes of a vorticity budget.
+
+    All runs of all consensuses elect the regimes together: more runs make a steadier map, and the agreement
+    between consensuses of `settings.n_runs` each (`clustering_metrics`) is then a lower bound for it.
+
+    Parameters
+    ----------
+    budget : xarray.Dataset
+        The five terms [m s-2], all on one side, and `analysis_mask`; dims (y, x) or (lat, lon).
+    settings : ClusteringSettings
+    seed : int
+        The same seed gives the same model bit for bit, whatever the number of processes.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    ConfigError
+        When there are more clusters than cells.
+    DataError
+        When the budget does not close, lacks a variable, or has a term that is constant or not finite.
+    """
+    points, _ = budget_points(budget)
+    require_enough_points(len(points), settings.n_clusters)
+    require_closed(budget, tolerance=settings.closure_tolerance)
+    scaler = fit_scaler(points)
+    standardised = scaler.transform(points)
+    runs = cluster_runs(standardised, settings=settings, seed=seed, progress=progress)
+    labels = run_labels(standardised, runs.centroids)
+    consensus, naming = combine(labels, runs.inertia, points, settings=settings)
+    return RegimeModel(
+        terms=BUDGET_TERMS,
+        mean=scaler.mean_,
+        scale=scaler.scale_,
+        centroids=runs.centroids,
+        regime_of_cluster=naming.regime_of_class[consensus.class_of_cluster],
+        inertia=runs.inertia,
+        seeds=runs.seeds,
+        consensus_of_run=np.arange(len(runs.seeds)) // settings.n_runs,
+        group=consensus.group,
+        representative=consensus.representative,
+        names=naming.names,
+        naming=naming.rule,
+        settings=settings,
+    )
+
+
+def combine(
+    labels: np.ndarray, inertia: np.ndarray, points: np.ndarray, *, settings: ClusteringSettings
+) -> tuple[Consensus, Naming]:
+    """Return the consensus of some runs, labels (n_runs, n_cells), and the names of its classes."""
+    consensus = build_consensus(
+        labels,
+        inertia,
+        n_clusters=settings.n_clusters,
+        n_classes=settings.n_regimes,
+        threshold=settings.group_agreement,
+    )
+    classes = np.take_along_axis(consensus.class_of_cluster, labels, axis=1)
+    elected = elect(
+        classes,
+        voters=consensus.group == 0,
+        representative=consensus.representative,
+        n_classes=settings.n_regimes,
+    )
+    curl = points[:, BUDGET_TERMS.index("wind_stress_curl")]
+    return consensus, name_regimes(elected, curl, n_classes=settings.n_regimes)
+
+
+def fit_scaler(points: np.ndarray) -> StandardScaler:
+    """Return the standardisation of the terms, unweighted as published; raise DataError for a constant term."""
+    constant = [name for name, spread in zip(BUDGET_TERMS, np.ptp(points, axis=0), strict=True) if spread == 0]
+    if constant:
+        raise DataError(f"{', '.join(map(repr, constant))} has one value in all cells: it cannot be standardised.")
+    return StandardScaler().fit(points)
+
+
+def reference_labels(budget: xr.Dataset, *, n_regimes: int) -> np.ndarray:
+    """Return `reference_regime` as int8 in the dims order of `analysis_mask`, -1 where there is no label."""
+    if "reference_regime" not in budget:
+        raise DataError("The vorticity budget has no 'reference_regime': published labels come with ECCO only.")
+    given = budget["reference_regime"].transpose(*_mask(budget).dims).values
+    labels = np.where(np.isfinite(given), given, -1).astype(np.int8)
+    if labels.max() >= n_regimes:
+        raise DataError(
+            f"'reference_regime' holds label {labels.max()} but n_regimes is {n_regimes}: labels must be below it."
+        )
+    return labels
+
+
+def _mask(budget: xr.Dataset) -> xr.DataArray:
+    if "analysis_mask" not in budget:
+        raise DataError(f"The vorticity budget has no variable 'analysis_mask'; got {sorted(map(str, budget))}.")
+    return budget["analysis_mask"]

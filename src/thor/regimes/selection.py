@@ -1,0 +1,214 @@
+"""How many clusters: one row of criteria for each k and repeat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import joblib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sklearn.decomposition import PCA
+from sklearn.metrics import silhouette_score
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from thor.errors import ConfigError
+from thor.regimes.balances import block_numbers
+from thor.regimes.clustering import (
+    ClusteringSettings,
+    budget_points,
+    nearest_centroid,
+    one_run,
+    require_enough_points,
+    run_seeds,
+)
+from thor.regimes.consensus import merge_small_clusters, pairwise_agreement
+from thor.regimes.metrics import cell_areas
+from thor.regimes.regime_model import fit_scaler
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What one task gives: numbers of the row, and the six-class maps whose agreement is taken later."""
+
+    numbers: dict[str, float]
+    seed_map: np.ndarray
+    block_map: np.ndarray
+
+
+def cluster_selection(
+    budget: xr.Dataset,
+    *,
+    n_clusters: Sequence[int],
+    settings: ClusteringSettings,
+    seed: int,
+    n_repeats: int = 3,
+    mixture_sample: int = 20_000,
+    silhouette_sample: int = 5_000,
+    block_degrees: float = 10.0,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Return criteria for the number of clusters, one row for each k and repeat.
+
+    Parameters
+    ----------
+    budget : xarray.Dataset
+        The five terms [m s-2], `analysis_mask`, `areacello` [m2], `lat`, `lon`.
+    n_clusters : sequence of int
+        Values of k.
+    settings : ClusteringSettings
+        Algorithm and classes; its own `n_clusters`, `n_runs` and `n_consensus` are not used. Fewer breaths
+        than for the final runs will do.
+    seed : int
+    n_repeats : int
+        Runs for each k, each with its own seed, bootstrap and samples.
+    mixture_sample, silhouette_sample : int
+        Cells drawn without replacement for the Gaussian mixture and the silhouette; all, if there are no
+        more. The samples of one repeat are the same for every k.
+    block_degrees : float
+        Side of a bootstrap block.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `n_clusters`, `repeat`, `inertia`; `aic`, `bic` of a Gaussian mixture (full covariances, started from
+        the k-means centroids) on `mixture_cells` cells and per cell; `silhouette` on `silhouette_cells`
+        cells; `area_1` ... the area share of each large cluster by falling size; `stability_seeds` and
+        `stability_blocks`, the mean adjusted Rand index of this repeat's classes (large clusters and the rest
+        merged) with those of the other repeats of the same k, over seeds and over block bootstraps (nan for
+        one repeat).
+
+    Raises
+    ------
+    ConfigError
+        When a k is larger than the number of cells or smaller than the number of classes.
+    """
+    points, mask = budget_points(budget)
+    for k in n_clusters:
+        require_enough_points(min(len(points), mixture_sample), k)
+    if not n_clusters or n_repeats < 1:
+        raise ConfigError(f"The sweep needs a list of n_clusters and n_repeats >= 1; got {n_clusters}, {n_repeats}.")
+    each = {k: replace(settings, n_clusters=k) for k in n_clusters}
+    standardised = fit_scaler(points).transform(points)
+    area = cell_areas(budget)[mask]
+    blocks = np.unique(block_numbers(budget, block_degrees)[mask], return_inverse=True)[1]
+    seeds = run_seeds(seed, n_repeats)
+    # Large k first: the tasks that take longest must not be the last ones.
+    keys = [(k, repeat) for k in sorted(n_clusters, reverse=True) for repeat in range(n_repeats)]
+    tasks = (
+        joblib.delayed(_row)(standardised, area, blocks, each[k], int(seeds[repeat]), mixture_sample, silhouette_sample)
+        for k, repeat in keys
+    )
+    done = joblib.Parallel(n_jobs=settings.n_jobs, return_as="generator")(tasks)
+    bar = tqdm(done, total=len(keys), desc="number of clusters", unit="run", disable=not progress)
+    rows = dict(zip(keys, bar, strict=True))
+    return _table(rows, n_clusters, n_repeats, settings.n_regimes)
+
+
+def summarise_selection(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and standard deviation over repeats of every criterion, one row for each k, columns (name, what)."""
+    return table.drop(columns="repeat").groupby("n_clusters").agg(["mean", "std"])
+
+
+def _row(
+    points: np.ndarray,
+    area: np.ndarray,
+    blocks: np.ndarray,
+    settings: ClusteringSettings,
+    seed: int,
+    mixture_sample: int,
+    silhouette_sample: int,
+) -> _Row:
+    rng = np.random.default_rng(seed)
+    mixture_cells = _sample(len(points), mixture_sample, rng)
+    silhouette_cells = _sample(len(points), silhouette_sample, rng)
+    block_weights = rng.multinomial(blocks.max() + 1, np.full(blocks.max() + 1, 1.0 / (blocks.max() + 1)))[blocks]
+    centroids, inertia = one_run(points, settings, seed)
+    with threadpool_limits(1):
+        labels = nearest_centroid(points, centroids)
+        numbers = {"inertia": inertia}
+        numbers |= _mixture(points, mixture_cells, centroids, settings, seed)
+        few = len(np.unique(labels[silhouette_cells])) < 2
+        numbers["silhouette"] = (
+            float("nan") if few else float(silhouette_score(points[silhouette_cells], labels[silhouette_cells]))
+        )
+        numbers["silhouette_cells"] = len(silhouette_cells)
+        numbers |= _area_shares(labels, area, settings)
+        drawn = np.flatnonzero(block_weights)
+        resampled, _ = one_run(points[drawn], settings, seed, weights=block_weights[drawn].astype(float))
+        resampled_labels = nearest_centroid(points, resampled)
+    return _Row(numbers, _classes(labels, settings), _classes(resampled_labels, settings))
+
+
+def _mixture(
+    points: np.ndarray, cells: np.ndarray, centroids: np.ndarray, settings: ClusteringSettings, seed: int
+) -> dict[str, float]:
+    """Return AIC and BIC, total and per cell, of a Gaussian mixture on some cells.
+
+    A budget that closes has one degree of freedom fewer than terms. Full covariances would be singular along
+    the residual and the likelihood would measure round-off, so the mixture lives in the directions that vary.
+    """
+    basis = PCA().fit(points)
+    varying = basis.explained_variance_ratio_ > 1e-6
+    axes = basis.components_[varying]
+    sample = (points[cells] - basis.mean_) @ axes.T
+    mixture = GaussianMixture(
+        settings.n_clusters,
+        means_init=(centroids - basis.mean_) @ axes.T,
+        # Responsibilities come from the given means; a quick start for the rest.
+        init_params="random_from_data",
+        reg_covar=1e-5,
+        max_iter=100,
+        tol=1e-3,
+        random_state=seed % 2**31,
+    ).fit(sample)
+    aic, bic = float(mixture.aic(sample)), float(mixture.bic(sample))
+    return {
+        "aic": aic,
+        "bic": bic,
+        "aic_per_cell": aic / len(cells),
+        "bic_per_cell": bic / len(cells),
+        "mixture_cells": len(cells),
+        "mixture_converged": float(mixture.converged_),
+    }
+
+
+def _area_shares(labels: np.ndarray, area: np.ndarray, settings: ClusteringSettings) -> dict[str, float]:
+    classes = _classes(labels, settings)
+    shares = np.bincount(classes, area, minlength=settings.n_regimes) / area.sum()
+    large = np.sort(shares[:-1])[::-1]
+    return {f"area_{place}": float(share) for place, share in enumerate(large, start=1)}
+
+
+def _classes(labels: np.ndarray, settings: ClusteringSettings) -> np.ndarray:
+    merged = merge_small_clusters(labels, n_clusters=settings.n_clusters, n_classes=settings.n_regimes)
+    return merged[labels]
+
+
+def _sample(n_points: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.choice(n_points, size=min(size, n_points), replace=False))
+
+
+def _table(
+    rows: dict[tuple[int, int], _Row], n_clusters: Sequence[int], n_repeats: int, n_classes: int
+) -> pd.DataFrame:
+    records = []
+    for k in n_clusters:
+        repeats = [rows[k, repeat] for repeat in range(n_repeats)]
+        seeds = _agreement_with_others(np.stack([row.seed_map for row in repeats]), n_classes)
+        bootstraps = _agreement_with_others(np.stack([row.block_map for row in repeats]), n_classes)
+        for repeat, row in enumerate(repeats):
+            stability = {"stability_seeds": seeds[repeat], "stability_blocks": bootstraps[repeat]}
+            records.append({"n_clusters": k, "repeat": repeat} | row.numbers | stability)
+    return pd.DataFrame.from_records(records)
+
+
+def _agreement_with_others(maps: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return each map's mean agreement with the others; their mean is the mean over pairs."""
+    if len(maps) == 1:
+        return np.array([np.nan])
+    agreement = pairwise_agreement(maps, n_classes)
+    return (agreement.sum(axis=1) - 1.0) / (len(maps) - 1)

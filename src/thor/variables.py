@@ -1,0 +1,101 @@
+"""The table of variables (`variables.yml`) as Python: units, attributes, valid ranges, labels and colour maps."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from thor.errors import DataError, did_you_mean
+
+BUDGET_TERMS = (
+    "wind_stress_curl",
+    "planetary_vorticity_advection",
+    "bottom_pressure_torque",
+    "nonlinear_torque",
+    "viscous_torque",
+)
+"""The five terms of the barotropic vorticity budget [m s-2], all on one side."""
+
+FEATURES = (
+    "wind_stress_curl",
+    "zos",
+    "zos_gradient_eastward",
+    "zos_gradient_northward",
+    "deptho",
+    "deptho_gradient_eastward",
+    "deptho_gradient_northward",
+    "coriolis_parameter",
+)
+"""The eight published features, in their published order."""
+
+EXTENDED_FEATURES = (
+    "zos_deptho_jacobian",
+    "zos_gradient_magnitude",
+    "deptho_gradient_magnitude",
+    "coriolis_parameter_magnitude",
+)
+
+_NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the table."""
+
+    name: str
+    units: str
+    long_name: str
+    valid_range: tuple[float, float]
+    over: str
+    label: str
+    standard_name: str | None = None
+    cmap: str = "cmo.thermal"
+    accept: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """CF attributes of the variable."""
+        attrs = {"units": self.units, "long_name": self.long_name}
+        return attrs | ({"standard_name": self.standard_name} if self.standard_name else {})
+
+
+@cache
+def table() -> dict[str, Variable]:
+    """Return the whole table by variable name."""
+    rows = yaml.safe_load(files("thor").joinpath("variables.yml").read_text(encoding="utf-8"))
+    return {name: Variable(name=name, **row | {"valid_range": tuple(row["valid_range"])}) for name, row in rows.items()}
+
+
+def is_known(name: str) -> bool:
+    """Say whether `name` is in the table or a neighbourhood statistic of a variable that is."""
+    match = _NEIGHBOURHOOD.fullmatch(name)
+    return name in table() or (match is not None and match["base"] in table())
+
+
+def variable(name: str) -> Variable:
+    """Return the row of `name`; neighbourhood statistics take theirs from the variable they are made of.
+
+    Raises
+    ------
+    DataError
+        When the table does not know the name.
+    """
+    if name in table():
+        return table()[name]
+    match = _NEIGHBOURHOOD.fullmatch(name)
+    if match is None or match["base"] not in table():
+        raise DataError(f"'{name}' is not in variables.yml.{did_you_mean(name, table())}")
+    base = table()[match["base"]]
+    where = f"within {match['radius']} km"
+    low, high = base.valid_range
+    return Variable(
+        name=name,
+        units=base.units,
+        long_name=f"{base.long_name}: {match['statistic']} {where}",
+        valid_range=(low, high) if match["statistic"] == "mean" else (0.0, high - low),
+        over=base.over,
+        label=f"{base.label}, {match['statistic']} {where}",
+        cmap=base.cmap if match["statistic"] == "mean" else "cmo.amp",
+    )

@@ -1,0 +1,64 @@
+"""What several test modules share: the real data, and a small ocean whose numbers are known."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.ocean.ecco import ecco_training_ocean, surface_from_files
+from thor.ocean.grid import regular_grid
+from thor.ocean.harmonise import harmonise
+from thor.variables import BUDGET_TERMS, variable
+
+ECCO_TERMS = {
+    "wind_stress_curl": "curlTau",
+    "planetary_vorticity_advection": "curlCori",
+    "bottom_pressure_torque": "BPT",
+    "nonlinear_torque": "curlB",
+    "viscous_torque": "curlA",
+}
+
+
+@pytest.fixture(scope="session")
+def data_mirror() -> Path:
+    """The folder with the real data; without it the test is skipped, or fails where the data is required."""
+    folder = os.environ.get("THOR_DATA_MIRROR")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    if os.environ.get("THOR_REQUIRE_DATA") == "1":
+        pytest.fail(f"THOR_REQUIRE_DATA is 1, but THOR_DATA_MIRROR is {folder!r}, which is no folder.")
+    pytest.skip("real data: set THOR_DATA_MIRROR")
+
+
+@pytest.fixture(scope="session")
+def ecco_arrays(data_mirror: Path) -> dict[str, Path]:
+    return {path.stem: path for path in (data_mirror / "ecco_v4r3").iterdir()}
+
+
+@pytest.fixture(scope="session")
+def ecco_ocean(data_mirror: Path, ecco_arrays: dict[str, Path]) -> xr.Dataset:
+    """The harmonised ECCO training ocean."""
+    surface = surface_from_files([data_mirror / "ecco_v4r2" / "ecco_v4r2_mean_0p5deg.nc"])
+    return harmonise(ecco_training_ocean(ecco_arrays, surface, terms=ECCO_TERMS))
+
+
+@pytest.fixture
+def raw_ocean() -> xr.Dataset:
+    """A coarse ocean with a continent (60E-120E, 30S-30N), smooth fields and a budget that closes by construction."""
+    ocean = regular_grid(5.0)
+    lat, lon = xr.broadcast(ocean["lat"], ocean["lon"])
+    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
+    wet = ~((lon > 60) & (lon < 120) & (np.abs(lat) < 30))
+    fields = {
+        "zos": np.cos(phi) * np.sin(lam) + 0.3,
+        "tauuo": 0.1 * np.cos(3 * phi),
+        "tauvo": 0.02 * np.sin(2 * lam) * np.cos(phi),
+        "deptho": 4000 + 500 * np.sin(2 * lam) * np.cos(phi),
+    }
+    torque = 1e-10 * np.sin(3 * lam) * np.cos(phi)
+    fields |= dict(zip(BUDGET_TERMS, (torque, -2 * torque, 0.5 * torque, 0.2 * torque, 0.3 * torque), strict=True))
+    for name, field in fields.items():
+        ocean[name] = field.where(wet).transpose("lat", "lon").assign_attrs(variable(name).attrs)
+    return ocean

@@ -1,0 +1,128 @@
+"""A collection makes only what changed, and says why."""
+
+import logging
+
+import pytest
+import xarray as xr
+from kedro.io import DatasetError
+
+from tests.test_contracts import make_features, make_vorticity_budget
+from thor.datasets import FieldCollection, FieldDataset
+from thor.errors import DataError
+from thor.fingerprint import ATTRIBUTE, fingerprint
+
+
+class Maker:
+    """Counts how often it is asked."""
+
+    def __init__(self, make):
+        self.make, self.calls = make, 0
+
+    def __call__(self) -> xr.Dataset:
+        self.calls += 1
+        return self.make()
+
+
+def offer(collection, **marks):
+    makers = {key: Maker(make_features) for key in marks}
+    collection.save({key.replace("__", "/"): (mark, makers[key]) for key, mark in marks.items()})
+    return {key: maker.calls for key, maker in makers.items()}
+
+
+@pytest.fixture
+def collection(tmp_path):
+    return FieldCollection(path=str(tmp_path / "features"), contract="features")
+
+
+def test_only_what_changed_is_made_again(collection, caplog, tmp_path):
+    caplog.set_level(logging.INFO, logger="thor")
+    assert offer(collection, one="a", model__two="b") == {"one": 1, "model__two": 1}
+    assert offer(collection, one="a", model__two="b") == {"one": 0, "model__two": 0}
+    times = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.nc")}
+    caplog.clear()
+    assert offer(collection, one="a", model__two="c") == {"one": 0, "model__two": 1}
+    assert "features/model/two written: what it is made from changed" in caplog.text
+    assert "1 files written, 1 kept, 0 removed" in caplog.text
+    one, two = tmp_path / "features/one.nc", tmp_path / "features/model/two.nc"
+    assert one.stat().st_mtime_ns == times[one]
+    assert two.stat().st_mtime_ns != times[two]
+
+
+def test_loading_gives_readers(collection):
+    offer(collection, one="a", model__two="b")
+    loaded = collection.load()
+    assert list(loaded) == ["model/two", "one"]
+    dataset = loaded["one"]()
+    assert dataset.attrs.pop(ATTRIBUTE) == "a"
+    xr.testing.assert_identical(dataset, make_features())
+
+
+def test_what_is_no_longer_produced_goes_and_what_is_not_ours_stays(collection, tmp_path):
+    offer(collection, one="a", model__two="b")
+    FieldDataset(filepath=str(tmp_path / "features/foreign.nc")).save(make_features())
+    offer(collection, one="a")
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "features", "features/foreign.nc", "features/one.nc",
+    ]  # fmt: skip
+
+
+def test_a_damaged_file_is_made_again(collection, tmp_path):
+    offer(collection, one="a")
+    file = tmp_path / "features/one.nc"
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(DataError, match="cannot be read as NetCDF"):
+        collection.load()["one"]()
+    assert offer(collection, one="a") == {"one": 1}
+    collection.load()["one"]()
+
+
+def test_a_failure_keeps_what_was_finished(collection):
+    def fail():
+        raise RuntimeError("no sea")
+
+    first = Maker(make_features)
+    with pytest.raises(DatasetError, match="no sea"):
+        collection.save({"one": ("a", first), "two": ("b", fail)})
+    assert list(collection.load()) == ["one"]
+    second = Maker(make_features)
+    collection.save({"one": ("a", first), "two": ("b", second)})
+    assert (first.calls, second.calls) == (1, 1)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_every_file_keeps_the_contract(collection, tmp_path, lazy):
+    bad = make_vorticity_budget().chunk({"lat": 4}) if lazy else make_vorticity_budget()
+    with pytest.raises(DatasetError, match=r"features/one.nc: variable 'zos' is missing"):
+        collection.save({"one": ("a", lambda: bad)})
+    assert not list(tmp_path.rglob("*.nc"))
+    FieldCollection(path=str(tmp_path / "features")).save({"one": ("a", lambda: bad)})
+    reader = FieldCollection(path=str(tmp_path / "features"), contract="features", chunks={}).load()["one"]
+    with pytest.raises(DataError, match="variable 'zos' is missing"):
+        reader()
+
+
+def test_nothing_to_load_and_nothing_to_save_are_told(collection, tmp_path):
+    with pytest.raises(DatasetError, match="features/ does not exist"):
+        collection.load()
+    (tmp_path / "features").mkdir()
+    with pytest.raises(DatasetError, match="holds no NetCDF file"):
+        collection.load()
+    with pytest.raises(DatasetError, match="was given no key"):
+        collection.save({})
+    assert not collection.exists()
+
+
+@pytest.mark.parametrize("key", ["../out", "/out", "", "a/.b"])
+def test_keys_stay_in_the_folder(collection, tmp_path, key):
+    with pytest.raises(DatasetError, match="cannot name a file"):
+        collection.save({key: ("a", make_features)})
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_real_fingerprints_drive_it(collection):
+    parameters = {"radius": 500.0}
+    mark = fingerprint(make_vorticity_budget(), parameters)
+    assert offer(collection, one=mark) == {"one": 1}
+    assert offer(collection, one=fingerprint(make_vorticity_budget().chunk({"lat": 2}), parameters)) == {"one": 0}
+    assert offer(collection, one=fingerprint(make_vorticity_budget(), {"radius": 501.0})) == {"one": 1}
+    assert collection.preview()["data"][0][0] == "one"

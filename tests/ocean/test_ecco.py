@@ -1,0 +1,71 @@
+"""The ECCO training ocean: three sources of sea level on one grid, and arrays that do not fit."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.conftest import ECCO_TERMS
+from thor.errors import ConfigError, DataError
+from thor.ocean.ecco import LAT, LON, ecco_training_ocean, sea_level_from_feature_table, surface_from_files
+from thor.ocean.grid import with_bounds
+
+
+@pytest.fixture(scope="module")
+def surface(data_mirror):
+    return surface_from_files([data_mirror / "ecco_v4r2" / "ecco_v4r2_mean_0p5deg.nc"])
+
+
+def test_names_units_and_orientation(ecco_ocean):
+    assert float(ecco_ocean.zos.attrs["removed_mean"]) == pytest.approx(0.08, abs=0.005)
+    # Deep Sargasso Sea, shallow Hudson Bay, easterly trades: nothing is transposed or upside down.
+    assert float(ecco_ocean.deptho.sel(lat=25.25, lon=295.25)) > 5000
+    assert float(ecco_ocean.deptho.sel(lat=59.25, lon=275.25)) < 400
+    assert float(ecco_ocean.tauuo.sel(lat=slice(-20, -10), lon=slice(200, 260)).mean()) < -0.03
+    assert float(ecco_ocean.tauuo.sel(lat=slice(-55, -45)).mean()) > 0.1
+
+
+def test_sea_level_from_the_authors_table(tmp_path, surface, ecco_arrays):
+    present = ~np.load(ecco_arrays["MissdataECCO"])
+    table = np.zeros((present.sum(), 8))
+    table[:, 1] = surface.zos.values[present]
+    np.save(tmp_path / "table.npy", table)
+    got = sea_level_from_feature_table(tmp_path / "table.npy", ecco_arrays["MissdataECCO"])
+    np.testing.assert_array_equal(got.zos.values[present], surface.zos.values[present])
+    assert np.isnan(got.zos.values[~present]).all()
+    np.save(tmp_path / "short.npy", table[:-1])
+    with pytest.raises(DataError, match="expected 149587 rows"):
+        sea_level_from_feature_table(tmp_path / "short.npy", ecco_arrays["MissdataECCO"])
+
+
+def test_monthly_files_are_weighted_by_the_length_of_the_month(tmp_path):
+    values = {"2001-01-16": 1.0, "2001-02-15": 2.0}
+    paths = []
+    for time, value in values.items():
+        month = xr.Dataset(
+            {"SSH": (("time", "latitude", "longitude"), np.full((1, LAT.size, LON.size), value))},
+            coords={"time": [np.datetime64(time, "ns")], "latitude": LAT, "longitude": LON},
+        )
+        paths.append(tmp_path / f"SEA_SURFACE_HEIGHT_mon_mean_{time[:7]}_ECCO_V4r4_latlon_0p50deg.nc")
+        month.to_netcdf(paths[-1])
+    got = surface_from_files(paths)
+    assert set(got.data_vars) == {"zos"}
+    np.testing.assert_allclose(got.zos, (31 * 1.0 + 28 * 2.0) / 59)
+
+
+def test_a_file_on_another_grid_or_without_sea_level(tmp_path):
+    coarse = with_bounds(np.arange(-85.0, 90, 10), np.arange(-175.0, 180, 10)).drop_vars(["lat_bnds", "lon_bnds"])
+    coarse["SSH"] = (("lat", "lon"), np.zeros((18, 36)))
+    coarse.to_netcdf(tmp_path / "coarse.nc")
+    with pytest.raises(DataError, match="half-degree grid"):
+        surface_from_files([tmp_path / "coarse.nc"])
+    coarse.rename(SSH="SST").to_netcdf(tmp_path / "other.nc")
+    with pytest.raises(DataError, match="holds SST; expected SSH"):
+        surface_from_files([tmp_path / "other.nc"])
+
+
+def test_a_term_without_array_and_an_array_of_another_shape(tmp_path, ecco_arrays, surface):
+    with pytest.raises(ConfigError, match="must name an array for each"):
+        ecco_training_ocean(ecco_arrays, surface, terms={"wind_stress_curl": "curlTau"})
+    np.save(tmp_path / "curlTau.npy", np.zeros((360, 720)))
+    with pytest.raises(DataError, match=r"shape \(360, 720\); expected \(720, 360\)"):
+        ecco_training_ocean(ecco_arrays | {"curlTau": tmp_path / "curlTau.npy"}, surface, terms=ECCO_TERMS)

@@ -1,0 +1,110 @@
+"""Features: known gradients and curls, the published geometry, extended features, bad input."""
+
+import numpy as np
+import pytest
+
+from thor.errors import DataError
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.features import feature_names, features
+from thor.ocean.harmonise import harmonise
+from thor.variables import FEATURES, variable
+
+PLAIN = {
+    "stress_curl": "surface",
+    "metric": "spherical",
+    "reference_density": 1029.0,
+    "extended": False,
+    "neighbourhood_radii_km": [],
+}
+
+# Scaler of the published study (science of section 5), fitted on the cells outside the Atlantic band.
+PUBLISHED_MEAN = [-2.20681035e-11, None, None, None, 3.96657293e03, -1.45941754e-04, 5.42086609e-04, -1.21754470e-05]
+PUBLISHED_SCALE = [1.46399667e-10, None, None, None, 1.44475515e03, 4.87804804e-03, 4.64697134e-03, 9.54868121e-05]
+
+
+def test_eight_features_with_units_on_every_ocean_cell(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    got = features(ocean, **PLAIN)
+    assert feature_names(got) == list(FEATURES)
+    wet = np.isfinite(ocean.deptho.values)
+    for name in FEATURES:
+        assert got[name].attrs["units"] == variable(name).units
+        assert (np.isfinite(got[name].values) == wet).all()
+    assert (got.valid.values == wet).all()
+    assert (got.basin.values[~wet] == -1).all()
+
+
+def test_values_against_calculus(raw_ocean):
+    got = features(harmonise(raw_ocean), **PLAIN)
+    inner = {"lon": slice(150, 330), "lat": slice(-70, 70)}
+    phi, lam = np.deg2rad(got.lat), np.deg2rad(got.lon)
+    expected = {
+        "zos_gradient_eastward": np.cos(lam) + 0 * phi,
+        "zos_gradient_northward": -np.sin(phi) * np.sin(lam),
+        "deptho_gradient_northward": -500 * np.sin(phi) * np.sin(2 * lam),
+        "wind_stress_curl": (
+            0.04 * np.cos(2 * lam)
+            - 0.1 * (-3 * np.sin(3 * phi) * np.cos(phi) - np.cos(3 * phi) * np.sin(phi)) / np.cos(phi)
+        )
+        / 1029.0,
+    }
+    for name, field in expected.items():
+        field = (field / EARTH_RADIUS).transpose("lat", "lon").sel(inner)
+        difference = got[name].sel(inner) - field
+        assert float(np.sqrt((difference**2).mean())) < 0.03 * float(np.sqrt((field**2).mean())), name
+
+
+def test_extended_features(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    got = features(ocean, **PLAIN | {"extended": True, "neighbourhood_radii_km": [600, 1200]})
+    assert len(feature_names(got)) == 8 + 4 + 2 * 2 * 4
+    magnitude = np.hypot(got.zos_gradient_eastward, got.zos_gradient_northward)
+    np.testing.assert_allclose(got.zos_gradient_magnitude, magnitude)
+    jacobian = (
+        got.zos_gradient_eastward * got.deptho_gradient_northward
+        - got.zos_gradient_northward * got.deptho_gradient_eastward
+    )
+    np.testing.assert_allclose(got.zos_deptho_jacobian, jacobian)
+    assert got.zos_spread_1200km.attrs["units"] == "m"
+    assert float(got.zos_spread_600km.mean()) < float(got.zos_spread_1200km.mean())
+
+
+def test_released_stress_curl_is_the_budget_term(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    got = features(ocean, **PLAIN | {"stress_curl": "released"})
+    wet = got.valid == 1
+    np.testing.assert_array_equal(got.wind_stress_curl.values[wet], ocean.wind_stress_curl.values[wet])
+
+
+def test_surface_stress_curl_needs_a_stress(raw_ocean):
+    ocean = harmonise(raw_ocean).drop_vars(["tauuo", "tauvo"])
+    with pytest.raises(DataError, match="no tauuo and no tauvo.*stress_curl: released"):
+        features(ocean, **PLAIN)
+
+
+def test_nothing_valid_names_the_empty_feature(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    ocean["wind_stress_curl"][:] = np.nan
+    with pytest.raises(DataError, match="nowhere finite: wind_stress_curl"):
+        features(ocean, **PLAIN | {"stress_curl": "released"})
+
+
+def test_published_geometry_on_ecco(ecco_ocean, ecco_arrays):
+    got = features(ecco_ocean, **PLAIN | {"stress_curl": "released", "metric": "published"})
+    got = got.assign_coords(lon=(got.lon + 180) % 360 - 180).sortby("lon")
+    missing = np.load(ecco_arrays["MissdataECCO"])
+    assert ((got.valid.values == 0) == missing).all()
+    assert int(got.valid.sum()) == 149_587
+    train = got.where((got.valid == 1) & ((got.lon < -80) | (got.lon > 20)))
+    for name, mean, scale in zip(FEATURES, PUBLISHED_MEAN, PUBLISHED_SCALE, strict=True):
+        if mean is not None:
+            assert float(train[name].mean()) == pytest.approx(mean, rel=1e-5), name
+            assert float(train[name].std()) == pytest.approx(scale, rel=1e-5), name
+
+
+def test_surface_stress_curl_on_ecco_agrees_with_the_released_one(ecco_ocean):
+    got = features(ecco_ocean, **PLAIN)
+    used = ((ecco_ocean.analysis_mask == 1) & (got.valid == 1)).values
+    surface, released = got.wind_stress_curl.values[used], ecco_ocean.wind_stress_curl.values[used]
+    assert np.corrcoef(surface, released)[0, 1] > 0.95
+    assert np.polyfit(surface, released, 1)[0] == pytest.approx(1, abs=0.05)

@@ -1,0 +1,92 @@
+"""Grids: areas, neighbours, displacements, and what is refused."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thor.errors import GridError
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.grid import Grid, regular_grid, unit_vectors, with_bounds
+
+SPHERE = 4 * np.pi * EARTH_RADIUS**2
+
+
+@pytest.mark.parametrize("spacing", [10.0, 2.0, 0.5])
+def test_areas_cover_the_sphere(spacing):
+    grid = Grid.from_dataset(regular_grid(spacing))
+    assert grid.area.sum() == pytest.approx(SPHERE, rel=1e-12)
+    equator = grid.area[grid.shape[0] // 2, 0]
+    assert equator == pytest.approx((EARTH_RADIUS * np.deg2rad(spacing)) ** 2, rel=0.01)
+
+
+def test_area_from_midpoints_when_there_are_no_bounds():
+    bare = regular_grid(2.0).drop_vars(["lat_bnds", "lon_bnds"])
+    np.testing.assert_allclose(Grid.from_dataset(bare).area, Grid.from_dataset(regular_grid(2.0)).area, rtol=1e-12)
+
+
+def test_displacements_are_great_circle_distances():
+    grid = Grid.from_dataset(regular_grid(2.0))
+    step = np.deg2rad(2.0) * EARTH_RADIUS
+    east, north = grid.displacements[1, 0]
+    np.testing.assert_allclose(north[:-1], step, rtol=1e-12)
+    np.testing.assert_allclose(east[:-1], 0, atol=1e-6)
+    east, north = grid.displacements[0, 1]
+    phi = np.deg2rad(grid.lat)
+    haversine = 2 * EARTH_RADIUS * np.arcsin(np.cos(phi) * np.sin(np.deg2rad(1.0)))
+    np.testing.assert_allclose(np.hypot(east, north), haversine, rtol=1e-9)
+
+
+def test_neighbours_wrap_in_longitude_and_go_on_beyond_the_pole():
+    grid = Grid.from_dataset(regular_grid(10.0))
+    assert grid.periodic and grid.over_pole == (True, True)
+    assert grid.neighbour(grid.lon, (0, 1))[0, -1] == grid.lon[0, 0]
+    beyond = grid.neighbour(grid.lon, (1, 0))[-1]
+    np.testing.assert_allclose((beyond - grid.lon[-1]) % 360, 180)
+
+
+def test_a_regional_grid_ends_at_its_edges():
+    grid = Grid.from_dataset(with_bounds(np.arange(10.0, 20), np.arange(300.0, 340)))
+    assert not grid.periodic and grid.over_pole == (False, False)
+    assert np.isnan(grid.neighbour(grid.lat, (0, 1))[:, -1]).all()
+    assert np.isnan(grid.neighbour(grid.lat, (-1, 0))[0]).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(start=st.floats(-720, 720), n_columns=st.integers(8, 60).map(lambda n: 2 * n))
+def test_periodicity_does_not_depend_on_where_longitudes_start(start, n_columns):
+    lon = start + np.arange(n_columns) * 360 / n_columns
+    assert Grid.from_dataset(with_bounds(np.linspace(-80, 80, 9), lon)).periodic
+    assert not Grid.from_dataset(with_bounds(np.linspace(-80, 80, 9), lon[: n_columns * 3 // 4])).periodic
+
+
+def test_curvilinear_positions_need_an_area():
+    lat, lon = np.meshgrid(np.arange(0.0, 5), np.arange(0.0, 6), indexing="ij")
+    dataset = xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)})
+    with pytest.raises(GridError, match="areacello"):
+        Grid.from_dataset(dataset)
+    dataset["areacello"] = (("y", "x"), np.full(lat.shape, 1e10))
+    assert Grid.from_dataset(dataset).dims == ("y", "x")
+
+
+@pytest.mark.parametrize(
+    ("lat", "message"),
+    [([0.0, 10, 5, 20], "not monotonic"), ([0.0, 10], "at least 3 rows"), ([0.0, 10, np.nan], "monotonic|finite")],
+)
+def test_unusable_latitudes(lat, message):
+    dataset = xr.Dataset(coords={"lat": lat, "lon": [0.0, 120, 240]})
+    with pytest.raises(GridError, match=message):
+        Grid.from_dataset(dataset)
+
+
+def test_missing_coordinate_and_spacing_that_does_not_divide():
+    with pytest.raises(GridError, match="'lat' is missing"):
+        Grid.from_dataset(xr.Dataset())
+    with pytest.raises(GridError, match="must divide 180"):
+        regular_grid(7.0)
+
+
+def test_unit_vectors_have_length_one():
+    lat, lon = np.random.default_rng(1).uniform([[-90], [0]], [[90], [360]], (2, 100))
+    np.testing.assert_allclose((unit_vectors(lat, lon) ** 2).sum(axis=0), 1)

@@ -1,0 +1,96 @@
+"""Harmonisation: units, longitudes, rows, masks, sea-level datum; and everything that is refused."""
+
+import numpy as np
+import pytest
+
+from thor.errors import DataError, GridError, UnitsError
+from thor.ocean.harmonise import harmonise
+
+
+def test_units_are_converted(raw_ocean):
+    expected = harmonise(raw_ocean)
+    in_cm = raw_ocean.assign(
+        zos=(100 * raw_ocean.zos).assign_attrs(units="cm"),
+        tauuo=raw_ocean.tauuo.assign_attrs(units="Pa"),
+        deptho=(raw_ocean.deptho / 1000).assign_attrs(units="km"),
+    )
+    got = harmonise(in_cm)
+    for name in ("zos", "tauuo", "deptho"):
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-12)
+        assert got[name].attrs["units"] == expected[name].attrs["units"]
+
+
+def test_rows_and_longitudes_come_in_any_order(raw_ocean):
+    expected = harmonise(raw_ocean)
+    turned = raw_ocean.isel(lat=slice(None, None, -1))
+    lon = (turned.lon + 180) % 360 - 180
+    turned = turned.assign_coords(lon=lon).drop_vars("lon_bnds").sortby("lon").transpose("lon", "lat", ...)
+    got = harmonise(turned)
+    assert got.zos.dims == ("lat", "lon")
+    for name in ("zos", "tauvo", "areacello", "bottom_pressure_torque"):
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-12)
+    assert got.lon.min() >= 0 and got.lon.max() < 360 and (np.diff(got.lat) > 0).all()
+
+
+def test_one_mask_and_the_area_weighted_datum(raw_ocean):
+    raw_ocean["tauuo"][10, 60] = np.nan
+    ocean = harmonise(raw_ocean)
+    masks = [np.isnan(ocean[name].values) for name in ("zos", "deptho", "tauuo", "tauvo")]
+    assert all((mask == masks[0]).all() for mask in masks) and masks[0][10, 60]
+    assert (ocean.sftof.values[masks[0]] == 0).all() and (ocean.sftof.values[~masks[0]] == 100).all()
+    assert float(ocean.zos.weighted(ocean.areacello).mean()) == pytest.approx(0, abs=1e-13)
+    wet = raw_ocean.zos.where(~masks[0])
+    removed = float(wet.weighted(np.cos(np.deg2rad(raw_ocean.lat))).mean())
+    assert ocean.zos.attrs["removed_mean"] == pytest.approx(removed, rel=1e-3)
+
+
+def test_the_input_is_not_changed(raw_ocean):
+    before = raw_ocean.copy(deep=True)
+    harmonise(raw_ocean)
+    assert raw_ocean.identical(before)
+
+
+def _without_units(ocean):
+    del ocean["zos"].attrs["units"]
+
+
+def _wrong_units(ocean):
+    ocean["tauuo"].attrs["units"] = "dyn cm-2"
+
+
+def _upward(ocean):
+    ocean["deptho"] = (-ocean["deptho"]).assign_attrs(units="m")
+
+
+def _empty(ocean):
+    ocean["zos"][:] = np.nan
+
+
+def _filled_coordinate(ocean):
+    ocean.coords["lat"] = ocean["lat"].where(ocean["lat"] < 80, 9.96921e36)
+
+
+def _two_conventions(ocean):
+    ocean.coords["lon"] = ocean["lon"].where(ocean["lon"] < 300, ocean["lon"] - 360)
+
+
+def _doubled_row(ocean):
+    ocean.coords["lat"] = ocean["lat"].where(ocean["lat"] != ocean["lat"][5], ocean["lat"][4])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        (_without_units, UnitsError, "'zos' has no units; expected one of 'm'"),
+        (_wrong_units, UnitsError, "'tauuo' has units 'dyn cm-2'; expected one of 'N m-2', 'Pa'"),
+        (_upward, DataError, "'deptho' must be positive down"),
+        (_empty, DataError, "No ocean cell is left"),
+        (_filled_coordinate, GridError, "'lat' must lie within .* undeclared fill value"),
+        (_two_conventions, GridError, "'lon' is not monotonic"),
+        (_doubled_row, GridError, "'lat' is not monotonic"),
+    ],
+)
+def test_bad_input_is_named(raw_ocean, spoil, error, words):
+    spoil(raw_ocean)
+    with pytest.raises(error, match=words):
+        harmonise(raw_ocean)

@@ -1,0 +1,71 @@
+"""A made ocean whose six regimes are known: five tight ones and one far-flung, on bands of a regular grid."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.ocean.ecco import ecco_training_ocean
+from thor.ocean.grid import regular_grid
+from thor.regimes import ClusteringSettings
+from thor.variables import BUDGET_TERMS, variable
+
+ECCO_TERMS = {
+    "wind_stress_curl": "curlTau",
+    "planetary_vorticity_advection": "curlCori",
+    "bottom_pressure_torque": "BPT",
+    "nonlinear_torque": "curlB",
+    "viscous_torque": "curlA",
+}
+
+# Means of wind_stress_curl and nonlinear_torque [1e-10 m s-2] of MD, S-SV, N-SV, TR, SO; planetary advection balances.
+TRUE_MEANS = np.array([[-0.1, 0.0], [0.6, 0.1], [-0.9, -0.1], [1.4, 0.2], [-2.3, 0.3]])
+SHARES = np.array([0.34, 0.24, 0.16, 0.1, 0.08, 0.08])
+
+
+@pytest.fixture(scope="session")
+def settings() -> ClusteringSettings:
+    """Few and quick runs of few clusters."""
+    return ClusteringSettings(n_clusters=30, n_runs=4, n_consensus=2, n_breaths=20, n_micro=1000, n_jobs=1)
+
+
+@pytest.fixture(scope="session")
+def made_budget() -> xr.Dataset:
+    """A closed budget of about 2,800 cells with its true regimes as `reference_regime` in the published order."""
+    return make_budget()
+
+
+def make_budget(*, seed: int = 3, spacing: float = 4.0) -> xr.Dataset:
+    rng = np.random.default_rng(seed)
+    ocean = regular_grid(spacing)
+    shape = (ocean.sizes["lat"], ocean.sizes["lon"])
+    # Parcels of 20 degrees each hold one regime, so that regimes are patches and not noise.
+    rows, columns = np.indices(shape) // 5
+    parcels = rng.choice(6, size=(rows.max() + 1, columns.max() + 1), p=SHARES)
+    true = parcels[rows, columns]
+    wind, nonlinear = (np.append(column, 0.0)[true] for column in TRUE_MEANS.T)
+    spread = np.where(true == 5, 2.5, 0.05)
+    terms = [mean + spread * rng.standard_normal(shape) for mean in (wind, -wind, np.zeros(shape), nonlinear)]
+    terms.append(-sum(terms))
+    mask = rng.random(shape) > 0.3
+    for name, term in zip(BUDGET_TERMS, terms, strict=True):
+        ocean[name] = (("lat", "lon"), np.where(mask, 1e-10 * term, np.nan), variable(name).attrs)
+    ocean["analysis_mask"] = (("lat", "lon"), mask.astype("int8"))
+    ocean["reference_regime"] = (("lat", "lon"), true.astype("int8"))
+    return with_areas(ocean)
+
+
+def with_areas(ocean: xr.Dataset) -> xr.Dataset:
+    """Add the exact areas of the cells on a sphere."""
+    bands = np.diff(np.sin(np.deg2rad(ocean["lat_bnds"].values)), axis=1)
+    widths = np.deg2rad(np.diff(ocean["lon_bnds"].values, axis=1)).T
+    ocean["areacello"] = (("lat", "lon"), 6.371e6**2 * bands * widths, variable("areacello").attrs)
+    return ocean
+
+
+@pytest.fixture(scope="session")
+def ecco_budget(ecco_arrays) -> xr.Dataset:
+    """The released ECCO budget on its half-degree grid."""
+    ocean = ecco_training_ocean(ecco_arrays, xr.Dataset(), terms=ECCO_TERMS)
+    for name in BUDGET_TERMS:
+        ocean[name] = ocean[name].where(ocean["analysis_mask"] == 1)
+    return with_areas(ocean)

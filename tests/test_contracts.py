@@ -1,0 +1,269 @@
+"""Each contract passes a good dataset and names each fault, in memory and lazily."""
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.contracts import CONTRACTS, check
+from thor.errors import DataError, GridError, UnitsError
+from thor.variables import BUDGET_TERMS, FEATURES, variable
+
+N_LAT, N_LON = 9, 16
+LAND = np.zeros((N_LAT, N_LON), bool)
+LAND[0], LAND[3, 4:7] = True, True
+
+
+def field(name, values, dims=("lat", "lon"), land=True):
+    values = np.asarray(values, float)
+    return dims, np.where(LAND, np.nan, values) if land else values, variable(name).attrs
+
+
+def make_training_ocean():
+    rng = np.random.default_rng(1)
+    shape = (N_LAT, N_LON)
+    fields = {
+        "zos": field("zos", rng.normal(size=shape)),
+        "tauuo": field("tauuo", 0.1 * rng.normal(size=shape)),
+        "tauvo": field("tauvo", 0.1 * rng.normal(size=shape)),
+        "deptho": field("deptho", 4000 + 100 * rng.normal(size=shape)),
+        "areacello": field("areacello", np.full(shape, 1e10), land=False),
+        "sftof": field("sftof", np.where(LAND, 0.0, 100.0), land=False),
+    }
+    terms = 1e-9 * rng.normal(size=(5, *shape))
+    terms[4] = -terms[:4].sum(axis=0)
+    fields |= {name: field(name, term) for name, term in zip(BUDGET_TERMS, terms, strict=True)}
+    fields["analysis_mask"] = (["lat", "lon"], (~LAND).astype("int8"), variable("analysis_mask").attrs)
+    coords = {"lat": np.linspace(-80.0, 80.0, N_LAT), "lon": np.arange(N_LON) * 22.5}
+    return xr.Dataset(fields, coords=coords)
+
+
+def make_vorticity_budget():
+    return make_training_ocean()[[*BUDGET_TERMS, "areacello", "analysis_mask"]]
+
+
+def make_features():
+    rng = np.random.default_rng(2)
+    scale = {"zos": 1.0, "deptho": 0.0, "wind_stress_curl": 1e-10, "coriolis_parameter": 3e-5}
+    offset = {"deptho": 4000.0}
+    fields = {
+        name: field(name, offset.get(name, 0.0) + scale.get(name, 1e-5) * rng.normal(size=(N_LAT, N_LON)))
+        for name in (*FEATURES, "zos_mean_500km", "zos_spread_500km")
+    }
+    fields["zos_spread_500km"] = field("zos_spread_500km", np.full((N_LAT, N_LON), 0.2))
+    fields["valid"] = (["lat", "lon"], (~LAND).astype("int8"), variable("valid").attrs)
+    fields["basin"] = (["lat", "lon"], np.where(LAND, -1, 2).astype("int8"), variable("basin").attrs)
+    return make_training_ocean()[["areacello"]].assign(fields)
+
+
+def make_regimes():
+    votes = np.random.default_rng(3).dirichlet([1.0, 2.0, 3.0], size=(N_LAT, N_LON)).transpose(2, 0, 1)
+    votes[:, LAND] = np.nan
+    regime = np.where(LAND, -1, np.nan_to_num(votes).argmax(axis=0)).astype("int8")
+    flags = {"flag_values": np.arange(3, dtype="int8"), "flag_meanings": "momentum_driven sverdrupian nonlinear"}
+    return xr.Dataset(
+        {
+            "regime": (["lat", "lon"], regime, variable("regime").attrs | flags),
+            "regime_votes": (["regime", "lat", "lon"], votes, variable("regime_votes").attrs),
+            "regime_confidence": field("regime_confidence", np.nan_to_num(votes).max(axis=0)),
+            "cluster": (["lat", "lon"], regime.astype("int16"), variable("cluster").attrs),
+        },
+        coords=make_training_ocean().coords,
+    )
+
+
+MAKERS = {
+    "raw_training_ocean": make_training_ocean,
+    "training_ocean": make_training_ocean,
+    "vorticity_budget": make_vorticity_budget,
+    "features": make_features,
+    "regimes": make_regimes,
+}
+
+
+def put(name, value, *, at=(5, 8)):
+    def fault(dataset):
+        values = dataset[name].values.copy()
+        values[(..., *at)] = value
+        return dataset.assign({name: dataset[name].copy(data=values)})
+
+    return fault
+
+
+def fill(name, value):
+    return lambda dataset: dataset.assign({name: dataset[name].fillna(value)})
+
+
+def whole(name, value):
+    return lambda dataset: dataset.assign({name: xr.full_like(dataset[name], value)})
+
+
+def scaled(name, factor):
+    return lambda dataset: dataset.assign({name: (dataset[name] * factor).assign_attrs(dataset[name].attrs)})
+
+
+def attribute(name, key, value):
+    def fault(dataset):
+        dataset = dataset.copy(deep=True)
+        dataset[name].attrs.pop(key, None)
+        if value is not None:
+            dataset[name].attrs[key] = value
+        return dataset
+
+    return fault
+
+
+def latitudes(row, value):
+    def fault(dataset):
+        values = dataset["lat"].values.copy()
+        values[row] = value
+        return dataset.assign_coords(lat=values)
+
+    return fault
+
+
+FAULTS = [
+    # contract, fault, error, what the message must say
+    ("training_ocean", lambda d: d.drop_vars("zos"), DataError, "variable 'zos' is missing"),
+    ("training_ocean", lambda d: d.assign(data2=d["zos"]), DataError, "'data2' has no place"),
+    ("training_ocean", lambda d: d.transpose("lon", "lat"), GridError, r"expected \(lat, lon\)"),
+    ("training_ocean", lambda d: d.rename(lat="j", lon="i"), GridError, r"has dims \(j, i\)"),
+    ("training_ocean", attribute("tauuo", "units", None), UnitsError, "'tauuo' has no units attribute"),
+    ("training_ocean", attribute("tauuo", "units", "Pa"), UnitsError, "units 'Pa'; expected 'N m-2'"),
+    ("raw_training_ocean", attribute("tauuo", "units", "dyn cm-2"), UnitsError, "'dyn cm-2'; expected 'N m-2' or 'Pa'"),
+    ("raw_training_ocean", attribute("zos", "units", None), UnitsError, "'zos' has no units"),
+    ("raw_training_ocean", fill("zos", 1e20), DataError, r"'zos' holds the undeclared fill value 1e\+20 in 19 cells"),
+    ("raw_training_ocean", fill("tauuo", 9.96921e36), DataError, r"undeclared fill value 9.969e\+36"),
+    ("raw_training_ocean", latitudes(0, 9.96921e36), GridError, r"'lat' holds the undeclared fill value 9.969e\+36"),
+    ("raw_training_ocean", whole("zos", np.nan), DataError, "'zos' is NaN in every cell"),
+    ("raw_training_ocean", scaled("deptho", -1.0), DataError, "depth is positive down"),
+    ("raw_training_ocean", attribute("deptho", "positive", "up"), DataError, "positive = 'up'"),
+    ("raw_training_ocean", latitudes(4, 70.0), GridError, "latitude is not monotonic"),
+    ("raw_training_ocean", lambda d: d.assign_coords(lon=d["lon"] * 2 - 400), GridError, "two conventions"),
+    ("training_ocean", put("zos", 1e20), DataError, r"undeclared fill value 1e\+20 in 1 cell\."),
+    ("training_ocean", put("zos", np.inf), DataError, "'zos' is infinite in 1 cell"),
+    ("training_ocean", put("zos", 50.0), DataError, "'zos' runs from .* to 50 m; expected -10 to 10"),
+    ("training_ocean", put("zos", np.nan), DataError, "the ocean region, first at latitude 20, longitude 180"),
+    ("training_ocean", put("deptho", -20.0), DataError, "'deptho' runs from -20 to"),
+    ("training_ocean", latitudes(4, 70.0), GridError, "not monotonic .row 4 at 70, row 5 at 20"),
+    ("training_ocean", lambda d: d.isel(lat=slice(None, None, -1)), GridError, "latitude is descending"),
+    ("training_ocean", latitudes(8, 95.0), GridError, "latitudes run from -80 to 95"),
+    ("training_ocean", latitudes(8, np.nan), GridError, "'lat' holds NaN"),
+    ("training_ocean", lambda d: d.assign_coords(lon=d["lon"] - 180.0), GridError, r"expected \[0, 360\)"),
+    ("training_ocean", lambda d: d.drop_vars("lon"), GridError, "coordinate 'lon' is missing"),
+    ("vorticity_budget", scaled("wind_stress_curl", -1.0), DataError, "does not close"),
+    ("vorticity_budget", scaled("viscous_torque", 1.01), DataError, "does not close"),
+    ("vorticity_budget", whole("analysis_mask", 0), DataError, "'analysis_mask' is 1 nowhere"),
+    ("vorticity_budget", lambda d: put("analysis_mask", 0.5)(d.assign(analysis_mask=d["analysis_mask"].astype(float))),
+     DataError, "values other than 0 and 1 in 1 cell"),
+    ("vorticity_budget", put("nonlinear_torque", np.nan), DataError, "of the analysis region"),
+    ("vorticity_budget", put("areacello", np.nan), DataError, "'areacello' is NaN in 1 cell of the analysis region"),
+    ("features", put("zos_gradient_eastward", np.nan), DataError, "of the valid region"),
+    ("features", put("zos_mean_500km", np.nan), DataError, "of the valid region"),
+    ("features", attribute("zos_mean_500km", "units", "cm"), UnitsError, "'zos_mean_500km' has units 'cm'"),
+    ("features", put("zos_spread_500km", -0.1), DataError, "'zos_spread_500km' runs from -0.1"),
+    ("features", lambda d: d.drop_vars("coriolis_parameter"), DataError, "'coriolis_parameter' is missing"),
+    ("features", lambda d: d.assign(zos_mean=d["zos"]), DataError, "'zos_mean' has no place"),
+    ("regimes", put("regime", 7), DataError, r"labels other than -1 and its flag_values \[0, 1, 2\] in 1 cell"),
+    ("regimes", attribute("regime", "flag_meanings", "one two"), DataError, "one meaning for each"),
+    ("regimes", whole("regime", -1), DataError, "labels no cell"),
+    ("regimes", put("regime_votes", 0.5), DataError, "sums to one only within 0.5"),
+    ("regimes", put("regime_votes", np.nan), DataError, "'regime_votes' is NaN in 3 cells of the analysis region"),
+    ("regimes", scaled("regime_confidence", 1.5), DataError, "'regime_confidence' runs from"),
+    ("regimes", lambda d: d.transpose("lat", "lon", "regime"), GridError, r"expected \(regime, lat, lon\)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_good_dataset_passes(name, lazy):
+    dataset = MAKERS[name]()
+    before = dataset.copy(deep=True)
+    check(dataset.chunk({"lat": 4}) if lazy else dataset, name, where="here")
+    xr.testing.assert_identical(dataset, before)
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
+@pytest.mark.parametrize(("name", "fault", "error", "message"), FAULTS)
+def test_a_fault_is_named(name, fault, error, message, lazy):
+    dataset = fault(MAKERS[name]())
+    if lazy:
+        dataset = dataset.chunk({next(dim for dim in dataset.sizes if dim in ("lat", "j")): 5})
+    with pytest.raises(error, match=message) as caught:
+        check(dataset, name, where="some/file.nc")
+    assert str(caught.value).startswith("some/file.nc: ")
+    assert len(str(caught.value)) < 420
+
+
+def test_every_contract_has_lazy_faults_in_its_data():
+    assert {name for name, *_ in FAULTS} == set(CONTRACTS)
+
+
+def test_lazy_data_are_read_in_one_pass():
+    reads = []
+
+    def counted(block):
+        reads.append(1)
+        return block
+
+    dataset = make_vorticity_budget().chunk({"lat": N_LAT, "lon": N_LON})
+    dataset = xr.apply_ufunc(counted, dataset, dask="parallelized", output_dtypes=[float], keep_attrs=True)
+    reads.clear()
+    with dask.config.set(scheduler="synchronous"):
+        check(dataset, "vorticity_budget", where="here")
+    assert len(reads) == len(dataset.data_vars)
+
+
+def test_a_raw_file_may_use_other_units_conventions_and_have_gaps():
+    raw = make_training_ocean().isel(lat=slice(None, None, -1))
+    raw = raw.assign_coords(lon=(raw["lon"] + 180) % 360 - 180)
+    raw["zos"] = (raw["zos"] * 100).assign_attrs(units="cm")
+    raw["tauuo"] = raw["tauuo"].where(raw["lat"] < 40).assign_attrs(units="Pa")
+    raw["lat_bnds"] = (("lat", "bnds"), np.zeros((N_LAT, 2)))
+    check(raw, "raw_training_ocean", where="here")
+    with pytest.raises(DataError):
+        check(raw, "training_ocean", where="here")
+
+
+def test_the_surface_stress_may_be_missing():
+    for name in ("raw_training_ocean", "training_ocean"):
+        check(make_training_ocean().drop_vars(["tauuo", "tauvo"]), name, where="here")
+
+
+def test_a_range_is_judged_after_conversion():
+    raw = make_training_ocean()
+    raw["deptho"] = (raw["deptho"] / 1000).assign_attrs(units="km")
+    check(raw, "raw_training_ocean", where="here")
+    raw["deptho"] = (raw["deptho"] * 1000).assign_attrs(units="km")
+    with pytest.raises(DataError, match=r"'deptho' runs from .*e\+06 m"):
+        check(raw, "raw_training_ocean", where="here")
+
+
+def test_a_budget_may_declare_how_well_it_closes():
+    budget = make_vorticity_budget()
+    budget["viscous_torque"] = budget["viscous_torque"] + 1e-13
+    check(budget, "vorticity_budget", where="here")
+    with pytest.raises(DataError, match="at most 1e-09"):
+        check(budget.assign_attrs(closure_tolerance=1e-9), "vorticity_budget", where="here")
+
+
+def test_a_residual_outside_the_analysis_mask_does_not_count():
+    budget = put("viscous_torque", 5e-7)(make_vorticity_budget())
+    with pytest.raises(DataError, match="does not close"):
+        check(budget, "vorticity_budget", where="here")
+    check(put("analysis_mask", 0)(budget), "vorticity_budget", where="here")
+
+
+def test_a_curvilinear_grid_passes_too():
+    ocean = make_training_ocean()
+    lat, lon = xr.broadcast(ocean["lat"], ocean["lon"])
+    curvilinear = ocean.rename(lat="y", lon="x").drop_vars(["y", "x"])
+    curvilinear = curvilinear.assign_coords(lat=(("y", "x"), lat.values), lon=(("y", "x"), lon.values))
+    check(curvilinear, "training_ocean", where="here")
+    with pytest.raises(GridError, match="longitudes run from"):
+        check(curvilinear.assign_coords(lon=curvilinear["lon"] + 90), "training_ocean", where="here")
+
+
+def test_an_unknown_contract_names_the_nearest():
+    with pytest.raises(DataError, match="Did you mean 'features'"):
+        check(make_features(), "feature", where="here")
