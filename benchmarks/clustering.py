@@ -2,10 +2,10 @@
 
     THOR_DATA_MIRROR=<folder> python benchmarks/clustering.py [--quick]
 
-Ours is the consensus of `fit_regimes`: 3 independent consensuses of 12 breathing k-means runs each. The plain recipe is
-the published one, StandardScaler and KMeans(50, n_init=50), made twice (seeds 42 and 0) because its agreement with itself
-takes two. bkmeans is timed on a few single runs. All get the same cores. Without THOR_DATA_MIRROR the budget is a made
-one: the numbers then show that the script works, not how good the ocean's regimes are.
+Ours is the consensus of `fit_regimes`: 3 independent consensuses of 12 breathing k-means runs each. The plain recipe
+is the published one, StandardScaler and KMeans(50, n_init=50), made twice (seeds 42 and 0) because its agreement with
+itself takes two. bkmeans is timed on a few single runs. All get the same cores. Without THOR_DATA_MIRROR the budget is
+a made one: the numbers then show that the script works, not how good the ocean's regimes are.
 """
 
 import argparse

@@ -38,7 +38,7 @@ def write_variables() -> None:
 
 def write_parameters() -> None:
     """Write the parameters of every pipeline, with their sentence and their limits, as a page."""
-    lines = ["# Parameters", "", "Values are in `conf/base/parameters_<pipeline>.yml`; there are no hidden defaults.", ""]
+    lines = ["# Parameters", "", "Values are in `conf/base/parameters_<pipeline>.yml`; none is hidden.", ""]
     for group, model in MODELS.items():
         lines += [f"## {group}", "", "| parameter | type | meaning |", "|---|---|---|"]
         lines += [f"| `{name}` | {kind} | {text} |" for name, kind, text in _rows(model)] + [""]

@@ -65,7 +65,7 @@ class RegimeClustering(Parameters):
         description="Whose labels are the regimes: the consensus of the runs, or those given with the budget."
     )
     numbering: Literal["physics", "reference"] = Field(
-        description="How regimes are numbered and named: by their stress curl, or as in the labels given with the budget."
+        description="How regimes are numbered and named: by their stress curl, or as in the given labels."
     )
     runs: ClusteringSettings = Field(description="How the clustering runs are made and combined.")
     selection: ClusterSelection = Field(description="How the number of clusters is looked into.")

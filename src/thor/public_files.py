@@ -52,8 +52,8 @@ def fetch(name: str, *, folder: Path, mirror: Path | None) -> Path:
     got = checksum(path, row["algorithm"])
     if got != row["checksum"]:
         raise DataError(
-            f"{path} is not the file THOR knows: expected {row['algorithm']} {row['checksum'][:16]}..., got {got[:16]}.... "
-            "It is damaged or of another version; delete it and copy or download it again."
+            f"{path} is not the file THOR knows: expected {row['algorithm']} {row['checksum'][:16]}..., "
+            f"got {got[:16]}.... It is damaged or of another version; delete it and copy or download it again."
         )
     return path
 

@@ -64,15 +64,22 @@ def test_groups_split_by_agreement_and_start_with_the_lowest_inertia():
         agreement[np.ix_(group, group)] = 0.95
     np.fill_diagonal(agreement, 1.0)
     inertia = np.array([10.0, 11.0, 9.0, 12.0, 30.0])
-    np.testing.assert_array_equal(group_runs(agreement, inertia, threshold=0.9), [1, 1, 0, 1, 0])
-    np.testing.assert_array_equal(group_runs(agreement, inertia, threshold=0.5), 0)
+    np.testing.assert_array_equal(group_runs(agreement, inertia, threshold=0.9, tie=0.0), [1, 1, 0, 1, 0])
+    np.testing.assert_array_equal(group_runs(agreement, inertia, threshold=0.5, tie=0.0), 0)
+
+
+def test_a_tie_of_inertia_is_decided_by_the_number_of_runs():
+    agreement = np.kron(np.eye(2), np.ones((3, 3)))[1:, 1:]
+    inertia = np.array([100.0, 101.0, 100.5, 102.0, 103.0])
+    np.testing.assert_array_equal(group_runs(agreement, inertia, threshold=0.9, tie=0.004), [0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(group_runs(agreement, inertia, threshold=0.9, tie=0.006), [1, 1, 0, 0, 0])
 
 
 def test_a_chain_of_agreement_is_no_group():
     # Neighbours agree, the ends do not: connected components would join all.
     places = np.arange(6)
     agreement = 1.0 - 0.08 * np.abs(places[:, None] - places)
-    assert group_runs(agreement, np.arange(6.0), threshold=0.9).max() > 0
+    assert group_runs(agreement, np.arange(6.0), threshold=0.9, tie=0.0).max() > 0
 
 
 def test_the_group_of_lowest_inertia_votes_against_a_majority():
@@ -81,7 +88,7 @@ def test_the_group_of_lowest_inertia_votes_against_a_majority():
     shift = lambda labels, by: np.r_[labels[:-10], (labels[-10:] + by) % 3]  # noqa: E731
     labels = np.stack([best, shift(best, 1), *(shift(common, n % 3) for n in range(5))])
     inertia = np.array([1.0, 1.1, *np.linspace(1.05, 1.5, 5)])
-    consensus = build_consensus(labels, inertia, n_clusters=3, n_classes=3, threshold=0.9)
+    consensus = build_consensus(labels, inertia, n_clusters=3, n_classes=3, threshold=0.9, tie=1e-3)
     np.testing.assert_array_equal(consensus.group, [0, 0, 1, 1, 1, 1, 1])
     assert consensus.representative == 0
     classes = np.take_along_axis(consensus.class_of_cluster, labels, axis=1)

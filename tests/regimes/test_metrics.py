@@ -56,7 +56,8 @@ def test_known_regimes_are_stable_and_agree_with_the_reference(metrics):
 def test_groups_account_for_every_run(metrics):
     assert sum(group["n_runs"] for group in metrics["groups"]) == 8
     assert sum(group["share"] for group in metrics["groups"]) == pytest.approx(1.0)
-    assert metrics["groups"][0]["inertia_min"] == metrics["inertia"]
+    assert min(group["inertia_min"] for group in metrics["groups"]) == metrics["inertia"]
+    assert metrics["groups"][0]["inertia_min"] <= 1.001 * metrics["inertia"]
     assert all(g["inertia_min"] <= g["inertia_mean"] <= g["inertia_max"] for g in metrics["groups"])
 
 

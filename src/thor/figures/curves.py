@@ -27,7 +27,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
         The k in use, marked by a line.
     """
     areas = [name for name in selection.columns if name.startswith("area_")]
-    panels = [
+    panels: list[tuple[str, str, dict[str, str | None]]] = [
         ("Inertia", "squared standard deviations", {"inertia": None}),
         ("Information criteria", "per cell", {"aic_per_cell": "AIC", "bic_per_cell": "BIC"}),
         ("Silhouette", "coefficient", {"silhouette": None}),
@@ -81,7 +81,7 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
         letter_panels(axes)
         level = float(balances["bound"][1] - balances["bound"][0])
         figure.suptitle(
-            f"Area-weighted mean of each term, {level:.0f} % block-bootstrap interval; filled: the dominant balance (M-score)",
+            f"Area-weighted mean of each term, {level:.0f} % block-bootstrap interval; filled: dominant balance",
             x=0.01,
             ha="left",
             fontsize=8,

@@ -77,7 +77,7 @@ def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
     ax.set_title(row.label)
 
 
-def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[str]) -> None:
+def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
     """Draw labels with one colour each and a bar that names them; -1 is left as land."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
@@ -163,7 +163,7 @@ def _mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> A
     from cartopy.crs import PlateCarree
 
     lat, lon = grid["lat"].values, grid["lon"].values
-    shading = "nearest"
+    shading: Any = "nearest"
     if lat.ndim == 1:
         lat, lon, shading = np.clip(_edges(lat), -90, 90), _edges(lon), "flat"
     masked = np.ma.masked_invalid(values)

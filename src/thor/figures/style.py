@@ -24,7 +24,7 @@ REGIME_COLOURS = {
 
 OTHER_COLOURS = ("#DE8F05", "#D55E00", "#FBAFE4", "#ECE133", "#882255", "#44AA99", "#332288", "#999933")
 
-_RC = {
+_RC: Any = {
     "figure.dpi": 100,
     "font.size": 8,
     "axes.titlesize": 9,

@@ -28,9 +28,9 @@ def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) ->
     DataError
         When the budget does not close.
     """
-    mask = (training_ocean["analysis_mask"] == 1) & _all_finite(training_ocean)
+    mask = (training_ocean["analysis_mask"] == 1) & has_all_terms(training_ocean)
     budget = training_ocean[[*BUDGET_TERMS]].where(mask)
-    budget["analysis_mask"] = mask.astype("int8").drop_attrs().assign_attrs(variable("analysis_mask").attrs)
+    budget["analysis_mask"] = mask.astype("int8").assign_attrs(variable("analysis_mask").attrs)
     for name in ("areacello", "reference_regime"):
         if name in training_ocean:
             budget[name] = training_ocean[name]
@@ -68,5 +68,6 @@ def _cells(budget: xr.Dataset, term: str) -> np.ndarray:
     return budget[term].values[budget["analysis_mask"].values == 1]
 
 
-def _all_finite(dataset: xr.Dataset) -> xr.DataArray:
-    return np.isfinite(dataset[[*BUDGET_TERMS]]).to_dataarray().all("variable")
+def has_all_terms(dataset: xr.Dataset) -> xr.DataArray:
+    """Return where none of the five terms is missing, without attributes."""
+    return dataset[[*BUDGET_TERMS]].to_dataarray().notnull().all("variable").drop_attrs()

@@ -48,9 +48,8 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     ocean["reference_regime"] = _field(np.load(arrays["kCluster6"]).astype("int8"), "reference_regime")
     ocean["deptho"] = _field(loadmat(arrays["H_wHFacC"])["val"], "deptho")
     ocean["areacello"] = (("lat", "lon"), cell_area(ocean), variable("areacello").attrs)
-    ocean["sftof"] = (100.0 * np.isfinite(ocean["deptho"])).assign_attrs(variable("sftof").attrs)
-    for name in surface.data_vars:
-        ocean[name] = surface[name]
+    ocean["sftof"] = (100.0 * ocean["deptho"].notnull()).assign_attrs(variable("sftof").attrs)
+    ocean.update(surface.data_vars)
     ocean.attrs = {
         "title": "ECCO v4r3 barotropic vorticity budget, 1992-2011 mean, with an ECCO sea level",
         "references": "doi:10.1029/2018EA000519, doi:10.1029/2021MS002496",

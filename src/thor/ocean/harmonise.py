@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 
 from thor.errors import DataError, GridError, UnitsError
+from thor.ocean.budget import has_all_terms
 from thor.ocean.grid import cell_area
-from thor.variables import BUDGET_TERMS, is_known, table, variable
+from thor.variables import is_known, table, variable
 
 
 def harmonise(raw: xr.Dataset) -> xr.Dataset:
@@ -146,8 +147,7 @@ def add_analysis_mask(dataset: xr.Dataset) -> xr.Dataset:
     """Use the budget wherever all terms are finite, unless the data says where."""
     if "analysis_mask" in dataset:
         return dataset
-    finite = np.isfinite(dataset[[*BUDGET_TERMS]]).to_dataarray().all("variable")
-    return dataset.assign(analysis_mask=finite.astype("int8"))
+    return dataset.assign(analysis_mask=has_all_terms(dataset).astype("int8"))
 
 
 def describe(dataset: xr.Dataset) -> xr.Dataset:

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 COARSE_CELLS = 64
-SEARCH_TOLERANCE = 1e-5
+SEARCH_TOLERANCE = 1e-4
 FINAL_TOLERANCE = 1e-7
 SETTLE_ITERATIONS = 4
 FREEZE_RADIUS = 1.1
@@ -30,7 +30,7 @@ def breathing_kmeans(
     *,
     n_clusters: int,
     seed: int,
-    n_breaths: int = 350,
+    n_breaths: int = 600,
     n_micro: int = 10_000,
     max_depth: int = 3,
     weights: np.ndarray | None = None,
@@ -118,23 +118,30 @@ def _search(
     best, best_inertia = start.cluster_centers_, start.inertia_
     # Adding more than there are spare cells, or removing from one or two centroids, has no meaning.
     max_depth = min(max_depth, n_clusters // 2, len(cells) - n_clusters)
+    errors = weights * _two_nearest(cells, best)[1]
     for _ in range(n_breaths if max_depth > 0 else 0):
         depth = int(rng.integers(1, max_depth + 1))
-        full = _breathe_in(cells, weights, best, depth, rng)
-        trial = _breathe_out(cells, weights, full, depth, rng)
+        full = _breathe_in(cells, weights, best, errors, depth, rng)
+        trial = _breathe_out(cells, weights, full, len(full) - n_clusters, rng)
         trial, inertia = _lloyd(cells, weights, trial, tolerance=SEARCH_TOLERANCE, max_iter=100)
         if inertia < best_inertia:
             best, best_inertia = trial, inertia
+            errors = weights * _two_nearest(cells, best)[1]
     return best
 
 
 def _breathe_in(
-    cells: np.ndarray, weights: np.ndarray, centroids: np.ndarray, depth: int, rng: np.random.Generator
+    cells: np.ndarray,
+    weights: np.ndarray,
+    centroids: np.ndarray,
+    errors: np.ndarray,
+    depth: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Return the centroids and `depth` more, put where the error is, after a few Lloyd iterations."""
-    _, first, _ = _two_nearest(cells, centroids)
-    errors = weights * first
-    if np.count_nonzero(errors) < depth:
+    # Duplicate cells can be met exactly: then there is nowhere to add.
+    depth = min(depth, int(np.count_nonzero(errors)))
+    if depth == 0:
         return centroids
     added = cells[rng.choice(len(cells), size=depth, replace=False, p=errors / errors.sum())]
     return _lloyd(cells, weights, np.concatenate([centroids, added]), tolerance=0.0, max_iter=SETTLE_ITERATIONS)[0]

@@ -35,6 +35,8 @@ class ClusteringSettings:
         in all.
     group_agreement : float
         Mean adjusted Rand index above which runs count as one group.
+    inertia_tie : float
+        Groups whose lowest inertias differ relatively by less are equally good: the one with most runs elects.
     closure_tolerance : float
         Largest closure residual accepted, rms relative to the rms of the largest term.
     n_breaths, n_micro, max_depth : int
@@ -51,8 +53,9 @@ class ClusteringSettings:
     n_runs: int = 12
     n_consensus: int = 3
     group_agreement: float = 0.9
+    inertia_tie: float = 1e-3
     closure_tolerance: float = 1e-3
-    n_breaths: int = 350
+    n_breaths: int = 600
     n_micro: int = 10_000
     max_depth: int = 3
     n_init: int = 1
@@ -82,6 +85,8 @@ class ClusteringSettings:
             )
         if not 0.0 < self.group_agreement < 1.0:
             raise ConfigError(f"'group_agreement' must lie between 0 and 1, got {self.group_agreement}.")
+        if self.inertia_tie < 0.0:
+            raise ConfigError(f"'inertia_tie' must not be negative, got {self.inertia_tie}.")
         if self.n_jobs == 0:
             raise ConfigError("'n_jobs' must be a number of processes, or -1 for every core; got 0.")
 

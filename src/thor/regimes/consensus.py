@@ -22,9 +22,9 @@ class Consensus:
     class_of_cluster : ndarray of int8, shape (n_runs, n_clusters)
         Class of each cluster; class `n_classes` - 1 is the one small clusters are merged into.
     group : ndarray of int, shape (n_runs,)
-        Group of each run; group 0 holds the run of lowest inertia, the others follow by their own lowest.
+        Group of each run; group 0 elects the regimes, the others follow by their lowest inertia.
     representative : int
-        The run of lowest inertia.
+        The run of lowest inertia in group 0.
     agreement : ndarray of shape (n_runs, n_runs)
         Adjusted Rand index between the maps of each pair of runs.
     """
@@ -36,7 +36,7 @@ class Consensus:
 
 
 def build_consensus(
-    labels: np.ndarray, inertia: np.ndarray, *, n_clusters: int, n_classes: int, threshold: float
+    labels: np.ndarray, inertia: np.ndarray, *, n_clusters: int, n_classes: int, threshold: float, tie: float
 ) -> Consensus:
     """Return the aligned and grouped runs.
 
@@ -49,16 +49,19 @@ def build_consensus(
         Clusters of each run, classes they are reduced to.
     threshold : float
         Mean agreement (adjusted Rand index) above which runs belong to one group.
+    tie : float
+        Relative difference of lowest inertias below which the number of runs decides between groups.
     """
     merged = np.stack([merge_small_clusters(own, n_clusters=n_clusters, n_classes=n_classes) for own in labels])
     classes = np.stack([own_map[own] for own_map, own in zip(merged, labels, strict=True)])
     agreement = pairwise_agreement(classes, n_classes)
-    representative = int(np.argmin(inertia))
+    group = group_runs(agreement, inertia, threshold=threshold, tie=tie)
+    representative = int(np.argmin(np.where(group == 0, inertia, np.inf)))
     aligned = np.empty_like(merged)
     for run, own in enumerate(classes):
         table = contingency(own, classes[representative], n_classes)
         aligned[run] = match_classes(table, keep_last=True)[merged[run]]
-    return Consensus(aligned, group_runs(agreement, inertia, threshold=threshold), representative, agreement)
+    return Consensus(aligned, group, representative, agreement)
 
 
 def merge_small_clusters(labels: np.ndarray, *, n_clusters: int, n_classes: int) -> np.ndarray:
@@ -86,22 +89,26 @@ def match_classes(table: np.ndarray, *, keep_last: bool) -> np.ndarray:
     return matched
 
 
-def group_runs(agreement: np.ndarray, inertia: np.ndarray, *, threshold: float) -> np.ndarray:
-    """Return the group of each run, shape (n_runs,); group 0 holds the lowest inertia.
+def group_runs(agreement: np.ndarray, inertia: np.ndarray, *, threshold: float, tie: float) -> np.ndarray:
+    """Return the group of each run, shape (n_runs,); group 0 elects, the others follow by their lowest inertia.
 
-    Average linkage: connected components would chain runs that do not agree through those in between,
-    complete linkage would split a group for one pair that agrees by chance less well. Groups are ordered by
-    their LOWEST inertia: it is what k-means minimises, and a group's mean also depends on how far its poorest
-    members got.
+    Average linkage: connected components would chain runs that do not agree through those in between, complete
+    linkage would split a group for one pair that agrees by chance less well. Groups are compared by their LOWEST
+    inertia, which k-means minimises; a mean depends on how far the poorest members got. Group 0 is the one with most
+    runs among those within `tie` (relative) of the lowest of all.
     """
     if len(inertia) == 1:
         return np.zeros(1, dtype=int)
     distance = np.clip(1.0 - agreement, 0.0, None)
     np.fill_diagonal(distance, 0.0)
     found = fcluster(linkage(squareform(distance, checks=False), method="average"), 1.0 - threshold, "distance")
-    lowest = {group: inertia[found == group].min() for group in np.unique(found)}
-    rank = {group: place for place, group in enumerate(sorted(lowest, key=lowest.__getitem__))}
-    return np.array([rank[group] for group in found])
+    lowest = {number: inertia[found == number].min() for number in np.unique(found)}
+    order = sorted(lowest, key=lowest.__getitem__)
+    tied = [number for number in order if lowest[number] <= inertia.min() * (1.0 + tie)]
+    # max keeps the first of equals, which is the lower one.
+    elected = max(tied, key=lambda number: int((found == number).sum()))
+    order = [elected, *(number for number in order if number != elected)]
+    return np.array([order.index(number) for number in found])
 
 
 def votes(classes: np.ndarray, n_classes: int) -> np.ndarray:

@@ -103,6 +103,7 @@ def independent_consensuses(model: RegimeModel, clusters: np.ndarray) -> np.ndar
             n_clusters=model.settings.n_clusters,
             n_classes=model.n_regimes,
             threshold=model.settings.group_agreement,
+            tie=model.settings.inertia_tie,
         )
         maps.append(
             elect(

@@ -39,9 +39,9 @@ class RegimeModel:
     consensus_of_run : ndarray of int, shape (n_runs,)
         Independent consensus each run was made for.
     group : ndarray of int, shape (n_runs,)
-        Runs that agree; group 0 holds the lowest inertia and elects the regimes.
+        Runs that agree; group 0 elects the regimes.
     representative : int
-        Run of lowest inertia.
+        Run of lowest inertia in group 0.
     names : tuple of str
         Regime names by regime number.
     naming : str
@@ -251,6 +251,7 @@ def combine(
         n_clusters=settings.n_clusters,
         n_classes=settings.n_regimes,
         threshold=settings.group_agreement,
+        tie=settings.inertia_tie,
     )
     classes = np.take_along_axis(consensus.class_of_cluster, labels, axis=1)
     elected = elect(

@@ -1,0 +1,55 @@
+"""Curves and bars show the numbers they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from thor.figures.curves import balance_bars, selection_curves
+from thor.variables import BUDGET_TERMS
+
+
+@pytest.fixture
+def selection():
+    rng = np.random.default_rng(1)
+    rows = [{"n_clusters": k, "repeat": r} for k in (10, 20, 50) for r in range(3)]
+    table = pd.DataFrame(rows)
+    for name in ("inertia", "aic_per_cell", "bic_per_cell", "silhouette", "stability_seeds", "stability_blocks"):
+        table[name] = rng.random(len(table))
+    for number in (1, 2, 3):
+        table[f"area_{number}"] = rng.random(len(table))
+    return table
+
+
+def test_curves_are_means_over_repeats(selection):
+    figure = selection_curves(selection, n_clusters=20)
+    assert len(figure.axes) == 5
+    for ax in figure.axes:
+        assert ax.get_ylabel()
+        assert ax.get_xlabel() == "number of clusters k"
+    curve = figure.axes[0].lines[0]
+    np.testing.assert_allclose(curve.get_ydata(), selection.groupby("n_clusters")["inertia"].mean())
+    assert [line.get_label() for line in figure.axes[1].lines[:2]] == ["AIC", "BIC"]
+
+
+def test_bars_are_means_with_their_interval_and_the_balance_is_filled():
+    mean = np.array([[4.0, -3.0, 0.1, 0.0, -1.0], [0.1, 20.0, -21.0, 1.0, 0.5]]) * 1e-11
+    balances = xr.Dataset(
+        {
+            "mean": (("regime_name", "term"), mean),
+            "mean_interval": (("regime_name", "term", "bound"), np.stack([mean - 1e-12, mean + 2e-12], axis=-1)),
+            "best_m_score": ("regime_name", [0.7, 0.9]),
+            "best_subset": ("regime_name", [" + ".join(BUDGET_TERMS[:2]), " + ".join(BUDGET_TERMS[1:3])]),
+            "area_fraction": ("regime_name", [0.6, 0.4]),
+        },
+        coords={"regime_name": ["S-SV", "NL"], "term": list(BUDGET_TERMS), "bound": [5.0, 95.0]},
+    )
+    figure = balance_bars(balances)
+    first, second = figure.axes
+    assert "60 % of the area" in first.get_title(loc="left")
+    np.testing.assert_allclose([bar.get_width() for bar in first.patches], mean[0] * 1e11)
+    np.testing.assert_allclose([bar.get_width() for bar in second.patches], mean[1] * 1e10)
+    filled = [bar.get_facecolor()[:3] != (1.0, 1.0, 1.0) for bar in first.patches]
+    assert filled == [True, True, False, False, False]
+    low, high = first.collections[0].get_segments()[0][:, 0]
+    assert (low, high) == (pytest.approx(3.9), pytest.approx(4.2))

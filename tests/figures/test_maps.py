@@ -1,0 +1,94 @@
+"""Maps: what is drawn is the data, land is land, every bar has units, and drawing is reproducible."""
+
+import io
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.figures.maps import feature_maps, field_maps, regime_map, units_text
+from thor.ocean.features import features
+from thor.ocean.harmonise import harmonise
+from thor.variables import FEATURES, variable
+
+
+@pytest.fixture
+def ocean(raw_ocean):
+    return harmonise(raw_ocean)
+
+
+@pytest.fixture
+def regimes(ocean):
+    wet = np.isfinite(ocean.deptho)
+    label = xr.where(wet, (ocean.lat > 0) + 2 * (ocean.lon > 180), -1).astype("int8")
+    label.attrs = {"flag_values": np.arange(4, dtype="int8"), "flag_meanings": "MD S-SV N-SV NL"}
+    return xr.Dataset({"regime": label, "regime_confidence": xr.where(wet, 0.8, np.nan)})
+
+
+def meshes(figure):
+    return [c for ax in figure.axes for c in ax.collections if type(c).__name__ == "GeoQuadMesh"]
+
+
+def test_a_map_shows_the_field_and_masks_the_land(ocean):
+    figure = field_maps(ocean, ["zos", "deptho"])
+    zos, deptho = meshes(figure)
+    np.testing.assert_array_equal(np.ma.getmaskarray(zos.get_array()).ravel(), np.isnan(ocean.zos.values).ravel())
+    np.testing.assert_allclose(deptho.get_array().compressed(), ocean.deptho.values[np.isfinite(ocean.deptho.values)])
+    low, high = zos.get_clim()
+    assert low == pytest.approx(-high)
+
+
+def test_every_panel_has_a_letter_and_every_bar_units(ocean):
+    figure = field_maps(ocean, ["zos", "tauuo", "bottom_pressure_torque"])
+    maps, bars = [a for a in figure.axes if a.get_title(loc="left")], [a for a in figure.axes if a.get_xlabel()]
+    assert [a.get_title(loc="left") for a in maps] == [
+        f"({letter}) {variable(name).label}"
+        for letter, name in zip("abc", ["zos", "tauuo", "bottom_pressure_torque"], strict=True)
+    ]
+    assert [a.get_xlabel() for a in bars] == ["m", "N m$^{-2}$", "$10^{-11}$ m s$^{-2}$"]
+
+
+def test_regimes_have_the_published_colours(regimes):
+    from matplotlib.colors import to_hex
+
+    regime, confidence = meshes(regime_map(regimes))
+    drawn = regime.to_rgba(regime.get_array())
+    wet = regimes.regime.values >= 0
+    for value, colour in enumerate(["#0173b2", "#029e73", "#cc78bc", "#56b4e9"]):
+        assert {to_hex(c) for c in drawn[regimes.regime.values == value]} == {colour}
+    assert np.ma.getmaskarray(regime.get_array())[~wet].all()
+    assert confidence.get_array().compressed() == pytest.approx(0.8)
+
+
+def test_feature_maps_name_only_the_basins_that_are_there(ocean):
+    got = features(
+        ocean,
+        stress_curl="surface",
+        metric="spherical",
+        reference_density=1029.0,
+        extended=False,
+        neighbourhood_radii_km=[],
+    )
+    got["basin"] = got["basin"].where(got["lat"] < 0, -1).assign_attrs(got["basin"].attrs)
+    figure = feature_maps(got, FEATURES)
+    assert len(meshes(figure)) == len(FEATURES) + 1
+    names = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
+    assert "atlantic" in names
+    assert "baltic" not in names
+
+
+def test_the_same_figure_gives_the_same_bytes(ocean):
+    def png():
+        buffer = io.BytesIO()
+        field_maps(ocean, ["zos"]).savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+    assert png() == png()
+
+
+@pytest.mark.parametrize(
+    ("units", "exponent", "text"),
+    [("m", 0, "m"), ("m s-2", -10, "$10^{-10}$ m s$^{-2}$"), ("1", 0, "1"), ("%", 0, "%"), ("m m-1", 0, "m m$^{-1}$")],
+)
+def test_units_are_written_with_raised_exponents(units, exponent, text):
+    assert units_text(units, exponent) == text

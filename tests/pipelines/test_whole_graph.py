@@ -1,0 +1,153 @@
+"""The whole graph, tiny, as a user runs it: files, numbers, reproducibility, and what a failing run leaves behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.variables import BUDGET_TERMS, FEATURES
+
+PROJECT = Path(__file__).parents[2]
+
+
+def kedro(root, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("run")
+    result = kedro(root, "run", "--env", "test")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return root, result
+
+
+def files(root):
+    return {p.relative_to(root): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file() and p.suffix != ".log"}
+
+
+def test_every_dataset_of_the_catalog_is_written(run):
+    root, result = run
+    layers = {path.parts[0] for path in files(root)}
+    assert {layer[:2] for layer in layers} == {f"0{n}" for n in range(1, 9)}
+    figures = sorted(path.name for path in files(root) if path.suffix == ".png")
+    assert figures == [
+        "data_engineering_features.png",
+        "idealized_ocean_state.png",
+        "regime_clustering_balances.png",
+        "regime_clustering_regimes.png",
+        "regime_clustering_selection.png",
+        "regime_clustering_terms.png",
+    ]
+    assert "nodes in" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_budget_features_and_regimes_agree(run):
+    root, _ = run
+    budget = xr.open_dataset(root / "03_primary" / "vorticity_budget.nc")
+    features = xr.open_dataset(root / "04_feature" / "features.nc")
+    regimes = xr.open_dataset(root / "05_model_input" / "regimes.nc")
+    used = budget.analysis_mask.values == 1
+    total = sum(budget[term].values[used] for term in BUDGET_TERMS)
+    largest = max(budget[term].values[used].std() for term in BUDGET_TERMS)
+    assert np.sqrt((total**2).mean()) < 1e-9 * largest
+    assert all(np.isfinite(features[name].values[features.valid.values == 1]).all() for name in FEATURES)
+    assert ((regimes.regime.values >= 0) == used).all()
+    np.testing.assert_allclose(regimes.regime_votes.sum("regime").values[used], 1, atol=1e-5)
+    # The stress curl of the features is that of the budget, but for the bottom stress and the different stencil.
+    both = used & (features.valid.values == 1)
+    pair = np.corrcoef(features.wind_stress_curl.values[both], budget.wind_stress_curl.values[both])
+    assert pair[0, 1] > 0.95
+
+
+def test_metrics_hold_what_they_must(run):
+    root, _ = run
+    metrics = json.loads((root / "08_reporting" / "clustering_metrics.json").read_text())
+    assert metrics["n_cells"] == int(xr.open_dataset(root / "03_primary" / "vorticity_budget.nc").analysis_mask.sum())
+    assert metrics["n_clusters"] == 20
+    assert metrics["inertia"] > 0
+    assert metrics["closure_rms"] < 1e-20
+    assert 0 < metrics["stability_ari"] <= 1
+    assert 0 < metrics["single_run_ari"] <= 1
+    assert sum(metrics["area_fraction"].values()) == pytest.approx(1)
+    assert sum(group["n_runs"] for group in metrics["groups"]) == metrics["n_runs"] == 8
+    assert {"region", "weighting", "mean_confidence"} <= set(metrics)
+
+
+def test_the_same_seed_gives_the_same_files(run, tmp_path):
+    root, _ = run
+    result = kedro(tmp_path, "run", "--env", "test")
+    assert result.returncode == 0, result.stdout
+    first, second = files(root), files(tmp_path)
+    assert first.keys() == second.keys()
+    assert [str(name) for name in first if first[name] != second[name]] == []
+
+
+def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
+    root, _ = run
+    before = files(root)
+    result = kedro(root, "run", "--env", "test", "--pipeline", "regime_clustering")
+    assert result.returncode == 0, result.stdout
+    assert "make_training_ocean" not in result.stdout
+    assert files(root) == before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("regime_clustering.runs.n_clusters=5000", "5000"),
+        ("regime_clustering.labels=published", "no 'reference_regime'"),
+        ("data_engineering.metrik=published", "Did you mean 'metric'"),
+        ("idealized_ocean.training_ocean.resolution_degrees=7", "must divide 180"),
+        ("data_engineering.stress_curl=both", "'surface' or 'released'"),
+    ],
+)
+def test_what_is_wrong_is_said_shortly_and_nothing_is_half_written(run, tmp_path, parameters, words):
+    root, _ = run
+    before = files(root)
+    result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
+    assert result.returncode == 1
+    told = (result.stdout + result.stderr).strip().splitlines()
+    assert words in " ".join(told)
+    assert len(told) <= 12
+    assert files(root) == before
+
+
+def test_published_labels_on_ecco(tmp_path, data_mirror):
+    """The ecco environment end to end with few runs: published labels, dropped ones counted."""
+    few = {"runs.n_runs": 1, "runs.n_consensus": 2, "runs.n_breaths": 2, "n_bootstrap": 20, "labels": "published"}
+    few |= {"selection.n_repeats": 1, "selection.n_breaths": 0}
+    parameters = ",".join(f"regime_clustering.{key}={value}" for key, value in few.items())
+    result = kedro(
+        tmp_path,
+        "run",
+        "--env",
+        "ecco",
+        "--nodes",
+        "harmonise_training_ocean,compute_vorticity_budget,fit_regime_model,label_regimes,measure_clustering",
+        "--params",
+        parameters,
+        THOR_DATA_MIRROR=str(data_mirror),
+        THOR_ECCO_ROOT=str(tmp_path),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    regimes = xr.open_dataset(tmp_path / "05_model_input" / "regimes.nc")
+    assert int((regimes.regime >= 0).sum()) == 149_714 - 14
+    metrics = json.loads((tmp_path / "08_reporting" / "clustering_metrics.json").read_text())
+    assert metrics["n_labels_outside_analysis_mask"] == 25_692
+    assert metrics["n_cells"] == 149_714
+    assert metrics["area_fraction"]["MD"] == pytest.approx(0.314, abs=0.002)
