@@ -23,10 +23,11 @@ from sklearn.cluster import KMeans
 
 from thor.ocean.ecco import ecco_training_ocean
 from thor.ocean.grid import cell_area, regular_grid
-from thor.regimes import ClusteringSettings, clustering_metrics, fit_regimes
 from thor.regimes.clustering import budget_points, run_labels
 from thor.regimes.consensus import mean_of_pairs, merge_small_clusters, pairwise_agreement
-from thor.regimes.regime_model import fit_scaler
+from thor.regimes.metrics import clustering_metrics
+from thor.regimes.regime_model import fit_regimes, fit_scaler
+from thor.regimes.settings import ClusteringSettings
 from thor.variables import BUDGET_TERMS
 
 ECCO_ARRAYS = ("curlTau", "curlCori", "BPT", "curlB", "curlA")

@@ -1,8 +1,12 @@
 """Configuration of the documentation; two pages are written from the code so that they cannot drift from it."""
 
+import inspect
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_args
 
+from numpydoc.docscrape import NumpyDocString
 from pydantic import BaseModel
 
 import thor
@@ -21,7 +25,7 @@ myst_heading_anchors = 3
 numpydoc_show_class_members = False
 autodoc_typehints = "none"
 autosummary_generate = True
-suppress_warnings = ["ref.*"]
+suppress_warnings = ["ref.*", "autodoc", "autodoc.import_object"]
 
 HERE = Path(__file__).parent
 
@@ -52,10 +56,26 @@ def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             rows += _rows(kind, f"{prefix}{name}.")
             continue
-        rows.append((prefix + name, getattr(kind, "__name__", str(kind)).replace("|", "or"), field.description or ""))
+        rows.append((prefix + name, _type_name(kind), field.description or ""))
         if is_dataclass(kind):
-            rows += [(f"{prefix}{name}.{part.name}", str(part.type).replace("|", "or"), "") for part in fields(kind)]
+            meaning = _attributes(kind)
+            rows += [
+                (f"{prefix}{name}.{part.name}", _type_name(part.type), meaning[part.name]) for part in fields(kind)
+            ]
     return rows
+
+
+def _type_name(kind: object) -> str:
+    name = str(kind) if get_args(kind) else getattr(kind, "__name__", str(kind))
+    return re.sub(r"Annotated\[(\w+), FieldInfo\(.*\)\]", r"\1", name.replace("typing.", "")).replace("|", "or")
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """Return what a dataclass's docstring says of each of its fields; one entry may speak of several."""
+    meaning = {}
+    for names, _, text in NumpyDocString(inspect.getdoc(kind))["Attributes"]:
+        meaning |= dict.fromkeys(names.split(", "), " ".join(text))
+    return meaning
 
 
 def _write(name: str, lines: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from thor.ocean.idealized.settings import OceanSettings
-from thor.regimes.clustering import ClusteringSettings
+from thor.regimes.settings import ClusteringSettings
 
 PositiveKm = Annotated[float, Field(gt=0, le=20_000)]
 

@@ -69,3 +69,11 @@ def test_a_term_without_array_and_an_array_of_another_shape(tmp_path, ecco_array
     np.save(tmp_path / "curlTau.npy", np.zeros((360, 720)))
     with pytest.raises(DataError, match=r"shape \(360, 720\); expected \(720, 360\)"):
         ecco_training_ocean(ecco_arrays | {"curlTau": tmp_path / "curlTau.npy"}, surface, terms=ECCO_TERMS)
+
+
+def test_longitudes_in_the_other_convention_are_not_mixed_in(tmp_path):
+    other = with_bounds(LAT, LON + 180).drop_vars(["lat_bnds", "lon_bnds"])
+    other["SSH"] = (("lat", "lon"), np.zeros((LAT.size, LON.size)))
+    other.to_netcdf(tmp_path / "from_zero.nc")
+    with pytest.raises(DataError, match=r"from_zero.nc is not on ECCO's half-degree grid .* 179.75W"):
+        surface_from_files([tmp_path / "from_zero.nc"])

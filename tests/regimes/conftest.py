@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.ocean.ecco import ecco_training_ocean
-from thor.ocean.grid import regular_grid
-from thor.regimes import ClusteringSettings
+from thor.ocean.budget import vorticity_budget
+from thor.ocean.grid import cell_area, regular_grid
+from thor.regimes.settings import ClusteringSettings
 from thor.variables import BUDGET_TERMS, variable
-
-ECCO_TERMS = {
-    "wind_stress_curl": "curlTau",
-    "planetary_vorticity_advection": "curlCori",
-    "bottom_pressure_torque": "BPT",
-    "nonlinear_torque": "curlB",
-    "viscous_torque": "curlA",
-}
 
 # Means of wind_stress_curl and nonlinear_torque [1e-10 m s-2] of MD, S-SV, N-SV, TR, SO; planetary advection balances.
 TRUE_MEANS = np.array([[-0.1, 0.0], [0.6, 0.1], [-0.9, -0.1], [1.4, 0.2], [-2.3, 0.3]])
@@ -51,21 +43,11 @@ def make_budget(*, seed: int = 3, spacing: float = 4.0) -> xr.Dataset:
         ocean[name] = (("lat", "lon"), np.where(mask, 1e-10 * term, np.nan), variable(name).attrs)
     ocean["analysis_mask"] = (("lat", "lon"), mask.astype("int8"))
     ocean["reference_regime"] = (("lat", "lon"), true.astype("int8"))
-    return with_areas(ocean)
-
-
-def with_areas(ocean: xr.Dataset) -> xr.Dataset:
-    """Add the exact areas of the cells on a sphere."""
-    bands = np.diff(np.sin(np.deg2rad(ocean["lat_bnds"].values)), axis=1)
-    widths = np.deg2rad(np.diff(ocean["lon_bnds"].values, axis=1)).T
-    ocean["areacello"] = (("lat", "lon"), 6.371e6**2 * bands * widths, variable("areacello").attrs)
+    ocean["areacello"] = (("lat", "lon"), cell_area(ocean), variable("areacello").attrs)
     return ocean
 
 
 @pytest.fixture(scope="session")
-def ecco_budget(ecco_arrays) -> xr.Dataset:
+def ecco_budget(ecco_ocean) -> xr.Dataset:
     """The released ECCO budget on its half-degree grid."""
-    ocean = ecco_training_ocean(ecco_arrays, xr.Dataset(), terms=ECCO_TERMS)
-    for name in BUDGET_TERMS:
-        ocean[name] = ocean[name].where(ocean["analysis_mask"] == 1)
-    return with_areas(ocean)
+    return vorticity_budget(ecco_ocean, closure_tolerance=1e-3)

@@ -4,8 +4,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thor.regimes import regime_balances
-from thor.regimes.balances import block_numbers, dominant_balance, m_score, term_subsets
+from thor.regimes.balances import block_numbers, dominant_balance, m_score, regime_balances, term_subsets
 from thor.regimes.naming import REGIMES
 from thor.variables import BUDGET_TERMS
 

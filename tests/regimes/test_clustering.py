@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from thor.errors import ConfigError, DataError
-from thor.regimes import ClusteringSettings
 from thor.regimes.clustering import budget_points, cluster_runs, run_labels, run_seeds
+from thor.regimes.settings import ClusteringSettings
 from thor.variables import BUDGET_TERMS
 
 

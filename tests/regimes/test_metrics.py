@@ -6,10 +6,11 @@ import pytest
 
 from thor.errors import DataError
 from thor.ocean.budget import closure_rms
-from thor.regimes import ClusteringSettings, clustering_metrics, fit_regimes
 from thor.regimes.clustering import budget_points
-from thor.regimes.metrics import independent_consensuses
+from thor.regimes.metrics import clustering_metrics, independent_consensuses
 from thor.regimes.naming import REGIMES
+from thor.regimes.regime_model import fit_regimes
+from thor.regimes.settings import ClusteringSettings
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import xarray as xr
 
 from thor.contracts import check
 from thor.errors import ConfigError, DataError
-from thor.regimes import RegimeModel, fit_regimes, regime_model
+from thor.regimes import regime_model
 from thor.regimes.naming import REGIMES
+from thor.regimes.regime_model import RegimeModel, fit_regimes
 from thor.variables import BUDGET_TERMS
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from thor.errors import ConfigError
-from thor.regimes import cluster_selection, summarise_selection
+from thor.regimes.selection import cluster_selection, summarise_selection
 from thor.variables import BUDGET_TERMS
 
 TRUE_K = 6

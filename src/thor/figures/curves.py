@@ -81,7 +81,8 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
         letter_panels(axes)
         level = float(balances["bound"][1] - balances["bound"][0])
         figure.suptitle(
-            f"Area-weighted mean of each term, {level:.0f} % block-bootstrap interval; filled: dominant balance",
+            f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval; "
+            "filled: the dominant balance, scored by mean magnitudes",
             x=0.01,
             ha="left",
             fontsize=8,

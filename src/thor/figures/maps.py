@@ -16,11 +16,20 @@ if TYPE_CHECKING:
 CENTRAL_LONGITUDE = 205.0
 """The maps are cut at 25E, through Africa, so that no ocean but the Arctic and Southern is split."""
 
+NO_BUDGET = "land, and cells whose budget is not used"
+
 QUANTILE, QUANTILE_OF_TORQUES = 0.98, 0.9
 """Colour bars span this share of the cells; budget terms have long tails, in which the interior would fade."""
 
 
-def field_maps(dataset: xr.Dataset, names: Sequence[str], *, n_columns: int = 2, title: str | None = None) -> "Figure":
+def field_maps(
+    dataset: xr.Dataset,
+    names: Sequence[str],
+    *,
+    n_columns: int = 2,
+    title: str | None = None,
+    grey: str = "land",
+) -> "Figure":
     """Return a figure with one map for each of the named variables.
 
     Parameters
@@ -33,20 +42,24 @@ def field_maps(dataset: xr.Dataset, names: Sequence[str], *, n_columns: int = 2,
         Maps beside one another.
     title : str, optional
         Over all maps.
+    grey : str
+        What cells without a value are, said below the maps.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     with style():
-        figure, axes = map_panels(len(names), n_columns=n_columns, title=title)
+        figure, axes = map_panels(len(names), n_columns=n_columns, title=title, grey=grey)
         for ax, name in zip(axes, names, strict=True):
             draw_field(ax, dataset[name], dataset)
         letter_panels(axes)
         return figure
 
 
-def map_panels(n_panels: int, *, n_columns: int, title: str | None = None) -> "tuple[Figure, list[Axes]]":
+def map_panels(
+    n_panels: int, *, n_columns: int, title: str | None = None, grey: str = "land"
+) -> "tuple[Figure, list[Axes]]":
     """Return a figure and its map axes."""
     from cartopy.crs import EqualEarth
 
@@ -60,6 +73,7 @@ def map_panels(n_panels: int, *, n_columns: int, title: str | None = None) -> "t
         ax.spines["geo"].set_linewidth(0.4)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    figure.supxlabel(f"Grey: {grey}.", x=0.01, ha="left", fontsize=7)
     return figure, axes
 
 
@@ -103,7 +117,7 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
         `regime` with CF flags, `regime_confidence`.
     """
     with style():
-        figure, axes = map_panels(2, n_columns=1)
+        figure, axes = map_panels(2, n_columns=2, grey=NO_BUDGET)
         names = list(flags(regimes["regime"]).values())
         draw_flags(axes[0], regimes["regime"], regimes, colours=regime_colours(names))
         draw_field(axes[1], regimes["regime_confidence"], regimes)

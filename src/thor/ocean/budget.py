@@ -6,6 +6,12 @@ import xarray as xr
 from thor.errors import DataError
 from thor.variables import BUDGET_TERMS, variable
 
+CLOSURE_TOLERANCE = 1e-3
+"""Largest accepted rms of the budget's sum over the rms of its largest term; ECCO v4r3 has 3.5e-4.
+
+A budget that closes better, or is known to close worse, says so in its attribute `closure_tolerance`.
+"""
+
 
 def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) -> xr.Dataset:
     """Return the five budget terms where the budget is used, with its closure in the attributes.
@@ -49,8 +55,10 @@ def closure_rms(budget: xr.Dataset) -> float:
     return float(np.sqrt(np.mean(np.square(total))))
 
 
-def require_closed(budget: xr.Dataset, *, tolerance: float) -> None:
-    """Raise DataError when the rms of the sum exceeds `tolerance` times the largest term's rms."""
+def require_closed(budget: xr.Dataset, *, tolerance: float | None = None) -> None:
+    """Raise DataError when the sum's rms exceeds `tolerance` (the budget's own by default) times the largest term's."""
+    if tolerance is None:
+        tolerance = float(budget.attrs.get("closure_tolerance", CLOSURE_TOLERANCE))
     if not int((budget["analysis_mask"] == 1).sum()):
         raise DataError("The vorticity budget has no cell: 'analysis_mask' is zero everywhere.")
     scale = {term: float(np.sqrt(np.mean(np.square(_cells(budget, term))))) for term in BUDGET_TERMS}

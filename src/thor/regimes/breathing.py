@@ -30,7 +30,7 @@ def breathing_kmeans(
     *,
     n_clusters: int,
     seed: int,
-    n_breaths: int = 600,
+    n_breaths: int = 450,
     n_micro: int = 10_000,
     max_depth: int = 3,
     weights: np.ndarray | None = None,

@@ -1,7 +1,6 @@
 """From a vorticity budget to many seeded k-means runs: points, scaling, runs in parallel, labels of any point."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import joblib
 import numpy as np
@@ -10,90 +9,10 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from thor.errors import ConfigError, DataError, did_you_mean
+from thor.errors import ConfigError, DataError
 from thor.regimes.breathing import breathing_kmeans
+from thor.regimes.settings import ClusteringSettings
 from thor.variables import BUDGET_TERMS
-
-Algorithm = Literal["breathing", "kmeans"]
-ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusteringSettings:
-    """How the runs are made and combined.
-
-    Attributes
-    ----------
-    algorithm : {"breathing", "kmeans"}
-        Our breathing k-means, or scikit-learn's plain k-means as its rival.
-    n_clusters : int
-        k, clusters of each run.
-    n_regimes : int
-        Classes kept: the `n_regimes` - 1 largest clusters and one into which all others are merged.
-    n_runs, n_consensus : int
-        Runs of each independent consensus, and how many consensuses; `n_runs` x `n_consensus` runs are made
-        in all.
-    group_agreement : float
-        Mean adjusted Rand index above which runs count as one group.
-    inertia_tie : float
-        Groups whose lowest inertias differ relatively by less are equally good: the one with most runs elects.
-    closure_tolerance : float
-        Largest closure residual accepted, rms relative to the rms of the largest term.
-    n_breaths, n_micro, max_depth : int
-        Of `breathing_kmeans`; ignored by plain k-means.
-    n_init : int
-        Starts of each plain k-means run; ignored by breathing k-means.
-    n_jobs : int
-        Processes; -1 uses every core. Has no influence on the result.
-    """
-
-    algorithm: Algorithm = "breathing"
-    n_clusters: int = 50
-    n_regimes: int = 6
-    n_runs: int = 12
-    n_consensus: int = 3
-    group_agreement: float = 0.9
-    inertia_tie: float = 1e-3
-    closure_tolerance: float = 1e-3
-    n_breaths: int = 600
-    n_micro: int = 10_000
-    max_depth: int = 3
-    n_init: int = 1
-    n_jobs: int = -1
-
-    def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise ConfigError(
-                f"Unknown clustering algorithm '{self.algorithm}'.{did_you_mean(self.algorithm, ALGORITHMS)}"
-            )
-        lows = {
-            "n_regimes": 2,
-            "n_runs": 1,
-            "n_consensus": 1,
-            "n_breaths": 0,
-            "n_micro": 1,
-            "max_depth": 1,
-            "n_init": 1,
-        }
-        for name, low in lows.items():
-            if getattr(self, name) < low:
-                raise ConfigError(f"'{name}' must be at least {low}, got {getattr(self, name)}.")
-        if self.n_clusters < self.n_regimes:
-            raise ConfigError(
-                f"n_clusters ({self.n_clusters}) must be at least n_regimes ({self.n_regimes}): "
-                f"{self.n_regimes - 1} clusters are kept and the others merged into one."
-            )
-        if not 0.0 < self.group_agreement < 1.0:
-            raise ConfigError(f"'group_agreement' must lie between 0 and 1, got {self.group_agreement}.")
-        if self.inertia_tie < 0.0:
-            raise ConfigError(f"'inertia_tie' must not be negative, got {self.inertia_tie}.")
-        if self.n_jobs == 0:
-            raise ConfigError("'n_jobs' must be a number of processes, or -1 for every core; got 0.")
-
-    @property
-    def n_runs_total(self) -> int:
-        """Runs of all consensuses together."""
-        return self.n_runs * self.n_consensus
 
 
 @dataclass(frozen=True)
@@ -146,7 +65,7 @@ def cluster_runs(
     tasks = (joblib.delayed(one_run)(points, settings, int(run_seed)) for run_seed in seeds)
     done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(settings.n_jobs), number), return_as="generator")(tasks)
     label = f"{settings.algorithm} k-means, k = {settings.n_clusters}"
-    results = list(tqdm(done, total=number, desc=label, unit="run", disable=not progress))
+    results = list(tqdm(done, total=number, desc=label, unit="run", disable=None if progress else True))
     return Runs(
         centroids=np.stack([centroids for centroids, _ in results]),
         inertia=np.array([inertia for _, inertia in results]),

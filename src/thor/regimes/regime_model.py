@@ -1,6 +1,7 @@
 """The fitted regimes as one object: it gives regime, votes and confidence for any budget of the same terms."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -8,15 +9,10 @@ from sklearn.preprocessing import StandardScaler
 
 from thor.errors import DataError
 from thor.ocean.budget import require_closed
-from thor.regimes.clustering import (
-    ClusteringSettings,
-    budget_points,
-    cluster_runs,
-    require_enough_points,
-    run_labels,
-)
+from thor.regimes.clustering import budget_points, cluster_runs, require_enough_points, run_labels
 from thor.regimes.consensus import Consensus, build_consensus, contingency, elect, match_classes, votes
 from thor.regimes.naming import Naming, name_regimes, regime_names
+from thor.regimes.settings import ClusteringSettings
 from thor.variables import BUDGET_TERMS, variable
 
 BLOCK_CELLS = 50_000
@@ -193,7 +189,14 @@ class RegimeModel:
         )
 
 
-def fit_regimes(budget: xr.Dataset, *, settings: ClusteringSettings, seed: int, progress: bool = True) -> RegimeModel:
+def fit_regimes(
+    budget: xr.Dataset,
+    *,
+    settings: ClusteringSettings,
+    seed: int,
+    numbering: Literal["physics", "reference"] = "physics",
+    progress: bool = True,
+) -> RegimeModel:
     """Return the regimes of a vorticity budget.
 
     All runs of all consensuses elect the regimes together: more runs make a steadier map, and the agreement
@@ -206,6 +209,8 @@ def fit_regimes(budget: xr.Dataset, *, settings: ClusteringSettings, seed: int, 
     settings : ClusteringSettings
     seed : int
         The same seed gives the same model bit for bit, whatever the number of processes.
+    numbering : {"physics", "reference"}
+        Whether regimes are numbered and named by their stress curl, or as in `reference_regime`.
     progress : bool
         Show a progress bar.
 
@@ -218,13 +223,15 @@ def fit_regimes(budget: xr.Dataset, *, settings: ClusteringSettings, seed: int, 
     """
     points, _ = budget_points(budget)
     require_enough_points(len(points), settings.n_clusters)
-    require_closed(budget, tolerance=settings.closure_tolerance)
+    require_closed(budget)
+    if numbering == "reference":
+        reference_labels(budget, n_regimes=settings.n_regimes)
     scaler = fit_scaler(points)
     standardised = scaler.transform(points)
     runs = cluster_runs(standardised, settings=settings, seed=seed, progress=progress)
     labels = run_labels(standardised, runs.centroids)
     consensus, naming = combine(labels, runs.inertia, points, settings=settings)
-    return RegimeModel(
+    model = RegimeModel(
         terms=BUDGET_TERMS,
         mean=scaler.mean_,
         scale=scaler.scale_,
@@ -239,6 +246,7 @@ def fit_regimes(budget: xr.Dataset, *, settings: ClusteringSettings, seed: int, 
         naming=naming.rule,
         settings=settings,
     )
+    return model.aligned_to(budget) if numbering == "reference" else model
 
 
 def combine(

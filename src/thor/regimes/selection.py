@@ -15,17 +15,11 @@ from tqdm.auto import tqdm
 
 from thor.errors import ConfigError
 from thor.regimes.balances import block_numbers
-from thor.regimes.clustering import (
-    ClusteringSettings,
-    budget_points,
-    nearest_centroid,
-    one_run,
-    require_enough_points,
-    run_seeds,
-)
+from thor.regimes.clustering import budget_points, nearest_centroid, one_run, require_enough_points, run_seeds
 from thor.regimes.consensus import merge_small_clusters, pairwise_agreement
 from thor.regimes.metrics import cell_areas
 from thor.regimes.regime_model import fit_scaler
+from thor.regimes.settings import ClusteringSettings
 
 
 @dataclass(frozen=True)
@@ -103,7 +97,7 @@ def cluster_selection(
         for k, repeat in keys
     )
     done = joblib.Parallel(n_jobs=settings.n_jobs, return_as="generator")(tasks)
-    bar = tqdm(done, total=len(keys), desc="number of clusters", unit="run", disable=not progress)
+    bar = tqdm(done, total=len(keys), desc="number of clusters", unit="run", disable=None if progress else True)
     rows = dict(zip(keys, bar, strict=True))
     return _table(rows, n_clusters, n_repeats, settings.n_regimes)
 

@@ -24,10 +24,10 @@ from thor.ocean import grid as sphere
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.c_grid import Array, CGrid, regular_c_grid
 
-Line = tuple[tuple[float, float], ...]
+_Line = tuple[tuple[float, float], ...]
 """Points (latitude, longitude) in degrees, joined by straight lines in latitude and longitude."""
 
-STRAITS: dict[str, tuple[float, Line]] = {
+STRAITS: dict[str, tuple[float, _Line]] = {
     "Drake Passage": (600.0, ((-59.0, -74), (-59.0, -54))),
     "Indonesian throughflow": (150.0, ((4.0, 128), (0.0, 127), (-4.0, 127), (-8.0, 125.5), (-11.0, 121))),
     "Denmark Strait": (250.0, ((64.0, -31), (68.0, -23))),
@@ -39,7 +39,7 @@ STRAITS: dict[str, tuple[float, Line]] = {
 }
 """Passages kept open: width [km] and centre line."""
 
-BARRIERS: dict[str, Line] = {
+BARRIERS: dict[str, _Line] = {
     "Central America": (
         (18.0, -97),
         (16.0, -94),
@@ -62,7 +62,7 @@ BARRIERS: dict[str, Line] = {
 }
 """Land that coarse cells must not open."""
 
-RIDGES: dict[str, tuple[float, float, Line]] = {
+RIDGES: dict[str, tuple[float, float, _Line]] = {
     "Mid-Atlantic": (2300.0, 600.0, (
         (66, -18), (62, -26), (57, -33), (52, -34), (45, -28), (38, -31), (30, -42), (23, -45), (15, -46), (8, -38),
         (1, -28), (-1, -15), (-10, -13), (-20, -12), (-30, -14), (-40, -16), (-48, -9), (-54, -1))),
@@ -263,12 +263,12 @@ def _coast() -> tuple[cKDTree, float]:
     return cKDTree(unit_vectors(grid.t.lat[land], grid.t.lon[land])), 0.5e-3 * float(grid.t.dy[0, 0])
 
 
-def _distance_to_line(where: Array, line: Line) -> Array:
+def _distance_to_line(where: Array, line: _Line) -> Array:
     """Return the great-circle distance [km] to a line."""
     return _arc_km(cKDTree(_dense(line)).query(where)[0])
 
 
-def _dense(line: Line, step: float = 0.2) -> Array:
+def _dense(line: _Line, step: float = 0.2) -> Array:
     """Return unit vectors along a line, about `step` degrees apart."""
     points = np.array(line, dtype=float)
     points[:, 1] = np.rad2deg(np.unwrap(np.deg2rad(points[:, 1])))

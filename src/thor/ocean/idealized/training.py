@@ -1,7 +1,5 @@
 """The idealized training ocean as the dataset that the pipelines start from."""
 
-import logging
-
 import numpy as np
 import xarray as xr
 
@@ -17,8 +15,6 @@ from thor.variables import BUDGET_TERMS, variable
 
 CLOSURE_LIMIT = 1e-9
 """Largest rms of the budget's sum over the rms of its largest term that round-off explains."""
-
-logger = logging.getLogger(__name__)
 
 
 def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Dataset:
@@ -59,13 +55,6 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
     budget = vorticity_budget(model, circulation, stress, advection)
     numbers = _checked_closure(budget, settings)
     numbers["drake_passage_transport_sv"] = drake_passage_transport(grid, circulation.transport) * 1e-6
-    logger.info(
-        "Idealized ocean at %g degrees: %d cells, Drake Passage %.0f Sv, budget closes to %.1e of its largest term",
-        settings.resolution_degrees,
-        geography.mask.sum(),
-        numbers["drake_passage_transport_sv"],
-        numbers["closure"],
-    )
     return _dataset(
         grid, geography, circulation, stress_on_cells(grid, winds), budget, {**_attributes(settings), **numbers}
     )

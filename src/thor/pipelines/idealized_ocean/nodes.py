@@ -16,10 +16,11 @@ def make_training_ocean(parameters: IdealizedOcean) -> xr.Dataset:
 
     ocean = idealized_training_ocean(parameters.training_ocean, seed=parameters.seed)
     log.info(
-        "idealized ocean at %g degrees: SSH range %.2f m, Drake Passage %.0f Sv",
+        "ocean at %g degrees: SSH range %.2f m, Drake Passage %.0f Sv, budget closes to %.0e of its largest term",
         parameters.training_ocean.resolution_degrees,
         float(ocean["zos"].max() - ocean["zos"].min()),
         ocean.attrs["drake_passage_transport_sv"],
+        ocean.attrs["closure"],
     )
     return ocean
 

@@ -15,11 +15,10 @@ log = logging.getLogger(__name__)
 
 def fit_regime_model(vorticity_budget: xr.Dataset, parameters: RegimeClustering) -> Any:
     """Cluster the budget's terms many times and return the runs, grouped, aligned and named, as a RegimeModel."""
-    from thor.regimes import fit_regimes
+    from thor.regimes.regime_model import fit_regimes
 
-    model = fit_regimes(vorticity_budget, settings=parameters.runs, seed=parameters.seed)
-    if parameters.labels == "published" or parameters.numbering == "reference":
-        model = model.aligned_to(vorticity_budget)
+    numbering = "reference" if parameters.labels == "published" else parameters.numbering
+    model = fit_regimes(vorticity_budget, settings=parameters.runs, seed=parameters.seed, numbering=numbering)
     log.info(
         "%d runs in %d groups, lowest inertia %.0f", len(model.inertia), 1 + int(model.group.max()), model.inertia.min()
     )
@@ -41,7 +40,7 @@ def label_regimes(vorticity_budget: xr.Dataset, regime_model: Any, parameters: R
 
 def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeClustering) -> pd.DataFrame:
     """Return the criteria for each number of clusters and repeat."""
-    from thor.regimes import cluster_selection
+    from thor.regimes.selection import cluster_selection
 
     selection = parameters.selection
     return cluster_selection(
@@ -58,7 +57,7 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
 
 def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, parameters: RegimeClustering) -> xr.Dataset:
     """Return the mean of each term in each regime, its interval, and the dominant balance."""
-    from thor.regimes import regime_balances
+    from thor.regimes.balances import regime_balances
 
     balances = regime_balances(
         vorticity_budget,
@@ -75,7 +74,7 @@ def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, paramete
 
 def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime_model: Any) -> dict[str, Any]:
     """Return how good, how stable and how large the regimes are."""
-    from thor.regimes import clustering_metrics
+    from thor.regimes.metrics import clustering_metrics
 
     metrics = clustering_metrics(vorticity_budget, regimes, regime_model)
     log.info("stability between consensuses: adjusted Rand index %s", metrics["stability_ari"])
@@ -84,9 +83,9 @@ def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime
 
 def draw_terms(vorticity_budget: xr.Dataset) -> Any:
     """Draw the terms that are clustered."""
-    from thor.figures.maps import field_maps
+    from thor.figures.maps import NO_BUDGET, field_maps
 
-    return field_maps(vorticity_budget, BUDGET_TERMS, title="Barotropic vorticity budget")
+    return field_maps(vorticity_budget, BUDGET_TERMS, title="Barotropic vorticity budget", grey=NO_BUDGET)
 
 
 def draw_regimes(regimes: xr.Dataset) -> Any:

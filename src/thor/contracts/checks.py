@@ -1,63 +1,20 @@
-"""What each stage may rely on: contracts by stage name, checked on every dataset that is saved or loaded.
+"""Checking a dataset against a contract, lazily: all rules are reductions, computed together in one pass."""
 
-All rules are reductions, so a dataset backed by dask is checked in blocks and in one pass; only a
-breach looks for its first cell. Nothing is repaired here: a dataset passes or an error says what to mend.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
+from thor.contracts.contract import Contract, cells_text
+from thor.contracts.stages import CONTRACTS
 from thor.errors import DataError, GridError, UnitsError, did_you_mean
-from thor.variables import BUDGET_TERMS, FEATURES, Variable, is_known, variable
+from thor.variables import Variable, is_known, variable
 
 FILL_THRESHOLD = 1e19
 """A finite magnitude above this is a fill value nobody declared (1e20, 9.97e36), not a measurement."""
 
-CLOSURE_TOLERANCE = 1e-3
-"""Largest accepted rms of the budget's sum over the rms of its largest term; ECCO v4r3 has 3.5e-4.
-
-A dataset that closes better, or that is known to close worse, says so in its attribute `closure_tolerance`.
-"""
-
 _BOUNDS = ("_bnds", "_bounds", "_vertices")
 _GRIDS = (("lat", "lon"), ("y", "x"))
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a stage relies on.
-
-    Attributes
-    ----------
-    required, optional : tuple of str
-        Variables that must, and that may, be there. `optional` None allows whatever variables.yml knows.
-    extra_dims : mapping of str to str
-        Leading dimension of the variables that have one more than the grid's two.
-    over : str or None
-        Region in which every field must be finite, where the table's own does not fit this stage.
-    raw : bool
-        As it came: any convertible units, any longitude convention, gaps allowed, unknown variables ignored.
-    rules : tuple of callables
-        Further rules ``rule(dataset, regions) -> list of (scalar, verdict)``; see `_budget_closes`.
-    """
-
-    name: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...] | None = ()
-    extra_dims: Mapping[str, str] = field(default_factory=dict)
-    over: str | None = None
-    raw: bool = False
-    rules: tuple["Rule", ...] = ()
-
-
-Verdict = Callable[[Mapping[str, float]], str | None]
-"""Reads the computed scalars and returns the complaint, or None."""
-
-Rule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
-"""Returns named lazy scalars and the verdict on their values."""
 
 
 def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> None:
@@ -253,7 +210,7 @@ def _check_coordinates(
         if values[f"{name}|fill"]:
             raise GridError(
                 f"{where}: coordinate '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
-                f"{_cells(values[f'{name}|fill'])}. Declare it as _FillValue, or replace it by the true coordinate."
+                f"{cells_text(values[f'{name}|fill'])}. Declare it as _FillValue, or replace it by the true coordinate."
             )
         if not values[f"{name}|finite"] or (len(expected) == 1 and values[f"{name}|finite"] < dataset[name].size):
             raise GridError(f"{where}: coordinate '{name}' holds NaN; expected a position for every row and column.")
@@ -299,10 +256,10 @@ def _check_field(
     if values[f"{name}|fill"]:
         raise DataError(
             f"{where}: '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
-            f"{_cells(values[f'{name}|fill'])}. Declare it as _FillValue in the file, or set those cells to NaN."
+            f"{cells_text(values[f'{name}|fill'])}. Declare it as _FillValue in the file, or set those cells to NaN."
         )
     if values[f"{name}|infinite"]:
-        raise DataError(f"{where}: '{name}' is infinite in {_cells(values[f'{name}|infinite'])}.")
+        raise DataError(f"{where}: '{name}' is infinite in {cells_text(values[f'{name}|infinite'])}.")
     if not values[f"{name}|finite"]:
         raise DataError(f"{where}: '{name}' is NaN in every cell. Check the file it was read from, and its mask.")
     _check_range(row, values[f"{name}|low"] * factor, values[f"{name}|high"] * factor, where)
@@ -310,7 +267,7 @@ def _check_field(
         region = _region_of(name, contract, regions)
         over = contract.over or row.over
         raise DataError(
-            f"{where}: '{name}' is NaN in {_cells(values[f'{name}|gaps'])} of the {over} region"
+            f"{where}: '{name}' is NaN in {cells_text(values[f'{name}|gaps'])} of the {over} region"
             f"{_first(dataset, name, region)}; expected finite values there. Mend the field or its mask."
         )
 
@@ -341,143 +298,9 @@ def _first(dataset: xr.Dataset, name: str, region: xr.DataArray | None) -> str:
     return f", first at latitude {float(at[0]):.4g}, longitude {float(at[1]):.4g}"
 
 
-def _cells(count: float) -> str:
-    return f"{int(count)} cell{'' if count == 1 else 's'}"
-
-
 def _range(values: Mapping[str, float], name: str) -> str:
     return f"{values[f'{name}|low']:g} to {values[f'{name}|high']:g}"
 
 
 def _dims(dims: tuple) -> str:
     return f"({', '.join(map(str, dims))})"
-
-
-# -- rules of single stages ---------------------------------------------------------------------------------
-def _budget_closes(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
-    """Require that the five terms sum to zero in the analysis region, up to the tolerance."""
-    tolerance = float(dataset.attrs.get("closure_tolerance", CLOSURE_TOLERANCE))
-    # In units of 1e-12 m s-2, so that squares stay far above the smallest float32.
-    terms = [dataset[term].reset_coords(drop=True).where(regions["analysis"]) * 1e12 for term in BUDGET_TERMS]
-    residual = terms[0] + terms[1] + terms[2] + terms[3] + terms[4]
-    scalars = {f"{term}|square": (array**2).mean() for term, array in zip(BUDGET_TERMS, terms, strict=True)}
-    scalars["budget|square"] = (residual**2).mean()
-
-    def verdict(values: Mapping[str, float]) -> str | None:
-        rms = 1e-12 * values["budget|square"] ** 0.5
-        largest = 1e-12 * max(values[f"{term}|square"] for term in BUDGET_TERMS) ** 0.5
-        if rms <= tolerance * largest and largest > 0:
-            return None
-        return (
-            f"the vorticity budget does not close: rms of the sum of its five terms is {rms:.3g} m s-2, that of the "
-            f"largest term {largest:.3g}; expected a ratio of at most {tolerance:g}. "
-            "Check signs (all terms on one side), density and masks."
-        )
-
-    return scalars, verdict
-
-
-def _mask_is_binary(name: str) -> Rule:
-    """Require that the mask holds 0 and 1 only, and at least one 1."""
-
-    def rule(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
-        if name not in dataset.variables:
-            return {}, lambda values: None
-        mask = dataset[name].reset_coords(drop=True)
-        scalars = {f"{name}|odd": (~mask.isin([0, 1])).sum(), f"{name}|ones": (mask == 1).sum()}
-
-        def verdict(values: Mapping[str, float]) -> str | None:
-            if values[f"{name}|odd"]:
-                return f"'{name}' holds values other than 0 and 1 in {_cells(values[f'{name}|odd'])}."
-            return None if values[f"{name}|ones"] else f"'{name}' is 1 nowhere: no cell is left to work on."
-
-        return scalars, verdict
-
-    return rule
-
-
-def _votes_sum_to_one(
-    dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]
-) -> tuple[dict[str, xr.DataArray], Verdict]:
-    """Require that `regime_votes` sums to one over its regimes within 1e-5."""
-    total = dataset["regime_votes"].reset_coords(drop=True).sum("regime", skipna=False)
-    scalars = {"regime_votes|off": abs(total - 1.0).where(regions["analysis"]).max()}
-
-    def verdict(values: Mapping[str, float]) -> str | None:
-        if values["regime_votes|off"] <= 1e-5:
-            return None
-        return (
-            f"'regime_votes' sums to one only within {values['regime_votes|off']:.2g}; expected within 1e-5. "
-            "Divide the counts by the number of runs."
-        )
-
-    return scalars, verdict
-
-
-def _regime_is_flagged(
-    dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]
-) -> tuple[dict[str, xr.DataArray], Verdict]:
-    """Require that labels are -1 or one of `flag_values`, each with its meaning, and that some cell has one."""
-    regime = dataset["regime"].reset_coords(drop=True)
-    flags = [int(flag) for flag in np.atleast_1d(regime.attrs.get("flag_values", []))]
-    meanings = str(regime.attrs.get("flag_meanings", "")).split()
-    scalars = {
-        "regime|odd": (~regime.isin([-1, *flags])).sum(),
-        "regime|labelled": (regime >= 0).sum(),
-    }
-
-    def verdict(values: Mapping[str, float]) -> str | None:
-        if not flags or len(flags) != len(meanings):
-            return (
-                f"'regime' has flag_values {flags} and flag_meanings {meanings}; expected one meaning for each value."
-            )
-        if values["regime|odd"]:
-            return f"'regime' holds labels other than -1 and its flag_values {flags} in {_cells(values['regime|odd'])}."
-        return None if values["regime|labelled"] else "'regime' labels no cell: all are -1."
-
-    return scalars, verdict
-
-
-# The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
-_BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
-
-CONTRACTS: dict[str, Contract] = {
-    contract.name: contract
-    for contract in (
-        Contract(
-            name="raw_training_ocean",
-            required=("zos", "deptho", *BUDGET_TERMS),
-            optional=("areacello", "sftof", "analysis_mask", *_BESIDE),
-            raw=True,
-        ),
-        Contract(
-            name="training_ocean",
-            required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
-            optional=_BESIDE,
-            rules=(_mask_is_binary("analysis_mask"),),
-        ),
-        Contract(
-            name="vorticity_budget",
-            required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
-            optional=("bottom_stress_curl", "reference_regime", "basin", "deptho", "sftof"),
-            over="analysis",
-            rules=(_mask_is_binary("analysis_mask"), _budget_closes),
-        ),
-        Contract(
-            name="features",
-            required=(*FEATURES, "valid", "basin", "areacello"),
-            optional=None,
-            over="valid",
-            rules=(_mask_is_binary("valid"),),
-        ),
-        Contract(
-            name="regimes",
-            required=("regime", "regime_votes", "regime_confidence", "cluster"),
-            optional=("areacello", "analysis_mask", "reference_regime", "basin"),
-            extra_dims={"regime_votes": "regime"},
-            over="analysis",
-            rules=(_regime_is_flagged, _votes_sum_to_one),
-        ),
-    )
-}
-"""The contracts by stage; a later stage adds a row here."""

@@ -1,0 +1,45 @@
+"""What a contract is: the variables a stage relies on, where they must be finite, and further rules."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a stage relies on.
+
+    Attributes
+    ----------
+    required, optional : tuple of str
+        Variables that must, and that may, be there. `optional` None allows whatever variables.yml knows.
+    extra_dims : mapping of str to str
+        Leading dimension of the variables that have one more than the grid's two.
+    over : str or None
+        Region in which every field must be finite, where the table's own does not fit this stage.
+    raw : bool
+        As it came: any convertible units, any longitude convention, gaps allowed, unknown variables ignored.
+    rules : tuple of callables
+        Further rules ``rule(dataset, regions) -> (scalars, verdict)``, as in `thor.contracts.rules`.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] | None = ()
+    extra_dims: Mapping[str, str] = field(default_factory=dict)
+    over: str | None = None
+    raw: bool = False
+    rules: tuple["Rule", ...] = ()
+
+
+Verdict = Callable[[Mapping[str, float]], str | None]
+"""Reads the computed scalars and returns the complaint, or None."""
+
+Rule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
+"""Returns named lazy scalars and the verdict on their values."""
+
+
+def cells_text(count: float) -> str:
+    """Return a number of cells in words."""
+    return f"{int(count)} cell{'' if count == 1 else 's'}"

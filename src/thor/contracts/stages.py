@@ -1,0 +1,48 @@
+"""The contract of each stage; a later stage adds a row here."""
+
+from thor.contracts.contract import Contract
+from thor.contracts.rules import budget_closes, mask_is_binary, regime_is_flagged, votes_sum_to_one
+from thor.variables import BUDGET_TERMS, FEATURES
+
+# The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
+_BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
+
+CONTRACTS: dict[str, Contract] = {
+    contract.name: contract
+    for contract in (
+        Contract(
+            name="raw_training_ocean",
+            required=("zos", "deptho", *BUDGET_TERMS),
+            optional=("areacello", "sftof", "analysis_mask", *_BESIDE),
+            raw=True,
+        ),
+        Contract(
+            name="training_ocean",
+            required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
+            optional=_BESIDE,
+            rules=(mask_is_binary("analysis_mask"),),
+        ),
+        Contract(
+            name="vorticity_budget",
+            required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
+            optional=("bottom_stress_curl", "reference_regime", "basin", "deptho", "sftof"),
+            over="analysis",
+            rules=(mask_is_binary("analysis_mask"), budget_closes),
+        ),
+        Contract(
+            name="features",
+            required=(*FEATURES, "valid", "basin", "areacello"),
+            optional=None,
+            over="valid",
+            rules=(mask_is_binary("valid"),),
+        ),
+        Contract(
+            name="regimes",
+            required=("regime", "regime_votes", "regime_confidence", "cluster"),
+            optional=("areacello", "analysis_mask", "reference_regime", "basin"),
+            extra_dims={"regime_votes": "regime"},
+            over="analysis",
+            rules=(regime_is_flagged, votes_sum_to_one),
+        ),
+    )
+}
