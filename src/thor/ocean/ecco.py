@@ -53,7 +53,7 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     ocean.attrs = {
         "title": "ECCO v4r3 barotropic vorticity budget, 1992-2011 mean, with an ECCO sea level",
         "references": "doi:10.1029/2018EA000519, doi:10.1029/2021MS002496",
-        "comment": "The budget was smoothed over about 3 cells (1.5 degrees) before its release; features are not.",
+        "budget_scale": "smoothed over about 3 cells (1.5 degrees) before its release; sea level and stress are not",
     }
     return ocean
 

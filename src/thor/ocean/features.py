@@ -123,4 +123,7 @@ def _dataset(
         if name in ocean.coords:
             out = out.assign_coords({name: ocean[name]})
     out.attrs = {"metric": metric, "stress_curl": stress_curl, "features": " ".join(fields)}
+    if "budget_scale" in ocean.attrs:
+        # Features are compared with regimes of this budget: the difference of scales travels with them.
+        out.attrs["budget_scale"] = ocean.attrs["budget_scale"]
     return out

@@ -106,6 +106,7 @@ def _attributes(settings: OceanSettings) -> dict[str, float | str]:
         "title": f"THOR idealized ocean, {settings.resolution_degrees:g} degrees",
         "source": "steady equivalent-barotropic C-grid model, thor.ocean.idealized",
         "Conventions": "CF-1.11",
+        "budget_scale": "grid scale, moved from vorticity points to cells over four corners",
         "reference_density": settings.reference_density,
         "linear_friction": settings.linear_friction,
         "lateral_viscosity": settings.viscosity,
