@@ -5,72 +5,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.made_fields import (
+    N_LAT,
+    N_LON,
+    make_features,
+    make_regimes,
+    make_training_ocean,
+    make_vorticity_budget,
+)
 from thor.contracts import CONTRACTS, check
 from thor.errors import DataError, GridError, UnitsError
-from thor.variables import BUDGET_TERMS, FEATURES, variable
-
-N_LAT, N_LON = 9, 16
-LAND = np.zeros((N_LAT, N_LON), bool)
-LAND[0], LAND[3, 4:7] = True, True
-
-
-def field(name, values, dims=("lat", "lon"), land=True):
-    values = np.asarray(values, float)
-    return dims, np.where(LAND, np.nan, values) if land else values, variable(name).attrs
-
-
-def make_training_ocean():
-    rng = np.random.default_rng(1)
-    shape = (N_LAT, N_LON)
-    fields = {
-        "zos": field("zos", rng.normal(size=shape)),
-        "tauuo": field("tauuo", 0.1 * rng.normal(size=shape)),
-        "tauvo": field("tauvo", 0.1 * rng.normal(size=shape)),
-        "deptho": field("deptho", 4000 + 100 * rng.normal(size=shape)),
-        "areacello": field("areacello", np.full(shape, 1e10), land=False),
-        "sftof": field("sftof", np.where(LAND, 0.0, 100.0), land=False),
-    }
-    terms = 1e-9 * rng.normal(size=(5, *shape))
-    terms[4] = -terms[:4].sum(axis=0)
-    fields |= {name: field(name, term) for name, term in zip(BUDGET_TERMS, terms, strict=True)}
-    fields["analysis_mask"] = (["lat", "lon"], (~LAND).astype("int8"), variable("analysis_mask").attrs)
-    coords = {"lat": np.linspace(-80.0, 80.0, N_LAT), "lon": np.arange(N_LON) * 22.5}
-    return xr.Dataset(fields, coords=coords)
-
-
-def make_vorticity_budget():
-    return make_training_ocean()[[*BUDGET_TERMS, "areacello", "analysis_mask"]]
-
-
-def make_features():
-    rng = np.random.default_rng(2)
-    scale = {"zos": 1.0, "deptho": 0.0, "wind_stress_curl": 1e-10, "coriolis_parameter": 3e-5}
-    offset = {"deptho": 4000.0}
-    fields = {
-        name: field(name, offset.get(name, 0.0) + scale.get(name, 1e-5) * rng.normal(size=(N_LAT, N_LON)))
-        for name in (*FEATURES, "zos_mean_500km", "zos_spread_500km")
-    }
-    fields["zos_spread_500km"] = field("zos_spread_500km", np.full((N_LAT, N_LON), 0.2))
-    fields["valid"] = (["lat", "lon"], (~LAND).astype("int8"), variable("valid").attrs)
-    fields["basin"] = (["lat", "lon"], np.where(LAND, -1, 2).astype("int8"), variable("basin").attrs)
-    return make_training_ocean()[["areacello"]].assign(fields)
-
-
-def make_regimes():
-    votes = np.random.default_rng(3).dirichlet([1.0, 2.0, 3.0], size=(N_LAT, N_LON)).transpose(2, 0, 1)
-    votes[:, LAND] = np.nan
-    regime = np.where(LAND, -1, np.nan_to_num(votes).argmax(axis=0)).astype("int8")
-    flags = {"flag_values": np.arange(3, dtype="int8"), "flag_meanings": "momentum_driven sverdrupian nonlinear"}
-    return xr.Dataset(
-        {
-            "regime": (["lat", "lon"], regime, variable("regime").attrs | flags),
-            "regime_votes": (["regime", "lat", "lon"], votes, variable("regime_votes").attrs),
-            "regime_confidence": field("regime_confidence", np.nan_to_num(votes).max(axis=0)),
-            "cluster": (["lat", "lon"], regime.astype("int16"), variable("cluster").attrs),
-        },
-        coords=make_training_ocean().coords,
-    )
-
 
 MAKERS = {
     "raw_training_ocean": make_training_ocean,

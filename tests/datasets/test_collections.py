@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from kedro.io import DatasetError
 
-from tests.test_contracts import make_features, make_vorticity_budget
+from tests.made_fields import make_features, make_vorticity_budget
 from thor.datasets import FieldCollection, FieldDataset
 from thor.errors import DataError
 from thor.fingerprint import ATTRIBUTE, fingerprint

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from kedro.io import DatasetError
 
-from tests.test_contracts import make_features, make_regimes, make_vorticity_budget
+from tests.made_fields import make_features, make_regimes, make_vorticity_budget
 from thor.datasets import FieldDataset, fields
 from thor.errors import DataError
 
