@@ -44,7 +44,7 @@ lock: ## renew requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -o requirements.lock
 
-clean: ## remove what runs and builds made; inputs below data/*/01_raw downloads are kept
+clean: ## remove what runs and builds made, but not downloaded data
 	rm -rf data/0[1-8]_* data/logs data/ecco/0[2-8]_* data/ecco/logs data/test docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml

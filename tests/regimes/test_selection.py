@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from thor.errors import ConfigError
-from thor.regimes.selection import cluster_selection, summarise_selection
+from thor.regimes.selection import cluster_selection
 from thor.variables import BUDGET_TERMS
 
 TRUE_K = 6
@@ -76,12 +76,6 @@ def test_the_same_seed_gives_the_same_table(blob_budget, settings):
 
 def test_one_repeat_has_no_stability(blob_budget, settings):
     assert sweep(blob_budget, settings, n_clusters=[5], n_repeats=1)["stability_seeds"].isna().all()
-
-
-def test_summary_is_mean_and_spread_over_repeats(table):
-    summary = summarise_selection(table)
-    assert summary.loc[TRUE_K, ("inertia", "mean")] == table.query(f"n_clusters == {TRUE_K}")["inertia"].mean()
-    assert (summary["area_1", "std"] >= 0).all()
 
 
 def test_impossible_sweeps_are_refused(blob_budget, settings):

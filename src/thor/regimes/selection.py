@@ -102,11 +102,6 @@ def cluster_selection(
     return _table(rows, n_clusters, n_repeats, settings.n_regimes)
 
 
-def summarise_selection(table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation over repeats of every criterion, one row for each k, columns (name, what)."""
-    return table.drop(columns="repeat").groupby("n_clusters").agg(["mean", "std"])
-
-
 def _row(
     points: np.ndarray,
     area: np.ndarray,
