@@ -5,7 +5,7 @@
 Ours is the consensus of `fit_regimes`: 3 independent consensuses of 12 breathing k-means runs each. The plain recipe
 is the published one, StandardScaler and KMeans(50, n_init=50), made twice (seeds 42 and 0) because its agreement with
 itself takes two. bkmeans is timed on a few single runs. All get the same cores. Without THOR_DATA_MIRROR the budget is
-a made one: the numbers then show that the script works, not how good the ocean's regimes are.
+that of the idealized ocean at 1 degree.
 """
 
 import argparse
@@ -18,11 +18,13 @@ from typing import Any
 import joblib
 import numpy as np
 import xarray as xr
+import yaml
 from bkmeans import BKMeans
 from sklearn.cluster import KMeans
 
 from thor.ocean.ecco import ecco_training_ocean
-from thor.ocean.grid import cell_area, regular_grid
+from thor.ocean.idealized.settings import OceanSettings
+from thor.ocean.idealized.training import idealized_training_ocean
 from thor.regimes.clustering import budget_points, run_labels
 from thor.regimes.consensus import mean_of_pairs, merge_small_clusters, pairwise_agreement
 from thor.regimes.metrics import clustering_metrics
@@ -32,6 +34,7 @@ from thor.variables import BUDGET_TERMS
 
 ECCO_ARRAYS = ("curlTau", "curlCori", "BPT", "curlB", "curlA")
 RECIPE_SEEDS = (42, 0)
+CONF = Path(__file__).parents[1] / "conf" / "base"
 
 
 def main() -> None:
@@ -77,31 +80,15 @@ def main() -> None:
 
 
 def load_budget() -> tuple[xr.Dataset, str]:
-    """Return the ECCO budget where it is at hand, otherwise a made one, and its name."""
+    """Return the ECCO budget where it is at hand, otherwise that of the idealized ocean at 1 degree, and its name."""
     mirror = os.environ.get("THOR_DATA_MIRROR")
     if mirror:
         arrays = {path.stem: path for path in (Path(mirror) / "ecco_v4r3").iterdir()}
-        budget = ecco_training_ocean(arrays, xr.Dataset(), terms=dict(zip(BUDGET_TERMS, ECCO_ARRAYS, strict=True)))
-        where = "ECCO v4r3"
-    else:
-        budget, where = made_budget(), "made budget (set THOR_DATA_MIRROR for ECCO)"
-    budget["areacello"] = (("lat", "lon"), cell_area(budget))
-    return budget, where
-
-
-def made_budget() -> xr.Dataset:
-    """Return a closed budget with the heavy tails of the real one: products of smooth waves and noise."""
-    rng = np.random.default_rng(0)
-    budget = regular_grid(2.0)
-    lat, lon = np.deg2rad(budget["lat"].values)[:, None], np.deg2rad(budget["lon"].values)
-    terms = [
-        1e-10 * (np.sin(n * lon + n) * np.cos((n + 1) * lat) + 0.3 * rng.standard_t(3, (lat.size, lon.size)))
-        for n in (1, 2, 3, 4)
-    ]
-    for name, term in zip(BUDGET_TERMS, [*terms, -sum(terms)], strict=True):
-        budget[name] = (("lat", "lon"), term)
-    budget["analysis_mask"] = (("lat", "lon"), np.ones((lat.size, lon.size), dtype="int8"))
-    return budget
+        ocean = ecco_training_ocean(arrays, xr.Dataset(), terms=dict(zip(BUDGET_TERMS, ECCO_ARRAYS, strict=True)))
+        return ocean, "ECCO v4r3"
+    group = yaml.safe_load((CONF / "parameters_idealized_ocean.yml").read_text(encoding="utf-8"))["idealized_ocean"]
+    settings = OceanSettings(**group["training_ocean"] | {"resolution_degrees": 1.0})
+    return idealized_training_ocean(settings, seed=0), "idealized ocean, 1 degree (set THOR_DATA_MIRROR for ECCO)"
 
 
 def plain_recipe(points: np.ndarray, starts: int, settings: ClusteringSettings) -> tuple[float, float, float]:
