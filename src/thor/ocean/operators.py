@@ -71,12 +71,6 @@ def curl(eastward: Array, northward: Array, grid: Grid) -> Array:
     return np.sign(_cross(column, row)) * circulation / grid.area
 
 
-def jacobian(a: Array, b: Array, grid: Grid) -> Array:
-    """Return J(a, b) = da/dx db/dy - da/dy db/dx, shape (n_rows, n_columns)."""
-    (a_east, a_north), (b_east, b_north) = gradient(a, grid), gradient(b, grid)
-    return a_east * b_north - a_north * b_east
-
-
 def _difference(values: Array, grid: Grid, steps: Steps) -> Array:
     """Difference per index step: centred, or one-sided where one of the neighbours is missing."""
     forward = grid.neighbour(values, steps[0]) - values
