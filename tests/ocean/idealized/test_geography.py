@@ -1,5 +1,6 @@
 """Land and depth: the oceans are joined where they should be, and two resolutions see one sea floor."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -111,6 +112,16 @@ def test_hills_follow_the_seed_and_the_roughness():
     np.testing.assert_allclose(np.std((one - smooth)[deep]), FLOOR["roughness"], rtol=0.2)
 
 
-def test_fine_land_mask_does_not_stay_in_memory():
-    ocean_mask(regular_c_grid(10.0))
-    assert "global_land_mask.globe" not in sys.modules
+def test_land_is_that_of_the_package_without_its_gigabyte():
+    """In a process of its own: the package keeps its 1 km mask for as long as it stays imported."""
+    code = (
+        "import sys, numpy as np; from thor.ocean.idealized.geography import _sea_lattice;"
+        "sea = _sea_lattice(); assert 'global_land_mask.globe' not in sys.modules;"
+        "from global_land_mask import globe; rng = np.random.default_rng(1);"
+        "j, i = rng.integers(0, 1440, 20000), rng.integers(0, 2880, 20000);"
+        "print((sea[j, i] == globe.is_ocean(-90 + (j + 0.5) / 8, -180 + (i + 0.5) / 8)).mean(), sea.mean())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    agreement, sea = map(float, done.stdout.split())
+    assert agreement == 1
+    assert 0.6 < sea < 0.7

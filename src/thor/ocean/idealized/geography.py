@@ -9,9 +9,12 @@ The depth has shelves and slopes by distance to land, ridges along polylines and
 functions of position alone, so that two resolutions see the same sea floor.
 """
 
-import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from thor.errors import ConfigError
+from thor.errors import ConfigError, DataError
 from thor.ocean import grid as sphere
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.c_grid import Array, CGrid, regular_c_grid
@@ -237,18 +240,39 @@ def sea_fraction(grid: CGrid) -> Array:
 
 @cache
 def _sea_lattice(per_degree: int = 8) -> NDArray[np.bool_]:
-    """Return True at sea on points of a regular lattice, south to north and 180W to 180E."""
-    known = set(sys.modules)
-    from global_land_mask import globe
+    """Return True at sea on points of a regular lattice, south to north and 180W to 180E.
 
+    The package's own look-up would unpack its whole 1 km mask, a gigabyte; here it is read as a stream, band by band.
+    """
+    package = find_spec("global_land_mask")
+    if package is None or not package.submodule_search_locations:
+        raise DataError("The package global-land-mask is not installed; install the project's pinned dependencies.")
     lat = -90 + (np.arange(180 * per_degree) + 0.5) / per_degree
     lon = -180 + (np.arange(360 * per_degree) + 0.5) / per_degree
-    # in bands: the package copies its input several times
-    sea = np.concatenate([globe.is_ocean(*np.meshgrid(band, lon, indexing="ij")) for band in np.array_split(lat, 12)])
-    if "global_land_mask.globe" not in known:
-        # the package keeps its 1 km mask, a gigabyte, for as long as it stays imported
-        del sys.modules["global_land_mask.globe"], sys.modules["global_land_mask"]
-    return sea
+    with ZipFile(Path(package.submodule_search_locations[0]) / "globe_combined_mask_compressed.npz") as archive:
+        rows, columns = (_index(archive, name, values) for name, values in (("lat.npy", lat), ("lon.npy", lon)))
+        with archive.open("mask.npy") as file:
+            return _rows_of(file, rows)[:, columns]
+
+
+def _index(archive: ZipFile, name: str, values: Array) -> NDArray[np.int_]:
+    """Return the index of each value on an evenly spaced axis of the mask, truncated as the package does."""
+    with archive.open(name) as file:
+        axis = np.lib.format.read_array(file)
+    return ((values - axis[0]) / (axis[1] - axis[0])).astype(int)
+
+
+def _rows_of(file: IO[bytes], rows: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Return some rows of a two-dimensional boolean array stored as .npy, one row in memory at a time."""
+    np.lib.format.read_magic(file)
+    (n_rows, n_columns), _, dtype = np.lib.format.read_array_header_1_0(file)
+    wanted = {int(row): place for place, row in enumerate(rows)}
+    out = np.empty((len(rows), n_columns), dtype=dtype)
+    for row in range(n_rows):
+        content = file.read(n_columns)
+        if row in wanted:
+            out[wanted[row]] = np.frombuffer(content, dtype=dtype)
+    return out
 
 
 def unit_vectors(lat: Array, lon: Array) -> Array:
