@@ -52,6 +52,32 @@ def make_features():
     return make_training_ocean()[["areacello"]].assign(fields)
 
 
+def with_windows(dataset, names):
+    """Give the named fields a first dim of two windows."""
+    windows = {
+        name: xr.concat([dataset[name], 0.9 * dataset[name]], "window", combine_attrs="override") for name in names
+    }
+    return dataset.assign(windows).assign_coords(
+        window=["1850-1869", "1870-1889"],
+        window_start=("window", [1850, 1870]),
+        window_end=("window", [1869, 1889]),
+        months=("window", [240, 240]),
+    )
+
+
+def make_climatologies():
+    fields = make_training_ocean()[["zos", "tauuo", "tauvo", "deptho", "areacello", "sftof"]]
+    return with_windows(fields, ["zos", "tauuo", "tauvo"])
+
+
+def make_scenario_features():
+    return with_windows(make_features(), [name for name in FEATURES if "deptho" not in name and "coriolis" not in name])
+
+
+def make_true_budgets():
+    return with_windows(make_vorticity_budget(), BUDGET_TERMS)
+
+
 def make_regimes():
     votes = np.random.default_rng(3).dirichlet([1.0, 2.0, 3.0], size=(N_LAT, N_LON)).transpose(2, 0, 1)
     votes[:, LAND] = np.nan

@@ -24,6 +24,10 @@ class UnitsError(DataError):
     """Units that are missing or that no declared conversion covers."""
 
 
+class IncompleteWindowError(DataError):
+    """A climatological window without all of its months."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest of `choices`, or else the list of valid ones."""
     choices = sorted(choices)

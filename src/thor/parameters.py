@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from thor.cmip.quirks import Quirks
+from thor.cmip.windows import WindowSettings
+from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.regimes.settings import ClusteringSettings
 
@@ -22,8 +25,21 @@ class Parameters(BaseModel):
 class IdealizedOcean(Parameters):
     """Parameters of `idealized_ocean`."""
 
-    seed: int = Field(ge=0, description="Seed of the hills on the sea floor.")
+    seed: int = Field(ge=0, description="Seed of the hills on the sea floor and of the archive's weather.")
     training_ocean: OceanSettings = Field(description="Physical settings of the training ocean.")
+    archive: ArchiveSettings = Field(description="Climate models and experiments of the archive.")
+
+
+class ArchiveChoice(Parameters):
+    """Which runs of the archive are studied."""
+
+    source_ids: Literal["all"] | list[str] = Field(description="Climate models; all: every one in the archive.")
+    experiment_ids: Literal["all"] | list[str] = Field(
+        description="Experiments, of which every model named has to have each; all: those it has."
+    )
+    variant_labels: Literal["all"] | list[str] = Field(
+        description="Variants; each experiment gives those it has of them, one at least. all: every one."
+    )
 
 
 class DataEngineering(Parameters):
@@ -44,6 +60,12 @@ class DataEngineering(Parameters):
     )
     neighbourhood_radii_km: list[PositiveKm] = Field(
         description="Radii [km] within which means and spreads of features are added."
+    )
+    archive: ArchiveChoice = Field(description="Which runs of the archive are studied; parents of runs come with them.")
+    windows: WindowSettings = Field(description="Which climatological windows are taken of each run.")
+    masked_basins: list[str] = Field(description="Enclosed seas of climate models taken as land, by basin name.")
+    quirks: dict[str, Quirks] = Field(
+        description="What single models do differently, by source_id: rows like those of thor/cmip/quirks.yml, before them."
     )
 
 

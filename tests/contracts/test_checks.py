@@ -8,9 +8,12 @@ import xarray as xr
 from tests.made_fields import (
     N_LAT,
     N_LON,
+    make_climatologies,
     make_features,
     make_regimes,
+    make_scenario_features,
     make_training_ocean,
+    make_true_budgets,
     make_vorticity_budget,
 )
 from thor.contracts import CONTRACTS, check
@@ -22,6 +25,9 @@ MAKERS = {
     "vorticity_budget": make_vorticity_budget,
     "features": make_features,
     "regimes": make_regimes,
+    "climatologies": make_climatologies,
+    "scenario_features": make_scenario_features,
+    "true_budgets": make_true_budgets,
 }
 
 
@@ -115,6 +121,15 @@ FAULTS = [
     ("regimes", put("regime_votes", np.nan), DataError, "'regime_votes' is NaN in 3 cells of the analysis region"),
     ("regimes", scaled("regime_confidence", 1.5), DataError, "'regime_confidence' runs from"),
     ("regimes", lambda d: d.transpose("lat", "lon", "regime"), GridError, r"expected \(regime, lat, lon\)"),
+    ("climatologies", put("zos", np.nan), DataError, "'zos' is NaN in 2 cells of the ocean region"),
+    ("climatologies", put("tauuo", 50.0), DataError, "'tauuo' runs from .* to 50"),
+    ("climatologies", lambda d: d.transpose("lat", "lon", "window"), GridError, r"expected \(window, lat, lon\)"),
+    ("climatologies", lambda d: d.assign_coords(months=("window", [240, 239])), DataError, "1 windows hold fewer"),
+    ("climatologies", lambda d: d.drop_vars("months"), DataError, "coordinate 'months' is missing"),
+    ("scenario_features", put("zos_gradient_eastward", np.nan), DataError, "of the valid region"),
+    ("scenario_features", lambda d: d.drop_vars("window_end"), DataError, "'window_end' is missing"),
+    ("true_budgets", scaled("wind_stress_curl", -1.0), DataError, "does not close"),
+    ("true_budgets", put("nonlinear_torque", np.nan), DataError, "of the analysis region"),
 ]  # fmt: skip
 
 
@@ -206,6 +221,10 @@ def test_a_curvilinear_grid_passes_too():
     check(curvilinear, "training_ocean", where="here")
     with pytest.raises(GridError, match="longitudes run from"):
         check(curvilinear.assign_coords(lon=curvilinear["lon"] + 90), "training_ocean", where="here")
+
+
+def test_stress_on_points_of_its_own_may_have_gaps():
+    check(put("tauuo", np.nan)(make_climatologies()), "climatologies", where="here")
 
 
 def test_an_unknown_contract_names_the_nearest():

@@ -7,7 +7,9 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_vorticity_budget
+from thor.checkpoint import Resumable
 from thor.datasets import FieldCollection, FieldDataset
+from thor.datasets.collections import FileCheckpoint
 from thor.errors import DataError
 from thor.fingerprint import ATTRIBUTE, fingerprint
 
@@ -41,7 +43,7 @@ def test_only_what_changed_is_made_again(collection, caplog, tmp_path):
     times = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.nc")}
     caplog.clear()
     assert offer(collection, one="a", model__two="c") == {"one": 0, "model__two": 1}
-    assert "features/model/two written: what it is made from changed" in caplog.text
+    assert "features: written, what it is made from changed: model/two" in caplog.text
     assert "1 files written, 1 kept, 0 removed" in caplog.text
     one, two = tmp_path / "features/one.nc", tmp_path / "features/model/two.nc"
     assert one.stat().st_mtime_ns == times[one]
@@ -126,3 +128,38 @@ def test_real_fingerprints_drive_it(collection):
     assert offer(collection, one=fingerprint(make_vorticity_budget().chunk({"lat": 2}), parameters)) == {"one": 0}
     assert offer(collection, one=fingerprint(make_vorticity_budget(), {"radius": 501.0})) == {"one": 1}
     assert collection.preview()["data"][0][0] == "one"
+
+
+def test_unfinished_work_goes_on_from_its_checkpoint(collection, tmp_path):
+    seen = []
+
+    def work(checkpoint):
+        seen.append(checkpoint.load("half"))
+        checkpoint.save("half", xr.Dataset({"sums": ("x", [1.0, 2.0])}))
+        if len(seen) == 1:
+            raise DataError("the archive is gone")
+        return make_features()
+
+    with pytest.raises(DatasetError):
+        collection.save({"model/one": ("a", Resumable(work))})
+    assert [file.name for file in tmp_path.rglob("*.nc")] == [".one.half.part.nc"]
+    assert not collection.exists()
+    collection.save({"model/one": ("a", Resumable(work))})
+    assert seen[0] is None
+    assert list(seen[1]["sums"].values) == [1.0, 2.0]
+    assert [file.name for file in tmp_path.rglob("*.nc")] == ["one.nc"]
+
+
+def test_a_checkpoint_of_other_inputs_is_not_gone_on_with(tmp_path):
+    FileCheckpoint(tmp_path / "one.nc", "a").save("half", xr.Dataset({"sums": ("x", [1.0])}))
+    assert FileCheckpoint(tmp_path / "one.nc", "b").load("half") is None
+    assert FileCheckpoint(tmp_path / "one.nc", "a").load("half") is not None
+
+
+def test_no_key_is_a_result_where_the_catalog_says_so(tmp_path):
+    optional = FieldCollection(path=str(tmp_path / "scenarios"), contract="features", may_be_empty=True)
+    assert optional.exists()
+    optional.save({"one": ("a", make_features)})
+    optional.save({})
+    assert optional.load() == {}
+    assert not list(tmp_path.rglob("*.nc"))

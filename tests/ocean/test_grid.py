@@ -61,13 +61,46 @@ def test_periodicity_does_not_depend_on_where_longitudes_start(start, n_columns)
     assert not Grid.from_dataset(with_bounds(np.linspace(-80, 80, 9), lon[: n_columns * 3 // 4])).periodic
 
 
-def test_curvilinear_positions_need_an_area():
+def test_curvilinear_positions_are_enough():
+    regular = Grid.from_dataset(regular_grid(2.0))
+    positions = {"lat": (("j", "i"), regular.lat), "lon": (("j", "i"), regular.lon)}
+    grid = Grid.from_dataset(xr.Dataset(coords=positions))
+    assert grid.dims == ("j", "i") and grid.periodic and grid.over_pole == (True, True)
+    # The edges are great circles instead of parallels.
+    np.testing.assert_allclose(grid.area[1:-1], regular.area[1:-1], rtol=2e-3)
+
+
+def test_land_without_coordinates_neighbours_nothing():
+    regular = Grid.from_dataset(regular_grid(5.0))
+    lat = regular.lat.copy()
+    lat[10:14, 20:30] = np.nan
+    dataset = xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), regular.lon)})
+    grid = Grid.from_dataset(dataset)
+    assert np.isnan(grid.lon[12, 25]) and np.isnan(grid.area[12, 25])
+    assert np.isnan(grid.neighbour(regular.lat, (1, 0))[9, 20:30]).all()
+    assert np.isfinite(grid.displacements[1, 0][:, 8]).all()
+
+
+def test_repeated_columns_are_skipped_and_counted_once():
+    regular = regular_grid(5.0)
+    doubled = xr.concat([regular, regular.isel(lon=slice(0, 2))], dim="lon", data_vars="minimal", coords="minimal")
+    grid, plain = Grid.from_dataset(doubled), Grid.from_dataset(regular)
+    assert grid.duplicate.sum() == 2 * 36 and grid.area[~grid.duplicate].sum() == pytest.approx(SPHERE)
+    assert not plain.duplicate.any()
+    np.testing.assert_array_equal(grid.neighbour(grid.lon, (0, 1))[:, :72], plain.neighbour(plain.lon, (0, 1)))
+
+
+def test_fill_values_among_positions_are_named():
     lat, lon = np.meshgrid(np.arange(0.0, 5), np.arange(0.0, 6), indexing="ij")
-    dataset = xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)})
-    with pytest.raises(GridError, match="areacello"):
-        Grid.from_dataset(dataset)
-    dataset["areacello"] = (("y", "x"), np.full(lat.shape, 1e10))
-    assert Grid.from_dataset(dataset).dims == ("y", "x")
+    lat[2, 3] = 9.97e36
+    with pytest.raises(GridError, match=r"1 positions are off the sphere.*row 2, column 3: an undeclared fill value"):
+        Grid.from_dataset(xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}))
+
+
+def test_nothing_but_land_is_no_grid():
+    nowhere = (("y", "x"), np.full((5, 6), np.nan))
+    with pytest.raises(GridError, match="got 0 known"):
+        Grid.from_dataset(xr.Dataset(coords={"lat": nowhere, "lon": nowhere}))
 
 
 @pytest.mark.parametrize(

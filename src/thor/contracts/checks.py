@@ -115,6 +115,8 @@ def _check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, whe
         )
     for name in present:
         extra = contract.extra_dims.get(name)
+        if contract.over_windows and "window" in dataset[name].dims:
+            extra = "window"
         expected = (extra, *grid) if extra else grid
         if dataset[name].dims != expected:
             raise GridError(
@@ -168,7 +170,7 @@ def _regions(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _region_of(name: str, contract: Contract, regions: Mapping[str, xr.DataArray]) -> xr.DataArray | None:
     over = variable(name).over
-    if contract.raw or over == "anywhere":
+    if contract.raw or over == "anywhere" or name in contract.gaps:
         return None
     return regions.get(contract.over or over)
 

@@ -16,6 +16,10 @@ class Contract:
         Variables that must, and that may, be there. `optional` None allows whatever variables.yml knows.
     extra_dims : mapping of str to str
         Leading dimension of the variables that have one more than the grid's two.
+    over_windows : bool
+        Whether variables may have a leading dimension `window`.
+    gaps : tuple of str
+        Variables that need not be finite anywhere: stress on points of its own.
     over : str or None
         Region in which every field must be finite, where the table's own does not fit this stage.
     raw : bool
@@ -28,6 +32,8 @@ class Contract:
     required: tuple[str, ...]
     optional: tuple[str, ...] | None = ()
     extra_dims: Mapping[str, str] = field(default_factory=dict)
+    over_windows: bool = False
+    gaps: tuple[str, ...] = ()
     over: str | None = None
     raw: bool = False
     rules: tuple["Rule", ...] = ()

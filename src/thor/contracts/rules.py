@@ -93,3 +93,21 @@ def regime_is_flagged(
         return None if values["regime|labelled"] else "'regime' labels no cell: all are -1."
 
     return scalars, verdict
+
+
+def windows_are_whole(
+    dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]
+) -> tuple[dict[str, xr.DataArray], Verdict]:
+    """Require that the mean of every window is over all months of its years."""
+    needed = ("window_start", "window_end", "months")
+    missing = [name for name in needed if name not in dataset.coords]
+    if missing:
+        return {}, lambda values: f"coordinate '{missing[0]}' is missing: nothing says which months went into a window."
+    years = dataset["window_end"] - dataset["window_start"] + 1
+    scalars = {"window|broken": (dataset["months"] != 12 * years).reset_coords(drop=True).sum()}
+
+    def verdict(values: Mapping[str, float]) -> str | None:
+        broken = int(values["window|broken"])
+        return f"{broken} windows hold fewer or more than all months of their years." if broken else None
+
+    return scalars, verdict

@@ -1,7 +1,7 @@
 """The contract of each stage; a later stage adds a row here."""
 
 from thor.contracts.contract import Contract
-from thor.contracts.rules import budget_closes, mask_is_binary, regime_is_flagged, votes_sum_to_one
+from thor.contracts.rules import budget_closes, mask_is_binary, regime_is_flagged, votes_sum_to_one, windows_are_whole
 from thor.variables import BUDGET_TERMS, FEATURES
 
 # The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
@@ -35,6 +35,28 @@ CONTRACTS: dict[str, Contract] = {
             optional=None,
             over="valid",
             rules=(mask_is_binary("valid"),),
+        ),
+        Contract(
+            name="climatologies",
+            required=("zos", "tauuo", "tauvo", "deptho", "areacello", "sftof"),
+            over_windows=True,
+            gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
+            rules=(windows_are_whole,),
+        ),
+        Contract(
+            name="scenario_features",
+            required=(*FEATURES, "valid", "basin", "areacello"),
+            optional=None,
+            over_windows=True,
+            over="valid",
+            rules=(mask_is_binary("valid"), windows_are_whole),
+        ),
+        Contract(
+            name="true_budgets",
+            required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
+            over_windows=True,
+            over="analysis",
+            rules=(mask_is_binary("analysis_mask"), budget_closes),
         ),
         Contract(
             name="regimes",

@@ -3,6 +3,7 @@
 All of them write a file beside the old one and rename it, and none puts times or hosts into it.
 """
 
+from thor.datasets.archive import EsgfArchive
 from thor.datasets.collections import FieldCollection
 from thor.datasets.ecco import EccoTrainingOcean
 from thor.datasets.fields import FieldDataset
@@ -11,6 +12,7 @@ from thor.datasets.reports import FigureDataset, MetricsDataset, TableDataset
 
 __all__ = [
     "EccoTrainingOcean",
+    "EsgfArchive",
     "FieldCollection",
     "FieldDataset",
     "FigureDataset",

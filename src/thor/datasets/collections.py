@@ -10,6 +10,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 from tqdm import tqdm
 
+from thor.checkpoint import Resumable
 from thor.contracts import Contract, check, find_contract
 from thor.datasets.atomic import show
 from thor.datasets.fields import read, write
@@ -17,6 +18,8 @@ from thor.errors import DataError
 from thor.fingerprint import ATTRIBUTE
 
 log = logging.getLogger(__name__)
+
+_NAMED = 3
 
 Maker = Callable[[], xr.Dataset]
 
@@ -26,7 +29,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
 
     Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes
     the dataset)}`` and calls the function only where the file's stored fingerprint differs
-    (`thor.fingerprint.fingerprint`); keys no longer produced are removed.
+    (`thor.fingerprint.fingerprint`); keys no longer produced are removed. A function that is a
+    `thor.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         Stage whose contract each file keeps, on save and on load.
     chunks : dict or str, optional
         Open the files lazily with these dask chunks.
+    may_be_empty : bool, optional
+        Whether no key at all is a result too: where no archive is configured there are no scenarios.
     metadata : dict, optional
         For kedro-viz.
     """
@@ -46,9 +52,11 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         path: str,
         contract: str | None = None,
         chunks: dict[str, int] | str | None = None,
+        may_be_empty: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
+        self._may_be_empty = may_be_empty
         self._contract: Contract | None = find_contract(contract) if contract else None
         self._chunks = chunks
         self.metadata = metadata
@@ -62,7 +70,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
             When the folder is missing or holds no file; when called, for a file that breaks its contract.
         """
         keys = self._keys()
-        if not keys:
+        if not keys and not self._may_be_empty:
             state = "holds no NetCDF file" if self._path.is_dir() else "does not exist"
             raise DataError(
                 f"{show(self._path)}/ {state}. Run the pipeline that writes it (`kedro registry list` names them), "
@@ -79,29 +87,34 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
             When nothing is to be saved, a key is no relative path, or a dataset breaks its contract. Files
             written before that stay and are not made again.
         """
-        if not data:
+        if not data and not self._may_be_empty:
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
         for key in data:
             self._file(key)
-        counts = {"written": 0, "kept": 0}
+        written: dict[str, list[str]] = {}
         for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
             reason = self._why(key, mark)
             if reason is None:
-                counts["kept"] += 1
                 continue
-            self._write(key, make().assign_attrs({ATTRIBUTE: mark}))
-            counts["written"] += 1
-            log.info("%s/%s written: %s", self._path.name, key, reason)
-        removed = self._remove(set(data))
+            checkpoint = FileCheckpoint(self._file(key), mark)
+            dataset = make(checkpoint) if isinstance(make, Resumable) else make()
+            self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
+            checkpoint.clear()
+            written.setdefault(reason, []).append(key)
+        for reason, keys in written.items():
+            named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
+            log.info("%s: written, %s: %s", self._path.name, reason, named)
+        n_written = sum(map(len, written.values()))
+        n_removed = self._remove(set(data))
         log.info(
-            "%s: %d files written, %d kept, %d removed", self._path.name, counts["written"], counts["kept"], removed
+            "%s: %d files written, %d kept, %d removed", self._path.name, n_written, len(data) - n_written, n_removed
         )
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)} | ({"contract": self._contract.name} if self._contract else {})
 
     def _exists(self) -> bool:
-        return bool(self._keys())
+        return self._may_be_empty or bool(self._keys())
 
     def preview(self, nrows: int = 50) -> TablePreview:
         """Return the keys with their sizes, for kedro-viz."""
@@ -162,6 +175,41 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
                 if folder != Path(".") and not any((self._path / folder).iterdir()):
                     (self._path / folder).rmdir()
         return removed
+
+
+class FileCheckpoint:
+    """Parts of one unfinished file, each in a hidden NetCDF file beside it; see `thor.checkpoint`.
+
+    Parameters
+    ----------
+    file : Path
+        The file in the making.
+    mark : str
+        Its fingerprint: parts of another are not given back.
+    """
+
+    def __init__(self, file: Path, mark: str) -> None:
+        self._file = file
+        self._mark = mark
+
+    def load(self, name: str) -> xr.Dataset | None:
+        """Return the part kept under this name for this fingerprint, or None."""
+        path = self._part(name)
+        if not path.is_file() or _stored_mark(path) != self._mark:
+            return None
+        return read(path)
+
+    def save(self, name: str, part: xr.Dataset) -> None:
+        """Keep a part, atomically."""
+        write(part.assign_attrs({ATTRIBUTE: self._mark}), self._part(name))
+
+    def clear(self) -> None:
+        """Forget all parts."""
+        for path in self._file.parent.glob(f".{self._file.stem}.*.part.nc"):
+            path.unlink()
+
+    def _part(self, name: str) -> Path:
+        return self._file.with_name(f".{self._file.stem}.{name}.part.nc")
 
 
 def _stored_mark(file: Path) -> str | None:

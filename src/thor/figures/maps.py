@@ -1,12 +1,13 @@
 """Maps: one equal-area projection, cells drawn as cells, land from the mask, units on every bar."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from thor.figures.style import LAND, colour_map, flags, letter_panels, new_figure, regime_colours, style
+from thor.ocean.sphere import unit_vectors
 from thor.variables import BUDGET_TERMS, variable
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ CENTRAL_LONGITUDE = 205.0
 """The maps are cut at 25E, through Africa, so that no ocean but the Arctic and Southern is split."""
 
 NO_BUDGET = "land, and cells whose budget is not used"
+
+_RASTER, _RASTER_CELLS = (0.25, 1.0), 2.0
+"""Spacing of the raster on which native grids are drawn [degrees], and cells of it to half a diagonal of the grid's."""
+
+_SPARE = 1.15
 
 QUANTILE, QUANTILE_OF_TORQUES = 0.98, 0.9
 """Colour bars span this share of the cells; budget terms have long tails, in which the interior would fade."""
@@ -146,6 +152,33 @@ def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
         return figure
 
 
+def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
+    """Return sea level of climate models and how far sea level and stress curl have changed, a row for each model.
+
+    Parameters
+    ----------
+    runs : mapping of str to (xarray.Dataset, xarray.Dataset)
+        Features of one window, and of a later one or of another run on the same grid; the key is the row's title.
+    """
+    with style():
+        if not runs:
+            figure = new_figure(4, 1)
+            figure.text(0.5, 0.5, "No climate models: archive_root is null.", ha="center")
+            return figure
+        figure, axes = map_panels(3 * len(runs), n_columns=3)
+        for row, (title, (before, after)) in enumerate(runs.items()):
+            for ax, name, changes in zip(
+                axes[3 * row :], ("zos", "zos", "wind_stress_curl"), (False, True, True), strict=False
+            ):
+                field = (after[name] - before[name]).rename(name) if changes else before[name]
+                draw_field(ax, field, before)
+                label = variable(name).label
+                ax.set_title(f"Change of {label[0].lower()}{label[1:]}" if changes else label)
+            axes[3 * row + 1].text(0.5, 1.2, title, transform=axes[3 * row + 1].transAxes, ha="center", fontsize=8)
+        letter_panels(axes)
+        return figure
+
+
 def units_text(units: str, exponent: int = 0) -> str:
     """Return units for a label, with a power of ten before them and exponents raised."""
     words = [_raised(word) for word in units.split()] if units != "1" else ["1"]
@@ -177,11 +210,48 @@ def _mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> A
     from cartopy.crs import PlateCarree
 
     lat, lon = grid["lat"].values, grid["lon"].values
-    shading: Any = "nearest"
-    if lat.ndim == 1:
-        lat, lon, shading = np.clip(_edges(lat), -90, 90), _edges(lon), "flat"
+    if lat.ndim == 2:
+        lat, lon, values = _nearest_cells(lat, lon, values)
+    lat, lon = np.clip(_edges(lat), -90, 90), _edges(lon)
     masked = np.ma.masked_invalid(values)
-    return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading=shading, **options)
+    return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
+
+
+def _nearest_cells(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the values of the nearest cells on a fine regular grid: cells of any shape are seen as they are.
+
+    Polygons of a native grid would be torn where it folds, and cells without position have none.
+    """
+    from scipy.spatial import cKDTree
+
+    centres = unit_vectors(lat, lon)
+    known = np.isfinite(centres).all(axis=0)
+    reach = _half_diagonals(centres)[known]
+    spacing = np.clip(np.rad2deg(np.median(reach)) / _RASTER_CELLS, *_RASTER)
+    fine_lat, fine_lon = (
+        np.linspace(start, stop, round((stop - start) / spacing) + 1) for start, stop in ((-90, 90), (0, 360))
+    )
+    fine_lat, fine_lon = 0.5 * (fine_lat[1:] + fine_lat[:-1]), 0.5 * (fine_lon[1:] + fine_lon[:-1])
+    points = unit_vectors(*np.meshgrid(fine_lat, fine_lon, indexing="ij")).reshape(3, -1).T
+    away, cell = cKDTree(centres[:, known].T).query(points)
+    # farther away lies land without position, or what is beyond the grid's end
+    drawn = np.where(away < reach[cell], values[known][cell], np.nan)
+    return fine_lat, fine_lon, drawn.reshape(fine_lat.size, fine_lon.size)
+
+
+def _half_diagonals(centres: np.ndarray) -> np.ndarray:
+    """Return how far the corners of each cell are from its centre, on the unit sphere, with a little to spare."""
+    sides = []
+    for axis in (1, 2):
+        step = np.linalg.norm(np.diff(centres, axis=axis), axis=0)
+        ahead, behind = (
+            np.pad(step, [width if k == axis - 1 else (0, 0) for k in range(2)], constant_values=np.nan)
+            for width in ((0, 1), (1, 0))
+        )
+        # neighbours across a seam are far away in the row, not on the sphere
+        sides.append(np.fmin(ahead, behind))
+    widest = np.nanmax(np.stack([np.nan_to_num(side, nan=0.0) for side in sides]), axis=0)
+    return _SPARE * 0.5 * np.hypot(*(np.where(np.isfinite(side), side, widest) for side in sides))
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:

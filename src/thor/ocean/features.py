@@ -1,6 +1,6 @@
 """The features a network sees: sea level, stress curl, depth, their gradients and rotation, on any grid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,8 +10,11 @@ from thor.ocean import published
 from thor.ocean.basins import basin_codes
 from thor.ocean.grid import Array, Grid
 from thor.ocean.neighbourhood import neighbourhood_statistics
-from thor.ocean.operators import curl, gradient
+from thor.ocean.operators import gradient
+from thor.ocean.stress import stress_curl as curl_of_stress
 from thor.variables import EXTENDED_FEATURES, FEATURES, variable
+
+Gradient = Callable[[Array, Grid], tuple[Array, Array]]
 
 NEIGHBOURHOOD_OF = ("wind_stress_curl", "zos", "deptho", "zos_deptho_jacobian")
 """The features whose means and spreads over a neighbourhood are offered."""
@@ -55,33 +58,116 @@ def features(
         Each feature with units, `valid` (1 where all are finite), `basin`, `areacello`.
     """
     grid = Grid.from_dataset(ocean)
-    zos, deptho = _values(ocean, "zos"), _values(ocean, "deptho")
     take_gradient = gradient if metric == "spherical" else published.gradient
-    zos_east, zos_north = take_gradient(zos, grid)
-    depth_east, depth_north = take_gradient(deptho, grid)
+    fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
+    curl = _stress_curl(ocean, grid, stress_curl, reference_density)
+    surface = _surface_fields(_values(ocean, "zos"), curl, fixed, grid, take_gradient, extended=extended)
+    fields = surface | fixed
+    valid = _valid(fields, grid)
+    if neighbourhood_radii_km:
+        fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km)
+    return _dataset(ocean, grid, fields, valid, stress_curl=stress_curl, metric=metric)
+
+
+def window_features(
+    climatology: xr.Dataset,
+    *,
+    reference_density: float,
+    extended: bool,
+    neighbourhood_radii_km: Sequence[float],
+) -> xr.Dataset:
+    """Return the features of every ocean cell of a climate model in every window.
+
+    Parameters
+    ----------
+    climatology : xarray.Dataset
+        As `thor.cmip.climatology` makes it: `zos`, `tauuo`, `tauvo` with a first dim `window`, `deptho`, `areacello`.
+    reference_density, extended, neighbourhood_radii_km
+        As for `features`. The stress curl is always that of the surface stress, the geometry always true.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from `features`; what changes with time has the first dim `window`, what does not has not. `valid` holds
+        where all features are finite in all windows.
+    """
+    grid = Grid.from_dataset(climatology)
+    fixed = _fixed_fields(_values(climatology, "deptho"), grid, gradient, extended=extended)
+    windows = [climatology.isel(window=k) for k in range(climatology.sizes["window"])]
+    each = [
+        _surface_fields(
+            _values(window, "zos"),
+            _stress_curl(window, grid, "surface", reference_density),
+            fixed,
+            grid,
+            gradient,
+            extended=extended,
+        )
+        for window in windows
+    ]
+    valid = np.logical_and.reduce([_valid(surface | fixed, grid) for surface in each])
+    if neighbourhood_radii_km:
+        fixed_means = _neighbourhoods(fixed, grid, valid, neighbourhood_radii_km)
+        for surface in each:
+            surface |= _neighbourhoods(surface, grid, valid, neighbourhood_radii_km)
+        fixed |= fixed_means
+    fields = {name: np.stack([surface[name] for surface in each]) for name in each[0]} | fixed
+    out = _dataset(climatology, grid, fields, valid, stress_curl="surface", metric="spherical")
+    keep = ["window", *(name for name in climatology.coords if climatology[name].dims == ("window",))]
+    return out.assign_coords({name: climatology[name] for name in keep}).assign_attrs(climatology.attrs | out.attrs)
+
+
+def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extended: bool) -> dict[str, Array]:
+    east, north = take_gradient(deptho, grid)
     fields = {
-        "wind_stress_curl": _stress_curl(ocean, grid, stress_curl, reference_density),
-        "zos": zos,
-        "zos_gradient_eastward": zos_east,
-        "zos_gradient_northward": zos_north,
         "deptho": deptho,
-        "deptho_gradient_eastward": depth_east,
-        "deptho_gradient_northward": depth_north,
+        "deptho_gradient_eastward": east,
+        "deptho_gradient_northward": north,
         "coriolis_parameter": grid.coriolis_parameter,
     }
     if extended:
-        fields["zos_deptho_jacobian"] = zos_east * depth_north - zos_north * depth_east
-        fields["zos_gradient_magnitude"] = np.hypot(zos_east, zos_north)
-        fields["deptho_gradient_magnitude"] = np.hypot(depth_east, depth_north)
+        fields["deptho_gradient_magnitude"] = np.hypot(east, north)
         fields["coriolis_parameter_magnitude"] = np.abs(grid.coriolis_parameter)
-    valid = np.logical_and.reduce([np.isfinite(values) for values in fields.values()])
+    return fields
+
+
+def _surface_fields(
+    zos: Array,
+    stress_curl: Array,
+    fixed: Mapping[str, Array],
+    grid: Grid,
+    take_gradient: Gradient,
+    *,
+    extended: bool,
+) -> dict[str, Array]:
+    east, north = take_gradient(zos, grid)
+    fields = {
+        "wind_stress_curl": stress_curl,
+        "zos": zos,
+        "zos_gradient_eastward": east,
+        "zos_gradient_northward": north,
+    }
+    if extended:
+        depth_east, depth_north = fixed["deptho_gradient_eastward"], fixed["deptho_gradient_northward"]
+        fields["zos_deptho_jacobian"] = east * depth_north - north * depth_east
+        fields["zos_gradient_magnitude"] = np.hypot(east, north)
+    return fields
+
+
+def _valid(fields: Mapping[str, Array], grid: Grid) -> np.ndarray:
+    """Return where all features are finite, each place of the ocean once."""
+    valid = np.logical_and.reduce([np.isfinite(values) for values in fields.values()]) & ~grid.duplicate
     if not valid.any():
         empty = [name for name, values in fields.items() if not np.isfinite(values).any()]
         raise DataError(f"No cell has all features; nowhere finite: {', '.join(empty) or 'none alone'}.")
-    if neighbourhood_radii_km:
-        chosen = {name: fields[name] for name in NEIGHBOURHOOD_OF if name in fields}
-        fields |= neighbourhood_statistics(chosen, grid, valid, radii_km=neighbourhood_radii_km)
-    return _dataset(ocean, grid, fields, valid, stress_curl=stress_curl, metric=metric)
+    return valid
+
+
+def _neighbourhoods(
+    fields: Mapping[str, Array], grid: Grid, valid: np.ndarray, radii_km: Sequence[float]
+) -> dict[str, Array]:
+    chosen = {name: fields[name] for name in NEIGHBOURHOOD_OF if name in fields}
+    return neighbourhood_statistics(chosen, grid, valid, radii_km=radii_km)
 
 
 def feature_names(dataset: xr.Dataset) -> list[str]:
@@ -96,10 +182,10 @@ def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_dens
     missing = [name for name in ("tauuo", "tauvo") if name not in ocean]
     if missing:
         raise DataError(
-            f"The surface stress curl needs 'tauuo' and 'tauvo'; the training ocean has no {' and no '.join(missing)}. "
+            f"The surface stress curl needs 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. "
             "Give a surface stress file, or set data_engineering.stress_curl: released."
         )
-    return curl(_values(ocean, "tauuo"), _values(ocean, "tauvo"), grid) / reference_density
+    return curl_of_stress(ocean, grid) / reference_density
 
 
 def _values(ocean: xr.Dataset, name: str) -> Array:
@@ -111,10 +197,11 @@ def _values(ocean: xr.Dataset, name: str) -> Array:
 def _dataset(
     ocean: xr.Dataset, grid: Grid, fields: dict[str, Array], valid: np.ndarray, *, stress_curl: str, metric: str
 ) -> xr.Dataset:
-    out = xr.Dataset(coords=ocean[["lat", "lon"]].coords)
+    out = xr.Dataset(coords={name: ocean[name].variable for name in ("lat", "lon")})
     land = np.isnan(fields["deptho"])
     for name, values in fields.items():
-        out[name] = grid.wrap(np.where(land, np.nan, values), name, **variable(name).attrs)
+        dims = ("window", *grid.dims)[-values.ndim :]
+        out[name] = (dims, np.where(land, np.nan, values), variable(name).attrs)
     out["wind_stress_curl"].attrs["comment"] = STRESS_CURL[stress_curl]
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)
     out["basin"] = basin_codes(grid, ocean=~land)

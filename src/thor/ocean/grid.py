@@ -1,8 +1,8 @@
 """Structured grids on the sphere: positions, cell areas and the displacements between neighbouring cells.
 
 A grid is what its cell centres, cell areas and neighbours are. Everything the operators need (`operators.py`) follows
-from the great-circle displacements to the four neighbours, expressed eastward and northward, so a regular, rotated or
-displaced-pole grid is the same case; only where the neighbours lie differs.
+from the great-circle displacements to the four neighbours, expressed eastward and northward, so a regular, rotated,
+displaced-pole or tripolar grid is the same case; only where the neighbours lie differs (`topology.py`).
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.errors import GridError
-from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
+from thor.ocean.areas import curvilinear_area, parallel_area
+from thor.ocean.constants import EARTH_ROTATION
+from thor.ocean.sphere import Array, displacement, local_basis, unit_vectors
+from thor.ocean.topology import Continuation, Topology, find_topology, repeated_columns
 
-Array = NDArray[np.float64]
+__all__ = ["STEPS", "Array", "Grid", "cell_area", "local_basis", "regular_grid", "unit_vectors", "with_bounds"]
 
 STEPS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""
@@ -28,13 +31,11 @@ class Grid:
     Attributes
     ----------
     lat, lon : ndarray of shape (n_rows, n_columns)
-        Cell centres [degrees_north, degrees_east].
+        Cell centres [degrees_north, degrees_east]; NaN on land without coordinates.
     area : ndarray of shape (n_rows, n_columns)
-        Cell areas [m2].
-    periodic : bool
-        Whether the last column neighbours the first.
-    over_pole : tuple of bool
-        Whether the first and the last row end at a pole, beyond which the row goes on half a turn away.
+        Cell areas [m2]; NaN where nothing tells them.
+    topology : Topology
+        Which cells neighbour which.
     dims : tuple of str
         Names of the row and column dimensions.
     """
@@ -42,38 +43,54 @@ class Grid:
     lat: Array
     lon: Array
     area: Array
-    periodic: bool
-    over_pole: tuple[bool, bool]
+    topology: Topology
     dims: tuple[str, str]
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> "Grid":
-        """Build the grid from coordinates `lat` and `lon` (1-D or 2-D) with bounds, if any, or `areacello`.
+        """Build the grid from coordinates `lat` and `lon` (1-D or 2-D) and, where there are any, their bounds.
 
         Raises
         ------
         GridError
-            When coordinates are missing, not finite, not monotonic (1-D) or give no area.
+            When coordinates are missing, not finite, outside 90S to 90N, not monotonic (1-D) or give no area.
         """
         for name in ("lat", "lon"):
             if name not in dataset.coords:
                 raise GridError(f"Coordinate '{name}' is missing; got coordinates {sorted(map(str, dataset.coords))}.")
         lat, lon = dataset["lat"], dataset["lon"]
-        if lat.ndim == 1:
-            dims = (str(lat.dims[0]), str(lon.dims[0]))
-            _require_monotonic(lat)
-            lon2, lat2 = np.meshgrid(lon.values.astype(float), lat.values.astype(float))
-            periodic = _is_global(lon.values)
-            over_pole = _ends_at_poles(dataset) if periodic and lon.size % 2 == 0 else (False, False)
-        elif lat.ndim == 2 and lat.dims == lon.dims:
-            dims = (str(lat.dims[0]), str(lat.dims[1]))
-            lat2, lon2 = lat.values.astype(float), lon.values.astype(float)
-            periodic, over_pole = _seam_closes(lat2, lon2), (False, False)
-        else:
-            raise GridError(f"'lat' and 'lon' must be 1-D or share two dims; got {lat.dims} and {lon.dims}.")
-        if not (np.isfinite(lat2).all() and np.isfinite(lon2).all()):
-            raise GridError("'lat' or 'lon' holds values that are not finite; fill the coordinates on land too.")
-        return cls(lat2, lon2, cell_area(dataset), periodic, over_pole, dims)
+        if lat.ndim == 1 and lon.ndim == 1:
+            return cls._regular(dataset)
+        if lat.ndim == 2 and lat.dims == lon.dims:
+            return cls._curvilinear(dataset)
+        raise GridError(f"'lat' and 'lon' must be 1-D or share two dims; got {lat.dims} and {lon.dims}.")
+
+    @classmethod
+    def _regular(cls, dataset: xr.Dataset) -> "Grid":
+        _require_monotonic(dataset["lat"])
+        lon, lat = np.meshgrid(dataset["lon"].values.astype(float), dataset["lat"].values.astype(float))
+        _require_on_sphere(lat, lon)
+        if not (np.isfinite(lat).all() and np.isfinite(lon).all()):
+            raise GridError("'lat' or 'lon' holds values that are not finite; 1-D coordinates must be complete.")
+        area = parallel_area(*_bounds(dataset, "lat", limits=(-90.0, 90.0)), *_bounds(dataset, "lon"))
+        dims = (str(dataset["lat"].dims[0]), str(dataset["lon"].dims[0]))
+        return cls(lat, lon, area, _regular_topology(dataset, unit_vectors(lat, lon)), dims)
+
+    @classmethod
+    def _curvilinear(cls, dataset: xr.Dataset) -> "Grid":
+        lat, lon = dataset["lat"].values.astype(float), dataset["lon"].values.astype(float)
+        _require_on_sphere(lat, lon)
+        known = np.isfinite(lat) & np.isfinite(lon)
+        if min(lat.shape) < 3 or not known.any():
+            raise GridError(
+                f"A grid needs at least 3 rows, 3 columns and one known position; got {int(known.sum())} known "
+                f"positions in {lat.shape[0]} rows and {lat.shape[1]} columns."
+            )
+        lat, lon = np.where(known, lat, np.nan), np.where(known, lon, np.nan)
+        centres = unit_vectors(lat, lon)
+        topology = find_topology(centres)
+        row, column = map(str, dataset["lat"].dims)
+        return cls(lat, lon, curvilinear_area(dataset, centres, topology), topology, (row, column))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,84 +98,73 @@ class Grid:
         return self.lat.shape  # type: ignore[return-value]
 
     @property
+    def periodic(self) -> bool:
+        """Whether the last column neighbours the first."""
+        return self.topology.periodic
+
+    @property
+    def over_pole(self) -> tuple[bool, bool]:
+        """Whether the first and the last row end at a pole, beyond which the row goes on half a turn away."""
+        return self.topology.over_pole
+
+    @cached_property
+    def duplicate(self) -> NDArray[np.bool_]:
+        """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums of area."""
+        return self.topology.duplicate
+
+    @property
     def coriolis_parameter(self) -> Array:
         """Coriolis parameter 2 Omega sin(latitude) [s-1], shape (n_rows, n_columns)."""
         return 2 * EARTH_ROTATION * np.sin(np.deg2rad(self.lat))
 
     @cached_property
+    def centres(self) -> Array:
+        """Cell centres as unit vectors, shape (3, n_rows, n_columns)."""
+        return unit_vectors(self.lat, self.lon)
+
+    @cached_property
     def displacements(self) -> dict[tuple[int, int], Array]:
         """Displacement to each of the four neighbours, shape (2, n_rows, n_columns): eastward, northward [m].
 
-        Great-circle distance along the initial bearing (azimuthal equidistant projection centred on the cell); NaN
-        where the grid ends.
+        Great-circle distance along the initial bearing; NaN where the grid ends.
         """
-        centre = unit_vectors(self.lat, self.lon)
-        east, north = local_basis(self.lat, self.lon)
-        out = {}
-        for step in STEPS:
-            other = np.stack([self.neighbour(component, step) for component in centre])
-            along = np.stack([(other * east).sum(axis=0), (other * north).sum(axis=0)])
-            sine = np.hypot(*along)
-            angle = np.arctan2(sine, (other * centre).sum(axis=0))
-            scale = np.divide(angle, sine, out=np.ones_like(angle), where=sine > 0)
-            out[step] = EARTH_RADIUS * scale * along
-        return out
+        return {step: displacement(self.lat, self.lon, self.neighbour(self.centres, step)) for step in STEPS}
 
     def neighbour(self, values: Array, step: tuple[int, int]) -> Array:
-        """Return for each cell the value of its neighbour `step` = (rows, columns) away; NaN where the grid ends."""
-        rows, columns = step
-        shifted = np.roll(values, (-rows, -columns), axis=(0, 1))
-        if rows:
-            end = -1 if rows > 0 else 0
-            # Columns keep their order beyond a pole, so covariant components along them keep their sign.
-            shifted[end] = np.roll(values[end], values.shape[1] // 2) if self.over_pole[end] else np.nan
-        if columns and not self.periodic:
-            shifted[:, -1 if columns > 0 else 0] = np.nan
-        return shifted
+        """Return for each cell the value of its neighbour `step` = (rows, columns) away; NaN where the grid ends.
+
+        Parameters
+        ----------
+        values : ndarray of shape (..., n_rows, n_columns)
+            Scalars. Of components along the grid's axes, those beyond a fold point the other way:
+            `topology.locate(step)` tells where.
+        step : (int, int)
+        """
+        index = self.topology.locate(step).cell
+        return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
+
+    def fill_repeated(self, values: Array) -> Array:
+        """Return scalars with each cell that repeats another's place holding that one's value: halos may be stale."""
+        return self.neighbour(values, (0, 0))
 
     def wrap(self, values: Array, name: str, **attrs: str) -> xr.DataArray:
         """Return `values` as a DataArray on this grid's dims."""
         return xr.DataArray(values, dims=self.dims, name=name, attrs=attrs)
 
 
-def unit_vectors(lat: Array, lon: Array) -> Array:
-    """Return positions [degrees] as unit vectors, shape (3, ...)."""
-    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
-    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
-
-
-def local_basis(lat: Array, lon: Array) -> tuple[Array, Array]:
-    """Return the eastward and northward unit vectors at positions [degrees], each of shape (3, ...)."""
-    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
-    east = np.stack([-np.sin(lam), np.cos(lam), np.zeros_like(lam)])
-    north = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)])
-    return east, north
-
-
 def cell_area(dataset: xr.Dataset) -> Array:
     """Return cell areas [m2], shape (n_rows, n_columns).
 
-    From 1-D bounds (edges along parallels and meridians: exact), else from `areacello`, else from midpoints between
-    1-D centres.
+    1-D coordinates: from bounds, else from midpoints between centres (edges along parallels and meridians: exact).
+    2-D coordinates: spherical quadrilaterals between the vertices of the bounds, else between the corners that lie
+    amid four centres, else `areacello`.
 
     Raises
     ------
     GridError
-        When neither bounds nor `areacello` nor 1-D centres are there, or an area is not positive.
+        When the coordinates are unusable, or an area is not positive.
     """
-    if dataset["lat"].ndim == 1:
-        south, north = _bounds(dataset, "lat", limits=(-90.0, 90.0))
-        west, east = _bounds(dataset, "lon")
-        height = np.abs(np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south)))
-        width = np.deg2rad(np.abs((east - west + 180) % 360 - 180))
-        area = EARTH_RADIUS**2 * height[:, None] * width[None, :]
-    elif "areacello" in dataset:
-        area = dataset["areacello"].values.astype(float)
-    else:
-        raise GridError("A grid with 2-D 'lat' and 'lon' needs 'areacello'; add it to the dataset.")
-    if not (area[np.isfinite(area)] > 0).all():
-        raise GridError("Some cell areas are zero or negative; check the bounds of 'lat' and 'lon' or 'areacello'.")
-    return area
+    return Grid.from_dataset(dataset).area
 
 
 def regular_grid(spacing: float) -> xr.Dataset:
@@ -196,6 +202,19 @@ def with_bounds(lat: Array, lon: Array) -> xr.Dataset:
     )
 
 
+def _regular_topology(dataset: xr.Dataset, centres: Array) -> Topology:
+    n_rows, n_columns = centres.shape[1:]
+    known = np.ones((n_rows, n_columns), dtype=bool)
+    period = n_columns - repeated_columns(centres)
+    if not _is_global(dataset["lon"].values[:period]):
+        return Topology(known)
+    poles = [
+        Continuation(row_sum, period // 2, 1) if ends and period % 2 == 0 else None
+        for row_sum, ends in zip((-1, 2 * n_rows - 1), _ends_at_poles(dataset), strict=True)
+    ]
+    return Topology(known, period, (poles[0], poles[1]))
+
+
 def _bounds(dataset: xr.Dataset, name: str, limits: tuple[float, float] | None = None) -> tuple[Array, Array]:
     if f"{name}_bnds" in dataset.variables:
         bounds = dataset[f"{name}_bnds"].values.astype(float)
@@ -209,6 +228,17 @@ def _bounds(dataset: xr.Dataset, name: str, limits: tuple[float, float] | None =
 def _edges(centres: Array) -> Array:
     middle = 0.5 * (centres[1:] + centres[:-1])
     return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
+
+
+def _require_on_sphere(lat: Array, lon: Array) -> None:
+    with np.errstate(invalid="ignore"):
+        off = (np.abs(lat) > 90.001) | (np.abs(lon) > 1080)
+    if off.any():
+        row, column = np.argwhere(off)[0]
+        raise GridError(
+            f"{int(off.sum())} positions are off the sphere, first lat {lat[row, column]:g}, lon {lon[row, column]:g} "
+            f"at row {row}, column {column}: an undeclared fill value? Set such cells to NaN."
+        )
 
 
 def _require_monotonic(lat: xr.DataArray) -> None:
@@ -230,11 +260,3 @@ def _ends_at_poles(dataset: xr.Dataset) -> tuple[bool, bool]:
     edges = np.concatenate(_bounds(dataset, "lat", limits=(-90.0, 90.0)))
     ends = np.abs([edges[[0, len(edges) // 2]], edges[[len(edges) // 2 - 1, -1]]]).max(axis=1)
     return bool(np.isclose(ends[0], 90)), bool(np.isclose(ends[1], 90))
-
-
-def _seam_closes(lat: Array, lon: Array) -> bool:
-    # The gap between the last and the first column must be no wider than the widest step inside the grid.
-    centre = unit_vectors(lat, lon)
-    step = np.linalg.norm(np.diff(centre, axis=2), axis=0)
-    seam = np.linalg.norm(centre[:, :, -1] - centre[:, :, 0], axis=0)
-    return bool(np.median(seam) <= 1.5 * np.median(step))

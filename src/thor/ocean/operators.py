@@ -7,6 +7,8 @@ to round-off wherever all neighbours are ocean, on every grid, and no step takes
 squares fit over more neighbours has neither property.
 """
 
+from typing import Literal
+
 import numpy as np
 
 from thor.ocean.grid import Array, Grid
@@ -38,6 +40,7 @@ def gradient(field: Array, grid: Grid) -> tuple[Array, Array]:
     With displacements d_i, d_j between the neighbours along the two axes, g solves g.d_i = delta_i f and
     g.d_j = delta_j f.
     """
+    field = grid.fill_repeated(field)
     column, row = _displacement(field, grid, COLUMN), _displacement(field, grid, ROW)
     df_column, df_row = _difference(field, grid, COLUMN), _difference(field, grid, ROW)
     determinant = _cross(column, row)
@@ -63,19 +66,28 @@ def curl(eastward: Array, northward: Array, grid: Grid) -> Array:
     ndarray of shape (n_rows, n_columns)
         [units of the components per m]; NaN on land and where a cell has no neighbour along one of the axes.
     """
+    eastward, northward = grid.fill_repeated(eastward), grid.fill_repeated(northward)
     column, row = _displacement(eastward, grid, COLUMN), _displacement(eastward, grid, ROW)
     covariant_column = eastward * column[0] + northward * column[1]
     covariant_row = eastward * row[0] + northward * row[1]
-    circulation = _difference(covariant_row, grid, COLUMN) - _difference(covariant_column, grid, ROW)
+    circulation = _difference(covariant_row, grid, COLUMN, along="row") - _difference(
+        covariant_column, grid, ROW, along="column"
+    )
     # Rows stored from north to south turn the sense of the circulation.
     return np.sign(_cross(column, row)) * circulation / grid.area
 
 
-def _difference(values: Array, grid: Grid, steps: Steps) -> Array:
-    """Difference per index step: centred, or one-sided where one of the neighbours is missing."""
-    forward = grid.neighbour(values, steps[0]) - values
-    backward = values - grid.neighbour(values, steps[1])
-    return _mean_of_present(forward, backward)
+def _difference(values: Array, grid: Grid, steps: Steps, *, along: Literal["row", "column"] | None = None) -> Array:
+    """Difference per index step: centred, or one-sided where one of the neighbours is missing.
+
+    `along` is the axis of covariant components: beyond a tripolar fold it runs backwards.
+    """
+    ahead, behind = (grid.neighbour(values, step) for step in steps)
+    if along is not None:
+        located = [grid.topology.locate(step) for step in steps]
+        signs = [found.row_sign if along == "row" else found.column_sign for found in located]
+        ahead, behind = ahead * signs[0], behind * signs[1]
+    return _mean_of_present(ahead - values, values - behind)
 
 
 def _displacement(field: Array, grid: Grid, steps: Steps) -> Array:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thor.ocean.idealized.archive import idealized_archive
+from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
 from thor.ocean.idealized.budget import VorticityBudget, vorticity_budget
 from thor.ocean.idealized.c_grid import CGrid, FaceField, Points, regular_c_grid
 from thor.ocean.idealized.circulation import Circulation, CirculationModel
@@ -35,6 +37,62 @@ SETTINGS = OceanSettings(
     polar_easterlies=0.02,
     centres_stress=0.07,
     nonlinear_iterations=1,
+)
+
+_WEATHER = {"wind_variability": 0.15, "shift_variability": 1.0, "persistence": 0.4, "seasonal_amplitude": 0.3}
+
+ARCHIVE = ArchiveSettings(
+    models=(
+        ClimateModelSettings(
+            source_id="IDEAL-REG",
+            ocean=replace(SETTINGS, resolution_degrees=5.0),
+            grid="regular",
+            stress_points="t_points",
+            calendar="noleap",
+            zero_depth_on_land=False,
+            control_start_year=1,
+            zos_datum=0.0,
+            steric_amplitude=0.1,
+            seed_offset=1,
+            **_WEATHER,
+        ),
+        ClimateModelSettings(
+            source_id="IDEAL-POLE",
+            ocean=replace(SETTINGS, resolution_degrees=6.0, decay_depth=1200.0),
+            grid="displaced_pole",
+            stress_points="c_grid",
+            calendar="360_day",
+            zero_depth_on_land=False,
+            control_start_year=1960,
+            zos_datum=0.35,
+            steric_amplitude=0.1,
+            seed_offset=2,
+            **_WEATHER,
+        ),
+        ClimateModelSettings(
+            source_id="IDEAL-LAND",
+            ocean=replace(SETTINGS, resolution_degrees=6.0, linear_friction=2e-7),
+            grid="regular_land_suppressed",
+            stress_points="corners",
+            calendar="gregorian",
+            zero_depth_on_land=True,
+            control_start_year=1850,
+            zos_datum=-0.25,
+            steric_amplitude=0.1,
+            seed_offset=3,
+            **_WEATHER,
+        ),
+    ),
+    experiments=("piControl", "historical", "1pctCO2", "abrupt-4xCO2"),
+    n_years=8,
+    window_years=3,
+    southern_westerlies_change=0.25,
+    southern_westerlies_shift=1.5,
+    northern_westerlies_change=0.08,
+    trades_change=-0.05,
+    historical_share=0.25,
+    adjustment_years=2.0,
+    steric_experiment="abrupt-4xCO2",
 )
 
 
@@ -151,3 +209,31 @@ def solve_ocean():
 def turned_grid() -> CGrid:
     """A grid whose lines are oblique to latitude and longitude."""
     return turned_c_grid(2.0)
+
+
+@pytest.fixture(scope="session")
+def archive_settings() -> ArchiveSettings:
+    """A tiny archive: one model of each grid, all experiments, two windows of three years and two years beyond."""
+    return ARCHIVE
+
+
+@pytest.fixture(scope="session", params=ARCHIVE.models, ids=lambda model: model.source_id)
+def model_settings(request: pytest.FixtureRequest) -> ClimateModelSettings:
+    """Each model of the tiny archive."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def read_run():
+    """The function that gives one variable of one run of the tiny archive: all its files, times as numbers."""
+    archive = idealized_archive(ARCHIVE, seed=SEED)
+
+    @cache
+    def read(source_id: str, experiment_id: str, variant_label: str, variable_id: str) -> xr.Dataset:
+        run = f"/{source_id}/{experiment_id}/{variant_label}/"
+        files = [make() for key, (_, make) in archive.items() if run in key and f"/{variable_id}/gn/" in key]
+        if "time" not in files[0].dims:
+            return files[0]
+        return xr.concat(files, "time", data_vars="minimal", coords="minimal", compat="override", join="exact")
+
+    return read

@@ -1,5 +1,6 @@
 """The physical settings of the idealized ocean, checked when they are made."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from numbers import Integral, Real
@@ -17,7 +18,8 @@ MUNK_LATITUDE = 30.0
 """Latitude of beta and dx in the default viscosity [degrees]: that of subtropical western boundary currents."""
 
 
-def _within(low: float, high: float, units: str) -> Any:
+def within(low: float, high: float, units: str) -> Any:
+    """Return a dataclass field without default whose range `check_ranges` keeps."""
     return field(metadata={"range": (low, high), "units": units})
 
 
@@ -59,31 +61,27 @@ class OceanSettings:
         When a setting is not a number within its range.
     """
 
-    resolution_degrees: float = _within(0.25, 10, "degrees")
-    linear_friction: float = _within(0, 1e-4, "s-1")
-    lateral_viscosity: float | None = _within(0, 1e8, "m2 s-1")
-    decay_depth: float = _within(50, 1e4, "m")
-    bottom_drag: float = _within(0, 0.1, "m s-1")
-    reference_density: float = _within(900, 1200, "kg m-3")
-    abyssal_depth: float = _within(1500, 11000, "m")
-    minimum_depth: float = _within(10, 1000, "m")
-    ridge_height: float = _within(0, 1.2, "1")
-    roughness: float = _within(0, 1500, "m")
-    trades: float = _within(-1, 1, "N m-2")
-    northern_westerlies: float = _within(-1, 1, "N m-2")
-    southern_westerlies: float = _within(-1, 1, "N m-2")
-    southern_westerlies_latitude: float = _within(-75, -30, "degrees_north")
-    polar_easterlies: float = _within(-1, 1, "N m-2")
-    centres_stress: float = _within(-1, 1, "N m-2")
-    nonlinear_iterations: int = _within(0, 10, "1")
+    resolution_degrees: float = within(0.25, 10, "degrees")
+    linear_friction: float = within(0, 1e-4, "s-1")
+    lateral_viscosity: float | None = within(0, 1e8, "m2 s-1")
+    decay_depth: float = within(50, 1e4, "m")
+    bottom_drag: float = within(0, 0.1, "m s-1")
+    reference_density: float = within(900, 1200, "kg m-3")
+    abyssal_depth: float = within(1500, 11000, "m")
+    minimum_depth: float = within(10, 1000, "m")
+    ridge_height: float = within(0, 1.2, "1")
+    roughness: float = within(0, 1500, "m")
+    trades: float = within(-1, 1, "N m-2")
+    northern_westerlies: float = within(-1, 1, "N m-2")
+    southern_westerlies: float = within(-1, 1, "N m-2")
+    southern_westerlies_latitude: float = within(-75, -30, "degrees_north")
+    polar_easterlies: float = within(-1, 1, "N m-2")
+    centres_stress: float = within(-1, 1, "N m-2")
+    nonlinear_iterations: int = within(0, 10, "1")
 
     def __post_init__(self) -> None:
         """Check type and range of every setting."""
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            if setting.name == "lateral_viscosity" and value is None:
-                continue
-            _check(setting.name, value, setting.metadata, whole=setting.name == "nonlinear_iterations")
+        check_ranges(self, optional=("lateral_viscosity",))
         rows = 180 / self.resolution_degrees
         if abs(rows - round(rows)) > 1e-9:
             raise ConfigError(
@@ -107,12 +105,33 @@ class OceanSettings:
         return float(MUNK_FACTOR * beta * spacing**3)
 
 
-def _check(name: str, value: object, metadata: Any, *, whole: bool) -> None:
+def check_ranges(settings: Any, *, optional: Collection[str] = ()) -> None:
+    """Check every field made by `within`: a finite number in its range, whole where the field is an `int`.
+
+    Parameters
+    ----------
+    settings : dataclass
+    optional : collection of str
+        Fields that may be None.
+
+    Raises
+    ------
+    ConfigError
+        For the first field that is not.
+    """
+    for setting in fields(settings):
+        value = getattr(settings, setting.name)
+        if "range" in setting.metadata and not (value is None and setting.name in optional):
+            whole = setting.type in (int, "int")
+            _check(type(settings).__name__, setting.name, value, setting.metadata, whole=whole)
+
+
+def _check(owner: str, name: str, value: object, metadata: Any, *, whole: bool) -> None:
     kind = Integral if whole else Real
     (low, high), units = metadata["range"], metadata["units"]
     if isinstance(value, kind) and not isinstance(value, bool) and isfinite(value) and low <= value <= high:
         return
     raise ConfigError(
-        f"'{name}' of OceanSettings must be a {'whole ' * whole}number in the range [{low:g}, {high:g}] {units}. "
+        f"'{name}' of {owner} must be a {'whole ' * whole}number in the range [{low:g}, {high:g}] {units}. "
         f"Got {value!r}; mend it in the parameters of idealized_ocean."
     )

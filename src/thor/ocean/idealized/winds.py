@@ -34,7 +34,7 @@ CENTRES: dict[str, tuple[float, float, float, float, float, float]] = {
 
 @dataclass(frozen=True)
 class Winds:
-    """Strengths of the wind belts [N m-2] and where the southern westerlies blow [degrees north]."""
+    """Strengths of the wind belts [N m-2], where the southern westerlies blow [degrees north], and which centres do."""
 
     trades: float
     northern_westerlies: float
@@ -42,13 +42,15 @@ class Winds:
     southern_westerlies_latitude: float
     polar_easterlies: float
     centres_stress: float
+    centres: tuple[str, ...] = tuple(CENTRES)
 
 
 def wind_stress(lat: Array, lon: Array, winds: Winds) -> tuple[Array, Array]:
     """Return eastward and northward wind stress [N m-2] at positions [degrees]."""
     eastward, northward = _belts(lat, lon, winds), np.zeros_like(lat)
     cosine = np.maximum(np.cos(np.deg2rad(lat)), 0.1)
-    for high_lat, high_lon, strength, wide, tall, tilt in CENTRES.values():
+    for name in winds.centres:
+        high_lat, high_lon, strength, wide, tall, tilt = CENTRES[name]
         c, s = np.cos(np.deg2rad(tilt)), np.sin(np.deg2rad(tilt))
         d_lon, d_lat = (lon - high_lon + 180) % 360 - 180, lat - high_lat
         along, across = (c * d_lon + s * d_lat) / wide, (c * d_lat - s * d_lon) / tall
@@ -62,12 +64,12 @@ def wind_stress(lat: Array, lon: Array, winds: Winds) -> tuple[Array, Array]:
 
 def stress_on_faces(grid: CGrid, winds: Winds) -> FaceField:
     """Return the wind stress along the grid's axes, i at u points and j at v points [N m-2]."""
-    return FaceField(_turned(grid.u, winds)[0], _turned(grid.v, winds)[1])
+    return FaceField(stress_at(grid.u, winds)[0], stress_at(grid.v, winds)[1])
 
 
 def stress_on_cells(grid: CGrid, winds: Winds) -> tuple[Array, Array]:
     """Return the wind stress along the grid's axes at T points [N m-2]."""
-    return _turned(grid.t, winds)
+    return stress_at(grid.t, winds)
 
 
 def _belts(lat: Array, lon: Array, winds: Winds) -> Array:
@@ -87,7 +89,8 @@ def _belts(lat: Array, lon: Array, winds: Winds) -> Array:
     )
 
 
-def _turned(points: Points, winds: Winds) -> tuple[Array, Array]:
+def stress_at(points: Points, winds: Winds) -> tuple[Array, Array]:
+    """Return the wind stress along the grid's i and j axes at any points [N m-2]."""
     east, north = wind_stress(points.lat, points.lon, winds)
     cosine, sine = np.cos(points.angle), np.sin(points.angle)
     return cosine * east + sine * north, -sine * east + cosine * north

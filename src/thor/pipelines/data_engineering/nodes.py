@@ -1,10 +1,12 @@
 """Nodes of `data_engineering`."""
 
 import logging
+from functools import partial
 from typing import Any
 
 import xarray as xr
 
+from thor.cmip.archive import Archive
 from thor.parameters import DataEngineering
 from thor.variables import FEATURES
 
@@ -45,11 +47,57 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
     return result
 
 
+def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
+    """Return, for each run, the fingerprint of its climatology and a function that makes it."""
+    from thor.checkpoint import Resumable
+    from thor.cmip.climatology import ClimatologySettings, climatology
+    from thor.cmip.plans import plan_runs
+    from thor.fingerprint import fingerprint
+
+    runs = raw_archive.runs(**parameters.archive.model_dump())
+    plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks)
+    settings = ClimatologySettings(
+        windows=parameters.windows,
+        masked_basins=parameters.masked_basins,
+        reference_density=parameters.reference_density,
+    )
+    log.info("%d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
+    return {
+        plan.run.key: (fingerprint(plan.identity, settings), Resumable(partial(climatology, plan, settings)))
+        for plan in plans
+    }
+
+
+def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
+    """Return, for each run, the fingerprint of its features and a function that makes them."""
+    from thor.fingerprint import fingerprint
+    from thor.ocean.features import window_features
+
+    options = {
+        "reference_density": parameters.reference_density,
+        "extended": parameters.extended_features,
+        "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
+    }
+
+    def make(load: Any) -> xr.Dataset:
+        return window_features(load(), **options)
+
+    return {key: (fingerprint(load(), options), partial(make, load)) for key, load in climatologies.items()}
+
+
 def draw_features(features: xr.Dataset) -> Any:
     """Draw the eight published features and the basins."""
     from thor.figures.maps import feature_maps
 
     return feature_maps(features, FEATURES)
+
+
+def draw_scenarios(scenario_features: dict[str, Any]) -> Any:
+    """Draw, for each climate model, the change from the baseline to the last window of its last experiment by name."""
+    from thor.cmip.baselines import before_and_after
+    from thor.figures.maps import change_maps
+
+    return change_maps(before_and_after(scenario_features))
 
 
 def _area(ocean: xr.Dataset) -> float:

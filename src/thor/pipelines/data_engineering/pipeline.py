@@ -1,8 +1,10 @@
-"""From a training ocean as it comes to the budget that is clustered and the features networks see.
+"""From oceans as they come to the budget that is clustered and the features networks see.
 
 raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_vorticity_budget -> vorticity_budget
                         |-> compute_features         -> features -> draw_features -> data_engineering_features
+raw_archive -> compute_climatologies -> climatologies -> compute_scenario_features -> scenario_features
+                                                    -> draw_scenarios -> data_engineering_scenarios
 """
 
 from kedro.pipeline import Node, Pipeline
@@ -29,7 +31,20 @@ def create_pipeline() -> Pipeline:
                 name="compute_vorticity_budget",
             ),
             Node(nodes.compute_features, ["training_ocean", PARAMETERS], "features", name="compute_features"),
+            Node(
+                nodes.compute_climatologies,
+                ["raw_archive", PARAMETERS],
+                "climatologies",
+                name="compute_climatologies",
+            ),
+            Node(
+                nodes.compute_scenario_features,
+                ["climatologies", PARAMETERS],
+                "scenario_features",
+                name="compute_scenario_features",
+            ),
             Node(nodes.draw_features, "features", "data_engineering_features", name="draw_features"),
+            Node(nodes.draw_scenarios, "scenario_features", "data_engineering_scenarios", name="draw_scenarios"),
         ],
         tags="data_engineering",
     )

@@ -1,6 +1,7 @@
 """Nodes of `idealized_ocean`."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
@@ -8,6 +9,9 @@ import xarray as xr
 from thor.parameters import IdealizedOcean
 
 log = logging.getLogger(__name__)
+
+Files = dict[str, tuple[str, Callable[[], xr.Dataset]]]
+"""Fingerprint and maker of each file of a collection."""
 
 
 def make_training_ocean(parameters: IdealizedOcean) -> xr.Dataset:
@@ -23,6 +27,25 @@ def make_training_ocean(parameters: IdealizedOcean) -> xr.Dataset:
         ocean.attrs["closure"],
     )
     return ocean
+
+
+def make_archive(parameters: IdealizedOcean) -> Files:
+    """Return the files of an ESGF archive of idealized climate models, made when they are saved."""
+    from thor.ocean.idealized.archive import idealized_archive
+
+    archive = idealized_archive(parameters.archive, seed=parameters.seed)
+    settings = parameters.archive
+    log.info("archive of %d models, %d years: %d files", len(settings.models), settings.n_years, len(archive))
+    return archive
+
+
+def make_true_budgets(parameters: IdealizedOcean) -> Files:
+    """Return the true budgets of every run of the archive, made when they are saved."""
+    from thor.ocean.idealized.true_budgets import idealized_true_budgets
+
+    budgets = idealized_true_budgets(parameters.archive, seed=parameters.seed)
+    log.info("true budgets of %d runs in windows of %d years", len(budgets), parameters.archive.window_years)
+    return budgets
 
 
 def draw_ocean_state(raw_training_ocean: xr.Dataset) -> Any:

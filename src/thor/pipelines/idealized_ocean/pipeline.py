@@ -1,7 +1,9 @@
-"""The embedded ocean: a training ocean whose vorticity budget closes by construction.
+"""The embedded ocean: a training ocean whose vorticity budget closes by construction, and an archive of climate models.
 
 params:idealized_ocean -> make_training_ocean -> raw_training_ocean
-                                                   |-> draw_ocean_state -> idealized_ocean_state
+   |                                               |-> draw_ocean_state -> idealized_ocean_state
+   |-> make_archive -> raw_archive
+   |-> make_true_budgets -> true_budgets
 """
 
 from kedro.pipeline import Node, Pipeline
@@ -14,6 +16,8 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(nodes.make_training_ocean, "params:idealized_ocean", "raw_training_ocean", name="make_training_ocean"),
+            Node(nodes.make_archive, "params:idealized_ocean", "raw_archive", name="make_archive"),
+            Node(nodes.make_true_budgets, "params:idealized_ocean", "true_budgets", name="make_true_budgets"),
             Node(nodes.draw_ocean_state, "raw_training_ocean", "idealized_ocean_state", name="draw_ocean_state"),
         ],
         tags="idealized_ocean",

@@ -1,0 +1,158 @@
+"""Window means beside plain xarray, and beside reading the same bytes once: time, peak memory, memory against length.
+
+    python benchmarks/windows.py [--quick] [--folder FOLDER]
+
+Each method runs in a process of its own on one series of a made 1-degree model (monthly, float32, deflated as models
+publish it, files of 20 years). Ours is `window_means`: one pass over each file for all 20-year windows, with checksum
+and weights by the lengths of months. Plain is `open_mfdataset(...).sel(time=...).mean("time")`, window after window.
+Reading takes every time step into memory once, file by file, twelve steps at a time, and does nothing with it. All
+start with the files in the machine's memory; the fastest of three tries counts. Peak memory is what a process takes
+above what it had after its imports.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cftime
+import dask.array  # noqa: F401 - what open_mfdataset imports when it is first called
+import netCDF4  # noqa: F401
+import numpy as np
+import xarray as xr
+
+from thor.checkpoint import Nothing
+from thor.cmip.means import window_means
+from thor.cmip.series import read_series
+from thor.cmip.windows import Window
+
+N_ROWS, N_COLUMNS, FIRST_YEAR = 180, 360, 1850
+LENGTHS = (20, 80, 165)
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="20 and 40 years, one try")
+    parser.add_argument("--folder", type=Path, help="where the made files go and stay; by default a temporary folder")
+    arguments = parser.parse_args()
+    lengths, tries = ((20, 40), 1) if arguments.quick else (LENGTHS, 3)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        files = write_model(folder, lengths[-1])
+        size = sum(path.stat().st_size for path in files) / 1e6
+        print(f"1-degree model, {lengths[-1]} years in {len(files)} files, {size:.0f} MB on disk")
+        print(f"\n{'':10}{'seconds':>30}{'peak memory [MB]':>33}{'ratios, ours over':>40}")
+        header = "".join(f"{name:>11}" for name in METHODS)
+        print(f"{'years':<10}{header}{header}{'plain: time':>16}{'memory':>9}{'reading: time':>16}")
+        for n_years in lengths:
+            part = [path for path in files if int(path.stem[-6:-2]) < FIRST_YEAR + n_years]
+            windows = [Window(y, y + 19) for y in range(FIRST_YEAR, FIRST_YEAR + n_years - 19, 20)]
+            spent, peak = zip(*(measured(method, part, windows, tries) for method in METHODS.values()), strict=True)
+            print(
+                f"{n_years:<10}{''.join(f'{s:>11.2f}' for s in spent)}{''.join(f'{p:>11.0f}' for p in peak)}"
+                f"{spent[0] / spent[1]:>16.2f}{peak[0] / peak[1]:>9.2f}{spent[0] / spent[2]:>16.2f}"
+            )
+
+
+def ours(files: list[Path], windows: list[Window]) -> None:
+    """Take the means in one pass."""
+    window_means(read_series(files, "zos", where="made"), windows, checkpoint=Nothing())
+
+
+def plain(files: list[Path], windows: list[Window]) -> None:
+    """Take the means one window after another from all files opened as one."""
+    with xr.open_mfdataset(files, decode_times=xr.coders.CFDatetimeCoder(use_cftime=True)) as dataset:
+        for window in windows:
+            years = slice(f"{window.first_year:04d}", f"{window.last_year:04d}")
+            dataset["zos"].sel(time=years).mean("time").values  # noqa: B018
+
+
+def reading(files: list[Path], windows: list[Window]) -> None:
+    """Read every step of the windows once."""
+    last = windows[-1].last_year - FIRST_YEAR + 1
+    left = 12 * last
+    for path in files:
+        with xr.open_dataset(path, decode_times=False, cache=False) as dataset:
+            for start in range(0, min(left, dataset.sizes["time"]), 12):
+                dataset["zos"][start : start + 12].values  # noqa: B018
+            left -= dataset.sizes["time"]
+
+
+METHODS: dict[str, Callable[[list[Path], list[Window]], None]] = {"ours": ours, "plain": plain, "reading": reading}
+
+
+def measured(
+    method: Callable[[list[Path], list[Window]], None], files: list[Path], windows: list[Window], tries: int
+) -> tuple[float, float]:
+    """Return the seconds and the peak memory [MB] of a method, each try in a fresh process."""
+    for path in files:
+        path.read_bytes()
+    context = multiprocessing.get_context("spawn")
+    found = []
+    for _ in range(tries):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_report, args=(method, files, windows, sender))
+        process.start()
+        found.append(receiver.recv())
+        process.join()
+    return min(seconds for seconds, _ in found), min(memory for _, memory in found)
+
+
+def _report(
+    method: Callable[[list[Path], list[Window]], None], files: list[Path], windows: list[Window], sender
+) -> None:  # type: ignore[no-untyped-def]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    method(files, windows)
+    spent = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sender.send((spent, (after - before) / 1e3))
+
+
+def write_model(folder: Path, n_years: int) -> list[Path]:
+    """Write sea level of a made model: smooth patterns and noise, land in a third of the cells."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    lat, lon = np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij")
+    land = np.sin(np.deg2rad(3 * lon)) * np.cos(np.deg2rad(lat)) > 0.45
+    pattern = np.cos(np.deg2rad(lat)) * np.sin(np.deg2rad(2 * lon))
+    files = []
+    for first in range(FIRST_YEAR, FIRST_YEAR + n_years, 20):
+        last = min(first + 20, FIRST_YEAR + n_years) - 1
+        path = folder / f"zos_Omon_MADE_historical_r1i1p1f1_gn_{first}01-{last}12.nc"
+        files.append(path)
+        if path.is_file():
+            continue
+        edges = [
+            cftime.datetime(first + m // 12, m % 12 + 1, 1, calendar="noleap")
+            for m in range(12 * (last - first + 1) + 1)
+        ]
+        days = cftime.date2num(edges, f"days since {FIRST_YEAR}-01-01", calendar="noleap").astype(float)
+        noise = rng.normal(scale=0.1, size=(days.size - 1, N_ROWS, N_COLUMNS)).round(4)
+        values = np.where(land, np.nan, pattern + noise).astype("float32")
+        dataset = xr.Dataset(
+            {
+                "zos": (("time", "lat", "lon"), values, {"units": "m"}),
+                "time_bnds": (("time", "bnds"), np.stack([days[:-1], days[1:]], axis=1)),
+            },
+            coords={
+                "time": (
+                    "time",
+                    0.5 * (days[1:] + days[:-1]),
+                    {"units": f"days since {FIRST_YEAR}-01-01", "calendar": "noleap", "bounds": "time_bnds"},
+                ),
+                "lat": ("lat", lat[:, 0]),
+                "lon": ("lon", lon[0]),
+            },
+        )
+        encoding = {"zos": {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, N_ROWS, N_COLUMNS)}}
+        dataset.to_netcdf(path, unlimited_dims=["time"], encoding=encoding)
+    return files
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Long work that goes on where it stopped: it is handed a checkpoint, in which it leaves what it has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import xarray as xr
+
+
+class Checkpoint(Protocol):
+    """Keeps parts of unfinished work under names."""
+
+    def load(self, name: str) -> xr.Dataset | None:
+        """Return the part kept under this name, or None."""
+
+    def save(self, name: str, part: xr.Dataset) -> None:
+        """Keep a part; an earlier one of this name is replaced."""
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """A function that makes a dataset and can go on from a checkpoint; called without one it starts afresh."""
+
+    work: Callable[[Checkpoint], xr.Dataset]
+
+    def __call__(self, checkpoint: Checkpoint | None = None) -> xr.Dataset:
+        """Do the work."""
+        return self.work(checkpoint or Nothing())
+
+
+class Nothing:
+    """A checkpoint that keeps nothing."""
+
+    def load(self, name: str) -> xr.Dataset | None:
+        """Return None."""
+        return None
+
+    def save(self, name: str, part: xr.Dataset) -> None:
+        """Keep nothing."""

@@ -1,0 +1,133 @@
+"""What a run is compared with: the parallel segment of its control run, or a window of its historical run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cftime
+import xarray as xr
+
+from thor.cmip.archive import Run
+from thor.cmip.series import Series, clean_units
+from thor.cmip.windows import Window, WindowSettings
+from thor.errors import DataError
+
+NO_PARENT = "no parent"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The run from which another branches off.
+
+    Attributes
+    ----------
+    run : Run
+    shift_years : int
+        Year of the parent minus the simultaneous year of the child.
+    is_control : bool
+        Whether the parent's forcing is constant, so that a parallel segment of it is the baseline.
+    """
+
+    run: Run
+    shift_years: int
+    is_control: bool
+
+    def baseline(self, window: Window, settings: WindowSettings) -> Window:
+        """Return the parent's window with which a window of the child is compared."""
+        return window.shifted(self.shift_years) if self.is_control else Window(*settings.reference_years)
+
+
+def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Parent | None:
+    """Return the parent that the global attributes of a run tell of, or None where there is none.
+
+    Parameters
+    ----------
+    run : Run
+    series : Series
+        Any variable of the run.
+    branch_year : int, optional
+        The parent's year at which the run branches off, where the quirk table corrects the attributes.
+
+    Raises
+    ------
+    DataError
+        When there is a parent, but no branch time.
+    """
+    attrs = series.attrs
+    experiment = str(attrs.get("parent_experiment_id", NO_PARENT)).strip()
+    if experiment in ("", "none", "N/A", NO_PARENT):
+        return None
+    parent = Run(
+        str(attrs.get("parent_source_id", run.source_id)),
+        experiment,
+        str(attrs.get("parent_variant_label", run.variant_label)),
+    )
+    is_control = "control" in experiment.lower()
+    child_year, year = _branch_years(attrs, series, branch_year)
+    if is_control and year is None:
+        raise DataError(
+            f"{run.key} branches off {parent.key}, but its attributes branch_time_in_parent and parent_time_units do "
+            "not say when. Give branch_years for this model in thor/cmip/quirks.yml."
+        )
+    return Parent(parent, (year or 0) - child_year, is_control)
+
+
+def _branch_years(attrs: Mapping[str, Any], series: Series, branch_year: int | None) -> tuple[int, int | None]:
+    """Return the years of child and parent at the time of the branch; the parent's is None where nothing tells it."""
+    child = int(series.months[0]) // 12
+    if "branch_time_in_child" in attrs:
+        child = _nearest_year(attrs["branch_time_in_child"], series.files[0].time_units, series.calendar)
+    if branch_year is not None:
+        return child, branch_year
+    units = str(attrs.get("parent_time_units", ""))
+    if "since" not in units or "branch_time_in_parent" not in attrs:
+        return child, None
+    return child, _nearest_year(attrs["branch_time_in_parent"], units, series.calendar)
+
+
+def _nearest_year(time: Any, units: str, calendar: str) -> int:
+    """Return the year whose first day is nearest: windows are whole years."""
+    date = cftime.num2date(float(time), clean_units(units), calendar=calendar)
+    return round(date.year + (date.dayofyr - 1) / 365.25)
+
+
+def before_and_after(
+    collection: Mapping[str, Callable[[], xr.Dataset]],
+) -> dict[str, tuple[xr.Dataset, xr.Dataset]]:
+    """Return, for each climate model, the baseline and the last window of one run, the last by name that has both.
+
+    Parameters
+    ----------
+    collection : mapping of str to callable
+        Reads the datasets of each run, with dim `window`, coordinate `baseline_window` and attribute `parent`.
+
+    Returns
+    -------
+    dict of str to (xarray.Dataset, xarray.Dataset)
+        By a title that names run and windows; models without a baseline compare their first window with the last.
+    """
+    out: dict[str, tuple[xr.Dataset, xr.Dataset]] = {}
+    for source_id in sorted({key.split("/")[0] for key in collection}):
+        keys = [key for key in collection if key.split("/")[0] == source_id]
+        # historical is what scenarios are compared with, so it comes last
+        keys.sort(key=lambda key: (key.split("/")[1] != "historical", key), reverse=True)
+        pairs = (_last_pair(collection[key](), collection) for key in keys)
+        pair = next((pair for pair in pairs if pair), None)
+        if pair is None:
+            windows = collection[keys[0]]()
+            pair = windows.isel(window=0), windows.isel(window=-1)
+        before, after = (f"{part.attrs['experiment_id']} {part['window'].values}" for part in pair)
+        out[f"{source_id}: {before} to {after}"] = pair
+    return out
+
+
+def _last_pair(
+    run: xr.Dataset, collection: Mapping[str, Callable[[], xr.Dataset]]
+) -> tuple[xr.Dataset, xr.Dataset] | None:
+    """Return the last window of a run that has a baseline, after that baseline."""
+    compared = run.isel(window=run["baseline_window"].values != "")
+    parent = str(run.attrs.get("parent"))
+    if not compared.sizes["window"] or parent not in collection:
+        return None
+    after = compared.isel(window=-1)
+    return collection[parent]().sel(window=str(after["baseline_window"].values)), after

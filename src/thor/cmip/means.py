@@ -1,0 +1,185 @@
+"""Means over climatological windows, every file read once."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from thor.checkpoint import Checkpoint
+from thor.cmip.series import Series, SeriesFile, unreadable
+from thor.cmip.windows import Window
+from thor.errors import UnitsError
+from thor.variables import variable
+
+log = logging.getLogger(__name__)
+
+BLOCK_BYTES = 4 * 2**20
+"""Of a field as it is stored; one time step where that is more."""
+
+UNDECLARED_FILL = 1e15
+"""A mean beyond this holds a fill value nobody declared (1e20, 9.97e36)."""
+
+
+@dataclass(frozen=True, eq=False)
+class WindowMeans:
+    """Means of one variable.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_windows, n_rows, n_columns)
+        In the units of the table of variables; NaN where a month has none.
+    sources : tuple of str
+        A line for each file: name, tracking id, checksum, steps used.
+    """
+
+    values: NDArray[np.float64]
+    sources: tuple[str, ...]
+
+
+def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Checkpoint) -> WindowMeans:
+    """Return the means over windows, months weighted by their lengths.
+
+    Each file is read once, in blocks of a few time steps, for all windows together, which may overlap. After each file
+    what has been summed goes into the checkpoint, under the variable's name.
+
+    Parameters
+    ----------
+    series : Series
+        Holds every month of every window.
+    windows : sequence of Window
+    checkpoint : Checkpoint
+        Sums of the same files and windows are gone on with.
+
+    Raises
+    ------
+    DataError, UnitsError
+        When a file cannot be read, or its units are unknown.
+
+    Notes
+    -----
+    Memory: one block, and one field in double precision for each window.
+    """
+    files = [file for file in series.files if any(_steps(file, window).size for window in windows)]
+    _warn_of_units(series, files)
+    state = _resume(series, files, windows, checkpoint)
+    for file in tqdm(files[len(state.sources) :], desc=series.where, unit="file", leave=False, disable=None):
+        _add(state, file, series.variable_id, windows)
+        checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
+    values = state.sums / state.days[:, None, None]
+    undeclared = np.abs(values) > UNDECLARED_FILL
+    if undeclared.any():
+        log.warning(
+            "%s: %d cells hold a fill value that is not declared as _FillValue; taken as missing",
+            series.where,
+            int(undeclared.any(axis=0).sum()),
+        )
+        values[undeclared] = np.nan
+    return WindowMeans(values, tuple(state.sources))
+
+
+@dataclass(eq=False)
+class _State:
+    """Sums over time [units x days], the days in them, and a line for each file that is in them."""
+
+    sums: NDArray[np.float64]
+    days: NDArray[np.float64]
+    sources: list[str]
+
+    def to_dataset(self, identity: str) -> xr.Dataset:
+        return xr.Dataset(
+            {"sums": (("window", "y", "x"), self.sums), "days": ("window", self.days)},
+            attrs={"identity": identity, "sources": "\n".join(self.sources)},
+        )
+
+
+def _identity(files: Sequence[SeriesFile], windows: Sequence[Window]) -> str:
+    return repr([file.identity for file in files]) + str([str(window) for window in windows])
+
+
+def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Window], checkpoint: Checkpoint) -> _State:
+    kept = checkpoint.load(series.variable_id)
+    if kept is not None and kept.attrs.get("identity") == _identity(files, windows):
+        sources = str(kept.attrs["sources"]).splitlines()
+        log.info("%s: %d of %d files were summed before and are not read again", series.where, len(sources), len(files))
+        return _State(kept["sums"].values.copy(), kept["days"].values.copy(), sources)
+    return _State(np.zeros((len(windows), *series.files[0].shape)), np.zeros(len(windows)), [])
+
+
+def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Window]) -> None:
+    """Add one file to the sums, or leave them as they were when it cannot be read."""
+    factor = _factor(file, variable_id)
+    used = np.zeros(file.months.size, dtype=bool)
+    in_windows = [_steps(file, window) for window in windows]
+    for steps in in_windows:
+        used[steps] = True
+    checksum = _checksum(file.path)
+    try:
+        with xr.open_dataset(file.path, engine="netcdf4", decode_times=False, cache=False) as dataset:
+            for start, stop in _blocks(file, used):
+                block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
+                for k, steps in enumerate(in_windows):
+                    inside = steps[(steps >= start) & (steps < stop)]
+                    if inside.size:
+                        weights = factor * file.days[inside]
+                        total = weights @ _rows(block, inside - start).astype(float, copy=False)
+                        state.sums[k] += total.reshape(state.sums.shape[1:])
+                        state.days[k] += file.days[inside].sum()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise unreadable(file.path, error) from error
+    tracking_id = file.attrs.get("tracking_id", "no tracking_id")
+    state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
+
+
+def _rows(block: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    return block if rows.size == block.shape[0] else block[rows]
+
+
+def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return ranges of time steps that hold all used ones, cut where the file's own pieces end."""
+    piece = max(1, file.chunk_steps)
+    step_bytes = 4 * file.shape[0] * file.shape[1]
+    length = max(1, BLOCK_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < BLOCK_BYTES else piece
+    starts = range(0, used.size, length)
+    return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
+
+
+def _steps(file: SeriesFile, window: Window) -> NDArray[np.int64]:
+    months = window.months
+    return np.flatnonzero((file.months >= months.start) & (file.months < months.stop))
+
+
+def _factor(file: SeriesFile, variable_id: str) -> float:
+    row = variable(variable_id)
+    if file.units == row.units:
+        return 1.0
+    if file.units in row.accept:
+        return row.accept[file.units]
+    got = f"units '{file.units}'" if file.units else "no units"
+    valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
+    raise UnitsError(
+        f"{file.path}: '{variable_id}' has {got}; expected one of {valid}. "
+        "Mend the file's attribute, or declare the conversion in thor/variables.yml."
+    )
+
+
+def _warn_of_units(series: Series, files: Sequence[SeriesFile]) -> None:
+    units = dict.fromkeys(str(file.units) for file in files)
+    if len(units) > 1:
+        log.warning(
+            "%s: units change within the series (%s); each file is converted by its own", series.where, ", ".join(units)
+        )
+
+
+def _checksum(path: Path) -> str:
+    """Return the SHA-256 of the file, which is then in the machine's memory when its fields are read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error

@@ -1,0 +1,253 @@
+"""Monthly series made of many files: which months, which calendar, which units, before any field is read."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cftime
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.cmip.windows import Window
+from thor.errors import DataError, IncompleteWindowError
+
+_SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesFile:
+    """One file of a series, as its header tells.
+
+    Attributes
+    ----------
+    path : Path
+    months : ndarray of int, shape (n_steps,)
+        Month of each time step, counted from January of year zero.
+    days : ndarray of int, shape (n_steps,)
+        Lengths of these months in the file's calendar.
+    calendar, time_units : str
+        Of the time axis.
+    units : str or None
+        Of the variable.
+    shape : tuple of int
+        Rows and columns.
+    chunk_steps : int
+        Time steps stored in one piece.
+    attrs : dict
+        Global attributes.
+    size : int
+        [bytes].
+    """
+
+    path: Path
+    months: NDArray[np.int64]
+    days: NDArray[np.int64]
+    calendar: str
+    time_units: str
+    units: str | None
+    shape: tuple[int, int]
+    chunk_steps: int
+    attrs: dict[str, Any]
+    size: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells this file from another without reading its fields."""
+        return {"name": self.path.name, "tracking_id": str(self.attrs.get("tracking_id", "")), "size": self.size}
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One variable of one run: its files in the order of time.
+
+    Attributes
+    ----------
+    variable_id : str
+    where : str
+        What messages call the series.
+    files : tuple of SeriesFile
+    """
+
+    variable_id: str
+    where: str
+    files: tuple[SeriesFile, ...]
+
+    @property
+    def months(self) -> NDArray[np.int64]:
+        """All months, ascending."""
+        return np.sort(np.concatenate([file.months for file in self.files]))
+
+    @property
+    def whole_years(self) -> tuple[int, int]:
+        """First and last year that start in January and end in December."""
+        months = self.months
+        return int(-(-months[0] // 12)), int((months[-1] + 1) // 12 - 1)
+
+    @property
+    def calendar(self) -> str:
+        """The calendar of all files."""
+        return self.files[0].calendar
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Global attributes of the first file."""
+        return self.files[0].attrs
+
+    def missing(self, window: Window) -> list[str]:
+        """Return the months the window lacks, as ``1850-03``."""
+        absent = np.setdiff1d(np.asarray(window.months), self.months)
+        return [_month_text(month) for month in absent]
+
+    def require(self, window: Window, *, hint: str = "") -> None:
+        """Raise IncompleteWindowError when a month of the window is not there."""
+        missing = self.missing(window)
+        if not missing:
+            return
+        months = self.months
+        span = f"{_month_text(months[0])} to {_month_text(months[-1])}"
+        named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+        outside = len(missing) == window.n_months
+        raise IncompleteWindowError(
+            f"{self.where}: the window {window} "
+            + (
+                f"lies outside the data, {span}."
+                if outside
+                else f"lacks {len(missing)} of {window.n_months} months: {named}."
+            )
+            + f"{hint} Get the missing files, choose other windows, or set data_engineering.windows.incomplete: skip."
+        )
+
+
+def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Series:
+    """Return the series that these files make.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    variable_id : str
+    where : str
+        What messages call the series: ``source/experiment/variant``.
+
+    Raises
+    ------
+    DataError
+        When a file cannot be read or is of another variable or run, two calendars or grids meet, or months are doubled.
+    """
+    headers = sorted((read_header(path, variable_id) for path in files), key=lambda header: header.months.min())
+    first = headers[0]
+    for header in headers[1:]:
+        _require_same(where, "calendar", first, header, first.calendar, header.calendar)
+        _require_same(where, "number of rows and columns", first, header, first.shape, header.shape)
+        for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
+            _require_same(where, facet, first, header, first.attrs.get(facet), header.attrs.get(facet))
+    _require_single_months(headers, where)
+    return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers))
+
+
+def read_header(path: Path, variable_id: str) -> SeriesFile:
+    """Return what the header of one file says.
+
+    The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
+
+    Raises
+    ------
+    DataError
+        When the file is gone, damaged, or lacks the variable or its time axis.
+    """
+    try:
+        with netCDF4.Dataset(path) as file:
+            file.set_auto_maskandscale(False)
+            if variable_id not in file.variables:
+                raise DataError(f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}.")
+            field = file.variables[variable_id]
+            if field.ndim != 3 or "time" not in field.dimensions[0].lower():
+                raise DataError(
+                    f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time and a grid."
+                )
+            months, days, calendar = _months(file, field.dimensions[0], path)
+            chunks = field.chunking()
+            return SeriesFile(
+                path=path,
+                months=months,
+                days=days,
+                calendar=calendar,
+                time_units=str(file.variables[field.dimensions[0]].units),
+                units=getattr(field, "units", None),
+                shape=(field.shape[1], field.shape[2]),
+                chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
+                attrs={name: file.getncattr(name) for name in file.ncattrs()},
+                size=os.path.getsize(path),
+            )
+    except (OSError, RuntimeError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error that says why a file of the archive cannot be read."""
+    if not path.parent.is_dir():
+        return DataError(
+            f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."
+        )
+    if not path.is_file():
+        return DataError(f"{path} is gone since the archive was listed. Put it back, and run again.")
+    return DataError(
+        f"{path} ({path.stat().st_size} bytes) cannot be read as NetCDF: {str(error).splitlines()[0]}. It is damaged "
+        "or truncated: fetch this file again. The others are untouched, and what was finished is kept."
+    )
+
+
+def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
+    if dim not in file.variables or "since" not in getattr(file.variables[dim], "units", ""):
+        raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
+    time = file.variables[dim]
+    values = np.asarray(time[:], dtype=float)
+    if not values.size:
+        raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
+    bounds = getattr(time, "bounds", None)
+    if bounds in file.variables:
+        values = np.asarray(file.variables[bounds][:], dtype=float).mean(axis=1)
+    calendar = str(getattr(time, "calendar", "standard")).lower()
+    try:
+        dates = cftime.num2date(values, clean_units(time.units), calendar=calendar)
+    except ValueError as error:
+        raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
+    months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
+    days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
+    return months, days, _SAME_CALENDAR.get(calendar, calendar)
+
+
+def clean_units(units: str) -> str:
+    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00."""
+    step, _, date = units.partition(" since ")
+    return f"{step} since {'-'.join(date.strip().split(' ')[0].split('-')[:3])}"
+
+
+def _require_same(where: str, what: str, first: SeriesFile, other: SeriesFile, expected: Any, got: Any) -> None:
+    if expected != got:
+        raise DataError(
+            f"{where}: {other.path.name} has {what} {got!r}, {first.path.name} has {expected!r}; "
+            f"expected one in a series. One of them does not belong in {other.path.parent}: take it out, "
+            "or fetch it again."
+        )
+
+
+def _require_single_months(headers: Sequence[SeriesFile], where: str) -> None:
+    months = np.concatenate([header.months for header in headers])
+    owner = np.repeat(np.arange(len(headers)), [header.months.size for header in headers])
+    order = np.argsort(months, kind="stable")
+    doubled = np.flatnonzero(np.diff(months[order]) == 0)
+    if not doubled.size:
+        return
+    first, second = (headers[owner[order[doubled[0] + k]]].path.name for k in range(2))
+    files = f"twice in {first}" if first == second else f"in {first} and in {second}"
+    raise DataError(
+        f"{where}: {_month_text(months[order[doubled[0]]])} is there {files}; {doubled.size} months are doubled. "
+        "Two versions or overlapping files in one folder: keep one."
+    )
+
+
+def _month_text(month: int) -> str:
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"

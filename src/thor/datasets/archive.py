@@ -1,0 +1,72 @@
+"""An archive in ESGF layout: read for its runs, written only where it is the idealized one."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import xarray as xr
+
+from thor.cmip.archive import Archive
+from thor.datasets.atomic import replacing, show
+from thor.datasets.collections import FieldCollection, Maker
+from thor.errors import DataError
+
+IDEALIZED = "idealized"
+
+
+class EsgfArchive(FieldCollection):
+    """A tree of NetCDF files in ESGF layout.
+
+    Loading gives a `thor.cmip.archive.Archive`. Saving takes ``{path of a file below the root: (fingerprint, function
+    that makes the dataset)}`` and writes what changed, as any collection does; the encoding of the datasets is kept.
+    Only the idealized archive can be saved: a real one is never written to.
+
+    Parameters
+    ----------
+    root : str or None
+        Folder of the archive; ``idealized``: the one THOR makes itself; null: no archive, which has no runs.
+    idealized : str
+        Folder of the idealized archive.
+    metadata : dict, optional
+        For kedro-viz.
+    """
+
+    def __init__(self, *, root: str | None, idealized: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(path=idealized, metadata=metadata)
+        self._root = self._path if root == IDEALIZED else Path(root) if root is not None else None
+
+    def load(self) -> Archive:  # type: ignore[override]
+        """Return the archive; its folders are listed when it is first asked for something."""
+        return Archive(self._root)
+
+    def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
+        """Write the idealized archive.
+
+        Raises
+        ------
+        DataError
+            When archive_root is another archive.
+        """
+        if self._root != self._path:
+            place = f"{show(self._root)}/, which is never written to" if self._root else "null"
+            raise DataError(
+                f"archive_root is {place}; only the idealized archive is made. Run `kedro run --pipeline study`, which "
+                "makes none, or set archive_root: idealized in globals.yml."
+            )
+        super().save(data)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._root) if self._root else None}
+
+    def _exists(self) -> bool:
+        return self._root is None or self._root.is_dir()
+
+    def _keys(self) -> list[str]:
+        return [f"{key}.nc" for key in super()._keys()]
+
+    def _file(self, key: str) -> Path:
+        return super()._file(str(PurePosixPath(key).with_suffix("")))
+
+    def _write(self, key: str, dataset: xr.Dataset) -> None:
+        with replacing(self._file(key)) as temporary:
+            dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")

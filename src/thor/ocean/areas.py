@@ -1,0 +1,176 @@
+"""Cell areas on any grid: from bounds, else from centres, and their comparison with published ones."""
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from thor.errors import GridError
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.sphere import Array, distance, normalised, quadrilateral_area, unit_vectors
+from thor.ocean.topology import Topology
+
+if TYPE_CHECKING:
+    from thor.ocean.grid import Grid
+
+log = logging.getLogger(__name__)
+
+ODD_BOUNDS, MAX_ODD_BOUNDS = 0.1, 0.01
+"""Bounds are odd where their area is off that from the centres by this share, and unusable if so many are."""
+
+
+class AreaCheck(NamedTuple):
+    """How far our cell areas are from published ones.
+
+    Attributes
+    ----------
+    deviation : ndarray of shape (n_rows, n_columns)
+        Ours over theirs, minus one; NaN where either is missing or theirs is zero.
+    median, quantile_99 : float
+        Median of the deviation, 99th percentile of its magnitude.
+    total : float
+        Sum of ours over sum of theirs, minus one; each cell counted once.
+    n_cells : int
+        Cells compared.
+    """
+
+    deviation: Array
+    median: float
+    quantile_99: float
+    total: float
+    n_cells: int
+
+
+def check_area(grid: "Grid", areacello: Array) -> AreaCheck:
+    """Return how far the grid's cell areas are from published ones.
+
+    Parameters
+    ----------
+    grid : Grid
+    areacello : ndarray of shape (n_rows, n_columns)
+        Published cell areas [m2]; zero or NaN on land. Where a model publishes the ocean part of coastal cells only,
+        those deviate.
+
+    Raises
+    ------
+    GridError
+        When the shapes differ, no cell can be compared, or `areacello` looks like km2.
+    """
+    if areacello.shape != grid.shape:
+        raise GridError(f"'areacello' has shape {areacello.shape}, the grid {grid.shape}; take both from one grid.")
+    known = (areacello > 0) & np.isfinite(areacello) & np.isfinite(grid.area) & ~grid.duplicate
+    if not known.any():
+        raise GridError("No cell has both a position and a published area; is 'areacello' empty?")
+    deviation = np.full(grid.shape, np.nan)
+    deviation[known] = grid.area[known] / areacello[known] - 1
+    median = float(np.median(deviation[known]))
+    if median > 1e5:
+        raise GridError(f"Our cell areas are {median + 1:.3g} times 'areacello': is it in km2? Give its units.")
+    total = float(grid.area[known].sum() / areacello[known].sum() - 1)
+    return AreaCheck(deviation, median, float(np.quantile(np.abs(deviation[known]), 0.99)), total, int(known.sum()))
+
+
+def parallel_area(south: Array, north: Array, west: Array, east: Array) -> Array:
+    """Return the areas [m2] of cells between parallels and meridians [degrees], shape (n_rows, n_columns).
+
+    Raises
+    ------
+    GridError
+        When an area is not positive.
+    """
+    height = np.abs(np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south)))
+    width = np.deg2rad(np.abs((east - west + 180) % 360 - 180))
+    area = EARTH_RADIUS**2 * height[:, None] * width[None, :]
+    if not (area[np.isfinite(area)] > 0).all():
+        raise GridError("Some cell areas are zero or negative; check the bounds of 'lat' and 'lon'.")
+    return area
+
+
+def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) -> Array:
+    """Return the areas [m2] of cells with 2-D coordinates; NaN where nothing tells them.
+
+    From the vertices of the bounds, else from the centres, else from `areacello`. Bounds that disagree with the
+    centres in more than `MAX_ODD_BOUNDS` of the cells are left aside with a warning: in EC-Earth3-Veg, for example,
+    they run along parallels and meridians where the cells do not.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        May hold `lat_bnds`, `lon_bnds` with four vertices per cell, and `areacello` [m2].
+    centres : ndarray of shape (3, n_rows, n_columns)
+        Unit vectors of the cell centres; NaN where unknown.
+    topology : Topology
+    """
+    area = area_from_centres(centres, topology)
+    if "lat_bnds" in dataset.variables and "lon_bnds" in dataset.variables:
+        from_vertices = area_from_vertices(dataset["lat_bnds"].values, dataset["lon_bnds"].values, centres)
+        both = np.isfinite(area) & np.isfinite(from_vertices)
+        odd = np.mean(np.abs(from_vertices[both] / area[both] - 1) > ODD_BOUNDS) if both.any() else 1.0
+        if odd > MAX_ODD_BOUNDS:
+            log.warning("Cell areas are taken from the centres: bounds contradict them in %.0f %% of cells.", 100 * odd)
+        else:
+            area = np.where(np.isfinite(from_vertices), from_vertices, area)
+    if "areacello" in dataset:
+        published = dataset["areacello"].values.astype(float)
+        area = np.where(np.isfinite(area), area, np.where(published > 0, published, np.nan))
+    return area
+
+
+def area_from_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Array:
+    """Return the areas [m2] of spherical quadrilaterals; NaN where the vertices are unusable (fill values on land).
+
+    Parameters
+    ----------
+    lat_bnds, lon_bnds : ndarray of shape (n_rows, n_columns, 4)
+        Vertices in order around each cell, either way [degrees].
+    centres : ndarray of shape (3, n_rows, n_columns)
+        Unit vectors; a cell whose centre is farther from the middle of its vertices than these are is not believed.
+
+    Raises
+    ------
+    GridError
+        When the shapes do not fit.
+    """
+    expected = (*centres.shape[1:], 4)
+    if lat_bnds.shape != expected or lon_bnds.shape != expected:
+        raise GridError(
+            f"2-D bounds need shape {expected}; got {lat_bnds.shape} and {lon_bnds.shape}. "
+            "Drop 'lat_bnds' and 'lon_bnds' to have areas from the centres."
+        )
+    lat, lon = np.asarray(lat_bnds, dtype=float), np.asarray(lon_bnds, dtype=float)
+    sane = (np.abs(lat) <= 90.001) & (np.abs(lon) <= 1080)
+    vertices = unit_vectors(np.where(sane, lat, np.nan), np.where(sane, lon, np.nan))
+    area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(vertices))
+    middle = normalised(vertices.mean(axis=-1))
+    reach = distance(vertices, middle[..., None]).max(axis=-1)
+    return np.where((area > 0) & (distance(centres, middle) <= reach), area, np.nan)
+
+
+def area_from_centres(centres: Array, topology: Topology) -> Array:
+    """Return the areas [m2] of cells whose corners lie amid four centres, shape (n_rows, n_columns).
+
+    Centres that are missing, beyond the end of the grid or on land without coordinates, are thought to lie as far away
+    as those on the other side.
+    """
+    corners = [_corner(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+    area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(np.stack(corners, axis=-1)))
+    return np.where(area > 0, area, np.nan)
+
+
+def _corner(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
+    rows, columns = step
+    along_row, along_column = _next(centres, topology, (rows, 0)), _next(centres, topology, (0, columns))
+    diagonal = _stored(centres, topology, step)
+    diagonal = np.where(np.isfinite(diagonal), diagonal, along_row + along_column - centres)
+    return normalised(centres + along_row + along_column + diagonal)
+
+
+def _next(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
+    ahead, behind = _stored(centres, topology, step), _stored(centres, topology, (-step[0], -step[1]))
+    return np.where(np.isfinite(ahead), ahead, 2 * centres - behind)
+
+
+def _stored(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
+    index = topology.locate(step).cell
+    return np.where(index >= 0, centres.reshape(3, -1)[:, index], np.nan)

@@ -1,0 +1,174 @@
+"""The files of the idealized archive: their names and global attributes, as ESGF has them, and what makes them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+import xarray as xr
+
+from thor.fingerprint import fingerprint
+from thor.ocean.idealized.archive_settings import EXPERIMENTS, ArchiveSettings, ClimateModelSettings
+from thor.ocean.idealized.calendars import months
+from thor.ocean.idealized.published_fields import FIXED, MONTHLY, fixed_field, monthly_field
+from thor.ocean.idealized.scenarios import branch_year, first_year, variant_labels
+
+INSTITUTION_ID = "THOR"
+VERSION = "v20240101"
+"""Of every dataset in the archive: the day says nothing, but readers take the newest."""
+
+CONTROL, CONTROL_VARIANT = "piControl", "r1i1p1f1"
+NO_PARENT = "no parent"
+
+_GRIDS = {
+    "regular": "regular latitude-longitude grid",
+    "displaced_pole": "orthogonal curvilinear grid, northern pole displaced to Greenland",
+    "regular_land_suppressed": "regular latitude-longitude grid, coordinates suppressed on land",
+}
+
+
+@dataclass(frozen=True)
+class ArchiveFile:
+    """One file of the archive.
+
+    Attributes
+    ----------
+    model : ClimateModelSettings
+    experiment_id, variant_label, variable_id : str
+    years : (int, int) or None
+        First year and the one after the last, counted from the experiment's first as 0; None for fixed fields.
+    """
+
+    model: ClimateModelSettings
+    experiment_id: str
+    variant_label: str
+    variable_id: str
+    years: tuple[int, int] | None
+
+    @property
+    def table_id(self) -> str:
+        """CMIP6 table."""
+        return "Ofx" if self.years is None else "Omon"
+
+    @property
+    def key(self) -> str:
+        """Path in the archive, as the CMIP6 data reference syntax has it."""
+        run = (self.model.source_id, self.experiment_id, self.variant_label)
+        folder = ("CMIP6", "CMIP", INSTITUTION_ID, *run, self.table_id, self.variable_id, "gn", VERSION)
+        return "/".join((*folder, "_".join((self.variable_id, self.table_id, *run, "gn", *self._months)) + ".nc"))
+
+    @property
+    def _months(self) -> tuple[str, ...]:
+        if self.years is None:
+            return ()
+        start = first_year(self.model, self.experiment_id)
+        return (f"{start + self.years[0]:04d}01-{start + self.years[1] - 1:04d}12",)
+
+
+def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return every file of the archive: its fingerprint and a function that makes its dataset.
+
+    Parameters
+    ----------
+    settings : ArchiveSettings
+    seed : int
+        Draws hills and weather of all models; the same seed gives the same files, bit for bit.
+
+    Returns
+    -------
+    dict of str to (str, callable)
+        Keys are paths ``CMIP6/<activity>/<institution>/<source>/<experiment>/<variant>/<table>/<variable>/<grid_label>
+        /<version>/<file>.nc``. A file changes when the settings of its own model or the archive's common ones do. A
+        model is solved when its first file is asked for. The datasets' times are numbers with CF attributes, and their
+        encoding says how to write them (``dataset.to_netcdf(path, format="NETCDF4")``).
+    """
+    archive: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
+    for file in archive_files(settings):
+        own = replace(settings, models=(file.model,))
+        mark = fingerprint(own, seed, file.key)
+        archive[file.key] = (mark, partial(_dataset, file, own, seed, mark))
+    return archive
+
+
+def archive_files(settings: ArchiveSettings) -> Iterator[ArchiveFile]:
+    """Yield every file, those of one model in a row: fixed fields with piControl, then each experiment and variant."""
+    for model in settings.models:
+        for variable_id in FIXED:
+            yield ArchiveFile(model, CONTROL, CONTROL_VARIANT, variable_id, None)
+        for experiment_id in settings.experiments:
+            # whole years in every file, as many files as the experiment has or fewer
+            edges = np.linspace(0, settings.n_years, EXPERIMENTS[experiment_id].n_files + 1).astype(int).tolist()
+            for variant_label in variant_labels(experiment_id):
+                for variable_id in MONTHLY:
+                    for years in pairwise(edges):
+                        if years[0] < years[1]:
+                            yield ArchiveFile(model, experiment_id, variant_label, variable_id, years)
+
+
+def _dataset(file: ArchiveFile, settings: ArchiveSettings, seed: int, mark: str) -> xr.Dataset:
+    if file.years is None:
+        dataset = fixed_field(file.model, file.variable_id, seed=seed)
+    else:
+        dataset = monthly_field(
+            settings,
+            file.model,
+            file.experiment_id,
+            file.variant_label,
+            file.variable_id,
+            years=file.years,
+            seed=seed,
+        )
+    return dataset.assign_attrs(global_attributes(file, settings, mark))
+
+
+def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -> dict[str, str | int | float]:
+    """Return the CMIP6 global attributes of a file with the fingerprint `mark`."""
+    source_id = file.model.source_id
+    return {
+        "Conventions": "CF-1.7 CMIP-6.2",
+        "mip_era": "CMIP6",
+        "activity_id": "CMIP",
+        "institution_id": INSTITUTION_ID,
+        "institution": "THOR, open-source software for ocean regimes",
+        "source_id": source_id,
+        "source": f"{source_id}: steady equivalent-barotropic ocean driven by combinations of wind patterns",
+        "comment": "Made by thor.ocean.idealized; no Earth system model.",
+        "experiment_id": file.experiment_id,
+        "experiment": EXPERIMENTS[file.experiment_id].title,
+        "variant_label": file.variant_label,
+        "realization_index": int(file.variant_label.removeprefix("r").split("i")[0]),
+        "initialization_index": 1,
+        "physics_index": 1,
+        "forcing_index": 1,
+        "sub_experiment_id": "none",
+        "table_id": file.table_id,
+        "variable_id": file.variable_id,
+        "frequency": "fx" if file.years is None else "mon",
+        "realm": "ocean",
+        "product": "model-output",
+        "grid_label": "gn",
+        "grid": _GRIDS[file.model.grid],
+        "tracking_id": f"hdl:21.14100/{uuid5(NAMESPACE_URL, f'{file.key}#{mark}')}",
+        **_parent(file, settings),
+    }
+
+
+def _parent(file: ArchiveFile, settings: ArchiveSettings) -> dict[str, str | float]:
+    """Return where the run branches off piControl; all experiments do on the first of January."""
+    names = ("activity_id", "experiment_id", "mip_era", "source_id", "time_units", "variant_label")
+    if file.experiment_id == CONTROL:
+        method, branch_time, values = NO_PARENT, 0.0, (NO_PARENT,) * len(names)
+    else:
+        start = first_year(file.model, CONTROL)
+        years = branch_year(settings, file.experiment_id, file.variant_label)
+        control = months(file.model.calendar, first_year=start + years, n_years=1, origin_year=start)
+        method, branch_time = "standard", float(control.edges[0])
+        values = ("CMIP", CONTROL, "CMIP6", file.model.source_id, control.units, CONTROL_VARIANT)
+    return {
+        "branch_method": method,
+        "branch_time_in_child": 0.0,
+        "branch_time_in_parent": branch_time,
+        **{f"parent_{name}": value for name, value in zip(names, values, strict=True)},
+    }

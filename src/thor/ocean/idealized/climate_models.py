@@ -1,0 +1,217 @@
+r"""Idealized climate models: an ocean on its own grid, solved once for a few wind patterns and every pair of them.
+
+The wind of a month is a combination sum c_a tau_a of the patterns. Its ocean is the one that
+`CirculationModel.solve_nonlinear` gives with one correction: the linear circulation of that wind, and the response to
+the momentum advection of that linear circulation,
+
+.. math:: \eta = \sum_a c_a \eta_a + \sum_{a \le b} c_a c_b \eta_{ab}.
+
+`responses` are the eta_a and eta_ab with everything that belongs to them. A mean over time needs the means of c_a and
+of c_a c_b only, and its momentum balance holds exactly, with the mean advection instead of that of the mean.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.ocean.idealized.archive_settings import ClimateModelSettings, StressPoints
+from thor.ocean.idealized.budget import vorticity_budget
+from thor.ocean.idealized.c_grid import Array, CGrid, FaceField, regular_c_grid
+from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
+from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
+from thor.ocean.idealized.geography import Geography, build_geography
+from thor.ocean.idealized.training import circulation_model, winds_of
+from thor.ocean.idealized.winds import Winds, stress_at, stress_on_faces
+from thor.variables import BUDGET_TERMS
+
+PointKind = Literal["t", "u", "v", "q"]
+
+PATTERNS = (
+    "mean",
+    "southern_westerlies",
+    "southern_shift",
+    "northern_westerlies",
+    "trades",
+    "centres",
+    "north_pacific",
+    "north_atlantic",
+)
+"""Wind patterns in their order. The shift counts in degrees poleward, the others as shares of the model's own winds."""
+
+SHIFT_STEP = 2.0
+"""Poleward move of the southern westerlies [degrees] from which their pattern is a finite difference."""
+
+BASIN_CENTRES = {
+    "north_pacific": ("North Pacific high", "West Pacific high", "Aleutian low"),
+    "north_atlantic": ("North Atlantic high", "Icelandic low"),
+}
+"""Highs and lows that vary together, beside the variation of all of them."""
+
+STRESS_POINTS: dict[StressPoints, tuple[PointKind, PointKind]] = {
+    "t_points": ("t", "t"),
+    "c_grid": ("u", "v"),
+    "corners": ("q", "q"),
+}
+"""Kinds of points on which the components along i and along j are published."""
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedModel:
+    """A climate model solved for its wind patterns.
+
+    Attributes
+    ----------
+    settings : ClimateModelSettings
+    grid : CGrid
+    geography : Geography
+    zos : ndarray of shape (n_responses, nj, ni), [m]
+        Zero area mean over the ocean each.
+    stress : FaceField of shape (n_patterns, nj, ni), [N m-2]
+        Along the grid axes, at the points where the model publishes them.
+    masks : dict of str to ndarray of bool, shape (nj, ni)
+        For each kind of points, where the ocean has them.
+    terms : dict of str to ndarray of shape (n_responses, nj, ni), [m s-2]
+        The budget of each response at T points, NaN outside `cell_mask`.
+    cell_mask : ndarray of bool, shape (nj, ni)
+    """
+
+    settings: ClimateModelSettings
+    grid: CGrid
+    geography: Geography
+    zos: Array
+    stress: FaceField
+    masks: dict[PointKind, NDArray[np.bool_]]
+    terms: dict[str, Array]
+    cell_mask: NDArray[np.bool_]
+
+    def weights(self, strengths: Array) -> Array:
+        """Return the factors of the responses, shape (..., n_responses), from those of the patterns."""
+        return response_weights(strengths, nonlinear=self.settings.ocean.nonlinear_iterations > 0)
+
+
+def model_grid(settings: ClimateModelSettings) -> CGrid:
+    """Return the grid a climate model is solved on."""
+    make = displaced_pole_c_grid if settings.grid == "displaced_pole" else regular_c_grid
+    return make(settings.ocean.resolution_degrees)
+
+
+@lru_cache(maxsize=8)
+def solve_climate_model(settings: ClimateModelSettings, *, seed: int) -> SolvedModel:
+    """Return a climate model solved for all patterns and pairs of patterns; the same arguments are solved once.
+
+    Parameters
+    ----------
+    settings : ClimateModelSettings
+    seed : int
+        Of the archive; the model adds its own offset.
+    """
+    grid, ocean = model_grid(settings), settings.ocean
+    geography = build_geography(
+        grid,
+        abyssal_depth=ocean.abyssal_depth,
+        minimum_depth=ocean.minimum_depth,
+        ridge_height=ocean.ridge_height,
+        roughness=ocean.roughness,
+        seed=seed + settings.seed_offset,
+    )
+    model = circulation_model(grid, geography, ocean)
+    winds = winds_of(ocean)
+    stress = _patterns(lambda wind: stress_on_faces(grid, wind), winds)
+    circulation, forcing, advection = _responses(model, stress, nonlinear=ocean.nonlinear_iterations > 0)
+    budget = vorticity_budget(model, circulation, forcing, advection)
+    along_i, along_j = (getattr(grid, kind) for kind in STRESS_POINTS[settings.stress_points])
+    return SolvedModel(
+        settings=settings,
+        grid=grid,
+        geography=geography,
+        zos=circulation.ssh,
+        stress=_patterns(lambda wind: FaceField(stress_at(along_i, wind)[0], stress_at(along_j, wind)[1]), winds),
+        masks={
+            "t": geography.mask,
+            "u": model.mask.u.astype(bool),
+            "v": model.mask.v.astype(bool),
+            "q": wet_corners(geography.mask),
+        },
+        terms={name: budget.cells[name] for name in BUDGET_TERMS},
+        cell_mask=budget.cell_mask,
+    )
+
+
+def response_weights(strengths: Array, *, nonlinear: bool) -> Array:
+    """Return c_a and, in a nonlinear ocean, c_a c_b for a <= b: the factors of the responses.
+
+    Parameters
+    ----------
+    strengths : ndarray of shape (..., n_patterns)
+    nonlinear : bool
+
+    Returns
+    -------
+    ndarray of shape (..., n_responses)
+    """
+    if not nonlinear:
+        return strengths
+    first, second = _pairs()
+    return np.concatenate([strengths, strengths[..., first] * strengths[..., second]], axis=-1)
+
+
+def _pairs() -> tuple[list[int], list[int]]:
+    pairs = list(combinations_with_replacement(range(len(PATTERNS)), 2))
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def _responses(
+    model: CirculationModel, stress: FaceField, *, nonlinear: bool
+) -> tuple[Circulation, FaceField, FaceField]:
+    """Return circulation, wind stress and advection of every response, stacked."""
+    linear = model.solve(stress)
+    calm = FaceField(*(np.zeros_like(part) for part in stress))
+    if not nonlinear:
+        return linear, stress, calm
+    first, second = _pairs()
+    # a pair of two patterns stands for both orders
+    orders = np.where(np.array(first) == np.array(second), 1.0, 2.0)[:, None, None]
+    advection = model.advection(*(FaceField(*(part[pick] for part in linear.transport)) for pick in (first, second)))
+    advection = FaceField(orders * advection.u, orders * advection.v)
+    still = FaceField(*(np.zeros_like(part) for part in advection))
+    pairs = model.solve(still, extra=advection)
+    return (
+        Circulation(ssh=np.concatenate([linear.ssh, pairs.ssh]), transport=_stacked(linear.transport, pairs.transport)),
+        _stacked(stress, still),
+        _stacked(calm, advection),
+    )
+
+
+def _stacked(first: FaceField, second: FaceField) -> FaceField:
+    return FaceField(np.concatenate([first.u, second.u]), np.concatenate([first.v, second.v]))
+
+
+def _patterns(stress: Callable[[Winds], FaceField], winds: Winds) -> FaceField:
+    """Return the stress of each of `PATTERNS`."""
+    calm = Winds(
+        trades=0.0,
+        northern_westerlies=0.0,
+        southern_westerlies=0.0,
+        southern_westerlies_latitude=winds.southern_westerlies_latitude,
+        polar_easterlies=0.0,
+        centres_stress=0.0,
+    )
+    southern = replace(calm, southern_westerlies=winds.southern_westerlies)
+    moved = replace(southern, southern_westerlies_latitude=winds.southern_westerlies_latitude - SHIFT_STEP)
+    here, there = stress(southern), stress(moved)
+    fields = {
+        "mean": stress(winds),
+        "southern_westerlies": here,
+        "southern_shift": FaceField(*((b - a) / SHIFT_STEP for a, b in zip(here, there, strict=True))),
+        "northern_westerlies": stress(replace(calm, northern_westerlies=winds.northern_westerlies)),
+        "trades": stress(replace(calm, trades=winds.trades)),
+        "centres": stress(replace(calm, centres_stress=winds.centres_stress)),
+    }
+    for name, centres in BASIN_CENTRES.items():
+        fields[name] = stress(replace(calm, centres_stress=winds.centres_stress, centres=centres))
+    return FaceField(*(np.stack([fields[name][k] for name in PATTERNS]) for k in range(2)))

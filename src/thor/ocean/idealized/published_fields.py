@@ -1,0 +1,178 @@
+"""The fields of the idealized archive, as CMIP6 models publish them: float32, monthly, on their own coordinates."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
+from thor.ocean.idealized.bit_rounding import bit_round
+from thor.ocean.idealized.c_grid import Array
+from thor.ocean.idealized.calendars import months
+from thor.ocean.idealized.climate_models import STRESS_POINTS, PointKind, SolvedModel, solve_climate_model
+from thor.ocean.idealized.published_grid import NAMES, published_coordinates
+from thor.ocean.idealized.scenarios import first_year, pattern_strengths, warming
+from thor.variables import variable
+
+MONTHLY = ("zos", "tauuo", "tauvo")
+FIXED = ("deptho", "areacello", "sftof")
+
+SIGNIFICANT_DIGITS = 4
+"""To which monthly fields are rounded."""
+
+FILL_VALUE = np.float32(1e20)
+MONTHS_PER_CHUNK = 12
+
+_COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
+_CELL_METHODS = {
+    "zos": "area: mean where sea time: mean",
+    "tauuo": "time: mean",
+    "tauvo": "time: mean",
+    "deptho": "area: mean where sea",
+    "areacello": "area: sum",
+    "sftof": "area: mean",
+}
+
+
+def monthly_field(
+    settings: ArchiveSettings,
+    model_settings: ClimateModelSettings,
+    experiment_id: str,
+    variant_label: str,
+    variable_id: str,
+    *,
+    years: tuple[int, int],
+    seed: int,
+) -> xr.Dataset:
+    """Return one monthly variable with its coordinates, and how to encode them in a file.
+
+    Parameters
+    ----------
+    settings : ArchiveSettings
+    model_settings : ClimateModelSettings
+    experiment_id, variant_label : str
+    variable_id : {'zos', 'tauuo', 'tauvo'}
+    years : (int, int)
+        First year and the one after the last, counted from the experiment's first as 0.
+    seed : int
+
+    Returns
+    -------
+    xarray.Dataset
+        The variable (float32, rounded, NaN on land) with dims (time, rows, columns) as the model calls them, `time`
+        (middle of the months) and `time_bnds` as numbers with CF units and calendar, and `published_coordinates`.
+    """
+    model = solve_climate_model(model_settings, seed=seed)
+    strengths = pattern_strengths(settings, model_settings, experiment_id, variant_label, seed=seed)
+    kind: PointKind
+    if variable_id == "zos":
+        factors, patterns = _sea_level(settings, model, experiment_id, strengths)
+        kind = "t"
+    else:
+        axis = ("tauuo", "tauvo").index(variable_id)
+        factors, patterns = strengths, model.stress[axis]
+        kind = STRESS_POINTS[model_settings.stress_points][axis]
+    steps = slice(12 * years[0], 12 * years[1])
+    dataset = published_coordinates(model, kind)
+    dims = ("time", *NAMES[model_settings.grid].dims)
+    dataset[variable_id] = (dims, _combined(factors[steps], patterns, model.masks[kind]))
+    dataset[variable_id].attrs = published_attrs(variable_id, model_settings)
+    return _encoded(_with_time(dataset, model_settings, experiment_id, years), variable_id)
+
+
+def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed: int) -> xr.Dataset:
+    """Return one variable without time, as `monthly_field` does.
+
+    Parameters
+    ----------
+    model_settings : ClimateModelSettings
+    variable_id : {'deptho', 'areacello', 'sftof'}
+    seed : int
+    """
+    model = solve_climate_model(model_settings, seed=seed)
+    sea = model.masks["t"]
+    if variable_id == "deptho":
+        field = np.where(sea, model.geography.depth, 0.0 if model_settings.zero_depth_on_land else np.nan)
+    elif variable_id == "areacello":
+        suppressed = model_settings.grid == "regular_land_suppressed"
+        field = np.where(sea | (not suppressed), model.grid.t.area, np.nan)
+    else:
+        field = np.where(sea, 100.0, 0.0)
+    dataset = published_coordinates(model, "t")
+    dataset[variable_id] = (NAMES[model_settings.grid].dims, field.astype(np.float32))
+    dataset[variable_id].attrs = published_attrs(variable_id, model_settings)
+    return _encoded(dataset, variable_id)
+
+
+def published_attrs(variable_id: str, settings: ClimateModelSettings) -> dict[str, str]:
+    """Return the attributes of a variable; those of a stress say along which axes it points."""
+    attrs = variable(variable_id).attrs | {"cell_methods": _CELL_METHODS[variable_id]}
+    if variable_id in ("tauuo", "tauvo"):
+        names = ("eastward", "northward") if settings.grid == "regular" else ("x", "y")
+        axis = names[("tauuo", "tauvo").index(variable_id)]
+        attrs["standard_name"] = f"surface_downward_{axis}_stress"
+        attrs["long_name"] = f"Surface Downward {axis.capitalize()} Stress"
+    elif variable_id != "areacello":
+        attrs["cell_measures"] = "area: areacello"
+    return attrs
+
+
+def steric_pattern(model: SolvedModel) -> Array:
+    """Return a height change without transport [1]: higher at 40S, lower at 55N 35W, zero mean over the ocean."""
+    points, sea = model.grid.t, model.masks["t"]
+    eastward = (points.lon - 325 + 180) % 360 - 180
+    southern = np.exp(-(((points.lat + 40) / 12) ** 2))
+    atlantic = np.exp(-(((points.lat - 55) / 10) ** 2) - (eastward / 25) ** 2)
+    pattern = southern - atlantic
+    return pattern - np.average(pattern[sea], weights=points.area[sea])
+
+
+def _sea_level(
+    settings: ArchiveSettings, model: SolvedModel, experiment_id: str, strengths: Array
+) -> tuple[Array, Array]:
+    """Return factors of shape (n_months, n) and patterns of shape (n, nj, ni) [m] whose products sum up to zos."""
+    own = model.settings
+    steric = np.zeros(len(strengths))
+    if experiment_id == settings.steric_experiment:
+        steric = own.steric_amplitude * warming(settings, experiment_id)
+    datum = np.full(len(strengths), own.zos_datum)
+    factors = np.column_stack([model.weights(strengths), datum, steric])
+    patterns = np.concatenate([model.zos, [np.ones(model.grid.shape)], [steric_pattern(model)]])
+    return factors, patterns
+
+
+def _combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the rounded sums of patterns, shape (n_months, nj, ni), NaN where the mask is False."""
+    at_sea = patterns[:, mask]
+    field = np.full((len(factors), *mask.shape), np.nan, dtype=np.float32)
+    for start in range(0, len(factors), MONTHS_PER_CHUNK):
+        block = slice(start, start + MONTHS_PER_CHUNK)
+        field[block, mask] = bit_round((factors[block] @ at_sea).astype(np.float32), digits=SIGNIFICANT_DIGITS)
+    return field
+
+
+def _with_time(
+    dataset: xr.Dataset, settings: ClimateModelSettings, experiment_id: str, years: tuple[int, int]
+) -> xr.Dataset:
+    start = first_year(settings, experiment_id)
+    axis = months(settings.calendar, first_year=start + years[0], n_years=years[1] - years[0], origin_year=start)
+    attrs = {"standard_name": "time", "long_name": "time", "axis": "T", "bounds": "time_bnds"}
+    middle = (axis.edges[1:] + axis.edges[:-1]) / 2
+    dataset["time_bnds"] = (("time", "bnds"), np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
+    return dataset.assign_coords(time=("time", middle, attrs | {"units": axis.units, "calendar": axis.calendar}))
+
+
+def _encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:
+    """Return the dataset with everything that writing it well takes, in its encoding."""
+    for name in dataset.variables:
+        dataset[name].encoding = {"_FillValue": None}
+        if dataset[name].ndim > 1:
+            dataset[name].encoding |= _COMPRESSED
+    field = dataset[variable_id]
+    field.encoding |= {"_FillValue": FILL_VALUE, "missing_value": FILL_VALUE, "dtype": "float32"}
+    if "time" in field.dims:
+        n_months = field.sizes["time"]
+        field.encoding["chunksizes"] = (min(n_months, MONTHS_PER_CHUNK), *field.shape[1:])
+        dataset["time"].encoding["chunksizes"] = (n_months,)
+        dataset["time_bnds"].encoding["chunksizes"] = (n_months, 2)
+        dataset.encoding["unlimited_dims"] = {"time"}
+    return dataset

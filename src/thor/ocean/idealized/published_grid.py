@@ -1,0 +1,108 @@
+"""Coordinates of the idealized archive's files, in three of the forms in which CMIP6 models publish theirs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from thor.ocean.idealized.archive_settings import GridKind
+from thor.ocean.idealized.c_grid import Array, Points, regular_c_grid
+from thor.ocean.idealized.climate_models import PointKind, SolvedModel
+from thor.ocean.idealized.displaced_pole import displaced_position
+
+
+@dataclass(frozen=True)
+class CoordinateNames:
+    """What a model calls its horizontal coordinates: rows and columns, centres, bounds and their dimension."""
+
+    dims: tuple[str, str]
+    lat: str
+    lon: str
+    lat_bounds: str
+    lon_bounds: str
+    vertex: str
+
+
+NAMES: dict[GridKind, CoordinateNames] = {
+    "regular": CoordinateNames(("lat", "lon"), "lat", "lon", "lat_bnds", "lon_bnds", "bnds"),
+    # as CMOR writes them, for MPI-ESM1-2-LR among others
+    "displaced_pole": CoordinateNames(
+        ("j", "i"), "latitude", "longitude", "vertices_latitude", "vertices_longitude", "vertices"
+    ),
+    # as XIOS writes them, for IPSL-CM6A-LR
+    "regular_land_suppressed": CoordinateNames(
+        ("y", "x"), "nav_lat", "nav_lon", "bounds_nav_lat", "bounds_nav_lon", "nvertex"
+    ),
+}
+
+AROUND = ((-1, -1), (-1, 1), (1, 1), (1, -1))
+"""The vertices of a cell from the south-west anticlockwise, as steps of half a cell (rows, columns)."""
+
+
+def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
+    """Return the coordinates that a model's files carry for one kind of points.
+
+    Parameters
+    ----------
+    model : SolvedModel
+    kind : {'t', 'u', 'v', 'q'}
+
+    Returns
+    -------
+    xarray.Dataset
+        Latitude and longitude [degrees] as coordinates, their bounds as variables; 1-D on the regular grid, otherwise
+        2-D with four vertices a cell. On suppressed land all of them are zero, and nothing says so.
+    """
+    names, points = NAMES[model.settings.grid], getattr(model.grid, kind)
+    if model.settings.grid == "regular":
+        return _regular(points, names, spacing=model.settings.ocean.resolution_degrees)
+    fields = [points.lat, points.lon, *_vertices(model, kind)]
+    if model.settings.grid == "regular_land_suppressed":
+        sea = model.masks[kind]
+        fields = [np.where(sea if field.ndim == 2 else sea[..., None], field, 0.0) for field in fields]
+    lat, lon, lat_bounds, lon_bounds = fields
+    lat_attrs, lon_attrs = _attributes(names)
+    return xr.Dataset(
+        {names.lat_bounds: ((*names.dims, names.vertex), lat_bounds, {"units": "degrees_north"})}
+        | {names.lon_bounds: ((*names.dims, names.vertex), lon_bounds, {"units": "degrees_east"})},
+        coords={names.lat: (names.dims, lat, lat_attrs), names.lon: (names.dims, lon, lon_attrs)},
+    )
+
+
+def true_coordinates(model: SolvedModel) -> xr.Dataset:
+    """Return `lat` and `lon` of the T points [degrees], land included, dims (lat, lon) if regular, otherwise (y, x)."""
+    points = model.grid.t
+    if model.settings.grid == "regular":
+        names = NAMES["regular"]
+        return _regular(points, names, spacing=model.settings.ocean.resolution_degrees)[["lat", "lon"]].drop_attrs()
+    return xr.Dataset(coords={"lat": (("y", "x"), points.lat), "lon": (("y", "x"), points.lon)})
+
+
+def _regular(points: Points, names: CoordinateNames, *, spacing: float) -> xr.Dataset:
+    # eastern faces end at 0E, which has to come after 358E here
+    lat, lon = points.lat[:, 0], np.unwrap(points.lon[0], period=360)
+    lat_attrs, lon_attrs = _attributes(names)
+    half = np.array([-spacing / 2, spacing / 2])
+    return xr.Dataset(
+        {
+            names.lat_bounds: ((names.lat, names.vertex), np.clip(lat[:, None] + half, -90, 90)),
+            names.lon_bounds: ((names.lon, names.vertex), lon[:, None] + half),
+        },
+        coords={names.lat: (names.lat, lat, lat_attrs), names.lon: (names.lon, lon, lon_attrs)},
+    )
+
+
+def _attributes(names: CoordinateNames) -> tuple[dict[str, str], dict[str, str]]:
+    return (
+        {"standard_name": "latitude", "units": "degrees_north", "bounds": names.lat_bounds},
+        {"standard_name": "longitude", "units": "degrees_east", "bounds": names.lon_bounds},
+    )
+
+
+def _vertices(model: SolvedModel, kind: PointKind) -> tuple[Array, Array]:
+    """Return latitude and longitude of the vertices around each point, shape (nj, ni, 4)."""
+    spacing = model.settings.ocean.resolution_degrees
+    middle = getattr(regular_c_grid(spacing), kind)
+    lat = np.stack([np.clip(middle.lat + row * spacing / 2, -90, 90) for row, _ in AROUND], axis=-1)
+    lon = np.stack([(middle.lon + column * spacing / 2) % 360 for _, column in AROUND], axis=-1)
+    return displaced_position(lat, lon) if model.settings.grid == "displaced_pole" else (lat, lon)

@@ -1,0 +1,76 @@
+"""Points on the sphere as unit vectors: directions, distances and areas without a seam or a pole."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.ocean.constants import EARTH_RADIUS
+
+Array = NDArray[np.float64]
+
+
+def unit_vectors(lat: Array, lon: Array) -> Array:
+    """Return positions [degrees] as unit vectors, shape (3, ...)."""
+    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
+    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+
+
+def local_basis(lat: Array, lon: Array) -> tuple[Array, Array]:
+    """Return the eastward and northward unit vectors at positions [degrees], each of shape (3, ...)."""
+    phi, lam = np.deg2rad(lat), np.deg2rad(lon)
+    east = np.stack([-np.sin(lam), np.cos(lam), np.zeros_like(lam)])
+    north = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)])
+    return east, north
+
+
+def displacement(lat: Array, lon: Array, other: Array) -> Array:
+    """Return the displacement from positions [degrees] to other points, eastward and northward, shape (2, ...) [m].
+
+    Great-circle distance along the initial bearing (azimuthal equidistant projection centred on the position).
+
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (...)
+    other : ndarray of shape (3, ...)
+        Unit vectors.
+    """
+    centre = unit_vectors(lat, lon)
+    east, north = local_basis(lat, lon)
+    along = np.stack([(other * east).sum(axis=0), (other * north).sum(axis=0)])
+    sine = np.hypot(*along)
+    angle = np.arctan2(sine, (other * centre).sum(axis=0))
+    scale = np.divide(angle, sine, out=np.ones_like(angle), where=sine > 0)
+    return EARTH_RADIUS * scale * along
+
+
+def distance(a: Array, b: Array) -> Array:
+    """Return the great-circle angle [rad] between unit vectors of shape (3, ...), exact for the smallest too."""
+    return 2 * np.arcsin(np.minimum(np.linalg.norm(a - b, axis=0) / 2, 1.0))
+
+
+def normalised(vectors: Array) -> Array:
+    """Return vectors of shape (3, ...) at length one; NaN where they have none."""
+    length = np.linalg.norm(vectors, axis=0)
+    return vectors / np.where(length > 0, length, np.nan)
+
+
+def quadrilateral_area(corners: Array) -> Array:
+    """Return the signed areas [sr] of spherical quadrilaterals, positive where the corners run anticlockwise.
+
+    Parameters
+    ----------
+    corners : ndarray of shape (3, ..., 4)
+        Unit vectors in order around each quadrilateral; two may coincide.
+
+    Notes
+    -----
+    The sum of two triangles with tan(E / 2) = a . (b x c) / (1 + a . b + b . c + c . a)
+    (Eriksson 1990, doi:10.2307/2691141).
+    """
+    a, b, c, d = np.moveaxis(corners, -1, 0)
+    return _triangle_area(a, b, c) + _triangle_area(a, c, d)
+
+
+def _triangle_area(a: Array, b: Array, c: Array) -> Array:
+    # Edge vectors instead of positions keep all digits of small triangles.
+    volume = (a * np.cross(b - a, c - a, axis=0)).sum(axis=0)
+    return 2 * np.arctan2(volume, 1 + (a * b).sum(axis=0) + (b * c).sum(axis=0) + (c * a).sum(axis=0))

@@ -1,0 +1,206 @@
+"""Which cells neighbour which on a structured grid, found from the positions of their centres alone.
+
+Inside a grid the neighbours are the next columns and rows. At its rim they are found by looking where the centres lie:
+
+* the last column meets the first (periodic), perhaps after columns that repeat the first ones;
+* beyond an end row the grid goes on over a pole, half a turn away, or through a tripolar fold, mirrored. Either is one
+  rule: row r stands for row `row_sum` - r, column c for column `column_shift` +- c. It holds for rows that are stored
+  twice as for those beyond the end, so folds with and without repeated rows, about T points or about F points, are
+  one case;
+* where nothing fits, the grid just ends.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.ocean.sphere import Array
+
+Index = NDArray[np.int64]
+
+MAX_REPEATED = 4
+"""Columns or rows that a halo may repeat."""
+
+COINCIDENT = 0.1
+"""Centres nearer than this share of the spacing are the same place."""
+
+
+class Continuation(NamedTuple):
+    """Where rows beyond an end lie: row r stands for `row_sum` - r, column c for `column_shift` + `column_sign` c.
+
+    The sign of the columns is 1 over a pole and -1 through a fold.
+    """
+
+    row_sum: int
+    column_shift: int
+    column_sign: int
+
+
+class Located(NamedTuple):
+    """The cells found by a step, each array of shape (n_rows, n_columns).
+
+    Attributes
+    ----------
+    cell : ndarray of int
+        Flat index; -1 where the grid ends or a position is unknown.
+    row_sign, column_sign : ndarray of int
+        -1 where rows, columns at the cell found run against those at the cell the step was taken from.
+    """
+
+    cell: Index
+    row_sign: Index
+    column_sign: Index
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """Neighbours of the cells of a structured grid.
+
+    Attributes
+    ----------
+    known : ndarray of bool, shape (n_rows, n_columns)
+        Whether a cell has a position.
+    period : int or None
+        Columns once around the globe; None where the last column does not meet the first.
+    beyond : tuple of (Continuation or None)
+        What lies beyond the first and the last row.
+    """
+
+    known: NDArray[np.bool_]
+    period: int | None = None
+    beyond: tuple[Continuation | None, Continuation | None] = (None, None)
+    _located: dict[tuple[int, int], Located] = field(default_factory=dict, repr=False)
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the last column neighbours the first."""
+        return self.period is not None
+
+    @property
+    def over_pole(self) -> tuple[bool, bool]:
+        """Whether the first and the last row end at a pole."""
+        first, last = (end is not None and end.column_sign == 1 for end in self.beyond)
+        return first, last
+
+    @property
+    def folded(self) -> tuple[bool, bool]:
+        """Whether the first and the last row end at a tripolar fold."""
+        first, last = (end is not None and end.column_sign == -1 for end in self.beyond)
+        return first, last
+
+    @property
+    def duplicate(self) -> NDArray[np.bool_]:
+        """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums."""
+        own = np.arange(self.known.size).reshape(self.known.shape)
+        return self.known & (self.locate((0, 0)).cell != own)
+
+    def locate(self, step: tuple[int, int]) -> Located:
+        """Return the cells `step` = (rows, columns), each -1, 0 or 1, away; never a repeated one."""
+        if step not in self._located:
+            rows, columns = (np.arange(n) + by for n, by in zip(self.known.shape, step, strict=True))
+            self._located[step] = self._stored(*np.meshgrid(rows, columns, indexing="ij"))
+        return self._located[step]
+
+    def _stored(self, rows: Index, columns: Index) -> Located:
+        n_rows, n_columns = self.known.shape
+        columns = self._wrapped(columns)
+        row_sign, column_sign = np.ones_like(rows), np.ones_like(columns)
+        for end, side in zip(self.beyond, (-1, 1), strict=True):
+            if end is None:
+                continue
+            mirrored = self._wrapped(end.column_shift + end.column_sign * columns)
+            past = side * (2 * rows - end.row_sum)
+            through = (past > 0) | ((past == 0) & (columns > mirrored))
+            rows, columns = np.where(through, end.row_sum - rows, rows), np.where(through, mirrored, columns)
+            row_sign = np.where(through, -1, row_sign)
+            column_sign = np.where(through, end.column_sign, column_sign)
+        inside = (rows >= 0) & (rows < n_rows) & (columns >= 0) & (columns < n_columns)
+        index = np.where(inside, rows * n_columns + columns, 0)
+        inside &= self.known & self.known.ravel()[index]
+        return Located(np.where(inside, index, -1), row_sign, column_sign)
+
+    def _wrapped(self, columns: Index) -> Index:
+        if self.period is None:
+            return columns
+        # Of repeated columns the inner ones are used: the outer ones are a model's halo.
+        first = (self.known.shape[1] - self.period) // 2
+        return first + (columns - first) % self.period
+
+
+def find_topology(centres: Array) -> Topology:
+    """Return the topology of a grid.
+
+    Parameters
+    ----------
+    centres : ndarray of shape (3, n_rows, n_columns)
+        Unit vectors of the cell centres; NaN where unknown.
+    """
+    known = np.asarray(np.isfinite(centres).all(axis=0))
+    repeated = repeated_columns(centres)
+    if not (repeated or _seam_closes(centres)):
+        return Topology(known)
+    n_rows, period, first = known.shape[0], known.shape[1] - repeated, repeated // 2
+    ring = centres[:, :, first : first + period]
+    last, upside_down = _beyond_last_row(ring, first), _beyond_last_row(ring[:, ::-1], first)
+    # Counted from the other end, r is n_rows - 1 - r.
+    start = upside_down and upside_down._replace(row_sum=2 * (n_rows - 1) - upside_down.row_sum)
+    return Topology(known, period, (start, last))
+
+
+def repeated_columns(centres: Array) -> int:
+    """Return how many of the last columns lie where the first do, for centres of shape (3, n_rows, n_columns)."""
+    n_columns = centres.shape[2]
+    spacing = _median_length(np.diff(centres, axis=2))
+    for count in range(min(MAX_REPEATED, n_columns // 2), 0, -1):
+        if _median_length(centres[:, :, -count:] - centres[:, :, :count]) < COINCIDENT * spacing:
+            return count
+    return 0
+
+
+def _seam_closes(centres: Array) -> bool:
+    # The gap between the last and the first column must be no wider than the widest step inside the grid.
+    seam = _median_length(centres[:, :, -1] - centres[:, :, 0])
+    return bool(seam <= 1.5 * _median_length(np.diff(centres, axis=2)))
+
+
+def _beyond_last_row(ring: Array, first: int) -> Continuation | None:
+    """Return how columns `first`, ... of a periodic grid go on beyond the last row."""
+    end, period = ring.shape[1] - 1, ring.shape[2]
+    last = ring[:, end]
+    spacing = _median_length(np.diff(last, axis=1))
+    for behind in range(min(MAX_REPEATED, end)):
+        shift = _best_mirror(last, ring[:, end - behind])
+        if _median_length(last - _mirrored(ring[:, end - behind], shift)) < COINCIDENT * spacing:
+            return Continuation(2 * end - behind, shift + 2 * first, -1)
+    opposite = np.roll(last, period // 2, axis=1)
+    if period % 2 == 0 and _goes_straight_on(ring[:, end - 1], last, opposite):
+        return Continuation(2 * end + 1, period // 2, 1)
+    shift = _best_mirror(last, last)
+    if _goes_straight_on(ring[:, end - 1], last, _mirrored(last, shift)):
+        return Continuation(2 * end + 1, shift + 2 * first, -1)
+    return None
+
+
+def _best_mirror(row: Array, other: Array) -> int:
+    """Return the shift s for which column s - c of `other` lies nearest to column c of `row`, each (3, n_columns)."""
+    # The sum over c of row[c] . other[s - c] is a convolution, and largest where distances are smallest.
+    spectra = np.fft.rfft(np.nan_to_num(row)) * np.fft.rfft(np.nan_to_num(other))
+    return int(np.argmax(np.fft.irfft(spectra.sum(axis=0), row.shape[1])))
+
+
+def _mirrored(row: Array, shift: int) -> Array:
+    n_columns = row.shape[1]
+    return row[:, (shift - np.arange(n_columns)) % n_columns]
+
+
+def _goes_straight_on(before: Array, last: Array, beyond: Array) -> bool:
+    """Whether rows go on evenly: the second difference is small beside the first."""
+    return _median_length(before + beyond - 2 * last) < 0.5 * _median_length(beyond - before)
+
+
+def _median_length(vectors: Array) -> float:
+    length = np.linalg.norm(vectors, axis=0)
+    length = length[np.isfinite(length)]
+    return float(np.median(length)) if length.size else np.nan

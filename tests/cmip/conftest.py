@@ -1,0 +1,44 @@
+"""A small archive, and settings of small windows."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.made_archive import write_run
+from thor.checkpoint import Nothing
+from thor.cmip.archive import Archive
+from thor.cmip.climatology import ClimatologySettings, climatology
+from thor.cmip.plans import plan_runs
+from thor.cmip.windows import WindowSettings
+
+WINDOWS = WindowSettings(
+    years=[], first_year=None, last_year=None, length_years=2, reference_years=(1852, 1853), incomplete="error"
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A run of four years, 1850 to 1853, in two files a variable."""
+    write_run(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def windows():
+    return WINDOWS
+
+
+@pytest.fixture
+def make_climatology():
+    """Return the only climatology of an archive."""
+
+    def make(root, *, quirks=None, checkpoint=None, masked_basins=(), **windows):
+        settings = ClimatologySettings(
+            windows=replace(WINDOWS, **windows), masked_basins=masked_basins, reference_density=1029.0
+        )
+        archive = Archive(root)
+        runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+        (plan,) = plan_runs(archive, runs, settings.windows, quirks=quirks)
+        return climatology(plan, settings, checkpoint or Nothing())
+
+    return make

@@ -1,0 +1,347 @@
+"""What is wrong with an archive is named, or mended with a warning where that is right."""
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.made_archive import (
+    N_COLUMNS,
+    N_ROWS,
+    centres,
+    field,
+    fixed_field,
+    folder,
+    land,
+    write_fixed,
+    write_series,
+    years,
+)
+from thor.cmip import homogenise
+from thor.cmip.archive import Archive
+from thor.cmip.plans import plan_runs
+from thor.cmip.quirks import Quirks
+from thor.errors import DataError, GridError, IncompleteWindowError, UnitsError
+
+
+@pytest.fixture(autouse=True)
+def warnings_again():
+    homogenise._warn_once.cache_clear()
+
+
+def files(root, variable_id):
+    return sorted((root / "CMIP6").rglob(f"{variable_id}_Omon_*.nc"))
+
+
+def rewrite(path, change):
+    """Store a file again after `change` of its dataset, as it is on disk."""
+    with xr.open_dataset(path, decode_cf=False) as stored:
+        dataset = change(stored.load())
+    path.unlink()
+    dataset.to_netcdf(path)
+
+
+def test_a_missing_time_step_is_named(root, make_climatology):
+    rewrite(files(root, "zos")[1], lambda d: d.isel(time=[k for k in range(24) if k != 4]))
+    with pytest.raises(IncompleteWindowError, match="zos: the window 1852-1853 lacks 1 of 24 months: 1852-05"):
+        make_climatology(root)
+
+
+def test_doubled_time_steps_are_named(root, make_climatology):
+    rewrite(files(root, "zos")[0], lambda d: d.isel(time=[*range(24), 3]))
+    with pytest.raises(DataError, match="1850-04 is there twice in zos_Omon.*1 months are doubled"):
+        make_climatology(root)
+
+
+def test_overlapping_files_are_named(root, make_climatology):
+    write_series(root, "zos", years(1851, 1852), n_files=1)
+    with pytest.raises(DataError, match="1851-01 is there in zos_.*185001-185112.nc and in zos_.*185101-185212.nc; 24"):
+        make_climatology(root)
+
+
+def test_the_order_of_time_steps_does_not_matter(root, make_climatology):
+    expected = make_climatology(root)["zos"].values
+    rewrite(files(root, "zos")[0], lambda d: d.isel(time=slice(None, None, -1)))
+    np.testing.assert_allclose(make_climatology(root)["zos"].values, expected, atol=1e-12)
+
+
+def test_two_calendars_in_one_series_are_named(root, make_climatology):
+    path = files(root, "tauuo")[1]
+    rewrite(path, lambda d: d.assign(time=d["time"].assign_attrs(calendar="360_day")))
+    with pytest.raises(DataError, match="has calendar '360_day'.*'noleap'; expected one in a series"):
+        make_climatology(root)
+
+
+def test_a_file_of_another_variant_is_named(root, make_climatology):
+    rewrite(files(root, "zos")[1], lambda d: d.assign_attrs(variant_label="r2i1p1f1"))
+    with pytest.raises(DataError, match="has variant_label 'r2i1p1f1'.*take it out"):
+        make_climatology(root)
+
+
+def test_units_that_change_within_a_series_are_converted_file_by_file(root, make_climatology, caplog):
+    expected = make_climatology(root)["zos"].values
+
+    def to_centimetres(dataset):
+        return dataset.assign(zos=(dataset["zos"] * 100).assign_attrs(dataset["zos"].attrs | {"units": "cm"}))
+
+    rewrite(files(root, "zos")[1], to_centimetres)
+    np.testing.assert_allclose(make_climatology(root)["zos"].values, expected, atol=1e-6)
+    assert caplog.text.count("units change within the series (m, cm)") == 1
+
+
+def test_a_series_in_centimetres_is_converted(root, make_climatology):
+    expected = make_climatology(root)["zos"].values
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign(zos=(d["zos"] * 100).assign_attrs(d["zos"].attrs | {"units": "cm"})))
+    np.testing.assert_allclose(make_climatology(root)["zos"].values, expected, atol=1e-6)
+
+
+def test_unknown_units_are_named(root, make_climatology):
+    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].assign_attrs(units="furlong")))
+    with pytest.raises(UnitsError, match="185001-185112.nc: 'zos' has units 'furlong'; expected one of 'm', 'cm'"):
+        make_climatology(root)
+
+
+def test_areas_in_square_kilometres_are_converted_where_they_say_so(root, make_climatology):
+    expected = make_climatology(root)["areacello"].values
+    write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6, units="km2")
+    np.testing.assert_allclose(make_climatology(root)["areacello"].values, expected, rtol=1e-12)
+
+
+def test_areas_in_square_kilometres_that_claim_square_metres_are_named(root, make_climatology):
+    write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6)
+    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1.*areacello.*km2"):
+        make_climatology(root)
+
+
+def test_areas_on_another_grid_are_named(root, make_climatology):
+    path = write_fixed(root, "areacello")
+    rewrite(path, lambda d: d.isel(lon=slice(None, -1)))
+    with pytest.raises(GridError, match=r"'areacello' \(9 rows, 15 columns\) does not lie on.*\(9 rows, 16 columns\)"):
+        make_climatology(root)
+    path = write_fixed(root, "areacello")
+    rewrite(path, lambda d: d.assign_coords(lon=d["lon"] + 5))
+    with pytest.raises(GridError, match="does not lie on the cells of 'zos'"):
+        make_climatology(root)
+
+
+def test_no_areas_are_made_from_the_positions(root, make_climatology, caplog):
+    expected = make_climatology(root)["areacello"]
+    for path in (root / "CMIP6").rglob("areacello_*.nc"):
+        path.unlink()
+    result = make_climatology(root)["areacello"]
+    assert "no areacello" in caplog.text
+    # those of the archive are midpoint areas, these are exact
+    known = np.isfinite(expected.values)
+    np.testing.assert_allclose(result.values[known], expected.values[known], rtol=0.01)
+
+
+def test_no_depth_anywhere_is_named(root, make_climatology):
+    for path in (root / "CMIP6").rglob("deptho_*.nc"):
+        path.unlink()
+    with pytest.raises(DataError, match="MADE-1 has no 'deptho'"):
+        make_climatology(root)
+
+
+def test_stress_declared_on_velocity_points_but_given_with_sea_level_is_named(root, make_climatology):
+    quirks = {"MADE-1": Quirks(stress_convention="grid_axes_c_grid")}
+    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1: .*grid_axes_c_grid"):
+        make_climatology(root, quirks=quirks)
+
+
+def test_stress_of_the_wrong_sign_is_turned_by_the_quirk_table(root, make_climatology):
+    expected = make_climatology(root)["tauuo"].values
+    turned = make_climatology(root, quirks={"MADE-1": Quirks(stress_sign=-1)})["tauuo"].values
+    np.testing.assert_array_equal(turned, -expected)
+
+
+def curvilinear(dataset, *, on_land):
+    """The same grid with 2-D coordinates, which are something else on land."""
+    lat, lon = np.meshgrid(*centres(), indexing="ij")
+    lat, lon = (np.where(land(), value, array) for value, array in zip(on_land, (lat, lon), strict=True))
+    dataset = dataset.drop_vars(["lat", "lon"]).rename({"lat": "j", "lon": "i"})
+    return dataset.assign_coords(
+        latitude=(("j", "i"), lat, {"standard_name": "latitude"}),
+        longitude=(("j", "i"), lon, {"standard_name": "longitude"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("on_land", "warning"),
+    [
+        ((0.0, 0.0), "19 cells have latitude and longitude zero"),
+        ((9.97e36, 9.97e36), "19 cells have no position but the undeclared fill value 9.97e.36"),
+    ],
+)
+def test_positions_left_out_on_land_are_missing_and_told_once(root, make_climatology, caplog, on_land, warning):
+    for path in (root / "CMIP6").rglob("*.nc"):
+        rewrite(path, lambda d: curvilinear(d, on_land=on_land))
+    result = make_climatology(root)
+    assert result["zos"].dims == ("window", "y", "x")
+    assert (np.isnan(result["lat"].values) == land()).all()
+    assert (np.isnan(result["zos"].values) == land()).all()
+    assert [warning.split(" cells")[0] in line for line in caplog.text.splitlines() if "MADE-1" in line].count(
+        True
+    ) == 1
+
+
+def test_fields_on_a_curvilinear_grid_are_those_on_the_regular_one(root, make_climatology):
+    expected = make_climatology(root)
+    for path in (root / "CMIP6").rglob("*.nc"):
+        rewrite(path, lambda d: curvilinear(d, on_land=(np.nan, np.nan)))
+    np.testing.assert_allclose(make_climatology(root)["zos"].values, expected["zos"].values, atol=1e-12)
+
+
+def test_values_that_are_undeclared_fill_are_missing(root, make_climatology, caplog):
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign(zos=d["zos"].fillna(np.float32(1e20)).assign_attrs(units="m")))
+    for path in files(root, "zos"):
+        with xr.open_dataset(path, decode_cf=False) as dataset:
+            assert "_FillValue" not in dataset["zos"].attrs or np.isnan(dataset["zos"].attrs["_FillValue"])
+    assert (np.isnan(make_climatology(root)["zos"].values) == land()).all()
+    assert "19 cells hold a fill value that is not declared" in caplog.text
+
+
+def test_depth_of_each_level_is_taken_as_the_depth_of_the_column(root, make_climatology, caplog):
+    expected = make_climatology(root)["deptho"].values
+    levels = np.array([0.1, 0.5, 1.0])[:, None, None] * fixed_field("deptho")
+    for path in (root / "CMIP6").rglob("deptho_*.nc"):
+        path.unlink()
+    path = write_fixed(root, "deptho")
+    rewrite(path, lambda d: d.assign(deptho=(("lev", "lat", "lon"), levels, {"units": "m"})))
+    np.testing.assert_allclose(make_climatology(root)["deptho"].values, expected)
+    assert "'deptho' is given along lev; taken is the column's maximum" in caplog.text
+
+
+def test_a_damaged_file_in_the_middle_is_named_and_the_others_untouched(root, make_climatology):
+    before = {path: path.read_bytes() for path in files(root, "zos")}
+    damaged = files(root, "zos")[1]
+    damaged.write_bytes(before[damaged][:3000])
+    with pytest.raises(
+        DataError, match="185201-185312.nc .3000 bytes. cannot be read as NetCDF.*fetch this file again"
+    ):
+        make_climatology(root)
+    assert files(root, "zos")[0].read_bytes() == before[files(root, "zos")[0]]
+
+
+def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
+    path = files(root, "zos")[1]
+    with xr.open_dataset(path, decode_cf=False) as dataset:
+        stored = dataset.load().drop_encoding()
+    path.unlink()
+    stored.to_netcdf(path, encoding={"zos": {"zlib": True, "chunksizes": (1, N_ROWS, N_COLUMNS), "fletcher32": True}})
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="185201-185312.nc.*cannot be read as NetCDF"):
+        make_climatology(root)
+
+
+def test_an_archive_that_disappears_while_it_is_read_is_told(root, windows):
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    archive.grid_label(runs[0], ["zos"])
+    shutil.rmtree(root / "CMIP6")
+    with pytest.raises(DataError, match="is gone since .* was listed. Is the archive still mounted"):
+        plan_runs(archive, runs, windows)
+
+
+def test_a_file_that_disappears_between_header_and_fields_is_told(root, make_climatology):
+    class Vanishing:
+        def load(self, name):
+            return None
+
+        def save(self, name, part):
+            shutil.rmtree(root / "CMIP6", ignore_errors=True)
+
+    with pytest.raises(DataError, match="its folder is gone. Is the archive still mounted"):
+        make_climatology(root, checkpoint=Vanishing())
+
+
+def test_a_file_without_time_steps_or_time_axis_is_named(root, make_climatology):
+    path = files(root, "zos")[0]
+    rewrite(path, lambda d: d.isel(time=slice(0, 0)))
+    with pytest.raises(DataError, match="has no time step"):
+        make_climatology(root)
+    rewrite(files(root, "zos")[0], lambda d: d.drop_vars("time"))
+    with pytest.raises(DataError, match="'time' is no time axis"):
+        make_climatology(root)
+
+
+def test_a_file_without_its_variable_is_named(root, make_climatology):
+    rewrite(files(root, "zos")[0], lambda d: d.rename(zos="ssh"))
+    with pytest.raises(DataError, match="has no variable 'zos'; it has"):
+        make_climatology(root)
+
+
+def test_masks_without_a_common_cell_are_told(root, make_climatology):
+    write_fixed(root, "sftof", values=np.zeros((N_ROWS, N_COLUMNS)))
+    with pytest.raises(DataError, match="no cell has sea level, depth and sea area at once"):
+        make_climatology(root)
+
+
+# -- sea ice -------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def depressed(root):
+    """Sea level with the weight of 3 m of water in the northernmost row."""
+    ice = np.zeros((N_ROWS, N_COLUMNS))
+    ice[-1] = 3.0 * 1029.0
+    for k, variable_id in enumerate(["zos"]):
+        values = field(variable_id, years(1850, 1853), seed=k) - (ice / 1029.0).astype("float32")
+        write_series(root, variable_id, years(1850, 1853), values=values, seed=k)
+    return root, ice
+
+
+def test_depression_by_sea_ice_is_suspected(depressed, make_climatology, caplog):
+    root, _ = depressed
+    result = make_climatology(root)
+    assert "does it hold the weight of sea ice?" in caplog.text
+    assert np.isfinite(result["zos"].values[:, -1]).all()
+
+
+def test_depressed_cells_are_masked_where_the_model_left_it_in(depressed, make_climatology, caplog):
+    root, _ = depressed
+    result = make_climatology(root, quirks={"MADE-1": Quirks(sea_ice_depression="left_in")})
+    low = np.isnan(result["zos"].values[0]) & ~land()
+    assert low[-1].sum() > 0.5 * N_COLUMNS
+    assert not low[:-1].any()
+    assert result.attrs["cells_masked_under_sea_ice"] == low.sum()
+    assert f"{low.sum()} cells below -2.5 m under sea ice are masked" in caplog.text
+    weights = np.where(np.isnan(result["zos"].values[0]), 0, fixed_field("areacello"))
+    assert np.average(np.nan_to_num(result["zos"].values[0]), weights=np.nan_to_num(weights)) == pytest.approx(
+        0, abs=1e-9
+    )
+
+
+def test_depression_is_added_back_from_the_masses_of_ice_and_snow(root, make_climatology, depressed):
+    expected = None
+    _, ice = depressed
+    for name, share in (("simass", 0.9), ("sisnmass", 0.1)):
+        target = folder(
+            root, name, source_id="MADE-1", experiment_id="historical", variant_label="r1i1p1f1", table_id="SImon"
+        )
+        target.mkdir(parents=True)
+        for path in files(root, "zos"):
+            with xr.open_dataset(path, decode_cf=False) as dataset:
+                mass = (xr.zeros_like(dataset["zos"]) + share * ice).assign_attrs(units="kg m-2")
+                dataset.drop_vars("zos").assign({name: mass}).to_netcdf(
+                    target / path.name.replace("zos_Omon", f"{name}_SImon")
+                )
+    result = make_climatology(root, quirks={"MADE-1": Quirks(sea_ice_depression="left_in")})
+    write_series(root, "zos", years(1850, 1853), seed=0)
+    expected = make_climatology(root)["zos"].values
+    np.testing.assert_allclose(result["zos"].values, expected, atol=1e-5)
+    assert "simass" not in result
+    assert "sha256" in result.attrs["files_simass"]
+
+
+def test_enclosed_seas_are_land_where_so_set(root, make_climatology):
+    whole = make_climatology(root)
+    result = make_climatology(root, masked_basins=("arctic_ocean",))
+    lost = np.isfinite(whole["zos"].values[0]) & np.isnan(result["zos"].values[0])
+    lat = np.broadcast_to(centres()[0][:, None], lost.shape)
+    assert lost.any()
+    assert (lat[lost] > 60).all()
+    assert (result["sftof"].values[lost] == 0).all()

@@ -1,0 +1,74 @@
+"""What runs are compared with: the parallel control segment, or a window of historical."""
+
+import cftime
+import pytest
+
+from tests.made_archive import write_run
+from thor.cmip.archive import Archive
+from thor.cmip.plans import plan_runs
+from thor.cmip.quirks import Quirks
+from thor.errors import DataError
+
+BRANCH = {
+    "parent_experiment_id": "piControl",
+    "parent_source_id": "MADE-1",
+    "parent_variant_label": "r1i1p1f1",
+    "parent_time_units": "days since 0001-01-01-00-00-00",
+    "branch_time_in_child": 0.0,
+}
+
+
+def branch_time(year, calendar="noleap"):
+    return float(
+        cftime.date2num(cftime.datetime(year, 1, 1, calendar=calendar), "days since 0001-01-01", calendar=calendar)
+    )
+
+
+def plans(root, windows, experiments=("1pctCO2",), quirks=None):
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids=experiments, variant_labels="all")
+    return {plan.run.experiment_id: plan for plan in plan_runs(archive, runs, windows, quirks=quirks)}
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "gregorian"])
+def test_the_parallel_control_segment_comes_with_the_run(tmp_path, windows, calendar):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9, calendar=calendar)
+    attrs = BRANCH | {"branch_time_in_parent": branch_time(4, calendar)}
+    write_run(tmp_path, experiment_id="1pctCO2", calendar=calendar, attrs=attrs)
+    found = plans(tmp_path, windows)
+    baselines = {str(window): str(baseline) for window, baseline in found["1pctCO2"].baselines.items()}
+    assert baselines == {"1850-1851": "0004-0005", "1852-1853": "0006-0007"}
+    # its own windows, and those of its child between them
+    control = [str(window) for window in found["piControl"].windows]
+    assert control == ["0001-0002", "0003-0004", "0004-0005", "0005-0006", "0006-0007", "0007-0008"]
+
+
+def test_a_scenario_is_compared_with_a_window_of_historical(root, windows):
+    attrs = BRANCH | {"parent_experiment_id": "historical"}
+    write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False, attrs=attrs)
+    found = plans(root, windows, experiments=["ssp585"])
+    assert {str(baseline) for baseline in found["ssp585"].baselines.values()} == {"1852-1853"}
+    assert set(found) == {"ssp585", "historical"}
+
+
+def test_segments_the_control_run_does_not_cover_are_told(tmp_path, windows, caplog):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=4)
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})
+    found = plans(tmp_path, windows)
+    assert [str(window) for window in found["1pctCO2"].baselines] == ["1850-1851"]
+    assert "covers 1 of its 2 windows" in caplog.text
+
+
+def test_a_parent_that_is_not_there_is_told(tmp_path, windows, caplog):
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})
+    assert plans(tmp_path, windows)["1pctCO2"].baselines == {}
+    assert "its parent MADE-1/piControl/r1i1p1f1 is not in the archive" in caplog.text
+
+
+def test_a_branch_without_time_is_an_error_that_the_quirk_table_mends(tmp_path, windows):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH)
+    with pytest.raises(DataError, match="do not say when. Give branch_years"):
+        plans(tmp_path, windows)
+    found = plans(tmp_path, windows, quirks={"MADE-1": Quirks(branch_years={"1pctCO2": 2})})
+    assert [str(baseline) for baseline in found["1pctCO2"].baselines.values()] == ["0002-0003", "0004-0005"]

@@ -1,0 +1,129 @@
+"""Means over windows: one pass, whatever the blocks, and on from where a dead run stopped."""
+
+import netCDF4
+import numpy as np
+import pytest
+
+from tests.made_archive import N_COLUMNS, N_ROWS, field, land, write_series, years
+from thor.checkpoint import Nothing
+from thor.cmip import means
+from thor.cmip.means import window_means
+from thor.cmip.series import read_series
+from thor.cmip.windows import Window
+from thor.errors import DataError
+
+WINDOWS = [Window(1850, 1851), Window(1851, 1852), Window(1853, 1853)]
+DAYS = {
+    "noleap": [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31],
+    "360_day": [30] * 12,
+}
+
+
+class Memory:
+    """A checkpoint in memory that counts."""
+
+    def __init__(self):
+        self.parts, self.n_saved = {}, 0
+
+    def load(self, name):
+        return self.parts.get(name)
+
+    def save(self, name, part):
+        self.parts[name], self.n_saved = part, self.n_saved + 1
+
+
+def series(root, variable_id="tauuo", n_files=4, **options):
+    paths = write_series(root, variable_id, years(1850, 1853), n_files=n_files, **options)
+    return read_series(paths, variable_id, where="MADE-1")
+
+
+def expected(window, days, seed=0):
+    months = years(window.first_year, window.last_year)
+    return np.average(field("tauuo", months, seed).astype(float), axis=0, weights=np.resize(days, months.size))
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day"])
+@pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 5 * 4 * N_ROWS * N_COLUMNS, 2**23])
+def test_overlapping_windows_and_any_blocks_give_the_weighted_mean(tmp_path, monkeypatch, calendar, block_bytes):
+    monkeypatch.setattr(means, "BLOCK_BYTES", block_bytes)
+    result = window_means(series(tmp_path, calendar=calendar), WINDOWS, checkpoint=Nothing())
+    for mean, window in zip(result.values, WINDOWS, strict=True):
+        np.testing.assert_allclose(mean, expected(window, DAYS[calendar]), rtol=1e-6)
+
+
+def test_leap_years_have_their_day(tmp_path):
+    values = np.zeros((48, N_ROWS, N_COLUMNS), dtype="float32")
+    february = 24 + 1  # of 1852
+    values[february] = 1.0
+    result = window_means(
+        series(tmp_path, calendar="gregorian", values=values), [Window(1852, 1852)], checkpoint=Nothing()
+    )
+    np.testing.assert_allclose(result.values, 29 / 366, rtol=1e-12)
+
+
+def test_a_cell_that_misses_a_month_misses_the_windows_with_it_only(tmp_path):
+    values = field("tauuo", years(1850, 1853))
+    values[30, 5, 5] = np.nan  # July 1852
+    result = window_means(series(tmp_path, values=values), WINDOWS, checkpoint=Nothing())
+    assert list(np.isnan(result.values[:, 5, 5])) == [False, True, False]
+    assert (np.isnan(result.values[0]) == land()).all()
+
+
+def test_every_file_in_a_window_is_opened_once_for_its_fields(tmp_path, monkeypatch):
+    made = series(tmp_path)
+    opened = []
+    original = means.xr.open_dataset
+    monkeypatch.setattr(
+        means.xr, "open_dataset", lambda path, **options: opened.append(path.name) or original(path, **options)
+    )
+    window_means(made, WINDOWS[:2], checkpoint=Nothing())
+    assert opened == [file.path.name for file in made.files[:3]]
+
+
+def test_a_dead_run_goes_on_at_the_file_where_it_stopped(tmp_path, monkeypatch, caplog):
+    made = series(tmp_path)
+    whole = window_means(made, WINDOWS, checkpoint=Nothing())
+    checkpoint = Memory()
+    damaged = made.files[2].path
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:2000])
+    with pytest.raises(DataError, match=damaged.name):
+        window_means(made, WINDOWS, checkpoint=checkpoint)
+    assert checkpoint.n_saved == 2
+
+    damaged.write_bytes(content)
+    opened = []
+    original = means.xr.open_dataset
+    monkeypatch.setattr(
+        means.xr, "open_dataset", lambda path, **options: opened.append(path.name) or original(path, **options)
+    )
+    with caplog.at_level("INFO"):
+        result = window_means(made, WINDOWS, checkpoint=checkpoint)
+    assert opened == [file.path.name for file in made.files[2:]]
+    assert "2 of 4 files were summed before" in caplog.text
+    np.testing.assert_array_equal(result.values, whole.values)
+    assert result.sources == whole.sources
+
+
+def test_sums_of_other_windows_or_files_are_not_gone_on_with(tmp_path):
+    made = series(tmp_path)
+    checkpoint = Memory()
+    window_means(made, WINDOWS[:1], checkpoint=checkpoint)
+    result = window_means(made, WINDOWS, checkpoint=checkpoint)
+    np.testing.assert_allclose(result.values[1], expected(WINDOWS[1], DAYS["noleap"]), rtol=1e-6)
+
+
+def test_blocks_end_where_stored_pieces_end(tmp_path, monkeypatch):
+    made = series(tmp_path, n_files=1)
+    path = made.files[0].path
+    with netCDF4.Dataset(path) as file:
+        values = file.variables["tauuo"][:]
+        chunked = {"attrs": {k: file.getncattr(k) for k in file.ncattrs()}, "shape": values.shape}
+    assert chunked["shape"][0] == 48
+    header = made.files[0]
+    object.__setattr__(header, "chunk_steps", 10)
+    monkeypatch.setattr(means, "BLOCK_BYTES", 25 * 4 * N_ROWS * N_COLUMNS)
+    used = np.ones(48, dtype=bool)
+    assert means._blocks(header, used) == [(0, 20), (20, 40), (40, 48)]
+    used[:40] = False
+    assert means._blocks(header, used) == [(40, 48)]

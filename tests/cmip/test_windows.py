@@ -1,0 +1,87 @@
+"""Windows: whole years, consecutive or given, complete or not."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.made_archive import write_run, write_series, years
+from thor.cmip.archive import Archive
+from thor.cmip.plans import plan_runs
+from thor.cmip.windows import Window
+from thor.errors import ConfigError, IncompleteWindowError
+
+
+def plans(root, windows, **changes):
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    return plan_runs(archive, runs, replace(windows, **changes))
+
+
+def labels(root, windows, **changes):
+    return {plan.run.key: [str(window) for window in plan.windows] for plan in plans(root, windows, **changes)}
+
+
+def test_a_window_is_whole_years():
+    window = Window(1850, 1869)
+    assert (str(window), window.n_months, window.months[0], window.months[-1]) == ("1850-1869", 240, 22200, 22439)
+    assert str(Window(7, 26)) == "0007-0026"
+
+
+def test_consecutive_windows_fill_the_run_and_leave_the_rest(windows):
+    assert [str(w) for w in replace(windows, length_years=20).of_run(1850, 2014)][-1] == "1990-2009"
+    assert len(replace(windows, length_years=20).of_run(1850, 1989)) == 7
+    assert [str(w) for w in replace(windows, first_year=1852).of_run(1850, 1856)] == ["1852-1853", "1854-1855"]
+    assert windows.of_run(1850, 1850) == []
+
+
+def test_given_windows_are_those_a_run_has(root, windows):
+    write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False)
+    chosen = labels(root, windows, years=[(1852, 1853), (1856, 1857)])
+    assert chosen == {"MADE-1/historical/r1i1p1f1": ["1852-1853"], "MADE-1/ssp585/r1i1p1f1": ["1856-1857"]}
+
+
+@pytest.mark.parametrize(
+    ("years", "message"), [([(1850, 1859), (1859, 1869)], "overlap"), ([(1870, 1850)], "ends before it begins")]
+)
+def test_windows_that_cannot_be_are_refused(windows, years, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(windows, years=years)
+
+
+def test_a_window_outside_the_data_is_an_error_or_skipped(root, windows, caplog):
+    with pytest.raises(IncompleteWindowError, match="1900-1909 lies outside the data.*1850 to 1853"):
+        plans(root, windows, years=[(1850, 1851), (1900, 1909)])
+    chosen = labels(root, windows, years=[(1850, 1851), (1900, 1909)], incomplete="skip")
+    assert chosen == {"MADE-1/historical/r1i1p1f1": ["1850-1851"]}
+    assert "1900-1909 lies outside the data" in caplog.text
+
+
+def test_a_window_longer_than_the_run_is_an_error(root, windows):
+    with pytest.raises(IncompleteWindowError, match="no window of 20 years fits"):
+        plans(root, windows, length_years=20)
+
+
+def test_a_window_needs_all_its_months(root, windows, caplog):
+    for path in (root / "CMIP6").rglob("tauvo_*185201-185312.nc"):
+        path.unlink()
+    gap = [m for m in years(1852, 1853) if m not in (12 * 1852 + 2, 12 * 1852 + 3)]
+    write_series(root, "tauvo", gap, n_files=1)
+    with pytest.raises(
+        IncompleteWindowError, match="tauvo: the window 1852-1853 lacks 2 of 24 months: 1852-03, 1852-04"
+    ):
+        plans(root, windows)
+    assert labels(root, windows, incomplete="skip") == {"MADE-1/historical/r1i1p1f1": ["1850-1851"]}
+    assert "left out" in caplog.text
+
+
+def test_the_error_names_older_versions_that_may_hold_the_months(root, windows):
+    write_series(root, "zos", years(1850, 1852), n_files=1, version="v20210101")
+    with pytest.raises(IncompleteWindowError, match="Older versions lie beside the newest: v20200101"):
+        plans(root, windows, years=[(1850, 1853)])
+
+
+def test_a_run_starts_with_its_first_whole_year(tmp_path, windows):
+    write_run(tmp_path)
+    for variable_id in ("zos", "tauuo", "tauvo"):
+        write_series(tmp_path, variable_id, years(1849, 1849)[6:], n_files=1)
+    assert labels(tmp_path, windows) == {"MADE-1/historical/r1i1p1f1": ["1850-1851", "1852-1853"]}

@@ -1,0 +1,69 @@
+"""The archive as a dataset: written where it is the idealized one, read anywhere, absent where so set."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from kedro.io import DatasetError
+
+from tests.made_archive import series_dataset, write_run, years
+from thor.cmip.archive import Archive
+from thor.datasets import EsgfArchive
+from thor.fingerprint import ATTRIBUTE
+
+KEY = (
+    "CMIP6/CMIP/THOR/MADE-1/historical/r1i1p1f1/Omon/zos/gn/v1/zos_Omon_MADE-1_historical_r1i1p1f1_gn_185001-185012.nc"
+)
+
+
+def make():
+    dataset = series_dataset("zos", years(1850, 1850), np.ones((12, 9, 16), dtype="float32"), "noleap")
+    dataset["zos"].encoding = {"zlib": True, "chunksizes": (3, 9, 16), "_FillValue": np.float32(1e20)}
+    dataset.encoding = {"unlimited_dims": {"time"}}
+    return dataset
+
+
+def test_the_idealized_archive_is_written_and_read(tmp_path):
+    dataset = EsgfArchive(root="idealized", idealized=str(tmp_path / "archive"))
+    assert not dataset.exists()
+    dataset.save({KEY: ("mark", make)})
+    assert dataset.exists()
+    archive = dataset.load()
+    assert isinstance(archive, Archive)
+    assert [run.key for run in archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")] == [
+        "MADE-1/historical/r1i1p1f1"
+    ]
+    with xr.open_dataset(tmp_path / "archive" / KEY) as stored:
+        assert stored.attrs[ATTRIBUTE] == "mark"
+        assert stored["zos"].encoding["chunksizes"] == (3, 9, 16)
+        assert stored["zos"].encoding["_FillValue"] == np.float32(1e20)
+        assert stored.encoding["unlimited_dims"] == {"time"}
+
+
+def test_what_did_not_change_is_kept_and_what_is_no_longer_made_removed(tmp_path):
+    dataset = EsgfArchive(root="idealized", idealized=str(tmp_path))
+    dataset.save({KEY: ("mark", make)})
+    before = (tmp_path / KEY).stat().st_mtime_ns
+    dataset.save({KEY: ("mark", make)})
+    assert (tmp_path / KEY).stat().st_mtime_ns == before
+    other = KEY.replace("r1i1p1f1", "r2i1p1f1")
+    dataset.save({other: ("mark", make)})
+    assert not (tmp_path / KEY).exists()
+    assert (tmp_path / other).exists()
+
+
+def test_a_given_archive_is_read_and_never_written_to(tmp_path):
+    write_run(tmp_path / "given")
+    before = sorted(tmp_path.rglob("*"))
+    dataset = EsgfArchive(root=str(tmp_path / "given"), idealized=str(tmp_path / "own"))
+    assert dataset.load().source_ids() == ["MADE-1"]
+    with pytest.raises(DatasetError, match="never written to"):
+        dataset.save({KEY: ("mark", make)})
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_archive_has_no_runs(tmp_path):
+    dataset = EsgfArchive(root=None, idealized=str(tmp_path))
+    assert dataset.exists()
+    assert dataset.load().runs(source_ids="all", experiment_ids="all", variant_labels="all") == []
+    with pytest.raises(DatasetError, match="archive_root is null"):
+        dataset.save({KEY: ("mark", make)})

@@ -1,0 +1,136 @@
+"""Winds change as in CMIP6 where the climate does, and vary without trend where it does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.ocean.idealized.conftest import SEED
+from thor.errors import ConfigError
+from thor.ocean.idealized.climate_models import PATTERNS, solve_climate_model
+from thor.ocean.idealized.scenarios import branch_year, pattern_strengths, variant_labels, warming
+
+LATITUDES = np.linspace(-65, -35, 3001)
+
+
+@pytest.fixture(scope="module")
+def long(archive_settings):
+    """The tiny archive's settings over 140 years, as long as CO2 takes to quadruple."""
+    return replace(archive_settings, n_years=140, window_years=20, adjustment_years=5.0)
+
+
+def _mean_strengths(settings, model, experiment_id, years):
+    strengths = pattern_strengths(settings, model, experiment_id, "r1i1p1f1", seed=SEED)
+    return strengths[12 * years[0] : 12 * years[1]].mean(0)
+
+
+def _jet(model, strengths, latitudes):
+    """Strength [N m-2] and latitude of the strongest zonal-mean eastward stress."""
+    points = model.grid.t
+    stress = np.tensordot(strengths, model.stress.u, axes=1)
+    profile = np.interp(latitudes, points.lat[:, 0], stress.mean(1))
+    # a parabola through the strongest point and its neighbours, finer than the grid
+    rows = np.argsort(profile)[-5:]
+    return profile.max(), latitudes[rows].mean()
+
+
+@pytest.fixture(scope="module")
+def regular(archive_settings):
+    """The regular model at 2 degrees: its stress is eastward and resolves the jets."""
+    first = archive_settings.models[0]
+    return replace(first, ocean=replace(first.ocean, resolution_degrees=2.0, nonlinear_iterations=0))
+
+
+@pytest.mark.parametrize("experiment_id", ["1pctCO2", "abrupt-4xCO2"])
+def test_southern_westerlies_grow_and_move_as_in_cmip6(long, regular, experiment_id):
+    model = solve_climate_model(regular, seed=SEED)
+    control = _mean_strengths(long, regular, "piControl", (0, 140))
+    warm = _mean_strengths(long, regular, experiment_id, (120, 140))
+    (before, lat_before), (after, lat_after) = (_jet(model, s, LATITUDES) for s in (control, warm))
+    assert 1.10 < after / before < 1.20
+    assert -3 < lat_after - lat_before < -1
+    (north_before, _), (north_after, _) = (_jet(model, s, -LATITUDES) for s in (control, warm))
+    assert abs(north_after / north_before - 1) < 0.5 * (after / before - 1)
+
+
+def test_warming_grows_as_the_experiments_say(long):
+    index = {name: warming(long, name) for name in long.experiments}
+    assert np.all(index["piControl"] == 0)
+    np.testing.assert_allclose(np.diff(index["1pctCO2"]), 1 / 1680)
+    np.testing.assert_allclose(index["1pctCO2"][-1], 1, atol=1e-3)
+    np.testing.assert_allclose(index["historical"][-1], long.historical_share, rtol=2e-3)
+    assert np.all(np.diff(index["historical"]) > 0)
+    np.testing.assert_allclose(index["abrupt-4xCO2"][12 * 5], 1 - np.exp(-1), atol=5e-3)
+    assert index["abrupt-4xCO2"][-1] > 0.999
+
+
+def test_control_has_no_trend(long, model_settings):
+    strengths = pattern_strengths(long, model_settings, "piControl", "r1i1p1f1", seed=SEED)
+    years = strengths.reshape(140, 12, -1).mean(1)
+    time = np.arange(140) - 69.5
+    slope = (time[:, None] * (years - years.mean(0))).sum(0) / (time**2).sum()
+    residual = years - years.mean(0) - time[:, None] * slope
+    error = residual.std(0, ddof=2) / np.sqrt((time**2).sum())
+    vary = [PATTERNS.index(name) for name in PATTERNS if name != "mean"]
+    # three standard errors, widened by a memory of one month
+    assert np.all(np.abs(slope[vary]) < 3.3 * error[vary])
+    assert np.all(slope[PATTERNS.index("mean")] == 0)
+
+
+def test_weather_has_the_spread_and_memory_asked_for(long, model_settings):
+    calm = replace(model_settings, seasonal_amplitude=0.0)
+    strengths = pattern_strengths(long, calm, "piControl", "r1i1p1f1", seed=SEED)
+    assert np.all(strengths[:, 0] == 1)
+    expected = np.where(np.array(PATTERNS) == "southern_shift", calm.shift_variability, calm.wind_variability)[1:]
+    np.testing.assert_allclose(strengths[:, 1:].std(0), expected, rtol=0.1)
+    memory = [np.corrcoef(x[1:], x[:-1])[0, 1] for x in strengths[:, 1:].T]
+    np.testing.assert_allclose(memory, calm.persistence, atol=0.08)
+
+
+def test_northern_winds_are_strongest_in_winter_and_southern_ones_in_spring(long, model_settings):
+    strengths = pattern_strengths(long, model_settings, "piControl", "r1i1p1f1", seed=SEED)
+    cycle = strengths.reshape(140, 12, -1).mean(0)
+    assert cycle[:, PATTERNS.index("northern_westerlies")].argmax() in (11, 0, 1)
+    assert cycle[:, PATTERNS.index("southern_westerlies")].argmax() in (7, 8, 9)
+
+
+def test_variants_experiments_models_and_seeds_have_their_own_weather(archive_settings):
+    def series(model, experiment_id, variant_label, seed):
+        strengths = pattern_strengths(archive_settings, model, experiment_id, variant_label, seed=seed)
+        return strengths[:, PATTERNS.index("north_pacific")]
+
+    one, other, _ = archive_settings.models
+    runs = [
+        series(one, "historical", "r1i1p1f1", SEED),
+        series(one, "historical", "r2i1p1f1", SEED),
+        series(one, "piControl", "r1i1p1f1", SEED),
+        series(other, "historical", "r1i1p1f1", SEED),
+        series(one, "historical", "r1i1p1f1", SEED + 1),
+    ]
+    for k, run in enumerate(runs):
+        for another in runs[:k]:
+            assert np.std(run - another) > 0.1
+    np.testing.assert_array_equal(runs[0], series(one, "historical", "r1i1p1f1", SEED))
+
+
+def test_variants_branch_off_inside_the_control(archive_settings):
+    assert variant_labels("historical") == ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1")
+    assert [branch_year(archive_settings, "historical", label) for label in variant_labels("historical")] == [0, 2, 4]
+    assert branch_year(archive_settings, "1pctCO2", "r1i1p1f1") == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"experiments": ("piControl", "abrupt4xCO2")}, "Did you mean 'abrupt-4xCO2'"),
+        ({"experiments": ("historical",)}, "must hold 'piControl'"),
+        ({"experiments": ("piControl", "piControl")}, "none twice"),
+        ({"models": ()}, "at least one source_id"),
+        ({"window_years": 9}, "must not exceed 'n_years', 8. Got 9"),
+        ({"steric_experiment": "4xCO2"}, "no experiment of ArchiveSettings"),
+        ({"n_years": 0}, r"'n_years' .* range \[1, 1000\]"),
+    ],
+)
+def test_archive_that_cannot_be_made_is_refused(archive_settings, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(archive_settings, **changes)

@@ -1,0 +1,289 @@
+"""The curl of the stress under every convention: analytic stress on real grids, and a climate model's own stress."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.ocean.test_native_grids import (
+    curvilinear,
+    native_grid,
+    open_esgf,
+    read_native,
+    rms,
+    solid_body_rotation,
+    with_all_neighbours,
+)
+from tests.ocean.test_operators import spherical_harmonic
+from thor.errors import GridError
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.grid import Grid, regular_grid
+from thor.ocean.operators import curl
+from thor.ocean.sphere import local_basis, normalised
+from thor.ocean.stress import CONVENTIONS, detect_convention, stress_curl, stress_eastward_northward
+
+STAGGERED = ("grid_axes_c_grid", "grid_axes_corners")
+X_STRESS = {"tauuo": "surface_downward_x_stress", "tauvo": "surface_downward_y_stress"}
+TRUE_STRESS = {"tauuo": "surface_downward_eastward_stress", "tauvo": "surface_downward_northward_stress"}
+
+
+def positions(points):
+    return np.rad2deg(np.arcsin(np.clip(points[2], -1, 1))), np.rad2deg(np.arctan2(points[1], points[0]))
+
+
+def rotation(points):
+    """Solid-body rotation as a vector in space, and so without regard to any axes."""
+    lat, lon = positions(points)
+    east, north = local_basis(lat, lon)
+    eastward, northward, _ = solid_body_rotation(Grid(lat, lon, lat, None, ("y", "x")))
+    return eastward * east + northward * north
+
+
+def harmonic_gradient(points):
+    lat, lon = positions(points)
+    east, north = local_basis(lat, lon)
+    _, eastward, northward = spherical_harmonic(Grid(lat, lon, lat, None, ("y", "x")), 12, 5)
+    return eastward * east + northward * north
+
+
+def sampled(grid, vector, convention, *, east=1, north=1):
+    """The stress a model of this convention would publish, its points `east`, `north` half cells along i, j of T.
+
+    Axes are taken from the differences of T points.
+    """
+    centres, dims = grid.centres, grid.dims
+    dataset = xr.Dataset(coords={"lat": (dims, grid.lat), "lon": (dims, grid.lon)})
+    beside, above, across = (grid.neighbour(centres, step) for step in ((0, east), (north, 0), (north, east)))
+    if convention == "grid_axes_c_grid":
+        points = {"u": normalised(centres + beside), "v": normalised(centres + above)}
+        axes = {"u": east * (beside - centres), "v": north * (above - centres)}
+    elif convention == "grid_axes_corners":
+        points = dict.fromkeys("uv", normalised(centres + beside + above + across))
+        axes = {"u": east * (beside - centres + across - above), "v": north * (above - centres + across - beside)}
+    else:
+        points = dict.fromkeys("uv", centres)
+        axes = {
+            "u": grid.neighbour(centres, (0, 1)) - grid.neighbour(centres, (0, -1)),
+            "v": grid.neighbour(centres, (1, 0)) - grid.neighbour(centres, (-1, 0)),
+        }
+    axes = {name: normalised(axis) for name, axis in axes.items()}
+    if convention == "true_east_north":
+        axes = dict(zip("uv", local_basis(grid.lat, grid.lon), strict=True))
+    for name, place in points.items():
+        dataset[f"tau{name}o"] = (dims, (vector(place) * axes[name]).sum(axis=0))
+        if convention in STAGGERED:
+            lat, lon = positions(place)
+            dataset = dataset.assign_coords({f"lat_{name}": (dims, lat), f"lon_{name}": (dims, lon)})
+    return dataset.assign_attrs(stress_convention=convention)
+
+
+def named(dataset, names):
+    return dataset.assign({name: dataset[name].assign_attrs(standard_name=text) for name, text in names.items()})
+
+
+ARRANGEMENTS = [
+    ("true_east_north", 1, 1),
+    ("grid_axes_t_points", 1, 1),
+    ("grid_axes_c_grid", 1, 1),
+    ("grid_axes_c_grid", -1, -1),
+    ("grid_axes_corners", 1, 1),
+    ("grid_axes_corners", -1, -1),
+]
+
+
+@pytest.fixture(scope="module", params=["CESM2", "IPSL-CM6A-LR"])
+def native(request, data_mirror):
+    grid, ocean = native_grid(data_mirror, request.param)
+    cells = with_all_neighbours(ocean, grid)
+    if request.param == "IPSL-CM6A-LR":
+        cells[-2:] = False  # corners south-west of T points are not stored beyond the fold
+    return grid, cells
+
+
+@pytest.mark.parametrize(("convention", "east", "north"), ARRANGEMENTS)
+def test_curl_of_solid_body_rotation(native, convention, east, north):
+    grid, cells = native
+    stress = sampled(grid, rotation, convention, east=east, north=north)
+    error = np.abs(stress_curl(stress, grid) - solid_body_rotation(grid)[2])[cells] / 2e-6
+    assert error.max() < 3e-3 and rms(error) < 2e-4
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_curl_of_a_gradient_vanishes(native, convention):
+    grid, cells = native
+    stress = sampled(grid, harmonic_gradient, convention)
+    scale = rms(np.hypot(*spherical_harmonic(grid, 12, 5)[1:])[cells])
+    vorticity = np.abs(stress_curl(stress, grid) * np.sqrt(grid.area))[cells] / scale
+    assert vorticity.max() < 1e-3  # largest on T points of the coarse tropical rows of IPSL: 6e-4
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_true_components_at_t_points(native, convention):
+    grid, cells = native
+    stress = sampled(grid, rotation, convention)
+    for got, expected in zip(stress_eastward_northward(stress, grid), solid_body_rotation(grid), strict=False):
+        assert np.abs(got - expected)[cells].max() < 3e-3 * 1e-6 * EARTH_RADIUS
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("change", ["a turn of longitude", "rolled along i", "rows from the north"])
+def test_the_way_a_grid_is_stored_does_not_matter(data_mirror, convention, change):
+    lat, lon, _ = read_native(data_mirror, "CESM2")
+    grid = Grid.from_dataset(curvilinear(lat, lon))
+    stress = sampled(grid, rotation, convention)
+    stored = {
+        "a turn of longitude": lambda d: d.assign_coords(lon=d["lon"] + 360),
+        "rolled along i": lambda d: d.roll(x=77, roll_coords=True),
+        "rows from the north": lambda d: d.isel(y=slice(None, None, -1)),
+    }[change](stress)
+    got = stress_curl(stored, Grid.from_dataset(stored))
+    turned = {"rolled along i": lambda a: np.roll(a, 77, axis=1), "rows from the north": lambda a: a[::-1]}
+    expected = turned.get(change, lambda a: a)(stress_curl(stress, grid))
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-15)
+
+
+def test_true_components_on_t_points_are_the_operators_own_case():
+    grid = Grid.from_dataset(regular_grid(5.0))
+    stress = sampled(grid, rotation, "true_east_north")
+    expected = curl(stress["tauuo"].values, stress["tauvo"].values, grid)
+    np.testing.assert_array_equal(stress_curl(stress, grid), expected)
+    np.testing.assert_array_equal(stress_curl(stress.drop_attrs(), grid), expected)
+
+
+def test_true_components_on_the_points_of_a_c_grid(native):
+    grid, cells = native
+    c_grid = sampled(grid, rotation, "grid_axes_c_grid")
+    for name in "uv":
+        lat, lon = c_grid[f"lat_{name}"].values, c_grid[f"lon_{name}"].values
+        eastward, northward, _ = solid_body_rotation(Grid(lat, lon, lat, None, ("y", "x")))
+        c_grid[f"tau{name}o"] = (grid.dims, eastward if name == "u" else northward)
+    stress = c_grid.assign_attrs(stress_convention="true_east_north")
+    error = np.abs(stress_curl(stress, grid) - solid_body_rotation(grid)[2]) / 2e-6
+    assert rms(error[cells]) < 1.6e-3
+    # Around the North Pole, east at one point is another direction than at the next.
+    assert error[cells & (grid.lat < 88)].max() < 0.011
+
+
+def test_coasts_take_whole_circulations_only(native):
+    grid, _ = native
+    stress = sampled(grid, rotation, "grid_axes_c_grid")
+    land = np.zeros(grid.shape, bool)
+    land[150:153, 200:203] = True
+    dry_u = land | (grid.neighbour(land.astype(float), (0, 1)) == 1)
+    dry_v = land | (grid.neighbour(land.astype(float), (1, 0)) == 1)
+    stress["tauuo"], stress["tauvo"] = stress["tauuo"].where(~dry_u), stress["tauvo"].where(~dry_v)
+    got, expected = stress_curl(stress, grid), solid_body_rotation(grid)[2]
+    assert np.isnan(got[land]).all()
+    coast = np.zeros(grid.shape, bool)
+    coast[149:154, 199:204] = True
+    coast &= ~land
+    assert np.isfinite(got[coast]).all()
+    # Half a circulation would be off by the size of the stress over that of a cell, 50 times the curl.
+    assert np.abs(got - expected)[coast].max() < 0.02 * 2e-6
+
+
+@pytest.mark.parametrize(
+    ("convention", "names", "expected"),
+    [
+        ("grid_axes_c_grid", X_STRESS, "grid_axes_c_grid"),
+        ("grid_axes_c_grid", {}, "grid_axes_c_grid"),
+        ("grid_axes_c_grid", TRUE_STRESS, "true_east_north"),
+        ("grid_axes_corners", X_STRESS, "grid_axes_corners"),
+        ("grid_axes_t_points", X_STRESS, "grid_axes_t_points"),
+        ("grid_axes_t_points", {}, "true_east_north"),
+        ("grid_axes_t_points", TRUE_STRESS, "true_east_north"),
+    ],
+)
+@pytest.mark.parametrize(("east", "north"), [(1, 1), (-1, 1), (1, -1)])
+def test_detected_conventions(data_mirror, convention, names, expected, east, north):
+    grid, _ = native_grid(data_mirror, "CESM2")
+    stress = named(sampled(grid, rotation, convention, east=east, north=north), names)
+    assert detect_convention(stress, grid=grid) == expected
+
+
+def test_words_count_where_names_are_silent():
+    grid = Grid.from_dataset(regular_grid(5.0))
+    stress = sampled(grid, rotation, "grid_axes_c_grid")
+    stress["tauuo"].attrs["comment"] = "true eastward component"
+    assert detect_convention(stress) == "true_east_north"
+    stress["tauvo"].attrs["comment"] = "component along the y-axis of the native grid"
+    with pytest.raises(GridError, match="contradict each other"):
+        detect_convention(stress)
+
+
+def test_what_is_declared_must_fit():
+    grid = Grid.from_dataset(regular_grid(5.0))
+    on_t = sampled(grid, rotation, "grid_axes_t_points")
+    assert detect_convention(on_t, declared="grid_axes_t_points") == "grid_axes_t_points"
+    with pytest.raises(GridError, match=r"declared as 'grid_axes_c_grid'.*grid_axes_t_points"):
+        detect_convention(on_t, declared="grid_axes_c_grid")
+    with pytest.raises(GridError, match="Did you mean 'grid_axes_c_grid'"):
+        stress_curl(on_t.assign_attrs(stress_convention="grid_axis_c_grid"), grid)
+
+
+def test_points_that_fit_no_arrangement():
+    grid = Grid.from_dataset(regular_grid(5.0))
+    stress = named(sampled(grid, rotation, "grid_axes_c_grid"), X_STRESS)
+    swapped = stress.rename(lat_u="lat_v", lon_u="lon_v", lat_v="lat_u", lon_v="lon_u")
+    with pytest.raises(GridError, match="expected a C grid"):
+        detect_convention(swapped)
+    elsewhere = stress.assign_coords(lon_u=stress["lon_u"] + 20)
+    with pytest.raises(GridError, match="of another grid"):
+        detect_convention(elsewhere)
+    with pytest.raises(GridError, match="only lat_u is there"):
+        detect_convention(stress.drop_vars("lon_u"))
+    with pytest.raises(GridError, match="take one time step"):
+        stress_curl(stress.assign(tauuo=stress["tauuo"].expand_dims(time=2)), grid)
+    with pytest.raises(GridError, match="needs 'tauvo'"):
+        stress_curl(stress.drop_vars("tauvo"), grid)
+
+
+@pytest.fixture(scope="module")
+def mpi(data_mirror):
+    """Real stress of MPI-ESM1-2-LR, January 1850, with its grid and the mask of its sister's T points."""
+    lat, lon, ocean = read_native(data_mirror, "MPI-ESM1-2-LR")
+    stress = curvilinear(lat, lon)
+    for point in "uv":
+        with open_esgf(data_mirror, f"tau{point}o_Omon_MPI-ESM1-2-LR_*.nc") as file:
+            stress[f"tau{point}o"] = (("y", "x"), file[f"tau{point}o"].values[0], file[f"tau{point}o"].attrs)
+            stress = stress.assign_coords(
+                {f"lat_{point}": (("y", "x"), file["latitude"].values)}
+                | {f"lon_{point}": (("y", "x"), file["longitude"].values)}
+            )
+    stress.attrs["stress_convention"] = detect_convention(stress)
+    return stress, Grid.from_dataset(stress), ocean
+
+
+def test_real_stress_is_found_on_a_c_grid(mpi):
+    stress, grid, ocean = mpi
+    assert stress.attrs["stress_convention"] == "grid_axes_c_grid"
+    finite = np.isfinite(stress_curl(stress, grid))
+    assert finite[with_all_neighbours(ocean, grid)].all() and not finite[~ocean].any()
+    assert (ocean & ~finite).sum() < 0.01 * ocean.sum()
+
+
+def test_real_curl_agrees_with_one_from_turned_components(mpi):
+    stress, grid, _ = mpi
+    direct = stress_curl(stress, grid)
+    turned = curl(*stress_eastward_northward(stress, grid), grid)
+    both = np.isfinite(direct) & np.isfinite(turned) & ~grid.duplicate & (np.abs(grid.lat) < 60)
+    # The way by T points smooths: it is another number, not a better one.
+    assert np.corrcoef(direct[both], turned[both])[0, 1] > 0.997
+    assert np.std(turned[both]) == pytest.approx(np.std(direct[both]), rel=0.02)
+
+
+def test_real_winds_and_gyres(mpi):
+    """January over the Pacific: trades, westerlies, and curls that drive the gyres the way they turn."""
+    stress, grid, _ = mpi
+    vorticity = stress_curl(stress, grid)
+    eastward, northward = stress_eastward_northward(stress, grid)
+
+    def mean(values, south, north):
+        cells = (grid.lat > south) & (grid.lat < north) & (grid.lon > 140) & (grid.lon < 230)
+        cells &= np.isfinite(values) & ~grid.duplicate
+        return np.average(values[cells], weights=grid.area[cells])
+
+    assert mean(eastward, 10, 20) < -0.08 and mean(northward, 10, 20) < -0.02  # north-east trades
+    assert mean(eastward, -60, -45) > 0.08  # the roaring forties and fifties
+    subtropical, subpolar = mean(vorticity, 20, 35), mean(vorticity, 50, 60)
+    assert -1.2e-7 < subtropical < -0.7e-7 and 0.9e-7 < subpolar < 1.5e-7
+    assert mean(vorticity, -40, -25) > 0.7e-7 and mean(vorticity, -60, -45) < -0.4e-7

@@ -1,0 +1,38 @@
+"""The nodes that make the archive and its truth: lazy, and of one set of runs."""
+
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from thor.ocean.idealized.climate_models import solve_climate_model
+from thor.parameters import IdealizedOcean
+from thor.pipelines.idealized_ocean.nodes import make_archive, make_true_budgets
+from thor.settings import CONFIG_LOADER_ARGS
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+@pytest.fixture(params=["base", "test"])
+def parameters(request):
+    loader = OmegaConfigLoader(str(CONF), env=request.param, **CONFIG_LOADER_ARGS)
+    return IdealizedOcean.model_validate(loader["parameters"]["idealized_ocean"])
+
+
+def test_nothing_is_solved_before_it_is_saved(parameters):
+    before = solve_climate_model.cache_info()
+    files, budgets = make_archive(parameters), make_true_budgets(parameters)
+    assert solve_climate_model.cache_info() == before
+    assert {tuple(key.split("/")[3:6]) for key in files} == {tuple(key.split("/")) for key in budgets}
+
+
+def test_models_differ_in_what_the_perfect_model_test_needs(parameters):
+    models, training = parameters.archive.models, parameters.training_ocean
+    for name in ("grid", "stress_points", "calendar", "control_start_year", "zos_datum", "seed_offset"):
+        assert len({getattr(model, name) for model in models}) == 3, name
+    assert len({model.ocean.resolution_degrees for model in models}) == 3
+    assert any(model.ocean.decay_depth != training.decay_depth for model in models)
+    assert any(model.ocean.linear_friction != training.linear_friction for model in models)
+    assert any(model.zero_depth_on_land for model in models)
+    assert parameters.archive.steric_experiment in parameters.archive.experiments
+    assert parameters.archive.n_years % parameters.archive.window_years == 0
