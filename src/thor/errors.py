@@ -28,6 +28,10 @@ class IncompleteWindowError(DataError):
     """A climatological window without all of its months."""
 
 
+class NetworkError(ThorError):
+    """A network that cannot be trained, read or applied to what it is given."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest of `choices`, or else the list of valid ones."""
     choices = sorted(choices)

@@ -23,7 +23,7 @@ def make():
 
 
 def test_the_idealized_archive_is_written_and_read(tmp_path):
-    dataset = EsgfArchive(root="idealized", idealized=str(tmp_path / "archive"))
+    dataset = EsgfArchive(path=str(tmp_path / "archive"), root="idealized")
     assert not dataset.exists()
     dataset.save({KEY: ("mark", make)})
     assert dataset.exists()
@@ -40,7 +40,7 @@ def test_the_idealized_archive_is_written_and_read(tmp_path):
 
 
 def test_what_did_not_change_is_kept_and_what_is_no_longer_made_removed(tmp_path):
-    dataset = EsgfArchive(root="idealized", idealized=str(tmp_path))
+    dataset = EsgfArchive(path=str(tmp_path), root="idealized")
     dataset.save({KEY: ("mark", make)})
     before = (tmp_path / KEY).stat().st_mtime_ns
     dataset.save({KEY: ("mark", make)})
@@ -54,7 +54,7 @@ def test_what_did_not_change_is_kept_and_what_is_no_longer_made_removed(tmp_path
 def test_a_given_archive_is_read_and_never_written_to(tmp_path):
     write_run(tmp_path / "given")
     before = sorted(tmp_path.rglob("*"))
-    dataset = EsgfArchive(root=str(tmp_path / "given"), idealized=str(tmp_path / "own"))
+    dataset = EsgfArchive(path=str(tmp_path / "own"), root=str(tmp_path / "given"))
     assert dataset.load().source_ids() == ["MADE-1"]
     with pytest.raises(DatasetError, match="never written to"):
         dataset.save({KEY: ("mark", make)})
@@ -62,7 +62,7 @@ def test_a_given_archive_is_read_and_never_written_to(tmp_path):
 
 
 def test_no_archive_has_no_runs(tmp_path):
-    dataset = EsgfArchive(root=None, idealized=str(tmp_path))
+    dataset = EsgfArchive(path=str(tmp_path), root=None)
     assert dataset.exists()
     assert dataset.load().runs(source_ids="all", experiment_ids="all", variant_labels="all") == []
     with pytest.raises(DatasetError, match="archive_root is null"):

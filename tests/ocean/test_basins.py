@@ -28,7 +28,7 @@ PLACES = {
 def test_known_places(name):
     lat, lon = (np.array(values, dtype=float)[None, :] for values in zip(*PLACES[name], strict=True))
     for turn in (0, 360):
-        grid = Grid(lat, lon + turn, np.ones(lat.shape), False, (False, False), ("y", "x"))
+        grid = Grid(lat, lon + turn, np.ones(lat.shape), None, ("y", "x"))
         codes = basin_codes(grid, ocean=np.ones(lat.shape, dtype=bool))
         assert [basin_names()[int(code)] for code in codes.values.ravel()] == [name] * lat.size
 

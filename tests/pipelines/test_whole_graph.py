@@ -46,6 +46,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
     figures = sorted(path.name for path in files(root) if path.suffix == ".png")
     assert figures == [
         "data_engineering_features.png",
+        "data_engineering_scenarios.png",
         "idealized_ocean_state.png",
         "regime_clustering_balances.png",
         "regime_clustering_regimes.png",

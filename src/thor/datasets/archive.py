@@ -23,16 +23,16 @@ class EsgfArchive(FieldCollection):
 
     Parameters
     ----------
-    root : str or None
-        Folder of the archive; ``idealized``: the one THOR makes itself; null: no archive, which has no runs.
-    idealized : str
+    path : str
         Folder of the idealized archive.
+    root : str or None
+        Folder of the archive that is read; ``idealized``: that at `path`; null: none, which has no runs.
     metadata : dict, optional
         For kedro-viz.
     """
 
-    def __init__(self, *, root: str | None, idealized: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(path=idealized, metadata=metadata)
+    def __init__(self, *, path: str, root: str | None, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(path=path, metadata=metadata)
         self._root = self._path if root == IDEALIZED else Path(root) if root is not None else None
 
     def load(self) -> Archive:  # type: ignore[override]
