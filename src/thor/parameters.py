@@ -65,7 +65,7 @@ class DataEngineering(Parameters):
     windows: WindowSettings = Field(description="Which climatological windows are taken of each run.")
     masked_basins: list[str] = Field(description="Enclosed seas of climate models taken as land, by basin name.")
     quirks: dict[str, Quirks] = Field(
-        description="What single models do differently, by source_id: rows as in thor/cmip/quirks.yml, which they replace."
+        description="What single models do differently: rows as in thor/cmip/quirks.yml, which they replace."
     )
 
 

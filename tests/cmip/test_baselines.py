@@ -2,9 +2,11 @@
 
 import cftime
 import pytest
+import xarray as xr
 
 from tests.made_archive import write_run
 from thor.cmip.archive import Archive
+from thor.cmip.baselines import before_and_after
 from thor.cmip.plans import plan_runs
 from thor.cmip.quirks import Quirks
 from thor.errors import DataError
@@ -72,3 +74,27 @@ def test_a_branch_without_time_is_an_error_that_the_quirk_table_mends(tmp_path, 
         plans(tmp_path, windows)
     found = plans(tmp_path, windows, quirks={"MADE-1": Quirks(branch_years={"1pctCO2": 2})})
     assert [str(baseline) for baseline in found["1pctCO2"].baselines.values()] == ["0002-0003", "0004-0005"]
+
+
+def run(experiment_id, windows, baselines, **attrs):
+    dataset = xr.Dataset({"zos": ("window", [float(label[:4]) for label in windows])})
+    dataset = dataset.assign_coords(window=windows, baseline_window=("window", baselines))
+    return lambda: dataset.assign_attrs(experiment_id=experiment_id, **attrs)
+
+
+def test_the_last_window_of_the_last_scenario_is_set_against_its_baseline():
+    collection = {
+        "A/abrupt-4xCO2/r1": run(
+            "abrupt-4xCO2", ["1850-1869", "1870-1889"], ["0011-0030", ""], parent="A/piControl/r1"
+        ),
+        "A/historical/r1": run("historical", ["1850-1869"], ["0001-0020"], parent="A/piControl/r1"),
+        "A/piControl/r1": run("piControl", ["0001-0020", "0011-0030"], ["", ""]),
+        "B/historical/r1": run("historical", ["1850-1869", "1870-1889"], ["", ""]),
+    }
+    found = before_and_after(collection)
+    assert list(found) == [
+        "A: piControl 0011-0030 to abrupt-4xCO2 1850-1869",
+        "B: historical 1850-1869 to historical 1870-1889",
+    ]
+    before, after = found["A: piControl 0011-0030 to abrupt-4xCO2 1850-1869"]
+    assert (float(before["zos"]), float(after["zos"])) == (11, 1850)

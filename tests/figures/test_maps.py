@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.figures.maps import feature_maps, field_maps, regime_map, units_text
+from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, units_text
 from thor.ocean.features import features
 from thor.ocean.harmonise import harmonise
 from thor.variables import FEATURES, variable
@@ -92,3 +92,41 @@ def test_the_same_figure_gives_the_same_bytes(ocean):
 )
 def test_units_are_written_with_raised_exponents(units, exponent, text):
     assert units_text(units, exponent) == text
+
+
+def test_a_native_grid_is_drawn_as_its_cells(ocean):
+    """The same field on 2-D coordinates without position on land: sea and land are where they were."""
+    wet = np.isfinite(ocean.deptho.values)
+    lat, lon = np.meshgrid(ocean.lat, ocean.lon, indexing="ij")
+    native = xr.Dataset(
+        {"zos": (("y", "x"), ocean.zos.values, ocean.zos.attrs)},
+        coords={name: (("y", "x"), np.where(wet, field, np.nan)) for name, field in (("lat", lat), ("lon", lon))},
+    )
+    (mesh,) = meshes(field_maps(native, ["zos"]))
+    drawn = mesh.get_array()
+    rows, columns = drawn.shape
+    row = np.clip(((ocean.lat.values + 90) / 180 * rows).astype(int), 0, rows - 1)
+    column = (ocean.lon.values / 360 * columns).astype(int)
+    at_centres = drawn[np.ix_(row, column)]
+    np.testing.assert_allclose(at_centres[wet], ocean.zos.values[wet])
+    assert np.ma.getmaskarray(drawn).mean() == pytest.approx((~wet).mean(), abs=0.02)
+
+
+def test_changes_are_later_minus_earlier(ocean):
+    before = features(
+        ocean,
+        stress_curl="surface",
+        metric="spherical",
+        reference_density=1029.0,
+        extended=False,
+        neighbourhood_radii_km=[],
+    )
+    after = before.assign(zos=before["zos"] + 0.1)
+    state, change, curl = meshes(change_maps({"MADE-1: one to two": (before, after)}))
+    np.testing.assert_allclose(change.get_array().compressed(), 0.1)
+    np.testing.assert_allclose(curl.get_array().compressed(), 0, atol=1e-20)
+    assert np.ptp(state.get_array().compressed()) > 1
+
+
+def test_no_climate_model_is_said():
+    assert "archive_root is null" in change_maps({}).texts[0].get_text()

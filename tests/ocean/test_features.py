@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from thor.errors import DataError
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.features import feature_names, features
+from thor.ocean.features import feature_names, features, window_features
 from thor.ocean.harmonise import harmonise
 from thor.variables import FEATURES, variable
 
@@ -108,3 +109,24 @@ def test_surface_stress_curl_on_ecco_agrees_with_the_released_one(ecco_ocean):
     surface, released = got.wind_stress_curl.values[used], ecco_ocean.wind_stress_curl.values[used]
     assert np.corrcoef(surface, released)[0, 1] > 0.95
     assert np.polyfit(surface, released, 1)[0] == pytest.approx(1, abs=0.05)
+
+
+def test_features_of_windows_are_those_of_each_window(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    later = ocean.assign({name: 1.2 * ocean[name] for name in ("zos", "tauuo", "tauvo")})
+    fields = ["zos", "tauuo", "tauvo", "deptho", "areacello", "sftof"]
+    windows = xr.concat([ocean[fields], later[fields]], "window", data_vars=["zos", "tauuo", "tauvo"])
+    windows = windows.assign_coords(window=["1850-1869", "1870-1889"], months=("window", [240, 240]))
+    options = {"reference_density": 1029.0, "extended": True, "neighbourhood_radii_km": [800]}
+    got = window_features(windows.assign_attrs(source_id="MADE-1"), **options)
+    for k, each in enumerate((ocean, later)):
+        expected = features(each, **PLAIN | options)
+        assert set(feature_names(got)) == set(feature_names(expected))
+        for name in feature_names(expected):
+            field = got[name].isel(window=k) if "window" in got[name].dims else got[name]
+            np.testing.assert_allclose(field.values, expected[name].values, rtol=1e-9, err_msg=name)
+    assert got["deptho_gradient_eastward"].dims == ("lat", "lon")
+    assert got["deptho_mean_800km"].dims == ("lat", "lon")
+    assert got["zos_mean_800km"].dims == ("window", "lat", "lon")
+    assert list(got["months"].values) == [240, 240]
+    assert got.attrs["source_id"] == "MADE-1"

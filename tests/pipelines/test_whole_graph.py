@@ -75,6 +75,46 @@ def test_budget_features_and_regimes_agree(run):
     assert pair[0, 1] > 0.95
 
 
+@pytest.mark.parametrize(
+    ("model", "convention", "correlation"),
+    [
+        ("IDEAL-REG", "true_east_north", 0.99),
+        ("IDEAL-POLE", "grid_axes_c_grid", 0.99),
+        ("IDEAL-LAND", "grid_axes_corners", 0.98),
+    ],
+)
+def test_climate_models_come_through_the_archive_as_they_went_in(run, model, convention, correlation):
+    """The curl read from published stress on any points is that which drove the ocean, in every window and run."""
+    root, _ = run
+    files = sorted((root / "04_feature" / "scenario_features" / model).rglob("*.nc"))
+    assert len(files) == 5
+    for file in files:
+        features = xr.open_dataset(file)
+        truth = xr.open_dataset(
+            root / "01_raw" / "true_budgets" / file.relative_to(root / "04_feature/scenario_features")
+        )
+        assert features.attrs["stress_convention"] == convention
+        assert set(truth["window"].values) <= set(features["window"].values)
+        read = features["wind_stress_curl"].sel(window=truth["window"]).values
+        true = truth["wind_stress_curl"].values
+        both = np.isfinite(read) & np.isfinite(true) & (truth["analysis_mask"].values == 1)
+        assert both.sum() > 0.99 * truth.sizes["window"] * truth["analysis_mask"].values.sum()
+        assert np.corrcoef(read[both], true[both])[0, 1] > correlation
+
+
+def test_scenarios_know_their_baseline(run):
+    root, _ = run
+    climatologies = root / "02_intermediate" / "climatologies" / "IDEAL-POLE"
+    scenario = xr.open_dataset(climatologies / "abrupt-4xCO2" / "r1i1p1f1.nc")
+    control = xr.open_dataset(climatologies / "piControl" / "r1i1p1f1.nc")
+    assert scenario.attrs["parent"] == "IDEAL-POLE/piControl/r1i1p1f1"
+    assert (scenario["baseline_window"].values != "").all()
+    assert set(scenario["baseline_window"].values) <= set(control["window"].values)
+    # two years of 360 days each, all months
+    assert set(scenario["months"].values) == {24}
+    assert abs(float(scenario["removed_mean"].mean()) - float(control["removed_mean"].mean())) < 0.1
+
+
 def test_metrics_hold_what_they_must(run):
     root, _ = run
     metrics = json.loads((root / "08_reporting" / "clustering_metrics.json").read_text())

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from thor.checkpoint import Checkpoint
 from thor.cmip.homogenise import read_field, read_positions, same_positions
@@ -198,9 +197,9 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Give sea level and depth one mask: cells with a position, sea, depth, and a sea level in every window."""
-    place = np.isfinite(ocean["lat"]) & np.isfinite(ocean["lon"])
+    place = ocean["lat"].notnull() & ocean["lon"].notnull()
     sea = (ocean["sftof"] > 0) & (ocean["deptho"] > 0) & place
-    known = np.isfinite(ocean["zos"])
+    known = ocean["zos"].notnull()
     partly = int((known.any("window") & ~known.all("window") & sea).sum())
     if partly:
         log.warning("%s: %d cells have a sea level in some windows only and are left out", context.plan.run.key, partly)
@@ -218,8 +217,8 @@ def mask_basins(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     if not names:
         return ocean
     basin = basin_codes(context.grid, ocean=ocean["deptho"].notnull().values)
-    enclosed = reduce(np.logical_or, [in_basin(basin, name) for name in names])
-    return _masked(ocean, ~enclosed)
+    enclosed = np.logical_or.reduce([in_basin(basin, name).values for name in names])
+    return _masked(ocean, ~xr.DataArray(enclosed, dims=basin.dims))
 
 
 def restore_ice_depression(ocean: xr.Dataset, context: Context) -> xr.Dataset:
@@ -289,7 +288,7 @@ def rows_and_columns_ascending(ocean: xr.Dataset, context: Context) -> xr.Datase
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
-def _masked(ocean: xr.Dataset, keep: xr.DataArray | NDArray[np.bool_]) -> xr.Dataset:
+def _masked(ocean: xr.Dataset, keep: xr.DataArray) -> xr.Dataset:
     fields = {name: ocean[name].where(keep) for name in ("zos", "deptho")}
     return ocean.assign(fields | {"sftof": ocean["sftof"].where(keep, 0.0).fillna(0.0)})
 

@@ -102,7 +102,7 @@ def common_names(dataset: xr.Dataset, where: str) -> xr.Dataset:
 
 def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Take latitudes and longitudes that cannot be any as missing: fill values that are not declared."""
-    wrong = (np.abs(dataset["lat"]) > 90.01) | (np.abs(dataset["lon"]) > 1080)
+    wrong = (abs(dataset["lat"]) > 90.01) | (abs(dataset["lon"]) > 1080)
     if dataset["lat"].ndim == 2 and bool(wrong.any()):
         worst = float(np.abs(dataset["lat"]).max())
         _warn_once(where, f"{int(wrong.sum())} cells have no position but the undeclared fill value {worst:.4g}")
@@ -113,7 +113,7 @@ def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
     if dataset["lat"].ndim == 1:
         return dataset
     if "lat_bnds" in dataset:
-        bad = (np.abs(dataset["lat_bnds"]) > 90.01) | (np.abs(dataset["lon_bnds"]) > 1080)
+        bad = (abs(dataset["lat_bnds"]) > 90.01) | (abs(dataset["lon_bnds"]) > 1080)
         bad = bad.any("vertex")
         dataset = dataset.assign_coords({name: dataset[name].where(~bad) for name in ("lat_bnds", "lon_bnds")})
     return _without_position(dataset, wrong)

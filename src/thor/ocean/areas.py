@@ -1,10 +1,12 @@
 """Cell areas on any grid: from bounds, else from centres, and their comparison with published ones."""
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
@@ -105,10 +107,10 @@ def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) ->
     area = area_from_centres(centres, topology)
     if "lat_bnds" in dataset.variables and "lon_bnds" in dataset.variables:
         from_vertices = area_from_vertices(dataset["lat_bnds"].values, dataset["lon_bnds"].values, centres)
-        both = np.isfinite(area) & np.isfinite(from_vertices)
+        both = np.isfinite(area) & np.isfinite(from_vertices) & _has_all_neighbours(centres, topology)
         odd = np.mean(np.abs(from_vertices[both] / area[both] - 1) > ODD_BOUNDS) if both.any() else 1.0
         if odd > MAX_ODD_BOUNDS:
-            log.warning("Cell areas are taken from the centres: bounds contradict them in %.0f %% of cells.", 100 * odd)
+            _warn_once(f"Cell areas are taken from the centres: bounds contradict them in {odd:.0%} of cells.")
         else:
             area = np.where(np.isfinite(from_vertices), from_vertices, area)
     if "areacello" in dataset:
@@ -156,6 +158,19 @@ def area_from_centres(centres: Array, topology: Topology) -> Array:
     corners = [_corner(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
     area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(np.stack(corners, axis=-1)))
     return np.where(area > 0, area, np.nan)
+
+
+def _has_all_neighbours(centres: Array, topology: Topology) -> NDArray[np.bool_]:
+    """Return the cells whose corners lie amid stored centres; around a pole of the grid centres say too little."""
+    steps = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
+    complete = np.logical_and.reduce([np.isfinite(_stored(centres, topology, step)).all(axis=0) for step in steps])
+    complete[[0, -1]] = False
+    return complete
+
+
+@cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
 
 
 def _corner(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:

@@ -73,7 +73,7 @@ def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEng
     from thor.fingerprint import fingerprint
     from thor.ocean.features import window_features
 
-    options = {
+    options: dict[str, Any] = {
         "reference_density": parameters.reference_density,
         "extended": parameters.extended_features,
         "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
