@@ -12,7 +12,6 @@ above what it had after its imports.
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -105,12 +104,18 @@ def measured(
 def _report(
     method: Callable[[list[Path], list[Window]], None], files: list[Path], windows: list[Window], sender
 ) -> None:  # type: ignore[no-untyped-def]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak()
     start = time.perf_counter()
     method(files, windows)
     spent = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sender.send((spent, (after - before) / 1e3))
+    after = _peak()
+    sender.send((spent, max(after - before, 0.1)))
+
+
+def _peak() -> float:
+    """Return the most memory this process has held [MB]; getrusage would also count what its parent held."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1e3
 
 
 def write_model(folder: Path, n_years: int) -> list[Path]:

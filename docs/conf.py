@@ -1,4 +1,4 @@
-"""Configuration of the documentation; two pages are written from the code so that they cannot drift from it."""
+"""Configuration of the documentation; some pages are written from the code so that they cannot drift from it."""
 
 import inspect
 import re
@@ -10,6 +10,7 @@ from numpydoc.docscrape import NumpyDocString
 from pydantic import BaseModel
 
 import thor
+from thor.networks.scores import SCORES
 from thor.parameters import MODELS
 from thor.variables import table
 
@@ -19,7 +20,7 @@ version = release = thor.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 html_theme = "furo"
 html_title = "THOR"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "scores.md"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
@@ -47,6 +48,16 @@ def write_parameters() -> None:
         lines += [f"## {group}", "", "| parameter | type | meaning |", "|---|---|---|"]
         lines += [f"| `{name}` | {kind} | {text} |" for name, kind, text in _rows(model)] + [""]
     _write("parameters.md", lines)
+
+
+def write_scores() -> None:
+    """Write what each score means, with its range, best value and direction, as a part of the page on networks."""
+    lines = ["| metric | meaning | units | range | perfect | better |", "|---|---|---|---|---|---|"]
+    for name, score in SCORES.items():
+        span = f"{score.minimum:g} to {score.maximum:.3g}"
+        better = "higher" if score.higher_is_better else "lower"
+        lines.append(f"| `{name}` | {score.meaning} | {score.units} | {span} | {score.perfect:g} | {better} |")
+    _write("scores.md", lines)
 
 
 def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
@@ -87,3 +98,4 @@ def _write(name: str, lines: list[str]) -> None:
 
 write_variables()
 write_parameters()
+write_scores()

@@ -92,3 +92,35 @@ def make_regimes():
         },
         coords=make_training_ocean().coords,
     )
+
+
+def make_split():
+    role = np.where(LAND, -1, np.arange(N_LON) % 5).astype("int8")
+    return xr.Dataset({"role": (["lat", "lon"], role, variable("role").attrs)}, coords=make_training_ocean().coords)
+
+
+def make_ensemble_probabilities():
+    votes = make_regimes()["regime_votes"]
+    fields = {
+        "regime_probability": (votes.dims, votes.values, variable("regime_probability").attrs),
+        "regime_probability_spread": (votes.dims, 0.1 * votes.values, variable("regime_probability_spread").attrs),
+    }
+    return make_regimes()[["regime"]].assign(fields | {"valid": make_features()["valid"]})
+
+
+def make_regime_uncertainty():
+    probability = make_ensemble_probabilities()["regime_probability"]
+    by_regime = {
+        "regime_probability": probability,
+        "regime_probability_lower": 0.5 * probability,
+        "regime_probability_upper": 0.5 + 0.5 * probability,
+        "regime_set": xr.where(np.isfinite(probability), probability > 0.3, -1),
+    }
+    entropy = probability.isel(regime=0, drop=True)
+    by_predictor = {"predictive_entropy": 2, "expected_entropy": 1, "mutual_information": 1, "superiority": 1}
+    fields = {name: field.assign_attrs(variable(name).attrs) for name, field in by_regime.items()}
+    fields |= {name: (factor * entropy).assign_attrs(variable(name).attrs) for name, factor in by_predictor.items()}
+    both = xr.concat([xr.Dataset(fields)] * 2, xr.Variable("predictor", ["ensemble", "bayesian"]))
+    both["dissimilarity_index"] = entropy.assign_attrs(variable("dissimilarity_index").attrs)
+    both["applicable"] = xr.where(np.isfinite(entropy), 1, -1).assign_attrs(variable("applicable").attrs)
+    return both.assign(valid=make_features()["valid"])

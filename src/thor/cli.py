@@ -171,6 +171,8 @@ def _hooks() -> Any:
 
 
 def _hooks_close(error: BaseException) -> None:
-    hooks = _hooks()
-    if hooks:
-        hooks.close(error)
+    from kedro.framework.project import settings
+
+    for hook in settings.HOOKS:
+        if hasattr(hook, "close"):
+            hook.close(error)

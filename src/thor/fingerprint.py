@@ -18,7 +18,10 @@ ATTRIBUTE = "thor_fingerprint"
 """Global attribute under which a collection keeps the fingerprint of each file."""
 
 _BLOCK_BYTES = 64 * 2**20
-_NOT_CODE = ("pipelines", "datasets", "figures", "settings.py", "cli.py", "hooks.py", "pipeline_registry.py")
+_NOT_CODE = (
+    *("pipelines", "datasets", "figures"),
+    *("settings.py", "cli.py", "hooks.py", "mlflow_hooks.py", "run_log.py", "pipeline_registry.py"),
+)
 
 
 def fingerprint(*parts: Any) -> str:

@@ -9,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from thor.cmip.quirks import Quirks
 from thor.cmip.windows import WindowSettings
+from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.settings import SearchSettings, SplitSettings, TrainingSettings
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.regimes.settings import ClusteringSettings
+from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 PositiveKm = Annotated[float, Field(gt=0, le=20_000)]
 
@@ -96,9 +99,48 @@ class RegimeClustering(Parameters):
     confidence_level: float = Field(gt=0, lt=1, description="Share of resamples inside an interval.")
 
 
+class Modelling(Parameters):
+    """Parameters of `modelling`."""
+
+    seed: int = Field(ge=0, description="Seed of initial weights, shuffling, votes and resamples.")
+    networks: Literal["trained", "published"] = Field(
+        description="Networks of one's own, or the 50 of the published study with their scaler."
+    )
+    features: Literal["published", "extended"] = Field(
+        description="What networks see: the eight published features, or all that data_engineering made."
+    )
+    compare_published: bool = Field(description="Whether the published networks are scored beside the others.")
+    split: SplitSettings = Field(description="Which cells train, select, calibrate and test.")
+    training: TrainingSettings = Field(description="How networks are built and trained.")
+    bootstrap: BootstrapSettings = Field(description="How intervals of scores are made.")
+
+
+class NetworkSearch(Parameters):
+    """Parameters of `network_search`."""
+
+    seed: int = Field(ge=0, description="Seed of the search and of every training.")
+    training: TrainingSettings = Field(description="Everything about the networks that is not searched.")
+    search: SearchSettings = Field(description="What is tried, and how often.")
+
+
+class Uncertainty(Parameters):
+    """Parameters of `uncertainty`."""
+
+    seed: int = Field(ge=0, description="Seed of initial weights, draws, samples and resamples.")
+    bayesian: BayesianSettings = Field(description="How the Bayesian network is trained and drawn from.")
+    laplace: LaplaceSettings = Field(description="How the Laplace approximation is made and drawn from.")
+    applicability: ApplicabilitySettings = Field(description="How dissimilarity to the training cells is measured.")
+    confidence_level: float = Field(gt=0, lt=1, description="Share of cells whose conformal set is to hold the regime.")
+    credible_level: float = Field(gt=0, lt=1, description="Share of networks inside the interval of a probability.")
+    bootstrap: BootstrapSettings = Field(description="How intervals of scores are made.")
+
+
 MODELS: dict[str, type[Parameters]] = {
     "idealized_ocean": IdealizedOcean,
     "data_engineering": DataEngineering,
     "regime_clustering": RegimeClustering,
+    "modelling": Modelling,
+    "network_search": NetworkSearch,
+    "uncertainty": Uncertainty,
 }
 """The model of each parameter group."""

@@ -8,13 +8,17 @@ from kedro.pipeline import Pipeline
 NOT_IN_STUDY = ("idealized_ocean",)
 """Pipelines that make data instead of studying them."""
 
+ON_REQUEST = ("network_search",)
+"""Pipelines that run only when they are named."""
+
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return every pipeline by name; `__default__` is all of them, `study` all that start from given data."""
+    """Return every pipeline by name; `__default__` is all but those on request, `study` starts from given data."""
     pipelines = {name: import_module(f"thor.pipelines.{name}").create_pipeline() for name in _folders()}
-    study = [pipeline for name, pipeline in pipelines.items() if name not in NOT_IN_STUDY]
+    default = {name: pipeline for name, pipeline in pipelines.items() if name not in ON_REQUEST}
+    study = [pipeline for name, pipeline in default.items() if name not in NOT_IN_STUDY]
     return pipelines | {
-        "__default__": sum(pipelines.values(), Pipeline([])),
+        "__default__": sum(default.values(), Pipeline([])),
         "study": sum(study, Pipeline([])),
     }
 

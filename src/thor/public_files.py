@@ -24,6 +24,9 @@ ECCO_ARRAYS = tuple(
 )
 """The released arrays of the published study."""
 
+PUBLISHED_NETWORKS = tuple(f"published_networks/vanillamodel_{number}.h5" for number in range(50))
+"""The members of the published ensemble."""
+
 
 def fetch(name: str, *, folder: Path, mirror: Path | None) -> Path:
     """Return the path of a public file, verified against the checksum THOR knows.

@@ -15,7 +15,10 @@ import yaml
 
 from thor.errors import DataError
 
-_PACKAGES = ("thor", "kedro", "numpy", "scipy", "xarray", "dask", "netcdf4", "scikit-learn", "pandas", "matplotlib")
+_PACKAGES = (
+    *("thor", "kedro", "numpy", "scipy", "xarray", "dask", "netcdf4", "scikit-learn", "pandas", "matplotlib"),
+    *("tensorflow", "tensorflow-probability", "mlflow"),
+)
 
 
 class RunLog:
@@ -58,7 +61,7 @@ class RunLog:
                     "host": socket.gethostname(),
                     "platform": platform.platform(),
                     "python": platform.python_version(),
-                    "versions": {name: _version(name) for name in _PACKAGES},
+                    "versions": package_versions(),
                     "git": git_state(project),
                     "run": {key: str(value) for key, value in run.items() if value},
                     "parameters": dict(parameters),
@@ -79,6 +82,11 @@ class RunLog:
         """Stop listening."""
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of THOR and of what its numbers depend on."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def git_state(folder: Path) -> str:

@@ -4,6 +4,7 @@ import os
 import warnings
 
 from thor.hooks import ParameterHooks, RunHooks
+from thor.mlflow_hooks import MlflowHooks
 
 
 def environment_variable(name: str, default: object = None) -> object:
@@ -14,7 +15,7 @@ def environment_variable(name: str, default: object = None) -> object:
 # Kedro 1.7 still calls OmegaConf by a name that OmegaConf 2.4 warns about, five times a run.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
 
-HOOKS = (ParameterHooks(), RunHooks())
+HOOKS = (ParameterHooks(), MlflowHooks(), RunHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
 CONFIG_LOADER_ARGS = {

@@ -36,7 +36,9 @@ def run(tmp_path_factory):
 
 
 def files(root):
-    return {p.relative_to(root): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file() and p.suffix != ".log"}
+    """What a run leaves, but for what holds times: logs and MLflow."""
+    found = (p for p in sorted(root.rglob("*")) if p.is_file() and not {"logs", "mlflow"} & set(p.parts))
+    return {p.relative_to(root): p.read_bytes() for p in found}
 
 
 def test_every_dataset_of_the_catalog_is_written(run):
@@ -48,10 +50,17 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "data_engineering_features.png",
         "data_engineering_scenarios.png",
         "idealized_ocean_state.png",
+        "modelling_confusion.png",
+        "modelling_learning_curves.png",
+        "modelling_skill.png",
         "regime_clustering_balances.png",
         "regime_clustering_regimes.png",
         "regime_clustering_selection.png",
         "regime_clustering_terms.png",
+        "uncertainty_conformal.png",
+        "uncertainty_maps.png",
+        "uncertainty_reliability.png",
+        "uncertainty_risk_coverage.png",
     ]
     assert "nodes in" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
@@ -73,6 +82,83 @@ def test_budget_features_and_regimes_agree(run):
     both = used & (features.valid.values == 1)
     pair = np.corrcoef(features.wind_stress_curl.values[both], budget.wind_stress_curl.values[both])
     assert pair[0, 1] > 0.95
+
+
+def test_every_predictor_is_scored_in_every_region(run):
+    root, _ = run
+    report = root / "08_reporting"
+    skill = json.loads((report / "skill_metrics.json").read_text())
+    bayesian = json.loads((report / "bayesian_skill_metrics.json").read_text())
+    expected = {"ensemble", "member_mean", "member_min", "member_max", "majority", "stress_curl_tree"}
+    assert set(skill) == expected | {"gradient_boosting"}
+    assert set(bayesian) == {"bayesian", "laplace"}
+    for predictor, regions in (skill | bayesian).items():
+        assert set(regions) == {"train", "select", "calibrate", "test"}
+        for entry in regions.values():
+            assert 0 <= entry["accuracy"] <= 1
+            assert entry["n_cells"] > 0
+            assert entry["weighting"] == "cell"
+            assert entry["area_weighted"]["weighting"] == "area"
+            assert entry["negative_log_likelihood"] > 0, predictor
+    test = skill["ensemble"]["test"]
+    assert test["split"] == "regions"
+    assert np.sum(test["confusion_matrix"]) == test["n_cells"]
+    assert test["intervals"]["accuracy"]["low"] <= test["accuracy"] <= test["intervals"]["accuracy"]["high"]
+    assert test["accuracy"] > skill["majority"]["test"]["accuracy"]
+    assert skill["member_min"]["test"]["accuracy"] <= skill["member_mean"]["test"]["accuracy"]
+
+
+def test_roles_are_apart_and_test_is_the_atlantic(run):
+    root, _ = run
+    split = xr.open_dataset(root / "05_model_input" / "split.nc")
+    meanings = split["role"].attrs["flag_meanings"].split()
+    longitude = xr.broadcast(split["lon"], split["role"])[0].transpose(*split["role"].dims).values
+    tested = split["role"].values == meanings.index("test")
+    assert tested.any()
+    assert ((longitude[tested] >= 280) | (longitude[tested] < 20)).all()
+
+
+def test_calibration_is_told_before_and_after(run):
+    root, _ = run
+    table = json.loads((root / "08_reporting" / "calibration_metrics.json").read_text())
+    assert set(table) == {"ensemble", "bayesian", "laplace"}
+    for regions in table.values():
+        assert {"select", "calibrate", "test"} < set(regions)
+        calibrate = regions["calibrate"]
+        # the temperature was fitted on these cells
+        before, after = (calibrate[stage]["negative_log_likelihood"] for stage in ("before", "after"))
+        assert after <= before + 1e-6
+        for stage in ("before", "after"):
+            assert {"expected_calibration_error", "negative_log_likelihood", "brier_score"} <= set(calibrate[stage])
+        assert 0 <= calibrate["conformal"]["coverage"] <= 1
+    assert table["ensemble"]["test"]["error_by_dissimilarity"]
+
+
+def test_uncertainty_has_its_parts(run):
+    root, _ = run
+    fields = xr.open_dataset(root / "07_model_output" / "regime_uncertainty.nc")
+    valid = fields["valid"].values == 1
+    assert list(fields["predictor"].values) == ["ensemble", "bayesian", "laplace"]
+    total, parts = fields["predictive_entropy"], fields["expected_entropy"] + fields["mutual_information"]
+    np.testing.assert_allclose(total.values[:, valid], parts.values[:, valid], atol=1e-6)
+    assert (fields["regime_probability_lower"] <= fields["regime_probability_upper"]).values[:, :, valid].all()
+    assert set(np.unique(fields["applicable"].values[valid])) <= {0, 1}
+
+
+def test_mlflow_has_a_run_with_every_network_below_it(run):
+    from thor.mlflow_hooks import open_store
+
+    root, _ = run
+    client, experiment = open_store(root / "mlflow" / "mlflow.db")
+    found = client.search_runs([experiment], max_results=500)
+    (parent,) = (r for r in found if "mlflow.parentRunId" not in r.data.tags)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["modelling.training.n_networks"] == "4"
+    names = sorted(r.info.run_name for r in found if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id)
+    networks = [f"bayesian {k}" for k in range(2)] + [f"ensemble {k}" for k in range(4)]
+    assert names == sorted([*networks, "gradient_boosting 0", "laplace 0", "majority 0", "stress_curl_tree 0"])
+    figures = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "figures")}
+    assert "figures/modelling_skill.png" in figures
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,8 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
                     inside = steps[(steps >= start) & (steps < stop)]
                     if inside.size:
                         weights = factor * file.days[inside]
-                        total = weights @ _rows(block, inside - start).astype(float, copy=False)
+                        # in double precision without a copy of the block, and without threads to wait for
+                        total = np.einsum("t,tc->c", weights, _rows(block, inside - start))
                         state.sums[k] += total.reshape(state.sums.shape[1:])
                         state.days[k] += file.days[inside].sum()
     except (OSError, RuntimeError, ValueError) as error:

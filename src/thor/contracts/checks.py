@@ -114,10 +114,10 @@ def _check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, whe
             "Rename or transpose them."
         )
     for name in present:
-        extra = contract.extra_dims.get(name)
+        extra = contract.extra_dims.get(name, ())
         if contract.over_windows and "window" in dataset[name].dims:
-            extra = "window"
-        expected = (extra, *grid) if extra else grid
+            extra = ("window",)
+        expected = (*extra, *grid)
         if dataset[name].dims != expected:
             raise GridError(
                 f"{where}: '{name}' has dims {_dims(dataset[name].dims)}; expected {_dims(expected)}. "

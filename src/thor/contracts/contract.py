@@ -14,8 +14,8 @@ class Contract:
     ----------
     required, optional : tuple of str
         Variables that must, and that may, be there. `optional` None allows whatever variables.yml knows.
-    extra_dims : mapping of str to str
-        Leading dimension of the variables that have one more than the grid's two.
+    extra_dims : mapping of str to tuple of str
+        Leading dimensions of the variables that have more than the grid's two.
     over_windows : bool
         Whether variables may have a leading dimension `window`.
     gaps : tuple of str
@@ -31,7 +31,7 @@ class Contract:
     name: str
     required: tuple[str, ...]
     optional: tuple[str, ...] | None = ()
-    extra_dims: Mapping[str, str] = field(default_factory=dict)
+    extra_dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     over_windows: bool = False
     gaps: tuple[str, ...] = ()
     over: str | None = None

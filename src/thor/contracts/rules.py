@@ -52,22 +52,21 @@ def mask_is_binary(name: str) -> Rule:
     return rule
 
 
-def votes_sum_to_one(
-    dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]
-) -> tuple[dict[str, xr.DataArray], Verdict]:
-    """Require that `regime_votes` sums to one over its regimes within 1e-5."""
-    total = dataset["regime_votes"].reset_coords(drop=True).sum("regime", skipna=False)
-    scalars = {"regime_votes|off": abs(total - 1.0).where(regions["analysis"]).max()}
+def sums_to_one(name: str) -> Rule:
+    """Require that shares or probabilities sum to one over the regimes within 1e-5, where there are any."""
 
-    def verdict(values: Mapping[str, float]) -> str | None:
-        if values["regime_votes|off"] <= 1e-5:
-            return None
-        return (
-            f"'regime_votes' sums to one only within {values['regime_votes|off']:.2g}; expected within 1e-5. "
-            "Divide the counts by the number of runs."
-        )
+    def rule(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
+        total = dataset[name].reset_coords(drop=True).sum("regime", skipna=False)
+        region = regions["analysis"] if name == "regime_votes" else regions["valid"]
+        scalars = {f"{name}|off": abs(total - 1.0).where(region).max()}
 
-    return scalars, verdict
+        def verdict(values: Mapping[str, float]) -> str | None:
+            off = values[f"{name}|off"]
+            return None if off <= 1e-5 else f"'{name}' sums to one only within {off:.2g}; expected within 1e-5."
+
+        return scalars, verdict
+
+    return rule
 
 
 def regime_is_flagged(

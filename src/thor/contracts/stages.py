@@ -1,11 +1,14 @@
 """The contract of each stage; a later stage adds a row here."""
 
 from thor.contracts.contract import Contract
-from thor.contracts.rules import budget_closes, mask_is_binary, regime_is_flagged, votes_sum_to_one, windows_are_whole
+from thor.contracts.rules import budget_closes, mask_is_binary, regime_is_flagged, sums_to_one, windows_are_whole
 from thor.variables import BUDGET_TERMS, FEATURES
 
 # The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
 _BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
+
+_BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
+_BY_PREDICTOR = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")
 
 CONTRACTS: dict[str, Contract] = {
     contract.name: contract
@@ -62,9 +65,28 @@ CONTRACTS: dict[str, Contract] = {
             name="regimes",
             required=("regime", "regime_votes", "regime_confidence", "cluster"),
             optional=("areacello", "analysis_mask", "reference_regime", "basin"),
-            extra_dims={"regime_votes": "regime"},
+            extra_dims={"regime_votes": ("regime",)},
             over="analysis",
-            rules=(regime_is_flagged, votes_sum_to_one),
+            rules=(regime_is_flagged, sums_to_one("regime_votes")),
+        ),
+        Contract(
+            name="split",
+            required=("role",),
+        ),
+        Contract(
+            name="ensemble_probabilities",
+            required=("regime_probability", "regime_probability_spread", "regime", "valid"),
+            optional=("areacello",),
+            extra_dims={"regime_probability": ("regime",), "regime_probability_spread": ("regime",)},
+            rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+        ),
+        Contract(
+            name="regime_uncertainty",
+            required=(*_BY_REGIME, *_BY_PREDICTOR, "dissimilarity_index", "applicable", "valid"),
+            optional=("areacello",),
+            extra_dims=dict.fromkeys(_BY_REGIME, ("predictor", "regime"))
+            | dict.fromkeys(_BY_PREDICTOR, ("predictor",)),
+            rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
         ),
     )
 }

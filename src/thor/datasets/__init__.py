@@ -8,6 +8,7 @@ from thor.datasets.collections import FieldCollection
 from thor.datasets.ecco import EccoTrainingOcean
 from thor.datasets.fields import FieldDataset
 from thor.datasets.models import ModelDataset
+from thor.datasets.networks import NetworkDataset, PublishedNetworks
 from thor.datasets.reports import FigureDataset, MetricsDataset, TableDataset
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "FigureDataset",
     "MetricsDataset",
     "ModelDataset",
+    "NetworkDataset",
+    "PublishedNetworks",
     "TableDataset",
 ]

@@ -72,6 +72,42 @@ def replacing(path: Path | str) -> Iterator[Path]:
         _active.discard(temporary)
 
 
+@contextmanager
+def replacing_folder(path: Path | str) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path`, and put it in its place when the block ends well.
+
+    Parameters
+    ----------
+    path : Path or str
+        The folder to write.
+
+    Raises
+    ------
+    DataError
+        As `replacing`.
+    """
+    path = Path(path)
+    temporary, old = (path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.{kind}") for kind in ("tmp", "old"))
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        complaint = _complaint(path, error)
+        if complaint is None:
+            raise
+        raise DataError(complaint) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not path.exists() and old.exists():
+            os.replace(old, path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

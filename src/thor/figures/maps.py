@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from thor.figures.style import LAND, colour_map, flags, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import LAND, colour_map, empty_figure, flags, letter_panels, new_figure, regime_colours, style
 from thor.ocean.sphere import unit_vectors
 from thor.variables import BUDGET_TERMS, variable
 
@@ -162,9 +162,7 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
     """
     with style():
         if not runs:
-            figure = new_figure(4, 1)
-            figure.text(0.5, 0.5, "No climate models: archive_root is null.", ha="center")
-            return figure
+            return empty_figure("No climate models: archive_root is null.")
         figure, axes = map_panels(3 * len(runs), n_columns=3)
         for row, (title, (before, after)) in enumerate(runs.items()):
             for ax, name, changes in zip(

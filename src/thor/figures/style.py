@@ -51,6 +51,13 @@ def style() -> Iterator[None]:
         yield
 
 
+def empty_figure(text: str) -> "Figure":
+    """Return a figure that says why there is nothing to draw."""
+    figure = new_figure(4, 1)
+    figure.text(0.5, 0.5, text, ha="center")
+    return figure
+
+
 def new_figure(width: float, height: float) -> "Figure":
     """Return an empty figure [inches] that no graphical backend knows of."""
     from matplotlib.figure import Figure

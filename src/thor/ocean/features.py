@@ -203,6 +203,8 @@ def _dataset(
         dims = ("window", *grid.dims)[-values.ndim :]
         out[name] = (dims, np.where(land, np.nan, values), variable(name).attrs)
     out["wind_stress_curl"].attrs["comment"] = STRESS_CURL[stress_curl]
+    if "removed_mean" in ocean["zos"].attrs:
+        out["zos"].attrs["removed_mean"] = ocean["zos"].attrs["removed_mean"]
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)
     out["basin"] = basin_codes(grid, ocean=~land)
     out["areacello"] = ocean["areacello"]

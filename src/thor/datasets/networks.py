@@ -1,0 +1,119 @@
+"""Trained networks: a folder of weights as plain arrays and a description, never a pickle."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from kedro.io import AbstractDataset
+
+from thor.datasets.atomic import replacing_folder, show
+from thor.datasets.files import FileDataset
+from thor.errors import ConfigError, DataError, did_you_mean
+from thor.public_files import PUBLISHED_NETWORKS, fetch
+
+Kind = Literal["stack", "bayesian", "laplace"]
+KINDS = ("stack", "bayesian", "laplace")
+
+
+class NetworkDataset(FileDataset):
+    """A folder with networks, replaced as a whole.
+
+    Parameters
+    ----------
+    filepath : str
+        The folder.
+    kind : {'stack', 'bayesian', 'laplace'}
+        A `NetworkStack`, a `BayesianNetwork` or a `LaplaceNetwork`.
+    metadata : dict, optional
+        For kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, kind: Kind = "stack", metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        if kind not in KINDS:
+            raise ConfigError(f"{filepath}: there are no networks of kind '{kind}'.{did_you_mean(kind, KINDS)}")
+        self._kind = kind
+
+    def load(self) -> Any:
+        """Return the networks.
+
+        Raises
+        ------
+        DataError
+            When the folder is missing.
+        NetworkError
+            When its arrays and description do not fit, or were changed.
+        """
+        if not self._filepath.is_dir():
+            raise DataError(
+                f"{show(self._filepath)}/ does not exist. Run the pipeline that writes it, "
+                "or check data_root in conf/*/globals.yml."
+            )
+        return _load(self._kind, self._filepath)
+
+    def save(self, data: Any) -> None:
+        """Write the networks into a folder of their own, then put it in the place of the old one."""
+        with replacing_folder(self._filepath) as temporary:
+            _save(data, temporary)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+
+class PublishedNetworks(AbstractDataset[None, Any]):
+    """The 50 networks of the published study, read-only; loading gives a function that reads them when it is called.
+
+    Parameters
+    ----------
+    folder : str
+        Where downloads are kept.
+    mirror : str, optional
+        A folder laid out like the public data, read instead of the network.
+    metadata : dict, optional
+        For kedro-viz.
+    """
+
+    def __init__(self, *, folder: str, mirror: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(folder)
+        self._mirror = Path(mirror) if mirror else None
+        self.metadata = metadata
+
+    def load(self) -> Callable[[], Any]:
+        """Return a function that gives the networks as a `NetworkStack`; nothing is downloaded before it is called."""
+
+        def networks() -> Any:
+            from thor.networks.published import published_networks
+
+            return published_networks([fetch(n, folder=self._folder, mirror=self._mirror) for n in PUBLISHED_NETWORKS])
+
+        return networks
+
+    def save(self, data: None) -> None:
+        """Refuse: the published networks are given."""
+        raise DataError("The published networks are never written to.")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": str(self._folder), "mirror": str(self._mirror) if self._mirror else None}
+
+
+def _load(kind: Kind, folder: Path) -> Any:
+    if kind == "bayesian":
+        from thor.uncertainty.bayesian import BayesianNetwork
+
+        return BayesianNetwork.load(folder)
+    if kind == "laplace":
+        from thor.uncertainty.laplace import LaplaceNetwork
+
+        return LaplaceNetwork.load(folder)
+    from thor.networks.stack import load_stack
+
+    return load_stack(folder)
+
+
+def _save(networks: Any, folder: Path) -> None:
+    from thor.networks.stack import NetworkStack, save_stack
+
+    if isinstance(networks, NetworkStack):
+        save_stack(networks, folder)
+    else:
+        networks.save(folder)

@@ -1,0 +1,194 @@
+"""How well regimes are predicted: confusion matrices, scores with their intervals, learning curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from thor.figures.curves import BLUE, ORANGE
+from thor.figures.style import colour_map, empty_figure, letter_panels, new_figure, style
+from thor.networks.scores import SCORES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Table = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+_MEMBERS = ("member_mean", "member_min", "member_max")
+
+
+def confusion_matrices(skill: Table, *, region: str = "test") -> "Figure":
+    """Return for each predictor which regime it takes for which, as shares of the cells with a label.
+
+    Parameters
+    ----------
+    skill : mapping
+        {predictor: {region: {metric: value}}} as from `thor.networks.skill.skill_table`; predictors without a
+        confusion matrix are left out.
+    region : str
+    """
+    matrices = {name: of[region] for name, of in skill.items() if "confusion_matrix" in of[region]}
+    n_columns = 2 if len(matrices) == 4 else min(len(matrices), 3)
+    n_rows = -(-len(matrices) // n_columns)
+    with style():
+        figure = new_figure(2.9 * n_columns + 0.7, 3.1 * n_rows + 0.3)
+        axes = list(np.atleast_1d(figure.subplots(n_rows, n_columns)).flat)
+        for ax in axes[len(matrices) :]:
+            figure.delaxes(ax)
+        axes = axes[: len(matrices)]
+        for ax, (name, entry) in zip(axes, matrices.items(), strict=True):
+            image = _draw_confusion(ax, np.array(entry["confusion_matrix"]), list(entry["f1"]))
+            ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
+        for ax in axes[::n_columns]:
+            ax.set_ylabel("regime of the label")
+        bar = figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02)
+        bar.set_label("cells with this label (%)")
+        letter_panels(axes)
+        figure.supxlabel(
+            f"In each cell: share of its row in %, and number of grid cells. Region: {region}.",
+            x=0.01,
+            ha="left",
+            fontsize=7,
+        )
+        return figure
+
+
+def skill_intervals(
+    skill: Table,
+    *,
+    region: str = "test",
+    metrics: Sequence[str] = ("accuracy", "macro_f1", "negative_log_likelihood", "brier_score"),
+) -> "Figure":
+    """Return the scores of all predictors with their block-bootstrap intervals, by cells and by area.
+
+    Parameters
+    ----------
+    skill : mapping
+        As for `confusion_matrices`; with `member_mean`, `member_min` and `member_max` one row shows the mean and
+        range of single networks. The score by cells of `majority` is written instead of drawn.
+    region : str
+    metrics : sequence of str
+        A panel for each.
+    """
+    rows = [name for name in skill if name not in _MEMBERS]
+    rows += ["member_mean"] if "member_mean" in skill else []
+    with style():
+        figure = new_figure(2.1 * len(metrics) + 1.2, 0.36 * len(rows) + 1.3)
+        axes = list(np.atleast_1d(figure.subplots(1, len(metrics), sharey=True)))
+        for ax, metric in zip(axes, metrics, strict=True):
+            for row, name in enumerate(rows):
+                if name == "majority":
+                    # Drawn to scale it would squeeze all others into a corner.
+                    ax.text(
+                        0.02, row, f"{skill[name][region][metric]:.2f}", va="center", transform=ax.get_yaxis_transform()
+                    )
+                else:
+                    _draw_score(ax, row, skill, name, region, metric)
+            score = SCORES[metric]
+            ax.set_title(score.label)
+            ax.set_xlabel(f"({score.units}), {'higher' if score.higher_is_better else 'lower'} is better")
+            ax.grid(axis="x", color="0.9", linewidth=0.5)
+            ax.set_axisbelow(True)
+            ax.margins(x=0.08)
+        axes[0].set_yticks(range(len(rows)), [_words(name) for name in rows])
+        axes[0].set_ylim(len(rows) - 0.5, -0.5)
+        handles, labels = axes[0].get_legend_handles_labels()
+        shown = dict(zip(labels, handles, strict=True))
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
+        letter_panels(axes)
+        return figure
+
+
+def learning_curves(history: pd.DataFrame) -> "Figure":
+    """Return the training and select loss of every network against the epoch, and where each was best.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        One row for each epoch and network: `epoch`, `network`, `train_loss`, `select_loss` [nat] (NaN once the
+        network has stopped), `best_epoch`, whose weights were kept. Without rows: networks that were given.
+    """
+    with style():
+        if history.empty:
+            return empty_figure("No learning curves: these networks were not trained here.")
+        figure = new_figure(4.6, 3.2)
+        ax = figure.subplots()
+        for column, colour, label in (("train_loss", BLUE, "training cells"), ("select_loss", ORANGE, "select region")):
+            curves = history.pivot(index="epoch", columns="network", values=column)
+            # Epochs are counted from 0; after the first, one has been trained.
+            epochs = curves.index.to_numpy() + 1
+            ax.plot(epochs, curves.to_numpy(), color=colour, alpha=0.25, linewidth=0.5)
+            # Where most networks have stopped, the median would be that of a few slow ones.
+            running = curves.notna().mean(axis=1) >= 0.5
+            ax.plot(epochs[running], curves.median(axis=1)[running], color=colour, label=label)
+        best = history[history["epoch"] == history["best_epoch"]]
+        ax.plot(
+            best["epoch"] + 1,
+            best["select_loss"],
+            linestyle="none",
+            marker="o",
+            markersize=2.5,
+            color="0.15",
+            label="weights kept",
+        )
+        # A few wild first epochs would flatten everything after them.
+        losses = history[["train_loss", "select_loss"]].to_numpy()
+        ax.set_ylim(0.98 * np.nanmin(losses), np.nanquantile(losses, 0.99))
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("cross entropy (nat)")
+        n_networks = history["network"].nunique()
+        ax.set_title(f"Learning curves of {n_networks} network{'s' * (n_networks != 1)}, and their median")
+        ax.legend()
+        return figure
+
+
+def _draw_confusion(ax: "Axes", counts: np.ndarray, names: list[str]) -> Any:
+    shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = ax.imshow(shares, cmap=colour_map("Blues"), vmin=0, vmax=100)
+    for row, column in np.ndindex(counts.shape):
+        if counts[row, column]:
+            share, count = shares[row, column], counts[row, column]
+            ink = "white" if share > 55 else "0.15"
+            # Shares below 1 % round to 0, the count still says how many.
+            ax.text(column, row - 0.14, f"{share:.0f}", ha="center", va="center", fontsize=7, color=ink)
+            ax.text(column, row + 0.24, f"{count:,}", ha="center", va="center", fontsize=4.5, color=ink)
+    ax.set_xticks(range(len(names)), names, rotation=45)
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("regime predicted")
+    return image
+
+
+def _draw_score(ax: "Axes", row: int, skill: Table, name: str, region: str, metric: str) -> None:
+    """Draw one predictor's score: filled by cells, open by area; single networks with their range instead."""
+    for shift, filled in ((-0.13, True), (0.13, False)):
+        entry = skill[name][region] if filled else skill[name][region]["area_weighted"]
+        colour, weighting = (BLUE, "by cells") if filled else (ORANGE, "by area")
+        if name == "member_mean":
+            bounds = [skill[of][region] for of in ("member_min", "member_max")]
+            low, high = (of[metric] if filled else of["area_weighted"][metric] for of in bounds)
+        else:
+            interval = entry.get("intervals", {}).get(metric, {})
+            low, high = interval.get("low"), interval.get("high")
+        if low is not None and high is not None:
+            # The range over networks is no interval: it is drawn thinner.
+            ax.hlines(row + shift, low, high, color=colour, linewidth=0.7 if name == "member_mean" else 1.6, alpha=0.7)
+        if entry[metric] is not None:
+            face = colour if filled else "white"
+            ax.plot(
+                entry[metric],
+                row + shift,
+                marker="o" if filled else "s",
+                markersize=4,
+                markerfacecolor=face,
+                markeredgecolor=colour,
+                linestyle="none",
+                label=weighting,
+            )
+
+
+def _words(name: str) -> str:
+    return "single networks (range)" if name == "member_mean" else name.replace("_", " ")

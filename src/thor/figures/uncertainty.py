@@ -1,0 +1,188 @@
+"""How far probabilities can be believed: reliability, where the networks are unsure, and what to do with it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from thor.figures.curves import BLUE, ORANGE
+from thor.figures.maps import draw_field, map_panels
+from thor.figures.style import OTHER_COLOURS, letter_panels, new_figure, regime_colours, style
+from thor.variables import variable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Calibration = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
+
+FEW_CELLS = 100
+"""A coverage of fewer cells than this is drawn open: it says little."""
+
+_STAGES = {"before": (ORANGE, "o", "before calibration"), "after": (BLUE, "s", "after calibration")}
+_COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *OTHER_COLOURS)
+
+
+def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Figure":
+    """Return how often each predictor is right where it says so, before and after calibration.
+
+    Parameters
+    ----------
+    calibration : mapping
+        {predictor: {region: {stage: {metric: value}}}} as from `thor.uncertainty.calibration.calibration_table`.
+    region : str
+    """
+    with style():
+        figure = new_figure(2.5 * len(calibration) + 0.4, 3.8)
+        grid = figure.subplots(2, len(calibration), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
+        for (above, below), (name, regions) in zip(grid.T, calibration.items(), strict=True):
+            above.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label="perfect")
+            for stage in _STAGES:
+                _draw_reliability(above, below, stage, regions[region][stage])
+            above.set_title(name.replace("_", " "))
+            above.set(xlim=(0, 1), ylim=(0, 1))
+            above.legend(loc="upper left")
+            below.set_yscale("log")
+            below.set_xlabel("largest probability (1)")
+        grid[0, 0].set_ylabel("share of cells right (1)")
+        grid[1, 0].set_ylabel("share of cells (1)")
+        letter_panels(grid[0])
+        return figure
+
+
+def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
+    """Return maps of predictive entropy and mutual information, and their histograms in right and in wrong cells.
+
+    Parameters
+    ----------
+    uncertainty : xarray.Dataset, dims (lat, lon) or (y, x)
+        `predictive_entropy` and `mutual_information` [bit] of one predictor, coordinates `lat`, `lon`.
+    wrong : xarray.DataArray
+        1 where the predicted regime is not the label, 0 where it is, NaN in cells that are not to be counted.
+    """
+    names = ("predictive_entropy", "mutual_information")
+    with style():
+        figure, axes = map_panels(4, n_columns=2, grey="land, and cells without features")
+        for place, name in enumerate(names):
+            draw_field(axes[place], uncertainty[name], uncertainty)
+            # The lower panels are no maps.
+            figure.delaxes(axes[2 + place])
+            axes[2 + place] = figure.add_subplot(2, 2, 3 + place)
+            _draw_histogram(axes[2 + place], uncertainty[name].values, wrong.transpose(*uncertainty[name].dims).values)
+            axes[2 + place].set_xlabel(f"{variable(name).label.lower()} ({variable(name).units})")
+            axes[2 + place].set_title("In right and in wrong cells")
+        axes[2].set_ylabel("density (bit$^{-1}$)")
+        letter_panels(axes)
+        return figure
+
+
+def risk_coverage_curves(
+    calibration: Calibration, *, region: str = "test", stage: str = "after", uncertainty: str = "entropy"
+) -> "Figure":
+    """Return the share of wrong cells among the most certain ones, for growing shares of the cells.
+
+    Parameters
+    ----------
+    calibration : mapping
+        As for `reliability_curves`.
+    region, stage, uncertainty : str
+        By which uncertainty cells are left out.
+    """
+    with style():
+        figure = new_figure(4.4, 3.2)
+        ax = figure.subplots()
+        for (name, regions), colour in zip(calibration.items(), _COLOURS, strict=False):
+            curve = regions[region][stage]["risk_coverage_curves"][uncertainty]
+            coverage, risk = (100.0 * np.array(curve[key]) for key in ("coverage", "risk"))
+            label = f"{name.replace('_', ' ')} (area {curve['area']:.3f})"
+            ax.plot(coverage, risk, color=colour, label=label)
+            ax.axhline(risk[-1], color=colour, linewidth=0.6, linestyle=":")
+        ax.set(xlim=(0, 100), ylim=(0, None))
+        ax.set_xlabel(f"cells kept, in order of rising {uncertainty.replace('_', ' ')} (%)")
+        ax.set_ylabel("wrong among them (%)")
+        ax.set_title("Risk and coverage; dotted: no skill")
+        ax.legend(loc="center left")
+        return figure
+
+
+def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
+    """Return how often conformal sets hold the label, and how large they are, by basin and by regime.
+
+    Parameters
+    ----------
+    coverage : mapping
+        {region: {metric: value}} as from `thor.uncertainty.conformal.coverage_table`. Regimes with fewer than
+        `FEW_CELLS` cells in a region are drawn open.
+    """
+    regions = list(coverage)
+    regimes = list(coverage[regions[0]]["by_regime"])
+    level = 100.0 * coverage[regions[0]]["confidence_level"]
+    with style():
+        figure = new_figure(7.6, 0.42 * len(regions) + 1.5)
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+        for row, entry in enumerate(coverage.values()):
+            low, high = entry["interval"]["low"], entry["interval"]["high"]
+            if low is not None and high is not None:
+                left.hlines(row, 100 * low, 100 * high, color="0.2", linewidth=2.0)
+            left.plot(
+                100 * entry["coverage"],
+                row,
+                "o",
+                color="0.1",
+                markersize=5,
+                label="all cells" if row == 0 else None,
+                zorder=4,
+            )
+            right.plot(entry["mean_set_size"], row, "o", color="0.1", markersize=5, zorder=4)
+            for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
+                of = entry["by_regime"][regime]
+                if of["coverage"] is not None:
+                    face = colour if of["n_cells"] >= FEW_CELLS else "white"
+                    mark = {"marker": "D", "color": colour, "markersize": 3.5, "markerfacecolor": face}
+                    left.plot(100 * of["coverage"], row + 0.25, **mark)
+                    right.plot(of["mean_set_size"], row + 0.25, **mark)
+        left.axvline(level, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
+        left.set_yticks(
+            range(len(regions)), [f"{name.replace('_', ' ')}\n{of['n_cells']:,} cells" for name, of in coverage.items()]
+        )
+        left.set_ylim(len(regions) - 0.5, -0.5)
+        left.set_xlabel("cells whose set holds the label (%)")
+        left.set_title(f"Coverage; dashed: {level:.0f} % asked for; open: under {FEW_CELLS} cells")
+        right.set_xlabel("mean number of regimes in a set (1)")
+        right.set_title("Size of the sets")
+        for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
+            left.plot([], [], "D", color=colour, markersize=3.5, label=f"cells labelled {regime}")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        letter_panels([left, right])
+        return figure
+
+
+def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[str, Any]) -> None:
+    colour, marker, label = _STAGES[stage]
+    curve = entry["reliability_curve"]
+    error = entry["expected_calibration_error"]
+    above.plot(
+        curve["confidence"],
+        curve["accuracy"],
+        color=colour,
+        marker=marker,
+        markersize=3,
+        label=f"{label}, ECE {error:.3f}",
+    )
+    below.plot(curve["confidence"], curve["share"], color=colour, marker=marker, markersize=3, linewidth=0.8)
+
+
+def _draw_histogram(ax: "Axes", values: np.ndarray, wrong: np.ndarray) -> None:
+    counted = np.isfinite(values) & np.isfinite(wrong)
+    edges = np.linspace(0.0, np.quantile(values[counted], 0.995), 41).tolist()
+    highest = 0.0
+    for flag, colour, label in ((0, BLUE, "right"), (1, ORANGE, "wrong")):
+        own = values[counted & (wrong == flag)]
+        if own.size:
+            label = f"{label}, mean {own.mean():.3f} bit"
+            density, *_ = ax.hist(own, edges, density=True, histtype="step", color=colour, label=label)
+            ax.axvline(own.mean(), color=colour, linewidth=0.7, linestyle=":")
+            highest = max(highest, float(np.max(density)))
+    ax.set_ylim(0.0, 1.3 * highest)
+    ax.legend(loc="upper right")

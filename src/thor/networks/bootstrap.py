@@ -1,0 +1,254 @@
+"""How sure a score is: a spatial block bootstrap on the sphere, and the correlation length its blocks must exceed.
+
+Neighbouring cells are right or wrong together, so cells are no independent trials. Whole blocks are drawn with
+replacement instead, and because every score is a function of sums over cells, a resample is a weighted sum of the
+sums of each block: no cell is visited twice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thor.errors import ConfigError, NetworkError
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.sphere import distance, unit_vectors
+
+LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
+"""Bounds of a block that is chosen from a correlation length; 10 degrees are those of the published noise."""
+
+LENGTHS_PER_BLOCK = 10.0
+"""Side of a block in correlation lengths.
+
+Errors of 0 and 1 lose most of their correlation within a cell or two, and the rest reaches far, so an e-folding length
+alone is much too small a block. Over made fields of errors whose truth is known (e-folding at 100, 150 and 290 km, with
+an exponential tail of 100, 300 and 700 km), an interval of 90 % holds the truth in 89, 81 and 76 % of them with this
+rule, in 83, 56 and 55 % with blocks of three lengths, and in 80, 37 and 25 % if cells were independent.
+"""
+
+LEAST_BLOCKS = 5
+"""From fewer blocks no interval is given: its bounds would be single blocks."""
+
+_CLASS, _LARGEST_LAG = 50.0, 5000.0
+"""Width of a class of distances, and the largest distance at which a correlation is looked for [km]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootstrapSettings:
+    """How intervals of scores are made.
+
+    Attributes
+    ----------
+    n_bootstrap : int
+        Resamples.
+    level : float
+        Share of resamples inside an interval.
+    block_degrees : float or None
+        Least side of a block in degrees of a great circle. None: `LENGTHS_PER_BLOCK` times the measured
+        correlation length of the errors, between `LEAST_DEGREES` and `LARGEST_DEGREES`.
+    """
+
+    n_bootstrap: int = 1000
+    level: float = 0.9
+    block_degrees: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_bootstrap < 1:
+            raise ConfigError(f"'n_bootstrap' must be at least 1, got {self.n_bootstrap}.")
+        if not 0.0 < self.level < 1.0:
+            raise ConfigError(f"'level' must lie between 0 and 1, got {self.level}.")
+        if self.block_degrees is not None and not 0.0 < self.block_degrees <= 90.0:
+            raise ConfigError(f"'block_degrees' must lie between 0 and 90, or be null; got {self.block_degrees}.")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockBootstrap:
+    """Resamples of blocks of cells: the same for everything that is computed on these cells.
+
+    Attributes
+    ----------
+    block : ndarray of int, shape (n_samples,)
+        Block of each cell, 0 to `n_blocks` - 1.
+    counts : ndarray of shape (n_bootstrap, n_blocks)
+        How often each block is drawn in each resample.
+    degrees : float
+        Least side of a block.
+    length : float
+        Correlation length of the errors [km].
+    level : float
+        Share of resamples inside an interval.
+    """
+
+    block: np.ndarray
+    counts: np.ndarray
+    degrees: float
+    length: float
+    level: float
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks that hold a cell."""
+        return int(self.counts.shape[1])
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Return sums over the cells of each block, shape (n_blocks, k), from values of shape (n_samples, k)."""
+        return np.stack([np.bincount(self.block, column, minlength=self.n_blocks) for column in values.T], axis=-1)
+
+    def draws(self, sums: np.ndarray) -> np.ndarray:
+        """Return sums over the cells of each resample, shape (n_bootstrap, k), from those of the blocks."""
+        # einsum, not BLAS: its threads add in another order, and the last digits depend on how many there are.
+        return np.einsum("db,bk->dk", self.counts, sums)
+
+    def interval(self, draws: np.ndarray) -> dict[str, float | None]:
+        """Return the percentile interval of a statistic, one value for each resample, as `low`, `high`, `level`.
+
+        Resamples in which the statistic is undefined (NaN) are left out; the bounds are None when none is left,
+        or when there are fewer than `LEAST_BLOCKS` blocks.
+        """
+        defined = draws[np.isfinite(draws)]
+        if self.n_blocks < LEAST_BLOCKS or not defined.size:
+            return {"low": None, "high": None, "level": self.level}
+        low, high = np.quantile(defined, [0.5 * (1 - self.level), 0.5 * (1 + self.level)])
+        return {"low": float(low), "high": float(high), "level": self.level}
+
+    def describe(self) -> dict[str, float]:
+        """Return what the intervals were made from."""
+        return {
+            "n_blocks": self.n_blocks,
+            "n_bootstrap": len(self.counts),
+            "block_degrees": self.degrees,
+            "correlation_length_km": self.length,
+        }
+
+
+def block_bootstraps(
+    errors: np.ndarray,
+    lat: np.ndarray,
+    lon: np.ndarray,
+    area: np.ndarray | None = None,
+    *,
+    settings: BootstrapSettings,
+    seed: int,
+) -> list[BlockBootstrap]:
+    """Return resamples of the blocks in which cells lie, for each column of errors with blocks of its own size.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_samples, n_fields)
+        What varies in space: 1 where a predictor is wrong and 0 elsewhere, or differences of two such.
+    lat, lon : ndarray of shape (n_samples,), [degrees]
+    area : ndarray of shape (n_samples,), optional, [m2]
+        Weights of the correlation length.
+    settings : BootstrapSettings
+    seed : int
+        Columns with blocks of one size share their resamples.
+
+    Raises
+    ------
+    NetworkError
+        When there is no cell.
+    """
+    if not len(lat):
+        raise NetworkError("There is no cell to draw blocks from: the region is empty.")
+    bootstraps = []
+    for length in correlation_length(errors, lat, lon, area, seed=seed):
+        degrees = settings.block_degrees or block_size(float(length))
+        block = sphere_blocks(lat, lon, degrees=degrees)
+        n_blocks = int(block.max()) + 1
+        even = np.full(n_blocks, 1.0 / n_blocks)
+        counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)
+        bootstraps.append(BlockBootstrap(block, counts, degrees, float(length), settings.level))
+    return bootstraps
+
+
+def block_size(length: float) -> float:
+    """Return the side of a block [degrees] for errors of this correlation length [km]."""
+    degrees = np.rad2deg(1000.0 * LENGTHS_PER_BLOCK * length / EARTH_RADIUS)
+    # Whole degrees: blocks of nearly the same size become the same blocks.
+    return float(np.clip(np.ceil(degrees), LEAST_DEGREES, LARGEST_DEGREES))
+
+
+def sphere_blocks(lat: np.ndarray, lon: np.ndarray, *, degrees: float) -> np.ndarray:
+    """Return the block of each cell, numbered from 0 without gaps, shape (n_samples,).
+
+    Blocks lie in rows of equal height; a row holds as many blocks as fit on its middle circle of latitude, so all
+    are at least about `degrees` of a great circle high and wide. Boxes of so many degrees of longitude would be
+    slivers in high latitudes, narrower than the correlation length.
+
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n_samples,), [degrees]
+    degrees : float
+    """
+    n_rows = int(180.0 // degrees)
+    row = np.minimum((np.asarray(lat) + 90.0) * n_rows / 180.0, n_rows - 1).astype(int)
+    middle = -90.0 + (np.arange(n_rows) + 0.5) * 180.0 / n_rows
+    in_row = np.maximum(360.0 * np.cos(np.deg2rad(middle)) // degrees, 1).astype(int)
+    column = np.floor((np.asarray(lon) % 360.0) * in_row[row] / 360.0).astype(int)
+    first = np.cumsum(in_row) - in_row
+    return np.unique(first[row] + column, return_inverse=True)[1]
+
+
+def correlation_length(
+    errors: np.ndarray,
+    lat: np.ndarray,
+    lon: np.ndarray,
+    area: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    n_centres: int = 300,
+) -> np.ndarray:
+    """Return the e-folding distance [km] of the spatial correlation of errors.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_samples,) or (n_samples, n_fields)
+        1 where wrong, else 0; or any other field.
+    lat, lon : ndarray of shape (n_samples,), [degrees]
+    area : ndarray of shape (n_samples,), optional, [m2]
+        Weights of the cells.
+    seed : int
+    n_centres : int
+        Cells, drawn in proportion to area, each of which is correlated with all others.
+
+    Returns
+    -------
+    ndarray of shape () or (n_fields,)
+        Where the correlogram, linear between the mean distances of classes 50 km wide, first falls below 1/e.
+        0 where the errors do not vary; 5000 km where it does not fall so low within that distance.
+    """
+    from scipy.sparse import csr_array
+
+    weights = np.full(len(lat), 1.0 / len(lat)) if area is None else area / area.sum()
+    fields = np.asarray(errors, dtype=float).reshape(len(lat), -1)
+    anomalies = fields - np.average(fields, axis=0, weights=weights)
+    drawn = min(n_centres, int(np.count_nonzero(weights)))
+    centres = np.random.default_rng(seed).choice(len(lat), size=drawn, replace=False, p=weights)
+    n_classes = int(_LARGEST_LAG / _CLASS)
+    # Columns: weight of the pairs, their distance, and the product of each field with that at the centre.
+    sums = np.zeros((n_classes, 2 + fields.shape[1]))
+    positions = unit_vectors(lat, lon)
+    for centre in centres:
+        away = distance(positions, positions[:, centre, None]) * EARTH_RADIUS / 1000.0
+        near = np.flatnonzero(away < _LARGEST_LAG)
+        near = near[near != centre]
+        values = np.column_stack([np.ones(near.size), away[near], anomalies[near] * anomalies[centre]])
+        place = (away[near] / _CLASS).astype(int)
+        sums += csr_array((weights[near], (place, np.arange(near.size))), shape=(n_classes, near.size)) @ values
+    known = sums[:, 0] > 0
+    lag, *covariances = (sums[known, 1:] / sums[known, :1]).T
+    variances = np.average(anomalies**2, axis=0, weights=weights)
+    lengths = [_e_folding(lag, own, variance) for own, variance in zip(covariances, variances, strict=True)]
+    return np.array(lengths).reshape(np.shape(errors)[1:])
+
+
+def _e_folding(lag: np.ndarray, covariance: np.ndarray, variance: float) -> float:
+    # round-off leaves a constant field a variance of about 1e-32
+    if variance < 1e-15:
+        return 0.0
+    lag, correlation = np.concatenate([[0.0], lag]), np.concatenate([[1.0], covariance / variance])
+    below = np.flatnonzero(correlation < np.exp(-1.0))
+    if not below.size:
+        return _LARGEST_LAG
+    after = below[0]
+    share = (correlation[after - 1] - np.exp(-1.0)) / (correlation[after - 1] - correlation[after])
+    return float(lag[after - 1] + share * (lag[after] - lag[after - 1]))

@@ -1,0 +1,165 @@
+"""From tables of cells back to fields, and from fields to what trains and is scored."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.errors import NetworkError
+from thor.networks.prediction import Prediction, predict
+from thor.networks.published import published_scaler
+from thor.networks.samples import FeatureScaler, Samples, sample_weights, vote_labels
+from thor.networks.scores import SCORES
+from thor.networks.settings import TrainingSettings
+from thor.networks.split import ROLES
+from thor.networks.stack import NetworkStack
+from thor.networks.table import Table
+from thor.regimes.regime_model import RegimeModel
+from thor.variables import variable
+
+REGIONS = ("train", "select", "calibrate", "test")
+
+
+def on_grid(values: NDArray[Any], index: NDArray[np.int64], features: xr.Dataset, name: str) -> xr.DataArray:
+    """Return values of cells as a field with the attributes of the table of variables.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_cells,) or (n_cells, n_classes)
+        The second axis becomes a first dim `regime`.
+    index : ndarray of int, shape (n_cells,)
+        Places in the flattened grid.
+    features : xarray.Dataset
+        Its `valid` gives the grid.
+    name : str
+        A variable of the table.
+
+    Returns
+    -------
+    xarray.DataArray, dims (y, x) or (regime, y, x)
+        NaN, or -1 for integers, where there is no cell.
+    """
+    valid = features["valid"]
+    missing = -1 if values.dtype.kind in "iu" else np.nan
+    field = np.full((*values.shape[1:], valid.size), missing, dtype=values.dtype)
+    field[..., index] = values.T
+    dims = (*(("regime",) if values.ndim == 2 else ()), *valid.dims)
+    return xr.DataArray(
+        field.reshape(*values.shape[1:], *valid.shape), dims=dims, name=name, attrs=variable(name).attrs
+    ).assign_coords({c: features[c].variable for c in ("lat", "lon")})
+
+
+def probability_fields(
+    prediction: Prediction, index: NDArray[np.int64], features: xr.Dataset, classes: tuple[str, ...]
+) -> xr.Dataset:
+    """Return mean and spread of the probabilities of networks as fields, with the most probable regime."""
+    flags = {"flag_values": np.arange(len(classes), dtype="int8"), "flag_meanings": " ".join(classes)}
+    fields = {
+        "regime_probability": on_grid(prediction.mean, index, features, "regime_probability"),
+        "regime_probability_spread": on_grid(prediction.spread, index, features, "regime_probability_spread"),
+        "regime": on_grid(prediction.mean.argmax(axis=1).astype("int8"), index, features, "regime"),
+    }
+    fields["regime"].attrs |= flags
+    return xr.Dataset(fields | {"areacello": features["areacello"], "valid": features["valid"]}).assign_attrs(
+        regimes=" ".join(classes)
+    )
+
+
+def training_tables(
+    samples: Samples,
+    scaler: FeatureScaler,
+    settings: TrainingSettings,
+    *,
+    model: RegimeModel,
+    budget: xr.Dataset,
+    seed: int,
+) -> tuple[Table, Table, NDArray[np.int64] | None]:
+    """Return the cells to learn and to select on, and the clustering run each network learns (None: consensus)."""
+    train, select = samples.with_role("train"), samples.with_role("select")
+    weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
+    labels, runs = train.labels, None
+    if settings.member_labels == "votes":
+        labels, runs = vote_labels(model, budget, train.index, n_networks=settings.n_networks, seed=seed)
+    return (
+        Table(scaler.transform(train.inputs), labels, weights),
+        Table(scaler.transform(select.inputs), select.labels, None),
+        runs,
+    )
+
+
+def published_scaling(features: xr.Dataset) -> FeatureScaler:
+    """Return the published scaler for features whose sea level has lost its mean, which the published kept."""
+    scaler = published_scaler()
+    mean = scaler.mean.copy()
+    mean[scaler.features.index("zos")] -= features["zos"].attrs.get("removed_mean", 0.0)
+    return replace(scaler, mean=mean)
+
+
+def published_probabilities(networks: NetworkStack, samples: Samples, scaler: FeatureScaler) -> NDArray[np.float64]:
+    """Return what the published networks say of samples, in the order of the samples' regimes.
+
+    Raises
+    ------
+    NetworkError
+        When the regimes are not the published ones, or a published feature is missing.
+    """
+    if set(networks.classes) != set(samples.classes) or not set(scaler.features) <= set(samples.features):
+        raise NetworkError(
+            f"The published networks know the regimes {', '.join(networks.classes)} by the published features; here "
+            f"they are {', '.join(samples.classes)}. Set modelling.compare_published: false."
+        )
+    inputs = samples.inputs[:, [samples.features.index(name) for name in scaler.features]]
+    order = [networks.classes.index(name) for name in samples.classes]
+    return predict(networks, scaler.transform(inputs)).mean[:, order]
+
+
+def role_masks(samples: Samples) -> dict[str, NDArray[np.bool_]]:
+    """Return which samples each region of the scores holds; a published split selects and calibrates on test."""
+    return {name: samples.role == ROLES.index(samples.roles[name]) for name in REGIONS}
+
+
+def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
+    """Return the learning curves, one row for each epoch of each network, as long as it was trained."""
+    curves = history[[name for name in history.data_vars if "epoch" in history[name].dims]]
+    table = curves.to_dataframe().reset_index().dropna(subset=["train_loss"])
+    table["best_epoch"] = history["best_epoch"].values[table["network"]]
+    return table.assign(predictor=predictor)[
+        ["predictor", "network", "epoch", *map(str, curves.data_vars), "best_epoch"]
+    ]
+
+
+def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame, settings: str) -> pd.DataFrame:
+    """Return one row for each network: its settings, best epoch and scores as ``region.metric``.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        As from `thor.networks.skill.network_scores`, a row for each network and region.
+    predictor : str
+    history : pandas.DataFrame
+        As from `history_table`; empty for networks that were not trained here.
+    settings : str
+        What holds for all of them.
+    """
+    wide = scores.pivot(index="network", columns="region")
+    wide.columns = pd.Index([f"{region}.{metric}" for metric, region in wide.columns])
+    best = history.groupby("network")["best_epoch"].first() if len(history) else None
+    wide.insert(0, "best_epoch", np.nan if best is None else best.reindex(wide.index))
+    wide = wide.reset_index()
+    wide.insert(0, "predictor", predictor)
+    return wide.assign(settings=settings)
+
+
+def predictor_rows(skill: Mapping[str, Any], *, settings: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row for each predictor of a table of scores, in the form of `network_table`."""
+    rows = []
+    for predictor, regions in skill.items():
+        row = {"predictor": predictor, "network": 0, "best_epoch": np.nan}
+        for region, entry in regions.items():
+            row |= {f"{region}.{name}": entry[name] for name in SCORES if isinstance(entry.get(name), float)}
+        rows.append(row | {"settings": settings.get(predictor, "")})
+    return pd.DataFrame(rows)

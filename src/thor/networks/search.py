@@ -1,0 +1,105 @@
+"""Search for better depth, width and learning rate, judged on the select cells and nothing else."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from thor.networks.prediction import predict
+from thor.networks.settings import SearchSettings, TrainingSettings
+from thor.networks.table import Table
+from thor.networks.training import DivergedError, train_stack
+
+if TYPE_CHECKING:
+    import optuna
+
+WIDTH_STEP = 8
+
+
+def search(
+    train: Table,
+    select: Table,
+    *,
+    features: tuple[str, ...],
+    classes: tuple[str, ...],
+    training: TrainingSettings,
+    settings: SearchSettings,
+    seed: int,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Return the settings tried and how good they are, best first.
+
+    Parameters
+    ----------
+    train, select : Table
+        As for `train_stack`, with the same labels for all networks.
+    features, classes : tuple of str
+    training : TrainingSettings
+        Everything that is not searched.
+    settings : SearchSettings
+    seed : int
+        Of the search, a tree-structured Parzen estimator (Bergstra et al. 2011), and of every training.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each trial: `trial`, `depth`, `width`, `learning_rate`, `n_weights` of a network, `best_epoch` (mean
+        over networks), and `select_loss` [nats] and `select_accuracy` of the networks' mean probability. The loss of a
+        trial whose training diverged is infinite.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    rows: list[dict[str, float]] = []
+
+    def try_one(trial: "optuna.Trial") -> float:
+        chosen = _suggest(trial, training, settings)
+        row = {"trial": trial.number, **trial.params}
+        try:
+            trained = train_stack(
+                train, select, features=features, classes=classes, settings=chosen, seed=seed, progress=progress
+            )
+        except DivergedError as error:
+            rows.append(row | {"n_weights": error.trained.stack.n_weights, "select_loss": np.inf})
+            # The sampler takes no infinity: the loss of no skill at all will do.
+            return float(np.log(len(classes)))
+        probability = predict(trained.stack, select.inputs).mean
+        loss, accuracy = _loss_and_accuracy(probability, select)
+        rows.append(
+            row
+            | {
+                "n_weights": trained.stack.n_weights,
+                "best_epoch": float(trained.history["best_epoch"].mean()),
+                "select_loss": loss,
+                "select_accuracy": accuracy,
+            }
+        )
+        return loss
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(try_one, n_trials=settings.n_trials)
+    return pd.DataFrame(rows).sort_values(["select_loss", "trial"], ignore_index=True)
+
+
+def _suggest(trial: "optuna.Trial", training: TrainingSettings, settings: SearchSettings) -> TrainingSettings:
+    depth = trial.suggest_int("depth", *settings.depth)
+    width = trial.suggest_int("width", *settings.width, step=WIDTH_STEP)
+    rate = trial.suggest_float("learning_rate", *settings.learning_rate, log=True)
+    return replace(
+        training,
+        hidden=(width,) * depth,
+        learning_rate=rate,
+        n_networks=settings.n_networks,
+        epochs=settings.epochs,
+    )
+
+
+def _loss_and_accuracy(probability: np.ndarray, select: Table) -> tuple[float, float]:
+    given = probability[np.arange(len(select.labels)), select.labels]
+    weights = select.sample_weights()
+    loss = np.average(-np.log(np.maximum(given, np.finfo(float).tiny)), weights=weights)
+    right = np.average(probability.argmax(axis=1) == select.labels, weights=weights)
+    return float(loss), float(right)

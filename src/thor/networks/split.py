@@ -1,0 +1,261 @@
+"""Which cells train, select, calibrate and test: whole regions, kept apart by a buffer.
+
+Neighbouring cells are nearly copies of each other, so networks are judged on parts of the ocean they have not seen.
+A random split puts a training cell beside 99.9 % of the test cells and reports about 91 % where a basin gives 85 %.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from scipy.spatial import cKDTree
+
+from thor.errors import GridError, NetworkError
+from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
+from thor.ocean.basins import in_basin
+from thor.ocean.sphere import unit_vectors
+
+ROLES = ("train", "select", "calibrate", "test", "buffer")
+"""What a cell is for, by its code; -1 where a cell is not valid."""
+
+TRAIN, SELECT, CALIBRATE, TEST, BUFFER = range(len(ROLES))
+
+PUBLISHED_TEST = DEFAULT_REGIONS[0]
+
+OCEANS = ("atlantic_ocean", "pacific_ocean", "indian_ocean", "southern_ocean", "arctic_ocean")
+
+_ROLE_ATTRS = {
+    "units": "1",
+    "long_name": "What the cell is for, -1 where it is not valid",
+    "flag_values": np.arange(len(ROLES), dtype=np.int8),
+    "flag_meanings": " ".join(ROLES),
+}
+
+
+def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings) -> xr.Dataset:
+    """Return the role of every valid cell.
+
+    Parameters
+    ----------
+    features : xarray.Dataset
+        `valid` and coordinates `lat`, `lon`, 1-D or 2-D [degrees].
+    regimes : xarray.Dataset
+        `regime` on the same grid, -1 where there is none: its cells are counted, nothing else.
+    settings : SplitSettings
+
+    Returns
+    -------
+    xarray.Dataset
+        `role` (int8, CF flags of `ROLES`, -1 where not valid), and in the attributes `split` (the mode) and
+        `select_role`, `calibrate_role`: which cells select and calibrate. That is test in a published split.
+
+    Raises
+    ------
+    NetworkError
+        When no cell is valid, a region holds no valid cell, a role loses all its cells to the buffer, or a regime is
+        missing from the training cells.
+    GridError
+        When features and regimes are on different grids.
+    """
+    lat, lon, valid = valid_cells(features)
+    if settings.mode == "published":
+        regions, buffer_degrees = [PUBLISHED_TEST], 0.0
+    else:
+        regions, buffer_degrees = settings.regions, settings.buffer_degrees
+    role = np.full(valid.shape, -1, dtype=np.int8)
+    role[valid] = separated(regional_roles(lat[valid], lon[valid], regions), lat[valid], lon[valid], buffer_degrees)
+    stands_in = "test" if settings.mode == "published" else None
+    split = _dataset(features, role)
+    split.attrs = {
+        "split": settings.mode,
+        "buffer_degrees": buffer_degrees,
+        "regions": "; ".join(_described(region) for region in regions),
+        "select_role": stands_in or "select",
+        "calibrate_role": stands_in or "calibrate",
+    }
+    require_every_role(split)
+    require_every_regime(split, regimes)
+    return split
+
+
+def basin_folds(
+    features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings, *, basins: Sequence[str] = OCEANS
+) -> dict[str, xr.Dataset]:
+    """Return one split for each basin, in which that basin is what is tested.
+
+    Outside the basin, the regions of `settings` that select or calibrate select, the regions that test train like all
+    the rest; nothing calibrates. Marginal seas are no basins of their own here and train.
+
+    Parameters
+    ----------
+    features : xarray.Dataset
+        As for `make_split`, with `basin` (`thor.ocean.basins`).
+    regimes : xarray.Dataset
+    settings : SplitSettings
+        Its mode does not matter.
+    basins : sequence of str
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Splits as from `make_split`, by basin.
+
+    Raises
+    ------
+    DataError
+        When there is no basin of a name.
+    NetworkError
+        As for `make_split`.
+    """
+    lat, lon, valid = valid_cells(features)
+    selecting = [replace(region, role="select") for region in settings.regions if region.role != "test"]
+    folds = {}
+    for name in basins:
+        tested = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid]
+        if not tested.any():
+            raise NetworkError(f"Basin '{name}' holds no valid cell: leave it out of the folds.")
+        roles = regional_roles(lat[valid], lon[valid], selecting)
+        roles[tested] = TEST
+        role = np.full(valid.shape, -1, dtype=np.int8)
+        role[valid] = separated(roles, lat[valid], lon[valid], settings.buffer_degrees)
+        fold = _dataset(features, role)
+        fold.attrs = {
+            "split": f"without {name}",
+            "buffer_degrees": settings.buffer_degrees,
+            "regions": "; ".join([f"{name}: test", *(_described(region) for region in selecting)]),
+            "select_role": "select",
+            "calibrate_role": "select",
+        }
+        require_every_role(fold)
+        require_every_regime(fold, regimes)
+        folds[name] = fold
+    return folds
+
+
+def regional_roles(lat: np.ndarray, lon: np.ndarray, regions: Iterable[Region]) -> np.ndarray:
+    """Return the role code of each position [degrees], shape (n_cells,): that of its region, or train.
+
+    Raises
+    ------
+    NetworkError
+        When a region holds no position.
+    """
+    role = np.full(lat.shape, TRAIN, dtype=np.int8)
+    for region in regions:
+        span = (region.east - region.west) % 360 or 360.0
+        inside = ((lon - region.west) % 360 < span) & (lat >= region.south) & (lat <= region.north)
+        if not inside.any():
+            raise NetworkError(f"Region {_described(region)} holds no valid cell. Move it, or take it out.")
+        role[inside] = np.maximum(role[inside], ROLES.index(region.role))
+    return role
+
+
+def separated(role: np.ndarray, lat: np.ndarray, lon: np.ndarray, buffer_degrees: float) -> np.ndarray:
+    """Return the roles with cells too near a more important role turned into buffer.
+
+    Test keeps all its cells, calibrate gives way to test, select to both, train to all. Distances are great circles
+    between cell centres, so that near the poles, where all longitudes meet, nothing touches either.
+
+    Parameters
+    ----------
+    role : ndarray of int8, shape (n_cells,)
+    lat, lon : ndarray of shape (n_cells,)
+        [degrees].
+    buffer_degrees : float
+        Cells as far apart as this [degrees of a great circle], or nearer, are too near; 0 for no buffer.
+    """
+    if buffer_degrees == 0:
+        return role
+    centres = unit_vectors(lat, lon).T
+    # On a grid as coarse as the buffer, neighbours lie at just this distance, up to rounding.
+    chord = 2 * np.sin(np.deg2rad(buffer_degrees) / 2) * (1 + 1e-9)
+    kept = role.copy()
+    for own in (CALIBRATE, SELECT, TRAIN):
+        above, mine = (kept > own) & (kept != BUFFER), np.flatnonzero(kept == own)
+        if above.any() and mine.size:
+            distance, _ = cKDTree(centres[above]).query(centres[mine], distance_upper_bound=chord)
+            kept[mine[np.isfinite(distance)]] = BUFFER
+    return kept
+
+
+def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return latitude, longitude [degrees] and validity of every cell, each in the shape of `valid`.
+
+    Raises
+    ------
+    NetworkError
+        When no cell is valid.
+    """
+    flag = features["valid"]
+    valid = flag.values == 1
+    if not valid.any():
+        raise NetworkError(f"All {valid.size} cells are masked (valid is 1 nowhere): there is nothing to learn from.")
+    lat, lon = (features[name].broadcast_like(flag).transpose(*flag.dims).values for name in ("lat", "lon"))
+    return lat, lon, valid
+
+
+def on_same_grid(like: xr.DataArray, other: xr.Dataset, name: str) -> np.ndarray:
+    """Return the field `name` of `other` in the dims order of `like`, which has coordinates `lat` and `lon`.
+
+    Raises
+    ------
+    GridError
+        When it is missing or its grid is another one.
+    """
+    if name not in other or set(other[name].dims) != set(like.dims):
+        found = f"dims {other[name].dims}" if name in other else f"only {', '.join(map(str, other.data_vars))}"
+        raise GridError(f"'{name}' with dims {like.dims} is needed beside '{like.name}'; got {found}.")
+    # Curvilinear grids may have no coordinates on land.
+    same = all(
+        np.array_equal(like[axis].values, other[axis].transpose(*like[axis].dims).values, equal_nan=True)
+        for axis in ("lat", "lon")
+    )
+    if not same or other[name].transpose(*like.dims).shape != like.shape:
+        raise GridError(
+            f"'{name}' and '{like.name}' are on different grids: {dict(other[name].sizes)} and {dict(like.sizes)}. "
+            "Make both from the same training ocean."
+        )
+    return other[name].transpose(*like.dims).values
+
+
+def require_every_role(split: xr.Dataset) -> None:
+    """Raise NetworkError when no cell is left to train, select, calibrate or test."""
+    needed = {"train", "test", split.attrs["select_role"], split.attrs["calibrate_role"]}
+    for name in sorted(needed, key=ROLES.index):
+        if not (split["role"] == ROLES.index(name)).any():
+            raise NetworkError(
+                f"No cell is left to {name}: regions ({split.attrs['regions']}) and a buffer of "
+                f"{split.attrs['buffer_degrees']:g} degrees took them all. Make the regions larger or fewer."
+            )
+
+
+def require_every_regime(split: xr.Dataset, regimes: xr.Dataset) -> None:
+    """Raise NetworkError when a regime has no training cell."""
+    role = split["role"]
+    regime = on_same_grid(role, regimes, "regime")
+    names = regime_names(regimes)
+    counts = np.bincount(regime[(role.values == TRAIN) & (regime >= 0)], minlength=len(names))
+    missing = [name for name, count in zip(names, counts, strict=True) if count == 0]
+    if missing:
+        raise NetworkError(
+            f"No training cell has the regime {', '.join(missing)}: networks cannot learn it. "
+            f"Change modelling.split (regions: {split.attrs['regions']})."
+        )
+
+
+def regime_names(regimes: xr.Dataset) -> tuple[str, ...]:
+    """Return the regimes' names in the order of their numbers, from the CF flags of `regime`."""
+    return tuple(str(regimes["regime"].attrs["flag_meanings"]).split())
+
+
+def _dataset(features: xr.Dataset, role: np.ndarray) -> xr.Dataset:
+    coords = {str(name): features[name] for name in ("lat", "lon")}
+    return xr.Dataset({"role": (features["valid"].dims, role, _ROLE_ATTRS)}, coords=coords)
+
+
+def _described(region: Region) -> str:
+    box = f"{region.west:g}E to {region.east:g}E"
+    if (region.south, region.north) != (-90, 90):
+        box += f", {region.south:g}N to {region.north:g}N"
+    return f"{region.name}: {region.role}, {box}"

@@ -1,0 +1,247 @@
+"""Many networks of one architecture as stacked weights: the form in which networks are trained, applied and kept."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.errors import NetworkError
+
+Weights = NDArray[np.float32]
+
+WEIGHTS_FILE = "weights.npz"
+ARCHITECTURE_FILE = "architecture.json"
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkStack:
+    """Dense networks of one architecture, tanh between layers and none after the last, which gives logits.
+
+    Attributes
+    ----------
+    kernels : tuple of ndarray of float32, each of shape (n_networks, n_in, n_out)
+        One for each layer.
+    biases : tuple of ndarray of float32, each of shape (n_networks, n_out)
+    features : tuple of str
+        Inputs in their order.
+    classes : tuple of str
+        Regimes in the order of the outputs.
+    activation : str
+        Of the hidden layers.
+
+    Raises
+    ------
+    NetworkError
+        When shapes do not fit one another, or a weight is not finite.
+    """
+
+    kernels: tuple[Weights, ...]
+    biases: tuple[Weights, ...]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    activation: str = "tanh"
+
+    def __post_init__(self) -> None:
+        if self.activation != "tanh":
+            raise NetworkError(f"Networks have tanh between their layers; got activation '{self.activation}'.")
+        if not self.kernels or len(self.kernels) != len(self.biases):
+            raise NetworkError(
+                f"A network needs a kernel and a bias for each layer; got {len(self.kernels)} and {len(self.biases)}."
+            )
+        sizes = (len(self.features), *(bias.shape[-1] for bias in self.biases[:-1]), len(self.classes))
+        for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
+            _require_array(f"kernel {layer}", self.kernels[layer], (self.n_networks, n_in, n_out))
+            _require_array(f"bias {layer}", self.biases[layer], (self.n_networks, n_out))
+
+    @property
+    def n_networks(self) -> int:
+        """Number of networks."""
+        return len(self.kernels[0])
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Number of inputs, of units of each layer, of outputs."""
+        return (len(self.features), *(bias.shape[-1] for bias in self.biases))
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights of one network."""
+        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.layer_sizes))
+
+    def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> "NetworkStack":
+        """Return the networks at `indices`, in their order."""
+        return NetworkStack(
+            tuple(kernel[indices] for kernel in self.kernels),
+            tuple(bias[indices] for bias in self.biases),
+            self.features,
+            self.classes,
+            self.activation,
+        )
+
+
+def concatenate(stacks: Sequence[NetworkStack]) -> NetworkStack:
+    """Return the networks of all stacks as one, in their order.
+
+    Raises
+    ------
+    NetworkError
+        When there are none, or their features, classes or layers differ.
+    """
+    if not stacks:
+        raise NetworkError("There are no networks to put together.")
+    first = stacks[0]
+    for other in stacks[1:]:
+        if _architecture(other) != _architecture(first):
+            raise NetworkError(
+                "Only networks of the same features, classes and layers make one stack; got "
+                f"{_architecture(first)} and {_architecture(other)}."
+            )
+    return NetworkStack(
+        tuple(np.concatenate(kernels) for kernels in zip(*(stack.kernels for stack in stacks), strict=True)),
+        tuple(np.concatenate(biases) for biases in zip(*(stack.biases for stack in stacks), strict=True)),
+        first.features,
+        first.classes,
+        first.activation,
+    )
+
+
+def logits(stack: NetworkStack, inputs: Weights) -> Weights:
+    """Return the outputs of every network before the softmax, all at once: for small blocks of samples.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+    inputs : ndarray of float32, shape (n_samples, n_features)
+        Scaled as the networks were trained.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_networks, n_samples, n_classes)
+
+    Raises
+    ------
+    NetworkError
+        When the number of features differs.
+    """
+    if inputs.ndim != 2 or inputs.shape[1] != len(stack.features):
+        raise NetworkError(
+            f"The networks take inputs of shape (n_samples, {len(stack.features)}); got {inputs.shape}. "
+            f"Their features are {', '.join(stack.features)}."
+        )
+    activations = inputs.astype(np.float32, copy=False)
+    last = len(stack.kernels) - 1
+    for layer, (kernel, bias) in enumerate(zip(stack.kernels, stack.biases, strict=True)):
+        activations = activations @ kernel
+        activations += bias[:, None, :]
+        if layer < last:
+            np.tanh(activations, out=activations)
+    return activations
+
+
+def save_stack(stack: NetworkStack, folder: Path | str) -> None:
+    """Write `weights.npz` and `architecture.json` into a folder, which is made; the same stack gives the same bytes.
+
+    A checksum of weights and architecture goes with them, so that a half-written or edited folder is refused.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    description = _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)}
+    np.savez(folder / WEIGHTS_FILE, allow_pickle=False, **_arrays(stack))
+    (folder / ARCHITECTURE_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def load_stack(folder: Path | str) -> NetworkStack:
+    """Return the stack that `save_stack` wrote.
+
+    Raises
+    ------
+    NetworkError
+        When a file or an array is missing, shapes do not fit, or weights or architecture were changed since.
+    """
+    folder = Path(folder)
+    description = _read_architecture(folder)
+    arrays = _read_arrays(folder)
+    n_layers = len(description["layer_sizes"]) - 1
+    expected = {f"{kind}_{layer}" for layer in range(n_layers) for kind in ("kernel", "bias")}
+    if set(arrays) != expected:
+        raise NetworkError(
+            f"{folder / WEIGHTS_FILE} should hold {', '.join(sorted(expected))}; "
+            f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {_AGAIN}"
+        )
+    try:
+        stack = NetworkStack(
+            tuple(arrays[f"kernel_{layer}"] for layer in range(n_layers)),
+            tuple(arrays[f"bias_{layer}"] for layer in range(n_layers)),
+            tuple(description["features"]),
+            tuple(description["classes"]),
+            description["activation"],
+        )
+    except NetworkError as error:
+        raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {_AGAIN}") from error
+    if _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)} != description:
+        raise NetworkError(f"{folder}: the checksum differs; weights or architecture were changed by hand. {_AGAIN}")
+    return stack
+
+
+_AGAIN = "Train or save the networks again."
+_KEYS = {"layer_sizes": list, "activation": str, "features": list, "classes": list, "n_networks": int, "checksum": str}
+
+
+def _architecture(stack: NetworkStack) -> dict[str, Any]:
+    return {
+        "layer_sizes": list(stack.layer_sizes),
+        "activation": stack.activation,
+        "features": list(stack.features),
+        "classes": list(stack.classes),
+    }
+
+
+def _arrays(stack: NetworkStack) -> dict[str, Weights]:
+    kernels = {f"kernel_{layer}": kernel for layer, kernel in enumerate(stack.kernels)}
+    return kernels | {f"bias_{layer}": bias for layer, bias in enumerate(stack.biases)}
+
+
+def _checksum(stack: NetworkStack) -> str:
+    digest = hashlib.sha256(json.dumps(_architecture(stack), sort_keys=True).encode())
+    for name, array in _arrays(stack).items():
+        digest.update(f"{name}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _read_architecture(folder: Path) -> dict[str, Any]:
+    path = folder / ARCHITECTURE_FILE
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NetworkError(f"{path} is missing. {_AGAIN}") from error
+    except ValueError as error:
+        raise NetworkError(f"{path} cannot be read: {error}. {_AGAIN}") from error
+    if not isinstance(description, dict) or {key: type(value) for key, value in description.items()} != _KEYS:
+        kinds = ", ".join(f"{key} ({kind.__name__})" for key, kind in _KEYS.items())
+        raise NetworkError(f"{path} should hold {kinds} and nothing else. {_AGAIN}")
+    return description
+
+
+def _read_arrays(folder: Path) -> dict[str, Weights]:
+    path = folder / WEIGHTS_FILE
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise NetworkError(f"{path} is missing. {_AGAIN}") from error
+    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged archive.
+        raise NetworkError(f"{path} cannot be read: {error}. {_AGAIN}") from error
+
+
+def _require_array(name: str, array: Weights, shape: tuple[int, ...]) -> None:
+    if array.shape != shape or array.dtype != np.float32:
+        raise NetworkError(f"{name} should be float32 of shape {shape}; got {array.dtype} of shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise NetworkError(f"{name} holds {int((~np.isfinite(array)).sum())} weights that are not finite.")

@@ -1,0 +1,124 @@
+"""Compiled TensorFlow loops over many networks at once: steps of Adam, and the loss on cells held out.
+
+Weights are lists of arrays with a leading network axis, kernel and bias of each layer in turn. Labels come in as many
+rows as there are different labellings, and `labelling` (n_networks,) says which row each network learns.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from thor.networks.tensorflow import load_tensorflow
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+"""Of Adam, as tf_keras has them."""
+
+SELECT_BLOCK = 1024
+"""Samples held out that are looked at together."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The two compiled functions.
+
+    Attributes
+    ----------
+    train : callable
+        ``(weights, first, second, step_sizes, inputs, labels, sample_weights, labelling, batches, counts, n_steps)`` to
+        ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are its moments, `step_sizes`
+        (n_steps,) its rate corrected for their start at zero, `batches` (n_steps, n_networks, batch_size) indices of
+        samples, of which the first `counts` (n_steps,) count; `loss` (n_networks,) is summed over the steps.
+    evaluate : callable
+        ``(weights, inputs, labels, sample_weights, labelling)`` to ``(loss, accuracy)``, each (n_networks,): weighted
+        means over all samples, given in blocks (n_blocks, n_block, ...), labels (n_blocks, n_labellings, n_block).
+    """
+
+    train: Callable[..., Any]
+    evaluate: Callable[..., Any]
+
+
+@cache
+def compile_steps(l2: float) -> Compiled:
+    """Return the functions, which XLA compiles once for each shape they are called with.
+
+    Parameters
+    ----------
+    l2 : float
+        Penalty on the sum of squared kernel weights, added to the loss.
+    """
+    tf = load_tensorflow()
+
+    def cross_entropy(weights: Sequence[Any], inputs: Any, labels: Any) -> tuple[Any, Any]:
+        outputs = _forward(tf, weights, inputs)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs), outputs
+
+    @tf.function(jit_compile=True, autograph=False)
+    def train(
+        weights: Any,
+        first: Any,
+        second: Any,
+        step_sizes: Any,
+        inputs: Any,
+        labels: Any,
+        sample_weights: Any,
+        labelling: Any,
+        batches: Any,
+        counts: Any,
+        n_steps: Any,
+    ) -> Any:
+        flat_labels = tf.reshape(labels, [-1])
+        row_start = (labelling * tf.shape(labels)[1])[:, None]
+
+        def step(number: Any, weights: Any, first: Any, second: Any, total: Any) -> Any:
+            batch, count = batches[number], counts[number]
+            counting = tf.cast(tf.range(tf.shape(batch)[1]) < count, tf.float32)
+            each = tf.gather(sample_weights, batch) * counting
+            seen, wanted = tf.gather(inputs, batch), tf.gather(flat_labels, row_start + batch)
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                # As in Keras, a weighted loss is divided by the number of samples, not by their weight.
+                loss = tf.reduce_sum(each * cross_entropy(weights, seen, wanted)[0], -1) / tf.cast(count, tf.float32)
+                if l2:
+                    loss += l2 * tf.add_n([tf.reduce_sum(kernel**2, (1, 2)) for kernel in weights[::2]])
+            # Networks share nothing, so the gradient of the sum holds each network's own.
+            gradients = tape.gradient(loss, weights)
+            first = [m + (g - m) * (1 - BETA_1) for m, g in zip(first, gradients, strict=True)]
+            second = [v + (g * g - v) * (1 - BETA_2) for v, g in zip(second, gradients, strict=True)]
+            weights = [
+                w - step_sizes[number] * m / (tf.sqrt(v) + EPSILON)
+                for w, m, v in zip(weights, first, second, strict=True)
+            ]
+            return number + 1, weights, first, second, total + loss
+
+        start = (tf.constant(0), list(weights), list(first), list(second), tf.zeros(tf.shape(labelling)[0]))
+        return tf.while_loop(lambda number, *_: number < n_steps, step, start)[1:]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def evaluate(weights: Any, inputs: Any, labels: Any, sample_weights: Any, labelling: Any) -> Any:
+        def block(number: Any, loss: Any, right: Any) -> Any:
+            wanted = tf.gather(labels[number], labelling)
+            each = sample_weights[number]
+            entropy, outputs = cross_entropy(weights, inputs[number], wanted)
+            hit = tf.cast(tf.equal(tf.argmax(outputs, -1, output_type=wanted.dtype), wanted), tf.float32)
+            return number + 1, loss + tf.reduce_sum(each * entropy, -1), right + tf.reduce_sum(each * hit, -1)
+
+        zero = tf.zeros(tf.shape(labelling)[0])
+        _, loss, right = tf.while_loop(
+            lambda number, *_: number < tf.shape(inputs)[0], block, (tf.constant(0), zero, zero)
+        )
+        total = tf.reduce_sum(sample_weights)
+        return loss / total, right / total
+
+    return Compiled(train, evaluate)
+
+
+def _forward(tf: Any, weights: Sequence[Any], inputs: Any) -> Any:
+    """Return logits (n_networks, n_samples, n_classes); inputs are shared, or with a leading network axis."""
+    activations = inputs
+    n_layers = len(weights) // 2
+    for layer in range(n_layers):
+        activations = tf.matmul(activations, weights[2 * layer]) + weights[2 * layer + 1][:, None, :]
+        if layer < n_layers - 1:
+            activations = tf.tanh(activations)
+    return activations

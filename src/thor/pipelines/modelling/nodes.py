@@ -1,0 +1,169 @@
+"""Nodes of `modelling`."""
+
+import logging
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from thor.parameters import Modelling
+
+log = logging.getLogger(__name__)
+
+
+def split_cells(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> xr.Dataset:
+    """Return what each cell is for: train, select, calibrate, test, or a buffer between them."""
+    from thor.networks.split import ROLES, make_split
+
+    split = make_split(features, regimes, parameters.split)
+    counts = {role: int((split["role"] == code).sum()) for code, role in enumerate(ROLES)}
+    log.info("cells: %s", ", ".join(f"{role} {count}" for role, count in counts.items()))
+    return split
+
+
+def fit_scaler(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> dict[str, Any]:
+    """Return mean and scale of the features over the training cells, or those of the published networks."""
+    from thor.networks.fields import published_scaling
+    from thor.networks.samples import FeatureScaler
+
+    if parameters.networks == "published":
+        return published_scaling(features).to_dict()
+    return FeatureScaler.fit(_samples(features, regimes, split, parameters).with_role("train")).to_dict()
+
+
+def train_ensemble(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    regime_model: Any,
+    vorticity_budget: xr.Dataset,
+    published_networks: Any,
+    parameters: Modelling,
+) -> dict[str, Any]:
+    """Return the trained networks and their learning curves; the published ones have none."""
+    from thor.networks.fields import history_table, training_tables
+    from thor.networks.samples import FeatureScaler
+    from thor.networks.training import train_stack
+
+    if parameters.networks == "published":
+        nothing = pd.DataFrame(columns=["predictor", "network", "epoch", "train_loss", "select_loss", "best_epoch"])
+        return {"ensemble": published_networks(), "training_history": nothing}
+    samples = _samples(features, regimes, split, parameters)
+    train, select, runs = training_tables(
+        samples,
+        FeatureScaler.from_dict(feature_scaler),
+        parameters.training,
+        model=regime_model,
+        budget=vorticity_budget,
+        seed=parameters.seed,
+    )
+    trained = train_stack(
+        train,
+        select,
+        features=samples.features,
+        classes=samples.classes,
+        settings=parameters.training,
+        seed=parameters.seed,
+    )
+    history = history_table(trained.history, predictor="ensemble")
+    if runs is not None:
+        history["label_run"] = runs[history["network"]]
+    best = trained.history["best_epoch"].values
+    log.info("%d networks; best epochs %d to %d", trained.stack.n_networks, best.min() + 1, best.max() + 1)
+    return {"ensemble": trained.stack, "training_history": history}
+
+
+def fit_baselines(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> Any:
+    """Return majority class, tree on the stress curl and gradient boosting, all fitted on the training cells."""
+    from thor.networks.baselines import fit_baselines as fit
+
+    return fit(_samples(features, regimes, split, parameters).with_role("train"), seed=parameters.seed)
+
+
+def predict_ensemble(ensemble: Any, features: xr.Dataset, feature_scaler: dict[str, Any]) -> xr.Dataset:
+    """Return mean and spread of the networks' probabilities in every valid cell."""
+    from thor.networks.fields import probability_fields
+    from thor.networks.prediction import predict
+    from thor.networks.samples import FeatureScaler, cell_inputs
+
+    scaler = FeatureScaler.from_dict(feature_scaler)
+    scaler.require(ensemble.features)
+    inputs, index = cell_inputs(features, names=ensemble.features)
+    return probability_fields(predict(ensemble, scaler.transform(inputs)), index, features, ensemble.classes)
+
+
+def score_networks(
+    ensemble: Any,
+    baselines: Any,
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    training_history: pd.DataFrame,
+    published_networks: Any,
+    parameters: Modelling,
+) -> dict[str, Any]:
+    """Return the scores of the ensemble, of its members and of the baselines in every region."""
+    from thor.networks.baselines import BASELINES
+    from thor.networks.fields import (
+        network_table,
+        predictor_rows,
+        published_probabilities,
+        published_scaling,
+        role_masks,
+    )
+    from thor.networks.prediction import predict, probability_blocks
+    from thor.networks.samples import FeatureScaler
+    from thor.networks.skill import member_table, network_scores, skill_table
+
+    samples = _samples(features, regimes, split, parameters)
+    inputs = FeatureScaler.from_dict(feature_scaler).transform(samples.inputs)
+    regions = role_masks(samples)
+    probabilities = {"ensemble": predict(ensemble, inputs).mean}
+    probabilities |= {name: baselines.predict_proba(name, samples.inputs) for name in BASELINES}
+    if parameters.compare_published:
+        probabilities["published_networks"] = published_probabilities(
+            published_networks(), samples, published_scaling(features)
+        )
+    table = skill_table(probabilities, samples, regions=regions, settings=parameters.bootstrap, seed=parameters.seed)
+    members = network_scores(probability_blocks(ensemble, inputs), samples, regions=regions)
+    metrics = table | member_table(members, classes=samples.classes)
+    for regions_of in metrics.values():
+        for entry in regions_of.values():
+            entry["split"] = split.attrs["split"]
+    here = table["ensemble"]["test"]
+    log.info("test cells: accuracy %.4f, NLL %.4f", here["accuracy"], here["negative_log_likelihood"])
+    sizes = " ".join(map(str, ensemble.layer_sizes))
+    networks = network_table(
+        members, predictor="ensemble", history=training_history, settings=f"{parameters.networks}, layers {sizes}"
+    )
+    others = {name: table[name] for name in BASELINES}
+    return {"skill_metrics": metrics, "network_metrics": pd.concat([networks, predictor_rows(others, settings={})])}
+
+
+def draw_skill(skill_metrics: dict[str, Any]) -> Any:
+    """Draw the scores of all predictors with their intervals."""
+    from thor.figures.skill import skill_intervals
+
+    return skill_intervals(skill_metrics)
+
+
+def draw_confusion(skill_metrics: dict[str, Any]) -> Any:
+    """Draw how regimes are taken for one another."""
+    from thor.figures.skill import confusion_matrices
+
+    return confusion_matrices(skill_metrics)
+
+
+def draw_learning_curves(training_history: pd.DataFrame) -> Any:
+    """Draw the learning curves of all networks in one panel."""
+    from thor.figures.skill import learning_curves
+
+    return learning_curves(training_history)
+
+
+def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> Any:
+    from thor.networks.samples import input_names, samples_from
+
+    return samples_from(features, regimes, split, names=input_names(features, parameters.features))

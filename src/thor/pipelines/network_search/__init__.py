@@ -1,0 +1,5 @@
+"""The pipeline `network_search`; `pipeline.py` says what it does."""
+
+from thor.pipelines.network_search.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

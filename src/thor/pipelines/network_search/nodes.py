@@ -1,0 +1,43 @@
+"""Node of `network_search`."""
+
+import logging
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from thor.parameters import NetworkSearch
+
+log = logging.getLogger(__name__)
+
+
+def search_networks(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: NetworkSearch,
+) -> pd.DataFrame:
+    """Return the depths, widths and rates tried, best first; only select cells judge."""
+    from thor.networks.samples import FeatureScaler, samples_from
+    from thor.networks.search import search
+    from thor.networks.table import Table
+
+    scaler = FeatureScaler.from_dict(feature_scaler)
+    samples = samples_from(features, regimes, split, names=scaler.features)
+    train, select = (
+        Table(scaler.transform(cells.inputs), cells.labels)
+        for cells in (samples.with_role("train"), samples.with_role("select"))
+    )
+    trials = search(
+        train,
+        select,
+        features=samples.features,
+        classes=samples.classes,
+        training=parameters.training,
+        settings=parameters.search,
+        seed=parameters.seed,
+    )
+    depth, width, loss = trials.loc[0, ["depth", "width", "select_loss"]]
+    log.info("best of %d: %d layers of %d, select loss %.4f nat", len(trials), depth, width, loss)
+    return trials.assign(predictor="trial", network=trials["trial"])

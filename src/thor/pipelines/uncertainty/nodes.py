@@ -1,0 +1,198 @@
+"""Nodes of `uncertainty`."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from thor.parameters import Uncertainty
+
+log = logging.getLogger(__name__)
+
+
+def train_bayesian_network(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Uncertainty,
+) -> dict[str, Any]:
+    """Return the Bayesian network and its learning curves."""
+    from thor.networks.fields import history_table
+    from thor.uncertainty.bayesian import fit_bayesian
+
+    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    network, history = fit_bayesian(
+        *_tables(samples, scaler),
+        features=samples.features,
+        classes=samples.classes,
+        settings=parameters.bayesian,
+        seed=parameters.seed,
+    )
+    log.info("Bayesian network: %d starts, select losses %s", network.n_starts, np.round(network.select_loss, 3))
+    return {
+        "bayesian_network": network,
+        "bayesian_training_history": history_table(history.rename(start="network"), predictor="bayesian"),
+    }
+
+
+def fit_laplace_network(
+    ensemble: Any,
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Uncertainty,
+) -> Any:
+    """Return the Laplace approximation of the ensemble's best network."""
+    from thor.uncertainty.laplace import fit_laplace
+
+    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    network, _ = fit_laplace(ensemble, *_tables(samples, scaler), settings=parameters.laplace, seed=parameters.seed)
+    log.info("Laplace approximation of network %d, prior precision %g", network.network, network.prior_precision)
+    return network
+
+
+def calibrate(
+    ensemble: Any,
+    bayesian_network: Any,
+    laplace_network: Any,
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Uncertainty,
+) -> dict[str, Any]:
+    """Return temperatures, conformal thresholds and the area of applicability."""
+    from thor.uncertainty.regime_uncertainty import calibrate as fit
+
+    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    model = fit(
+        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        samples,
+        scaler,
+        confidence_level=parameters.confidence_level,
+        settings=parameters.applicability,
+        seed=parameters.seed,
+    )
+    told = ", ".join(f"{name} {value:.3f}" for name, value in model.temperature.items())
+    log.info("temperatures: %s; applicable up to %.2f", told, model.applicability.threshold)
+    return model.to_dict()
+
+
+def compute_regime_uncertainty(
+    ensemble: Any,
+    bayesian_network: Any,
+    laplace_network: Any,
+    calibration_model: dict[str, Any],
+    features: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Uncertainty,
+) -> xr.Dataset:
+    """Return calibrated probabilities and their uncertainty in every valid cell."""
+    from thor.networks.samples import FeatureScaler
+    from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
+
+    fields = uncertainty_fields(
+        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        CalibrationModel.from_dict(calibration_model),
+        features,
+        FeatureScaler.from_dict(feature_scaler),
+        credible_level=parameters.credible_level,
+    )
+    outside = (
+        fields["areacello"].where(fields["applicable"] == 0).sum()
+        / fields["areacello"].where(fields["valid"] == 1).sum()
+    )
+    log.info("%.1f %% of the area lies outside the area of applicability", 100 * float(outside))
+    return fields
+
+
+def score_uncertainty(
+    ensemble: Any,
+    bayesian_network: Any,
+    laplace_network: Any,
+    calibration_model: dict[str, Any],
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    bayesian_training_history: pd.DataFrame,
+    parameters: Uncertainty,
+) -> dict[str, Any]:
+    """Return skill of the Bayesian networks, and calibration of all predictors before and after."""
+    from thor.uncertainty.regime_uncertainty import CalibrationModel
+    from thor.uncertainty.scoring import score_predictors
+
+    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    result = score_predictors(
+        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        bayesian_network,
+        CalibrationModel.from_dict(calibration_model),
+        samples,
+        scaler.transform(samples.inputs),
+        history=bayesian_training_history,
+        settings=parameters.bootstrap,
+        seed=parameters.seed,
+    )
+    for name, regions in result["calibration_metrics"].items():
+        before, after = (regions["test"][stage]["expected_calibration_error"] for stage in ("before", "after"))
+        log.info("%s on test cells: calibration error %.3f before, %.3f after", name, before, after)
+    return result
+
+
+def draw_reliability(calibration_metrics: dict[str, Any]) -> Any:
+    """Draw reliability before and after calibration."""
+    from thor.figures.uncertainty import reliability_curves
+
+    return reliability_curves(calibration_metrics)
+
+
+def draw_risk_coverage(calibration_metrics: dict[str, Any]) -> Any:
+    """Draw how the share of mistakes falls when the least certain cells are left out."""
+    from thor.figures.uncertainty import risk_coverage_curves
+
+    return risk_coverage_curves(calibration_metrics)
+
+
+def draw_conformal_coverage(calibration_metrics: dict[str, Any]) -> Any:
+    """Draw the measured coverage of the ensemble's conformal sets by basin and regime."""
+    from thor.figures.uncertainty import coverage_bars
+
+    regions = calibration_metrics["ensemble"]
+    return coverage_bars({name: entry["conformal"] for name, entry in regions.items() if "conformal" in entry})
+
+
+def draw_uncertainty(regime_uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset) -> Any:
+    """Draw maps of the ensemble's entropy and mutual information, and both in right and wrong test cells."""
+    from thor.figures.uncertainty import uncertainty_maps
+    from thor.networks.split import TEST
+
+    of_ensemble = regime_uncertainty.sel(predictor="ensemble")
+    predicted = of_ensemble["regime_probability"].fillna(-1).argmax("regime")
+    counted = (split["role"] == TEST) & (regimes["regime"] >= 0) & (of_ensemble["valid"] == 1)
+    return uncertainty_maps(of_ensemble, (predicted != regimes["regime"]).where(counted).astype(float))
+
+
+def _stacks(ensemble: Any, bayesian_network: Any, laplace_network: Any, parameters: Uncertainty) -> dict[str, Any]:
+    return {
+        "ensemble": ensemble,
+        "bayesian": bayesian_network.draws(parameters.bayesian.n_draws, seed=parameters.seed),
+        "laplace": laplace_network.draws(parameters.laplace.n_draws, seed=parameters.seed),
+    }
+
+
+def _tables(samples: Any, scaler: Any) -> Any:
+    from thor.networks.table import Table
+
+    cells = samples.with_role("train"), samples.with_role("select")
+    return [Table(scaler.transform(part.inputs), part.labels) for part in cells]
+
+
+def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, feature_scaler: dict[str, Any]) -> Any:
+    from thor.networks.samples import FeatureScaler, samples_from
+
+    scaler = FeatureScaler.from_dict(feature_scaler)
+    return samples_from(features, regimes, split, names=scaler.features), scaler

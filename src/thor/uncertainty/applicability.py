@@ -1,0 +1,247 @@
+"""Where networks may be applied: how far a cell's inputs are from all that they were trained on.
+
+The dissimilarity of Meyer & Pebesma (2021), doi:10.1111/2041-210X.13650: distance to the nearest training cell, in
+standard deviations weighted by what the networks use, over the mean distance between training cells. Beyond what one
+ocean basin is from all others the networks were never tested, and their uncertainty is no guide.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from thor.errors import NetworkError
+from thor.networks.prediction import predict
+from thor.networks.stack import NetworkStack
+from thor.uncertainty.settings import ApplicabilitySettings
+
+Array = NDArray[np.float64]
+
+N_PAIRS = 200_000
+"""Random pairs of training cells whose mean distance is the unit of dissimilarity."""
+
+DECIMALS = 4
+"""Of the reference cells [standard deviations], so that they stay short as text and the same when read again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Applicability:
+    """Measures dissimilarity to the training cells, and says how much is too much.
+
+    Attributes
+    ----------
+    features : tuple of str
+    importance : ndarray of shape (n_features,)
+        Weights of the features in the distance; they sum to one.
+    reference : ndarray of shape (n_reference, n_features)
+        Scaled inputs of training cells that stand for all of them.
+    mean_distance : float
+        Mean weighted distance between training cells.
+    threshold : float
+        Largest dissimilarity inside the area of applicability.
+    """
+
+    features: tuple[str, ...]
+    importance: Array
+    reference: Array
+    mean_distance: float
+    threshold: float
+
+    @classmethod
+    def fit(
+        cls,
+        stack: NetworkStack,
+        inputs: np.ndarray,
+        basin: NDArray[np.integer],
+        *,
+        settings: ApplicabilitySettings,
+        seed: int,
+    ) -> "Applicability":
+        """Return the area of applicability of networks.
+
+        The threshold is Q75 + 1.5 IQR of the dissimilarities of training cells to those of all other basins.
+
+        Parameters
+        ----------
+        stack : NetworkStack
+        inputs : ndarray of shape (n_samples, n_features)
+            Scaled features of the training cells.
+        basin : ndarray of int, shape (n_samples,)
+        settings : ApplicabilitySettings
+        seed : int
+
+        Raises
+        ------
+        NetworkError
+            When the training cells lie in one basin only, or the networks use no feature.
+        """
+        if len(np.unique(basin)) < 2:
+            raise NetworkError(
+                "The area of applicability leaves out one basin at a time, but all training cells lie in one. "
+                "Train on more basins (modelling.split)."
+            )
+        rng = np.random.default_rng(seed)
+        importance = feature_importance(
+            stack,
+            inputs[rng.permutation(len(inputs))[: settings.n_importance]],
+            n_permutations=settings.n_permutations,
+            rng=rng,
+        )
+        weighted = inputs * importance
+        pairs = rng.integers(len(inputs), size=(2, N_PAIRS))
+        mean_distance = float(np.linalg.norm(weighted[pairs[0]] - weighted[pairs[1]], axis=1).mean())
+        chosen = spread_cells(weighted, basin, settings.n_reference)
+        reference = np.round(inputs[chosen].astype(float), DECIMALS)
+        apart = _distance_to_other_basins(weighted, basin, reference * importance, basin[chosen]) / mean_distance
+        low, high = np.quantile(apart, [0.25, 0.75])
+        return cls(stack.features, importance, reference, mean_distance, float(high + 1.5 * (high - low)))
+
+    def dissimilarity(self, inputs: np.ndarray) -> Array:
+        """Return the dissimilarity of scaled inputs, shape (n_samples, n_features), to the training cells; 0 is least.
+
+        Raises
+        ------
+        NetworkError
+            When the number of features differs or an input is not finite.
+        """
+        if inputs.ndim != 2 or inputs.shape[1] != len(self.features) or not np.isfinite(inputs).all():
+            raise NetworkError(
+                f"Dissimilarity needs finite inputs of shape (n, {len(self.features)}); got shape {inputs.shape} "
+                f"with {int((~np.isfinite(inputs)).sum())} values that are not finite."
+            )
+        return self._tree.query(inputs * self.importance, workers=-1)[0] / self.mean_distance
+
+    def inside(self, inputs: np.ndarray) -> NDArray[np.bool_]:
+        """Return which scaled inputs, shape (n_samples, n_features), lie inside the area of applicability."""
+        return self.dissimilarity(inputs) <= self.threshold
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, which JSON keeps to the last digit."""
+        return {
+            "features": list(self.features),
+            "importance": self.importance.tolist(),
+            "reference": self.reference.tolist(),
+            "mean_distance": self.mean_distance,
+            "threshold": self.threshold,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Applicability":
+        """Return what `to_dict` described; raise NetworkError when an entry is missing, unknown or of another size."""
+        expected = {entry.name for entry in fields(cls)}
+        if set(content) != expected:
+            raise NetworkError(f"An applicability holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
+        importance, reference = np.asarray(content["importance"]), np.asarray(content["reference"])
+        n_features = len(content["features"])
+        if importance.shape != (n_features,) or reference.shape[1:] != (n_features,):
+            raise NetworkError(
+                f"An applicability of {n_features} features needs as many importances and columns of its reference; "
+                f"got {importance.shape} and {reference.shape}."
+            )
+        return cls(tuple(content["features"]), importance, reference, content["mean_distance"], content["threshold"])
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.reference * self.importance)
+
+
+def feature_importance(
+    stack: NetworkStack, inputs: np.ndarray, *, n_permutations: int, rng: np.random.Generator
+) -> Array:
+    """Return how much the networks use each feature, shape (n_features,), summing to one.
+
+    The mean over cells of the total variation distance between the mean probability of a cell and that with the
+    feature taken from another cell. It needs no labels, and unlike a gradient it sees a saturated unit's use.
+
+    Raises
+    ------
+    NetworkError
+        When no permutation changes any probability.
+    """
+    usual = predict(stack, inputs).mean
+    change = np.zeros(inputs.shape[1])
+    for _ in range(n_permutations):
+        for feature in range(inputs.shape[1]):
+            mixed = inputs.copy()
+            mixed[:, feature] = rng.permutation(mixed[:, feature])
+            change[feature] += 0.5 * np.abs(predict(stack, mixed).mean - usual).sum(axis=1).mean()
+    if not change.any():
+        raise NetworkError("The networks give one answer whatever their inputs: no feature is used.")
+    return change / change.sum()
+
+
+def spread_cells(points: Array, basin: NDArray[np.integer], n_cells: int) -> NDArray[np.intp]:
+    """Return indices of about `n_cells` points that cover all of them, each basin with its share.
+
+    In every basin the point farthest from those chosen is chosen next (Gonzalez 1985,
+    doi:10.1016/0304-3975(85)90224-5), so that no point is far from a chosen one; a random sample leaves out the rare
+    ones, which are those that matter here.
+    """
+    if len(points) <= n_cells:
+        return np.arange(len(points))
+    chosen = []
+    for code in np.unique(basin):
+        own = np.flatnonzero(basin == code)
+        chosen.append(own[_farthest_first(points[own], max(1, n_cells * len(own) // len(points)))])
+    return np.concatenate(chosen)
+
+
+def error_by_dissimilarity(
+    dissimilarity: Array, wrong: NDArray[np.bool_], *, threshold: float, n_bins: int = 8
+) -> pd.DataFrame:
+    """Return the share of mistakes against dissimilarity: classes of equally many cells inside, one outside.
+
+    Parameters
+    ----------
+    dissimilarity : ndarray of shape (n_samples,)
+    wrong : ndarray of bool, shape (n_samples,)
+        Where the most probable regime is not the label.
+    threshold : float
+        Above it cells are outside the area of applicability.
+    n_bins : int
+        Classes inside.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `inside`, `mean_dissimilarity`, `n_cells`, `error_rate`, by growing dissimilarity; no row for an empty class.
+    """
+    inside = dissimilarity <= threshold
+    edges = np.quantile(dissimilarity[inside], np.linspace(0, 1, n_bins + 1)[1:-1]) if inside.any() else np.empty(0)
+    group = np.where(inside, np.searchsorted(edges, dissimilarity, side="left"), n_bins)
+    table = pd.DataFrame({"group": group, "inside": inside, "dissimilarity": dissimilarity, "wrong": wrong})
+    groups = table.groupby("group")
+    return groups.agg(
+        inside=("inside", "first"),
+        mean_dissimilarity=("dissimilarity", "mean"),
+        n_cells=("wrong", "size"),
+        error_rate=("wrong", "mean"),
+    ).reset_index(drop=True)
+
+
+def _farthest_first(points: Array, n_points: int) -> NDArray[np.intp]:
+    chosen = np.zeros(n_points, dtype=np.intp)
+    squared = np.full(len(points), np.inf)
+    for k in range(n_points):
+        if k:
+            chosen[k] = np.argmax(squared)
+        step = points - points[chosen[k]]
+        np.minimum(squared, np.einsum("ij,ij->i", step, step), out=squared)
+    return chosen
+
+
+def _distance_to_other_basins(
+    points: Array, basin: NDArray[np.integer], reference: Array, reference_basin: NDArray[np.integer]
+) -> Array:
+    """Return the distance of each point to the nearest reference point of another basin, shape (n_points,)."""
+    distance = np.empty(len(points))
+    for code in np.unique(basin):
+        own = basin == code
+        others = cKDTree(reference[reference_basin != code])
+        distance[own] = others.query(points[own], workers=-1)[0]
+    return distance

@@ -1,0 +1,372 @@
+"""Whether probabilities can be believed: reliability, temperature, and how well an uncertainty finds the mistakes."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import entr, softmax
+
+from thor.errors import NetworkError
+from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
+from thor.networks.scores import FLOOR, N_BINS, check_probabilities, number, score_values, total_sums
+from thor.networks.skill import score_intervals, wrong_cells
+
+if TYPE_CHECKING:
+    from thor.networks.samples import Samples
+
+CalibrationError = Literal["top_label", "class_wise", "adaptive"]
+
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
+"""Beyond these a temperature says no more than that the probabilities are useless, or all certain and right."""
+
+_SCORES = ("accuracy", "expected_calibration_error", "negative_log_likelihood", "brier_score")
+_COVERAGES = np.linspace(0.02, 1.0, 50)
+
+
+def calibration_table(
+    probabilities: Mapping[str, Mapping[str, np.ndarray]],
+    samples: "Samples",
+    *,
+    regions: Mapping[str, np.ndarray],
+    settings: BootstrapSettings,
+    seed: int,
+    uncertainties: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] | None = None,
+) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """Return the calibration of predictors, {predictor: {region: {stage: {metric: value}}}}, as JSON can hold it.
+
+    Parameters
+    ----------
+    probabilities : mapping of str to mapping of str to ndarray of shape (n_samples, n_classes)
+        {predictor: {stage: probabilities}}, the stages being `before` and `after` calibration.
+    samples : Samples
+        `labels`, `area` [m2], `lat`, `lon` [degrees], `classes`.
+    regions : mapping of str to ndarray of bool, shape (n_samples,)
+        Which cells are in each region; basins, for instance. Regions may overlap.
+    settings : BootstrapSettings
+    seed : int
+    uncertainties : mapping, optional
+        {predictor: {stage: {name: ndarray of shape (n_samples,)}}}, such as the mutual information, beside `entropy`
+        [bits] and `one_minus_maximum`, which come from the probabilities.
+
+    Returns
+    -------
+    dict
+        What `calibration_metrics` returns, with `region`, `blocks`, `intervals` and `area_weighted` scores. The
+        intervals of the calibration error lie high: it is an absolute value, which every resample's noise raises.
+
+    Raises
+    ------
+    NetworkError
+        When a region holds no cell, or probabilities and labels do not match.
+    """
+    table: dict[str, dict[str, dict[str, dict[str, Any]]]] = {predictor: {} for predictor in probabilities}
+    for region, inside in regions.items():
+        if not inside.any():
+            raise NetworkError(f"Region '{region}' holds no labelled cell: no calibration can be measured there.")
+        labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
+        first = {predictor: next(iter(stages.values()))[inside] for predictor, stages in probabilities.items()}
+        bootstraps = block_bootstraps(wrong_cells(first, labels), lat, lon, area, settings=settings, seed=seed)
+        for (predictor, stages), bootstrap in zip(probabilities.items(), bootstraps, strict=True):
+            given = (uncertainties or {}).get(predictor, {})
+            table[predictor][region] = {
+                stage: {"region": region}
+                | calibration_metrics(
+                    values[inside],
+                    labels,
+                    classes=samples.classes,
+                    uncertainties={name: field[inside] for name, field in given.get(stage, {}).items()},
+                )
+                | _weighted_and_intervals(bootstrap, values[inside], labels, area)
+                for stage, values in stages.items()
+            }
+    return table
+
+
+def calibration_metrics(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: tuple[str, ...],
+    uncertainties: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Return how far probabilities can be believed, every cell counting the same.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    labels : ndarray of int, shape (n_samples,)
+    classes : tuple of str
+    uncertainties : mapping of str to ndarray of shape (n_samples,), optional
+        Beside `entropy` [bits] and `one_minus_maximum`.
+
+    Returns
+    -------
+    dict
+        `n_cells`, `weighting`, `accuracy`, `expected_calibration_error` (top label), `class_wise_calibration_error`,
+        `adaptive_calibration_error`, `negative_log_likelihood` [nats], `brier_score`, `brier_decomposition`,
+        `temperature_left` (what temperature scaling would still choose on these very cells: 1 is perfect, above it
+        the probabilities are too sure), `uncertainties` with `mean_right`, `mean_wrong`, `auroc` and
+        `risk_coverage_area` of each, `reliability_curve`, and `risk_coverage_curves`.
+    """
+    check_probabilities(probabilities, labels, classes)
+    wrong = probabilities.argmax(axis=1) != labels
+    values = score_values(total_sums(probabilities, labels, None), len(classes))
+    every = {
+        "entropy": entr(probabilities.astype(float)).sum(axis=1) / np.log(2.0),
+        "one_minus_maximum": 1.0 - probabilities.max(axis=1),
+        **(uncertainties or {}),
+    }
+    curves = {name: risk_coverage(field, wrong) for name, field in every.items()}
+    return {
+        "n_cells": len(labels),
+        "weighting": "cell",
+        **{name: number(values[name]) for name in _SCORES},
+        "class_wise_calibration_error": calibration_error(probabilities, labels, kind="class_wise"),
+        "adaptive_calibration_error": calibration_error(probabilities, labels, kind="adaptive"),
+        "brier_decomposition": brier_decomposition(probabilities, labels),
+        "temperature_left": temperature_of_mean(probabilities, labels),
+        "uncertainties": {
+            name: {
+                "mean_right": float(field[~wrong].mean()) if not wrong.all() else None,
+                "mean_wrong": float(field[wrong].mean()) if wrong.any() else None,
+                "auroc": mistake_auroc(field, wrong),
+                "risk_coverage_area": curves[name]["area"],
+            }
+            for name, field in every.items()
+        },
+        "reliability_curve": reliability_curve(probabilities, labels),
+        "risk_coverage_curves": curves,
+    }
+
+
+def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS) -> dict[str, list[float]]:
+    """Return how often the most probable regime is the label where it has a given probability.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    labels : ndarray of int, shape (n_samples,)
+    n_bins : int
+        Equal bins of the largest probability.
+
+    Returns
+    -------
+    dict
+        `confidence` (mean largest probability), `accuracy`, `share` (of the cells), one value for each bin that holds
+        a cell. Perfect: accuracy equals confidence.
+    """
+    confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
+    bins = _equal_bins(confidence, n_bins)
+    count, sum_confidence, hits = (
+        np.bincount(bins, values, minlength=n_bins) for values in (np.ones(len(labels)), confidence, right)
+    )
+    filled = count > 0
+    return {
+        "confidence": (sum_confidence[filled] / count[filled]).tolist(),
+        "accuracy": (hits[filled] / count[filled]).tolist(),
+        "share": (count[filled] / len(labels)).tolist(),
+    }
+
+
+def calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, *, kind: CalibrationError = "top_label", n_bins: int = N_BINS
+) -> float:
+    """Return the expected calibration error; 0 perfect, 1 worst.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    labels : ndarray of int, shape (n_samples,)
+    kind : {"top_label", "class_wise", "adaptive"}
+        The mean gap between probability and frequency: of the most probable regime in equal bins of its probability;
+        of every regime in turn, averaged over regimes; or of the most probable one in bins of equally many cells,
+        which resolve the high probabilities where most cells lie.
+    n_bins : int
+
+    Notes
+    -----
+    sum over bins b of n_b / n |mean p_b - mean o_b|. Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602; class-wise and
+    adaptive: Nixon et al. 2019, doi:10.48550/arXiv.1904.01685.
+    """
+    if kind == "class_wise":
+        outcomes = _outcomes(probabilities, labels)
+        gaps = [_gap(p, o, _equal_bins(p, n_bins)) for p, o in zip(probabilities.T, outcomes.T, strict=True)]
+        return float(np.mean(gaps))
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    return _gap(confidence, right, (_equal_bins if kind == "top_label" else _even_bins)(confidence, n_bins))
+
+
+def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS) -> dict[str, float]:
+    """Return the parts of the Brier score, each summed over the regimes.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    labels : ndarray of int, shape (n_samples,)
+    n_bins : int
+        Equal bins of each regime's probability.
+
+    Returns
+    -------
+    dict
+        `reliability` (0 perfect), `resolution` (0 to `uncertainty`, which is perfect), `uncertainty` (of the labels
+        alone) and `within_bin`: what bins cannot resolve. reliability - resolution + uncertainty + within_bin is the
+        Brier score exactly.
+
+    Notes
+    -----
+    Murphy 1973, doi:10.1175/1520-0450(1973)012<0595:ANVPOT>2.0.CO;2; within bins: Stephenson et al. 2008,
+    doi:10.1175/2007WAF2006116.1.
+    """
+    parts = {"reliability": 0.0, "resolution": 0.0, "uncertainty": 0.0, "within_bin": 0.0}
+    for probability, outcome in zip(probabilities.T.astype(float), _outcomes(probabilities, labels).T, strict=True):
+        bins = _equal_bins(probability, n_bins)
+        count = np.maximum(np.bincount(bins, minlength=n_bins), 1)
+        forecast, observed = (
+            np.bincount(bins, x, minlength=n_bins)[bins] / count[bins] for x in (probability, outcome)
+        )
+        base_rate = outcome.mean()
+        within = (probability - forecast) ** 2 - 2 * (probability - forecast) * (outcome - observed)
+        parts["reliability"] += float(np.mean((forecast - observed) ** 2))
+        parts["resolution"] += float(np.mean((observed - base_rate) ** 2))
+        parts["uncertainty"] += float(base_rate * (1 - base_rate))
+        parts["within_bin"] += float(np.mean(within))
+    return parts
+
+
+def fit_temperature(
+    predict: Callable[[float], np.ndarray], labels: np.ndarray, *, weights: np.ndarray | None = None
+) -> float:
+    """Return the temperature at which the likelihood of the labels is highest.
+
+    For networks let `predict` divide each network's logits before the mean over networks is taken
+    (`lambda t: predict(stack, inputs, temperature=t).mean`): the result is as good as a temperature of the mean (on
+    ECCO's published networks the likelihoods differ by 1e-4 nats), and entropies and mutual information remain those
+    of one mixture. For anything without networks: `temperature_of_mean`.
+
+    Parameters
+    ----------
+    predict : callable
+        Probabilities of shape (n_samples, n_classes) of the calibrate region at a temperature.
+    labels : ndarray of int, shape (n_samples,)
+    weights : ndarray of shape (n_samples,), optional
+
+    Returns
+    -------
+    float
+        Between `LOWEST_TEMPERATURE` and `HIGHEST_TEMPERATURE`; above 1 where the predictor was too sure.
+
+    Raises
+    ------
+    NetworkError
+        When a probability is not a number.
+
+    Notes
+    -----
+    Guo et al. 2017, doi:10.48550/arXiv.1706.04599. Temperature before or after the mean: Rahaman & Thiery 2021,
+    doi:10.48550/arXiv.2007.08792.
+    """
+
+    def loss(log_temperature: float) -> float:
+        of_label = predict(float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
+        return float(np.average(-np.log(np.maximum(of_label, FLOOR)), weights=weights))
+
+    bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+    if not np.isfinite(found.fun):
+        raise NetworkError("No temperature can be fitted: probabilities of the calibrate region are not numbers.")
+    return float(np.exp(found.x))
+
+
+def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray, *, weights: np.ndarray | None = None) -> float:
+    """Return the temperature of given probabilities, to be used with `with_temperature`; see `fit_temperature`."""
+    return fit_temperature(lambda t: with_temperature(probabilities, t), labels, weights=weights)
+
+
+def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities of shape (..., n_classes) raised to 1 / temperature and normalised."""
+    return softmax(np.log(np.maximum(probabilities, FLOOR)) / temperature, axis=-1)
+
+
+def mistake_auroc(uncertainty: np.ndarray, wrong: np.ndarray) -> float | None:
+    """Return the probability that a wrong cell is less certain than a right one; 0.5 is chance, 1 perfect.
+
+    Parameters
+    ----------
+    uncertainty : ndarray of shape (n_samples,)
+    wrong : ndarray of bool, shape (n_samples,)
+
+    Returns
+    -------
+    float or None
+        Area under the receiver operating characteristic; None when all cells are right, or all wrong.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    if wrong.all() or not wrong.any():
+        return None
+    return float(roc_auc_score(wrong, uncertainty))
+
+
+def risk_coverage(uncertainty: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
+    """Return the share of wrong cells among the most certain ones, for growing shares of the cells.
+
+    Parameters
+    ----------
+    uncertainty : ndarray of shape (n_samples,)
+    wrong : ndarray of bool, shape (n_samples,)
+
+    Returns
+    -------
+    dict
+        `coverage` (share kept, up to 1), `risk` (share wrong among them), `area` under the whole curve: 0 is perfect,
+        the error rate is no skill. Equally certain cells are taken in together, so their order plays no part.
+
+    Notes
+    -----
+    Geifman & El-Yaniv 2017, doi:10.48550/arXiv.1705.08500.
+    """
+    levels, level = np.unique(uncertainty, return_inverse=True)
+    count = np.bincount(level, minlength=len(levels))
+    # Every cell of a tie carries the mean of the tie.
+    errors = np.repeat(np.bincount(level, wrong, minlength=len(levels)) / count, count)
+    taken = np.arange(1, len(wrong) + 1)
+    risk = np.cumsum(errors) / taken
+    at = np.maximum(np.round(_COVERAGES * len(wrong)).astype(int), 1) - 1
+    return {"coverage": (taken[at] / len(wrong)).tolist(), "risk": risk[at].tolist(), "area": float(risk.mean())}
+
+
+def _weighted_and_intervals(
+    bootstrap: BlockBootstrap, probabilities: np.ndarray, labels: np.ndarray, area: np.ndarray
+) -> dict[str, Any]:
+    def of_scores(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: values[name] for name in _SCORES}
+
+    weighted = score_values(total_sums(probabilities, labels, area), probabilities.shape[1])
+    return {
+        "blocks": bootstrap.describe(),
+        "intervals": of_scores(score_intervals(bootstrap, probabilities, labels)),
+        "area_weighted": {
+            "weighting": "area",
+            **{name: number(value) for name, value in of_scores(weighted).items()},
+            "intervals": of_scores(score_intervals(bootstrap, probabilities, labels, area)),
+        },
+    }
+
+
+def _outcomes(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return (labels[:, None] == np.arange(probabilities.shape[1])).astype(float)
+
+
+def _equal_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
+    return np.minimum((values * n_bins).astype(int), n_bins - 1)
+
+
+def _even_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
+    edges = np.quantile(values, np.linspace(0.0, 1.0, n_bins + 1)[1:-1])
+    return np.searchsorted(edges, values, side="right")
+
+
+def _gap(probability: np.ndarray, outcome: np.ndarray, bins: np.ndarray) -> float:
+    return float(np.abs(np.bincount(bins, probability.astype(float) - outcome)).sum() / len(bins))

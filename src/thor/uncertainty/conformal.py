@@ -1,0 +1,218 @@
+"""Sets of regimes instead of one: conformal prediction by regime, and how often the sets hold the truth.
+
+A set is promised to hold the true regime in a given share of cells only if new cells are exchangeable with those of
+the calibrate region. Cells of another basin are not: there the promise is void, and only the coverage that was
+measured counts. `coverage_table` measures it, by basin and by regime.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thor.errors import NetworkError
+from thor.networks.bootstrap import BootstrapSettings, block_bootstraps
+from thor.networks.scores import check_probabilities
+
+if TYPE_CHECKING:
+    from thor.networks.samples import Samples
+
+
+@dataclass(frozen=True)
+class ConformalModel:
+    """Which probability is high enough for a regime to be in a set, as plain numbers.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Regimes in the order of the probabilities' columns.
+    thresholds : tuple of float
+        A regime is in the set of a cell where 1 minus its probability is at most this. 1: always in.
+    confidence_level : float
+        Share of cells of each regime whose sets hold it, among cells exchangeable with the calibrate region.
+    n_cells : tuple of int
+        Calibrate cells of each regime; a regime with too few of them for the level is in every set.
+    """
+
+    classes: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    confidence_level: float
+    n_cells: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.classes) == len(self.thresholds) == len(self.n_cells):
+            raise NetworkError(
+                f"A conformal model needs one threshold and number of cells for each of {', '.join(self.classes)}; "
+                f"got {len(self.thresholds)} and {len(self.n_cells)}."
+            )
+        if not all(0.0 <= threshold <= 1.0 for threshold in self.thresholds) or not 0.0 < self.confidence_level < 1.0:
+            raise NetworkError(
+                "Thresholds must lie in [0, 1] and the confidence level between 0 and 1; "
+                f"got {self.thresholds} and {self.confidence_level}."
+            )
+
+    def sets(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return which regimes are in the set of each cell, bool of shape (n_samples, n_classes).
+
+        A set may be empty: no regime is then as probable as it usually is where it is true.
+
+        Raises
+        ------
+        NetworkError
+            When the number of columns is not that of the regimes.
+        """
+        if probabilities.ndim != 2 or probabilities.shape[1] != len(self.classes):
+            raise NetworkError(
+                f"Probabilities have shape {probabilities.shape}; expected a column for each of "
+                f"{', '.join(self.classes)}."
+            )
+        return 1.0 - probabilities.astype(float) <= np.array(self.thresholds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, which JSON keeps to the last digit."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ConformalModel":
+        """Return the model that `to_dict` described.
+
+        Raises
+        ------
+        NetworkError
+            When an entry is missing or unknown, or numbers are out of range.
+        """
+        expected = {entry.name for entry in fields(cls)}
+        if set(content) != expected:
+            raise NetworkError(f"A conformal model holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
+        return cls(
+            classes=tuple(content["classes"]),
+            thresholds=tuple(map(float, content["thresholds"])),
+            confidence_level=float(content["confidence_level"]),
+            n_cells=tuple(map(int, content["n_cells"])),
+        )
+
+
+def fit_conformal(
+    probabilities: np.ndarray, labels: np.ndarray, *, classes: tuple[str, ...], confidence_level: float = 0.9
+) -> ConformalModel:
+    """Return the thresholds of the calibrate region, for each regime by itself (Mondrian by label).
+
+    One threshold for all regimes would keep its promise on average by holding frequent regimes too often and rare
+    ones too seldom.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Of the calibrate region, at the temperature that will be used.
+    labels : ndarray of int, shape (n_samples,)
+    classes : tuple of str
+    confidence_level : float
+
+    Raises
+    ------
+    NetworkError
+        When probabilities and labels do not match, or the level is not between 0 and 1.
+
+    Notes
+    -----
+    Nonconformity 1 - p of the regime; crepes' p-value of a candidate is (1 + number of calibrate cells of the regime
+    at least as nonconforming) / (1 + their number), and the regime is in the set when it is at least 1 -
+    `confidence_level`. It falls in steps at the calibrate cells' own scores, so the largest of them whose p-value is
+    high enough is the threshold. Vovk et al. 2005, doi:10.1007/b106715; crepes: Boström 2022.
+    """
+    from crepes import ConformalClassifier
+    from crepes.extras import hinge
+
+    check_probabilities(probabilities, labels, classes)
+    # The softmax of float32 may exceed 1 by a rounding.
+    nonconformity = hinge(np.minimum(probabilities.astype(float), 1.0))[np.arange(len(labels)), labels]
+    p_values = (
+        ConformalClassifier().fit(nonconformity, bins=labels).predict_p(nonconformity, bins=labels, smoothing=False)
+    )
+    allowed = p_values >= 1.0 - confidence_level
+    n_cells = np.bincount(labels, minlength=len(classes))
+    thresholds = [
+        # The p-value of a candidate beyond all calibrate cells is high enough too when there are few of them.
+        1.0
+        if 1.0 / (n_cells[regime] + 1) >= 1.0 - confidence_level
+        else float(nonconformity[allowed & (labels == regime)].max())
+        for regime in range(len(classes))
+    ]
+    return ConformalModel(classes, tuple(thresholds), confidence_level, tuple(n_cells.tolist()))
+
+
+def coverage_table(
+    model: ConformalModel,
+    probabilities: np.ndarray,
+    samples: "Samples",
+    *,
+    regions: Mapping[str, np.ndarray],
+    settings: BootstrapSettings,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Return how often the sets hold the label, and how large they are, {region: {metric: value}}, for JSON.
+
+    Parameters
+    ----------
+    model : ConformalModel
+    probabilities : ndarray of shape (n_samples, n_classes)
+    samples : Samples
+        `labels`, `area` [m2], `lat`, `lon` [degrees].
+    regions : mapping of str to ndarray of bool, shape (n_samples,)
+        Basins, for instance, inside the test region.
+    settings : BootstrapSettings
+    seed : int
+
+    Returns
+    -------
+    dict
+        `n_cells`, `region`, `weighting`, `confidence_level` (promised under exchangeability), `coverage` with
+        `interval` (low, high, level), `mean_set_size` (1 is best if covered), `empty_share` and `single_share` of the
+        cells, `by_regime` with `n_cells`, `coverage` and `mean_set_size` of the cells with that label (None without
+        any), `area_weighted` with `coverage` and `mean_set_size`, and `blocks` of the interval.
+
+    Raises
+    ------
+    NetworkError
+        When a region holds no cell, or probabilities and labels do not match.
+    """
+    check_probabilities(probabilities, samples.labels, model.classes)
+    sets = model.sets(probabilities)
+    size, held = sets.sum(axis=1), sets[np.arange(len(sets)), samples.labels]
+    table = {}
+    for region, inside in regions.items():
+        if not inside.any():
+            raise NetworkError(f"Region '{region}' holds no labelled cell: no coverage can be measured there.")
+        labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
+        missed = ~held[inside][:, None]
+        (bootstrap,) = block_bootstraps(missed, lat, lon, area, settings=settings, seed=seed)
+        draws = bootstrap.draws(bootstrap.sums(np.column_stack([held[inside], np.ones(len(labels))])))
+        table[region] = {
+            "region": region,
+            "weighting": "cell",
+            "confidence_level": model.confidence_level,
+            **_coverage(held[inside], size[inside]),
+            "interval": bootstrap.interval(draws[:, 0] / draws[:, 1]),
+            "empty_share": float(np.mean(size[inside] == 0)),
+            "single_share": float(np.mean(size[inside] == 1)),
+            "by_regime": {
+                name: _coverage(held[inside][labels == regime], size[inside][labels == regime])
+                for regime, name in enumerate(model.classes)
+            },
+            "area_weighted": {
+                "weighting": "area",
+                "coverage": float(np.average(held[inside], weights=area)),
+                "mean_set_size": float(np.average(size[inside], weights=area)),
+            },
+            "blocks": bootstrap.describe(),
+        }
+    return table
+
+
+def _coverage(held: np.ndarray, size: np.ndarray) -> dict[str, float | None]:
+    return {
+        "n_cells": len(held),
+        "coverage": float(held.mean()) if len(held) else None,
+        "mean_set_size": float(size.mean()) if len(held) else None,
+    }

@@ -1,0 +1,259 @@
+"""A Laplace approximation: a Gaussian around the weights of a trained network, as wide as the loss there is flat.
+
+Its precision is the generalised Gauss-Newton matrix of the likelihood plus that of the prior,
+
+    sum over cells of J^T (diag p - p p^T) J  +  prior_precision I,
+
+J the Jacobian of the logits to the weights and p the probabilities: for a softmax over logits that are linear in the
+weights, the exact Hessian (Daxberger et al. 2021, arXiv:2106.14806). With 1,590 weights all correlations fit.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from thor.errors import NetworkError
+from thor.networks.prediction import predict, probability_blocks, softmax
+from thor.networks.scores import FLOOR
+from thor.networks.stack import NetworkStack, Weights
+from thor.networks.table import Table
+from thor.uncertainty.posterior import layer_places, load_posterior, save_posterior, to_stack, to_vectors
+from thor.uncertainty.settings import LaplaceSettings
+
+Array = NDArray[np.float64]
+
+_KIND = "Laplace"
+
+
+@dataclass(frozen=True, eq=False)
+class LaplaceNetwork:
+    """A Gaussian around one trained network.
+
+    Attributes
+    ----------
+    mean : ndarray of float32, shape (n_weights,)
+        The trained network, in the order of `thor.uncertainty.posterior`.
+    factor : ndarray of float32, shape (n_uncertain, n_uncertain)
+        A square root of the covariance, `factor @ factor.T`, of the last `n_uncertain` weights: all of them, or those
+        of the last layer. The others are fixed.
+    layer_sizes : tuple of int
+        Units of each layer, input first.
+    features, classes : tuple of str
+    prior_precision : float
+    network : int
+        Which network of the ensemble it is.
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+    layer_sizes: tuple[int, ...]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    prior_precision: float
+    network: int
+
+    def draws(self, n: int, *, seed: int) -> NetworkStack:
+        """Return `n` networks drawn from the posterior; the first of them are the same for every larger `n`."""
+        noise = np.random.default_rng(seed).standard_normal((n, len(self.factor)), dtype=np.float32)
+        vectors = np.tile(self.mean, (n, 1))
+        with ThreadpoolController().limit(limits=1):
+            vectors[:, len(self.mean) - len(self.factor) :] += noise @ self.factor.T
+        return to_stack(vectors, layer_sizes=self.layer_sizes, features=self.features, classes=self.classes)
+
+    def save(self, folder: Path) -> None:
+        """Write the posterior into a folder."""
+        description = {
+            "kind": _KIND,
+            "layer_sizes": list(self.layer_sizes),
+            "features": list(self.features),
+            "classes": list(self.classes),
+            "prior_precision": self.prior_precision,
+            "network": self.network,
+        }
+        save_posterior(folder, {"mean": self.mean, "factor": self.factor}, description)
+
+    @classmethod
+    def load(cls, folder: Path) -> "LaplaceNetwork":
+        """Return the network that `save` wrote; raise NetworkError when the folder is incomplete or was edited."""
+        arrays, description = load_posterior(folder, kind=_KIND, names=("mean", "factor"))
+        return cls(
+            **arrays,
+            layer_sizes=tuple(description["layer_sizes"]),
+            features=tuple(description["features"]),
+            classes=tuple(description["classes"]),
+            prior_precision=description["prior_precision"],
+            network=description["network"],
+        )
+
+
+def fit_laplace(
+    ensemble: NetworkStack, train: Table, select: Table, *, settings: LaplaceSettings, seed: int
+) -> tuple[LaplaceNetwork, pd.DataFrame]:
+    """Return the Laplace approximation of the best network, and what each candidate prior precision gave.
+
+    Parameters
+    ----------
+    ensemble : NetworkStack
+        Trained networks; that of lowest negative log-likelihood on the select region is taken.
+    train, select : Table
+        Cells the networks learned, and those of the select region; labels of shape (n_samples,). The curvature does not
+        depend on the labels of the first.
+    settings : LaplaceSettings
+    seed : int
+        Of the draws that score the candidates; the same gives the same network bit for bit, whatever the threads.
+
+    Returns
+    -------
+    network : LaplaceNetwork
+    candidates : pandas.DataFrame
+        `prior_precision`, `log_evidence` [nat] without the terms that do not depend on it, `select_loss` [nat] of
+        the drawn networks' mean probability.
+
+    Raises
+    ------
+    NetworkError
+        When cells cannot be used or do not fit the networks.
+
+    Notes
+    -----
+    The precision of the prior decides how far draws stray along the many directions in which the cells say nothing;
+    a network is not linear there, and drawn networks are then worse than the trained one (Immer, Korzepa & Bauer 2021,
+    arXiv:2008.08400, predict with the linearised network instead). So it happens on ECCO with the precision of highest
+    evidence. Chosen on the select region by the score of the very networks that are drawn, it is high enough that they
+    stay good; the linearised network is then no better, and draws are networks that can be explained like any other.
+    """
+    for what, table in (("training", train), ("select", select)):
+        table.require_sound(what, n_features=len(ensemble.features), n_classes=len(ensemble.classes), n_networks=1)
+    select_labels = select.label_rows()[0]
+    best = best_network(ensemble, select.inputs, select_labels)
+    chosen = ensemble.select([best])
+    first = layer_places(chosen.layer_sizes)[0 if settings.structure == "full" else -1].kernel.start
+    # Threads take turns in adding: with one the bits do not depend on how many there are.
+    with ThreadpoolController().limit(limits=1):
+        curvature = gauss_newton(
+            chosen, train.inputs, train.sample_weights(), first=first, block_cells=settings.block_cells
+        )
+        values, directions = np.linalg.eigh(curvature)
+    # Flat directions have curvature zero but for rounding.
+    values = np.maximum(values, 0.0)
+    mean = to_vectors(chosen)[0]
+
+    def network(precision: float) -> LaplaceNetwork:
+        factor = (directions / np.sqrt(values + precision)).astype(np.float32)
+        return LaplaceNetwork(mean, factor, chosen.layer_sizes, chosen.features, chosen.classes, precision, best)
+
+    given = settings.prior_precision
+    candidates = settings.candidates if isinstance(given, str) else (given,)
+    evidence = [log_evidence(values, mean[first:], precision) for precision in candidates]
+    losses = []
+    for precision in candidates:
+        drawn = network(precision).draws(settings.n_select_draws, seed=seed)
+        losses.append(_loss(predict(drawn, select.inputs).mean, select_labels))
+    taken = np.argmax(evidence) if given == "marginal_likelihood" else np.argmin(losses)
+    scored = pd.DataFrame({"prior_precision": candidates, "log_evidence": evidence, "select_loss": losses})
+    return network(float(candidates[taken])), scored
+
+
+def best_network(stack: NetworkStack, inputs: Weights, labels: NDArray[np.integer]) -> int:
+    """Return which network has the lowest negative log-likelihood of some labels."""
+    losses = np.zeros(stack.n_networks)
+    for part, block in probability_blocks(stack, inputs):
+        cells = np.arange(block.shape[1])
+        losses -= np.log(np.maximum(block[:, cells, labels[part]], FLOOR)).sum(axis=1, dtype=np.float64)
+    return int(np.argmin(losses))
+
+
+def gauss_newton(
+    network: NetworkStack, inputs: Weights, weights: Weights, *, first: int = 0, block_cells: int = 1024
+) -> Array:
+    """Return the generalised Gauss-Newton matrix of the negative log-likelihood, summed over cells.
+
+    Parameters
+    ----------
+    network : NetworkStack
+        A single network.
+    inputs : ndarray of float32, shape (n_samples, n_features)
+        Scaled as it was trained.
+    weights : ndarray of float32, shape (n_samples,)
+        Of the cells.
+    first : int
+        Rows and columns start at this weight.
+    block_cells : int
+        Cells whose Jacobians are held at a time.
+
+    Returns
+    -------
+    ndarray of shape (n_weights - first, n_weights - first)
+
+    Raises
+    ------
+    NetworkError
+        When it is not finite.
+    """
+    size = network.n_weights - first
+    total = np.zeros((size, size))
+    roots = np.sqrt(weights)
+    for start in range(0, len(inputs), block_cells):
+        part = slice(start, start + block_cells)
+        rows = _whitened_jacobian(network, inputs[part], first)
+        rows *= roots[part, None, None]
+        rows = rows.reshape(-1, size)
+        total += rows.T @ rows
+    if not np.isfinite(total).all():
+        raise NetworkError(
+            "The Laplace approximation met inputs or weights that are not finite, or too large; check the features."
+        )
+    return total
+
+
+def log_evidence(values: Array, weights: np.ndarray, prior_precision: float) -> float:
+    """Return the part of the log marginal likelihood [nat] that depends on the prior's precision.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_uncertain,)
+        Eigenvalues of the Gauss-Newton matrix.
+    weights : ndarray of shape (n_uncertain,)
+        The trained weights.
+    prior_precision : float
+
+    Notes
+    -----
+    MacKay (1992), doi:10.1162/neco.1992.4.3.448. It takes neighbouring cells for independent.
+    """
+    fit = prior_precision * float(np.square(weights, dtype=np.float64).sum())
+    return 0.5 * (float(np.log(prior_precision / (values + prior_precision)).sum()) - fit)
+
+
+def _whitened_jacobian(network: NetworkStack, inputs: Weights, first: int) -> Weights:
+    """Return L^T J of each cell, L L^T = diag p - p p^T, float32, shape (n_samples, n_classes, n_weights - first).
+
+    Column k of L is sqrt(p_k) (e_k - p); it is propagated back through the layers like a gradient of the logits.
+    """
+    kernels = [kernel[0] for kernel in network.kernels]
+    below = [inputs.astype(np.float32, copy=False)]
+    for kernel, bias in zip(kernels[:-1], network.biases[:-1], strict=True):
+        below.append(np.tanh(below[-1] @ kernel + bias[0]))
+    probability = softmax(below[-1] @ kernels[-1] + network.biases[-1][0])
+    back = np.sqrt(probability)[:, :, None] * (np.eye(len(network.classes)) - probability[:, None, :])
+    back = back.astype(np.float32)
+    rows = np.empty((*back.shape[:2], network.n_weights - first), dtype=np.float32)
+    places = layer_places(network.layer_sizes)
+    for layer in range(len(kernels) - 1, -1, -1):
+        place = places[layer]
+        if place.kernel.start < first:
+            break
+        kernel_part = slice(place.kernel.start - first, place.kernel.stop - first)
+        outer = below[layer][:, None, :, None] * back[:, :, None, :]
+        rows[:, :, kernel_part] = outer.reshape(*back.shape[:2], -1)
+        rows[:, :, place.bias.start - first : place.bias.stop - first] = back
+        back = back @ kernels[layer].T * (1 - below[layer][:, None, :] ** 2)
+    return rows
+
+
+def _loss(probabilities: Array, labels: NDArray[np.integer]) -> float:
+    return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], FLOOR)).mean())

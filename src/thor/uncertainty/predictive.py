@@ -1,0 +1,228 @@
+"""What many networks say together about a cell: how uncertain, how much of it because the networks differ, which wins.
+
+Entropies are in bits: 0 where one regime is certain, log2 of the number of regimes where all are equally likely.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+from scipy.stats import t as student_t
+
+from thor.errors import NetworkError
+from thor.networks.prediction import probability_blocks
+from thor.networks.stack import NetworkStack, Weights
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictive:
+    """The predictive distribution of each cell over many networks or posterior draws.
+
+    Attributes
+    ----------
+    probability : ndarray of shape (n_samples, n_classes)
+        Mean over the networks.
+    predictive_entropy : ndarray of shape (n_samples,), [bit]
+        Of the mean probability: all uncertainty.
+    expected_entropy : ndarray of shape (n_samples,), [bit]
+        Mean entropy of the single networks: what they agree cannot be told from the inputs (aleatoric).
+    mutual_information : ndarray of shape (n_samples,), [bit]
+        Predictive minus expected entropy: what is uncertain because the networks differ (epistemic).
+    lower, upper : ndarray of shape (n_samples, n_classes)
+        Central credible interval of each probability over the networks: of the parameter, not of its mean.
+    credible_level : float
+        Share of the networks inside it.
+    superiority : ndarray of shape (n_samples,)
+        P(p_a > p_b) over networks, of the regimes a and b of highest and second highest mean probability; both are
+        taken from the same network, and ties count half. Near 1/2 the networks do not know which is better; below
+        it most prefer b, and fewer but surer ones a.
+    """
+
+    probability: Array
+    predictive_entropy: Array
+    expected_entropy: Array
+    mutual_information: Array
+    lower: Array
+    upper: Array
+    credible_level: float
+    superiority: Array
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyParts:
+    """The predictive entropy of each cell in three parts that add up to it.
+
+    Attributes
+    ----------
+    label, network, residual : ndarray of shape (n_samples,), [bit]
+        Because clustering runs differ in what they teach; because networks taught the same differ; because single
+        networks are unsure.
+    """
+
+    label: Array
+    network: Array
+    residual: Array
+
+
+def predictive_distribution(
+    stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, credible_level: float = 0.9
+) -> Predictive:
+    """Return what many networks say together about each cell, in blocks of bounded memory.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+        Members of an ensemble, or draws from a posterior.
+    inputs : ndarray of shape (n_samples, n_features)
+        Scaled as the networks were trained.
+    temperature : float
+        Every network's logits are divided by it.
+    credible_level : float
+        Share of the networks inside the interval of each probability.
+
+    Raises
+    ------
+    NetworkError
+        When the level does not lie between 0 and 1, and as for `probability_blocks`.
+    """
+    _require_level("credible_level", credible_level)
+    n_samples, n_classes = len(inputs), len(stack.classes)
+    probability, lower, upper = (np.empty((n_samples, n_classes)) for _ in range(3))
+    expected, superiority = np.empty(n_samples), np.empty(n_samples)
+    tails = 0.5 * (1 - credible_level), 0.5 * (1 + credible_level)
+    for part, block in probability_blocks(stack, inputs, temperature=temperature):
+        probability[part] = block.mean(axis=0, dtype=np.float64)
+        expected[part] = entropy(block).mean(axis=0)
+        lower[part], upper[part] = np.quantile(block, tails, axis=0)
+        superiority[part] = _superiority(block, probability[part])
+    total = entropy(probability)
+    # By Jensen's inequality never negative but for rounding.
+    information = np.maximum(total - expected, 0.0)
+    return Predictive(probability, total, expected, information, lower, upper, credible_level, superiority)
+
+
+def entropy_parts(
+    stack: NetworkStack, inputs: Weights, label_run: NDArray[np.integer], *, temperature: float = 1.0
+) -> EntropyParts:
+    """Return the label, network and residual part of the predictive entropy of networks trained on votes.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+    inputs : ndarray of shape (n_samples, n_features)
+        Scaled as the networks were trained.
+    label_run : ndarray of int, shape (n_networks,)
+        Clustering run whose labels each network learned.
+    temperature : float
+        Every network's logits are divided by it.
+
+    Raises
+    ------
+    NetworkError
+        When there is not one run for each network, or no run taught two: label and network cannot then be told apart.
+
+    Notes
+    -----
+    With w the network, r its run and p its probability,
+
+        H(E p) = [H(E p) - E_r H(E_{w|r} p)] + [E_r H(E_{w|r} p) - E H(p)] + E H(p).
+
+    A run counts by its number of networks. From m networks to a run, part of order 1/m of what they differ by is
+    taken for a difference of labels: the label part is an upper bound, the network part a lower one.
+    """
+    runs, number = np.unique(label_run, return_inverse=True)
+    if np.shape(label_run) != (stack.n_networks,):
+        raise NetworkError(f"Expected the label run of {stack.n_networks} networks; got shape {np.shape(label_run)}.")
+    if len(runs) == stack.n_networks > 1:
+        raise NetworkError(
+            f"Each of the {len(runs)} networks learned from another run, so differences of labels and of networks "
+            "cannot be told apart. Train more networks than there are clustering runs."
+        )
+    members = [np.flatnonzero(number == run) for run in range(len(runs))]
+    total, within, residual = (np.empty(len(inputs)) for _ in range(3))
+    for part, block in probability_blocks(stack, inputs, temperature=temperature):
+        run_means = [block[own].mean(axis=0, dtype=np.float64) for own in members]
+        total[part] = entropy(block.mean(axis=0, dtype=np.float64))
+        within[part] = sum(len(own) * entropy(mean) for own, mean in zip(members, run_means, strict=True))
+        residual[part] = entropy(block).mean(axis=0)
+    within /= stack.n_networks
+    return EntropyParts(np.maximum(total - within, 0.0), np.maximum(within - residual, 0.0), residual)
+
+
+def published_interval_test(
+    stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, level: float = 0.99
+) -> NDArray[np.bool_]:
+    """Return where the published test calls the most probable regime significant; do not use it to judge a cell.
+
+    It holds where the t-intervals of the MEAN probability over draws of the best and the second regime are apart.
+    Such an interval shrinks with the square root of the number of draws and speaks of the mean alone: with draws
+    enough every cell is significant, however wide the posterior. `Predictive.superiority` is what was meant.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+        At least two draws.
+    inputs : ndarray of shape (n_samples, n_features)
+        Scaled as the networks were trained.
+    temperature : float
+        Every network's logits are divided by it.
+    level : float
+        Confidence level of each interval.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_samples,)
+
+    Raises
+    ------
+    NetworkError
+        When there are fewer than two draws, or the level does not lie between 0 and 1.
+
+    Notes
+    -----
+    Clare et al. (2022), doi:10.1029/2022MS003162.
+    """
+    _require_level("level", level)
+    n_draws = stack.n_networks
+    if n_draws < 2:
+        raise NetworkError("An interval needs at least two draws; got 1.")
+    quantile = student_t.ppf(0.5 * (1 + level), n_draws - 1) / np.sqrt(n_draws)
+    significant = np.empty(len(inputs), dtype=bool)
+    for part, block in probability_blocks(stack, inputs, temperature=temperature):
+        mean = block.mean(axis=0, dtype=np.float64)
+        margin = quantile * block.std(axis=0, dtype=np.float64, ddof=1)
+        best, second = _two_best(mean)
+        cells = np.arange(len(mean))
+        significant[part] = (mean - margin)[cells, best] > (mean + margin)[cells, second]
+    return significant
+
+
+def entropy(probabilities: np.ndarray) -> Array:
+    """Return the entropy [bit] over the last axis of probabilities, shape (..., n_classes)."""
+    terms = np.moveaxis(entr(probabilities), -1, 0)
+    # Class by class: NumPy is slow at reducing an axis of six.
+    total = terms[0].astype(np.float64)
+    for term in terms[1:]:
+        total += term
+    return total / np.log(2.0)
+
+
+def _superiority(block: np.ndarray, mean: np.ndarray) -> Array:
+    best, second = _two_best(mean)
+    cells = np.arange(len(mean))
+    difference = block[:, cells, best] - block[:, cells, second]
+    return 0.5 * (1.0 + np.sign(difference).mean(axis=0, dtype=np.float64))
+
+
+def _two_best(mean: np.ndarray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the classes of highest and second highest probability, each of shape (n_samples,)."""
+    order = np.argsort(-mean, axis=1, kind="stable")
+    return order[:, 0], order[:, 1]
+
+
+def _require_level(name: str, level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise NetworkError(f"'{name}' must lie between 0 and 1; got {level:g}.")

@@ -1,0 +1,163 @@
+"""What is known of each cell, by predictor: the calibration of several stacks of networks, and their fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.errors import NetworkError
+from thor.networks.fields import on_grid
+from thor.networks.prediction import predict
+from thor.networks.samples import FeatureScaler, Samples, cell_inputs
+from thor.networks.stack import NetworkStack
+from thor.ocean.basins import basin_names
+from thor.uncertainty.applicability import Applicability
+from thor.uncertainty.calibration import fit_temperature
+from thor.uncertainty.conformal import ConformalModel, fit_conformal
+from thor.uncertainty.predictive import predictive_distribution
+from thor.uncertainty.settings import ApplicabilitySettings
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationModel:
+    """What the calibrate region and the training cells say about predictors, as plain numbers.
+
+    Attributes
+    ----------
+    temperature : dict of str to float
+        By which each predictor's logits are divided.
+    conformal : dict of str to ConformalModel
+        Thresholds at that temperature.
+    applicability : Applicability
+        Of the ensemble; the same inputs are far from the training cells for all predictors.
+    """
+
+    temperature: Mapping[str, float]
+    conformal: Mapping[str, ConformalModel]
+    applicability: Applicability
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers."""
+        return {
+            "temperature": dict(self.temperature),
+            "conformal": {name: model.to_dict() for name, model in self.conformal.items()},
+            "applicability": self.applicability.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "CalibrationModel":
+        """Return what `to_dict` described; raise NetworkError for anything else."""
+        if set(content) != {"temperature", "conformal", "applicability"}:
+            raise NetworkError(
+                f"A calibration model holds temperature, conformal and applicability; got {', '.join(content)}. "
+                "Run the pipeline uncertainty again."
+            )
+        return cls(
+            temperature={name: float(value) for name, value in content["temperature"].items()},
+            conformal={name: ConformalModel.from_dict(entry) for name, entry in content["conformal"].items()},
+            applicability=Applicability.from_dict(content["applicability"]),
+        )
+
+
+def calibrate(
+    stacks: Mapping[str, NetworkStack],
+    samples: Samples,
+    scaler: FeatureScaler,
+    *,
+    confidence_level: float,
+    settings: ApplicabilitySettings,
+    seed: int,
+) -> CalibrationModel:
+    """Return temperatures and conformal thresholds of the calibrate cells, and the applicability of the ensemble.
+
+    Parameters
+    ----------
+    stacks : mapping of str to NetworkStack
+        `ensemble` among them.
+    samples : Samples
+    scaler : FeatureScaler
+    confidence_level : float
+        Of the conformal sets.
+    settings : ApplicabilitySettings
+    seed : int
+    """
+    cells, train = samples.with_role("calibrate"), samples.with_role("train")
+    inputs = scaler.transform(cells.inputs)
+    temperature, conformal = {}, {}
+    for name, stack in stacks.items():
+        temperature[name] = fit_temperature(
+            lambda t, stack=stack: predict(stack, inputs, temperature=t).mean, cells.labels
+        )
+        probabilities = predict(stack, inputs, temperature=temperature[name]).mean
+        conformal[name] = fit_conformal(
+            probabilities, cells.labels, classes=samples.classes, confidence_level=confidence_level
+        )
+    applicability = Applicability.fit(
+        stacks["ensemble"], scaler.transform(train.inputs), train.basin, settings=settings, seed=seed
+    )
+    return CalibrationModel(temperature, conformal, applicability)
+
+
+def uncertainty_fields(
+    stacks: Mapping[str, NetworkStack],
+    model: CalibrationModel,
+    features: xr.Dataset,
+    scaler: FeatureScaler,
+    *,
+    credible_level: float,
+) -> xr.Dataset:
+    """Return calibrated probabilities and their uncertainty in every valid cell, by predictor.
+
+    Parameters
+    ----------
+    stacks : mapping of str to NetworkStack
+    model : CalibrationModel
+    features : xarray.Dataset
+    scaler : FeatureScaler
+    credible_level : float
+
+    Returns
+    -------
+    xarray.Dataset, dims (predictor, y, x) and (predictor, regime, y, x)
+        `regime_probability`, its `_lower` and `_upper` end, `predictive_entropy`, `expected_entropy`,
+        `mutual_information` [bit], `superiority`, `regime_set`; and without predictor `dissimilarity_index`,
+        `applicable`, `valid`, `areacello`.
+    """
+    inputs, index = cell_inputs(features, names=scaler.features)
+    scaled = scaler.transform(inputs)
+    each = []
+    for name, stack in stacks.items():
+        found = predictive_distribution(
+            stack, scaled, temperature=model.temperature[name], credible_level=credible_level
+        )
+        fields = {
+            "regime_probability": found.probability,
+            "regime_probability_lower": found.lower,
+            "regime_probability_upper": found.upper,
+            "predictive_entropy": found.predictive_entropy,
+            "expected_entropy": found.expected_entropy,
+            "mutual_information": found.mutual_information,
+            "superiority": found.superiority,
+            "regime_set": model.conformal[name].sets(found.probability).astype("int8"),
+        }
+        each.append(xr.Dataset({field: on_grid(values, index, features, field) for field, values in fields.items()}))
+    out = xr.concat(each, xr.Variable("predictor", list(stacks)), combine_attrs="override")
+    dissimilarity = model.applicability.dissimilarity(scaled)
+    out["dissimilarity_index"] = on_grid(dissimilarity, index, features, "dissimilarity_index")
+    inside = (dissimilarity <= model.applicability.threshold).astype("int8")
+    out["applicable"] = on_grid(inside, index, features, "applicable")
+    classes = next(iter(stacks.values())).classes
+    return out.assign(valid=features["valid"], areacello=features["areacello"]).assign_attrs(
+        regimes=" ".join(classes),
+        credible_level=credible_level,
+        applicability_threshold=model.applicability.threshold,
+    )
+
+
+def basin_masks(samples: Samples, inside: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Return which samples inside a region lie in each basin, as ``test_<basin>``; basins without any are left out."""
+    masks = {f"test_{name}": inside & (samples.basin == code) for code, name in basin_names().items()}
+    return {name: mask for name, mask in masks.items() if mask.any()}

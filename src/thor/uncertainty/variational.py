@@ -1,0 +1,200 @@
+"""One epoch of variational inference for networks with a Gaussian for every weight, all starts at once, compiled.
+
+Parameters are one array (n_starts, 2 n_weights): the means, then what softplus turns into standard deviations.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from thor.networks.scores import FLOOR
+from thor.networks.steps import BETA_1, BETA_2, EPSILON
+from thor.networks.table import Table
+from thor.networks.tensorflow import load_tensorflow
+from thor.uncertainty.posterior import layer_places
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The two compiled functions; `cells` are inputs, labels and weights, (n_samples, ...), labels (rows, n_samples).
+
+    Attributes
+    ----------
+    epoch : callable
+        (parameters, momenta (2, n_starts, 2 n_weights), cells, seed (2,), epoch from 0, batches (n_starts, n_steps,
+        batch), rate (n_starts,), kl_weight) to (parameters, momenta, negative log-likelihood (n_starts,) [nat],
+        Kullback-Leibler divergence (n_starts,) [nat]). The noise of a step depends on seed, epoch and step only.
+    select_loss : callable
+        (parameters, cells, seed (2,)) to the negative log-likelihood [nat] of each start's mean probability.
+    """
+
+    epoch: Callable[..., Any]
+    select_loss: Callable[..., Any]
+
+
+@cache
+def compile_variational(layer_sizes: tuple[int, ...], estimator: str, n_select_draws: int) -> Compiled:
+    """Return the functions, which XLA compiles once for each shape they are called with.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        Units of each layer, input first.
+    estimator : str
+        A name in `FORWARD`.
+    n_select_draws : int
+        Draws whose mean probability is scored.
+    """
+    tf = load_tensorflow()
+    forward = FORWARD[estimator]
+    fold = tf.random.experimental.stateless_fold_in
+
+    def step(parameters: Any, momenta: Any, batch: Any, n_cells: int, taken: Any, noise: Any, size: Any) -> Any:
+        inputs, labels, weights = batch
+        rate, kl_weight = size
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            posterior = gaussian(parameters)
+            logits = forward(posterior, inputs, layer_sizes, noise)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            likelihood = tf.reduce_mean(weights * losses, axis=-1)
+            kl = kl_divergence(posterior)
+            # Starts share no weight: the gradient of the sum holds the gradient of each.
+            loss = tf.reduce_sum(likelihood + kl_weight * kl / n_cells)
+        gradient = tape.gradient(loss, parameters)
+        first = BETA_1 * momenta[0] + (1 - BETA_1) * gradient
+        second = BETA_2 * momenta[1] + (1 - BETA_2) * gradient**2
+        usual = tf.sqrt(second / (1 - BETA_2**taken)) + EPSILON
+        change = rate[:, None] * first / (1 - BETA_1**taken) / usual
+        return parameters - change, tf.stack([first, second]), likelihood, kl
+
+    @tf.function(jit_compile=True, autograph=False)
+    def epoch(
+        parameters: Any, momenta: Any, cells: Any, seed: Any, number: Any, batches: Any, rate: Any, kl_weight: Any
+    ) -> Any:
+        inputs, labels, weights = cells
+        n_starts, n_steps = batches.shape[:2]
+        labels = tf.broadcast_to(labels, (n_starts, inputs.shape[0]))
+        seed_of_epoch = fold(seed, number)
+
+        def body(i: Any, parameters: Any, momenta: Any, likelihood: Any, _: Any) -> Any:
+            chosen = batches[:, i]
+            batch = tf.gather(inputs, chosen), tf.gather(labels, chosen, batch_dims=1), tf.gather(weights, chosen)
+            taken = tf.cast(number * n_steps + i + 1, tf.float32)
+            parameters, momenta, now, kl = step(
+                parameters, momenta, batch, inputs.shape[0], taken, fold(seed_of_epoch, i), (rate, kl_weight)
+            )
+            return i + 1, parameters, momenta, likelihood + now / n_steps, kl
+
+        nothing = tf.zeros(n_starts)
+        return tf.while_loop(lambda i, *_: i < n_steps, body, (0, parameters, momenta, nothing, nothing))[1:]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def select_loss(parameters: Any, cells: Any, seed: Any) -> Any:
+        inputs, labels, _ = cells
+        posterior = gaussian(parameters)
+        stacked = tf.broadcast_to(inputs, (parameters.shape[0], *inputs.shape))
+        chosen = tf.one_hot(labels, layer_sizes[-1])
+
+        def body(draw: Any, total: Any) -> Any:
+            logits = forward(posterior, stacked, layer_sizes, fold(seed, draw))
+            return draw + 1, total + tf.reduce_sum(tf.nn.softmax(logits) * chosen, axis=-1)
+
+        total = tf.while_loop(lambda draw, _: draw < n_select_draws, body, (0, tf.zeros(stacked.shape[:2])))[1]
+        return -tf.reduce_mean(tf.math.log(tf.maximum(total / n_select_draws, FLOOR)), axis=-1)
+
+    return Compiled(epoch, select_loss)
+
+
+def cells_of(table: Table) -> tuple[Any, Any, Any]:
+    """Return inputs, labels and weights of some cells as the compiled functions take them."""
+    tf = load_tensorflow()
+    return tuple(map(tf.constant, (table.inputs, table.label_rows(), table.sample_weights())))
+
+
+def gaussian(parameters: Any) -> Any:
+    """Return the posterior of all weights as a TensorFlow Probability distribution, batch (n_starts, n_weights)."""
+    tf = load_tensorflow()
+    import tensorflow_probability as tfp
+
+    mean, raw = tf.split(parameters, 2, axis=1)
+    return tfp.distributions.Normal(mean, tf.nn.softplus(raw))
+
+
+def kl_divergence(posterior: Any) -> Any:
+    """Return the divergence [nat] of each start's posterior from the prior N(0, 1), exactly, shape (n_starts,)."""
+    tf = load_tensorflow()
+    import tensorflow_probability as tfp
+
+    return tf.reduce_sum(tfp.distributions.kl_divergence(posterior, tfp.distributions.Normal(0.0, 1.0)), axis=-1)
+
+
+def locally_reparametrised(posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any) -> Any:
+    """Return logits with noise drawn for each unit and cell (Kingma, Salimans & Welling 2015, arXiv:1506.02557).
+
+    Before its activation a unit is Gaussian, given the layer below; cell by cell this is exactly the distribution
+    that drawing the weights gives, with gradients of much smaller variance.
+
+    Parameters
+    ----------
+    posterior : tensorflow_probability.distributions.Normal
+        Batch (n_starts, n_weights).
+    inputs : Tensor of shape (n_starts, n_samples, n_features)
+    layer_sizes : sequence of int
+    seed : Tensor of shape (2,)
+
+    Returns
+    -------
+    Tensor of shape (n_starts, n_samples, n_classes)
+    """
+    tf = load_tensorflow()
+
+    def layer(below: Any, mean: tuple[Any, Any], scale: tuple[Any, Any], seed: Any) -> Any:
+        centre = below @ mean[0] + mean[1][:, None]
+        variance = below**2 @ scale[0] ** 2 + scale[1][:, None] ** 2
+        return centre + tf.sqrt(variance) * tf.random.stateless_normal(centre.shape, seed)
+
+    return _through_layers(posterior, inputs, layer_sizes, seed, layer)
+
+
+def flipout(posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any) -> Any:
+    """Return logits with one draw of the weights, turned by signs of each cell (Wen et al. 2018, arXiv:1803.04386).
+
+    Parameters and result are those of `locally_reparametrised`.
+    """
+    tf = load_tensorflow()
+
+    def signs(shape: Any, seed: Any) -> Any:
+        return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)
+
+    def layer(below: Any, mean: tuple[Any, Any], scale: tuple[Any, Any], seed: Any) -> Any:
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
+        kernel = scale[0] * tf.random.stateless_normal(scale[0].shape, seeds[0])
+        bias = scale[1] * tf.random.stateless_normal(scale[1].shape, seeds[1])
+        centre = below @ mean[0] + mean[1][:, None]
+        turned = (below * signs(below.shape, seeds[2])) @ kernel + bias[:, None]
+        return centre + turned * signs(centre.shape, seeds[3])
+
+    return _through_layers(posterior, inputs, layer_sizes, seed, layer)
+
+
+FORWARD: dict[str, Callable[..., Any]] = {"local_reparametrisation": locally_reparametrised, "flipout": flipout}
+"""Estimators of the expected log-likelihood by their name in the settings."""
+
+
+def _through_layers(
+    posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any, layer: Callable[..., Any]
+) -> Any:
+    tf = load_tensorflow()
+    mean, scale = posterior.loc, posterior.scale
+    places = layer_places(layer_sizes)
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(places)))
+    activation = inputs
+    for k, place in enumerate(places):
+        kernels = tuple(tf.reshape(part[:, place.kernel], (-1, place.n_in, place.n_out)) for part in (mean, scale))
+        biases = tuple(part[:, place.bias] for part in (mean, scale))
+        activation = layer(activation, (kernels[0], biases[0]), (kernels[1], biases[1]), seeds[k])
+        if k < len(places) - 1:
+            activation = tf.tanh(activation)
+    return activation

@@ -1,0 +1,108 @@
+"""Figures of skill show the numbers of the tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
+from thor.figures.skill import confusion_matrices, learning_curves, skill_intervals
+from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.skill import member_table, network_scores, skill_table
+
+
+@pytest.fixture(scope="module")
+def skill():
+    lat, lon, area = make_ocean(6.0)
+    labels = np.random.default_rng(0).integers(0, 3, len(lat))
+    samples = make_samples(labels, lat=lat, lon=lon, area=area)
+    members = np.stack([make_probabilities(labels, certainty=2.0, seed=seed) for seed in range(4)])
+    predictors = {
+        "ensemble": members.mean(axis=0),
+        "gradient_boosting": make_probabilities(labels, certainty=1.0, seed=9),
+        "majority": np.tile([0.4, 0.3, 0.3], (len(labels), 1)),
+    }
+    regions = {"test": samples.role == 3}
+    networks = network_scores([(slice(None), members)], samples, regions=regions)
+    settings = BootstrapSettings(n_bootstrap=50)
+    return skill_table(predictors, samples, regions=regions, settings=settings, seed=0) | member_table(
+        networks, classes=CLASSES
+    )
+
+
+def test_confusion_matrices_hold_shares_of_rows_and_counts(skill):
+    figure = confusion_matrices(skill)
+    panels = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_title(loc="left").split(",")[0] for ax in panels] == [
+        "(a) ensemble",
+        "(b) gradient boosting",
+        "(c) majority",
+    ]
+    counts = np.array(skill["ensemble"]["test"]["confusion_matrix"])
+    np.testing.assert_allclose(panels[0].images[0].get_array(), 100 * counts / counts.sum(axis=1, keepdims=True))
+    written = {text.get_text() for text in panels[0].texts}
+    assert {f"{count:,}" for count in counts.ravel()} <= written
+    assert [tick.get_text() for tick in panels[0].get_yticklabels()] == list(CLASSES)
+    assert figure.axes[-1].get_ylabel() == "cells with this label (%)"
+
+
+def test_a_row_without_cells_is_no_division_by_zero(skill):
+    entry = skill["ensemble"]["test"] | {"confusion_matrix": [[5, 0, 0], [0, 0, 0], [1, 0, 2]]}
+    (image,) = confusion_matrices({"ensemble": {"test": entry}}).axes[0].images
+    np.testing.assert_allclose(image.get_array()[1], 0.0)
+
+
+def test_dots_are_scores_and_lines_their_intervals(skill):
+    figure = skill_intervals(skill, metrics=("accuracy", "negative_log_likelihood"))
+    accuracy, likelihood = figure.axes
+    assert accuracy.get_xlabel() == "(1), higher is better"
+    assert likelihood.get_xlabel() == "(nat), lower is better"
+    entry = skill["ensemble"]["test"]
+    dots = [float(line.get_xdata()[0]) for line in accuracy.lines]
+    assert dots[:2] == pytest.approx([entry["accuracy"], entry["area_weighted"]["accuracy"]])
+    (low, _), (high, _) = accuracy.collections[0].get_segments()[0]
+    assert [low, high] == pytest.approx([entry["intervals"]["accuracy"][bound] for bound in ("low", "high")])
+
+
+def test_single_networks_are_one_row_with_their_range_and_majority_is_written(skill):
+    figure = skill_intervals(skill, metrics=("accuracy",))
+    (ax,) = figure.axes
+    rows = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert rows == ["ensemble", "gradient boosting", "majority", "single networks (range)"]
+    (low, _), (high, _) = ax.collections[4].get_segments()[0]
+    of = [skill[f"member_{bound}"]["test"]["accuracy"] for bound in ("min", "max")]
+    assert [low, high] == pytest.approx(of)
+    assert [text.get_text() for text in ax.texts] == [f"{skill['majority']['test']['accuracy']:.2f}"]
+
+
+def test_learning_curves_of_all_networks_in_one_panel():
+    epochs, networks = np.arange(6), 5
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "epoch": epoch,
+            "network": network,
+            "train_loss": 1.0 / (epoch + 1) + 0.01 * rng.random(),
+            "select_loss": 1.2 / (epoch + 1) + 0.1 * (epoch - 3) ** 2,
+            "best_epoch": 3,
+        }
+        for network in range(networks)
+        # the last network alone goes on to the end
+        for epoch in epochs[: 6 if network == 4 else 5]
+    ]
+    history = pd.DataFrame(rows)
+    ax = learning_curves(history).axes[0]
+    assert ax.get_ylabel() == "cross entropy (nat)"
+    assert "5 networks" in ax.get_title(loc="left")
+    assert len(ax.lines) == 2 * (networks + 1) + 1
+    labelled = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_allclose(
+        labelled["training cells"].get_ydata(), history.groupby("epoch")["train_loss"].median().iloc[:5]
+    )
+    kept = labelled["weights kept"]
+    assert set(kept.get_xdata()) == {4}
+    np.testing.assert_allclose(kept.get_ydata(), 1.2 / 4)
+
+
+def test_networks_without_history_are_said():
+    nothing = pd.DataFrame(columns=["epoch", "network", "train_loss", "select_loss", "best_epoch"])
+    assert "not trained here" in learning_curves(nothing).texts[0].get_text()

@@ -1,0 +1,103 @@
+"""Figures of uncertainty show the numbers of the tables and the fields."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
+from thor.figures.uncertainty import coverage_bars, reliability_curves, risk_coverage_curves, uncertainty_maps
+from thor.networks.bootstrap import BootstrapSettings
+from thor.uncertainty.calibration import calibration_table, with_temperature
+from thor.uncertainty.conformal import coverage_table, fit_conformal
+from thor.variables import variable
+
+SETTINGS = BootstrapSettings(n_bootstrap=50)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    lat, lon, area = make_ocean(6.0)
+    labels = np.random.default_rng(0).choice(3, len(lat), p=[0.5, 0.45, 0.05])
+    return make_samples(labels, lat=lat, lon=lon, area=area)
+
+
+@pytest.fixture(scope="module")
+def probabilities(samples):
+    return make_probabilities(samples.labels, certainty=1.5)
+
+
+@pytest.fixture(scope="module")
+def calibration(samples, probabilities):
+    stages = {"before": with_temperature(probabilities, 0.5), "after": probabilities}
+    return calibration_table(
+        {"ensemble": stages, "bayesian": stages},
+        samples,
+        regions={"test": samples.role == 3},
+        settings=SETTINGS,
+        seed=0,
+    )
+
+
+def test_reliability_before_and_after(calibration):
+    figure = reliability_curves(calibration)
+    above = figure.axes[0]
+    entry = calibration["ensemble"]["test"]
+    labelled = {line.get_label(): line for line in above.lines}
+    for stage in ("before", "after"):
+        error = entry[stage]["expected_calibration_error"]
+        curve = labelled[f"{stage} calibration, ECE {error:.3f}"]
+        np.testing.assert_allclose(curve.get_ydata(), entry[stage]["reliability_curve"]["accuracy"])
+    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["(a) ensemble", "(b) bayesian"]
+    assert figure.axes[2].get_xlabel() == "largest probability (1)"
+
+
+def test_other_entries_of_a_region_are_not_drawn(calibration):
+    with_sets = {name: {"test": regions["test"] | {"conformal": {}}} for name, regions in calibration.items()}
+    assert len(reliability_curves(with_sets).axes[0].lines) == 3
+
+
+def test_risk_and_coverage_in_percent(calibration):
+    ax = risk_coverage_curves(calibration).axes[0]
+    curve = calibration["ensemble"]["test"]["after"]["risk_coverage_curves"]["entropy"]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), 100 * np.array(curve["risk"]))
+    assert ax.lines[0].get_label() == f"ensemble (area {curve['area']:.3f})"
+    assert ax.get_xlabel() == "cells kept, in order of rising entropy (%)"
+
+
+def test_coverage_of_every_region_and_regime(samples, probabilities):
+    model = fit_conformal(probabilities, samples.labels, classes=CLASSES)
+    regions = {"test": samples.role == 3, "arctic_ocean": samples.lat > 40}
+    coverage = coverage_table(model, probabilities, samples, regions=regions, settings=SETTINGS, seed=0)
+    left, right = coverage_bars(coverage).axes
+    drawn = [float(line.get_xdata()[0]) for line in left.lines if line.get_marker() == "o" and line.get_xdata()]
+    assert drawn == pytest.approx([100 * coverage[region]["coverage"] for region in regions])
+    sizes = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "o"]
+    assert sizes == pytest.approx([coverage[region]["mean_set_size"] for region in regions])
+    assert "90 % asked for" in left.get_title(loc="left")
+    # the rare regime has too few cells to say much
+    few = [line for line in left.lines if line.get_marker() == "D" and line.get_markerfacecolor() == "white"]
+    assert len(few) == sum(0 < of["n_cells"] < 100 for entry in coverage.values() for of in entry["by_regime"].values())
+    assert few
+
+
+def test_maps_and_histograms_of_right_and_wrong_cells():
+    lat, lon = np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10)
+    rng = np.random.default_rng(0)
+    shape = (lat.size, lon.size)
+    wrong = xr.DataArray(rng.integers(0, 2, shape).astype(float), dims=("lat", "lon"))
+    entropy = 0.4 + 0.5 * wrong + 0.05 * rng.random(shape)
+    wrong = wrong.where(lat[:, None] < 60)
+    entropy[3] = np.nan
+    fields = {"predictive_entropy": entropy, "mutual_information": 0.2 * entropy}
+    uncertainty = xr.Dataset(
+        {name: field.assign_attrs(variable(name).attrs) for name, field in fields.items()},
+        coords={"lat": lat, "lon": lon},
+    )
+    figure = uncertainty_maps(uncertainty, wrong)
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
+    assert titles[:2] == ["(a) Predictive entropy", "(b) Mutual information"]
+    histogram = next(ax for ax in figure.axes if ax.get_xlabel() == "predictive entropy (bit)")
+    counted = np.isfinite(wrong.values) & np.isfinite(entropy.values)
+    means = [entropy.values[counted & (wrong.values == flag)].mean() for flag in (0, 1)]
+    labels = [text.get_text() for text in histogram.get_legend().get_texts()]
+    assert labels == [f"right, mean {means[0]:.3f} bit", f"wrong, mean {means[1]:.3f} bit"]

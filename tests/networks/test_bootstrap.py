@@ -1,0 +1,157 @@
+"""Blocks are as large as they say, resamples are sums of blocks, and intervals cover the truth."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from tests.made_samples import make_ocean
+from thor.errors import ConfigError, NetworkError
+from thor.networks.bootstrap import (
+    LARGEST_DEGREES,
+    LEAST_DEGREES,
+    BootstrapSettings,
+    block_bootstraps,
+    block_size,
+    correlation_length,
+    sphere_blocks,
+)
+from thor.ocean.sphere import unit_vectors
+
+
+def smooth_errors(lat, lon, *, length_km, share, seed, n_waves=300):
+    """0/1 errors: a Gaussian field of exponential correlation, cut where the given share lies below."""
+    rng = np.random.default_rng(seed)
+    # Waves of a three-dimensional Cauchy spectrum make exp(-distance / length).
+    waves = rng.normal(size=(n_waves, 3)) / np.abs(rng.normal(size=(n_waves, 1))) / (length_km / 6371.0)
+    field = np.sqrt(2 / n_waves) * np.cos(waves @ unit_vectors(lat, lon) + rng.uniform(0, 2 * np.pi, (n_waves, 1))).sum(
+        axis=0
+    )
+    return (field < norm.ppf(share)).astype(float)
+
+
+def patches(lat, lon, *, degrees, seed):
+    """0/1 errors, one value for each latitude-longitude box."""
+    boxes = np.random.default_rng(seed).integers(0, 2, (200, 400)).astype(float)
+    return boxes[((lat + 90) // degrees).astype(int), (lon // degrees).astype(int)]
+
+
+@pytest.mark.parametrize("degrees", [10.0, 13.0, 45.0])
+def test_blocks_are_about_equal_and_as_large_as_asked(degrees):
+    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij"))
+    block = sphere_blocks(lat, lon, degrees=degrees)
+    area = np.bincount(block, np.cos(np.deg2rad(lat)))
+    assert block.max() + 1 == len(area) == np.count_nonzero(area)
+    # in square degrees, the polar caps aside, which are too narrow a row for more than a few
+    inner = np.unique(block[np.abs(lat) < 90 - degrees])
+    assert area[inner].min() > 0.93 * degrees**2
+    assert area[inner].max() < 2.0 * degrees**2
+    heights = [np.ptp(lat[block == number]) + 1 for number in range(len(area))]
+    assert min(heights) >= degrees - 1
+
+
+def test_blocks_do_not_mind_how_longitudes_are_counted():
+    lat, lon, _ = make_ocean()
+    np.testing.assert_array_equal(sphere_blocks(lat, lon, degrees=10), sphere_blocks(lat, lon - 360, degrees=10))
+
+
+def test_a_resample_is_the_cells_of_its_blocks():
+    lat, lon, area = make_ocean(10.0)
+    errors = patches(lat, lon, degrees=20, seed=1)
+    settings = BootstrapSettings(n_bootstrap=20, block_degrees=20.0)
+    (bootstrap,) = block_bootstraps(errors[:, None], lat, lon, area, settings=settings, seed=3)
+    draws = bootstrap.draws(bootstrap.sums(np.column_stack([errors, area])))
+    assert draws.shape == (20, 2)
+    for counts, draw in zip(bootstrap.counts, draws, strict=True):
+        assert counts.sum() == bootstrap.n_blocks
+        cells = np.repeat(np.arange(len(lat)), counts[bootstrap.block].astype(int))
+        np.testing.assert_allclose(draw, [errors[cells].sum(), area[cells].sum()])
+
+
+def test_the_same_seed_gives_the_same_resamples():
+    lat, lon, area = make_ocean()
+    errors = np.column_stack([smooth_errors(lat, lon, length_km=500, share=0.3, seed=s) for s in (0, 1)])
+    first, again = (
+        block_bootstraps(errors, lat, lon, area, settings=BootstrapSettings(n_bootstrap=10), seed=5) for _ in range(2)
+    )
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.counts, other.counts)
+        assert one.length == other.length
+
+
+def test_correlation_length_of_patches():
+    """Boxes of side s lose 4 d / (pi s) - d^2 / (pi s^2) of their correlation at distance d: 1 - 1/e at 0.58 s."""
+    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-20, 20, 0.5), np.arange(0, 80, 0.5), indexing="ij"))
+    lengths = [
+        float(correlation_length(patches(lat, lon, degrees=8, seed=seed), lat, lon, n_centres=200)) for seed in range(4)
+    ]
+    assert np.mean(lengths) == pytest.approx(0.58 * 8 * 111, rel=0.1)
+
+
+def test_correlation_length_grows_with_the_scale_and_takes_many_fields():
+    lat, lon, area = make_ocean(2.0)
+    fields = np.column_stack(
+        [smooth_errors(lat, lon, length_km=km, share=0.3, seed=2) for km in (400, 1500)] + [np.ones(len(lat))]
+    )
+    lengths = correlation_length(fields, lat, lon, area)
+    assert lengths.shape == (3,)
+    assert 100 < lengths[0] < 0.6 * lengths[1]
+    assert lengths[2] == 0
+    assert correlation_length(fields[:, 0], lat, lon, area) == pytest.approx(lengths[0])
+
+
+def test_independent_errors_are_correlated_over_less_than_a_cell():
+    lat, lon, area = make_ocean()
+    errors = np.random.default_rng(0).integers(0, 2, len(lat)).astype(float)
+    assert 0 < correlation_length(errors, lat, lon, area) < 4 * 111
+
+
+def test_block_size_exceeds_the_length_between_its_bounds():
+    assert block_size(0.0) == LEAST_DEGREES
+    assert block_size(200.0) == 18.0
+    assert block_size(5000.0) == LARGEST_DEGREES
+
+
+def test_intervals_cover_the_truth_where_those_of_cells_do_not():
+    """The true share of errors is known; 60 made oceans say how often an interval of 90 % holds it."""
+    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-58, 60, 2.5), np.arange(0, 140, 2.5), indexing="ij"))
+    blocks, cells, n_made = 0, 0, 60
+    for seed in range(n_made):
+        errors = smooth_errors(lat, lon, length_km=300, share=0.2, seed=seed, n_waves=150)
+        (bootstrap,) = block_bootstraps(
+            errors[:, None], lat, lon, settings=BootstrapSettings(n_bootstrap=300), seed=seed
+        )
+        draws = bootstrap.draws(bootstrap.sums(np.column_stack([errors, np.ones(len(lat))])))
+        interval = bootstrap.interval(draws[:, 0] / draws[:, 1])
+        blocks += interval["low"] <= 0.2 <= interval["high"]
+        naive = 1.645 * np.sqrt(errors.mean() * (1 - errors.mean()) / len(lat))
+        cells += abs(errors.mean() - 0.2) <= naive
+    assert 0.75 <= blocks / n_made <= 1.0
+    assert cells / n_made < 0.65
+
+
+def test_intervals_are_ordered_and_leave_out_what_is_undefined():
+    lat, lon, area = make_ocean()
+    settings = BootstrapSettings(n_bootstrap=10, level=0.8, block_degrees=30.0)
+    (bootstrap,) = block_bootstraps(np.zeros((len(lat), 1)), lat, lon, area, settings=settings, seed=0)
+    interval = bootstrap.interval(np.array([np.nan, *np.arange(11.0)]))
+    assert interval == {"low": pytest.approx(1.0), "high": pytest.approx(9.0), "level": 0.8}
+    assert bootstrap.interval(np.full(3, np.nan))["low"] is None
+
+
+def test_few_blocks_give_no_interval():
+    lat, lon = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.0])
+    (bootstrap,) = block_bootstraps(np.eye(3)[:, :1], lat, lon, settings=BootstrapSettings(n_bootstrap=5), seed=0)
+    assert bootstrap.n_blocks == 1
+    assert bootstrap.interval(np.arange(5.0)) == {"low": None, "high": None, "level": 0.9}
+
+
+def test_bad_input():
+    with pytest.raises(ConfigError, match="'level' must lie between 0 and 1, got 90"):
+        BootstrapSettings(level=90)
+    with pytest.raises(ConfigError, match="'n_bootstrap'"):
+        BootstrapSettings(n_bootstrap=0)
+    with pytest.raises(ConfigError, match="'block_degrees'"):
+        BootstrapSettings(block_degrees=0.0)
+    nowhere = np.empty(0)
+    with pytest.raises(NetworkError, match="region is empty"):
+        block_bootstraps(np.empty((0, 1)), nowhere, nowhere, settings=BootstrapSettings(), seed=0)

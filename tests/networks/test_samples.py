@@ -1,0 +1,187 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.networks.conftest import as_regimes
+from tests.regimes.conftest import make_budget
+from thor.errors import GridError, NetworkError
+from thor.networks.samples import (
+    FeatureScaler,
+    cell_inputs,
+    input_names,
+    sample_weights,
+    samples_from,
+    vote_labels,
+)
+from thor.networks.settings import SplitSettings
+from thor.networks.split import ROLES, make_split
+from thor.regimes.naming import REGIMES
+from thor.regimes.regime_model import fit_regimes
+from thor.regimes.settings import ClusteringSettings
+from thor.variables import FEATURES, variable
+
+
+@pytest.fixture(scope="module")
+def split(made_features, made_regimes):
+    return make_split(made_features, made_regimes, SplitSettings())
+
+
+def spoilt(features, name, value):
+    """Return the features with one valid cell of one of them replaced."""
+    field = features[name].copy(deep=True)
+    field.values[tuple(np.argwhere(features["valid"].values == 1)[10])] = value
+    return features.assign({name: field})
+
+
+def test_every_row_is_its_cell(made_features, made_regimes, made_samples):
+    used = (made_features["valid"].values == 1) & (made_regimes["regime"].values >= 0)
+    np.testing.assert_array_equal(made_samples.index, np.flatnonzero(used))
+    flat = {name: made_features[name].values.ravel()[made_samples.index] for name in (*FEATURES, "areacello", "basin")}
+    np.testing.assert_array_equal(made_samples.inputs, np.stack([flat[name] for name in FEATURES], axis=1))
+    np.testing.assert_array_equal(made_samples.area, flat["areacello"])
+    np.testing.assert_array_equal(made_samples.basin, flat["basin"])
+    lat, lon = xr.broadcast(made_features["lat"], made_features["lon"])
+    np.testing.assert_array_equal(made_samples.lat, lat.values.ravel()[made_samples.index])
+    np.testing.assert_array_equal(made_samples.lon, lon.values.ravel()[made_samples.index])
+    np.testing.assert_array_equal(made_samples.labels, made_regimes["regime"].values.ravel()[made_samples.index])
+    assert made_samples.classes == REGIMES
+    assert made_samples.units == tuple(variable(name).units for name in FEATURES)
+
+
+def test_the_order_of_dims_makes_no_difference(made_features, made_regimes, split, made_samples):
+    turned = samples_from(made_features, made_regimes.transpose("lon", "lat"), split.transpose("lon", "lat"))
+    np.testing.assert_array_equal(turned.labels, made_samples.labels)
+    np.testing.assert_array_equal(turned.role, made_samples.role)
+
+
+def test_roles(made_samples):
+    parts = {name: made_samples.with_role(name) for name in ("train", "select", "calibrate", "test")}
+    assert {name: set(part.role) for name, part in parts.items()} == {name: {ROLES.index(name)} for name in parts}
+    n_buffer = (made_samples.role == ROLES.index("buffer")).sum()
+    assert sum(map(len, parts.values())) + n_buffer == len(made_samples)
+    with pytest.raises(NetworkError, match="no role 'buffer'"):
+        made_samples.with_role("buffer")
+    with pytest.raises(NetworkError, match="has the role 'select'"):
+        parts["train"].with_role("select")
+
+
+def test_published_roles_share_the_test_cells(made_features, made_regimes):
+    published = make_split(made_features, made_regimes, SplitSettings(mode="published"))
+    samples = samples_from(made_features, made_regimes, published)
+    tested = samples.with_role("test").index
+    for name in ("select", "calibrate"):
+        np.testing.assert_array_equal(samples.with_role(name).index, tested)
+
+
+def test_all_valid_cells_are_inputs_labelled_or_not(made_features):
+    inputs, index = cell_inputs(made_features, names=("deptho", "zos"))
+    valid = made_features["valid"].values == 1
+    np.testing.assert_array_equal(index, np.flatnonzero(valid))
+    np.testing.assert_array_equal(inputs[:, 1], made_features["zos"].values[valid])
+
+
+def test_feature_sets(made_features):
+    assert input_names(made_features, "published") == FEATURES
+    more = made_features.assign(
+        zos_gradient_magnitude=made_features["zos_gradient_eastward"], zos_mean_300km=made_features["zos"]
+    )
+    assert input_names(more, "extended") == (*FEATURES, "zos_gradient_magnitude", "zos_mean_300km")
+    with pytest.raises(NetworkError, match="published ones only"):
+        input_names(made_features, "extended")
+    with pytest.raises(NetworkError, match="Did you mean 'extended'"):
+        input_names(made_features, "extend")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite(made_features, made_regimes, split, value):
+    with pytest.raises(NetworkError, match="not finite in 1 of .* valid cells: zos in 1"):
+        samples_from(spoilt(made_features, "zos", value), made_regimes, split)
+
+
+def test_all_cells_masked(made_features, made_regimes, split):
+    with pytest.raises(NetworkError, match="masked"):
+        samples_from(made_features.assign(valid=0 * made_features["valid"]), made_regimes, split)
+    nowhere = as_regimes(made_features, np.full(split["role"].shape, -1, dtype="int8"))
+    with pytest.raises(NetworkError, match="both a regime and a role"):
+        samples_from(made_features, nowhere, split)
+
+
+def test_missing_features_other_units_and_grids(made_features, made_regimes, split):
+    with pytest.raises(NetworkError, match="Feature 'zoss' is missing. Did you mean 'zos'"):
+        cell_inputs(made_features, names=("zoss",))
+    in_cm = made_features.assign(zos=made_features["zos"].assign_attrs(units="cm"))
+    with pytest.raises(NetworkError, match="units 'cm'; expected 'm'"):
+        cell_inputs(in_cm)
+    with pytest.raises(GridError, match="'regime' and 'valid' are on different grids"):
+        samples_from(made_features, made_regimes.isel(lat=slice(2, None)), split)
+    windows = made_features.assign(zos=made_features["zos"].expand_dims(window=2))
+    with pytest.raises(GridError, match="'zos' with dims"):
+        cell_inputs(windows)
+
+
+def test_weights_have_a_mean_of_one(made_samples):
+    assert sample_weights(made_samples, area=False, confidence=False) is None
+    weights = sample_weights(made_samples, area=True, confidence=True)
+    assert weights.mean() == pytest.approx(1)
+    np.testing.assert_allclose(
+        weights / weights[0],
+        made_samples.area * made_samples.confidence / (made_samples.area[0] * made_samples.confidence[0]),
+    )
+
+
+def test_scaled_inputs_have_mean_zero_and_spread_one(made_samples):
+    train = made_samples.with_role("train")
+    scaled = FeatureScaler.fit(train).transform(train.inputs)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(scaled.std(axis=0), 1, rtol=1e-5)
+
+
+def test_a_scaler_is_plain_numbers(made_samples):
+    scaler = FeatureScaler.fit(made_samples)
+    again = FeatureScaler.from_dict(json.loads(json.dumps(scaler.to_dict())))
+    np.testing.assert_array_equal(again.mean, scaler.mean)
+    np.testing.assert_array_equal(again.scale, scaler.scale)
+    assert (again.features, again.units) == (scaler.features, scaler.units)
+    with pytest.raises(NetworkError, match="holds features, mean, scale, units; got features"):
+        FeatureScaler.from_dict({"features": []})
+
+
+def test_features_that_are_not_those_of_the_scaler(made_samples):
+    scaler = FeatureScaler.fit(made_samples)
+    scaler.require(FEATURES, made_samples.units)
+    with pytest.raises(NetworkError, match="in another order"):
+        scaler.require(FEATURES[::-1])
+    with pytest.raises(NetworkError, match=r"missing \['zos'\], unknown \['ssh'\]"):
+        scaler.require(["ssh" if name == "zos" else name for name in FEATURES])
+    with pytest.raises(NetworkError, match="'zos' in 'cm' instead of 'm'"):
+        scaler.require(FEATURES, ["cm" if name == "zos" else variable(name).units for name in FEATURES])
+    with pytest.raises(NetworkError, match=r"shape \(n, 8\)"):
+        scaler.transform(made_samples.inputs[:, :7])
+
+
+def test_a_feature_of_one_value_cannot_be_scaled(made_features, made_regimes, split):
+    flat = made_features.assign(zos=made_features["zos"].where(made_features["zos"].isnull(), 0.5))
+    with pytest.raises(NetworkError, match="zos has one value"):
+        FeatureScaler.fit(samples_from(flat, made_regimes, split))
+
+
+def test_votes_deal_the_runs_evenly_and_hold_their_maps():
+    budget = make_budget()
+    settings = ClusteringSettings(algorithm="kmeans", n_clusters=8, n_runs=2, n_consensus=2, n_jobs=1)
+    model = fit_regimes(budget, settings=settings, seed=1, progress=False)
+    regimes = model.predict(budget)
+    index = np.flatnonzero(regimes["regime"].values >= 0)
+    labels, runs = vote_labels(model, budget, index, n_networks=10, seed=3)
+    assert labels.shape == (10, index.size)
+    assert sorted(np.bincount(runs, minlength=4)) == [2, 2, 3, 3]
+    # Four networks of four runs vote as the runs do.
+    shares = np.stack([(labels[:4] == regime).mean(axis=0) for regime in range(6)])
+    expected = regimes["regime_votes"].values.reshape(6, -1)[:, index]
+    np.testing.assert_allclose(shares, expected, atol=1e-6)
+    np.testing.assert_array_equal(vote_labels(model, budget, index, n_networks=10, seed=3)[1], runs)
+    outside = np.flatnonzero(regimes["regime"].values < 0)[:1]
+    with pytest.raises(NetworkError, match="not finite at 1 of 1"):
+        vote_labels(model, budget, outside, n_networks=1, seed=0)

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from tests.networks.test_training import NAMES, make_table
+from thor.errors import ConfigError
+from thor.networks.search import search
+from thor.networks.settings import SearchSettings, TrainingSettings
+
+TRAINING = TrainingSettings(batch_size=64, n_networks=50, epochs=100)
+SETTINGS = SearchSettings(n_trials=3, n_networks=2, epochs=4, depth=(1, 2), width=(8, 16), learning_rate=(1e-4, 3e-2))
+
+
+def test_trials_are_seeded_judged_on_select_and_sorted():
+    train, select = make_table(256, seed=1), make_table(128, seed=2)
+    first, again = (
+        search(train, select, **NAMES, training=TRAINING, settings=SETTINGS, seed=4, progress=False) for _ in range(2)
+    )
+    assert first.equals(again)
+    assert sorted(first["trial"]) == [0, 1, 2]
+    assert first["select_loss"].is_monotonic_increasing
+    assert set(first["depth"]) <= {1, 2}
+    assert set(first["width"]) <= {8, 16}
+    assert first["learning_rate"].between(1e-4, 3e-2).all()
+    # What is worse than the shares of the classes has learnt nothing.
+    assert first["select_loss"].iloc[0] < np.log(4)
+    assert first["best_epoch"].between(0, 3).all()
+    one_layer = first[first["depth"] == 1]
+    assert (one_layer["n_weights"] == 4 * one_layer["width"] + 4 * (one_layer["width"] + 1)).all()
+
+
+def test_ranges_that_cannot_be():
+    with pytest.raises(ConfigError, match="'width' must hold a lowest value above 0"):
+        SearchSettings(width=(32, 16))
+    with pytest.raises(ConfigError, match="'n_trials' must be at least 1"):
+        SearchSettings(n_trials=0)

@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.spatial import cKDTree
+
+from tests.networks.conftest import as_regimes
+from thor.errors import ConfigError, DataError, GridError, NetworkError
+from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
+from thor.networks.split import OCEANS, ROLES, basin_folds, make_split, separated
+from thor.ocean.sphere import unit_vectors
+
+ATLANTIC = DEFAULT_REGIONS[0]
+FAR = 2 * np.sin(np.deg2rad(6) / 2)
+
+
+def codes(split, name):
+    return (split["role"] == ROLES.index(name)).values
+
+
+def nearest(split, one, other):
+    """Return the smallest great-circle distance [degrees] between cells of two roles, or 6 if it is more."""
+    lat, lon = xr.broadcast(split["lat"], split["lon"])
+    centres = np.moveaxis(unit_vectors(lat.values, lon.values), 0, -1)
+    tree = cKDTree(centres[codes(split, one)])
+    chord = tree.query(centres[codes(split, other)], distance_upper_bound=FAR)[0].min()
+    return np.rad2deg(2 * np.arcsin(min(chord, FAR) / 2))
+
+
+def test_every_valid_cell_has_a_role_and_no_other(made_features, made_regimes):
+    split = make_split(made_features, made_regimes, SplitSettings())
+    assert ((split["role"] >= 0) == (made_features["valid"] == 1)).all()
+    assert split["role"].dtype == np.int8
+    assert split["role"].attrs["flag_meanings"].split() == list(ROLES)
+    assert {name for name in ROLES if codes(split, name).any()} == set(ROLES)
+
+
+def test_the_default_test_region_is_the_published_band(ecco_features, ecco_regimes):
+    for settings in (SplitSettings(), SplitSettings(mode="published")):
+        split = make_split(ecco_features, ecco_regimes, settings)
+        assert codes(split, "test").sum() == 40_328
+        lon = split["lon"].values[codes(split, "test").any(axis=0)]
+        assert set(lon) == set(np.concatenate([np.arange(280.25, 360, 0.5), np.arange(0.25, 20, 0.5)]))
+
+
+def test_every_default_role_has_every_regime_on_ecco(ecco_features, ecco_regimes):
+    split = make_split(ecco_features, ecco_regimes, SplitSettings())
+    for name in ("train", "select", "calibrate", "test"):
+        counts = np.bincount(ecco_regimes["regime"].values[codes(split, name)], minlength=6)
+        assert counts.min() > 50, (name, counts)
+
+
+@pytest.mark.parametrize("pair", [("train", "test"), ("train", "select"), ("calibrate", "train"), ("select", "test")])
+def test_roles_keep_their_distance(ecco_features, ecco_regimes, pair):
+    split = make_split(ecco_features, ecco_regimes, SplitSettings(buffer_degrees=2.0))
+    assert nearest(split, *pair) > 2.0
+    bare = make_split(ecco_features, ecco_regimes, SplitSettings(buffer_degrees=0.0))
+    assert not codes(bare, "buffer").any()
+
+
+def test_the_less_important_role_gives_way():
+    lon = np.arange(0.0, 10.0)
+    role = np.int8([0, 0, 1, 1, 1, 2, 2, 3, 3, 0])
+    got = separated(role, np.zeros(10), lon, 1.0)
+    # Each keeps one degree, the distance of neighbours, from what stands above it; test loses nothing.
+    np.testing.assert_array_equal(got, [0, 4, 1, 1, 4, 2, 4, 3, 3, 4])
+
+
+def test_the_buffer_closes_where_longitudes_meet():
+    lon = np.arange(0.0, 360.0, 2.0)
+    role = np.where(lon < 10, 3, 0).astype("int8")
+    equator, pole = (separated(role, np.full(lon.shape, lat), lon, 2.0) for lat in (0.0, 89.5))
+    assert (equator == 4).sum() == 2
+    assert (pole == 4).sum() == (role == 0).sum()
+
+
+def test_boxes_across_greenwich_and_in_latitude(made_features, made_regimes):
+    box = Region(name="box", role="test", west=-20, east=20, south=-40, north=0)
+    others = [
+        Region(name="s", role="select", west=120, east=140),
+        Region(name="c", role="calibrate", west=200, east=220),
+    ]
+    split = make_split(made_features, made_regimes, SplitSettings(regions=[box, *others], buffer_degrees=0))
+    lat, lon = xr.broadcast(split["lat"], split["lon"])
+    inside = ((lon >= 340) | (lon < 20)) & (lat >= -40) & (lat <= 0) & (made_features["valid"] == 1)
+    np.testing.assert_array_equal(codes(split, "test"), inside.values)
+
+
+def test_published_use_selects_and_calibrates_on_the_test_cells(made_features, made_regimes):
+    split = make_split(made_features, made_regimes, SplitSettings(mode="published"))
+    assert split.attrs["split"] == "published"
+    assert (split.attrs["select_role"], split.attrs["calibrate_role"]) == ("test", "test")
+    assert not any(codes(split, name).any() for name in ("select", "calibrate", "buffer"))
+
+
+def test_each_fold_tests_one_basin(ecco_features, ecco_regimes):
+    folds = basin_folds(ecco_features, ecco_regimes, SplitSettings())
+    assert list(folds) == list(OCEANS)
+    flags = ecco_features["basin"].attrs
+    for name, split in folds.items():
+        code = flags["flag_values"][flags["flag_meanings"].split().index(name)]
+        tested = ((ecco_features["basin"] == code) & (ecco_features["valid"] == 1)).values
+        np.testing.assert_array_equal(codes(split, "test"), tested)
+        assert not codes(split, "calibrate").any()
+        assert min(nearest(split, "train", "test"), nearest(split, "select", "train")) > 2.0
+
+
+def test_a_basin_that_is_none_or_empty(made_features, made_regimes):
+    with pytest.raises(DataError, match="Did you mean 'pacific_ocean'"):
+        basin_folds(made_features, made_regimes, SplitSettings(), basins=["pacific"])
+    dry = made_features.assign(basin=made_features["basin"].where(made_features["basin"] != 5, -1))
+    with pytest.raises(NetworkError, match="'arctic_ocean' holds no valid cell"):
+        basin_folds(dry, made_regimes, SplitSettings(), basins=["arctic_ocean"])
+
+
+def test_a_region_without_cells(made_features, made_regimes):
+    land = Region(name="continent", role="select", west=70, east=90, south=-20, north=20)
+    settings = SplitSettings(regions=[*DEFAULT_REGIONS, land])
+    with pytest.raises(NetworkError, match="continent: select, 70E to 90E, -20N to 20N holds no valid cell"):
+        make_split(made_features, made_regimes, settings)
+
+
+def test_a_buffer_that_takes_a_role_whole(made_features, made_regimes):
+    with pytest.raises(NetworkError, match="No cell is left to train"):
+        make_split(made_features, made_regimes, SplitSettings(buffer_degrees=80))
+
+
+def test_a_regime_that_nothing_can_teach(made_features, made_regimes):
+    regime = made_regimes["regime"].values.copy()
+    band = (made_features["lon"] >= 280) | (made_features["lon"] < 20)
+    regime[(regime == 3) & ~band.values] = 2
+    with pytest.raises(NetworkError, match="No training cell has the regime TR"):
+        make_split(made_features, as_regimes(made_features, regime), SplitSettings())
+
+
+def test_no_valid_cell(made_features, made_regimes):
+    with pytest.raises(NetworkError, match="masked"):
+        make_split(made_features.assign(valid=0 * made_features["valid"]), made_regimes, SplitSettings())
+
+
+def test_another_grid(made_features, made_regimes):
+    with pytest.raises(GridError, match="different grids"):
+        make_split(made_features, made_regimes.isel(lon=slice(1, None)), SplitSettings())
+    moved = made_regimes.assign_coords(lon=made_regimes["lon"] + 1)
+    with pytest.raises(GridError, match="different grids"):
+        make_split(made_features, moved, SplitSettings())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (lambda: Region(name="x", role="tset", west=0, east=10), "Did you mean 'test'"),
+        (lambda: Region(name="x", role="test", west=0, east=10, south=10, north=-10), "rise from south to north"),
+        (lambda: Region(name="x", role="test", west=10, east=10), "west and east must differ"),
+        (lambda: SplitSettings(regions=[ATLANTIC, ATLANTIC]), "different names"),
+        (lambda: SplitSettings(regions=[ATLANTIC]), "role select or calibrate"),
+        (lambda: SplitSettings(mode="publised"), "Did you mean 'published'"),
+        (lambda: SplitSettings(buffer_degrees=-1.0), "buffer_degrees"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        settings()

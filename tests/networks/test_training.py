@@ -1,0 +1,296 @@
+"""Stacked training beside Keras, its seeds, its stopping, its checkpoints and its failures."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from thor.errors import ConfigError, NetworkError
+from thor.networks.epochs import shuffled
+from thor.networks.prediction import predict
+from thor.networks.samples import FeatureScaler
+from thor.networks.settings import TrainingSettings
+from thor.networks.stack import NetworkStack
+from thor.networks.table import Table
+from thor.networks.tensorflow import load_tensorflow
+from thor.networks.training import DivergedError, initial_stack, train_stack
+
+NAMES = {"features": ("x", "y", "z"), "classes": ("a", "b", "c", "d")}
+SETTINGS = TrainingSettings(
+    hidden=(7, 5), n_networks=3, batch_size=32, learning_rate=0.02, schedule="constant", epochs=40, patience=3
+)
+
+
+def make_table(n_samples, seed, weighted=False):
+    """Samples whose class is the quadrant of x and y, with one in seven labels wrong."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(n_samples, 3)).astype("float32")
+    labels = 2 * (inputs[:, 0] > 0) + (inputs[:, 1] > 0)
+    labels = np.where(rng.random(n_samples) < 1 / 7, rng.integers(0, 4, n_samples), labels)
+    weights = rng.uniform(0.1, 1.9, n_samples) if weighted else None
+    return Table(inputs, labels.astype(int), weights)
+
+
+@pytest.fixture(scope="module")
+def train():
+    return make_table(200, seed=1)
+
+
+@pytest.fixture(scope="module")
+def select():
+    return make_table(90, seed=2)
+
+
+@pytest.fixture(scope="module")
+def trained(train, select):
+    return train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
+
+
+def arrays(stack):
+    return [array for layer in zip(stack.kernels, stack.biases, strict=True) for array in layer]
+
+
+def assert_same(one, other):
+    for first, second in zip(arrays(one), arrays(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+class Memory:
+    """A checkpoint in memory, which can interrupt like Ctrl-C."""
+
+    def __init__(self, stop_after=None):
+        self.parts, self.stop_after = {}, stop_after
+
+    def load(self, name):
+        return self.parts.get(name)
+
+    def save(self, name, part):
+        self.parts[name] = part
+        if self.stop_after is not None and part.attrs["epoch"] >= self.stop_after:
+            raise KeyboardInterrupt
+
+
+def keras_fit(network, train, select, settings, seed, callbacks=()):
+    """Fit one Keras model from the initial weights of a network on its own batches; return model and history."""
+    load_tensorflow()
+    import tf_keras
+
+    n_steps = -(-len(train.labels) // settings.batch_size)
+
+    def batches():
+        for epoch in range(settings.epochs):
+            order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch)
+            for batch in np.split(order, np.arange(1, n_steps) * settings.batch_size):
+                weights = () if train.weights is None else (train.weights[batch],)
+                yield (train.inputs[batch], train.labels[batch], *weights)
+
+    tf_keras.utils.set_random_seed(0)
+    penalty = tf_keras.regularizers.L2(settings.l2)
+    layers = [tf_keras.layers.Dense(n, "tanh", kernel_regularizer=penalty) for n in settings.hidden]
+    layers.append(tf_keras.layers.Dense(len(NAMES["classes"]), kernel_regularizer=penalty))
+    model = tf_keras.Sequential([tf_keras.Input((3,)), *layers])
+    model.set_weights([a[network] for a in arrays(initial_stack(**NAMES, settings=settings, seed=seed))])
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = tf_keras.optimizers.schedules.CosineDecay(rate, settings.epochs * n_steps)
+    model.compile(tf_keras.optimizers.Adam(rate), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(
+        batches(),
+        steps_per_epoch=n_steps,
+        validation_data=(select.inputs, select.labels),
+        epochs=settings.epochs,
+        callbacks=list(callbacks),
+        verbose=0,
+    )
+    return model, history.history
+
+
+def test_each_network_is_what_keras_makes_of_it_alone_early_stopping_included(train, select, trained):
+    load_tensorflow()
+    import tf_keras
+
+    stopped = trained.history["n_epochs"].values
+    assert len(set(stopped)) > 1, "the networks should stop at different epochs for this test to say anything"
+    assert stopped.max() < SETTINGS.epochs
+    for network in range(3):
+        stopping = tf_keras.callbacks.EarlyStopping(patience=SETTINGS.patience, restore_best_weights=True)
+        _, history = keras_fit(network, train, select, SETTINGS, 5, [stopping])
+        assert stopped[network] == len(history["val_loss"])
+        assert trained.history["best_epoch"][network] == stopping.best_epoch
+        curve = trained.history["select_loss"].sel(network=network).values
+        np.testing.assert_allclose(curve[: stopped[network]], history["val_loss"], atol=1e-5)
+        assert np.isnan(curve[stopped[network] :]).all()
+        for ours, theirs in zip(arrays(trained.stack), stopping.best_weights, strict=True):
+            np.testing.assert_allclose(ours[network], theirs, atol=2e-5)
+
+
+def test_sample_weights_penalty_and_falling_rate_are_those_of_keras(select):
+    train = make_table(200, seed=3, weighted=True)
+    settings = replace(SETTINGS, l2=1e-3, schedule="cosine", epochs=4, patience=None, n_networks=2)
+    got = train_stack(train, select, **NAMES, settings=settings, seed=6)
+    assert list(got.history["best_epoch"].values) == [3, 3]
+    model, _ = keras_fit(1, train, select, settings, 6)
+    for ours, theirs in zip(arrays(got.stack), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours[1], theirs, atol=2e-5)
+    rates = got.history["learning_rate"].values
+    steps = 7 * np.arange(1, 5) - 1
+    np.testing.assert_allclose(rates, 0.02 * 0.5 * (1 + np.cos(np.pi * steps / 28)))
+
+
+def test_the_history_is_that_of_the_kept_weights(select, trained):
+    for network in range(3):
+        probability = predict(trained.stack.select([network]), select.inputs).mean
+        loss = -np.log(probability[np.arange(90), select.labels]).mean()
+        best = trained.history["select_loss"].sel(network=network)
+        assert loss == pytest.approx(float(best.min()), abs=1e-6)
+        accuracy = (probability.argmax(axis=1) == select.labels).mean()
+        at_best = trained.history["select_accuracy"].sel(network=network, epoch=trained.history["best_epoch"][network])
+        assert accuracy == pytest.approx(float(at_best), abs=1e-6)
+    assert float(trained.history["train_loss"][0].mean()) == pytest.approx(np.log(4), abs=0.4)
+
+
+def test_a_network_is_the_same_bits_in_a_stack_of_any_size(train, select, trained):
+    for n_networks in (1, 2):
+        fewer = train_stack(train, select, **NAMES, settings=replace(SETTINGS, n_networks=n_networks), seed=5)
+        assert_same(fewer.stack, trained.stack.select(slice(n_networks)))
+    other = train_stack(train, select, **NAMES, settings=replace(SETTINGS, n_networks=1), seed=6)
+    assert not np.array_equal(other.stack.kernels[0], fewer.stack.kernels[0][:1])
+
+
+def test_a_stack_that_shrinks_as_networks_stop_gives_the_same_bits(train, select, trained, monkeypatch):
+    monkeypatch.setattr("thor.networks.epochs.WORTH_COMPILING", 0)
+    monkeypatch.setattr("thor.networks.epochs.STEPS_PER_CALL", 3)
+    again = train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
+    assert_same(again.stack, trained.stack)
+    np.testing.assert_allclose(again.history["train_loss"], trained.history["train_loss"], rtol=1e-6)
+
+
+def test_the_same_bits_on_any_number_of_threads(trained):
+    script = (
+        "import hashlib; from tests.networks.test_training import *;"
+        "got = train_stack(make_table(200, seed=1), make_table(90, seed=2), **NAMES, settings=SETTINGS, seed=5);"
+        "print(hashlib.sha256(b''.join(a.tobytes() for a in arrays(got.stack))).hexdigest())"
+    )
+    environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    out = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert out.stdout.split()[-1] == hashlib.sha256(b"".join(a.tobytes() for a in arrays(trained.stack))).hexdigest()
+
+
+def test_each_network_can_learn_labels_of_its_own(train, select):
+    # The second network learns the classes in reverse: it has to answer in reverse.
+    labels = np.stack([train.labels, 3 - train.labels])
+    own = Table(select.inputs, np.stack([select.labels, 3 - select.labels]))
+    settings = replace(SETTINGS, n_networks=2, patience=None)
+    got = train_stack(Table(train.inputs, labels), own, **NAMES, settings=settings, seed=5)
+    straight, reverse = (predict(got.stack.select([k]), select.inputs).mean.argmax(axis=1) for k in (0, 1))
+    assert (straight == 3 - reverse).mean() > 0.85
+    assert (straight == select.labels).mean() > 0.7
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(train, select, trained):
+    memory = Memory(stop_after=6)
+    settings = replace(SETTINGS, checkpoint_epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train_stack(train, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
+    assert memory.parts["training"].attrs["epoch"] == 6
+    memory.stop_after = None
+    resumed = train_stack(train, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
+    assert_same(resumed.stack, trained.stack)
+    np.testing.assert_array_equal(resumed.history["select_loss"], trained.history["select_loss"])
+
+
+def test_the_checkpoint_of_another_training_is_not_used(train, select):
+    memory = Memory()
+    settings = replace(SETTINGS, epochs=2, checkpoint_epochs=1, n_networks=1)
+    first = train_stack(train, select, **NAMES, settings=settings, seed=1, checkpoint=memory)
+    other = train_stack(train, select, **NAMES, settings=settings, seed=2, checkpoint=memory)
+    alone = train_stack(train, select, **NAMES, settings=settings, seed=2)
+    assert_same(other.stack, alone.stack)
+    assert not np.array_equal(first.stack.kernels[0], other.stack.kernels[0])
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(select):
+    train = make_table(200, seed=1)
+    spoilt = replace(train, inputs=train.inputs.copy())
+    # Finite, but its square is not: the moments of Adam overflow in the first epoch they are met in.
+    spoilt.inputs[7] = 3e38
+    memory = Memory()
+    settings = replace(SETTINGS, learning_rate=1e30)
+    with pytest.raises(DivergedError, match=r"network(s)? .*not finite in epoch \d+ .*: network 0.*Lower") as caught:
+        train_stack(spoilt, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
+    kept = caught.value.trained
+    epoch = memory.parts["training"].attrs["epoch"]
+    assert kept.history.sizes["epoch"] == epoch
+    if epoch == 0:
+        assert_same(kept.stack, initial_stack(**NAMES, settings=settings, seed=5))
+    assert all(np.isfinite(array).all() for array in arrays(kept.stack))
+
+
+def test_glorot_uniform():
+    stack = initial_stack(("a",) * 8, ("k",) * 6, TrainingSettings(n_networks=50), seed=0)
+    for kernel, bias in zip(stack.kernels, stack.biases, strict=True):
+        limit = np.sqrt(6 / sum(kernel.shape[1:]))
+        assert 0.98 * limit < np.abs(kernel).max() <= limit
+        assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.02)
+        assert not bias.any()
+
+
+def test_networks_learn_the_regimes_of_the_made_ocean(made_samples):
+    learn, select, test = (made_samples.with_role(name) for name in ("train", "select", "test"))
+    scaler = FeatureScaler.fit(learn)
+    settings = TrainingSettings(hidden=(16, 16), n_networks=4, batch_size=64, learning_rate=5e-3, epochs=30)
+    trained = train_stack(
+        Table(scaler.transform(learn.inputs), learn.labels),
+        Table(scaler.transform(select.inputs), select.labels),
+        features=learn.features,
+        classes=learn.classes,
+        settings=settings,
+        seed=0,
+    )
+    right = predict(trained.stack, scaler.transform(test.inputs)).mean.argmax(axis=1) == test.labels
+    assert right.mean() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: replace(t, inputs=np.where(np.arange(200)[:, None] == 3, np.nan, t.inputs)), "1 of 200 training"),
+        (lambda t: replace(t, inputs=t.inputs[:, :2]), r"expected \(n_samples, 3\)"),
+        (lambda t: replace(t, labels=t.labels[:-1]), r"labels have shape \(199,\)"),
+        (lambda t: replace(t, labels=t.labels + 1), "from 1 to 4; expected 0 to 3"),
+        (lambda t: replace(t, weights=np.full(200, -1.0)), "none of them negative"),
+        (lambda t: replace(t, weights=np.zeros(200)), "not all zero"),
+        (lambda t: Table(t.inputs[:0], t.labels[:0]), "inputs have shape"),
+    ],
+)
+def test_tables_that_do_not_fit(train, select, change, message):
+    with pytest.raises(NetworkError, match=message):
+        train_stack(change(train), select, **NAMES, settings=SETTINGS, seed=0)
+
+
+def test_initial_weights_that_do_not_fit(train, select):
+    start = initial_stack(**NAMES, settings=SETTINGS, seed=0)
+    fewer: NetworkStack = start.select([0])
+    with pytest.raises(NetworkError, match="initial weights are of 1 networks"):
+        train_stack(train, select, **NAMES, settings=SETTINGS, seed=0, initial=fewer)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"member_labels": "vote"}, "Did you mean 'votes'"),
+        ({"batch_size": 0}, "'batch_size' must be at least 1"),
+        ({"patience": 0}, "'patience' must be at least 1"),
+        ({"hidden": (8, 0)}, "'hidden'"),
+        ({"learning_rate": 0.0}, "'learning_rate' must be above 0"),
+        ({"l2": -1.0}, "'l2' must not be negative"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainingSettings(**settings)

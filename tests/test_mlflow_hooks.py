@@ -1,0 +1,134 @@
+"""MLflow is told everything by hooks: parameters, networks, learning curves, scores, and how a run ended."""
+
+import os
+import stat
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thor.errors import ConfigError
+from thor.mlflow_hooks import MlflowHooks, close_dead_runs, flattened, numbers, open_store
+
+N_NETWORKS, N_EPOCHS = 50, 60
+PIPELINE = SimpleNamespace(nodes=[SimpleNamespace(tags={"modelling"})])
+PARAMETERS = {"modelling": {"training": {"hidden": [24, 24], "epochs": 60}}, "regime_clustering": {"seed": 1}}
+
+
+def tables(n_networks=N_NETWORKS, n_epochs=N_EPOCHS):
+    network, epoch = (grid.ravel() for grid in np.meshgrid(np.arange(n_networks), np.arange(n_epochs), indexing="ij"))
+    history = pd.DataFrame({"predictor": "ensemble", "network": network, "epoch": epoch, "loss": 1 / (1 + epoch)})
+    history["select_loss"] = history["loss"] + 0.1
+    history["select_accuracy"] = 0.8
+    metrics = pd.DataFrame(
+        {
+            "predictor": "ensemble",
+            "network": np.arange(n_networks),
+            "best_epoch": 40,
+            "test.accuracy": 0.8 + 0.001 * np.arange(n_networks),
+            "hidden": "24 24",
+        }
+    )
+    return {"training_history": history, "network_metrics": metrics}
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    hooks = MlflowHooks()
+    loader = {"globals": {"mlflow_store": "mlflow.db"}, "parameters": PARAMETERS}
+    hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=tmp_path))
+    return hooks
+
+
+def begin(hooks, pipeline=PIPELINE):
+    hooks.before_pipeline_run({"env": "test", "pipeline_names": ["modelling"]}, pipeline, catalog={})
+    return hooks.run_id
+
+
+def runs(tmp_path):
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    return client, client.search_runs([experiment], max_results=200)
+
+
+def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
+    parent = begin(hooks)
+    started = time.process_time()
+    hooks.after_node_run(tables())
+    spent = time.process_time() - started
+    hooks.after_node_run({"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85, "note": "text"}}}})
+    hooks.after_pipeline_run()
+    client, found = runs(tmp_path)
+    nested = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert len(nested) == N_NETWORKS
+    one = next(run for run in nested if run.info.run_name == "ensemble 7")
+    assert one.data.metrics["test.accuracy"] == pytest.approx(0.807)
+    assert one.data.params["hidden"] == "24 24"
+    curve = client.get_metric_history(one.info.run_id, "curve.loss")
+    assert [point.value for point in sorted(curve, key=lambda point: point.step)] == pytest.approx(
+        [1 / (1 + epoch) for epoch in range(N_EPOCHS)]
+    )
+    whole = client.get_run(parent)
+    assert whole.info.status == "FINISHED"
+    assert whole.data.params["modelling.training.hidden"] == "[24, 24]"
+    assert "regime_clustering.seed" not in whole.data.params
+    assert whole.data.metrics["skill_metrics.ensemble.test.accuracy"] == 0.85
+    assert whole.data.tags["version.numpy"] == np.__version__
+    assert spent < 15
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_a_run_that_dies_is_marked_as_failed(hooks, tmp_path, error):
+    begin(hooks)
+    hooks.close(error)
+    (run,) = runs(tmp_path)[1]
+    assert run.info.status == "FAILED"
+    assert type(error).__name__ in run.data.tags["error"]
+    hooks.close()  # closing again, as after Kedro's own hook, changes nothing
+    assert runs(tmp_path)[1][0].info.status == "FAILED"
+
+
+def test_a_run_left_open_by_a_killed_process_is_swept_up_at_the_next_start(hooks, tmp_path):
+    left = begin(hooks)
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    close_dead_runs(client, experiment)
+    # its number is our own, and we know nothing of another run of it: what is open was left by an earlier process
+    assert client.get_run(left).info.status == "FAILED"
+    alive = begin(hooks)
+    client.set_tag(alive, "process", str(os.getppid()))
+    close_dead_runs(client, experiment)
+    assert client.get_run(alive).info.status == "RUNNING"
+
+
+def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path):
+    assert begin(hooks, SimpleNamespace(nodes=[SimpleNamespace(tags={"data_engineering"})])) is None
+    assert not (tmp_path / "mlflow.db").exists()
+    hooks._store = None
+    assert begin(hooks) is None
+    hooks.after_node_run(tables(2, 2))
+    hooks.after_pipeline_run()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_store_that_cannot_be_written_fails_before_training(hooks, tmp_path):
+    tmp_path.chmod(stat.S_IREAD | stat.S_IEXEC)
+    with pytest.raises(ConfigError, match="Nothing was trained"):
+        begin(hooks)
+
+
+def test_a_store_in_the_place_of_a_file_fails_before_training(hooks, tmp_path):
+    (tmp_path / "file").write_text("")
+    hooks._store = tmp_path / "file" / "mlflow.db"
+    with pytest.raises(ConfigError, match="cannot be written.*Nothing was trained"):
+        begin(hooks)
+    (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at as one")
+    hooks._store = tmp_path / "text.db"
+    with pytest.raises(ConfigError, match="cannot be written"):
+        begin(hooks)
+
+
+def test_parameters_are_flat_and_numbers_finite():
+    assert dict(flattened({"a": {"b": 1, "c": {}}, "d": [1, 2]})) == {"a.b": "1", "a.c": "{}", "d": "[1, 2]"}
+    tree = {"a": {"x": 1, "y": float("nan"), "z": "text"}, "b": True, "c": np.float64(2)}
+    assert dict(numbers(tree, prefix="m")) == {"m.a.x": 1.0, "m.c": 2.0}

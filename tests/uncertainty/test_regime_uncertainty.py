@@ -1,0 +1,127 @@
+"""From stacks of networks to calibrated fields: a network that is too sure by a known factor is cooled by it."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.errors import NetworkError
+from thor.networks.samples import FeatureScaler, Samples
+from thor.networks.split import ROLES
+from thor.networks.stack import NetworkStack
+from thor.uncertainty.regime_uncertainty import CalibrationModel, basin_masks, calibrate, uncertainty_fields
+from thor.uncertainty.settings import ApplicabilitySettings
+from thor.variables import variable
+
+CLASSES = ("MD", "TR", "NL")
+NAMES = ("zos", "deptho")
+TRUE = np.array([[2.0, -1.0, 0.5], [0.0, 1.5, -1.0]], dtype="float32")
+
+
+def stack(factor, *, n_networks=3, spread=0.0, seed=0):
+    """Linear networks whose logits are `factor` times the true ones."""
+    noise = np.random.default_rng(seed).normal(scale=spread, size=(n_networks, *TRUE.shape))
+    kernel = (factor * (TRUE + noise)).astype("float32")
+    return NetworkStack((kernel,), (np.zeros((n_networks, 3), "float32"),), NAMES, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    rng = np.random.default_rng(1)
+    n = 6000
+    inputs = rng.normal(size=(n, 2))
+    odds = np.exp(inputs @ TRUE)
+    labels = (rng.random(n)[:, None] > (odds / odds.sum(axis=1, keepdims=True)).cumsum(axis=1)).sum(axis=1)
+    return Samples(
+        inputs=inputs,
+        labels=labels,
+        area=np.ones(n),
+        confidence=np.ones(n),
+        lat=rng.uniform(-60, 60, n),
+        lon=rng.uniform(0, 360, n),
+        basin=rng.integers(1, 4, n),
+        role=rng.integers(0, 4, n),
+        index=np.arange(n),
+        features=NAMES,
+        units=("m", "m"),
+        classes=CLASSES,
+        roles={name: name for name in ROLES},
+    )
+
+
+@pytest.fixture(scope="module")
+def scaler():
+    return FeatureScaler(NAMES, ("m", "m"), np.zeros(2), np.ones(2))
+
+
+@pytest.fixture(scope="module")
+def model(samples, scaler):
+    stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+    settings = ApplicabilitySettings(n_reference=300, n_importance=500, n_permutations=1)
+    return calibrate(stacks, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
+
+
+@pytest.fixture(scope="module")
+def features():
+    rng = np.random.default_rng(2)
+    shape = (6, 8)
+    valid = np.ones(shape, dtype="int8")
+    valid[0] = 0
+    fields = {name: np.where(valid == 1, rng.normal(size=shape), np.nan) for name in NAMES}
+    fields["zos"][3, 3] = 30.0  # like nothing that was learned
+    out = xr.Dataset(
+        {name: (("lat", "lon"), field, variable(name).attrs) for name, field in fields.items()},
+        coords={"lat": np.linspace(-50, 50, 6), "lon": np.arange(8) * 45.0},
+    )
+    return out.assign(
+        valid=(("lat", "lon"), valid, variable("valid").attrs),
+        areacello=(("lat", "lon"), np.ones(shape), variable("areacello").attrs),
+    )
+
+
+def test_a_predictor_too_sure_by_a_known_factor_is_cooled_by_it(model):
+    assert model.temperature["laplace"] == pytest.approx(3.0, rel=0.1)
+    assert model.temperature["ensemble"] == pytest.approx(1.0, rel=0.1)
+
+
+def test_the_model_survives_as_plain_numbers(model, features, scaler):
+    again = CalibrationModel.from_dict(json.loads(json.dumps(model.to_dict())))
+    stacks = {"ensemble": stack(1.0, spread=0.2)}
+    first, second = (uncertainty_fields(stacks, m, features, scaler, credible_level=0.9) for m in (model, again))
+    xr.testing.assert_identical(first, second)
+    with pytest.raises(NetworkError, match="holds temperature, conformal and applicability"):
+        CalibrationModel.from_dict({"temperature": {}})
+
+
+def test_fields_hold_what_their_names_say(model, features, scaler):
+    stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+    fields = uncertainty_fields(stacks, model, features, scaler, credible_level=0.9)
+    valid = features["valid"].values == 1
+    np.testing.assert_allclose(fields["regime_probability"].sum("regime").values[:, valid], 1, atol=1e-6)
+    # all networks of this predictor are the same
+    one = fields.sel(predictor="laplace")
+    np.testing.assert_allclose(one["mutual_information"].values[valid], 0, atol=1e-6)
+    np.testing.assert_allclose(one["regime_probability_lower"], one["regime_probability_upper"])
+    assert (fields.sel(predictor="ensemble")["mutual_information"].values[valid] > 0).any()
+    assert fields["applicable"].values[3, 3] == 0
+    assert (fields["applicable"].values[valid] == 1).mean() > 0.8
+    assert (fields["applicable"].values[~valid] == -1).all()
+    sets = fields["regime_set"].values[:, :, valid]
+    assert set(np.unique(sets)) <= {0, 1}
+
+
+def test_conformal_sets_hold_the_label_about_as_often_as_promised(model, samples, scaler):
+    from thor.networks.prediction import predict
+
+    test = samples.with_role("test")
+    probability = predict(stack(3.0), scaler.transform(test.inputs), temperature=model.temperature["laplace"]).mean
+    held = model.conformal["laplace"].sets(probability)[np.arange(len(test)), test.labels]
+    # these cells are exchangeable with those of the calibrate role
+    assert held.mean() == pytest.approx(0.9, abs=0.03)
+
+
+def test_basins_without_test_cells_are_left_out(samples):
+    masks = basin_masks(samples, samples.role == ROLES.index("test"))
+    assert set(masks) == {"test_atlantic_ocean", "test_pacific_ocean", "test_indian_ocean"}
+    assert sum(mask.sum() for mask in masks.values()) == (samples.role == ROLES.index("test")).sum()

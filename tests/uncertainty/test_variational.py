@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from thor.networks.stack import logits
+from thor.networks.tensorflow import load_tensorflow
+from thor.uncertainty.posterior import layer_places, to_stack
+from thor.uncertainty.variational import FORWARD, gaussian, kl_divergence
+
+SIZES = (3, 5, 2)
+N_WEIGHTS = 32
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    rng = np.random.default_rng(0)
+    mean = rng.standard_normal((2, N_WEIGHTS))
+    scale = rng.uniform(0.1, 0.8, (2, N_WEIGHTS))
+    return np.concatenate([mean, np.log(np.expm1(scale))], axis=1).astype(np.float32), mean, scale
+
+
+def test_vectors_hold_layer_after_layer():
+    places = layer_places(SIZES)
+    assert [(place.kernel, place.bias) for place in places] == [
+        (slice(0, 15), slice(15, 20)),
+        (slice(20, 30), slice(30, 32)),
+    ]
+
+
+def test_divergence_from_the_prior_is_the_closed_form(parameters):
+    values, mean, scale = parameters
+    expected = (0.5 * (mean**2 + scale**2 - 1) - np.log(scale)).sum(axis=1)
+    assert kl_divergence(gaussian(load_tensorflow().constant(values))).numpy() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("estimator", FORWARD)
+def test_estimators_have_the_distribution_of_networks_with_drawn_weights(parameters, estimator):
+    tf = load_tensorflow()
+    values, mean, scale = parameters
+    n_draws = 20_000
+    cell = np.array([0.4, -1.2, 2.0], np.float32)
+    inputs = np.broadcast_to(cell, (2, n_draws if estimator == "local_reparametrisation" else 1, 3)).copy()
+    posterior, forward = gaussian(tf.constant(values)), FORWARD[estimator]
+    if estimator == "flipout":
+        # One draw of the weights serves all cells: another seed gives another.
+        seeds = tf.constant(np.stack([np.arange(n_draws), np.zeros(n_draws)], axis=1).astype(np.int32))
+        compiled = tf.function(
+            lambda: tf.vectorized_map(lambda seed: forward(posterior, inputs, SIZES, seed)[:, 0], seeds),
+            autograph=False,
+        )
+        found = compiled().numpy().swapaxes(0, 1)
+    else:
+        found = forward(posterior, inputs, SIZES, tf.constant([1, 2])).numpy()
+    rng = np.random.default_rng(3)
+    for start in range(2):
+        vectors = mean[start] + scale[start] * rng.standard_normal((n_draws, N_WEIGHTS))
+        networks = to_stack(vectors, layer_sizes=SIZES, features=("a", "b", "c"), classes=("k", "l"))
+        expected = logits(networks, cell[None])[:, 0]
+        assert found[start].mean(axis=0) == pytest.approx(expected.mean(axis=0), abs=0.06)
+        assert np.cov(found[start].T) == pytest.approx(np.cov(expected.T), rel=0.08, abs=0.06)
