@@ -98,7 +98,7 @@ class MlflowHooks:
                 self._tables[name] = value
         for metrics, history in TRACKED.items():
             if metrics in self._tables and (history is None or history in self._tables):
-                self._log_networks(self._tables.pop(metrics), self._tables.get(history))
+                self._log_networks(self._tables.pop(metrics), self._tables.get(history or ""))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Any) -> None:

@@ -188,7 +188,7 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         out[name] = (plan.quirks.stress_sign * out[name]).assign_attrs(attrs)
     declared = plan.quirks.stress_convention
     try:
-        convention = detect_convention(out, declared=declared)
+        convention = detect_convention(out, declared=declared, grid=context.grid)
     except GridError as error:
         raise GridError(f"{plan.run.key}: {error}") from error
     source = "quirk table" if declared else "positions and attributes"

@@ -146,7 +146,7 @@ def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame
         What holds for all of them.
     """
     wide = scores.pivot(index="network", columns="region")
-    wide.columns = pd.Index([f"{region}.{metric}" for metric, region in wide.columns])
+    wide.columns = wide.columns.map(lambda pair: f"{pair[1]}.{pair[0]}")
     best = history.groupby("network")["best_epoch"].first() if len(history) else None
     wide.insert(0, "best_epoch", np.nan if best is None else best.reindex(wide.index))
     wide = wide.reset_index()

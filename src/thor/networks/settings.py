@@ -116,7 +116,7 @@ class TrainingSettings:
 
     hidden: tuple[int, ...] = (24, 24, 16, 16)
     n_networks: int = 50
-    batch_size: int = 256
+    batch_size: int = 64
     learning_rate: float = 3e-3
     schedule: Schedule = "cosine"
     epochs: int = 60

@@ -1,6 +1,9 @@
 """TensorFlow, imported when it is first needed and always with the same settings."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 
@@ -14,7 +17,27 @@ def load_tensorflow() -> ModuleType:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow
+    if "tensorflow" in sys.modules:
+        import tensorflow
+    else:
+        with _without_native_stderr():
+            import tensorflow
 
+            # looks for accelerators once, and on machines without one would complain in the middle of a run
+            tensorflow.config.list_physical_devices()
     tensorflow.config.experimental.enable_op_determinism()
     return tensorflow
+
+
+@contextmanager
+def _without_native_stderr() -> Iterator[None]:
+    """Send what libraries write to file descriptor 2 nowhere: lines about drivers that are not there."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

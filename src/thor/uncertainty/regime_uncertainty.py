@@ -88,10 +88,12 @@ def calibrate(
     inputs = scaler.transform(cells.inputs)
     temperature, conformal = {}, {}
     for name, stack in stacks.items():
-        temperature[name] = fit_temperature(
-            lambda t, stack=stack: predict(stack, inputs, temperature=t).mean, cells.labels
-        )
-        probabilities = predict(stack, inputs, temperature=temperature[name]).mean
+
+        def probabilities_at(t: float, stack: NetworkStack = stack) -> NDArray[np.float64]:
+            return predict(stack, inputs, temperature=t).mean
+
+        temperature[name] = fit_temperature(probabilities_at, cells.labels)
+        probabilities = probabilities_at(temperature[name])
         conformal[name] = fit_conformal(
             probabilities, cells.labels, classes=samples.classes, confidence_level=confidence_level
         )
