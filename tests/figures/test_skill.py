@@ -1,5 +1,7 @@
 """Figures of skill show the numbers of the tables."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,13 @@ def test_confusion_matrices_hold_shares_of_rows_and_counts(skill):
     assert {f"{count:,}" for count in counts.ravel()} <= written
     assert [tick.get_text() for tick in panels[0].get_yticklabels()] == list(CLASSES)
     assert figure.axes[-1].get_ylabel() == "cells with this label (%)"
+
+
+def test_regimes_keep_their_order_through_a_file(skill):
+    kept = json.loads(json.dumps(skill, sort_keys=True))
+    panel = next(ax for ax in confusion_matrices(kept).axes if ax.images)
+    assert list(CLASSES) != sorted(CLASSES)
+    assert [tick.get_text() for tick in panel.get_yticklabels()] == list(CLASSES)
 
 
 def test_a_row_without_cells_is_no_division_by_zero(skill):

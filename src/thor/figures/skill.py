@@ -39,7 +39,7 @@ def confusion_matrices(skill: Table, *, region: str = "test") -> "Figure":
             figure.delaxes(ax)
         axes = axes[: len(matrices)]
         for ax, (name, entry) in zip(axes, matrices.items(), strict=True):
-            image = _draw_confusion(ax, np.array(entry["confusion_matrix"]), list(entry["f1"]))
+            image = _draw_confusion(ax, np.array(entry["confusion_matrix"]), entry["classes"])
             ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
             ax.set_ylabel("regime of the label")

@@ -78,11 +78,11 @@ def scores(
     Returns
     -------
     dict
-        `n_cells`, `weighting` ("cell"), `accuracy`, `balanced_accuracy`, `macro_f1`, `f1` by regime,
+        `n_cells`, `weighting` ("cell"), `classes`, `accuracy`, `balanced_accuracy`, `macro_f1`, `f1` by regime,
         `negative_log_likelihood` [nats], `brier_score`, `expected_calibration_error`, `confusion_matrix` (rows
-        are labels, columns predictions; numbers of cells, or shares of the area). None where a score is
-        undefined: the F1 of a regime that is neither label nor prediction anywhere. Such a regime does not
-        count in `macro_f1`, and one that is no label does not in `balanced_accuracy`.
+        are labels, columns predictions, in the order of `classes`; numbers of cells, or shares of the area). None
+        where a score is undefined: the F1 of a regime that is neither label nor prediction anywhere. Such a regime
+        does not count in `macro_f1`, and one that is no label does not in `balanced_accuracy`.
 
     Raises
     ------
@@ -91,7 +91,8 @@ def scores(
     """
     check_probabilities(probabilities, labels, classes)
     sums = total_sums(probabilities, labels, None)
-    result: dict[str, Any] = {"n_cells": len(labels), "weighting": "cell"}
+    # JSON files sort their keys: the order of rows and columns has to be said
+    result: dict[str, Any] = {"n_cells": len(labels), "weighting": "cell", "classes": list(classes)}
     result |= _plain(score_values(sums, len(classes)), classes)
     result["confusion_matrix"] = _confusion(sums, len(classes)).astype(int).tolist()
     if area is not None:
