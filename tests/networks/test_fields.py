@@ -9,6 +9,7 @@ from tests.made_fields import LAND, make_features
 from thor.errors import NetworkError
 from thor.networks.fields import (
     history_table,
+    label_runs,
     network_table,
     on_grid,
     predictor_rows,
@@ -62,6 +63,16 @@ def test_learning_curves_end_where_a_network_stopped():
     assert list(zip(table["epoch"], table["network"], strict=True)) == [(0, 0), (0, 1), (1, 0)]
     assert list(table["best_epoch"]) == [1, 0, 1]
     assert set(table["predictor"]) == {"ensemble"}
+
+
+def test_label_runs_come_back_by_network(caplog):
+    table = history_table(history(), predictor="ensemble")
+    assert label_runs(table) is None
+    table["label_run"] = 5
+    np.testing.assert_array_equal(label_runs(table), [5, 5])
+    table["label_run"] = np.array([5, 3])[table["network"]]
+    assert label_runs(table) is None
+    assert "2 networks learned from as many clustering runs" in caplog.text
 
 
 def test_each_network_is_one_row_with_its_scores_by_region():

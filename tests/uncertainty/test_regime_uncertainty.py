@@ -9,7 +9,7 @@ import xarray as xr
 from thor.errors import NetworkError
 from thor.networks.samples import FeatureScaler, Samples
 from thor.networks.split import ROLES
-from thor.networks.stack import NetworkStack
+from thor.networks.stack import NetworkStack, concatenate
 from thor.uncertainty.regime_uncertainty import CalibrationModel, basin_masks, calibrate, uncertainty_fields
 from thor.uncertainty.settings import ApplicabilitySettings
 from thor.variables import variable
@@ -109,6 +109,20 @@ def test_fields_hold_what_their_names_say(model, features, scaler):
     assert (fields["applicable"].values[~valid] == -1).all()
     sets = fields["regime_set"].values[:, :, valid]
     assert set(np.unique(sets)) <= {0, 1}
+
+
+def test_networks_of_several_runs_split_their_entropy(model, features, scaler):
+    networks = concatenate(
+        [stack(1.0, spread=0.2, n_networks=2, seed=0), stack(-1.0, spread=0.2, n_networks=2, seed=1)]
+    )
+    fields = uncertainty_fields(
+        {"ensemble": networks}, model, features, scaler, credible_level=0.9, label_run=np.array([4, 4, 7, 7])
+    )
+    total = fields["predictive_entropy"].sel(predictor="ensemble")
+    parts = fields["label_entropy"] + fields["network_entropy"] + fields["residual_entropy"]
+    np.testing.assert_allclose(parts.values, total.values, atol=1e-6)
+    # the two runs taught opposite maps, networks of one run nearly the same
+    assert float(fields["label_entropy"].mean()) > 5 * float(fields["network_entropy"].mean())
 
 
 def test_conformal_sets_hold_the_label_about_as_often_as_promised(model, samples, scaler):

@@ -83,7 +83,7 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="regime_uncertainty",
             required=(*_BY_REGIME, *_BY_PREDICTOR, "dissimilarity_index", "applicable", "valid"),
-            optional=("areacello",),
+            optional=("areacello", "label_entropy", "network_entropy", "residual_entropy"),
             extra_dims=dict.fromkeys(_BY_REGIME, ("predictor", "regime"))
             | dict.fromkeys(_BY_PREDICTOR, ("predictor",)),
             rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),

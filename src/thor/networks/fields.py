@@ -1,5 +1,6 @@
 """From tables of cells back to fields, and from fields to what trains and is scored."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,8 @@ from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.regimes.regime_model import RegimeModel
 from thor.variables import variable
+
+log = logging.getLogger(__name__)
 
 REGIONS = ("train", "select", "calibrate", "test")
 
@@ -130,6 +133,20 @@ def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
     return table.assign(predictor=predictor)[
         ["predictor", "network", "epoch", *map(str, curves.data_vars), "best_epoch"]
     ]
+
+
+def label_runs(history: pd.DataFrame) -> NDArray[np.int64] | None:
+    """Return the clustering run each network learned from, in their order; None for the consensus.
+
+    None also where no two networks share a run: their labels and themselves then cannot be told apart, and it is said.
+    """
+    if "label_run" not in history:
+        return None
+    runs = history.groupby("network")["label_run"].first().to_numpy()
+    if np.unique(runs).size == runs.size:
+        log.warning("%d networks learned from as many clustering runs: entropy is not split into parts", runs.size)
+        return None
+    return runs
 
 
 def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame, settings: str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from thor.ocean.basins import basin_names
 from thor.uncertainty.applicability import Applicability
 from thor.uncertainty.calibration import fit_temperature
 from thor.uncertainty.conformal import ConformalModel, fit_conformal
-from thor.uncertainty.predictive import predictive_distribution
+from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.settings import ApplicabilitySettings
 
 
@@ -110,6 +110,7 @@ def uncertainty_fields(
     scaler: FeatureScaler,
     *,
     credible_level: float,
+    label_run: NDArray[np.integer] | None = None,
 ) -> xr.Dataset:
     """Return calibrated probabilities and their uncertainty in every valid cell, by predictor.
 
@@ -120,13 +121,16 @@ def uncertainty_fields(
     features : xarray.Dataset
     scaler : FeatureScaler
     credible_level : float
+    label_run : ndarray of int, shape (n_networks,), optional
+        Clustering run from which each network of the ensemble learned, where they learned votes.
 
     Returns
     -------
     xarray.Dataset, dims (predictor, y, x) and (predictor, regime, y, x)
         `regime_probability`, its `_lower` and `_upper` end, `predictive_entropy`, `expected_entropy`,
         `mutual_information` [bit], `superiority`, `regime_set`; and without predictor `dissimilarity_index`,
-        `applicable`, `valid`, `areacello`.
+        `applicable`, `valid`, `areacello`; with label runs also `label_entropy`, `network_entropy` and
+        `residual_entropy` [bit], the parts of the ensemble's predictive entropy.
     """
     inputs, index = cell_inputs(features, names=scaler.features)
     scaled = scaler.transform(inputs)
@@ -147,6 +151,10 @@ def uncertainty_fields(
         }
         each.append(xr.Dataset({field: on_grid(values, index, features, field) for field, values in fields.items()}))
     out = xr.concat(each, xr.Variable("predictor", list(stacks)), combine_attrs="override")
+    if label_run is not None:
+        parts = entropy_parts(stacks["ensemble"], scaled, label_run, temperature=model.temperature["ensemble"])
+        for part in ("label", "network", "residual"):
+            out[f"{part}_entropy"] = on_grid(getattr(parts, part), index, features, f"{part}_entropy")
     dissimilarity = model.applicability.dissimilarity(scaled)
     out["dissimilarity_index"] = on_grid(dissimilarity, index, features, "dissimilarity_index")
     inside = (dissimilarity <= model.applicability.threshold).astype("int8")

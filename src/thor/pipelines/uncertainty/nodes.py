@@ -89,9 +89,11 @@ def compute_regime_uncertainty(
     calibration_model: dict[str, Any],
     features: xr.Dataset,
     feature_scaler: dict[str, Any],
+    training_history: pd.DataFrame,
     parameters: Uncertainty,
 ) -> xr.Dataset:
     """Return calibrated probabilities and their uncertainty in every valid cell."""
+    from thor.networks.fields import label_runs
     from thor.networks.samples import FeatureScaler
     from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
 
@@ -101,6 +103,7 @@ def compute_regime_uncertainty(
         features,
         FeatureScaler.from_dict(feature_scaler),
         credible_level=parameters.credible_level,
+        label_run=label_runs(training_history),
     )
     outside = (
         fields["areacello"].where(fields["applicable"] == 0).sum()

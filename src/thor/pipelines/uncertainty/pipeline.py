@@ -39,7 +39,7 @@ def create_pipeline() -> Pipeline:
             Node(nodes.calibrate, [*NETWORKS, *CELLS, PARAMETERS], "calibration_model", name="calibrate"),
             Node(
                 nodes.compute_regime_uncertainty,
-                [*NETWORKS, "calibration_model", "features", "feature_scaler", PARAMETERS],
+                [*NETWORKS, "calibration_model", "features", "feature_scaler", "training_history", PARAMETERS],
                 "regime_uncertainty",
                 name="compute_regime_uncertainty",
             ),
