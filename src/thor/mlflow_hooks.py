@@ -23,8 +23,8 @@ TRACKED = {
 }
 """Tables with a row for each network and, if there is one, the table of learning curves; columns predictor, network."""
 
-METRICS = ("skill_metrics", "bayesian_skill_metrics", "calibration_metrics")
-PIPELINES = ("modelling", "uncertainty", "network_search")
+METRICS = ("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "cross_validation_metrics")
+PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation")
 
 EXPERIMENT = "thor"
 _BATCH = {"metrics": 1000, "params": 100}

@@ -123,6 +123,16 @@ class NetworkSearch(Parameters):
     search: SearchSettings = Field(description="What is tried, and how often.")
 
 
+class CrossValidation(Parameters):
+    """Parameters of `cross_validation`."""
+
+    seed: int = Field(ge=0, description="Seed of initial weights, shuffling and resamples.")
+    features: Literal["published", "extended"] = Field(description="What networks see, as in modelling.")
+    split: SplitSettings = Field(description="Regions but the one that tests select; the buffer lies between roles.")
+    training: TrainingSettings = Field(description="How the networks of each fold are trained.")
+    bootstrap: BootstrapSettings = Field(description="How intervals of scores are made.")
+
+
 class Uncertainty(Parameters):
     """Parameters of `uncertainty`."""
 
@@ -141,6 +151,7 @@ MODELS: dict[str, type[Parameters]] = {
     "regime_clustering": RegimeClustering,
     "modelling": Modelling,
     "network_search": NetworkSearch,
+    "cross_validation": CrossValidation,
     "uncertainty": Uncertainty,
 }
 """The model of each parameter group."""

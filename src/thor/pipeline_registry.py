@@ -8,7 +8,7 @@ from kedro.pipeline import Pipeline
 NOT_IN_STUDY = ("idealized_ocean",)
 """Pipelines that make data instead of studying them."""
 
-ON_REQUEST = ("network_search",)
+ON_REQUEST = ("network_search", "cross_validation")
 """Pipelines that run only when they are named."""
 
 
