@@ -10,7 +10,13 @@ from thor.errors import NetworkError
 from thor.networks.samples import FeatureScaler, Samples
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack, concatenate
-from thor.uncertainty.regime_uncertainty import CalibrationModel, basin_masks, calibrate, uncertainty_fields
+from thor.uncertainty.regime_uncertainty import (
+    CalibrationModel,
+    basin_masks,
+    calibrate,
+    mistakes_in_test,
+    uncertainty_fields,
+)
 from thor.uncertainty.settings import ApplicabilitySettings
 from thor.variables import variable
 
@@ -133,6 +139,22 @@ def test_conformal_sets_hold_the_label_about_as_often_as_promised(model, samples
     held = model.conformal["laplace"].sets(probability)[np.arange(len(test)), test.labels]
     # these cells are exchangeable with those of the calibrate role
     assert held.mean() == pytest.approx(0.9, abs=0.03)
+
+
+def test_mistakes_are_told_in_labelled_test_cells_only(model, features, scaler):
+    fields = uncertainty_fields({"ensemble": stack(1.0)}, model, features, scaler, credible_level=0.9)
+    of_ensemble = fields.sel(predictor="ensemble")
+    predicted = of_ensemble["regime_probability"].fillna(-1).argmax("regime").values
+    labels, role = predicted.copy(), np.full(predicted.shape, ROLES.index("test"))
+    labels[4, 4], labels[2, 2], role[5, 5] = (predicted[4, 4] + 1) % 3, -1, ROLES.index("train")
+    dims = of_ensemble["valid"].dims
+    mistakes = mistakes_in_test(
+        of_ensemble, xr.Dataset({"regime": (dims, labels)}), xr.Dataset({"role": (dims, role)})
+    ).values
+    assert mistakes[4, 4] == 1
+    assert np.nansum(mistakes) == 1
+    assert np.isnan([mistakes[2, 2], mistakes[5, 5], mistakes[0, 0]]).all()
+    assert 0 < fields.attrs["area_share_not_applicable"] < 0.2
 
 
 def test_basins_without_test_cells_are_left_out(samples):

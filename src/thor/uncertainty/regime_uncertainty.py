@@ -12,6 +12,7 @@ from thor.errors import NetworkError
 from thor.networks.fields import on_grid
 from thor.networks.prediction import predict
 from thor.networks.samples import FeatureScaler, Samples, cell_inputs
+from thor.networks.split import TEST
 from thor.networks.stack import NetworkStack
 from thor.ocean.basins import basin_names
 from thor.uncertainty.applicability import Applicability
@@ -159,12 +160,30 @@ def uncertainty_fields(
     out["dissimilarity_index"] = on_grid(dissimilarity, index, features, "dissimilarity_index")
     inside = (dissimilarity <= model.applicability.threshold).astype("int8")
     out["applicable"] = on_grid(inside, index, features, "applicable")
+    area = features["areacello"]
+    outside = float(area.where(out["applicable"] == 0).sum() / area.where(features["valid"] == 1).sum())
     classes = next(iter(stacks.values())).classes
     return out.assign(valid=features["valid"], areacello=features["areacello"]).assign_attrs(
         regimes=" ".join(classes),
         credible_level=credible_level,
         applicability_threshold=model.applicability.threshold,
+        area_share_not_applicable=outside,
     )
+
+
+def mistakes_in_test(uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset) -> xr.DataArray:
+    """Return 1 where the most probable regime of one predictor is not the label, 0 where it is, NaN outside test cells.
+
+    Parameters
+    ----------
+    uncertainty : xarray.Dataset
+        As from `uncertainty_fields`, of one predictor.
+    regimes, split : xarray.Dataset
+        `regime` and `role` on the same grid.
+    """
+    predicted = uncertainty["regime_probability"].fillna(-1).argmax("regime")
+    counted = (split["role"] == TEST) & (regimes["regime"] >= 0) & (uncertainty["valid"] == 1)
+    return (predicted != regimes["regime"]).where(counted).astype(float)
 
 
 def basin_masks(samples: Samples, inside: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:

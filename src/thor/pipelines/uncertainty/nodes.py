@@ -105,11 +105,8 @@ def compute_regime_uncertainty(
         credible_level=parameters.credible_level,
         label_run=label_runs(training_history),
     )
-    outside = (
-        fields["areacello"].where(fields["applicable"] == 0).sum()
-        / fields["areacello"].where(fields["valid"] == 1).sum()
-    )
-    log.info("%.1f %% of the area lies outside the area of applicability", 100 * float(outside))
+    share = fields.attrs["area_share_not_applicable"]
+    log.info("%.1f %% of the area lies outside the area of applicability", 100 * share)
     return fields
 
 
@@ -171,12 +168,10 @@ def draw_conformal_coverage(calibration_metrics: dict[str, Any]) -> Any:
 def draw_uncertainty(regime_uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset) -> Any:
     """Draw maps of the ensemble's entropy and mutual information, and both in right and wrong test cells."""
     from thor.figures.uncertainty import uncertainty_maps
-    from thor.networks.split import TEST
+    from thor.uncertainty.regime_uncertainty import mistakes_in_test
 
     of_ensemble = regime_uncertainty.sel(predictor="ensemble")
-    predicted = of_ensemble["regime_probability"].fillna(-1).argmax("regime")
-    counted = (split["role"] == TEST) & (regimes["regime"] >= 0) & (of_ensemble["valid"] == 1)
-    return uncertainty_maps(of_ensemble, (predicted != regimes["regime"]).where(counted).astype(float))
+    return uncertainty_maps(of_ensemble, mistakes_in_test(of_ensemble, regimes, split))
 
 
 def _stacks(ensemble: Any, bayesian_network: Any, laplace_network: Any, parameters: Uncertainty) -> dict[str, Any]:
