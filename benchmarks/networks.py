@@ -26,6 +26,7 @@ import numpy as np
 import xarray as xr
 
 from thor.networks.prediction import predict
+from thor.networks.published import published_networks
 from thor.networks.samples import FeatureScaler, samples_from
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import make_split
@@ -33,6 +34,7 @@ from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack, train_stack
+from thor.ocean.budget import vorticity_budget
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.features import features
 from thor.ocean.harmonise import harmonise
@@ -134,12 +136,33 @@ def keras_model(stack: NetworkStack, network: int, settings: TrainingSettings) -
     return model
 
 
-def ecco_tables() -> tuple[Table, Table]:
-    """Return the published training and Atlantic cells."""
+def ecco_ocean() -> xr.Dataset:
+    """Return the training ocean of ECCO."""
     mirror = Path(os.environ["THOR_DATA_MIRROR"])
     arrays = {path.stem: path for path in (mirror / "ecco_v4r3").iterdir()}
     surface = surface_from_files([mirror / "ecco_v4r2" / "ecco_v4r2_mean_0p5deg.nc"])
-    ocean = harmonise(ecco_training_ocean(arrays, surface, terms=TERMS))
+    return harmonise(ecco_training_ocean(arrays, surface, terms=TERMS))
+
+
+def published_labels(ocean: xr.Dataset) -> xr.Dataset:
+    """Return the published labels in the form of `regimes`; they mean something where there is a budget only."""
+    mask = vorticity_budget(ocean, closure_tolerance=1e-3)["analysis_mask"]
+    labels = ocean["reference_regime"].where(mask == 1, -1)
+    regimes = xr.Dataset({"regime": labels.astype("int8")}, coords=ocean.coords)
+    regimes["regime"].attrs = {"flag_values": np.arange(len(REGIMES)), "flag_meanings": " ".join(REGIMES)}
+    regimes["regime_confidence"] = xr.ones_like(ocean["deptho"])
+    return regimes
+
+
+def published_members() -> NetworkStack:
+    """Return the networks of the published study."""
+    folder = Path(os.environ["THOR_DATA_MIRROR"]) / "published_networks"
+    return published_networks(sorted(folder.glob("vanillamodel_*.h5"), key=lambda path: int(path.stem.split("_")[1])))
+
+
+def ecco_tables() -> tuple[Table, Table]:
+    """Return the published training and Atlantic cells."""
+    ocean = ecco_ocean()
     fields = features(
         ocean,
         stress_curl="released",
@@ -148,9 +171,7 @@ def ecco_tables() -> tuple[Table, Table]:
         extended=False,
         neighbourhood_radii_km=(),
     )
-    regimes = xr.Dataset({"regime": ocean["reference_regime"].astype("int8")}, coords=ocean.coords)
-    regimes["regime"].attrs = {"flag_values": np.arange(len(REGIMES)), "flag_meanings": " ".join(REGIMES)}
-    regimes["regime_confidence"] = xr.ones_like(ocean["deptho"])
+    regimes = published_labels(ocean)
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(mode="published")))
     train, test = samples.with_role("train"), samples.with_role("test")
     scaler = FeatureScaler.fit(train)

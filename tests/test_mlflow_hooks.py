@@ -3,7 +3,10 @@
 import os
 import stat
 import time
+from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,10 @@ import pytest
 
 from thor.errors import ConfigError
 from thor.mlflow_hooks import MlflowHooks, close_dead_runs, flattened, numbers, open_store
+from thor.networks.settings import TrainingSettings
+from thor.networks.stack import load_stack
+from thor.networks.training import initial_stack
+from thor.variables import FEATURES
 
 N_NETWORKS, N_EPOCHS = 50, 60
 PIPELINE = SimpleNamespace(nodes=[SimpleNamespace(tags={"modelling"})])
@@ -31,7 +38,12 @@ def tables(n_networks=N_NETWORKS, n_epochs=N_EPOCHS):
             "hidden": "24 24",
         }
     )
-    return {"training_history": history, "network_metrics": metrics}
+    reliability = pd.DataFrame(
+        {"predictor": "ensemble", "network": np.repeat(np.arange(n_networks), 4), "region": "test", "n_cells": 10}
+    )
+    reliability["confidence"] = np.tile([0.3, 0.5, 0.7, 0.9], n_networks)
+    reliability["accuracy"] = reliability["confidence"] - 0.1
+    return {"training_history": history, "network_metrics": metrics, "network_reliability": reliability}
 
 
 @pytest.fixture
@@ -54,7 +66,9 @@ def runs(tmp_path):
 
 def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     parent = begin(hooks)
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=N_NETWORKS), seed=0)
     started = time.process_time()
+    hooks.after_node_run({"ensemble": stack})
     hooks.after_node_run(tables())
     spent = time.process_time() - started
     hooks.after_node_run({"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85, "note": "text"}}}})
@@ -69,6 +83,10 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     assert [point.value for point in sorted(curve, key=lambda point: point.step)] == pytest.approx(
         [1 / (1 + epoch) for epoch in range(N_EPOCHS)]
     )
+    artifacts = Path(url2pathname(urlparse(one.info.artifact_uri).path))
+    assert (artifacts / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    weights = load_stack(artifacts / "network")
+    np.testing.assert_array_equal(weights.kernels[0], stack.kernels[0][[7]])
     whole = client.get_run(parent)
     assert whole.info.status == "FINISHED"
     assert whole.data.params["modelling.training.hidden"] == "[24, 24]"

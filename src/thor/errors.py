@@ -32,6 +32,10 @@ class NetworkError(ThorError):
     """A network that cannot be trained, read or applied to what it is given."""
 
 
+class AttributionError(ThorError):
+    """Something that cannot be explained, or not by the method asked for."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest of `choices`, or else the list of valid ones."""
     choices = sorted(choices)

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,16 +13,23 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from thor.errors import ConfigError
+from thor.figures.uncertainty import network_reliability
 from thor.run_log import git_state, package_versions
 
 log = logging.getLogger("thor")
 
-TRACKED = {
-    "network_metrics": "training_history",
-    "bayesian_network_metrics": "bayesian_training_history",
-    "search_trials": None,
+TRACKED: dict[str, dict[str, str]] = {
+    "network_metrics": {"history": "training_history", "reliability": "network_reliability"},
+    "bayesian_network_metrics": {
+        "history": "bayesian_training_history",
+        "reliability": "bayesian_network_reliability",
+    },
+    "search_trials": {},
 }
-"""Tables with a row for each network and, if there is one, the table of learning curves; columns predictor, network."""
+"""Tables with a row for each network, and those that go with them; all have the columns predictor and network."""
+
+NETWORKS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
+"""Datasets of networks, and their predictor in the tables."""
 
 METRICS = ("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "cross_validation_metrics")
 PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation")
@@ -46,6 +54,7 @@ class MlflowHooks:
         self._client: Any = None
         self._catalog: Any = None
         self._tables: dict[str, Any] = {}
+        self._networks: dict[str, Any] = {}
         self.run_id: str | None = None
 
     @hook_impl
@@ -64,7 +73,7 @@ class MlflowHooks:
         ConfigError
             When the store cannot be written: before training, not after.
         """
-        self._tables, self.run_id, self._catalog = {}, None, catalog
+        self._tables, self._networks, self.run_id, self._catalog = {}, {}, None, catalog
         tags = {tag for node in pipeline.nodes for tag in node.tags}
         if self._store is None or not tags & set(PIPELINES):
             return
@@ -94,11 +103,14 @@ class MlflowHooks:
         for name, value in outputs.items():
             if name in METRICS:
                 self._log(self.run_id, metrics=dict(numbers(value, prefix=name)))
-            if name in TRACKED or name in TRACKED.values():
+            if name in NETWORKS:
+                self._networks[NETWORKS[name]] = value
+            if name in TRACKED or any(name in others.values() for others in TRACKED.values()):
                 self._tables[name] = value
-        for metrics, history in TRACKED.items():
-            if metrics in self._tables and (history is None or history in self._tables):
-                self._log_networks(self._tables.pop(metrics), self._tables.get(history or ""))
+        for metrics, others in TRACKED.items():
+            if metrics in self._tables and set(others.values()) <= set(self._tables):
+                found = {kind: self._tables.pop(name) for kind, name in others.items()}
+                self._log_networks(self._tables.pop(metrics), **found)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
@@ -130,28 +142,38 @@ class MlflowHooks:
         self._client.set_terminated(self.run_id, "FAILED" if error is not None else "FINISHED")
         self.run_id = None
 
-    def _log_networks(self, metrics: Any, history: Any) -> None:
-        """Make a nested run for each network, with its settings, scores and learning curve."""
+    def _log_networks(self, metrics: Any, history: Any = None, reliability: Any = None) -> None:
+        """Make a nested run for each network: settings, scores, learning curve, reliability and weights."""
         started = time.perf_counter()
         assert self.run_id is not None
         experiment = self._client.get_run(self.run_id).info.experiment_id
-        curves = {} if history is None else dict(list(history.groupby(["predictor", "network"])))
+        curves, bins = (
+            {} if table is None else dict(list(table.groupby(["predictor", "network"])))
+            for table in (history, reliability)
+        )
         for row in metrics.to_dict(orient="records"):
             predictor, network = str(row.pop("predictor")), row.pop("network")
             run = self._client.create_run(
                 experiment,
                 run_name=f"{predictor} {network}",
                 tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
-            )
+            ).info.run_id
             words = {name: value for name, value in row.items() if isinstance(value, str)}
             curve = curves.get((predictor, network))
             self._log(
-                run.info.run_id,
+                run,
                 params=words,
                 metrics=dict(numbers(row, prefix="")),
                 steps=[] if curve is None else curve.drop(columns=["predictor", "network"]).to_dict(orient="records"),
             )
-            self._client.set_terminated(run.info.run_id)
+            with tempfile.TemporaryDirectory() as folder:
+                if (predictor, network) in bins:
+                    title = f"{predictor.replace('_', ' ')} {network}"
+                    network_reliability(bins[predictor, network], title).savefig(Path(folder) / "reliability.png")
+                if predictor in self._networks:
+                    _one_of(self._networks[predictor], network, Path(folder) / "network")
+                self._client.log_artifacts(run, folder)
+            self._client.set_terminated(run)
         log.info("MLflow: %d networks in %.1f s", len(metrics), time.perf_counter() - started)
 
     def _log(
@@ -174,6 +196,16 @@ class MlflowHooks:
             self._client.log_batch(run_id, metrics=rows[start : start + _BATCH["metrics"]])
         for start in range(0, len(texts), _BATCH["params"]):
             self._client.log_batch(run_id, params=texts[start : start + _BATCH["params"]])
+
+
+def _one_of(networks: Any, network: int, folder: Path) -> None:
+    """Write one member of a stack, one start of a Bayesian network, or a network that is one only."""
+    from thor.networks.stack import NetworkStack, save_stack
+
+    if isinstance(networks, NetworkStack):
+        save_stack(networks.select([network]), folder)
+    else:
+        (networks.one_start(network) if hasattr(networks, "one_start") else networks).save(folder)
 
 
 def require_writable(store: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.figures.skill import confusion_matrices, learning_curves, skill_intervals
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.skill import member_table, network_scores, skill_table
+from thor.networks.skill import member_table, network_scores, network_sums, skill_table
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def skill():
         "majority": np.tile([0.4, 0.3, 0.3], (len(labels), 1)),
     }
     regions = {"test": samples.role == 3}
-    networks = network_scores([(slice(None), members)], samples, regions=regions)
+    networks = network_scores(network_sums([(slice(None), members)], samples, regions=regions), classes=samples.classes)
     settings = BootstrapSettings(n_bootstrap=50)
     return skill_table(predictors, samples, regions=regions, settings=settings, seed=0) | member_table(
         networks, classes=CLASSES

@@ -9,7 +9,15 @@ from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_sam
 from thor.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.scores import scores
-from thor.networks.skill import member_table, network_scores, paired_differences, skill_table
+from thor.networks.skill import (
+    member_table,
+    network_reliability,
+    network_scores,
+    network_sums,
+    paired_differences,
+    predictor_reliability,
+    skill_table,
+)
 
 SETTINGS = BootstrapSettings(n_bootstrap=200)
 
@@ -91,7 +99,8 @@ def test_single_networks_in_blocks_are_scored_as_if_alone(ocean):
     members = np.stack([make_probabilities(ocean.labels, certainty=c, seed=3) for c in (0.5, 1.0, 2.0)])
     blocks = [(slice(i, i + 500), members[:, i : i + 500]) for i in range(0, len(ocean.labels), 500)]
     regions = {"train": ocean.role == 0, "test": ocean.role == 3}
-    got = network_scores(iter(blocks), ocean, regions=regions)
+    sums = network_sums(iter(blocks), ocean, regions=regions)
+    got = network_scores(sums, classes=CLASSES)
     assert len(got) == 6
     for row in got.to_dict("records"):
         inside = regions[row["region"]]
@@ -109,11 +118,28 @@ def test_single_networks_in_blocks_are_scored_as_if_alone(ocean):
     assert table["member_mean"]["train"]["n_networks"] == 3
 
 
+def test_reliability_of_single_networks_gives_back_their_calibration_error(ocean, probabilities):
+    regions = {"train": ocean.role == 0, "test": ocean.role == 3}
+    sums = network_sums(
+        [(slice(None), np.stack([probabilities["good"], probabilities["poor"]]))], ocean, regions=regions
+    )
+    got = network_reliability(sums, predictor="ensemble")
+    errors = network_scores(sums, classes=CLASSES).set_index(["network", "region"])["expected_calibration_error"]
+    for (network, region), bins in got.groupby(["network", "region"]):
+        assert bins["n_cells"].sum() == regions[region].sum()
+        assert (bins["n_cells"] > 0).all() and bins["confidence"].is_monotonic_increasing
+        gap = (bins["confidence"] - bins["accuracy"]).abs()
+        assert (gap * bins["n_cells"]).sum() / bins["n_cells"].sum() == pytest.approx(errors[network, region])
+    alone = predictor_reliability({"poor": probabilities["poor"]}, ocean, regions=regions)
+    assert set(alone["predictor"]) == {"poor"}
+    np.testing.assert_allclose(alone["accuracy"], got.loc[got["network"] == 1, "accuracy"])
+
+
 def test_empty_regions_are_named(ocean, probabilities):
     nowhere = {"select": np.zeros(len(ocean.labels), bool)}
     with pytest.raises(NetworkError, match="'select' holds no labelled cell"):
         skill_table(probabilities, ocean, regions=nowhere, settings=SETTINGS, seed=0)
     with pytest.raises(NetworkError, match="'select' holds no labelled cell"):
-        network_scores([(slice(None), probabilities["good"][None])], ocean, regions=nowhere)
+        network_sums([(slice(None), probabilities["good"][None])], ocean, regions=nowhere)
     with pytest.raises(NetworkError, match="no probabilities of single networks"):
-        network_scores([], ocean, regions={"test": ocean.role == 3})
+        network_sums([], ocean, regions={"test": ocean.role == 3})

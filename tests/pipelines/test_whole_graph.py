@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -132,6 +133,27 @@ def test_calibration_is_told_before_and_after(run):
             assert {"expected_calibration_error", "negative_log_likelihood", "brier_score"} <= set(calibrate[stage])
         assert 0 <= calibrate["conformal"]["coverage"] <= 1
     assert table["ensemble"]["test"]["error_by_dissimilarity"]
+    for name in table:
+        told = table[name]["test"]["significance"]
+        # the interval of a mean shrinks with every draw; the share of networks that agree does not
+        assert set(told) == {"published_interval_test", "superiority"}
+        assert all(0 <= called["share_significant"] <= 1 and called["level"] == 0.99 for called in told.values())
+    told = table["bayesian"]["test"]["significance"]
+    assert told["published_interval_test"]["share_significant"] > told["superiority"]["share_significant"]
+
+
+def test_reliability_of_every_network_is_kept(run):
+    root, _ = run
+    networks = pd.read_csv(root / "08_reporting" / "network_metrics.csv").set_index(["predictor", "network"])
+    bins = pd.read_csv(root / "08_reporting" / "network_reliability.csv")
+    test = bins[bins["region"] == "test"].assign(gap=lambda rows: (rows["confidence"] - rows["accuracy"]).abs())
+    for key, own in test.groupby(["predictor", "network"]):
+        error = np.average(own["gap"], weights=own["n_cells"])
+        assert error == pytest.approx(networks.loc[key, "test.expected_calibration_error"], abs=1e-9), key
+    assert set(pd.read_csv(root / "08_reporting" / "bayesian_network_reliability.csv")["predictor"]) == {
+        "bayesian",
+        "laplace",
+    }
 
 
 def test_uncertainty_has_its_parts(run):
@@ -159,6 +181,14 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     assert names == sorted([*networks, "gradient_boosting 0", "laplace 0", "majority 0", "stress_curl_tree 0"])
     figures = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "figures")}
     assert "figures/modelling_skill.png" in figures
+    one = {r.info.run_name: r.info.run_id for r in found}
+    for name, kept in {
+        "ensemble 3": {"reliability.png", "network"},
+        "bayesian 1": {"reliability.png", "network"},
+        "laplace 0": {"reliability.png", "network"},
+        "gradient_boosting 0": {"reliability.png"},
+    }.items():
+        assert {artifact.path for artifact in client.list_artifacts(one[name])} == kept
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,13 @@ def test_best_start_alone_when_asked_for(fitted):
     assert drawn.mean(axis=0) == pytest.approx(network.mean[1], abs=0.05)
 
 
+def test_one_start_by_itself_has_its_own_posterior(fitted):
+    network = fitted[0].one_start(1)
+    assert network.n_starts == 1
+    np.testing.assert_array_equal(network.mean[0], fitted[0].mean[1])
+    assert (network.draw_starts(3) == 0).all()
+
+
 def test_same_seed_same_bits_though_interrupted(cells, fitted):
     short = replace(SETTINGS, epochs=12, checkpoint_epochs=4, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
     whole, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)

@@ -12,6 +12,7 @@ from thor.figures.style import OTHER_COLOURS, letter_panels, new_figure, regime_
 from thor.variables import variable
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -48,6 +49,31 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
         grid[0, 0].set_ylabel("share of cells right (1)")
         grid[1, 0].set_ylabel("share of cells (1)")
         letter_panels(grid[0])
+        return figure
+
+
+def network_reliability(bins: "pd.DataFrame", title: str) -> "Figure":
+    """Return how often one network is right where it says so, in every region it did not learn from.
+
+    Parameters
+    ----------
+    bins : pandas.DataFrame
+        A row for each region and bin: `region`, `n_cells`, `confidence`, `accuracy`, as from
+        `thor.networks.skill.network_reliability`.
+    title : str
+    """
+    with style():
+        figure = new_figure(3.2, 3.0)
+        ax = figure.subplots()
+        ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
+        for (region, own), colour in zip(bins[bins["region"] != "train"].groupby("region"), _COLOURS, strict=False):
+            gap = np.average(np.abs(own["confidence"] - own["accuracy"]), weights=own["n_cells"])
+            ax.plot(
+                own["confidence"], own["accuracy"], "o-", color=colour, markersize=3, label=f"{region}, ECE {gap:.3f}"
+            )
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="largest probability (1)", ylabel="share of cells right (1)")
+        ax.set_title(title)
+        ax.legend(loc="upper left")
         return figure
 
 

@@ -9,10 +9,12 @@ import pandas as pd
 
 from thor.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
-from thor.networks.scores import SCORES, number, score_sums, score_values, scores, total_sums
+from thor.networks.scores import SCORES, confidence_bins, number, score_sums, score_values, scores, total_sums
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
+
+NetworkSums = dict[tuple[str, str], np.ndarray]
 
 _WEIGHTINGS = ("", "area_weighted_")
 """Prefixes of the columns of single networks: by cells, and by area."""
@@ -118,10 +120,10 @@ def paired_differences(
     return result
 
 
-def network_scores(
+def network_sums(
     blocks: Iterable[tuple[slice, np.ndarray]], samples: "Samples", *, regions: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
-    """Return the scores of every single network, one row for each network and region.
+) -> NetworkSums:
+    """Return for every single network the sums of which its scores are functions.
 
     Parameters
     ----------
@@ -133,9 +135,9 @@ def network_scores(
 
     Returns
     -------
-    pandas.DataFrame
-        `network`, `region`, `n_cells`, the scores by cells, and by area with the prefix `area_weighted_`; the
-        F1 of a regime is `f1_<regime>`. NaN where a score is undefined.
+    dict
+        {(region, weighting): ndarray of shape (n_networks, n_sums)} as from `thor.networks.scores.score_sums`; the
+        weighting is empty for cells, ``area_weighted_`` for area.
 
     Raises
     ------
@@ -157,16 +159,80 @@ def network_scores(
                 totals[region, by] += score_sums(every, labels, weights, group=group, n_groups=n_networks)
     if not n_networks:
         raise NetworkError("There are no probabilities of single networks to score.")
+    return totals
+
+
+def network_scores(sums: NetworkSums, *, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Return the scores of every single network, one row for each network and region.
+
+    Parameters
+    ----------
+    sums : dict
+        As from `network_sums`.
+    classes : tuple of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        `network`, `region`, `n_cells`, the scores by cells, and by area with the prefix `area_weighted_`; the
+        F1 of a regime is `f1_<regime>`. NaN where a score is undefined.
+    """
     frames = []
-    for region, inside in regions.items():
-        columns = {"network": np.arange(n_networks), "region": region, "n_cells": int(inside.sum())}
+    for region in dict.fromkeys(region for region, _ in sums):
+        weight = confidence_bins(sums[region, ""])[0]
+        columns: dict[str, Any] = {"network": np.arange(len(weight)), "region": region}
+        columns["n_cells"] = weight.sum(axis=1).astype(int)
         for by in _WEIGHTINGS:
-            of_networks = score_values(totals[region, by], n_classes)
-            of_regimes = zip(samples.classes, of_networks.pop("f1").T, strict=True)
+            of_networks = score_values(sums[region, by], len(classes))
+            of_regimes = zip(classes, of_networks.pop("f1").T, strict=True)
             columns |= {by + name: value for name, value in of_networks.items()}
             columns |= {f"{by}f1_{regime}": f1 for regime, f1 in of_regimes}
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
+
+
+def network_reliability(sums: NetworkSums, *, predictor: str) -> pd.DataFrame:
+    """Return how often each network is right where it says so, one row for each network, region and bin with cells.
+
+    Parameters
+    ----------
+    sums : dict
+        As from `network_sums`.
+    predictor : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        `predictor`, `network`, `region`, `n_cells` in the bin, `confidence` (mean largest probability there),
+        `accuracy` (share of its cells that are right).
+    """
+    frames = []
+    for (region, by), values in sums.items():
+        if by == "":
+            weight, confidence, right = confidence_bins(values)
+            network, place = np.nonzero(weight)
+            count = weight[network, place]
+            columns = {"network": network, "region": region, "n_cells": count.astype(int)}
+            columns |= {"confidence": confidence[network, place] / count, "accuracy": right[network, place] / count}
+            frames.append(pd.DataFrame(columns))
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, "predictor", predictor)
+    return table
+
+
+def predictor_reliability(
+    probabilities: Mapping[str, np.ndarray], samples: "Samples", *, regions: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """Return the table of `network_reliability` for predictors that are one network each."""
+    return pd.concat(
+        [
+            network_reliability(
+                network_sums([(slice(None), values[None])], samples, regions=regions), predictor=predictor
+            )
+            for predictor, values in probabilities.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def member_table(networks: pd.DataFrame, *, classes: tuple[str, ...]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -69,6 +69,11 @@ class BayesianNetwork:
         """Number of random starts."""
         return len(self.mean)
 
+    def one_start(self, start: int) -> "BayesianNetwork":
+        """Return the posterior of one random start by itself."""
+        arrays = {name: getattr(self, name)[[start]] for name in ("mean", "scale", "select_loss", "best_epoch")}
+        return replace(self, **arrays)
+
     def draw_starts(self, n: int) -> np.ndarray:
         """Return the start each of `n` draws comes from: of a mixture, any first draws are shared out evenly."""
         if self.drawn_from == "mixture":

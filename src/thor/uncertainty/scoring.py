@@ -7,20 +7,30 @@ import numpy as np
 import pandas as pd
 
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.fields import predictor_rows, role_masks
+from thor.networks.fields import network_table, predictor_rows, role_masks
 from thor.networks.prediction import predict
 from thor.networks.samples import Samples
-from thor.networks.scores import scores
-from thor.networks.skill import skill_table
+from thor.networks.scores import number
+from thor.networks.skill import (
+    NetworkSums,
+    network_reliability,
+    network_scores,
+    network_sums,
+    predictor_reliability,
+    skill_table,
+)
 from thor.networks.stack import NetworkStack, Weights
 from thor.uncertainty.applicability import error_by_dissimilarity
 from thor.uncertainty.bayesian import BayesianNetwork
 from thor.uncertainty.calibration import calibration_table
 from thor.uncertainty.conformal import coverage_table
-from thor.uncertainty.predictive import Predictive, predictive_distribution
+from thor.uncertainty.predictive import Predictive, predictive_distribution, published_interval_test
 from thor.uncertainty.regime_uncertainty import CalibrationModel, basin_masks
 
 _UNCERTAINTIES = ("expected_entropy", "mutual_information")
+
+_SIGNIFICANCE = 0.99
+"""Level of the published test, and of the superiority laid beside it."""
 
 
 def score_predictors(
@@ -34,7 +44,7 @@ def score_predictors(
     settings: BootstrapSettings,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the three tables of scores that belong to predictors with a distribution over networks.
+    """Return the tables of scores that belong to predictors with a distribution over networks.
 
     Parameters
     ----------
@@ -56,7 +66,8 @@ def score_predictors(
     dict
         `bayesian_skill_metrics` as from `skill_table` at temperature 1; `calibration_metrics`, {predictor: {region:
         {before, after, conformal}}}, where regions are roles and the basins inside test, and the ensemble's test
-        region also holds `error_by_dissimilarity`; `bayesian_network_metrics`, a row for each start and for Laplace.
+        region also holds `error_by_dissimilarity`, and every test region `significance`; `bayesian_network_metrics`, a
+        row for each start and for Laplace; `bayesian_network_reliability`, a row for each of them, region and bin.
     """
     regions = role_masks(samples)
     stages = {
@@ -66,19 +77,24 @@ def score_predictors(
         }
         for name, stack in stacks.items()
     }
-    before = {name: stage["before"].probability for name, stage in stages.items()}
-    skill = skill_table(
-        {name: before[name] for name in ("bayesian", "laplace")}, samples, regions=regions, settings=settings, seed=seed
-    )
+    before = {name: stage["before"].probability for name, stage in stages.items() if name != "ensemble"}
+    skill = skill_table(before, samples, regions=regions, settings=settings, seed=seed)
+    calibration = _calibration(stages, model, samples, inputs, regions, settings=settings, seed=seed)
+    for name, stack in stacks.items():
+        calibration[name]["test"]["significance"] = _significance(
+            stack, stages[name]["before"], samples, inputs, regions["test"]
+        )
+    starts, sums = _start_sums(bayesian, stacks["bayesian"].n_networks, samples, inputs, regions, seed=seed)
+    rows, reliability = network_scores(sums, classes=samples.classes), network_reliability(sums, predictor="bayesian")
+    for table in (rows, reliability):
+        table["network"] = starts[table["network"]]
+    of_starts = network_table(rows, predictor="bayesian", history=history, settings=f"KL weight {bayesian.kl_weight:g}")
+    of_laplace = predictor_reliability({"laplace": before["laplace"]}, samples, regions=regions)
     return {
         "bayesian_skill_metrics": skill,
-        "calibration_metrics": _calibration(stages, model, samples, inputs, regions, settings=settings, seed=seed),
-        "bayesian_network_metrics": pd.concat(
-            [
-                _start_rows(bayesian, stacks["bayesian"].n_networks, samples, inputs, regions, history, seed=seed),
-                predictor_rows({"laplace": skill["laplace"]}, settings={}),
-            ]
-        ),
+        "calibration_metrics": calibration,
+        "bayesian_network_metrics": pd.concat([of_starts, predictor_rows({"laplace": skill["laplace"]}, settings={})]),
+        "bayesian_network_reliability": pd.concat([reliability, of_laplace]),
     }
 
 
@@ -116,25 +132,40 @@ def _calibration(
     return table
 
 
-def _start_rows(
+def _significance(
+    stack: NetworkStack, predictive: Predictive, samples: Samples, inputs: Weights, kept: np.ndarray
+) -> dict[str, dict[str, float | None]]:
+    """Return how many test cells the published test calls significant, and how often they are right.
+
+    Beside it the same of cells in which the first regime beats the second in that share of the networks.
+    """
+    right = predictive.probability[kept].argmax(axis=1) == samples.labels[kept]
+    calls = {
+        "published_interval_test": published_interval_test(stack, inputs[kept], level=_SIGNIFICANCE),
+        "superiority": predictive.superiority[kept] > _SIGNIFICANCE,
+    }
+    return {
+        name: {
+            "level": _SIGNIFICANCE,
+            "share_significant": float(called.mean()),
+            "accuracy_significant": number(right[called].mean()) if called.any() else None,
+            "accuracy_not_significant": number(right[~called].mean()) if not called.all() else None,
+        }
+        for name, called in calls.items()
+    }
+
+
+def _start_sums(
     bayesian: BayesianNetwork,
     n_draws: int,
     samples: Samples,
     inputs: Weights,
     regions: Mapping[str, np.ndarray],
-    history: pd.DataFrame,
     *,
     seed: int,
-) -> pd.DataFrame:
-    """Return a row for each start that draws come from, with the scores of the mean over its draws."""
+) -> tuple[np.ndarray, NetworkSums]:
+    """Return the starts that draws come from, and the sums of scores of the mean over the draws of each."""
     starts, draws = bayesian.draw_starts(n_draws), bayesian.draws(n_draws, seed=seed)
-    frames = []
-    for start in np.unique(starts):
-        mean = predict(draws.select(np.flatnonzero(starts == start)), inputs).mean
-        table = {
-            region: scores(mean[inside], samples.labels[inside], classes=samples.classes)
-            for region, inside in regions.items()
-        }
-        row = predictor_rows({"bayesian": table}, settings={"bayesian": f"KL weight {bayesian.kl_weight:g}"})
-        frames.append(row.assign(network=int(start), best_epoch=int(bayesian.best_epoch[start])))
-    return pd.concat(frames)
+    numbers = np.unique(starts)
+    means = np.stack([predict(draws.select(np.flatnonzero(starts == start)), inputs).mean for start in numbers])
+    return numbers, network_sums([(slice(None), means)], samples, regions=regions)

@@ -115,7 +115,14 @@ def score_networks(
     )
     from thor.networks.prediction import predict, probability_blocks
     from thor.networks.samples import FeatureScaler
-    from thor.networks.skill import member_table, network_scores, skill_table
+    from thor.networks.skill import (
+        member_table,
+        network_reliability,
+        network_scores,
+        network_sums,
+        predictor_reliability,
+        skill_table,
+    )
 
     samples = _samples(features, regimes, split, parameters)
     inputs = FeatureScaler.from_dict(feature_scaler).transform(samples.inputs)
@@ -127,7 +134,8 @@ def score_networks(
             published_networks(), samples, published_scaling(features)
         )
     table = skill_table(probabilities, samples, regions=regions, settings=parameters.bootstrap, seed=parameters.seed)
-    members = network_scores(probability_blocks(ensemble, inputs), samples, regions=regions)
+    sums = network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
+    members = network_scores(sums, classes=samples.classes)
     metrics = table | member_table(members, classes=samples.classes)
     for regions_of in metrics.values():
         for entry in regions_of.values():
@@ -139,7 +147,12 @@ def score_networks(
         members, predictor="ensemble", history=training_history, settings=f"{parameters.networks}, layers {sizes}"
     )
     others = {name: table[name] for name in BASELINES}
-    return {"skill_metrics": metrics, "network_metrics": pd.concat([networks, predictor_rows(others, settings={})])}
+    of_others = predictor_reliability({name: probabilities[name] for name in BASELINES}, samples, regions=regions)
+    return {
+        "skill_metrics": metrics,
+        "network_metrics": pd.concat([networks, predictor_rows(others, settings={})]),
+        "network_reliability": pd.concat([network_reliability(sums, predictor="ensemble"), of_others]),
+    }
 
 
 def draw_skill(skill_metrics: dict[str, Any]) -> Any:

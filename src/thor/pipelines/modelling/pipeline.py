@@ -4,7 +4,7 @@ features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
                                           -> train_ensemble -> ensemble, training_history -> draw_learning_curves
                                           -> fit_baselines  -> baselines
 ensemble -> predict_ensemble -> ensemble_probabilities
-ensemble, baselines -> score_networks -> skill_metrics, network_metrics -> draw_skill, draw_confusion
+ensemble, baselines -> score_networks -> network_metrics, network_reliability, skill_metrics -> draw_skill and so on
 """
 
 from kedro.pipeline import Node, Pipeline
@@ -40,7 +40,7 @@ def create_pipeline() -> Pipeline:
                     *("ensemble", "baselines", *CELLS, "feature_scaler"),
                     *("training_history", "published_networks", PARAMETERS),
                 ],
-                {"skill_metrics": "skill_metrics", "network_metrics": "network_metrics"},
+                {name: name for name in ("skill_metrics", "network_metrics", "network_reliability")},
                 name="score_networks",
             ),
             Node(nodes.draw_skill, "skill_metrics", "modelling_skill", name="draw_skill"),

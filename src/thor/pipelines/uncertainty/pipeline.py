@@ -4,7 +4,7 @@ features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian
 ensemble                 -> fit_laplace_network    -> laplace_network
 ensemble, bayesian_network, laplace_network -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
-    -> score_uncertainty -> bayesian_skill_metrics, calibration_metrics, bayesian_network_metrics
+    -> score_uncertainty -> bayesian_skill_metrics, calibration_metrics, bayesian_network_metrics and _reliability
                          -> draw_reliability, draw_risk_coverage, draw_conformal_coverage
 """
 
@@ -50,6 +50,7 @@ def create_pipeline() -> Pipeline:
                     "bayesian_skill_metrics": "bayesian_skill_metrics",
                     "calibration_metrics": "calibration_metrics",
                     "bayesian_network_metrics": "bayesian_network_metrics",
+                    "bayesian_network_reliability": "bayesian_network_reliability",
                 },
                 name="score_uncertainty",
             ),
