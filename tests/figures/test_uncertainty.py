@@ -1,11 +1,18 @@
 """Figures of uncertainty show the numbers of the tables and the fields."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
-from thor.figures.uncertainty import coverage_bars, reliability_curves, risk_coverage_curves, uncertainty_maps
+from thor.figures.uncertainty import (
+    coverage_bars,
+    network_reliability,
+    reliability_curves,
+    risk_coverage_curves,
+    uncertainty_maps,
+)
 from thor.networks.bootstrap import BootstrapSettings
 from thor.uncertainty.calibration import calibration_table, with_temperature
 from thor.uncertainty.conformal import coverage_table, fit_conformal
@@ -62,6 +69,34 @@ def test_risk_and_coverage_in_percent(calibration):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), 100 * np.array(curve["risk"]))
     assert ax.lines[0].get_label() == f"ensemble (area {curve['area']:.3f})"
     assert ax.get_xlabel() == "cells kept, in order of rising entropy (%)"
+
+
+def test_mistakes_by_dissimilarity_stand_beside_risk_where_they_are_known(calibration):
+    rows = [
+        {"inside": True, "mean_dissimilarity": 0.1, "n_cells": 50, "error_rate": 0.1},
+        {"inside": True, "mean_dissimilarity": 0.4, "n_cells": 50, "error_rate": 0.2},
+        {"inside": False, "mean_dissimilarity": 0.9, "n_cells": 7, "error_rate": 0.5},
+    ]
+    regions = {"test": calibration["ensemble"]["test"] | {"error_by_dissimilarity": rows}}
+    _, ax = risk_coverage_curves({"ensemble": regions}).axes
+    inside, outside = ax.lines
+    np.testing.assert_allclose(inside.get_ydata(), [10, 20])
+    np.testing.assert_allclose(outside.get_xdata(), [0.9])
+    assert outside.get_label() == "outside the area of applicability, 7 cells"
+
+
+def test_one_networks_reliability_by_region():
+    bins = pd.DataFrame(
+        {
+            "region": ["train", "test", "test"],
+            "n_cells": [9, 1, 3],
+            "confidence": [0.9, 0.5, 0.9],
+            "accuracy": [1, 1, 0.7],
+        }
+    )
+    (ax,) = network_reliability(bins, "ensemble 3").axes
+    assert ax.get_title(loc="left") == "ensemble 3"
+    assert [text.get_text() for text in ax.get_legend().texts] == ["test, ECE 0.275"]
 
 
 def test_coverage_of_every_region_and_regime(samples, probabilities):

@@ -1,6 +1,6 @@
 """How far probabilities can be believed: reliability, where the networks are unsure, and what to do with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,18 +106,20 @@ def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
 def risk_coverage_curves(
     calibration: Calibration, *, region: str = "test", stage: str = "after", uncertainty: str = "entropy"
 ) -> "Figure":
-    """Return the share of wrong cells among the most certain ones, for growing shares of the cells.
+    """Return the share of wrong cells among the most certain ones, and how it grows with unlike inputs.
 
     Parameters
     ----------
     calibration : mapping
-        As for `reliability_curves`.
+        As for `reliability_curves`; where the ensemble's region holds `error_by_dissimilarity`, as from
+        `thor.uncertainty.applicability.error_by_dissimilarity`, a second panel shows it.
     region, stage, uncertainty : str
         By which uncertainty cells are left out.
     """
+    dissimilar = calibration.get("ensemble", {}).get(region, {}).get("error_by_dissimilarity")
     with style():
-        figure = new_figure(4.4, 3.2)
-        ax = figure.subplots()
+        figure = new_figure(7.6 if dissimilar else 4.4, 3.2)
+        ax, *others = np.atleast_1d(figure.subplots(1, 2 if dissimilar else 1))
         for (name, regions), colour in zip(calibration.items(), _COLOURS, strict=False):
             curve = regions[region][stage]["risk_coverage_curves"][uncertainty]
             coverage, risk = (100.0 * np.array(curve[key]) for key in ("coverage", "risk"))
@@ -129,6 +131,10 @@ def risk_coverage_curves(
         ax.set_ylabel("wrong among them (%)")
         ax.set_title("Risk and coverage; dotted: no skill")
         ax.legend(loc="center left")
+        for other in others:
+            _draw_error_by_dissimilarity(other, dissimilar)
+        if others:
+            letter_panels([ax, *others])
         return figure
 
 
@@ -197,6 +203,24 @@ def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[s
         label=f"{label}, ECE {error:.3f}",
     )
     below.plot(curve["confidence"], curve["share"], color=colour, marker=marker, markersize=3, linewidth=0.8)
+
+
+def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
+    for inside, colour, label in ((True, BLUE, "applicable"), (False, ORANGE, "outside the area of applicability")):
+        own = [row for row in rows if bool(row["inside"]) is inside]
+        if own:
+            n_cells = sum(row["n_cells"] for row in own)
+            ax.plot(
+                [row["mean_dissimilarity"] for row in own],
+                [100.0 * row["error_rate"] for row in own],
+                "o-",
+                color=colour,
+                markersize=4,
+                label=f"{label}, {n_cells} cells",
+            )
+    ax.set(ylim=(0, None), xlabel="dissimilarity to the training inputs (1)", ylabel="wrong cells (%)")
+    ax.set_title("Mistakes of the ensemble where inputs are unlike")
+    ax.legend(loc="best")
 
 
 def _draw_histogram(ax: "Axes", values: np.ndarray, wrong: np.ndarray) -> None:
