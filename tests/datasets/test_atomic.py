@@ -15,7 +15,7 @@ import xarray as xr
 
 from thor.datasets import atomic
 from thor.datasets.atomic import replacing
-from thor.datasets.fields import write
+from thor.datasets.netcdf import write
 from thor.errors import DataError
 
 

@@ -9,7 +9,7 @@ from kedro.io import DatasetError
 from tests.made_fields import make_features, make_vorticity_budget
 from thor.checkpoint import Resumable
 from thor.datasets import FieldCollection, FieldDataset
-from thor.datasets.collections import FileCheckpoint
+from thor.datasets.checkpoints import FileCheckpoint
 from thor.errors import DataError
 from thor.fingerprint import ATTRIBUTE, fingerprint
 

@@ -9,7 +9,8 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_regimes, make_vorticity_budget
-from thor.datasets import FieldDataset, fields
+from thor.checkpoint import Resumable
+from thor.datasets import FieldDataset, netcdf
 from thor.errors import DataError
 
 
@@ -56,7 +57,7 @@ def test_the_same_field_gives_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize("make", [make_vorticity_budget, make_regimes])
 def test_large_lazy_fields_are_written_one_by_one(tmp_path, monkeypatch, make):
-    monkeypatch.setattr(fields, "_SMALL", 0)
+    monkeypatch.setattr(netcdf, "_SMALL", 0)
     files = [tmp_path / "a.nc", tmp_path / "b.nc"]
     for file, rows in zip(files, (3, 5), strict=True):
         FieldDataset(filepath=str(file)).save(make().chunk({"lat": rows}))
@@ -156,3 +157,23 @@ def test_the_preview_tells_units_and_ranges(tmp_path):
     assert told["variables"]["areacello"]["units"] == "m2"
     assert told["variables"]["areacello"]["range"] == ["1e+10", "1e+10"]
     assert told["attributes"] == {"title": "a budget"}
+
+
+def test_long_work_goes_on_from_what_it_left_beside_the_file(tmp_path):
+    dataset = FieldDataset(filepath=str(tmp_path / "field.nc"), contract="features")
+    seen = []
+
+    def work(checkpoint):
+        seen.append(checkpoint.load("blocks"))
+        checkpoint.save("blocks", xr.Dataset({"done": ("cell", [1.0, 2.0])}))
+        if len(seen) == 1:
+            raise DataError("interrupted")
+        return make_features()
+
+    with pytest.raises(DatasetError):
+        dataset.save(Resumable(work))
+    assert not dataset.exists()
+    dataset.save(Resumable(work))
+    assert seen[0] is None
+    assert list(seen[1]["done"].values) == [1.0, 2.0]
+    assert [file.name for file in tmp_path.rglob("*.nc")] == ["field.nc"]

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from thor.checkpoint import Resumable
 from thor.contracts import Contract, check, find_contract
 from thor.datasets.atomic import show
-from thor.datasets.fields import read, write
+from thor.datasets.checkpoints import FileCheckpoint, stored_mark
+from thor.datasets.netcdf import read, write
 from thor.errors import DataError
 from thor.fingerprint import ATTRIBUTE
 
@@ -154,7 +155,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         file = self._file(key)
         if not file.is_file():
             return "new"
-        stored = _stored_mark(file)
+        stored = stored_mark(file)
         if stored == mark:
             return None
         return "what it is made from changed" if stored else "the file there is not a readable one of THOR's"
@@ -165,7 +166,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
             file = self._file(key)
             if key in keys:
                 continue
-            if _stored_mark(file) is None:
+            if stored_mark(file) is None:
                 log.warning("%s is not one of THOR's files and was left in place", show(file))
                 continue
             file.unlink()
@@ -175,46 +176,3 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
                 if folder != Path(".") and not any((self._path / folder).iterdir()):
                     (self._path / folder).rmdir()
         return removed
-
-
-class FileCheckpoint:
-    """Parts of one unfinished file, each in a hidden NetCDF file beside it; see `thor.checkpoint`.
-
-    Parameters
-    ----------
-    file : Path
-        The file in the making.
-    mark : str
-        Its fingerprint: parts of another are not given back.
-    """
-
-    def __init__(self, file: Path, mark: str) -> None:
-        self._file = file
-        self._mark = mark
-
-    def load(self, name: str) -> xr.Dataset | None:
-        """Return the part kept under this name for this fingerprint, or None."""
-        path = self._part(name)
-        if not path.is_file() or _stored_mark(path) != self._mark:
-            return None
-        return read(path)
-
-    def save(self, name: str, part: xr.Dataset) -> None:
-        """Keep a part, atomically."""
-        write(part.assign_attrs({ATTRIBUTE: self._mark}), self._part(name))
-
-    def clear(self) -> None:
-        """Forget all parts."""
-        for path in self._file.parent.glob(f".{self._file.stem}.*.part.nc"):
-            path.unlink()
-
-    def _part(self, name: str) -> Path:
-        return self._file.with_name(f".{self._file.stem}.{name}.part.nc")
-
-
-def _stored_mark(file: Path) -> str | None:
-    try:
-        with xr.open_dataset(file, engine="netcdf4", decode_cf=False) as dataset:
-            return dataset.attrs.get(ATTRIBUTE)
-    except (OSError, RuntimeError, ValueError):
-        return None

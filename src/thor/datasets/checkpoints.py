@@ -1,0 +1,52 @@
+"""What unfinished work has made so far, kept beside the file in the making."""
+
+from pathlib import Path
+
+import xarray as xr
+
+from thor.datasets.netcdf import read, write
+from thor.fingerprint import ATTRIBUTE
+
+
+class FileCheckpoint:
+    """Parts of one unfinished file, each in a hidden NetCDF file beside it; see `thor.checkpoint`.
+
+    Parameters
+    ----------
+    file : Path
+        The file in the making.
+    mark : str
+        Its fingerprint: parts of another are not given back. Empty where the work itself tells its parts from others.
+    """
+
+    def __init__(self, file: Path, mark: str = "") -> None:
+        self._file = file
+        self._mark = mark
+
+    def load(self, name: str) -> xr.Dataset | None:
+        """Return the part kept under this name for this fingerprint, or None."""
+        path = self._part(name)
+        if not path.is_file() or stored_mark(path) != self._mark:
+            return None
+        return read(path)
+
+    def save(self, name: str, part: xr.Dataset) -> None:
+        """Keep a part, atomically."""
+        write(part.assign_attrs({ATTRIBUTE: self._mark}), self._part(name))
+
+    def clear(self) -> None:
+        """Forget all parts."""
+        for path in self._file.parent.glob(f".{self._file.stem}.*.part.nc"):
+            path.unlink()
+
+    def _part(self, name: str) -> Path:
+        return self._file.with_name(f".{self._file.stem}.{name}.part.nc")
+
+
+def stored_mark(file: Path) -> str | None:
+    """Return the fingerprint that a file of THOR's holds, or None."""
+    try:
+        with xr.open_dataset(file, engine="netcdf4", decode_cf=False) as dataset:
+            return dataset.attrs.get(ATTRIBUTE)
+    except (OSError, RuntimeError, ValueError):
+        return None

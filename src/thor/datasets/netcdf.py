@@ -1,0 +1,99 @@
+"""NetCDF files: read with a clear error, written whole, the same content to the same bytes."""
+
+import warnings
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import xarray as xr
+
+from thor.datasets.atomic import replacing, show
+from thor.errors import DataError
+
+_SMALL = 2 * 2**30
+
+
+def read(path: Path, *, chunks: dict[str, int] | str | None = None) -> xr.Dataset:
+    """Return the content of a NetCDF file, in memory and closed unless `chunks` are given.
+
+    Raises
+    ------
+    DataError
+        When the file is not NetCDF, or truncated.
+    """
+    try:
+        if chunks is not None:
+            return open_netcdf(path, chunks=chunks).drop_encoding()
+        with open_netcdf(path, chunks=None) as dataset:
+            return dataset.load().drop_encoding()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"{show(path)} ({path.stat().st_size} bytes) cannot be read as NetCDF: {_short(error)}. "
+            "It is truncated or of another format; delete it and make or copy it again."
+        ) from error
+
+
+def write(data: xr.Dataset, path: Path) -> None:
+    """Write `data` to a NetCDF file, compressed without loss, atomically; the same content gives the same bytes.
+
+    What is backed by dask is computed before it is written, in one go where it is small and variable by variable
+    otherwise: dask's threads would lay out its blocks in another order each time. One variable must fit into memory.
+    """
+    data = _in_order(data)
+    with replacing(path) as temporary:
+        if not data.chunks or data.nbytes <= _SMALL:
+            _write(data.compute(), temporary, new=data.variables)
+            return
+        first = data[[]]
+        _write(first.compute(), temporary, new=first.variables)
+        for name in data.data_vars:
+            _write(data[[name]].compute(), temporary, new=[name], mode="a")
+
+
+def _write(data: xr.Dataset, path: Path, *, new: Iterable[Hashable], mode: Literal["w", "a"] = "w") -> None:
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name in new:
+        variable = data.variables[name]
+        encoding[name] = {} if name in data.data_vars and variable.dtype.kind == "f" else {"_FillValue": None}
+        if variable.ndim and variable.dtype.kind in "biuf":
+            encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True}
+    data.to_netcdf(path, mode=mode, engine="netcdf4", format="NETCDF4", encoding=encoding)
+
+
+def _in_order(data: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with coordinates and attributes in alphabetical order, and without encoding.
+
+    Their order depends on how a dataset came about (in memory, read from a file, merged) and would show in the bytes.
+    """
+
+    def plain(name: Hashable) -> xr.Variable:
+        variable = data.variables[name].copy(deep=False)
+        variable.attrs, variable.encoding = _sorted(variable.attrs), {}
+        return variable
+
+    # A field named as a dimension, like `regime`, counts as a coordinate in xarray but cannot be given as one.
+    coords = sorted((n for n in data.coords if n not in data.dims or data[n].dims == (n,)), key=str)
+    fields = [name for name in data.variables if name not in coords]
+    return xr.Dataset(
+        {name: plain(name) for name in fields}, coords={name: plain(name) for name in coords}, attrs=_sorted(data.attrs)
+    )
+
+
+def _sorted(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {key: attrs[key] for key in sorted(attrs, key=str)}
+
+
+def open_netcdf(path: Path, *, chunks: dict[str, int] | str | None) -> xr.Dataset:
+    """Return the open file, lazily with dask where `chunks` are given; the caller closes it."""
+    with warnings.catch_warnings():
+        # Broken files also warn from xarray's guesses at the format; the error says it.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        # The catalog says how to chunk; files of single fields are stored in one piece all the same.
+        warnings.filterwarnings("ignore", message="The specified chunks separate the stored chunks")
+        return xr.open_dataset(path, engine="netcdf4", chunks=chunks, decode_timedelta=False)
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
