@@ -12,6 +12,7 @@ import numpy as np
 from thor.errors import ConfigError, NetworkError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import distance, unit_vectors
+from thor.ranges import require_at_least, require_share
 
 LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
 """Bounds of a block that is chosen from a correlation length; 10 degrees are those of the published noise."""
@@ -52,10 +53,8 @@ class BootstrapSettings:
     block_degrees: float | None = None
 
     def __post_init__(self) -> None:
-        if self.n_bootstrap < 1:
-            raise ConfigError(f"'n_bootstrap' must be at least 1, got {self.n_bootstrap}.")
-        if not 0.0 < self.level < 1.0:
-            raise ConfigError(f"'level' must lie between 0 and 1, got {self.level}.")
+        require_at_least("n_bootstrap", self.n_bootstrap, 1)
+        require_share("level", self.level)
         if self.block_degrees is not None and not 0.0 < self.block_degrees <= 90.0:
             raise ConfigError(f"'block_degrees' must lie between 0 and 90, or be null; got {self.block_degrees}.")
 

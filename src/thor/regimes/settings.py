@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from thor.errors import ConfigError, did_you_mean
+from thor.ranges import require_at_least, require_share
 
 Algorithm = Literal["breathing", "kmeans"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
@@ -68,17 +69,14 @@ class ClusteringSettings:
             "n_init": 1,
         }
         for name, low in lows.items():
-            if getattr(self, name) < low:
-                raise ConfigError(f"'{name}' must be at least {low}, got {getattr(self, name)}.")
+            require_at_least(name, getattr(self, name), low)
         if self.n_clusters < self.n_regimes:
             raise ConfigError(
                 f"n_clusters ({self.n_clusters}) must be at least n_regimes ({self.n_regimes}): "
                 f"{self.n_regimes - 1} clusters are kept and the others merged into one."
             )
-        if not 0.0 < self.group_agreement < 1.0:
-            raise ConfigError(f"'group_agreement' must lie between 0 and 1, got {self.group_agreement}.")
-        if self.inertia_tie < 0.0:
-            raise ConfigError(f"'inertia_tie' must not be negative, got {self.inertia_tie}.")
+        require_share("group_agreement", self.group_agreement)
+        require_at_least("inertia_tie", self.inertia_tie, 0)
         if self.n_jobs == 0:
             raise ConfigError("'n_jobs' must be a number of processes, or -1 for every core; got 0.")
 

@@ -1,9 +1,10 @@
 """How posteriors are found and judged: settings, checked when they are made."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from thor.errors import ConfigError, did_you_mean
+from thor.errors import ConfigError
+from thor.ranges import require_at_least, require_choice, require_positive
 
 Estimator = Literal["local_reparametrisation", "flipout"]
 Schedule = Literal["cosine", "plateau"]
@@ -73,20 +74,20 @@ class BayesianSettings:
     checkpoint_epochs: int = 5
 
     def __post_init__(self) -> None:
-        _require_choice("estimator", self.estimator, get_args(Estimator))
-        _require_choice("schedule", self.schedule, get_args(Schedule))
-        _require_choice("drawn_from", self.drawn_from, get_args(DrawnFrom))
+        require_choice("estimator", self.estimator, Estimator)
+        require_choice("schedule", self.schedule, Schedule)
+        require_choice("drawn_from", self.drawn_from, DrawnFrom)
         for name in ("n_starts", "n_draws", "n_select_draws", "batch_size"):
-            _require_at_least(name, getattr(self, name), 1)
+            require_at_least(name, getattr(self, name), 1)
         for name in ("epochs", "plateau_epochs", "checkpoint_epochs"):
-            _require_at_least(name, getattr(self, name), 1)
+            require_at_least(name, getattr(self, name), 1)
         if self.patience is not None:
-            _require_at_least("patience", self.patience, 1)
-        _require_at_least("warmup_epochs", self.warmup_epochs, 0)
+            require_at_least("patience", self.patience, 1)
+        require_at_least("warmup_epochs", self.warmup_epochs, 0)
         for units in self.hidden:
-            _require_at_least("hidden", units, 1)
+            require_at_least("hidden", units, 1)
         for name in ("learning_rate", "initial_scale", "kl_weight"):
-            _require_positive(name, getattr(self, name))
+            require_positive(name, getattr(self, name))
         if not 0.0 < self.plateau_factor < 1.0:
             raise ConfigError(f"'plateau_factor' must lie between 0 and 1, got {self.plateau_factor}.")
         if self.warmup_epochs >= self.epochs:
@@ -125,17 +126,17 @@ class LaplaceSettings:
     block_cells: int = 1024
 
     def __post_init__(self) -> None:
-        _require_choice("structure", self.structure, get_args(Structure))
+        require_choice("structure", self.structure, Structure)
         if isinstance(self.prior_precision, str):
-            _require_choice("prior_precision", self.prior_precision, get_args(PriorPrecision))
+            require_choice("prior_precision", self.prior_precision, PriorPrecision)
         else:
-            _require_positive("prior_precision", self.prior_precision)
+            require_positive("prior_precision", self.prior_precision)
         for name in ("n_select_draws", "n_draws", "block_cells"):
-            _require_at_least(name, getattr(self, name), 1)
+            require_at_least(name, getattr(self, name), 1)
         if not self.candidates:
             raise ConfigError("'candidates' holds no prior precision; give at least one positive number.")
         for candidate in self.candidates:
-            _require_positive("candidates", candidate)
+            require_positive("candidates", candidate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,21 +158,6 @@ class ApplicabilitySettings:
     n_permutations: int = 3
 
     def __post_init__(self) -> None:
-        _require_at_least("n_reference", self.n_reference, 2)
-        _require_at_least("n_importance", self.n_importance, 2)
-        _require_at_least("n_permutations", self.n_permutations, 1)
-
-
-def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"'{name}' is '{value}'.{did_you_mean(value, choices)}")
-
-
-def _require_at_least(name: str, value: int, low: int) -> None:
-    if value < low:
-        raise ConfigError(f"'{name}' must be at least {low}, got {value}.")
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not 0.0 < value < float("inf"):
-        raise ConfigError(f"'{name}' must be a positive number, got {value}.")
+        require_at_least("n_reference", self.n_reference, 2)
+        require_at_least("n_importance", self.n_importance, 2)
+        require_at_least("n_permutations", self.n_permutations, 1)
