@@ -1,10 +1,14 @@
 """Leave one basin out: every basin is tested once, by predictors that have not seen it."""
 
+import numpy as np
+import pytest
+
 from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.cross_validation import cross_validate
+from thor.networks.cross_validation import cross_validate, feature_group_worth
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.ocean.basins import basin_names
+from thor.variables import variable
 
 
 def test_every_basin_is_tested_once_by_what_was_trained_elsewhere(made_features, made_regimes):
@@ -30,3 +34,53 @@ def test_every_basin_is_tested_once_by_what_was_trained_elsewhere(made_features,
     for basin in ("pacific_ocean", "atlantic_ocean"):
         assert table["ensemble"][basin]["accuracy"] > table["majority"][basin]["accuracy"] + 0.2
         assert "gradient_boosting" in table["ensemble"][basin]["difference_to"]
+
+
+def test_a_group_that_tells_the_regime_is_worth_more_than_noise_and_the_test_region_has_no_part(
+    made_features, made_regimes
+):
+    rng = np.random.default_rng(0)
+    valid = made_features["valid"] == 1
+    # regimes that the published features know nothing of; in the test region they are spoilt once
+    labelled = made_regimes["regime"].values >= 0
+    drawn = rng.integers(0, 1 + made_regimes["regime"].values.max(), size=labelled.shape)
+    lon = made_features["lon"].values
+    atlantic = np.broadcast_to((lon >= 280) | (lon < 20), labelled.shape)
+
+    def regimes_of(values):
+        field = made_regimes["regime"].copy(data=np.where(labelled, values, -1).astype("int8"))
+        return made_regimes.assign(regime=field)
+
+    regimes, spoilt = regimes_of(drawn), regimes_of(np.where(atlantic, 0, drawn))
+    told = (regimes["regime"] + 0.05 * rng.normal(size=valid.shape)).where(valid)
+    noise = (0 * told + rng.normal(size=valid.shape)).where(valid)
+    extended = {"zos_deptho_jacobian": told, "zos_mean_300km": noise}
+    features = made_features.assign(
+        {name: field.assign_attrs(variable(name).attrs) for name, field in extended.items()}
+    )
+    settings = {
+        "split": SplitSettings(),
+        "training": TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=10),
+        "bootstrap": BootstrapSettings(n_bootstrap=20),
+        "seed": 0,
+    }
+    table = feature_group_worth(features, regimes, **settings)
+    assert table.equals(feature_group_worth(features, spoilt, **settings))
+    worth = table.set_index(["features", "predictor"])
+    assert set(table["features"]) == {
+        "published",
+        "published + jacobian",
+        "published + around zos",
+        "all",
+        "all - jacobian",
+        "all - around zos",
+    }
+    assert (worth.loc["published", "difference"] == 0).all()
+    for predictor in ("ensemble", "gradient_boosting"):
+        gain = worth.loc[("published + jacobian", predictor)]
+        assert gain["difference"] > 0.3
+        assert gain["low"] > 0
+        assert worth.loc[("published + around zos", predictor), "difference"] < 0.5 * gain["difference"]
+        assert worth.loc[("all", predictor), "n_features"] == 10
+        assert worth.loc[("published", predictor), "n_cells"] < int(valid.sum())
+    assert gain["accuracy"] == pytest.approx(worth.loc[("published", predictor), "accuracy"] + gain["difference"])

@@ -1,18 +1,27 @@
 """Leave-one-basin-out cross-validation: how networks and their rivals do in each ocean basin when it taught nothing."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from thor.networks.baselines import BASELINES, fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, input_names, sample_weights, samples_from
+from thor.networks.samples import FeatureScaler, Samples, input_names, sample_weights, samples_from
+from thor.networks.scores import scores
 from thor.networks.settings import FeatureSet, SplitSettings, TrainingSettings
-from thor.networks.skill import skill_table
+from thor.networks.skill import paired_differences, skill_table
 from thor.networks.split import basin_folds
 from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.ocean.features import feature_groups, feature_names
+
+Probabilities = dict[str, NDArray[np.float64]]
 
 
 def cross_validate(
@@ -45,7 +54,87 @@ def cross_validate(
     """
     names = input_names(features, feature_set)
     table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in ("ensemble", *BASELINES)}
-    for basin, fold in basin_folds(features, regimes, split).items():
+    folds = basin_folds(features, regimes, split)
+    for basin, test, probabilities in _predictions(features, regimes, folds, names, training, BASELINES, seed):
+        everywhere = {basin: np.ones(len(test), dtype=bool)}
+        for name, regions in skill_table(
+            probabilities, test, regions=everywhere, settings=bootstrap, seed=seed
+        ).items():
+            table[name] |= regions
+    return table
+
+
+def feature_group_worth(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    *,
+    split: SplitSettings,
+    training: TrainingSettings,
+    bootstrap: BootstrapSettings,
+    seed: int,
+) -> pd.DataFrame:
+    """Return what each group of extended features is worth in basins that taught nothing.
+
+    Networks and boosting are trained on the published features, on those and one group, on all, and on all but one
+    group. Cells of the regions that test have no part in it, so that a choice of groups stays blind to them.
+
+    Parameters
+    ----------
+    features : xarray.Dataset
+        With extended features; without them there is but the published set.
+    regimes, split, training, bootstrap, seed
+        As for `cross_validate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each set of features and predictor: `features`, `n_features`, `predictor`, `n_cells`, `accuracy`,
+        `negative_log_likelihood` [nat], all over the cells of all basins counted alike; `difference`, `low`, `high`, of
+        the accuracy to that of the same predictor with the published features, from a paired spatial block bootstrap.
+    """
+    every = feature_names(features)
+    groups = feature_groups(every)
+    published = groups.pop("published")
+    sets = {"published": published}
+    sets |= {f"published + {group}": (*published, *own) for group, own in groups.items()}
+    if len(groups) > 1:
+        sets["all"] = tuple(every)
+        sets |= {f"all - {group}": tuple(n for n in every if n not in own) for group, own in groups.items()}
+    folds = basin_folds(features, regimes, split, without_test=True)
+    rivals = ("gradient_boosting",)
+    rows: list[dict[str, Any]] = []
+    reference: Probabilities = {}
+    for label, names in tqdm(sets.items(), desc="feature groups", unit="set", leave=False, disable=None):
+        parts = list(_predictions(features, regimes, folds, names, training, rivals, seed))
+        cells = {
+            name: np.concatenate([getattr(test, name) for _, test, _ in parts])
+            for name in ("labels", "lat", "lon", "area")
+        }
+        labels = cells.pop("labels")
+        for predictor in ("ensemble", *rivals):
+            found = np.concatenate([probabilities[predictor] for _, _, probabilities in parts])
+            reference.setdefault(predictor, found)
+            difference = paired_differences(
+                {"this": found, "published": reference[predictor]}, labels, **cells, settings=bootstrap, seed=seed
+            )["this"]["published"]["accuracy"]
+            told = scores(found, labels, classes=parts[0][1].classes)
+            row = {"features": label, "n_features": len(names), "predictor": predictor, "n_cells": len(labels)}
+            row |= {name: told[name] for name in ("accuracy", "negative_log_likelihood")}
+            rows.append(row | {name: difference[name] for name in ("difference", "low", "high")})
+    return pd.DataFrame(rows)
+
+
+def _predictions(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    folds: dict[str, xr.Dataset],
+    names: Sequence[str],
+    training: TrainingSettings,
+    rivals: Sequence[str],
+    seed: int,
+) -> Iterator[tuple[str, Samples, Probabilities]]:
+    """Yield each basin, its samples, and what predictors trained elsewhere say of them."""
+    for basin, fold in folds.items():
         samples = samples_from(features, regimes, fold, names=names)
         train, select, test = (samples.with_role(role) for role in ("train", "select", "test"))
         scaler = FeatureScaler.fit(train)
@@ -58,12 +147,6 @@ def cross_validate(
             settings=training,
             seed=seed,
         )
-        rivals = fit_baselines(train, seed=seed)
+        fitted = fit_baselines(train, seed=seed)
         probabilities = {"ensemble": predict(trained.stack, scaler.transform(test.inputs)).mean}
-        probabilities |= {name: rivals.predict_proba(name, test.inputs) for name in BASELINES}
-        everywhere = {basin: test.role == test.role[0]}
-        for name, regions in skill_table(
-            probabilities, test, regions=everywhere, settings=bootstrap, seed=seed
-        ).items():
-            table[name] |= regions
-    return table
+        yield basin, test, probabilities | {name: fitted.predict_proba(name, test.inputs) for name in rivals}

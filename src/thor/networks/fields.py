@@ -27,30 +27,34 @@ log = logging.getLogger(__name__)
 REGIONS = ("train", "select", "calibrate", "test")
 
 
-def on_grid(values: NDArray[Any], index: NDArray[np.int64], features: xr.Dataset, name: str) -> xr.DataArray:
+def on_grid(
+    values: NDArray[Any], index: NDArray[np.int64], features: xr.Dataset, name: str, *, dim: str = "regime"
+) -> xr.DataArray:
     """Return values of cells as a field with the attributes of the table of variables.
 
     Parameters
     ----------
     values : ndarray of shape (n_cells,) or (n_cells, n_classes)
-        The second axis becomes a first dim `regime`.
+        The second axis becomes a first dim.
     index : ndarray of int, shape (n_cells,)
         Places in the flattened grid.
     features : xarray.Dataset
         Its `valid` gives the grid.
     name : str
         A variable of the table.
+    dim : str
+        Name of the first dim.
 
     Returns
     -------
-    xarray.DataArray, dims (y, x) or (regime, y, x)
+    xarray.DataArray, dims (y, x) or (dim, y, x)
         NaN, or -1 for integers, where there is no cell.
     """
     valid = features["valid"]
     missing = -1 if values.dtype.kind in "iu" else np.nan
     field = np.full((*values.shape[1:], valid.size), missing, dtype=values.dtype)
     field[..., index] = values.T
-    dims = (*(("regime",) if values.ndim == 2 else ()), *valid.dims)
+    dims = (*((dim,) if values.ndim == 2 else ()), *valid.dims)
     return xr.DataArray(
         field.reshape(*values.shape[1:], *valid.shape), dims=dims, name=name, attrs=variable(name).attrs
     ).assign_coords({c: features[c].variable for c in ("lat", "lon")})

@@ -80,7 +80,12 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
 
 
 def basin_folds(
-    features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings, *, basins: Sequence[str] = OCEANS
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    settings: SplitSettings,
+    *,
+    basins: Sequence[str] = OCEANS,
+    without_test: bool = False,
 ) -> dict[str, xr.Dataset]:
     """Return one split for each basin, in which that basin is what is tested.
 
@@ -95,6 +100,9 @@ def basin_folds(
     settings : SplitSettings
         Its mode does not matter.
     basins : sequence of str
+    without_test : bool
+        Whether cells of the regions that test have no part in any fold, so that choices made by the folds are blind to
+        them; a basin that has no other cells is then no fold.
 
     Returns
     -------
@@ -110,13 +118,20 @@ def basin_folds(
     """
     lat, lon, valid = valid_cells(features)
     selecting = [replace(region, role="select") for region in settings.regions if region.role != "test"]
+    testing = [region for region in settings.regions if region.role == "test"]
+    kept_out = np.zeros(np.count_nonzero(valid), dtype=bool)
+    if without_test:
+        kept_out = regional_roles(lat[valid], lon[valid], testing) == TEST
     folds = {}
     for name in basins:
-        tested = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid]
+        tested = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid] & ~kept_out
+        if not tested.any() and without_test:
+            continue
         if not tested.any():
             raise NetworkError(f"Basin '{name}' holds no valid cell: leave it out of the folds.")
         roles = regional_roles(lat[valid], lon[valid], selecting)
         roles[tested] = TEST
+        roles[kept_out] = BUFFER
         role = np.full(valid.shape, -1, dtype=np.int8)
         role[valid] = separated(roles, lat[valid], lon[valid], settings.buffer_degrees)
         fold = _dataset(features, role)

@@ -176,6 +176,26 @@ def feature_names(dataset: xr.Dataset) -> list[str]:
     return known + [str(name) for name in dataset.data_vars if str(name).endswith("km")]
 
 
+def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return which features belong together: `published`, `jacobian`, `magnitudes`, `around <variable>`.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Features, as from `feature_names`; each is in one group, and groups without any are left out.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if name in FEATURES:
+            group = "published"
+        elif name in EXTENDED_FEATURES:
+            group = "magnitudes" if name.endswith("magnitude") else "jacobian"
+        else:
+            group = f"around {name.rsplit('_', 2)[0]}"
+        groups.setdefault(group, []).append(name)
+    return {group: tuple(own) for group, own in groups.items()}
+
+
 def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_density: float) -> Array:
     if stress_curl == "released":
         return _values(ocean, "wind_stress_curl")

@@ -1,8 +1,9 @@
-"""Node of `cross_validation`."""
+"""Nodes of `cross_validation`."""
 
 import logging
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from thor.parameters import CrossValidation
@@ -26,3 +27,17 @@ def cross_validate_basins(features: xr.Dataset, regimes: xr.Dataset, parameters:
     told = ", ".join(f"{basin} {entry['accuracy']:.3f}" for basin, entry in table["ensemble"].items())
     log.info("accuracy without having seen it: %s", told)
     return table
+
+
+def measure_feature_groups(features: xr.Dataset, regimes: xr.Dataset, parameters: CrossValidation) -> pd.DataFrame:
+    """Return what each group of extended features is worth in basins that taught nothing."""
+    from thor.networks.cross_validation import feature_group_worth
+
+    return feature_group_worth(
+        features,
+        regimes,
+        split=parameters.split,
+        training=parameters.training,
+        bootstrap=parameters.bootstrap,
+        seed=parameters.seed,
+    )

@@ -1,6 +1,7 @@
 """Each ocean basin tested by networks that never saw it: `kedro run --pipeline cross_validation`.
 
-features, regimes -> cross_validate_basins -> cross_validation_metrics
+features, regimes -> cross_validate_basins  -> cross_validation_metrics
+                  -> measure_feature_groups -> feature_group_worth
 """
 
 from kedro.pipeline import Node, Pipeline
@@ -17,7 +18,13 @@ def create_pipeline() -> Pipeline:
                 ["features", "regimes", "params:cross_validation"],
                 "cross_validation_metrics",
                 name="cross_validate_basins",
-            )
+            ),
+            Node(
+                nodes.measure_feature_groups,
+                ["features", "regimes", "params:cross_validation"],
+                "feature_group_worth",
+                name="measure_feature_groups",
+            ),
         ],
         tags="cross_validation",
     )
