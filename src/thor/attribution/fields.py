@@ -1,0 +1,129 @@
+"""From attributions of samples to fields on the native grid, and to summaries by regime."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.attribution.attributions import STATISTICS, Attributions
+from thor.attribution.targets import Regimes
+from thor.networks.fields import on_grid
+
+_NAMES = {name: f"attribution_{name}" for name in STATISTICS} | {"mean": "attribution"}
+_SHARES = {"target": "explained_target"}
+
+
+def attribution_fields(
+    found: Mapping[str, Attributions],
+    regime: Mapping[str, Regimes],
+    index: NDArray[np.int64],
+    features: xr.Dataset,
+    *,
+    classes: tuple[str, ...],
+) -> xr.Dataset:
+    """Return the attributions of one method as fields.
+
+    Parameters
+    ----------
+    found : mapping of str to Attributions
+        By predictor.
+    regime : mapping of str to ndarray of int, shape (n_samples,)
+        The explained regime of each sample, by predictor.
+    index : ndarray of int, shape (n_samples,)
+        Places of the samples in the flattened grid.
+    features : xarray.Dataset
+        Gives grid, `valid` and `areacello`.
+    classes : tuple of str
+        Names of the regimes.
+
+    Returns
+    -------
+    xarray.Dataset, dims (predictor, feature, y, x)
+        `attribution` and its statistics over networks, in units of the target; `explained_regime`, `explained_target`
+        and the shares that belong to no feature, dims (predictor, y, x). The attribute `largest_remainder` holds, for
+        each predictor, the largest absolute remainder of any cell and network (NaN: the method has none).
+    """
+    parts = []
+    for name, attributions in found.items():
+        fields = {
+            _NAMES[statistic]: on_grid(
+                getattr(attributions, statistic), index, features, _NAMES[statistic], dim="feature"
+            )
+            for statistic in STATISTICS
+        }
+        for share, values in attributions.shares.items():
+            variable = _SHARES.get(share, share)
+            fields[variable] = on_grid(values, index, features, variable)
+        explained = on_grid(regime[name].astype("int8"), index, features, "explained_regime")
+        flags = {"flag_values": np.arange(len(classes), dtype="int8"), "flag_meanings": " ".join(classes)}
+        fields["explained_regime"] = explained.assign_attrs(flags)
+        parts.append(xr.Dataset(fields, coords={"feature": list(attributions.players)}))
+    combined = xr.concat(parts, xr.Variable("predictor", list(found)), combine_attrs="override")
+    return combined.assign(areacello=features["areacello"], valid=features["valid"]).assign_attrs(
+        largest_remainder=[attributions.largest_remainder for attributions in found.values()]
+    )
+
+
+def regime_summary(fields: xr.Dataset, *, method: str) -> pd.DataFrame:
+    """Return what each feature is given in each explained regime, cells weighted by area.
+
+    Parameters
+    ----------
+    fields : xarray.Dataset
+        As from `attribution_fields`.
+    method : str
+        Goes into the first column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each predictor, regime and feature: `n_cells`, `area_m2`, `mean`, `mean_magnitude`, `lower_quartile`
+        and `upper_quartile` over the area, `mean_spread` over networks, `consistent_area_share` (where both quartiles
+        over networks have one sign).
+    """
+    rows = []
+    area = fields["areacello"].values.ravel()
+    names = fields["explained_regime"].attrs["flag_meanings"].split()
+    for predictor in map(str, fields["predictor"].values):
+        own = fields.sel(predictor=predictor)
+        explained = own["explained_regime"].values.ravel()
+        for feature in map(str, fields["feature"].values):
+            here = own.sel(feature=feature)
+            mean, spread, lower, upper = (
+                here[_NAMES[name]].values.ravel() for name in ("mean", "spread", "lower_quartile", "upper_quartile")
+            )
+            for code, regime in enumerate(names):
+                inside = (explained == code) & np.isfinite(mean)
+                if inside.any():
+                    weight = area[inside]
+                    quartiles = weighted_quantiles(mean[inside], weight, (0.25, 0.75))
+                    rows.append(
+                        {
+                            "method": method,
+                            "predictor": predictor,
+                            "regime": regime,
+                            "feature": feature,
+                            "n_cells": int(inside.sum()),
+                            "area_m2": float(weight.sum()),
+                            "mean": float(np.average(mean[inside], weights=weight)),
+                            "mean_magnitude": float(np.average(np.abs(mean[inside]), weights=weight)),
+                            "lower_quartile": quartiles[0],
+                            "upper_quartile": quartiles[1],
+                            "mean_spread": float(np.average(spread[inside], weights=weight)),
+                            "consistent_area_share": float(
+                                np.average(np.sign(lower[inside]) == np.sign(upper[inside]), weights=weight)
+                            ),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def weighted_quantiles(
+    values: NDArray[np.floating], weights: NDArray[np.floating], levels: tuple[float, ...]
+) -> list[float]:
+    """Return the values below which given shares of the weight lie."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return [float(value) for value in np.interp(levels, below / weights.sum(), values[order])]

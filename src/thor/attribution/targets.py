@@ -1,0 +1,105 @@
+"""What is explained: one number that networks give for a cell and a regime."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.errors import AttributionError
+from thor.networks.prediction import predict, softmax
+from thor.networks.stack import NetworkStack, Weights
+
+Target = Literal["centred_logit", "logit", "probability"]
+"""The logit of a regime less the mean of all logits, the logit, or the probability."""
+
+Regimes = NDArray[np.int64]
+
+
+def target_values(logits: Weights, regime: Regimes, target: Target) -> Weights:
+    """Return the explained number of every network and sample.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n_networks, n_samples, n_classes)
+    regime : ndarray of int, shape (n_samples,)
+        The explained regime of each sample.
+    target : {"centred_logit", "logit", "probability"}
+        The centred logit, z_k less the mean of all z, does not change when a constant is added to all logits, as
+        probabilities do not; the logit does.
+
+    Returns
+    -------
+    ndarray, shape (n_networks, n_samples)
+    """
+    require_target(target)
+    values = softmax(logits.copy()) if target == "probability" else logits
+    chosen = np.take_along_axis(values, regime[None, :, None], axis=2)[..., 0]
+    return chosen - values.mean(axis=2) if target == "centred_logit" else chosen
+
+
+def target_weights(n_classes: int, regime: Regimes, target: Target) -> Weights:
+    """Return the weight of every logit in a target that is linear in them, shape (n_samples, n_classes).
+
+    Raises
+    ------
+    AttributionError
+        For a probability, which is not linear in the logits.
+    """
+    require_target(target)
+    if target == "probability":
+        raise AttributionError("A probability is not linear in the logits; explain centred_logit or logit instead.")
+    weights = np.eye(n_classes, dtype=np.float32)
+    if target == "centred_logit":
+        weights -= np.float32(1 / n_classes)
+    return weights[regime]
+
+
+def explained_regime(stack: NetworkStack, inputs: Weights, regime: str = "predicted") -> Regimes:
+    """Return the regime to explain in every sample.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+    inputs : ndarray of float32, shape (n_samples, n_features)
+        Scaled.
+    regime : str
+        ``predicted``: that of the highest mean probability over the networks, the same for all of them; or the name of
+        a regime.
+
+    Raises
+    ------
+    AttributionError
+        When the networks know no such regime.
+    """
+    if regime == "predicted":
+        return predict(stack, inputs).mean.argmax(axis=1)
+    if regime not in stack.classes:
+        raise AttributionError(
+            f"There is no regime '{regime}' to explain; the networks know {', '.join(stack.classes)}, or say predicted."
+        )
+    return np.full(len(inputs), stack.classes.index(regime))
+
+
+def require_target(target: str) -> None:
+    """Raise AttributionError when a target does not exist."""
+    if target not in get_args(Target):
+        raise AttributionError(f"There is no target '{target}'; choose from {', '.join(get_args(Target))}.")
+
+
+def require_inputs(stack: NetworkStack, inputs: Weights, regime: Regimes) -> None:
+    """Raise AttributionError unless samples fit the networks, inputs are finite and regimes exist."""
+    if inputs.ndim != 2 or inputs.shape[1] != len(stack.features):
+        raise AttributionError(
+            f"The networks take inputs of shape (n_samples, {len(stack.features)}): {', '.join(stack.features)}; "
+            f"got {inputs.shape}."
+        )
+    bad = ~np.isfinite(inputs).all(axis=1)
+    if bad.any():
+        raise AttributionError(
+            f"{int(bad.sum())} of {len(inputs)} samples have inputs that are not finite. Explain cells with valid = 1."
+        )
+    if regime.shape != (len(inputs),) or (regime.size and not 0 <= regime.min() <= regime.max() < len(stack.classes)):
+        raise AttributionError(
+            f"Each of the {len(inputs)} samples needs a regime from 0 to {len(stack.classes) - 1}; got shape "
+            f"{regime.shape}, values {np.unique(regime)[:8].tolist()}."
+        )

@@ -1,0 +1,46 @@
+"""Blocks of work on all cores of this machine, their results in order."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+_AHEAD = 2
+"""Parts handed out per thread before their results are taken: bounds the memory."""
+
+
+def in_threads(
+    work: Callable[[Part], Result], parts: Iterable[Part], *, n_threads: int | None = None
+) -> Iterator[Result]:
+    """Yield ``work(part)`` for each part, in the order of the parts.
+
+    NumPy lets go of the interpreter while it computes, so threads share the work; each of them computes with one thread
+    of BLAS, which is faster for small matrices and makes results independent of the number of threads.
+
+    Parameters
+    ----------
+    work : callable
+        Without side effects.
+    parts : iterable
+    n_threads : int, optional
+        By default one for each core this process may use.
+    """
+    n_threads = n_threads or len(os.sched_getaffinity(0))
+    with ThreadpoolController().limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for part in parts:
+                waiting.append(pool.submit(work, part))
+                if len(waiting) >= _AHEAD * n_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
