@@ -106,21 +106,29 @@ def test_groups_play_together(stack, inputs, regime, reference):
 
 
 @pytest.mark.parametrize("target", ["centred_logit", "probability"])
-def test_sampled_values_are_within_their_error_of_the_exact_ones(reference, target):
+def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
     stack = make_stack(n_networks=12, seed=3, alike=0.9)
     rng = np.random.default_rng(8)
-    inputs = rng.normal(size=(150, 8)).astype(np.float32)
-    regime = rng.integers(0, 3, 150)
+    inputs = rng.normal(size=(60, 8)).astype(np.float32)
+    regime = rng.integers(0, 3, 60)
+    reference = rng.normal(0.3, 1.2, size=(130, 8)).astype(np.float32)
     exact, _ = values_of(ShapleyValues(reference=reference, method="exact", target=target), stack, inputs, regime)
     method = ShapleyValues(reference=reference, tolerance=1e-9, max_pairs=12, target=target)
     blocks = list(method.explain(stack, inputs, regime))
     values = np.concatenate([block.values for block in blocks], axis=1)
     error = np.concatenate([block.standard_error for block in blocks])
     deviation = values.mean(axis=0) - exact.mean(axis=0)
+    # networks and pairs together go through the whole reference: an upper bound, but not a loose one
     ratio = np.sqrt((deviation**2).mean() / (error**2).mean())
-    assert 0.85 < ratio < 1.15
+    assert 0.4 < ratio < 1.1
     assert (np.abs(deviation) < 2 * error).mean() > 0.9
-    assert np.sqrt((deviation**2).mean()) < 0.15 * np.sqrt((exact.mean(axis=0) ** 2).mean())
+    # few of many rows: the error itself
+    many = np.repeat(reference, 40, axis=0)
+    few = ShapleyValues(reference=many, tolerance=1e-9, max_pairs=6, target=target)
+    blocks = list(few.explain(stack, inputs, regime))
+    deviation = np.concatenate([block.values for block in blocks], axis=1).mean(axis=0) - exact.mean(axis=0)
+    error = np.concatenate([block.standard_error for block in blocks])
+    assert 0.8 < np.sqrt((deviation**2).mean() / (error**2).mean()) < 1.2
     for block in blocks:
         # regression on the rows' targets makes every network's values add up
         assert np.abs(block.shares["remainder"]).max() < 1e-4

@@ -40,7 +40,7 @@ class ShapleyValues:
         Scaled.
     method : {"sampled", "exact"}
         sampled: pairs of a random order of the players and its reverse, each pair and network with a reference row of
-        its own for every sample; exact: all coalitions with all rows.
+        its own, none of them twice for a sample before all have come; exact: all coalitions with all rows.
     tolerance : float
         Sampled: a sample is done when the standard error of its mean values, root mean square over players, is below
         this share of the values' root mean square.
@@ -57,6 +57,9 @@ class ShapleyValues:
 
     Notes
     -----
+    The standard error is that of the mean over networks; it takes rows for drawn independently of one another within a
+    network, and is an upper bound where networks and pairs together see most of the reference.
+
     A pair's values add up to f(x) less the target of its own row. What the sampled rows differ by from the whole
     reference is taken out by regression on that difference, whose coefficients add up to one, so that the values of
     every network add up to f(x) less the expectation, and their variance falls.
@@ -218,17 +221,22 @@ class _Sampler:
         random = np.random.default_rng([method.seed, part.start])
         target = self._forward.of_inputs(inputs, regime)
         sums = _Sums(self._n_networks, len(inputs), n_players)
-        active = np.arange(len(inputs))
+        # Each sample goes through the shuffled reference from a place of its own, and meets no row twice before all.
+        n_rows, networks = len(method.reference), np.arange(self._n_networks)
+        shuffled, begin = random.permutation(n_rows), random.integers(n_rows, size=len(inputs))
+        active, error = np.arange(len(inputs)), np.empty((len(inputs), n_players))
         for n_pairs in range(1, method.max_pairs + 1):
-            values, of_rows = self._pair(inputs[active], regime[active], target[:, active], random)
+            turn = (n_pairs - 1) * self._n_networks + (networks + n_pairs) % self._n_networks
+            rows = shuffled[(begin[active] + turn[:, None]) % len(shuffled)]
+            values, of_rows = self._pair(inputs[active], regime[active], target[:, active], rows, random)
             sums.add(active, values, of_rows - self._expectation[:, regime[active]])
             if n_pairs >= FEWEST_PAIRS:
-                mean, error = sums.estimate(active)
+                mean, error[active] = sums.estimate(active)
                 size = np.sqrt((mean.mean(axis=0) ** 2).mean(axis=1))
-                active = active[np.sqrt((error**2).mean(axis=1)) > method.tolerance * size]
+                active = active[np.sqrt((error[active] ** 2).mean(axis=1)) > method.tolerance * size]
                 if not active.size:
                     break
-        values, error = sums.estimate(np.arange(len(inputs)))
+        values, _ = sums.estimate(np.arange(len(inputs)))
         converged = np.ones(len(inputs), np.float32)
         converged[active] = 0
         expectation = self._expectation[:, regime]
@@ -241,13 +249,17 @@ class _Sampler:
         return Block(part, values, error, shares)
 
     def _pair(
-        self, inputs: Weights, regime: Regimes, target: Array, random: np.random.Generator
+        self,
+        inputs: Weights,
+        regime: Regimes,
+        target: Array,
+        rows: NDArray[np.int64],
+        random: np.random.Generator,
     ) -> tuple[Array, Array]:
         """Return the mean marginal contributions of an order and its reverse, and the target of the rows."""
         forward, networks = self._forward, np.arange(self._n_networks)
         n_players = len(self._membership)
         orders = random.permuted(np.tile(np.arange(n_players), (self._n_networks, 1)), axis=1)
-        rows = random.integers(len(self._method.reference), size=target.shape)
         reference = self._method.reference[rows]
         begin = reference @ forward.kernels[0] + forward.biases[0]
         of_rows = forward.targets(begin.copy(), regime)
@@ -274,32 +286,57 @@ class _Sums:
         self.count = np.zeros(n_samples)
         self.values = np.zeros((n_networks, n_samples, n_players))
         self.rows = np.zeros((n_networks, n_samples))
-        self.squares = np.zeros((n_samples, n_players))
-        self.row_squares = np.zeros(n_samples)
-        self.products = np.zeros((n_samples, n_players))
+        self.of_networks = _Moments(n_samples, n_players)
+        self.of_rounds = _Moments(n_samples, n_players)
 
     def add(self, samples: NDArray[np.int64], values: Array, rows: Array) -> None:
         """Add a pair of every network; `rows` are the targets of the rows less the expectation."""
         self.count[samples] += 1
         self.values[:, samples] += values
         self.rows[:, samples] += rows
-        self.squares[samples] += np.einsum("wsp,wsp->sp", values, values)
-        self.row_squares[samples] += np.einsum("ws,ws->s", rows, rows)
-        self.products[samples] += np.einsum("wsp,ws->sp", values, rows)
+        self.of_networks.add(samples, values, rows)
+        self.of_rounds.add(samples, values.mean(axis=0)[None], rows.mean(axis=0)[None])
 
     def estimate(self, samples: NDArray[np.int64]) -> tuple[Array, Array]:
         """Return the values of every network, and the standard error of their mean."""
         count = self.count[samples]
         mean, row_mean = self.values[:, samples] / count[:, None], self.rows[:, samples] / count
         # Within networks: what networks differ by is no error of sampling.
-        squares = self.squares[samples] - count[:, None] * np.einsum("wsp,wsp->sp", mean, mean)
-        row_squares = self.row_squares[samples] - count * np.einsum("ws,ws->s", row_mean, row_mean)
-        products = self.products[samples] - count[:, None] * np.einsum("wsp,ws->sp", mean, row_mean)
+        squares, products, row_squares = self.of_networks.about(samples, count, mean, row_mean)
         slope = np.divide(products, row_squares[:, None], out=np.zeros_like(products), where=row_squares[:, None] > 0)
-        # Where rows do not differ there is nothing to regress on, and nothing to correct but round-off.
-        left = np.maximum(squares - slope * products, 0) / (len(mean) * np.maximum(count - 1, 1))[:, None]
+        freedom = np.maximum(count - 1, 1)[:, None]
+        variance = np.maximum(squares - slope * products, 0) / (len(mean) ** 2 * freedom * count[:, None])
+        # Rows are not drawn again: rounds of all networks scatter less than networks by themselves would have it.
+        together, rows_together = mean.mean(axis=0)[None], row_mean.mean(axis=0)[None]
+        squares, products, row_squares = self.of_rounds.about(samples, count, together, rows_together)
+        of_rounds = (squares - 2 * slope * products + slope**2 * row_squares[:, None]) / (freedom * count[:, None])
+        whole = variance.sum()
+        ratio = np.clip(of_rounds.sum() / whole, 0, 1) if whole > 0 else 1.0
         corrected = mean - slope * row_mean[..., None]
-        return corrected.astype(np.float32), np.sqrt(left / (len(mean) * count)[:, None])
+        return corrected.astype(np.float32), np.sqrt(ratio * variance)
+
+
+class _Moments:
+    """Sums of squares and products of values and rows."""
+
+    def __init__(self, n_samples: int, n_players: int) -> None:
+        self.squares = np.zeros((n_samples, n_players))
+        self.products = np.zeros((n_samples, n_players))
+        self.row_squares = np.zeros(n_samples)
+
+    def add(self, samples: NDArray[np.int64], values: Array, rows: Array) -> None:
+        """Add values (n, n_samples, n_players) and rows (n, n_samples)."""
+        self.squares[samples] += np.einsum("wsp,wsp->sp", values, values)
+        self.products[samples] += np.einsum("wsp,ws->sp", values, rows)
+        self.row_squares[samples] += np.einsum("ws,ws->s", rows, rows)
+
+    def about(self, samples: NDArray[np.int64], count: Array, mean: Array, rows: Array) -> tuple[Array, Array, Array]:
+        """Return the sums about the means of each of the n that were added `count` times."""
+        return (
+            self.squares[samples] - count[:, None] * np.einsum("wsp,wsp->sp", mean, mean),
+            self.products[samples] - count[:, None] * np.einsum("wsp,ws->sp", mean, rows),
+            self.row_squares[samples] - count * np.einsum("ws,ws->s", rows, rows),
+        )
 
 
 def shapley_weights(n_players: int) -> NDArray[np.float64]:

@@ -61,7 +61,8 @@ class LaplaceNetwork:
         noise = np.random.default_rng(seed).standard_normal((n, len(self.factor)), dtype=np.float32)
         vectors = np.tile(self.mean, (n, 1))
         with ThreadpoolController().limit(limits=1):
-            vectors[:, len(self.mean) - len(self.factor) :] += noise @ self.factor.T
+            # One by one: the rounding of a product of matrices may depend on the number of rows.
+            vectors[:, len(self.mean) - len(self.factor) :] += np.stack([self.factor @ row for row in noise])
         return to_stack(vectors, layer_sizes=self.layer_sizes, features=self.features, classes=self.classes)
 
     def save(self, folder: Path) -> None:
