@@ -17,7 +17,10 @@ from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, L
         (lambda: BayesianSettings(learning_rate=float("inf")), "'learning_rate' must be a positive number"),
         (lambda: BayesianSettings(plateau_factor=1.0), "'plateau_factor' must lie between 0 and 1"),
         (lambda: BayesianSettings(warmup_epochs=60), r"'warmup_epochs' \(60\) must be less than 'epochs' \(60\)"),
-        (lambda: LaplaceSettings(structure="last_layers"), "'structure' cannot be 'last_layers'. Did you mean 'last_layer'"),
+        (
+            lambda: LaplaceSettings(structure="last_layers"),
+            "'structure' cannot be 'last_layers'. Did you mean 'last_layer'",
+        ),
         (lambda: LaplaceSettings(prior_precision="evidence"), "'prior_precision' cannot be 'evidence'"),
         (lambda: LaplaceSettings(prior_precision=-1.0), "'prior_precision' must be a positive number, got -1"),
         (lambda: LaplaceSettings(candidates=()), "'candidates' holds no prior precision"),
