@@ -1,0 +1,171 @@
+"""Tracking on a quarter-degree ocean: time and memory of one window and its baseline, beside a loop over Keras.
+
+    python benchmarks/tracking.py [--quick]
+
+The ocean is made up: 720 x 1440 cells, all of them valid. 50 networks and 50 draws of the published architecture are
+applied to one window and its baseline, down to probabilities, entropies, P(change), p-values, forced changes, areas and
+transitions with intervals; by one thread and by two (distances to training cells use all cores either way). Keras calls
+`predict` of single networks on a part of the cells, with a large batch, and nothing else; scaled up to all networks,
+cells and both windows that is the loop this replaces. Peak memory is that of a process of its own.
+
+--quick: 180 x 360 cells.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import time
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+
+from thor.compute import Compute, mapper
+from thor.networks.samples import FeatureScaler
+from thor.networks.stack import NetworkStack
+from thor.networks.tensorflow import load_tensorflow
+from thor.ocean.constants import EARTH_RADIUS
+from thor.regimes.naming import REGIMES
+from thor.tracking.cells import ControlPairs
+from thor.tracking.forced import NaturalVariability
+from thor.tracking.settings import TrackingSettings
+from thor.tracking.track import track_run
+from thor.uncertainty.applicability import Applicability
+from thor.variables import FEATURES, variable
+
+N_NETWORKS, N_REFERENCE = 50, 5000
+IMPORTANCE = np.array([0.44, 0.07, 0.18, 0.04, 0.09, 0.06, 0.04, 0.08])
+LAYERS = (len(FEATURES), 24, 24, 16, 16, len(REGIMES))
+KERAS_NETWORKS, KERAS_CELLS, KERAS_BATCH = 3, 100_000, 4096
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="180 x 360 cells")
+    shape = (180, 360) if parser.parse_args().quick else (720, 1440)
+    n_cells = shape[0] * shape[1]
+    # Each in a process of its own, so that the peak is its own.
+    context = multiprocessing.get_context("spawn")
+    found = {}
+    for n_threads in (1, 2):
+        with context.Pool(1) as pool:
+            found[n_threads] = pool.apply(measure, (shape, n_threads))
+    print(f"{N_NETWORKS} networks and {N_NETWORKS} draws on {n_cells:,} cells, a window and its baseline")
+    for n_threads, (seconds, peak) in found.items():
+        print(f"  ours, threads: {n_threads:<13}{seconds:8.1f} s, peak memory {peak:.0f} MB")
+    per_prediction = keras_seconds(min(KERAS_CELLS, n_cells)) / min(KERAS_CELLS, n_cells)
+    keras = per_prediction * n_cells * 2 * N_NETWORKS * 2
+    best = min(seconds for seconds, _ in found.values())
+    print(f"  Keras, probabilities only {keras:9.1f} s (from {KERAS_NETWORKS} networks on a part)")
+    print(f"  Keras / ours              {keras / best:9.1f}")
+
+
+def measure(shape: tuple[int, int], n_threads: int) -> tuple[float, float]:
+    """Return the seconds of a run and the peak memory [MB] of this process."""
+    run, parent = made_run("abrupt-4xCO2", shape, seed=1), made_run("piControl", shape, seed=0)
+    run = run.assign_attrs(parent="MADE/piControl/r1i1p1f1", baseline="parallel segment")
+    run = run.assign_coords(baseline_window=parent["window"])
+    stacks = {"ensemble": made_stack(seed=0), "bayesian": made_stack(seed=1)}
+    natural = dict.fromkeys(stacks, made_variability(shape))
+    rng = np.random.default_rng(2)
+    applicability = Applicability(FEATURES, IMPORTANCE, rng.normal(size=(N_REFERENCE, len(FEATURES))), 0.5, 1.0)
+    units = tuple(variable(name).units for name in FEATURES)
+    scaler = FeatureScaler(FEATURES, units, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
+    with mapper(Compute(n_workers=n_threads)) as mapped:
+        start = time.perf_counter()
+        track_run(
+            run,
+            parent,
+            natural,
+            stacks,
+            scaler=scaler,
+            applicability=applicability,
+            temperatures=dict.fromkeys(stacks, 1.2),
+            settings=TrackingSettings(),
+            mapper=mapped,
+        )
+        seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def keras_seconds(n_cells: int) -> float:
+    """Return the seconds in which one Keras network predicts cells, the best of several networks."""
+    load_tensorflow()
+    import tf_keras
+
+    stack = made_stack(seed=0)
+    inputs = np.random.default_rng(3).normal(size=(n_cells, len(FEATURES))).astype("float32")
+    seconds = []
+    for network in range(KERAS_NETWORKS):
+        hidden = [tf_keras.layers.Dense(units, "tanh") for units in LAYERS[1:-1]]
+        last = tf_keras.layers.Dense(LAYERS[-1], "softmax")
+        model = tf_keras.Sequential([tf_keras.Input((LAYERS[0],)), *hidden, last])
+        model.set_weights(
+            [array[network] for layer in zip(stack.kernels, stack.biases, strict=True) for array in layer]
+        )
+        model.predict(inputs[:KERAS_BATCH], batch_size=KERAS_BATCH, verbose=0)
+        start = time.perf_counter()
+        model.predict(inputs, batch_size=KERAS_BATCH, verbose=0)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def made_stack(*, seed: int) -> NetworkStack:
+    """Return networks of the published architecture with random weights."""
+    rng = np.random.default_rng(seed)
+    sizes = list(pairwise(LAYERS))
+    kernels = tuple((rng.normal(size=(N_NETWORKS, *size)) / size[0] ** 0.5).astype("float32") for size in sizes)
+    biases = tuple(np.zeros((N_NETWORKS, size[1]), "float32") for size in sizes)
+    return NetworkStack(kernels, biases, FEATURES, REGIMES)
+
+
+def made_run(experiment: str, shape: tuple[int, int], *, seed: int) -> xr.Dataset:
+    """Return features of one window, of the order of one, and nearly the same for every seed."""
+    rng = np.random.default_rng(0)
+    lat, lon = (
+        (np.arange(n) + 0.5) * width / n - start for n, width, start in zip(shape, (180, 360), (90, 0), strict=True)
+    )
+    fields = {name: rng.normal(size=shape) for name in FEATURES}
+    changes = np.random.default_rng(seed)
+    for name in FEATURES[:4]:
+        fields[name] = (fields[name] + 0.2 * changes.normal(size=shape))[None]
+    area = EARTH_RADIUS**2 * np.deg2rad(180 / shape[0]) * np.deg2rad(360 / shape[1]) * np.cos(np.deg2rad(lat))
+    basin = np.broadcast_to(np.digitize(lon, [90, 180, 270]) + 1, shape).astype("int8")
+    flags = {"flag_values": np.arange(1, 5, dtype="int8"), "flag_meanings": "first second third fourth"}
+    dims = ("lat", "lon")
+    return xr.Dataset(
+        {
+            name: ((*("window",) * (values.ndim - 2), *dims), values, variable(name).attrs)
+            for name, values in fields.items()
+        }
+        | {
+            "valid": (dims, np.ones(shape, "int8")),
+            "basin": (dims, basin, flags),
+            "areacello": (dims, np.broadcast_to(area[:, None], shape)),
+        },
+        coords={
+            "lat": lat,
+            "lon": lon,
+            "window": ["1850-1869"],
+            "window_start": ("window", [1850]),
+            "window_end": ("window", [1869]),
+            "baseline_window": ("window", [""]),
+        },
+        attrs={"source_id": "MADE", "experiment_id": experiment, "variant_label": "r1i1p1f1"},
+    )
+
+
+def made_variability(shape: tuple[int, int]) -> NaturalVariability:
+    """Return P(change) of three pairs of control windows."""
+    rng, n_cells = np.random.default_rng(4), shape[0] * shape[1]
+    return NaturalVariability(
+        change=rng.beta(1, 10, size=(3, n_cells)).astype("float32"),
+        certainty=rng.uniform(0.3, 1, size=(4, n_cells)).astype("float32"),
+        pairs=ControlPairs(np.array([[0, 1], [1, 2], [2, 3]]), np.ones(3, dtype=np.int64), np.eye(4, dtype=bool)),
+        area=np.ones(n_cells),
+    )
+
+
+if __name__ == "__main__":
+    main()

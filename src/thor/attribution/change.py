@@ -1,0 +1,220 @@
+"""Why a regime changed: which features moved the networks from what they said of a cell before to what they say now."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.attribution.attributions import Block, blocks_of
+from thor.attribution.gradients import require_features, require_reference
+from thor.attribution.shapley import MOST_PLAYERS, ShapleyValues, shapley_weights
+from thor.attribution.targets import Regimes, Target, require_inputs, target_weights
+from thor.errors import AttributionError
+from thor.networks.stack import NetworkStack, Weights, logits
+from thor.threads import in_threads
+
+INTERVAL = (0.05, 0.95)
+"""Quantiles over networks of the summary."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChangeAttribution:
+    """Exact Shapley values of the change of a target between two states of the same cells.
+
+    The players are the features, or groups of them, that differ between the states in any cell; v(S) is the target
+    when those of S have their later values and all else is as before. Depth, its gradients and the Coriolis parameter
+    cannot change and get zero by construction, which says nothing of how much the networks use them.
+
+    Attributes
+    ----------
+    before : ndarray of float32, shape (n_samples, n_features)
+        The earlier state of the samples, scaled: the reference of each is its own.
+    regime_before : ndarray of int, shape (n_samples,), optional
+        The explained target is that of the later regime less that of this one, z_new - z_old, which is zero where they
+        are the same. None: the target of the given regime alone.
+    groups : mapping of str to tuple of str, optional
+        Players that are several features each, every feature in one of them; by default each plays for itself.
+    target : {"centred_logit", "logit"}
+        Of a single regime; in z_new - z_old both are the same.
+
+    Notes
+    -----
+    The values of a network add up to its target after less that before, whatever the size of the change: gradients
+    would tell of small changes only.
+
+    References
+    ----------
+    Shapley (1953), doi:10.1515/9781400881970-018; Lundberg and Lee (2017), arXiv:1705.07874.
+    """
+
+    before: Weights
+    regime_before: Regimes | None = None
+    groups: Mapping[str, tuple[str, ...]] | None = None
+    target: Target = "centred_logit"
+    name: str = "change"
+
+    def __post_init__(self) -> None:
+        require_reference(self.before)
+        target_weights(2, np.zeros(1, dtype=int), self.target)
+
+    def players(self, stack: NetworkStack) -> tuple[str, ...]:
+        """Return the features, or the groups; errors as in `thor.attribution.shapley.ShapleyValues`."""
+        return ShapleyValues(reference=self.before[:1], groups=self.groups).players(stack)
+
+    def can_change(self, stack: NetworkStack, inputs: Weights) -> NDArray[np.bool_]:
+        """Say which players differ between the states in any cell, shape (n_players,).
+
+        Raises
+        ------
+        AttributionError
+            When the two states do not hold the same samples and features.
+        """
+        require_features(stack, self.before)
+        if inputs.shape != self.before.shape:
+            raise AttributionError(
+                f"The states before and after have shapes {self.before.shape} and {inputs.shape}; expected the same "
+                "cells and features, row by row."
+            )
+        return (self._holds(stack) & (inputs != self.before).any(axis=0)).any(axis=1)
+
+    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes, *, start: int = 0) -> Iterator[Block]:
+        """Yield the values of all players; see `thor.attribution.attributions.Method`.
+
+        Parameters
+        ----------
+        stack : NetworkStack
+        inputs : ndarray of float32, shape (n_samples, n_features)
+            The later state, scaled.
+        regime : ndarray of int, shape (n_samples,)
+            The later regime.
+        start : int
+
+        Yields
+        ------
+        Block
+            The shares are `target` (after), `expectation` (before) and `remainder`, which is round-off.
+
+        Raises
+        ------
+        AttributionError
+            When the states do not fit each other or the networks, or more than 12 players differ.
+        """
+        require_inputs(stack, inputs, regime)
+        weights = self._target_weights(stack, inputs, regime)
+        changed = np.flatnonzero(self.can_change(stack, inputs))
+        if changed.size > MOST_PLAYERS:
+            raise AttributionError(
+                f"{changed.size} features differ between the states; exact Shapley values take at most {MOST_PLAYERS} "
+                f"players. Put features into groups of `ChangeAttribution`: {', '.join(self.players(stack))}."
+            )
+        work = partial(self._block, stack, inputs, weights, changed)
+        yield from in_threads(work, blocks_of(len(inputs), stack, start=start))
+
+    def _holds(self, stack: NetworkStack) -> NDArray[np.bool_]:
+        """Say which features each player holds, shape (n_players, n_features)."""
+        own = self.groups or {feature: (feature,) for feature in stack.features}
+        return np.array([[feature in own[player] for feature in stack.features] for player in self.players(stack)])
+
+    def _target_weights(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Weights:
+        weights = target_weights(len(stack.classes), regime, self.target)
+        if self.regime_before is None:
+            return weights
+        require_inputs(stack, inputs, self.regime_before)
+        return weights - target_weights(len(stack.classes), self.regime_before, self.target)
+
+    def _block(
+        self, stack: NetworkStack, inputs: Weights, weights: Weights, changed: NDArray[np.int64], part: slice
+    ) -> Block:
+        holds = self._holds(stack)
+        value = np.empty((stack.n_networks, part.stop - part.start, 2**changed.size))
+        for coalition in range(2**changed.size):
+            members = changed[[bool(coalition >> bit & 1) for bit in range(changed.size)]]
+            inside = holds[members].any(axis=0)
+            state = np.where(inside, inputs[part], self.before[part])
+            value[..., coalition] = np.einsum("wsk,sk->ws", logits(stack, state), weights[part], dtype=np.float64)
+        shapley = np.zeros((*value.shape[:2], len(holds)))
+        shapley[..., changed] = value @ shapley_weights(changed.size).T
+        before, after = value[..., 0], value[..., -1]
+        remainder = after - before - shapley.sum(axis=2)
+        return Block(part, shapley, shares={"target": after, "expectation": before, "remainder": remainder})
+
+
+def transition_summary(
+    method: ChangeAttribution, stack: NetworkStack, inputs: Weights, regime: Regimes, area: NDArray[np.float64]
+) -> xr.Dataset:
+    """Return what moved the cells of each transition from one regime to another.
+
+    Parameters
+    ----------
+    method : ChangeAttribution
+        With `regime_before`.
+    stack : NetworkStack
+    inputs : ndarray of float32, shape (n_samples, n_features)
+        The later state, scaled.
+    regime : ndarray of int, shape (n_samples,)
+        The later regime.
+    area : ndarray of shape (n_samples,), [m2]
+
+    Returns
+    -------
+    xarray.Dataset, dims (transition, feature)
+        `attribution`, the mean over the area of the transition and over networks, with the ends `attribution_lower`
+        and `attribution_upper` (5 and 95 % over networks of the mean over the area); `explained_change`, which the
+        attributions of a transition add up to; `n_cells`, `area` [m2]; `regime_before`, `regime_after` (names).
+        Transitions are those that occur, the largest area first. `can_change` (feature) is 0 for what is the same in
+        both states of all cells and has zero by construction.
+
+    Raises
+    ------
+    AttributionError
+        When the method has no `regime_before`, no cell changes its regime, or as for `ChangeAttribution.explain`.
+    """
+    if method.regime_before is None:
+        raise AttributionError("A summary by transition needs the regimes before: give `regime_before`.")
+    require_inputs(stack, inputs, regime)
+    can_change = method.can_change(stack, inputs)
+    moved = np.flatnonzero(regime != method.regime_before)
+    if not moved.size:
+        raise AttributionError(f"None of the {len(regime)} cells changes its regime: there is no change to explain.")
+    pair = np.stack([method.regime_before[moved], regime[moved]], axis=1)
+    kinds, which = np.unique(pair, axis=0, return_inverse=True)
+    weight = np.eye(len(kinds))[which] * area[moved, None]
+    totals = weight.sum(axis=0)
+    sums = np.zeros((stack.n_networks, len(kinds), len(can_change)))
+    change = np.zeros(len(kinds))
+    of_moved = replace(method, before=method.before[moved], regime_before=method.regime_before[moved])
+    for block in of_moved.explain(stack, inputs[moved], regime[moved]):
+        share = weight[block.part]
+        sums += np.einsum("wsp,st->wtp", block.values, share)
+        change += (block.shares["target"] - block.shares["expectation"]).mean(axis=0) @ share
+    order = np.argsort(-totals, kind="stable")
+    means = (sums / totals[:, None])[:, order]
+    lower, upper = np.quantile(means, INTERVAL, axis=0)
+    names = np.array(stack.classes)[kinds[order]]
+    dims = ("transition", "feature")
+    of_target = {"units": "1", "target": "logit of the regime after less that of the regime before"}
+    return xr.Dataset(
+        {
+            "attribution": (dims, means.mean(axis=0), of_target | {"long_name": "Part of the change of the target"}),
+            "attribution_lower": (dims, lower, of_target | {"long_name": "5 % over networks"}),
+            "attribution_upper": (dims, upper, of_target | {"long_name": "95 % over networks"}),
+            "explained_change": ("transition", (change / totals)[order], of_target),
+            "n_cells": ("transition", np.bincount(which)[order], {"units": "1"}),
+            "area": ("transition", totals[order], {"units": "m2"}),
+            "can_change": (
+                "feature",
+                can_change.astype("int8"),
+                {"long_name": "1 where the states differ in any cell; 0 has zero attribution by construction"},
+            ),
+        },
+        coords={
+            "transition": [f"{old} to {new}" for old, new in names],
+            "feature": list(method.players(stack)),
+            "regime_before": ("transition", names[:, 0]),
+            "regime_after": ("transition", names[:, 1]),
+        },
+        attrs={"n_networks": stack.n_networks, "reference": "the earlier state of the same cell"},
+    )

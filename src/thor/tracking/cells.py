@@ -1,0 +1,211 @@
+"""What of a run goes through the networks: its valid cells, its windows with their baselines, and scaled inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.errors import DataError, NetworkError
+from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.split import on_same_grid
+
+NO_BASELINE = -1
+
+
+def run_key(run: xr.Dataset) -> str:
+    """Return `<source>/<experiment>/<variant>` of a run."""
+    return "/".join(str(run.attrs.get(facet, "?")) for facet in ("source_id", "experiment_id", "variant_label"))
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The valid cells of a run.
+
+    Attributes
+    ----------
+    like : xarray.DataArray
+        `valid` of the run, which gives the grid.
+    index : ndarray of int, shape (n_cells,)
+        Places in the flattened grid.
+    area : ndarray of shape (n_cells,), [m2]
+    basin : ndarray of int, shape (n_cells,)
+        Number of the basin in `basins`, -1 for none.
+    basins : tuple of str
+        Basins that hold a cell.
+    """
+
+    like: xr.DataArray
+    index: NDArray[np.int64]
+    area: NDArray[np.float64]
+    basin: NDArray[np.int64]
+    basins: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: xr.Dataset) -> "Cells":
+        """Return the valid cells of a run; raise DataError when there are none, or they have no area."""
+        key = run_key(run)
+        valid = run["valid"].values == 1
+        if not valid.any():
+            raise DataError(f"{key}: no cell is valid (valid is 1 nowhere), so there is nothing to track.")
+        if "areacello" not in run:
+            raise DataError(f"{key} has no 'areacello', so regimes have no area. Make its scenario_features again.")
+        area = on_same_grid(run["valid"], run, "areacello")[valid].astype(np.float64)
+        if not (np.isfinite(area) & (area >= 0)).all() or not area.any():
+            raise DataError(f"{key}: 'areacello' is missing or negative in valid cells, or 0 in all of them.")
+        codes = on_same_grid(run["valid"], run, "basin")[valid]
+        flags = run["basin"].attrs
+        names = dict(zip(np.atleast_1d(flags["flag_values"]), str(flags["flag_meanings"]).split(), strict=True))
+        present = [code for code in names if (codes == code).any()]
+        number = np.full(codes.shape, -1)
+        for k, code in enumerate(present):
+            number[codes == code] = k
+        return cls(run["valid"], np.flatnonzero(valid), area, number, tuple(names[code] for code in present))
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Cells":
+        """Return the cells at a mask."""
+        return replace(self, index=self.index[chosen], area=self.area[chosen], basin=self.basin[chosen])
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a run and what they are compared with.
+
+    Attributes
+    ----------
+    state : tuple of int
+        For each window the number of its baseline among the run's windows and `baselines`, put together; or -1.
+    separation : tuple of int
+        How many windows it is away from its baseline: since the branch for a parallel segment, 1 at least; or -1.
+    baselines : tuple of int
+        The parent's windows that are needed, by number in its file.
+    """
+
+    state: tuple[int, ...]
+    separation: tuple[int, ...]
+    baselines: tuple[int, ...]
+
+    @property
+    def compared(self) -> list[int]:
+        """Windows that have a baseline."""
+        return [window for window, state in enumerate(self.state) if state != NO_BASELINE]
+
+    @classmethod
+    def of(cls, run: xr.Dataset, parent: xr.Dataset | None) -> "Windows":
+        """Return the windows of a run; without a parent none is compared.
+
+        The first window in the file is taken for that of the branch.
+
+        Raises
+        ------
+        DataError
+            When the parent is another run, or its file does not hold a baseline window.
+        """
+        n_windows, labels = run.sizes["window"], [str(label) for label in run["baseline_window"].values]
+        if parent is None or not any(labels):
+            return cls((NO_BASELINE,) * n_windows, (NO_BASELINE,) * n_windows, ())
+        if run_key(parent) != run.attrs.get("parent"):
+            raise DataError(
+                f"{run_key(run)} branches off {run.attrs.get('parent')}; expected its file, got {run_key(parent)}."
+            )
+        held = [str(label) for label in parent["window"].values]
+        if missing := sorted({label for label in labels if label} - set(held)):
+            raise DataError(
+                f"{run_key(run)} is compared with the window {', '.join(missing)} of {run_key(parent)}, whose file "
+                f"holds {', '.join(held)}. Make the features of both with the same data_engineering.windows."
+            )
+        needed = sorted({held.index(label) for label in labels if label})
+        starts, parent_starts = run["window_start"].values, parent["window_start"].values
+        parallel = run.attrs.get("baseline") == "parallel segment"
+        state, separation = [], []
+        for start, label in zip(starts, labels, strict=True):
+            if not label:
+                state.append(NO_BASELINE)
+                separation.append(NO_BASELINE)
+                continue
+            state.append(n_windows + needed.index(held.index(label)))
+            since = starts.min() if parallel else parent_starts[held.index(label)]
+            separation.append(max(1, windows_apart(since, start, run)))
+        return cls(tuple(state), tuple(separation), tuple(needed))
+
+
+def windows_apart(first: int, second: int, run: xr.Dataset) -> int:
+    """Return how many windows of a run lie between two first years."""
+    length = float(np.median(run["window_end"].values - run["window_start"].values)) + 1
+    return round(abs(float(second) - float(first)) / length)
+
+
+@dataclass(frozen=True, eq=False)
+class ControlPairs:
+    """Pairs of windows that differ by natural variability alone.
+
+    Attributes
+    ----------
+    states : ndarray of int, shape (n_pairs, 2)
+        Windows of each pair, numbered through the control run and then its variants.
+    separation : ndarray of int, shape (n_pairs,)
+        How many windows they are apart; 0 for two variants at one window.
+    overlap : ndarray of bool, shape (n_windows, n_windows)
+        Which windows have months in common, each with itself among them: they are no pairs.
+    """
+
+    states: NDArray[np.int64]
+    separation: NDArray[np.int64]
+    overlap: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, control: xr.Dataset, variants: Sequence[xr.Dataset] = ()) -> "ControlPairs":
+        """Return all pairs of control windows without common months, and of variants at one window.
+
+        Raises
+        ------
+        DataError
+            When there is none.
+        """
+        runs = (control, *variants)
+        number_of_run = np.repeat(np.arange(len(runs)), [run.sizes["window"] for run in runs])
+        starts, ends = (np.concatenate([run[name].values for run in runs]) for name in ("window_start", "window_end"))
+        overlap = number_of_run[:, None] == number_of_run
+        overlap &= (starts[:, None] <= ends) & (starts <= ends[:, None])
+        pairs, separation = [], []
+        for i, j in combinations(range(len(starts)), 2):
+            of_control = number_of_run[i] == number_of_run[j] == 0
+            of_variants = number_of_run[i] > 0 and number_of_run[i] != number_of_run[j]
+            if of_control and not overlap[i, j]:
+                pairs.append((i, j))
+                separation.append(max(1, windows_apart(starts[i], starts[j], control)))
+            elif of_variants and (starts[i], ends[i]) == (starts[j], ends[j]):
+                pairs.append((i, j))
+                separation.append(0)
+        if not pairs:
+            raise DataError(
+                f"{run_key(control)} has no two windows without common months, so natural variability cannot be told "
+                "from it. Use a longer control run or shorter windows (data_engineering.windows.length_years)."
+            )
+        return cls(np.array(pairs, dtype=np.int64), np.array(separation, dtype=np.int64), overlap)
+
+
+def window_inputs(
+    run: xr.Dataset, window: int, cells: Cells, scaler: FeatureScaler
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return scaled inputs of one window of a run at the cells of another, and where it has any; 0 elsewhere.
+
+    Raises
+    ------
+    GridError
+        When the grids differ.
+    NetworkError
+        When a feature of the scaler is missing, in another unit or not finite, or no cell is valid.
+    """
+    here = run.isel(window=window)
+    on_same_grid(cells.like, here, "valid")
+    try:
+        table, index = cell_inputs(here, names=scaler.features)
+    except NetworkError as error:
+        raise NetworkError(f"{run_key(run)}, window {here['window'].values}: {error}") from error
+    scaled = scaler.transform(table)
+    place = np.minimum(np.searchsorted(index, cells.index), len(index) - 1)
+    known = index[place] == cells.index
+    return np.where(known[:, None], scaled[place], np.float32(0)), known

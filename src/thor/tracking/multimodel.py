@@ -1,0 +1,234 @@
+"""What many climate models say together about one window, on a common regular grid."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from thor.errors import DataError
+from thor.networks.split import on_same_grid, valid_cells
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.grid import cell_area, regular_grid
+from thor.ocean.sphere import unit_vectors
+from thor.ranges import require_at_least
+from thor.tracking.areas import require_regimes
+from thor.tracking.cells import run_key
+from thor.variables import variable
+
+Array = NDArray[np.floating]
+
+ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
+"""Least shares of the models that show a change beyond natural variability, and that agree on the regime."""
+
+ROBUSTNESS = ("no_change_or_no_robust_signal", "robust_signal", "conflicting_signals")
+"""Meanings of `robustness`, by number."""
+
+_FIELDS = ("regime_probability", "change_probability", "forced_change")
+
+_NEW = {
+    "change_probability": "Probability that the regime differs from that of the baseline window, mean over models",
+    "n_models": "Models with data",
+    "n_models_judged": "Models whose change was judged",
+    "forced_share": "Share of the judged models that show a forced change",
+    "agreement_share": "Share of the models that have the regime of most models",
+    "robustness": "Whether most models show a change and agree on the regime, -1 with too few models",
+    "native_share": "Share of the area on the model's own grid, by regime probability",
+    "common_share": "Share of the area on the common grid, by regime probability",
+}
+
+
+def multimodel_summary(
+    runs: Iterable[xr.Dataset], *, window: str | int = -1, spacing: float = 2.0, min_models: int = 2
+) -> xr.Dataset:
+    """Return mean probabilities over climate models in one window, and where the models agree.
+
+    Every model counts once: its variants are averaged first. Probabilities come to the common grid, never labels, and
+    all that is counted is counted there.
+
+    Parameters
+    ----------
+    runs : iterable of xarray.Dataset
+        Regimes of runs of one experiment, as from `thor.tracking.track.track_run`; one is held at a time. Runs that
+        lack the window are left out.
+    window : str or int
+        Label of a window, or its place in each run: -1 is the last, whatever its years.
+    spacing : float
+        Of the common grid [degrees]; has to divide 180.
+    min_models : int
+        With fewer models in a cell, nothing is said about how robust a change is.
+
+    Returns
+    -------
+    xarray.Dataset, dims (predictor, regime, lat, lon)
+        Means over models: `regime_probability`, `change_probability`. `n_models`, `n_models_judged`: with data, and
+        with a change that was judged. `forced_share`: share of the judged models that show a forced change, in half of
+        their variants at least. `regime`: the most probable regime of most models; `agreement_share`: share of the
+        models in which it is. `robustness`: flags by the numbers of `ROBUSTNESS`. By model, `native_share` and
+        `common_share` of the area that each regime has on the model's own grid and on the common one: how much
+        regridding alters.
+
+    Raises
+    ------
+    DataError
+        When no run has the window, or experiments, regimes or predictors differ.
+    GridError
+        When the spacing does not divide 180 degrees.
+    ConfigError
+        When `min_models` is below one.
+
+    Notes
+    -----
+    Robustness as in the sixth assessment report of the IPCC (Gutiérrez et al. 2021, doi:10.1017/9781009157896.021,
+    Cross-Chapter Box Atlas.1): robust where at least 66 % of the models show a change beyond natural variability and
+    at least 80 % agree on it, conflicting where they show it but do not agree, else no change or no robust signal.
+    They agree on the regime after the change here, instead of on its sign.
+    """
+    require_at_least("min_models", min_models, 1)
+    grid = common_grid(spacing)
+    first: xr.Dataset | None = None
+    common: dict[str, list[xr.Dataset]] = {}
+    native: dict[str, list[Array]] = {}
+    for run in runs:
+        if (here := _at_window(run, window)) is None:
+            continue
+        first = here if first is None else first
+        _require_alike(first, here)
+        model = str(here.attrs["source_id"])
+        common.setdefault(model, []).append(to_common_grid(here, grid))
+        native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
+    if first is None:
+        raise DataError(f"No run has the window {window!r}: choose one of those in scenario_regimes.")
+    each = {model: xr.concat(variants, "variant").mean("variant") for model, variants in common.items()}
+    out = _summary(xr.concat([*each.values()], "source_id"), min_models).assign_coords(source_id=[*each])
+    shares = {
+        "native_share": [np.mean(native[model], axis=0) for model in each],
+        "common_share": [regime_shares(own["regime_probability"], grid) for own in each.values()],
+    }
+    out = out.assign({name: (("source_id", "predictor", "regime"), np.stack(own)) for name, own in shares.items()})
+    return _described(out, first).assign(areacello=grid["areacello"])
+
+
+def common_grid(spacing: float) -> xr.Dataset:
+    """Return a global regular grid with `areacello` [m2]; GridError unless the spacing [degrees] divides 180."""
+    grid = regular_grid(spacing)
+    grid["areacello"] = ("lat", "lon"), cell_area(grid), variable("areacello").attrs
+    return grid
+
+
+def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
+    """Return the probabilities and forced changes of one window of a run on another grid, from the nearest cell.
+
+    Parameters
+    ----------
+    run : xarray.Dataset, grid dims (lat, lon) or (y, x)
+        `regime_probability`, `change_probability`, `forced_change`, `valid`, `areacello` [m2], without `window`.
+    grid : xarray.Dataset
+        1-D coordinates `lat` and `lon`.
+
+    Returns
+    -------
+    xarray.Dataset, dims (..., lat, lon)
+        NaN where the nearest cell has no value, is farther than a diagonal of the run's grid, or was not judged.
+
+    Notes
+    -----
+    The nearest cell is sought among all with a position, those on land included, so that coasts stay where they are.
+    Where land has no position the distance tells.
+    """
+    lat, lon, valid = valid_cells(run)
+    centres = unit_vectors(lat, lon)
+    known = np.isfinite(centres).all(axis=0)
+    points = unit_vectors(*np.meshgrid(grid["lat"].values, grid["lon"].values, indexing="ij"))
+    away, nearest = cKDTree(centres[:, known].T).query(np.moveaxis(points, 0, -1))
+    area = on_same_grid(run["valid"], run, "areacello")
+    # Cells are no squares, and near a pole narrow: the typical one sets how far the nearest may be.
+    reach = np.sqrt(np.maximum(area, np.median(area[valid]))[known]) / EARTH_RADIUS
+    inside = away <= reach[nearest]
+    out = {}
+    for name in _FIELDS:
+        field = run[name].transpose(..., *run["valid"].dims)
+        values = field.values[..., known][..., nearest].astype(np.float64)
+        known_change = values >= 0 if name == "forced_change" else True
+        out[name] = (*field.dims[:-2], "lat", "lon"), np.where(inside & known_change, values, np.nan)
+    return xr.Dataset(out, coords={name: grid[name] for name in ("lat", "lon")})
+
+
+def regime_shares(probability: xr.DataArray, grid: xr.Dataset) -> Array:
+    """Return the share of each regime in the area with probabilities, shape (n_predictors, n_regimes).
+
+    Parameters
+    ----------
+    probability : xarray.DataArray, dims (predictor, regime) and those of the grid
+    grid : xarray.Dataset
+        `areacello` [m2].
+    """
+    dims = grid["areacello"].dims
+    values = probability.transpose("predictor", "regime", *dims).values
+    inside = np.isfinite(values).all(axis=(0, 1))
+    area = grid["areacello"].values[inside]
+    return (values[..., inside] @ area) / area.sum()
+
+
+def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
+    """Return means and counts over dim `source_id` of fields on the common grid."""
+    probability, forced = models["regime_probability"], models["forced_change"]
+    present = probability.notnull().all("regime")
+    n_models, n_judged = present.sum("source_id"), forced.notnull().sum("source_id")
+    own_regime = probability.fillna(-1).argmax("regime").where(present)
+    votes = xr.concat([(own_regime == k).sum("source_id") for k in range(probability.sizes["regime"])], "regime")
+    regime = votes.argmax("regime").where(n_models > 0, -1)
+    agreement = (votes.max("regime") / n_models).where(n_models > 0)
+    forced_share = ((forced >= 0.5).sum("source_id") / n_judged).where(n_judged > 0)
+    shown, agreed = forced_share >= ROBUST_CHANGE, agreement >= ROBUST_AGREEMENT
+    robustness = xr.where(shown, xr.where(agreed, 1, 2), 0).where(n_judged >= min_models, -1)
+    return xr.Dataset(
+        {
+            "regime_probability": probability.mean("source_id"),
+            "change_probability": models["change_probability"].mean("source_id"),
+            "n_models": n_models.astype(np.int16),
+            "n_models_judged": n_judged.astype(np.int16),
+            "forced_share": forced_share,
+            "regime": regime.astype(np.int8),
+            "agreement_share": agreement,
+            "robustness": robustness.astype(np.int8),
+        }
+    ).transpose("predictor", "regime", "lat", "lon")
+
+
+def _described(out: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
+    names = require_regimes(first)
+    for name, field in out.data_vars.items():
+        known = {"units": "1", "long_name": _NEW[str(name)]} if name in _NEW else variable(str(name)).attrs
+        field.attrs = dict(known)
+    for name, meanings in (("regime", names), ("robustness", ROBUSTNESS)):
+        flags = {"flag_values": np.arange(len(meanings), dtype=np.int8), "flag_meanings": " ".join(meanings)}
+        out[name].attrs |= flags
+    return out.assign_coords(predictor=first["predictor"].values).assign_attrs(
+        experiment_id=str(first.attrs["experiment_id"]),
+        window=str(first["window"].values),
+        regimes=" ".join(names),
+    )
+
+
+def _at_window(run: xr.Dataset, window: str | int) -> xr.Dataset | None:
+    """Return one window of a run, or None where it has no such window."""
+    labels = [str(label) for label in run["window"].values]
+    if isinstance(window, str):
+        return run.isel(window=labels.index(window)) if window in labels else None
+    return run.isel(window=window) if -len(labels) <= window < len(labels) else None
+
+
+def _require_alike(first: xr.Dataset, other: xr.Dataset) -> None:
+    """Raise DataError unless two runs are of one experiment, with the same regimes and predictors."""
+    for what, of_first, of_other in (
+        ("experiment", first.attrs["experiment_id"], other.attrs["experiment_id"]),
+        ("regimes", require_regimes(first), require_regimes(other)),
+        ("predictors", [*first["predictor"].values], [*other["predictor"].values]),
+    ):
+        if of_first != of_other:
+            raise DataError(
+                f"Models can be summarised for one {what} only: {run_key(first)} has {of_first}, {run_key(other)} "
+                f"{of_other}. Summarise them apart, or track them with the same networks."
+            )

@@ -1,0 +1,286 @@
+"""Figures of tracking show the numbers of its tables and fields, and say when there is nothing to show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.colors import to_hex
+
+from thor.figures.tracking import (
+    agreement_maps,
+    area_curves,
+    change_attribution_bars,
+    change_likelihood_map,
+    change_reliability,
+    regime_window_maps,
+    transition_matrices,
+)
+from thor.tracking.forced import LIKELIHOOD
+
+REGIMES = ("MD", "S-SV", "NL")
+WINDOWS = ("1850-1869", "1870-1889")
+SHAPE = (18, 36)
+LAT, LON = np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10)
+
+
+def make_run(curvilinear=False):
+    """Three bands of regimes; land in the first row; P(change) grows eastward, a forced change east of 180E."""
+    lat, lon = np.meshgrid(LAT, LON, indexing="ij")
+    regime = np.digitize(lat, [-30, 30])
+    regime[0] = -1
+    change = np.where(regime < 0, np.nan, lon / 360)
+    fields = {"regime": regime.astype("int8"), "change_probability": change, "forced_change": (lon > 180) * 1}
+    dims = ("y", "x") if curvilinear else ("lat", "lon")
+    coords = {"lat": (dims, lat), "lon": (dims, lon)} if curvilinear else {"lat": LAT, "lon": LON}
+    run = xr.Dataset(
+        {
+            name: (("window", "predictor", *dims), np.broadcast_to(values, (2, 2, *SHAPE)))
+            for name, values in fields.items()
+        }
+        | {
+            "applicable": (("window", *dims), np.broadcast_to((lat < 60) * 1, (2, *SHAPE))),
+            "valid": (dims, (regime >= 0) * 1),
+        },
+        coords=coords
+        | {
+            "window": [*WINDOWS],
+            "predictor": ["ensemble", "bayesian"],
+            "baseline_window": ("window", ["", "0021-0040"]),
+        },
+        attrs={
+            "source_id": "MADE",
+            "experiment_id": "abrupt-4xCO2",
+            "variant_label": "r1i1p1f1",
+            "parent": "MADE/piControl/r1i1p1f1",
+        },
+    )
+    run["regime"].attrs = {"flag_values": np.arange(3, dtype="int8"), "flag_meanings": " ".join(REGIMES)}
+    return run
+
+
+def meshes(figure):
+    return [c for ax in figure.axes for c in ax.collections if type(c).__name__ == "GeoQuadMesh"]
+
+
+def titles(figure):
+    return [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
+
+
+# -- maps --------------------------------------------------------------------------------------------------------------
+def test_every_window_has_its_map_in_the_published_colours():
+    run = make_run()
+    figure = regime_window_maps(run)
+    assert titles(figure) == ["(a) 1850\N{EN DASH}1869", "(b) 1870\N{EN DASH}1889"]
+    (mesh, _), regime = meshes(figure), run["regime"].values[0, 0]
+    colours = mesh.to_rgba(mesh.get_array())
+    for value, colour in enumerate(("#0173b2", "#029e73", "#56b4e9")):
+        assert {to_hex(c) for c in colours[regime == value]} == {colour}
+    assert np.ma.getmaskarray(mesh.get_array())[regime < 0].all()
+    assert [t.get_text() for t in figure.axes[-1].get_xticklabels()] == [*REGIMES]
+
+
+@pytest.mark.parametrize("curvilinear", [False, True])
+def test_change_is_drawn_in_the_classes_of_the_likelihood_scale(curvilinear):
+    figure = change_likelihood_map(make_run(curvilinear), predictors=["ensemble"], supported=["likely", "very_likely"])
+    assert titles(figure) == ["Likelihood of a change of regime, ensemble"]
+    drawn = meshes(figure)[0].get_array()
+    at_equator = drawn[drawn.shape[0] // 2]
+    assert at_equator.min() == 1 and at_equator.max() == 5
+    np.testing.assert_array_equal(np.sort(at_equator), at_equator)
+    words = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
+    assert len(words) == len(LIKELIHOOD)
+    assert words[4] == "66-90 %\nlikely" and words[5] == "90-99 %\nvery\nlikely" and words[6] == "> 99 %"
+    assert "1870\N{EN DASH}1889 against 0021\N{EN DASH}0040 of piControl" in figure.get_suptitle()
+
+
+def test_forced_changes_are_outlined_and_unknown_inputs_hatched():
+    ax = change_likelihood_map(make_run(), predictors=["bayesian"]).axes[0]
+    (outline,) = [c for c in ax.collections if type(c).__name__ == "LineCollection"]
+    # the edge at 180E and that at the seam, along all 18 rows
+    assert len(outline.get_segments()) == 2 * SHAPE[0]
+    (hatch,) = [c for c in ax.collections if type(c).__name__ == "PathCollection"]
+    assert len(hatch.get_offsets()) > 20
+    assert hatch.get_offsets()[:, 1].min() > 55
+
+
+def test_no_outline_runs_across_the_map_where_it_is_cut():
+    run = make_run()
+    northern = run.assign(forced_change=(run["forced_change"] * 0 + (run["lat"] > 0)).transpose(*run["regime"].dims))
+    ax = change_likelihood_map(northern, predictors=["ensemble"]).axes[0]
+    (outline,) = [c for c in ax.collections if type(c).__name__ == "LineCollection"]
+    # one of the 36 cells along the equator lies on both sides of the cut
+    assert len(outline.get_segments()) == 35
+    assert max(np.ptp(segment[:, 0]) for segment in outline.get_segments()) < 0.05 * np.ptp(ax.get_xlim())
+
+
+def test_a_window_without_baseline_is_said():
+    assert "compared with none" in change_likelihood_map(make_run(), window=0).texts[0].get_text()
+
+
+def test_what_models_agree_on():
+    shape = (1, *SHAPE)
+    lat = np.broadcast_to(LAT[:, None], SHAPE)
+    summary = xr.Dataset(
+        {
+            "regime": (("predictor", "lat", "lon"), np.digitize(lat, [-30, 30])[None]),
+            "agreement_share": (("predictor", "lat", "lon"), np.full(shape, 2 / 3)),
+            "change_probability": (("predictor", "lat", "lon"), np.full(shape, 0.12)),
+            "forced_share": (("predictor", "lat", "lon"), np.full(shape, 1.0)),
+            "robustness": (("predictor", "lat", "lon"), np.where(lat > 0, 1, 2)[None]),
+        },
+        coords={"lat": LAT, "lon": LON, "predictor": ["ensemble"], "source_id": ["A", "B", "C"]},
+        attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES)},
+    )
+    figure = agreement_maps(summary)
+    assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
+    regime, agreement, change, forced = meshes(figure)
+    np.testing.assert_array_equal(regime.get_array(), summary["regime"].values[0])
+    np.testing.assert_allclose(agreement.get_array(), 200 / 3)
+    np.testing.assert_allclose(forced.get_array(), 100)
+    assert forced.get_clim() == (0, 100)
+    assert change.get_clim() == (0, 20)
+    (hatch,) = [c for c in figure.axes[3].collections if type(c).__name__ == "PathCollection"]
+    assert hatch.get_offsets()[:, 1].max() < 5
+
+
+# -- curves ------------------------------------------------------------------------------------------------------------
+def make_areas():
+    rows = []
+    for experiment, starts in (("piControl", (1, 21)), ("historical", (1850, 1870))):
+        for k, start in enumerate(starts):
+            for number, regime in enumerate(REGIMES):
+                for variant in ("r1i1p1f1", "r2i1p1f1") if experiment == "historical" else ("r1i1p1f1",):
+                    area = 1e13 * (number + 1 + k) + 1e12 * (variant == "r2i1p1f1")
+                    change = np.nan if experiment == "piControl" else 1e12 * k
+                    rows.append(
+                        {
+                            "source_id": "MADE",
+                            "experiment_id": experiment,
+                            "variant_label": variant,
+                            "window_start": start,
+                            "window_end": start + 19,
+                            "predictor": "ensemble",
+                            "basin": "global",
+                            "regime": regime,
+                            "expected_area_m2": area,
+                            "lower": area - 2e12,
+                            "upper": area + 3e12,
+                            "change_m2": change,
+                            "change_lower": change - 1e11,
+                            "change_upper": change + 1e11,
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def test_areas_are_means_over_variants_in_millions_of_square_kilometres():
+    figure = area_curves(make_areas())
+    assert titles(figure) == ["(a) MD", "(b) S-SV", "(c) NL"]
+    ax = figure.axes[1]
+    curve = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(curve.get_xdata(), [1860, 1880])
+    np.testing.assert_allclose(curve.get_ydata(), [20.5, 30.5])
+    band = ax.collections[0].get_paths()[0].get_extents()
+    assert (band.y0, band.y1) == pytest.approx((18.5, 33.5))
+    level = next(line for line in ax.lines if line.get_marker() == "None")
+    assert level.get_ydata()[0] == pytest.approx(25)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["piControl", "historical", "MADE"]
+
+
+def test_changes_of_area_start_where_there_is_a_baseline():
+    ax = area_curves(make_areas(), change=True).axes[0]
+    curve = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(curve.get_ydata(), [0, 1])
+    assert ax.get_ylabel() == "change of the area ($10^6$ km$^2$)"
+
+
+def make_transitions():
+    rows = [
+        {
+            "source_id": "MADE",
+            "experiment_id": "ssp585",
+            "variant_label": "r1i1p1f1",
+            "window": window,
+            "window_start": int(window[:4]),
+            "baseline_window": "0021-0040",
+            "predictor": "ensemble",
+            "regime_before": before,
+            "regime": after,
+            "area_m2": 1e12 * (30 if before == after else (i + 2 * j) * (k + 0.5)),
+            "lower": 0.0,
+            "upper": 9e13,
+        }
+        for k, window in enumerate(WINDOWS)
+        for i, before in enumerate(REGIMES)
+        for j, after in enumerate(REGIMES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_transitions_of_the_last_window_and_only_what_moves_is_coloured():
+    figure = transition_matrices(make_transitions())
+    (ax,) = [ax for ax in figure.axes if ax.images]
+    drawn = ax.images[0].get_array()
+    assert np.ma.getmaskarray(np.ma.masked_invalid(drawn)).diagonal().all()
+    assert drawn[0, 2] == pytest.approx(6.0) and drawn[2, 0] == pytest.approx(3.0)
+    assert ax.images[0].get_clim() == pytest.approx((0, 7.5))
+    written = {text.get_text() for text in ax.texts}
+    assert {"30", "6.0", "0.00\N{EN DASH}90"} <= written
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [*REGIMES]
+    assert ax.get_xlabel() == "regime 1870\N{EN DASH}1889, before: 0021\N{EN DASH}0040"
+
+
+def scores_of(frequency):
+    rows = [
+        {"from": k / 10, "to": (k + 1) / 10, "mean_probability": k / 10 + 0.05, "observed_frequency": value}
+        | {"area": area, "n_cells": 9, "low": max(value - 0.1, 0), "high": value + 0.1, "level": 0.9}
+        for k, (value, area) in enumerate(zip(frequency, (9e13, 9e12, 1e9), strict=False))
+    ]
+    return {"change": {"reliability": rows, "brier_skill": 0.52, "expected_calibration_error": 0.03}}
+
+
+def test_reliability_of_change_with_its_areas():
+    of_predictors = {"ensemble": scores_of([0.04, 0.2, 0.9]), "bayesian": scores_of([0.05, 0.1, 0.2])}
+    figure = change_reliability({"abrupt-4xCO2": {"all": of_predictors}, "piControl": {"all": {"ensemble": {}}}})
+    above, below = figure.axes
+    labelled = {line.get_label(): line for line in above.lines}
+    np.testing.assert_allclose(labelled["ensemble, ECE 0.030,\nBrier skill 0.52"].get_ydata(), [0.04, 0.2])
+    (few, _) = [line for line in above.lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_allclose(few.get_ydata(), [0.9])
+    heights = [bar.get_height() for bar in below.patches[:3]]
+    np.testing.assert_allclose(heights, 100 * np.array([9e13, 9e12, 1e9]) / 9.9001e13)
+
+
+def test_bars_say_which_feature_moved_the_networks():
+    mean = np.array([[0.8, -0.3, 0.0], [0.1, 0.2, 0.0]])
+    attribution = xr.Dataset(
+        {
+            "mean": (("transition", "feature"), mean),
+            "lower": (("transition", "feature"), mean - 0.1),
+            "upper": (("transition", "feature"), mean + 0.2),
+            "area": ("transition", [9.3e12, 4e11]),
+        },
+        coords={"transition": ["TR to NL", "SO to TR"], "feature": ["wind_stress_curl", "zos", "deptho"]},
+    )
+    figure = change_attribution_bars(attribution)
+    assert titles(figure)[0] == r"(a) TR to NL, 9.3 $\times$ 10$^6$ km$^2$"
+    ax = figure.axes[0]
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], mean[0])
+    (intervals,) = ax.collections
+    np.testing.assert_allclose([segment[:, 0] for segment in intervals.get_segments()][1], [-0.4, -0.1])
+    labels = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert labels == ["Wind stress curl", "Sea surface height", "Depth"]
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (lambda: area_curves(make_areas(), basin="arctic_ocean"), "No areas of ensemble in arctic ocean"),
+        (lambda: transition_matrices(make_transitions().iloc[:0]), "No run is compared"),
+        (lambda: change_reliability({}), "No run whose true change"),
+        (lambda: change_attribution_bars(xr.Dataset(coords={"transition": [], "feature": ["zos"]})), "No cell"),
+    ],
+)
+def test_where_there_is_nothing_the_figure_says_so(figure, text):
+    assert text in figure().texts[0].get_text()

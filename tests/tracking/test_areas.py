@@ -1,0 +1,180 @@
+"""Areas: expected ones keep what argmax loses, the correction is exact for a known confusion, tables say it all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.tracking.conftest import CLASSES, make_run, make_stack
+from thor.errors import DataError
+from thor.networks.scores import scores
+from thor.tracking.areas import corrected_area, label_shares, regime_areas, regime_transitions
+from thor.tracking.settings import TrackingSettings
+from thor.tracking.track import track_run
+
+
+def track(made, run, parent=None, stacks=None):
+    return track_run(
+        run,
+        parent,
+        None,
+        stacks or made.stacks,
+        scaler=made.scaler,
+        applicability=made.applicability,
+        temperatures=made.temperatures,
+        settings=TrackingSettings(),
+    )
+
+
+@pytest.fixture(scope="module")
+def scenario(made):
+    return track(made, made.scenario, made.control)
+
+
+@pytest.fixture(scope="module")
+def areas(scenario):
+    return regime_areas([scenario])
+
+
+def skill_of(confusion, classes=CLASSES):
+    return {"calibrate": {"classes": [*classes], "area_weighted": {"confusion_matrix": confusion}}}
+
+
+def test_expected_areas_keep_a_regime_that_argmax_loses(made):
+    """Where the middle regime is rarer by e^-2.4 it is never the most probable one, but it is there."""
+    stack = make_stack(spread=0.0)
+    rare = replace(stack, biases=(stack.biases[0] - np.array([0, 2.4, 0], np.float32),))
+    run = track(made, make_run("piControl", n_windows=1, shape=(90, 180)), stacks={"ensemble": rare})
+    probability = run["regime_probability"].values[0, 0].reshape(3, -1).T
+    valid = run["valid"].values.ravel() == 1
+    cumulative = probability[valid].cumsum(axis=1)
+    truth = (np.random.default_rng(0).random(valid.sum())[:, None] > cumulative).sum(axis=1)
+    true_area = np.bincount(truth, run["areacello"].values.ravel()[valid], minlength=3)
+    table = regime_areas([run]).query("basin == 'global'").set_index("regime")
+    assert true_area[1] > 0.05 * true_area.sum()
+    np.testing.assert_allclose(table.loc[[*CLASSES], "expected_area_m2"], true_area, rtol=0.03)
+    assert table.loc["middle", "argmax_area_m2"] == 0
+
+
+def test_the_correction_is_exact_where_the_confusion_is_known():
+    rng = np.random.default_rng(1)
+    labels, area = rng.choice(3, 4000, p=[0.6, 0.3, 0.1]), rng.uniform(1, 2, 4000)
+    # the third regime is taken for the first half of the time
+    predicted = np.where((labels == 2) & (rng.random(4000) < 0.5), 0, labels)
+    shares = label_shares({"calibrate": scores(np.eye(3)[predicted], labels, classes=CLASSES, area=area)}, CLASSES)
+    true, argmax = (np.bincount(of, area, minlength=3) for of in (labels, predicted))
+    assert argmax[2] < 0.6 * true[2]
+    np.testing.assert_allclose(corrected_area(argmax, shares), true, rtol=1e-12)
+
+
+def test_the_correction_by_hand():
+    """Of what is called the first regime 9/10 are; of the second 7/10."""
+    shares = label_shares(skill_of([[0.45, 0.15], [0.05, 0.35]], ["a", "b"]), ["a", "b"])
+    np.testing.assert_allclose(shares, [[0.9, 0.3], [0.1, 0.7]])
+    np.testing.assert_allclose(corrected_area(np.array([[10.0, 20.0], [0.0, 10.0]]), shares), [[15, 15], [3, 7]])
+
+
+def test_names_not_places_say_which_regime_is_which():
+    swapped = label_shares(skill_of([[0.35, 0.05], [0.15, 0.45]], ["b", "a"]), ["a", "b"])
+    np.testing.assert_allclose(swapped, [[0.9, 0.3], [0.1, 0.7]])
+
+
+def test_areas_of_a_regime_that_was_never_predicted_cannot_be_corrected():
+    shares = label_shares(skill_of([[0.6, 0.0], [0.4, 0.0]], ["a", "b"]), ["a", "b"])
+    corrected = corrected_area(np.array([[10.0, 0.0], [10.0, 1.0]]), shares)
+    np.testing.assert_allclose(corrected[0], [6, 4])
+    assert np.isnan(corrected[1]).all()
+
+
+def test_one_row_for_each_window_predictor_basin_and_regime(areas, made, scenario):
+    assert len(areas) == 7 * 2 * 3 * 3
+    assert not areas.duplicated(["window", "predictor", "basin", "regime"]).any()
+    row = areas[
+        (areas["window"] == "1870-1889")
+        & (areas["predictor"] == "bayesian")
+        & (areas["basin"] == "global")
+        & (areas["regime"] == "south")
+    ].iloc[0]
+    assert row["source_id"] == "MADE" and row["experiment_id"] == "abrupt-4xCO2" and row["variant_label"] == "r1i1p1f1"
+    assert (row["window_start"], row["window_end"], row["n_months"]) == (1870, 1889, 240)
+    assert row["baseline_window"] == made.control["window"].values[1]
+    assert row["lower"] < row["expected_area_m2"] < row["upper"]
+    probability = scenario["regime_probability"].values[1, 1, 2]
+    by_hand = np.nansum(probability * scenario["areacello"].values)
+    assert row["expected_area_m2"] == pytest.approx(by_hand, rel=1e-5)
+    before = row["expected_area_m2"] - row["change_m2"]
+    assert row["change_percent"] == pytest.approx(100 * row["change_m2"] / before)
+
+
+def test_basins_add_up_and_regimes_fill_the_ocean(areas, scenario):
+    kinds = ["expected_area_m2", "argmax_area_m2"]
+    total = scenario["areacello"].values[scenario["valid"].values == 1].sum()
+    per_regime = areas.groupby(["window", "predictor", "regime", areas["basin"] == "global"])[kinds].sum().unstack()
+    for kind in kinds:
+        np.testing.assert_allclose(per_regime[kind][False], per_regime[kind][True], rtol=1e-5)
+    filled = areas[areas["basin"] == "global"].groupby(["window", "predictor"])[kinds].sum()
+    np.testing.assert_allclose(filled, total, rtol=1e-5)
+
+
+def test_the_southern_regime_goes_with_its_stress_curl(areas, made):
+    """Positive curl is what tells the southern regime; paired inside each network, the sign of its change is sure."""
+    curl = made.scenario["wind_stress_curl"].sel(lat=slice(-60, -30)).mean(["lat", "lon"])
+    sign = np.sign(float(curl[-1] - curl[0]))
+    south = areas.query("regime == 'south' and basin == 'global' and predictor == 'ensemble'")
+    assert (sign * south[["change_lower", "change_upper"]].to_numpy()[1:] > 0).all()
+    assert sign * south["change_m2"].iloc[-1] > 2 * sign * south["change_m2"].iloc[0] > 0
+
+
+def test_only_predictors_with_a_correction_are_corrected(scenario):
+    shares = np.eye(3)
+    table = regime_areas([scenario], {"bayesian": shares})
+    of_bayesian = table["predictor"] == "bayesian"
+    np.testing.assert_allclose(table[of_bayesian]["corrected_area_m2"], table[of_bayesian]["argmax_area_m2"])
+    assert table[~of_bayesian]["corrected_area_m2"].isna().all()
+
+
+def test_runs_without_a_baseline_have_areas_but_no_change_and_no_transitions(made):
+    control = track(made, made.control)
+    table = regime_areas([control])
+    assert table["expected_area_m2"].notna().all()
+    assert table[["change_m2", "change_lower", "change_upper", "change_percent"]].isna().all(axis=None)
+    assert regime_transitions([control]).empty
+
+
+def test_transitions_add_up_to_the_areas_before_and_after(areas, scenario):
+    moved = regime_transitions([scenario])
+    assert len(moved) == 7 * 2 * 3 * 3
+    assert (moved["lower"] <= moved["area_m2"] + 1).all() and (moved["area_m2"] <= moved["upper"] + 1).all()
+    here = areas[areas["basin"] == "global"].set_index(["window", "predictor", "regime"])
+    after = moved.groupby(["window", "predictor", "regime"])["area_m2"].sum()
+    np.testing.assert_allclose(after, here["expected_area_m2"].reindex(after.index), rtol=1e-4)
+    before = moved.groupby(["window", "predictor", "regime_before"])["area_m2"].sum()
+    was = (here["expected_area_m2"] - here["change_m2"]).reindex(before.index)
+    np.testing.assert_allclose(before, was, rtol=1e-4)
+
+
+def test_files_give_the_same_tables(scenario, areas, tmp_path):
+    import xarray as xr
+
+    scenario.to_netcdf(tmp_path / "run.nc")
+    with xr.open_dataset(tmp_path / "run.nc") as stored:
+        pd.testing.assert_frame_equal(regime_areas([stored]), areas, check_dtype=False)
+
+
+def test_without_runs_there_are_columns_all_the_same(areas):
+    assert [*regime_areas([]).columns] == [*areas.columns]
+    assert "area_m2" in regime_transitions([])
+
+
+def test_errors_say_what_does_not_fit(scenario):
+    with pytest.raises(DataError, match=r"no region 'calibrat'.*'calibrate'"):
+        label_shares(skill_of(np.eye(3)), CLASSES, region="calibrat")
+    with pytest.raises(DataError, match="of the regimes a, b; expected north, middle, south"):
+        label_shares(skill_of(np.eye(2), ["a", "b"]), CLASSES)
+    with pytest.raises(DataError, match=r"'ensemble' has shape \(2, 2\), but MADE/abrupt-4xCO2/r1i1p1f1 has 3"):
+        regime_areas([scenario], {"ensemble": np.eye(2)})
+    with pytest.raises(DataError, match="needs 'argmax_area'"):
+        regime_areas([scenario.drop_vars("argmax_area")])
+    with pytest.raises(DataError, match="names 0 regimes"):
+        regime_transitions([scenario.assign_attrs(regimes="")])

@@ -1,0 +1,266 @@
+"""Forced changes on made maps whose truth is known: few false ones, most true ones, and none in a control run."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from thor.errors import ConfigError, DataError
+from thor.tracking.cells import ControlPairs
+from thor.tracking.forced import (
+    LIKELIHOOD,
+    NaturalVariability,
+    Null,
+    control_shares,
+    discoveries,
+    emergence,
+    forced_changes,
+    likelihood_class,
+    likelihood_word,
+    published_mask,
+    supported_words,
+)
+from thor.tracking.settings import TrackingSettings
+
+SETTINGS = TrackingSettings(min_pairs=3)
+N_CELLS = 3000
+
+
+def made_control(n_windows=7, *, seed=0, n_cells=N_CELLS):
+    """A control run in which cells change by chance, and the more the less certain they are; areas differ tenfold."""
+    rng = np.random.default_rng(seed)
+    certainty = np.tile(rng.uniform(0.4, 1.0, n_cells), (n_windows, 1)).astype("float32")
+    pairs = np.array(list(combinations(range(n_windows), 2)))
+    return NaturalVariability(
+        change=natural_change(certainty[0], rng, len(pairs)),
+        certainty=certainty,
+        pairs=ControlPairs(pairs, pairs[:, 1] - pairs[:, 0], np.eye(n_windows, dtype=bool)),
+        area=rng.uniform(1e9, 1e10, n_cells),
+    )
+
+
+def natural_change(certainty, rng, n=1):
+    """Change by chance: with mean 0.02 where certain, 0.2 where not."""
+    mean = 0.02 + 0.3 * (1 - certainty)
+    return rng.beta(1.0, 1 / mean - 1, size=(n, certainty.size)).astype("float32")
+
+
+def test_false_discoveries_are_as_rare_as_promised_and_true_ones_found():
+    control = made_control()
+    null = control.null(2, SETTINGS)
+    rng = np.random.default_rng(1)
+    false_shares, found_shares = [], []
+    for _ in range(40):
+        truth = rng.random(N_CELLS) < 0.2
+        change = natural_change(control.certainty[0], rng)[0]
+        change[truth] = rng.uniform(0.4, 1.0, truth.sum())
+        p_value = null.p_value(change, control.certainty[0], control.area)
+        forced = forced_changes(p_value, control.area, SETTINGS) == 1
+        false_shares.append(control.area[forced & ~truth].sum() / control.area[forced].sum())
+        found_shares.append(control.area[forced & truth].sum() / control.area[truth].sum())
+    # Benjamini and Hochberg promise the rate times the share of cells that did not change
+    assert np.mean(false_shares) < 0.1
+    assert np.mean(false_shares) == pytest.approx(0.1 * 0.8, abs=0.03)
+    assert np.mean(found_shares) > 0.8
+
+
+def test_certainty_sets_the_bar():
+    """The same probability of change says more where the networks are sure of the baseline than where they are not."""
+    control = made_control()
+    null = control.null(1, SETTINGS)
+    change, area = np.full(2, 0.3), np.full(2, 5e9)
+    unsure, sure = null.p_value(change, np.array([0.45, 0.98]), area)
+    assert sure < 0.01 < 0.1 < unsure
+
+
+def test_without_forcing_p_values_are_uniform_and_never_zero():
+    control = made_control()
+    null = control.null(1, SETTINGS)
+    change = natural_change(control.certainty[0], np.random.default_rng(9))[0]
+    p_value = null.p_value(change, control.certainty[0], control.area)
+    for level in (0.05, 0.3, 0.7):
+        assert (p_value <= level).mean() == pytest.approx(level, abs=0.02)
+    sure = null.p_value(np.ones(5), np.full(5, 0.9), np.full(5, 5e9))
+    assert (sure > 0).all()
+    assert (sure < 1e-3).all()
+
+
+def test_p_value_by_hand():
+    null = Null.fit(np.array([0.3, 0.1, 0.2]), np.ones(3), np.array([2.0, 1.0, 3.0]), n_strata=1)
+    p_value = null.p_value(np.array([0.05, 0.2, 0.25, 0.4]), np.ones(4), np.ones(4))
+    np.testing.assert_allclose(p_value, [7 / 7, 6 / 7, 3 / 7, 1 / 7])
+
+
+def test_discoveries_by_hand():
+    p_value = np.array([0.5, 0.01, 0.03, 0.02])
+    # 0.01, 0.02 and 0.03 lie below 1/4, 2/4 and 3/4 of 0.05
+    np.testing.assert_array_equal(discoveries(p_value, np.ones(4), rate=0.05), [False, True, True, True])
+    # a large cell that did not change makes the map larger
+    assert not discoveries(p_value, np.array([100.0, 1, 1, 1]), rate=0.05).any()
+    # what would be believed alone is not where only the largest p decides
+    np.testing.assert_array_equal(discoveries(np.array([0.04, 0.05]), np.ones(2), rate=0.05), [True, True])
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), factor=st.integers(2, 5))
+def test_a_cell_cut_into_pieces_counts_as_before(seed, factor):
+    rng = np.random.default_rng(seed)
+    p_value, area = rng.random(30) ** 3, rng.uniform(1, 10, 30)
+    whole = discoveries(p_value, area, rate=0.1)
+    pieces = discoveries(np.repeat(p_value, factor), np.repeat(area / factor, factor), rate=0.1)
+    np.testing.assert_array_equal(pieces, np.repeat(whole, factor))
+
+
+def test_left_out_control_windows_are_hardly_ever_called_forced():
+    shares = [control_shares(made_control(seed=seed, n_cells=1000), SETTINGS) for seed in range(5)]
+    assert np.mean([share["forced"] for share in shares]) < 0.005
+    assert np.mean([share["emergence"] for share in shares]) < 0.001
+    # and without control of the false discovery rate by as much as the quantile lets through
+    lax = replace(SETTINGS, false_discovery_rate=0.999)
+    assert control_shares(made_control(n_cells=1000), lax)["forced"] == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_control_run_that_drifts_once_is_found():
+    """One window that differs from all others is called in its pairs, and emerges only where it is the baseline."""
+    control = made_control(n_cells=1000)
+    odd = (control.pairs.states == 3).any(axis=1)
+    change = control.change.copy()
+    change[odd, :300] = 0.9
+    share = control_shares(replace(control, change=change), SETTINGS)
+    assert share["forced"] > 0.05
+    assert share["emergence"] == pytest.approx(0.3 / 5, abs=0.01)
+
+
+def test_too_few_pairs_take_the_nearest_separation():
+    control = made_control(7)
+    assert control.null(1, SETTINGS).n_pairs == 6
+    assert (control.null(4, SETTINGS).separation, control.null(4, SETTINGS).n_pairs) == (4, 3)
+    # two windows six apart and nothing else: three pairs four apart are the nearest
+    assert (control.null(6, SETTINGS).separation, control.null(12, SETTINGS).separation) == (4, 4)
+    few = replace(SETTINGS, min_pairs=50)
+    assert control.null(6, few).separation == 1
+    # without window 0: only (1, 5) and (2, 6) are four apart, so three apart with three
+    assert control.null(4, SETTINGS, without=(0,)).separation == 3
+    with pytest.raises(DataError, match="no pair of windows"):
+        control.null(1, SETTINGS, without=range(6))
+
+
+def test_windows_with_common_months_are_left_out_together():
+    control = made_control(7, n_cells=200)
+    overlap = np.eye(7, dtype=bool)
+    overlap[[2, 3], [3, 2]] = True
+    overlapping = replace(control, pairs=replace(control.pairs, overlap=overlap))
+    # without 0 and 2, pairs two apart are (1, 3), (3, 5) and (4, 6); 3 has months of 2
+    assert control.null(2, replace(SETTINGS, min_pairs=1), without=(0, 2)).n_pairs == 3
+    assert overlapping.null(2, replace(SETTINGS, min_pairs=1), without=(0, 2)).n_pairs == 1
+
+
+def test_variants_join_every_separation():
+    control = made_control(3, n_cells=200)
+    pairs = ControlPairs(
+        np.vstack([control.pairs.states, [[3, 4]]]), np.append(control.pairs.separation, 0), np.eye(5, dtype=bool)
+    )
+    joined = NaturalVariability(
+        np.vstack([control.change, np.full((1, 200), 0.99, "float32")]),
+        np.vstack([control.certainty, control.certainty[:2]]),
+        pairs,
+        control.area,
+    )
+    settings = replace(SETTINGS, min_pairs=1)
+    for separation in (1, 2):
+        null = joined.null(separation, settings)
+        assert null.n_pairs == control.null(separation, settings).n_pairs + 1
+        assert null.separation == separation
+        at = joined.certainty[0, :1], control.area[:1]
+        assert null.p_value(np.array([0.98]), *at) > 0.2
+        assert control.null(separation, settings).p_value(np.array([0.98]), *at) < 0.1
+
+
+def test_emergence_is_of_changes_that_stay_for_two_windows():
+    forced = np.array(
+        [
+            [0, 1, 0, 0, 1, -1, 1],
+            [1, 1, 0, 0, 1, 1, 1],
+            [1, 1, 0, 1, -1, 1, 0],
+            [1, 1, 1, 1, 1, 1, 1],
+        ],
+        dtype="int8",
+    )
+    years = emergence(forced, np.array([1850, 1870, 1890, 1910]))
+    np.testing.assert_array_equal(years, [1870, 1850, np.nan, 1890, np.nan, 1870, np.nan])
+
+
+def test_the_published_mask_wants_one_regime_in_the_last_three_windows():
+    regime = np.array([[1, 1, 2, -1], [2, 1, 2, -1], [2, 1, 2, -1], [2, 3, 2, -1]])
+    np.testing.assert_array_equal(published_mask(regime), [1, 0, 1, -1])
+    np.testing.assert_array_equal(published_mask(regime[:2]), [-1, -1, -1, -1])
+
+
+def test_cells_that_are_not_judged_are_no_tests():
+    p_value, area = np.array([0.01, np.nan, 0.9]), np.ones(3)
+    forced = forced_changes(p_value, area, SETTINGS, judged=np.array([True, False, True]))
+    np.testing.assert_array_equal(forced, [1, -1, 0])
+    none = forced_changes(p_value, area, SETTINGS, judged=np.zeros(3, bool))
+    np.testing.assert_array_equal(none, [-1, -1, -1])
+
+
+def test_a_change_within_the_quantile_is_not_forced_however_many_there_are():
+    p_value = np.full(100, 0.08)
+    assert discoveries(p_value, np.ones(100), rate=0.1).all()
+    assert (forced_changes(p_value, np.ones(100), SETTINGS) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("probability", "word"),
+    [
+        (0.0, "exceptionally_unlikely"),
+        (0.01, "very_unlikely"),
+        (0.1, "unlikely"),
+        (0.33, "about_as_likely_as_not"),
+        (0.5, "about_as_likely_as_not"),
+        (0.66, "about_as_likely_as_not"),
+        (0.67, "likely"),
+        (0.91, "very_likely"),
+        (0.995, "virtually_certain"),
+        (np.nan, "unknown"),
+    ],
+)
+def test_words_are_those_of_the_ipcc(probability, word):
+    assert likelihood_word(probability) == word
+
+
+def test_every_probability_lies_in_the_range_of_its_word():
+    probability = np.linspace(0, 1, 1001)
+    ranges = np.array(list(LIKELIHOOD.values()))[likelihood_class(probability)]
+    assert ((ranges[:, 0] <= probability) & (probability <= ranges[:, 1])).all()
+    assert (np.diff(likelihood_class(probability)) >= 0).all()
+
+
+def test_only_words_that_come_true_are_supported():
+    table = pd.DataFrame(
+        {
+            "mean_probability": [0.005, 0.05, 0.2, 0.5, 0.8, 0.95, 0.97],
+            "observed_frequency": [0.02, 0.06, 0.25, 0.5, 0.75, 0.93, 0.81],
+            "area": [1.0, 1.0, 1.0, 1.0, 1.0, 3.0, 1.0],
+        }
+    )
+    # rare changes come twice too often; the two rows of one word are 90 % together
+    assert supported_words(table) == ("very_unlikely", "unlikely", "about_as_likely_as_not", "likely", "very_likely")
+    unsure = table.assign(low=table["observed_frequency"] - 0.05, high=table["observed_frequency"] + 0.03)
+    assert supported_words(unsure) == ("very_unlikely", "unlikely", "about_as_likely_as_not", "likely")
+    assert supported_words(table.assign(area=0.0)) == ()
+    with pytest.raises(DataError, match="missing area"):
+        supported_words(table.drop(columns="area"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("false_discovery_rate", 0.0), ("null_quantile", 1.0), ("n_strata", 0), ("min_pairs", 0)]
+)
+def test_settings_out_of_range_are_refused(setting, value):
+    with pytest.raises(ConfigError, match=setting):
+        TrackingSettings(**{setting: value})

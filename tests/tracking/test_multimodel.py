@@ -1,0 +1,193 @@
+"""Many models on one grid: probabilities keep their areas, land stays land, and every model counts once."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.errors import ConfigError, DataError, GridError
+from thor.ocean.areas import parallel_area
+from thor.tracking.multimodel import ROBUSTNESS, common_grid, multimodel_summary, regime_shares, to_common_grid
+
+WINDOWS = ("2015-2034", "2035-2054")
+
+
+def bands(lat, lon):
+    """Three regimes that fade into one another with latitude and wave with longitude."""
+    middle = lat + 10 * np.sin(np.deg2rad(2 * lon))
+    odds = np.exp(-0.5 * ((middle[None] - np.array([-50, 0, 50])[:, None, None]) / 15) ** 2)
+    return odds / odds.sum(axis=0)
+
+
+def always(*probability):
+    return lambda lat, lon: np.multiply.outer(np.array(probability), np.ones_like(lat))
+
+
+def nowhere(lat, lon):
+    return np.zeros(lat.shape)
+
+
+def model_run(
+    model,
+    probability=bands,
+    *,
+    forced=nowhere,
+    change=0.2,
+    spacing=5.0,
+    curvilinear=False,
+    variant="r1i1p1f1",
+    experiment="ssp585",
+    windows=WINDOWS,
+):
+    """Regimes of a model with a continent (60E-120E, 30S-30N); on a curvilinear grid land has no position."""
+    rows = round(180 / spacing)
+    edges = np.linspace(-90, 90, rows + 1), np.linspace(0, 360, 2 * rows + 1)
+    lat, lon = np.meshgrid(*(0.5 * (edge[1:] + edge[:-1]) for edge in edges), indexing="ij")
+    land = (np.abs(lat) < 30) & (lon > 60) & (lon < 120)
+    dims = ("y", "x") if curvilinear else ("lat", "lon")
+    fields = {
+        "regime_probability": np.where(land, np.nan, probability(lat, lon)),
+        "change_probability": np.where(land, np.nan, change),
+        "forced_change": np.where(land, -1, forced(lat, lon)).astype("int8"),
+    }
+    if curvilinear:
+        coords = {"lat": (dims, np.where(land, np.nan, lat)), "lon": (dims, np.where(land, np.nan, lon))}
+    else:
+        coords = {"lat": lat[:, 0], "lon": lon[0]}
+    before = {"regime_probability": ("window", "predictor", "regime")}
+    return xr.Dataset(
+        {
+            name: ((*before.get(name, ("window", "predictor")), *dims), np.stack([values[None]] * len(windows)))
+            for name, values in fields.items()
+        }
+        | {
+            "valid": (dims, (~land).astype("int8")),
+            "areacello": (dims, parallel_area(edges[0][:-1], edges[0][1:], edges[1][:-1], edges[1][1:])),
+        },
+        coords=coords | {"window": [*windows], "predictor": ["ensemble"]},
+        attrs={
+            "source_id": model,
+            "experiment_id": experiment,
+            "variant_label": variant,
+            "regimes": "north middle south",
+        },
+    )
+
+
+@pytest.mark.parametrize(("spacing", "curvilinear"), [(5.0, False), (5.0, True), (1.0, False), (9.0, True)])
+def test_regimes_keep_their_share_of_the_area(spacing, curvilinear):
+    run = model_run("A", spacing=spacing, curvilinear=curvilinear)
+    summary = multimodel_summary([run], spacing=2.0)
+    np.testing.assert_allclose(summary["common_share"], summary["native_share"], rtol=0.03)
+    np.testing.assert_allclose(summary["native_share"].sum("regime"), 1)
+    total = float(summary["regime_probability"].sum("regime", min_count=1).mean())
+    assert total == pytest.approx(1)
+
+
+@pytest.mark.parametrize("curvilinear", [False, True])
+def test_land_stays_land_whether_it_has_a_position_or_not(curvilinear):
+    grid = common_grid(2.0)
+    summary = multimodel_summary([model_run("A", curvilinear=curvilinear)], spacing=2.0)
+    wet = (summary["n_models"] == 1).values[0]
+    land = (np.abs(grid["lat"]) < 30) & (grid["lon"] > 60) & (grid["lon"] < 120)
+    ocean_share = (grid["areacello"] * wet).sum() / grid["areacello"].sum()
+    true_share = 1 - (grid["areacello"] * land).sum() / grid["areacello"].sum()
+    assert float(ocean_share) == pytest.approx(float(true_share), abs=0.02)
+    assert not wet[np.ix_(np.abs(grid["lat"]) < 25, (grid["lon"] > 65) & (grid["lon"] < 115))].any()
+    assert wet[np.abs(grid["lat"]) > 36].all()
+
+
+def test_values_are_those_of_the_nearest_cell_and_never_labels():
+    run = model_run("A").isel(window=0)
+    got = to_common_grid(run, common_grid(3.0))["regime_probability"].sel(predictor=0, lat=25.5, lon=181.5)
+    there = run["regime_probability"].isel(predictor=0).sel(lat=27.5, lon=182.5)
+    np.testing.assert_array_equal(got, there)
+    assert 0.3 < float(got.max()) < 0.9
+
+
+def test_variants_are_averaged_before_models():
+    runs = [
+        model_run("A", always(0.2, 0.8, 0.0), variant="r1i1p1f1", change=0.0),
+        model_run("A", always(0.4, 0.6, 0.0), variant="r2i1p1f1", change=0.2),
+        model_run("B", always(0.9, 0.1, 0.0), change=0.5),
+    ]
+    summary = multimodel_summary(runs, spacing=5.0)
+    cell = summary.sel(predictor="ensemble", lat=42.5, lon=2.5)
+    np.testing.assert_allclose(cell["regime_probability"], [0.6, 0.4, 0.0])
+    assert float(cell["change_probability"]) == pytest.approx(0.3)
+    assert int(cell["n_models"]) == 2
+    assert [*summary["source_id"].values] == ["A", "B"]
+    # one says middle, one north: neither has more than half
+    assert float(cell["agreement_share"]) == 0.5
+
+
+def east(lat, lon):
+    return (lon > 180) * 1
+
+
+def test_robust_conflicting_and_none():
+    """East all models show a change; north they agree on the regime, south each has another one."""
+
+    def regime_of(k):
+        def probability(lat, lon):
+            own = np.where(lat > 0, 0, k)
+            return np.where(own[None] == np.arange(3)[:, None, None], 0.9, 0.05)
+
+        return probability
+
+    summary = multimodel_summary([model_run(f"M{k}", regime_of(k), forced=east) for k in range(3)], spacing=5.0)
+    at = summary.sel(predictor="ensemble")
+    assert str(at["robustness"].attrs["flag_meanings"]).split() == list(ROBUSTNESS)
+    robust, conflicting, none = (
+        at["robustness"].sel(lat=lat, lon=lon) for lat, lon in ((42.5, 182.5), (-42.5, 182.5), (42.5, 2.5))
+    )
+    assert (int(robust), int(conflicting), int(none)) == (1, 2, 0)
+    assert float(at["agreement_share"].sel(lat=-42.5, lon=182.5)) == pytest.approx(1 / 3)
+    assert float(at["forced_share"].sel(lat=42.5, lon=2.5)) == 0
+    assert int(at["robustness"].sel(lat=0, lon=90, method="nearest")) == -1
+
+
+def test_two_thirds_of_the_models_are_enough_and_half_are_not():
+    def robustness(n_forced, n):
+        forced = [east if k < n_forced else nowhere for k in range(n)]
+        runs = [model_run(f"M{k}", always(0.8, 0.1, 0.1), forced=forced[k]) for k in range(n)]
+        return int(multimodel_summary(runs, spacing=10.0)["robustness"].sel(lat=45, lon=185).item())
+
+    assert robustness(2, 3) == 1
+    assert robustness(2, 4) == 0
+    assert robustness(1, 1) == -1
+
+
+def test_where_a_change_was_not_judged_a_model_does_not_count():
+    def unjudged(lat, lon):
+        return -np.ones(lat.shape)
+
+    summary = multimodel_summary([model_run("A", forced=east), model_run("B", forced=unjudged)], spacing=5.0)
+    cell = summary.sel(predictor="ensemble", lat=42.5, lon=182.5)
+    assert (int(cell["n_models"]), int(cell["n_models_judged"]), float(cell["forced_share"])) == (2, 1, 1.0)
+
+
+def test_a_window_is_found_by_its_label_or_its_place():
+    early = model_run("A", always(1.0, 0.0, 0.0), windows=WINDOWS[:1])
+    late = model_run("B", always(0.0, 1.0, 0.0))
+    by_label = multimodel_summary([early, late], window=WINDOWS[1], spacing=10.0)
+    assert [*by_label["source_id"].values] == ["B"] and by_label.attrs["window"] == WINDOWS[1]
+    assert multimodel_summary([early, late], window=-1, spacing=10.0).sizes["source_id"] == 2
+    assert multimodel_summary([early, late], window=1, spacing=10.0).sizes["source_id"] == 1
+
+
+def test_shares_weigh_by_area():
+    run = model_run("A", lambda lat, lon: np.stack([lat > 0, lat <= 0, lat > 100]) * 1.0).isel(window=0)
+    np.testing.assert_allclose(regime_shares(run["regime_probability"], run), [[0.5, 0.5, 0]])
+
+
+def test_errors_say_what_cannot_be_summarised():
+    with pytest.raises(DataError, match="No run has the window '1850-1869'"):
+        multimodel_summary([model_run("A")], window="1850-1869")
+    with pytest.raises(DataError, match=r"one experiment only: A/ssp585/r1i1p1f1 has ssp585, .* historical"):
+        multimodel_summary([model_run("A"), model_run("B", experiment="historical")])
+    with pytest.raises(DataError, match="one regimes only"):
+        multimodel_summary([model_run("A"), model_run("B").assign_attrs(regimes="a b c")])
+    with pytest.raises(GridError, match="must divide 180"):
+        multimodel_summary([model_run("A")], spacing=7.0)
+    with pytest.raises(ConfigError, match="'min_models' must be at least 1"):
+        multimodel_summary([model_run("A")], min_models=0)

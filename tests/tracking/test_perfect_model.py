@@ -1,0 +1,352 @@
+"""Against known truth: scores by hand, calibrated chances score as they must, and missing truth is named."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.tree import DecisionTreeClassifier
+
+from tests.tracking.conftest import CENTRES, CLASSES, make_run
+from thor.errors import DataError, GridError
+from thor.networks.baselines import Baselines
+from thor.networks.bootstrap import BootstrapSettings
+from thor.regimes.regime_model import RegimeModel
+from thor.regimes.settings import ClusteringSettings
+from thor.tracking.forced import supported_words
+from thor.tracking.perfect_model import ALL_WINDOWS, TrueCells, perfect_model_skill, together, truth_scores
+from thor.tracking.settings import TrackingSettings
+from thor.tracking.track import natural_variability, track_run
+from thor.variables import BUDGET_TERMS
+
+SETTINGS = BootstrapSettings(n_bootstrap=50)
+CONTROL, SCENARIO, VARIANT = (
+    f"MADE/{name}/r{n}i1p1f1" for name, n in (("piControl", 1), ("abrupt-4xCO2", 1), ("abrupt-4xCO2", 2))
+)
+
+
+def true_cells(truth, predicted, before, predicted_before, change, *, area=None, forced=None, lat=None, lon=None):
+    n = len(truth)
+    probability = np.full((n, 3), 0.1)
+    probability[np.arange(n), predicted] = 0.8
+    return TrueCells(
+        lat=np.linspace(-60, 60, n) if lat is None else lat,
+        lon=np.linspace(0, 350, n) if lon is None else lon,
+        area=np.ones(n) if area is None else np.array(area, float),
+        applicable=np.arange(n) != 0,
+        truth=np.array(truth),
+        predicted=np.array(predicted),
+        tree=np.zeros(n, int),
+        probability=probability,
+        truth_before=np.array(before),
+        predicted_before=np.array(predicted_before),
+        change_probability=np.array(change, float),
+        forced=np.zeros(n, int) if forced is None else np.array(forced),
+    )
+
+
+def scored(cells, n_bootstrap=50):
+    return truth_scores(cells, classes=CLASSES, settings=BootstrapSettings(n_bootstrap=n_bootstrap), seed=0)
+
+
+# -- by hand -----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def by_hand():
+    """Four cells, the last twice as large: two change truly; one of these is found, one stable cell is called too."""
+    cells = true_cells(
+        [0, 1, 1, 2],
+        [0, 1, 0, 2],
+        [0, 0, 1, 0],
+        [0, 0, 0, 2],
+        [0.0, 0.9, 0.7, 0.2],
+        area=[1, 1, 1, 2],
+        forced=[0, 1, 1, -1],
+    )
+    return scored(cells)
+
+
+def test_accuracy_and_persistence_by_hand(by_hand):
+    assert by_hand["n_cells"] == 4 and by_hand["area_m2"] == 5 and by_hand["weighting"] == "area"
+    assert by_hand["region"] == "valid cells whose true regime is known in both windows"
+    assert by_hand["predictor"] == {"accuracy": pytest.approx(4 / 5), "balanced_accuracy": pytest.approx(2.5 / 3)}
+    # persistence of the truth: right in the first and third cell
+    assert by_hand["persistence"] == {"accuracy": pytest.approx(2 / 5), "balanced_accuracy": pytest.approx(1.5 / 3)}
+    assert by_hand["predicted_persistence"]["accuracy"] == pytest.approx(3 / 5)
+    assert by_hand["stress_curl_tree"]["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert by_hand["error_removed"]["persistence"] == pytest.approx(1 - (0.5 / 3) / 0.5)
+
+
+def test_change_by_hand(by_hand):
+    change = by_hand["change"]
+    assert change["base_rate"] == pytest.approx(3 / 5)
+    brier = (0.0 + 0.1**2 + 0.7**2 + 2 * 0.8**2) / 5
+    assert change["brier_score"] == pytest.approx(brier)
+    assert change["brier_skill"] == pytest.approx(1 - brier / (0.6 * 0.4))
+    assert change["expected_calibration_error"] == pytest.approx((0.0 + 0.1 + 0.7 + 2 * 0.8) / 5)
+    assert [(row["from"], row["n_cells"]) for row in change["reliability"]] == [(0.0, 1), (0.2, 1), (0.7, 1), (0.9, 1)]
+    likely = change["likely_or_more"]
+    assert (likely["area_share"], likely["changed"], likely["as_predicted"], likely["stayed"]) == (0.4, 0.5, 0.5, 0.5)
+    assert change["forced"] == {"area_share": pytest.approx(2 / 3), "precision": 0.5, "recall": 1.0}
+
+
+def test_areas_by_hand(by_hand):
+    south, middle = by_hand["regime_area"]["south"], by_hand["regime_area"]["middle"]
+    assert (south["true_m2"], south["argmax_m2"], south["expected_m2"]) == (2, 2, pytest.approx(0.3 + 2 * 0.8))
+    assert middle["argmax_error_percent"] == pytest.approx(-50)
+    assert middle["expected_error_percent"] == pytest.approx(100 * (0.1 * 4 + 0.8) / 2 - 100)
+
+
+def test_cells_outside_the_area_of_applicability_are_left_out_beside(by_hand):
+    inside = by_hand["applicable"]
+    assert inside["n_cells"] == 3 and inside["area_m2"] == 4
+    assert inside["region"].endswith("inside the area of applicability")
+    assert inside["change"]["base_rate"] == pytest.approx(3 / 4)
+
+
+def test_what_is_undefined_is_none_and_json_can_hold_it():
+    entry = scored(true_cells([0, 0], [0, 0], [0, 0], [0, 0], [0.0, 0.0]))
+    assert entry["change"]["brier_skill"] is None and entry["error_removed"]["persistence"] is None
+    assert entry["regime_area"]["south"]["argmax_error_percent"] is None
+    assert entry["change"]["likely_or_more"]["changed"] is None
+    json.dumps(entry, allow_nan=False)
+    nothing = scored(true_cells([0], [0], [0], [0], [0.0]))["applicable"]
+    assert nothing["n_cells"] == 0 and "predictor" not in nothing
+
+
+# -- chances -----------------------------------------------------------------------------------------------------------
+def chances(said, true, n=40_000, seed=0):
+    """Cells that change with the chance `true`, about which `said` is said; places all over the sphere."""
+    rng = np.random.default_rng(seed)
+    changed = rng.random(n) < true
+    lat, lon = np.rad2deg(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(0, 360, n)
+    return true_cells(changed * 1, changed * 1, np.zeros(n, int), np.zeros(n, int), said, lat=lat, lon=lon)
+
+
+def test_calibrated_chances_score_as_they_must():
+    """Uniform chances that come true: Brier score E p(1-p) = 1/6, base rate 1/2, so a skill of 1/3."""
+    chance = np.random.default_rng(1).random(40_000)
+    change = scored(chances(chance, chance))["change"]
+    assert change["brier_score"] == pytest.approx(1 / 6, abs=0.003)
+    assert change["brier_skill"] == pytest.approx(1 / 3, abs=0.015)
+    assert change["expected_calibration_error"] < 0.01
+    inside = [row["low"] <= row["mean_probability"] <= row["high"] for row in change["reliability"]]
+    assert len(inside) == 10 and sum(inside) >= 7
+    assert change["likely_or_more"]["changed"] == pytest.approx(0.83, abs=0.01)
+    words = supported_words(pd.DataFrame(change["likelihood"]))
+    assert {"very_unlikely", "unlikely", "about_as_likely_as_not", "likely", "very_likely"} <= set(words)
+
+
+def test_chances_that_promise_too_much_are_found_out():
+    chance = np.random.default_rng(1).random(40_000)
+    change = scored(chances(chance, 0.5 * chance))["change"]
+    assert change["expected_calibration_error"] == pytest.approx(0.25, abs=0.01)
+    assert change["mean_probability"] == pytest.approx(0.5, abs=0.01)
+    assert "likely" not in supported_words(pd.DataFrame(change["likelihood"]))
+
+
+def test_cells_of_several_runs_count_together():
+    first, second = true_cells([0], [0], [0], [0], [0.1]), true_cells([1], [0], [0], [0], [0.1], area=[3])
+    both = scored(together([first, second]))
+    assert both["predictor"]["accuracy"] == pytest.approx(1 / 4)
+    alone = true_cells([1], [1], [-1], [-1], [np.nan])
+    assert scored(together([first, second, alone]))["n_cells"] == 2
+    assert "change" not in scored(alone)
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+def budget_of(run):
+    """The truth of a made run: its stress curl, balanced by planetary advection."""
+    curl = run["wind_stress_curl"].fillna(0)
+    terms = dict.fromkeys(BUDGET_TERMS, 0 * curl)
+    terms |= {"wind_stress_curl": curl, "planetary_vorticity_advection": -curl}
+    return xr.Dataset(terms | {"analysis_mask": run["valid"], "areacello": run["areacello"]}, attrs=run.attrs)
+
+
+def regime_model(names=CLASSES):
+    """Regimes by stress curl: the centres of the made networks' classes."""
+    centroids = np.zeros((1, 3, 5))
+    centroids[0, :, BUDGET_TERMS.index("wind_stress_curl")] = CENTRES
+    centroids[0, :, BUDGET_TERMS.index("planetary_vorticity_advection")] = -CENTRES
+    return RegimeModel(
+        terms=BUDGET_TERMS,
+        mean=np.zeros(5),
+        scale=np.full(5, 1e-10),
+        centroids=centroids,
+        regime_of_cluster=np.arange(3, dtype=np.int8)[None],
+        inertia=np.zeros(1),
+        seeds=np.zeros(1, int),
+        consensus_of_run=np.zeros(1, int),
+        group=np.zeros(1, int),
+        representative=0,
+        names=names,
+        naming="signature",
+        settings=ClusteringSettings(n_clusters=3, n_regimes=3, n_runs=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def world(made):
+    """The made control run and two variants of a scenario, tracked, with their truth; the tree has learned nonsense."""
+    features = {CONTROL: made.control, SCENARIO: made.scenario}
+    other = make_run("abrupt-4xCO2", first_year=1850, signal=0.4, seed=5, parent=CONTROL)
+    features[VARIANT] = other.assign_coords(baseline_window=made.scenario["baseline_window"]).assign_attrs(
+        variant_label="r2i1p1f1"
+    )
+    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings()}
+    natural = natural_variability(made.control, made.stacks, **options)
+    runs = {
+        key: track_run(
+            run,
+            None if key == CONTROL else made.control,
+            natural,
+            made.stacks,
+            applicability=made.applicability,
+            **options,
+        )
+        for key, run in features.items()
+    }
+    tree = DecisionTreeClassifier(max_leaf_nodes=2).fit(np.array([[-1.0], [1.0]]), [0, 2])
+    return SimpleNamespace(
+        runs=runs,
+        features=features,
+        budgets={key: budget_of(run) for key, run in features.items()},
+        baselines=Baselines({"stress_curl_tree": tree}, made.scaler, CLASSES),
+    )
+
+
+def opened(datasets, *without):
+    return {key: lambda run=run: run for key, run in datasets.items() if key not in without}
+
+
+def skill_of(world, *, without=(), budgets=None, **changes):
+    options = {"model": regime_model(), "baselines": world.baselines, "settings": SETTINGS, "seed": 0} | changes
+    return perfect_model_skill(
+        opened(world.runs), opened(budgets or world.budgets, *without), opened(world.features), **options
+    )
+
+
+@pytest.fixture(scope="module")
+def skill(world):
+    return skill_of(world)
+
+
+def test_networks_see_the_change_that_persistence_misses(skill):
+    """The networks know the rule of the truth; the south changes, so that persistence fails and they do not."""
+    last = skill["runs"][SCENARIO]["1970-1989"]
+    for predictor in ("ensemble", "bayesian"):
+        entry = last[predictor]
+        assert entry["change"]["base_rate"] > 0.1
+        assert entry["predictor"]["balanced_accuracy"] > 0.95
+        assert entry["persistence"]["balanced_accuracy"] < 0.95
+        assert entry["error_removed"]["persistence"] > 0.4
+        assert entry["error_removed"]["predicted_persistence"] > 0.4
+        # two leaves: the tree cannot know the regime in the middle
+        assert entry["stress_curl_tree"]["balanced_accuracy"] < 0.7
+        assert entry["change"]["brier_skill"] > 0.4
+
+
+def test_control_runs_have_no_baseline_but_a_share_called_falsely(skill, made):
+    control = skill["runs"][CONTROL]
+    assert [*control] == [*made.control["window"].values]
+    entry = control["0001-0020"]["ensemble"]
+    assert entry["predictor"]["accuracy"] > 0.9
+    assert "change" not in entry and "persistence" not in entry
+    assert entry["region"] == "valid cells whose true regime is known"
+    assert 0 <= skill["control"][CONTROL]["ensemble"]["forced"] < 0.1
+
+
+def test_pooled_scores_are_of_all_cells(skill):
+    pooled = skill["pooled"]["abrupt-4xCO2"]
+    assert {*pooled} == {*skill["runs"][SCENARIO], ALL_WINDOWS}
+    single = [skill["runs"][key]["1970-1989"]["ensemble"] for key in (SCENARIO, VARIANT)]
+    both = pooled["1970-1989"]["ensemble"]
+    assert both["n_cells"] == sum(entry["n_cells"] for entry in single)
+    mean = np.mean([entry["change"]["brier_score"] for entry in single])
+    assert both["change"]["brier_score"] == pytest.approx(mean)
+    assert pooled[ALL_WINDOWS]["ensemble"]["n_cells"] == 7 * both["n_cells"]
+
+
+def test_the_result_is_plain_numbers(skill):
+    assert json.loads(json.dumps(skill, allow_nan=False)) == skill
+
+
+def test_runs_without_truth_are_left_out_and_named(world, skill):
+    got = skill_of(world, without=[VARIANT])
+    assert got["without_truth"] == [VARIANT]
+    assert got["runs"][SCENARIO] == skill["runs"][SCENARIO]
+    # what is compared with the control run needs its truth too
+    assert skill_of(world, without=[CONTROL])["without_truth"] == sorted(world.runs)
+
+
+def test_truth_and_applicability_are_asked_of_both_windows(world, skill):
+    """The control run has truth in the south only; it is applicable in the east, the scenario west of 270E."""
+
+    def applicable(key, where):
+        run = world.runs[key]
+        return run.assign(applicable=run["applicable"].where(where(run["lon"]), 0).transpose("window", "lat", "lon"))
+
+    control = world.budgets[CONTROL]
+    south = control.assign(analysis_mask=control["analysis_mask"] * (control["lat"] < 0))
+    runs = {CONTROL: applicable(CONTROL, lambda lon: lon > 180), SCENARIO: applicable(SCENARIO, lambda lon: lon < 270)}
+    here = SimpleNamespace(runs=runs, features=world.features, baselines=world.baselines)
+    whole = skill["runs"][SCENARIO]["1850-1869"]["ensemble"]
+    part = skill_of(here, budgets=world.budgets | {CONTROL: south})["runs"][SCENARIO]["1850-1869"]["ensemble"]
+    # the first of 18 rows is land
+    assert (whole["n_cells"], part["n_cells"]) == (17 * 36, 8 * 36)
+    assert part["applicable"]["n_cells"] == 8 * 9
+
+
+def test_real_models_have_no_truth_and_that_is_no_error(world):
+    got = perfect_model_skill(
+        opened(world.runs),
+        {},
+        opened(world.features),
+        model=regime_model(),
+        baselines=world.baselines,
+        settings=SETTINGS,
+        seed=0,
+    )
+    assert got == {"runs": {}, "pooled": {}, "control": {}, "without_truth": sorted(world.runs)}
+
+
+def test_positions_on_land_may_be_missing_in_one_file(world, made):
+    """A land-suppressed grid has no positions on land; its truth has."""
+    run = make_run("piControl", n_windows=1, seed=1, curvilinear=True)
+    wet = run["valid"] == 1
+    suppressed = run.assign_coords(lat=run["lat"].where(wet), lon=run["lon"].where(wet))
+    tracked = track_run(
+        suppressed,
+        None,
+        None,
+        made.stacks,
+        scaler=made.scaler,
+        applicability=made.applicability,
+        temperatures=made.temperatures,
+        settings=TrackingSettings(),
+    )
+    here = SimpleNamespace(runs={CONTROL: tracked}, features={CONTROL: suppressed}, baselines=world.baselines)
+    entry = skill_of(here, budgets={CONTROL: budget_of(run)})["runs"][CONTROL]["0001-0020"]["ensemble"]
+    assert entry["n_cells"] == int(wet.sum()) and entry["predictor"]["accuracy"] > 0.9
+
+
+def test_errors_say_what_does_not_belong_together(world):
+    with pytest.raises(DataError, match=r"regime model knows a, b, c, but MADE/abrupt-4xCO2/r1i1p1f1 north"):
+        skill_of(world, model=regime_model(("a", "b", "c")))
+    short = world.budgets[SCENARIO].isel(window=slice(3))
+    with pytest.raises(DataError, match="r1i1p1f1 has no window '1910-1929'"):
+        skill_of(world, budgets=world.budgets | {SCENARIO: short})
+    moved = world.budgets[SCENARIO].assign_coords(lon=world.budgets[SCENARIO]["lon"] + 1.0)
+    with pytest.raises(GridError, match="abrupt-4xCO2/r1i1p1f1 is on another grid"):
+        skill_of(world, budgets=world.budgets | {SCENARIO: moved})
+    with pytest.raises(DataError, match=f"no features of {SCENARIO}"):
+        perfect_model_skill(
+            opened(world.runs),
+            opened(world.budgets),
+            opened(world.features, SCENARIO),
+            model=regime_model(),
+            baselines=world.baselines,
+            settings=SETTINGS,
+            seed=0,
+        )
