@@ -124,3 +124,24 @@ def make_regime_uncertainty():
     both["dissimilarity_index"] = entropy.assign_attrs(variable("dissimilarity_index").attrs)
     both["applicable"] = xr.where(np.isfinite(entropy), 1, -1).assign_attrs(variable("applicable").attrs)
     return both.assign(valid=make_features()["valid"])
+
+
+def make_attributions():
+    probability = make_ensemble_probabilities()["regime_probability"].isel(regime=0, drop=True)
+    by_feature = {
+        "attribution": probability - 0.5,
+        "attribution_spread": 0.1 * probability,
+        "attribution_lower_quartile": probability - 0.6,
+        "attribution_upper_quartile": probability - 0.4,
+        "attribution_sign_agreement": 0.5 + 0.5 * probability,
+        "attribution_standard_error": 0.0 * probability,
+    }
+    fields = xr.Dataset({name: field.assign_attrs(variable(name).attrs) for name, field in by_feature.items()})
+    fields = xr.concat([fields] * len(FEATURES), xr.Variable("feature", list(FEATURES)))
+    explained = make_regimes()["regime"].rename("explained_regime")
+    fields["explained_regime"] = explained.assign_attrs(variable("explained_regime").attrs | explained.attrs)
+    for name in ("explained_target", "expectation", "remainder"):
+        fields[name] = (0.0 * probability).assign_attrs(variable(name).attrs)
+    both = xr.concat([fields] * 2, xr.Variable("predictor", ["ensemble", "bayesian"]))
+    features = make_features()
+    return both.assign(valid=features["valid"], areacello=features["areacello"])

@@ -31,8 +31,14 @@ TRACKED: dict[str, dict[str, str]] = {
 NETWORKS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
 """Datasets of networks, and their predictor in the tables."""
 
-METRICS = ("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "cross_validation_metrics")
-PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation")
+METRICS = (
+    "skill_metrics",
+    "bayesian_skill_metrics",
+    "calibration_metrics",
+    "cross_validation_metrics",
+    "explanation_metrics",
+)
+PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation", "explainability")
 
 EXPERIMENT = "thor"
 _BATCH = {"metrics": 1000, "params": 100}

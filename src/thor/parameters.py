@@ -7,6 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from thor.attribution.settings import (
+    EvaluationSettings,
+    LimeSettings,
+    ReferenceSettings,
+    RelevanceSettings,
+    ShapleySettings,
+    TruthSettings,
+)
 from thor.cmip.quirks import Quirks
 from thor.cmip.windows import WindowSettings
 from thor.networks.bootstrap import BootstrapSettings
@@ -145,6 +153,32 @@ class Uncertainty(Parameters):
     bootstrap: BootstrapSettings = Field(description="How intervals of scores are made.")
 
 
+class CellChoice(Parameters):
+    """A cell that gets a page of its own."""
+
+    latitude: float = Field(ge=-90, le=90, description="Degrees north.")
+    longitude: float = Field(ge=-360, le=360, description="Degrees east; the nearest valid cell is taken.")
+
+
+class Explainability(Parameters):
+    """Parameters of `explainability`."""
+
+    seed: int = Field(ge=0, description="Seed of references, orders, draws and resamples.")
+    predictors: list[Literal["ensemble", "bayesian"]] = Field(min_length=1, description="Whose networks are explained.")
+    n_draws: int = Field(ge=1, description="Networks drawn from the posterior of the Bayesian network.")
+    target: Literal["centred_logit", "logit", "probability"] = Field(
+        description="What is explained of a regime: its logit less the mean of all, its logit, or its probability."
+    )
+    regime: str = Field(description="Which regime: `predicted`, or the name of one.")
+    reference: ReferenceSettings = Field(description="What Shapley values and LIME measure against.")
+    relevance: RelevanceSettings = Field(description="How relevance is propagated.")
+    shapley: ShapleySettings = Field(description="How Shapley values are found.")
+    lime: LimeSettings = Field(description="How LIME draws and fits.")
+    evaluation: EvaluationSettings = Field(description="How explanations are judged.")
+    truth: TruthSettings = Field(description="How methods are tested on functions with known attributions.")
+    cell: CellChoice = Field(description="The cell that gets a page of its own.")
+
+
 MODELS: dict[str, type[Parameters]] = {
     "idealized_ocean": IdealizedOcean,
     "data_engineering": DataEngineering,
@@ -153,5 +187,6 @@ MODELS: dict[str, type[Parameters]] = {
     "network_search": NetworkSearch,
     "cross_validation": CrossValidation,
     "uncertainty": Uncertainty,
+    "explainability": Explainability,
 }
 """The model of each parameter group."""

@@ -1,6 +1,5 @@
 """Shapley values: shap's exact explainer, the axioms, brute force, and what a sampled error promises."""
 
-import logging
 from dataclasses import replace
 from itertools import permutations
 
@@ -134,17 +133,15 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
         assert np.abs(block.shares["remainder"]).max() < 1e-4
 
 
-def test_samples_are_done_when_the_tolerance_is_met_and_marked_when_not(caplog, reference, inputs, regime):
+def test_samples_are_done_when_the_tolerance_is_met_and_marked_when_not(reference, inputs, regime):
     stack = make_stack(n_networks=12, seed=3, alike=0.9)
     loose = ShapleyValues(reference=reference, tolerance=0.2, max_pairs=50)
     (block,) = loose.explain(stack, inputs, regime)
     size = np.sqrt((block.values.mean(axis=0) ** 2).mean(axis=1))
     assert block.shares["converged"].all()
     assert (np.sqrt((block.standard_error**2).mean(axis=1)) <= 0.2 * size * (1 + 1e-5)).all()
-    with caplog.at_level(logging.WARNING):
-        (block,) = replace(loose, tolerance=1e-6, max_pairs=3).explain(stack, inputs, regime)
+    (block,) = replace(loose, tolerance=1e-6, max_pairs=3).explain(stack, inputs, regime)
     assert not block.shares["converged"].any()
-    assert "200 of 200 cells did not reach a tolerance of 1e-06 in 3 pairs" in caplog.text
 
 
 def test_the_same_seed_gives_the_same_values_from_any_block_on(monkeypatch, stack, inputs, regime, reference):

@@ -71,7 +71,9 @@ def test_an_additive_function_is_attributed_exactly_by_those_that_should(inputs)
         "lime": Lime.around(reference, n_samples=2000),
         "gradient_times_input": GradientTimesInput(),
     }
-    table = compare_with_truth(methods, stack, own, regime, truth, function="additive").set_index("method")
+    table = compare_with_truth(methods, stack, own, regime, truth, function="additive", same_scale=True).set_index(
+        "method"
+    )
     assert table.loc["exact", "relative_error"] < 1e-4
     assert table.loc["integrated_gradients", "relative_error"] < 0.01
     assert table.loc["sampled", "relative_error"] < 0.1

@@ -50,6 +50,15 @@ def test_every_dataset_of_the_catalog_is_written(run):
     assert figures == [
         "data_engineering_features.png",
         "data_engineering_scenarios.png",
+        "explainability_agreement.png",
+        "explainability_beeswarm.png",
+        "explainability_cell.png",
+        "explainability_evaluation.png",
+        "explainability_lime_weights.png",
+        "explainability_regimes.png",
+        "explainability_relevance.png",
+        "explainability_shapley_values.png",
+        "explainability_signs.png",
         "idealized_ocean_state.png",
         "modelling_confusion.png",
         "modelling_learning_curves.png",
@@ -165,6 +174,35 @@ def test_uncertainty_has_its_parts(run):
     np.testing.assert_allclose(total.values[:, valid], parts.values[:, valid], atol=1e-6)
     assert (fields["regime_probability_lower"] <= fields["regime_probability_upper"]).values[:, :, valid].all()
     assert set(np.unique(fields["applicable"].values[valid])) <= {0, 1}
+
+
+def test_explanations_are_whole_and_add_up(run):
+    root, _ = run
+    metrics = json.loads((root / "08_reporting" / "explanation_metrics.json").read_text())
+    assert set(metrics["methods"]) == {"relevance", "shapley_values", "lime_weights"}
+    for name, predictors in metrics["methods"].items():
+        fields = xr.open_dataset(root / "07_model_output" / f"{name}.nc")
+        valid = fields["valid"].values == 1
+        assert list(fields["feature"].values) == list(FEATURES)
+        for predictor, entry in predictors.items():
+            own = fields.sel(predictor=predictor)
+            assert entry["n_cells"] == valid.sum()
+            assert entry["n_networks"] == {"ensemble": 4, "bayesian": 3}[predictor]
+            assert np.isfinite(own["attribution"].transpose("lat", "lon", "feature").values[valid]).all()
+            shares = [share for share in ("expectation", "bias_share", "epsilon_share", "intercept") if share in own]
+            parts = own["attribution"].sum("feature") + sum(own[share] for share in shares)
+            left = (own["explained_target"] - parts - own["remainder"]).values[valid]
+            assert np.abs(left).max() < 1e-3 * np.abs(parts.values[valid]).max()
+    assert metrics["methods"]["shapley_values"]["ensemble"]["additivity_error"]["largest"] < 1e-4
+    relevance = metrics["methods"]["relevance"]["ensemble"]["conservation_error"]
+    assert relevance["largest"] < 1e-3 * relevance["mean_absolute_target"]
+    pairs = set(metrics["agreement"]["ensemble"]["global"]) - {"n_cells", "weighting"}
+    assert pairs == {"relevance and shapley_values", "relevance and lime_weights", "shapley_values and lime_weights"}
+    skill = {method: rows["faithfulness_correlation"]["skill"] for method, rows in metrics["evaluation"].items()}
+    assert set(skill) == {*metrics["methods"], "integrated_gradients", "gradient_times_input"}
+    assert skill["shapley_values"] > 0.2
+    known = metrics["truth"]["additive"]
+    assert known["shapley_values"]["correlation"] > known["gradient_times_input"]["correlation"]
 
 
 def test_mlflow_has_a_run_with_every_network_below_it(run):

@@ -136,6 +136,7 @@ def attribute(
     regime: Regimes,
     *,
     checkpoint: Checkpoint | None = None,
+    part: str = "blocks",
     progress: bool = True,
 ) -> Attributions:
     """Return the statistics over networks of a method's attributions, gathered block by block.
@@ -149,6 +150,8 @@ def attribute(
     regime : ndarray of int, shape (n_samples,)
     checkpoint : Checkpoint, optional
         Keeps finished blocks every `CHECKPOINT_SECONDS`; the same work goes on from there, other work starts afresh.
+    part : str
+        Under which they are kept.
     progress : bool
         Show a progress bar.
 
@@ -159,9 +162,8 @@ def attribute(
     """
     require_inputs(stack, inputs, regime)
     checkpoint = Nothing() if checkpoint is None else checkpoint
-    name = f"{method.name}_blocks"
     identity = fingerprint(method, stack, inputs, regime)
-    kept = checkpoint.load(name)
+    kept = checkpoint.load(part)
     if kept is not None and kept.attrs.get("identity") == identity:
         gathered = _Gathered.from_dataset(kept)
     else:
@@ -178,8 +180,8 @@ def attribute(
         for block in method.explain(stack, inputs, regime, start=gathered.done):
             gathered.add(block)
             bar.update(block.part.stop - block.part.start)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS and gathered.done < len(inputs):
-                checkpoint.save(name, gathered.to_dataset(identity))
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                checkpoint.save(part, gathered.to_dataset(identity))
                 saved = time.monotonic()
     return gathered.attributions()
 

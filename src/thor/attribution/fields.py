@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from thor.attribution.attributions import STATISTICS, Attributions
 from thor.attribution.targets import Regimes
 from thor.networks.fields import on_grid
+from thor.networks.split import valid_cells
+from thor.ocean.sphere import unit_vectors
 
 _NAMES = {name: f"attribution_{name}" for name in STATISTICS} | {"mean": "attribution"}
 _SHARES = {"target": "explained_target"}
@@ -127,3 +129,11 @@ def weighted_quantiles(
     order = np.argsort(values)
     below = np.cumsum(weights[order]) - 0.5 * weights[order]
     return [float(value) for value in np.interp(levels, below / weights.sum(), values[order])]
+
+
+def nearest_cell(fields: xr.Dataset, latitude: float, longitude: float) -> tuple[int, ...]:
+    """Return row and column of the valid cell nearest to a place [degrees] on the sphere."""
+    lat, lon, valid = valid_cells(fields)
+    centres, place = unit_vectors(lat[valid], lon[valid]), unit_vectors(np.array(latitude), np.array(longitude))
+    nearest = np.flatnonzero(valid)[int(np.argmax(np.tensordot(place, centres, axes=1)))]
+    return tuple(int(index) for index in np.unravel_index(nearest, valid.shape))

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from thor.attribution.attributions import Block, blocks_of
 from thor.attribution.forward import Forward
+from thor.attribution.settings import Rule
 from thor.attribution.targets import Regimes, Target, target_weights
 from thor.networks.stack import NetworkStack, Weights
 from thor.ranges import require_at_least, require_choice
 from thor.threads import in_threads
-
-Rule = Literal["epsilon", "z", "gamma", "alpha_beta"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,54 +77,81 @@ class RelevancePropagation:
         )
 
     def _block(self, stack: NetworkStack, inputs: Weights, regime: Regimes, part: slice) -> Block:
-        activations = [np.broadcast_to(inputs, (stack.n_networks, *inputs.shape))]
+        sums, activations = [], [inputs]
         for kernel, bias in zip(stack.kernels[:-1], stack.biases[:-1], strict=True):
-            activations.append(np.tanh(activations[-1] @ kernel + bias[:, None, :]))
-        kernel, bias = Forward(stack, self.target).last_layer(regime)
-        contributions = activations[-1] * kernel
-        above = np.maximum(contributions, 0)
-        target = contributions.sum(axis=2) + bias
-        handed = self._hand_on(above.sum(axis=2), (contributions - above).sum(axis=2), bias, target)
-        relevance = above * handed.up[..., None] + (contributions - above) * handed.down[..., None]
-        bias_share, lost = handed.to_bias, handed.lost
-        for layer in range(len(activations) - 2, -1, -1):
-            relevance, handed = self._layer(activations[layer], stack.kernels[layer], stack.biases[layer], relevance)
-            bias_share = bias_share + handed.to_bias.sum(axis=2)
-            lost = lost + handed.lost.sum(axis=2)
-        remainder = target - relevance.sum(axis=2) - bias_share - lost
+            total = activations[-1] @ kernel
+            total += bias[:, None, :]
+            sums.append(total)
+            activations.append(np.tanh(total))
+        last, shift = Forward(stack, self.target).last_layer(regime)
+        contributions = activations[-1] * last
+        own = shift if self.biases else np.zeros_like(shift)
+        target = np.einsum("wsh->ws", contributions)
+        target += shift
+        if self.rule in ("epsilon", "z"):
+            factor, lost = self._factor(target, target if self.biases else target - shift)
+            relevance, bias_share = np.multiply(contributions, factor[..., None], out=contributions), own * factor
+        else:
+            above = np.maximum(contributions, 0)
+            handed = self._hand_on(above.sum(axis=2), (contributions - above).sum(axis=2), own, target)
+            relevance = above * handed.up[..., None] + (contributions - above) * handed.down[..., None]
+            bias_share, lost = handed.to_bias, handed.lost
+        for layer in range(len(sums) - 1, -1, -1):
+            step = self._layer if self.rule in ("epsilon", "z") else self._signed_layer
+            relevance, of_bias, of_none = step(
+                activations[layer], stack.kernels[layer], stack.biases[layer], sums[layer], relevance
+            )
+            bias_share, lost = bias_share + of_bias, lost + of_none
+        remainder = target - np.einsum("wsf->ws", relevance) - bias_share - lost
         shares = {"target": target, "bias_share": bias_share, "epsilon_share": lost, "remainder": remainder}
         return Block(part, relevance, shares=shares)
 
     def _layer(
-        self, activation: Weights, kernel: Weights, bias: Weights, relevance: Weights
-    ) -> tuple[Weights, "_Handed"]:
-        """Return the relevance of a layer's inputs from that of its units."""
-        bias = bias[:, None, :]
-        if self.rule in ("epsilon", "z"):
-            handed = self._hand_on(activation @ kernel, None, bias, relevance)
-            return activation * (handed.up @ np.swapaxes(kernel, 1, 2)), handed
+        self, activation: Weights, kernel: Weights, bias: Weights, total: Weights, relevance: Weights
+    ) -> tuple[Weights, Weights, Weights]:
+        """Return the relevance of a layer's inputs from that of its units, and what goes to biases and to nobody."""
+        if not self.biases:
+            total = total - bias[:, None, :]
+        factor, lost = self._factor(relevance, total)
+        of_bias = (factor @ bias[:, :, None])[..., 0] if self.biases else np.zeros_like(lost)
+        below = factor @ np.swapaxes(kernel, 1, 2)
+        below *= activation
+        return below, of_bias, lost
+
+    def _factor(self, relevance: Weights, total: Weights) -> tuple[Weights, Weights]:
+        """Return what units hand on for each unit of contribution, and what the stabiliser takes, summed over units."""
+        if self.rule == "z":
+            factor = _ratio(relevance, total)
+            lost = relevance * (total == 0)
+        else:
+            stabiliser = np.copysign(np.float32(self.epsilon), total)
+            factor = stabiliser + total
+            if self.epsilon == 0:
+                factor = _ratio(relevance, factor)
+            else:
+                np.divide(relevance, factor, out=factor)
+            lost = np.multiply(stabiliser, factor, out=stabiliser)
+        return factor, lost if lost.ndim == 2 else np.einsum("wsj->ws", lost)
+
+    def _signed_layer(
+        self, activation: Weights, kernel: Weights, bias: Weights, total: Weights, relevance: Weights
+    ) -> tuple[Weights, Weights, Weights]:
+        """Return the same as `_layer` for rules that tell positive from negative contributions."""
         rising, falling = np.maximum(kernel, 0), np.minimum(kernel, 0)
         above, below = np.maximum(activation, 0), np.minimum(activation, 0)
-        handed = self._hand_on(above @ rising + below @ falling, above @ falling + below @ rising, bias, relevance)
+        own = np.broadcast_to(bias[:, None, :] if self.biases else np.float32(0), total.shape)
+        handed = self._hand_on(above @ rising + below @ falling, above @ falling + below @ rising, own, relevance)
         rising, falling = np.swapaxes(rising, 1, 2), np.swapaxes(falling, 1, 2)
-        of_above, of_below = (handed.up @ rising + handed.down @ falling, handed.down @ rising + handed.up @ falling)
-        return above * of_above + below * of_below, handed
+        of_above = handed.up @ rising + handed.down @ falling
+        of_below = handed.down @ rising + handed.up @ falling
+        return above * of_above + below * of_below, handed.to_bias.sum(axis=2), handed.lost.sum(axis=2)
 
-    def _hand_on(self, positive: Weights, negative: Weights | None, bias: Weights, relevance: Weights) -> "_Handed":
-        """Return what a unit hands on for each positive and each negative contribution, given their sums.
-
-        Rules that treat both alike may give the sum of all as that of the positive ones.
-        """
-        negative = np.zeros_like(positive) if negative is None else negative
-        own = bias if self.biases else np.zeros_like(bias)
-        if self.rule in ("epsilon", "z"):
-            total = positive + negative + own
-            stabiliser = np.copysign(np.float32(self.epsilon if self.rule == "epsilon" else 0), total)
-            up = down = _ratio(relevance, total + stabiliser)
-        elif self.rule == "gamma":
-            total = positive + negative + own
+    def _hand_on(self, positive: Weights, negative: Weights, own: Weights, relevance: Weights) -> "_Handed":
+        """Return what a unit hands on for each positive and each negative contribution, given their sums."""
+        if self.rule == "gamma":
             one, more = np.float32(1), np.float32(1 + self.gamma)
-            rising, falling = np.where(total >= 0, more, one), np.where(total >= 0, one, more)
+            rising_sum = positive + negative + own >= 0
+            rising, falling = np.where(rising_sum, more, one), np.where(rising_sum, one, more)
             total = rising * (positive + np.maximum(own, 0)) + falling * (negative + np.minimum(own, 0))
             factor = _ratio(relevance, total + np.copysign(np.float32(self.epsilon), total))
             up, down = (factor * weight for weight in (rising, falling))

@@ -7,6 +7,11 @@ from thor.errors import ConfigError
 from thor.ranges import require_at_least, require_choice, require_positive
 
 ReferenceSource = Literal["training", "basin", "regime", "run"]
+Rule = Literal["epsilon", "z", "gamma", "alpha_beta"]
+SampledOrExact = Literal["sampled", "exact"]
+
+FEWEST_PAIRS = 3
+"""Of orders of the players, before an error is estimated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,115 @@ class ReferenceSettings:
                 f"A reference of source '{self.source}' "
                 + ("takes no name." if self.source == "training" else "needs the name of the " + self.source + ".")
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelevanceSettings:
+    """How relevance is propagated; see `thor.attribution.relevance.RelevancePropagation`.
+
+    Attributes
+    ----------
+    rule : {"epsilon", "z", "gamma", "alpha_beta"}
+        By which a unit hands its relevance on.
+    epsilon : float
+        Stabiliser of all rules but z.
+    gamma : float
+        How much contributions of the unit's own sign are favoured by the gamma rule.
+    alpha : float
+        Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1.
+    biases : bool
+        Whether biases take their share.
+    """
+
+    rule: Rule = "epsilon"
+    epsilon: float = 1e-7
+    gamma: float = 0.25
+    alpha: float = 2.0
+    biases: bool = True
+
+    def __post_init__(self) -> None:
+        require_choice("rule", self.rule, Rule)
+        require_at_least("epsilon", self.epsilon, 0)
+        require_at_least("gamma", self.gamma, 0)
+        require_at_least("alpha", self.alpha, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapleySettings:
+    """How Shapley values are found; see `thor.attribution.shapley.ShapleyValues`.
+
+    Attributes
+    ----------
+    method : {"sampled", "exact"}
+        Random orders of the players, or all coalitions.
+    tolerance : float
+        Standard error over the values' size at which a cell is done (sampled).
+    max_pairs : int
+        Most pairs of orders for each network and cell (sampled).
+    groups : dict of str to list of str, or None
+        Players that are several features each; null: each feature plays for itself.
+    """
+
+    method: SampledOrExact = "sampled"
+    tolerance: float = 0.05
+    max_pairs: int = 16
+    groups: dict[str, list[str]] | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("method", self.method, SampledOrExact)
+        require_positive("tolerance", self.tolerance)
+        require_at_least("max_pairs", self.max_pairs, FEWEST_PAIRS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimeSettings:
+    """How LIME draws and fits; see `thor.attribution.lime.Lime`.
+
+    Attributes
+    ----------
+    n_samples : int
+        Draws, shared by all cells.
+    kernel_width : float or None
+        In standard deviations of the reference; null: 0.75 times the root of the number of features, as lime.
+    ridge : float
+        Penalty on squared coefficients.
+    """
+
+    n_samples: int = 5000
+    kernel_width: float | None = None
+    ridge: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_at_least("n_samples", self.n_samples, 2)
+        require_at_least("ridge", self.ridge, 0)
+        if self.kernel_width is not None:
+            require_positive("kernel_width", self.kernel_width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TruthSettings:
+    """How methods are tested on functions whose attributions are known.
+
+    Attributes
+    ----------
+    n_cells : int
+        Cells explained.
+    n_rows : int
+        Reference rows.
+    n_networks : int
+        Networks that learn the physical function.
+    epochs : int
+        Of their training.
+    """
+
+    n_cells: int = 100
+    n_rows: int = 50
+    n_networks: int = 4
+    epochs: int = 30
+
+    def __post_init__(self) -> None:
+        for name in ("n_cells", "n_rows", "n_networks", "epochs"):
+            require_at_least(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Shapley values against a reference distribution: exact over all coalitions, or sampled with a standard error."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import comb
@@ -12,21 +11,16 @@ from numpy.typing import NDArray
 from thor.attribution.attributions import Block, blocks_of
 from thor.attribution.forward import Array, Forward
 from thor.attribution.gradients import mean_target, require_features, require_reference
+from thor.attribution.settings import FEWEST_PAIRS, SampledOrExact
 from thor.attribution.targets import Regimes, Target, require_target, target_values
 from thor.errors import AttributionError
 from thor.networks.stack import NetworkStack, Weights
 from thor.ranges import require_at_least, require_choice, require_positive
 from thor.threads import in_threads
 
-log = logging.getLogger(__name__)
-
 MOST_PLAYERS = 12
 """Of the exact method: 4,096 coalitions."""
 
-FEWEST_PAIRS = 3
-"""Sampled before an error is estimated."""
-
-SampledOrExact = Literal["sampled", "exact"]
 Precision = Literal["single", "double"]
 
 
@@ -127,20 +121,10 @@ class ShapleyValues:
         if self.method == "exact":
             yield from self._exact(stack, inputs, regime, start)
             return
-        reached = total = 0
-        expectation = mean_target(stack, self.reference, self.target)
-        sampler = _Sampler(self, stack, expectation)
-        for block in in_threads(
+        sampler = _Sampler(self, stack, mean_target(stack, self.reference, self.target))
+        yield from in_threads(
             lambda part: sampler.block(inputs[part], regime[part], part), blocks_of(len(inputs), stack, start=start)
-        ):
-            reached += int(block.shares["converged"][0].sum())
-            total += block.values.shape[1]
-            yield block
-        if reached < total:
-            log.warning(
-                "Shapley values of %d of %d cells did not reach a tolerance of %g in %d pairs; they are marked",
-                *(total - reached, total, self.tolerance, self.max_pairs),
-            )
+        )
 
     def coalition_values(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
         """Return v(S) of every coalition, shape (n_networks, n_samples, 2 ** n_players); player j is bit j.

@@ -143,15 +143,30 @@ def compare_with_truth(
     truth: Array,
     *,
     function: str,
+    same_scale: bool,
 ) -> pd.DataFrame:
     """Return how near each method's mean over networks comes to known attributions.
+
+    Parameters
+    ----------
+    methods : mapping of str to Method
+    stack : NetworkStack
+        That computes or has learned the function.
+    inputs : ndarray of float32, shape (n_cells, n_features)
+        Scaled.
+    regime : ndarray of int, shape (n_cells,)
+    truth : ndarray, shape (n_cells, n_features)
+    function : str
+        Its name.
+    same_scale : bool
+        Whether the target has the function's scale. Networks that learned from labels have one of their own.
 
     Returns
     -------
     pandas.DataFrame
         One row for each method: `function`, `method`, `n_cells`; means over cells of `correlation` and `cosine` with
         the truth, `rank_correlation`, `sign_agreement`, `top_overlap` (see `thor.attribution.agreement`), and
-        `relative_error`, root mean square over that of the truth.
+        `relative_error`, root mean square over that of the truth (NaN where scales differ).
     """
     rows = []
     for name, method in methods.items():
@@ -167,7 +182,9 @@ def compare_with_truth(
                 "correlation": float(_cosine(*centred).mean()),
                 "cosine": float(_cosine(found, truth).mean()),
                 **{measure: float(np.nanmean(values)) for measure, values in agreement(found, truth).items()},
-                "relative_error": float(np.sqrt(((found - truth) ** 2).mean() / (truth**2).mean())),
+                "relative_error": float(np.sqrt(((found - truth) ** 2).mean() / (truth**2).mean()))
+                if same_scale
+                else np.nan,
             }
         )
     return pd.DataFrame(rows)

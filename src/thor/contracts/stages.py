@@ -10,6 +10,16 @@ _BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
 _BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
 _BY_PREDICTOR = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")
 
+_BY_FEATURE = (
+    "attribution",
+    "attribution_spread",
+    "attribution_lower_quartile",
+    "attribution_upper_quartile",
+    "attribution_sign_agreement",
+    "attribution_standard_error",
+)
+_SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity", "remainder", "converged")
+
 CONTRACTS: dict[str, Contract] = {
     contract.name: contract
     for contract in (
@@ -79,6 +89,14 @@ CONTRACTS: dict[str, Contract] = {
             optional=("areacello",),
             extra_dims={"regime_probability": ("regime",), "regime_probability_spread": ("regime",)},
             rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+        ),
+        Contract(
+            name="attributions",
+            required=(*_BY_FEATURE, "explained_regime", "explained_target", "valid", "areacello"),
+            optional=_SHARES,
+            extra_dims=dict.fromkeys(_BY_FEATURE, ("predictor", "feature"))
+            | dict.fromkeys(("explained_regime", "explained_target", *_SHARES), ("predictor",)),
+            rules=(mask_is_binary("valid"),),
         ),
         Contract(
             name="regime_uncertainty",

@@ -90,7 +90,7 @@ def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
     quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
     low, high = _limits(values, quantile, signed=row.valid_range[0] < 0)
     exponent = _exponent(max(abs(low), abs(high)))
-    mesh = _mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
+    mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
     bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend="both")
     bar.set_label(units_text(row.units, exponent), fontsize=7)
@@ -104,7 +104,7 @@ def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: S
     meanings = flags(labels)
     order = {value: position for position, value in enumerate(meanings)}
     position = xr.apply_ufunc(np.vectorize(lambda value: order.get(int(value), np.nan), otypes=[float]), labels)
-    mesh = _mesh(ax, grid, position.values, cmap=ListedColormap(list(colours)))
+    mesh = draw_mesh(ax, grid, position.values, cmap=ListedColormap(list(colours)))
     mesh.set_norm(BoundaryNorm(np.arange(len(order) + 1) - 0.5, len(order)))
     bar = ax.figure.colorbar(
         mesh, ax=ax, orientation="horizontal", shrink=0.85, aspect=35, pad=0.03, ticks=range(len(order))
@@ -204,7 +204,8 @@ def _exponent(largest: float) -> int:
     return 0 if -2 <= exponent <= 4 else exponent
 
 
-def _mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> Any:
+def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> Any:
+    """Draw values as the cells they are, NaN left out, and return what a colour bar takes."""
     from cartopy.crs import PlateCarree
 
     lat, lon = grid["lat"].values, grid["lon"].values

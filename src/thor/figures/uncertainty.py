@@ -116,10 +116,10 @@ def risk_coverage_curves(
     region, stage, uncertainty : str
         By which uncertainty cells are left out.
     """
-    dissimilar = calibration.get("ensemble", {}).get(region, {}).get("error_by_dissimilarity")
+    dissimilar: Any = calibration.get("ensemble", {}).get(region, {}).get("error_by_dissimilarity")
     with style():
         figure = new_figure(7.6 if dissimilar else 4.4, 3.2)
-        ax, *others = np.atleast_1d(figure.subplots(1, 2 if dissimilar else 1))
+        ax, *others = figure.subplots(1, 2 if dissimilar else 1, squeeze=False)[0]
         for (name, regions), colour in zip(calibration.items(), _COLOURS, strict=False):
             curve = regions[region][stage]["risk_coverage_curves"][uncertainty]
             coverage, risk = (100.0 * np.array(curve[key]) for key in ("coverage", "risk"))
@@ -131,9 +131,8 @@ def risk_coverage_curves(
         ax.set_ylabel("wrong among them (%)")
         ax.set_title("Risk and coverage; dotted: no skill")
         ax.legend(loc="center left")
-        for other in others:
-            _draw_error_by_dissimilarity(other, dissimilar)
-        if others:
+        if dissimilar:
+            _draw_error_by_dissimilarity(others[0], dissimilar)
             letter_panels([ax, *others])
         return figure
 
