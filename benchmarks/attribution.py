@@ -56,7 +56,7 @@ def main() -> None:
     inputs = np.random.default_rng(0).permutation(test.inputs)
     regime = explained_regime(stack, inputs)
     compare_relevance(stack, inputs, regime, n_cells=2_000 if quick else 20_000)
-    compare_exact(stack, inputs, regime, n_cells=2 if quick else 10)
+    compare_exact(stack, inputs, regime, n_cells=4 if quick else 32)
     compare_sampled(stack, inputs, regime, n_cells=10 if quick else 40)
     compare_lime(stack, inputs, regime, n_cells=1_000 if quick else 10_000)
 
@@ -98,6 +98,7 @@ def keras_relevance(
     from thor.networks.tensorflow import load_tensorflow
 
     tf = load_tensorflow()
+    tf.get_logger().setLevel("ERROR")  # each Keras layer is traced once, which it warns of
     import tf_keras
 
     weights = tf.constant(np.eye(len(stack.classes), dtype=np.float32)[regime] - 1 / len(stack.classes))

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.networks.conftest import made_features, made_regimes  # noqa: F401
+from tests.networks.conftest import ecco_features, ecco_regimes, made_features, made_regimes  # noqa: F401
 from thor.networks.stack import NetworkStack
 from thor.variables import FEATURES
 

@@ -21,6 +21,13 @@ from thor.threads import in_threads
 MOST_PLAYERS = 12
 """Of the exact method: 4,096 coalitions."""
 
+_ROWS_AT_ONCE = 12_800
+"""Of the exact method, through one network: few enough for a core's cache, enough that threads need not wait for the
+interpreter between operations."""
+
+_CELLS_AT_ONCE = 16
+"""Of the exact method, by one thread."""
+
 Precision = Literal["single", "double"]
 
 
@@ -138,24 +145,31 @@ class ShapleyValues:
         inside = self._coalitions(stack)
         reference = self.reference.astype(forward.dtype)
         values = np.empty((stack.n_networks, len(inputs), len(inside)), forward.dtype)
-        # What reference rows add to the first layer is the same for all samples.
-        outside_rows = (reference[None] * ~inside[:, None]).reshape(-1, len(stack.features))
+        outside_rows = (reference[None] * ~inside[:, None]).reshape(-1, len(stack.features)).T
+        step = max(1, _ROWS_AT_ONCE // len(reference))
         for network in range(stack.n_networks):
-            one = Forward(stack.select([network]), self.target, forward.dtype)
-            kernel, bias = one.kernels[0][0], one.biases[0][0]
-            outside = (outside_rows @ kernel + bias).reshape(len(inside), len(reference), -1)
+            # Units first: biases are added along whole rows.
+            kernels = [np.ascontiguousarray(kernel[network].T) for kernel in forward.kernels]
+            biases = [bias[network].T for bias in forward.biases]
+            # What reference rows add to the first layer is the same for all samples.
+            outside = (kernels[0] @ outside_rows + biases[0]).reshape(-1, len(inside), len(reference))
             for sample, (row, k) in enumerate(zip(inputs.astype(forward.dtype), regime, strict=True)):
-                sums = outside + ((row * inside) @ kernel)[:, None]
-                hidden = one.hidden(sums.reshape(1, -1, kernel.shape[1]))
-                if self.target == "probability":
-                    logits = hidden @ one.kernels[-1] + one.biases[-1]
-                    every = target_values(logits, np.full(logits.shape[1], k), self.target)
-                    values[network, sample] = every.reshape(len(inside), -1).mean(axis=1)
-                else:
-                    # A linear target of the mean is the mean of the target.
-                    last, shift = one.last_layer(np.array([k]))
-                    mean = hidden.reshape(len(inside), len(reference), -1).mean(axis=1)
-                    values[network, sample] = mean @ last[0, 0] + shift[0, 0]
+                own = kernels[0] @ (row * inside).T
+                for first in range(0, len(inside), step):
+                    some = slice(first, first + step)
+                    hidden = (outside[:, some] + own[:, some, None]).reshape(len(own), -1)
+                    np.tanh(hidden, out=hidden)
+                    for kernel, bias in zip(kernels[1:-1], biases[1:-1], strict=True):
+                        hidden = kernel @ hidden
+                        hidden += bias
+                        np.tanh(hidden, out=hidden)
+                    if self.target == "probability":
+                        logits = (kernels[-1] @ hidden + biases[-1]).T[None]
+                        every = target_values(logits, np.full(logits.shape[1], k), self.target)[0]
+                    else:
+                        last, shift = forward.last_layer(np.array([k]))
+                        every = last[network, 0] @ hidden + shift[network, 0]
+                    values[network, sample, some] = every.reshape(-1, len(reference)).mean(axis=1)
         return values
 
     def _coalitions(self, stack: NetworkStack) -> NDArray[np.bool_]:
@@ -180,8 +194,8 @@ class ShapleyValues:
         n_players = len(self.players(stack))
         self._coalitions(stack)
         weights = shapley_weights(n_players)
-        # Each thread takes a few samples through all networks: one network and sample fill the cache.
-        parts = (slice(first, min(first + 4, len(inputs))) for first in range(start, len(inputs), 4))
+        starts = range(start, len(inputs), _CELLS_AT_ONCE)
+        parts = (slice(first, min(first + _CELLS_AT_ONCE, len(inputs))) for first in starts)
         for part, values in in_threads(
             lambda part: (part, self.coalition_values(stack, inputs[part], regime[part])), parts
         ):
