@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -299,6 +300,21 @@ def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
     assert result.returncode == 0, result.stdout
     assert "make_training_ocean" not in result.stdout
     assert files(root) == before
+
+
+def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(run, tmp_path):
+    root = shutil.copytree(run[0], tmp_path / "run")
+    changed = {"shapley.groups": "physical", "shapley.method": "exact", "reference.source": "run"}
+    changed |= {"reference.name": "IDEAL-REG/piControl/r1i1p1f1"}
+    parameters = ",".join(f"explainability.{key}={value}" for key, value in changed.items())
+    result = kedro(root, "run", "--env", "test", "--pipeline", "explainability", "--params", parameters)
+    assert result.returncode == 0, result.stdout + result.stderr
+    shapley = xr.open_dataset(root / "07_model_output" / "shapley_values.nc")
+    assert list(shapley["feature"].values) == ["wind", "height", "bathymetry", "planetary"]
+    parts = shapley["attribution"].sum("feature", skipna=False) + shapley["expectation"]
+    assert float(np.abs(parts - shapley["explained_target"]).max()) < 1e-4
+    agreement = xr.open_dataset(root / "07_model_output" / "explanation_agreement.nc")
+    assert np.isfinite(agreement["sign_agreement"].values).any()
 
 
 @pytest.mark.parametrize(

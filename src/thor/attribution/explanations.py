@@ -1,7 +1,8 @@
 """Whole explanations: every cell, every network of each predictor, one method; and the numbers that belong to them."""
 
+import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from thor.attribution.evaluation import draw_cells, evaluate
 from thor.attribution.fields import attribution_fields
 from thor.attribution.gradients import GradientTimesInput, IntegratedGradients
 from thor.attribution.lime import Lime
+from thor.attribution.players import player_groups
 from thor.attribution.relevance import RelevancePropagation
 from thor.attribution.settings import (
     EvaluationSettings,
@@ -39,6 +41,7 @@ METHODS = ("relevance", "shapley_values", "lime_weights")
 
 def make_methods(
     reference: Weights,
+    features: Sequence[str],
     *,
     relevance: RelevanceSettings,
     shapley: ShapleySettings,
@@ -52,12 +55,13 @@ def make_methods(
     ----------
     reference : ndarray of float32, shape (n_reference, n_features)
         Scaled.
+    features : sequence of str
+        Of the networks.
     relevance, shapley, lime
         Their settings.
     target : {"centred_logit", "logit", "probability"}
     seed : int
     """
-    groups = None if shapley.groups is None else {name: tuple(own) for name, own in shapley.groups.items()}
     return {
         "relevance": RelevancePropagation(
             rule=relevance.rule,
@@ -72,7 +76,7 @@ def make_methods(
             method=shapley.method,
             tolerance=shapley.tolerance,
             max_pairs=shapley.max_pairs,
-            groups=groups,
+            groups=player_groups(shapley.groups, features),
             target=target,
             seed=seed,
         ),
@@ -124,7 +128,8 @@ def explain_cells(
     Returns
     -------
     xarray.Dataset
-        As from `thor.attribution.fields.attribution_fields`; attributes tell method, target and number of networks.
+        As from `thor.attribution.fields.attribution_fields`; attributes tell method, target, number of networks and, as
+        JSON, which features play together.
     """
     found: dict[str, Attributions] = {}
     regimes: dict[str, Regimes] = {}
@@ -144,32 +149,39 @@ def explain_cells(
     return attribution_fields(found, regimes, index, features, classes=classes).assign_attrs(
         method=method.name,
         target=method.target,
+        groups=json.dumps(getattr(method, "groups", None) or {}),
         n_networks=[stack.n_networks for stack in stacks.values()],
     )
 
 
-def same_players(
-    explanations: Mapping[str, xr.Dataset], groups: Mapping[str, list[str]] | None
-) -> dict[str, xr.Dataset]:
-    """Return explanations whose features are put together into groups, so that they can be compared."""
-    if groups is None:
+def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Return explanations whose features are put together into the groups that one of them has for players.
+
+    Parameters
+    ----------
+    explanations : mapping of str to xarray.Dataset
+        As from `explain_cells`; the attribute `groups` tells which features are one player.
+    """
+    grouped = [json.loads(explanation.attrs["groups"]) for explanation in explanations.values()]
+    groups: dict[str, list[str]] = next((found for found in grouped if found), {})
+    if not groups:
         return dict(explanations)
     return {
         name: explanation
-        if list(explanation["feature"].values) == list(groups)
-        else explanation[["attribution", "explained_regime", "valid", "areacello"]].assign(
+        if own
+        else explanation[["explained_regime", "valid", "areacello"]].assign(
             attribution=xr.concat(
-                [explanation["attribution"].sel(feature=own).sum("feature", skipna=False) for own in groups.values()],
+                [explanation["attribution"].sel(feature=some).sum("feature", skipna=False) for some in groups.values()],
                 xr.Variable("feature", list(groups)),
             )
         )
-        for name, explanation in explanations.items()
+        for (name, explanation), own in zip(explanations.items(), grouped, strict=True)
     }
 
 
-def compare(explanations: Mapping[str, xr.Dataset], groups: Mapping[str, list[str]] | None) -> xr.Dataset:
+def compare(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Return the agreement of every pair of methods in every cell."""
-    return agreement_fields(same_players(explanations, groups))
+    return agreement_fields(same_players(explanations))
 
 
 def judge(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from thor.attribution.players import Preset
 from thor.errors import ConfigError
 from thor.ranges import require_at_least, require_choice, require_positive
 
@@ -91,14 +92,14 @@ class ShapleySettings:
         Standard error over the values' size at which a cell is done (sampled).
     max_pairs : int
         Most pairs of orders for each network and cell (sampled).
-    groups : dict of str to list of str, or None
-        Players that are several features each; null: each feature plays for itself.
+    groups : {"physical", "gradients"}, dict of str to list of str, or None
+        Players that are several features each, see `thor.attribution.players`; null: each feature plays for itself.
     """
 
     method: SampledOrExact = "sampled"
     tolerance: float = 0.05
     max_pairs: int = 16
-    groups: dict[str, list[str]] | None = None
+    groups: dict[str, list[str]] | Preset | None = None
 
     def __post_init__(self) -> None:
         require_choice("method", self.method, SampledOrExact)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD_COLOURS = {"relevance": BLUE, "shapley_values": ORANGE, "lime_weights": "#029E73"}
-METHOD_NAMES = {"relevance": "Relevance", "shapley_values": "Shapley values", "lime_weights": "LIME"}
+METHOD_NAMES = {
+    "relevance": "Relevance",
+    "shapley_values": "Shapley values",
+    "lime_weights": "LIME",
+    "integrated_gradients": "Integrated gradients",
+    "gradient_times_input": "Gradient times input",
+}
 
 _SPAN = 0.98
 """Share of the cells within the colour scale, which all features share."""
@@ -77,11 +83,12 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensem
     Parameters
     ----------
     explanations : mapping of str to xarray.Dataset
-        By method.
+        By method; those with other players than the first are left out.
     predictor : str
     """
     first = next(iter(explanations.values()))
     features = [str(name) for name in first["feature"].values]
+    explanations = {name: own for name, own in explanations.items() if list(own["feature"].values) == features}
     valid = first["valid"].values == 1
     with style():
         figure, axes = map_panels(len(features), n_columns=3 if len(features) > 6 else 2)
@@ -125,13 +132,14 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figur
         height = 0.8 / len(methods)
         for ax, regime in zip(axes, regimes, strict=False):
             for place, method in enumerate(methods):
-                rows = own[(own["regime"] == regime) & (own["method"] == method)].set_index("feature").loc[features]
+                here = own[(own["regime"] == regime) & (own["method"] == method)].set_index("feature")
+                rows = here.reindex(features)  # methods may have other players
                 at = np.arange(len(features)) + (place - (len(methods) - 1) / 2) * height
                 colour = METHOD_COLOURS.get(method, OTHER_COLOURS[place])
                 ax.barh(at, rows["mean"], height, color=colour, label=METHOD_NAMES.get(method, method))
                 ax.hlines(at, rows["lower_quartile"], rows["upper_quartile"], color="0.2", linewidth=0.8)
             ax.axvline(0, color="0.3", linewidth=0.6)
-            area = rows["area_m2"].iloc[0] / 1e12
+            area = here["area_m2"].iloc[0] / 1e12
             ax.set_title(f"{regime}, {area:.0f} million km$^2$")
         axes[0].set_yticks(range(len(features)), [feature_label(name) for name in features])
         axes[0].invert_yaxis()
@@ -255,7 +263,7 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
             f"{measure.replace('_', ' ')}\n({table.loc[(methods[0], measure), 'property']})" for measure in measures
         ]
         ax.set_xticks(range(len(measures)), words, rotation=25, ha="right", fontsize=6.5)
-        ax.set_yticks(range(len(methods)), [METHOD_NAMES.get(method, method.replace("_", " ")) for method in methods])
+        ax.set_yticks(range(len(methods)), [METHOD_NAMES.get(method, method) for method in methods])
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
         bar = figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01)
@@ -331,8 +339,9 @@ def _draw_attributions(ax: "Axes", cells: Mapping[str, xr.Dataset]) -> None:
         at = np.arange(len(features)) + (row - (len(cells) - 1) / 2) * height
         colour = METHOD_COLOURS.get(method, OTHER_COLOURS[row])
         ax.barh(at, cell["attribution"].values, height, color=colour, label=METHOD_NAMES.get(method, method))
-        lower, upper = (cell[f"attribution_{side}_quartile"].values for side in ("lower", "upper"))
-        ax.hlines(at, lower, upper, color="0.2", linewidth=0.8)
+        if "attribution_lower_quartile" in cell:  # sums over the features of a group have none
+            lower, upper = (cell[f"attribution_{side}_quartile"].values for side in ("lower", "upper"))
+            ax.hlines(at, lower, upper, color="0.2", linewidth=0.8)
     ax.axvline(0, color="0.3", linewidth=0.6)
     ax.set_yticks(range(len(features)), [feature_label(name) for name in features])
     ax.invert_yaxis()

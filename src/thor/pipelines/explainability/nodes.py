@@ -75,13 +75,11 @@ def explain_by_lime(
     return _explanation("lime_weights", *given)
 
 
-def compare_explanations(
-    relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset, parameters: Explainability
-) -> xr.Dataset:
+def compare_explanations(relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset) -> xr.Dataset:
     """Return how far the methods agree in every cell."""
     from thor.attribution.explanations import compare
 
-    return compare(_explanations(relevance, shapley_values, lime_weights), parameters.shapley.groups)
+    return compare(_explanations(relevance, shapley_values, lime_weights))
 
 
 def evaluate_explanations(
@@ -98,7 +96,7 @@ def evaluate_explanations(
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     reference = reference_inputs(explanation_reference, scaler)
-    methods = with_companions(_methods(reference, parameters), reference, parameters.target)
+    methods = with_companions(_methods(reference, scaler.features, parameters), reference, parameters.target)
     return judge(methods, ensemble, features, scaler, reference, settings=parameters.evaluation, seed=parameters.seed)
 
 
@@ -117,7 +115,7 @@ def compare_with_known_functions(
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     return truth_table(
-        lambda rows: with_companions(_methods(rows, parameters), rows, parameters.target),
+        lambda rows: with_companions(_methods(rows, scaler.features[:8], parameters), rows, parameters.target),
         samples_from(features, regimes, split, names=scaler.features),
         scaler,
         reference_inputs(explanation_reference, scaler),
@@ -183,16 +181,11 @@ def draw_lime_weights(lime_weights: xr.Dataset) -> Any:
     return attribution_maps(lime_weights, method="lime_weights")
 
 
-def draw_signs(
-    relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset, parameters: Explainability
-) -> Any:
+def draw_signs(relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset) -> Any:
     """Draw where methods and networks agree whether a feature speaks for the regime."""
     from thor.figures.attribution import sign_maps
 
-    explanations = _explanations(relevance, shapley_values, lime_weights)
-    if parameters.shapley.groups is not None:
-        del explanations["shapley_values"]
-    return sign_maps(explanations)
+    return sign_maps(_explanations(relevance, shapley_values, lime_weights))
 
 
 def draw_attributions_by_regime(explanation_summary: pd.DataFrame) -> Any:
@@ -238,7 +231,7 @@ def draw_cell(
 
     explanations = _explanations(relevance, shapley_values, lime_weights)
     place = nearest_cell(relevance, parameters.cell.latitude, parameters.cell.longitude)
-    return cell_page(same_players(explanations, parameters.shapley.groups), regime_uncertainty, vorticity_budget, place)
+    return cell_page(same_players(explanations), regime_uncertainty, vorticity_budget, place)
 
 
 def _explanation(
@@ -255,7 +248,7 @@ def _explanation(
     from thor.networks.samples import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
-    method = _methods(reference_inputs(explanation_reference, scaler), parameters)[name]
+    method = _methods(reference_inputs(explanation_reference, scaler), scaler.features, parameters)[name]
     stacks = {
         "ensemble": ensemble,
         "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
@@ -268,11 +261,12 @@ def _explanation(
     )
 
 
-def _methods(reference: Any, parameters: Explainability) -> Any:
+def _methods(reference: Any, features: Any, parameters: Explainability) -> Any:
     from thor.attribution.explanations import make_methods
 
     return make_methods(
         reference,
+        features,
         relevance=parameters.relevance,
         shapley=parameters.shapley,
         lime=parameters.lime,

@@ -41,12 +41,7 @@ def create_pipeline() -> Pipeline:
                 name="explain_by_shapley_values",
             ),
             Node(nodes.explain_by_lime, [*NETWORKS, PARAMETERS], "lime_weights", name="explain_by_lime"),
-            Node(
-                nodes.compare_explanations,
-                [*METHODS, PARAMETERS],
-                "explanation_agreement",
-                name="compare_explanations",
-            ),
+            Node(nodes.compare_explanations, METHODS, "explanation_agreement", name="compare_explanations"),
             Node(
                 nodes.evaluate_explanations,
                 ["ensemble", "features", "feature_scaler", "explanation_reference", PARAMETERS],
@@ -74,7 +69,7 @@ def create_pipeline() -> Pipeline:
                 name="draw_shapley_values",
             ),
             Node(nodes.draw_lime_weights, "lime_weights", "explainability_lime_weights", name="draw_lime_weights"),
-            Node(nodes.draw_signs, [*METHODS, PARAMETERS], "explainability_signs", name="draw_signs"),
+            Node(nodes.draw_signs, METHODS, "explainability_signs", name="draw_signs"),
             Node(
                 nodes.draw_attributions_by_regime,
                 "explanation_summary",
