@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from thor.attribution.explanations import compare
 from thor.variables import BUDGET_TERMS, FEATURES, variable
 
 N_LAT, N_LON = 9, 16
@@ -144,4 +145,9 @@ def make_attributions():
         fields[name] = (0.0 * probability).assign_attrs(variable(name).attrs)
     both = xr.concat([fields] * 2, xr.Variable("predictor", ["ensemble", "bayesian"]))
     features = make_features()
-    return both.assign(valid=features["valid"], areacello=features["areacello"])
+    return both.assign(valid=features["valid"], areacello=features["areacello"]).assign_attrs(groups="{}")
+
+
+def make_agreement():
+    methods = ["relevance", "shapley_values", "lime_weights"]
+    return compare({name: make_attributions() for name in methods})

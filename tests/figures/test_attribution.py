@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from tests.made_fields import make_attributions, make_features, make_regime_uncertainty, make_vorticity_budget
-from thor.attribution.agreement import agreement_fields
+from thor.attribution.explanations import compare
 from thor.attribution.fields import nearest_cell, regime_summary
 from thor.figures.attribution import (
     agreement_maps,
@@ -90,9 +90,9 @@ def test_beeswarm_has_a_point_for_each_cell_and_feature(explanations):
 
 
 def test_agreement_evaluation_and_cell(explanations):
-    agreement = agreement_fields(explanations)
-    figure = agreement_maps(agreement)
-    assert len(meshes(figure)) == 3
+    figure = agreement_maps(compare(explanations))
+    assert len(meshes(figure)) == 6
+    assert titles(figure)[5].startswith("(f) LIME: ")
     assert titles(figure)[0].startswith("(a) Relevance and Shapley values: ")
     table = pd.DataFrame(
         {

@@ -9,6 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from thor.variables import variable
+
 Array = NDArray[np.float64]
 
 TOP = 3
@@ -59,7 +61,8 @@ def agreement_fields(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, dims (pair, predictor, y, x)
-        `rank_correlation`, `sign_agreement`, `top_overlap`; `pair` is ``<method> and <method>``.
+        `rank_correlation` (0 where one is constant), `sign_agreement`, `top_overlap`; `pair` is ``<method> and
+        <method>``.
     """
     first = next(iter(explanations.values()))
     grid = first["valid"].dims
@@ -76,13 +79,26 @@ def agreement_fields(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
             for name, measured in agreement(*(value.astype(float) for value in values)).items():
                 field = np.full(valid.shape, np.nan, np.float32)
                 field[valid] = np.nan_to_num(measured)
-                fields[name] = (grid, field)
+                fields[name] = (grid, field, variable(name).attrs)
             by_predictor.append(xr.Dataset(fields))
         parts.append(xr.concat(by_predictor, xr.Variable("predictor", first["predictor"].values)))
     pairs = [f"{one} and {other}" for one, other in combinations(explanations, 2)]
     combined = xr.concat(parts, xr.Variable("pair", pairs))
     beside = {name: first[name] for name in ("areacello", "valid", "explained_regime")}
     return combined.assign(beside).assign_coords({name: first[name] for name in ("lat", "lon")})
+
+
+def network_sign_agreement(explanations: Mapping[str, xr.Dataset]) -> xr.DataArray:
+    """Return the mean over features of the share of networks with the sign of the mean, dims (method, predictor, y, x).
+
+    Parameters
+    ----------
+    explanations : mapping of str to xarray.Dataset
+        By method, as from `thor.attribution.fields.attribution_fields`.
+    """
+    fields = [own["attribution_sign_agreement"].mean("feature", skipna=False) for own in explanations.values()]
+    of_all = xr.concat(fields, xr.Variable("method", list(explanations)))
+    return of_all.rename("network_sign_agreement").assign_attrs(variable("network_sign_agreement").attrs)
 
 
 def agreement_table(fields: xr.Dataset) -> dict[str, Any]:

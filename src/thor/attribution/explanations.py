@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from thor.attribution.agreement import agreement_fields, agreement_table, network_agreement
+from thor.attribution.agreement import (
+    agreement_fields,
+    agreement_table,
+    network_agreement,
+    network_sign_agreement,
+)
 from thor.attribution.attributions import Attributions, Method, attribute
 from thor.attribution.evaluation import draw_cells, evaluate
 from thor.attribution.fields import attribution_fields
@@ -162,7 +167,7 @@ def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset
     explanations : mapping of str to xarray.Dataset
         As from `explain_cells`; the attribute `groups` tells which features are one player.
     """
-    grouped = [json.loads(explanation.attrs["groups"]) for explanation in explanations.values()]
+    grouped = [json.loads(explanation.attrs.get("groups", "{}")) for explanation in explanations.values()]
     groups: dict[str, list[str]] = next((found for found in grouped if found), {})
     if not groups:
         return dict(explanations)
@@ -180,8 +185,9 @@ def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset
 
 
 def compare(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """Return the agreement of every pair of methods in every cell."""
-    return agreement_fields(same_players(explanations))
+    """Return the agreement of every pair of methods, and of the networks of each method, in every cell."""
+    agreement = agreement_fields(same_players(explanations))
+    return agreement.assign(network_sign_agreement=network_sign_agreement(explanations))
 
 
 def judge(

@@ -18,6 +18,7 @@ _BY_FEATURE = (
     "attribution_sign_agreement",
     "attribution_standard_error",
 )
+_BY_PAIR = ("rank_correlation", "sign_agreement", "top_overlap")
 _SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity", "remainder", "converged")
 
 CONTRACTS: dict[str, Contract] = {
@@ -96,6 +97,13 @@ CONTRACTS: dict[str, Contract] = {
             optional=_SHARES,
             extra_dims=dict.fromkeys(_BY_FEATURE, ("predictor", "feature"))
             | dict.fromkeys(("explained_regime", "explained_target", *_SHARES), ("predictor",)),
+            rules=(mask_is_binary("valid"),),
+        ),
+        Contract(
+            name="agreement",
+            required=(*_BY_PAIR, "network_sign_agreement", "explained_regime", "valid", "areacello"),
+            extra_dims=dict.fromkeys(_BY_PAIR, ("pair", "predictor"))
+            | {"network_sign_agreement": ("method", "predictor"), "explained_regime": ("predictor",)},
             rules=(mask_is_binary("valid"),),
         ),
         Contract(

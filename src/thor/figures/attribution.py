@@ -213,28 +213,36 @@ def beeswarm(
 
 
 def agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensemble") -> "Figure":
-    """Return maps of the rank correlation of each pair of methods.
+    """Return maps of the rank correlation of each pair of methods, and of how far each method's networks agree.
 
     Parameters
     ----------
     agreement : xarray.Dataset
-        As from `thor.attribution.agreement.agreement_fields`.
+        As from `thor.attribution.explanations.compare`.
     predictor : str
     """
     own = agreement.sel(predictor=predictor)
     area = own["areacello"].where(own["valid"] == 1).fillna(0)
     with style():
-        pairs = [str(pair) for pair in own["pair"].values]
-        figure, axes = map_panels(len(pairs), n_columns=min(3, len(pairs)))
-        for ax, pair in zip(axes, pairs, strict=True):
-            field = own["rank_correlation"].sel(pair=pair)
-            mesh = draw_mesh(ax, agreement, field.values, cmap=colour_map("cmo.balance"))
-            mesh.set_clim(-1, 1)
-            words = " and ".join(METHOD_NAMES.get(name, name) for name in pair.split(" and "))
-            ax.set_title(f"{words}: {float(field.weighted(area).mean()):.2f}")
-        bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02)
-        bar.set_label("rank correlation of the attributions over features (1)", fontsize=7)
-        letter_panels(axes)
+        rows = [
+            ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),
+            ("network_sign_agreement", "method", "cmo.amp", (0.5, 1), "networks with the sign of the mean (1)"),
+        ]
+        n_columns = max(own.sizes["pair"], own.sizes["method"])
+        figure, axes = map_panels(2 * n_columns, n_columns=n_columns)
+        for row, (name, dim, colours, limits, label) in enumerate(rows):
+            beside = axes[row * n_columns : (row + 1) * n_columns]
+            for ax in beside[own.sizes[dim] :]:
+                ax.set_visible(False)
+            for ax, which in zip(beside, map(str, own[dim].values), strict=False):
+                field = own[name].sel({dim: which})
+                mesh = draw_mesh(ax, agreement, field.values, cmap=colour_map(colours))
+                mesh.set_clim(*limits)
+                words = " and ".join(METHOD_NAMES.get(part, part) for part in which.split(" and "))
+                ax.set_title(f"{words}: {float(field.weighted(area).mean()):.2f}")
+            bar = figure.colorbar(mesh, ax=beside, orientation="vertical", shrink=0.8, aspect=25, pad=0.01)
+            bar.set_label(label, fontsize=7)
+        letter_panels([ax for ax in axes if ax.get_visible()])
         return figure
 
 
