@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from thor.attribution.targets import Regimes, Target, target_values, target_weights
+from thor.networks.prediction import softmax
 from thor.networks.stack import NetworkStack
 
 Array = NDArray[Any]
@@ -66,6 +67,16 @@ class Forward:
         if len(self.kernels) == 1:
             return self._answers(np.broadcast_to(inputs, (len(self.kernels[0]), *inputs.shape)), regime)
         return self.targets(inputs @ self.kernels[0] + self.biases[0], regime)
+
+    def of_every_regime(self, inputs: Array) -> Array:
+        """Return the target of every regime, shape (n_networks, n_samples, n_classes)."""
+        hidden = inputs = inputs.astype(self.dtype, copy=False)
+        if len(self.kernels) > 1:
+            hidden = self.hidden(inputs @ self.kernels[0] + self.biases[0])
+        if self.target == "probability":
+            return softmax(hidden @ self.kernels[-1] + self.biases[-1])
+        kernel, bias = self._last_of_each
+        return hidden @ np.swapaxes(kernel, 1, 2) + bias[:, None]
 
     def _answers(self, hidden: Array, regime: Regimes) -> Array:
         if self.target == "probability":

@@ -93,7 +93,8 @@ class Lime:
         draws = self._draws(len(stack.features))
         forward = Forward(stack, self.target, np.float64)
         inverse = draws * self.reference_scale + self.reference_mean
-        answers = {k: forward.of_inputs(inverse, np.full(len(draws), k)).T for k in np.unique(regime[start:]).tolist()}
+        of_every = forward.of_every_regime(inverse)
+        answers = {k: np.ascontiguousarray(of_every[..., k].T) for k in np.unique(regime[start:]).tolist()}
         products = (draws[:, :, None] * draws[:, None, :]).reshape(len(draws), -1)
 
         def block(part: slice) -> Block:
