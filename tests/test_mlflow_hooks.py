@@ -1,8 +1,9 @@
 """MLflow is told everything by hooks: parameters, networks, learning curves, scores, and how a run ended."""
 
 import os
-import stat
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlparse
@@ -35,7 +36,7 @@ def tables(n_networks=N_NETWORKS, n_epochs=N_EPOCHS):
             "network": np.arange(n_networks),
             "best_epoch": 40,
             "test.accuracy": 0.8 + 0.001 * np.arange(n_networks),
-            "hidden": "24 24",
+            "settings": "trained",
         }
     )
     reliability = pd.DataFrame(
@@ -78,7 +79,9 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     assert len(nested) == N_NETWORKS
     one = next(run for run in nested if run.info.run_name == "ensemble 7")
     assert one.data.metrics["test.accuracy"] == pytest.approx(0.807)
-    assert one.data.params["hidden"] == "24 24"
+    assert one.data.params["settings"] == "trained"
+    assert one.data.params["hidden"] == "[24, 24]"
+    assert one.data.params["epochs"] == "60"
     curve = client.get_metric_history(one.info.run_id, "curve.loss")
     assert [point.value for point in sorted(curve, key=lambda point: point.step)] == pytest.approx(
         [1 / (1 + epoch) for epoch in range(N_EPOCHS)]
@@ -93,6 +96,7 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     assert "regime_clustering.seed" not in whole.data.params
     assert whole.data.metrics["skill_metrics.ensemble.test.accuracy"] == 0.85
     assert whole.data.tags["version.numpy"] == np.__version__
+    assert whole.data.tags["git"]
     assert spent < 15
 
 
@@ -119,6 +123,15 @@ def test_a_run_left_open_by_a_killed_process_is_swept_up_at_the_next_start(hooks
     assert client.get_run(alive).info.status == "RUNNING"
 
 
+def test_networks_that_were_given_are_not_said_to_be_trained(hooks, tmp_path):
+    parent = begin(hooks)
+    given = tables(2, 2)
+    given["training_history"] = given["training_history"][:0]
+    hooks.after_node_run(given)
+    nested = [run for run in runs(tmp_path)[1] if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert [run.data.params for run in nested] == [{"settings": "trained"}] * 2
+
+
 def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path):
     assert begin(hooks, SimpleNamespace(nodes=[SimpleNamespace(tags={"data_engineering"})])) is None
     assert not (tmp_path / "mlflow.db").exists()
@@ -128,11 +141,38 @@ def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path)
     hooks.after_pipeline_run()
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_store_that_cannot_be_written_fails_before_training(hooks, tmp_path):
-    tmp_path.chmod(stat.S_IREAD | stat.S_IEXEC)
-    with pytest.raises(ConfigError, match="Nothing was trained"):
+@contextmanager
+def ordinary_user():
+    """Be someone whom permissions hold back, as they do not root."""
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
+
+
+@pytest.mark.parametrize("spoil", ["folder", "store", "artifacts"])
+def test_a_store_that_cannot_be_written_fails_before_training(hooks, spoil):
+    # not in tmp_path, whose parents only its owner may enter
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        hooks._store = folder / "mlflow.db"
         begin(hooks)
+        hooks.close()
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o777)
+        {"folder": folder, "store": hooks._store, "artifacts": folder / "mlartifacts"}[spoil].chmod(0o555)
+        with ordinary_user(), pytest.raises(ConfigError, match="cannot be written.*Nothing was trained.*mlflow_store"):
+            begin(hooks)
+        assert hooks.run_id is None
+        folder.chmod(0o777)
+
+
+def test_a_missing_folder_is_made(hooks, tmp_path):
+    hooks._store = tmp_path / "new" / "one" / "mlflow.db"
+    assert begin(hooks) is not None
+    assert hooks._store.is_file()
 
 
 def test_a_store_in_the_place_of_a_file_fails_before_training(hooks, tmp_path):

@@ -31,6 +31,13 @@ TRACKED: dict[str, dict[str, str]] = {
 NETWORKS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
 """Datasets of networks, and their predictor in the tables."""
 
+SETTINGS = {
+    "ensemble": ("modelling", "training"),
+    "bayesian": ("uncertainty", "bayesian"),
+    "laplace": ("uncertainty", "laplace"),
+}
+"""Where the hyper-parameters of a predictor's networks are."""
+
 METRICS = (
     "skill_metrics",
     "bayesian_skill_metrics",
@@ -41,6 +48,9 @@ METRICS = (
 PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation", "explainability")
 
 EXPERIMENT = "thor"
+ARTIFACTS = "mlartifacts"
+"""Folder beside the store with figures and weights."""
+
 _BATCH = {"metrics": 1000, "params": 100}
 _LONGEST_PARAMETER = 500
 
@@ -166,6 +176,9 @@ class MlflowHooks:
             ).info.run_id
             words = {name: value for name, value in row.items() if isinstance(value, str)}
             curve = curves.get((predictor, network))
+            # Networks that were given have no learning curve, and no settings here made them.
+            if predictor == "laplace" or curve is not None:
+                words |= self._settings_of(predictor)
             self._log(
                 run,
                 params=words,
@@ -181,6 +194,13 @@ class MlflowHooks:
                 self._client.log_artifacts(run, folder)
             self._client.set_terminated(run)
         log.info("MLflow: %d networks in %.1f s", len(metrics), time.perf_counter() - started)
+
+    def _settings_of(self, predictor: str) -> dict[str, str]:
+        """Return the hyper-parameters that made the networks of a predictor."""
+        if predictor not in SETTINGS:
+            return {}
+        group, part = SETTINGS[predictor]
+        return dict(flattened(self._context.config_loader["parameters"].get(group, {}).get(part, {})))
 
     def _log(
         self,
@@ -215,9 +235,14 @@ def _one_of(networks: Any, network: int, folder: Path) -> None:
 
 
 def require_writable(store: Path) -> None:
-    """Raise ConfigError when there can be no SQLite database at this place."""
+    """Raise ConfigError when there can be no SQLite database at this place, or no artifacts beside it."""
     try:
-        store.parent.mkdir(parents=True, exist_ok=True)
+        (store.parent / ARTIFACTS).mkdir(parents=True, exist_ok=True)
+        for folder in (store.parent, store.parent / ARTIFACTS):
+            tempfile.TemporaryFile(dir=folder).close()
+        if store.exists():
+            # SQLite itself opens a file that may not be written without a word.
+            store.open("r+b").close()
         with sqlite3.connect(store, timeout=10) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
@@ -240,7 +265,7 @@ def open_store(store: Path) -> tuple[Any, str]:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return client, found.experiment_id
-    artifacts = (store.resolve().parent / "mlartifacts").as_uri()
+    artifacts = (store.resolve().parent / ARTIFACTS).as_uri()
     return client, client.create_experiment(EXPERIMENT, artifact_location=artifacts)
 
 

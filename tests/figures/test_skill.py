@@ -54,6 +54,15 @@ def test_regimes_keep_their_order_through_a_file(skill):
     assert [tick.get_text() for tick in panel.get_yticklabels()] == list(CLASSES)
 
 
+def test_predictors_come_in_reading_order_whatever_the_order_of_the_file(skill):
+    entries = skill | dict.fromkeys(("published_networks", "stress_curl_tree"), skill["ensemble"])
+    kept = json.loads(json.dumps(entries, sort_keys=True))
+    titles = [ax.get_title(loc="left").split(",")[0][4:] for ax in confusion_matrices(kept).axes if ax.images]
+    assert titles == ["ensemble", "published networks", "gradient boosting", "stress curl tree", "majority"]
+    rows = [tick.get_text() for tick in skill_intervals(kept).axes[0].get_yticklabels()]
+    assert rows == [*titles, "single networks (range)"]
+
+
 def test_a_row_without_cells_is_no_division_by_zero(skill):
     entry = skill["ensemble"]["test"] | {"confusion_matrix": [[5, 0, 0], [0, 0, 0], [1, 0, 2]]}
     (image,) = confusion_matrices({"ensemble": {"test": entry}}).axes[0].images

@@ -58,6 +58,23 @@ def test_reliability_before_and_after(calibration):
     assert figure.axes[2].get_xlabel() == "largest probability (1)"
 
 
+def test_predictors_come_in_reading_order_and_titles_stay_inside(calibration):
+    rows = [{"inside": True, "mean_dissimilarity": 0.1 * k, "n_cells": 9, "error_rate": 0.1 * k} for k in (1, 2, 3)]
+    turned = {name: calibration[name] for name in ("bayesian", "ensemble")}
+    turned["ensemble"] = {"test": turned["ensemble"]["test"] | {"error_by_dissimilarity": rows}}
+    for draw in (reliability_curves, risk_coverage_curves):
+        figure = draw(turned)
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            assert ax._left_title.get_window_extent().x1 <= figure.bbox.x1, ax.get_title(loc="left")
+    assert [text.get_text().split(" ")[0] for text in figure.axes[0].get_legend().get_texts()] == [
+        "ensemble",
+        "bayesian",
+    ]
+    titles = [ax.get_title(loc="left") for ax in reliability_curves(turned).axes[:2]]
+    assert titles == ["(a) ensemble", "(b) bayesian"]
+
+
 def test_other_entries_of_a_region_are_not_drawn(calibration):
     with_sets = {name: {"test": regions["test"] | {"conformal": {}}} for name, regions in calibration.items()}
     assert len(reliability_curves(with_sets).axes[0].lines) == 3

@@ -65,9 +65,17 @@ def test_learning_curves_end_where_a_network_stopped():
     assert set(table["predictor"]) == {"ensemble"}
 
 
+def test_networks_that_were_not_trained_here_have_no_learning_curves():
+    table = history_table(xr.Dataset(), predictor="ensemble")
+    assert len(table) == 0
+    assert {"predictor", "network", "epoch", "train_loss", "best_epoch"} <= set(table)
+
+
 def test_label_runs_come_back_by_network(caplog):
     table = history_table(history(), predictor="ensemble")
     assert label_runs(table) is None
+    learned = history().assign(label_run=("network", [5, 5]))
+    np.testing.assert_array_equal(label_runs(history_table(learned, predictor="ensemble")), [5, 5])
     table["label_run"] = 5
     np.testing.assert_array_equal(label_runs(table), [5, 5])
     table["label_run"] = np.array([5, 3])[table["network"]]

@@ -17,7 +17,7 @@ from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
-from thor.networks.training import DivergedError, initial_stack, train_stack
+from thor.networks.training import DivergedError, Trained, initial_stack, train_stack
 
 NAMES = {"features": ("x", "y", "z"), "classes": ("a", "b", "c", "d")}
 SETTINGS = TrainingSettings(
@@ -151,6 +151,13 @@ def test_the_history_is_that_of_the_kept_weights(select, trained):
         at_best = trained.history["select_accuracy"].sel(network=network, epoch=trained.history["best_epoch"][network])
         assert accuracy == pytest.approx(float(at_best), abs=1e-6)
     assert float(trained.history["train_loss"][0].mean()) == pytest.approx(np.log(4), abs=0.4)
+
+
+def test_a_training_is_one_dataset_and_comes_back_from_it(trained):
+    again = Trained.from_dataset(trained.to_dataset())
+    assert_same(again.stack, trained.stack)
+    assert (again.stack.features, again.stack.classes) == tuple(NAMES.values())
+    assert again.history.identical(trained.history)
 
 
 def test_a_network_is_the_same_bits_in_a_stack_of_any_size(train, select, trained):

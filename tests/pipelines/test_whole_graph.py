@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,19 @@ PROJECT = Path(__file__).parents[2]
 
 
 def kedro(root, *arguments, **environment):
-    return subprocess.run(
+    process = started(root, *arguments, **environment)
+    out, err = process.communicate(timeout=600)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def started(root, *arguments, **environment):
+    return subprocess.Popen(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=PROJECT,
         env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"} | environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=600,
-        check=False,
     )
 
 
@@ -220,6 +227,11 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     assert names == sorted([*networks, "gradient_boosting 0", "laplace 0", "majority 0", "stress_curl_tree 0"])
     figures = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "figures")}
     assert "figures/modelling_skill.png" in figures
+    assert parent.data.tags["git"]
+    settings = {r.info.run_name: r.data.params for r in found}
+    assert (settings["ensemble 3"]["batch_size"], settings["ensemble 3"]["epochs"]) == ("64", "30")
+    assert settings["bayesian 1"]["estimator"] == "local_reparametrisation"
+    assert settings["laplace 0"]["structure"] == "full"
     one = {r.info.run_name: r.info.run_id for r in found}
     for name, kept in {
         "ensemble 3": {"reliability.png", "network"},
@@ -228,6 +240,75 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
         "gradient_boosting 0": {"reliability.png"},
     }.items():
         assert {artifact.path for artifact in client.list_artifacts(one[name])} == kept
+
+
+def test_interrupted_trainings_go_on_and_are_never_half(run, tmp_path):
+    """Ctrl-C in the Bayesian network's training, a kill in the ensemble's: both end as if nothing had happened."""
+    from thor.mlflow_hooks import open_store
+
+    bayesian, ensemble = (["train_bayesian_network", "gather_bayesian_network"], ["train_ensemble", "gather_ensemble"])
+    long = "modelling.training.epochs=150,uncertainty.bayesian.epochs=60"
+    long += ",modelling.training.checkpoint_epochs=1,uncertainty.bayesian.checkpoint_epochs=1"
+    for root in ("whole", "broken"):
+        for layer in ("03_primary", "04_feature", "05_model_input", "06_models", "08_reporting"):
+            shutil.copytree(run[0] / layer, tmp_path / root / layer)
+    before = files(tmp_path / "broken")
+
+    def begin(root, nodes):
+        return started(tmp_path / root, "run", "--env", "test", "--nodes", ",".join(nodes), "--params", long)
+
+    def end(process):
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out + err
+
+    def interrupt(process, part, number):
+        path = tmp_path / "broken" / "06_models" / f".{part}.part.nc"
+        until = time.monotonic() + 120
+        while not path.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        process.send_signal(number)
+        code, told = end(process)
+        assert path.exists(), told
+        return code, told
+
+    whole = begin("whole", [*bayesian, *ensemble])
+    code, told = interrupt(begin("broken", bayesian), "bayesian_training.bayesian_training", signal.SIGINT)
+    assert (code, "Interrupted in node 'train_bayesian_network'" in told) == (130, True), told
+    left = {name: content for name, content in files(tmp_path / "broken").items() if not name.name.startswith(".")}
+    assert left == before, "the networks of the earlier run are still there, whole"
+    code, told = interrupt(begin("broken", [*bayesian, *ensemble]), "ensemble_training.training", signal.SIGKILL)
+    assert (code, "the training goes on after epoch" in told) == (-signal.SIGKILL, True), told
+    code, told = end(begin("broken", ["gather_bayesian_network", *ensemble]))
+    assert (code, "the training goes on after epoch" in told) == (0, True), told
+
+    code, told = end(whole)
+    assert code == 0, told
+    ends, wanted = files(tmp_path / "broken"), files(tmp_path / "whole")
+    assert ends == wanted
+    changed = {path.relative_to(path.parts[0]) for path in wanted if wanted[path] != before[path]}
+    assert {Path("ensemble_training.nc"), Path("training_history.csv"), Path("bayesian_training.nc")} < changed
+    client, experiment = open_store(tmp_path / "broken" / "mlflow" / "mlflow.db")
+    ended = client.search_runs([experiment], order_by=["attributes.start_time"])
+    assert [entry.info.status for entry in ended] == ["FAILED", "FAILED", "FINISHED"]
+    assert [entry.data.tags.get("error", "")[:17] for entry in ended] == ["KeyboardInterrupt", "killed", ""]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(run, tmp_path):
+    for layer in ("03_primary", "04_feature", "05_model_input", "06_models"):
+        shutil.copytree(run[0] / layer, tmp_path / layer)
+    before = files(tmp_path)
+    parameters = "modelling.training.learning_rate=1.0e+38"
+    result = kedro(tmp_path, "run", "--env", "test", "--nodes", "train_ensemble", "--params", parameters)
+    assert result.returncode == 1
+    told = " ".join((result.stdout + result.stderr).split())
+    assert "of 4 networks is not finite in epoch 0 (counted from 0): network 0" in told
+    assert "Lower the learning rate (1e+38)" in told
+    after = files(tmp_path)
+    (part,) = after.keys() - before.keys()
+    assert {name: after[name] for name in before} == before
+    with xr.open_dataset(tmp_path / part) as kept:
+        assert kept.attrs["epoch"] == 0
+        assert all(np.isfinite(kept[f"best_{k}"]).all() for k in range(10))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scipy.special import log_expit
 from thor.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.table import Table
-from thor.uncertainty.bayesian import BayesianNetwork, fit_bayesian
+from thor.uncertainty.bayesian import BayesianNetwork, fit_bayesian, from_training_dataset, training_dataset
 from thor.uncertainty.posterior import to_vectors
 from thor.uncertainty.settings import BayesianSettings
 
@@ -175,6 +175,13 @@ def test_files_give_the_network_back(fitted, tmp_path):
     again = BayesianNetwork.load(tmp_path)
     assert (to_vectors(again.draws(4, seed=1)) == to_vectors(fitted[0].draws(4, seed=1))).all()
     assert (again.features, again.classes, again.layer_sizes) == (*NAMES.values(), (2, 2))
+
+
+def test_a_training_is_one_dataset_and_comes_back_from_it(fitted):
+    network, history = from_training_dataset(training_dataset(*fitted))
+    for entry in fields(network):
+        np.testing.assert_array_equal(getattr(network, entry.name), getattr(fitted[0], entry.name), entry.name)
+    assert history.identical(fitted[1])
 
 
 @pytest.mark.parametrize("damage", ["edit", "swap", "drop", "tear", "kind", "remove"])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.style import colour_map, empty_figure, letter_panels, new_figure, style
+from thor.figures.style import colour_map, empty_figure, in_reading_order, letter_panels, new_figure, style
 from thor.networks.scores import SCORES
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def confusion_matrices(skill: Table, *, region: str = "test") -> "Figure":
         confusion matrix are left out.
     region : str
     """
-    matrices = {name: of[region] for name, of in skill.items() if "confusion_matrix" in of[region]}
+    named = [name for name in in_reading_order(skill) if "confusion_matrix" in skill[name][region]]
+    matrices = {name: skill[name][region] for name in named}
     n_columns = 2 if len(matrices) == 4 else min(len(matrices), 3)
     n_rows = -(-len(matrices) // n_columns)
     with style():
@@ -72,7 +73,7 @@ def skill_intervals(
     metrics : sequence of str
         A panel for each.
     """
-    rows = [name for name in skill if name not in _MEMBERS]
+    rows = [name for name in in_reading_order(skill) if name not in _MEMBERS]
     rows += ["member_mean"] if "member_mean" in skill else []
     with style():
         figure = new_figure(2.1 * len(metrics) + 1.2, 0.36 * len(rows) + 1.3)

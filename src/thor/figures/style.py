@@ -24,6 +24,12 @@ REGIME_COLOURS = {
 
 OTHER_COLOURS = ("#DE8F05", "#D55E00", "#FBAFE4", "#ECE133", "#882255", "#44AA99", "#332288", "#999933")
 
+PREDICTORS = (
+    *("ensemble", "bayesian", "laplace", "published_networks"),
+    *("gradient_boosting", "stress_curl_tree", "majority"),
+)
+"""In the order in which figures show them; files keep them by the alphabet."""
+
 _RC: Any = {
     "figure.dpi": 100,
     "font.size": 8,
@@ -69,6 +75,12 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
     """Put (a), (b), ... before the title of each panel."""
     for letter, ax in zip(string.ascii_lowercase, axes, strict=False):
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}", loc="left")
+
+
+def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:
+    """Return the names in the order of `first`, and those it does not hold after them as they came."""
+    names = list(names)
+    return [name for name in first if name in names] + [name for name in names if name not in first]
 
 
 def colour_map(name: str) -> "Colormap":

@@ -8,7 +8,15 @@ import xarray as xr
 
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import draw_field, map_panels
-from thor.figures.style import OTHER_COLOURS, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import (
+    OTHER_COLOURS,
+    REGIME_COLOURS,
+    in_reading_order,
+    letter_panels,
+    new_figure,
+    regime_colours,
+    style,
+)
 from thor.variables import variable
 
 if TYPE_CHECKING:
@@ -37,13 +45,13 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
     with style():
         figure = new_figure(2.5 * len(calibration) + 0.4, 3.8)
         grid = figure.subplots(2, len(calibration), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
-        for (above, below), (name, regions) in zip(grid.T, calibration.items(), strict=True):
+        for (above, below), name in zip(grid.T, in_reading_order(calibration), strict=True):
             above.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label="perfect")
             for stage in _STAGES:
-                _draw_reliability(above, below, stage, regions[region][stage])
+                _draw_reliability(above, below, stage, calibration[name][region][stage])
             above.set_title(name.replace("_", " "))
             above.set(xlim=(0, 1), ylim=(0, 1))
-            above.legend(loc="upper left")
+            above.legend(loc="lower right")
             below.set_yscale("log")
             below.set_xlabel("largest probability (1)")
         grid[0, 0].set_ylabel("share of cells right (1)")
@@ -120,8 +128,8 @@ def risk_coverage_curves(
     with style():
         figure = new_figure(7.6 if dissimilar else 4.4, 3.2)
         ax, *others = figure.subplots(1, 2 if dissimilar else 1, squeeze=False)[0]
-        for (name, regions), colour in zip(calibration.items(), _COLOURS, strict=False):
-            curve = regions[region][stage]["risk_coverage_curves"][uncertainty]
+        for name, colour in zip(in_reading_order(calibration), _COLOURS, strict=False):
+            curve = calibration[name][region][stage]["risk_coverage_curves"][uncertainty]
             coverage, risk = (100.0 * np.array(curve[key]) for key in ("coverage", "risk"))
             label = f"{name.replace('_', ' ')} (area {curve['area']:.3f})"
             ax.plot(coverage, risk, color=colour, label=label)
@@ -147,7 +155,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
         `FEW_CELLS` cells in a region are drawn open.
     """
     regions = list(coverage)
-    regimes = list(coverage[regions[0]]["by_regime"])
+    regimes = in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(REGIME_COLOURS))
     level = 100.0 * coverage[regions[0]]["confidence_level"]
     with style():
         figure = new_figure(7.6, 0.42 * len(regions) + 1.5)
@@ -215,10 +223,10 @@ def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) 
                 "o-",
                 color=colour,
                 markersize=4,
-                label=f"{label}, {n_cells} cells",
+                label=f"{label}, {n_cells:,} cells",
             )
     ax.set(ylim=(0, None), xlabel="dissimilarity to the training inputs (1)", ylabel="wrong cells (%)")
-    ax.set_title("Mistakes of the ensemble where inputs are unlike")
+    ax.set_title("Mistakes of the ensemble by dissimilarity")
     ax.legend(loc="best")
 
 

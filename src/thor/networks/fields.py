@@ -130,12 +130,20 @@ def role_masks(samples: Samples) -> dict[str, NDArray[np.bool_]]:
 
 
 def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
-    """Return the learning curves, one row for each epoch of each network, as long as it was trained."""
+    """Return the learning curves, one row for each epoch of each network, as long as it was trained.
+
+    A variable `label_run` by network, the clustering run it learned, becomes a column. Networks that were not trained
+    here have no curves and give a table without rows.
+    """
+    if "train_loss" not in history:
+        return pd.DataFrame(columns=["predictor", "network", "epoch", "train_loss", "select_loss", "best_epoch"])
     curves = history[[name for name in history.data_vars if "epoch" in history[name].dims]]
     table = curves.to_dataframe().reset_index().dropna(subset=["train_loss"])
-    table["best_epoch"] = history["best_epoch"].values[table["network"]]
+    of_network = [name for name in ("best_epoch", "label_run") if name in history]
+    for name in of_network:
+        table[name] = history[name].values[table["network"]]
     return table.assign(predictor=predictor)[
-        ["predictor", "network", "epoch", *map(str, curves.data_vars), "best_epoch"]
+        ["predictor", "network", "epoch", *map(str, curves.data_vars), *of_network]
     ]
 
 

@@ -8,6 +8,7 @@ A network that has stopped is computed on, unused, until half of those in the ru
 goes on in a smaller stack. When all have stopped, training ends.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -24,6 +25,8 @@ from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT = "training"
 """Name under which an unfinished training is kept."""
@@ -46,6 +49,26 @@ class Trained:
 
     stack: NetworkStack
     history: xr.Dataset
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return weights (`kernel_0`, `bias_0` and so on), their names and the learning curves in one dataset."""
+        out = self.history.copy()
+        for layer, (kernel, bias) in enumerate(zip(self.stack.kernels, self.stack.biases, strict=True)):
+            units = (f"unit_{layer}", f"unit_{layer + 1}")
+            out[f"kernel_{layer}"] = (("network", *units), kernel)
+            out[f"bias_{layer}"] = (("network", units[1]), bias)
+        return out.assign_attrs(features=" ".join(self.stack.features), classes=" ".join(self.stack.classes))
+
+    @classmethod
+    def from_dataset(cls, kept: xr.Dataset) -> "Trained":
+        """Return what `to_dataset` described."""
+        n_layers = sum(str(name).startswith("kernel_") for name in kept)
+        kernels, biases = (
+            tuple(kept[f"{kind}_{layer}"].values for layer in range(n_layers)) for kind in ("kernel", "bias")
+        )
+        weights = [f"{kind}_{layer}" for kind in ("kernel", "bias") for layer in range(n_layers)]
+        features, classes = (tuple(kept.attrs[name].split()) for name in ("features", "classes"))
+        return cls(NetworkStack(kernels, biases, features, classes), kept.drop_vars(weights).drop_attrs())
 
 
 class DivergedError(NetworkError):
@@ -110,6 +133,7 @@ def train_stack(
     kept = checkpoint.load(CHECKPOINT)
     if kept is not None and kept.attrs.get("identity") == identity:
         state = Progress.from_dataset(kept)
+        log.info("the training goes on after epoch %d of %d", state.epoch, settings.epochs)
     else:
         state = Progress.fresh(start, epochs=settings.epochs)
     epochs = Epochs(train, select, settings, seed)

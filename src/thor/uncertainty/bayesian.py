@@ -8,6 +8,7 @@ The posterior is a product of Gaussians, the prior N(0, 1) on weights and biases
 leading `start` axis, and one compiled function takes them through an epoch.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from thor.uncertainty.posterior import load_posterior, save_posterior, to_stack
 from thor.uncertainty.settings import BayesianSettings
 from thor.uncertainty.starts import Starts, kl_weight
 from thor.uncertainty.variational import cells_of, compile_variational
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT = "bayesian_training"
 """Name under which an unfinished training is kept."""
@@ -173,6 +176,7 @@ def fit_bayesian(
     layer_sizes = (len(features), *settings.hidden, len(classes))
     if kept is not None and kept.attrs.get("identity") == identity:
         state = Starts.from_dataset(kept)
+        log.info("the training goes on after epoch %d of %d", state.epoch, settings.epochs)
     else:
         state = Starts.begin(features, classes, settings, seed)
     epochs = _Epochs(train, select, layer_sizes, settings, seed)
@@ -202,6 +206,34 @@ def fit_bayesian(
         kl_weight=settings.kl_weight,
     )
     return network, state.history(settings)
+
+
+def training_dataset(network: BayesianNetwork, history: xr.Dataset) -> xr.Dataset:
+    """Return what `fit_bayesian` returns as one dataset."""
+    arrays = {name: (("start", "weight"), getattr(network, name)) for name in ("mean", "scale")}
+    return history.assign(arrays | {"lowest_select_loss": ("start", network.select_loss)}).assign_attrs(
+        layer_sizes=list(network.layer_sizes),
+        features=" ".join(network.features),
+        classes=" ".join(network.classes),
+        drawn_from=network.drawn_from,
+        kl_weight=network.kl_weight,
+    )
+
+
+def from_training_dataset(kept: xr.Dataset) -> tuple[BayesianNetwork, xr.Dataset]:
+    """Return network and history that `training_dataset` described."""
+    network = BayesianNetwork(
+        mean=kept["mean"].values,
+        scale=kept["scale"].values,
+        layer_sizes=tuple(map(int, kept.attrs["layer_sizes"])),
+        features=tuple(kept.attrs["features"].split()),
+        classes=tuple(kept.attrs["classes"].split()),
+        select_loss=kept["lowest_select_loss"].values,
+        best_epoch=kept["best_epoch"].values,
+        drawn_from=str(kept.attrs["drawn_from"]),
+        kl_weight=float(kept.attrs["kl_weight"]),
+    )
+    return network, kept.drop_vars(["mean", "scale", "lowest_select_loss"]).drop_attrs()
 
 
 class _Epochs:

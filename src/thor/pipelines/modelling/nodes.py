@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from thor.checkpoint import Checkpoint, Resumable
 from thor.parameters import Modelling
 
 log = logging.getLogger(__name__)
@@ -40,15 +41,14 @@ def train_ensemble(
     vorticity_budget: xr.Dataset,
     published_networks: Any,
     parameters: Modelling,
-) -> dict[str, Any]:
-    """Return the trained networks and their learning curves; the published ones have none."""
-    from thor.networks.fields import history_table, training_tables
+) -> Resumable:
+    """Return a training of the networks that goes on where it was interrupted; the published ones need none."""
+    from thor.networks.fields import training_tables
     from thor.networks.samples import FeatureScaler
-    from thor.networks.training import train_stack
+    from thor.networks.training import Trained, train_stack
 
     if parameters.networks == "published":
-        nothing = pd.DataFrame(columns=["predictor", "network", "epoch", "train_loss", "select_loss", "best_epoch"])
-        return {"ensemble": published_networks(), "training_history": nothing}
+        return Resumable(lambda _: Trained(published_networks(), xr.Dataset()).to_dataset())
     samples = _samples(features, regimes, split, parameters)
     train, select, runs = training_tables(
         samples,
@@ -58,20 +58,34 @@ def train_ensemble(
         budget=vorticity_budget,
         seed=parameters.seed,
     )
-    trained = train_stack(
-        train,
-        select,
-        features=samples.features,
-        classes=samples.classes,
-        settings=parameters.training,
-        seed=parameters.seed,
-    )
-    history = history_table(trained.history, predictor="ensemble")
-    if runs is not None:
-        history["label_run"] = runs[history["network"]]
-    best = trained.history["best_epoch"].values
-    log.info("%d networks; best epochs %d to %d", trained.stack.n_networks, best.min() + 1, best.max() + 1)
-    return {"ensemble": trained.stack, "training_history": history}
+
+    def training(checkpoint: Checkpoint) -> xr.Dataset:
+        trained = train_stack(
+            train,
+            select,
+            features=samples.features,
+            classes=samples.classes,
+            settings=parameters.training,
+            seed=parameters.seed,
+            checkpoint=checkpoint,
+        )
+        best = trained.history["best_epoch"].values
+        log.info("%d networks; best epochs %d to %d", trained.stack.n_networks, best.min() + 1, best.max() + 1)
+        return trained.to_dataset() if runs is None else trained.to_dataset().assign(label_run=("network", runs))
+
+    return Resumable(training)
+
+
+def gather_ensemble(ensemble_training: xr.Dataset) -> dict[str, Any]:
+    """Return the networks of a training, each at its best epoch, and their learning curves."""
+    from thor.networks.fields import history_table
+    from thor.networks.training import Trained
+
+    trained = Trained.from_dataset(ensemble_training)
+    return {
+        "ensemble": trained.stack,
+        "training_history": history_table(trained.history, predictor="ensemble"),
+    }
 
 
 def fit_baselines(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.checkpoint import Checkpoint, Resumable
 from thor.parameters import Uncertainty
 
 log = logging.getLogger(__name__)
@@ -18,20 +19,33 @@ def train_bayesian_network(
     split: xr.Dataset,
     feature_scaler: dict[str, Any],
     parameters: Uncertainty,
-) -> dict[str, Any]:
-    """Return the Bayesian network and its learning curves."""
-    from thor.networks.fields import history_table
-    from thor.uncertainty.bayesian import fit_bayesian
+) -> Resumable:
+    """Return a training of the Bayesian network that goes on where it was interrupted."""
+    from thor.uncertainty.bayesian import fit_bayesian, training_dataset
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
-    network, history = fit_bayesian(
-        *_tables(samples, scaler),
-        features=samples.features,
-        classes=samples.classes,
-        settings=parameters.bayesian,
-        seed=parameters.seed,
-    )
-    log.info("Bayesian network: %d starts, select losses %s", network.n_starts, np.round(network.select_loss, 3))
+
+    def training(checkpoint: Checkpoint) -> xr.Dataset:
+        network, history = fit_bayesian(
+            *_tables(samples, scaler),
+            features=samples.features,
+            classes=samples.classes,
+            settings=parameters.bayesian,
+            seed=parameters.seed,
+            checkpoint=checkpoint,
+        )
+        log.info("Bayesian network: %d starts, select losses %s", network.n_starts, np.round(network.select_loss, 3))
+        return training_dataset(network, history)
+
+    return Resumable(training)
+
+
+def gather_bayesian_network(bayesian_training: xr.Dataset) -> dict[str, Any]:
+    """Return the Bayesian network of a training, each start at its best epoch, and its learning curves."""
+    from thor.networks.fields import history_table
+    from thor.uncertainty.bayesian import from_training_dataset
+
+    network, history = from_training_dataset(bayesian_training)
     return {
         "bayesian_network": network,
         "bayesian_training_history": history_table(history.rename(start="network"), predictor="bayesian"),
