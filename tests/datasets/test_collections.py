@@ -50,6 +50,46 @@ def test_only_what_changed_is_made_again(collection, caplog, tmp_path):
     assert two.stat().st_mtime_ns != times[two]
 
 
+def test_a_mapping_that_is_a_context_is_open_while_its_functions_are_called(collection):
+    events = []
+
+    class Shared(dict):
+        def __enter__(self):
+            events.append("open")
+
+        def __exit__(self, *error):
+            events.append("closed" if error == (None, None, None) else "closed with an error")
+
+    def make():
+        events.append("make")
+        return make_features()
+
+    collection.save(Shared(one=("a", make)))
+    assert events == ["open", "make", "closed"]
+
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(DatasetError, match="no"):
+        collection.save(Shared(one=("b", fail)))
+    assert events[3:] == ["open", "closed with an error"]
+
+
+def test_a_file_is_checked_again_when_it_has_changed(collection, tmp_path, monkeypatch):
+    offer(collection, one="a")
+    checked = []
+    monkeypatch.setattr(
+        "thor.datasets.collections.check", lambda dataset, contract, where: checked.append(contract.name)
+    )
+    load = collection.load()["one"]
+    load(), load()
+    assert checked == []  # on the way in
+    broken = make_features().drop_vars("valid")
+    FieldDataset(filepath=str(tmp_path / "features/one.nc")).save(broken)
+    load(), load()
+    assert checked == ["features"]
+
+
 def test_loading_gives_readers(collection):
     offer(collection, one="a", model__two="b")
     loaded = collection.load()

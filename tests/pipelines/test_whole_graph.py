@@ -75,6 +75,14 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "regime_clustering_regimes.png",
         "regime_clustering_selection.png",
         "regime_clustering_terms.png",
+        "scenario_tracking_agreement.png",
+        "scenario_tracking_area_changes.png",
+        "scenario_tracking_areas.png",
+        "scenario_tracking_change.png",
+        "scenario_tracking_reasons.png",
+        "scenario_tracking_regimes.png",
+        "scenario_tracking_reliability.png",
+        "scenario_tracking_transitions.png",
         "uncertainty_conformal.png",
         "uncertainty_maps.png",
         "uncertainty_reliability.png",
@@ -226,12 +234,17 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     networks = [f"bayesian {k}" for k in range(2)] + [f"ensemble {k}" for k in range(4)]
     assert names == sorted([*networks, "gradient_boosting 0", "laplace 0", "majority 0", "stress_curl_tree 0"])
     figures = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "figures")}
-    assert "figures/modelling_skill.png" in figures
     assert parent.data.tags["git"]
     settings = {r.info.run_name: r.data.params for r in found}
     assert (settings["ensemble 3"]["batch_size"], settings["ensemble 3"]["epochs"]) == ("64", "30")
     assert settings["bayesian 1"]["estimator"] == "local_reparametrisation"
     assert settings["laplace 0"]["structure"] == "full"
+    assert {"figures/modelling_skill.png", "figures/scenario_tracking_change.png"} <= figures
+    tables = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "tables")}
+    assert {"tables/regime_areas.csv", "tables/tracking_metrics.json"} <= tables
+    told = parent.data.metrics
+    assert told["tracking_metrics.summary.IDEAL-REG/abrupt-4xCO2/r1i1p1f1.ensemble.changed_share"] > 0
+    assert not any(name.startswith("tracking_metrics.perfect_model") for name in told)
     one = {r.info.run_name: r.info.run_id for r in found}
     for name, kept in {
         "ensemble 3": {"reliability.png", "network"},
@@ -349,6 +362,71 @@ def test_scenarios_know_their_baseline(run):
     # two years of 360 days each, all months
     assert set(scenario["months"].values) == {24}
     assert abs(float(scenario["removed_mean"].mean()) - float(control["removed_mean"].mean())) < 0.1
+
+
+def test_every_run_is_tracked_through_its_windows(run):
+    root, _ = run
+    features, tracked = (root / "04_feature/scenario_features", root / "07_model_output/scenario_regimes")
+    keys = {path.relative_to(features) for path in features.rglob("*.nc")}
+    assert keys == {path.relative_to(tracked) for path in tracked.rglob("*.nc")} and len(keys) == 15
+    metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
+    areas = pd.read_csv(root / "08_reporting/regime_areas.csv", keep_default_na=False)
+    transitions = pd.read_csv(root / "08_reporting/regime_transitions.csv")
+    for key in keys:
+        fields = xr.open_dataset(tracked / key)
+        name = str(key.with_suffix(""))
+        told = metrics["runs"][name]
+        assert list(told) == [str(label) for label in fields["window"].values]
+        valid = fields["valid"].values == 1
+        for place, (label, entry) in enumerate(told.items()):
+            assert entry["n_months"] == 24 and entry["n_cells"] == valid.sum()
+            for predictor in ("ensemble", "bayesian"):
+                total = sum(area["expected_m2"] for area in entry[predictor]["regime_area"].values())
+                assert total == pytest.approx(entry["area_m2"], rel=1e-5)
+                own = areas[(areas["window"] == label) & (areas["predictor"] == predictor)]
+                own = own[own["basin"] == "global"]
+                own = own[own["source_id"] + "/" + own["experiment_id"] + "/" + own["variant_label"] == name]
+                assert own["expected_area_m2"].astype(float).sum() == pytest.approx(entry["area_m2"], rel=1e-5)
+                change = fields["change_probability"].sel(predictor=predictor).isel(window=place).values
+                assert np.isfinite(change[valid]).all() == ("change" in entry[predictor])
+        if "piControl" in name:
+            assert set(metrics["control"][name]) == {"ensemble", "bayesian"}
+    moved = transitions.query("source_id == 'IDEAL-REG' and experiment_id == 'abrupt-4xCO2'")
+    moved = moved[moved["predictor"] == "ensemble"]
+    last = moved[moved["window_start"] == moved["window_start"].max()]
+    after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["ensemble"]["regime_area"]
+    for regime, own in last.groupby("regime"):
+        assert own["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
+
+
+def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
+    root, _ = run
+    metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
+    skill = metrics["perfect_model"]
+    assert skill["without_truth"] == [] and set(skill["runs"]) == set(metrics["runs"])
+    assert set(skill["pooled"]) == {"piControl", "historical", "abrupt-4xCO2"}
+    entry = skill["pooled"]["abrupt-4xCO2"]["all"]["ensemble"]
+    assert {"predictor", "persistence", "predicted_persistence", "stress_curl_tree"} <= set(entry)
+    assert 0.3 < entry["predictor"]["balanced_accuracy"] < 1
+    assert 0 < entry["change"]["base_rate"] < 0.5
+    assert sum(row["area"] for row in entry["change"]["reliability"]) == pytest.approx(entry["area_m2"])
+    assert set(metrics["agreement"]) == {"historical", "abrupt-4xCO2"}
+    assert metrics["agreement"]["abrupt-4xCO2"]["models"] == ["IDEAL-LAND", "IDEAL-POLE", "IDEAL-REG"]
+
+
+def test_changes_are_explained_by_what_can_change(run):
+    root, _ = run
+    table = pd.read_csv(root / "07_model_output/change_attribution.csv")
+    assert set(table["predictor"]) == {"ensemble", "bayesian"} and "piControl" not in set(table["experiment_id"])
+    fixed = table["feature"].str.startswith("deptho") | (table["feature"] == "coriolis_parameter")
+    assert (table.loc[fixed, "can_change"] == 0).all() and (table.loc[fixed, "attribution"] == 0).all()
+    by = ["source_id", "experiment_id", "variant_label", "predictor", "regime_before", "regime"]
+    for _, own in table.groupby(by):
+        assert len(own) == 8
+        whole = own["explained_change"].iloc[0]
+        assert own["attribution"].sum() == pytest.approx(whole, rel=1e-3, abs=1e-3)
+        # the regime after gained on the one before
+        assert own["n_cells"].iloc[0] < 3 or whole > 0
 
 
 def test_metrics_hold_what_they_must(run):
