@@ -401,6 +401,25 @@ def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
     assert [str(name) for name in expected if expected[name] != after[name]] == []
 
 
+def test_without_an_archive_there_is_nothing_to_track_and_that_is_no_error(run, tmp_path):
+    """As on ECCO without a CMIP6 archive; what an earlier archive left is removed."""
+    root, _ = run
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    for folder in ("04_feature/scenario_features", "01_raw/true_budgets"):
+        shutil.rmtree(tmp_path / folder)
+    result = kedro(tmp_path, "run", "--env", "test", "--pipeline", "scenario_tracking")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not list((tmp_path / "07_model_output/scenario_regimes").rglob("*.nc"))
+    assert not list((tmp_path / "07_model_output/model_agreement").rglob("*.nc"))
+    for name in ("08_reporting/regime_areas.csv", "08_reporting/regime_transitions.csv"):
+        table = pd.read_csv(tmp_path / name)
+        assert table.empty and {"source_id", "window", "predictor", "regime"} <= set(table.columns)
+    assert pd.read_csv(tmp_path / "07_model_output/change_attribution.csv").empty
+    metrics = json.loads((tmp_path / "08_reporting/tracking_metrics.json").read_text())
+    assert metrics["runs"] == metrics["summary"] == metrics["agreement"] == {}
+    assert metrics["perfect_model"]["runs"] == {}
+
+
 def test_the_same_seed_gives_the_same_files(run, tmp_path):
     root, _ = run
     result = kedro(tmp_path, "run", "--env", "test")
