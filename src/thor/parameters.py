@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from thor.attribution.players import Preset
 from thor.attribution.settings import (
     EvaluationSettings,
     LimeSettings,
@@ -215,8 +216,8 @@ class ScenarioTracking(Parameters):
         description="Whether variants of historical add to the control run's natural variability."
     )
     agreement: AgreementSettings = Field(description="What many climate models are compared in.")
-    attribution_groups: dict[str, tuple[str, ...]] | None = Field(
-        description="Features whose part in a change is found together; null: each on its own."
+    attribution_groups: dict[str, list[str]] | Preset | None = Field(
+        description="Features that are explained together, as in `thor.attribution.players`; null: each alone."
     )
     bootstrap: BootstrapSettings = Field(description="How intervals of the perfect-model test are made.")
     shown_run: str | None = Field(

@@ -1,5 +1,6 @@
 """A collection makes only what changed, and says why."""
 
+import errno
 import logging
 
 import pytest
@@ -88,6 +89,22 @@ def test_a_file_is_checked_again_when_it_has_changed(collection, tmp_path, monke
     FieldDataset(filepath=str(tmp_path / "features/one.nc")).save(broken)
     load(), load()
     assert checked == ["features"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "features").write_text("in the way")
+    maker = Maker(make_features)
+    collection = FieldCollection(path=str(tmp_path / "features/inner"))
+    with pytest.raises(DatasetError, match="a file stands where a folder is needed"):
+        collection.save({"one": ("a", maker)})
+
+    def refuse(**options):
+        raise OSError(errno.EROFS, "read only")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(DatasetError, match="one.nc was not written: Read-only file system. Make the folder writable"):
+        FieldCollection(path=str(tmp_path / "others")).save({"one": ("a", maker)})
+    assert maker.calls == 0
 
 
 def test_loading_gives_readers(collection):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.test_compute import Cluster, n_workers_of, wait_for
 from thor.variables import BUDGET_TERMS, FEATURES
 
 PROJECT = Path(__file__).parents[2]
@@ -441,6 +443,62 @@ def test_metrics_hold_what_they_must(run):
     assert sum(metrics["area_fraction"].values()) == pytest.approx(1)
     assert sum(group["n_runs"] for group in metrics["groups"]) == metrics["n_runs"] == 8
     assert {"region", "weighting", "mean_confidence"} <= set(metrics)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["two workers", "one of two workers is killed"])
+def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
+    """A real scheduler and two workers, each a process of its own; the address comes from the environment."""
+    root, _ = run
+    (tmp_path / "cluster").mkdir()
+    copied = tmp_path / "data"
+    shutil.copytree(root, copied, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    tracked = copied / "07_model_output/scenario_regimes"
+    shutil.rmtree(tracked)
+    cluster = Cluster(tmp_path / "cluster")
+    ended = []
+
+    def kill_in_the_middle(worker):
+        wait_for(lambda: any(tracked.rglob("*.nc")), seconds=120)
+        worker.kill()
+        ended.append(len(list(tracked.rglob("*.nc"))))
+
+    try:
+        victim, _ = cluster.worker(), cluster.worker()
+        wait_for(lambda: n_workers_of(cluster.address) == 2)
+        if killed:
+            threading.Thread(target=kill_in_the_middle, args=[victim], daemon=True).start()
+        result = kedro(
+            copied, "run", "--env", "test", "--pipeline", "scenario_tracking", DASK_SCHEDULER_ADDRESS=cluster.address
+        )
+    finally:
+        cluster.close()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"{cluster.address} has 2 workers with 2 threads" in result.stdout
+    assert "15 files written, 0 kept" in result.stdout
+    assert bool(ended) == killed and all(n_files < 15 for n_files in ended)
+    before, after = files(root), files(copied)
+    expected = {name: content for name, content in before.items() if "archive" not in name.parts}
+    assert expected.keys() == after.keys()
+    assert [str(name) for name in expected if expected[name] != after[name]] == []
+
+
+def test_without_an_archive_there_is_nothing_to_track_and_that_is_no_error(run, tmp_path):
+    """As on ECCO without a CMIP6 archive; what an earlier archive left is removed."""
+    root, _ = run
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    for folder in ("04_feature/scenario_features", "01_raw/true_budgets"):
+        shutil.rmtree(tmp_path / folder)
+    result = kedro(tmp_path, "run", "--env", "test", "--pipeline", "scenario_tracking")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not list((tmp_path / "07_model_output/scenario_regimes").rglob("*.nc"))
+    assert not list((tmp_path / "07_model_output/model_agreement").rglob("*.nc"))
+    for name in ("08_reporting/regime_areas.csv", "08_reporting/regime_transitions.csv"):
+        table = pd.read_csv(tmp_path / name)
+        assert table.empty and {"source_id", "window", "predictor", "regime"} <= set(table.columns)
+    assert pd.read_csv(tmp_path / "07_model_output/change_attribution.csv").empty
+    metrics = json.loads((tmp_path / "08_reporting/tracking_metrics.json").read_text())
+    assert metrics["runs"] == metrics["summary"] == metrics["agreement"] == {}
+    assert metrics["perfect_model"]["runs"] == {}
 
 
 def test_the_same_seed_gives_the_same_files(run, tmp_path):

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from thor.checkpoint import Resumable
 from thor.contracts import Contract, check, find_contract
-from thor.datasets.atomic import show
+from thor.datasets.atomic import require_writable, show
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import read, write
 from thor.errors import DataError
@@ -103,6 +103,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
                 reason = self._why(key, mark)
                 if reason is None:
                     continue
+                require_writable(self._file(key))
                 checkpoint = FileCheckpoint(self._file(key), mark)
                 dataset = make(checkpoint) if isinstance(make, Resumable) else make()
                 self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))

@@ -1,6 +1,6 @@
 """Why regimes changed in a run: what each input has to do with it, for each transition from one regime to another."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.attribution.change import ChangeAttribution, transition_summary
+from thor.attribution.players import Groups, Preset, player_groups
 from thor.errors import DataError
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
@@ -28,7 +29,7 @@ def change_reasons(
     stacks: Mapping[str, NetworkStack],
     *,
     scaler: FeatureScaler,
-    groups: Mapping[str, tuple[str, ...]] | None = None,
+    groups: Mapping[str, Sequence[str]] | Preset | None = None,
 ) -> pd.DataFrame:
     """Return what moved the networks from one regime to another between baseline and last window, by run.
 
@@ -41,7 +42,7 @@ def change_reasons(
     stacks : mapping of str to NetworkStack
         By predictor.
     scaler : FeatureScaler
-    groups : mapping of str to tuple of str, optional
+    groups : mapping of str to sequence of str, or {"physical", "gradients"}, optional
         Features that are taken together, every feature in one of them; each on its own by default.
 
     Returns
@@ -69,7 +70,7 @@ def change_reasons(
     tables = [
         table
         for key, load in runs.items()
-        for table in _reasons_of(key, load(), features, stacks, scaler, dict(groups) if groups else None)
+        for table in _reasons_of(key, load(), features, stacks, scaler, player_groups(groups, scaler.features))
     ]
     return pd.concat(tables, ignore_index=True)[[*COLUMNS]] if tables else pd.DataFrame(columns=[*COLUMNS])
 
@@ -123,7 +124,7 @@ def _reasons_of(
     features: Collection,
     stacks: Mapping[str, NetworkStack],
     scaler: FeatureScaler,
-    groups: dict[str, tuple[str, ...]] | None,
+    groups: Groups | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of each predictor of a run; nothing for a run without a baseline or without any change."""
     compared = np.flatnonzero(run["baseline_window"].values != "")
