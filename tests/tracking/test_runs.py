@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import thor.tracking.runs as module
-from tests.tracking.conftest import make_run
+from tests.tracking.conftest import make_run, make_stack
 from thor.compute import Compute, mapper
 from thor.datasets import FieldCollection
 from thor.errors import ConfigError, DataError, NetworkError
@@ -149,9 +149,15 @@ def test_a_collection_that_died_goes_on_where_it_stopped(features, tools, tmp_pa
     assert "5 files written, 0 kept" in caplog.text
 
 
-def test_predictors_without_a_temperature_are_refused(tools):
+def test_what_does_not_belong_together_is_refused_before_any_run(tools):
     with pytest.raises(NetworkError, match="no temperature of bayesian; it has ensemble"):
         replace(tools, temperatures={"ensemble": 1.0})
+    other = make_stack(names=("wind_stress_curl", "zos", "coriolis_parameter"))
+    with pytest.raises(NetworkError, match=r"Networks of 'ensemble': .*missing \['deptho'\]"):
+        replace(tools, stacks={"ensemble": other})
+    scaler = replace(tools.scaler, features=other.features, units=("m s-2", "m", "s-1"))
+    with pytest.raises(NetworkError, match="area of applicability is of the features"):
+        replace(tools, stacks={"ensemble": other}, scaler=scaler)
 
 
 def test_a_scheduler_that_does_not_answer_ends_the_save_and_writes_nothing(features, tools, tmp_path):

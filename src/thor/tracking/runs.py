@@ -11,13 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.compute import Compute, Map, mapper
-from thor.errors import DataError, NetworkError
+from thor.errors import DataError
 from thor.fingerprint import fingerprint
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.forced import NaturalVariability
 from thor.tracking.settings import TrackingSettings
-from thor.tracking.track import natural_variability, track_run
+from thor.tracking.track import natural_variability, require_networks, track_run
 from thor.uncertainty.applicability import Applicability
 
 Collection = Mapping[str, Callable[[], xr.Dataset]]
@@ -42,7 +42,7 @@ class TrackingTools:
     Raises
     ------
     NetworkError
-        When a predictor has no temperature.
+        When networks, scaler, temperatures and area of applicability do not belong together.
     """
 
     stacks: Mapping[str, NetworkStack]
@@ -53,11 +53,7 @@ class TrackingTools:
     label_run: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
-        if missing := sorted(set(self.stacks) - set(self.temperatures)):
-            raise NetworkError(
-                f"The calibration model has no temperature of {', '.join(missing)}; it has "
-                f"{', '.join(self.temperatures)}. Run the pipeline uncertainty again."
-            )
+        require_networks(self.stacks, self.scaler, self.applicability, self.temperatures, self.label_run)
         # Those of predictors that are not applied here have no influence, and none on fingerprints.
         object.__setattr__(self, "temperatures", {name: self.temperatures[name] for name in self.stacks})
 

@@ -95,7 +95,7 @@ def track_run(
     means of this run; a forced change also exceeds natural variability (`thor.tracking.forced`). Cells outside the
     area of applicability in one of the two windows are not judged.
     """
-    _require_networks(stacks, scaler, applicability, temperatures, label_run)
+    require_networks(stacks, scaler, applicability, temperatures, label_run)
     cells, windows = Cells.of(run), Windows.of(run, parent)
     n_windows = run.sizes["window"]
     states = [(run, window) for window in range(n_windows)]
@@ -165,7 +165,7 @@ def natural_variability(
     NetworkError, GridError
         As for `track_run`.
     """
-    _require_networks(stacks, scaler, None, temperatures, None)
+    require_networks(stacks, scaler, None, temperatures, None)
     cells, pairs = Cells.of(control), ControlPairs.of(control, variants)
     states = [(run, window) for run in (control, *variants) for window in range(run.sizes["window"])]
     inputs, known = zip(*(window_inputs(*state, cells, scaler) for state in states), strict=True)
@@ -261,7 +261,7 @@ def _control_shares(
 
 
 # -- checks ---------------------------------------------------------------------------------------------------------
-def _require_networks(
+def require_networks(
     stacks: Mapping[str, NetworkStack],
     scaler: FeatureScaler,
     applicability: Applicability | None,
