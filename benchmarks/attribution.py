@@ -98,7 +98,6 @@ def keras_relevance(
     from thor.networks.tensorflow import load_tensorflow
 
     tf = load_tensorflow()
-    tf.get_logger().setLevel("ERROR")  # each Keras layer is traced once, which it warns of
     import tf_keras
 
     weights = tf.constant(np.eye(len(stack.classes), dtype=np.float32)[regime] - 1 / len(stack.classes))

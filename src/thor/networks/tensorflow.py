@@ -26,6 +26,8 @@ def load_tensorflow() -> ModuleType:
             # looks for accelerators once, and on machines without one would complain in the middle of a run
             tensorflow.config.list_physical_devices()
     tensorflow.config.experimental.enable_op_determinism()
+    # Each size of networks and batches is traced once, which it warns of.
+    tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
 
 
