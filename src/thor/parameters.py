@@ -22,6 +22,7 @@ from thor.networks.settings import SearchSettings, SplitSettings, TrainingSettin
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.regimes.settings import ClusteringSettings
+from thor.report.settings import ReportSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 PositiveKm = Annotated[float, Field(gt=0, le=20_000)]
@@ -179,6 +180,20 @@ class Explainability(Parameters):
     cell: CellChoice = Field(description="The cell that gets a page of its own.")
 
 
+class Reporting(Parameters):
+    """Parameters of `reporting`."""
+
+    max_cells: int = Field(ge=100, description="Cells of the training ocean in the explorer; a finer grid is thinned.")
+    max_run_cells: int = Field(ge=100, description="The same of each climate model in the scenario viewer.")
+    figure_colours: int = Field(
+        ge=16, le=256, description="Colours of each figure inside the report; files of figures keep all of theirs."
+    )
+
+    def settings(self) -> ReportSettings:
+        """Return the library's settings."""
+        return ReportSettings(**self.model_dump())
+
+
 MODELS: dict[str, type[Parameters]] = {
     "idealized_ocean": IdealizedOcean,
     "data_engineering": DataEngineering,
@@ -188,5 +203,6 @@ MODELS: dict[str, type[Parameters]] = {
     "cross_validation": CrossValidation,
     "uncertainty": Uncertainty,
     "explainability": Explainability,
+    "reporting": Reporting,
 }
 """The model of each parameter group."""
