@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from thor.errors import ConfigError, DataError
 from thor.hooks import RunHooks
-from thor.run_log import RunLog, git_state
+from thor.run_log import RunLog, describe_run, git_state
 from thor.validation import validate
 
 
@@ -122,7 +122,8 @@ def run_log(tmp_path):
 
 
 def test_the_run_log_keeps_what_results_must_not(run_log, tmp_path):
-    run_log.header(project=tmp_path, parameters={"a": {"b": 1}}, run={"env": "test", "tags": None})
+    about = describe_run(project=tmp_path, parameters={"a": {"b": 1}}, run={"env": "test", "tags": None})
+    run_log.header(about)
     logger = logging.getLogger("thor.test_hooks")
     logger.setLevel(logging.INFO)
     logger.info("halfway")

@@ -19,8 +19,9 @@ ATTRIBUTE = "thor_fingerprint"
 
 _BLOCK_BYTES = 64 * 2**20
 _NOT_CODE = (
-    *("pipelines", "datasets", "figures"),
+    *("pipelines", "datasets", "figures", "report"),
     *("settings.py", "cli.py", "hooks.py", "mlflow_hooks.py", "run_log.py", "pipeline_registry.py"),
+    *("run_record.py", "checksums.py"),
 )
 
 

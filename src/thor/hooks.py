@@ -12,9 +12,15 @@ from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
 
 from thor.errors import ConfigError, DataError
-from thor.run_log import RunLog
+from thor.run_log import RunLog, describe_run
+from thor.run_record import MemoryWatch, RunRecord
 
 log = logging.getLogger("thor")
+
+RECORD = "run_record.json"
+"""Name of the run record in the folder of logs; see `thor.run_record`."""
+
+_RECORD_NAME = "run_record"
 
 
 class ParameterHooks:
@@ -71,6 +77,9 @@ class RunHooks:
         self._node_started = 0.0
         self._unsaved: set[str] = set()
         self._bar: Any = None
+        self._catalog: Any = None
+        self._record: RunRecord | None = None
+        self._memory: MemoryWatch | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -80,17 +89,21 @@ class RunHooks:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        """Open the log, and raise DataError when an input that no node of this run makes is not there."""
+        """Open log and record, and raise DataError when an input that no node of this run makes is not there."""
         context, data_root = self._context, self.data_root
         self.reset()
-        self.data_root = data_root
+        self.data_root, self._catalog = data_root, catalog
         self._started = time.perf_counter()
         self._total = len(pipeline.nodes)
-        self.log = RunLog(Path(context.project_path) / data_root / "logs")
-        self.log.header(
-            project=Path(context.project_path), parameters=context.config_loader["parameters"], run=run_params
-        )
+        project = Path(context.project_path)
+        about = describe_run(project=project, parameters=context.config_loader["parameters"], run=run_params)
+        about["seed"] = context.config_loader["globals"].get("seed")
+        self.log = RunLog(project / data_root / "logs")
+        self.log.header(about)
+        self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
+        self._record.start_run(self.log.path.stem, about)
         _require_inputs(pipeline.inputs(), catalog)
+        self._memory = MemoryWatch()
         from tqdm import tqdm
 
         self._bar = tqdm(total=self._total, unit="node", leave=False, disable=None)
@@ -100,6 +113,9 @@ class RunHooks:
         """Note that `node` is at work."""
         self._begin(node)
         self.action, self.dataset = "loading", dataset_name
+        place = self._place(dataset_name)
+        if self._record is not None and place is not None and dataset_name != _RECORD_NAME:
+            self._record.loaded(dataset_name, place)
 
     @hook_impl
     def before_node_run(self, node: Any) -> None:
@@ -122,6 +138,9 @@ class RunHooks:
     def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
         """Finish the node with its last output."""
         self._unsaved.discard(dataset_name)
+        place = self._place(dataset_name)
+        if self._record is not None and place is not None:
+            self._record.saved(dataset_name, place, node=node.name)
         if not self._unsaved:
             self._finish(node)
 
@@ -141,6 +160,9 @@ class RunHooks:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
         if self.log is not None:
             if error is not None:
                 self.log.write(f"stopped while {self.action} in node {self.node}", error=error)
@@ -150,15 +172,39 @@ class RunHooks:
         if self.node == node.name:
             return
         self.node, self._unsaved, self._node_started = node.name, set(node.outputs), time.perf_counter()
+        if self._memory is not None:
+            self._memory.reset()
         if self._bar is not None:
             self._bar.set_description(node.name)
 
     def _finish(self, node: Any) -> None:
         self.finished.append(node.name)
         self.node = None
+        if self._record is not None and self._memory is not None:
+            self._record.node(
+                node.name,
+                pipeline=", ".join(sorted(node.tags)),
+                seconds=time.perf_counter() - self._node_started,
+                peak_memory_mb=self._memory.peak_mb(),
+            )
+            self._record.write()
         if self._bar is not None:
             self._bar.update()
         log.info("[%d/%d] %s: %s", len(self.finished), self._total, node.name, _duration(self._node_started))
+
+    def _place(self, dataset_name: str) -> Path | None:
+        """Return the file or folder of a dataset; None for parameters."""
+        if dataset_name == "parameters" or dataset_name.startswith("params:"):
+            return None
+        dataset = self._catalog.get(dataset_name) if self._catalog is not None else None
+        place = _filepath(dataset) if dataset is not None else None
+        return Path(self._context.project_path) / place if place else None
+
+
+def _filepath(dataset: Any) -> str | None:
+    """Return where a dataset says its file or folder is."""
+    told = dataset._describe()
+    return told.get("filepath") or told.get("path")
 
 
 def _project_models() -> Mapping[str, Any]:
@@ -186,7 +232,7 @@ def _require_inputs(names: Iterable[str], catalog: Any) -> None:
     if not missing:
         return
     name, dataset = missing[0]
-    place = dataset._describe().get("filepath") or dataset._describe().get("path") or type(dataset).__name__
+    place = _filepath(dataset) or type(dataset).__name__
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]
     advice = f"Make it with `kedro run --pipelines {makers[0]}`" if makers else "No pipeline makes it: put it there"

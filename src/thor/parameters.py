@@ -24,6 +24,7 @@ from thor.networks.settings import SearchSettings, SplitSettings, TrainingSettin
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.regimes.settings import ClusteringSettings
+from thor.report.settings import ReportSettings
 from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
@@ -225,6 +226,20 @@ class ScenarioTracking(Parameters):
     )
 
 
+class Reporting(Parameters):
+    """Parameters of `reporting`."""
+
+    max_cells: int = Field(ge=100, description="Cells of the training ocean in the explorer; a finer grid is thinned.")
+    max_run_cells: int = Field(ge=100, description="The same of each climate model in the scenario viewer.")
+    figure_colours: int = Field(
+        ge=16, le=256, description="Colours of each figure inside the report; files of figures keep all of theirs."
+    )
+
+    def settings(self) -> ReportSettings:
+        """Return the library's settings."""
+        return ReportSettings(**self.model_dump())
+
+
 MODELS: dict[str, type[Parameters]] = {
     "idealized_ocean": IdealizedOcean,
     "data_engineering": DataEngineering,
@@ -236,5 +251,6 @@ MODELS: dict[str, type[Parameters]] = {
     "explainability": Explainability,
     "scenario_tracking": ScenarioTracking,
     "compute": Compute,
+    "reporting": Reporting,
 }
 """The model of each parameter group."""

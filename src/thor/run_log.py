@@ -1,6 +1,7 @@
 """The run log: everything about one run that must not go into its results, such as times, host and versions."""
 
 import logging
+import os
 import platform
 import socket
 import subprocess
@@ -52,24 +53,9 @@ class RunLog:
         self._handler.setLevel(logging.INFO)
         logging.getLogger().addHandler(self._handler)
 
-    def header(self, *, project: Path, parameters: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-        """Write what the run was: command, machine, versions, state of the code, options and parameters."""
-        self.write(
-            yaml.safe_dump(
-                {
-                    "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-                    "host": socket.gethostname(),
-                    "platform": platform.platform(),
-                    "python": platform.python_version(),
-                    "versions": package_versions(),
-                    "git": git_state(project),
-                    "run": {key: str(value) for key, value in run.items() if value},
-                    "parameters": dict(parameters),
-                },
-                sort_keys=False,
-                allow_unicode=True,
-            )
-        )
+    def header(self, about: Mapping[str, Any]) -> None:
+        """Write what the run is, as from `describe_run`."""
+        self.write(yaml.safe_dump(dict(about), sort_keys=False, allow_unicode=True))
 
     def write(self, text: str, *, error: BaseException | None = None) -> None:
         """Write to the file alone, with the traceback of `error` where one is given."""
@@ -82,6 +68,22 @@ class RunLog:
         """Stop listening."""
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
+
+
+def describe_run(*, project: Path, parameters: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run is: start, command, machine, versions, state of the code, options and parameters."""
+    return {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "n_cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": package_versions(),
+        "git": git_state(project),
+        "run": {key: str(value) for key, value in run.items() if value},
+        "parameters": dict(parameters),
+    }
 
 
 def package_versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ from thor.datasets.ecco import EccoTrainingOcean
 from thor.datasets.fields import FieldDataset
 from thor.datasets.models import ModelDataset
 from thor.datasets.networks import NetworkDataset, PublishedNetworks
-from thor.datasets.reports import FigureDataset, MetricsDataset, TableDataset
+from thor.datasets.reports import FigureDataset, MetricsDataset, PageDataset, TableDataset
 
 __all__ = [
     "EccoTrainingOcean",
@@ -20,6 +20,7 @@ __all__ = [
     "MetricsDataset",
     "ModelDataset",
     "NetworkDataset",
+    "PageDataset",
     "PublishedNetworks",
     "TableDataset",
 ]

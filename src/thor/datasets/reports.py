@@ -121,6 +121,27 @@ class TableDataset(FileDataset):
         return TablePreview(json.loads(table.to_json(orient="split")))
 
 
+class PageDataset(FileDataset):
+    """A page for the browser, one self-contained HTML text."""
+
+    def load(self) -> str:
+        """Return the text."""
+        return require(self._filepath).read_text(encoding="utf-8")
+
+    def save(self, data: str) -> None:
+        """Write the text.
+
+        Raises
+        ------
+        DataError
+            When it is no HTML document.
+        """
+        if not isinstance(data, str) or not data.lstrip().lower().startswith("<!doctype html"):
+            raise DataError(f"{show(self._filepath)} takes an HTML document as text; got a {type(data).__name__}.")
+        with replacing(self._filepath) as temporary:
+            temporary.write_text(data, encoding="utf-8")
+
+
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
         content = json.loads(text)

@@ -1,0 +1,42 @@
+"""Checksums of files and folders, and how to tell without reading that they are unchanged."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file, or of names and contents of all files below a folder."""
+    if path.is_file():
+        return file_sha256(path)
+    digest = hashlib.sha256()
+    for file in files_of(path):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the file itself, or all files below a folder in the order of their names; hidden ones are left out."""
+    if path.is_file():
+        return [path]
+    found = (file for file in path.rglob("*") if file.is_file())
+    return sorted(
+        (file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)),
+        key=lambda file: file.relative_to(path).as_posix(),
+    )
+
+
+def signature(path: Path) -> dict[str, Any]:
+    """Return number of files, bytes and latest change of a file or folder: where they differ, so may the content."""
+    states = [file.stat() for file in files_of(path)]
+    return {
+        "n_files": len(states),
+        "bytes": sum(state.st_size for state in states),
+        "modified_ns": max((state.st_mtime_ns for state in states), default=0),
+    }

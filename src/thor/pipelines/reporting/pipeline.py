@@ -1,0 +1,50 @@
+"""One page of what the run found: it assembles, and computes nothing that is not in the files.
+
+figures of all pipelines                 -> index_figures  -> figures (captions, alternative texts)
+metrics, regimes, uncertainty            -> summarise_run  -> summary
+run_record (of the hooks)                -> write_manifest -> manifest
+summary, manifest, figures, fields       -> write_report   -> report
+"""
+
+from kedro.pipeline import Node, Pipeline
+
+from thor.pipelines.reporting import nodes
+
+PARAMETERS = "params:reporting"
+FIGURES = (
+    *("data_engineering_features", "data_engineering_scenarios"),
+    *("regime_clustering_regimes", "regime_clustering_selection"),
+    *("regime_clustering_terms", "regime_clustering_balances"),
+    *("modelling_skill", "modelling_confusion", "modelling_learning_curves"),
+    *("uncertainty_reliability", "uncertainty_risk_coverage", "uncertainty_conformal", "uncertainty_maps"),
+    *("explainability_shapley_values", "explainability_relevance", "explainability_lime_weights"),
+    *("explainability_signs", "explainability_regimes", "explainability_beeswarm"),
+    *("explainability_agreement", "explainability_evaluation", "explainability_cell"),
+)
+NUMBERS = (
+    *("vorticity_budget", "clustering_metrics", "regime_balances", "split"),
+    *("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "regime_uncertainty", "explanation_metrics"),
+)
+FIELDS = ("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *nodes.METHODS)
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(nodes.index_figures, _by_name(FIGURES), "figures", name="index_figures"),
+            Node(nodes.summarise_run, _by_name(NUMBERS), "summary", name="summarise_run"),
+            Node(nodes.write_manifest, ["run_record", "figures", "summary"], "manifest", name="write_manifest"),
+            Node(
+                nodes.write_report,
+                {"parameters": PARAMETERS} | _by_name((*FIGURES, "figures", "summary", "manifest", *FIELDS)),
+                "report",
+                name="write_report",
+            ),
+        ],
+        tags="reporting",
+    )
+
+
+def _by_name(names: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))

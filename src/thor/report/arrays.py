@@ -1,0 +1,71 @@
+"""Arrays in a page: few bytes for what the eye can tell apart, compressed, as text that a browser unpacks."""
+
+import base64
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+GAP = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int8": -1, "int16": -32768}
+"""What stands for a missing value in each kind of integers."""
+
+
+def packed(values: Array) -> dict[str, Any]:
+    """Return an array as `kind`, `shape` and `bytes` (zlib, base64), for the page's own `unpack`.
+
+    Parameters
+    ----------
+    values : ndarray of uint8, int8, uint16, int16, uint32 or float32
+        Larger kinds are for the caller to reduce.
+
+    Raises
+    ------
+    TypeError
+        For any other kind.
+    """
+    kind = values.dtype.name
+    if kind not in (*GAP, "float32"):
+        raise TypeError(f"An array of {kind} has no place in a page; expected one of {', '.join(GAP)} or float32.")
+    # The page reads little-endian numbers, whatever this machine writes.
+    content = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
+    # Level 9 of zlib gives the same bytes everywhere.
+    return {
+        "kind": kind,
+        "shape": list(values.shape),
+        "bytes": base64.b64encode(zlib.compress(content, 9)).decode("ascii"),
+    }
+
+
+def packed_shares(values: Array, *, steps: int = 250) -> dict[str, Any]:
+    """Return shares in [0, 1] in equal steps of one byte; NaN is the gap."""
+    return packed_range(values, 0.0, 1.0, steps=steps)
+
+
+def packed_range(values: Array, low: float, high: float, *, steps: int = 250) -> dict[str, Any]:
+    """Return numbers from `low` to `high` in equal steps of one byte, at most 254 of them; others are cut off."""
+    values = np.asarray(values, dtype=np.float64)
+    span = high - low or 1.0
+    with np.errstate(invalid="ignore"):
+        steps_of = np.clip(np.rint((values - low) / span * steps), 0, steps)
+    whole = np.where(np.isfinite(values), steps_of, GAP["uint8"]).astype(np.uint8)
+    return packed(whole) | {"low": low, "step": span / steps}
+
+
+def packed_numbers(values: Array, *, digits: int = 3) -> dict[str, Any]:
+    """Return signed numbers in two bytes, to `digits` digits of the 99.9th percentile of their size; NaN is the gap."""
+    values = np.asarray(values, dtype=np.float64)
+    finite = np.abs(values[np.isfinite(values)])
+    size = float(np.quantile(finite, 0.999)) if finite.size else 0.0
+    step = size / 10.0**digits or 1.0
+    # what lies far above the percentile is cut off at the kind's end
+    steps_of = np.clip(np.rint(np.nan_to_num(values) / step), -32767, 32767)
+    return packed(np.where(np.isfinite(values), steps_of, GAP["int16"]).astype(np.int16)) | {"low": 0.0, "step": step}
+
+
+def packed_labels(values: Array) -> dict[str, Any]:
+    """Return labels as one byte each, -1 where there is none."""
+    values = np.asarray(values)
+    return packed(np.where(np.isfinite(values.astype(np.float64)), values, GAP["int8"]).astype(np.int8))

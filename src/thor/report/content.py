@@ -1,0 +1,267 @@
+"""What the page shows of the training ocean: maps and the numbers of every cell, and figures made small."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import yaml
+from numpy.typing import NDArray
+
+from thor.errors import ConfigError, did_you_mean
+from thor.figures.style import colour_map, flags, regime_colours
+from thor.regimes.naming import LONG_NAMES
+from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
+from thor.report.rasters import cell_map
+from thor.variables import BUDGET_TERMS, is_known, variable
+
+Array = NDArray[Any]
+
+_SWATCHES = 64
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said about a figure of the report.
+
+    Attributes
+    ----------
+    section : str
+        Where it stands.
+    title, caption : str
+        Above and below it.
+    alt : str
+        For those who cannot see it.
+    """
+
+    section: str
+    title: str
+    caption: str
+    alt: str
+
+
+@cache
+def captions() -> dict[str, Caption]:
+    """Return the captions of all figures of the report, in its order."""
+    rows = yaml.safe_load(files("thor.report").joinpath("figures.yml").read_text(encoding="utf-8"))
+    return {name: Caption(**row) for name, row in rows.items()}
+
+
+def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Return what is known of each figure: section, title, caption, text for those who cannot see it, and its size.
+
+    Raises
+    ------
+    ConfigError
+        For a figure without a caption.
+    """
+    from PIL import Image
+
+    index = {}
+    for name, content in figures.items():
+        if name not in captions():
+            raise ConfigError(
+                f"Figure '{name}' has no caption in report/figures.yml."
+                f"{did_you_mean(name, captions())} Add a row there."
+            )
+        with Image.open(io.BytesIO(content)) as image:
+            index[name] = {**vars(captions()[name]), "width": image.width, "height": image.height}
+    return index
+
+
+def small_image(content: bytes, *, colours: int) -> str:
+    """Return a PNG with at most so many colours as a data address: a third of the bytes, the same to the eye."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as image:
+        reduced = image.convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced.save(buffer, "PNG", optimize=True)
+    smaller = min(buffer.getvalue(), content, key=len)
+    return f"data:image/png;base64,{base64.b64encode(smaller).decode('ascii')}"
+
+
+def regime_styles(names: Sequence[str]) -> list[dict[str, str]]:
+    """Return name, long name and colour of each regime."""
+    return [
+        {"name": name, "long_name": LONG_NAMES.get(name, name), "colour": colour}
+        for name, colour in zip(names, regime_colours(names), strict=True)
+    ]
+
+
+def swatches(name: str) -> list[str]:
+    """Return a colour map of variables.yml as hexadecimal colours from low to high."""
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colour) for colour in colour_map(name)(np.linspace(0.0, 1.0, _SWATCHES))]
+
+
+def ocean_content(
+    *,
+    features: xr.Dataset,
+    vorticity_budget: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    regime_uncertainty: xr.Dataset,
+    attributions: Mapping[str, xr.Dataset],
+    max_cells: int,
+) -> dict[str, Any]:
+    """Return maps and numbers of the training ocean's cells.
+
+    Parameters
+    ----------
+    features, vorticity_budget, regimes, split, regime_uncertainty : xarray.Dataset
+        On one grid.
+    attributions : mapping of str to xarray.Dataset
+        By method.
+    max_cells : int
+        Of a finer grid some cells are left out.
+
+    Returns
+    -------
+    dict
+        `grid`: the cell map; `regimes`: names and colours; `layers`: maps with their colours and legends; `cells`:
+        packed numbers of every cell; `features`, `terms`, `methods`, `predictors`: what their axes are.
+    """
+    dims = tuple(map(str, features["valid"].dims))
+    names = list(flags(regimes["regime"]).values())
+    shown = (features["valid"] == 1) | (regimes["regime"] >= 0)
+    cells = cell_map(features, shown, max_cells=max_cells)
+    predictors = [str(name) for name in regime_uncertainty["predictor"].values]
+    used = [str(name) for name in next(iter(attributions.values()))["feature"].values]
+
+    def take(field: xr.DataArray) -> Array:
+        return cells.take(field, dims)
+
+    fields = regime_uncertainty
+    probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
+    known = fields["valid"] == 1
+    best = probability.fillna(0.0).argmax("regime").where(known)
+    top = probability.max("regime")
+    bits = float(np.log2(len(names)))
+    sets = (fields["regime_set"].transpose("predictor", "regime", *dims) == 1).values
+    in_set = np.tensordot(2 ** np.arange(len(names)), np.moveaxis(sets, 1, 0), axes=1)
+    content: dict[str, dict[str, Any]] = {
+        "regime": packed_labels(take(regimes["regime"])),
+        "confidence": packed_shares(take(regimes["regime_confidence"])),
+        "predicted": packed_labels(take(best)),
+        "probability_of_predicted": packed_shares(take(top)),
+        "predictive_entropy": packed_range(take(fields["predictive_entropy"]), 0.0, bits),
+        "mutual_information": packed_range(take(fields["mutual_information"]), 0.0, bits),
+        "superiority": packed_shares(take(fields["superiority"])),
+        "applicable": packed_labels(take(fields["applicable"])),
+        "role": packed_labels(take(split["role"])),
+        "basin": packed_labels(take(features["basin"])),
+        "regime_set": packed(in_set.reshape(len(predictors), -1)[:, cells.index].astype(np.uint32)),
+        "terms": packed(np.stack([take(vorticity_budget[term]) for term in BUDGET_TERMS]).astype(np.float32)),
+        "features": packed(np.stack([take(features[name]) for name in used]).astype(np.float32)),
+    }
+    for end in ("", "_lower", "_upper"):
+        field = fields[f"regime_probability{end}"].transpose("predictor", "regime", *dims)
+        content[f"regime_probability{end}"] = packed_shares(take(field))
+    explained = next(iter(attributions.values()))
+    for method, attribution in attributions.items():
+        for name in ("attribution", "attribution_lower_quartile", "attribution_upper_quartile"):
+            values = take(attribution[name].transpose("predictor", "feature", *dims))
+            content[f"{method}.{name}"] = packed_numbers(values)
+    return {
+        "grid": cells.to_page(),
+        "start": _first_cell(take(fields["predictive_entropy"])[0]),
+        "regimes": regime_styles(names),
+        "layers": _layers(list(flags(split["role"]).values()), bits),
+        "cells": content,
+        "predictors": predictors,
+        "explained_predictors": [str(name) for name in explained["predictor"].values],
+        "features": [_described(name) for name in used],
+        "terms": [_described(term) for term in BUDGET_TERMS],
+        "methods": list(attributions),
+        "roles": list(flags(split["role"]).values()),
+        "basins": {str(value): name.replace("_", " ").title() for value, name in flags(features["basin"]).items()},
+    }
+
+
+def _first_cell(entropy: Array) -> int:
+    """Return the cell with which the explorer opens: one of which there is something to tell, neither sure nor lost."""
+    order = np.argsort(np.where(np.isfinite(entropy), entropy, -1.0), kind="stable")
+    return int(order[round(0.9 * (len(order) - 1))])
+
+
+def _described(name: str) -> dict[str, str]:
+    row = variable(name) if is_known(name) else None
+    return {
+        "name": name,
+        "label": row.label if row else name.replace("_", " "),
+        "units": "" if row is None or row.units == "1" else row.units,
+    }
+
+
+def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:
+    """Return the maps of the explorer: what they show, of which field, and in which colours."""
+    role_colours = dict(
+        zip(roles, ("#DDDDDD", "#56B4E9", "#E69F00", "#0072B2", "#F5F5F5", "#CC79A7", "#009E73"), strict=False)
+    )
+    return [
+        {"name": "regime", "label": "Regime (clustering)", "kind": "regime", "predictor": False},
+        {
+            "name": "confidence",
+            "label": "Clustering runs that agree",
+            "kind": "scale",
+            "colours": swatches("cmo.matter"),
+            "low": 0.5,
+            "high": 1.0,
+            "unit": "share",
+            "predictor": False,
+        },
+        {"name": "predicted", "label": "Regime (networks)", "kind": "regime", "predictor": True},
+        {
+            "name": "probability_of_predicted",
+            "label": "Probability of that regime",
+            "kind": "scale",
+            "colours": swatches("cmo.matter"),
+            "low": 0.4,
+            "high": 1.0,
+            "unit": "share",
+            "predictor": True,
+        },
+        {
+            "name": "predictive_entropy",
+            "label": "All uncertainty",
+            "kind": "scale",
+            "colours": swatches("cmo.amp"),
+            "low": 0.0,
+            "high": round(0.75 * bits, 1),
+            "unit": "bit",
+            "predictor": True,
+        },
+        {
+            "name": "mutual_information",
+            "label": "Disagreement between networks",
+            "kind": "scale",
+            "colours": swatches("cmo.amp"),
+            "low": 0.0,
+            "high": 0.5,
+            "unit": "bit",
+            "predictor": True,
+        },
+        {
+            "name": "applicable",
+            "label": "Like the training cells",
+            "kind": "labels",
+            "labels": ["unlike", "like"],
+            "colours": ["#D55E00", "#DDDDDD"],
+            "predictor": False,
+        },
+        {
+            "name": "role",
+            "label": "What the cell was used for",
+            "kind": "labels",
+            "labels": list(roles),
+            "colours": [role_colours[role] for role in roles],
+            "predictor": False,
+        },
+    ]

@@ -1,0 +1,44 @@
+"""What a report was made from: runs, versions, seed, parameters, time and memory of nodes, checksums of files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_SAME = ("git", "seed", "parameters")
+
+
+def manifest(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest of the data that a run record describes.
+
+    Parameters
+    ----------
+    record : mapping
+        `runs`, `nodes` and `datasets`, as `thor.run_record.RunRecord` keeps them.
+
+    Returns
+    -------
+    dict
+        `last_run`: what the latest run was. `runs`: all that made something that is still there. `nodes`: a list in the
+        order in which they finished. `datasets`: by name. `totals`: nodes, seconds, largest peak memory [MB], bytes.
+        `differences`: in which of `git`, `seed` and `parameters` the runs differ, empty where all was made alike.
+    """
+    runs, datasets = record.get("runs", {}), record.get("datasets", {})
+    nodes = [{"name": name, **entry} for name, entry in record.get("nodes", {}).items()]
+    nodes.sort(key=lambda entry: (entry["finished"], entry["name"]))
+    makers = {entry["run"] for entry in nodes} | {entry["run"] for entry in datasets.values()} - {None}
+    last = max(runs, default=None)
+    made_by = {name: run for name, run in runs.items() if name in makers or name == last}
+    return {
+        "last_run": {"name": last, **runs[last]} if last is not None else {},
+        "runs": made_by,
+        "nodes": nodes,
+        "datasets": dict(sorted(datasets.items())),
+        "totals": {
+            "n_nodes": len(nodes),
+            "seconds": sum(entry["seconds"] for entry in nodes),
+            "peak_memory_mb": max((entry["peak_memory_mb"] for entry in nodes), default=None),
+            "bytes": sum(entry["bytes"] for entry in datasets.values()),
+        },
+        "differences": [
+            name for name in _SAME if len({repr(run.get(name)) for key, run in made_by.items() if key in makers}) > 1
+        ],
+    }

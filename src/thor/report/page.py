@@ -1,0 +1,150 @@
+"""The page itself: templates, style and script beside this file, joined into one self-contained HTML text."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+import yaml
+
+from thor.figures.attribution import METHOD_COLOURS, METHOD_NAMES
+from thor.figures.tracking import EXPERIMENT_COLOURS, LIKELIHOOD_RANGES
+from thor.networks.scores import SCORES
+from thor.report.content import ocean_content, regime_styles, small_image, swatches
+from thor.report.scenarios import Runs, scenario_content
+from thor.report.settings import ReportSettings
+from thor.report.summary import METHOD_NAMES as METHODS_IN_WORDS
+from thor.report.summary import PREDICTOR_NAMES, percent, regime_name
+from thor.tracking.forced import LIKELIHOOD
+from thor.variables import variable
+
+
+def report_page(
+    *,
+    summary: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    figure_index: Mapping[str, Mapping[str, Any]],
+    figures: Mapping[str, bytes],
+    features: xr.Dataset,
+    vorticity_budget: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    regime_uncertainty: xr.Dataset,
+    attributions: Mapping[str, xr.Dataset],
+    scenario_regimes: Runs | None = None,
+    regime_areas: pd.DataFrame | None = None,
+    settings: ReportSettings,
+) -> str:
+    """Return the report as one HTML text that needs no network.
+
+    Parameters
+    ----------
+    summary, manifest : mapping
+        As from `thor.report.summary.summarise` and `thor.report.manifest.manifest`.
+    figure_index, figures : mapping of str
+        Captions, as from `thor.report.content.figure_index`, and PNG bytes.
+    features, vorticity_budget, regimes, split, regime_uncertainty : xarray.Dataset
+        Of the training ocean.
+    attributions : mapping of str to xarray.Dataset
+        By method.
+    scenario_regimes, regime_areas
+        Of the climate models; without an archive empty or None.
+    settings : ReportSettings
+
+    Notes
+    -----
+    The same input gives the same text; only the section of the manifest holds times.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("thor.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "regime_name": regime_name,
+        "variable_label": lambda name: variable(name).label,
+        "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),
+    }
+    data: dict[str, Any] = {
+        "ocean": ocean_content(
+            features=features,
+            vorticity_budget=vorticity_budget,
+            regimes=regimes,
+            split=split,
+            regime_uncertainty=regime_uncertainty,
+            attributions=attributions,
+            max_cells=settings.max_cells,
+        ),
+        "scenarios": scenario_content(
+            scenario_regimes or {},
+            regime_areas if regime_areas is not None else pd.DataFrame(),
+            max_cells=settings.max_run_cells,
+        ),
+        "skill": _skill_chart(summary["skill"]),
+        "method_names": METHOD_NAMES,
+        "method_colours": METHOD_COLOURS,
+        "experiment_colours": EXPERIMENT_COLOURS,
+        "likelihood": _likelihood(),
+    }
+    return environment.get_template("report.html.j2").render(
+        summary=summary,
+        manifest=manifest,
+        figures={
+            name: {**entry, "source": small_image(figures[name], colours=settings.figure_colours)}
+            for name, entry in figure_index.items()
+        },
+        regime_styles=regime_styles(summary["regimes"]["regimes"]),
+        has_scenarios=bool(data["scenarios"]["runs"]),
+        stride=data["ocean"]["grid"]["stride"],
+        predictor_names=PREDICTOR_NAMES,
+        method_names=METHODS_IN_WORDS,
+        scores=SCORES,
+        data=_for_script(data),
+        style=_template("report.css"),
+        script=_template("report.js"),
+        plotly=_plotly(),
+    )
+
+
+def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each predictor's accuracy with its interval, in the order of the table."""
+    return [
+        {"name": PREDICTOR_NAMES.get(name, name.replace("_", " ")), **scores["accuracy"]}
+        for name, scores in skill["predictors"].items()
+        if scores["accuracy"]["value"] is not None
+    ]
+
+
+def _likelihood() -> dict[str, Any]:
+    """Return the classes of the likelihood of a change: bounds, ranges in words and colours."""
+    colours = swatches("cmo.matter")
+    n_classes = len(LIKELIHOOD)
+    return {
+        "bounds": [0.01, 0.10, 0.33, 0.66, 0.90, 0.99],
+        "ranges": list(LIKELIHOOD_RANGES),
+        "colours": [colours[round(k * (len(colours) - 1) / (n_classes - 1))] for k in range(n_classes)],
+    }
+
+
+def _for_script(data: Mapping[str, Any]) -> str:
+    """Return the data as JSON that nothing in it can end early."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _template(name: str) -> str:
+    return files("thor.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    # Nothing may end the script element early.
+    return get_plotlyjs().replace("</script", "<\\/script")

@@ -1,0 +1,141 @@
+"""Any grid as a picture: for each pixel of one equal-area map the cell that lies there.
+
+The page colours pixels by looking up their cells, so one picture serves all layers of a grid, native grids are drawn as
+they are, and a click on the map is a cell at once.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.errors import DataError
+from thor.figures.maps import CENTRAL_LONGITUDE, _half_diagonals
+from thor.ocean.sphere import unit_vectors
+from thor.report.arrays import packed
+
+Array = NDArray[Any]
+
+LAND, OUTSIDE = 65535, 65534
+"""Pixels without a cell, and those beyond the edge of the map."""
+
+WIDTH = 900
+"""Pixels of the map from west to east."""
+
+
+@dataclass(frozen=True, eq=False)
+class CellMap:
+    """The cells of a grid that are shown, and where they are on the map.
+
+    Attributes
+    ----------
+    index : ndarray of int, shape (n_cells,)
+        Place of each cell in the flattened grid.
+    lat, lon : ndarray of shape (n_cells,), [degrees]
+    pixels : ndarray of uint16, shape (height, width)
+        Number of the cell at each pixel of an Equal Earth map, or `LAND` or `OUTSIDE`.
+    stride : int
+        Every how manieth cell of the grid is shown in each direction.
+    """
+
+    index: Array
+    lat: Array
+    lon: Array
+    pixels: Array
+    stride: int
+
+    def take(self, field: xr.DataArray, dims: tuple[str, ...]) -> Array:
+        """Return the values of a field at the cells, shape (..., n_cells); `dims` are those of the grid."""
+        values = field.transpose(..., *dims).values
+        return values.reshape(*values.shape[: -len(dims)], -1)[..., self.index]
+
+    def to_page(self) -> dict[str, Any]:
+        """Return positions and picture for the page."""
+        return {
+            "lat": packed(np.rint(self.lat * 100).astype(np.int16)),
+            "lon": packed(np.rint(self.lon * 100).astype(np.uint16)),
+            "pixels": packed(self.pixels),
+            "n_cells": len(self.index),
+            "stride": self.stride,
+        }
+
+
+def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMap:
+    """Return which cells of a grid are shown, and where.
+
+    Parameters
+    ----------
+    grid : xarray.Dataset
+        With `lat` and `lon` [degrees], of one or two dims; NaN where a cell has no position.
+    shown : xarray.DataArray of bool
+        Cells worth showing.
+    max_cells : int
+        With more, every second or third cell in each direction is shown instead of every one.
+
+    Raises
+    ------
+    DataError
+        When no cell is shown.
+    """
+    dims = tuple(map(str, shown.dims))
+    lat, lon = (grid[name].values for name in ("lat", "lon"))
+    if lat.ndim == 1:
+        lat, lon = np.meshgrid(lat, lon, indexing="ij")
+    wanted = shown.transpose(*dims).values.astype(bool) & np.isfinite(lat) & np.isfinite(lon)
+    if not wanted.any():
+        raise DataError("A map needs at least one cell; the mask of the grid is empty. Run data_engineering again.")
+    stride = int(np.ceil(np.sqrt(wanted.sum() / min(max_cells, OUTSIDE))))
+    some = np.zeros_like(wanted)
+    some[stride // 2 :: stride, stride // 2 :: stride] = True
+    chosen = wanted & some
+    if not chosen.any():
+        raise DataError(f"max_cells = {max_cells} leaves no cell of {int(wanted.sum())}. Raise reporting.max_cells.")
+    return CellMap(
+        index=np.flatnonzero(chosen),
+        lat=lat[chosen],
+        lon=lon[chosen] % 360.0,
+        pixels=_pixels(lat, lon, chosen, stride),
+        stride=stride,
+    )
+
+
+def _pixels(lat: Array, lon: Array, chosen: Array, stride: int) -> Array:
+    """Return the nearest shown cell of each pixel that lies within half a diagonal of a wet one."""
+    from scipy.spatial import cKDTree
+
+    inside, points = _map_points()
+    coarse = slice(stride // 2, None, stride)
+    centres = unit_vectors(lat[coarse, coarse], lon[coarse, coarse])
+    known = np.isfinite(centres).all(axis=0)
+    reach = _half_diagonals(centres)[known]
+    numbers = np.full(lat.shape, LAND)
+    numbers[chosen] = np.arange(int(chosen.sum()))
+    numbers = numbers[coarse, coarse][known]
+    away, cell = cKDTree(centres[:, known].T).query(points)
+    pixels = np.full(inside.shape, OUTSIDE, dtype=np.uint16)
+    pixels[inside] = np.where(away < reach[cell], numbers[cell], LAND)
+    return pixels
+
+
+@cache
+def _map_points() -> tuple[Array, Array]:
+    """Return which pixels lie on the map, and the unit vectors of those."""
+    from cartopy.crs import EqualEarth, PlateCarree
+
+    projection, plate = EqualEarth(central_longitude=CENTRAL_LONGITUDE), PlateCarree()
+    west, east = projection.x_limits
+    south, north = projection.y_limits
+    height = round(WIDTH * (north - south) / (east - west))
+    x = west + (np.arange(WIDTH) + 0.5) * (east - west) / WIDTH
+    y = north - (np.arange(height) + 0.5) * (north - south) / height
+    x, y = np.meshgrid(x, y)
+    found = plate.transform_points(projection, x, y)
+    lon, lat = found[..., 0], found[..., 1]
+    back = projection.transform_points(plate, np.nan_to_num(lon), np.nan_to_num(lat, posinf=0, neginf=0))
+    # Beyond the edge the inverse gives nothing, or a place whose image is elsewhere.
+    near = np.hypot(back[..., 0] - x, back[..., 1] - y) < (east - west) / WIDTH
+    inside = np.isfinite(lon) & np.isfinite(lat) & near
+    return inside, unit_vectors(lat[inside], lon[inside]).reshape(3, -1).T

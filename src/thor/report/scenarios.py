@@ -1,0 +1,139 @@
+"""Runs of climate models for the page: regimes, likelihood of change and applicability of every window, and areas."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.figures.style import flags
+from thor.report.arrays import packed_labels, packed_shares
+from thor.report.rasters import CellMap, cell_map
+
+Array = NDArray[Any]
+Runs = Mapping[str, Callable[[], xr.Dataset]]
+
+_MILLION_KM2 = 1e12
+_AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
+
+
+def scenario_content(runs: Runs, areas: pd.DataFrame, *, max_cells: int) -> dict[str, Any]:
+    """Return what the scenario viewer shows.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        By `<source_id>/<experiment_id>/<variant_label>`, each reads a dataset of `thor.tracking.track.track_run`.
+    areas : pandas.DataFrame
+        As from `thor.tracking.areas.regime_areas`.
+    max_cells : int
+        Of each climate model.
+
+    Returns
+    -------
+    dict
+        `models`: by source_id its cell map; `runs`: a list with the facets, windows, predictors and packed fields of
+        each run; `areas`: curves by run. Empty lists without an archive.
+    """
+    models: dict[str, CellMap] = {}
+    content: dict[str, Any] = {"models": {}, "runs": [], "areas": area_table(areas)}
+    for key in sorted(runs):
+        run = runs[key]()
+        source_id = key.split("/")[0]
+        if source_id not in models:
+            models[source_id] = cell_map(run, run["valid"] == 1, max_cells=max_cells)
+            content["models"][source_id] = models[source_id].to_page()
+        content["runs"].append(_run(key, run, models[source_id]))
+    return content
+
+
+def change_table(runs: Runs) -> Iterator[dict[str, Any]]:
+    """Yield what happens in the last window of each run that has a baseline, for each predictor, weighted by area.
+
+    Yields
+    ------
+    dict
+        `run`, its facets, `window`, `baseline_window`, `predictor`; `expected_changed_share` of the compared area (mean
+        P(change)), `forced_share` of the judged area, `applicable_share` of the area; None where there is none.
+    """
+    for key in sorted(runs):
+        run = runs[key]()
+        compared = np.flatnonzero(run["baseline_window"].values != "")
+        if not compared.size or "control" in key.split("/")[1].lower():
+            continue
+        last = run.isel(window=int(compared[-1]))
+        area = last["areacello"].where(last["valid"] == 1)
+        for predictor in map(str, run["predictor"].values):
+            own = last.sel(predictor=predictor)
+            forced = own["forced_change"]
+            yield {
+                "run": key,
+                **dict(zip(("source_id", "experiment_id", "variant_label"), key.split("/"), strict=True)),
+                "window": str(last["window"].values),
+                "baseline_window": str(last["baseline_window"].values),
+                "predictor": predictor,
+                "expected_changed_share": _mean(own["change_probability"], area),
+                "forced_share": _mean((forced == 1).where(forced >= 0), area),
+                "applicable_share": _mean((own["applicable"] == 1).where(own["applicable"] >= 0), area),
+            }
+
+
+def area_table(areas: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the global area of each regime through the windows of each run, in 10^6 km2 to 4 digits."""
+    if areas.empty:
+        return []
+    whole = areas[areas["basin"] == "global"]
+    curves = []
+    for (source_id, experiment_id, variant_label, predictor, regime), rows in whole.groupby(
+        ["source_id", "experiment_id", "variant_label", "predictor", "regime"], sort=False
+    ):
+        rows = rows.sort_values("window_start")
+        curve = {
+            "run": f"{source_id}/{experiment_id}/{variant_label}",
+            "predictor": predictor,
+            "regime": regime,
+            "windows": list(rows["window"]),
+            "years": [float(year) for year in 0.5 * (rows["window_start"] + rows["window_end"])],
+        }
+        curves.append(curve | {name: _rounded(rows[name] / _MILLION_KM2) for name in _AREA_COLUMNS})
+    return curves
+
+
+def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
+    dims = tuple(map(str, run["valid"].dims))
+    source_id, experiment_id, variant_label = key.split("/")
+
+    def layer(name: str) -> Array:
+        # Windows come last: neighbours in time are alike, which compresses well.
+        field = run[name]
+        lead = [dim for dim in ("predictor",) if dim in field.dims]
+        return np.moveaxis(cells.take(field.transpose("window", *lead, *dims), dims), 0, -1)
+
+    forced = layer("forced_change")
+    return {
+        "key": key,
+        "source_id": source_id,
+        "experiment_id": experiment_id,
+        "variant_label": variant_label,
+        "windows": list(map(str, run["window"].values)),
+        "baselines": list(map(str, run["baseline_window"].values)),
+        "parent": str(run.attrs.get("parent", "")),
+        "predictors": list(map(str, run["predictor"].values)),
+        "regimes": list(flags(run["regime"]).values()),
+        "regime": packed_labels(layer("regime")),
+        "change": packed_shares(layer("change_probability"), steps=100),
+        "applicable": packed_labels(layer("applicable")),
+        "forced": packed_labels(forced),
+    }
+
+
+def _mean(values: xr.DataArray, area: xr.DataArray) -> float | None:
+    known = values.notnull() & area.notnull()
+    total = float(area.where(known).sum())
+    return float((values * area).where(known).sum()) / total if total else None
+
+
+def _rounded(values: Sequence[float] | pd.Series) -> list[float | None]:
+    return [None if not np.isfinite(value) else float(f"{value:.4g}") for value in values]

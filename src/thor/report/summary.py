@@ -1,0 +1,402 @@
+"""What a run found, as numbers and as sentences that hold them.
+
+Every sentence is built from the numbers beside it, so it cannot say what the run did not find; where an interval holds
+zero it says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from thor.errors import DataError
+from thor.networks.scores import SCORES
+from thor.regimes.naming import LONG_NAMES
+from thor.report.scenarios import Runs, change_table
+from thor.variables import variable
+
+METHOD_NAMES = {
+    "relevance": "relevance propagation",
+    "shapley_values": "Shapley values",
+    "lime_weights": "LIME",
+    "integrated_gradients": "integrated gradients",
+    "gradient_times_input": "gradient times input",
+}
+PREDICTOR_NAMES = {
+    "ensemble": "the ensemble",
+    "member_mean": "a single network, mean",
+    "bayesian": "the Bayesian network",
+    "laplace": "the Laplace approximation",
+    "gradient_boosting": "gradient boosting",
+    "stress_curl_tree": "a tree on the stress curl",
+    "majority": "always the commonest regime",
+}
+_PERCENT = "\u00a0%"
+
+METRIC = "accuracy"
+"""In which predictors are told apart in the sentences; the report shows the others too."""
+
+
+def summarise(
+    *,
+    vorticity_budget: xr.Dataset,
+    clustering_metrics: Mapping[str, Any],
+    regime_balances: xr.Dataset,
+    skill_metrics: Mapping[str, Any],
+    bayesian_skill_metrics: Mapping[str, Any],
+    calibration_metrics: Mapping[str, Any],
+    regime_uncertainty: xr.Dataset,
+    explanation_metrics: Mapping[str, Any],
+    split: xr.Dataset,
+    scenario_regimes: Runs | None = None,
+    tracking_metrics: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the numbers of a run by topic, and `sentences` about each topic.
+
+    Returns
+    -------
+    dict
+        `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
+        `experiments` (means over climate models), `perfect_model`, and `sentences`: {topic: list of str}.
+    """
+    numbers: dict[str, Any] = {
+        "ocean": {"title": str(vorticity_budget.attrs.get("title", "the training ocean"))},
+        "regimes": _regimes(clustering_metrics),
+        "balances": _balances(regime_balances),
+        "skill": _skill({**skill_metrics, **bayesian_skill_metrics}, split),
+        "calibration": _calibration(calibration_metrics),
+        "uncertainty": _uncertainty(regime_uncertainty),
+        "explanations": _explanations(explanation_metrics),
+        "scenarios": list(change_table(scenario_regimes or {})),
+        "perfect_model": _perfect_model(tracking_metrics or {}),
+    }
+    numbers["experiments"] = _experiments(numbers["scenarios"])
+    return numbers | {"sentences": sentences(numbers)}
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+def _regimes(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("regimes", "area_fraction", "n_cells", "n_clusters", "n_runs", "mean_confidence", "labels")
+    optional = ("stability_ari", "single_run_ari", "n_consensus", "closure_rms")
+    return {name: metrics[name] for name in names if name in metrics} | {name: metrics.get(name) for name in optional}
+
+
+def _balances(balances: xr.Dataset) -> dict[str, Any]:
+    return {
+        str(name): {
+            "terms": str(balances["best_subset"].sel(regime_name=name).values).split(" + "),
+            "m_score": float(balances["best_m_score"].sel(regime_name=name)),
+            "frequency": float(balances["best_subset_frequency"].sel(regime_name=name)),
+        }
+        for name in balances["regime_name"].values
+    }
+
+
+def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
+    ensemble = skill["ensemble"]["test"]
+    names = [name for name in (*PREDICTOR_NAMES, *sorted(skill)) if name in skill]
+    predictors = {}
+    for name in dict.fromkeys(names):
+        own = skill[name]["test"]
+        predictors[name] = {
+            metric: {"value": own.get(metric), **_ends(own.get("intervals", {}).get(metric, {}))}
+            for metric in SCORES
+            if not isinstance(own.get(metric), Mapping)  # a score of each regime: in the file, not in the table
+        } | {"area_accuracy": own.get("area_weighted", {}).get("accuracy")}
+    return {
+        "region": _test_region(split),
+        "n_cells": ensemble["n_cells"],
+        "classes": ensemble["classes"],
+        "predictors": predictors,
+        "difference_to": {
+            name: entry[METRIC] for name, entry in ensemble.get("difference_to", {}).items() if METRIC in entry
+        },
+    }
+
+
+def _test_region(split: xr.Dataset) -> str:
+    """Return the names of the test regions in words."""
+    parts = str(split.attrs.get("regions", "")).split("; ")
+    named = [part.split(":")[0].replace("_", " ").title() for part in parts if ": test" in part]
+    return " and ".join(named) or "the test cells"
+
+
+def _calibration(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, regions in metrics.items():
+        test = regions["test"]
+        found[name] = {
+            "temperature": test.get("temperature"),
+            "before": test["before"]["expected_calibration_error"],
+            "after": test["after"]["expected_calibration_error"],
+        }
+        if "conformal" in test:
+            conformal = test["conformal"]
+            found[name]["conformal"] = {
+                key: conformal[key] for key in ("confidence_level", "coverage", "mean_set_size", "single_share")
+            } | {"interval": _ends(conformal.get("interval", {}))}
+    return found
+
+
+def _uncertainty(fields: xr.Dataset) -> dict[str, Any]:
+    area = fields["areacello"].where(fields["valid"] == 1)
+    parts = {}
+    for name in map(str, fields["predictor"].values):
+        own = fields.sel(predictor=name)
+        total, disagreement = (
+            float((own[field] * area).sum() / area.sum()) for field in ("predictive_entropy", "mutual_information")
+        )
+        parts[name] = {"entropy_bit": total, "disagreement_share": disagreement / total if total else None}
+    return {
+        "predictors": parts,
+        "not_applicable_share": float((area.where(fields["applicable"] != 1)).sum() / area.sum()),
+    }
+
+
+def _explanations(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    predictor = "ensemble" if "ensemble" in metrics["agreement"] else next(iter(metrics["agreement"]))
+    agreement = {
+        pair: numbers
+        for pair, numbers in metrics["agreement"][predictor]["global"].items()
+        if isinstance(numbers, Mapping)
+    }
+    faithful = {
+        method: measures["faithfulness_correlation"]
+        for method, measures in metrics["evaluation"].items()
+        if "faithfulness_correlation" in measures
+    }
+    return {"predictor": predictor, "agreement": agreement, "faithfulness": faithful}
+
+
+def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    pooled = metrics.get("perfect_model", {}).get("pooled", {})
+    found: dict[str, Any] = {}
+    for experiment, windows in pooled.items():
+        for predictor, scores in windows.get("all", {}).items():
+            change, skill = scores.get("change", {}), scores.get("error_removed", {})
+            found.setdefault(experiment, {})[predictor] = {
+                "accuracy": scores.get("predictor", {}).get("accuracy"),
+                "tree_accuracy": scores.get("stress_curl_tree", {}).get("accuracy"),
+                "error_removed": dict(skill),
+                "brier_skill": change.get("brier_skill"),
+                "base_rate": change.get("base_rate"),
+                "mean_probability": change.get("mean_probability"),
+                "expected_calibration_error": change.get("expected_calibration_error"),
+                "likely_changed": change.get("likely_or_more", {}).get("changed"),
+            }
+    return found
+
+
+def _experiments(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean and range over climate models of what changed in each experiment, for the first predictor."""
+    if not rows:
+        return {}
+    table = pd.DataFrame(rows)
+    table = table[table["predictor"] == rows[0]["predictor"]]
+    found = {}
+    for experiment, own in table.groupby("experiment_id"):
+        found[str(experiment)] = {"n_models": int(own["source_id"].nunique()), "windows": sorted(set(own["window"]))}
+        for name in ("expected_changed_share", "forced_share"):
+            shares = own.groupby("source_id")[name].mean().dropna()
+            known = {"mean": float(shares.mean()), "low": float(shares.min()), "high": float(shares.max())}
+            found[str(experiment)][name] = known if len(shares) else None
+    return found
+
+
+# -- sentences ---------------------------------------------------------------------------------------------------------
+def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what the numbers say, by topic."""
+    return {
+        "regimes": _say_regimes(numbers["regimes"], numbers["balances"]),
+        "skill": _say_skill(numbers["skill"]),
+        "calibration": _say_calibration(numbers["calibration"], numbers["uncertainty"]),
+        "explanations": _say_explanations(numbers["explanations"]),
+        "scenarios": _say_scenarios(numbers["experiments"], numbers["perfect_model"]),
+    }
+
+
+def _say_regimes(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -> list[str]:
+    shares = regimes["area_fraction"]
+    ranked = sorted(shares, key=lambda name: -shares[name])
+    largest, smallest = ranked[0], ranked[-1]
+    said = [
+        f"{regimes['n_cells']:,} cells fall into {len(regimes['regimes'])} dynamical regimes. The largest, "
+        f"{regime_name(largest)}, covers {percent(shares[largest])} of the area; the smallest, "
+        f"{regime_name(smallest)}, {percent(shares[smallest])}."
+    ]
+    stability, single = regimes.get("stability_ari"), regimes.get("single_run_ari")
+    if stability is not None and single is not None:
+        said.append(
+            f"On average {percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree on the "
+            f"regime of a place. Maps elected from separate runs agree to {stability:.3f} (adjusted Rand index, 1 is "
+            f"the same map), single runs to {single:.3f}."
+        )
+    if largest in balances:
+        terms = in_words([variable(term).label.lower() for term in balances[largest]["terms"]])
+        said.append(f"In {regime_name(largest)} the balance is between {terms}.")
+    return said
+
+
+def _say_skill(skill: Mapping[str, Any]) -> list[str]:
+    ensemble = skill["predictors"]["ensemble"]
+    region = skill["region"]
+    place = f"the {region}" if region[0].isupper() else region
+    said = (
+        f"In {place}, which no network has seen ({skill['n_cells']:,} cells), the ensemble finds the right regime in "
+        f"{percent(ensemble[METRIC]['value'])} of the cells{_interval(ensemble[METRIC])}"
+    )
+    if ensemble["area_accuracy"] is not None:
+        said += f" and on {percent(ensemble['area_accuracy'])} of the area"
+    others = [
+        f"{PREDICTOR_NAMES.get(name, name.replace('_', ' '))} in {percent(skill['predictors'][name][METRIC]['value'])}"
+        for name in skill["difference_to"]
+        if name in skill["predictors"]
+    ]
+    lines = [said + ("; " + in_words(others) if others else "") + "."]
+    for name, entry in skill["difference_to"].items():
+        called = PREDICTOR_NAMES.get(name, name.replace("_", " "))
+        size = f"{_signed(100 * entry['difference'], 1, plus=True)} points, {_span(entry, 100)}"
+        if entry["low"] > 0:
+            lines.append(f"The ensemble is better than {called}: {size}.")
+        elif entry["high"] < 0:
+            lines.append(f"The ensemble is worse than {called}: {size}.")
+        else:
+            lines.append(f"Whether the ensemble is better or worse than {called} cannot be told: {size}.")
+    return lines
+
+
+def _say_calibration(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -> list[str]:
+    said = []
+    if "ensemble" in calibration:
+        own = calibration["ensemble"]
+        said.append(
+            f"Stated probabilities of the ensemble miss the observed frequencies by {100 * own['after']:.1f} points on "
+            f"average in the test cells ({100 * own['before']:.1f} before calibration)."
+        )
+        if "conformal" in own:
+            conformal = own["conformal"]
+            promised, held = conformal["confidence_level"], conformal["coverage"]
+            ends = conformal["interval"]
+            verdict = "as promised"
+            if ends.get("high") is not None and ends["high"] < promised:
+                verdict = "less than promised: the test ocean differs from the cells that calibrated"
+            elif ends.get("low") is not None and ends["low"] > promised:
+                verdict = "more than promised"
+            said.append(
+                f"Sets of regimes meant to hold the true one in {percent(promised)} of the cells hold it in "
+                f"{percent(held)}{_interval(ends)}, {verdict}; they name {conformal['mean_set_size']:.2f} regimes on "
+                "average."
+            )
+    parts = uncertainty["predictors"]
+    if "ensemble" in parts and parts["ensemble"]["disagreement_share"] is not None:
+        said.append(
+            f"Of the ensemble's uncertainty {percent(parts['ensemble']['disagreement_share'])} is disagreement "
+            f"between networks; the rest is what sea level, wind and depth do not tell. "
+            f"{percent(uncertainty['not_applicable_share'], 1)} of the area is unlike "
+            "anything the networks learned from."
+        )
+    return said
+
+
+def _say_explanations(explanations: Mapping[str, Any]) -> list[str]:
+    said = []
+    signs = {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}
+    if signs:
+        least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
+        said.append(
+            f"Explanation methods agree whether a feature speaks for or against the regime in {percent(signs[least])} "
+            f"({_pair(least)}) to {percent(signs[most])} ({_pair(most)}) of the cases."
+        )
+    faithful = {name: entry for name, entry in explanations["faithfulness"].items() if entry.get("value") is not None}
+    if faithful:
+        best = max(faithful, key=lambda name: faithful[name]["value"])
+        own = faithful[best]
+        said.append(
+            f"Most faithful to the networks are {METHOD_NAMES.get(best, best)}: what they say of a feature correlates "
+            f"to {own['value']:.2f} with what happens when features are taken away (random attributions: "
+            f"{own['random']:.2f})."
+        )
+    return said
+
+
+def _say_scenarios(experiments: Mapping[str, Any], perfect: Mapping[str, Any]) -> list[str]:
+    if not experiments:
+        return ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]
+    said = []
+    for experiment, own in experiments.items():
+        changed, forced = own["expected_changed_share"], own["forced_share"]
+        if changed is None:
+            continue
+        text = (
+            f"{experiment}, {in_words([_years(window) for window in own['windows']])} against the same span of the "
+            f"control run: {percent(changed['mean'])} of the area is expected to have another regime "
+            f"({percent(changed['low'])} to {percent(changed['high'])} over {own['n_models']} climate models)"
+        )
+        if forced is not None:
+            text += (
+                f"; on {percent(forced['mean'])} of the judged area ({percent(forced['low'])} to "
+                f"{percent(forced['high'])}) a change is likelier than natural variability makes it"
+            )
+        said.append(text + ".")
+    for experiment, predictors in perfect.items():
+        own = predictors.get("ensemble")
+        if own and own.get("brier_skill") is not None:
+            said.append(
+                f"Where the truth is known ({experiment}), regimes really changed on {percent(own['base_rate'])} of "
+                f"the area; the stated probabilities had a mean of {percent(own['mean_probability'])} and a Brier "
+                f"skill of {own['brier_skill']:.2f} (1 is perfect, 0 is no better than the mean)."
+            )
+    return said
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+def regime_name(name: str) -> str:
+    """Return a regime's short and long name."""
+    return f"{name} ({LONG_NAMES[name]})" if name in LONG_NAMES else name
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """Return a share as text; a small one is not rounded to nothing."""
+    if share is None or not np.isfinite(share):
+        return "an unknown share"
+    if 0 < share < 0.5 * 10.0 ** -(digits + 2):
+        return f"less than {10.0**-digits:g}{_PERCENT}"
+    return f"{100 * share:.{digits}f}{_PERCENT}"
+
+
+def in_words(parts: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    if not parts:
+        raise DataError("A list in words needs at least one part; got none.")
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _ends(interval: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: interval[key] for key in ("low", "high", "level") if key in interval}
+
+
+def _interval(entry: Mapping[str, Any]) -> str:
+    if entry.get("low") is None or entry.get("high") is None:
+        return ""
+    return f" ({_span(entry, 100, digits=0)}{_PERCENT})"
+
+
+def _span(entry: Mapping[str, Any], factor: float, *, digits: int = 1) -> str:
+    low, high = (factor * entry[end] for end in ("low", "high"))
+    level = f"{100 * entry['level']:.0f}{_PERCENT} interval " if entry.get("level") else ""
+    return f"{level}{_signed(low, digits)} to {_signed(high, digits)}"
+
+
+def _signed(value: float, digits: int, *, plus: bool = False) -> str:
+    text = f"{value:+.{digits}f}" if plus else f"{value:.{digits}f}"
+    return text.replace("-", "\u2212")
+
+
+def _pair(pair: str) -> str:
+    return " and ".join(METHOD_NAMES.get(name, name) for name in pair.split(" and "))
+
+
+def _years(window: str) -> str:
+    return str(window).replace("-", "\u2013")

@@ -1,0 +1,481 @@
+"use strict";
+/* Maps, selectors and charts of the report. Numbers come packed (zlib, base64) in #report-data; nothing is fetched. */
+
+const LAND = 65535, OUTSIDE = 65534;
+const KINDS = {
+  uint8: [Uint8Array, 255], int8: [Int8Array, -1], uint16: [Uint16Array, 65535], int16: [Int16Array, -32768],
+  uint32: [Uint32Array, 4294967295], float32: [Float32Array, NaN],
+};
+const byId = (id) => document.getElementById(id);
+const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
+
+/* -- numbers ------------------------------------------------------------------------------------------------------- */
+class Packed {
+  constructor(entry, buffer) {
+    const [Kind, gap] = KINDS[entry.kind];
+    this.values = new Kind(buffer);
+    this.shape = entry.shape;
+    this.gap = gap;
+    this.low = entry.low === undefined ? 0 : entry.low;
+    this.step = entry.step === undefined ? 1 : entry.step;
+  }
+  at(...place) {
+    let index = 0;
+    place.forEach((k, axis) => { index = index * this.shape[axis] + k; });
+    const value = this.values[index];
+    return value === this.gap || Number.isNaN(value) ? NaN : this.low + value * this.step;
+  }
+}
+
+async function inflate(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
+async function unpack(tree) {
+  if (Array.isArray(tree)) return Promise.all(tree.map(unpack));
+  if (tree === null || typeof tree !== "object") return tree;
+  if (typeof tree.bytes === "string") return new Packed(tree, await inflate(tree.bytes));
+  const entries = await Promise.all(Object.entries(tree).map(async ([key, value]) => [key, await unpack(value)]));
+  return Object.fromEntries(entries);
+}
+
+/* -- maps ---------------------------------------------------------------------------------------------------------- */
+const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+/* Land is warm and light, so that no grey of a regime looks like it. */
+const LAND_RGB = [232, 226, 213], GAP_RGB = [250, 250, 250];
+
+class CellMap {
+  constructor(canvas, onPick) {
+    this.canvas = canvas;
+    this.onPick = onPick;
+    this.pixel = null;
+    canvas.addEventListener("click", (event) => {
+      const box = canvas.getBoundingClientRect();
+      this.pick([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.move(step, event.shiftKey ? 40 : 1);
+    });
+  }
+  setGrid(grid) {
+    this.grid = grid;
+    [this.height, this.width] = grid.pixels.shape;
+    this.canvas.width = this.width;
+    this.canvas.height = this.height;
+  }
+  cellAt(x, y) {
+    if (x < 0 || y < 0 || x >= this.width || y >= this.height) return -1;
+    const cell = this.grid.pixels.values[y * this.width + x];
+    return cell >= OUTSIDE ? -1 : cell;
+  }
+  pick([fx, fy]) {
+    const x = Math.floor(fx * this.width), y = Math.floor(fy * this.height);
+    const cell = this.cellAt(x, y);
+    if (cell >= 0) this.show([x, y], cell, true);
+  }
+  move([dx, dy], least) {
+    if (!this.pixel) return this.pickCell(this.nearest(0, 200), true);
+    const now = this.cellAt(...this.pixel);
+    let [x, y] = this.pixel;
+    for (let n = 1; n < this.width; n += 1) {
+      x = (x + dx + this.width) % this.width;
+      y += dy;
+      if (y < 0 || y >= this.height) return undefined;
+      const cell = this.cellAt(x, y);
+      if (cell >= 0 && cell !== now && n >= least) return this.show([x, y], cell, true);
+    }
+    return undefined;
+  }
+  pickCell(cell, told) {
+    const first = this.grid.pixels.values.indexOf(cell);
+    if (first < 0) return;
+    let last = first;
+    for (let k = first; k < Math.min(first + 80 * this.width, this.grid.pixels.values.length); k += this.width) {
+      if (this.grid.pixels.values[k] === cell) last = k;
+    }
+    let [x, y] = [first % this.width, Math.floor((first + last) / 2 / this.width)];
+    if (this.cellAt(x, y) !== cell) y = Math.floor(first / this.width);
+    let right = x;
+    while (this.cellAt(right + 1, y) === cell) right += 1;
+    this.show([Math.floor((x + right) / 2), y], cell, told);
+  }
+  nearest(lat, lon) {
+    const radians = Math.PI / 180;
+    let best = 0, closest = -2;
+    const { lat: lats, lon: lons, n_cells: n } = this.grid;
+    for (let k = 0; k < n; k += 1) {
+      const a = lats.values[k] * 0.01 * radians, b = lat * radians, d = (lons.values[k] * 0.01 - lon) * radians;
+      const cosine = Math.sin(a) * Math.sin(b) + Math.cos(a) * Math.cos(b) * Math.cos(d);
+      if (cosine > closest) { closest = cosine; best = k; }
+    }
+    return best;
+  }
+  place(cell) { return [this.grid.lat.values[cell] * 0.01, this.grid.lon.values[cell] * 0.01]; }
+  show(pixel, cell, told) {
+    this.pixel = pixel;
+    this.cell = cell;
+    this.redraw();
+    if (told) this.onPick(cell);
+  }
+  paint(colourOf) {
+    const n = this.grid.n_cells, lut = new Uint8Array(3 * n);
+    for (let k = 0; k < n; k += 1) lut.set(colourOf(k) || GAP_RGB, 3 * k);
+    const image = new ImageData(this.width, this.height), pixels = this.grid.pixels.values;
+    for (let k = 0; k < pixels.length; k += 1) {
+      const cell = pixels[k];
+      if (cell === OUTSIDE) continue;
+      const from = cell === LAND ? LAND_RGB : lut.subarray(3 * cell, 3 * cell + 3);
+      image.data.set(from, 4 * k);
+      image.data[4 * k + 3] = 255;
+    }
+    this.image = image;
+    this.redraw();
+  }
+  redraw() {
+    if (!this.image) return;
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, this.width, this.height);
+    context.putImageData(this.image, 0, 0);
+    if (!this.pixel) return;
+    for (const [colour, width] of [["#ffffff", 5], ["#000000", 2]]) {
+      context.beginPath();
+      context.arc(this.pixel[0] + 0.5, this.pixel[1] + 0.5, 9, 0, 2 * Math.PI);
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.stroke();
+    }
+  }
+}
+
+function legend(element, items, bar) {
+  element.replaceChildren();
+  if (bar) {
+    const [low, high] = bar.ends;
+    const strip = document.createElement("span");
+    strip.className = "bar";
+    strip.style.background = `linear-gradient(to right, ${bar.colours.join(", ")})`;
+    element.append(low, strip, high);
+  }
+  for (const item of items) {
+    const entry = document.createElement("span"), chip = document.createElement("span");
+    chip.className = "chip";
+    chip.style.background = item.colour;
+    entry.append(chip, item.label);
+    element.append(entry);
+  }
+}
+
+function options(select, entries) {
+  select.replaceChildren(...entries.map(([value, label]) => new Option(label, value)));
+}
+
+const degrees = (lat, lon) => {
+  const west = lon > 180 ? 360 - lon : lon;
+  return `${Math.abs(lat).toFixed(1)}° ${lat < 0 ? "S" : "N"} ${west.toFixed(1)}° ${lon > 180 ? "W" : "E"}`;
+};
+
+/* -- charts -------------------------------------------------------------------------------------------------------- */
+const CONFIG = { displayModeBar: false, responsive: true };
+const layout = (more) => ({
+  font: { family: "system-ui, sans-serif", size: 12, color: "#1b2733" },
+  paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+  margin: { l: 8, r: 12, t: 8, b: 40 }, hoverlabel: { font: { size: 12 } },
+  ...more,
+});
+const axis = (more) => ({ gridcolor: "#d9e0e6", zerolinecolor: "#7b8894", automargin: true, fixedrange: true, ...more });
+const draw = (id, traces, more) => Plotly.react(byId(id), traces, layout(more), CONFIG);
+
+/* -- the training ocean -------------------------------------------------------------------------------------------- */
+function explorer(data, onCell) {
+  const { ocean } = data, cells = ocean.cells, regimeColours = ocean.regimes.map((r) => rgb(r.colour));
+  const layerSelect = byId("ocean-layer"), predictorSelect = byId("ocean-predictor");
+  options(layerSelect, ocean.layers.map((layer, k) => [k, layer.label]));
+  options(predictorSelect, ocean.predictors.map((name, k) => [k, name]));
+  const map = new CellMap(byId("ocean-map"), (cell) => show(cell));
+  map.setGrid(ocean.grid);
+
+  function paint() {
+    const layer = ocean.layers[layerSelect.value], field = cells[layer.name], p = Number(predictorSelect.value);
+    const value = layer.predictor ? (k) => field.at(p, k) : (k) => field.at(k);
+    if (layer.kind === "scale") {
+      const colours = layer.colours.map(rgb), top = colours.length - 1;
+      map.paint((k) => {
+        const v = value(k);
+        return Number.isNaN(v) ? null : colours[Math.max(0, Math.min(top, Math.round((v - layer.low) / (layer.high - layer.low) * top)))];
+      });
+      const end = (v) => (layer.unit === "share" ? percent(v) : `${v} ${layer.unit}`);
+      legend(byId("ocean-legend"), [], { colours: layer.colours, ends: [end(layer.low), end(layer.high)] });
+    } else {
+      const colours = layer.kind === "regime" ? regimeColours : layer.colours.map(rgb);
+      map.paint((k) => { const v = value(k); return Number.isNaN(v) ? null : colours[v]; });
+      legend(byId("ocean-legend"), layer.kind === "regime"
+        ? ocean.regimes.map((r) => ({ colour: r.colour, label: `${r.name} ${r.long_name}` }))
+        : layer.labels.map((label, k) => ({ label, colour: layer.colours[k] })));
+    }
+    map.canvas.setAttribute("aria-label", `Map of the training ocean: ${layer.label}; arrow keys move from cell to cell`);
+  }
+
+  function show(cell) {
+    const p = Number(predictorSelect.value), [lat, lon] = map.place(cell), name = ocean.predictors[p];
+    const regime = cells.regime.at(cell), predicted = cells.predicted.at(p, cell), words = [];
+    const basin = ocean.basins[cells.basin.at(cell)], role = ocean.roles[cells.role.at(cell)];
+    byId("cell-title").textContent = [degrees(lat, lon), basin].filter(Boolean).join(", ");
+    map.canvas.dataset.cell = cell;
+    if (!Number.isNaN(regime)) {
+      words.push(`Clustering puts it into ${ocean.regimes[regime].name}; ${percent(cells.confidence.at(cell))} of the runs agree.`);
+    } else words.push("Its budget is not used, so it has no label.");
+    if (!Number.isNaN(predicted)) {
+      words.push(`The networks (${name}) see ${ocean.regimes[predicted].name} with ${percent(cells.probability_of_predicted.at(p, cell))}; `
+        + `it comes first in ${percent(cells.superiority.at(p, cell))} of them.`);
+      const set = cells.regime_set.at(p, cell), held = ocean.regimes.filter((r, k) => set & (2 ** k)).map((r) => r.name);
+      words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "Its conformal set is empty: no regime fits well.");
+      words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: not to be relied on." : "It is like the training cells.");
+    } else words.push("A feature is missing here, so the networks say nothing.");
+    if (role) words.push(`Role: ${role}.`);
+    byId("cell-text").textContent = words.join(" ");
+    probabilities(cell, p);
+    terms(cell);
+    attributions(cell, name);
+    features(cell);
+    onCell(lat, lon);
+  }
+
+  function probabilities(cell, p) {
+    const mid = ocean.regimes.map((r, k) => cells.regime_probability.at(p, k, cell));
+    const low = ocean.regimes.map((r, k) => cells.regime_probability_lower.at(p, k, cell));
+    const high = ocean.regimes.map((r, k) => cells.regime_probability_upper.at(p, k, cell));
+    draw("chart-probabilities", [{
+      type: "bar", orientation: "h", x: mid, y: ocean.regimes.map((r) => r.name),
+      marker: { color: ocean.regimes.map((r) => r.colour), line: { color: "#333", width: 0.5 } },
+      error_x: { type: "data", symmetric: false, array: mid.map((v, k) => Math.max(0, high[k] - v)), arrayminus: mid.map((v, k) => Math.max(0, v - low[k])), color: "#222", thickness: 1.2, width: 3 },
+      hovertemplate: mid.map((v, k) => `%{y}: ${percent(v, 1)} (${percent(low[k], 1)} to ${percent(high[k], 1)})<extra></extra>`),
+    }], { xaxis: axis({ range: [0, 1.02], tickformat: ".0%" }), yaxis: axis({ autorange: "reversed" }) });
+  }
+
+  function terms(cell) {
+    const values = ocean.terms.map((t, k) => cells.terms.at(k, cell));
+    const known = values.some((v) => !Number.isNaN(v));
+    draw("chart-terms", [{
+      type: "bar", orientation: "h", x: values, y: ocean.terms.map((t) => t.label), marker: { color: "#4878a8" },
+      hovertemplate: "%{y}: %{x:.2e} m s<sup>-2</sup><extra></extra>",
+    }], {
+      xaxis: axis({ exponentformat: "power", nticks: 4, title: { text: "m s<sup>-2</sup>", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
+      annotations: known ? [] : [{ text: "no budget here", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
+    });
+  }
+
+  function attributions(cell, name) {
+    let p = ocean.explained_predictors.indexOf(name);
+    const other = p < 0 ? ` (of the ${ocean.explained_predictors[0]})` : "";
+    if (p < 0) p = 0;
+    const labels = ocean.features.map((f) => f.label);
+    const traces = ocean.methods.map((method) => {
+      const [mid, low, high] = ["attribution", "attribution_lower_quartile", "attribution_upper_quartile"]
+        .map((part) => ocean.features.map((f, k) => cells[`${method}.${part}`].at(p, k, cell)));
+      return {
+        type: "bar", orientation: "h", name: data.method_names[method] + other, x: mid, y: labels,
+        marker: { color: data.method_colours[method] },
+        error_x: { type: "data", symmetric: false, array: mid.map((v, k) => Math.max(0, high[k] - v)), arrayminus: mid.map((v, k) => Math.max(0, v - low[k])), color: "#222", thickness: 1, width: 2 },
+        hovertemplate: "%{y}: %{x:.2f}<extra>%{fullData.name}</extra>",
+      };
+    });
+    draw("chart-attributions", traces, {
+      barmode: "group", xaxis: axis({ title: { text: "part of the centred logit", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, margin: { l: 8, r: 12, t: 34, b: 44 },
+    });
+  }
+
+  function features(cell) {
+    byId("cell-features").tBodies[0].replaceChildren(...ocean.features.map((feature, k) => {
+      const row = document.createElement("tr"), head = document.createElement("th"), value = document.createElement("td");
+      head.scope = "row";
+      head.textContent = feature.label;
+      const number = cells.features.at(k, cell);
+      value.textContent = Number.isNaN(number) ? "–" : `${number.toPrecision(3)} ${feature.units}`;
+      row.append(head, value);
+      return row;
+    }));
+  }
+
+  layerSelect.addEventListener("change", paint);
+  predictorSelect.addEventListener("change", () => { paint(); if (map.cell !== undefined) show(map.cell); });
+  paint();
+  return { map, goTo: (lat, lon) => map.pickCell(map.nearest(lat, lon), true) };
+}
+
+/* -- the climate models -------------------------------------------------------------------------------------------- */
+function scenarioViewer(data, onPlace) {
+  const { scenarios, likelihood } = data;
+  if (!scenarios.runs.length) return { showFate() {} };
+  const model = byId("run-model"), experiment = byId("run-experiment"), predictor = byId("run-predictor");
+  const slider = byId("run-window"), regimes = data.ocean.regimes, colourOfRegime = new Map(regimes.map((r) => [r.name, r.colour]));
+  const runsOf = (source) => scenarios.runs.filter((run) => run.source_id === source);
+  const named = (run) => {
+    const same = runsOf(run.source_id).filter((other) => other.experiment_id === run.experiment_id);
+    return same.length > 1 ? `${run.experiment_id} ${run.variant_label}` : run.experiment_id;
+  };
+  const layer = () => document.querySelector("input[name=run-layer]:checked").value;
+  const current = () => scenarios.runs.find((run) => run.key === experiment.value);
+  const map = new CellMap(byId("run-map"), (cell) => { told(); onPlace(...map.place(cell)); });
+  const changeColours = likelihood.colours.map(rgb);
+  const classOf = (v) => { const [a, b, c, d, e, f] = likelihood.bounds; return v < a ? 0 : v < b ? 1 : v < c ? 2 : v <= d ? 3 : v <= e ? 4 : v <= f ? 5 : 6; };
+
+  function fillModel() {
+    const before = current();
+    const own = runsOf(model.value);
+    options(experiment, own.map((run) => [run.key, named(run)]));
+    const alike = own.find((run) => before && run.experiment_id === before.experiment_id)
+      || own.find((run) => run.experiment_id.includes("4x")) || own.find((run) => run.baselines.some(Boolean)) || own[0];
+    experiment.value = alike.key;
+    map.pixel = null;
+    map.cell = undefined;
+    map.image = null;
+    map.setGrid(scenarios.models[model.value]);
+    fillRun();
+  }
+  function fillRun() {
+    const run = current(), kept = predictor.value;
+    options(predictor, run.predictors.map((name) => [name, name]));
+    if (run.predictors.includes(kept)) predictor.value = kept;
+    slider.max = run.windows.length - 1;
+    const compared = run.baselines.map((b, k) => (b ? k : -1)).filter((k) => k >= 0);
+    slider.value = compared.length ? compared[compared.length - 1] : run.windows.length - 1;
+    paint();
+    areas();
+  }
+  function paint() {
+    const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), kind = layer();
+    byId("run-window-label").textContent = run.windows[w] + (run.baselines[w] ? ` (baseline ${run.baselines[w]})` : " (no baseline)");
+    slider.setAttribute("aria-valuetext", run.windows[w]);
+    const colours = run.regimes.map((name) => rgb(colourOfRegime.get(name) || "#000000"));
+    if (kind === "regime") {
+      map.paint((k) => { const v = run.regime.at(p, k, w); return Number.isNaN(v) ? null : colours[v]; });
+      legend(byId("run-legend"), run.regimes.map((name) => ({ label: name, colour: colourOfRegime.get(name) })));
+    } else if (kind === "change") {
+      map.paint((k) => { const v = run.change.at(p, k, w); return Number.isNaN(v) ? null : changeColours[classOf(v)]; });
+      legend(byId("run-legend"), run.baselines[w]
+        ? likelihood.ranges.map((label, k) => ({ label, colour: likelihood.colours[k] }))
+        : [{ label: "this window has no baseline to compare with", colour: "#fafafa" }]);
+    } else {
+      map.paint((k) => { const v = run.applicable.at(k, w); return Number.isNaN(v) ? null : v ? [221, 221, 221] : [213, 94, 0]; });
+      legend(byId("run-legend"), [{ label: "like the training cells", colour: "#dddddd" }, { label: "unlike them: not to be relied on", colour: "#d55e00" }]);
+    }
+    told();
+  }
+  function told() {
+    const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), k = map.cell;
+    if (k === undefined) { byId("run-text").textContent = ""; return; }
+    const regime = run.regime.at(p, k, w), change = run.change.at(p, k, w);
+    const words = [`${degrees(...map.place(k))}: ${Number.isNaN(regime) ? "no regime" : run.regimes[regime]}`];
+    if (!Number.isNaN(change)) words.push(`P(change) ${percent(change)}${run.forced.at(p, k, w) === 1 ? ", beyond natural variability" : ""}`);
+    if (run.applicable.at(k, w) === 0) words.push("unlike the training cells");
+    byId("run-text").textContent = `${words.join("; ")}.`;
+  }
+  function areas() {
+    const kind = byId("area-kind").value, [mid, low, high] = kind === "change" ? ["change_m2", "change_lower", "change_upper"] : ["expected_area_m2", "lower", "upper"];
+    const narrow = byId("chart-areas").clientWidth < 600, columns = narrow ? 1 : 3, rows = Math.ceil(regimes.length / columns);
+    const traces = [], more = { grid: { rows, columns, pattern: "independent", ygap: narrow ? 0.35 : 0.28 }, annotations: [], showlegend: true };
+    const seen = new Set();
+    regimes.forEach((regime, number) => {
+      const tail = number ? String(number + 1) : "";
+      more[`xaxis${tail}`] = axis({ nticks: 5 });
+      more[`yaxis${tail}`] = axis({ nticks: 5, title: number % columns ? undefined : { text: "10<sup>6</sup> km<sup>2</sup>", font: { size: 11 } } });
+      more.annotations.push({ text: `<b>${regime.name}</b> ${regime.long_name}`, xref: `x${tail} domain`, yref: `y${tail} domain`, x: 0, y: 1, yanchor: "bottom", xanchor: "left", showarrow: false });
+      for (const curve of scenarios.areas) {
+        if (!curve.run.startsWith(`${model.value}/`) || curve.regime !== regime.name || curve.predictor !== predictor.value) continue;
+        const name = curve.run.split("/")[1], colour = data.experiment_colours[name] || "#555555";
+        if (name.toLowerCase().includes("control")) continue;
+        const kept = curve.years.map((y, k) => k).filter((k) => curve[mid][k] !== null);
+        if (!kept.length) continue;
+        const x = kept.map((k) => curve.years[k]), of = (part) => kept.map((k) => curve[part][k]);
+        const shared = { xaxis: `x${tail}`, yaxis: `y${tail}`, legendgroup: name };
+        traces.push({ ...shared, x: [...x, ...[...x].reverse()], y: [...of(high), ...of(low).reverse()], fill: "toself", fillcolor: colour, opacity: 0.18, line: { width: 0 }, hoverinfo: "skip", showlegend: false, type: "scatter", mode: "lines" });
+        traces.push({ ...shared, x, y: of(mid), name, mode: "lines+markers", line: { color: colour, width: 2 }, marker: { size: 5 }, showlegend: !seen.has(name), hovertemplate: `${regime.name}, ${curve.run}, %{x:.0f}: %{y:.3g}<extra></extra>` });
+        seen.add(name);
+      }
+    });
+    draw("chart-areas", traces, { ...more, legend: { orientation: "h", y: -0.06, yanchor: "top" }, margin: { l: 8, r: 8, t: 26, b: 30 } });
+  }
+  function showFate(lat, lon, predictorName) {
+    const head = byId("fate").tHead, body = byId("fate").tBodies[0], rows = [];
+    const shown = scenarios.runs.filter((run) => run.baselines.some(Boolean) && !run.experiment_id.toLowerCase().includes("control"));
+    const most = Math.max(0, ...shown.map((run) => run.windows.length));
+    const finder = Object.create(CellMap.prototype), nearest = {};
+    for (const source of Object.keys(scenarios.models)) {
+      finder.grid = scenarios.models[source];
+      nearest[source] = finder.nearest(lat, lon);
+    }
+    for (const run of shown) {
+      const row = document.createElement("tr"), title = document.createElement("th"), k = nearest[run.source_id];
+      const p = Math.max(0, run.predictors.indexOf(predictorName));
+      title.scope = "row";
+      title.textContent = `${run.source_id}, ${named(run)}`;
+      row.append(title);
+      run.windows.forEach((window, w) => {
+        const box = document.createElement("td"), state = document.createElement("div"), regime = run.regime.at(p, k, w), change = run.change.at(p, k, w);
+        state.className = `state${run.applicable.at(k, w) === 0 ? " unlike" : ""}`;
+        const name = Number.isNaN(regime) ? "–" : run.regimes[regime];
+        state.style.backgroundColor = colourOfRegime.get(name) || "#eceef0";
+        const second = document.createElement("span");
+        second.textContent = Number.isNaN(change) ? "" : `${percent(change)}${run.forced.at(p, k, w) === 1 ? " ●" : ""}`;
+        state.append(name, second);
+        state.title = `${run.key}, ${window}: ${name}`;
+        box.append(state);
+        row.append(box);
+      });
+      rows.push(row);
+    }
+    const titles = document.createElement("tr"), corner = document.createElement("th");
+    corner.scope = "col";
+    corner.textContent = "Run";
+    titles.append(corner);
+    const longest = shown.find((run) => run.windows.length === most);
+    const alike = longest && shown.every((run) => run.windows.every((window, w) => window === longest.windows[w]));
+    for (let w = 0; w < most; w += 1) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = alike ? longest.windows[w] : `window ${w + 1}`;
+      titles.append(cell);
+    }
+    head.replaceChildren(titles);
+    body.replaceChildren(...rows);
+  }
+
+  options(model, Object.keys(scenarios.models).map((name) => [name, name]));
+  model.addEventListener("change", fillModel);
+  experiment.addEventListener("change", fillRun);
+  predictor.addEventListener("change", () => { paint(); areas(); });
+  slider.addEventListener("input", paint);
+  byId("area-kind").addEventListener("change", areas);
+  document.querySelectorAll("input[name=run-layer]").forEach((radio) => radio.addEventListener("change", paint));
+  fillModel();
+  return { showFate, map };
+}
+
+/* -- skill --------------------------------------------------------------------------------------------------------- */
+function skillChart(rows) {
+  const names = rows.map((row) => row.name), values = rows.map((row) => row.value);
+  const end = (which, sign) => rows.map((row) => (row[which] === undefined || row[which] === null ? 0 : Math.max(0, sign * (row[which] - row.value))));
+  draw("chart-skill", [{
+    type: "scatter", mode: "markers", x: values, y: names, marker: { size: 10, color: names.map((n, k) => (k === 0 ? "#0173b2" : "#6f7f8d")) },
+    error_x: { type: "data", symmetric: false, array: end("high", 1), arrayminus: end("low", -1), color: "#333", thickness: 1.4, width: 4 },
+    hovertemplate: "%{y}: %{x:.1%}<extra></extra>",
+  }], { xaxis: axis({ tickformat: ".0%" }), yaxis: axis({ autorange: "reversed", zeroline: false }) });
+}
+
+/* -- start --------------------------------------------------------------------------------------------------------- */
+async function start() {
+  const data = await unpack(JSON.parse(byId("report-data").textContent));
+  skillChart(data.skill);
+  let ocean = null;
+  const viewer = scenarioViewer(data, (lat, lon) => ocean.goTo(lat, lon));
+  ocean = explorer(data, (lat, lon) => viewer.showFate(lat, lon, data.ocean.predictors[byId("ocean-predictor").value]));
+  ocean.map.pickCell(data.ocean.start, true);
+  document.documentElement.dataset.ready = "yes";
+}
+start();
