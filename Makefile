@@ -16,7 +16,7 @@ help: ## list the targets
 
 run: $(READY) ## run the whole project on the idealized ocean, offline
 	@$(BIN)/kedro run
-	@echo "Done: regimes in data/05_model_input/regimes.nc, figures in data/08_reporting/figures, numbers in data/08_reporting."
+	@echo "Open data/08_reporting/report.html in a browser; figures and numbers are beside it, fields in data/05_model_input and data/07_model_output."
 
 ecco: $(READY) ## run the published study on ECCO v4 (needs the network, or THOR_DATA_MIRROR)
 	@$(BIN)/kedro run --env ecco

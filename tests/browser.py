@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,6 +30,16 @@ def find_browser() -> str:
     return found
 
 
+LAUNCH = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads commands from file 3 and writes answers to file 4."""
+
+
 class Page:
     """One open page."""
 
@@ -46,9 +57,9 @@ class Page:
             *("--remote-debugging-pipe", "--no-first-run", "--disable-extensions", "--disable-background-networking"),
             *(f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}", "about:blank"),
         ]
-        shell = f'exec "$0" "$@" 3<&{read_by_browser} 4>&{written_by_browser}'
+        ends = str(read_by_browser), str(written_by_browser)
         self._process = subprocess.Popen(
-            ["sh", "-c", shell, find_browser(), *options],
+            [sys.executable, "-c", LAUNCH, *ends, find_browser(), *options],
             pass_fds=(read_by_browser, written_by_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -126,6 +126,59 @@ def make_regime_uncertainty():
     return both.assign(valid=make_features()["valid"])
 
 
+def make_scenario_regimes():
+    """Two windows of a run, the second with a baseline."""
+    features, probability = make_features(), make_ensemble_probabilities()["regime_probability"]
+    both = {"window": 2, "predictor": 2}
+    by_regime = probability.expand_dims(both).copy()
+    of_cell = by_regime.isel(regime=0, drop=True)
+    second = xr.DataArray([False, True], dims="window")
+    fields = {
+        "regime": xr.where(np.isfinite(of_cell), 1, -1),
+        "regime_probability": by_regime,
+        "predictive_entropy": 2 * of_cell,
+        "expected_entropy": of_cell,
+        "mutual_information": of_cell,
+        "baseline_regime": xr.where(np.isfinite(of_cell) & second, 1, -1).transpose(*of_cell.dims),
+        "change_to_probability": (0.3 * by_regime).where(second),
+        "change_probability": (0.3 * by_regime.sum("regime", skipna=False)).where(second),
+        "change_probability_independent": (0.5 * by_regime.sum("regime", skipna=False)).where(second),
+        "change_p_value": of_cell.where(second),
+        "forced_change": xr.where(np.isfinite(of_cell) & second, 1, -1).transpose(*of_cell.dims),
+        "applicable": xr.where(np.isfinite(of_cell.isel(predictor=0, drop=True)), 1, -1),
+        "dissimilarity_index": of_cell.isel(predictor=0, drop=True),
+        "forced_emergence": 1850 + 0 * of_cell.isel(window=0, drop=True),
+        "natural_variability_mask": xr.where(np.isfinite(of_cell.isel(window=0, drop=True)), 1, -1),
+    }
+    sizes = {"window": 2, "predictor": 2, "basin": 2, "regime": 3, "regime_before": 3}
+    between = ("window", "predictor", "regime_before", "regime")
+    for name, dims in (
+        ("expected_area", ("window", "predictor", "basin", "regime")),
+        ("expected_area_change", ("window", "predictor", "basin", "regime")),
+        ("transition_area", between),
+    ):
+        for end in ("", "_lower", "_upper"):
+            fields[f"{name}{end}"] = xr.DataArray(np.full([sizes[dim] for dim in dims], 1e12), dims=dims)
+    fields["argmax_area"] = fields["expected_area"]
+    fields["expected_false_area"] = xr.DataArray([[np.nan] * 2, [1e11] * 2], dims=("window", "predictor"))
+    for name in ("separation", "null_separation", "null_pairs"):
+        fields[name] = xr.DataArray([0, 1], dims="window")
+    run = xr.Dataset({name: (field.dims, field.values, variable(name).attrs) for name, field in fields.items()})
+    flags = {"flag_values": np.arange(3, dtype="int8"), "flag_meanings": "momentum_driven sverdrupian nonlinear"}
+    run["regime"].attrs |= flags
+    return (
+        run.assign_coords(features.coords)
+        .assign(valid=features["valid"], areacello=features["areacello"])
+        .assign_coords(
+            predictor=["ensemble", "bayesian"],
+            window=["1850-1869", "1870-1889"],
+            window_start=("window", [1850, 1870]),
+            window_end=("window", [1869, 1889]),
+            months=("window", [240, 240]),
+        )
+    )
+
+
 def make_attributions():
     probability = make_ensemble_probabilities()["regime_probability"].isel(regime=0, drop=True)
     by_feature = {

@@ -150,3 +150,25 @@ def test_parameters_are_flat_and_numbers_finite():
     assert dict(flattened({"a": {"b": 1, "c": {}}, "d": [1, 2]})) == {"a.b": "1", "a.c": "{}", "d": "[1, 2]"}
     tree = {"a": {"x": 1, "y": float("nan"), "z": "text"}, "b": True, "c": np.float64(2)}
     assert dict(numbers(tree, prefix="m")) == {"m.a.x": 1.0, "m.c": 2.0}
+
+
+def test_of_the_tracking_the_summary_is_numbers_and_the_rest_a_file(hooks, tmp_path):
+    """A collection, whose description has no file, is not taken for one."""
+    file = tmp_path / "tracking_metrics.json"
+    file.write_text("{}")
+    catalog = {
+        "tracking_metrics": SimpleNamespace(_describe=lambda: {"filepath": str(file)}),
+        "scenario_regimes": SimpleNamespace(_describe=lambda: {"path": str(tmp_path)}),
+    }
+    node = SimpleNamespace(tags={"scenario_tracking"})
+    hooks.before_pipeline_run({"env": "test"}, SimpleNamespace(nodes=[node]), catalog=catalog)
+    run = hooks.run_id
+    summary = {"A/b/r1": {"ensemble": {"changed_share": 0.1, "window": "1850-1869", "brier_skill": None}}}
+    metrics = {"summary": summary, "control": {}, "agreement": {}, "runs": {"A/b/r1": {"x": 1.0}}}
+    hooks.after_node_run({"tracking_metrics": metrics})
+    for name in catalog:
+        hooks.after_dataset_saved(name, node)
+    hooks.after_pipeline_run()
+    client, _ = runs(tmp_path)
+    assert client.get_run(run).data.metrics == {"tracking_metrics.summary.A/b/r1.ensemble.changed_share": 0.1}
+    assert [artifact.path for artifact in client.list_artifacts(run)] == ["tables"]

@@ -178,7 +178,8 @@ def test_every_pipeline_with_parameters_has_its_group_and_file():
         if name in ("__default__", "study"):
             continue
         groups = {i.removeprefix("params:").split(".")[0] for i in pipeline.inputs() if i.startswith("params:")}
-        assert groups <= {name}, f"{name} reads the parameters of another pipeline"
+        # `compute` says where work is done, whichever pipeline's it is
+        assert groups <= {name, "compute"}, f"{name} reads the parameters of another pipeline"
         assert groups <= set(MODELS)
         for group in groups:
             assert (CONF / "base" / f"parameters_{group}.yml").is_file()
@@ -246,6 +247,16 @@ def test_an_environment_variable_moves_the_test_environment(monkeypatch, tmp_pat
     assert loader("test")["globals"]["data_root"] == "data/test"
     monkeypatch.setenv("THOR_DATA_MIRROR", "")
     assert loader("base")["globals"]["data_mirror"] is None
+
+
+def test_a_scheduler_can_be_given_by_an_environment_variable(monkeypatch):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    assert loader("base")["parameters"]["compute"]["scheduler"] == "threads"
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://10.0.0.1:8786")
+    assert loader("ecco")["parameters"]["compute"]["scheduler"] == "tcp://10.0.0.1:8786"
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "thread")
+    with pytest.raises(ConfigError, match="'scheduler' cannot be 'thread'. Did you mean 'threads'"):
+        validate(loader("base")["parameters"], MODELS)
 
 
 def test_an_environment_changes_single_keys():

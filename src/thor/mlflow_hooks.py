@@ -1,4 +1,4 @@
-"""MLflow: one run for each `kedro run` that trains, one nested run for each network; nodes know nothing of it."""
+"""MLflow: one run for each `kedro run` with networks, one nested run for each of these; nodes know nothing of it."""
 
 import logging
 import os
@@ -37,8 +37,15 @@ METRICS = (
     "calibration_metrics",
     "cross_validation_metrics",
     "explanation_metrics",
+    "tracking_metrics",
 )
-PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation", "explainability")
+PARTS = {"tracking_metrics": ("summary", "control", "agreement")}
+"""Of these metrics only what is named is kept as numbers: the whole has tens of thousands, and goes as a file."""
+
+TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attribution")
+"""Datasets whose file is kept."""
+
+PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation", "explainability", "scenario_tracking")
 
 EXPERIMENT = "thor"
 _BATCH = {"metrics": 1000, "params": 100}
@@ -108,7 +115,8 @@ class MlflowHooks:
             return
         for name, value in outputs.items():
             if name in METRICS:
-                self._log(self.run_id, metrics=dict(numbers(value, prefix=name)))
+                kept = {part: value[part] for part in PARTS.get(name, value)}
+                self._log(self.run_id, metrics=dict(numbers(kept, prefix=name)))
             if name in NETWORKS:
                 self._networks[NETWORKS[name]] = value
             if name in TRACKED or any(name in others.values() for others in TRACKED.values()):
@@ -120,13 +128,15 @@ class MlflowHooks:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
-        """Keep the figures and networks of the pipelines that train."""
+        """Keep the figures, networks and tables of these pipelines."""
         if self.run_id is None or not set(node.tags) & set(PIPELINES):
             return
         path = Path(str(self._catalog.get(dataset_name)._describe().get("filepath", "")))
         if path.suffix == ".png":
             self._client.log_artifact(self.run_id, str(path), "figures")
-        elif path.is_dir():
+        elif dataset_name in TABLES:
+            self._client.log_artifact(self.run_id, str(path), "tables")
+        elif dataset_name in NETWORKS and path.is_dir():
             self._client.log_artifacts(self.run_id, str(path), f"networks/{dataset_name}")
 
     @hook_impl

@@ -5,7 +5,7 @@ Values live in `conf/base/parameters_<pipeline>.yml`; environments and `--params
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from thor.attribution.settings import (
     EvaluationSettings,
@@ -17,12 +17,14 @@ from thor.attribution.settings import (
 )
 from thor.cmip.quirks import Quirks
 from thor.cmip.windows import WindowSettings
+from thor.compute import Compute as ComputeSettings
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.settings import SearchSettings, SplitSettings, TrainingSettings
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.regimes.settings import ClusteringSettings
 from thor.report.settings import ReportSettings
+from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 PositiveKm = Annotated[float, Field(gt=0, le=20_000)]
@@ -194,6 +196,49 @@ class Reporting(Parameters):
         return ReportSettings(**self.model_dump())
 
 
+class Compute(Parameters):
+    """Parameters of `compute`: where blocks of work are done. No result depends on it."""
+
+    scheduler: str = Field(
+        description="threads: of this process; local: processes of this machine; or the address of a Dask scheduler, "
+        "such as tcp://host:8786."
+    )
+    n_workers: int | None = Field(description="Of threads and local; null: one for each core.")
+    memory_limit: str | None = Field(description="Of each process of local, such as 4 GB; null: its share.")
+    timeout_s: float = Field(description="Seconds within which a scheduler has to answer.")
+
+    @model_validator(mode="after")
+    def _can_be(self) -> "Compute":
+        self.settings()
+        return self
+
+    def settings(self) -> ComputeSettings:
+        """Return them as the library takes them."""
+        return ComputeSettings(**self.model_dump())
+
+
+class ScenarioTracking(Parameters):
+    """Parameters of `scenario_tracking`."""
+
+    seed: int = Field(ge=0, description="Seed of draws and resamples.")
+    predictors: list[Literal["ensemble", "bayesian"]] = Field(
+        min_length=1, description="Whose networks are applied, each reported on its own."
+    )
+    n_draws: int = Field(ge=1, description="Networks drawn from the posterior of the Bayesian network.")
+    change: TrackingSettings = Field(description="How change is judged and how much is done at once.")
+    use_variants: bool = Field(
+        description="Whether variants of historical add to the control run's natural variability."
+    )
+    agreement: AgreementSettings = Field(description="What many climate models are compared in.")
+    attribution_groups: dict[str, tuple[str, ...]] | None = Field(
+        description="Features whose part in a change is found together; null: each on its own."
+    )
+    bootstrap: BootstrapSettings = Field(description="How intervals of the perfect-model test are made.")
+    shown_run: str | None = Field(
+        description="Run that the maps show, source_id/experiment_id/variant_label; null: the one that changes most."
+    )
+
+
 MODELS: dict[str, type[Parameters]] = {
     "idealized_ocean": IdealizedOcean,
     "data_engineering": DataEngineering,
@@ -204,5 +249,7 @@ MODELS: dict[str, type[Parameters]] = {
     "uncertainty": Uncertainty,
     "explainability": Explainability,
     "reporting": Reporting,
+    "scenario_tracking": ScenarioTracking,
+    "compute": Compute,
 }
 """The model of each parameter group."""

@@ -15,6 +15,7 @@ from tests.made_fields import (
     make_regime_uncertainty,
     make_regimes,
     make_scenario_features,
+    make_scenario_regimes,
     make_split,
     make_training_ocean,
     make_true_budgets,
@@ -36,6 +37,7 @@ MAKERS = {
     "climatologies": make_climatologies,
     "scenario_features": make_scenario_features,
     "true_budgets": make_true_budgets,
+    "scenario_regimes": make_scenario_regimes,
 }
 
 
@@ -146,6 +148,20 @@ FAULTS = [
     ("regime_uncertainty", put("regime_probability", 0.5), DataError, "sums to one only within"),
     ("regime_uncertainty", put("mutual_information", -0.1), DataError, "'mutual_information' runs from -0.1"),
     ("regime_uncertainty", lambda d: d.transpose(..., "predictor"), GridError, r"\(predictor, regime, lat, lon\)"),
+    ("scenario_regimes", put("regime_probability", 0.5), DataError, "sums to one only within"),
+    ("scenario_regimes", put("regime_probability", np.nan), DataError, "'regime_probability' is NaN"),
+    ("scenario_regimes", scaled("change_to_probability", 2.0), DataError, "'change_probability' only within 0.3"),
+    ("scenario_regimes", put("change_to_probability", np.nan), DataError, "known in the same cells: 2 cells differ"),
+    ("scenario_regimes", scaled("change_probability_independent", 3.0), DataError, "independent' runs from 1.5 to 1.5"),
+    ("scenario_regimes", put("regime", 7), DataError, "labels other than -1"),
+    ("scenario_regimes", scaled("transition_area", -1.0), DataError, "'transition_area' runs from -1e.12"),
+    ("scenario_regimes", attribute("expected_area", "units", "km2"), UnitsError, "'expected_area' has units 'km2'"),
+    ("scenario_regimes", lambda d: d.assign(expected_area=d["expected_area"].transpose("regime", ...)), GridError,
+     r"'expected_area' has dims \(regime, window, predictor, basin\); expected \(window, predictor, basin, regime\)"),
+    ("scenario_regimes", lambda d: d.drop_vars("argmax_area"), DataError, "variable 'argmax_area' is missing"),
+    ("scenario_regimes", lambda d: d.assign_coords(months=("window", [240, 239])), DataError, "1 windows hold fewer"),
+    ("scenario_regimes", lambda d: d.transpose(..., "predictor", "basin", "regime", "regime_before"), GridError,
+     r"expected \(window, predictor, lat, lon\)|expected \(window, predictor"),
     ("ensemble_probabilities", put("regime_probability", 0.5), DataError, "sums to one only within 0.5"),
     ("ensemble_probabilities", put("regime_probability", np.nan), DataError, "is NaN in 3 cells of the valid region"),
 ]  # fmt: skip
@@ -243,6 +259,16 @@ def test_a_curvilinear_grid_passes_too():
 
 def test_stress_on_points_of_its_own_may_have_gaps():
     check(put("tauuo", np.nan)(make_climatologies()), "climatologies", where="here")
+
+
+def test_without_any_baseline_nothing_need_be_known_of_changes():
+    run = make_scenario_regimes()
+    for name in ("change_probability", "change_to_probability", "change_p_value", "transition_area"):
+        run[name] = xr.full_like(run[name], np.nan)
+    check(run, "scenario_regimes", where="here")
+    run["predictive_entropy"] = xr.full_like(run["predictive_entropy"], np.nan)
+    with pytest.raises(DataError, match="'predictive_entropy' is NaN in every cell"):
+        check(run, "scenario_regimes", where="here")
 
 
 def test_an_unknown_contract_names_the_nearest():

@@ -1,5 +1,6 @@
 """A collection makes only what changed, and says why."""
 
+import errno
 import logging
 
 import pytest
@@ -48,6 +49,62 @@ def test_only_what_changed_is_made_again(collection, caplog, tmp_path):
     one, two = tmp_path / "features/one.nc", tmp_path / "features/model/two.nc"
     assert one.stat().st_mtime_ns == times[one]
     assert two.stat().st_mtime_ns != times[two]
+
+
+def test_a_mapping_that_is_a_context_is_open_while_its_functions_are_called(collection):
+    events = []
+
+    class Shared(dict):
+        def __enter__(self):
+            events.append("open")
+
+        def __exit__(self, *error):
+            events.append("closed" if error == (None, None, None) else "closed with an error")
+
+    def make():
+        events.append("make")
+        return make_features()
+
+    collection.save(Shared(one=("a", make)))
+    assert events == ["open", "make", "closed"]
+
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(DatasetError, match="no"):
+        collection.save(Shared(one=("b", fail)))
+    assert events[3:] == ["open", "closed with an error"]
+
+
+def test_a_file_is_checked_again_when_it_has_changed(collection, tmp_path, monkeypatch):
+    offer(collection, one="a")
+    checked = []
+    monkeypatch.setattr(
+        "thor.datasets.collections.check", lambda dataset, contract, where: checked.append(contract.name)
+    )
+    load = collection.load()["one"]
+    load(), load()
+    assert checked == []  # on the way in
+    broken = make_features().drop_vars("valid")
+    FieldDataset(filepath=str(tmp_path / "features/one.nc")).save(broken)
+    load(), load()
+    assert checked == ["features"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "features").write_text("in the way")
+    maker = Maker(make_features)
+    collection = FieldCollection(path=str(tmp_path / "features/inner"))
+    with pytest.raises(DatasetError, match="a file stands where a folder is needed"):
+        collection.save({"one": ("a", maker)})
+
+    def refuse(**options):
+        raise OSError(errno.EROFS, "read only")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(DatasetError, match="one.nc was not written: Read-only file system. Make the folder writable"):
+        FieldCollection(path=str(tmp_path / "others")).save({"one": ("a", maker)})
+    assert maker.calls == 0
 
 
 def test_loading_gives_readers(collection):

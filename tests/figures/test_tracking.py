@@ -262,9 +262,11 @@ def test_bars_say_which_feature_moved_the_networks():
             "area": ("transition", [9.3e12, 4e11]),
         },
         coords={"transition": ["TR to NL", "SO to TR"], "feature": ["wind_stress_curl", "zos", "deptho"]},
+        attrs={"run": "A/b/r1", "window": "2081-2100", "baseline_window": "1995-2014", "predictor": "ensemble"},
     )
     figure = change_attribution_bars(attribution)
     assert titles(figure)[0] == r"(a) TR to NL, 9.3 $\times$ 10$^6$ km$^2$"
+    assert figure.get_suptitle() == "A b r1, 2081\N{EN DASH}2100 against 1995\N{EN DASH}2014, ensemble"
     ax = figure.axes[0]
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], mean[0])
     (intervals,) = ax.collections
@@ -279,6 +281,9 @@ def test_bars_say_which_feature_moved_the_networks():
         (lambda: area_curves(make_areas(), basin="arctic_ocean"), "No areas of ensemble in arctic ocean"),
         (lambda: transition_matrices(make_transitions().iloc[:0]), "No run is compared"),
         (lambda: change_reliability({}), "No run whose true change"),
+        (lambda: regime_window_maps(None), "no archive of climate models"),
+        (lambda: change_likelihood_map(None), "no archive of climate models"),
+        (lambda: agreement_maps(None), "no archive of climate models"),
         (lambda: change_attribution_bars(xr.Dataset(coords={"transition": [], "feature": ["zos"]})), "No cell"),
     ],
 )

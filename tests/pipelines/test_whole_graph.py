@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.test_compute import Cluster, n_workers_of, wait_for
 from thor.variables import BUDGET_TERMS, FEATURES
 
 PROJECT = Path(__file__).parents[2]
@@ -68,6 +71,14 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "regime_clustering_regimes.png",
         "regime_clustering_selection.png",
         "regime_clustering_terms.png",
+        "scenario_tracking_agreement.png",
+        "scenario_tracking_area_changes.png",
+        "scenario_tracking_areas.png",
+        "scenario_tracking_change.png",
+        "scenario_tracking_reasons.png",
+        "scenario_tracking_regimes.png",
+        "scenario_tracking_reliability.png",
+        "scenario_tracking_transitions.png",
         "uncertainty_conformal.png",
         "uncertainty_maps.png",
         "uncertainty_reliability.png",
@@ -219,7 +230,12 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     networks = [f"bayesian {k}" for k in range(2)] + [f"ensemble {k}" for k in range(4)]
     assert names == sorted([*networks, "gradient_boosting 0", "laplace 0", "majority 0", "stress_curl_tree 0"])
     figures = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "figures")}
-    assert "figures/modelling_skill.png" in figures
+    assert {"figures/modelling_skill.png", "figures/scenario_tracking_change.png"} <= figures
+    tables = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "tables")}
+    assert {"tables/regime_areas.csv", "tables/tracking_metrics.json"} <= tables
+    told = parent.data.metrics
+    assert told["tracking_metrics.summary.IDEAL-REG/abrupt-4xCO2/r1i1p1f1.ensemble.changed_share"] > 0
+    assert not any(name.startswith("tracking_metrics.perfect_model") for name in told)
     one = {r.info.run_name: r.info.run_id for r in found}
     for name, kept in {
         "ensemble 3": {"reliability.png", "network"},
@@ -270,6 +286,71 @@ def test_scenarios_know_their_baseline(run):
     assert abs(float(scenario["removed_mean"].mean()) - float(control["removed_mean"].mean())) < 0.1
 
 
+def test_every_run_is_tracked_through_its_windows(run):
+    root, _ = run
+    features, tracked = (root / "04_feature/scenario_features", root / "07_model_output/scenario_regimes")
+    keys = {path.relative_to(features) for path in features.rglob("*.nc")}
+    assert keys == {path.relative_to(tracked) for path in tracked.rglob("*.nc")} and len(keys) == 15
+    metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
+    areas = pd.read_csv(root / "08_reporting/regime_areas.csv", keep_default_na=False)
+    transitions = pd.read_csv(root / "08_reporting/regime_transitions.csv")
+    for key in keys:
+        fields = xr.open_dataset(tracked / key)
+        name = str(key.with_suffix(""))
+        told = metrics["runs"][name]
+        assert list(told) == [str(label) for label in fields["window"].values]
+        valid = fields["valid"].values == 1
+        for place, (label, entry) in enumerate(told.items()):
+            assert entry["n_months"] == 24 and entry["n_cells"] == valid.sum()
+            for predictor in ("ensemble", "bayesian"):
+                total = sum(area["expected_m2"] for area in entry[predictor]["regime_area"].values())
+                assert total == pytest.approx(entry["area_m2"], rel=1e-5)
+                own = areas[(areas["window"] == label) & (areas["predictor"] == predictor)]
+                own = own[own["basin"] == "global"]
+                own = own[own["source_id"] + "/" + own["experiment_id"] + "/" + own["variant_label"] == name]
+                assert own["expected_area_m2"].astype(float).sum() == pytest.approx(entry["area_m2"], rel=1e-5)
+                change = fields["change_probability"].sel(predictor=predictor).isel(window=place).values
+                assert np.isfinite(change[valid]).all() == ("change" in entry[predictor])
+        if "piControl" in name:
+            assert set(metrics["control"][name]) == {"ensemble", "bayesian"}
+    moved = transitions.query("source_id == 'IDEAL-REG' and experiment_id == 'abrupt-4xCO2'")
+    moved = moved[moved["predictor"] == "ensemble"]
+    last = moved[moved["window_start"] == moved["window_start"].max()]
+    after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["ensemble"]["regime_area"]
+    for regime, own in last.groupby("regime"):
+        assert own["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
+
+
+def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
+    root, _ = run
+    metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
+    skill = metrics["perfect_model"]
+    assert skill["without_truth"] == [] and set(skill["runs"]) == set(metrics["runs"])
+    assert set(skill["pooled"]) == {"piControl", "historical", "abrupt-4xCO2"}
+    entry = skill["pooled"]["abrupt-4xCO2"]["all"]["ensemble"]
+    assert {"predictor", "persistence", "predicted_persistence", "stress_curl_tree"} <= set(entry)
+    assert 0.3 < entry["predictor"]["balanced_accuracy"] < 1
+    assert 0 < entry["change"]["base_rate"] < 0.5
+    assert sum(row["area"] for row in entry["change"]["reliability"]) == pytest.approx(entry["area_m2"])
+    assert set(metrics["agreement"]) == {"historical", "abrupt-4xCO2"}
+    assert metrics["agreement"]["abrupt-4xCO2"]["models"] == ["IDEAL-LAND", "IDEAL-POLE", "IDEAL-REG"]
+
+
+def test_changes_are_explained_by_what_can_change(run):
+    root, _ = run
+    table = pd.read_csv(root / "07_model_output/change_attribution.csv")
+    assert set(table["predictor"]) == {"ensemble", "bayesian"} and "piControl" not in set(table["experiment_id"])
+    fixed = table["feature"].str.startswith("deptho") | (table["feature"] == "coriolis_parameter")
+    assert (table.loc[fixed, "can_change"] == 0).all() and (table.loc[fixed, "attribution"] == 0).all()
+    by = ["source_id", "experiment_id", "variant_label", "predictor", "regime_before", "regime"]
+    for _, own in table.groupby(by):
+        assert len(own) == 8
+        whole = own["explained_change"].iloc[0]
+        assert own["attribution"].sum() == pytest.approx(whole, rel=1e-3, abs=1e-3)
+        # the regime after gained on the one before
+        assert own["n_cells"].iloc[0] < 3 or whole > 0
+
+
 def test_metrics_hold_what_they_must(run):
     root, _ = run
     metrics = json.loads((root / "08_reporting" / "clustering_metrics.json").read_text())
@@ -282,6 +363,62 @@ def test_metrics_hold_what_they_must(run):
     assert sum(metrics["area_fraction"].values()) == pytest.approx(1)
     assert sum(group["n_runs"] for group in metrics["groups"]) == metrics["n_runs"] == 8
     assert {"region", "weighting", "mean_confidence"} <= set(metrics)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["two workers", "one of two workers is killed"])
+def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
+    """A real scheduler and two workers, each a process of its own; the address comes from the environment."""
+    root, _ = run
+    (tmp_path / "cluster").mkdir()
+    copied = tmp_path / "data"
+    shutil.copytree(root, copied, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    tracked = copied / "07_model_output/scenario_regimes"
+    shutil.rmtree(tracked)
+    cluster = Cluster(tmp_path / "cluster")
+    ended = []
+
+    def kill_in_the_middle(worker):
+        wait_for(lambda: any(tracked.rglob("*.nc")), seconds=120)
+        worker.kill()
+        ended.append(len(list(tracked.rglob("*.nc"))))
+
+    try:
+        victim, _ = cluster.worker(), cluster.worker()
+        wait_for(lambda: n_workers_of(cluster.address) == 2)
+        if killed:
+            threading.Thread(target=kill_in_the_middle, args=[victim], daemon=True).start()
+        result = kedro(
+            copied, "run", "--env", "test", "--pipeline", "scenario_tracking", DASK_SCHEDULER_ADDRESS=cluster.address
+        )
+    finally:
+        cluster.close()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"{cluster.address} has 2 workers with 2 threads" in result.stdout
+    assert "15 files written, 0 kept" in result.stdout
+    assert bool(ended) == killed and all(n_files < 15 for n_files in ended)
+    before, after = files(root), files(copied)
+    expected = {name: content for name, content in before.items() if "archive" not in name.parts}
+    assert expected.keys() == after.keys()
+    assert [str(name) for name in expected if expected[name] != after[name]] == []
+
+
+def test_without_an_archive_there_is_nothing_to_track_and_that_is_no_error(run, tmp_path):
+    """As on ECCO without a CMIP6 archive; what an earlier archive left is removed."""
+    root, _ = run
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    for folder in ("04_feature/scenario_features", "01_raw/true_budgets"):
+        shutil.rmtree(tmp_path / folder)
+    result = kedro(tmp_path, "run", "--env", "test", "--pipeline", "scenario_tracking")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not list((tmp_path / "07_model_output/scenario_regimes").rglob("*.nc"))
+    assert not list((tmp_path / "07_model_output/model_agreement").rglob("*.nc"))
+    for name in ("08_reporting/regime_areas.csv", "08_reporting/regime_transitions.csv"):
+        table = pd.read_csv(tmp_path / name)
+        assert table.empty and {"source_id", "window", "predictor", "regime"} <= set(table.columns)
+    assert pd.read_csv(tmp_path / "07_model_output/change_attribution.csv").empty
+    metrics = json.loads((tmp_path / "08_reporting/tracking_metrics.json").read_text())
+    assert metrics["runs"] == metrics["summary"] == metrics["agreement"] == {}
+    assert metrics["perfect_model"]["runs"] == {}
 
 
 def test_the_same_seed_gives_the_same_files(run, tmp_path):

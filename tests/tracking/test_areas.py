@@ -9,7 +9,14 @@ import pytest
 from tests.tracking.conftest import CLASSES, make_run, make_stack
 from thor.errors import DataError
 from thor.networks.scores import scores
-from thor.tracking.areas import corrected_area, label_shares, regime_areas, regime_transitions
+from thor.tracking.areas import (
+    corrected_area,
+    corrections,
+    first_variants,
+    label_shares,
+    regime_areas,
+    regime_transitions,
+)
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 
@@ -55,6 +62,22 @@ def test_expected_areas_keep_a_regime_that_argmax_loses(made):
     assert true_area[1] > 0.05 * true_area.sum()
     np.testing.assert_allclose(table.loc[[*CLASSES], "expected_area_m2"], true_area, rtol=0.03)
     assert table.loc["middle", "argmax_area_m2"] == 0
+
+
+def test_every_predictor_with_known_labels_has_its_correction():
+    matrix = [[8, 1, 0], [2, 9, 0], [0, 0, 5]]
+    turned = skill_of([row[::-1] for row in matrix[::-1]], CLASSES[::-1])
+    found = corrections({"ensemble": skill_of(matrix), "bayesian": turned, "majority": {"test": {}}}, CLASSES)
+    assert set(found) == {"ensemble", "bayesian"}
+    np.testing.assert_allclose(found["ensemble"], [[0.8, 0.1, 0], [0.2, 0.9, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(found["bayesian"], found["ensemble"])
+
+
+def test_the_first_variant_stands_for_an_experiment():
+    rows = [("A", "historical", "r2"), ("A", "historical", "r1"), ("A", "ssp585", "r2"), ("B", "historical", "r3")]
+    table = pd.DataFrame(rows, columns=["source_id", "experiment_id", "variant_label"])
+    assert list(first_variants(table).index) == [1, 2, 3]
+    assert first_variants(table.iloc[:0]).empty
 
 
 def test_the_correction_is_exact_where_the_confusion_is_known():

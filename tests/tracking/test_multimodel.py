@@ -5,8 +5,18 @@ import pytest
 import xarray as xr
 
 from thor.errors import ConfigError, DataError, GridError
+from thor.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
-from thor.tracking.multimodel import ROBUSTNESS, common_grid, multimodel_summary, regime_shares, to_common_grid
+from thor.tracking.multimodel import (
+    ROBUSTNESS,
+    agreement_plans,
+    common_grid,
+    most_changed_experiment,
+    multimodel_summary,
+    regime_shares,
+    to_common_grid,
+)
+from thor.tracking.settings import AgreementSettings
 
 WINDOWS = ("2015-2034", "2035-2054")
 
@@ -191,3 +201,33 @@ def test_errors_say_what_cannot_be_summarised():
         multimodel_summary([model_run("A")], spacing=7.0)
     with pytest.raises(ConfigError, match="'min_models' must be at least 1"):
         multimodel_summary([model_run("A")], min_models=0)
+
+
+def with_baselines(run, *labels):
+    return run.assign_coords(baseline_window=("window", [*labels, *[""] * (run.sizes["window"] - len(labels))]))
+
+
+def test_every_experiment_with_a_baseline_is_summarised_and_known_by_its_runs():
+    runs = {
+        "A/ssp585/r1": with_baselines(model_run("A"), "1995-2014", "1995-2014").assign_attrs({ATTRIBUTE: "1"}),
+        "B/ssp585/r1": with_baselines(model_run("B"), "1995-2014", "1995-2014").assign_attrs({ATTRIBUTE: "2"}),
+        "A/ssp126/r1": with_baselines(model_run("A", experiment="ssp126", change=0.1), "1995-2014", "1995-2014"),
+        "A/piControl/r1": with_baselines(model_run("A", experiment="piControl")),
+    }
+    opened = {key: lambda run=run: run for key, run in runs.items()}
+    settings = AgreementSettings(spacing_degrees=10.0)
+    plans = agreement_plans(opened, settings)
+    assert list(plans) == ["ssp126", "ssp585"]
+    summary = plans["ssp585"][1]()
+    assert [*summary["source_id"].values] == ["A", "B"] and summary.attrs["window"] == WINDOWS[-1]
+    renewed = runs["B/ssp585/r1"].assign_attrs({ATTRIBUTE: "3"})
+    again = agreement_plans(opened | {"B/ssp585/r1": lambda: renewed}, settings)
+    assert {name for name in plans if again[name][0] != plans[name][0]} == {"ssp585"}
+    other = agreement_plans(opened, AgreementSettings(spacing_degrees=10.0, min_models=3))
+    assert all(other[name][0] != plans[name][0] for name in plans)
+    first = agreement_plans(opened, AgreementSettings(window=WINDOWS[0], spacing_degrees=10.0))
+    assert first["ssp585"][1]().attrs["window"] == WINDOWS[0]
+    assert agreement_plans(opened, AgreementSettings(window="2081-2100")) == {}
+    made = {name: make for name, (_, make) in plans.items()}
+    assert most_changed_experiment(made).attrs["experiment_id"] == "ssp585"
+    assert most_changed_experiment({}) is None

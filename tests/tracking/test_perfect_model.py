@@ -16,7 +16,14 @@ from thor.networks.bootstrap import BootstrapSettings
 from thor.regimes.regime_model import RegimeModel
 from thor.regimes.settings import ClusteringSettings
 from thor.tracking.forced import supported_words
-from thor.tracking.perfect_model import ALL_WINDOWS, TrueCells, perfect_model_skill, together, truth_scores
+from thor.tracking.perfect_model import (
+    ALL_WINDOWS,
+    TrueCells,
+    perfect_model_skill,
+    together,
+    truth_scores,
+    words_by_predictor,
+)
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 from thor.variables import BUDGET_TERMS
@@ -144,6 +151,26 @@ def test_chances_that_promise_too_much_are_found_out():
     assert change["expected_calibration_error"] == pytest.approx(0.25, abs=0.01)
     assert change["mean_probability"] == pytest.approx(0.5, abs=0.01)
     assert "likely" not in supported_words(pd.DataFrame(change["likelihood"]))
+
+
+def test_words_are_supported_by_all_experiments_together():
+    """One experiment keeps what it promises, the other does not; half of the area each."""
+    honest, hollow = (scored(chances(np.full(9000, 0.8), true, n=9000)) for true in (0.8, 0.3))
+    for pooled, words in (({"a": honest}, ("likely",)), ({"b": hollow}, ()), ({"a": honest, "b": hollow}, ())):
+        skill = {"pooled": {name: {ALL_WINDOWS: {"ensemble": entry}} for name, entry in pooled.items()}}
+        assert words_by_predictor(skill) == {"ensemble": words}
+    assert words_by_predictor({"pooled": {}}) == {}
+
+
+def test_single_windows_have_no_intervals_but_the_same_numbers():
+    chance = np.random.default_rng(1).random(2000)
+    cells = chances(chance, chance, n=2000)
+    with_them = scored(cells)
+    plain = truth_scores(cells, classes=CLASSES, settings=None, seed=0)
+    for row, other in zip(plain["change"]["reliability"], with_them["change"]["reliability"], strict=True):
+        assert {"low", "high"} & set(row) == set() and other["low"] <= other["high"]
+        assert row == pytest.approx({name: other[name] for name in row})
+    assert plain["change"]["brier_score"] == with_them["change"]["brier_score"]
 
 
 def test_cells_of_several_runs_count_together():
@@ -331,12 +358,19 @@ def test_positions_on_land_may_be_missing_in_one_file(world, made):
     assert entry["n_cells"] == int(wet.sum()) and entry["predictor"]["accuracy"] > 0.9
 
 
+def test_windows_without_a_true_budget_are_left_out_and_named(world):
+    short = world.budgets[SCENARIO].isel(window=slice(3))
+    skill = skill_of(world, budgets=world.budgets | {SCENARIO: short})
+    assert list(skill["runs"][SCENARIO]) == [str(label) for label in short["window"].values]
+    left = [str(label) for label in world.budgets[SCENARIO]["window"].values[3:]]
+    assert [entry for entry in skill["without_truth"] if entry.startswith(SCENARIO)] == [
+        f"{SCENARIO} {label}" for label in left
+    ]
+
+
 def test_errors_say_what_does_not_belong_together(world):
     with pytest.raises(DataError, match=r"regime model knows a, b, c, but MADE/abrupt-4xCO2/r1i1p1f1 north"):
         skill_of(world, model=regime_model(("a", "b", "c")))
-    short = world.budgets[SCENARIO].isel(window=slice(3))
-    with pytest.raises(DataError, match="r1i1p1f1 has no window '1910-1929'"):
-        skill_of(world, budgets=world.budgets | {SCENARIO: short})
     moved = world.budgets[SCENARIO].assign_coords(lon=world.budgets[SCENARIO]["lon"] + 1.0)
     with pytest.raises(GridError, match="abrupt-4xCO2/r1i1p1f1 is on another grid"):
         skill_of(world, budgets=world.budgets | {SCENARIO: moved})

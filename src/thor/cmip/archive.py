@@ -43,10 +43,16 @@ class Archive:
     ----------
     root : Path or str or None
         The folder; None is an archive without runs.
+
+    Attributes
+    ----------
+    where : str
+        What messages call the archive.
     """
 
     def __init__(self, root: Path | str | None) -> None:
         self.root = Path(root) if root is not None else None
+        self.where = str(root)
         self._listed: dict[Path, list[str]] = {}
 
     @cached_property
@@ -84,7 +90,7 @@ class Archive:
     def __contains__(self, run: Run) -> bool:
         """Say whether the archive has a folder of this run."""
         folders = self._models.get(run.source_id, ())
-        return any((folder / run.experiment_id / run.variant_label).is_dir() for folder in folders)
+        return any(self._is_folder(folder / run.experiment_id / run.variant_label) for folder in folders)
 
     def runs(self, *, source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted) -> list[Run]:
         """Return the runs wanted.
@@ -119,7 +125,7 @@ class Archive:
                 if not chosen:
                     raise ConfigError(
                         f"{source_id}/{experiment_id} has none of the variants {', '.join(variant_labels)} in "
-                        f"{self.root}.{did_you_mean(variant_labels[0], labels)} Mend variant_labels, or say all."
+                        f"{self.where}.{did_you_mean(variant_labels[0], labels)} Mend variant_labels, or say all."
                     )
                 found += [Run(source_id, experiment_id, label) for label in chosen]
         return sorted(found)
@@ -134,12 +140,13 @@ class Archive:
         """
         labels = {name: self._grid_labels(run, name, table_id) for name in variable_ids}
         for name, there in labels.items():
-            if not there and not any(folder.is_dir() for folder in self._run(run)):
-                raise DataError(f"{run.key} is gone since {self.root} was listed. Is the archive still mounted?")
+            if not there and not any(self._is_folder(folder) for folder in self._run(run)):
+                raise DataError(f"{run.key} is gone since {self.where} was listed. Is the archive still mounted?")
             if not there:
                 variables = sorted({v for f in self._run(run) for v in self._list(f / table_id)})
                 raise DataError(
-                    f"{run.key} has no '{name}' in {table_id} of {self.root}; it has {', '.join(variables) or 'none'}. "
+                    f"{run.key} has no '{name}' in {table_id} of {self.where}; it has "
+                    f"{', '.join(variables) or 'none'}. "
                     "Add the variable, or leave this run out of experiment_ids or variant_labels."
                 )
         common = set.intersection(*map(set, labels.values()))
@@ -164,7 +171,7 @@ class Archive:
             files = self._newest(folder / grid_label)
             if files:
                 return files
-        raise DataError(f"{run.key} has no file of '{variable_id}' ({table_id}, {grid_label}) in {self.root}.")
+        raise DataError(f"{run.key} has no file of '{variable_id}' ({table_id}, {grid_label}) in {self.where}.")
 
     def fixed(self, run: Run, variable_id: str, *, grid_label: str) -> Path | None:
         """Return the file of a field without time: the run's own, else that of any other run of the same model."""
@@ -208,7 +215,7 @@ class Archive:
     def _model(self, source_id: str) -> list[Path]:
         if source_id not in self._models:
             raise ConfigError(
-                f"The archive {self.root} holds no model '{source_id}'.{did_you_mean(source_id, self._models)} "
+                f"The archive {self.where} holds no model '{source_id}'.{did_you_mean(source_id, self._models)} "
                 "Mend source_ids, or say all."
             )
         return self._models[source_id]
@@ -217,7 +224,7 @@ class Archive:
         there = [folder / experiment_id for folder in self._model(source_id) if experiment_id in self._list(folder)]
         if not there:
             raise ConfigError(
-                f"{source_id} has no experiment '{experiment_id}' in {self.root}."
+                f"{source_id} has no experiment '{experiment_id}' in {self.where}."
                 f"{did_you_mean(experiment_id, self.experiment_ids(source_id))} Mend experiment_ids, or say all."
             )
         return there
@@ -232,17 +239,30 @@ class Archive:
 
     def _grid_labels(self, run: Run, variable_id: str, table_id: str) -> list[str]:
         folders = self._variable(run, variable_id, table_id)
-        return sorted({label for folder in folders for label in self._list(folder) if self._newest(folder / label)})
+        return sorted({label for folder in folders for label in self._list(folder) if self._has_files(folder / label)})
 
     def _newest(self, folder: Path) -> list[Path]:
-        if not folder.is_dir():
-            return []
+        """Return the files of the newest version in the folder of one grid."""
+        chosen = self._newest_version(folder)
+        return self._files_in(folder / chosen) if chosen else []
+
+    def _newest_version(self, folder: Path) -> str | None:
+        if not self._is_folder(folder):
+            return None
         versions = self._list(folder)
         numbered = [name for name in versions if _VERSION.fullmatch(name)]
         chosen = max(numbered, key=lambda name: int(name[1:])) if numbered else "latest"
-        if chosen not in versions:
-            return []
-        return sorted(path for path in (folder / chosen).glob("*.nc") if not path.name.startswith("."))
+        return chosen if chosen in versions else None
+
+    # What follows is all that knows of folders and files.
+    def _has_files(self, folder: Path) -> bool:
+        return bool(self._newest(folder))
+
+    def _is_folder(self, folder: Path) -> bool:
+        return folder.is_dir()
+
+    def _files_in(self, folder: Path) -> list[Path]:
+        return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
 
     def _list(self, folder: Path) -> list[str]:
         if folder not in self._listed:

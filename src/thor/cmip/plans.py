@@ -127,7 +127,7 @@ def _plan(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirks) 
     fixed = {name: archive.fixed(run, name, grid_label=label) for name in FIXED}
     if fixed["deptho"] is None:
         raise DataError(
-            f"{run.source_id} has no 'deptho' (Ofx, {label}) in any run of {archive.root}. "
+            f"{run.source_id} has no 'deptho' (Ofx, {label}) in any run of {archive.where}. "
             "Depth is an input of the networks: fetch it for one experiment of this model."
         )
     parent = parent_of(run, series["zos"], branch_year=quirks.branch_years.get(run.experiment_id))

@@ -13,6 +13,7 @@ from thor.variables import Variable, is_known, variable
 FILL_THRESHOLD = 1e19
 """A finite magnitude above this is a fill value nobody declared (1e20, 9.97e36), not a measurement."""
 
+_MOST_NAMED = 12
 _BOUNDS = ("_bnds", "_bounds", "_vertices")
 _GRIDS = (("lat", "lon"), ("y", "x"))
 
@@ -48,6 +49,10 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> None:
     scalars = _coordinate_scalars(dataset, grid)
     for name in present:
         scalars |= _field_scalars(dataset[name], _region_of(name, contract, regions))
+    tables = [name for name in contract.tables if name in dataset.variables]
+    for name in tables:
+        _check_table(dataset[name], contract, where)
+        scalars |= _field_scalars(dataset[name], None)
     verdicts = []
     for rule in contract.rules:
         more, verdict = rule(dataset, regions)
@@ -58,8 +63,8 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> None:
     values = {str(key): float(value) for key, value in computed.items()}
 
     _check_coordinates(dataset, grid, values, contract, where)
-    for name in present:
-        _check_field(dataset, name, factors[name], values, contract, regions, where)
+    for name in (*present, *tables):
+        _check_field(dataset, name, factors.get(name, 1.0), values, contract, regions, where)
     for verdict in verdicts:
         complaint = verdict(values)
         if complaint:
@@ -84,17 +89,19 @@ def find_contract(contract: str | Contract) -> Contract:
 # -- names, dims, units: no data needed ---------------------------------------------------------------------
 def _check_names(dataset: xr.Dataset, contract: Contract, where: str) -> list[str]:
     names = [str(name) for name in dataset.variables]
-    missing = [name for name in contract.required if name not in names]
+    beside = [name for name in contract.tables if name not in (contract.optional or ())]
+    missing = [name for name in (*contract.required, *beside) if name not in names]
     if missing:
         fields = sorted(name for name in map(str, dataset.data_vars) if not name.endswith(_BOUNDS))
+        more = f" and {len(fields) - _MOST_NAMED} more" if len(fields) > _MOST_NAMED else ""
         raise DataError(
             f"{where}: variable '{missing[0]}' is missing; '{contract.name}' needs it. "
-            f"There are {', '.join(fields) or 'no variables'}. Rename or add it."
+            f"There are {', '.join(fields[:_MOST_NAMED]) or 'no variables'}{more}. Rename or add it."
         )
-    allowed = set(contract.required) | set(contract.optional or ())
+    allowed = (set(contract.required) | set(contract.optional or ())) - set(contract.tables)
     present = [name for name in names if name in allowed]
     for name in map(str, dataset.data_vars):
-        if name in allowed or name.endswith(_BOUNDS) or contract.raw:
+        if name in allowed or name in contract.tables or name.endswith(_BOUNDS) or contract.raw:
             continue
         if contract.optional is not None or not is_known(name):
             raise DataError(
@@ -126,6 +133,13 @@ def _check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, whe
         if 0 in dataset[name].shape:
             raise GridError(f"{where}: '{name}' has no cell, shape {dataset[name].shape}.")
     return grid
+
+
+def _check_table(array: xr.DataArray, contract: Contract, where: str) -> None:
+    expected = contract.tables[str(array.name)]
+    if array.dims != expected:
+        raise GridError(f"{where}: '{array.name}' has dims {_dims(array.dims)}; expected {_dims(expected)}.")
+    _check_units(array, contract, where)
 
 
 def _check_units(array: xr.DataArray, contract: Contract, where: str) -> float:
@@ -170,7 +184,7 @@ def _regions(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _region_of(name: str, contract: Contract, regions: Mapping[str, xr.DataArray]) -> xr.DataArray | None:
     over = variable(name).over
-    if contract.raw or over == "anywhere" or name in contract.gaps:
+    if contract.raw or over == "anywhere" or name in (*contract.gaps, *contract.may_be_missing, *contract.tables):
         return None
     return regions.get(contract.over or over)
 
@@ -263,6 +277,8 @@ def _check_field(
     if values[f"{name}|infinite"]:
         raise DataError(f"{where}: '{name}' is infinite in {cells_text(values[f'{name}|infinite'])}.")
     if not values[f"{name}|finite"]:
+        if name in contract.may_be_missing or name in contract.tables:
+            return
         raise DataError(f"{where}: '{name}' is NaN in every cell. Check the file it was read from, and its mask.")
     _check_range(row, values[f"{name}|low"] * factor, values[f"{name}|high"] * factor, where)
     if values[f"{name}|gaps"]:

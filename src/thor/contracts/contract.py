@@ -20,6 +20,10 @@ class Contract:
         Whether variables may have a leading dimension `window`.
     gaps : tuple of str
         Variables that need not be finite anywhere: stress on points of its own.
+    may_be_missing : tuple of str
+        Those of them that may have no finite value at all: without a baseline window nothing is said of a change.
+    tables : mapping of str to tuple of str
+        Variables that lie on no grid, with their dimensions, required unless they are `optional` too.
     over : str or None
         Region in which every field must be finite, where the table's own does not fit this stage.
     raw : bool
@@ -34,6 +38,8 @@ class Contract:
     extra_dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     over_windows: bool = False
     gaps: tuple[str, ...] = ()
+    may_be_missing: tuple[str, ...] = ()
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     over: str | None = None
     raw: bool = False
     rules: tuple["Rule", ...] = ()

@@ -110,3 +110,23 @@ def windows_are_whole(
         return f"{broken} windows hold fewer or more than all months of their years." if broken else None
 
     return scalars, verdict
+
+
+def changes_add_up(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
+    """Require that the probabilities of changes to each regime sum to that of a change, and that both are known."""
+    change, parts = (dataset[name].reset_coords(drop=True) for name in ("change_probability", "change_to_probability"))
+    off = abs(parts.sum("regime", skipna=False) - change)
+    scalars = {
+        "change|off": off.max(),
+        "change|torn": (change.isnull() != parts.isnull().any("regime")).sum(),
+    }
+
+    def verdict(values: Mapping[str, float]) -> str | None:
+        if values["change|torn"]:
+            where = cells_text(values["change|torn"])
+            return f"'change_probability' and 'change_to_probability' are not known in the same cells: {where} differ."
+        if values["change|off"] > 1e-4:
+            return f"'change_to_probability' sums to 'change_probability' only within {values['change|off']:.2g}."
+        return None
+
+    return scalars, verdict

@@ -1,7 +1,14 @@
 """The contract of each stage; a later stage adds a row here."""
 
 from thor.contracts.contract import Contract
-from thor.contracts.rules import budget_closes, mask_is_binary, regime_is_flagged, sums_to_one, windows_are_whole
+from thor.contracts.rules import (
+    budget_closes,
+    changes_add_up,
+    mask_is_binary,
+    regime_is_flagged,
+    sums_to_one,
+    windows_are_whole,
+)
 from thor.variables import BUDGET_TERMS, FEATURES
 
 # The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
@@ -19,6 +26,40 @@ _BY_FEATURE = (
     "attribution_standard_error",
 )
 _SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity", "remainder", "converged")
+
+# Of a run through its windows; what tells of a change is missing where there is no baseline window.
+_EACH = ("window", "predictor")
+_OF_REGIME = (*_EACH, "regime")
+_CHANGES: dict[str, tuple[str, ...]] = {
+    "change_probability": _EACH,
+    "change_probability_independent": _EACH,
+    "change_to_probability": _OF_REGIME,
+    "change_p_value": _EACH,
+    "forced_emergence": ("predictor",),
+}
+_CHANGE_VARIANCES = tuple(f"change_{part}_variance" for part in ("label", "network", "residual"))
+_TRACKED: dict[str, tuple[str, ...]] = _CHANGES | {
+    "regime": _EACH,
+    "regime_probability": _OF_REGIME,
+    "predictive_entropy": _EACH,
+    "expected_entropy": _EACH,
+    "mutual_information": _EACH,
+    "baseline_regime": _EACH,
+    "forced_change": _EACH,
+    "natural_variability_mask": ("predictor",),
+    "applicable": ("window",),
+    "dissimilarity_index": ("window",),
+}
+_AREAS: dict[str, tuple[str, ...]] = {
+    f"{name}{end}": (*_EACH, *dims)
+    for name, dims in (
+        ("expected_area", ("basin", "regime")),
+        ("expected_area_change", ("basin", "regime")),
+        ("transition_area", ("regime_before", "regime")),
+    )
+    for end in ("", "_lower", "_upper")
+}
+_CONTROL = {f"control_{kind}_share": ("predictor",) for kind in ("forced", "emergence")}
 
 CONTRACTS: dict[str, Contract] = {
     contract.name: contract
@@ -105,6 +146,24 @@ CONTRACTS: dict[str, Contract] = {
             extra_dims=dict.fromkeys(_BY_REGIME, ("predictor", "regime"))
             | dict.fromkeys(_BY_PREDICTOR, ("predictor",)),
             rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+        ),
+        Contract(
+            name="scenario_regimes",
+            required=("valid", "areacello", *_TRACKED),
+            optional=(*_CHANGE_VARIANCES, *_CONTROL),
+            extra_dims=_TRACKED | dict.fromkeys(_CHANGE_VARIANCES, ("window",)),
+            may_be_missing=(*_CHANGES, *_CHANGE_VARIANCES),
+            tables=_AREAS
+            | {"argmax_area": (*_EACH, "basin", "regime"), "expected_false_area": _EACH}
+            | dict.fromkeys(("separation", "null_separation", "null_pairs"), ("window",))
+            | _CONTROL,
+            rules=(
+                mask_is_binary("valid"),
+                regime_is_flagged,
+                sums_to_one("regime_probability"),
+                changes_add_up,
+                windows_are_whole,
+            ),
         ),
     )
 }

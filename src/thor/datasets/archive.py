@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from thor.cmip.archive import Archive
+from thor.cmip.cloud import CloudArchive, is_catalogue
 from thor.datasets.atomic import replacing, show
 from thor.datasets.collections import FieldCollection, Maker
 from thor.errors import DataError
@@ -26,17 +27,26 @@ class EsgfArchive(FieldCollection):
     path : str
         Folder of the idealized archive.
     root : str or None
-        Folder of the archive that is read; ``idealized``: that at `path`; null: none, which has no runs.
+        Folder of the archive that is read; ``idealized``: that at `path`; path or address of a ``.json``: the
+        catalogue of an archive in the cloud (`thor.cmip.cloud`); null: none, which has no runs.
+    cache : str, optional
+        Folder for what is fetched from the cloud; beside `path` by default.
     metadata : dict, optional
         For kedro-viz.
     """
 
-    def __init__(self, *, path: str, root: str | None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, path: str, root: str | None, cache: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(path=path, metadata=metadata)
         self._root = self._path if root == IDEALIZED else Path(root) if root is not None else None
+        self._catalogue = root if root is not None and is_catalogue(root) else None
+        self._cache = Path(cache) if cache else self._path.with_name("cloud_archive")
 
     def load(self) -> Archive:  # type: ignore[override]
         """Return the archive; its folders are listed when it is first asked for something."""
+        if self._catalogue is not None:
+            return CloudArchive(self._catalogue, self._cache)
         return Archive(self._root)
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
@@ -56,10 +66,11 @@ class EsgfArchive(FieldCollection):
         super().save(data)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._root) if self._root else None}
+        return {"path": self._catalogue or (str(self._root) if self._root else None)}
 
     def _exists(self) -> bool:
-        return self._root is None or self._root.is_dir()
+        # Whether there is a catalogue shows when it is read: it may lie anywhere.
+        return self._root is None or self._catalogue is not None or self._root.is_dir()
 
     def _keys(self) -> list[str]:
         return [f"{key}.nc" for key in super()._keys()]

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -70,6 +71,31 @@ def replacing(path: Path | str) -> Iterator[Path]:
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
         _active.discard(temporary)
+
+
+def require_writable(path: Path | str) -> None:
+    """Return when a file can be written there: to be asked before long work.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file that is to be written; what is there stays.
+
+    Raises
+    ------
+    DataError
+        When its folder cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        complaint = _complaint(path, error)
+        if complaint is None:
+            raise
+        raise DataError(complaint) from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from thor.checkpoint import Resumable
 from thor.contracts import Contract, check, find_contract
-from thor.datasets.atomic import show
+from thor.datasets.atomic import require_writable, show
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import read, write
 from thor.errors import DataError
@@ -21,6 +22,9 @@ from thor.fingerprint import ATTRIBUTE
 log = logging.getLogger(__name__)
 
 _NAMED = 3
+
+_KEPT: set[tuple[str, str, int, int, int]] = set()
+"""States of files that this process found to keep their contract: several nodes read the same ones."""
 
 Maker = Callable[[], xr.Dataset]
 
@@ -31,7 +35,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
     Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes
     the dataset)}`` and calls the function only where the file's stored fingerprint differs
     (`thor.fingerprint.fingerprint`); keys no longer produced are removed. A function that is a
-    `thor.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there.
+    `thor.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there. A mapping that is
+    a context manager is entered first: what its functions share, such as workers, ends with the save.
 
     Parameters
     ----------
@@ -93,15 +98,17 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         for key in data:
             self._file(key)
         written: dict[str, list[str]] = {}
-        for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
-            reason = self._why(key, mark)
-            if reason is None:
-                continue
-            checkpoint = FileCheckpoint(self._file(key), mark)
-            dataset = make(checkpoint) if isinstance(make, Resumable) else make()
-            self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
-            checkpoint.clear()
-            written.setdefault(reason, []).append(key)
+        with data if isinstance(data, AbstractContextManager) else nullcontext():
+            for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
+                reason = self._why(key, mark)
+                if reason is None:
+                    continue
+                require_writable(self._file(key))
+                checkpoint = FileCheckpoint(self._file(key), mark)
+                dataset = make(checkpoint) if isinstance(make, Resumable) else make()
+                self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
+                checkpoint.clear()
+                written.setdefault(reason, []).append(key)
         for reason, keys in written.items():
             named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
             log.info("%s: written, %s: %s", self._path.name, reason, named)
@@ -139,8 +146,9 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         def load() -> xr.Dataset:
             file = self._file(key)
             dataset = read(file, chunks=self._chunks)
-            if self._contract:
+            if self._contract and self._state(file) not in _KEPT:
                 check(dataset, self._contract, where=show(file))
+                _KEPT.add(self._state(file))
             return dataset
 
         return load
@@ -149,6 +157,14 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         if self._contract:
             check(dataset, self._contract, where=show(self._file(key)))
         write(dataset, self._file(key))
+        if self._contract:
+            _KEPT.add(self._state(self._file(key)))
+
+    def _state(self, file: Path) -> tuple[str, str, int, int, int]:
+        """Return what changes whenever the file does, and whose contract it is to keep."""
+        about = file.stat()
+        name = self._contract.name if self._contract else ""
+        return str(file.resolve()), name, about.st_ino, about.st_size, about.st_mtime_ns
 
     def _why(self, key: str, mark: str) -> str | None:
         """Return why the file of `key` has to be written, or None."""

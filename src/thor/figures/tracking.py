@@ -21,6 +21,7 @@ from thor.figures.style import (
 )
 from thor.ocean.sphere import unit_vectors
 from thor.tracking.forced import LIKELIHOOD, likelihood_class
+from thor.tracking.metrics import LIKELIHOOD_RANGES
 from thor.variables import is_known, variable
 
 if TYPE_CHECKING:
@@ -39,11 +40,9 @@ EXPERIMENT_COLOURS = {
 }
 """Of the scenarios those of the sixth assessment report of the IPCC."""
 
-LIKELIHOOD_RANGES = ("< 1 %", "1-10 %", "10-33 %", "33-66 %", "66-90 %", "90-99 %", "> 99 %")
-"""What is left of the nested ranges of the likelihood scale when each probability has the narrowest."""
-
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
+_NO_RUN = "There is no archive of climate models, or no run in it has a baseline."
 _MILLION_KM2 = 1e12
 _LEAST = 0.005
 _FEW = 1e-3
@@ -54,17 +53,19 @@ Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 
 
 # -- maps --------------------------------------------------------------------------------------------------------------
-def regime_window_maps(run: xr.Dataset, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
+def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
     """Return a map of the most probable regime for each window of a run, on its own grid.
 
     Parameters
     ----------
-    run : xarray.Dataset
-        `regime` with CF flags, as from `thor.tracking.track.track_run`.
+    run : xarray.Dataset or None
+        `regime` with CF flags, as from `thor.tracking.track.track_run`; None gives a figure that says there is none.
     predictor : str
     n_columns : int
         Maps beside one another.
     """
+    if run is None:
+        return empty_figure(_NO_RUN)
     own = run.sel(predictor=predictor)
     names = list(flags(own["regime"]).values())
     labels = [str(label) for label in run["window"].values]
@@ -82,14 +83,18 @@ def regime_window_maps(run: xr.Dataset, *, predictor: str = "ensemble", n_column
 
 
 def change_likelihood_map(
-    run: xr.Dataset, *, window: int = -1, predictors: Sequence[str] | None = None, supported: Collection[str] = ()
+    run: xr.Dataset | None,
+    *,
+    window: int = -1,
+    predictors: Sequence[str] | None = None,
+    supported: Collection[str] = (),
 ) -> "Figure":
     """Return how likely the regime of each cell differs from its baseline, in the classes of the likelihood scale.
 
     Parameters
     ----------
-    run : xarray.Dataset
-        `change_probability`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`.
+    run : xarray.Dataset or None
+        `change_probability`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`; None: no run.
     window : int
         Place in the run.
     predictors : sequence of str, optional
@@ -97,6 +102,8 @@ def change_likelihood_map(
     supported : collection of str
         Words of `thor.tracking.forced.LIKELIHOOD` that a test with known truth supports; only they are written.
     """
+    if run is None:
+        return empty_figure(_NO_RUN)
     here = run.isel(window=window)
     with style():
         baseline = str(here["baseline_window"].values)
@@ -134,15 +141,17 @@ def change_likelihood_map(
         return figure
 
 
-def agreement_maps(summary: xr.Dataset, *, predictor: str = "ensemble") -> "Figure":
+def agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemble") -> "Figure":
     """Return what climate models agree on in one window: regime, change, and how robust it is.
 
     Parameters
     ----------
-    summary : xarray.Dataset
-        As from `thor.tracking.multimodel.multimodel_summary`.
+    summary : xarray.Dataset or None
+        As from `thor.tracking.multimodel.multimodel_summary`; None: no experiment.
     predictor : str
     """
+    if summary is None:
+        return empty_figure(_NO_RUN)
     own = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
     models = ", ".join(map(str, summary["source_id"].values))
@@ -255,7 +264,9 @@ def transition_matrices(transitions: pd.DataFrame, *, predictor: str = "ensemble
         runs = list(chosen.groupby(["source_id", "experiment_id", "variant_label"], sort=False))
         columns = min(n_columns, len(runs))
         n_rows = -(-len(runs) // columns)
-        figure = new_figure(3.3 * columns + 0.6, 3.3 * n_rows + 0.4)
+        figure = new_figure(3.3 * columns + 0.6, 3.45 * n_rows + 0.4)
+        # What is written below a square panel has to keep clear of the title of the next.
+        figure.set_layout_engine("constrained", h_pad=0.12)
         axes = list(np.atleast_1d(figure.subplots(n_rows, columns)).flat)
         for ax in axes[len(runs) :]:
             figure.delaxes(ax)
@@ -331,7 +342,8 @@ def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "
     Parameters
     ----------
     attribution : xarray.Dataset, dims (transition, feature)
-        `mean`, `lower`, `upper` of the attributions; with `area` (transition) [m2] it is written.
+        `mean`, `lower`, `upper` of the attributions; with `area` (transition) [m2] it is written, and with attributes
+        `run`, `window`, `baseline_window` and `predictor` they are.
     n_columns : int
         Panels beside one another.
     """
@@ -355,6 +367,11 @@ def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "
         labels = [variable(name).label if is_known(name) else name.replace("_", " ") for name in features]
         axes[0].set_yticks(range(len(features)), labels)
         axes[0].set_ylim(len(features) - 0.5, -0.5)
+        if "run" in attribution.attrs:
+            windows = (_years(attribution.attrs[name]) for name in ("window", "baseline_window"))
+            run = attribution.attrs["run"].replace("/", " ")
+            title = f"{run}, {' against '.join(windows)}, {attribution.attrs['predictor']}"
+            figure.suptitle(title, x=0.01, ha="left", fontsize=8)
         letter_panels(axes)
         return figure
 

@@ -351,6 +351,28 @@ def _say_scenarios(experiments: Mapping[str, Any], perfect: Mapping[str, Any]) -
     return said
 
 
+def closing_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a run ends with on the console: at most ten lines of what it found."""
+    regimes, skill, said = summary["regimes"], summary["skill"], summary["sentences"]
+    shares = ", ".join(f"{name} {percent(share)}" for name, share in regimes["area_fraction"].items())
+    lines = [
+        f"Regimes: {len(regimes['regimes'])}, by area {shares}; {percent(regimes['mean_confidence'])} of runs agree."
+    ]
+    ensemble = skill["predictors"]["ensemble"][METRIC]
+    others = [
+        f"{PREDICTOR_NAMES.get(name, name)} {percent(skill['predictors'][name][METRIC]['value'])}"
+        for name in skill["difference_to"]
+        if name in skill["predictors"]
+    ]
+    lines.append(
+        f"Skill in the {skill['region']}, unseen: {percent(ensemble['value'])} right{_interval(ensemble)}"
+        + (f"; {', '.join(others)}." if others else ".")
+    )
+    lines += said["calibration"][:1] + said["explanations"][-1:]
+    lines += said["scenarios"][:5]
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
 # -- words -------------------------------------------------------------------------------------------------------------
 def regime_name(name: str) -> str:
     """Return a regime's short and long name."""

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 FACETS = ("source_id", "experiment_id", "variant_label")
 
+_CORRECTED_BY = "calibrate"
+
 _BY_BASIN = ("window", "predictor", "basin", "regime")
 _BETWEEN = ("window", "predictor", "regime_before", "regime")
 
@@ -83,7 +85,9 @@ def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
     return _joined([_transitions_of(run) for run in runs], [*_WINDOW_COLUMNS, *_BETWEEN[1:], *_TRANSITION_COLUMNS])
 
 
-def label_shares(skill: Mapping[str, Mapping[str, Any]], classes: Sequence[str], *, region: str = "calibrate") -> Array:
+def label_shares(
+    skill: Mapping[str, Mapping[str, Any]], classes: Sequence[str], *, region: str = _CORRECTED_BY
+) -> Array:
     """Return how the area in which each regime is predicted is shared by the labels, where these are known.
 
     Parameters
@@ -119,6 +123,35 @@ def label_shares(skill: Mapping[str, Mapping[str, Any]], classes: Sequence[str],
     confusion = confusion[np.ix_(order, order)]
     predicted = confusion.sum(axis=0)
     return np.divide(confusion, predicted, out=np.full_like(confusion, np.nan), where=predicted > 0)
+
+
+def corrections(skill: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Array]:
+    """Return the `label_shares` of every predictor of a table of scores.
+
+    Parameters
+    ----------
+    skill : mapping
+        {predictor: {region: {metric: value}}}, as from `thor.networks.skill.skill_table`.
+    classes : sequence of str
+        Names of the regimes in the order in which the networks number them.
+
+    Raises
+    ------
+    DataError
+        When the scores are of other regimes.
+    """
+    with_matrix = {
+        name: regions
+        for name, regions in skill.items()
+        if "confusion_matrix" in regions.get(_CORRECTED_BY, {}).get("area_weighted", {})
+    }
+    return {name: label_shares(regions, classes, region=_CORRECTED_BY) for name, regions in with_matrix.items()}
+
+
+def first_variants(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the first variant, by name, of each experiment and climate model."""
+    first = table.groupby(["source_id", "experiment_id"])["variant_label"].transform("min")
+    return table[table["variant_label"] == first]
 
 
 def corrected_area(argmax_area: Array, shares: Array) -> Array:

@@ -24,45 +24,13 @@ _DIMS = (
 )
 """Dims of a field before those of the grid, where they are not window and predictor."""
 
-_NEW = {
-    "baseline_regime": ("1", "Most probable regime in the baseline window, -1 where there is none"),
-    "change_probability": ("1", "Probability that the regime differs from that of the baseline window"),
-    "change_probability_independent": ("1", "The same if the windows were drawn independently: an upper bound"),
-    "change_to_probability": ("1", "Probability of a change to each regime"),
-    "change_p_value": ("1", "Share of natural variability with a probability of change at least as high"),
-    "forced_change": ("1", "Change beyond natural variability: 1 forced, 0 not, -1 not judged"),
-    "forced_emergence": ("1", "First year of the first window from which on changes are forced"),
-    "natural_variability_mask": ("1", "1 where the last three windows have one regime, 0 where not"),
-    "change_label_variance": ("1", "Variance of change because clustering runs differ"),
-    "change_network_variance": ("1", "Variance of change because networks taught the same differ"),
-    "change_residual_variance": ("1", "Variance of change because single networks are unsure"),
-    "expected_area": ("m2", "Sum of cell areas times regime probability, mean over networks"),
-    "argmax_area": ("m2", "Area of the cells whose most probable regime it is"),
-    "expected_area_change": ("m2", "Expected area less that in the baseline window, mean over networks"),
-    "transition_area": ("m2", "Area that goes from one regime to another, mean over networks"),
-    "expected_false_area": ("m2", "Area expected to be called a forced change falsely, at most"),
-    "separation": ("1", "Windows between a window and its baseline, -1 without one"),
-    "null_separation": ("1", "Windows between the control windows of the null distribution, -1 without one"),
-    "null_pairs": ("1", "Pairs of control windows in the null distribution"),
-    "control_forced_share": ("1", "Share of the control run's area called a forced change"),
-    "control_emergence_share": ("1", "Share of the control run's area where a forced change emerges"),
-}
-
-
-def attributes(name: str) -> dict[str, Any]:
-    """Return the attributes of a variable of a tracked run."""
-    if name not in _NEW:
-        return variable(name).attrs
-    units, long_name = _NEW[name]
-    return {"units": units, "long_name": long_name}
-
 
 def on_grid(name: str, values: Array, cells: Cells, classes: Sequence[str]) -> xr.DataArray:
     """Return values of cells, the last axis, as a field; NaN, or -1 for integers, where there is no cell."""
     missing = -1 if values.dtype.kind == "i" else np.nan
     field = np.full((*values.shape[:-1], cells.like.size), missing, dtype=values.dtype)
     field[..., cells.index] = values
-    attrs = attributes(name)
+    attrs: dict[str, Any] = dict(variable(name).attrs)
     if name in ("regime", "baseline_regime"):
         attrs |= {"flag_values": np.arange(len(classes), dtype=np.int8), "flag_meanings": " ".join(classes)}
     dims = (*_DIMS.get(name, ("window", "predictor")), *cells.like.dims)
@@ -81,15 +49,12 @@ def area_fields(sums: Mapping[str, Mapping[str, NDArray[np.float64]]], level: fl
     ):
         # Where there is no baseline nothing was added.
         each = [own[kind] for own in sums.values()]
-        out[name] = dims, np.stack([values.mean(axis=1) for values in each], axis=1), attributes(name)
+        out[name] = dims, np.stack([values.mean(axis=1) for values in each], axis=1), variable(name).attrs
         ends = np.stack([np.quantile(values, tails, axis=1) for values in each], axis=2)
         for end, values in zip(("lower", "upper"), ends, strict=True):
-            attrs = attributes(name) | {
-                "long_name": f"{attributes(name)['long_name'].split(',')[0]}, {end} end over networks"
-            }
-            out[f"{name}_{end}"] = dims, values, attrs
+            out[f"{name}_{end}"] = dims, values, variable(f"{name}_{end}").attrs
     argmax = np.stack([own["argmax_area"] for own in sums.values()], axis=1)
-    return out | {"argmax_area": (by_basin, argmax, attributes("argmax_area"))}
+    return out | {"argmax_area": (by_basin, argmax, variable("argmax_area").attrs)}
 
 
 def described(

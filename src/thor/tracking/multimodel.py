@@ -1,6 +1,7 @@
 """What many climate models say together about one window, on a common regular grid."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from thor.errors import DataError
+from thor.fingerprint import ATTRIBUTE, fingerprint
 from thor.networks.split import on_same_grid, valid_cells
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import cell_area, regular_grid
@@ -15,9 +17,11 @@ from thor.ocean.sphere import unit_vectors
 from thor.ranges import require_at_least
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
+from thor.tracking.settings import AgreementSettings
 from thor.variables import variable
 
 Array = NDArray[np.floating]
+Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
 """Least shares of the models that show a change beyond natural variability, and that agree on the regime."""
@@ -108,6 +112,45 @@ def multimodel_summary(
     }
     out = out.assign({name: (("source_id", "predictor", "regime"), np.stack(own)) for name, own in shares.items()})
     return _described(out, first).assign(areacello=grid["areacello"])
+
+
+def agreement_plans(runs: Collection, settings: AgreementSettings) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return, for each experiment whose runs have a baseline, a fingerprint and what gives its summary.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`.
+    settings : AgreementSettings
+
+    Returns
+    -------
+    dict
+        {experiment: (fingerprint, function that returns `multimodel_summary`)}; experiments in which no run has the
+        window are left out.
+    """
+    window: str | int = -1 if settings.window == "last" else settings.window
+    marks: dict[str, dict[str, str]] = {}
+    for key, load in runs.items():
+        run = load()
+        here = _at_window(run, window)
+        if here is not None and str(here["baseline_window"].values):
+            marks.setdefault(key.split("/")[1], {})[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
+
+    def make(experiment: str) -> xr.Dataset:
+        own = (runs[key]() for key in marks[experiment])
+        return multimodel_summary(own, window=window, spacing=settings.spacing_degrees, min_models=settings.min_models)
+
+    return {name: (fingerprint(settings, marks[name]), partial(make, name)) for name in sorted(marks)}
+
+
+def most_changed_experiment(summaries: Collection) -> xr.Dataset | None:
+    """Return the summary of the experiment with the largest mean probability of a change; None where there is none."""
+    means: dict[str, float] = {}
+    for name, load in summaries.items():
+        summary = load()
+        means[name] = float(summary["change_probability"].weighted(summary["areacello"]).mean())
+    return summaries[max(sorted(means), key=lambda name: means[name])]() if means else None
 
 
 def common_grid(spacing: float) -> xr.Dataset:

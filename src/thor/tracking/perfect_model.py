@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ from thor.networks.scores import number
 from thor.networks.split import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.areas import require_regimes
-from thor.tracking.forced import LIKELIHOOD, likelihood_class
+from thor.tracking.forced import LIKELIHOOD, likelihood_class, supported_words
 
 Array = NDArray[Any]
 Collection = Mapping[str, Callable[[], xr.Dataset]]
@@ -74,13 +75,13 @@ def perfect_model_skill(
         Plain numbers. `runs`: {run: {window: {predictor: scores}}}. `pooled`: {experiment: {window: {predictor:
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
         {predictor: {forced, emergence}}}, shares of the area of control runs that are called so. `without_truth`: runs
-        left out, because their budget or that of their baseline is not known. What scores are, `truth_scores` says.
+        left out, because their budget or that of their baseline is not known, and single windows of others,
+        `<run> <window>`. What scores are, `truth_scores` says.
 
     Raises
     ------
     DataError
-        When regimes of runs, regime model and baselines differ, a budget lacks a window of its run, or a run has no
-        features.
+        When regimes of runs, regime model and baselines differ, or a run has no features.
     GridError
         When a budget is on another grid than its run.
     """
@@ -106,17 +107,38 @@ def perfect_model_skill(
             for window, predictor, cells in _true_cells(
                 key, run, runs[parent]() if compared else None, features[key](), source, baselines
             ):
-                scored.setdefault(window, {})[predictor] = truth_scores(cells, **options)
+                # Intervals of what is pooled only: there are hundreds of single windows.
+                scored.setdefault(window, {})[predictor] = truth_scores(cells, **options | {"settings": None})
                 for place in (window, ALL_WINDOWS):
                     pool.setdefault((place, predictor), []).append(cells)
             result["runs"][key] = scored
-            if "control_forced_share" in run:
-                result["control"][key] = _control(run)
+            if shares := control_shares_of(run):
+                result["control"][key] = shares
         for (window, predictor), parts in pool.items():
             of_experiment = result["pooled"].setdefault(experiment, {})
             of_experiment.setdefault(window, {})[predictor] = truth_scores(together(parts), **options)
-    result["without_truth"].sort()
+    result["without_truth"] = sorted([*result["without_truth"], *source.unknown])
     return result
+
+
+def words_by_predictor(skill: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the words of the likelihood scale that the frequencies of all experiments together support.
+
+    Parameters
+    ----------
+    skill : mapping
+        As from `perfect_model_skill`; those cells count that are inside the area of applicability.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        By predictor, from unlikely to certain; none for a predictor without known truth.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for windows in skill["pooled"].values():
+        for predictor, scores in windows.get(ALL_WINDOWS, {}).items():
+            rows.setdefault(predictor, []).extend(scores["applicable"].get("change", {}).get("likelihood", []))
+    return {name: supported_words(pd.DataFrame(own)) if own else () for name, own in rows.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +195,10 @@ def together(parts: Sequence[TrueCells]) -> TrueCells:
 
 
 # -- scores ------------------------------------------------------------------------------------------------------------
-def truth_scores(cells: TrueCells, *, classes: Sequence[str], settings: BootstrapSettings, seed: int) -> dict[str, Any]:
-    """Return the scores of one predictor as plain numbers.
+def truth_scores(
+    cells: TrueCells, *, classes: Sequence[str], settings: BootstrapSettings | None, seed: int
+) -> dict[str, Any]:
+    """Return the scores of one predictor as plain numbers; without settings there are no intervals.
 
     Returns
     -------
@@ -193,7 +217,7 @@ def truth_scores(cells: TrueCells, *, classes: Sequence[str], settings: Bootstra
     return whole | {"applicable": {"region": f"{region}, inside the area of applicability"} | inside}
 
 
-def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSettings, seed: int) -> dict[str, Any]:
+def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSettings | None, seed: int) -> dict[str, Any]:
     result: dict[str, Any] = {"n_cells": len(cells.area), "area_m2": float(cells.area.sum()), "weighting": "area"}
     if not result["area_m2"]:
         return result
@@ -205,13 +229,15 @@ def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSetting
     removed = {name: _error_removed(mine, hits[name]["balanced_accuracy"]) for name in hits if name != "predictor"}
     result |= hits | {"error_removed": removed, "regime_area": _regime_areas(cells, classes)}
     if cells.compared:
-        degrees = settings.block_degrees or LEAST_DEGREES
-        bootstrap = _bootstrap(sphere_blocks(cells.lat, cells.lon, degrees=degrees), degrees, settings, seed)
+        bootstrap = None
+        if settings is not None:
+            degrees = settings.block_degrees or LEAST_DEGREES
+            bootstrap = _bootstrap(sphere_blocks(cells.lat, cells.lon, degrees=degrees), degrees, settings, seed)
         result["change"] = change_scores(cells, bootstrap)
     return result
 
 
-def change_scores(cells: TrueCells, bootstrap: BlockBootstrap) -> dict[str, Any]:
+def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[str, Any]:
     """Return how the probability of a change stands to true changes, weighted by area.
 
     Returns
@@ -220,8 +246,8 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap) -> dict[str, Any]
         `base_rate`: share of the area whose regime truly changed, `mean_probability` of a change. `brier_score` and
         `brier_skill`, 1 - score / score of the base rate. `expected_calibration_error` over the bins of
         `reliability`, a list of rows as `thor.tracking.forced.supported_words` takes them: `from` and `to` of the
-        bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency` with its block-bootstrap interval `low`
-        to `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
+        bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval `low` to
+        `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
         0.66, and of this the shares that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
         `forced`: share of the judged area that is called a forced change, share of this that changed (`precision`),
         and share of the changed area so called (`recall`).
@@ -257,18 +283,19 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap) -> dict[str, Any]
 
 
 def _reliability(
-    place: Array, n_places: int, cells: TrueCells, changed: Array, bootstrap: BlockBootstrap
+    place: Array, n_places: int, cells: TrueCells, changed: Array, bootstrap: BlockBootstrap | None
 ) -> dict[int, dict[str, Any]]:
     """Return what was said and what happened in each class that has area."""
-    key = bootstrap.block * n_places + place
-    size = bootstrap.n_blocks * n_places
+    n_blocks = bootstrap.n_blocks if bootstrap else 1
+    key = place if bootstrap is None else bootstrap.block * n_places + place
 
     def sums(weights: Array) -> Array:
-        return np.bincount(key, weights, minlength=size).reshape(bootstrap.n_blocks, n_places)
+        return np.bincount(key, weights, minlength=n_blocks * n_places).reshape(n_blocks, n_places)
 
     area, happened, said = (sums(cells.area * factor) for factor in (1.0, changed, cells.change_probability))
-    with np.errstate(invalid="ignore"):
-        draws = bootstrap.draws(happened) / bootstrap.draws(area)
+    if bootstrap is not None:
+        with np.errstate(invalid="ignore"):
+            draws = bootstrap.draws(happened) / bootstrap.draws(area)
     counts = np.bincount(place, minlength=n_places)
     rows: dict[int, dict[str, Any]] = {}
     for k in np.flatnonzero(area.sum(axis=0) > 0):
@@ -278,7 +305,7 @@ def _reliability(
             "area": float(total),
             "mean_probability": float(said[:, k].sum() / total),
             "observed_frequency": float(happened[:, k].sum() / total),
-            **bootstrap.interval(draws[:, k]),
+            **(bootstrap.interval(draws[:, k]) if bootstrap is not None else {}),
         }
     return rows
 
@@ -320,26 +347,41 @@ def _bootstrap(block: Array, degrees: float, settings: BootstrapSettings, seed: 
 
 # -- truth -------------------------------------------------------------------------------------------------------------
 class _Truth:
-    """True regimes of windows, each found once: several runs share a baseline."""
+    """True regimes of windows, each found once: several runs share a baseline.
+
+    Attributes
+    ----------
+    unknown : set of str
+        Windows that were asked for and are not in the budgets, `<run> <window>`.
+    """
 
     def __init__(self, budgets: Collection, model: RegimeModel) -> None:
         self._budgets, self._model = budgets, model
         self._known: dict[tuple[str, str], Array] = {}
+        self._open: dict[str, xr.Dataset] = {}
+        self.unknown: set[str] = set()
 
-    def regime(self, key: str, window: str, like: xr.DataArray) -> Array:
-        """Return the true regime of one window of a run in the dims order of `like`, -1 where it is not known."""
+    def regime(self, key: str, window: str, like: xr.DataArray) -> Array | None:
+        """Return the true regime of one window of a run in the dims order of `like`, -1 off the budget's cells.
+
+        None where the budget does not have the window.
+        """
         if (key, window) not in self._known:
-            budget = self._budgets[key]()
+            budget = self._budget(key)
             held = [str(label) for label in budget["window"].values]
             if window not in held:
-                raise DataError(
-                    f"The true budget of {key} has no window '{window}'; it has {', '.join(held)}. Make budgets and "
-                    "features with the same windows."
-                )
+                self.unknown.add(f"{key} {window}")
+                return None
             _require_same_grid(key, like, budget["analysis_mask"])
             regime = self._model.predict(budget.isel(window=held.index(window)))["regime"]
             self._known[key, window] = regime.transpose(*like.dims).values
         return self._known[key, window]
+
+    def _budget(self, key: str) -> xr.Dataset:
+        """Return a budget; the last two stay open, those of a run and its parent."""
+        if key not in self._open:
+            self._open = dict([*self._open.items()][-1:]) | {key: self._budgets[key]()}
+        return self._open[key]
 
 
 def _true_cells(
@@ -358,10 +400,15 @@ def _true_cells(
         if parent is not None and not baseline:
             continue
         truth, applicable = source.regime(key, label, run["valid"]), here["applicable"].transpose(*dims).values == 1
+        if truth is None:
+            continue
         before = np.full(truth.shape, -1, dtype=np.int8)
         used = valid & (truth >= 0)
         if parent is not None:
-            before = source.regime(str(run.attrs["parent"]), baseline, run["valid"])
+            earlier = source.regime(str(run.attrs["parent"]), baseline, run["valid"])
+            if earlier is None:
+                continue
+            before = earlier
             known = parent["applicable"].isel(window=[*map(str, parent["window"].values)].index(baseline))
             applicable = applicable & (known.transpose(*dims).values == 1)
             used &= before >= 0
@@ -401,7 +448,10 @@ def _tree_regime(baselines: Baselines, features: xr.Dataset) -> Array:
     return regime
 
 
-def _control(run: xr.Dataset) -> dict[str, dict[str, float | None]]:
+def control_shares_of(run: xr.Dataset) -> dict[str, dict[str, float | None]]:
+    """Return which shares of a control run's area are called `forced` changes and `emergence`; empty for others."""
+    if "control_forced_share" not in run:
+        return {}
     return {
         str(name): {kind: number(run[f"control_{kind}_share"].values[k]) for kind in ("forced", "emergence")}
         for k, name in enumerate(run["predictor"].values)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from thor.ranges import require_at_least, require_share
+from thor.ranges import require_at_least, require_positive, require_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +38,26 @@ class TrackingSettings:
             require_share(name, getattr(self, name))
         for name in ("n_strata", "min_pairs", "block_cells"):
             require_at_least(name, getattr(self, name), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreementSettings:
+    """What many climate models are compared in.
+
+    Attributes
+    ----------
+    window : str
+        Label of a window, or `last`: that of each run, whatever its years.
+    spacing_degrees : float
+        Of the common grid; has to divide 180.
+    min_models : int
+        With fewer models in a cell, nothing is said about how robust a change is.
+    """
+
+    window: str = "last"
+    spacing_degrees: float = 2.0
+    min_models: int = 2
+
+    def __post_init__(self) -> None:
+        require_positive("spacing_degrees", self.spacing_degrees)
+        require_at_least("min_models", self.min_models, 1)

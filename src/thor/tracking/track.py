@@ -21,10 +21,11 @@ from thor.tracking.blocks import (
     track_block,
 )
 from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, run_key, window_inputs
-from thor.tracking.fields import area_fields, attributes, described, on_grid
+from thor.tracking.fields import area_fields, described, on_grid
 from thor.tracking.forced import NaturalVariability, Null, control_shares, emergence, forced_changes, published_mask
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
+from thor.variables import variable
 
 Array = NDArray[Any]
 
@@ -94,7 +95,7 @@ def track_run(
     means of this run; a forced change also exceeds natural variability (`thor.tracking.forced`). Cells outside the
     area of applicability in one of the two windows are not judged.
     """
-    _require_networks(stacks, scaler, applicability, temperatures, label_run)
+    require_networks(stacks, scaler, applicability, temperatures, label_run)
     cells, windows = Cells.of(run), Windows.of(run, parent)
     n_windows = run.sizes["window"]
     states = [(run, window) for window in range(n_windows)]
@@ -128,7 +129,7 @@ def track_run(
     out = xr.Dataset(
         {name: on_grid(name, values, cells, work.classes) for name, values in fields.items()}
         | area_fields(sums, settings.interval_level)
-        | {"expected_false_area": (("window", "predictor"), false_area, attributes("expected_false_area"))}
+        | {"expected_false_area": (("window", "predictor"), false_area, variable("expected_false_area").attrs)}
     )
     return described(out, run, cells, work, settings).assign(
         _separations(nulls, windows) | _control_shares(run, natural, list(stacks), settings)
@@ -164,7 +165,7 @@ def natural_variability(
     NetworkError, GridError
         As for `track_run`.
     """
-    _require_networks(stacks, scaler, None, temperatures, None)
+    require_networks(stacks, scaler, None, temperatures, None)
     cells, pairs = Cells.of(control), ControlPairs.of(control, variants)
     states = [(run, window) for run in (control, *variants) for window in range(run.sizes["window"])]
     inputs, known = zip(*(window_inputs(*state, cells, scaler) for state in states), strict=True)
@@ -241,7 +242,7 @@ def _separations(nulls: Mapping[tuple[str, int], Null], windows: Windows) -> dic
     used = [of_any[apart].separation if apart in of_any else NO_BASELINE for apart in windows.separation]
     pairs = [of_any[apart].n_pairs if apart in of_any else 0 for apart in windows.separation]
     values = {"separation": windows.separation, "null_separation": used, "null_pairs": pairs}
-    return {name: ("window", np.asarray(numbers), attributes(name)) for name, numbers in values.items()}
+    return {name: ("window", np.asarray(numbers), variable(name).attrs) for name, numbers in values.items()}
 
 
 def _control_shares(
@@ -253,14 +254,14 @@ def _control_shares(
     if natural is None or "control" not in str(run.attrs.get("experiment_id")).lower():
         return {}
     shares = [control_shares(natural[name], settings) for name in predictors]
+    names = {kind: f"control_{kind}_share" for kind in ("forced", "emergence")}
     return {
-        f"control_{kind}_share": ("predictor", [share[kind] for share in shares], attributes(f"control_{kind}_share"))
-        for kind in ("forced", "emergence")
+        name: ("predictor", [share[kind] for share in shares], variable(name).attrs) for kind, name in names.items()
     }
 
 
 # -- checks ---------------------------------------------------------------------------------------------------------
-def _require_networks(
+def require_networks(
     stacks: Mapping[str, NetworkStack],
     scaler: FeatureScaler,
     applicability: Applicability | None,

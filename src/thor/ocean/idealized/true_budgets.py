@@ -15,9 +15,11 @@ from thor.ocean.idealized.c_grid import Array
 from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.climate_models import SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import true_coordinates
-from thor.ocean.idealized.scenarios import first_year, pattern_strengths, variant_labels
+from thor.ocean.idealized.scenarios import branch_year, first_year, pattern_strengths, variant_labels
 from thor.ocean.idealized.training import CLOSURE_LIMIT
 from thor.variables import BUDGET_TERMS, variable
+
+CONTROL = "piControl"
 
 
 def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -66,8 +68,8 @@ def true_budget(
     -------
     xarray.Dataset, dims (window, lat, lon) on a regular grid, otherwise (window, y, x)
         The five `BUDGET_TERMS` [m s-2], NaN outside `analysis_mask`; `analysis_mask` [1] and `areacello` [m2] without
-        window; coordinates `window` ("1850-1869"), `window_start` and `window_end` [years], `lat` and `lon`. Only
-        whole windows count. The attribute `closure` is the rms of the terms' sum over that of the largest term.
+        window; coordinates `window` ("1850-1869"), `window_start` and `window_end` [years], `lat` and `lon`. Windows
+        are those of `window_starts`. The attribute `closure` is the rms of the sum over that of the largest term.
 
     Raises
     ------
@@ -92,7 +94,7 @@ def true_budget(
     dataset["analysis_mask"] = (dims, model.cell_mask.astype(np.int8), variable("analysis_mask").attrs)
     dataset["areacello"] = (dims, model.grid.t.area, variable("areacello").attrs)
     ids = {"source_id": model_settings.source_id, "experiment_id": experiment_id, "variant_label": variant_label}
-    windows = _windows(settings, first_year(model_settings, experiment_id))
+    windows = _windows(settings, experiment_id, first_year(model_settings, experiment_id))
     return dataset.assign_coords(windows).assign_attrs(ids | {"closure": residual, "closure_tolerance": CLOSURE_LIMIT})
 
 
@@ -108,14 +110,30 @@ def window_weights(
     factors = model.weights(pattern_strengths(settings, model.settings, experiment_id, variant_label, seed=seed))
     start = first_year(model.settings, experiment_id)
     axis = months(model.settings.calendar, first_year=start, n_years=settings.n_years, origin_year=start)
-    shape = (settings.n_years // settings.window_years, 12 * settings.window_years)
-    used = slice(shape[0] * shape[1])
-    days = axis.lengths[used].reshape(shape)
-    return np.einsum("wmr,wm->wr", factors[used].reshape(*shape, -1), days) / days.sum(1, keepdims=True)
+    n_months = 12 * settings.window_years
+    parts = [slice(12 * first, 12 * first + n_months) for first in window_starts(settings, experiment_id)]
+    return np.stack([np.average(factors[part], axis=0, weights=axis.lengths[part]) for part in parts])
 
 
-def _windows(settings: ArchiveSettings, start: int) -> dict[str, tuple[str, list[str] | list[int]]]:
-    first = [start + k * settings.window_years for k in range(settings.n_years // settings.window_years)]
+def window_starts(settings: ArchiveSettings, experiment_id: str) -> list[int]:
+    """Return the first year of each whole window, counted from the experiment's first as 0.
+
+    One after another; piControl also has those parallel to the windows of each variant that branches off it, since
+    these are what the variant is compared with.
+    """
+    last = settings.n_years - settings.window_years
+    starts = set(range(0, last + 1, settings.window_years))
+    if experiment_id == CONTROL:
+        others = (name for name in settings.experiments if name != CONTROL)
+        branches = {branch_year(settings, name, label) for name in others for label in variant_labels(name)}
+        starts = {start + branch for start in starts for branch in (0, *branches)}
+    return sorted(start for start in starts if start <= last)
+
+
+def _windows(
+    settings: ArchiveSettings, experiment_id: str, first_year: int
+) -> dict[str, tuple[str, list[str] | list[int]]]:
+    first = [first_year + start for start in window_starts(settings, experiment_id)]
     last = [year + settings.window_years - 1 for year in first]
     return {
         "window": ("window", [f"{a:04d}-{b:04d}" for a, b in zip(first, last, strict=True)]),

@@ -22,10 +22,7 @@ def summarise_run(**found: Any) -> dict[str, Any]:
     """Return what the run found, in numbers and in sentences."""
     from thor.report.summary import summarise
 
-    summary = summarise(**found)
-    for topic in ("regimes", "skill", "scenarios"):
-        log.info("%s", summary["sentences"][topic][0])
-    return summary
+    return summarise(**found)
 
 
 def write_manifest(
@@ -46,6 +43,7 @@ def write_report(
 ) -> str:
     """Return the report as one page."""
     from thor.report.page import report_page
+    from thor.report.summary import closing_lines
 
     page = report_page(
         summary=summary,
@@ -56,5 +54,7 @@ def write_report(
         settings=parameters.settings(),
         **found,
     )
+    for line in closing_lines(summary):
+        log.info("%s", line)
     log.info("report: %.1f MB", len(page.encode()) / 1e6)
     return page

@@ -20,12 +20,19 @@ FIGURES = (
     *("explainability_shapley_values", "explainability_relevance", "explainability_lime_weights"),
     *("explainability_signs", "explainability_regimes", "explainability_beeswarm"),
     *("explainability_agreement", "explainability_evaluation", "explainability_cell"),
+    *("scenario_tracking_regimes", "scenario_tracking_change", "scenario_tracking_agreement"),
+    *("scenario_tracking_areas", "scenario_tracking_area_changes", "scenario_tracking_transitions"),
+    *("scenario_tracking_reliability", "scenario_tracking_reasons"),
 )
 NUMBERS = (
     *("vorticity_budget", "clustering_metrics", "regime_balances", "split"),
     *("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "regime_uncertainty", "explanation_metrics"),
+    *("scenario_regimes", "tracking_metrics"),
 )
-FIELDS = ("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *nodes.METHODS)
+FIELDS = (
+    *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *nodes.METHODS),
+    *("scenario_regimes", "regime_areas"),
+)
 
 
 def create_pipeline() -> Pipeline:

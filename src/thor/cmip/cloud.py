@@ -1,0 +1,230 @@
+"""Archives in the cloud: an intake-esm catalogue (json and csv) of zarr stores, as Pangeo and ESGF have them.
+
+A store is fetched when its run is wanted, once, into NetCDF files in ESGF layout; from there on it is an archive like
+any other, with the same checks. What was fetched stays, so that a run that dies goes on where it stopped.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from thor.cmip.archive import Archive
+from thor.errors import ConfigError, DataError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+FACETS = (
+    *("activity_id", "institution_id", "source_id", "experiment_id", "member_id"),
+    *("table_id", "variable_id", "grid_label"),
+)
+"""Columns of the catalogue that name the folders of the layout, but for the version."""
+
+WANTED = frozenset({"zos", "tauuo", "tauvo", "deptho", "areacello", "sftof", "simass", "sisnmass"})
+"""Variables of the catalogue that are looked at: of millions of rows some thousands."""
+
+STEPS_PER_FILE = 240
+_ANONYMOUS = {"gs": {"token": "anon"}, "gcs": {"token": "anon"}, "s3": {"anon": True}}
+
+
+class CloudArchive(Archive):
+    """The zarr stores of an intake-esm catalogue, seen as an ESGF tree.
+
+    Parameters
+    ----------
+    catalogue : str
+        Path or address of the catalogue's JSON file.
+    cache : Path or str
+        Folder for what is fetched.
+
+    Raises
+    ------
+    ConfigError
+        When the packages for it are not installed.
+    """
+
+    def __init__(self, catalogue: str, cache: Path | str) -> None:
+        super().__init__(cache)
+        self.where = catalogue
+        self._catalogue = catalogue
+        _require_packages()
+
+    @cached_property
+    def _stores(self) -> dict[Path, str]:
+        """Return the address of each store by its folder in the layout, version included."""
+        table, asset = read_catalogue(self._catalogue)
+        table = table[table["variable_id"].isin(WANTED)]
+        top = self._top
+        stores: dict[Path, str] = {}
+        for row in table.to_dict(orient="records"):
+            version = re.sub(r"\D", "", str(row.get("version", "")).split(".")[0]) or "0"
+            stores[top.joinpath(*(str(row[name]) for name in FACETS), f"v{version}")] = str(row[asset])
+        if not stores:
+            raise DataError(f"The catalogue {self.where} lists none of the variables {', '.join(sorted(WANTED))}.")
+        return stores
+
+    @property
+    def _top(self) -> Path:
+        assert self.root is not None
+        return self.root / "CMIP6"
+
+    @cached_property
+    def _tree(self) -> dict[Path, set[str]]:
+        """Return what each folder of the layout holds."""
+        tree: dict[Path, set[str]] = {}
+        for folder in self._stores:
+            here = folder
+            while here != self._top:
+                tree.setdefault(here.parent, set()).add(here.name)
+                here = here.parent
+        return tree
+
+    @cached_property
+    def _models(self) -> dict[str, list[Path]]:
+        models: dict[str, list[Path]] = {}
+        for activity in self._list(self._top):
+            for institution in self._list(self._top / activity):
+                for source_id in self._list(self._top / activity / institution):
+                    models.setdefault(source_id, []).append(self._top / activity / institution / source_id)
+        return models
+
+    def _list(self, folder: Path) -> list[str]:
+        return sorted(self._tree.get(folder, ()))
+
+    def _is_folder(self, folder: Path) -> bool:
+        return folder in self._tree or folder in self._stores
+
+    def _has_files(self, folder: Path) -> bool:
+        return self._newest_version(folder) is not None
+
+    def _files_in(self, folder: Path) -> list[Path]:
+        return fetch(self._stores[folder], folder)
+
+
+def read_catalogue(catalogue: str) -> tuple[Any, str]:
+    """Return the table of an intake-esm catalogue, and its column with the addresses of the stores.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, is not of zarr stores, or lacks a column of `FACETS`.
+    """
+    import intake
+
+    try:
+        found = intake.open_esm_datastore(catalogue)
+        table, assets = found.df, found.esmcat.assets
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise DataError(
+            f"The catalogue {catalogue} cannot be read: {str(error).splitlines()[0]}. Expected the JSON file of an "
+            "intake-esm catalogue, with its CSV where the JSON says."
+        ) from error
+    if "member_id" not in table and "variant_label" in table:
+        table = table.rename(columns={"variant_label": "member_id"})
+    missing = [name for name in FACETS if name not in table]
+    if missing:
+        raise DataError(
+            f"The catalogue {catalogue} has no column '{missing[0]}'."
+            f"{did_you_mean(missing[0], map(str, table.columns))} It needs {', '.join(FACETS)}."
+        )
+    kind = getattr(assets.format, "value", assets.format)
+    if kind is not None and "zarr" not in str(kind):
+        raise DataError(f"The catalogue {catalogue} is of {kind} files; expected zarr stores.")
+    return table, str(assets.column_name)
+
+
+def fetch(store: str, folder: Path) -> list[Path]:
+    """Return the NetCDF files of a store in this folder, fetched unless they are all there.
+
+    Parameters
+    ----------
+    store : str
+        Path or address of a zarr store of one variable.
+    folder : Path
+        ``.../<variable_id>/<grid_label>/<version>`` of the layout.
+
+    Raises
+    ------
+    DataError
+        When the store cannot be read, or does not hold the variable.
+    """
+    done = folder / ".complete"
+    if not done.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        variable_id = folder.parents[1].name
+        dataset = _open(store, variable_id)
+        parts = _parts(dataset, folder)
+        for path, part in parts.items():
+            if not path.is_file():
+                _write(dataset.isel(time=part) if part is not None else dataset, path, store)
+        done.touch()
+        log.info("fetched %s in %d files", store, len(parts))
+    return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
+
+
+def _open(store: str, variable_id: str) -> xr.Dataset:
+    scheme = store.split("://")[0] if "://" in store else ""
+    try:
+        # Numbers as they are stored: the reader of the archive makes sense of time and fill values.
+        dataset = xr.open_zarr(
+            store, chunks={}, decode_cf=False, consolidated=None, storage_options=_ANONYMOUS.get(scheme)
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise DataError(
+            f"The store {store} cannot be read: {str(error).splitlines()[0]}. Is it still there?"
+        ) from error
+    if variable_id not in dataset:
+        raise DataError(
+            f"The store {store} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}. "
+            "The catalogue is wrong about it."
+        )
+    return dataset
+
+
+def _parts(dataset: xr.Dataset, folder: Path) -> Mapping[Path, slice | None]:
+    """Return the files that are to be, and the time steps of each."""
+    facets = folder.parts[-6:-1]
+    source_id, (experiment_id, variant_label, table_id, variable_id, grid_label) = folder.parts[-7], facets
+    stem = "_".join((variable_id, table_id, source_id, experiment_id, variant_label, grid_label))
+    if "time" not in dataset.dims:
+        return {folder / f"{stem}.nc": None}
+    starts = range(0, dataset.sizes["time"], STEPS_PER_FILE)
+    return {folder / f"{stem}_{start:06d}.nc": slice(start, start + STEPS_PER_FILE) for start in starts}
+
+
+def _write(dataset: xr.Dataset, path: Path, store: str) -> None:
+    """Write a part whole or not at all."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.nc")
+    for name in dataset.variables:
+        dataset[name].encoding = {}
+    try:
+        dataset.load().to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
+        os.replace(temporary, path)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"{path} could not be fetched from {store}: {str(error).splitlines()[0]}. What was finished is kept; run "
+            "again."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _require_packages() -> None:
+    try:
+        import intake_esm  # noqa: F401
+        import zarr  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f"An archive in the cloud needs a package that is not installed: {error.name}. Install them with "
+            "`pip install 'thor[cloud]'`, or set archive_root to a folder."
+        ) from error
+
+
+def is_catalogue(root: str) -> bool:
+    """Say whether an archive is named by a catalogue instead of a folder."""
+    return root.endswith(".json")

@@ -1,0 +1,196 @@
+"""Nodes of `scenario_tracking`."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from thor.parameters import Compute, ScenarioTracking
+
+log = logging.getLogger(__name__)
+
+Collection = Mapping[str, Callable[[], xr.Dataset]]
+
+
+def track_regimes(
+    ensemble: Any,
+    bayesian_network: Any,
+    feature_scaler: dict[str, Any],
+    calibration_model: dict[str, Any],
+    training_history: pd.DataFrame,
+    scenario_features: Collection,
+    parameters: ScenarioTracking,
+    compute: Compute,
+) -> Any:
+    """Return, for each run, the fingerprint of its regimes and a function that finds them."""
+    from thor.networks.fields import label_runs
+    from thor.networks.samples import FeatureScaler
+    from thor.tracking.runs import TrackedRuns, TrackingTools
+    from thor.uncertainty.regime_uncertainty import CalibrationModel
+
+    calibration = CalibrationModel.from_dict(calibration_model)
+    tools = TrackingTools(
+        stacks=_stacks(ensemble, bayesian_network, parameters),
+        scaler=FeatureScaler.from_dict(feature_scaler),
+        applicability=calibration.applicability,
+        temperatures=calibration.temperature,
+        settings=parameters.change,
+        label_run=label_runs(training_history) if "ensemble" in parameters.predictors else None,
+    )
+    runs = TrackedRuns(scenario_features, tools, compute.settings(), use_variants=parameters.use_variants)
+    log.info("%d runs to track, on %s", len(runs), compute.scheduler)
+    return runs
+
+
+def measure_areas(
+    scenario_regimes: Collection,
+    ensemble: Any,
+    skill_metrics: dict[str, Any],
+    bayesian_skill_metrics: dict[str, Any],
+) -> dict[str, pd.DataFrame]:
+    """Return the area of each regime in each run, window and basin, and that which goes from each to each."""
+    from thor.tracking.areas import corrections, regime_areas, regime_transitions
+
+    skill = skill_metrics | bayesian_skill_metrics
+    return {
+        "regime_areas": regime_areas(_each(scenario_regimes), corrections(skill, ensemble.classes)),
+        "regime_transitions": regime_transitions(_each(scenario_regimes)),
+    }
+
+
+def compare_models(scenario_regimes: Collection, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
+    """Return, for each experiment, the fingerprint of what climate models agree on and a function that finds it."""
+    from thor.tracking.multimodel import agreement_plans
+
+    return agreement_plans(scenario_regimes, parameters.agreement)
+
+
+def explain_changes(
+    ensemble: Any,
+    bayesian_network: Any,
+    feature_scaler: dict[str, Any],
+    scenario_regimes: Collection,
+    scenario_features: Collection,
+    parameters: ScenarioTracking,
+) -> pd.DataFrame:
+    """Return what moved the networks from one regime to another, by transition."""
+    from thor.networks.samples import FeatureScaler
+    from thor.tracking.reasons import change_reasons
+
+    return change_reasons(
+        scenario_regimes,
+        scenario_features,
+        _stacks(ensemble, bayesian_network, parameters),
+        scaler=FeatureScaler.from_dict(feature_scaler),
+        groups=parameters.attribution_groups,
+    )
+
+
+def score_tracking(
+    scenario_regimes: Collection,
+    model_agreement: Collection,
+    true_budgets: Collection,
+    scenario_features: Collection,
+    regime_model: Any,
+    baselines: Any,
+    parameters: ScenarioTracking,
+) -> dict[str, Any]:
+    """Return the numbers of every run and window, what models agree on, and the test with known truth."""
+    from thor.tracking.metrics import tracking_metrics
+    from thor.tracking.perfect_model import perfect_model_skill
+
+    skill = perfect_model_skill(
+        scenario_regimes,
+        true_budgets,
+        scenario_features,
+        model=regime_model,
+        baselines=baselines,
+        settings=parameters.bootstrap,
+        seed=parameters.seed,
+    )
+    metrics = tracking_metrics(scenario_regimes, _each(model_agreement), skill)
+    log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
+    return metrics
+
+
+def draw_regimes_by_window(
+    scenario_regimes: Collection, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+) -> Any:
+    """Draw the regimes of one run in every window."""
+    from thor.figures.tracking import regime_window_maps
+    from thor.tracking.metrics import shown_run
+
+    run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
+    return regime_window_maps(run, predictor=parameters.predictors[0])
+
+
+def draw_change(scenario_regimes: Collection, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
+    """Draw how likely the regimes of one run changed."""
+    from thor.figures.tracking import change_likelihood_map
+    from thor.tracking.metrics import shown_run
+
+    run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
+    return change_likelihood_map(run, supported=tracking_metrics["words"].get(parameters.predictors[0], ()))
+
+
+def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
+    """Draw the areas of regimes through time."""
+    from thor.figures.tracking import area_curves
+
+    return area_curves(regime_areas, predictor=parameters.predictors[0])
+
+
+def draw_area_changes(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
+    """Draw how areas differ from those of the baseline."""
+    from thor.figures.tracking import area_curves
+
+    return area_curves(regime_areas, predictor=parameters.predictors[0], change=True)
+
+
+def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
+    """Draw the area that goes from each regime to each, for the first variant of every experiment."""
+    from thor.figures.tracking import transition_matrices
+    from thor.tracking.areas import first_variants
+
+    return transition_matrices(first_variants(regime_transitions), predictor=parameters.predictors[0])
+
+
+def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
+    """Draw whether changes come true as often as was said."""
+    from thor.figures.tracking import change_reliability
+
+    return change_reliability(tracking_metrics["perfect_model"]["pooled"])
+
+
+def draw_agreement(model_agreement: Collection, parameters: ScenarioTracking) -> Any:
+    """Draw what climate models agree on in the experiment that changes most."""
+    from thor.figures.tracking import agreement_maps
+    from thor.tracking.multimodel import most_changed_experiment
+
+    return agreement_maps(most_changed_experiment(model_agreement), predictor=parameters.predictors[0])
+
+
+def draw_reasons(
+    change_attribution: pd.DataFrame, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+) -> Any:
+    """Draw what moved the networks from one regime to another in one run."""
+    from thor.figures.tracking import change_attribution_bars
+    from thor.tracking.metrics import shown_key
+    from thor.tracking.reasons import transitions_to_draw
+
+    key = shown_key(tracking_metrics, parameters.shown_run)
+    return change_attribution_bars(transitions_to_draw(change_attribution, key, predictor=parameters.predictors[0]))
+
+
+def _stacks(ensemble: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:
+    stacks = {
+        "ensemble": ensemble,
+        "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
+    }
+    return {str(name): stacks[name] for name in parameters.predictors}
+
+
+def _each(collection: Collection) -> Any:
+    return (load() for load in collection.values())

@@ -1,0 +1,100 @@
+"""Which regimes move, where, when, in which climate models, and how likely.
+
+ensemble, bayesian_network, calibration_model, scenario_features -> track_regimes -> scenario_regimes
+scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes
+                                    -> regime_transitions -> draw_transitions
+                 -> compare_models  -> model_agreement    -> draw_agreement
+                 -> explain_changes -> change_attribution -> draw_reasons
+all of these, true_budgets -> score_tracking -> tracking_metrics
+                 -> draw_regimes_by_window, draw_change, draw_change_reliability
+"""
+
+from kedro.pipeline import Node, Pipeline
+
+from thor.pipelines.scenario_tracking import nodes
+
+PARAMETERS = "params:scenario_tracking"
+NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
+SHOWN = ["scenario_regimes", "tracking_metrics", PARAMETERS]
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                nodes.track_regimes,
+                [
+                    *NETWORKS,
+                    "calibration_model",
+                    "training_history",
+                    "scenario_features",
+                    PARAMETERS,
+                    "params:compute",
+                ],
+                "scenario_regimes",
+                name="track_regimes",
+            ),
+            Node(
+                nodes.measure_areas,
+                ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"],
+                {"regime_areas": "regime_areas", "regime_transitions": "regime_transitions"},
+                name="measure_areas",
+            ),
+            Node(nodes.compare_models, ["scenario_regimes", PARAMETERS], "model_agreement", name="compare_models"),
+            Node(
+                nodes.explain_changes,
+                [*NETWORKS, "scenario_regimes", "scenario_features", PARAMETERS],
+                "change_attribution",
+                name="explain_changes",
+            ),
+            Node(
+                nodes.score_tracking,
+                [
+                    "scenario_regimes",
+                    "model_agreement",
+                    "true_budgets",
+                    "scenario_features",
+                    "regime_model",
+                    "baselines",
+                    PARAMETERS,
+                ],
+                "tracking_metrics",
+                name="score_tracking",
+            ),
+            Node(nodes.draw_regimes_by_window, SHOWN, "scenario_tracking_regimes", name="draw_regimes_by_window"),
+            Node(nodes.draw_change, SHOWN, "scenario_tracking_change", name="draw_change"),
+            Node(nodes.draw_areas, ["regime_areas", PARAMETERS], "scenario_tracking_areas", name="draw_areas"),
+            Node(
+                nodes.draw_area_changes,
+                ["regime_areas", PARAMETERS],
+                "scenario_tracking_area_changes",
+                name="draw_area_changes",
+            ),
+            Node(
+                nodes.draw_transitions,
+                ["regime_transitions", PARAMETERS],
+                "scenario_tracking_transitions",
+                name="draw_transitions",
+            ),
+            Node(
+                nodes.draw_change_reliability,
+                "tracking_metrics",
+                "scenario_tracking_reliability",
+                name="draw_change_reliability",
+            ),
+            Node(
+                nodes.draw_agreement,
+                ["model_agreement", PARAMETERS],
+                "scenario_tracking_agreement",
+                name="draw_agreement",
+            ),
+            Node(
+                nodes.draw_reasons,
+                ["change_attribution", "tracking_metrics", PARAMETERS],
+                "scenario_tracking_reasons",
+                name="draw_reasons",
+            ),
+        ],
+        tags="scenario_tracking",
+    )

@@ -1,0 +1,279 @@
+"""What is told of a run in plain numbers: areas of regimes, how likely they changed, what was not judged."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.errors import ConfigError, did_you_mean
+from thor.networks.scores import number
+from thor.tracking.areas import require_regimes
+from thor.tracking.fields import GLOBAL
+from thor.tracking.forced import LIKELIHOOD, likelihood_class
+from thor.tracking.multimodel import ROBUSTNESS
+from thor.tracking.perfect_model import control_shares_of, words_by_predictor
+
+Array = NDArray[Any]
+Collection = Mapping[str, Callable[[], xr.Dataset]]
+
+LIKELIHOOD_RANGES = ("< 1 %", "1-10 %", "10-33 %", "33-66 %", "66-90 %", "90-99 %", "> 99 %")
+"""What is left of the nested ranges of the likelihood scale when each probability has the narrowest."""
+
+
+def tracking_metrics(runs: Collection, agreement: Iterable[xr.Dataset], skill: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that is told in numbers.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the regimes of each run, as from `thor.tracking.track.track_run`.
+    agreement : iterable of xarray.Dataset
+        As from `thor.tracking.multimodel.multimodel_summary`.
+    skill : mapping
+        As from `thor.tracking.perfect_model.perfect_model_skill`.
+
+    Returns
+    -------
+    dict
+        Plain numbers. `summary`: {run: {predictor: numbers}} of its last window with a baseline, as `run_summary` says;
+        `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: {forced,
+        emergence}}}, shares of the area of control runs that are called so; `agreement`: as `agreement_metrics` says;
+        `words`: {predictor: words of the likelihood scale that known truth supports}; `perfect_model`: the skill.
+    """
+    words = words_by_predictor(skill)
+    result: dict[str, Any] = {"runs": {}, "control": {}}
+    for key, load in runs.items():
+        run = load()
+        result["runs"][key] = run_metrics(run, words)
+        if shares := control_shares_of(run):
+            result["control"][key] = shares
+    truth = skill["runs"]
+    return result | {
+        "summary": {key: run_summary(windows, truth.get(key, {})) for key, windows in result["runs"].items()},
+        "agreement": agreement_metrics(agreement),
+        "words": {name: list(own) for name, own in words.items()},
+        "perfect_model": dict(skill),
+    }
+
+
+def run_metrics(run: xr.Dataset, words: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the numbers of each window of a run.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+        As from `thor.tracking.track.track_run`.
+    words : mapping of str to sequence of str
+        By predictor, the words of the likelihood scale that a test with known truth supports; only these are used.
+
+    Returns
+    -------
+    dict
+        {window: numbers}, by area [m2] of the valid cells: `window_start`, `window_end`, `n_months`,
+        `baseline_window` (None without one), `n_cells`, `area_m2`, `area_outside_applicability_m2`, and by predictor
+        `regime_area` ({regime: {expected_m2, lower_m2, upper_m2, argmax_m2}}) and, where there is a baseline,
+        `change`: as `change_numbers` says.
+    """
+    valid = run["valid"].values == 1
+    area = run["areacello"].values[valid].astype(np.float64)
+    names = require_regimes(run)
+    result: dict[str, Any] = {}
+    for place, label in enumerate(map(str, run["window"].values)):
+        here = run.isel(window=place)
+        outside = here["applicable"].values[valid] == 0
+        baseline = str(here["baseline_window"].values)
+        entry: dict[str, Any] = {
+            "region": "valid cells",
+            "weighting": "area",
+            "window_start": int(here["window_start"]),
+            "window_end": int(here["window_end"]),
+            "n_months": int(here["months"]),
+            "baseline_window": baseline or None,
+            "n_cells": int(valid.sum()),
+            "area_m2": float(area.sum()),
+            "area_outside_applicability_m2": float(area[outside].sum()),
+        }
+        for predictor in map(str, run["predictor"].values):
+            own = here.sel(predictor=predictor)
+            entry[predictor] = {"regime_area": _regime_area(own.sel(basin=GLOBAL), names)}
+            if baseline:
+                entry[predictor]["change"] = change_numbers(own, valid, area, words.get(predictor, ()))
+        result[label] = entry
+    return result
+
+
+def run_summary(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the few numbers of a run that one looks at first: its last window, against its baseline if it has one.
+
+    Parameters
+    ----------
+    windows : mapping
+        As from `run_metrics`.
+    truth : mapping
+        {window: {predictor: scores}} of the run, as from `thor.tracking.perfect_model.perfect_model_skill`; may lack
+        windows.
+
+    Returns
+    -------
+    dict
+        {predictor: numbers}: `window`, `outside_applicability_share`, {regime: `expected_m2`} as `regime_area`; with a
+        baseline `changed_share`, `forced_share`, `likely_share` (probability above 66 %) of the compared or judged
+        area; where the truth is known `balanced_accuracy`, `error_removed_of_persistence`, `true_changed_share`,
+        `expected_calibration_error` and `brier_skill` of P(change).
+    """
+    compared = [label for label, entry in windows.items() if entry["baseline_window"]]
+    label = (compared or list(windows))[-1]
+    entry = windows[label]
+    result: dict[str, dict[str, Any]] = {}
+    for predictor, told in entry.items():
+        if not isinstance(told, Mapping):
+            continue
+        own: dict[str, Any] = {
+            "window": label,
+            "outside_applicability_share": entry["area_outside_applicability_m2"] / entry["area_m2"],
+            "regime_area": {name: area["expected_m2"] for name, area in told["regime_area"].items()},
+        }
+        if change := told.get("change"):
+            likely = sum(change["likelihood"][text]["area_m2"] for text in LIKELIHOOD_RANGES[4:])
+            own |= {
+                "changed_share": _ratio(change["expected_m2"], change["compared_m2"]),
+                "likely_share": _ratio(likely, change["compared_m2"]),
+                "forced_share": _ratio(change["forced_m2"], change["judged_m2"]),
+            }
+        scores = truth.get(label, {}).get(predictor, {})
+        if "predictor" in scores:
+            own["balanced_accuracy"] = scores["predictor"]["balanced_accuracy"]
+        if "change" in scores:
+            own |= {
+                "error_removed_of_persistence": scores["error_removed"]["persistence"],
+                "true_changed_share": scores["change"]["base_rate"],
+                "expected_calibration_error": scores["change"]["expected_calibration_error"],
+                "brier_skill": scores["change"]["brier_skill"],
+            }
+        result[predictor] = own
+    return result
+
+
+def change_numbers(own: xr.Dataset, valid: NDArray[np.bool_], area: Array, words: Sequence[str]) -> dict[str, Any]:
+    """Return how much area changed how likely, of one window and predictor.
+
+    Returns
+    -------
+    dict
+        `compared_m2`: area with inputs in both windows. `expected_m2`: of it, expected to have changed, by maximal
+        coupling, and `independent_m2` if the windows were drawn independently, an upper bound. `likelihood`: area of
+        each range of probability [m2] with its `word` where a test with known truth supports one, else None.
+        `judged_m2`: area inside the area of applicability in both windows; `forced_m2` of it called a forced change,
+        `expected_false_m2` of this falsely, at most; `words`: those supported.
+    """
+    probability = own["change_probability"].values[valid].astype(np.float64)
+    known = np.isfinite(probability)
+    classes = likelihood_class(probability)
+    forced = own["forced_change"].values[valid]
+    independent = own["change_probability_independent"].values[valid].astype(np.float64)
+    return {
+        "compared_m2": float(area[known].sum()),
+        "expected_m2": float(area[known] @ probability[known]),
+        "independent_m2": float(area[known] @ independent[known]),
+        "likelihood": {
+            text: {"area_m2": float(area[classes == k].sum()), "word": word if word in words else None}
+            for k, (text, word) in enumerate(zip(LIKELIHOOD_RANGES, LIKELIHOOD, strict=True))
+        },
+        "judged_m2": float(area[forced >= 0].sum()),
+        "forced_m2": float(area[forced == 1].sum()),
+        "expected_false_m2": number(float(own["expected_false_area"])),
+        "words": list(words),
+    }
+
+
+def agreement_metrics(summaries: Iterable[xr.Dataset]) -> dict[str, Any]:
+    """Return, by experiment and predictor, which shares of the common grid's area are robust, and how many agree.
+
+    Parameters
+    ----------
+    summaries : iterable of xarray.Dataset
+        As from `thor.tracking.multimodel.multimodel_summary`.
+    """
+    result: dict[str, Any] = {}
+    for summary in summaries:
+        entry: dict[str, Any] = {
+            "window": str(summary.attrs["window"]),
+            "models": [str(name) for name in summary["source_id"].values],
+        }
+        for predictor in map(str, summary["predictor"].values):
+            own = summary.sel(predictor=predictor)
+            area = np.broadcast_to(own["areacello"].values, own["regime"].shape)
+            there, judged = own["n_models"].values > 0, own["robustness"].values >= 0
+            entry[predictor] = {
+                "area_m2": float(area[there].sum()),
+                "judged_m2": float(area[judged].sum()),
+                "mean_agreement_share": _mean(own["agreement_share"].values, area, there),
+                "mean_change_probability": _mean(own["change_probability"].values, area, judged),
+                "robustness_share": {
+                    name: _mean((own["robustness"].values == k).astype(float), area, judged)
+                    for k, name in enumerate(ROBUSTNESS)
+                },
+            }
+        result[str(summary.attrs["experiment_id"])] = entry
+    return result
+
+
+def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
+    """Return the key of the run to show: the one wanted, else that of which the largest share changed.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As from `tracking_metrics`.
+    wanted : str or None
+
+    Returns
+    -------
+    str or None
+        None where no run is compared with a baseline and none is wanted.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such run.
+    """
+    runs = metrics["runs"]
+    if wanted is not None and runs:
+        if wanted not in runs:
+            raise ConfigError(f"There is no run '{wanted}' to show.{did_you_mean(wanted, runs)} Mend shown_run.")
+        return wanted
+    shares: dict[str, float] = {}
+    for key, predictors in metrics["summary"].items():
+        told = [own["changed_share"] for own in predictors.values() if own.get("changed_share") is not None]
+        if told:
+            shares[key] = told[0]
+    return max(sorted(shares), key=lambda key: shares[key]) if shares else None
+
+
+def shown_run(runs: Collection, metrics: Mapping[str, Any], wanted: str | None) -> xr.Dataset | None:
+    """Return the run to show, as `shown_key` says; None where there is none."""
+    key = shown_key(metrics, wanted)
+    return None if key is None else runs[key]()
+
+
+def _regime_area(own: xr.Dataset, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    columns = {
+        "expected_m2": "expected_area",
+        "lower_m2": "expected_area_lower",
+        "upper_m2": "expected_area_upper",
+        "argmax_m2": "argmax_area",
+    }
+    return {
+        name: {kind: float(own[field].values[k]) for kind, field in columns.items()} for k, name in enumerate(names)
+    }
+
+
+def _mean(values: Array, area: Array, where: NDArray[np.bool_]) -> float | None:
+    where = where & np.isfinite(values)
+    return float(np.average(values[where], weights=area[where])) if area[where].sum() > 0 else None
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,179 @@
+"""Why regimes changed in a run: what each input has to do with it, for each transition from one regime to another."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.attribution.change import ChangeAttribution, transition_summary
+from thor.errors import DataError
+from thor.networks.samples import FeatureScaler
+from thor.networks.stack import NetworkStack
+from thor.tracking.areas import FACETS
+from thor.tracking.cells import Cells, Windows, window_inputs
+
+Collection = Mapping[str, Callable[[], xr.Dataset]]
+
+COLUMNS = (
+    *(*FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
+    *("forced_area_m2", "feature", "can_change", "attribution", "lower", "upper", "explained_change"),
+)
+
+
+def change_reasons(
+    runs: Collection,
+    features: Collection,
+    stacks: Mapping[str, NetworkStack],
+    *,
+    scaler: FeatureScaler,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+) -> pd.DataFrame:
+    """Return what moved the networks from one regime to another between baseline and last window, by run.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the regimes of each run, as from `thor.tracking.track.track_run`.
+    features : mapping of str to callable
+        Reads the features of the same runs and of their parents.
+    stacks : mapping of str to NetworkStack
+        By predictor.
+    scaler : FeatureScaler
+    groups : mapping of str to tuple of str, optional
+        Features that are taken together, every feature in one of them; each on its own by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each run with a baseline, predictor, transition and feature: `source_id`, `experiment_id`,
+        `variant_label`, `window`, `baseline_window`, `predictor`, `regime_before`, `regime`, `n_cells`, `area_m2` of
+        the cells whose most probable regime changes so, `forced_area_m2` of them beyond natural variability,
+        `feature`, `can_change` (0: the same in both windows, and zero by construction), `attribution` with the ends
+        `lower` and `upper` (5 and 95 % over networks) in logits, and `explained_change`, which the attributions of a
+        transition add up to.
+
+    Raises
+    ------
+    DataError
+        When a run has no features.
+    AttributionError
+        When more features change than exact Shapley values can take; `groups` take them together.
+
+    Notes
+    -----
+    Explained is z_new - z_old: the logit of the regime after less that of the regime before, with the cell's own
+    earlier state as reference (`thor.attribution.change`).
+    """
+    tables = [
+        table
+        for key, load in runs.items()
+        for table in _reasons_of(key, load(), features, stacks, scaler, dict(groups) if groups else None)
+    ]
+    return pd.concat(tables, ignore_index=True)[[*COLUMNS]] if tables else pd.DataFrame(columns=[*COLUMNS])
+
+
+def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: str, most: int = 9) -> xr.Dataset:
+    """Return the attributions of the transitions of largest area in one run.
+
+    Parameters
+    ----------
+    reasons : pandas.DataFrame
+        As from `change_reasons`.
+    key : str or None
+        Of the run; None: there is none, and no transition.
+    predictor : str
+    most : int
+        Transitions kept.
+
+    Returns
+    -------
+    xarray.Dataset, dims (transition, feature)
+        `mean`, `lower`, `upper` of the attributions, `area` [m2] of the transitions; attributes `run`, `window`,
+        `baseline_window`, `predictor`.
+    """
+    of_run = reasons["source_id"] + "/" + reasons["experiment_id"] + "/" + reasons["variant_label"]
+    own = reasons[(of_run == key) & (reasons["predictor"] == predictor)]
+    own = own.assign(transition=own["regime_before"] + " to " + own["regime"])
+    area = own.groupby("transition", sort=False)["area_m2"].first().sort_values(ascending=False, kind="stable")
+    kept, names = list(area.index[:most]), list(dict.fromkeys(own["feature"]))
+    dims = ("transition", "feature")
+    fields = {
+        name: (dims, own.pivot(index="transition", columns="feature", values=column).loc[kept, names].to_numpy(float))
+        for name, column in (("mean", "attribution"), ("lower", "lower"), ("upper", "upper"))
+    }
+    first = own.iloc[0] if len(own) else None
+    return xr.Dataset(
+        fields | {"area": ("transition", area.loc[kept].to_numpy(float), {"units": "m2"})},
+        coords={"transition": kept, "feature": names},
+        attrs={}
+        if first is None
+        else {
+            "run": str(key),
+            "predictor": predictor,
+            **{name: str(first[name]) for name in ("window", "baseline_window")},
+        },
+    )
+
+
+def _reasons_of(
+    key: str,
+    run: xr.Dataset,
+    features: Collection,
+    stacks: Mapping[str, NetworkStack],
+    scaler: FeatureScaler,
+    groups: dict[str, tuple[str, ...]] | None,
+) -> Iterator[pd.DataFrame]:
+    """Yield the table of each predictor of a run; nothing for a run without a baseline or without any change."""
+    compared = np.flatnonzero(run["baseline_window"].values != "")
+    if not compared.size:
+        return
+    parent = str(run.attrs["parent"])
+    for name in (key, parent):
+        if name not in features:
+            raise DataError(f"There are no features of {name}, which explain its change. Run data_engineering again.")
+    after, before = features[key](), features[parent]()
+    cells, windows = Cells.of(after), Windows.of(after, before)
+    window = int(compared[-1])
+    now, there = window_inputs(after, window, cells, scaler)
+    at = windows.baselines[windows.state[window] - after.sizes["window"]]
+    then, known = window_inputs(before, at, cells, scaler)
+    here = run.isel(window=window)
+    for predictor, stack in stacks.items():
+        own = here.sel(predictor=predictor)
+        regime, old, forced = (
+            own[field].transpose(*cells.like.dims).values.ravel()[cells.index].astype(np.int64)
+            for field in ("regime", "baseline_regime", "forced_change")
+        )
+        moved = there & known & (old >= 0) & (regime != old)
+        if not moved.any():
+            continue
+        method = ChangeAttribution(before=then[moved], regime_before=old[moved], groups=groups)
+        found = transition_summary(method, stack, now[moved], regime[moved], cells.area[moved])
+        yield _table(found, own, stack, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)).assign(
+            predictor=predictor
+        )
+
+
+def _table(
+    found: xr.Dataset,
+    own: xr.Dataset,
+    stack: NetworkStack,
+    old: NDArray[np.int64],
+    regime: NDArray[np.int64],
+    forced_area: NDArray[np.float64],
+) -> pd.DataFrame:
+    names = np.array(stack.classes)
+    forced = pd.Series(forced_area).groupby([names[old], names[regime]]).sum()
+    table = found.rename_vars(
+        attribution_lower="lower", attribution_upper="upper", area="area_m2", regime_after="after"
+    ).to_dataframe()
+    table = table.reset_index().rename(columns={"after": "regime"})
+    pairs = zip(table["regime_before"], table["regime"], strict=True)
+    return table.assign(
+        **{facet: str(own.attrs[facet]) for facet in FACETS},
+        window=str(own["window"].values),
+        baseline_window=str(own["baseline_window"].values),
+        forced_area_m2=[float(forced[pair]) for pair in pairs],
+    )

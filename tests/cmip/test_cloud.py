@@ -1,0 +1,165 @@
+"""An archive in the cloud gives what the same archive gives on disk: a catalogue over zarr stores written here."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tests.cmip.conftest import WINDOWS
+from tests.made_archive import N_COLUMNS, N_ROWS, write_run
+from thor.checkpoint import Nothing
+from thor.cmip import cloud
+from thor.cmip.archive import Archive, Run
+from thor.cmip.climatology import ClimatologySettings, climatology
+from thor.cmip.cloud import FACETS, CloudArchive, fetch
+from thor.cmip.plans import plan_runs
+from thor.datasets import EsgfArchive
+from thor.errors import ConfigError, DataError
+
+ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
+RUN = Run("MADE-1", "historical", "r1i1p1f1")
+
+
+def write_catalogue(archive, folder, *, format="zarr", **columns):
+    """Turn an ESGF tree into zarr stores with a catalogue, as Pangeo's: one store for each variable and version."""
+    rows = []
+    for version in sorted(path for path in (archive / "CMIP6").rglob("v*") if path.is_dir()):
+        facets = dict(zip(FACETS, version.relative_to(archive / "CMIP6").parts, strict=False))
+        files = sorted(version.glob("*.nc"))
+        parts = [xr.open_dataset(file, decode_cf=False) for file in files]
+        dataset = parts[0] if len(parts) == 1 else xr.concat(parts, "time", data_vars="minimal")
+        for name in dataset.variables:
+            dataset[name].encoding = {}
+        store = folder / "stores" / "_".join((*facets.values(), version.name))
+        dataset.load().to_zarr(store, consolidated=True, zarr_format=2)
+        # Pangeo's versions are numbers, and so are sometimes floats
+        rows.append(facets | {"zstore": str(store), "version": float(version.name[1:])} | columns)
+    pd.DataFrame(rows).to_csv(folder / "made.csv", index=False)
+    content = {
+        "esmcat_version": "0.1.0",
+        "id": "made",
+        "description": "of a test",
+        "catalog_file": str(folder / "made.csv"),
+        "attributes": [{"column_name": name} for name in FACETS],
+        "assets": {"column_name": "zstore", "format": format},
+    }
+    (folder / "made.json").write_text(json.dumps(content))
+    return str(folder / "made.json")
+
+
+@pytest.fixture(scope="module")
+def on_disk(tmp_path_factory):
+    root = tmp_path_factory.mktemp("disk")
+    write_run(root)
+    write_run(root, variant_label="r2i1p1f1", fixed=False)
+    write_run(root, version="v20190101", first=1849, fixed=False)  # older
+    return root
+
+
+@pytest.fixture(scope="module")
+def catalogue(on_disk, tmp_path_factory):
+    return write_catalogue(on_disk, tmp_path_factory.mktemp("cloud"))
+
+
+def climatologies(archive):
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={})
+    options = ClimatologySettings(windows=WINDOWS, masked_basins=[], reference_density=1029.0)
+    return {plan.run.key: climatology(plan, options, Nothing()) for plan in plans}
+
+
+def test_the_same_climatologies_come_from_the_cloud_as_from_disk(catalogue, on_disk, tmp_path):
+    cloudy = climatologies(CloudArchive(catalogue, tmp_path))
+    plain = climatologies(Archive(on_disk))
+    assert list(cloudy) == list(plain) == ["MADE-1/historical/r1i1p1f1", "MADE-1/historical/r2i1p1f1"]
+    for key, expected in plain.items():
+        for name, field in expected.data_vars.items():
+            np.testing.assert_array_equal(cloudy[key][name].values, field.values, err_msg=f"{key} {name}")
+        np.testing.assert_array_equal(cloudy[key]["months"], expected["months"])
+        for facet in ("source_id", "experiment_id", "calendar"):
+            assert cloudy[key].attrs[facet] == expected.attrs[facet]
+
+
+def test_nothing_is_fetched_before_it_is_wanted_and_nothing_twice(catalogue, tmp_path, monkeypatch):
+    archive = CloudArchive(catalogue, tmp_path)
+    assert archive.source_ids() == ["MADE-1"]
+    assert archive.experiment_ids("MADE-1") == ["historical"]
+    assert archive.variant_labels("MADE-1", "historical") == ["r1i1p1f1", "r2i1p1f1"]
+    assert archive.grid_label(RUN, ["zos", "tauuo", "tauvo"]) == "gn"
+    assert RUN in archive and Run("MADE-1", "historical", "r9i1p1f1") not in archive
+    assert not list(tmp_path.rglob("*.nc"))
+    files = archive.files(RUN, "zos", grid_label="gn")
+    # the newest version alone
+    assert {file.parent.name for file in files} == {"v20200101"}
+    assert archive.older_versions(files) == ["v20190101"]
+    assert {file.parents[1].name for file in tmp_path.rglob("*.nc")} == {"gn"}
+    assert {file.parents[2].name for file in tmp_path.rglob("*.nc")} == {"zos"}
+    monkeypatch.setattr(cloud, "_open", lambda *arguments: pytest.fail("fetched again"))
+    assert CloudArchive(catalogue, tmp_path).files(RUN, "zos", grid_label="gn") == files
+    assert CloudArchive(catalogue, tmp_path).has(RUN, "tauuo", "gn", "Omon")
+
+
+def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setattr(cloud, "STEPS_PER_FILE", 20)  # 48 months: three files
+    archive, real, written = CloudArchive(catalogue, tmp_path), cloud._write, []
+
+    def dies(dataset, path, store):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        real(dataset, path, store)
+        written.append(path)
+
+    monkeypatch.setattr(cloud, "_write", dies)
+    with pytest.raises(KeyboardInterrupt):
+        archive.files(RUN, "zos", grid_label="gn")
+    monkeypatch.setattr(cloud, "_write", real)
+    times = {path: path.stat().st_mtime_ns for path in written}
+    files = CloudArchive(catalogue, tmp_path).files(RUN, "zos", grid_label="gn")
+    assert len(files) == 3 and set(written) < set(files)
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    with xr.open_mfdataset(files, combine="nested", concat_dim="time") as whole:
+        assert whole["zos"].shape == (48, N_ROWS, N_COLUMNS)
+
+
+def test_the_dataset_takes_a_catalogue_for_what_it_is(catalogue, tmp_path):
+    dataset = EsgfArchive(path=str(tmp_path / "archive"), root=catalogue)
+    assert dataset.exists() and dataset._describe() == {"path": catalogue}
+    archive = dataset.load()
+    assert isinstance(archive, CloudArchive)
+    assert RUN in archive.runs(**ALL)
+    archive.files(RUN, "zos", grid_label="gn")
+    assert list((tmp_path / "cloud_archive").rglob("*.nc"))
+
+
+def test_errors_name_the_catalogue(catalogue, on_disk, tmp_path):
+    archive = CloudArchive(catalogue, tmp_path)
+    with pytest.raises(ConfigError, match=r"made.json holds no model 'MADE'. Did you mean 'MADE-1'"):
+        archive.runs(**ALL | {"source_ids": ["MADE"]})
+    with pytest.raises(DataError, match=r"has no 'simass' in Omon of .*made.json; it has tauuo, tauvo, zos"):
+        archive.grid_label(RUN, ["simass"])
+    with pytest.raises(DataError, match=r"nowhere.json cannot be read.*Expected the JSON file of an intake-esm"):
+        CloudArchive(str(tmp_path / "nowhere.json"), tmp_path).source_ids()
+    with pytest.raises(DataError, match=r"is of netcdf files; expected zarr stores"):
+        CloudArchive(write_catalogue(on_disk, _folder(tmp_path, "a"), format="netcdf"), tmp_path).source_ids()
+    path = write_catalogue(on_disk, _folder(tmp_path, "b"))
+    table = pd.read_csv(path.replace(".json", ".csv")).rename(columns={"grid_label": "grid"})
+    table.to_csv(path.replace(".json", ".csv"), index=False)
+    with pytest.raises(DataError, match=r"cannot be read|has no column 'grid_label'"):
+        CloudArchive(path, tmp_path).source_ids()
+    with pytest.raises(DataError, match=r"The store .*gone cannot be read"):
+        fetch(str(tmp_path / "gone"), tmp_path / "M/e/r1/Omon/zos/gn/v1")
+    store = next((tmp_path / "a" / "stores").glob("*_zos_*"))
+    with pytest.raises(DataError, match=r"has no variable 'tauuo'; it has .*zos.*The catalogue is wrong"):
+        fetch(str(store), tmp_path / "M/e/r1/Omon/tauuo/gn/v1")
+
+
+def test_missing_packages_are_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "intake_esm", None)
+    with pytest.raises(ConfigError, match=r"intake_esm.*pip install 'thor\[cloud\]'"):
+        CloudArchive("any.json", tmp_path)
+
+
+def _folder(parent, name):
+    (parent / name).mkdir()
+    return parent / name

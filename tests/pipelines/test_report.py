@@ -1,0 +1,221 @@
+"""The report of a tiny run, as a reader has it: in a browser, by hand and keyboard, on a phone, without archive."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.browser import Page
+from thor.report.content import captions
+
+PROJECT = Path(__file__).parents[2]
+READY = "document.documentElement.dataset.ready === 'yes'"
+SECTIONS = (
+    *("summary", "explorer", "regimes", "balances", "skill", "calibration", "uncertainty", "explanations"),
+    *("scenarios", "methods", "manifest"),
+)
+
+
+def kedro(root, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("run")
+    kedro(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(root):
+    page = Page()
+    page.open(root / "08_reporting/report.html", ready=READY)
+    yield page
+    page.close()
+
+
+def test_the_page_is_one_file_without_errors_and_every_image_is_there(page, root):
+    assert (root / "08_reporting/report.html").stat().st_size < 15e6
+    assert page.errors == []
+    outside = [url for url in page.requests if not url.startswith(("data:", "blob:"))]
+    assert outside == [(root / "08_reporting/report.html").as_uri()]
+    images = page.run("[...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt.length > 20])")
+    assert len(images) == len(captions())
+    assert all(loaded and told for loaded, told in images)
+    assert page.run("[...document.querySelectorAll('main > section')].map(s => s.id)") == list(SECTIONS)
+    links = page.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href').slice(1))")
+    assert links == list(SECTIONS)
+
+
+def test_every_control_has_a_label_and_every_chart_a_name(page):
+    unnamed = "[...document.querySelectorAll('select, input')].filter(e => !e.labels.length).map(e => e.outerHTML)"
+    assert page.run(unnamed) == []
+    charts = page.run("[...document.querySelectorAll('.chart')].map(c => [!!c.ariaLabel, !!c.querySelector('svg')])")
+    assert len(charts) == 5
+    assert all(named and drawn for named, drawn in charts)
+
+
+def state(page):
+    return page.run(
+        "[document.querySelector('#ocean-map').dataset.cell, document.querySelector('#cell-title').innerText]"
+    )
+
+
+def pixels(page, canvas):
+    return page.run(f"document.querySelector('{canvas}').toDataURL()")
+
+
+def test_a_click_tells_all_of_another_cell(page):
+    before = state(page)
+    page.click("#ocean-map", across=0.55, down=0.45)  # the tropical Pacific
+    page.wait_for(f"document.querySelector('#ocean-map').dataset.cell !== '{before[0]}'")
+    _, title = state(page)
+    assert "Pacific Ocean" in title
+    text = page.run("document.querySelector('#cell-text').innerText")
+    assert "runs agree" in text and "Conformal set" in text
+    shown = page.run("document.querySelector('#chart-probabilities').data[0].x")
+    assert sum(shown) == pytest.approx(1, abs=0.02)
+    attributions = page.run("document.querySelector('#chart-attributions').data.map(t => t.x.length)")
+    assert attributions == [8, 8, 8]
+    terms = page.run("document.querySelector('#chart-terms').data[0].x")
+    assert abs(sum(terms)) < 1e-5 * max(map(abs, terms))
+    fates = page.run("[...document.querySelectorAll('#fate tbody tr')].map(r => r.querySelectorAll('.state').length)")
+    assert len(fates) == 12 and min(fates) > 0  # three models: historical in three variants, one scenario
+
+
+def test_the_numbers_of_a_cell_are_those_of_the_files(page, root):
+    import numpy as np
+    import xarray as xr
+
+    lat, lon = page.run(
+        "(() => { const title = document.querySelector('#cell-title').innerText;"
+        "const t = title.match(/([\\d.]+)° ([NS]) ([\\d.]+)° ([EW])/);"
+        "return [t[2] === 'S' ? -t[1] : +t[1], t[4] === 'W' ? 360 - t[3] : +t[3]]; })()"
+    )
+    fields = xr.open_dataset(root / "07_model_output/regime_uncertainty.nc").sel(predictor="ensemble")
+    here = fields["regime_probability"].sel(lat=lat, lon=lon, method="nearest").values
+    shown = page.run("document.querySelector('#chart-probabilities').data[0].x")
+    np.testing.assert_allclose(shown, here, atol=0.003)
+    values = xr.open_dataset(root / "07_model_output/shapley_values.nc").sel(predictor="ensemble")
+    here = values["attribution"].sel(lat=lat, lon=lon, method="nearest").transpose("feature").values
+    shown = page.run("document.querySelector('#chart-attributions').data[1].x")
+    np.testing.assert_allclose(shown, here, atol=2e-3 * float(abs(values["attribution"]).max()))
+
+
+def test_the_keyboard_moves_from_cell_to_cell(page):
+    page.run("document.querySelector('#ocean-map').focus()")
+    before = state(page)
+    page.key("ArrowRight", 39)
+    page.wait_for(f"document.querySelector('#ocean-map').dataset.cell !== '{before[0]}'")
+    page.key("ArrowLeft", 37)
+    page.wait_for(f"document.querySelector('#ocean-map').dataset.cell === '{before[0]}'")
+
+
+def test_every_layer_is_another_map(page):
+    maps = set()
+    for k in range(page.run("document.querySelector('#ocean-layer').options.length")):
+        page.choose("#ocean-layer", k)
+        maps.add(pixels(page, "#ocean-map"))
+        assert page.run("document.querySelector('#ocean-legend').childNodes.length") > 1
+    assert len(maps) >= 7  # all cells may be like the training cells
+    page.choose("#ocean-predictor", 1)
+    assert "bayesian" in page.run("document.querySelector('#cell-text').innerText")
+    assert page.errors == []
+
+
+def test_the_scenario_viewer_follows_its_selectors(page):
+    models = page.run("[...document.querySelector('#run-model').options].map(o => o.value)")
+    assert models == ["IDEAL-LAND", "IDEAL-POLE", "IDEAL-REG"]
+    maps = []
+    for model in models:
+        page.choose("#run-model", model)
+        maps.append(pixels(page, "#run-map"))
+    assert len(set(maps)) == 3
+    experiments = page.run("[...document.querySelector('#run-experiment').options].map(o => o.value)")
+    page.choose("#run-experiment", next(key for key in experiments if "abrupt" in key))
+    for layer in ("change", "applicable", "regime"):
+        page.click(f"input[name=run-layer][value={layer}]")
+        assert page.run("document.querySelector('input[name=run-layer]:checked').value") == layer
+        maps.append(pixels(page, "#run-map"))
+    assert len(set(maps[-3:])) == 3
+    label = page.run("document.querySelector('#run-window-label').innerText")
+    page.choose("#run-window", 0)
+    assert page.run("document.querySelector('#run-window-label').innerText") != label
+    curves = page.run("JSON.stringify(document.querySelector('#chart-areas').data.map(t => t.y))")
+    page.choose("#area-kind", "expected_area")
+    assert page.run("JSON.stringify(document.querySelector('#chart-areas').data.map(t => t.y))") != curves
+    page.click("#run-map", across=0.5, down=0.5)
+    assert page.run("document.querySelector('#run-text').innerText").endswith(".")
+    assert page.errors == []
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(page):
+    page.resize(390, 844, mobile=True)
+    page.run("window.dispatchEvent(new Event('resize'))")
+    page.wait_for(
+        "document.documentElement.scrollWidth <= 390 && document.querySelector('.chart svg').clientWidth <= 390"
+    )
+    page.resize(1280, 900)
+
+
+def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):
+    skill = json.loads((root / "08_reporting/skill_metrics.json").read_text())
+    text = page.run("document.querySelector('#summary').innerText").replace("\u00a0", " ")
+    assert f"{100 * skill['ensemble']['test']['accuracy']:.0f} % of the cells" in text
+    assert "In the Atlantic" in text
+    manifest = json.loads((root / "08_reporting/manifest.json").read_text())
+    assert manifest["differences"] == []
+    assert manifest["last_run"]["seed"] == 42
+    assert manifest["last_run"]["parameters"]["modelling"]["training"]["n_networks"] == 4
+    names = [node["name"] for node in manifest["nodes"]]
+    assert {"make_training_ocean", "track_regimes", "index_figures", "summarise_run"} <= set(names)
+    assert all(node["seconds"] >= 0 and node["peak_memory_mb"] > 50 for node in manifest["nodes"])
+    from thor.checksums import sha256
+
+    for name in ("regimes", "ensemble", "scenario_regimes", "skill_metrics"):
+        assert manifest["datasets"][name]["sha256"] == sha256(root / manifest["datasets"][name]["path"])
+    assert set(captions()) <= set(manifest["datasets"])
+
+
+def test_without_an_archive_the_report_says_so(root, tmp_path):
+    """As on ECCO: nothing to track is no error."""
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow"))
+    for folder in ("04_feature/scenario_features", "01_raw/true_budgets"):
+        shutil.rmtree(tmp_path / folder)
+    kedro(tmp_path, "--pipelines", "scenario_tracking,reporting")
+    file = tmp_path / "08_reporting/report.html"
+    assert "No archive of climate models is configured" in file.read_text()
+    page = Page()
+    try:
+        page.open(file, ready=READY)
+        assert page.errors == []
+        assert page.run("document.querySelector('#run-map')") is None
+        page.click("#ocean-map", across=0.55, down=0.45)
+        assert re.search(r"°", state(page)[1])
+    finally:
+        page.close()
+
+
+def test_a_missing_figure_is_named_with_its_pipeline(root, tmp_path):
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow", "logs"))
+    (tmp_path / "08_reporting/figures/modelling_skill.png").unlink()
+    with pytest.raises(AssertionError) as told:
+        kedro(tmp_path, "--pipeline", "reporting")
+    assert "'modelling_skill' is missing" in str(told.value)
+    assert "kedro run --pipelines modelling" in str(told.value)

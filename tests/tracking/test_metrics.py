@@ -1,0 +1,115 @@
+"""Numbers of runs: areas that add up, words only where truth supports them, and which run is shown."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.tracking.test_multimodel import always, model_run
+from thor.errors import ConfigError
+from thor.tracking.metrics import (
+    LIKELIHOOD_RANGES,
+    agreement_metrics,
+    run_metrics,
+    shown_key,
+    shown_run,
+    tracking_metrics,
+)
+from thor.tracking.multimodel import multimodel_summary
+from thor.tracking.settings import TrackingSettings
+from thor.tracking.track import natural_variability, track_run
+
+CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
+NO_TRUTH = {"runs": {}, "pooled": {}, "control": {}, "without_truth": [CONTROL, SCENARIO]}
+
+
+@pytest.fixture(scope="module")
+def runs(made):
+    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings(min_pairs=3)}
+    natural = natural_variability(made.control, made.stacks, **options)
+    return {
+        key: track_run(run, parent, natural, made.stacks, applicability=made.applicability, **options)
+        for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))
+    }
+
+
+def opened(runs):
+    return {key: lambda run=run: run for key, run in runs.items()}
+
+
+def test_areas_of_each_window_add_up(runs):
+    told = run_metrics(runs[SCENARIO], {})
+    assert list(told) == [str(label) for label in runs[SCENARIO]["window"].values]
+    for entry in told.values():
+        assert entry["n_months"] == 240 and entry["weighting"] == "area"
+        for predictor in ("ensemble", "bayesian"):
+            regimes = entry[predictor]["regime_area"]
+            for kind in ("expected_m2", "argmax_m2"):
+                assert sum(area[kind] for area in regimes.values()) == pytest.approx(entry["area_m2"], rel=1e-5)
+            assert all(area["lower_m2"] <= area["expected_m2"] <= area["upper_m2"] for area in regimes.values())
+            change = entry[predictor]["change"]
+            assert list(change["likelihood"]) == [*LIKELIHOOD_RANGES]
+            parts = sum(part["area_m2"] for part in change["likelihood"].values())
+            assert parts == pytest.approx(change["compared_m2"]) == pytest.approx(entry["area_m2"])
+            assert 0 <= change["expected_m2"] < change["independent_m2"] < change["compared_m2"]
+            assert change["forced_m2"] <= change["judged_m2"] <= change["compared_m2"]
+            assert change["expected_false_m2"] == pytest.approx(0.1 * change["forced_m2"])
+    own = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
+    by_hand = float((own["change_probability"] * own["areacello"]).sum())
+    assert told["1970-1989"]["ensemble"]["change"]["expected_m2"] == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_area_outside_applicability_is_told(runs):
+    """Half of the cells of the last window are outside."""
+    run = runs[SCENARIO].copy(deep=True)
+    run["applicable"][-1, :, :18] = run["applicable"][-1, :, :18].where(run["valid"][:, :18] == 0, 0)
+    told = run_metrics(run, {})["1970-1989"]
+    assert told["area_outside_applicability_m2"] == pytest.approx(0.5 * told["area_m2"])
+
+
+def test_only_words_that_truth_supports_are_used(runs):
+    told = run_metrics(runs[SCENARIO], {"ensemble": ("likely", "very_unlikely")})["1970-1989"]
+    words = {text: part["word"] for text, part in told["ensemble"]["change"]["likelihood"].items()}
+    assert words == dict.fromkeys(LIKELIHOOD_RANGES) | {"1-10 %": "very_unlikely", "66-90 %": "likely"}
+    assert {part["word"] for part in told["bayesian"]["change"]["likelihood"].values()} == {None}
+
+
+def test_control_runs_and_runs_without_truth(runs):
+    metrics = tracking_metrics(opened(runs), [], NO_TRUTH)
+    json.dumps(metrics, allow_nan=False)
+    assert set(metrics["control"]) == {CONTROL}
+    assert 0 <= metrics["control"][CONTROL]["ensemble"]["forced"] <= 0.1
+    control = metrics["runs"][CONTROL]["0001-0020"]
+    assert control["baseline_window"] is None and "change" not in control["ensemble"]
+    assert metrics["words"] == {} and metrics["perfect_model"] == NO_TRUTH
+    summary = metrics["summary"]
+    assert summary[SCENARIO]["ensemble"]["window"] == "1970-1989"
+    assert summary[SCENARIO]["ensemble"]["changed_share"] > 0.02
+    assert "changed_share" not in summary[CONTROL]["ensemble"]
+    assert "brier_skill" not in summary[SCENARIO]["ensemble"]
+
+
+def test_the_run_that_changes_most_is_shown_unless_another_is_wanted(runs):
+    calm = runs[SCENARIO].assign_attrs(runs[SCENARIO].attrs | {"variant_label": "r2i1p1f1"})
+    calm = calm.assign(change_probability=0.5 * calm["change_probability"])
+    several = opened(runs | {"MADE/abrupt-4xCO2/r2i1p1f1": calm})
+    metrics = tracking_metrics(several, [], NO_TRUTH)
+    assert shown_key(metrics, None) == SCENARIO
+    assert shown_run(several, metrics, CONTROL).attrs["experiment_id"] == "piControl"
+    with pytest.raises(ConfigError, match=f"no run '{CONTROL}x'.*Did you mean '{CONTROL}'"):
+        shown_key(metrics, f"{CONTROL}x")
+    empty = tracking_metrics({}, [], NO_TRUTH)
+    assert shown_key(empty, None) is None and shown_run({}, empty, "MADE/any/r1i1p1f1") is None
+
+
+def test_agreement_is_weighted_by_area():
+    north, south = always(0.8, 0.1, 0.1), always(0.1, 0.1, 0.8)
+    everywhere = lambda lat, lon: np.ones(lat.shape)  # noqa: E731
+    agree = multimodel_summary([model_run(name, north, forced=everywhere) for name in "AB"])
+    differ = multimodel_summary([model_run("A", north, forced=everywhere), model_run("B", south, forced=everywhere)])
+    told = agreement_metrics([agree])["ssp585"]
+    assert told["models"] == ["A", "B"] and told["window"] == "2035-2054"
+    assert told["ensemble"]["mean_agreement_share"] == 1.0
+    assert told["ensemble"]["robustness_share"]["robust_signal"] == pytest.approx(1.0)
+    assert told["ensemble"]["mean_change_probability"] == pytest.approx(0.2)
+    assert agreement_metrics([differ])["ssp585"]["ensemble"]["robustness_share"]["conflicting_signals"] == 1.0

@@ -1,0 +1,169 @@
+"""All runs of an archive: what each is compared with, when it is done again, and that the place of the work is free."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import thor.tracking.runs as module
+from tests.tracking.conftest import make_run, make_stack
+from thor.compute import Compute, mapper
+from thor.datasets import FieldCollection
+from thor.errors import ConfigError, DataError, NetworkError
+from thor.tracking.runs import TrackedRuns, TrackingTools, plan_runs
+from thor.tracking.settings import TrackingSettings
+
+CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
+HISTORICAL = tuple(f"MADE/historical/r{n}i1p1f1" for n in (1, 2))
+HERE = Compute(n_workers=1)
+FUTURE = "MADE/ssp585/r1i1p1f1"
+
+
+@pytest.fixture(scope="module")
+def features(made):
+    labels = made.control["window"].values
+    runs = {CONTROL: made.control, SCENARIO: made.scenario}
+    for number, key in enumerate(HISTORICAL, 1):
+        run = make_run("historical", first_year=1850, seed=20 + number, parent=CONTROL, baseline=labels)
+        runs[key] = run.assign_attrs(variant_label=f"r{number}i1p1f1")
+    past = runs[HISTORICAL[0]]["window"].values[-1]
+    future = make_run("ssp585", n_windows=2, first_year=2015, signal=-0.4, parent=HISTORICAL[0], baseline=[past] * 2)
+    return {key: lambda run=run: run for key, run in (runs | {FUTURE: future}).items()}
+
+
+@pytest.fixture(scope="module")
+def tools(made):
+    return TrackingTools(
+        made.stacks, made.scaler, made.applicability, made.temperatures, TrackingSettings(min_pairs=3, block_cells=100)
+    )
+
+
+def tracked(features, tools, *, compute=HERE, use_variants=True):
+    return TrackedRuns(features, tools, compute, use_variants=use_variants)
+
+
+def marks(features, tools, **options):
+    runs = tracked(features, tools, **options)
+    return {key: runs[key][0] for key in runs}
+
+
+def test_every_run_knows_its_parent_its_control_run_and_variants(features):
+    plans = {plan.key: plan for plan in plan_runs(features, use_variants=True)[0]}
+    assert plans[CONTROL].parent is None and plans[CONTROL].control == CONTROL
+    assert plans[SCENARIO].parent == plans[SCENARIO].control == CONTROL
+    # a scenario that goes on from historical is compared with it, and judged by the control run behind that
+    assert plans[FUTURE].parent == HISTORICAL[0] and plans[FUTURE].control == CONTROL
+    assert all(plan.variants == HISTORICAL for plan in plans.values())
+    assert all(plan.variants == () for plan in plan_runs(features, use_variants=False)[0])
+
+
+def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not_judged(features, tools):
+    without = {key: load for key, load in features.items() if key != HISTORICAL[1]}
+    assert plan_runs(without, use_variants=True)[0][0].variants == ()
+    first = features[HISTORICAL[0]]()
+    orphan = first.assign_attrs(parent="").assign_coords(baseline_window=("window", [""] * first.sizes["window"]))
+    alone = {FUTURE: features[FUTURE], HISTORICAL[0]: lambda: orphan}
+    runs = tracked(alone, tools)
+    assert runs.plan(FUTURE).control is None
+    out = runs[FUTURE][1]()
+    assert (out["forced_change"].values == -1).all()
+    assert np.isfinite(out["change_probability"].values).any()
+
+
+def test_a_baseline_that_is_missing_is_named(features, tools):
+    without = {key: load for key, load in features.items() if key != CONTROL}
+    with pytest.raises(DataError, match=rf"{SCENARIO} is compared with the windows 0001-0020.*{CONTROL}, which is not"):
+        tracked(without, tools)
+
+
+def test_fingerprints_tell_what_a_run_depends_on_and_nothing_else(features, tools, made):
+    before = marks(features, tools)
+    assert len(set(before.values())) == len(features)
+    assert marks(features, tools, compute=Compute(scheduler="local", n_workers=2)) == before
+    louder = made.scenario.assign(zos=1.1 * made.scenario["zos"]).assign_attrs(made.scenario.attrs)
+    changed = marks(features | {SCENARIO: lambda: louder}, tools)
+    assert {key for key in before if changed[key] != before[key]} == {SCENARIO}
+    # all runs are judged by the control run
+    noisier = made.control.assign(zos=1.1 * made.control["zos"]).assign_attrs(made.control.attrs)
+    assert not set(marks(features | {CONTROL: lambda: noisier}, tools).values()) & set(before.values())
+    for other in (
+        replace(tools, temperatures={"ensemble": 1.1, "bayesian": 1.3}),
+        replace(tools, settings=replace(tools.settings, null_quantile=0.9)),
+        replace(tools, stacks=made.stacks | {"ensemble": made.stacks["ensemble"].select([0, 1])}),
+    ):
+        assert not set(marks(features, other).values()) & set(before.values())
+    # a predictor that is not applied has no influence
+    unused = replace(tools, temperatures=tools.temperatures | {"laplace": 2.0})
+    assert marks(features, unused) == before
+
+
+def test_workers_are_shared_and_end_with_the_save(features, tools, monkeypatch):
+    opened, closed = [], []
+
+    @contextmanager
+    def counted(settings):
+        opened.append(settings)
+        with mapper(settings) as mapped:
+            yield mapped
+        closed.append(settings)
+
+    monkeypatch.setattr(module, "mapper", counted)
+    runs = tracked(features, tools)
+    with runs:
+        assert not opened  # nothing to do yet
+        first = runs[SCENARIO][1]()
+        runs[FUTURE][1]()
+        assert len(opened) == 1 and not closed
+    assert len(closed) == 1
+    alone = runs[SCENARIO][1]()
+    assert len(opened) == len(closed) == 2
+    xr.testing.assert_identical(first, alone)
+
+
+def test_a_collection_that_died_goes_on_where_it_stopped(features, tools, tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO", "thor")
+    folder = FieldCollection(path=str(tmp_path / "scenario_regimes"), contract="scenario_regimes", may_be_empty=True)
+    real, done = module.track_run, []
+
+    def dies(run, *arguments, **options):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(run.attrs["experiment_id"])
+        return real(run, *arguments, **options)
+
+    monkeypatch.setattr(module, "track_run", dies)
+    with pytest.raises(KeyboardInterrupt):
+        folder.save(tracked(features, tools))
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nc")}
+    assert len(kept) == 2
+    monkeypatch.setattr(module, "track_run", real)
+    folder.save(tracked(features, tools))
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
+    assert "3 files written, 2 kept, 0 removed" in caplog.text
+    # other temperatures: nothing of it holds any more, and that is said
+    caplog.clear()
+    folder.save(tracked(features, replace(tools, temperatures={"ensemble": 1.1, "bayesian": 1.3})))
+    assert "scenario_regimes: written, what it is made from changed: MADE/abrupt-4xCO2/r1i1p1f1" in caplog.text
+    assert "5 files written, 0 kept" in caplog.text
+
+
+def test_what_does_not_belong_together_is_refused_before_any_run(tools):
+    with pytest.raises(NetworkError, match="no temperature of bayesian; it has ensemble"):
+        replace(tools, temperatures={"ensemble": 1.0})
+    other = make_stack(names=("wind_stress_curl", "zos", "coriolis_parameter"))
+    with pytest.raises(NetworkError, match=r"Networks of 'ensemble': .*missing \['deptho'\]"):
+        replace(tools, stacks={"ensemble": other})
+    scaler = replace(tools.scaler, features=other.features, units=("m s-2", "m", "s-1"))
+    with pytest.raises(NetworkError, match="area of applicability is of the features"):
+        replace(tools, stacks={"ensemble": other}, scaler=scaler)
+
+
+def test_a_scheduler_that_does_not_answer_ends_the_save_and_writes_nothing(features, tools, tmp_path):
+    folder = FieldCollection(path=str(tmp_path / "scenario_regimes"), contract="scenario_regimes", may_be_empty=True)
+    nobody = Compute(scheduler="tcp://127.0.0.1:9", timeout_s=0.5)
+    with pytest.raises(Exception, match="No Dask scheduler answers at tcp://127.0.0.1:9") as caught:
+        folder.save(tracked(features, tools, compute=nobody))
+    assert isinstance(caught.value, ConfigError) or isinstance(caught.value.__cause__, ConfigError)
+    assert not list(tmp_path.rglob("*.nc"))
