@@ -122,7 +122,7 @@ def additive_stack(n_features: int, *, seed: int, n_networks: int = 1, n_units: 
 
 
 def additive_truth(stack: NetworkStack, inputs: Weights, regime: Regimes, reference: Weights) -> Array:
-    """Return the attributions of networks of `additive_stack` to a reference, mean over networks, shape (n_cells, n_features)."""
+    """Return the attributions of networks of `additive_stack`, mean over networks, shape (n_cells, n_features)."""
     n_features = len(stack.features)
     last = stack.kernels[-1] - stack.kernels[-1].mean(axis=2, keepdims=True)
 
