@@ -220,7 +220,8 @@ def test_paper_holds_all_of_it(page):
         assert page.run(whole)
         assert page.run("Math.max(...[...document.images].map(i => i.getBoundingClientRect().height))") < 0.5 * 1123
         assert "IDEAL" in page.run("document.querySelector('#run-caption').innerText")
-        assert page.run("document.querySelector('#ocean-caption').innerText").startswith("Regime")
+        layer = page.run("document.querySelector('#ocean-layer').selectedOptions[0].label")
+        assert page.run("document.querySelector('#ocean-caption').innerText").startswith(layer)
     finally:
         page.run("window.dispatchEvent(new Event('afterprint'))")
         page.send("Emulation.setEmulatedMedia", media="")
@@ -252,6 +253,7 @@ def test_the_tab_key_goes_through_all_controls_in_order_and_shows_where_it_is(pa
 
 def test_the_scenario_viewer_works_by_keys_alone(page):
     page.run("document.querySelector('#run-window').focus()")
+    page.key("End", 35)
     label = page.run("document.querySelector('#run-window-label').innerText")
     page.key("ArrowLeft", 37)
     assert page.run("document.querySelector('#run-window-label').innerText") != label
