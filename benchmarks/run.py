@@ -36,8 +36,8 @@ TIMED = {
 """What `make bench` runs, in its order."""
 
 ON_REQUEST = {
-    "skill": "what networks score on ECCO, seed by seed (20 minutes for each seed and stress curl)",
-    "feature_groups": "what each group of extended features is worth on ECCO (hours)",
+    "skill": "what networks score on ECCO, seed by seed (20 minutes and more)",
+    "feature_groups": "what each group of extended features is worth on ECCO (longer)",
 }
 """What measures skill and not time, and takes long: called by hand, prints its own table."""
 
