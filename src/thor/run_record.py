@@ -66,6 +66,17 @@ class RunRecord:
         if known is None or any(known.get(key) != value for key, value in signature(place).items()):
             self._dataset(name, place, {"node": None, "run": None})
 
+    def received(self, name: str, place: Path, *, checksum: str, made_by: Mapping[str, Any] | None) -> None:
+        """Record what another project handed over: where it is, and the node and run there that made it."""
+        self.content["datasets"][name] = {
+            "path": place.relative_to(self._root).as_posix(),
+            **signature(place),
+            "sha256": checksum,
+            "node": None,
+            "run": None,
+            "made_by": dict(made_by) if made_by else None,
+        }
+
     def write(self) -> None:
         """Write the record, atomically.
 
