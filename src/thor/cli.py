@@ -166,7 +166,7 @@ def _root(error: BaseException) -> BaseException:
 
 def _message(error: BaseException) -> list[str]:
     text = str(error).strip() or "no message"
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH) or [""]]
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""]]
     lines[0] = f"{type(error).__name__}: {lines[0]}"
     if len(lines) > _MESSAGE_LINES:
         lines = [*lines[: _MESSAGE_LINES - 1], "..."]

@@ -89,12 +89,14 @@ class RunRecord:
         used = {entry["run"] for entry in entries} | {self._run}
         self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
         temporary = self.path.with_name(f".{self.path.name}.tmp")
+        text = json.dumps(self.content, indent=1, sort_keys=True, default=str) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(
-                json.dumps(self.content, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8"
-            )
-            temporary.replace(self.path)
+            try:
+                temporary.write_text(text, encoding="utf-8")
+                temporary.replace(self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             raise DataError(
                 f"The run record {self.path} cannot be written: {error.strerror}. "

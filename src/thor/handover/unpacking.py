@@ -169,6 +169,7 @@ class _Arrivals:
                 if os.path.lexists(arrival.place):
                     os.replace(arrival.place, arrival.old)
                 os.replace(arrival.waiting, arrival.place)
+            self._make_folder(record.path.parent)
             for dataset in manifest.datasets:
                 self._tell(record, dataset, manifest)
             record.write()
