@@ -21,10 +21,14 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
-        return ["run"]
+        return ["run", "stage"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return Kedro's `run` with all its options around our callback, and nothing else."""
+        """Return Kedro's `run` with all its options around our callback, or `stage`."""
+        if cmd_name == "stage":
+            from thor.stage import stage
+
+            return stage
         if cmd_name != "run":
             return None
         from kedro.framework.cli.project import run as kedro_run
@@ -74,6 +78,13 @@ def default_pipeline(env: str | None, conf_source: str | None = None) -> str | N
         **settings.CONFIG_LOADER_ARGS,
     )
     return loader["globals"].get("default_pipeline")
+
+
+@contextmanager
+def told_shortly(env: str | None) -> Iterator[None]:
+    """Tell any failure of a command in a few lines, with a non-zero exit code."""
+    with _short_failures(env), _one_console():
+        yield
 
 
 @contextmanager
@@ -155,7 +166,7 @@ def _root(error: BaseException) -> BaseException:
 
 def _message(error: BaseException) -> list[str]:
     text = str(error).strip() or "no message"
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH) or [""]]
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""]]
     lines[0] = f"{type(error).__name__}: {lines[0]}"
     if len(lines) > _MESSAGE_LINES:
         lines = [*lines[: _MESSAGE_LINES - 1], "..."]

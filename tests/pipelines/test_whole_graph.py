@@ -519,13 +519,25 @@ def test_the_same_seed_gives_the_same_files(run, tmp_path):
     assert {n: e["sha256"] for n, e in prints[0].items()} == {n: e["sha256"] for n, e in prints[1].items()}
 
 
-def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
+def test_a_pipeline_runs_alone_from_the_archive_that_another_team_handed_over(run, tmp_path):
     root, _ = run
-    before = files(root)
-    result = kedro(root, "run", "--env", "test", "--pipeline", "regime_clustering")
+    archive, there = tmp_path / "stage.tar", tmp_path / "there"
+    packed = kedro(root, "stage", "pack", "data_engineering", "--env", "test", "--output", str(archive))
+    assert packed.returncode == 0, packed.stdout + packed.stderr
+    assert "Note" not in packed.stderr
+    missing = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
+    assert missing.returncode == 1
+    told = " ".join(missing.stderr.split())
+    assert "03_primary/vorticity_budget.nc does not exist" in told
+    assert "Make it with `kedro run --pipelines data_engineering`" in told
+    unpacked = kedro(there, "stage", "unpack", str(archive), "--env", "test")
+    assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
+    result = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
     assert result.returncode == 0, result.stdout
     assert "make_training_ocean" not in result.stdout
-    assert files(root) == before
+    before, after = files(root), files(there)
+    assert "05_model_input/regimes.nc" in {str(path) for path in after}
+    assert {path: before[path] for path in after} == after
 
 
 def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(run, tmp_path):
