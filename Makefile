@@ -27,8 +27,8 @@ test: $(READY) ## pass all tests
 lint: $(READY) ## ruff, mypy, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-format: $(READY) ## let ruff write the code's format
-	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+format: $(READY) ## let ruff write the code's format, strip notebooks
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/python notebooks/strip.py
 
 bench: $(READY) ## measure THOR beside its alternatives
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

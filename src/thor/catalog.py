@@ -38,4 +38,4 @@ def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> Catalog
 
     bootstrap_project(project)
     with KedroSession.create(project_path=project, env=env) as session:
-        return session.load_context().catalog
+        return session.load_context().catalog  # type: ignore[attr-defined]

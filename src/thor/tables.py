@@ -21,6 +21,11 @@ _MILLION_KM2 = 1e12
 _TORQUE = 1e-11
 _TORQUE_UNITS = "1e-11 m s-2"
 _AREA_UNITS = "million km2"
+_PREDICTORS = {
+    "member_mean": "single networks, mean",
+    "stress_curl_tree": "tree on the stress curl",
+    "majority": "always the commonest regime",
+}
 
 
 # -- the training ocean ------------------------------------------------------------------------------------------------
@@ -90,9 +95,10 @@ def skill_table(
         Names of `thor.networks.scores.SCORES`.
     """
     rows = {}
-    for name in in_reading_order(skill):
+    for name in in_reading_order(name for name in skill if name not in ("member_min", "member_max")):
         own = skill[name][region]
-        rows[name.replace("_", " ")] = {_heading(metric): _with_interval(own, metric) for metric in metrics}
+        words = _PREDICTORS.get(name, name.replace("_", " "))
+        rows[words] = {_heading(metric): _with_interval(own, metric) for metric in metrics}
     return _named(pd.DataFrame.from_dict(rows, orient="index"), "predictor")
 
 
@@ -156,8 +162,8 @@ def attribution_table(
 ) -> pd.DataFrame:
     """Return what each method gives each feature in a cell: mean over networks, standard error, quartiles.
 
-    The standard error is that of the mean over networks from the sampling of the method; the quartiles are over
-    networks. Both are left out where a method has none.
+    The standard error is that of the mean over networks from the sampling of the method, and left out where the method
+    is exact; the quartiles are over networks, and left out for sums over the features of a group.
 
     Parameters
     ----------
@@ -189,9 +195,9 @@ def agreement_table(agreement: xr.Dataset, place: tuple[int, ...], *, predictor:
     pairs = [" and ".join(METHOD_NAMES.get(m, m) for m in str(pair).split(" and ")) for pair in cell["pair"].values]
     table = pd.DataFrame(
         {
-            "rank correlation (1)": cell["rank_correlation"].values,
-            "agreement on signs (%)": 100 * cell["sign_agreement"].values,
-            "overlap of the three largest (%)": 100 * cell["top_overlap"].values,
+            "rank correlation (1)": cell["rank_correlation"].values.astype(float),
+            "agreement on signs (%)": 100.0 * cell["sign_agreement"].values.astype(float),
+            "overlap of the three largest (%)": 100.0 * cell["top_overlap"].values.astype(float),
         },
         index=pairs,
     )
@@ -216,7 +222,7 @@ def trust_table(
     entropy, disagreement = float(cell["predictive_entropy"]), float(cell["mutual_information"])
     rows = {
         "Regime of the budget": (names[elected] if elected >= 0 else "no budget here", "name"),
-        "Most probable regime of the networks": (names[int(cell["regime_probability"].argmax())], "name"),
+        "Most probable regime of the networks": (names[int(cell["regime_probability"].argmax("regime"))], "name"),
         "Clustering runs that agree with the budget's regime": (100 * float(label["regime_confidence"]), "%"),
         "Probability of the most probable regime": (100 * float(cell["regime_probability"].max()), "%"),
         "Networks in which it beats the second": (100 * float(cell["superiority"]), "%"),
@@ -334,7 +340,7 @@ def _ends(interval: Mapping[str, Any], factor: float, digits: int) -> str:
 
 def _attribution(cell: xr.Dataset) -> str:
     text = f"{float(cell['attribution']):+.2f}"
-    if "attribution_standard_error" in cell and np.isfinite(cell["attribution_standard_error"]):
+    if float(cell.get("attribution_standard_error", 0.0)) > 0:
         text += f" ± {float(cell['attribution_standard_error']):.2f}"
     if "attribution_lower_quartile" in cell:
         lower, upper = (float(cell[f"attribution_{end}_quartile"]) for end in ("lower", "upper"))
@@ -353,5 +359,7 @@ def _lower_end(text: str) -> float:
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
+        if not np.isfinite(value):
+            return "unknown"
         return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
     return str(value)

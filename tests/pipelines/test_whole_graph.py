@@ -40,11 +40,8 @@ def started(root, *arguments, **environment):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    result = kedro(root, "run", "--env", "test")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return root, result
+def run(whole_run):
+    return whole_run
 
 
 def files(root):
@@ -519,8 +516,8 @@ def test_the_same_seed_gives_the_same_files(run, tmp_path):
     assert {n: e["sha256"] for n, e in prints[0].items()} == {n: e["sha256"] for n, e in prints[1].items()}
 
 
-def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
-    root, _ = run
+def test_a_pipeline_runs_alone_from_what_another_handed_over(run, tmp_path):
+    root = shutil.copytree(run[0], tmp_path / "run")
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--pipeline", "regime_clustering")
     assert result.returncode == 0, result.stdout
@@ -554,7 +551,7 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
     ],
 )
 def test_what_is_wrong_is_said_shortly_and_nothing_is_half_written(run, tmp_path, parameters, words):
-    root, _ = run
+    root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
     assert result.returncode == 1
