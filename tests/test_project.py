@@ -27,7 +27,7 @@ CONF = REPOSITORY / "conf"
 ENVIRONMENTS = ("base", "test", "ecco")
 LAYERS = ("raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting")
 KEDRO_FACING = (
-    *("settings", "pipeline_registry", "cli", "stage", "parameters", "hooks", "mlflow_hooks"),
+    *("settings", "pipeline_registry", "catalog", "cli", "stage", "parameters", "hooks", "mlflow_hooks"),
     *("datasets", "pipelines", "__main__"),
 )
 HEAVY = (

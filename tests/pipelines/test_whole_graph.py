@@ -40,11 +40,8 @@ def started(root, *arguments, **environment):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    result = kedro(root, "run", "--env", "test")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return root, result
+def run(whole_run):
+    return whole_run
 
 
 def files(root):
@@ -566,7 +563,7 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
     ],
 )
 def test_what_is_wrong_is_said_shortly_and_nothing_is_half_written(run, tmp_path, parameters, words):
-    root, _ = run
+    root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
     assert result.returncode == 1
