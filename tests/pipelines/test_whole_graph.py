@@ -20,6 +20,8 @@ import xarray as xr
 
 from tests.browser import Page
 from tests.test_compute import Cluster, n_workers_of, wait_for
+from thor.metrics import describe
+from thor.report.metric_tables import METRIC_TABLES
 from thor.variables import BUDGET_TERMS, FEATURES
 
 PROJECT = Path(__file__).parents[2]
@@ -227,6 +229,37 @@ def test_explanations_are_whole_and_add_up(run):
     assert known["shapley_values"]["correlation"] > known["gradient_times_input"]["correlation"]
 
 
+def test_every_number_is_described_and_within_its_range(run):
+    """In the metrics of the documentation; a key that nothing says the meaning of fails."""
+    root, _ = run
+    kept = {path.stem for path in (root / "08_reporting").glob("*.json")} - {"manifest"}
+    assert kept < set(METRIC_TABLES)
+    for name, metrics in METRIC_TABLES.items():
+        if name == "cross_validation_metrics":  # on request
+            continue
+        (file,) = [*root.rglob(f"0[78]_*/{name}.json"), *root.rglob(f"0[78]_*/{name}.csv")]
+        content = json.loads(file.read_text()) if file.suffix == ".json" else pd.read_csv(file).to_dict("records")
+        for path, value in leaves(content):
+            metric = describe(path, metrics)
+            assert metric is not None, f"{file.name}: no table says what {'.'.join(path)} means"
+            if isinstance(value, float):
+                low, high = metric.minimum, metric.maximum
+                assert low is None or not value < low - 1e-9, f"{file.name}: {'.'.join(path)} = {value} < {low}"
+                assert high is None or not value > high + 1e-9, f"{file.name}: {'.'.join(path)} = {value} > {high}"
+
+
+def leaves(tree, path=()):
+    """Every number of a file and its path; rows of a table have that of the table."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        for value in tree:
+            yield from leaves(value, path)
+    else:
+        yield path, tree
+
+
 def test_kedro_viz_shows_pipelines_layers_and_what_they_made(run, tmp_path):
     """The static site in a browser: a box for each pipeline that opens, layers, a figure, a table and numbers."""
     root, _ = run
@@ -264,7 +297,7 @@ def test_kedro_viz_shows_pipelines_layers_and_what_they_made(run, tmp_path):
                 "regime_areas": "table",
                 "skill_metrics": "[class*=json]",
             }.items():
-                page.run(f"document.querySelector(\"{row.format(dataset)}\").click()")
+                page.run(f'document.querySelector("{row.format(dataset)}").click()')
                 title = "document.querySelector('.pipeline-metadata__title')?.textContent"
                 page.wait_for(f"{title} === '{dataset}'")
                 page.wait_for(f"document.querySelector('.pipeline-metadata').querySelector({preview!r})")
