@@ -60,8 +60,8 @@ def write_metrics() -> None:
     places = OmegaConfigLoader(str(HERE.parent / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)["catalog"]
     lines = [
         *("# Metrics", ""),
-        "What the numbers mean, what they can be, and which way is better. A row speaks of every place in a file where the",
-        "path ends so; any name may stand for one in angle brackets. Empty: no bound, no best value, no better way.",
+        "What the numbers mean, what they can be, and which way is better. A row speaks of every place in a file where",
+        "the path ends so; any name may stand for one in angle brackets. Empty: no bound, no best value, no direction.",
         "Numbers say beside them, or above, how many cells they come from (`n_cells`), which (`region`), and whether",
         "cells or areas count (`weighting`). Intervals are of 90 % unless `level` says otherwise.",
         "",

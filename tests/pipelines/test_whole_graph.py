@@ -239,8 +239,9 @@ def test_every_number_is_described_and_within_its_range(run):
             continue
         (file,) = [*root.rglob(f"0[78]_*/{name}.json"), *root.rglob(f"0[78]_*/{name}.csv")]
         content = json.loads(file.read_text()) if file.suffix == ".json" else pd.read_csv(file).to_dict("records")
+        meaning = functools.cache(functools.partial(describe, metrics=metrics))
         for path, value in leaves(content):
-            metric = describe(path, metrics)
+            metric = meaning(path[-4:])
             assert metric is not None, f"{file.name}: no table says what {'.'.join(path)} means"
             if isinstance(value, float):
                 low, high = metric.minimum, metric.maximum
