@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shutil
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_args
@@ -33,6 +34,9 @@ autosummary_generate = True
 suppress_warnings = ["ref.*", "autodoc", "autodoc.import_object"]
 
 HERE = Path(__file__).parent
+
+# A page of a module that is gone would stay, and be a warning.
+shutil.rmtree(HERE / "generated", ignore_errors=True)
 
 
 def write_variables() -> None:

@@ -2,13 +2,14 @@
 
 Commands are the lines of fenced ``bash`` blocks, and inline code that begins with one of `PROGRAMS`. What one needs
 and a test has not (the network, a cluster) is said where the reader sees it: `needs the network` in a comment of the
-block, or in the text of the section.
+block, in the text of the section, or in the introduction of the page.
 """
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from thor.validation import validate
 
 REPOSITORY = Path(__file__).parents[1]
 PROGRAMS = ("kedro", "thor", "make", "mlflow", "dask", "python", "pip", "git")
-NEEDS = re.compile(r"\bneeds? (the network|SLURM|Kubernetes|a cluster|uv)\b")
+NEEDS = re.compile(r"\bneeds?\s(the\snetwork|SLURM|Kubernetes|a cluster|uv)\b")
+"""What a reader is told, and the tests do without."""
+
 PLACEHOLDER = re.compile(r"<[^>]+>")
 SHELL = ("cd", "export", "source")
 ENVIRONMENTS = ("base", "test", "ecco", "local")
@@ -43,11 +46,14 @@ class Told:
     text : str
     needs : str
         What it needs that a test has not; empty if nothing.
+    made : frozenset of str
+        Environments that the page has the reader make (`conf/<name>/globals.yml`).
     """
 
     place: str
     text: str
     needs: str
+    made: frozenset[str] = frozenset()
 
 
 def pages() -> list[Path]:
@@ -60,7 +66,9 @@ def pages() -> list[Path]:
 def commands(page: Path) -> Iterator[Told]:
     """The commands of a page, in their order."""
     name, section, fence, block = page.relative_to(REPOSITORY), "", "", ""
-    lines = page.read_text(encoding="utf-8").splitlines()
+    text = page.read_text(encoding="utf-8")
+    lines, introduction = text.splitlines(), text.partition("\n## ")[0]
+    made = frozenset(re.findall(r"`conf/(\w+)/globals\.yml`", text))
     for number, line in enumerate(lines, start=1):
         if line.startswith("```"):
             fence = "" if fence else (line.strip("`{} ") or "text")
@@ -68,13 +76,13 @@ def commands(page: Path) -> Iterator[Told]:
         elif fence == "bash":
             command = line.split(" #")[0].strip()
             if command and not line.lstrip().startswith("#"):
-                yield Told(f"{name}:{number}", command, _needs(block) or _needs(section))
+                yield Told(f"{name}:{number}", command, _needs(block) or _needs(section) or _needs(introduction), made)
         elif not fence:
             if line.startswith("#"):
                 section = "\n".join(lines[number - 1 : _end(lines, number, "#")])
             for code in re.findall(r"`([^`]+)`", line):
                 if re.match(rf"(?:[A-Z_]+=\S+ )*(?:{'|'.join(PROGRAMS)}) ", code):
-                    yield Told(f"{name}:{number}", code, _needs(section))
+                    yield Told(f"{name}:{number}", code, _needs(section) or _needs(introduction), made)
 
 
 def _end(lines: list[str], start: int, sign: str = "```") -> int:
@@ -83,10 +91,10 @@ def _end(lines: list[str], start: int, sign: str = "```") -> int:
 
 def _needs(text: str) -> str:
     found = NEEDS.search(text)
-    return found.group(0) if found else ""
+    return " ".join(found.group(0).split()) if found else ""
 
 
-def check(text: str) -> None:
+def check(text: str, *, made: Collection[str] = ()) -> None:
     """Raise an error when a command is none of ours, or names what does not exist."""
     words = shlex.split(PLACEHOLDER.sub("placeholder", text), comments=True)
     while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
@@ -99,7 +107,7 @@ def check(text: str) -> None:
         configure_project("thor")
         found = parse(KedroCLI(project_path=REPOSITORY) if program == "kedro" else cli, rest)
         if rest[0] == "run":
-            check_run(found.params)
+            check_run(found.params, made)
     elif program == "dask":
         from distributed.cli import dask_scheduler, dask_worker
 
@@ -109,8 +117,10 @@ def check(text: str) -> None:
 
         parse(mlflow, rest)
     elif program in ("python", "python3"):
-        script = next(word for word in rest if not word.startswith("-"))
-        assert script in ("venv",) or (REPOSITORY / script).is_file(), f"no such script: {script}"
+        if rest[0] == "-m":
+            assert find_spec(rest[1]) is not None, f"no such module: {rest[1]}"
+        else:
+            assert (REPOSITORY / rest[0]).is_file(), f"no such script: {rest[0]}"
     else:
         assert program in (*SHELL, "pip", "git"), f"'{program}' is none of {PROGRAMS}"
 
@@ -126,12 +136,13 @@ def parse(command: click.Command, words: list[str]) -> click.Context:
     return command.make_context(command.name, list(words))
 
 
-def check_run(options: dict[str, Any]) -> None:
+def check_run(options: dict[str, Any], made: Collection[str]) -> None:
     """Raise an error when `kedro run` would not know an environment, parameter, pipeline, node or dataset."""
     from thor.cli import _whole_name
 
     environment = options["env"] or "base"
-    assert environment in ENVIRONMENTS, f"no such environment: {environment}"
+    assert environment in {*ENVIRONMENTS, *made}, f"no such environment: {environment}"
+    environment = environment if environment in ENVIRONMENTS else "base"
     loader = OmegaConfigLoader(
         str(REPOSITORY / "conf"), env=environment, runtime_params=options["params"], **settings.CONFIG_LOADER_ARGS
     )

@@ -610,6 +610,21 @@ def test_the_same_seed_gives_the_same_files(run, tmp_path):
     assert {n: e["sha256"] for n, e in prints[0].items()} == {n: e["sha256"] for n, e in prints[1].items()}
 
 
+def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
+    for layer in ("01_raw", "04_feature", "05_model_input"):
+        shutil.copytree(run[0] / layer, tmp_path / layer, ignore=shutil.ignore_patterns("archive", "true_budgets"))
+    parameters = "cross_validation.training.n_networks=1,cross_validation.training.epochs=2"
+    asked = ["--pipelines", "network_search,cross_validation", "--params", parameters]
+    result = kedro(tmp_path, "run", "--env", "test", *asked)
+    assert result.returncode == 0, result.stdout + result.stderr
+    skill = json.loads((tmp_path / "08_reporting/cross_validation_metrics.json").read_text())
+    for path, _ in leaves(skill):
+        assert describe(path, METRIC_TABLES["cross_validation_metrics"]), path
+    worth = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
+    assert set(worth["predictor"]) == {"ensemble", "gradient_boosting"}
+    assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2
+
+
 def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
     root, _ = run
     before = files(root)
