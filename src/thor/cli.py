@@ -60,6 +60,8 @@ def run(**options: Any) -> None:
         if not options["pipelines"]:
             default = default_pipeline(options.get("env"), options.get("conf_source"))
             options["pipelines"] = [default] if default else []
+        for option in ("node_names", "from_nodes", "to_nodes"):
+            options[option] = [_whole_name(name) for name in options[option]]
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
@@ -78,6 +80,15 @@ def default_pipeline(env: str | None, conf_source: str | None = None) -> str | N
         **settings.CONFIG_LOADER_ARGS,
     )
     return loader["globals"].get("default_pipeline")
+
+
+def _whole_name(node: str) -> str:
+    """Return `<pipeline>.<node>` where a node is named without its pipeline; a name that nothing has stays as it is."""
+    from kedro.framework.project import pipelines
+
+    names = {own.name for pipeline in pipelines.values() for own in pipeline.nodes}
+    found = [name for name in names if name.rpartition(".")[2] == node]
+    return found[0] if len(found) == 1 else node
 
 
 @contextmanager
