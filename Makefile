@@ -26,8 +26,8 @@ test: $(READY) ## pass all tests
 lint: $(READY) ## ruff, mypy, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-format: $(READY) ## let ruff write the code's format
-	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+format: $(READY) ## let ruff write the code's format, strip notebooks
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/python notebooks/strip.py
 
 bench: $(READY) ## measure THOR beside its alternatives and renew docs/benchmarks.md; QUICK=1 takes a look only
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick,--page docs/benchmarks.md)

@@ -12,6 +12,7 @@ It prints a table in Markdown, a row for each predictor and seed, all of the tes
 there too); how well entropy and mutual information find the mistakes (AUROC); the difference in accuracy to the
 published networks on the same cells and inputs in points, with its 90 % interval from a paired spatial block bootstrap.
 
+--groups: groups of extended features (means and spreads within 150 and 300 km) that trained predictors see as well.
 --bayesian: a Bayesian network for each seed as well. --networks: fewer networks train in less time.
 --quick: 8 networks, 5 epochs, seed 0.
 """
@@ -30,7 +31,7 @@ from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, Samples, samples_from
+from thor.networks.samples import FeatureScaler, Samples, input_names, samples_from
 from thor.networks.scores import scores
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
@@ -43,8 +44,10 @@ from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.calibration import fit_temperature, mistake_auroc, temperature_of_mean, with_temperature
 from thor.uncertainty.predictive import predictive_distribution
 from thor.uncertainty.settings import BayesianSettings
+from thor.variables import FEATURES
 
 CURLS = ("released", "surface")
+RADII_KM = (150, 300)
 BOOTSTRAP = BootstrapSettings()
 TRAINING = TrainingSettings(batch_size=64)
 BAYESIAN = BayesianSettings(batch_size=256, epochs=60)
@@ -69,6 +72,7 @@ def main() -> None:
     parser.add_argument("--regimes", type=Path, help="regimes.nc of a run: its labels instead of the published ones")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--curls", nargs="+", choices=CURLS, default=CURLS)
+    parser.add_argument("--groups", nargs="*", default=[], help="groups of extended features, such as 'around deptho'")
     parser.add_argument("--networks", type=int, default=TRAINING.n_networks)
     parser.add_argument("--bayesian", action="store_true", help="Bayesian networks too")
     parser.add_argument("--quick", action="store_true", help="8 networks, 5 epochs, seed 0")
@@ -83,7 +87,7 @@ def main() -> None:
     regimes = xr.load_dataset(options.regimes) if options.regimes else published_labels(ocean)
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     for curl in options.curls:
-        for row in rows(ocean, regimes, curl, settings, bayesian, seeds=options.seeds):
+        for row in rows(ocean, regimes, curl, settings, bayesian, seeds=options.seeds, groups=options.groups):
             print(f"| {name} | {curl} | {row} |", flush=True)
 
 
@@ -95,6 +99,7 @@ def rows(
     bayesian: BayesianSettings | None,
     *,
     seeds: list[int],
+    groups: list[str],
 ) -> Iterator[str]:
     """Yield the rows of the table for one kind of labels and one stress curl."""
     fields = features(
@@ -102,10 +107,11 @@ def rows(
         stress_curl=curl,
         metric="published",
         reference_density=1029.0,
-        extended=False,
-        neighbourhood_radii_km=(),
+        extended=bool(groups),
+        neighbourhood_radii_km=RADII_KM if groups else (),
     )
-    samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()))
+    names = input_names(fields, groups or "published")
+    samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
     test, calibrate = samples.with_role("test"), samples.with_role("calibrate")
     found: dict[str, Found] = {}
     for seed in seeds:
@@ -115,8 +121,11 @@ def rows(
     both = [boosting.predict_proba("gradient_boosting", cells.inputs) for cells in (test, calibrate)]
     scaled = with_temperature(both[0], temperature_of_mean(both[1], calibrate.labels))
     found["boosting "] = Found(both[0], scaled, None)
+    eight = [samples.features.index(name) for name in FEATURES]
     found["published "] = of_networks(
-        in_order(published_members(), samples), published_scaling(fields), test, calibrate
+        in_order(published_members(), samples),
+        published_scaling(fields),
+        *(replace(cells, inputs=cells.inputs[:, eight]) for cells in (test, calibrate)),
     )
     everywhere = {"test": np.ones(len(test.labels), bool)}
     probabilities = {name: what.probability for name, what in found.items()}

@@ -1,17 +1,24 @@
 """Configuration of the documentation; some pages are written from the code so that they cannot drift from it."""
 
 import inspect
+import logging
 import re
+import shutil
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_args
 
+from kedro.config import OmegaConfigLoader
 from numpydoc.docscrape import NumpyDocString
 from pydantic import BaseModel
 
 import thor
+from thor import settings
+from thor.metrics import Metrics
 from thor.networks.scores import SCORES
 from thor.parameters import MODELS
+from thor.report.metric_tables import METRIC_TABLES
 from thor.variables import table
 
 project = "THOR"
@@ -29,6 +36,9 @@ autosummary_generate = True
 suppress_warnings = ["ref.*", "autodoc", "autodoc.import_object"]
 
 HERE = Path(__file__).parent
+
+# A page of a module that is gone would stay, and be a warning.
+shutil.rmtree(HERE / "generated", ignore_errors=True)
 
 
 def write_variables() -> None:
@@ -50,14 +60,53 @@ def write_parameters() -> None:
     _write("parameters.md", lines)
 
 
-def write_scores() -> None:
-    """Write what each score means, with its range, best value and direction, as a part of the page on networks."""
+def write_metrics() -> None:
+    """Write what the numbers of each file of metrics mean as a page, and the scores as a part of that on networks."""
+    _write("scores.md", _metric_table(SCORES))
+    places = OmegaConfigLoader(str(HERE.parent / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)["catalog"]
+    lines = [
+        *("# Metrics", ""),
+        "What the numbers mean, what they can be, and which way is better. A row speaks of every place in a file where",
+        "the path ends so; any name may stand for one in angle brackets. Empty: no bound, no best value, no direction.",
+        "Numbers say beside them, or above, how many cells they come from (`n_cells`), which (`region`), and whether",
+        "cells or areas count (`weighting`). Intervals are of 90 % unless `level` says otherwise.",
+        "",
+        "`network_metrics.csv` and `bayesian_network_metrics.csv` hold the scores of `skill_metrics` of each network,",
+        "in columns `<region>.<score>` and, by area, `<region>.area_weighted_<score>`.",
+    ]
+    told: dict[int, str] = {}
+    for name, metrics in METRIC_TABLES.items():
+        lines += ["", f"## {name}", "", f"`{places[name]['filepath'].removeprefix('data/')}`", ""]
+        if id(metrics) in told:
+            lines.append(f"As [{told[id(metrics)]}](#{told[id(metrics)]}).")
+            continue
+        told[id(metrics)] = name
+        lines += _metric_table(metrics)
+    _write("metrics.md", lines)
+
+
+def _metric_table(metrics: Metrics) -> list[str]:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.3g}"
+
     lines = ["| metric | meaning | units | range | perfect | better |", "|---|---|---|---|---|---|"]
-    for name, score in SCORES.items():
-        span = f"{score.minimum:g} to {score.maximum:.3g}"
-        better = "higher" if score.higher_is_better else "lower"
-        lines.append(f"| `{name}` | {score.meaning} | {score.units} | {span} | {score.perfect:g} | {better} |")
-    _write("scores.md", lines)
+    for name, metric in metrics.items():
+        low, high = number(metric.minimum), number(metric.maximum)
+        span = f"{low} to {high}" if low and high else f"from {low}" * bool(low) + f"up to {high}" * bool(high)
+        better = {None: "", True: "higher", False: "lower"}[metric.higher_is_better]
+        meaning = metric.meaning.replace("|", "\\|")
+        lines.append(f"| `{name}` | {meaning} | {metric.units} | {span} | {number(metric.perfect)} | {better} |")
+    return lines
+
+
+def write_datasets() -> None:
+    """Write the data dictionary as a page."""
+    sys.path.insert(0, str(HERE))
+    logging.disable(logging.INFO)  # Kedro tells on import how it logs
+    from data_dictionary import dictionary
+
+    logging.disable(logging.NOTSET)
+    _write("datasets.md", dictionary().splitlines())
 
 
 def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
@@ -98,4 +147,5 @@ def _write(name: str, lines: list[str]) -> None:
 
 write_variables()
 write_parameters()
-write_scores()
+write_metrics()
+write_datasets()

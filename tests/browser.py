@@ -77,13 +77,16 @@ class Page:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
         )
 
-    def open(self, path: Path, *, ready: str = "document.readyState === 'complete'", timeout: float = 120) -> None:
-        self.send("Page.navigate", url=path.resolve().as_uri())
+    def open(
+        self, place: Path | str, *, ready: str = "document.readyState === 'complete'", timeout: float = 120
+    ) -> None:
+        """Open a file, or an address."""
+        self.send("Page.navigate", url=place if isinstance(place, str) else place.resolve().as_uri())
         self.wait_for(ready, timeout=timeout)
 
     def wait_for(self, condition: str, *, timeout: float = 60) -> None:
         end = time.monotonic() + timeout
-        while not self.run(f"document.documentElement !== null && ({condition})"):
+        while not self.run(f"document.documentElement !== null && !!({condition})"):
             assert time.monotonic() < end, f"still not so after {timeout} s: {condition}; errors: {self.errors}"
             time.sleep(0.1)
 

@@ -27,7 +27,7 @@ CONF = REPOSITORY / "conf"
 ENVIRONMENTS = ("base", "test", "ecco")
 LAYERS = ("raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting")
 KEDRO_FACING = (
-    *("settings", "pipeline_registry", "cli", "parameters", "hooks", "mlflow_hooks"),
+    *("settings", "pipeline_registry", "catalog", "cli", "stage", "parameters", "hooks", "mlflow_hooks"),
     *("datasets", "pipelines", "__main__"),
 )
 HEAVY = (
@@ -79,7 +79,9 @@ def test_default_is_everything_and_study_starts_from_given_data():
 def test_nodes_are_named_after_their_functions_and_read_files_or_parameters_only():
     entries = set(loader("base")["catalog"])
     for node in register_pipelines()["__default__"].nodes:
-        assert node.name == node.func.__name__
+        # the namespace makes a box of each pipeline in Kedro-Viz
+        assert node.name == f"{node.namespace}.{node.func.__name__}"
+        assert node.tags == {node.namespace}
         for name in (*node.inputs, *node.outputs):
             assert name.startswith("params:") or name in entries, f"{node.name}: '{name}' is no file of the catalog"
 
@@ -130,6 +132,16 @@ def test_the_library_can_be_used_without_kedro_and_mlflow():
 
 
 # -- configuration ---------------------------------------------------------------------------------------------
+DRAWN_EARLIER = {
+    "regime_model": "model_input",
+    "training_history": "models",
+    "bayesian_training_history": "models",
+    "skill_metrics": "model_output",
+    "bayesian_skill_metrics": "model_output",
+}
+"""Where Kedro-Viz draws what an earlier layer reads again; with one way back it would show no layer at all."""
+
+
 def _place(entry):
     return entry.get("filepath") or entry.get("path") or entry.get("folder")
 
@@ -147,12 +159,28 @@ def test_every_catalog_entry_has_a_layer_and_a_place_below_data_root(environment
         assert place.startswith(below), f"'{name}' lies at {place}, outside {root}"
 
 
+def test_data_go_from_layer_to_layer_and_never_back():
+    """Else Kedro-Viz shows no layers. A pipeline counts as one step, from what it reads to what it hands on."""
+    layers = {
+        name: LAYERS.index(entry["metadata"]["kedro-viz"]["layer"]) for name, entry in loader("base")["catalog"].items()
+    }
+    pipelines = {name: own for name, own in register_pipelines().items() if name not in ("__default__", "study")}
+    read = set().union(*(own.inputs() for own in pipelines.values()))
+    for name, own in pipelines.items():
+        steps = [(node.name, node.inputs, node.outputs) for node in own.nodes]
+        for step, inputs, outputs in [*steps, (name, own.inputs(), own.outputs() | (own.all_outputs() & read))]:
+            late = max(((layers[i], i) for i in inputs if i in layers), default=(0, ""))
+            early = min((layers[o], o) for o in outputs)
+            assert late[0] <= early[0], f"{step}: {late[1]} is in a later layer than {early[1]}"
+
+
 def test_every_catalog_file_is_one_layer():
     for number, layer in enumerate(LAYERS, start=1):
         file = CONF / "base" / f"catalog_{number:02d}_{layer}.yml"
         for name, entry in yaml.safe_load(file.read_text(encoding="utf-8")).items():
             if not name.startswith("_"):
-                assert entry["metadata"]["kedro-viz"]["layer"] == layer, f"{file.name}: {name}"
+                drawn = entry["metadata"]["kedro-viz"]["layer"]
+                assert drawn == DRAWN_EARLIER.get(name, layer), f"{file.name}: {name}"
                 folder = "/logs/" if name == "run_record" else f"/{number:02d}_{layer}"
                 assert folder in _place(entry), f"{file.name}: {name}"
 
@@ -301,3 +329,25 @@ def test_the_readme_names_targets_files_and_parameters_that_exist():
     assert {f"data/{name}" for name in named} <= places
     for link in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert (REPOSITORY / link).exists() or (REPOSITORY / "docs" / link).exists(), link
+
+
+def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
+    import data_dictionary
+
+    assert data_dictionary.LAYERS == LAYERS
+    rows = dict(re.findall(r"^\| `(\w+)` \| (`\w.*) \|$", data_dictionary.dictionary(), re.M))
+    pipelines = register_pipelines()
+    for environment in ENVIRONMENTS:
+        for name, entry in loader(environment)["catalog"].items():
+            told = data_dictionary.description(name, entry)
+            assert len(told.split()) > 3 and told.endswith("."), f"'{name}' of {environment} does not say what it holds"
+    for name, entry in loader("base")["catalog"].items():
+        place, _, contents, made, read = rows[name].split(" | ")
+        assert place.strip("`/") in _place(entry) or name == "published_networks"
+        assert contents == data_dictionary.description(name, entry)
+        nodes = {node.name for node in pipelines["__default__"].nodes if name in node.outputs}
+        assert all(f"`{node}`" in made for node in nodes)
+        assert made and (nodes or name in data_dictionary.GIVEN or made.split(":")[0] in ON_REQUEST)
+        readers = {key for key, own in pipelines.items() if any(name in node.inputs for node in own.nodes)}
+        assert set(read.split(", ")) == readers - {"__default__", "study"} or (not readers and read == "people")

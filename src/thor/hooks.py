@@ -143,7 +143,7 @@ class RunHooks:
         if dataset_name == _REPORT:
             self._report = place
         if self._record is not None and place is not None:
-            self._record.saved(dataset_name, place, node=node.name)
+            self._record.saved(dataset_name, place, node=_plain_name(node))
         if not self._unsaved:
             self._finish(node)
 
@@ -187,7 +187,7 @@ class RunHooks:
         self.node = None
         if self._record is not None and self._memory is not None:
             self._record.node(
-                node.name,
+                _plain_name(node),
                 pipeline=", ".join(sorted(node.tags)),
                 seconds=time.perf_counter() - self._node_started,
                 peak_memory_mb=self._memory.peak_mb(),
@@ -204,6 +204,11 @@ class RunHooks:
         dataset = self._catalog.get(dataset_name) if self._catalog is not None else None
         place = _filepath(dataset) if dataset is not None else None
         return Path(self._context.project_path) / place if place else None
+
+
+def _plain_name(node: Any) -> str:
+    """Return the name of a node without that of its pipeline, which the record has beside it."""
+    return node.name.rpartition(".")[2]
 
 
 def _filepath(dataset: Any) -> str | None:

@@ -118,8 +118,9 @@ class Modelling(Parameters):
     networks: Literal["trained", "published"] = Field(
         description="Networks of one's own, or the 50 of the published study with their scaler."
     )
-    features: Literal["published", "extended"] = Field(
-        description="What networks see: the eight published features, or all that data_engineering made."
+    features: Literal["published", "extended"] | list[str] = Field(
+        description="What networks see: the eight published features, all that data_engineering made, or a list of "
+        "groups that are added to the published ones, such as `around deptho`."
     )
     compare_published: bool = Field(description="Whether the published networks are scored beside the others.")
     split: SplitSettings = Field(description="Which cells train, select, calibrate and test.")
@@ -139,7 +140,7 @@ class CrossValidation(Parameters):
     """Parameters of `cross_validation`."""
 
     seed: int = Field(ge=0, description="Seed of initial weights, shuffling and resamples.")
-    features: Literal["published", "extended"] = Field(description="What networks see, as in modelling.")
+    features: Literal["published", "extended"] | list[str] = Field(description="What networks see, as in modelling.")
     split: SplitSettings = Field(description="Regions but the one that tests select; the buffer lies between roles.")
     training: TrainingSettings = Field(description="How the networks of each fold are trained.")
     bootstrap: BootstrapSettings = Field(description="How intervals of scores are made.")

@@ -14,13 +14,19 @@ ON_REQUEST = ("network_search", "cross_validation")
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by name; `__default__` is all but those on request, `study` starts from given data."""
-    pipelines = {name: import_module(f"thor.pipelines.{name}").create_pipeline() for name in _folders()}
+    pipelines = {name: _grouped(name) for name in _folders()}
     default = {name: pipeline for name, pipeline in pipelines.items() if name not in ON_REQUEST}
     study = [pipeline for name, pipeline in default.items() if name not in NOT_IN_STUDY]
     return pipelines | {
         "__default__": sum(default.values(), Pipeline([])),
         "study": sum(study, Pipeline([])),
     }
+
+
+def _grouped(name: str) -> Pipeline:
+    """Return a pipeline whose nodes are `<name>.<node>`, one box of Kedro-Viz; its datasets belong to all pipelines."""
+    pipeline = import_module(f"thor.pipelines.{name}").create_pipeline()
+    return Pipeline(pipeline, namespace=name, prefix_datasets_with_namespace=False)
 
 
 def _folders() -> list[str]:

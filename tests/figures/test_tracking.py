@@ -6,15 +6,13 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_hex
 
-from thor.figures.tracking import (
-    agreement_maps,
+from thor.figures.tracking_curves import (
     area_curves,
     change_attribution_bars,
-    change_likelihood_map,
     change_reliability,
-    regime_window_maps,
     transition_matrices,
 )
+from thor.figures.tracking_maps import agreement_maps, change_likelihood_map, regime_window_maps
 from thor.tracking.forced import LIKELIHOOD
 
 REGIMES = ("MD", "S-SV", "NL")

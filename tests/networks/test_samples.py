@@ -92,6 +92,10 @@ def test_feature_sets(made_features):
         input_names(made_features, "extended")
     with pytest.raises(NetworkError, match="Did you mean 'extended'"):
         input_names(made_features, "extend")
+    assert input_names(more, ["around zos"]) == (*FEATURES, "zos_mean_300km")
+    assert input_names(more, ["around zos", "magnitudes"]) == input_names(more, "extended")
+    with pytest.raises(NetworkError, match="Did you mean 'around zos'.*magnitudes, around zos"):
+        input_names(more, ["around zo"])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

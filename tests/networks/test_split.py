@@ -108,7 +108,7 @@ def test_a_basin_that_is_none_or_empty(made_features, made_regimes):
     with pytest.raises(DataError, match="Did you mean 'pacific_ocean'"):
         basin_folds(made_features, made_regimes, SplitSettings(), basins=["pacific"])
     dry = made_features.assign(basin=made_features["basin"].where(made_features["basin"] != 5, -1))
-    with pytest.raises(NetworkError, match="'arctic_ocean' holds no valid cell"):
+    with pytest.raises(NetworkError, match="'arctic_ocean' holds no labelled cell"):
         basin_folds(dry, made_regimes, SplitSettings(), basins=["arctic_ocean"])
 
 
@@ -160,3 +160,12 @@ def test_another_grid(made_features, made_regimes):
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(ConfigError, match=message):
         settings()
+
+
+def test_a_basin_whose_cells_are_valid_but_have_no_label_is_no_fold(made_features, made_regimes):
+    """Its features are there, its budget is not used: nothing can be tested in it."""
+    bare = made_regimes.assign(regime=made_regimes["regime"].where(made_features["basin"] != 5, -1).astype("int8"))
+    bare["regime"].attrs = made_regimes["regime"].attrs
+    options = {"settings": SplitSettings(), "basins": ["pacific_ocean", "arctic_ocean"], "without_test": True}
+    assert list(basin_folds(made_features, made_regimes, **options)) == ["pacific_ocean", "arctic_ocean"]
+    assert list(basin_folds(made_features, bare, **options)) == ["pacific_ocean"]

@@ -37,10 +37,8 @@ def kedro(root, *arguments):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    kedro(root)
-    return root
+def root(whole_run):
+    return whole_run[0]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The whole graph, tiny, as a user runs it: files, numbers, reproducibility, and what a failing run leaves behind."""
 
+import functools
+import http.server
 import json
 import os
 import re
@@ -16,22 +18,25 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.browser import Page
 from tests.test_compute import Cluster, n_workers_of, wait_for
+from thor.metrics import describe
+from thor.report.metric_tables import METRIC_TABLES
 from thor.variables import BUDGET_TERMS, FEATURES
 
 PROJECT = Path(__file__).parents[2]
 
 
-def kedro(root, *arguments, **environment):
-    process = started(root, *arguments, **environment)
+def kedro(root, *arguments, folder=PROJECT, **environment):
+    process = started(root, *arguments, folder=folder, **environment)
     out, err = process.communicate(timeout=600)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def started(root, *arguments, **environment):
+def started(root, *arguments, folder=PROJECT, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "kedro", *arguments],
-        cwd=PROJECT,
+        cwd=folder,
         env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -40,11 +45,8 @@ def started(root, *arguments, **environment):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    result = kedro(root, "run", "--env", "test")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return root, result
+def run(whole_run):
+    return whole_run
 
 
 def files(root):
@@ -224,6 +226,92 @@ def test_explanations_are_whole_and_add_up(run):
     assert known["shapley_values"]["correlation"] > known["gradient_times_input"]["correlation"]
 
 
+def test_every_number_is_described_and_within_its_range(run):
+    """In the metrics of the documentation; a key that nothing says the meaning of fails."""
+    root, _ = run
+    kept = {path.stem for path in (root / "08_reporting").glob("*.json")} - {"manifest"}
+    assert kept < set(METRIC_TABLES)
+    for name, metrics in METRIC_TABLES.items():
+        if name == "cross_validation_metrics":  # on request
+            continue
+        (file,) = [*root.rglob(f"0[78]_*/{name}.json"), *root.rglob(f"0[78]_*/{name}.csv")]
+        content = json.loads(file.read_text()) if file.suffix == ".json" else pd.read_csv(file).to_dict("records")
+        meaning = functools.cache(functools.partial(describe, metrics=metrics))
+        for path, value in leaves(content):
+            metric = meaning(path[-4:])
+            assert metric is not None, f"{file.name}: no table says what {'.'.join(path)} means"
+            if isinstance(value, float):
+                low, high = metric.minimum, metric.maximum
+                assert low is None or not value < low - 1e-9, f"{file.name}: {'.'.join(path)} = {value} < {low}"
+                assert high is None or not value > high + 1e-9, f"{file.name}: {'.'.join(path)} = {value} > {high}"
+
+
+def leaves(tree, path=()):
+    """Every number of a file and its path; rows of a table have that of the table."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        for value in tree:
+            yield from leaves(value, path)
+    else:
+        yield path, tree
+
+
+def test_kedro_viz_shows_pipelines_layers_and_what_they_made(run, tmp_path):
+    """The static site in a browser: a box for each pipeline that opens, layers, a figure, a table and numbers."""
+    root, _ = run
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/thor").symlink_to(PROJECT / "src/thor")
+    for name in ("conf", "pyproject.toml", ".telemetry"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    built = kedro(root, "viz", "build", "--include-previews", folder=tmp_path, KEDRO_ENV="test")
+    assert built.returncode == 0, built.stdout + built.stderr
+    told = json.loads((tmp_path / "build/api/main").read_text())
+    layers = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
+    assert sorted(told["layers"]) == sorted(layers)
+    boxes = set(told["modular_pipelines"]) - {"__root__"}
+    assert len(boxes) == 8
+
+    handler = functools.partial(Quiet, directory=tmp_path / "build")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = Page(width=1600, height=1000)
+        try:
+            page.open(
+                f"http://127.0.0.1:{server.server_port}/index.html", ready="document.querySelector('.pipeline-node')"
+            )
+            named = "[...document.querySelectorAll('.pipeline-node--modularPipeline')].map(e => e.textContent)"
+            assert set(page.run(named)) == boxes
+            shown = page.run("[...document.querySelectorAll('.pipeline-layer-name')].map(e => e.textContent)")
+            assert set(shown) <= set(layers) and len(shown) >= 7
+            row = "[data-test='node-list-tree-item--row--{}']"
+            page.run(f"document.querySelector(\"{row.format('modelling')}\").closest('.MuiTreeItem-content').click()")
+            page.wait_for(
+                "[...document.querySelectorAll('.pipeline-node--task')].some(e => e.textContent === 'train_ensemble')"
+            )
+            for dataset, preview in {
+                "modelling_skill": "img",
+                "regime_areas": "table",
+                "skill_metrics": "[class*=json]",
+            }.items():
+                page.run(f'document.querySelector("{row.format(dataset)}").click()')
+                title = "document.querySelector('.pipeline-metadata__title')?.textContent"
+                page.wait_for(f"{title} === '{dataset}'")
+                page.wait_for(f"document.querySelector('.pipeline-metadata').querySelector({preview!r})")
+            # the site looks for fonts of the web and for a list of packages that builds do not have, and does without
+            page.errors = [e for e in page.errors if "load resource" not in e and "metadata fetch" not in e]
+            assert page.errors == []
+        finally:
+            page.close()
+            server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 def test_mlflow_has_a_run_with_every_network_below_it(run):
     from thor.mlflow_hooks import open_store
 
@@ -289,7 +377,7 @@ def test_interrupted_trainings_go_on_and_are_never_half(run, tmp_path):
 
     whole = begin("whole", [*bayesian, *ensemble])
     code, told = interrupt(begin("broken", bayesian), "bayesian_training.bayesian_training", signal.SIGINT)
-    assert (code, "Interrupted in node 'train_bayesian_network'" in told) == (130, True), told
+    assert (code, "Interrupted in node 'uncertainty.train_bayesian_network'" in told) == (130, True), told
     left = {name: content for name, content in files(tmp_path / "broken").items() if not name.name.startswith(".")}
     assert left == before, "the networks of the earlier run are still there, whole"
     code, told = interrupt(begin("broken", [*bayesian, *ensemble]), "ensemble_training.training", signal.SIGKILL)
@@ -519,13 +607,40 @@ def test_the_same_seed_gives_the_same_files(run, tmp_path):
     assert {n: e["sha256"] for n, e in prints[0].items()} == {n: e["sha256"] for n, e in prints[1].items()}
 
 
-def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
+def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
+    for layer in ("01_raw", "04_feature", "05_model_input"):
+        shutil.copytree(run[0] / layer, tmp_path / layer, ignore=shutil.ignore_patterns("archive", "true_budgets"))
+    parameters = "cross_validation.training.n_networks=1,cross_validation.training.epochs=2"
+    asked = ["--pipelines", "network_search,cross_validation", "--params", parameters]
+    result = kedro(tmp_path, "run", "--env", "test", *asked)
+    assert result.returncode == 0, result.stdout + result.stderr
+    skill = json.loads((tmp_path / "08_reporting/cross_validation_metrics.json").read_text())
+    for path, _ in leaves(skill):
+        assert describe(path, METRIC_TABLES["cross_validation_metrics"]), path
+    worth = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
+    assert set(worth["predictor"]) == {"ensemble", "gradient_boosting"}
+    assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2
+
+
+def test_a_pipeline_runs_alone_from_the_archive_that_another_team_handed_over(run, tmp_path):
     root, _ = run
-    before = files(root)
-    result = kedro(root, "run", "--env", "test", "--pipeline", "regime_clustering")
+    archive, there = tmp_path / "stage.tar", tmp_path / "there"
+    packed = kedro(root, "stage", "pack", "data_engineering", "--env", "test", "--output", str(archive))
+    assert packed.returncode == 0, packed.stdout + packed.stderr
+    assert "Note" not in packed.stderr
+    missing = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
+    assert missing.returncode == 1
+    told = " ".join(missing.stderr.split())
+    assert "03_primary/vorticity_budget.nc does not exist" in told
+    assert "Make it with `kedro run --pipelines data_engineering`" in told
+    unpacked = kedro(there, "stage", "unpack", str(archive), "--env", "test")
+    assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
+    result = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
     assert result.returncode == 0, result.stdout
     assert "make_training_ocean" not in result.stdout
-    assert files(root) == before
+    before, after = files(root), files(there)
+    assert "05_model_input/regimes.nc" in {str(path) for path in after}
+    assert {path: before[path] for path in after} == after
 
 
 def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(run, tmp_path):
@@ -554,7 +669,7 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
     ],
 )
 def test_what_is_wrong_is_said_shortly_and_nothing_is_half_written(run, tmp_path, parameters, words):
-    root, _ = run
+    root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
     assert result.returncode == 1

@@ -259,7 +259,7 @@ def test_only_words_that_come_true_are_supported():
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("false_discovery_rate", 0.0), ("null_quantile", 1.0), ("n_strata", 0), ("min_pairs", 0)]
+    ("setting", "value"), [("false_discovery_rate", 0.0), ("null_quantile", 1.0), ("n_strata", 0), ("max_variants", 0)]
 )
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(ConfigError, match=setting):

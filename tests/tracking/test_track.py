@@ -19,9 +19,8 @@ SETTINGS = TrackingSettings(min_pairs=3)
 
 
 def natural_of(made, **options):
-    return natural_variability(
-        made.control, made.stacks, scaler=made.scaler, temperatures=made.temperatures, settings=SETTINGS, **options
-    )
+    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": SETTINGS} | options
+    return natural_variability(made.control, made.stacks, **options)
 
 
 def track(made, run, parent, natural=None, **options):
@@ -104,6 +103,17 @@ def test_areas_are_sums_over_cells_inside_each_network(made, tracked, members):
     )
     assert (last["transition_area_lower"] <= transition + 1).all()
     assert (transition <= last["transition_area_upper"] + 1).all()
+
+
+def test_a_long_control_run_and_many_variants_are_cut(made, natural):
+    variants = [made.control.assign_attrs(variant_label=f"r{k}i1p1f1") for k in (2, 3, 4)]
+    settings = replace(SETTINGS, max_control_windows=3, max_variants=2)
+    cut = natural_of(made, settings=settings, variants=variants)["ensemble"]
+    latest = np.sort(np.argsort(made.control["window_start"].values)[-3:])
+    n_windows = made.control.sizes["window"]
+    assert n_windows > 3 and len(cut.certainty) == 3 + 2 * n_windows
+    np.testing.assert_allclose(cut.certainty[:3], natural["ensemble"].certainty[latest], atol=1e-6)
+    assert (cut.pairs.separation == 0).sum() == n_windows
 
 
 def test_the_forced_change_is_found_where_it_is(tracked):

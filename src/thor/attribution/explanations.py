@@ -16,7 +16,7 @@ from thor.attribution.agreement import (
     network_sign_agreement,
 )
 from thor.attribution.attributions import Attributions, Method, attribute
-from thor.attribution.evaluation import draw_cells, evaluate
+from thor.attribution.evaluation import MEASURES, draw_cells, evaluate
 from thor.attribution.fields import attribution_fields
 from thor.attribution.gradients import GradientTimesInput, IntegratedGradients
 from thor.attribution.lime import Lime
@@ -33,6 +33,8 @@ from thor.attribution.shapley import ShapleyValues
 from thor.attribution.targets import Regimes, Target, explained_regime
 from thor.attribution.truth import PhysicalFunction, additive_stack, additive_truth, compare_with_truth
 from thor.checkpoint import Checkpoint
+from thor.metrics import Metric, Metrics, count, share, text
+from thor.networks.bootstrap import INTERVAL_METRICS
 from thor.networks.samples import FeatureScaler, Samples, cell_inputs
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
@@ -299,6 +301,41 @@ def explanation_metrics(
     }
 
 
+_OF_EVALUATION = {
+    f"{name}.value": Metric(m.meaning, "1", None, None, m.perfect, m.higher_is_better) for name, m in MEASURES.items()
+}
+
+EXPLANATION_METRICS: Metrics = {
+    "rank_correlation": Metric("of the features by attribution, of two methods or with the truth", "1", -1, 1, 1, True),
+    "sign_agreement": share("of the magnitude, where signs agree", perfect=1, higher_is_better=True),
+    "networks.sign_agreement": share("networks with the sign of their mean", perfect=1, higher_is_better=True),
+    "top_overlap": share("of the three largest, those both have", perfect=1, higher_is_better=True),
+    "correlation": Metric("of attributions with the known ones", "1", -1, 1, 1, True),
+    "cosine": Metric("of the angle between attributions and the known ones", "1", -1, 1, 1, True),
+    "relative_error": Metric("size of the difference to the known ones over theirs", "1", 0, None, 0, False),
+    **_OF_EVALUATION,
+    "random": Metric("the value of attributions that know nothing"),
+    "skill": Metric("0 as random ones, 1 perfect, below 0 worse than random", "1", None, 1, 1, True),
+    "perfect": Metric("best value"),
+    "higher_is_better": text("which way is better"),
+    "property": text("what the measure judges"),
+    "largest": Metric("largest magnitude of what the sum lacks, in any cell and network", "target", 0, None, 0, False),
+    "mean_absolute": Metric("mean magnitude of what the sum lacks", "target", 0, None, 0, False),
+    "mean_absolute_target": Metric("mean magnitude of the explained target, to compare with", "target", 0),
+    "mean_fidelity": Metric("weighted R2 of the local surrogate", "1", None, 1, 1, True),
+    "converged_area_share": share("area where the tolerance was reached", perfect=1, higher_is_better=True),
+    "relative_standard_error": Metric("error of sampling over the size of the values", "1", 0, None, 0, False),
+    "relative_spread": Metric("spread of the networks over the size of their mean", "1", 0, None, 0, False),
+    "target": text("what was explained"),
+    "n_networks": count("networks that were explained"),
+    "n_cells": count("cells that the numbers beside it come from"),
+    "weighting": text("whether means count cells or areas"),
+    "low": INTERVAL_METRICS["low"],
+    "high": INTERVAL_METRICS["high"],
+    "level": INTERVAL_METRICS["level"],
+}
+"""What `explanation_metrics` holds."""
+
 _REMAINDER = {"relevance": "conservation_error", "shapley_values": "additivity_error", "lime_weights": "misfit"}
 
 
@@ -324,9 +361,9 @@ def _of_method(name: str, explanation: xr.Dataset) -> dict[str, Any]:
                 "mean_absolute": float(abs(own["remainder"]).weighted(area).mean()),
                 "mean_absolute_target": float(abs(own["explained_target"]).weighted(area).mean()),
             }
-        for share, told in (("fidelity", "mean_fidelity"), ("converged", "converged_area_share")):
-            if share in own:
-                entry[told] = float(own[share].weighted(area).mean())
+        for field, told in (("fidelity", "mean_fidelity"), ("converged", "converged_area_share")):
+            if field in own:
+                entry[told] = float(own[field].weighted(area).mean())
         table[predictor] = entry
     return table
 

@@ -8,7 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.maps import draw_mesh, map_panels
+from thor.figures.maps import map_panels
+from thor.figures.mesh import draw_mesh
 from thor.figures.style import OTHER_COLOURS, colour_map, letter_panels, new_figure, regime_colours, style
 from thor.variables import BUDGET_TERMS, is_known, variable
 

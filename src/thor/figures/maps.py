@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.figures.mesh import draw_mesh
 from thor.figures.style import LAND, colour_map, empty_figure, flags, letter_panels, new_figure, regime_colours, style
-from thor.ocean.sphere import unit_vectors
 from thor.variables import BUDGET_TERMS, variable
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ CENTRAL_LONGITUDE = 205.0
 """The maps are cut at 25E, through Africa, so that no ocean but the Arctic and Southern is split."""
 
 NO_BUDGET = "land, and cells whose budget is not used"
-
-_RASTER, _RASTER_CELLS = (0.25, 1.0), 2.0
-"""Spacing of the raster on which native grids are drawn [degrees], and cells of it to half a diagonal of the grid's."""
-
-_SPARE = 1.15
 
 QUANTILE, QUANTILE_OF_TORQUES = 0.98, 0.9
 """Colour bars span this share of the cells; budget terms have long tails, in which the interior would fade."""
@@ -131,6 +126,27 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
         return figure
 
 
+def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figure":
+    """Return a map of regimes for each title, one beside the other.
+
+    Parameters
+    ----------
+    maps : mapping of str to xarray.Dataset
+        `regime` with CF flags, by the title of its map.
+    n_columns : int
+        Maps beside one another.
+    """
+    with style():
+        columns = 2 if len(maps) == 4 else min(n_columns, len(maps))
+        figure, axes = map_panels(len(maps), n_columns=columns, grey=NO_BUDGET)
+        for ax, (title, regimes) in zip(axes, maps.items(), strict=True):
+            names = list(flags(regimes["regime"]).values())
+            draw_flags(ax, regimes["regime"], regimes, colours=regime_colours(names))
+            ax.set_title(title)
+        letter_panels(axes)
+        return figure
+
+
 def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
     """Return maps of the features and of the basins they lie in."""
     import matplotlib as mpl
@@ -202,57 +218,3 @@ def _limits(values: np.ndarray, quantile: float, *, signed: bool) -> tuple[float
 def _exponent(largest: float) -> int:
     exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
     return 0 if -2 <= exponent <= 4 else exponent
-
-
-def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> Any:
-    """Draw values as the cells they are, NaN left out, and return what a colour bar takes."""
-    from cartopy.crs import PlateCarree
-
-    lat, lon = grid["lat"].values, grid["lon"].values
-    if lat.ndim == 2:
-        lat, lon, values = _nearest_cells(lat, lon, values)
-    lat, lon = np.clip(_edges(lat), -90, 90), _edges(lon)
-    masked = np.ma.masked_invalid(values)
-    return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
-
-
-def _nearest_cells(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the values of the nearest cells on a fine regular grid: cells of any shape are seen as they are.
-
-    Polygons of a native grid would be torn where it folds, and cells without position have none.
-    """
-    from scipy.spatial import cKDTree
-
-    centres = unit_vectors(lat, lon)
-    known = np.isfinite(centres).all(axis=0)
-    reach = _half_diagonals(centres)[known]
-    spacing = np.clip(np.rad2deg(np.median(reach)) / _RASTER_CELLS, *_RASTER)
-    fine_lat, fine_lon = (
-        np.linspace(start, stop, round((stop - start) / spacing) + 1) for start, stop in ((-90, 90), (0, 360))
-    )
-    fine_lat, fine_lon = 0.5 * (fine_lat[1:] + fine_lat[:-1]), 0.5 * (fine_lon[1:] + fine_lon[:-1])
-    points = unit_vectors(*np.meshgrid(fine_lat, fine_lon, indexing="ij")).reshape(3, -1).T
-    away, cell = cKDTree(centres[:, known].T).query(points)
-    # farther away lies land without position, or what is beyond the grid's end
-    drawn = np.where(away < reach[cell], values[known][cell], np.nan)
-    return fine_lat, fine_lon, drawn.reshape(fine_lat.size, fine_lon.size)
-
-
-def _half_diagonals(centres: np.ndarray) -> np.ndarray:
-    """Return how far the corners of each cell are from its centre, on the unit sphere, with a little to spare."""
-    sides = []
-    for axis in (1, 2):
-        step = np.linalg.norm(np.diff(centres, axis=axis), axis=0)
-        ahead, behind = (
-            np.pad(step, [width if k == axis - 1 else (0, 0) for k in range(2)], constant_values=np.nan)
-            for width in ((0, 1), (1, 0))
-        )
-        # neighbours across a seam are far away in the row, not on the sphere
-        sides.append(np.fmin(ahead, behind))
-    widest = np.nanmax(np.stack([np.nan_to_num(side, nan=0.0) for side in sides]), axis=0)
-    return _SPARE * 0.5 * np.hypot(*(np.where(np.isfinite(side), side, widest) for side in sides))
-
-
-def _edges(centres: np.ndarray) -> np.ndarray:
-    middle = 0.5 * (centres[1:] + centres[:-1])
-    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

@@ -104,3 +104,8 @@ def flags(labels: Any) -> dict[int, str]:
     """Return the CF flags of a DataArray of labels: {value: meaning}, without the one for no label."""
     values = [int(value) for value in labels.attrs["flag_values"]]
     return {v: m for v, m in zip(values, labels.attrs["flag_meanings"].split(), strict=True) if v >= 0}
+
+
+def years_text(label: str) -> str:
+    """Return the label of a window as text: years joined by a dash."""
+    return label.replace("-", "\N{EN DASH}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from thor.errors import ConfigError, NetworkError
+from thor.metrics import Metric, Metrics, count, share
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import distance, unit_vectors
 from thor.ranges import require_at_least, require_share
@@ -31,6 +32,18 @@ LEAST_BLOCKS = 5
 
 _CLASS, _LARGEST_LAG = 50.0, 5000.0
 """Width of a class of distances, and the largest distance at which a correlation is looked for [km]."""
+
+
+INTERVAL_METRICS: Metrics = {
+    "low": Metric("lower end of the interval, in the units of what it belongs to"),
+    "high": Metric("upper end of the interval, in the units of what it belongs to"),
+    "level": share("confidence level of the interval"),
+    "n_blocks": count("blocks of neighbouring cells that were resampled together"),
+    "n_bootstrap": count("resamples"),
+    "block_degrees": Metric("side of a block", "degrees", 0, 180),
+    "correlation_length_km": Metric("distance within which errors go together", "km", 0),
+}
+"""What intervals come with in every file of metrics."""
 
 
 @dataclass(frozen=True, kw_only=True)

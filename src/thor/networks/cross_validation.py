@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from thor.networks.baselines import BASELINES, fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
@@ -39,7 +39,8 @@ def cross_validate(
     Parameters
     ----------
     features, regimes : xarray.Dataset
-    feature_set : {"published", "extended"}
+    feature_set : {"published", "extended"} or sequence of str
+        As for `thor.networks.samples.input_names`.
     split : SplitSettings
         Whose regions, but for the one that tests, select; see `thor.networks.split.basin_folds`.
     training : TrainingSettings

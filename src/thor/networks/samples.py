@@ -9,8 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.errors import NetworkError, did_you_mean
+from thor.networks.settings import FeatureSet
 from thor.networks.split import ROLES, on_same_grid, regime_names, valid_cells
-from thor.ocean.features import feature_names
+from thor.ocean.features import feature_groups, feature_names
 from thor.regimes.regime_model import RegimeModel
 from thor.variables import FEATURES, variable
 
@@ -182,17 +183,24 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
     return table, np.flatnonzero(valid)
 
 
-def input_names(features: xr.Dataset, feature_set: str) -> tuple[str, ...]:
-    """Return the features of the set `published` (the eight) or `extended` (all that the dataset holds).
+def input_names(features: xr.Dataset, feature_set: FeatureSet) -> tuple[str, ...]:
+    """Return the features of a set, in the order in which networks take them.
+
+    Parameters
+    ----------
+    features : xarray.Dataset
+    feature_set : {"published", "extended"} or sequence of str
+        The eight, all that the dataset holds, or groups that are added to the eight: see
+        `thor.ocean.features.feature_groups`.
 
     Raises
     ------
     NetworkError
-        When the set is unknown, or `extended` is asked for and there are only the published ones.
+        When the set or a group is unknown, or `extended` is asked for and there are only the published ones.
     """
     if feature_set == "published":
         return FEATURES
-    if feature_set != "extended":
+    if isinstance(feature_set, str) and feature_set != "extended":
         raise NetworkError(
             f"There is no feature set '{feature_set}'.{did_you_mean(feature_set, ('published', 'extended'))}"
         )
@@ -202,7 +210,17 @@ def input_names(features: xr.Dataset, feature_set: str) -> tuple[str, ...]:
             "The features hold the published ones only: set data_engineering.extended_features or "
             "neighbourhood_radii_km."
         )
-    return names
+    if feature_set == "extended":
+        return names
+    groups = feature_groups(names)
+    for name in feature_set:
+        if name not in groups:
+            raise NetworkError(
+                f"There is no group of features '{name}'.{did_you_mean(name, groups)} The groups that data_engineering "
+                f"made: {', '.join(group for group in groups if group != 'published')}."
+            )
+    chosen = {member for name in feature_set for member in groups[name]}
+    return (*FEATURES, *(name for name in names if name in chosen and name not in FEATURES))
 
 
 def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:

@@ -5,12 +5,12 @@ function therefore turns the sums of a region, of each of many networks, or of a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from thor.errors import NetworkError
+from thor.metrics import Metric
 
 N_BINS = 15
 """Equal bins of confidence of the published expected calibration error."""
@@ -22,32 +22,25 @@ FLOOR = float(np.finfo(float).eps)
 """Smallest probability in a logarithm: a certain mistake costs 36 nats, not infinitely many."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """What a score can be: its range, its perfect value and which way is better."""
-
-    minimum: float
-    maximum: float
-    perfect: float
-    higher_is_better: bool
-    label: str
-    units: str
-    meaning: str
-
-
-SCORES: dict[str, Score] = {
-    "accuracy": Score(0, 1, 1, True, "Accuracy", "1", "share of cells whose most probable regime is the label"),
-    "balanced_accuracy": Score(0, 1, 1, True, "Balanced accuracy", "1", "mean over regimes of their recall"),
-    "macro_f1": Score(0, 1, 1, True, "Macro F1", "1", "mean over regimes of their F1"),
-    "f1": Score(0, 1, 1, True, "F1", "1", "harmonic mean of a regime's precision and recall"),
-    "negative_log_likelihood": Score(
-        0, -np.log(FLOOR), 0, False, "Negative log-likelihood", "nat", "mean of -ln of the probability of the label"
+SCORES: dict[str, Metric] = {
+    "accuracy": Metric("share of cells whose most probable regime is the label", "1", 0, 1, 1, True, "Accuracy"),
+    "balanced_accuracy": Metric("mean over regimes of their recall", "1", 0, 1, 1, True, "Balanced accuracy"),
+    "macro_f1": Metric("mean over regimes of their F1", "1", 0, 1, 1, True, "Macro F1"),
+    "f1": Metric("harmonic mean of a regime's precision and recall", "1", 0, 1, 1, True, "F1"),
+    "negative_log_likelihood": Metric(
+        "mean of -ln of the probability of the label",
+        "nat",
+        0,
+        -float(np.log(FLOOR)),
+        0,
+        False,
+        "Negative log-likelihood",
     ),
-    "brier_score": Score(
-        0, 2, 0, False, "Brier score", "1", "mean over cells of the squared error summed over regimes"
+    "brier_score": Metric(
+        "mean over cells of the squared error summed over regimes", "1", 0, 2, 0, False, "Brier score"
     ),
-    "expected_calibration_error": Score(
-        0, 1, 0, False, "Expected calibration error", "1", f"mean gap of confidence and accuracy in {N_BINS} equal bins"
+    "expected_calibration_error": Metric(
+        f"mean gap of confidence and accuracy in {N_BINS} equal bins", "1", 0, 1, 0, False, "Expected calibration error"
     ),
 }
 """The scores of this module, for tables in the documentation and for figures."""

@@ -1,6 +1,6 @@
 """How cells are divided, networks trained and settings searched: checked when they are made, light to import."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -10,7 +10,7 @@ RegionRole = Literal["select", "calibrate", "test"]
 SplitMode = Literal["regions", "published"]
 Schedule = Literal["constant", "cosine"]
 MemberLabels = Literal["consensus", "votes"]
-FeatureSet = Literal["published", "extended"]
+FeatureSet = Literal["published", "extended"] | Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from thor.errors import NetworkError
-from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
+from thor.metrics import Metric, Metrics, count, share, text
+from thor.networks.bootstrap import INTERVAL_METRICS, BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.scores import SCORES, confidence_bins, number, score_sums, score_values, scores, total_sums
 
 if TYPE_CHECKING:
@@ -18,6 +19,26 @@ NetworkSums = dict[tuple[str, str], np.ndarray]
 
 _WEIGHTINGS = ("", "area_weighted_")
 """Prefixes of the columns of single networks: by cells, and by area."""
+
+
+SKILL_METRICS: Metrics = {
+    **{name: score for name, score in SCORES.items() if name != "f1"},
+    "f1.<regime>": SCORES["f1"],
+    "accuracy_confident": share(
+        "the same of cells that most clustering runs agree on", perfect=1, higher_is_better=True
+    ),
+    "n_cells_confident": count("of such cells"),
+    "confusion_matrix": Metric("rows are labels, columns predictions; cells, or shares of the area", "1", 0),
+    "difference": Metric("score of this predictor less that of the other one, on the same cells"),
+    "n_cells": count("cells that the numbers beside it come from"),
+    "n_networks": count("networks that are summed up"),
+    "classes": text("regimes in the order of rows and columns"),
+    "region": text("cells that the numbers beside it come from"),
+    "split": text("how cells were divided into roles"),
+    "weighting": text("whether every cell counts the same (cell) or by its area (area)"),
+    **INTERVAL_METRICS,
+}
+"""What the tables of this module hold; difference in a score has the better direction of the score."""
 
 
 def skill_table(

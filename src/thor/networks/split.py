@@ -122,13 +122,14 @@ def basin_folds(
     kept_out = np.zeros(np.count_nonzero(valid), dtype=bool)
     if without_test:
         kept_out = regional_roles(lat[valid], lon[valid], testing) == TEST
+    labelled = regimes["regime"].transpose(*features["valid"].dims).values[valid] >= 0
     folds = {}
     for name in basins:
         tested = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid] & ~kept_out
-        if not tested.any() and without_test:
-            continue
-        if not tested.any():
-            raise NetworkError(f"Basin '{name}' holds no valid cell: leave it out of the folds.")
+        if not (tested & labelled).any():
+            if without_test:
+                continue
+            raise NetworkError(f"Basin '{name}' holds no labelled cell: leave it out of the folds.")
         roles = regional_roles(lat[valid], lon[valid], selecting)
         roles[tested] = TEST
         roles[kept_out] = BUFFER

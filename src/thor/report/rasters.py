@@ -13,7 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.errors import DataError
-from thor.figures.maps import CENTRAL_LONGITUDE, _half_diagonals
+from thor.figures.maps import CENTRAL_LONGITUDE
+from thor.figures.mesh import half_diagonals
 from thor.ocean.sphere import unit_vectors
 from thor.report.arrays import packed
 
@@ -110,7 +111,7 @@ def _pixels(lat: Array, lon: Array, chosen: Array, stride: int) -> Array:
     coarse = slice(stride // 2, None, stride)
     centres = unit_vectors(lat[coarse, coarse], lon[coarse, coarse])
     known = np.isfinite(centres).all(axis=0)
-    reach = _half_diagonals(centres)[known]
+    reach = half_diagonals(centres)[known]
     numbers = np.full(lat.shape, LAND)
     numbers[chosen] = np.arange(int(chosen.sum()))
     numbers = numbers[coarse, coarse][known]

@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.errors import DataError, did_you_mean
+from thor.metrics import Metric, Metrics, area, count, text
 from thor.tracking.cells import run_key
 
 Array = NDArray[np.float64]
@@ -31,6 +32,45 @@ _AREA_COLUMNS = (
     *("change_m2", "change_lower", "change_upper", "change_percent"),
 )
 _TRANSITION_COLUMNS = ("area_m2", "lower", "upper")
+
+
+WINDOW_METRICS: Metrics = {
+    "source_id": text("climate model"),
+    "experiment_id": text("experiment"),
+    "variant_label": text("variant"),
+    "window": text("years that means are taken over"),
+    "window_start": Metric("first year of the window", "year"),
+    "window_end": Metric("last year of the window", "year"),
+    "n_months": count("months that went into the means"),
+    "baseline_window": text("window it is compared with; none where there is no baseline"),
+    "predictor": text("networks that said so"),
+    "basin": text("ocean basin; global is all of them"),
+    "regime": text("regime of the window"),
+    "regime_before": text("regime of the baseline window"),
+}
+"""What the rows of tables of runs are about."""
+
+AREA_METRICS: Metrics = {
+    **WINDOW_METRICS,
+    "expected_area_m2": area("sum of cell areas times the probability of the regime"),
+    "lower": area("lower end of its interval over networks"),
+    "upper": area("upper end of its interval over networks"),
+    "argmax_area_m2": area("of the cells where the regime is the most probable one"),
+    "corrected_area_m2": area("expected, corrected by the confusion of the calibrate region"),
+    "change_m2": Metric("expected area less that of the baseline", "m2"),
+    "change_lower": Metric("lower end of its interval, paired inside each network", "m2"),
+    "change_upper": Metric("upper end of its interval", "m2"),
+    "change_percent": Metric("the change in per cent of the expected area of the baseline", "%", -100),
+}
+"""What `regime_areas` holds."""
+
+TRANSITION_METRICS: Metrics = {
+    **WINDOW_METRICS,
+    "area_m2": area("that goes from the one regime to the other"),
+    "lower": area("lower end of its interval over networks"),
+    "upper": area("upper end of its interval over networks"),
+}
+"""What `regime_transitions` holds."""
 
 
 def regime_areas(runs: Iterable[xr.Dataset], corrections: Mapping[str, Array] | None = None) -> pd.DataFrame:

@@ -8,8 +8,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.errors import ConfigError, did_you_mean
+from thor.metrics import Metric, Metrics, area, count, share, text
+from thor.networks.bootstrap import INTERVAL_METRICS
 from thor.networks.scores import number
-from thor.tracking.areas import require_regimes
+from thor.tracking.areas import WINDOW_METRICS, require_regimes
 from thor.tracking.fields import GLOBAL
 from thor.tracking.forced import LIKELIHOOD, likelihood_class
 from thor.tracking.multimodel import ROBUSTNESS
@@ -20,6 +22,79 @@ Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 LIKELIHOOD_RANGES = ("< 1 %", "1-10 %", "10-33 %", "33-66 %", "66-90 %", "90-99 %", "> 99 %")
 """What is left of the nested ranges of the likelihood scale when each probability has the narrowest."""
+
+
+_CHANGED = "area whose regime changed, in the expectation"
+_REMOVED = "of the error in balanced accuracy, that {} makes and the networks do not; below 0: more"
+
+TRACKING_METRICS: Metrics = {
+    **{name: WINDOW_METRICS[name] for name in ("window", "window_start", "window_end", "n_months", "baseline_window")},
+    "n_cells": count("cells that the numbers beside it come from"),
+    "area_m2": area("that the numbers beside it come from, or that has a likelihood"),
+    "area_outside_applicability_m2": area("whose inputs are unlike those of any training cell"),
+    "outside_applicability_share": share("area whose inputs are unlike those of any training cell"),
+    "compared_m2": area("with inputs in both windows"),
+    "expected_m2": area("expected to have changed; of a regime, its expected area"),
+    "independent_m2": area("the same if windows were drawn independently, an upper bound"),
+    "judged_m2": area("inside the area of applicability in both windows"),
+    "forced_m2": area("of the judged, that is called a forced change"),
+    "expected_false_m2": area("of this, expected to be called so falsely, at most"),
+    "lower_m2": area("lower end of the interval of a regime's expected area"),
+    "upper_m2": area("upper end of it"),
+    "argmax_m2": area("of cells where the regime is the most probable one"),
+    "true_m2": area("that the regime truly has"),
+    "regime_area.<regime>": area("expected area of the regime"),
+    "expected_error_percent": Metric("error of the expected area", "%", -100, None, 0),
+    "argmax_error_percent": Metric("error of the area of the most probable regime", "%", -100, None, 0),
+    "changed_share": share(_CHANGED),
+    "likely_share": share("area that changed with a probability above 66 %"),
+    "forced_share": share("judged area that is called a forced change"),
+    "true_changed_share": share("area whose regime truly changed"),
+    "control.<run>.<predictor>.forced": share("control run called forced", perfect=0, higher_is_better=False),
+    "control.<run>.<predictor>.emergence": share("control run called emerged", perfect=0, higher_is_better=False),
+    "accuracy": share("area whose most probable regime is the true one", perfect=1, higher_is_better=True),
+    "balanced_accuracy": share("mean over regimes of their recall by area", perfect=1, higher_is_better=True),
+    **{
+        f"error_removed.{name}": Metric(_REMOVED.format(who), "1", None, 1, 1, True)
+        for name, who in {
+            "persistence": "the true regime of the baseline",
+            "predicted_persistence": "the predicted regime of the baseline",
+            "stress_curl_tree": "a tree on the stress curl",
+        }.items()
+    },
+    "error_removed_of_persistence": Metric(_REMOVED.format("the true regime of the baseline"), "1", None, 1, 1, True),
+    "base_rate": share("area whose regime truly changed"),
+    "mean_probability": share("mean probability of a change; perfect is the frequency beside it"),
+    "mean_change_probability": share("mean probability of a change over models"),
+    "observed_frequency": share("area of the row that truly changed"),
+    "brier_score": share("mean squared error of the probability of a change", perfect=0, higher_is_better=False),
+    "brier_skill": Metric("1 less the score over that of the base rate", "1", None, 1, 1, True),
+    "expected_calibration_error": share(
+        "mean gap of probability of a change and frequency", perfect=0, higher_is_better=False
+    ),
+    "from": share("lower edge of the bin of probability"),
+    "to": share("upper edge of the bin"),
+    "area": area("of the row"),
+    "word": text("of the likelihood scale; none where known truth does not support it"),
+    "words": text("of the likelihood scale that known truth supports"),
+    "words.<predictor>": text("of the likelihood scale that known truth supports"),
+    "area_share": share("area called so"),
+    "changed": share("of the area called likely to change, what changed", perfect=1, higher_is_better=True),
+    "as_predicted": share("of it, what changed to the predicted regime", perfect=1, higher_is_better=True),
+    "stayed": share("of it, what stayed", perfect=0, higher_is_better=False),
+    "precision": share("of the area called forced, what changed", perfect=1, higher_is_better=True),
+    "recall": share("of the area that changed, what is called forced", perfect=1, higher_is_better=True),
+    "mean_agreement_share": share("models that agree on the regime, mean over the area"),
+    "robustness_share.<class>": share("judged area in the class"),
+    "models": text("that were brought to one grid"),
+    "without_truth": text("runs and windows whose true budget is not at hand"),
+    "region": text("cells that the numbers beside it come from"),
+    "weighting": text("area: every number is weighted by it"),
+    "low": INTERVAL_METRICS["low"],
+    "high": INTERVAL_METRICS["high"],
+    "level": INTERVAL_METRICS["level"],
+}
+"""What `tracking_metrics` holds."""
 
 
 def tracking_metrics(runs: Collection, agreement: Iterable[xr.Dataset], skill: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,10 @@ class TrackingSettings:
     min_pairs : int
         Pairs of control windows equally far apart from which a null distribution may be made; with fewer, the nearest
         separation that has as many stands in.
+    max_control_windows : int
+        Windows of a control run that are used, the latest: memory and time grow with their square.
+    max_variants : int
+        Variants of an experiment that are used besides, in the order of their labels.
     block_cells : int
         Cells that go through the networks as one piece of work. Has no influence on the result but for rounding.
     """
@@ -31,12 +35,14 @@ class TrackingSettings:
     interval_level: float = 0.9
     n_strata: int = 10
     min_pairs: int = 5
+    max_control_windows: int = 20
+    max_variants: int = 5
     block_cells: int = 20_000
 
     def __post_init__(self) -> None:
         for name in ("false_discovery_rate", "null_quantile", "interval_level"):
             require_share(name, getattr(self, name))
-        for name in ("n_strata", "min_pairs", "block_cells"):
+        for name in ("n_strata", "min_pairs", "max_control_windows", "max_variants", "block_cells"):
             require_at_least(name, getattr(self, name), 1)
 
 

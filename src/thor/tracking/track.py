@@ -164,8 +164,16 @@ def natural_variability(
         When there is no pair of windows, no cell is valid in all of them, or cell areas are missing.
     NetworkError, GridError
         As for `track_run`.
+
+    Notes
+    -----
+    In memory are the inputs of all windows and P(change) of all pairs [4 bytes for each cell and predictor]; at the
+    default limits and a quarter of a degree, a million cells, about 4 GB. `max_control_windows` and `max_variants`
+    bound it, however long the archive.
     """
     require_networks(stacks, scaler, None, temperatures, None)
+    latest = np.sort(np.argsort(control["window_start"].values, kind="stable")[-settings.max_control_windows :])
+    control, variants = control.isel(window=latest), variants[: settings.max_variants]
     cells, pairs = Cells.of(control), ControlPairs.of(control, variants)
     states = [(run, window) for run in (control, *variants) for window in range(run.sizes["window"])]
     inputs, known = zip(*(window_inputs(*state, cells, scaler) for state in states), strict=True)

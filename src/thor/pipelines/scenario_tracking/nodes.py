@@ -119,7 +119,7 @@ def draw_regimes_by_window(
     scenario_regimes: Collection, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
 ) -> Any:
     """Draw the regimes of one run in every window."""
-    from thor.figures.tracking import regime_window_maps
+    from thor.figures.tracking_maps import regime_window_maps
     from thor.tracking.metrics import shown_run
 
     run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
@@ -128,7 +128,7 @@ def draw_regimes_by_window(
 
 def draw_change(scenario_regimes: Collection, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw how likely the regimes of one run changed."""
-    from thor.figures.tracking import change_likelihood_map
+    from thor.figures.tracking_maps import change_likelihood_map
     from thor.tracking.metrics import shown_run
 
     run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
@@ -137,21 +137,21 @@ def draw_change(scenario_regimes: Collection, tracking_metrics: dict[str, Any], 
 
 def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
     """Draw the areas of regimes through time."""
-    from thor.figures.tracking import area_curves
+    from thor.figures.tracking_curves import area_curves
 
     return area_curves(regime_areas, predictor=parameters.predictors[0])
 
 
 def draw_area_changes(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
     """Draw how areas differ from those of the baseline."""
-    from thor.figures.tracking import area_curves
+    from thor.figures.tracking_curves import area_curves
 
     return area_curves(regime_areas, predictor=parameters.predictors[0], change=True)
 
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
     """Draw the area that goes from each regime to each, for the first variant of every experiment."""
-    from thor.figures.tracking import transition_matrices
+    from thor.figures.tracking_curves import transition_matrices
     from thor.tracking.areas import first_variants
 
     return transition_matrices(first_variants(regime_transitions), predictor=parameters.predictors[0])
@@ -159,14 +159,14 @@ def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTrack
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
     """Draw whether changes come true as often as was said."""
-    from thor.figures.tracking import change_reliability
+    from thor.figures.tracking_curves import change_reliability
 
     return change_reliability(tracking_metrics["perfect_model"]["pooled"])
 
 
 def draw_agreement(model_agreement: Collection, parameters: ScenarioTracking) -> Any:
     """Draw what climate models agree on in the experiment that changes most."""
-    from thor.figures.tracking import agreement_maps
+    from thor.figures.tracking_maps import agreement_maps
     from thor.tracking.multimodel import most_changed_experiment
 
     return agreement_maps(most_changed_experiment(model_agreement), predictor=parameters.predictors[0])
@@ -176,7 +176,7 @@ def draw_reasons(
     change_attribution: pd.DataFrame, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
 ) -> Any:
     """Draw what moved the networks from one regime to another in one run."""
-    from thor.figures.tracking import change_attribution_bars
+    from thor.figures.tracking_curves import change_attribution_bars
     from thor.tracking.metrics import shown_key
     from thor.tracking.reasons import transitions_to_draw
 

@@ -1,6 +1,6 @@
-"""Regimes through time: maps of every window, how likely they change, areas, transitions, and what models agree on."""
+"""Curves of regimes through time: areas, transitions, how far P(change) can be believed, and what moved regimes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,20 +8,15 @@ import pandas as pd
 import xarray as xr
 
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.maps import QUANTILE, _edges, _nearest_cells, draw_mesh, map_panels
 from thor.figures.style import (
     OTHER_COLOURS,
     colour_map,
     empty_figure,
-    flags,
     letter_panels,
     new_figure,
-    regime_colours,
     style,
+    years_text,
 )
-from thor.ocean.sphere import unit_vectors
-from thor.tracking.forced import LIKELIHOOD, likelihood_class
-from thor.tracking.metrics import LIKELIHOOD_RANGES
 from thor.variables import is_known, variable
 
 if TYPE_CHECKING:
@@ -42,141 +37,11 @@ EXPERIMENT_COLOURS = {
 
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
-_NO_RUN = "There is no archive of climate models, or no run in it has a baseline."
 _MILLION_KM2 = 1e12
 _LEAST = 0.005
 _FEW = 1e-3
-_STROKES = 3.5
-"""Degrees between the strokes of a hatching."""
 
 Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
-
-
-# -- maps --------------------------------------------------------------------------------------------------------------
-def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
-    """Return a map of the most probable regime for each window of a run, on its own grid.
-
-    Parameters
-    ----------
-    run : xarray.Dataset or None
-        `regime` with CF flags, as from `thor.tracking.track.track_run`; None gives a figure that says there is none.
-    predictor : str
-    n_columns : int
-        Maps beside one another.
-    """
-    if run is None:
-        return empty_figure(_NO_RUN)
-    own = run.sel(predictor=predictor)
-    names = list(flags(own["regime"]).values())
-    labels = [str(label) for label in run["window"].values]
-    with style():
-        columns = 2 if len(labels) == 4 else min(n_columns, len(labels))
-        figure, axes = map_panels(
-            len(labels), n_columns=columns, title=f"{_run_title(run)}, {predictor}", grey="land, and cells not used"
-        )
-        for place, (ax, label) in enumerate(zip(axes, labels, strict=True)):
-            mesh = _draw_regimes(ax, own["regime"].isel(window=place), run, names)
-            ax.set_title(_years(label))
-        _name_regimes(figure, mesh, axes, names)
-        letter_panels(axes)
-        return figure
-
-
-def change_likelihood_map(
-    run: xr.Dataset | None,
-    *,
-    window: int = -1,
-    predictors: Sequence[str] | None = None,
-    supported: Collection[str] = (),
-) -> "Figure":
-    """Return how likely the regime of each cell differs from its baseline, in the classes of the likelihood scale.
-
-    Parameters
-    ----------
-    run : xarray.Dataset or None
-        `change_probability`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`; None: no run.
-    window : int
-        Place in the run.
-    predictors : sequence of str, optional
-        A map for each; all by default.
-    supported : collection of str
-        Words of `thor.tracking.forced.LIKELIHOOD` that a test with known truth supports; only they are written.
-    """
-    if run is None:
-        return empty_figure(_NO_RUN)
-    here = run.isel(window=window)
-    with style():
-        baseline = str(here["baseline_window"].values)
-        if not baseline:
-            return empty_figure(f"{_run_title(run)}: this window is compared with none.")
-        predictors = [*map(str, run["predictor"].values)] if predictors is None else predictors
-        # One map is too narrow for one line.
-        end = "\n" if len(predictors) == 1 else " "
-        title = f"{_run_title(run)},{end}{_years(str(here['window'].values))} against {_years(baseline)}"
-        if run.attrs.get("parent"):
-            title += f" of {str(run.attrs['parent']).split('/')[1]}"
-        meaning = (
-            f"land, and cells not compared. Outlined: a forced change.{end}Hatched: outside the area of applicability"
-        )
-        if supported:
-            meaning += ".\nNamed: what the test with known truth supports"
-        figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
-        figure.set_figheight(figure.get_figheight() + (0.7 if supported else 0.3))
-        for ax, predictor in zip(axes, predictors, strict=True):
-            own = here.sel(predictor=predictor)
-            classes = likelihood_class(own["change_probability"].values).astype(float)
-            mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **_classes_of(len(LIKELIHOOD)))
-            _outline(ax, run, own["forced_change"].values == 1)
-            _hatch(ax, run, own["applicable"].values == 0)
-            ax.set_title(f"Likelihood of a change of regime, {predictor}")
-        bar = figure.colorbar(
-            mesh, ax=axes, orientation="horizontal", shrink=0.9, aspect=45, pad=0.03, ticks=range(len(LIKELIHOOD))
-        )
-        words = [_stacked(word) if word in supported else "" for word in LIKELIHOOD]
-        texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
-        bar.ax.set_xticklabels(texts, fontsize=5.5 if len(predictors) == 1 else 6)
-        bar.ax.tick_params(length=0)
-        if len(axes) > 1:
-            letter_panels(axes)
-        return figure
-
-
-def agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemble") -> "Figure":
-    """Return what climate models agree on in one window: regime, change, and how robust it is.
-
-    Parameters
-    ----------
-    summary : xarray.Dataset or None
-        As from `thor.tracking.multimodel.multimodel_summary`; None: no experiment.
-    predictor : str
-    """
-    if summary is None:
-        return empty_figure(_NO_RUN)
-    own = summary.sel(predictor=predictor)
-    names = str(summary.attrs["regimes"]).split()
-    models = ", ".join(map(str, summary["source_id"].values))
-    with style():
-        figure, axes = map_panels(
-            4,
-            n_columns=2,
-            title=f"{summary.attrs['experiment_id']}, {_years(summary.attrs['window'])}, {predictor}: {models}",
-            grey="land, and cells without a model. Outlined in (d): robust change. Hatched: conflicting",
-        )
-        regime = own["regime"].where(own["regime"] >= 0)
-        mesh = draw_mesh(axes[0], summary, regime.values, **_colours_of(names))
-        _name_regimes(figure, mesh, axes[0], names)
-        for ax, name, title in (
-            (axes[1], "agreement_share", "Models that have this regime"),
-            (axes[2], "change_probability", "Likelihood of a change of regime, mean over models"),
-            (axes[3], "forced_share", "Models that show a forced change"),
-        ):
-            _draw_share(ax, 100 * own[name].values, summary, full=name != "change_probability")
-            ax.set_title(title)
-        axes[0].set_title("Regime of most models")
-        _outline(axes[3], summary, own["robustness"].values == 1)
-        _hatch(axes[3], summary, own["robustness"].values == 2)
-        letter_panels(axes)
-        return figure
 
 
 # -- areas -------------------------------------------------------------------------------------------------------------
@@ -368,7 +233,7 @@ def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "
         axes[0].set_yticks(range(len(features)), labels)
         axes[0].set_ylim(len(features) - 0.5, -0.5)
         if "run" in attribution.attrs:
-            windows = (_years(attribution.attrs[name]) for name in ("window", "baseline_window"))
+            windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
             run = attribution.attrs["run"].replace("/", " ")
             title = f"{run}, {' against '.join(windows)}, {attribution.attrs['predictor']}"
             figure.suptitle(title, x=0.01, ha="left", fontsize=8)
@@ -376,104 +241,7 @@ def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "
         return figure
 
 
-# -- pieces of maps ----------------------------------------------------------------------------------------------------
-def _draw_regimes(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, names: Sequence[str]) -> Any:
-    values = labels.transpose(*grid["valid"].dims).values.astype(float)
-    return draw_mesh(ax, grid, np.where(values < 0, np.nan, values), **_colours_of(names))
-
-
-def _colours_of(names: Sequence[str]) -> dict[str, Any]:
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
-    return {
-        "cmap": ListedColormap(regime_colours(names)),
-        "norm": BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names)),
-    }
-
-
-def _classes_of(n_classes: int) -> dict[str, Any]:
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
-    shades = colour_map("cmo.amp")(np.linspace(0.0, 0.95, n_classes))
-    return {"cmap": ListedColormap(shades), "norm": BoundaryNorm(np.arange(n_classes + 1) - 0.5, n_classes)}
-
-
-def _name_regimes(figure: "Figure", mesh: Any, axes: Any, names: Sequence[str]) -> None:
-    options: dict[str, Any] = (
-        {"shrink": 0.6, "aspect": 45} if isinstance(axes, list) else {"shrink": 0.85, "aspect": 35}
-    )
-    bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", pad=0.03, ticks=range(len(names)), **options)
-    bar.ax.set_xticklabels(names, fontsize=7)
-    bar.ax.tick_params(length=0)
-
-
-def _draw_share(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
-    """Draw percentages, on a bar up to 100 or to what nearly all cells reach."""
-    most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
-    highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))
-    mesh = draw_mesh(ax, grid, values, cmap=colour_map("cmo.amp"), vmin=0, vmax=highest)
-    extend = "max" if highest < 100 else "neither"
-    bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend=extend)
-    bar.set_label("%", fontsize=7)
-
-
-def _raster(grid: xr.Dataset, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return latitudes and longitudes of the cells that are drawn, and which of them are in the mask."""
-    lat, lon = grid["lat"].values, grid["lon"].values
-    if lat.ndim == 1:
-        return lat, lon, mask
-    lat, lon, values = _nearest_cells(lat, lon, mask.astype(float))
-    return lat, lon, values == 1
-
-
-def _outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
-    """Draw the edges between cells in and out of the mask."""
-    from cartopy.crs import PlateCarree
-    from matplotlib.collections import LineCollection
-
-    lat, lon, inside = _raster(grid, mask)
-    lat_edge, lon_edge = np.clip(_edges(lat), -90, 90), _edges(lon)
-    row, column = np.nonzero(inside[1:] != inside[:-1])
-    ends = [np.stack([lon_edge[column + k], lat_edge[row + 1]], axis=-1) for k in (0, 1)]
-    row, column = np.nonzero(inside != np.roll(inside, 1, axis=1))
-    ends = [
-        np.concatenate([along, np.stack([lon_edge[column], lat_edge[row + k]], axis=-1)])
-        for k, along in enumerate(ends)
-    ]
-    projection = ax.projection  # type: ignore[attr-defined]
-    segments = np.stack(
-        [projection.transform_points(PlateCarree(), end[:, 0], end[:, 1])[:, :2] for end in ends], axis=1
-    )
-    # Where the map is cut the two ends of a segment lie on either side of it.
-    width = np.ptp(projection.x_limits)
-    segments = segments[np.abs(np.diff(segments[..., 0], axis=1)[:, 0]) < 0.25 * width]
-    ax.add_collection(LineCollection(segments, colors="black", linewidths=0.6), autolim=False)
-
-
-def _hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
-    """Draw strokes, evenly spaced on the sphere, where cells are in the mask."""
-    from cartopy.crs import PlateCarree
-    from scipy.spatial import cKDTree
-
-    lat, lon, inside = _raster(grid, mask)
-    rows = np.arange(-90 + 0.5 * _STROKES, 90, _STROKES)
-    counts = np.maximum((360 * np.cos(np.deg2rad(rows)) / _STROKES).astype(int), 1)
-    stroke_lat = np.repeat(rows, counts)
-    stroke_lon = np.concatenate([(np.arange(n) + 0.5 * (k % 2)) * 360 / n for k, n in enumerate(counts)])
-    points = unit_vectors(*np.meshgrid(lat, lon, indexing="ij")).reshape(3, -1).T
-    _, nearest = cKDTree(points).query(unit_vectors(stroke_lat, stroke_lon).T)
-    chosen = inside.ravel()[nearest]
-    ax.scatter(
-        stroke_lon[chosen],
-        stroke_lat[chosen],
-        marker=(2, 2, -45),
-        s=9,
-        color="0.15",
-        linewidths=0.4,
-        transform=PlateCarree(),
-    )
-
-
+# -- pieces ------------------------------------------------------------------------------------------------------------
 # -- pieces of curves --------------------------------------------------------------------------------------------------
 def _draw_area(ax: "Axes", curve: pd.DataFrame, is_control: bool, **line: Any) -> None:
     if curve.empty:
@@ -507,7 +275,7 @@ def _draw_transitions(ax: "Axes", of_run: pd.DataFrame, highest: float) -> Any:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     first = of_run.iloc[0]
-    ax.set_xlabel(f"regime {_years(first['window'])}, before: {_years(first['baseline_window'])}")
+    ax.set_xlabel(f"regime {years_text(first['window'])}, before: {years_text(first['baseline_window'])}")
     ax.set_title(f"{first['source_id']} {first['experiment_id']}")
     return image
 
@@ -556,18 +324,6 @@ def _cycled(values: Sequence[Any], n: int) -> list[Any]:
     return [values[k % len(values)] for k in range(n)]
 
 
-def _stacked(word: str) -> str:
-    return word.replace("_as_", "\nas ").replace("y_", "y\n").replace("_", " ")
-
-
 def _short(value: float) -> str:
     """Return a number with two significant digits, or as a whole number from ten on."""
     return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.95 else f"{value:.2f}"
-
-
-def _years(label: str) -> str:
-    return label.replace("-", "\N{EN DASH}")
-
-
-def _run_title(run: xr.Dataset) -> str:
-    return " ".join(str(run.attrs[name]) for name in ("source_id", "experiment_id", "variant_label"))

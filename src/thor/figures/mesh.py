@@ -1,0 +1,130 @@
+"""Cells drawn as they are, on grids of any shape: fields, outlines and hatching of masks."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from thor.ocean.sphere import unit_vectors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_RASTER, _RASTER_CELLS = (0.25, 1.0), 2.0
+"""Spacing of the raster on which native grids are drawn [degrees], and cells of it to half a diagonal of the grid's."""
+
+_SPARE = 1.15
+
+_STROKES = 3.5
+"""Degrees between the strokes of a hatching."""
+
+
+def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> Any:
+    """Draw values as the cells they are, NaN left out, and return what a colour bar takes."""
+    from cartopy.crs import PlateCarree
+
+    lat, lon = grid["lat"].values, grid["lon"].values
+    if lat.ndim == 2:
+        lat, lon, values = nearest_cells(lat, lon, values)
+    lat, lon = np.clip(_edges(lat), -90, 90), _edges(lon)
+    masked = np.ma.masked_invalid(values)
+    return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
+
+
+def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
+    """Draw the edges between cells in and out of the mask."""
+    from cartopy.crs import PlateCarree
+    from matplotlib.collections import LineCollection
+
+    lat, lon, inside = _raster(grid, mask)
+    lat_edge, lon_edge = np.clip(_edges(lat), -90, 90), _edges(lon)
+    row, column = np.nonzero(inside[1:] != inside[:-1])
+    ends = [np.stack([lon_edge[column + k], lat_edge[row + 1]], axis=-1) for k in (0, 1)]
+    row, column = np.nonzero(inside != np.roll(inside, 1, axis=1))
+    ends = [
+        np.concatenate([along, np.stack([lon_edge[column], lat_edge[row + k]], axis=-1)])
+        for k, along in enumerate(ends)
+    ]
+    projection = ax.projection  # type: ignore[attr-defined]
+    segments = np.stack(
+        [projection.transform_points(PlateCarree(), end[:, 0], end[:, 1])[:, :2] for end in ends], axis=1
+    )
+    # Where the map is cut the two ends of a segment lie on either side of it.
+    width = np.ptp(projection.x_limits)
+    segments = segments[np.abs(np.diff(segments[..., 0], axis=1)[:, 0]) < 0.25 * width]
+    ax.add_collection(LineCollection(segments, colors="black", linewidths=0.6), autolim=False)
+
+
+def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
+    """Draw strokes, evenly spaced on the sphere, where cells are in the mask."""
+    from cartopy.crs import PlateCarree
+    from scipy.spatial import cKDTree
+
+    lat, lon, inside = _raster(grid, mask)
+    rows = np.arange(-90 + 0.5 * _STROKES, 90, _STROKES)
+    counts = np.maximum((360 * np.cos(np.deg2rad(rows)) / _STROKES).astype(int), 1)
+    stroke_lat = np.repeat(rows, counts)
+    stroke_lon = np.concatenate([(np.arange(n) + 0.5 * (k % 2)) * 360 / n for k, n in enumerate(counts)])
+    points = unit_vectors(*np.meshgrid(lat, lon, indexing="ij")).reshape(3, -1).T
+    _, nearest = cKDTree(points).query(unit_vectors(stroke_lat, stroke_lon).T)
+    chosen = inside.ravel()[nearest]
+    ax.scatter(
+        stroke_lon[chosen],
+        stroke_lat[chosen],
+        marker=(2, 2, -45),
+        s=9,
+        color="0.15",
+        linewidths=0.4,
+        transform=PlateCarree(),
+    )
+
+
+def nearest_cells(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the values of the nearest cells on a fine regular grid: cells of any shape are seen as they are.
+
+    Polygons of a native grid would be torn where it folds, and cells without position have none.
+    """
+    from scipy.spatial import cKDTree
+
+    centres = unit_vectors(lat, lon)
+    known = np.isfinite(centres).all(axis=0)
+    reach = half_diagonals(centres)[known]
+    spacing = np.clip(np.rad2deg(np.median(reach)) / _RASTER_CELLS, *_RASTER)
+    fine_lat, fine_lon = (
+        np.linspace(start, stop, round((stop - start) / spacing) + 1) for start, stop in ((-90, 90), (0, 360))
+    )
+    fine_lat, fine_lon = 0.5 * (fine_lat[1:] + fine_lat[:-1]), 0.5 * (fine_lon[1:] + fine_lon[:-1])
+    points = unit_vectors(*np.meshgrid(fine_lat, fine_lon, indexing="ij")).reshape(3, -1).T
+    away, cell = cKDTree(centres[:, known].T).query(points)
+    # farther away lies land without position, or what is beyond the grid's end
+    drawn = np.where(away < reach[cell], values[known][cell], np.nan)
+    return fine_lat, fine_lon, drawn.reshape(fine_lat.size, fine_lon.size)
+
+
+def half_diagonals(centres: np.ndarray) -> np.ndarray:
+    """Return how far the corners of each cell are from its centre, on the unit sphere, with a little to spare."""
+    sides = []
+    for axis in (1, 2):
+        step = np.linalg.norm(np.diff(centres, axis=axis), axis=0)
+        ahead, behind = (
+            np.pad(step, [width if k == axis - 1 else (0, 0) for k in range(2)], constant_values=np.nan)
+            for width in ((0, 1), (1, 0))
+        )
+        # neighbours across a seam are far away in the row, not on the sphere
+        sides.append(np.fmin(ahead, behind))
+    widest = np.nanmax(np.stack([np.nan_to_num(side, nan=0.0) for side in sides]), axis=0)
+    return _SPARE * 0.5 * np.hypot(*(np.where(np.isfinite(side), side, widest) for side in sides))
+
+
+def _raster(grid: xr.Dataset, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return latitudes and longitudes of the cells that are drawn, and which of them are in the mask."""
+    lat, lon = grid["lat"].values, grid["lon"].values
+    if lat.ndim == 1:
+        return lat, lon, mask
+    lat, lon, values = nearest_cells(lat, lon, mask.astype(float))
+    return lat, lon, values == 1
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    middle = 0.5 * (centres[1:] + centres[:-1])
+    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

@@ -1,0 +1,71 @@
+"""What the numbers in a file of metrics mean: units, range, perfect value, and which way is better.
+
+Each module that makes metrics has a table of them; `thor.report.metric_tables` says which table belongs to which file.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a number means and what it can be; None where there is no bound, no best value, no better direction."""
+
+    meaning: str
+    units: str = "1"
+    minimum: float | None = None
+    maximum: float | None = None
+    perfect: float | None = None
+    higher_is_better: bool | None = None
+    label: str = ""
+
+
+Metrics = Mapping[str, Metric]
+"""By the end of the path to a number: `coverage`, or `f1.<regime>` where any name may stand for `<regime>`."""
+
+
+def share(meaning: str, *, perfect: float | None = None, higher_is_better: bool | None = None) -> Metric:
+    """Return a number between 0 and 1."""
+    return Metric(meaning, "1", 0, 1, perfect, higher_is_better)
+
+
+def count(meaning: str) -> Metric:
+    """Return a number of things, which is neither good nor bad."""
+    return Metric(meaning, "1", 0)
+
+
+def area(meaning: str) -> Metric:
+    """Return an area, which is neither good nor bad."""
+    return Metric(meaning, "m2", 0)
+
+
+def text(meaning: str) -> Metric:
+    """Return what is no number: a name, or a list of names."""
+    return Metric(meaning, "")
+
+
+def describe(path: Sequence[str], metrics: Metrics) -> Metric | None:
+    """Return what the number at the end of a path means, by the longest end of the path in the table; None if none is.
+
+    Parameters
+    ----------
+    path : sequence of str
+        Keys from the top of a file to the number, such as ``["ensemble", "test", "f1", "SO"]``.
+    metrics : mapping of str to Metric
+    """
+    fitting = [key for key in metrics if _ends_with(path, key.split("."))]
+    return metrics[max(fitting, key=lambda key: key.count("."))] if fitting else None
+
+
+def _ends_with(path: Sequence[str], end: Sequence[str]) -> bool:
+    if len(end) > len(path):
+        return False
+    pairs = zip(path[len(path) - len(end) :], end, strict=True)
+    return all(wanted == key or ("<" in wanted and _pattern(wanted).fullmatch(key)) for key, wanted in pairs)
+
+
+@cache
+def _pattern(wanted: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"<\w+>", ".+", wanted))

@@ -1,0 +1,70 @@
+"""Which table says what the numbers of each file of metrics mean; the documentation is made from it."""
+
+from collections.abc import Mapping
+
+from thor.attribution.explanations import EXPLANATION_METRICS
+from thor.metrics import Metric, Metrics, count, share, text
+from thor.networks.scores import SCORES
+from thor.networks.skill import SKILL_METRICS
+from thor.regimes.metrics import CLUSTERING_METRICS
+from thor.regimes.selection import SELECTION_METRICS
+from thor.tracking.areas import AREA_METRICS, TRANSITION_METRICS
+from thor.tracking.metrics import TRACKING_METRICS
+from thor.uncertainty.scoring import CALIBRATION_METRICS
+
+SUMMARY_METRICS: Metrics = {
+    **{
+        name: CLUSTERING_METRICS[name] for name in ("mean_confidence", "stability_ari", "single_run_ari", "closure_rms")
+    },
+    **{name: CLUSTERING_METRICS[name] for name in ("area_fraction.<regime>", "regimes", "labels")},
+    **{name: CLUSTERING_METRICS[name] for name in ("n_clusters", "n_consensus", "n_runs")},
+    **{f"predictors.<predictor>.{name}.value": score for name, score in SCORES.items() if name != "f1"},
+    **{name: SKILL_METRICS[name] for name in ("n_cells", "difference", "classes", "region", "weighting")},
+    "area_accuracy": share("area whose most probable regime is the label", perfect=1, higher_is_better=True),
+    **{name: CALIBRATION_METRICS[name] for name in ("temperature", "confidence_level", "coverage", "mean_set_size")},
+    "single_share": CALIBRATION_METRICS["single_share"],
+    "before": Metric("expected calibration error before calibration, test cells", "1", 0, 1, 0, False),
+    "after": Metric("the same after it", "1", 0, 1, 0, False),
+    **{name: EXPLANATION_METRICS[name] for name in ("rank_correlation", "sign_agreement", "top_overlap")},
+    **{name: EXPLANATION_METRICS[name] for name in ("random", "skill", "perfect", "higher_is_better", "property")},
+    "faithfulness.<method>.value": EXPLANATION_METRICS["faithfulness_correlation.value"],
+    **{name: TRACKING_METRICS[name] for name in ("base_rate", "brier_skill", "mean_probability", "window")},
+    **{name: entry for name, entry in TRACKING_METRICS.items() if name.startswith("error_removed.")},
+    "perfect_model.<experiment>.<predictor>.expected_calibration_error": TRACKING_METRICS["expected_calibration_error"],
+    "accuracy": TRACKING_METRICS["accuracy"],
+    "tree_accuracy": share("the same of a tree on the stress curl", perfect=1, higher_is_better=True),
+    "likely_changed": TRACKING_METRICS["changed"],
+    **{name: AREA_METRICS[name] for name in ("source_id", "experiment_id", "variant_label", "baseline_window")},
+    "run": text("model, experiment and variant"),
+    "expected_changed_share": TRACKING_METRICS["changed_share"],
+    "forced_share": TRACKING_METRICS["forced_share"],
+    "applicable_share": share("area whose inputs are like those of training cells"),
+    "not_applicable_share": share("area whose inputs are not"),
+    "mean": Metric("mean over climate models; low and high are the least and the largest of them"),
+    "n_models": count("climate models"),
+    "windows": text("last window of each run"),
+    "entropy_bit": Metric("mean entropy of the probabilities, by area", "bit", 0),
+    "disagreement_share": share("of it, what networks disagree on"),
+    "m_score": share("how clearly the terms stand out of the rest", perfect=1, higher_is_better=True),
+    "frequency": share("bootstrap resamples in which the same terms win", perfect=1, higher_is_better=True),
+    "terms": text("of the dominant balance"),
+    "title": text("of the training ocean"),
+    "predictor": text("networks that are told of"),
+    "sentences.<topic>": text("the numbers in words"),
+    **{name: SKILL_METRICS[name] for name in ("low", "high", "level")},
+}
+
+METRIC_TABLES: Mapping[str, Metrics] = {
+    "clustering_metrics": CLUSTERING_METRICS,
+    "cluster_selection": SELECTION_METRICS,
+    "skill_metrics": SKILL_METRICS,
+    "bayesian_skill_metrics": SKILL_METRICS,
+    "cross_validation_metrics": SKILL_METRICS,
+    "calibration_metrics": CALIBRATION_METRICS,
+    "explanation_metrics": EXPLANATION_METRICS,
+    "tracking_metrics": TRACKING_METRICS,
+    "regime_areas": AREA_METRICS,
+    "regime_transitions": TRANSITION_METRICS,
+    "summary": SUMMARY_METRICS,
+}
+"""By dataset. Columns of tables are keys like those of files."""

@@ -1,0 +1,180 @@
+"""The documentation: it builds without a warning, its links lead somewhere, and its commands would do what they say."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from kedro.config import OmegaConfigLoader
+
+from tests.commands import NEEDS, REPOSITORY, Told, check, commands, pages
+from thor import settings
+from thor.attribution.attributions import attribute
+from thor.attribution.truth import additive_stack, additive_truth
+from thor.parameters import MODELS
+from thor.validation import validate
+
+COMMANDS = [told for page in pages() for told in commands(page)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The pages as HTML; every warning is an error."""
+    folder = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", str(folder / "doctrees")]
+    done = subprocess.run(
+        [*command, str(REPOSITORY / "docs"), str(folder / "html")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "html"
+
+
+def test_every_page_is_built_and_reached_from_the_index(site):
+    index = (site / "index.html").read_text(encoding="utf-8")
+    hidden = {"index.md", "scores.md"}  # the one is the index, the other a part of another page
+    for page in (REPOSITORY / "docs").glob("*.md"):
+        if page.name not in hidden:
+            assert f'href="{page.stem}.html' in index, f"docs/index.md does not lead to {page.name}"
+
+
+@pytest.mark.parametrize("part", ["Tutorial", "How-to", "Explanation", "Reference"])
+def test_the_index_has_its_four_parts(site, part):
+    assert f'<span class="caption-text">{part}</span>' in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_links_of_the_built_pages_lead_to_pages_and_their_parts(site):
+    anchors = {
+        page: set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8"))) for page in site.rglob("*.html")
+    }
+    for page in anchors:
+        if page.parent.name in ("generated", "_modules"):
+            continue
+        for target in re.findall(r'href="([^"]+)"', page.read_text(encoding="utf-8")):
+            if re.match(r"[a-z]+:|#$", target):
+                continue
+            file, _, part = target.split("?")[0].partition("#")
+            place = (page.parent / file).resolve() if file else page
+            assert place.exists(), f"{page.name} links to {target}"
+            assert not part or place.suffix != ".html" or part in anchors[place], f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_files_that_a_page_links_to_or_names_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    # what readers write themselves, and the file that an example adds, are not there
+    for named in re.findall(r"`((?:src|conf/(?:base|ecco|test)|tests|docs|benchmarks|notebooks)/[\w./-]+\.\w+)`", text):
+        if named == "src/thor/attribution/occlusion.py":
+            continue
+        assert (REPOSITORY / named).exists(), f"{page.name} names {named}"
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("told", COMMANDS, ids=lambda told: f"{told.place} {told.text}")
+def test_a_command_is_right_and_says_what_it_needs(told: Told):
+    """What needs nothing is run by other tests: targets of make, and every pipeline (tests/pipelines)."""
+    check(told.text, made=told.made)
+    online = re.match(r"pip |git clone|dask |make (ecco|lock)\b", told.text) or re.search(r"--env[= ]ecco\b", told.text)
+    assert told.needs or not online, f"{told.place}: say in its block or section what it needs: {NEEDS.pattern}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kedro run --pipelin modelling",
+        "kedro run --pipelines modeling",
+        "kedro run --env nowhere",
+        "kedro run --nodes train_assemble",
+        "kedro run --from-nodes modelling.train_assemble",
+        "kedro run --to-outputs report2",
+        "kedro run --params modelling.training.epoch=3",
+        "kedro run --params modelling.training.epochs=many",
+        "kedro run --params modeling.training.epochs=3",
+        "kedro viz biuld",
+        "kedro viz build --include-preview-s",
+        "thor rum",
+        "make nothing",
+        "dask worker tcp://head:8786 --threads-of-mine 1",
+        "mlflow uii",
+        "python benchmarks/nothing.py",
+        "frobnicate --all",
+    ],
+)
+def test_a_wrong_command_is_found(text):
+    with pytest.raises(Exception, match=r".") as told:
+        check(text)
+    assert not isinstance(told.value, (ImportError, AttributeError, NameError, TypeError)), told.value
+
+
+def test_commands_are_found_with_what_they_need(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A\n\nUse `kedro run --env test`, or `THOR_DATA_MIRROR=<folder> make ecco`, not `kedro`.\n\n"
+        "## B\n\nThis needs the network:\n\n```bash\nmake ecco   # five minutes\n# a comment\n```\n\n"
+        "```python\nkedro run\n```\n\n## C\n\n```bash\n# needs SLURM\nkedro run\n```\n"
+    )
+    monkeypatch.setattr("tests.commands.REPOSITORY", tmp_path)
+    assert [(told.text, told.needs) for told in commands(page)] == [
+        ("kedro run --env test", ""),
+        ("THOR_DATA_MIRROR=<folder> make ecco", ""),
+        ("make ecco", "needs the network"),
+        ("kedro run", "needs SLURM"),
+    ]
+
+
+def test_cheap_commands_run():
+    """Those that look and change nothing; the whole graph and single pipelines run in tests/pipelines."""
+    for command in (["make"], ["make", "--dry-run", "run", "ecco", "test", "lint", "docs", "viz", "bench"]):
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    listed = subprocess.run(
+        [sys.executable, "-m", "kedro", "registry", "list"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert listed.returncode == 0 and "regime_clustering" in listed.stdout, listed.stderr
+
+
+# -- code --------------------------------------------------------------------------------------------------------------
+def blocks(page, language):
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_python_and_yaml_of_a_page_can_be_read(page):
+    text = page.read_text(encoding="utf-8")
+    for language, indent, code in re.findall(r"^```(python|yaml)\n(\s*)(.*?)^```", text, re.M | re.S):
+        if language == "python":
+            compile(indent + code, page.name, "exec")
+        else:
+            assert yaml.safe_load(indent + code) is not None
+
+
+def test_the_method_of_the_how_to_is_one_and_is_right_where_the_truth_is_known():
+    """Occlusion of an additive function by one reference row gives the differences of its parts."""
+    (code,) = (block for block in blocks("howto_extend.md", "python") if "class Occlusion" in block)
+    names = {}
+    exec(code, names)
+    stack = additive_stack(8, seed=0, n_networks=3)
+    random = np.random.default_rng(1)
+    inputs, reference = (random.normal(size=(n, 8)).astype(np.float32) for n in (30, 1))
+    regime = np.arange(30) % 2
+    found = attribute(names["Occlusion"](reference=reference[0]), stack, inputs, regime, progress=False)
+    np.testing.assert_allclose(found.mean, additive_truth(stack, inputs, regime, reference), atol=1e-4)
+
+
+def test_the_quirk_of_the_how_to_fits_the_parameters():
+    (block,) = (block for block in blocks("howto_extend.md", "yaml") if "quirks:" in block)
+    loader = OmegaConfigLoader(
+        str(REPOSITORY / "conf"), env="base", runtime_params=yaml.safe_load(block), **settings.CONFIG_LOADER_ARGS
+    )
+    quirk = validate(loader["parameters"], MODELS)["data_engineering"].quirks["MY-MODEL"]
+    assert quirk.stress_sign == -1 and quirk.stress_convention == "grid_axes_c_grid"
