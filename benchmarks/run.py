@@ -37,6 +37,7 @@ TIMED = {
 
 ON_REQUEST = {
     "skill": "what networks score on ECCO, seed by seed (20 minutes and more)",
+    "change_skill": "what limits the skill of a likelihood of change, on the idealized climate models",
     "feature_groups": "what each group of extended features is worth on ECCO (longer)",
 }
 """What measures skill and not time, and takes long: called by hand, prints its own table."""
