@@ -14,6 +14,8 @@ from thor.errors import ConfigError
 
 PACKAGE = "thor"
 
+_KEDRO = "import sys; sys.argv[0] = 'kedro'; from kedro.framework.cli.cli import main; main()"
+
 
 class Program(Commands):
     """The commands of the project, and those that need none."""
@@ -83,7 +85,7 @@ def _enter(project: Path | None) -> None:
             "Call `thor` in a folder outside, or `kedro` for that project."
         )
     # Not in this process: it has imported the installed package, which need not be the code in this folder.
-    os.execv(sys.executable, [sys.executable, "-m", "kedro", *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, "-c", _KEDRO, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -62,8 +62,10 @@ def begin(source: str | None) -> None:
 
         LOGGING.configure(yaml.safe_load(file.read_text(encoding="utf-8")))
     if project_folder() is None:
+        from thor.datasets.atomic import show
+
         used = source or conf_source()
-        log.info("configuration: %s", "THOR's defaults" if used == str(DEFAULT) else used)
+        log.info("configuration: %s", "THOR's defaults" if used == str(DEFAULT) else show(used))
 
 
 def copy_default(folder: Path) -> None:
@@ -83,7 +85,8 @@ def copy_default(folder: Path) -> None:
             shutil.copytree(DEFAULT, copy, ignore=_own_overrides, copy_function=shutil.copyfile)
             copy.rename(folder)
     except OSError as error:
-        raise ConfigError(f"'{folder}' cannot be written: {error.strerror}. Name another folder.") from error
+        place = error.filename or folder
+        raise ConfigError(f"'{folder}' cannot be written: {place}: {error.strerror}. Name another folder.") from error
 
 
 def _logging_file() -> Path:
