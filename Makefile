@@ -9,7 +9,7 @@ export DO_NOT_TRACK := true
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run ecco test lint format bench docs viz lock clean
+.PHONY: help run ecco test lint format bench docs viz package lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,12 +39,17 @@ docs: $(READY) ## build the documentation in docs/_build/html
 viz: $(READY) ## look at the pipelines in the browser
 	@$(BIN)/kedro viz run
 
+package: $(READY) ## build the wheel and the configuration's archive in dist
+	@rm -rf build # what an earlier build left there would be packed too
+	@$(BIN)/kedro package
+	@rm -rf build
+
 lock: ## renew requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -o requirements.lock
 
 clean: ## remove what runs and builds made, but not downloaded data
-	rm -rf data/0[1-8]_* data/logs data/ecco/0[2-8]_* data/ecco/logs data/test docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf data/0[1-8]_* data/logs data/ecco/0[2-8]_* data/ecco/logs data/test docs/_build build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Installing the pinned dependencies into $(VENV) (about a minute)"

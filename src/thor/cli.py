@@ -1,4 +1,4 @@
-"""`kedro run` as THOR has it: Kedro's own command, with short failures and the environment's default pipeline."""
+"""`kedro run` and `thor run`: Kedro's own command, with short failures and the environment's default pipeline."""
 
 import os
 import signal
@@ -17,11 +17,16 @@ _MESSAGE_LINES = 6
 
 
 class Commands(click.Group):
-    """The project's commands, imported when called: `kedro registry list` need not load what `kedro run` needs."""
+    """The project's commands, imported when called: `kedro registry list` need not load what `kedro run` needs.
+
+    They are there as `kedro <name>` in the project and as `thor <name>` in any folder.
+    """
+
+    NAMES = ("run", "stage")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
-        return ["run", "stage"]
+        return list(self.NAMES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return Kedro's `run` with all its options around our callback, or `stage`."""
@@ -53,7 +58,10 @@ def run(**options: Any) -> None:
     """Run Kedro's own `run` with these options; any failure ends the process with its report and a non-zero code."""
     from kedro.framework.cli.project import run as kedro_run
 
-    with _short_failures(options.get("env")), _one_console():
+    from thor.configuration import begin
+
+    with _short_failures(options.get("env"), options.get("conf_source")), _one_console():
+        begin(options.get("conf_source"))
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
             options |= {"pipelines": [options["pipeline"]], "pipeline": None}
@@ -116,14 +124,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _short_failures(env: str | None) -> Iterator[None]:
+def _short_failures(env: str | None, conf_source: str | None) -> Iterator[None]:
     try:
         yield
     except (click.exceptions.Exit, click.ClickException):
         raise
     except KeyboardInterrupt as error:
         _hooks_close(error)
-        click.echo("\n".join(_report("Interrupted", None, env)), err=True)
+        click.echo("\n".join(_report("Interrupted", None, env, conf_source)), err=True)
         sys.exit(130)
     except SystemExit as error:
         _hooks_close(error)
@@ -132,12 +140,15 @@ def _short_failures(env: str | None) -> Iterator[None]:
         _hooks_close(error)
         if os.environ.get("THOR_TRACEBACK"):
             traceback.print_exception(error)
-        click.echo("\n".join(_report("Failed", error, env)), err=True)
+        click.echo("\n".join(_report("Failed", error, env, conf_source)), err=True)
         sys.exit(1)
 
 
-def _report(what: str, error: BaseException | None, env: str | None) -> list[str]:
+def _report(what: str, error: BaseException | None, env: str | None, conf_source: str | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and how to go on."""
+    from thor.configuration import program
+    from thor.datasets.atomic import show
+
     hooks = _hooks()
     place = ""
     if hooks and hooks.node:
@@ -149,10 +160,9 @@ def _report(what: str, error: BaseException | None, env: str | None) -> list[str
     if hooks and hooks.finished:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
     if hooks and hooks.node:
-        lines.append(f"Go on with: kedro run{f' --env {env}' if env else ''} --from-nodes {hooks.node}")
+        same = (f" --env {env}" if env else "") + (f" --conf-source {show(conf_source)}" if conf_source else "")
+        lines.append(f"Go on with: {program()} run{same} --from-nodes {hooks.node}")
     if hooks and hooks.log:
-        from thor.datasets.atomic import show
-
         lines.append(f"Full traceback: {show(hooks.log.path)}")
     elif error is not None:
         lines.append("Full traceback: set THOR_TRACEBACK=1 and run again.")

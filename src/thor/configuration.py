@@ -1,0 +1,98 @@
+"""Which configuration a run has: its project's, that of the current folder, or the one THOR is installed with."""
+
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from thor.errors import ConfigError
+
+log = logging.getLogger("thor")
+
+DEFAULT = Path(__file__).parent / "conf"
+"""The default configuration: in the project a link to its `conf`, otherwise what was installed."""
+
+_LOGGING = "KEDRO_LOGGING_CONFIG"
+
+
+def project_folder() -> Path | None:
+    """Return the folder of the Kedro project that the current folder is in; None where it is in none."""
+    from kedro.utils import find_kedro_project
+
+    return find_kedro_project(Path.cwd())
+
+
+def program() -> str:
+    """Return how commands are called here, for advice: `kedro` in a project, `thor` elsewhere."""
+    return "thor" if project_folder() is None else "kedro"
+
+
+def conf_source() -> str:
+    """Return where configuration is taken from when no `--conf-source` says so.
+
+    Returns
+    -------
+    str
+        ``conf`` in a project, and in another folder that has a ``conf`` with ``base`` or ``local`` in it;
+        otherwise the place of the default configuration.
+    """
+    if project_folder() is not None or any((Path.cwd() / "conf" / name).is_dir() for name in ("base", "local")):
+        return "conf"
+    return str(DEFAULT)
+
+
+def choose_logging() -> None:
+    """Have Kedro take `logging.yml` of this folder's configuration, wherever it is, unless the user names another.
+
+    Kedro itself looks below the current folder only, and when it is imported: call this before.
+    """
+    if not os.environ.get(_LOGGING):
+        os.environ[_LOGGING] = str(_logging_file())
+
+
+def begin(source: str | None) -> None:
+    """Log as `logging.yml` in the folder given by `--conf-source` says, and say outside a project what is used."""
+    file = Path(source or "") / "logging.yml"
+    if source and file.is_file() and os.environ.get(_LOGGING, "") in ("", str(_logging_file())):
+        from kedro.framework.project import LOGGING
+
+        LOGGING.configure(yaml.safe_load(file.read_text(encoding="utf-8")))
+    if project_folder() is None:
+        from thor.datasets.atomic import show
+
+        used = source or conf_source()
+        log.info("configuration: %s", "THOR's defaults" if used == str(DEFAULT) else show(used))
+
+
+def copy_default(folder: Path) -> None:
+    """Copy the default configuration to a new folder, without anyone's own overrides in ``local``.
+
+    Raises
+    ------
+    ConfigError
+        When something is there already, or nothing can be written; then no part of it is.
+    """
+    if os.path.lexists(folder):
+        raise ConfigError(f"'{folder}' is there already and is not overwritten. Name a new folder.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            copy = Path(temporary) / folder.name
+            shutil.copytree(DEFAULT, copy, ignore=_own_overrides, copy_function=shutil.copyfile)
+            copy.rename(folder)
+    except OSError as error:
+        place = error.filename or folder
+        raise ConfigError(f"'{folder}' cannot be written: {place}: {error.strerror}. Name another folder.") from error
+
+
+def _logging_file() -> Path:
+    ours = (project_folder() or Path.cwd()) / conf_source() / "logging.yml"
+    return ours if ours.is_file() else DEFAULT / "logging.yml"
+
+
+def _own_overrides(folder: Any, names: list[str]) -> set[str]:
+    return {name for name in names if name != ".gitkeep"} if Path(folder).name == "local" else set()
