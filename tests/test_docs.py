@@ -10,6 +10,7 @@ import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 
+import thor
 from tests.commands import NEEDS, REPOSITORY, Told, check, commands, pages
 from thor import settings
 from thor.attribution.attributions import attribute
@@ -76,6 +77,19 @@ def test_files_that_a_page_links_to_or_names_are_there(page):
         if named == "src/thor/attribution/occlusion.py":
             continue
         assert (REPOSITORY / named).exists(), f"{page.name} names {named}"
+
+
+def test_the_citation_names_this_version_and_the_papers_of_the_readme():
+    """Keys are those of the Citation File Format 1.2.0, which has no others."""
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    required = {"cff-version", "message", "title", "authors"}
+    assert required <= set(cited) <= required | {"type", "license", "version", "keywords", "abstract", "references"}
+    assert (cited["cff-version"], cited["version"]) == ("1.2.0", thor.__version__)
+    for paper in cited["references"]:
+        assert set(paper) == {"type", "title", "authors", "journal", "year", "doi"}
+        assert all({"family-names", "given-names"} == set(person) for person in paper["authors"])
+    method = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## The method")[2].partition("\n## ")[0]
+    assert set(re.findall(r"doi\.org/([^)]+)\)", method)) == {paper["doi"] for paper in cited["references"]}
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
