@@ -79,6 +79,14 @@ def test_files_that_a_page_links_to_or_names_are_there(page):
         assert (REPOSITORY / named).exists(), f"{page.name} names {named}"
 
 
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_data_that_a_page_names_are_in_the_catalog(page):
+    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)
+    places = {str(entry.get("filepath")) for entry in loader["catalog"].values()}
+    for named in re.findall(r"`(?:data/)?(0\d_\w+/(?:figures/)?\w+\.\w+)`", page.read_text(encoding="utf-8")):
+        assert f"data/{named}" in places, f"{page.name} names {named}"
+
+
 def test_the_citation_names_this_version_and_the_papers_of_the_readme():
     """Keys are those of the Citation File Format 1.2.0, which has no others."""
     cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
