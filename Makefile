@@ -16,7 +16,6 @@ help: ## list the targets
 
 run: $(READY) ## run the whole project on the idealized ocean, offline
 	@$(BIN)/kedro run
-	@echo "Open data/08_reporting/report.html in a browser; figures and numbers are beside it, fields in data/05_model_input and data/07_model_output."
 
 ecco: $(READY) ## run the published study on ECCO v4 (needs the network, or THOR_DATA_MIRROR)
 	@$(BIN)/kedro run --env ecco
@@ -27,11 +26,11 @@ test: $(READY) ## pass all tests
 lint: $(READY) ## ruff, mypy, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-format: $(READY) ## let ruff write the code's format
-	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+format: $(READY) ## let ruff write the code's format, strip notebooks
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/python notebooks/strip.py
 
-bench: $(READY) ## measure THOR beside its alternatives
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+bench: $(READY) ## measure THOR beside its alternatives and renew docs/benchmarks.md; QUICK=1 takes a look only
+	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick,--page docs/benchmarks.md)
 
 docs: $(READY) ## build the documentation in docs/_build/html
 	@$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html

@@ -1,6 +1,6 @@
 """Attributions of stacked networks beside what there is: relevance, Shapley values and LIME, as ratios in one run.
 
-    THOR_DATA_MIRROR=<folder> python benchmarks/attribution.py [--quick]
+    THOR_DATA_MIRROR=<folder> python benchmarks/attribution.py [--quick] [--json FILE]
 
 The networks are the 50 of the published study on cells of ECCO; without THOR_DATA_MIRROR networks and cells of that
 size are made up. All explain the centred logit of the predicted regime.
@@ -16,16 +16,13 @@ size are made up. All explain the centred logit of the predicted regime.
 --quick: fewer cells.
 """
 
-import argparse
-import multiprocessing
 import os
-import resource
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from networks import ecco_tables, made_tables, published_members
+from rows import Rows, best, in_own_process, parse, peak_memory_mb, timed
 
 from thor.attribution.attributions import attribute, blocks_of
 from thor.attribution.forward import Forward
@@ -41,28 +38,34 @@ from thor.threads import in_threads
 from thor.variables import FEATURES
 
 N_CELLS = 149_587
+MADE_UP = "THOR_DATA_MIRROR is not set; made-up networks and cells stand in"
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer cells")
-    quick = parser.parse_args().quick
+    """Measure the rows."""
+    options = parse(__doc__, quick="fewer cells")
+    rows, quick = Rows(options.json), options.quick
     if "THOR_DATA_MIRROR" in os.environ:
-        (_, test), stack = ecco_tables(), published_members()
+        (_, test), stack, where = ecco_tables(), published_members(), "on ECCO"
     else:
+        rows.leave_out(
+            "attributions of the published networks on ECCO", "THOR_DATA_MIRROR is not set; made-up ones stand in"
+        )
         _, test = made_tables()
-        stack = initial_stack(FEATURES, REGIMES, TrainingSettings(), seed=0)
+        stack, where = initial_stack(FEATURES, REGIMES, TrainingSettings(), seed=0), "on made-up cells"
     inputs = np.random.default_rng(0).permutation(test.inputs)
     regime = explained_regime(stack, inputs)
-    compare_relevance(stack, inputs, regime, n_cells=2_000 if quick else 20_000)
-    compare_exact(stack, inputs, regime, n_cells=4 if quick else 32)
-    compare_sampled(stack, inputs, regime, n_cells=10 if quick else 40)
-    compare_lime(stack, inputs, regime, n_cells=1_000 if quick else 10_000)
+    cells = stack, inputs, regime, rows, where
+    compare_relevance(*cells, n_cells=2_000 if quick else 20_000)
+    compare_exact(*cells, n_cells=4 if quick else 32)
+    compare_sampled(*cells, n_cells=10 if quick else 40)
+    compare_lime(*cells, n_cells=1_000 if quick else 10_000)
 
 
-def compare_relevance(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *, n_cells: int) -> None:
-    """Print what relevance costs."""
+def compare_relevance(
+    stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
+) -> None:
+    """Measure what relevance costs."""
     inputs, regime = inputs[:n_cells], regime[:n_cells]
     method = RelevancePropagation()
     ours = best(lambda: sum(block.values.shape[1] for block in method.explain(stack, inputs, regime)))
@@ -70,25 +73,38 @@ def compare_relevance(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarra
     forward = best(lambda: list(in_threads(lambda part: logits(stack, inputs[part]).shape, parts)))
     compiled, eager, difference = keras_relevance(stack, inputs[:4_096], regime[:4_096], n_networks=2)
     compiled, eager = (seconds * n_cells / min(4_096, n_cells) * stack.n_networks / 2 for seconds in (compiled, eager))
-    print(f"relevance, epsilon rule, {stack.n_networks} networks, {n_cells:,} cells")
-    print(f"  ours                                    {ours:8.2f} s")
-    print(f"  forward passes of the stack             {forward:8.2f} s: ours takes {ours / forward:.1f} of them")
-    print(f"  gradients through Keras, one by one     {eager:8.2f} s: {eager / ours:.1f} times ours")
-    print(f"  the same, compiled by tf.function       {compiled:8.2f} s: {compiled / ours:.1f} times ours")
-    print(f"  largest difference of the two           {difference:8.1e} of the largest relevance")
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        share = 20 if n_cells > 10_000 else 100
-        seconds, memory = pool.apply(many_networks, (stack, inputs[: N_CELLS // share]))
-    print(f"  1,000 networks, 1/{share} of {N_CELLS:,} cells    {seconds:8.1f} s, all of them {seconds * share:.0f} s")
-    print(f"  peak memory of that process             {memory:8.0f} MB; statistics of all cells add 29 MB")
+    what = f"relevance of {stack.n_networks} networks, {n_cells:,} cells {where}"
+    rows.add(
+        what,
+        ours,
+        alternative="gradients through Keras layers, compiled",
+        theirs=compiled,
+        remark=f"theirs from 2 networks; 99 % of values differ by less than {difference:.0e} of a large one",
+    )
+    rows.add(what, ours, alternative="the same, not compiled", theirs=eager, remark="theirs from 2 networks")
+    rows.add(
+        what,
+        ours,
+        alternative="forward passes of the same stack",
+        theirs=forward,
+        remark=f"ours takes {ours / forward:.1f} forward passes",
+    )
+    share = 20 if n_cells > 10_000 else 100
+    seconds, memory = in_own_process(many_networks, stack, inputs[: N_CELLS // share])
+    rows.add(
+        f"relevance of 1,000 networks, 1/{share} of {N_CELLS:,} cells {where}",
+        seconds,
+        peak_memory_mb=memory,
+        remark=f"all cells would take {seconds * share:.0f} s and 29 MB more",
+    )
 
 
 def many_networks(stack: NetworkStack, inputs: np.ndarray) -> tuple[float, float]:
     """Return seconds and peak memory [MB] of statistics over a thousand networks."""
     many = concatenate([stack] * (1000 // stack.n_networks))
     regime = np.zeros(len(inputs), dtype=int)
-    seconds = timed(lambda: attribute(RelevancePropagation(), many, inputs, regime, progress=False))
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    _, seconds = timed(lambda: attribute(RelevancePropagation(), many, inputs, regime, progress=False))
+    return seconds, peak_memory_mb()
 
 
 def keras_relevance(
@@ -142,8 +158,10 @@ def keras_relevance(
     return compiled, best(lambda: [explain(layers, hand_back_eagerly) for layers in networks]), float(difference)
 
 
-def compare_exact(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *, n_cells: int) -> None:
-    """Print what exact Shapley values cost, for one network at a time as shap has it."""
+def compare_exact(
+    stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
+) -> None:
+    """Measure what exact Shapley values cost, for one network at a time as shap has it."""
     import shap
 
     background, cells = inputs[-100:], slice(0, n_cells)
@@ -158,13 +176,19 @@ def compare_exact(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *
     )
     explainer(inputs[:1])
     theirs = best(lambda: explainer(inputs[cells])) / n_cells
-    print(f"\nexact Shapley values, 100 background rows, {n_cells} cells")
-    print(f"  ours, for each cell and network         {1e3 * ours:8.2f} ms")
-    print(f"  shap                                    {1e3 * theirs:8.2f} ms: {theirs / ours:.1f} times ours")
+    rows.add(
+        f"exact Shapley values of one network in one cell {where}, 100 background rows",
+        ours,
+        alternative="shap, exact",
+        theirs=theirs,
+        remark=f"mean of {n_cells} cells",
+    )
 
 
-def compare_sampled(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *, n_cells: int) -> None:
-    """Print what the mean over networks costs at the error of shap's default background."""
+def compare_sampled(
+    stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
+) -> None:
+    """Measure what the mean over networks costs at the error of shap's default background."""
     background, cells = inputs[-2_000:], slice(0, n_cells)
     own, of = inputs[cells], regime[cells]
     few = stack.select(slice(0, 10))
@@ -181,9 +205,7 @@ def compare_sampled(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray,
         shap.maskers.Independent(background, max_samples=100),
         algorithm="exact",
     )
-    theirs = timed(lambda: explainer(own[:2])) / 2
-    print(f"\nsampled Shapley values, mean of {few.n_networks} networks, 2,000 background rows, {n_cells} cells")
-    print(f"  shap exact, its default 100 rows        {1e3 * theirs:8.2f} ms a cell, error {100 * theirs_error:.1f} %")
+    theirs = timed(lambda: explainer(own[:2]))[1] / 2
     many, its = np.tile(own, (20, 1)), np.tile(of, 20)
     for pairs in (3, 4, 6, 8, 12, 16, 24, 32):
         method = ShapleyValues(reference=background, tolerance=1e-9, max_pairs=pairs)
@@ -191,21 +213,27 @@ def compare_sampled(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray,
         error = np.sqrt(((found - truth) ** 2).mean()) / size
         if error <= theirs_error:
             ours = best(lambda method=method: list(method.explain(few, many, its))) / len(many)
-            print(
-                f"  ours, {pairs:2d} pairs                       {1e3 * ours:8.2f} ms a cell, error {100 * error:.1f} %"
+            rows.add(
+                f"sampled Shapley values, mean of {few.n_networks} networks in one cell {where}, 2,000 background rows",
+                ours,
+                alternative="shap, exact, its default background of 100 rows",
+                theirs=theirs,
+                remark=f"error {100 * error:.1f} % with {pairs} pairs, theirs {100 * theirs_error:.1f} %",
             )
-            print(f"  shap / ours                             {theirs / ours:8.1f}")
             return
-    print(f"  ours has an error of {100 * error:.1f} % with 32 pairs")
+    why = f"32 pairs leave an error of {100 * error:.1f} %, shap's default background {100 * theirs_error:.1f} %"
+    rows.leave_out("sampled Shapley values at the error of shap", why)
 
 
-def compare_lime(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *, n_cells: int) -> None:
-    """Print what LIME costs for each cell and the mean over networks."""
+def compare_lime(
+    stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
+) -> None:
+    """Measure what LIME costs for each cell and the mean over networks."""
     from lime.lime_tabular import LimeTabularExplainer
 
     reference = inputs[-2_000:]
     method = Lime.around(reference, n_samples=5_000)
-    ours = timed(lambda: list(method.explain(stack, inputs[:n_cells], regime[:n_cells]))) / n_cells
+    ours = timed(lambda: list(method.explain(stack, inputs[:n_cells], regime[:n_cells])))[1] / n_cells
     explainer = LimeTabularExplainer(
         reference.astype(float),
         mode="regression",
@@ -225,26 +253,18 @@ def compare_lime(stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *,
         )
 
     theirs = best(lambda: explain(0))
-    print(f"\nLIME, 5,000 draws, {stack.n_networks} networks, {n_cells:,} cells")
-    print(f"  ours, all networks                      {1e3 * ours:8.3f} ms a cell")
-    print(f"  lime, mean of all networks              {1e3 * theirs:8.1f} ms a cell: {theirs / ours:.0f} times ours")
+    rows.add(
+        f"LIME of {stack.n_networks} networks in one cell {where}, 5,000 draws",
+        ours,
+        alternative="lime, mean of the networks",
+        theirs=theirs,
+        remark=f"ours from {n_cells:,} cells, theirs from one",
+    )
 
 
 def mean(method: Any, stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray) -> np.ndarray:
     """Return the mean over networks."""
     return np.concatenate([block.values.mean(axis=0) for block in method.explain(stack, inputs, regime)])
-
-
-def timed(work: Callable[[], Any]) -> float:
-    """Return the seconds that some work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def best(work: Callable[[], Any], repeats: int = 3) -> float:
-    """Return the shortest of several times."""
-    return min(timed(work) for _ in range(repeats))
 
 
 if __name__ == "__main__":

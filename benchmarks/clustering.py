@@ -1,6 +1,6 @@
 """Regime clustering beside the plain scikit-learn recipe and the bkmeans package: time, inertia, stability.
 
-    THOR_DATA_MIRROR=<folder> python benchmarks/clustering.py [--quick]
+    THOR_DATA_MIRROR=<folder> python benchmarks/clustering.py [--quick] [--json FILE]
 
 Ours is the consensus of `fit_regimes`: 3 independent consensuses of 12 breathing k-means runs each. The plain recipe
 is the published one, StandardScaler and KMeans(50, n_init=50), made twice (seeds 42 and 0) because its agreement with
@@ -8,10 +8,7 @@ itself takes two. bkmeans is timed on a few single runs. All get the same cores.
 that of the idealized ocean at 1 degree.
 """
 
-import argparse
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import numpy as np
 import xarray as xr
 import yaml
 from bkmeans import BKMeans
+from rows import Rows, in_own_process, parse, timed
 from sklearn.cluster import KMeans
 
 from thor.ocean.ecco import ecco_training_ocean
@@ -30,6 +28,7 @@ from thor.regimes.consensus import mean_of_pairs, merge_small_clusters, pairwise
 from thor.regimes.metrics import clustering_metrics
 from thor.regimes.regime_model import fit_regimes, fit_scaler
 from thor.regimes.settings import ClusteringSettings
+from thor.run_record import MemoryWatch
 from thor.variables import BUDGET_TERMS
 
 ECCO_ARRAYS = ("curlTau", "curlCori", "BPT", "curlB", "curlA")
@@ -38,45 +37,71 @@ CONF = Path(__file__).parents[1] / "conf" / "base"
 
 
 def main() -> None:
-    """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="4 runs a consensus, 5 starts of plain k-means")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    settings = ClusteringSettings(n_runs=4 if arguments.quick else 12)
-    starts = 5 if arguments.quick else 50
-
+    """Measure the rows."""
+    options = parse(__doc__, quick="a quarter of the cells, 2 consensuses of 2 runs, 2 starts of plain k-means")
+    settings, starts, n_single = ClusteringSettings(n_runs=12), 50, 4
+    if options.quick:
+        settings, starts, n_single = ClusteringSettings(n_consensus=2, n_runs=2), 2, 2
+    rows, cores = Rows(options.json), joblib.effective_n_jobs(-1)
+    if "THOR_DATA_MIRROR" not in os.environ:
+        rows.leave_out("clustering of ECCO's budget", "THOR_DATA_MIRROR is not set; the idealized ocean stands in")
     budget, where = load_budget()
+    if options.quick:
+        budget, where = budget.isel(lat=slice(None, None, 2), lon=slice(None, None, 2)), f"{where}, thinned"
     points, _ = budget_points(budget)
     standardised = fit_scaler(points).transform(points)
-    print(f"{where}: {len(points):,} cells, k = {settings.n_clusters}, {joblib.effective_n_jobs(-1)} cores")
 
-    def ours() -> dict[str, object]:
-        model = fit_regimes(budget, settings=settings, seed=arguments.seed)
+    metrics, ours, memory = in_own_process(consensus, budget, settings)
+    plain, theirs = timed(lambda: plain_recipe(standardised, starts, settings))
+    packaged, single = timed(lambda: bkmeans_runs(standardised, settings, n_runs=n_single))
+
+    what = f"regimes of {len(points):,} cells of {where}, k = {settings.n_clusters}: "
+    rows.add(
+        what + f"{settings.n_consensus} consensuses of {settings.n_runs} breathing runs",
+        ours,
+        alternative=f"scikit-learn KMeans, n_init={starts}, {len(RECIPE_SEEDS)} seeds",
+        theirs=theirs,
+        peak_memory_mb=memory,
+        remark=compared(metrics, plain) + published(metrics),
+    )
+    rows.add(
+        what + "one breathing run, seconds of one core",
+        ours * cores / settings.n_runs_total,
+        alternative="bkmeans package, one run",
+        theirs=single * min(cores, n_single) / n_single,
+        remark=f"theirs from {n_single} runs; agreement of single runs ARI {metrics['single_run_ari']:.3f}, "
+        f"theirs {packaged[2]:.3f}; lowest inertia {metrics['inertia'] / packaged[0]:.4f} of theirs",
+    )
+
+
+def consensus(budget: xr.Dataset, settings: ClusteringSettings) -> tuple[dict[str, Any], float, float]:
+    """Return metrics, seconds and peak memory [MB] of ours, the worker processes included."""
+    memory = MemoryWatch()
+
+    def ours() -> dict[str, Any]:
+        model = fit_regimes(budget, settings=settings, seed=0)
         return clustering_metrics(budget, model.predict(budget), model)
 
-    metrics, our_time = timed(ours)
-    plain, plain_time = timed(lambda: plain_recipe(standardised, starts, settings))
-    packaged, packaged_time = timed(lambda: bkmeans_runs(standardised, settings, n_runs=4))
+    metrics, seconds = timed(ours)
+    peak = memory.peak_mb()
+    memory.close()
+    return metrics, seconds, peak
 
-    print(f"\n{'':44}{'seconds':>9}{'lowest inertia':>16}{'mean of runs':>14}{'stability ARI':>15}")
-    label = f"ours, {settings.n_consensus} consensuses of {settings.n_runs} runs"
-    row(label, our_time, metrics["inertia"], metrics["inertia_mean"], metrics["stability_ari"])
-    row(f"scikit-learn, n_init={starts}, seeds 42 and 0", plain_time, *plain)
-    row("bkmeans package, 4 single runs", packaged_time, *packaged)
-    print("\nratios                                  time  lowest inertia  disagreement (1 - ARI)")
-    for name, (lowest, _, stability), spent in (
-        ("ours / scikit-learn", plain, plain_time),
-        ("ours / bkmeans", packaged, packaged_time),
-    ):
-        disagreement = (1 - metrics["stability_ari"]) / (1 - stability)
-        print(f"{name:<34}{our_time / spent:>10.2f}{metrics['inertia'] / lowest:>16.4f}{disagreement:>24.2f}")
-    our_run = our_time * joblib.effective_n_jobs(-1) / settings.n_runs_total
-    print(f"\none breathing run: {our_run:.1f} core seconds; one bkmeans run: {packaged_time / 4:.1f} s on all cores")
-    print(f"agreement of single runs: ours ARI {metrics['single_run_ari']:.3f}, bkmeans {packaged[2]:.3f}")
-    if "reference_ari" in metrics:
-        agreement = f"ARI {metrics['reference_ari']:.3f}, {metrics['reference_agreement']:.1%} of cells"
-        print(f"ours and the published labels: {agreement}")
+
+def compared(metrics: dict[str, Any], plain: tuple[float, float, float]) -> str:
+    """Return how ours stands beside the recipe in what a time does not tell."""
+    lowest, _, stability = plain
+    return (
+        f"lowest inertia {metrics['inertia'] / lowest:.4f} of theirs; agreement with itself ARI "
+        f"{metrics['stability_ari']:.3f}, theirs {stability:.3f}"
+    )
+
+
+def published(metrics: dict[str, Any]) -> str:
+    """Return the agreement with the published labels, where there are any."""
+    if "reference_ari" not in metrics:
+        return ""
+    return f"; published labels in {metrics['reference_agreement']:.1%} of the cells"
 
 
 def load_budget() -> tuple[xr.Dataset, str]:
@@ -85,10 +110,10 @@ def load_budget() -> tuple[xr.Dataset, str]:
     if mirror:
         arrays = {path.stem: path for path in (Path(mirror) / "ecco_v4r3").iterdir()}
         ocean = ecco_training_ocean(arrays, xr.Dataset(), terms=dict(zip(BUDGET_TERMS, ECCO_ARRAYS, strict=True)))
-        return ocean, "ECCO v4r3"
+        return ocean, "ECCO"
     group = yaml.safe_load((CONF / "parameters_idealized_ocean.yml").read_text(encoding="utf-8"))["idealized_ocean"]
     settings = OceanSettings(**group["training_ocean"] | {"resolution_degrees": 1.0})
-    return idealized_training_ocean(settings, seed=0), "idealized ocean, 1 degree (set THOR_DATA_MIRROR for ECCO)"
+    return idealized_training_ocean(settings, seed=0), "the idealized ocean at 1 degree"
 
 
 def plain_recipe(points: np.ndarray, starts: int, settings: ClusteringSettings) -> tuple[float, float, float]:
@@ -117,19 +142,6 @@ def summary(
     sizes = {"n_clusters": settings.n_clusters, "n_classes": settings.n_regimes}
     maps = np.stack([merge_small_clusters(own, **sizes)[own] for own in labels])
     return min(inertia), float(np.mean(inertia)), mean_of_pairs(pairwise_agreement(maps, settings.n_regimes))
-
-
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what `work` returns and the seconds it took."""
-    start = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - start
-
-
-def row(name: str, *numbers: float) -> None:
-    """Print one line of the table."""
-    seconds, lowest, mean, stability = numbers
-    print(f"{name:<44}{seconds:>9.1f}{lowest:>16,.0f}{mean:>14,.0f}{stability:>15.3f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Stacked networks beside a loop over Keras: time of a training step, time and memory of prediction.
 
-    THOR_DATA_MIRROR=<folder> python benchmarks/networks.py [--quick]
+    THOR_DATA_MIRROR=<folder> python benchmarks/networks.py [--quick] [--json FILE]
 
 The ocean is ECCO with the published labels, features and split, 109,259 cells to train and 149,587 in all; without
 THOR_DATA_MIRROR inputs and labels of that size are made up. Ours trains 50 networks of the published architecture for
@@ -12,18 +12,14 @@ large one. Peak memory is that of a process of its own, TensorFlow loaded.
 --quick: a tenth of the cells, 3 epochs.
 """
 
-import argparse
-import multiprocessing
 import os
-import resource
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from rows import Rows, in_own_process, parse, peak_memory_mb, timed
 
 from thor.networks.prediction import predict
 from thor.networks.published import published_networks
@@ -53,24 +49,31 @@ TERMS = {
 
 
 def main() -> None:
-    """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the cells, 3 epochs")
-    quick = parser.parse_args().quick
-    train, test = ecco_tables() if "THOR_DATA_MIRROR" in os.environ else made_tables()
+    """Measure the rows."""
+    options = parse(__doc__, quick="a tenth of the cells, 3 epochs")
+    rows, quick, where = Rows(options.json), options.quick, "of ECCO"
+    if "THOR_DATA_MIRROR" in os.environ:
+        train, test = ecco_tables()
+    else:
+        rows.leave_out("networks on cells of ECCO", "THOR_DATA_MIRROR is not set; made-up cells stand in")
+        (train, test), where = made_tables(), "made up"
     if quick:
         train, test = thinned(train), thinned(test)
-    epochs = 3 if quick else EPOCHS
     settings = TrainingSettings(
-        n_networks=N_NETWORKS, batch_size=BATCH, learning_rate=1e-4, schedule="constant", epochs=epochs
+        n_networks=N_NETWORKS,
+        batch_size=BATCH,
+        learning_rate=1e-4,
+        schedule="constant",
+        epochs=3 if quick else EPOCHS,
     )
-    compare_training(train, test, settings)
+    compare_training(train, test, settings, rows, where)
     stack = initial_stack(FEATURES, REGIMES, settings, seed=0)
-    compare_prediction(stack, np.concatenate([train.inputs, test.inputs]), n_keras=1 if quick else 3)
+    inputs = np.concatenate([train.inputs, test.inputs])
+    compare_prediction(stack, inputs, rows, where, n_keras=1 if quick else 3)
 
 
-def compare_training(train: Table, test: Table, settings: TrainingSettings) -> None:
-    """Print the time of one network's step, ours and Keras's."""
+def compare_training(train: Table, test: Table, settings: TrainingSettings, rows: Rows, where: str) -> None:
+    """Measure one network's step, ours and Keras's."""
     steps = -(-len(train.labels) // settings.batch_size)
 
     def train_for(epochs: int) -> float:
@@ -82,23 +85,22 @@ def compare_training(train: Table, test: Table, settings: TrainingSettings) -> N
     model = keras_model(initial_stack(FEATURES, REGIMES, settings, seed=0), 0, settings)
     model.fit(train.inputs[:1000], train.labels[:1000], batch_size=settings.batch_size, verbose=0)
     _, keras = timed(lambda: model.fit(train.inputs, train.labels, batch_size=settings.batch_size, verbose=0))
-    our_step = 1e3 * ours / (steps * settings.epochs * settings.n_networks)
-    keras_step = 1e3 * keras / steps
-    print(f"{settings.n_networks} networks, {settings.epochs} epochs, {len(train.labels):,} cells, batch {BATCH}")
-    print(f"  ours                         {ours:10.1f} s and {compiling:.1f} s to load and compile")
-    print(f"  ours, one step of a network  {our_step:10.4f} ms ({our_step * settings.n_networks:.2f} ms for all)")
-    print(f"  Keras, one step of a network {keras_step:10.4f} ms")
-    print(f"  Keras / ours                 {keras_step / our_step:10.1f}")
+    rows.add(
+        f"training step of one of {settings.n_networks} networks, batch {BATCH}, {len(train.labels):,} cells {where}",
+        ours / (steps * settings.epochs * settings.n_networks),
+        alternative="Keras fit, one network",
+        theirs=keras / steps,
+        remark=f"ours from {settings.epochs} epochs of all networks, {ours:.0f} s, and {compiling:.1f} s to load and "
+        "compile; theirs from one epoch",
+    )
 
 
-def compare_prediction(stack: NetworkStack, inputs: np.ndarray, *, n_keras: int) -> None:
-    """Print the time of predicting all cells with all networks, ours and Keras's, and our peak memory."""
+def compare_prediction(stack: NetworkStack, inputs: np.ndarray, rows: Rows, where: str, *, n_keras: int) -> None:
+    """Measure the prediction of all cells with all networks, ours and Keras's."""
+    memory = in_own_process(memory_of_prediction, stack, inputs)
     _, ours = timed(lambda: predict(stack, inputs))
-    settings = TrainingSettings()
-    print(f"\nprediction of {stack.n_networks} networks on {len(inputs):,} cells")
-    print(f"  ours                         {ours:10.2f} s")
     for batch in (32, 4096):
-        models = [keras_model(stack, network, settings) for network in range(n_keras)]
+        models = [keras_model(stack, network, TrainingSettings()) for network in range(n_keras)]
         for model in models:
             model.predict(inputs[:batch], batch_size=batch, verbose=0)
 
@@ -106,18 +108,21 @@ def compare_prediction(stack: NetworkStack, inputs: np.ndarray, *, n_keras: int)
             for model in models:
                 model.predict(inputs, batch_size=batch, verbose=0)
 
-        keras = timed(loop)[1] * stack.n_networks / n_keras
-        print(f"  Keras, batch {batch:<5}           {keras:10.2f} s, {keras / ours:.0f} times ours")
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        print(f"  our peak memory              {pool.apply(peak_memory, (stack, inputs)):10.0f} MB, TensorFlow loaded")
+        rows.add(
+            f"mean and spread of {stack.n_networks} networks, {len(inputs):,} cells {where}",
+            ours,
+            alternative=f"Keras predict, one network after another, batch {batch}",
+            theirs=timed(loop)[1] * stack.n_networks / n_keras,
+            peak_memory_mb=memory,
+            remark=f"memory with TensorFlow loaded; theirs from {n_keras} network{'s' if n_keras > 1 else ''}",
+        )
 
 
-def peak_memory(stack: NetworkStack, inputs: np.ndarray) -> float:
+def memory_of_prediction(stack: NetworkStack, inputs: np.ndarray) -> float:
     """Return the peak memory [MB] of this process after a prediction."""
     load_tensorflow()
     predict(stack, inputs)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_memory_mb()
 
 
 def keras_model(stack: NetworkStack, network: int, settings: TrainingSettings) -> Any:
@@ -189,13 +194,6 @@ def made_tables() -> tuple[Table, Table]:
 def thinned(table: Table) -> Table:
     """Return every tenth sample."""
     return Table(table.inputs[::10], table.labels[::10])
-
-
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return a result and the seconds it took."""
-    start = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Tracking on a quarter-degree ocean: time and memory of one window and its baseline, beside a loop over Keras.
 
-    python benchmarks/tracking.py [--quick]
+    python benchmarks/tracking.py [--quick] [--json FILE]
 
 The ocean is made up: 720 x 1440 cells, all of them valid. 50 networks and 50 draws of the published architecture are
 applied to one window and its baseline, down to probabilities, entropies, P(change), p-values, forced changes, areas and
@@ -13,15 +13,12 @@ of the process that has the fields.
 --quick: 180 x 360 cells.
 """
 
-import argparse
-import multiprocessing
-import resource
 import time
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import xarray as xr
+from rows import Rows, in_own_process, parse, peak_memory_mb
 
 from thor.compute import Compute, mapper
 from thor.networks.samples import FeatureScaler
@@ -40,29 +37,31 @@ N_NETWORKS, N_REFERENCE = 50, 5000
 IMPORTANCE = np.array([0.44, 0.07, 0.18, 0.04, 0.09, 0.06, 0.04, 0.08])
 LAYERS = (len(FEATURES), 24, 24, 16, 16, len(REGIMES))
 KERAS_NETWORKS, KERAS_CELLS, KERAS_BATCH = 3, 100_000, 4096
+WORKERS = {
+    ("threads", 1): "one thread",
+    ("threads", 2): "two threads",
+    ("local", 1): "one process of a local cluster",
+    ("local", 2): "two processes of a local cluster",
+}
 
 
 def main() -> None:
-    """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="180 x 360 cells")
-    shape = (180, 360) if parser.parse_args().quick else (720, 1440)
-    n_cells = shape[0] * shape[1]
-    # Each in a process of its own, so that the peak is its own.
-    context = multiprocessing.get_context("spawn")
-    found = {}
-    for scheduler in ("threads", "local"):
-        for n_workers in (1, 2):
-            with ProcessPoolExecutor(1, mp_context=context) as pool:
-                found[scheduler, n_workers] = pool.submit(measure, shape, scheduler, n_workers).result()
-    print(f"{N_NETWORKS} networks and {N_NETWORKS} draws on {n_cells:,} cells, a window and its baseline")
-    for (scheduler, n_workers), (seconds, peak) in found.items():
-        print(f"  ours, {scheduler}: {n_workers:<{20 - len(scheduler)}}{seconds:8.1f} s, peak memory {peak:.0f} MB")
-    per_prediction = keras_seconds(min(KERAS_CELLS, n_cells)) / min(KERAS_CELLS, n_cells)
-    keras = per_prediction * n_cells * 2 * N_NETWORKS * 2
-    best = min(seconds for seconds, _ in found.values())
-    print(f"  Keras, probabilities only {keras:9.1f} s (from {KERAS_NETWORKS} networks on a part)")
-    print(f"  Keras / ours              {keras / best:9.1f}")
+    """Measure the rows."""
+    options = parse(__doc__, quick="180 x 360 cells")
+    shape = (180, 360) if options.quick else (720, 1440)
+    rows, n_cells = Rows(options.json), shape[0] * shape[1]
+    some = min(KERAS_CELLS, n_cells)
+    keras = keras_seconds(some) * n_cells / some * 2 * N_NETWORKS * 2
+    for (scheduler, n_workers), by in WORKERS.items():
+        seconds, peak = in_own_process(measure, shape, scheduler, n_workers)
+        rows.add(
+            f"tracking one window of {n_cells:,} made-up cells, {N_NETWORKS} networks and {N_NETWORKS} draws, {by}",
+            seconds,
+            alternative="Keras predict, one network after another, probabilities only",
+            theirs=keras,
+            peak_memory_mb=peak,
+            remark=f"theirs from {KERAS_NETWORKS} networks and {some:,} cells",
+        )
 
 
 def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[float, float]:
@@ -90,7 +89,7 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
             mapper=mapped,
         )
         seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return seconds, peak_memory_mb()
 
 
 def keras_seconds(n_cells: int) -> float:

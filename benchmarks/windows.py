@@ -1,6 +1,6 @@
 """Window means beside plain xarray, and beside reading the same bytes once: time, peak memory, memory against length.
 
-    python benchmarks/windows.py [--quick] [--folder FOLDER]
+    python benchmarks/windows.py [--quick] [--json FILE] [--folder FOLDER]
 
 Each method runs in a process of its own on one series of a made 1-degree model (monthly, float32, deflated as models
 publish it, files of 20 years). Ours is `window_means`: one pass over each file for all 20-year windows, with checksum
@@ -10,7 +10,6 @@ start with the files in the machine's memory; the fastest of three tries counts.
 above what it had after its imports.
 """
 
-import argparse
 import multiprocessing
 import tempfile
 import time
@@ -22,6 +21,7 @@ import dask.array  # noqa: F401 - what open_mfdataset imports when it is first c
 import netCDF4  # noqa: F401
 import numpy as np
 import xarray as xr
+from rows import Rows, parse, peak_memory_mb
 
 from thor.checkpoint import Nothing
 from thor.cmip.means import window_means
@@ -33,28 +33,27 @@ LENGTHS = (20, 80, 165)
 
 
 def main() -> None:
-    """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="20 and 40 years, one try")
-    parser.add_argument("--folder", type=Path, help="where the made files go and stay; by default a temporary folder")
-    arguments = parser.parse_args()
-    lengths, tries = ((20, 40), 1) if arguments.quick else (LENGTHS, 3)
+    """Measure the rows."""
+    options = parse(__doc__, quick="20 years, one try", options=["--folder"])
+    lengths, tries = ((20,), 1) if options.quick else (LENGTHS, 3)
+    rows = Rows(options.json)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
-        files = write_model(folder, lengths[-1])
-        size = sum(path.stat().st_size for path in files) / 1e6
-        print(f"1-degree model, {lengths[-1]} years in {len(files)} files, {size:.0f} MB on disk")
-        print(f"\n{'':10}{'seconds':>30}{'peak memory [MB]':>33}{'ratios, ours over':>40}")
-        header = "".join(f"{name:>11}" for name in METHODS)
-        print(f"{'years':<10}{header}{header}{'plain: time':>16}{'memory':>9}{'reading: time':>16}")
+        files = write_model(Path(options.folder or temporary), lengths[-1])
         for n_years in lengths:
             part = [path for path in files if int(path.stem[-6:-2]) < FIRST_YEAR + n_years]
             windows = [Window(y, y + 19) for y in range(FIRST_YEAR, FIRST_YEAR + n_years - 19, 20)]
             spent, peak = zip(*(measured(method, part, windows, tries) for method in METHODS.values()), strict=True)
-            print(
-                f"{n_years:<10}{''.join(f'{s:>11.2f}' for s in spent)}{''.join(f'{p:>11.0f}' for p in peak)}"
-                f"{spent[0] / spent[1]:>16.2f}{peak[0] / peak[1]:>9.2f}{spent[0] / spent[2]:>16.2f}"
+            size = sum(path.stat().st_size for path in part) / 1e6
+            what = f"20-year means of {n_years} years of a made 1-degree model, {size:.0f} MB in {len(part)} files"
+            rows.add(
+                what,
+                spent[0],
+                alternative="xarray: open_mfdataset, sel, mean",
+                theirs=spent[1],
+                peak_memory_mb=peak[0],
+                remark=f"memory above the imports; theirs {peak[1]:.0f} MB",
             )
+            rows.add(what, spent[0], alternative="reading every step once", theirs=spent[2], peak_memory_mb=peak[0])
 
 
 def ours(files: list[Path], windows: list[Window]) -> None:
@@ -104,18 +103,12 @@ def measured(
 def _report(
     method: Callable[[list[Path], list[Window]], None], files: list[Path], windows: list[Window], sender
 ) -> None:  # type: ignore[no-untyped-def]
-    before = _peak()
+    before = peak_memory_mb()
     start = time.perf_counter()
     method(files, windows)
     spent = time.perf_counter() - start
-    after = _peak()
+    after = peak_memory_mb()
     sender.send((spent, max(after - before, 0.1)))
-
-
-def _peak() -> float:
-    """Return the most memory this process has held [MB]; getrusage would also count what its parent held."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1e3
 
 
 def write_model(folder: Path, n_years: int) -> list[Path]:

@@ -1,8 +1,10 @@
 """Configuration of the documentation; some pages are written from the code so that they cannot drift from it."""
 
 import inspect
+import logging
 import re
 import shutil
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_args
@@ -97,6 +99,16 @@ def _metric_table(metrics: Metrics) -> list[str]:
     return lines
 
 
+def write_datasets() -> None:
+    """Write the data dictionary as a page."""
+    sys.path.insert(0, str(HERE))
+    logging.disable(logging.INFO)  # Kedro tells on import how it logs
+    from data_dictionary import dictionary
+
+    logging.disable(logging.NOTSET)
+    _write("datasets.md", dictionary().splitlines())
+
+
 def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
     rows = []
     for name, field in model.model_fields.items():
@@ -136,3 +148,4 @@ def _write(name: str, lines: list[str]) -> None:
 write_variables()
 write_parameters()
 write_metrics()
+write_datasets()

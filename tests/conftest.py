@@ -1,6 +1,10 @@
 """What several test modules share: the real data, and a small ocean whose numbers are known."""
 
+import fcntl
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +46,30 @@ def ecco_ocean(data_mirror: Path, ecco_arrays: dict[str, Path]) -> xr.Dataset:
     """The harmonised ECCO training ocean."""
     surface = surface_from_files([data_mirror / "ecco_v4r2" / "ecco_v4r2_mean_0p5deg.nc"])
     return harmonise(ecco_training_ocean(ecco_arrays, surface, terms=ECCO_TERMS))
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The data of one run of the whole graph in the test environment, made once for all workers: to be read only."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    root, done = folder / "whole_run", folder / "whole_run.json"
+    with (folder / "whole_run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            process = subprocess.run(
+                [sys.executable, "-m", "kedro", "run", "--env", "test"],
+                cwd=Path(__file__).parents[1],
+                env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
+                capture_output=True,
+                text=True,
+                timeout=600,
+                check=False,
+            )
+            done.write_text(json.dumps([process.args, process.returncode, process.stdout, process.stderr]))
+    result = subprocess.CompletedProcess[str](*json.loads(done.read_text()))
+    assert result.returncode == 0, result.stdout + result.stderr
+    return root, result
 
 
 @pytest.fixture

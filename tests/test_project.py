@@ -27,7 +27,7 @@ CONF = REPOSITORY / "conf"
 ENVIRONMENTS = ("base", "test", "ecco")
 LAYERS = ("raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting")
 KEDRO_FACING = (
-    *("settings", "pipeline_registry", "cli", "parameters", "hooks", "mlflow_hooks"),
+    *("settings", "pipeline_registry", "catalog", "cli", "stage", "parameters", "hooks", "mlflow_hooks"),
     *("datasets", "pipelines", "__main__"),
 )
 HEAVY = (
@@ -307,3 +307,26 @@ def test_no_file_names_this_machine_or_an_index():
         if "local" not in file.relative_to(REPOSITORY).parts:
             text = file.read_text(encoding="utf-8")
             assert not re.search(r"(?<![\w.])/(work|home|root|Users)/|--index-url|--extra-index", text), file
+
+
+# -- documentation ---------------------------------------------------------------------------------------------
+def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
+    import data_dictionary
+
+    assert data_dictionary.LAYERS == LAYERS
+    rows = dict(re.findall(r"^\| `(\w+)` \| (`\w.*) \|$", data_dictionary.dictionary(), re.M))
+    pipelines = register_pipelines()
+    for environment in ENVIRONMENTS:
+        for name, entry in loader(environment)["catalog"].items():
+            told = data_dictionary.description(name, entry)
+            assert len(told.split()) > 3 and told.endswith("."), f"'{name}' of {environment} does not say what it holds"
+    for name, entry in loader("base")["catalog"].items():
+        place, _, contents, made, read = rows[name].split(" | ")
+        assert place.strip("`/") in _place(entry) or name == "published_networks"
+        assert contents == data_dictionary.description(name, entry)
+        nodes = {node.name for node in pipelines["__default__"].nodes if name in node.outputs}
+        assert all(f"`{node}`" in made for node in nodes)
+        assert made and (nodes or name in data_dictionary.GIVEN or made.split(":")[0] in ON_REQUEST)
+        readers = {key for key, own in pipelines.items() if any(name in node.inputs for node in own.nodes)}
+        assert set(read.split(", ")) == readers - {"__default__", "study"} or (not readers and read == "people")

@@ -1,6 +1,7 @@
 """Checksums of files and folders, and how to tell without reading that they are unchanged."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 (hex) of a file, or of names and contents of all files below a folder."""
     if path.is_file():
         return file_sha256(path)
+    return combined_sha256({file.relative_to(path).as_posix(): file_sha256(file) for file in files_of(path)})
+
+
+def combined_sha256(checksums: Mapping[str, str]) -> str:
+    """Return the SHA-256 (hex) of a folder from those of its files, by path below it, in the order of `files_of`."""
     digest = hashlib.sha256()
-    for file in files_of(path):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n".encode())
+    for name, checksum in checksums.items():
+        digest.update(f"{name}\0{checksum}\n".encode())
     return digest.hexdigest()
 
 

@@ -21,10 +21,14 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
-        return ["run"]
+        return ["run", "stage"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return Kedro's `run` with all its options around our callback, and nothing else."""
+        """Return Kedro's `run` with all its options around our callback, or `stage`."""
+        if cmd_name == "stage":
+            from thor.stage import stage
+
+            return stage
         if cmd_name != "run":
             return None
         from kedro.framework.cli.project import run as kedro_run
@@ -85,6 +89,13 @@ def _whole_name(node: str) -> str:
     names = {own.name for pipeline in pipelines.values() for own in pipeline.nodes}
     found = [name for name in names if name.rpartition(".")[2] == node]
     return found[0] if len(found) == 1 else node
+
+
+@contextmanager
+def told_shortly(env: str | None) -> Iterator[None]:
+    """Tell any failure of a command in a few lines, with a non-zero exit code."""
+    with _short_failures(env), _one_console():
+        yield
 
 
 @contextmanager
@@ -166,7 +177,7 @@ def _root(error: BaseException) -> BaseException:
 
 def _message(error: BaseException) -> list[str]:
     text = str(error).strip() or "no message"
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH) or [""]]
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""]]
     lines[0] = f"{type(error).__name__}: {lines[0]}"
     if len(lines) > _MESSAGE_LINES:
         lines = [*lines[: _MESSAGE_LINES - 1], "..."]

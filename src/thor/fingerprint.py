@@ -21,7 +21,7 @@ _BLOCK_BYTES = 64 * 2**20
 _NOT_CODE = (
     *("pipelines", "datasets", "figures", "report"),
     *("settings.py", "cli.py", "hooks.py", "mlflow_hooks.py", "run_log.py", "pipeline_registry.py"),
-    *("run_record.py", "checksums.py"),
+    *("run_record.py", "checksums.py", "stage.py", "handover"),
 )
 
 

@@ -20,7 +20,7 @@ log = logging.getLogger("thor")
 RECORD = "run_record.json"
 """Name of the run record in the folder of logs; see `thor.run_record`."""
 
-_RECORD_NAME = "run_record"
+_RECORD_NAME, _REPORT = "run_record", "report"
 
 
 class ParameterHooks:
@@ -80,6 +80,7 @@ class RunHooks:
         self._catalog: Any = None
         self._record: RunRecord | None = None
         self._memory: MemoryWatch | None = None
+        self._report: Path | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -139,6 +140,8 @@ class RunHooks:
         """Finish the node with its last output."""
         self._unsaved.discard(dataset_name)
         place = self._place(dataset_name)
+        if dataset_name == _REPORT:
+            self._report = place
         if self._record is not None and place is not None:
             self._record.saved(dataset_name, place, node=_plain_name(node))
         if not self._unsaved:
@@ -146,8 +149,10 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Say how long it took and close the log."""
+        """Say how long it took and where to look, and close the log."""
         log.info("%d nodes in %s; results in %s/", len(self.finished), _duration(self._started), self.data_root)
+        if self._report is not None:
+            log.info("Open %s in a browser; figures and numbers are beside it.", _relative(self._report))
         self.close()
 
     @hook_impl

@@ -66,6 +66,17 @@ class RunRecord:
         if known is None or any(known.get(key) != value for key, value in signature(place).items()):
             self._dataset(name, place, {"node": None, "run": None})
 
+    def received(self, name: str, place: Path, *, checksum: str, made_by: Mapping[str, Any] | None) -> None:
+        """Record what another project handed over: where it is, and the node and run there that made it."""
+        self.content["datasets"][name] = {
+            "path": place.relative_to(self._root).as_posix(),
+            **signature(place),
+            "sha256": checksum,
+            "node": None,
+            "run": None,
+            "made_by": dict(made_by) if made_by else None,
+        }
+
     def write(self) -> None:
         """Write the record, atomically.
 
@@ -78,12 +89,14 @@ class RunRecord:
         used = {entry["run"] for entry in entries} | {self._run}
         self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
         temporary = self.path.with_name(f".{self.path.name}.tmp")
+        text = json.dumps(self.content, indent=1, sort_keys=True, default=str) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(
-                json.dumps(self.content, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8"
-            )
-            temporary.replace(self.path)
+            try:
+                temporary.write_text(text, encoding="utf-8")
+                temporary.replace(self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             raise DataError(
                 f"The run record {self.path} cannot be written: {error.strerror}. "

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, units_text
+from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, regime_maps, units_text
 from thor.ocean.features import features
 from thor.ocean.harmonise import harmonise
 from thor.variables import FEATURES, variable
@@ -46,6 +46,19 @@ def test_every_panel_has_a_letter_and_every_bar_units(ocean):
         for letter, name in zip("abc", ["zos", "tauuo", "bottom_pressure_torque"], strict=True)
     ]
     assert [a.get_xlabel() for a in bars] == ["m", "N m$^{-2}$", "$10^{-11}$ m s$^{-2}$"]
+
+
+def test_regimes_beside_one_another_keep_their_colours_and_titles(regimes):
+    other = regimes.assign(regime=regimes.regime.where(regimes.regime != 2, 0).assign_attrs(regimes.regime.attrs))
+    figure = regime_maps({"one run": regimes, "another": other})
+    first, second = meshes(figure)
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
+    assert titles == ["(a) one run", "(b) another"]
+    changed = regimes.regime.values == 2
+    same = (regimes.regime.values >= 0) & ~changed
+    one, two = (mesh.to_rgba(mesh.get_array()) for mesh in (first, second))
+    np.testing.assert_array_equal(one[same], two[same])
+    assert (one[changed] != two[changed]).any(axis=-1).all()
 
 
 def test_regimes_have_the_published_colours(regimes):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.browser import Page
 from thor.report.content import captions
+from thor.report.summary import PREDICTOR_NAMES
 
 PROJECT = Path(__file__).parents[2]
 READY = "document.documentElement.dataset.ready === 'yes'"
@@ -36,10 +37,8 @@ def kedro(root, *arguments):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    kedro(root)
-    return root
+def root(whole_run):
+    return whole_run[0]
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +164,146 @@ def test_the_scenario_viewer_follows_its_selectors(page):
     assert page.errors == []
 
 
+BEYOND = """
+[...document.querySelectorAll('header *, main *')].filter(e => {
+  if (e.ownerSVGElement || e.getBoundingClientRect().right <= innerWidth + 1) return false;
+  for (let up = e.parentElement; up; up = up.parentElement)
+    if (up !== document.body && getComputedStyle(up).overflowX === 'auto') return false;
+  return true;
+}).map(e => `${e.tagName} ${e.id} ${e.className}`)
+"""
+"""What reaches beyond the right edge and cannot be scrolled to; inside charts nothing is shown beyond their edges."""
+
+CHARTS_FIT = (
+    "[...document.querySelectorAll('.chart')].every(c => c.querySelector('svg').getBoundingClientRect().width"
+    " <= c.getBoundingClientRect().width + 1)"
+)
+
+
 def test_a_phone_shows_it_without_scrolling_sideways(page):
     page.resize(390, 844, mobile=True)
     page.run("window.dispatchEvent(new Event('resize'))")
-    page.wait_for(
-        "document.documentElement.scrollWidth <= 390 && document.querySelector('.chart svg').clientWidth <= 390"
-    )
+    page.wait_for(f"document.documentElement.scrollWidth <= 390 && {CHARTS_FIT}")
+    assert page.run(BEYOND) == []
+    assert page.run("document.querySelector('#chart-areas').layout.grid.columns") == 1
+    boxes = page.run("[...document.querySelectorAll('.scroll')].map(b => [b.scrollWidth > b.clientWidth, b.tabIndex])")
+    assert any(scrolls for scrolls, _ in boxes)
+    assert all((stop == 0) == scrolls for scrolls, stop in boxes), "what scrolls takes the focus, and nothing else"
+    small = "[...document.querySelectorAll('main select, #run-window')].filter(e => e.offsetHeight < 32).map(e => e.id)"
+    assert page.run(small) == []
     page.resize(1280, 900)
+    page.wait_for("document.querySelector('#chart-areas').layout.grid.columns === 3")
+
+
+def test_paper_holds_all_of_it(page):
+    """The width is that between the margins of A4."""
+    closed = page.run("document.querySelectorAll('details:not([open])').length")
+    page.resize(702, 1000)
+    page.send("Emulation.setEmulatedMedia", media="print")
+    page.run("window.dispatchEvent(new Event('beforeprint'))")
+    try:
+        page.wait_for(CHARTS_FIT)
+        assert page.run(BEYOND) == []
+        wide = (
+            "[...document.querySelectorAll('.scroll')].filter(b => b.offsetParent && b.scrollWidth > b.clientWidth + 1)"
+        )
+        assert page.run(f"{wide}.map(b => b.innerText.slice(0, 40))") == []
+        hidden = (
+            "['nav', '.controls', '.skip'].every(s => getComputedStyle(document.querySelector(s)).display === 'none')"
+        )
+        assert page.run(hidden)
+        assert page.run("document.querySelectorAll('details:not([open])').length") == 0
+        assert page.run("getComputedStyle(document.querySelector('header')).backgroundColor") == "rgba(0, 0, 0, 0)"
+        whole = "[...document.querySelectorAll('figure, tr')].every(f => getComputedStyle(f).breakInside === 'avoid')"
+        assert page.run(whole)
+        assert page.run("Math.max(...[...document.images].map(i => i.getBoundingClientRect().height))") < 0.5 * 1123
+        assert "IDEAL" in page.run("document.querySelector('#run-caption').innerText")
+        assert page.run("document.querySelector('#ocean-caption').innerText").startswith("Regime")
+    finally:
+        page.run("window.dispatchEvent(new Event('afterprint'))")
+        page.send("Emulation.setEmulatedMedia", media="")
+        page.resize(1280, 900)
+    assert page.run("document.querySelectorAll('details:not([open])').length") == closed
+    page.wait_for(f"document.querySelector('#chart-skill svg').clientWidth > 1000 && {CHARTS_FIT}")
+    assert page.errors == []
+
+
+def test_the_tab_key_goes_through_all_controls_in_order_and_shows_where_it_is(page):
+    page.run("window.scrollTo(0, 0), document.querySelector('.skip').focus()")
+    stops, outlines = [], []
+    for _ in range(60):
+        page.key("Tab", 9)
+        stop, outline = page.run(
+            "(() => { const e = document.activeElement; return [e.id || e.name, getComputedStyle(e).outlineStyle]; })()"
+        )
+        stops.append(stop)
+        outlines.append(outline)
+        if stop == "area-kind":
+            break
+    named = [stop for stop in stops if stop]
+    assert named == [
+        *("ocean-layer", "ocean-predictor", "ocean-map"),
+        *("run-model", "run-experiment", "run-predictor", "run-window", "run-layer", "run-map", "area-kind"),
+    ]
+    assert set(outlines) == {"solid"}
+
+
+def test_the_scenario_viewer_works_by_keys_alone(page):
+    page.run("document.querySelector('#run-window').focus()")
+    label = page.run("document.querySelector('#run-window-label').innerText")
+    page.key("ArrowLeft", 37)
+    assert page.run("document.querySelector('#run-window-label').innerText") != label
+    page.run("document.querySelector('input[name=run-layer][value=regime]').click()")
+    page.run("document.querySelector('input[name=run-layer][value=regime]').focus()")
+    page.key("ArrowRight", 39)
+    assert page.run("document.querySelector('input[name=run-layer]:checked').value") == "change"
+    page.run("document.querySelector('#run-map').focus()")
+    before = page.run("document.querySelector('#run-text').innerText")
+    page.key("ArrowRight", 39)
+    assert page.run("document.querySelector('#run-text').innerText") != before
+    assert page.run("document.querySelector('#run-caption').innerText").endswith("differs from the baseline.")
+
+
+def test_figures_and_predictors_stand_in_their_order(page):
+    for section in SECTIONS:
+        titles = page.run(
+            f"[...document.querySelectorAll('#{section} figure.drawn figcaption.title')].map(c => c.textContent)"
+        )
+        assert titles == [
+            c.title for c in captions().values() if c.section == {"methods": "data"}.get(section, section)
+        ]
+    names = page.run("[...document.querySelectorAll('#skill tbody th')].map(c => c.textContent)")
+    assert names == [name for name in PREDICTOR_NAMES.values() if name in names]
+    assert names[0] == "the ensemble"
+    assert page.run("document.querySelector('#chart-skill').data[0].y") == names
+
+
+def test_a_thinned_grid_is_told_and_the_run_ends_with_what_it_found(root, tmp_path):
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
+    told = kedro(
+        tmp_path, "--pipelines", "reporting", "--params", "reporting.max_cells=200,reporting.max_run_cells=200"
+    )
+    last = re.split(r"write_manifest: .*\n", told)[1].splitlines()
+    assert 10 <= len(last) <= 16
+    for part in ("Regimes: 6 in", "Skill in the Atlantic", "Change by", "Brier skill", "report.html in a browser"):
+        assert any(part in line for line in last), part
+    page = Page()
+    try:
+        page.open(tmp_path / "08_reporting/report.html", ready=READY)
+        stride = page.run("JSON.parse(document.querySelector('#report-data').textContent).ocean.grid.stride")
+        assert stride > 1
+        assert f"one cell of each {stride} by {stride} is shown" in page.run(
+            "document.querySelector('#explorer').innerText"
+        )
+        for model in ("IDEAL-LAND", "IDEAL-REG"):
+            page.choose("#run-model", model)
+            stride = page.run(
+                f"JSON.parse(document.querySelector('#report-data').textContent).scenarios.models['{model}'].stride"
+            )
+            caption = page.run("document.querySelector('#run-caption').innerText")
+            assert f"one cell of each {stride} by {stride} is shown" in caption
+    finally:
+        page.close()
 
 
 def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):

@@ -45,11 +45,8 @@ def started(root, *arguments, folder=PROJECT, **environment):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    result = kedro(root, "run", "--env", "test")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return root, result
+def run(whole_run):
+    return whole_run
 
 
 def files(root):
@@ -625,13 +622,25 @@ def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
     assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2
 
 
-def test_a_pipeline_runs_alone_from_what_another_handed_over(run):
+def test_a_pipeline_runs_alone_from_the_archive_that_another_team_handed_over(run, tmp_path):
     root, _ = run
-    before = files(root)
-    result = kedro(root, "run", "--env", "test", "--pipeline", "regime_clustering")
+    archive, there = tmp_path / "stage.tar", tmp_path / "there"
+    packed = kedro(root, "stage", "pack", "data_engineering", "--env", "test", "--output", str(archive))
+    assert packed.returncode == 0, packed.stdout + packed.stderr
+    assert "Note" not in packed.stderr
+    missing = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
+    assert missing.returncode == 1
+    told = " ".join(missing.stderr.split())
+    assert "03_primary/vorticity_budget.nc does not exist" in told
+    assert "Make it with `kedro run --pipelines data_engineering`" in told
+    unpacked = kedro(there, "stage", "unpack", str(archive), "--env", "test")
+    assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
+    result = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
     assert result.returncode == 0, result.stdout
     assert "make_training_ocean" not in result.stdout
-    assert files(root) == before
+    before, after = files(root), files(there)
+    assert "05_model_input/regimes.nc" in {str(path) for path in after}
+    assert {path: before[path] for path in after} == after
 
 
 def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(run, tmp_path):
@@ -660,7 +669,7 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
     ],
 )
 def test_what_is_wrong_is_said_shortly_and_nothing_is_half_written(run, tmp_path, parameters, words):
-    root, _ = run
+    root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
     assert result.returncode == 1

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from thor.attribution.targets import Regimes, Target, require_inputs
 from thor.checkpoint import Checkpoint, Nothing

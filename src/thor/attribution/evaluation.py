@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from thor.attribution.attributions import Method
 from thor.attribution.forward import Forward

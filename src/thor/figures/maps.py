@@ -126,6 +126,27 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
         return figure
 
 
+def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figure":
+    """Return a map of regimes for each title, one beside the other.
+
+    Parameters
+    ----------
+    maps : mapping of str to xarray.Dataset
+        `regime` with CF flags, by the title of its map.
+    n_columns : int
+        Maps beside one another.
+    """
+    with style():
+        columns = 2 if len(maps) == 4 else min(n_columns, len(maps))
+        figure, axes = map_panels(len(maps), n_columns=columns, grey=NO_BUDGET)
+        for ax, (title, regimes) in zip(axes, maps.items(), strict=True):
+            names = list(flags(regimes["regime"]).values())
+            draw_flags(ax, regimes["regime"], regimes, colours=regime_colours(names))
+            ax.set_title(title)
+        letter_panels(axes)
+        return figure
+
+
 def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
     """Return maps of the features and of the basins they lie in."""
     import matplotlib as mpl

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from thor.networks.baselines import BASELINES, fit_baselines
 from thor.networks.bootstrap import BootstrapSettings

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from thor.checkpoint import Checkpoint, Nothing
 from thor.errors import NetworkError

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from thor.errors import ConfigError, DataError
 from thor.regimes.breathing import breathing_kmeans

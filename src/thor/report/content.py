@@ -133,6 +133,7 @@ def ocean_content(
     shown = (features["valid"] == 1) | (regimes["regime"] >= 0)
     cells = cell_map(features, shown, max_cells=max_cells)
     predictors = [str(name) for name in regime_uncertainty["predictor"].values]
+    roles = {name: value for value, name in flags(split["role"]).items()}
     used = [str(name) for name in next(iter(attributions.values()))["feature"].values]
 
     def take(field: xr.DataArray) -> Array:
@@ -171,7 +172,7 @@ def ocean_content(
             content[f"{method}.{name}"] = packed_numbers(values)
     return {
         "grid": cells.to_page(),
-        "start": _first_cell(take(fields["predictive_entropy"])[0]),
+        "start": _first_cell(take(fields["predictive_entropy"])[0], take(split["role"]) == roles.get("test", -1)),
         "regimes": regime_styles(names),
         "layers": _layers(list(flags(split["role"]).values()), bits),
         "cells": content,
@@ -185,10 +186,12 @@ def ocean_content(
     }
 
 
-def _first_cell(entropy: Array) -> int:
-    """Return the cell with which the explorer opens: one of which there is something to tell, neither sure nor lost."""
-    order = np.argsort(np.where(np.isfinite(entropy), entropy, -1.0), kind="stable")
-    return int(order[round(0.9 * (len(order) - 1))])
+def _first_cell(entropy: Array, test: Array) -> int:
+    """Return the cell with which the explorer opens: one no network has seen, neither sure nor lost."""
+    known = np.isfinite(entropy)
+    wanted = known & test if (known & test).any() else known
+    order = np.argsort(np.where(wanted, entropy, np.inf), kind="stable")
+    return int(order[round(0.9 * max(int(wanted.sum()) - 1, 0))])
 
 
 def _described(name: str) -> dict[str, str]:

@@ -12,11 +12,11 @@ import yaml
 from thor.figures.attribution import METHOD_COLOURS, METHOD_NAMES
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
-from thor.report.content import ocean_content, regime_styles, small_image, swatches
+from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import Runs, scenario_content
 from thor.report.settings import ReportSettings
 from thor.report.summary import METHOD_NAMES as METHODS_IN_WORDS
-from thor.report.summary import PREDICTOR_NAMES, percent, regime_name
+from thor.report.summary import PREDICTOR_NAMES, in_order, in_words, percent, regime_name
 from thor.tracking.forced import LIKELIHOOD
 from thor.tracking.metrics import LIKELIHOOD_RANGES
 from thor.variables import variable
@@ -70,9 +70,11 @@ def report_page(
     environment.filters |= {
         "percent": percent,
         "regime_name": regime_name,
-        "variable_label": lambda name: variable(name).label,
+        "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
         "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),
     }
+    skill = {**summary["skill"], "predictors": in_order(summary["skill"]["predictors"], PREDICTOR_NAMES)}
+    summary = {**summary, "skill": skill, "calibration": in_order(summary["calibration"], PREDICTOR_NAMES)}
     data: dict[str, Any] = {
         "ocean": ocean_content(
             features=features,
@@ -88,7 +90,7 @@ def report_page(
             regime_areas if regime_areas is not None else pd.DataFrame(),
             max_cells=settings.max_run_cells,
         ),
-        "skill": _skill_chart(summary["skill"]),
+        "skill": _skill_chart(skill),
         "method_names": METHOD_NAMES,
         "method_colours": METHOD_COLOURS,
         "experiment_colours": EXPERIMENT_COLOURS,
@@ -99,7 +101,7 @@ def report_page(
         manifest=manifest,
         figures={
             name: {**entry, "source": small_image(figures[name], colours=settings.figure_colours)}
-            for name, entry in figure_index.items()
+            for name, entry in in_order(figure_index, captions()).items()
         },
         regime_styles=regime_styles(summary["regimes"]["regimes"]),
         has_scenarios=bool(data["scenarios"]["runs"]),

@@ -55,7 +55,8 @@ def change_table(runs: Runs) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
-        `run`, its facets, `window`, `baseline_window`, `predictor`; `expected_changed_share` of the compared area (mean
+        `run`, its facets, `window`, `baseline_window`, `baseline` in words, `predictor`; `expected_changed_share` of
+        the compared area (mean
         P(change)), `forced_share` of the judged area, `applicable_share` of the area; None where there is none.
     """
     for key in sorted(runs):
@@ -73,11 +74,20 @@ def change_table(runs: Runs) -> Iterator[dict[str, Any]]:
                 **dict(zip(("source_id", "experiment_id", "variant_label"), key.split("/"), strict=True)),
                 "window": str(last["window"].values),
                 "baseline_window": str(last["baseline_window"].values),
+                "baseline": baseline_in_words(run, str(last["baseline_window"].values)),
                 "predictor": predictor,
                 "expected_changed_share": _mean(own["change_probability"], area),
                 "forced_share": _mean((forced == 1).where(forced >= 0), area),
                 "applicable_share": _mean((own["applicable"] == 1).where(own["applicable"] >= 0), area),
             }
+
+
+def baseline_in_words(run: xr.Dataset, window: str) -> str:
+    """Return what a window of a run is compared with."""
+    if run.attrs.get("baseline") == "parallel segment":
+        return "the same span of the control run"
+    parent = str(run.attrs.get("parent", "")).split("/")
+    return f"{window.replace('-', '–')} of {parent[1] if len(parent) > 1 else 'its parent run'}"
 
 
 def area_table(areas: pd.DataFrame) -> list[dict[str, Any]]:
@@ -119,7 +129,7 @@ def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
         "variant_label": variant_label,
         "windows": list(map(str, run["window"].values)),
         "baselines": list(map(str, run["baseline_window"].values)),
-        "parent": str(run.attrs.get("parent", "")),
+        "parent": str(run.attrs.get("parent", "")).partition("/")[2],
         "predictors": list(map(str, run["predictor"].values)),
         "regimes": list(flags(run["regime"]).values()),
         "regime": packed_labels(layer("regime")),

@@ -4,7 +4,8 @@ Every sentence is built from the numbers beside it, so it cannot say what the ru
 zero it says so.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,16 @@ METHOD_NAMES = {
 }
 PREDICTOR_NAMES = {
     "ensemble": "the ensemble",
-    "member_mean": "a single network, mean",
     "bayesian": "the Bayesian network",
     "laplace": "the Laplace approximation",
+    "member_mean": "single networks, mean",
+    "member_min": "single networks, lowest score",
+    "member_max": "single networks, highest score",
     "gradient_boosting": "gradient boosting",
     "stress_curl_tree": "a tree on the stress curl",
     "majority": "always the commonest regime",
 }
+"""Predictors in words, in the order in which they are told."""
 _PERCENT = "\u00a0%"
 
 METRIC = "accuracy"
@@ -96,10 +100,9 @@ def _balances(balances: xr.Dataset) -> dict[str, Any]:
 
 def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     ensemble = skill["ensemble"]["test"]
-    names = [name for name in (*PREDICTOR_NAMES, *sorted(skill)) if name in skill]
     predictors = {}
-    for name in dict.fromkeys(names):
-        own = skill[name]["test"]
+    for name, regions in in_order(skill, PREDICTOR_NAMES).items():
+        own = regions["test"]
         predictors[name] = {
             metric: {"value": own.get(metric), **_ends(own.get("intervals", {}).get(metric, {}))}
             for metric in SCORES
@@ -111,16 +114,34 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
         "classes": ensemble["classes"],
         "predictors": predictors,
         "difference_to": {
-            name: entry[METRIC] for name, entry in ensemble.get("difference_to", {}).items() if METRIC in entry
+            name: entry[METRIC]
+            for name, entry in in_order(ensemble.get("difference_to", {}), PREDICTOR_NAMES).items()
+            if METRIC in entry
         },
     }
 
 
 def _test_region(split: xr.Dataset) -> str:
-    """Return the names of the test regions in words."""
+    """Return the names and extents of the test regions in words."""
     parts = str(split.attrs.get("regions", "")).split("; ")
-    named = [part.split(":")[0].replace("_", " ").title() for part in parts if ": test" in part]
-    return " and ".join(named) or "the test cells"
+    named = [part.partition(": test") for part in parts if ": test" in part]
+    return in_words([_region(name, box) for name, _, box in named]) if named else "test cells"
+
+
+def _region(name: str, box: str) -> str:
+    """Return `Atlantic (80° W to 20° E)` for `atlantic` and `, 280E to 20E`."""
+    title = name.replace("_", " ").title()
+    ends = re.findall(r"(-?[\d.]+)([EN])", box)
+    if not ends:
+        return title
+    told = [_degrees(float(value), axis) for value, axis in ends]
+    return f"{title} ({', '.join(f'{low} to {high}' for low, high in zip(told[::2], told[1::2], strict=True))})"
+
+
+def _degrees(value: float, axis: str) -> str:
+    if axis == "E":
+        value = (value + 180.0) % 360.0 - 180.0
+    return f"{abs(value):g}°\u00a0{axis if value >= 0 else {'E': 'W', 'N': 'S'}[axis]}"
 
 
 def _calibration(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +218,11 @@ def _experiments(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     table = table[table["predictor"] == rows[0]["predictor"]]
     found = {}
     for experiment, own in table.groupby("experiment_id"):
-        found[str(experiment)] = {"n_models": int(own["source_id"].nunique()), "windows": sorted(set(own["window"]))}
+        found[str(experiment)] = {
+            "n_models": int(own["source_id"].nunique()),
+            "windows": sorted(set(own["window"])),
+            "baselines": sorted(set(own["baseline"])),
+        }
         for name in ("expected_changed_share", "forced_share"):
             shares = own.groupby("source_id")[name].mean().dropna()
             known = {"mean": float(shares.mean()), "low": float(shares.min()), "high": float(shares.max())}
@@ -223,15 +248,15 @@ def _say_regimes(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -> lis
     largest, smallest = ranked[0], ranked[-1]
     said = [
         f"{regimes['n_cells']:,} cells fall into {len(regimes['regimes'])} dynamical regimes. The largest, "
-        f"{regime_name(largest)}, covers {percent(shares[largest])} of the area; the smallest, "
+        f"{regime_name(largest)}, covers {percent(shares[largest])} of their area; the smallest, "
         f"{regime_name(smallest)}, {percent(shares[smallest])}."
     ]
     stability, single = regimes.get("stability_ari"), regimes.get("single_run_ari")
     if stability is not None and single is not None:
         said.append(
             f"On average {percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree on the "
-            f"regime of a place. Maps elected from separate runs agree to {stability:.3f} (adjusted Rand index, 1 is "
-            f"the same map), single runs to {single:.3f}."
+            f"regime of a place. Maps elected by separate sets of runs agree to {stability:.3f} (adjusted Rand index: "
+            f"1 is the same map, 0 is chance), single runs to {single:.3f}."
         )
     if largest in balances:
         terms = in_words([variable(term).label.lower() for term in balances[largest]["terms"]])
@@ -241,11 +266,9 @@ def _say_regimes(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -> lis
 
 def _say_skill(skill: Mapping[str, Any]) -> list[str]:
     ensemble = skill["predictors"]["ensemble"]
-    region = skill["region"]
-    place = f"the {region}" if region[0].isupper() else region
     said = (
-        f"In {place}, which no network has seen ({skill['n_cells']:,} cells), the ensemble finds the right regime in "
-        f"{percent(ensemble[METRIC]['value'])} of the cells{_interval(ensemble[METRIC])}"
+        f"In the {skill['region']}, which no network has seen ({skill['n_cells']:,} cells), the ensemble finds the "
+        f"right regime in {percent(ensemble[METRIC]['value'])} of the cells{_interval(ensemble[METRIC])}"
     )
     if ensemble["area_accuracy"] is not None:
         said += f" and on {percent(ensemble['area_accuracy'])} of the area"
@@ -257,7 +280,7 @@ def _say_skill(skill: Mapping[str, Any]) -> list[str]:
     lines = [said + ("; " + in_words(others) if others else "") + "."]
     for name, entry in skill["difference_to"].items():
         called = PREDICTOR_NAMES.get(name, name.replace("_", " "))
-        size = f"{_signed(100 * entry['difference'], 1, plus=True)} points, {_span(entry, 100)}"
+        size = f"{_signed(100 * entry['difference'], 1, plus=True)} percentage points, {_span(entry, 100)}"
         if entry["low"] > 0:
             lines.append(f"The ensemble is better than {called}: {size}.")
         elif entry["high"] < 0:
@@ -272,8 +295,9 @@ def _say_calibration(calibration: Mapping[str, Any], uncertainty: Mapping[str, A
     if "ensemble" in calibration:
         own = calibration["ensemble"]
         said.append(
-            f"Stated probabilities of the ensemble miss the observed frequencies by {100 * own['after']:.1f} points on "
-            f"average in the test cells ({100 * own['before']:.1f} before calibration)."
+            f"In the test cells the ensemble's stated probabilities differ from observed frequencies by "
+            f"{100 * own['after']:.1f} percentage points on average (expected calibration error; "
+            f"{100 * own['before']:.1f} before calibration)."
         )
         if "conformal" in own:
             conformal = own["conformal"]
@@ -292,10 +316,11 @@ def _say_calibration(calibration: Mapping[str, Any], uncertainty: Mapping[str, A
     parts = uncertainty["predictors"]
     if "ensemble" in parts and parts["ensemble"]["disagreement_share"] is not None:
         said.append(
-            f"Of the ensemble's uncertainty {percent(parts['ensemble']['disagreement_share'])} is disagreement "
-            f"between networks; the rest is what sea level, wind and depth do not tell. "
-            f"{percent(uncertainty['not_applicable_share'], 1)} of the area is unlike "
-            "anything the networks learned from."
+            f"Of the ensemble's uncertainty (entropy, mean over the area) "
+            f"{percent(parts['ensemble']['disagreement_share'])} is disagreement between networks, which more data "
+            "would lessen; the rest is what sea level, wind stress and depth do not tell. "
+            f"{percent(uncertainty['not_applicable_share'], 1)} of the area is outside the area of applicability: "
+            "unlike the cells the networks learned from."
         )
     return said
 
@@ -307,16 +332,16 @@ def _say_explanations(explanations: Mapping[str, Any]) -> list[str]:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
         said.append(
             f"Explanation methods agree whether a feature speaks for or against the regime in {percent(signs[least])} "
-            f"({_pair(least)}) to {percent(signs[most])} ({_pair(most)}) of the cases."
+            f"({_pair(least)}) to {percent(signs[most])} ({_pair(most)}) of all cells and features."
         )
     faithful = {name: entry for name, entry in explanations["faithfulness"].items() if entry.get("value") is not None}
     if faithful:
         best = max(faithful, key=lambda name: faithful[name]["value"])
         own = faithful[best]
         said.append(
-            f"Most faithful to the networks are {METHOD_NAMES.get(best, best)}: what they say of a feature correlates "
-            f"to {own['value']:.2f} with what happens when features are taken away (random attributions: "
-            f"{own['random']:.2f})."
+            f"Most faithful to the networks of {len(faithful)} methods: {METHOD_NAMES.get(best, best)}. What they give "
+            f"to a set of features correlates to {own['value']:.2f}{_bounds(own)} with what the networks' verdict "
+            f"loses without it (random attributions: {own['random']:.2f})."
         )
     return said
 
@@ -329,47 +354,82 @@ def _say_scenarios(experiments: Mapping[str, Any], perfect: Mapping[str, Any]) -
         changed, forced = own["expected_changed_share"], own["forced_share"]
         if changed is None:
             continue
+        windows = in_words([_years(window) for window in own["windows"]])
         text = (
-            f"{experiment}, {in_words([_years(window) for window in own['windows']])} against the same span of the "
-            f"control run: {percent(changed['mean'])} of the area is expected to have another regime "
-            f"({percent(changed['low'])} to {percent(changed['high'])} over {own['n_models']} climate models)"
+            f"{experiment}, {windows} against {in_words(own['baselines'])}: {percent(changed['mean'])} of the area is "
+            f"expected to have another regime{_over_models(changed, own['n_models'])}"
         )
         if forced is not None:
             text += (
-                f"; on {percent(forced['mean'])} of the judged area ({percent(forced['low'])} to "
-                f"{percent(forced['high'])}) a change is likelier than natural variability makes it"
+                f"; on {percent(forced['mean'])} of the judged area{_over_models(forced, own['n_models'])} a change is "
+                "likelier than natural variability explains"
             )
         said.append(text + ".")
     for experiment, predictors in perfect.items():
         own = predictors.get("ensemble")
         if own and own.get("brier_skill") is not None:
             said.append(
-                f"Where the truth is known ({experiment}), regimes really changed on {percent(own['base_rate'])} of "
-                f"the area; the stated probabilities had a mean of {percent(own['mean_probability'])} and a Brier "
-                f"skill of {own['brier_skill']:.2f} (1 is perfect, 0 is no better than the mean)."
+                f"Held against true regimes of idealized climate models ({experiment}, all windows): they changed on "
+                f"{percent(own['base_rate'], 1)} of the area, and the mean stated probability of a change was "
+                f"{percent(own['mean_probability'], 1)}; its Brier skill is {own['brier_skill']:.2f} (1 is perfect, "
+                "0 is no better than stating the mean everywhere)."
             )
     return said
+
+
+def _over_models(shares: Mapping[str, Any], n_models: int) -> str:
+    if n_models == 1:
+        return " (one climate model)"
+    low, high = percent(shares["low"]), percent(shares["high"])
+    return (
+        f" ({low} in all {n_models} climate models)"
+        if low == high
+        else f" ({low} to {high} in {n_models} climate models)"
+    )
 
 
 def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return what a run ends with on the console: at most ten lines of what it found."""
     regimes, skill, said = summary["regimes"], summary["skill"], summary["sentences"]
-    shares = ", ".join(f"{name} {percent(share)}" for name, share in regimes["area_fraction"].items())
+    shares = regimes["area_fraction"]
+    ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
     lines = [
-        f"Regimes: {len(regimes['regimes'])}, by area {shares}; {percent(regimes['mean_confidence'])} of runs agree."
+        f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}; "
+        f"{percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree."
     ]
     ensemble = skill["predictors"]["ensemble"][METRIC]
     others = [
         f"{PREDICTOR_NAMES.get(name, name)} {percent(skill['predictors'][name][METRIC]['value'])}"
-        for name in skill["difference_to"]
+        for name in in_order(skill["difference_to"], PREDICTOR_NAMES)
         if name in skill["predictors"]
     ]
     lines.append(
-        f"Skill in the {skill['region']}, unseen: {percent(ensemble['value'])} right{_interval(ensemble)}"
+        f"Skill in the {skill['region']}, unseen: {percent(ensemble['value'])} of cells right{_interval(ensemble)}"
         + (f"; {', '.join(others)}." if others else ".")
     )
     lines += said["calibration"][:1] + said["explanations"][-1:]
-    lines += said["scenarios"][:5]
+    for experiment, own in list(summary["experiments"].items())[:4]:
+        changed = own["expected_changed_share"]
+        if changed is None:
+            continue
+        text = (
+            f"Change by {_years(own['windows'][-1])}, {experiment}: {percent(changed['mean'])} of the area expected to "
+            f"have another regime{_over_models(changed, own['n_models'])}"
+        )
+        if own["forced_share"] is not None:
+            text += f"; beyond natural variability on {percent(own['forced_share']['mean'])}"
+        lines.append(text + ".")
+    if not summary["experiments"]:
+        lines += said["scenarios"]
+    known = [
+        f"{experiment} {own['brier_skill']:.2f}"
+        for experiment, predictors in summary["perfect_model"].items()
+        if (own := predictors.get("ensemble", {})).get("brier_skill") is not None
+    ]
+    if known:
+        lines.append(
+            f"Likelihood of change against known truth, Brier skill: {', '.join(known)} (1 is perfect, 0 none)."
+        )
     return [line.replace("\u00a0", " ") for line in lines]
 
 
@@ -395,6 +455,12 @@ def in_words(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def in_order(entries: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return entries in the order of `names`, others after them: files keep entries by the alphabet."""
+    known = [name for name in names if name in entries]
+    return {name: entries[name] for name in dict.fromkeys([*known, *entries])}
+
+
 def _ends(interval: Mapping[str, Any]) -> dict[str, Any]:
     return {key: interval[key] for key in ("low", "high", "level") if key in interval}
 
@@ -403,6 +469,13 @@ def _interval(entry: Mapping[str, Any]) -> str:
     if entry.get("low") is None or entry.get("high") is None:
         return ""
     return f" ({_span(entry, 100, digits=0)}{_PERCENT})"
+
+
+def _bounds(entry: Mapping[str, Any]) -> str:
+    """Return the interval of a number that is no share."""
+    if entry.get("low") is None or entry.get("high") is None:
+        return ""
+    return f" ({_span(entry, 1, digits=2)})"
 
 
 def _span(entry: Mapping[str, Any], factor: float, *, digits: int = 1) -> str:

@@ -56,5 +56,5 @@ def write_report(
     )
     for line in closing_lines(summary):
         log.info("%s", line)
-    log.info("report: %.1f MB", len(page.encode()) / 1e6)
+    log.info("Report: %.1f MB, one file.", len(page.encode()) / 1e6)
     return page

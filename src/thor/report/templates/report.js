@@ -218,6 +218,7 @@ function explorer(data, onCell) {
         : layer.labels.map((label, k) => ({ label, colour: layer.colours[k] })));
     }
     map.canvas.setAttribute("aria-label", `Map of the training ocean: ${layer.label}; arrow keys move from cell to cell`);
+    byId("ocean-caption").textContent = layer.label + (layer.predictor ? `, ${ocean.predictors[p]}` : "") + ". The circle marks the cell below.";
   }
 
   function show(cell) {
@@ -264,7 +265,7 @@ function explorer(data, onCell) {
       type: "bar", orientation: "h", x: values, y: ocean.terms.map((t) => t.label), marker: { color: "#4878a8" },
       hovertemplate: "%{y}: %{x:.2e} m s<sup>-2</sup><extra></extra>",
     }], {
-      xaxis: axis({ exponentformat: "power", nticks: 4, title: { text: "m s<sup>-2</sup>", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
+      xaxis: axis({ exponentformat: "power", nticks: 4, tickangle: 0, title: { text: "m s<sup>-2</sup>", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
       annotations: known ? [] : [{ text: "no budget here", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
     });
   }
@@ -311,7 +312,7 @@ function explorer(data, onCell) {
 /* -- the climate models -------------------------------------------------------------------------------------------- */
 function scenarioViewer(data, onPlace) {
   const { scenarios, likelihood } = data;
-  if (!scenarios.runs.length) return { showFate() {} };
+  if (!scenarios.runs.length) return { showFate() {}, areas() {} };
   const model = byId("run-model"), experiment = byId("run-experiment"), predictor = byId("run-predictor");
   const slider = byId("run-window"), regimes = data.ocean.regimes, colourOfRegime = new Map(regimes.map((r) => [r.name, r.colour]));
   const runsOf = (source) => scenarios.runs.filter((run) => run.source_id === source);
@@ -352,6 +353,11 @@ function scenarioViewer(data, onPlace) {
     const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), kind = layer();
     byId("run-window-label").textContent = run.windows[w] + (run.baselines[w] ? ` (baseline ${run.baselines[w]})` : " (no baseline)");
     slider.setAttribute("aria-valuetext", run.windows[w]);
+    const shown = { regime: "most probable regime", change: "likelihood that the regime differs from the baseline", applicable: "where the networks apply" }[kind];
+    const { stride } = scenarios.models[model.value];
+    byId("run-caption").textContent = `${run.source_id}, ${run.experiment_id} ${run.variant_label}, ${run.windows[w]}`
+      + `${run.baselines[w] ? ` against ${run.baselines[w]} of ${run.parent}` : ""}, ${predictor.value}: ${shown}.`
+      + (stride > 1 ? ` The grid is thinned: one cell of each ${stride} by ${stride} is shown; areas and figures are of every cell.` : "");
     const colours = run.regimes.map((name) => rgb(colourOfRegime.get(name) || "#000000"));
     if (kind === "regime") {
       map.paint((k) => { const v = run.regime.at(p, k, w); return Number.isNaN(v) ? null : colours[v]; });
@@ -454,7 +460,7 @@ function scenarioViewer(data, onPlace) {
   byId("area-kind").addEventListener("change", areas);
   document.querySelectorAll("input[name=run-layer]").forEach((radio) => radio.addEventListener("change", paint));
   fillModel();
-  return { showFate, map };
+  return { showFate, areas, map };
 }
 
 /* -- skill --------------------------------------------------------------------------------------------------------- */
@@ -468,6 +474,36 @@ function skillChart(rows) {
   }], { xaxis: axis({ tickformat: ".0%" }), yaxis: axis({ autorange: "reversed", zeroline: false }) });
 }
 
+/* -- paper, narrow windows, keyboard -------------------------------------------------------------------------------- */
+const charts = () => [...document.querySelectorAll(".js-plotly-plot")];
+function paper(redraw) {
+  /* Charts are drawn in pixels: on paper they are drawn anew as wide as their place there. Closed details open. */
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("printing");
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const part of opened) part.open = true;
+    redraw();
+    for (const chart of charts()) Plotly.relayout(chart, { width: chart.clientWidth, height: chart.clientHeight });
+  });
+  window.addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("printing");
+    for (const part of opened) part.open = false;
+    for (const chart of charts()) Plotly.relayout(chart, { width: undefined, height: undefined, autosize: true });
+    redraw();
+  });
+}
+function scrollers() {
+  /* What scrolls sideways can be scrolled by keys as well; what does not is no stop of the Tab key. */
+  for (const box of document.querySelectorAll(".scroll, pre")) {
+    const scrolls = box.scrollWidth > box.clientWidth;
+    const head = box.closest("section").querySelector("h2");
+    for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", `${head.textContent}: a table wider than the window`]]) {
+      if (scrolls) box.setAttribute(name, value); else box.removeAttribute(name);
+    }
+  }
+}
+
 /* -- start --------------------------------------------------------------------------------------------------------- */
 async function start() {
   const data = await unpack(JSON.parse(byId("report-data").textContent));
@@ -476,6 +512,13 @@ async function start() {
   const viewer = scenarioViewer(data, (lat, lon) => ocean.goTo(lat, lon));
   ocean = explorer(data, (lat, lon) => viewer.showFate(lat, lon, data.ocean.predictors[byId("ocean-predictor").value]));
   ocean.map.pickCell(data.ocean.start, true);
+  paper(viewer.areas);
+  scrollers();
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== width) { width = window.innerWidth; viewer.areas(); scrollers(); }
+  });
+  document.addEventListener("toggle", scrollers, true);
   document.documentElement.dataset.ready = "yes";
 }
 start();

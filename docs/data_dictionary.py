@@ -1,0 +1,161 @@
+"""The data dictionary: every dataset of the catalog, as a page, from catalog, pipelines, contracts and variables."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from kedro.config import OmegaConfigLoader
+from kedro.pipeline import Pipeline
+
+from thor import settings
+from thor.contracts import CONTRACTS, Contract
+from thor.pipeline_registry import register_pipelines
+from thor.variables import variable
+
+CONF = Path(__file__).parents[1] / "conf"
+
+LAYERS = ("raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting")
+
+FORMATS = {
+    "EccoTrainingOcean": "released arrays and NetCDF",
+    "EsgfArchive": "folder of NetCDF in ESGF layout",
+    "FieldCollection": "folder of NetCDF",
+    "FieldDataset": "NetCDF",
+    "FigureDataset": "PNG",
+    "MetricsDataset": "JSON",
+    "ModelDataset": "pickle behind a header with versions and checksum",
+    "NetworkDataset": "folder of NumPy arrays and JSON",
+    "PageDataset": "HTML",
+    "PublishedNetworks": "Keras files (HDF5)",
+    "TableDataset": "CSV",
+}
+OTHER_ENVIRONMENTS = ("ecco",)
+GIVEN = {
+    "published_networks": "given: public data",
+    "run_record": "every `kedro run`",
+}
+"""What no node makes, and where it comes from."""
+
+
+def dictionary() -> str:
+    """Return the page."""
+    catalog, pipelines = _catalog("base"), _pipelines()
+    lines = [
+        "# Data dictionary",
+        "",
+        "Every dataset of the catalog, by layer. Files lie below `data_root` (`globals.yml` of each environment); a"
+        " pipeline runs from what another one left there, or [handed over](handover.md). NetCDF files have CF"
+        " attributes, longitudes in [0, 360), depth positive down and land as NaN; those with a [contract](#contracts)"
+        " are held to it whenever they are saved or loaded.",
+        "",
+    ]
+    for layer in LAYERS:
+        rows = {name: entry for name, entry in catalog.items() if _layer(entry) == layer}
+        lines += [f"## {layer.replace('_', ' ').capitalize()}", ""]
+        lines += _table(("dataset", "file", "format", "contents", "made by", "read by"))
+        lines += [_row(name, entry, pipelines) for name, entry in rows.items()] + [""]
+        lines += [line for name in rows for line in _elsewhere(name, catalog[name])]
+    lines += [
+        "## Contracts",
+        "",
+        "What a stage may rely on. *cell* stands for `lat, lon` on regular grids and `y, x` on all others; a `window`"
+        " in brackets is there where a field changes through the windows. Meaning and valid range of every"
+        " variable are in the [table of variables](variables.md).",
+        "",
+    ]
+    used = {entry["contract"] for entry in catalog.values() if "contract" in entry}
+    for name, contract in CONTRACTS.items():
+        if name in used:
+            lines += _contract(contract, [key for key, entry in catalog.items() if entry.get("contract") == name])
+    return "\n".join(lines) + "\n"
+
+
+def description(name: str, entry: Mapping[str, Any]) -> str:
+    """Return what a dataset holds: as its catalog entry tells, or as the report says of a figure."""
+    told = (entry.get("metadata") or {}).get("description")
+    figure = _figures().get(name)
+    return told or (f"{figure['title']}: {figure['alt']}" if figure else "")
+
+
+def makers(name: str, pipelines: Mapping[str, Pipeline]) -> list[tuple[str, str]]:
+    """Return pipeline and node that make a dataset."""
+    return [(key, node.name) for key, pipeline in pipelines.items() for node in pipeline.nodes if name in node.outputs]
+
+
+def readers(name: str, pipelines: Mapping[str, Pipeline]) -> list[str]:
+    """Return the pipelines that read a dataset."""
+    return [key for key, pipeline in pipelines.items() if any(name in node.inputs for node in pipeline.nodes)]
+
+
+def _catalog(environment: str) -> dict[str, dict[str, Any]]:
+    loader = OmegaConfigLoader(conf_source=str(CONF), env=environment, **settings.CONFIG_LOADER_ARGS)
+    root, catalog = loader["globals"]["data_root"], loader["catalog"]
+    return {name: entry | {"place": _place(entry, root)} for name, entry in catalog.items()}
+
+
+def _place(entry: Mapping[str, Any], root: str) -> str:
+    place = PurePosixPath(entry.get("filepath") or entry.get("path") or entry["folder"])
+    return place.relative_to(root).as_posix() + ("/" if not place.suffix else "")
+
+
+def _pipelines() -> dict[str, Pipeline]:
+    return {name: own for name, own in register_pipelines().items() if name not in ("__default__", "study")}
+
+
+def _figures() -> dict[str, dict[str, str]]:
+    return yaml.safe_load(files("thor").joinpath("report/figures.yml").read_text(encoding="utf-8"))
+
+
+def _layer(entry: Mapping[str, Any]) -> str:
+    return entry["metadata"]["kedro-viz"]["layer"]
+
+
+def _row(name: str, entry: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> str:
+    made = ", ".join(f"{pipeline}: `{node}`" for pipeline, node in makers(name, pipelines)) or GIVEN[name]
+    cells = (f"`{name}`", f"`{entry['place']}`", _format(entry), description(name, entry), made)
+    return f"| {' | '.join(cells)} | {', '.join(readers(name, pipelines)) or 'people'} |"
+
+
+def _format(entry: Mapping[str, Any]) -> str:
+    kind = FORMATS[entry["type"].rpartition(".")[2]]
+    if "contract" not in entry:
+        return kind
+    return f"{kind}, contract [{entry['contract']}](#contract-{entry['contract']})"
+
+
+def _elsewhere(name: str, entry: Mapping[str, Any]) -> list[str]:
+    """Return how other environments have a dataset, where that is another way."""
+    lines = []
+    for environment in OTHER_ENVIRONMENTS:
+        other = _catalog(environment)[name]
+        if other["type"] != entry["type"]:
+            told = f"{_format(other)}. {description(name, other)}"
+            lines += [f"In the environment `{environment}`, `{name}` is given as {told}", ""]
+    return lines
+
+
+def _contract(contract: Contract, names: list[str]) -> list[str]:
+    lines = [f"### Contract {contract.name}", "", f"Kept by {', '.join(f'`{name}`' for name in names)}.", ""]
+    lines += _table(("variable", "dims", "units", "meaning", "needed"))
+    window = ("[window]",) if contract.over_windows else ()
+    for name in contract.required:
+        lines.append(_field(name, (*window, *contract.extra_dims.get(name, ()), "*cell*"), "yes"))
+    for name, dims in contract.tables.items():
+        lines.append(_field(name, dims, "no" if name in (contract.optional or ()) else "yes"))
+    for name in contract.optional or ():
+        if name not in contract.tables:
+            lines.append(_field(name, (*window, *contract.extra_dims.get(name, ()), "*cell*"), "no"))
+    if contract.optional is None:
+        lines += ["", "Any other variable of the [table of variables](variables.md) may stand beside these."]
+    return [*lines, ""]
+
+
+def _field(name: str, dims: tuple[str, ...], needed: str) -> str:
+    row = variable(name)
+    return f"| `{name}` | {', '.join(dims)} | {row.units} | {row.long_name} | {needed} |"
+
+
+def _table(columns: tuple[str, ...]) -> list[str]:
+    return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]

@@ -1,0 +1,173 @@
+"""All files are put in their places at once, or everything stays as it was."""
+
+import json
+import os
+from collections import namedtuple
+from dataclasses import replace
+
+import pytest
+
+from tests.handover.conftest import PLACES, members, write
+from thor.errors import DataError
+from thor.handover import Made, made_by, unpack, unpacking
+from thor.handover.manifest import Run
+
+OURS = ("04_feature", "05_model_input", "06_models")
+
+
+def handed_over(sender):
+    return {name: content for name, content in sender.files().items() if name.startswith(OURS) and content is not None}
+
+
+def only_files(team):
+    return {name: content for name, content in team.files().items() if content is not None}
+
+
+def test_the_receiver_has_the_same_bytes(sender, receiver, archive, tmp_path):
+    received = receiver.unpack(archive)
+    assert only_files(receiver) == handed_over(sender) and len(only_files(receiver)) == 4
+    assert sorted(received.placed) == ["model", "regimes", "scenarios"] and received.kept == ["none"]
+    # what was handed over can be handed on
+    again = receiver.pack(tmp_path / "again.tar")
+    assert again[0].read_bytes() == archive.read_bytes()
+    # and unpacked where it is already
+    state = (receiver.root / "06_models/model.pkl").stat()
+    received = receiver.unpack(archive)
+    assert received.placed == [] and sorted(received.kept) == sorted(PLACES)
+    assert (receiver.root / "06_models/model.pkl").stat().st_mtime_ns == state.st_mtime_ns
+
+
+def test_a_pickle_is_never_loaded(receiver, archive, sender, tmp_path):
+    import pickle
+
+    receiver.unpack(archive)
+    marker = tmp_path / "unpickled"
+    assert not marker.exists()
+    pickle.loads((receiver.root / "06_models/model.pkl").read_bytes())
+    assert marker.exists(), "the pickle of this test does nothing when it is loaded"
+
+
+def test_other_files_are_replaced_only_when_asked(receiver, archive, sender):
+    receiver.unpack(archive)
+    folder = receiver.root / "04_feature/scenarios"
+    (folder / "IDEAL/piControl/r1i1p1f1.nc").write_bytes(b"CONTROL" * 100)
+    (folder / "more.nc").write_bytes(b"more")
+    (receiver.root / "04_feature/none").mkdir()
+    (receiver.root / "04_feature/none/stale.nc").write_bytes(b"stale")
+    before = receiver.files()
+    with pytest.raises(DataError, match=r"none \(04_feature/none\), scenarios \(04_feature/scenarios\)\. .*--force"):
+        receiver.unpack(archive)
+    assert receiver.files() == before
+    received = receiver.unpack(archive, force=True)
+    assert sorted(received.placed) == ["none", "scenarios"]
+    # a folder is replaced as a whole: a file too many would be one more scenario
+    assert only_files(receiver) == handed_over(sender)
+
+
+def fails(*arguments):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("state", ["empty", "other files"])
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [("check", KeyboardInterrupt), ("record", KeyboardInterrupt), ("read", KeyboardInterrupt), ("tampered", DataError)],
+)
+def test_whatever_ends_it_early_leaves_everything_as_it_was(
+    receiver, archive, tmp_path, monkeypatch, state, place, error
+):
+    if state == "other files":
+        for name in ("05_model_input/regimes.nc", "04_feature/scenarios/a/b.nc", "04_feature/none/c.nc", "06_models/x"):
+            (receiver.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (receiver.root / name).write_bytes(b"old")
+    before, above = receiver.files(), sorted(path.name for path in receiver.root.parent.parent.iterdir())
+    options = {"force": True}
+    if place == "check":
+        options["check"] = lambda place, file, path: fails() if path.stat().st_size == 0 else None
+    elif place == "record":
+        monkeypatch.setattr(unpacking.RunRecord, "write", fails)
+    elif place == "read":
+        monkeypatch.setattr("thor.handover.reading._Reader._require_end", fails)
+    else:
+        entries = members(archive)
+        archive = write(tmp_path / "tampered.tar", [*entries[:-1], (entries[-1][0], entries[-1][1][:-1] + b"!")])
+        above = sorted([*above, "tampered.tar"])
+    with pytest.raises(error):
+        receiver.unpack(archive, **options)
+    assert receiver.files() == before
+    assert sorted(path.name for path in receiver.root.parent.parent.iterdir()) == above
+    assert receiver.root.exists() == (state == "other files")
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_an_interrupt_between_two_renames_takes_all_of_them_back(receiver, archive, monkeypatch, number):
+    for name in ("05_model_input/regimes.nc", "04_feature/scenarios/a/b.nc", "04_feature/none/c.nc"):
+        (receiver.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (receiver.root / name).write_bytes(b"old")
+    before, rename, calls = receiver.files(), os.replace, []
+
+    def interrupted(source, target):
+        calls.append(target)
+        if len(calls) == number + 1:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(unpacking.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        receiver.unpack(archive, force=True)
+    assert receiver.files() == before
+
+
+def test_places_that_this_project_has_not_are_refused(receiver, archive):
+    others = {name: place for name, place in PLACES.items() if name != "model"}
+    options = {"root": receiver.root, "record": receiver.record}
+    with pytest.raises(DataError, match="catalog has no dataset 'model'"):
+        unpack(archive, others, **options)
+    for changes in ({"path": "06_models/m.pkl"}, {"type": "MetricsDataset"}, {"folder": True}):
+        with pytest.raises(DataError, match="Dataset 'model' is a 'ModelDataset' at '06_models/model.pkl'"):
+            unpack(archive, PLACES | {"model": replace(PLACES["model"], **changes)}, **options)
+    assert not receiver.root.exists()
+
+
+def test_a_link_to_another_disk_stays_and_is_not_left(receiver, archive, tmp_path):
+    (tmp_path / "disk").mkdir()
+    receiver.root.mkdir(parents=True)
+    (receiver.root / "04_feature").symlink_to(tmp_path / "disk")
+    receiver.unpack(archive)
+    assert (receiver.root / "04_feature").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["scenarios"]
+
+
+def test_a_full_disk_is_told_before_anything_is_written(receiver, archive, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda folder: usage(1, 1, 1000))
+    with pytest.raises(DataError, match=r"It needs 2 MB in .*; 0 MB are free"):
+        receiver.unpack(archive)
+    assert not receiver.root.exists()
+
+
+def test_a_failing_disk_is_told(receiver, archive, monkeypatch):
+    def full(path, *arguments):
+        raise OSError(28, "No space left on device", "regimes.nc")
+
+    monkeypatch.setattr(unpacking, "_flush", full)
+    with pytest.raises(DataError, match="Nothing was unpacked below .*: No space left on device"):
+        receiver.unpack(archive)
+    assert not receiver.root.exists()
+
+
+def test_who_made_it_is_known_to_the_receiver_and_to_whom_he_hands_it_on(sender, receiver, tmp_path):
+    run = Run(seed=42, git="abc", python="3.11", versions={"thor": "1"}, parameters={"clustering": {"n": 3}})
+    first, manifest, _ = sender.pack(tmp_path / "first.tar", made=lambda name, checksum: Made("label", run))
+    receiver.unpack(first)
+    record = json.loads(receiver.record.read_text())
+    entry = record["datasets"]["regimes"]
+    # another project's run is none of ours
+    assert entry["node"] is None and entry["run"] is None and record["runs"] == {}
+    assert entry["sha256"] == next(d for d in manifest.datasets if d.name == "regimes").files[0].sha256
+
+    def made(name, checksum):
+        return made_by(record, name, checksum, groups={"clustering"})
+
+    assert made("regimes", entry["sha256"]) == Made("label", run)
+    assert made("regimes", "0" * 64).changed

@@ -1,0 +1,117 @@
+"""`make bench`: one table of all benchmarks, from the cheapest of them, and what happens when one fails."""
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+FOLDER = REPOSITORY / "benchmarks"
+UNITS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """The module that runs all."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("run", "rows"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module("run")
+
+
+def table(page):
+    """The rows of the first table of a page, by column."""
+    lines = [line for line in page.split("\n## ")[0].splitlines() if line.startswith("|")]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def seconds(text):
+    value, unit = text.split(" ")
+    return float(value) * UNITS[unit]
+
+
+def check_ratios(rows):
+    compared = [row for row in rows if row["alternative"]]
+    for row in compared:
+        assert float(row["ratio"]) == pytest.approx(seconds(row["its time"]) / seconds(row["THOR"]), rel=0.06)
+    return compared
+
+
+def test_the_cheapest_benchmark_gives_its_table(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "run.py"), "--quick", "--only", "windows", "--page", str(page)],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[1/1] windows" in done.stdout
+    written = page.read_text(encoding="utf-8")
+    assert written in done.stdout
+    assert "quick form" in written
+    rows = check_ratios(table(written))
+    assert [row["alternative"] for row in rows] == ["xarray: open_mfdataset, sel, mean", "reading every step once"]
+    assert all(5 < float(row["peak memory"].removesuffix(" MB")) < 2000 for row in rows)
+    for told in (f"numpy {version('numpy')}", f"tensorflow {version('tensorflow')}", " cores", " GB", "| date |"):
+        assert told in written
+    assert not re.search(r"/(home|root|tmp|work)/", written)
+
+
+def fake(folder, name, *, code=0, rows=1):
+    row = json.dumps({"what": name, "ours": 0.002, "alternative": "other", "theirs": 0.5, "ratio": 250.0}) + "\n"
+    script = f"import sys\nopen(sys.argv[2], 'a').write({row * rows!r})\nsys.exit({code})\n"
+    (folder / f"{name}.py").write_text(script)
+
+
+def test_a_failing_benchmark_is_named_the_others_go_on_and_the_page_stays(bench, monkeypatch, tmp_path, capsys):
+    for name, options in {"first": {}, "second": {"code": 3}, "third": {"rows": 0}, "fourth": {}}.items():
+        fake(tmp_path, name, **options)
+    page = tmp_path / "page.md"
+    page.write_text("the last one")
+    monkeypatch.setattr(bench, "HERE", tmp_path)
+    monkeypatch.setattr(bench, "TIMED", dict.fromkeys(("first", "second", "third", "fourth"), ""))
+    monkeypatch.setattr(sys, "argv", ["run.py", "--page", str(page)])
+    assert bench.main() == 1
+    out, err = capsys.readouterr()
+    assert "Failed: second, third" in err
+    assert page.read_text() == "the last one"
+    assert [row["what"] for row in check_ratios(table(out.split("# Benchmarks")[1]))] == ["first", "second", "fourth"]
+    for name in ("second", "third"):
+        fake(tmp_path, name)
+    assert bench.main() == 0
+    assert [row["ratio"] for row in table(page.read_text())] == ["250"] * 4
+
+
+def test_what_is_left_out_is_told_with_its_reason(bench, tmp_path):
+    rows = importlib.import_module("rows")
+    kept = rows.Rows(tmp_path / "kept.jsonl")
+    kept.leave_out("networks on ECCO", "THOR_DATA_MIRROR is not set")
+    kept.add("a cost alone", 12.3, peak_memory_mb=456.7)
+    found, left_out = rows.read_rows(tmp_path / "kept.jsonl")
+    assert found[0].ratio is None
+    page = bench.as_page({"networks": bench.Result(found, left_out, 1.0, 0)}, quick=False)
+    assert "* networks on ECCO: THOR_DATA_MIRROR is not set." in page
+    assert table(page)[0] == dict(zip(bench.HEAD, ("a cost alone", "12.3 s", "", "", "", "457 MB", ""), strict=True))
+
+
+def test_every_script_is_run_or_stated_and_the_last_table_is_in_the_documentation(bench):
+    scripts = {path.stem for path in FOLDER.glob("*.py")} - {"run", "rows"}
+    assert scripts == {*bench.TIMED, *bench.ON_REQUEST}
+    assert "benchmarks/run.py" in (REPOSITORY / "Makefile").read_text()
+    page = (REPOSITORY / "docs/benchmarks.md").read_text(encoding="utf-8")
+    assert check_ratios(table(page))
+    for name in bench.TIMED:
+        assert f"| {name} |" in page, f"{name} has not been measured"
+    for name in bench.ON_REQUEST:
+        assert f"benchmarks/{name}.py" in page
