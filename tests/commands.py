@@ -128,12 +128,11 @@ def check(text: str, *, made: Collection[str] = ()) -> None:
 def parse(command: click.Command, words: list[str]) -> click.Context:
     """Follow the words down to a command, which reads the rest as its options."""
     context = click.Context(command)
-    while isinstance(command, click.Group):
-        assert words, "a command is missing"
+    while isinstance(command, click.Group) and words:  # a group alone tells its commands
         found = command.get_command(context, words[0])
         assert found is not None, f"no such command: {words[0]}"
         command, words = found, words[1:]
-    return command.make_context(command.name, list(words))
+    return context if isinstance(command, click.Group) else command.make_context(command.name, list(words))
 
 
 def check_run(options: dict[str, Any], made: Collection[str]) -> None:

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from kedro.config import OmegaConfigLoader
 
+import thor
 from tests.commands import NEEDS, REPOSITORY, Told, check, commands, pages
 from thor import settings
 from thor.attribution.attributions import attribute
 from thor.attribution.truth import additive_stack, additive_truth
+from thor.ocean.budget import vorticity_budget
+from thor.ocean.harmonise import harmonise
+from thor.ocean.idealized.training import idealized_training_ocean
 from thor.parameters import MODELS
 from thor.validation import validate
 
@@ -76,6 +81,27 @@ def test_files_that_a_page_links_to_or_names_are_there(page):
         if named == "src/thor/attribution/occlusion.py":
             continue
         assert (REPOSITORY / named).exists(), f"{page.name} names {named}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_data_that_a_page_names_are_in_the_catalog(page):
+    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)
+    places = {str(entry.get("filepath")) for entry in loader["catalog"].values()}
+    for named in re.findall(r"`(?:data/)?(0\d_\w+/(?:figures/)?\w+\.\w+)`", page.read_text(encoding="utf-8")):
+        assert f"data/{named}" in places, f"{page.name} names {named}"
+
+
+def test_the_citation_names_this_version_and_the_papers_of_the_readme():
+    """Keys are those of the Citation File Format 1.2.0, which has no others."""
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    required = {"cff-version", "message", "title", "authors"}
+    assert required <= set(cited) <= required | {"type", "license", "version", "keywords", "abstract", "references"}
+    assert (cited["cff-version"], cited["version"]) == ("1.2.0", thor.__version__)
+    for paper in cited["references"]:
+        assert set(paper) == {"type", "title", "authors", "journal", "year", "doi"}
+        assert all({"family-names", "given-names"} == set(person) for person in paper["authors"])
+    method = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## The method")[2].partition("\n## ")[0]
+    assert set(re.findall(r"doi\.org/([^)]+)\)", method)) == {paper["doi"] for paper in cited["references"]}
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
@@ -169,6 +195,21 @@ def test_the_method_of_the_how_to_is_one_and_is_right_where_the_truth_is_known()
     regime = np.arange(30) % 2
     found = attribute(names["Occlusion"](reference=reference[0]), stack, inputs, regime, progress=False)
     np.testing.assert_allclose(found.mean, additive_truth(stack, inputs, regime, reference), atol=1e-4)
+
+
+def test_the_output_of_a_model_goes_in_as_the_how_to_says(tmp_path, monkeypatch):
+    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="test", **settings.CONFIG_LOADER_ARGS)
+    ocean = validate(loader["parameters"], MODELS)["idealized_ocean"].training_ocean
+    made = idealized_training_ocean(ocean, seed=1)
+    given = made.rename(zos="SSH", deptho="depth", wind_stress_curl="curl_tau")
+    advection = given["planetary_vorticity_advection"]
+    given["planetary_vorticity_advection"] = (-advection).assign_attrs(advection.attrs)
+    given.to_netcdf(tmp_path / "my_model_mean.nc")
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("howto_own_model.md", "python")
+    exec(code, {})
+    with xr.open_dataset("data/own/01_raw/training_ocean.nc") as ocean:
+        assert vorticity_budget(harmonise(ocean.load()), closure_tolerance=1e-6)["analysis_mask"].sum() > 800
 
 
 def test_the_quirk_of_the_how_to_fits_the_parameters():

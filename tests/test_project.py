@@ -325,27 +325,6 @@ def test_no_file_names_this_machine_or_an_index():
 
 
 # -- documentation ---------------------------------------------------------------------------------------------
-def test_the_readme_names_targets_files_and_parameters_that_exist():
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8") + (REPOSITORY / "docs/data.md").read_text("utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*##", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M))
-    assert set(re.findall(r"`?make ([a-z]+)", text)) <= targets
-    parameters = loader("base")["parameters"]
-    options = [pair for group in re.findall(r"--params (\S+?)`", text) for pair in group.split(",")]
-    assert options
-    for key, _, value in (pair.partition("=") for pair in options):
-        tree = parameters
-        for step in key.split("."):
-            assert step in tree, key
-            tree = tree[step]
-        assert value
-    places = {str(entry.get("filepath")) for entry in loader("base")["catalog"].values()}
-    named = set(re.findall(r"`(?:data/)?(0\d_\w+/[\w.]+)`", text))
-    assert named
-    assert {f"data/{name}" for name in named} <= places
-    for link in re.findall(r"\]\((?!http)([^)#]+)", text):
-        assert (REPOSITORY / link).exists() or (REPOSITORY / "docs" / link).exists(), link
-
-
 def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
     import data_dictionary

@@ -347,7 +347,7 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
 
 
 def test_interrupted_trainings_go_on_and_are_never_half(run, tmp_path):
-    """Ctrl-C in the Bayesian network's training, a kill in the ensemble's: both end as if nothing had happened."""
+    """Ctrl-C in the ensemble's training, a kill in the Bayesian network's: both end as if nothing had happened."""
     from thor.mlflow_hooks import open_store
 
     bayesian, ensemble = (["train_bayesian_network", "gather_bayesian_network"], ["train_ensemble", "gather_ensemble"])
@@ -375,14 +375,16 @@ def test_interrupted_trainings_go_on_and_are_never_half(run, tmp_path):
         assert path.exists(), told
         return code, told
 
-    whole = begin("whole", [*bayesian, *ensemble])
-    code, told = interrupt(begin("broken", bayesian), "bayesian_training.bayesian_training", signal.SIGINT)
-    assert (code, "Interrupted in node 'uncertainty.train_bayesian_network'" in told) == (130, True), told
+    whole = begin("whole", [*ensemble, *bayesian])
+    code, told = interrupt(begin("broken", ensemble), "ensemble_training.training", signal.SIGINT)
+    assert (code, "Interrupted in node 'modelling.train_ensemble'" in told) == (130, True), told
     left = {name: content for name, content in files(tmp_path / "broken").items() if not name.name.startswith(".")}
     assert left == before, "the networks of the earlier run are still there, whole"
-    code, told = interrupt(begin("broken", [*bayesian, *ensemble]), "ensemble_training.training", signal.SIGKILL)
+    code, told = interrupt(
+        begin("broken", [*ensemble, *bayesian]), "bayesian_training.bayesian_training", signal.SIGKILL
+    )
     assert (code, "the training goes on after epoch" in told) == (-signal.SIGKILL, True), told
-    code, told = end(begin("broken", ["gather_bayesian_network", *ensemble]))
+    code, told = end(begin("broken", ["gather_ensemble", *bayesian]))
     assert (code, "the training goes on after epoch" in told) == (0, True), told
 
     code, told = end(whole)
