@@ -33,7 +33,7 @@ FORMATS = {
 }
 OTHER_ENVIRONMENTS = ("ecco",)
 GIVEN = {
-    "published_networks": "given: public data",
+    "published_networks": "others: public data",
     "run_record": "every `kedro run`",
 }
 """What no node makes, and where it comes from."""
@@ -54,7 +54,7 @@ def dictionary() -> str:
     for layer in LAYERS:
         rows = {name: entry for name, entry in catalog.items() if _layer(entry) == layer}
         lines += [f"## {layer.replace('_', ' ').capitalize()}", ""]
-        lines += _table(("dataset", "file", "format", "contents", "made by", "read by"))
+        lines += _table(("dataset, file, format", "contents, maker, readers"))
         lines += [_row(name, entry, pipelines) for name, entry in rows.items()] + [""]
         lines += [line for name in rows for line in _elsewhere(name, catalog[name])]
     lines += [
@@ -113,9 +113,10 @@ def _layer(entry: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, entry: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> str:
-    made = ", ".join(f"{pipeline}: `{node}`" for pipeline, node in makers(name, pipelines)) or GIVEN[name]
-    cells = (f"`{name}`", f"`{entry['place']}`", _format(entry), description(name, entry), made)
-    return f"| {' | '.join(cells)} | {', '.join(readers(name, pipelines)) or 'people'} |"
+    made = ", ".join(f"{pipeline} (`{node}`)" for pipeline, node in makers(name, pipelines)) or GIVEN[name]
+    read = ", ".join(readers(name, pipelines)) or "people"
+    where = f"`{name}`<br>`{entry['place']}`<br>{_format(entry)}"
+    return f"| {where} | {description(name, entry)}<br>Made by {made}<br>Read by {read} |"
 
 
 def _format(entry: Mapping[str, Any]) -> str:
