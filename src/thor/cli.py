@@ -60,7 +60,7 @@ def run(**options: Any) -> None:
 
     from thor.configuration import begin
 
-    with _short_failures(options.get("env"), options.get("conf_source")), _one_console():
+    with told_shortly(options.get("env"), options.get("conf_source")):
         begin(options.get("conf_source"))
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
@@ -100,9 +100,9 @@ def _whole_name(node: str) -> str:
 
 
 @contextmanager
-def told_shortly(env: str | None) -> Iterator[None]:
+def told_shortly(env: str | None = None, conf_source: str | None = None) -> Iterator[None]:
     """Tell any failure of a command in a few lines, with a non-zero exit code."""
-    with _short_failures(env), _one_console():
+    with _short_failures(env, conf_source), _one_console():
         yield
 
 
