@@ -1,7 +1,6 @@
 """Configuration of the documentation; some pages are written from the code so that they cannot drift from it."""
 
 import inspect
-import logging
 import re
 import shutil
 import sys
@@ -102,10 +101,8 @@ def _metric_table(metrics: Metrics) -> list[str]:
 def write_datasets() -> None:
     """Write the data dictionary as a page."""
     sys.path.insert(0, str(HERE))
-    logging.disable(logging.INFO)  # Kedro tells on import how it logs
     from data_dictionary import dictionary
 
-    logging.disable(logging.NOTSET)
     _write("datasets.md", dictionary().splitlines())
 
 

@@ -1,6 +1,7 @@
 """The data dictionary: every dataset of the catalog, as a page, from catalog, pipelines, contracts and variables."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -81,7 +82,12 @@ def description(name: str, entry: Mapping[str, Any]) -> str:
 
 def makers(name: str, pipelines: Mapping[str, Pipeline]) -> list[tuple[str, str]]:
     """Return pipeline and node that make a dataset."""
-    return [(key, node.name) for key, pipeline in pipelines.items() for node in pipeline.nodes if name in node.outputs]
+    return [
+        (key, node.name.rpartition(".")[2])
+        for key, pipeline in pipelines.items()
+        for node in pipeline.nodes
+        if name in node.outputs
+    ]
 
 
 def readers(name: str, pipelines: Mapping[str, Pipeline]) -> list[str]:
@@ -89,6 +95,7 @@ def readers(name: str, pipelines: Mapping[str, Pipeline]) -> list[str]:
     return [key for key, pipeline in pipelines.items() if any(name in node.inputs for node in pipeline.nodes)]
 
 
+@cache
 def _catalog(environment: str) -> dict[str, dict[str, Any]]:
     loader = OmegaConfigLoader(conf_source=str(CONF), env=environment, **settings.CONFIG_LOADER_ARGS)
     root, catalog = loader["globals"]["data_root"], loader["catalog"]
@@ -104,12 +111,15 @@ def _pipelines() -> dict[str, Pipeline]:
     return {name: own for name, own in register_pipelines().items() if name not in ("__default__", "study")}
 
 
+@cache
 def _figures() -> dict[str, dict[str, str]]:
     return yaml.safe_load(files("thor").joinpath("report/figures.yml").read_text(encoding="utf-8"))
 
 
 def _layer(entry: Mapping[str, Any]) -> str:
-    return entry["metadata"]["kedro-viz"]["layer"]
+    """Return the layer of the folder; in Kedro-Viz a few datasets are drawn in an earlier one."""
+    folder = entry["place"].partition("/")[0]
+    return folder[3:] if folder[3:] in LAYERS else entry["metadata"]["kedro-viz"]["layer"]
 
 
 def _row(name: str, entry: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> str:

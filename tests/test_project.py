@@ -340,7 +340,7 @@ def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers
         place, contents, made, read = re.split(r" \| |<br>Made by |<br>Read by ", rows[name])
         assert re.match(r"`([^`]+?)/?`<br>\w", place)[1] in _place(entry)
         assert contents == data_dictionary.description(name, entry)
-        nodes = {node.name for node in pipelines["__default__"].nodes if name in node.outputs}
+        nodes = {node.name.rpartition(".")[2] for node in pipelines["__default__"].nodes if name in node.outputs}
         assert all(f"`{node}`" in made for node in nodes)
         assert made and (nodes or name in data_dictionary.GIVEN or made.split(" ")[0] in ON_REQUEST)
         readers = {key for key, own in pipelines.items() if any(name in node.inputs for node in own.nodes)}

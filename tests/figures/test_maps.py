@@ -101,7 +101,13 @@ def test_the_same_figure_gives_the_same_bytes(ocean):
 
 @pytest.mark.parametrize(
     ("units", "exponent", "text"),
-    [("m", 0, "m"), ("m s-2", -10, "$10^{-10}$ m s$^{-2}$"), ("1", 0, "1"), ("%", 0, "%"), ("m m-1", 0, "m m$^{-1}$")],
+    [
+        ("m", 0, "m"),
+        ("m s-2", -10, "$10^{-10}$ m s$^{-2}$"),
+        ("1", 0, "dimensionless"),
+        ("1", -3, "$10^{-3}$"),
+        ("m m-1", 0, "m m$^{-1}$"),
+    ],
 )
 def test_units_are_written_with_raised_exponents(units, exponent, text):
     assert units_text(units, exponent) == text

@@ -194,9 +194,10 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
 
 
 def units_text(units: str, exponent: int = 0) -> str:
-    """Return units for a label, with a power of ten before them and exponents raised."""
-    words = [_raised(word) for word in units.split()] if units != "1" else ["1"]
-    return (rf"$10^{{{exponent}}}$ " if exponent else "") + " ".join(words)
+    """Return units for a label, with a power of ten before them and exponents raised; the unit 1 has a word."""
+    if units == "1":
+        return rf"$10^{{{exponent}}}$" if exponent else "dimensionless"
+    return (rf"$10^{{{exponent}}}$ " if exponent else "") + " ".join(map(_raised, units.split()))
 
 
 def _raised(word: str) -> str:

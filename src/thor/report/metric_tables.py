@@ -43,6 +43,7 @@ SUMMARY_METRICS: Metrics = {
     "mean": Metric("mean over climate models; low and high are the least and the largest of them"),
     "n_models": count("climate models"),
     "windows": text("last window of each run"),
+    "baselines": text("what they are compared with"),
     "entropy_bit": Metric("mean entropy of the probabilities, by area", "bit", 0),
     "disagreement_share": share("of it, what networks disagree on"),
     "m_score": share("how clearly the terms stand out of the rest", perfect=1, higher_is_better=True),
