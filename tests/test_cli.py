@@ -139,7 +139,7 @@ def test_a_failing_node_is_told_in_twelve_lines(project):
     assert len(report) <= 12, told
     assert "Failed in node 'make_metrics'." in report
     assert "ValueError: the sea" in report
-    assert "Go on with: kedro run --from-nodes make_metrics" in report
+    assert "Go on with: kedro run --params mini.behaviour=fail --from-nodes make_metrics" in report
     (log,) = (project / "data/logs").glob("run_*.log")
     assert "Traceback (most recent call last)" in log.read_text()
     assert "in make_metrics" in log.read_text()
@@ -170,6 +170,20 @@ def test_a_misspelt_parameter_stops_before_any_node(project, arguments, told):
     assert told in err
     assert len((out + err).splitlines()) <= 12
     assert not (project / "data").exists()
+
+
+def test_a_misspelt_pipeline_names_the_nearest(project):
+    code, out, err = run(project, "--pipelines", "first,secnd")
+    assert code == 1
+    assert "ConfigError: There is no pipeline 'secnd'. Did you mean 'second'?" in err
+    assert "make_table ran" not in out and not (project / "data").exists()
+
+
+def test_advice_repeats_what_decides_files_and_numbers(project):
+    (project / "conf/other").mkdir()
+    code, _, err = run(project, "-e", "other", "--params=mini.n_cells=5", "--pipelines", "second")
+    assert code == 1
+    assert "Make it with `kedro run -e other --params=mini.n_cells=5 --pipelines first`" in " ".join(err.split())
 
 
 def test_a_misspelt_key_in_a_file_names_the_file(project):

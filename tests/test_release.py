@@ -230,7 +230,7 @@ def test_a_copy_of_the_configuration_is_edited_and_used(binaries, tmp_path):
     done = call(binaries / "thor", "run", *options, cwd=tmp_path)
     assert done.code == 1
     assert "configuration: other" in done.out
-    assert "Make it with `thor run --pipelines data_engineering`" in done.err
+    assert "Make it with `thor run --conf-source other --pipelines data_engineering`" in " ".join(done.err.split())
     logging = yaml.safe_load((tmp_path / "other/logging.yml").read_text())
     logging["formatters"]["short"]["format"] = "ours: %(message)s"
     (tmp_path / "other/logging.yml").write_text(yaml.safe_dump(logging))

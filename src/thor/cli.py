@@ -5,7 +5,7 @@ import signal
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -60,7 +60,7 @@ def run(**options: Any) -> None:
 
     from thor.configuration import begin
 
-    with told_shortly(options.get("env"), options.get("conf_source")):
+    with told_shortly():
         begin(options.get("conf_source"))
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
@@ -68,9 +68,20 @@ def run(**options: Any) -> None:
         if not options["pipelines"]:
             default = default_pipeline(options.get("env"), options.get("conf_source"))
             options["pipelines"] = [default] if default else []
+        _require_pipelines(options["pipelines"])
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [_whole_name(name) for name in options[option]]
         kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def _require_pipelines(names: Sequence[str]) -> None:
+    from kedro.framework.project import pipelines
+
+    from thor.errors import ConfigError, did_you_mean
+
+    for name in names:
+        if name not in pipelines:
+            raise ConfigError(f"There is no pipeline '{name}'.{did_you_mean(name, pipelines)}")
 
 
 def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
@@ -100,9 +111,9 @@ def _whole_name(node: str) -> str:
 
 
 @contextmanager
-def told_shortly(env: str | None = None, conf_source: str | None = None) -> Iterator[None]:
+def told_shortly() -> Iterator[None]:
     """Tell any failure of a command in a few lines, with a non-zero exit code."""
-    with _short_failures(env, conf_source), _one_console():
+    with _short_failures(), _one_console():
         yield
 
 
@@ -124,14 +135,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _short_failures(env: str | None, conf_source: str | None) -> Iterator[None]:
+def _short_failures() -> Iterator[None]:
     try:
         yield
     except (click.exceptions.Exit, click.ClickException):
         raise
     except KeyboardInterrupt as error:
         _hooks_close(error)
-        click.echo("\n".join(_report("Interrupted", None, env, conf_source)), err=True)
+        click.echo("\n".join(_report("Interrupted", None)), err=True)
         sys.exit(130)
     except SystemExit as error:
         _hooks_close(error)
@@ -140,13 +151,13 @@ def _short_failures(env: str | None, conf_source: str | None) -> Iterator[None]:
         _hooks_close(error)
         if os.environ.get("THOR_TRACEBACK"):
             traceback.print_exception(error)
-        click.echo("\n".join(_report("Failed", error, env, conf_source)), err=True)
+        click.echo("\n".join(_report("Failed", error)), err=True)
         sys.exit(1)
 
 
-def _report(what: str, error: BaseException | None, env: str | None, conf_source: str | None) -> list[str]:
+def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and how to go on."""
-    from thor.configuration import program
+    from thor.configuration import program, same_options
     from thor.datasets.atomic import show
 
     hooks = _hooks()
@@ -160,8 +171,8 @@ def _report(what: str, error: BaseException | None, env: str | None, conf_source
     if hooks and hooks.finished:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
     if hooks and hooks.node:
-        same = (f" --env {env}" if env else "") + (f" --conf-source {show(conf_source)}" if conf_source else "")
-        lines.append(f"Go on with: {program()} run{same} --from-nodes {hooks.node}")
+        again = same_options("--pipelines", "--pipeline", "-p")
+        lines.append(f"Go on with: {program()} run{again} --from-nodes {hooks.node}")
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
     elif error is not None:

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ DEFAULT = Path(__file__).parent / "conf"
 """The default configuration: in the project a link to its `conf`, otherwise what was installed."""
 
 _LOGGING = "KEDRO_LOGGING_CONFIG"
+_DECIDING = ("--env", "-e", "--conf-source", "--params")
 
 
 def project_folder() -> Path | None:
@@ -29,6 +32,21 @@ def project_folder() -> Path | None:
 def program() -> str:
     """Return how commands are called here, for advice: `kedro` in a project, `thor` elsewhere."""
     return "thor" if project_folder() is None else "kedro"
+
+
+def same_options(*more: str) -> str:
+    """Return those options of this command that decide which files and numbers are meant, for advice to repeat them.
+
+    Parameters
+    ----------
+    *more : str
+        Names of other options to repeat.
+    """
+    kept, words = [], iter(sys.argv[1:])
+    for word in words:
+        if word.partition("=")[0] in (*_DECIDING, *more):
+            kept.append(shlex.join([word] if "=" in word else [word, next(words, "")]))
+    return "".join(f" {option}" for option in kept)
 
 
 def conf_source() -> str:

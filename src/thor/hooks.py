@@ -11,7 +11,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
 
-from thor.configuration import program
+from thor.configuration import program, same_options
 from thor.errors import ConfigError, DataError
 from thor.run_log import RunLog, describe_run
 from thor.run_record import MemoryWatch, RunRecord
@@ -246,7 +246,7 @@ def _require_inputs(names: Iterable[str], catalog: Any) -> None:
     place = _filepath(dataset) or type(dataset).__name__
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]
-    command = f"{program()} run --pipelines"
+    command = f"{program()} run{same_options()} --pipelines"
     advice = f"Make it with `{command} {makers[0]}`" if makers else "No pipeline makes it: put it there"
     others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     raise DataError(

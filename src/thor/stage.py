@@ -35,7 +35,7 @@ def stage() -> None:
 @click.option("--accept-changed", is_flag=True, help="Pack outputs that were changed after the run that is on record.")
 def pack(pipeline: str, env: str | None, conf_source: str | None, output: Path | None, accept_changed: bool) -> None:
     """Pack what the nodes of PIPELINE write, with a manifest of checksums, versions, seed and parameters."""
-    with told_shortly(env, conf_source):
+    with told_shortly():
         import thor
         from thor import handover
 
@@ -92,7 +92,7 @@ def verify(archive: Path, sha256: str | None) -> None:
 @click.option("--force", is_flag=True, help="Replace other files that lie in their places.")
 def unpack(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:
     """Put the files of ARCHIVE into their places below data_root, after all of it was verified."""
-    with told_shortly(env, conf_source):
+    with told_shortly():
         import thor
         from thor import handover
 
@@ -137,7 +137,6 @@ class _Project:
             context = session.load_context()
             self._catalog = context.catalog
         self.environment = context.env or context.config_loader.base_env
-        self._env, self._source = env, conf_source
         self.pipelines = dict(pipelines)
         self.shown_root = str(context.config_loader["globals"].get("data_root", "data"))
         self.root = Path(folder) / self.shown_root
@@ -190,10 +189,9 @@ class _Project:
 
     def command(self, pipeline: str) -> str:
         """Return the command that runs a pipeline here."""
-        from thor.configuration import program
+        from thor.configuration import program, same_options
 
-        same = (f" --env {self._env}" if self._env else "") + (f" --conf-source {self._source}" if self._source else "")
-        return f"{program()} run --pipelines {pipeline}{same}"
+        return f"{program()} run --pipelines {pipeline}{same_options()}"
 
 
 def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:

@@ -634,7 +634,7 @@ def test_a_pipeline_runs_alone_from_the_archive_that_another_team_handed_over(ru
     assert missing.returncode == 1
     told = " ".join(missing.stderr.split())
     assert "03_primary/vorticity_budget.nc does not exist" in told
-    assert "Make it with `kedro run --pipelines data_engineering`" in told
+    assert "Make it with `kedro run --env test --pipelines data_engineering`" in told
     unpacked = kedro(there, "stage", "unpack", str(archive), "--env", "test")
     assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
     result = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
