@@ -7,6 +7,7 @@ import xarray as xr
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.figures.uncertainty import (
+    FEW_SHARE,
     coverage_bars,
     network_reliability,
     reliability_curves,
@@ -53,7 +54,12 @@ def test_reliability_before_and_after(calibration):
     for stage in ("before", "after"):
         error = entry[stage]["expected_calibration_error"]
         curve = labelled[f"{stage} calibration, ECE {error:.3f}"]
-        np.testing.assert_allclose(curve.get_ydata(), entry[stage]["reliability_curve"]["accuracy"])
+        bins = {name: np.array(values) for name, values in entry[stage]["reliability_curve"].items()}
+        many = bins["share"] >= FEW_SHARE
+        np.testing.assert_allclose(curve.get_ydata(), bins["accuracy"][many])
+    open_points = np.concatenate([points.get_offsets() for points in above.collections])
+    shares = [np.array(entry[stage]["reliability_curve"]["share"]) for stage in ("before", "after")]
+    assert len(open_points) == sum((share < FEW_SHARE).sum() for share in shares)
     assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["(a) ensemble", "(b) bayesian"]
     assert figure.axes[2].get_xlabel() == "largest probability (1)"
 

@@ -87,7 +87,9 @@ def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
     exponent = _exponent(max(abs(low), abs(high)))
     mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
-    bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend="both")
+    beyond = (np.nanmin(values, initial=high) < low, np.nanmax(values, initial=low) > high)
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
+    bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend=extend)
     bar.set_label(units_text(row.units, exponent), fontsize=7)
     ax.set_title(row.label)
 

@@ -29,6 +29,9 @@ Calibration = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 FEW_CELLS = 100
 """A coverage of fewer cells than this is drawn open: it says little."""
 
+FEW_SHARE = 1e-3
+"""A bin with a smaller share of the cells is drawn open and not joined to the others."""
+
 _STAGES = {"before": (ORANGE, "o", "before calibration"), "after": (BLUE, "s", "after calibration")}
 _COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *OTHER_COLOURS)
 
@@ -39,7 +42,8 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
     Parameters
     ----------
     calibration : mapping
-        {predictor: {region: {stage: {metric: value}}}} as from `thor.uncertainty.calibration.calibration_table`.
+        {predictor: {region: {stage: {metric: value}}}} as from `thor.uncertainty.calibration.calibration_table`. Bins
+        with less than `FEW_SHARE` of the cells are drawn open.
     region : str
     """
     with style():
@@ -56,6 +60,7 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
             below.set_xlabel("largest probability (1)")
         grid[0, 0].set_ylabel("share of cells right (1)")
         grid[1, 0].set_ylabel("share of cells (1)")
+        figure.supxlabel(f"Open: under {100 * FEW_SHARE:g} % of the cells.", x=0.01, ha="left", fontsize=7)
         letter_panels(grid[0])
         return figure
 
@@ -200,16 +205,12 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
 def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[str, Any]) -> None:
     colour, marker, label = _STAGES[stage]
     curve = entry["reliability_curve"]
-    error = entry["expected_calibration_error"]
-    above.plot(
-        curve["confidence"],
-        curve["accuracy"],
-        color=colour,
-        marker=marker,
-        markersize=3,
-        label=f"{label}, ECE {error:.3f}",
-    )
-    below.plot(curve["confidence"], curve["share"], color=colour, marker=marker, markersize=3, linewidth=0.8)
+    said, right, share = (np.asarray(curve[name], dtype=float) for name in ("confidence", "accuracy", "share"))
+    many = share >= FEW_SHARE
+    label = f"{label}, ECE {entry['expected_calibration_error']:.3f}"
+    above.plot(said[many], right[many], color=colour, marker=marker, markersize=3, label=label)
+    above.scatter(said[~many], right[~many], s=9, marker=marker, edgecolor=colour, facecolor="white")
+    below.plot(said, share, color=colour, marker=marker, markersize=3, linewidth=0.8)
 
 
 def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
