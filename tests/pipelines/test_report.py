@@ -352,4 +352,4 @@ def test_a_missing_figure_is_named_with_its_pipeline(root, tmp_path):
     with pytest.raises(AssertionError) as told:
         kedro(tmp_path, "--pipeline", "reporting")
     assert "'modelling_skill' is missing" in str(told.value)
-    assert "kedro run --pipelines modelling" in str(told.value)
+    assert "kedro run --env test --pipelines modelling" in " ".join(str(told.value).split())

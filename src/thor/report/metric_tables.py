@@ -44,6 +44,7 @@ SUMMARY_METRICS: Metrics = {
     "n_models": count("climate models"),
     "windows": text("last window of each run"),
     "baselines": text("what they are compared with"),
+    "baseline": text("what the window is compared with"),
     "entropy_bit": Metric("mean entropy of the probabilities, by area", "bit", 0),
     "disagreement_share": share("of it, what networks disagree on"),
     "m_score": share("how clearly the terms stand out of the rest", perfect=1, higher_is_better=True),
