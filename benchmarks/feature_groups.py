@@ -14,12 +14,12 @@ NLL [nat] over the cells of all basins, and the difference in accuracy to the pu
 import argparse
 
 import xarray as xr
-from networks import ecco_ocean, published_labels
+from networks import ecco_features, ecco_ocean, published_labels
+from skill import RADII_KM
 
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import feature_group_worth
 from thor.networks.settings import SplitSettings, TrainingSettings
-from thor.ocean.features import features
 
 
 def main() -> None:
@@ -28,14 +28,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="every sixth row and column, 2 networks, 3 epochs")
     quick = parser.parse_args().quick
     ocean = ecco_ocean()
-    fields = features(
-        ocean,
-        stress_curl="released",
-        metric="published",
-        reference_density=1029.0,
-        extended=True,
-        neighbourhood_radii_km=(150, 300),
-    )
+    fields = ecco_features(ocean, radii_km=RADII_KM)
     step = 6 if quick else 2
     table = feature_group_worth(
         thinned(fields, step),

@@ -149,6 +149,18 @@ def ecco_ocean() -> xr.Dataset:
     return harmonise(ecco_training_ocean(arrays, surface, terms=TERMS))
 
 
+def ecco_features(ocean: xr.Dataset, *, stress_curl: str = "released", radii_km: tuple[float, ...] = ()) -> xr.Dataset:
+    """Return the features of ECCO in the published geometry; the extended ones too where there are radii."""
+    return features(
+        ocean,
+        stress_curl=stress_curl,
+        metric="published",
+        reference_density=1029.0,
+        extended=bool(radii_km),
+        neighbourhood_radii_km=radii_km,
+    )
+
+
 def published_labels(ocean: xr.Dataset) -> xr.Dataset:
     """Return the published labels in the form of `regimes`; they mean something where there is a budget only."""
     mask = vorticity_budget(ocean, closure_tolerance=1e-3)["analysis_mask"]
@@ -168,14 +180,7 @@ def published_members() -> NetworkStack:
 def ecco_tables() -> tuple[Table, Table]:
     """Return the published training and Atlantic cells."""
     ocean = ecco_ocean()
-    fields = features(
-        ocean,
-        stress_curl="released",
-        metric="published",
-        reference_density=1029.0,
-        extended=False,
-        neighbourhood_radii_km=(),
-    )
+    fields = ecco_features(ocean)
     regimes = published_labels(ocean)
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(mode="published")))
     train, test = samples.with_role("train"), samples.with_role("test")

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from networks import ecco_ocean, published_labels, published_members
+from networks import ecco_features, ecco_ocean, published_labels, published_members
 
 from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
@@ -39,7 +39,6 @@ from thor.networks.split import make_split
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.training import train_stack
-from thor.ocean.features import features
 from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.calibration import fit_temperature, mistake_auroc, temperature_of_mean, with_temperature
 from thor.uncertainty.predictive import predictive_distribution
@@ -102,14 +101,7 @@ def rows(
     groups: list[str],
 ) -> Iterator[str]:
     """Yield the rows of the table for one kind of labels and one stress curl."""
-    fields = features(
-        ocean,
-        stress_curl=curl,
-        metric="published",
-        reference_density=1029.0,
-        extended=bool(groups),
-        neighbourhood_radii_km=RADII_KM if groups else (),
-    )
+    fields = ecco_features(ocean, stress_curl=curl, radii_km=RADII_KM if groups else ())
     names = input_names(fields, groups or "published")
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
     test, calibrate = samples.with_role("test"), samples.with_role("calibrate")

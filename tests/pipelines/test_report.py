@@ -12,7 +12,7 @@ import pytest
 
 from tests.browser import Page
 from thor.report.content import captions
-from thor.report.summary import PREDICTOR_NAMES
+from thor.report.sentences import PREDICTOR_NAMES
 
 PROJECT = Path(__file__).parents[2]
 READY = "document.documentElement.dataset.ready === 'yes'"

@@ -4,7 +4,8 @@ import pytest
 import xarray as xr
 
 from thor.report.scenarios import baseline_in_words
-from thor.report.summary import _experiments, _say_scenarios, _test_region, in_order
+from thor.report.sentences import _say_scenarios, in_order
+from thor.report.summary import _experiments, _test_region
 
 
 @pytest.mark.parametrize(

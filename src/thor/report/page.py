@@ -14,9 +14,9 @@ from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import Runs, scenario_content
+from thor.report.sentences import METHOD_NAMES as METHODS_IN_WORDS
+from thor.report.sentences import PREDICTOR_NAMES, in_order, in_words, percent, regime_name
 from thor.report.settings import ReportSettings
-from thor.report.summary import METHOD_NAMES as METHODS_IN_WORDS
-from thor.report.summary import PREDICTOR_NAMES, in_order, in_words, percent, regime_name
 from thor.tracking.forced import LIKELIHOOD
 from thor.tracking.metrics import LIKELIHOOD_RANGES
 from thor.variables import variable

@@ -43,7 +43,7 @@ def write_report(
 ) -> str:
     """Return the report as one page."""
     from thor.report.page import report_page
-    from thor.report.summary import closing_lines
+    from thor.report.sentences import closing_lines
 
     page = report_page(
         summary=summary,
