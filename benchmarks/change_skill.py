@@ -25,7 +25,7 @@ from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.change import change_probability
-from thor.tracking.perfect_model import TrueCells, together, truth_scores
+from thor.tracking.truth import TrueCells, together, truth_scores
 from thor.variables import FEATURES
 
 CONTROL, WARM, LAST = "piControl", "abrupt-4xCO2", -1

@@ -18,14 +18,12 @@ from thor.regimes.settings import ClusteringSettings
 from thor.tracking.forced import supported_words
 from thor.tracking.perfect_model import (
     ALL_WINDOWS,
-    TrueCells,
     perfect_model_skill,
-    together,
-    truth_scores,
     words_by_predictor,
 )
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
+from thor.tracking.truth import TrueCells, together, truth_scores
 from thor.variables import BUDGET_TERMS
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)

@@ -5,8 +5,7 @@ same window from sea level, stress and depth alone. It is held beside what needs
 tree on the stress curl.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,24 +15,20 @@ from numpy.typing import NDArray
 
 from thor.errors import DataError, GridError
 from thor.networks.baselines import Baselines
-from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings, sphere_blocks
+from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.samples import cell_inputs
 from thor.networks.scores import number
 from thor.networks.split import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.areas import require_regimes
-from thor.tracking.forced import LIKELIHOOD, likelihood_class, supported_words
+from thor.tracking.forced import supported_words
+from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
 Array = NDArray[Any]
 Collection = Mapping[str, Callable[[], xr.Dataset]]
 
-N_BINS = 10
-"""Equal bins of P(change) in the reliability table."""
-
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
-
-TREE = "stress_curl_tree"
 
 _TOLERANCE = 1e-4
 """Degrees by which positions of one cell may differ between two files."""
@@ -76,7 +71,7 @@ def perfect_model_skill(
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
         {predictor: {forced, emergence}}}, shares of the area of control runs that are called so. `without_truth`: runs
         left out, because their budget or that of their baseline is not known, and single windows of others,
-        `<run> <window>`. What scores are, `truth_scores` says.
+        `<run> <window>`. What scores are, `thor.tracking.truth.truth_scores` says.
 
     Raises
     ------
@@ -139,210 +134,6 @@ def words_by_predictor(skill: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         for predictor, scores in windows.get(ALL_WINDOWS, {}).items():
             rows.setdefault(predictor, []).extend(scores["applicable"].get("change", {}).get("likelihood", []))
     return {name: supported_words(pd.DataFrame(own)) if own else () for name, own in rows.items()}
-
-
-@dataclass(frozen=True, eq=False)
-class TrueCells:
-    """The cells of a window whose true regime is known, and in the baseline too where there is one.
-
-    Attributes
-    ----------
-    lat, lon : ndarray of shape (n_cells,), [degrees]
-    area : ndarray of shape (n_cells,), [m2]
-    applicable : ndarray of bool, shape (n_cells,)
-        Inside the area of applicability, in the baseline too where there is one.
-    truth, predicted, tree : ndarray of int, shape (n_cells,)
-        Regime by the true budget, by the networks, and by the tree.
-    probability : ndarray of shape (n_cells, n_regimes)
-    truth_before, predicted_before : ndarray of int, shape (n_cells,)
-        In the baseline window, -1 without one.
-    change_probability : ndarray of shape (n_cells,)
-        NaN without a baseline.
-    forced : ndarray of int, shape (n_cells,)
-        1 for a forced change, 0 for none, -1 where it is not judged.
-    """
-
-    lat: Array
-    lon: Array
-    area: Array
-    applicable: Array
-    truth: Array
-    predicted: Array
-    tree: Array
-    probability: Array
-    truth_before: Array
-    predicted_before: Array
-    change_probability: Array
-    forced: Array
-
-    def take(self, chosen: Array) -> "TrueCells":
-        """Return the cells at a mask."""
-        return TrueCells(**{entry.name: getattr(self, entry.name)[chosen] for entry in fields(self)})
-
-    @property
-    def compared(self) -> bool:
-        """Whether there is a baseline."""
-        return bool((self.truth_before >= 0).all()) and len(self.truth_before) > 0
-
-
-def together(parts: Sequence[TrueCells]) -> TrueCells:
-    """Return the cells of several windows or runs as one; those with a baseline only, if any has one."""
-    compared = [part for part in parts if part.compared]
-    chosen = compared or parts
-    return TrueCells(
-        **{entry.name: np.concatenate([getattr(part, entry.name) for part in chosen]) for entry in fields(TrueCells)}
-    )
-
-
-# -- scores ------------------------------------------------------------------------------------------------------------
-def truth_scores(
-    cells: TrueCells, *, classes: Sequence[str], settings: BootstrapSettings | None, seed: int
-) -> dict[str, Any]:
-    """Return the scores of one predictor as plain numbers; without settings there are no intervals.
-
-    Returns
-    -------
-    dict
-        `region`, `n_cells`, `area_m2`, `weighting` ("area": every number is weighted by it). `predictor`,
-        `stress_curl_tree`, `persistence` (the true baseline regime stays) and `predicted_persistence` (the predicted
-        one does): `accuracy` and `balanced_accuracy`, the mean recall of the regimes that are there.
-        `error_removed`, 1 - (1 - b) / (1 - b_reference) in balanced accuracy b, relative to each of these references.
-        `regime_area`: {regime: {true_m2, expected_m2, argmax_m2, expected_error_percent, argmax_error_percent}}.
-        `change`: as from `change_scores`. `applicable`: the same of the cells inside the area of applicability.
-        Without a baseline neither persistence nor change; None where a number is undefined.
-    """
-    region = "valid cells whose true regime is known" + " in both windows" * cells.compared
-    whole = {"region": region} | _scores(cells, classes, settings, seed)
-    inside = _scores(cells.take(cells.applicable), classes, settings, seed)
-    return whole | {"applicable": {"region": f"{region}, inside the area of applicability"} | inside}
-
-
-def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSettings | None, seed: int) -> dict[str, Any]:
-    result: dict[str, Any] = {"n_cells": len(cells.area), "area_m2": float(cells.area.sum()), "weighting": "area"}
-    if not result["area_m2"]:
-        return result
-    told = {"predictor": cells.predicted, TREE: cells.tree}
-    if cells.compared:
-        told |= {"persistence": cells.truth_before, "predicted_persistence": cells.predicted_before}
-    hits = {name: _accuracy(regime, cells, len(classes)) for name, regime in told.items()}
-    mine = hits["predictor"]["balanced_accuracy"]
-    removed = {name: _error_removed(mine, hits[name]["balanced_accuracy"]) for name in hits if name != "predictor"}
-    result |= hits | {"error_removed": removed, "regime_area": _regime_areas(cells, classes)}
-    if cells.compared:
-        bootstrap = None
-        if settings is not None:
-            degrees = settings.block_degrees or LEAST_DEGREES
-            bootstrap = _bootstrap(sphere_blocks(cells.lat, cells.lon, degrees=degrees), degrees, settings, seed)
-        result["change"] = change_scores(cells, bootstrap)
-    return result
-
-
-def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[str, Any]:
-    """Return how the probability of a change stands to true changes, weighted by area.
-
-    Returns
-    -------
-    dict
-        `base_rate`: share of the area whose regime truly changed, `mean_probability` of a change. `brier_score` and
-        `brier_skill`, 1 - score / score of the base rate. `expected_calibration_error` over the bins of
-        `reliability`, a list of rows as `thor.tracking.forced.supported_words` takes them: `from` and `to` of the
-        bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval `low` to
-        `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
-        0.66, and of this the shares that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
-        `forced`: share of the judged area that is called a forced change, share of this that changed (`precision`),
-        and share of the changed area so called (`recall`).
-    """
-    probability, area = cells.change_probability.astype(np.float64), cells.area
-    changed = cells.truth != cells.truth_before
-    base, brier = np.average(changed, weights=area), np.average((probability - changed) ** 2, weights=area)
-    bins = np.minimum((probability * N_BINS).astype(int), N_BINS - 1)
-    reliability = _reliability(bins, N_BINS, cells, changed, bootstrap)
-    gaps = [row["area"] * abs(row["mean_probability"] - row["observed_frequency"]) for row in reliability.values()]
-    words = _reliability(likelihood_class(probability).astype(int), len(LIKELIHOOD), cells, changed, bootstrap)
-    likely, judged, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
-    return {
-        "base_rate": float(base),
-        "mean_probability": float(np.average(probability, weights=area)),
-        "brier_score": float(brier),
-        "brier_skill": number(1 - brier / (base * (1 - base))) if 0 < base < 1 else None,
-        "expected_calibration_error": float(sum(gaps) / area.sum()),
-        "reliability": [{"from": k / N_BINS, "to": (k + 1) / N_BINS} | row for k, row in reliability.items()],
-        "likelihood": [{"word": list(LIKELIHOOD)[k]} | row for k, row in words.items()],
-        "likely_or_more": {
-            "area_share": _share(likely, area),
-            "changed": _share(changed, area, of=likely),
-            "as_predicted": _share(changed & (cells.truth == cells.predicted), area, of=likely),
-            "stayed": _share(~changed, area, of=likely),
-        },
-        "forced": {
-            "area_share": _share(called, area, of=judged),
-            "precision": _share(changed, area, of=called),
-            "recall": _share(called, area, of=changed & judged),
-        },
-    }
-
-
-def _reliability(
-    place: Array, n_places: int, cells: TrueCells, changed: Array, bootstrap: BlockBootstrap | None
-) -> dict[int, dict[str, Any]]:
-    """Return what was said and what happened in each class that has area."""
-    n_blocks = bootstrap.n_blocks if bootstrap else 1
-    key = place if bootstrap is None else bootstrap.block * n_places + place
-
-    def sums(weights: Array) -> Array:
-        return np.bincount(key, weights, minlength=n_blocks * n_places).reshape(n_blocks, n_places)
-
-    area, happened, said = (sums(cells.area * factor) for factor in (1.0, changed, cells.change_probability))
-    if bootstrap is not None:
-        with np.errstate(invalid="ignore"):
-            draws = bootstrap.draws(happened) / bootstrap.draws(area)
-    counts = np.bincount(place, minlength=n_places)
-    rows: dict[int, dict[str, Any]] = {}
-    for k in np.flatnonzero(area.sum(axis=0) > 0):
-        total = area[:, k].sum()
-        rows[int(k)] = {
-            "n_cells": int(counts[k]),
-            "area": float(total),
-            "mean_probability": float(said[:, k].sum() / total),
-            "observed_frequency": float(happened[:, k].sum() / total),
-            **(bootstrap.interval(draws[:, k]) if bootstrap is not None else {}),
-        }
-    return rows
-
-
-def _accuracy(regime: Array, cells: TrueCells, n_regimes: int) -> dict[str, float]:
-    right = np.bincount(cells.truth, cells.area * (regime == cells.truth), minlength=n_regimes)
-    there = np.bincount(cells.truth, cells.area, minlength=n_regimes)
-    recall = right[there > 0] / there[there > 0]
-    return {"accuracy": float(right.sum() / there.sum()), "balanced_accuracy": float(recall.mean())}
-
-
-def _error_removed(mine: float, reference: float) -> float | None:
-    return 1 - (1 - mine) / (1 - reference) if reference < 1 else None
-
-
-def _regime_areas(cells: TrueCells, classes: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    true, argmax = (np.bincount(of, cells.area, minlength=len(classes)) for of in (cells.truth, cells.predicted))
-    expected = cells.area @ cells.probability.astype(np.float64)
-    result: dict[str, dict[str, float | None]] = {}
-    for k, name in enumerate(classes):
-        result[name] = {"true_m2": float(true[k])}
-        for kind, area in (("expected", expected[k]), ("argmax", argmax[k])):
-            result[name][f"{kind}_m2"] = float(area)
-            result[name][f"{kind}_error_percent"] = float(100 * (area / true[k] - 1)) if true[k] else None
-    return result
-
-
-def _share(chosen: Array, area: Array, *, of: Array | None = None) -> float | None:
-    of = np.ones(len(area), bool) if of is None else of
-    return float(area[chosen & of].sum() / area[of].sum()) if area[of].any() else None
-
-
-def _bootstrap(block: Array, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:
-    n_blocks = int(block.max()) + 1
-    even = np.full(n_blocks, 1.0 / n_blocks)
-    counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)
-    return BlockBootstrap(block, counts, degrees, np.nan, settings.level)
 
 
 # -- truth -------------------------------------------------------------------------------------------------------------
