@@ -33,7 +33,7 @@ from thor.networks.training import initial_stack, train_stack
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.features import features
-from thor.ocean.harmonise import harmonise
+from thor.reading.training_ocean import harmonise
 from thor.regimes.naming import REGIMES
 from thor.variables import FEATURES
 

@@ -24,9 +24,9 @@ import xarray as xr
 from rows import Rows, parse, peak_memory_mb
 
 from thor.checkpoint import Nothing
-from thor.cmip.means import window_means
-from thor.cmip.series import read_series
-from thor.cmip.windows import Window
+from thor.reading.means import window_means
+from thor.reading.series import read_series
+from thor.reading.windows import Window
 
 N_ROWS, N_COLUMNS, FIRST_YEAR = 180, 360, 1850
 LENGTHS = (20, 80, 165)

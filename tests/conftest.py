@@ -13,7 +13,7 @@ import xarray as xr
 
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.grid import regular_grid
-from thor.ocean.harmonise import harmonise
+from thor.reading.training_ocean import harmonise
 from thor.variables import BUDGET_TERMS, variable
 
 ECCO_TERMS = {

@@ -17,9 +17,9 @@ from thor import settings
 from thor.attribution.attributions import attribute
 from thor.attribution.truth import additive_stack, additive_truth
 from thor.ocean.budget import vorticity_budget
-from thor.ocean.harmonise import harmonise
 from thor.ocean.idealized.training import idealized_training_ocean
 from thor.parameters import MODELS
+from thor.reading.training_ocean import harmonise
 from thor.validation import validate
 
 COMMANDS = [told for page in pages() for told in commands(page)]

@@ -16,13 +16,13 @@ from thor.attribution.settings import (
     ShapleySettings,
     TruthSettings,
 )
-from thor.cmip.quirks import Quirks
-from thor.cmip.windows import WindowSettings
 from thor.compute import Compute as ComputeSettings
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.settings import SearchSettings, SplitSettings, TrainingSettings
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
+from thor.reading.quirks import Quirks
+from thor.reading.windows import WindowSettings
 from thor.regimes.settings import ClusteringSettings
 from thor.report.settings import ReportSettings
 from thor.tracking.settings import AgreementSettings, TrackingSettings
@@ -80,7 +80,7 @@ class DataEngineering(Parameters):
     windows: WindowSettings = Field(description="Which climatological windows are taken of each run.")
     masked_basins: list[str] = Field(description="Enclosed seas of climate models taken as land, by basin name.")
     quirks: dict[str, Quirks] = Field(
-        description="What single models do differently: rows as in thor/cmip/quirks.yml, which they replace."
+        description="What single models do differently: rows as in thor/reading/quirks.yml, which they replace."
     )
 
 

@@ -6,9 +6,9 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_archive import series_dataset, write_run, years
-from thor.cmip.archive import Archive
 from thor.datasets import EsgfArchive
 from thor.fingerprint import ATTRIBUTE
+from thor.reading.archive import Archive
 
 KEY = (
     "CMIP6/CMIP/THOR/MADE-1/historical/r1i1p1f1/Omon/zos/gn/v1/zos_Omon_MADE-1_historical_r1i1p1f1_gn_185001-185012.nc"

@@ -8,7 +8,7 @@ import xarray as xr
 
 from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, regime_maps, units_text
 from thor.ocean.features import features
-from thor.ocean.harmonise import harmonise
+from thor.reading.training_ocean import harmonise
 from thor.variables import FEATURES, variable
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from thor.errors import DataError
 from thor.ocean.budget import closure_rms, vorticity_budget
-from thor.ocean.harmonise import harmonise
+from thor.reading.training_ocean import harmonise
 from thor.variables import BUDGET_TERMS
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 from thor.errors import DataError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.features import feature_names, features, window_features
-from thor.ocean.harmonise import harmonise
+from thor.reading.training_ocean import harmonise
 from thor.variables import FEATURES, variable
 
 PLAIN = {

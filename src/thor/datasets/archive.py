@@ -6,11 +6,11 @@ from typing import Any
 
 import xarray as xr
 
-from thor.cmip.archive import Archive
-from thor.cmip.cloud import CloudArchive, is_catalogue
 from thor.datasets.atomic import replacing, show
 from thor.datasets.collections import FieldCollection, Maker
 from thor.errors import DataError
+from thor.reading.archive import Archive
+from thor.reading.cloud import CloudArchive, is_catalogue
 
 IDEALIZED = "idealized"
 
@@ -18,7 +18,7 @@ IDEALIZED = "idealized"
 class EsgfArchive(FieldCollection):
     """A tree of NetCDF files in ESGF layout.
 
-    Loading gives a `thor.cmip.archive.Archive`. Saving takes ``{path of a file below the root: (fingerprint, function
+    Loading gives a `thor.reading.archive.Archive`. Saving takes ``{path of a file below the root: (fingerprint, function
     that makes the dataset)}`` and writes what changed, as any collection does; the encoding of the datasets is kept.
     Only the idealized archive can be saved: a real one is never written to.
 
@@ -28,7 +28,7 @@ class EsgfArchive(FieldCollection):
         Folder of the idealized archive.
     root : str or None
         Folder of the archive that is read; ``idealized``: that at `path`; path or address of a ``.json``: the
-        catalogue of an archive in the cloud (`thor.cmip.cloud`); null: none, which has no runs.
+        catalogue of an archive in the cloud (`thor.reading.cloud`); null: none, which has no runs.
     cache : str, optional
         Folder for what is fetched from the cloud; beside `path` by default.
     metadata : dict, optional

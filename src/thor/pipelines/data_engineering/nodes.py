@@ -6,8 +6,8 @@ from typing import Any
 
 import xarray as xr
 
-from thor.cmip.archive import Archive
 from thor.parameters import DataEngineering
+from thor.reading.archive import Archive
 from thor.variables import FEATURES
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def harmonise_training_ocean(raw_training_ocean: xr.Dataset) -> xr.Dataset:
     """Return the training ocean with canonical names, units, longitudes, mask and sea-level datum."""
-    from thor.ocean.harmonise import harmonise
+    from thor.reading.training_ocean import harmonise
 
     ocean = harmonise(raw_training_ocean)
     log.info("ocean of %.3g km2; %.4f m removed from zos", _area(ocean), ocean["zos"].attrs["removed_mean"])
@@ -50,9 +50,9 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
 def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
     """Return, for each run, the fingerprint of its climatology and a function that makes it."""
     from thor.checkpoint import Resumable
-    from thor.cmip.climatology import ClimatologySettings, climatology
-    from thor.cmip.plans import plan_runs
     from thor.fingerprint import fingerprint
+    from thor.reading.climatology import ClimatologySettings, climatology
+    from thor.reading.plans import plan_runs
 
     runs = raw_archive.runs(**parameters.archive.model_dump())
     plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks)
@@ -94,8 +94,8 @@ def draw_features(features: xr.Dataset) -> Any:
 
 def draw_scenarios(scenario_features: dict[str, Any]) -> Any:
     """Draw, for each climate model, the change from the baseline to the last window of its last experiment by name."""
-    from thor.cmip.baselines import before_and_after
     from thor.figures.maps import change_maps
+    from thor.reading.baselines import before_and_after
 
     return change_maps(before_and_after(scenario_features))
 

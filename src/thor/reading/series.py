@@ -11,8 +11,8 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.cmip.windows import Window
 from thor.errors import DataError, IncompleteWindowError
+from thor.reading.windows import Window
 
 _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 

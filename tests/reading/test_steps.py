@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.cmip import homogenise
-from thor.cmip.archive import Archive, Run
-from thor.cmip.homogenise import positions, read_field, read_positions, same_positions
 from thor.errors import GridError
 from thor.ocean.stress import detect_convention
+from thor.reading import steps
+from thor.reading.archive import Archive, Run
+from thor.reading.steps import positions, read_field, read_positions, same_positions
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_stress_of_a_real_model_is_on_a_c_grid(archive):
 
 
 def test_coordinates_left_out_on_land_are_missing_and_warned_of_once(archive, caplog):
-    homogenise._warn_once.cache_clear()
+    steps._warn_once.cache_clear()
     run = Run("EC-Earth3-Veg", "ssp245", "r5i1p1f1")
     path = archive.fixed(run, "deptho", grid_label="gn")
     with caplog.at_level(logging.WARNING):

@@ -5,11 +5,11 @@ import pytest
 import xarray as xr
 
 from tests.made_archive import write_run
-from thor.cmip.archive import Archive
-from thor.cmip.baselines import before_and_after
-from thor.cmip.plans import plan_runs
-from thor.cmip.quirks import Quirks
 from thor.errors import DataError
+from thor.reading.archive import Archive
+from thor.reading.baselines import before_and_after
+from thor.reading.plans import plan_runs
+from thor.reading.quirks import Quirks
 
 BRANCH = {
     "parent_experiment_id": "piControl",

@@ -7,10 +7,10 @@ from typing import Any
 import cftime
 import xarray as xr
 
-from thor.cmip.archive import Run
-from thor.cmip.series import Series, clean_units
-from thor.cmip.windows import Window, WindowSettings
 from thor.errors import DataError
+from thor.reading.archive import Run
+from thor.reading.series import Series, clean_units
+from thor.reading.windows import Window, WindowSettings
 
 NO_PARENT = "no parent"
 
@@ -67,7 +67,7 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
     if is_control and year is None:
         raise DataError(
             f"{run.key} branches off {parent.key}, but its attributes branch_time_in_parent and parent_time_units do "
-            "not say when. Give branch_years for this model in thor/cmip/quirks.yml."
+            "not say when. Give branch_years for this model in thor/reading/quirks.yml."
         )
     return Parent(parent, (year or 0) - child_year, is_control)
 

@@ -24,7 +24,7 @@ class Quirks:
 @cache
 def quirk_table() -> dict[str, Quirks]:
     """Return the quirks of every model that has a row."""
-    rows = yaml.safe_load(files("thor.cmip").joinpath("quirks.yml").read_text(encoding="utf-8"))
+    rows = yaml.safe_load(files("thor.reading").joinpath("quirks.yml").read_text(encoding="utf-8"))
     return {source_id: Quirks(**row) for source_id, row in rows.items()}
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import xarray as xr
 
-from thor.cmip.archive import Archive
 from thor.errors import ConfigError, DataError, did_you_mean
+from thor.reading.archive import Archive
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.made_archive import write_run, write_series, years
-from thor.cmip.archive import Archive
-from thor.cmip.plans import plan_runs
-from thor.cmip.windows import Window
 from thor.errors import ConfigError, IncompleteWindowError
+from thor.reading.archive import Archive
+from thor.reading.plans import plan_runs
+from thor.reading.windows import Window
 
 
 def plans(root, windows, **changes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thor.errors import DataError, GridError, UnitsError
-from thor.ocean.harmonise import harmonise
+from thor.reading.training_ocean import harmonise
 
 
 def test_units_are_converted(raw_ocean):

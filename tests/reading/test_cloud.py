@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tests.cmip.conftest import WINDOWS
 from tests.made_archive import N_COLUMNS, N_ROWS, write_run
+from tests.reading.conftest import WINDOWS
 from thor.checkpoint import Nothing
-from thor.cmip import cloud
-from thor.cmip.archive import Archive, Run
-from thor.cmip.climatology import ClimatologySettings, climatology
-from thor.cmip.cloud import FACETS, CloudArchive, fetch
-from thor.cmip.plans import plan_runs
 from thor.datasets import EsgfArchive
 from thor.errors import ConfigError, DataError
+from thor.reading import cloud
+from thor.reading.archive import Archive, Run
+from thor.reading.climatology import ClimatologySettings, climatology
+from thor.reading.cloud import FACETS, CloudArchive, fetch
+from thor.reading.plans import plan_runs
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
 RUN = Run("MADE-1", "historical", "r1i1p1f1")

@@ -6,11 +6,11 @@ import pytest
 
 from tests.made_archive import N_COLUMNS, N_ROWS, field, land, write_series, years
 from thor.checkpoint import Nothing
-from thor.cmip import means
-from thor.cmip.means import window_means
-from thor.cmip.series import read_series
-from thor.cmip.windows import Window
 from thor.errors import DataError
+from thor.reading import means
+from thor.reading.means import window_means
+from thor.reading.series import read_series
+from thor.reading.windows import Window
 
 WINDOWS = [Window(1850, 1851), Window(1851, 1852), Window(1853, 1853)]
 DAYS = {

@@ -10,16 +10,16 @@ import numpy as np
 import xarray as xr
 
 from thor.checkpoint import Checkpoint
-from thor.cmip.homogenise import read_field, read_positions, same_positions
-from thor.cmip.means import WindowMeans, window_means
-from thor.cmip.plans import FIXED, ICE_MASS, RunPlan
-from thor.cmip.series import unreadable
-from thor.cmip.windows import WindowSettings
 from thor.errors import DataError, GridError
 from thor.ocean.areas import check_area
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
 from thor.ocean.stress import detect_convention
+from thor.reading.means import WindowMeans, window_means
+from thor.reading.plans import FIXED, ICE_MASS, RunPlan
+from thor.reading.series import unreadable
+from thor.reading.steps import read_field, read_positions, same_positions
+from thor.reading.windows import WindowSettings
 from thor.variables import variable
 
 log = logging.getLogger(__name__)

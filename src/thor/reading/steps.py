@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from thor.cmip.series import unreadable
 from thor.contracts.checks import FILL_THRESHOLD
 from thor.errors import DataError, GridError, UnitsError
+from thor.reading.series import unreadable
 from thor.variables import variable
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.made_archive import folder, write_run, write_series, years
-from thor.cmip.archive import Archive, Run
 from thor.errors import ConfigError, DataError
+from thor.reading.archive import Archive, Run
 
 RUN = Run("MADE-1", "historical", "r1i1p1f1")
 

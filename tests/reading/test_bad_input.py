@@ -18,16 +18,16 @@ from tests.made_archive import (
     write_series,
     years,
 )
-from thor.cmip import homogenise
-from thor.cmip.archive import Archive
-from thor.cmip.plans import plan_runs
-from thor.cmip.quirks import Quirks
 from thor.errors import DataError, GridError, IncompleteWindowError, UnitsError
+from thor.reading import steps
+from thor.reading.archive import Archive
+from thor.reading.plans import plan_runs
+from thor.reading.quirks import Quirks
 
 
 @pytest.fixture(autouse=True)
 def warnings_again():
-    homogenise._warn_once.cache_clear()
+    steps._warn_once.cache_clear()
 
 
 def files(root, variable_id):

@@ -6,10 +6,10 @@ import pytest
 
 from tests.made_archive import write_run
 from thor.checkpoint import Nothing
-from thor.cmip.archive import Archive
-from thor.cmip.climatology import ClimatologySettings, climatology
-from thor.cmip.plans import plan_runs
-from thor.cmip.windows import WindowSettings
+from thor.reading.archive import Archive
+from thor.reading.climatology import ClimatologySettings, climatology
+from thor.reading.plans import plan_runs
+from thor.reading.windows import WindowSettings
 
 WINDOWS = WindowSettings(
     years=[], first_year=None, last_year=None, length_years=2, reference_years=(1852, 1853), incomplete="error"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from thor.checkpoint import Checkpoint
-from thor.cmip.series import Series, SeriesFile, unreadable
-from thor.cmip.windows import Window
 from thor.errors import UnitsError
+from thor.reading.series import Series, SeriesFile, unreadable
+from thor.reading.windows import Window
 from thor.variables import variable
 
 log = logging.getLogger(__name__)

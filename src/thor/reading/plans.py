@@ -8,12 +8,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from thor.cmip.archive import Archive, Run
-from thor.cmip.baselines import Parent, parent_of
-from thor.cmip.quirks import Quirks, quirks_of
-from thor.cmip.series import Series, read_series
-from thor.cmip.windows import Window, WindowSettings
 from thor.errors import DataError, IncompleteWindowError
+from thor.reading.archive import Archive, Run
+from thor.reading.baselines import Parent, parent_of
+from thor.reading.quirks import Quirks, quirks_of
+from thor.reading.series import Series, read_series
+from thor.reading.windows import Window, WindowSettings
 
 log = logging.getLogger(__name__)
 
