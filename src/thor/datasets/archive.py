@@ -18,9 +18,9 @@ IDEALIZED = "idealized"
 class EsgfArchive(FieldCollection):
     """A tree of NetCDF files in ESGF layout.
 
-    Loading gives a `thor.reading.archive.Archive`. Saving takes ``{path of a file below the root: (fingerprint, function
-    that makes the dataset)}`` and writes what changed, as any collection does; the encoding of the datasets is kept.
-    Only the idealized archive can be saved: a real one is never written to.
+    Loading gives a `thor.reading.archive.Archive`. Saving takes ``{path of a file below the root: (fingerprint,
+    function that makes the dataset)}`` and writes what changed, as any collection does; the encoding of the datasets is
+    kept. Only the idealized archive can be saved: a real one is never written to.
 
     Parameters
     ----------

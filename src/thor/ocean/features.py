@@ -81,7 +81,7 @@ def window_features(
     Parameters
     ----------
     climatology : xarray.Dataset
-        As `thor.reading.climatology` makes it: `zos`, `tauuo`, `tauvo` with a first dim `window`, `deptho`, `areacello`.
+        From `thor.reading.climatology`: `zos`, `tauuo`, `tauvo` with a first dim `window`, `deptho`, `areacello`.
     reference_density, extended, neighbourhood_radii_km
         As for `features`. The stress curl is always that of the surface stress, the geometry always true.
 
