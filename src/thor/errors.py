@@ -1,7 +1,12 @@
 """The errors THOR raises on purpose; each message says what, where, what was expected, what came, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ThorError(Exception):
@@ -28,12 +33,29 @@ class IncompleteWindowError(DataError):
     """A climatological window without all of its months."""
 
 
+class LeftOutError(DataError):
+    """One item of a collection that cannot be made; the others are."""
+
+
 class NetworkError(ThorError):
     """A network that cannot be trained, read or applied to what it is given."""
 
 
 class AttributionError(ThorError):
     """Something that cannot be explained, or not by the method asked for."""
+
+
+def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:
+    """Return the function with any DataError as a LeftOutError, by which a collection leaves one item out."""
+
+    @wraps(work)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except DataError as error:
+            raise LeftOutError(str(error)) from error
+
+    return guarded
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

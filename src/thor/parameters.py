@@ -3,7 +3,7 @@
 Values live in `conf/base/parameters_<pipeline>.yml`; environments and `--params` override single keys.
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,6 +28,9 @@ from thor.report.settings import ReportSettings
 from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
+if TYPE_CHECKING:
+    from thor.reading.climatology import ClimatologySettings
+
 PositiveKm = Annotated[float, Field(gt=0, le=20_000)]
 
 
@@ -46,15 +49,11 @@ class IdealizedOcean(Parameters):
 
 
 class ArchiveChoice(Parameters):
-    """Which runs of the archive are studied."""
+    """Which runs of the archive are studied; every name given has to be got from one run at least."""
 
     source_ids: Literal["all"] | list[str] = Field(description="Climate models; all: every one in the archive.")
-    experiment_ids: Literal["all"] | list[str] = Field(
-        description="Experiments, of which every model named has to have each; all: those it has."
-    )
-    variant_labels: Literal["all"] | list[str] = Field(
-        description="Variants; each experiment gives those it has of them, one at least. all: every one."
-    )
+    experiment_ids: Literal["all"] | list[str] = Field(description="Experiments; each model gives those it has.")
+    variant_labels: Literal["all"] | list[str] = Field(description="Variants; each experiment gives those it has.")
 
 
 class DataEngineering(Parameters):
@@ -78,10 +77,25 @@ class DataEngineering(Parameters):
     )
     archive: ArchiveChoice = Field(description="Which runs of the archive are studied; parents of runs come with them.")
     windows: WindowSettings = Field(description="Which climatological windows are taken of each run.")
+    missing: Literal["skip", "error"] = Field(
+        description="Whether a run that cannot be read, or a window without all its months, is left out or an error."
+    )
+    strict: bool = Field(description="Whether a physical check that is not passed is an error instead of a warning.")
     masked_basins: list[str] = Field(description="Enclosed seas of climate models taken as land, by basin name.")
     quirks: dict[str, Quirks] = Field(
         description="What single models do differently: rows as in thor/reading/quirks.yml, which they replace."
     )
+
+    def climatology_settings(self) -> "ClimatologySettings":
+        """Return how climatologies are made."""
+        from thor.reading.climatology import ClimatologySettings
+
+        return ClimatologySettings(
+            windows=self.windows,
+            masked_basins=self.masked_basins,
+            reference_density=self.reference_density,
+            strict=self.strict,
+        )
 
 
 class ClusterSelection(Parameters):

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import Any, Literal
 
 import yaml
 
@@ -40,6 +41,42 @@ EXTENDED_FEATURES = (
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
 
 
+UNDECLARED_FILL = 1e15
+"""A finite magnitude above this is a fill value that a file does not declare (1e20, 9.97e36), not a measurement."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """How climate models publish a variable.
+
+    Attributes
+    ----------
+    cmip6 : str
+        Table of CMIP6.
+    cmip7 : str or None
+        Branding suffix of CMIP7; None where no such variable is registered.
+    point : {'T', 'u', 'v'}
+        Grid point where models have it.
+    needed : bool
+        Whether a run is of no use without it.
+    """
+
+    cmip6: str
+    cmip7: str | None
+    point: Literal["T", "u", "v"]
+    needed: bool
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the variable does not change with time."""
+        return self.cmip6.endswith("fx")
+
+    @property
+    def frequency(self) -> str:
+        """Frequency of CMIP7: fx or mon."""
+        return "fx" if self.fixed else "mon"
+
+
 @dataclass(frozen=True)
 class Variable:
     """One row of the table."""
@@ -53,6 +90,7 @@ class Variable:
     standard_name: str | None = None
     cmap: str = "cmo.thermal"
     accept: dict[str, float] = field(default_factory=dict)
+    published: Published | None = None
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -65,7 +103,28 @@ class Variable:
 def table() -> dict[str, Variable]:
     """Return the whole table by variable name."""
     rows = yaml.safe_load(files("thor").joinpath("variables.yml").read_text(encoding="utf-8"))
-    return {name: Variable(name=name, **row | {"valid_range": tuple(row["valid_range"])}) for name, row in rows.items()}
+    return {name: _variable(name, row) for name, row in rows.items()}
+
+
+def published(*, fixed: bool | None = None, needed: bool | None = None) -> tuple[str, ...]:
+    """Return the variables that climate models publish, in the order of the table.
+
+    Parameters
+    ----------
+    fixed, needed : bool, optional
+        Only those that are constant in time, or that a run needs; or only the others.
+    """
+    rows = ((name, row.published) for name, row in table().items())
+    return tuple(
+        name for name, row in rows if row is not None and fixed in (None, row.fixed) and needed in (None, row.needed)
+    )
+
+
+def _variable(name: str, row: dict[str, Any]) -> Variable:
+    more: dict[str, Any] = {"valid_range": tuple(row["valid_range"])}
+    if "published" in row:
+        more["published"] = Published(**row["published"])
+    return Variable(name=name, **row | more)
 
 
 def is_known(name: str) -> bool:

@@ -11,9 +11,7 @@ from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.plans import plan_runs
 from thor.reading.windows import WindowSettings
 
-WINDOWS = WindowSettings(
-    years=[], first_year=None, last_year=None, length_years=2, reference_years=(1852, 1853), incomplete="error"
-)
+WINDOWS = WindowSettings(years=[], first_year=None, last_year=None, length_years=2, reference_years=(1852, 1853))
 
 
 @pytest.fixture
@@ -32,13 +30,13 @@ def windows():
 def make_climatology():
     """Return the only climatology of an archive."""
 
-    def make(root, *, quirks=None, checkpoint=None, masked_basins=(), **windows):
+    def make(root, *, quirks=None, checkpoint=None, masked_basins=(), strict=False, **windows):
         settings = ClimatologySettings(
-            windows=replace(WINDOWS, **windows), masked_basins=masked_basins, reference_density=1029.0
+            windows=replace(WINDOWS, **windows), masked_basins=masked_basins, reference_density=1029.0, strict=strict
         )
         archive = Archive(root)
         runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-        (plan,) = plan_runs(archive, runs, settings.windows, quirks=quirks)
+        (plan,) = plan_runs(archive, runs, settings.windows, quirks=quirks, missing="error")
         return climatology(plan, settings, checkpoint or Nothing())
 
     return make

@@ -4,10 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.made_archive import folder, write_run, write_series, years
 from thor.errors import ConfigError, DataError
 from thor.reading.archive import Archive, Run
+from thor.reading.grids import grid_group
 
 RUN = Run("MADE-1", "historical", "r1i1p1f1")
 
@@ -32,16 +34,24 @@ def test_all_runs_are_found_below_the_folder_and_below_cmip6(archive, root):
 def test_variants_that_only_some_experiments_have_are_taken_where_they_are(archive):
     chosen = all_runs(archive, variant_labels=["r2i1p1f2", "r1i1p1f1"])
     assert len(chosen) == 3
-    with pytest.raises(ConfigError, match="MADE-1/ssp585 has none of the variants r2i1p1f2"):
-        all_runs(archive, variant_labels=["r2i1p1f2"])
+    assert [run.key for run in all_runs(archive, variant_labels=["r2i1p1f2"])] == ["MADE-1/historical/r2i1p1f2"]
+
+
+def test_a_combination_that_the_archive_lacks_is_left_out_but_every_name_has_to_occur(archive, root):
+    write_run(root, source_id="MADE-2", fixed=False)
+    archive = Archive(root)
+    chosen = all_runs(archive, source_ids=["MADE-1", "MADE-2"], experiment_ids=["historical", "ssp585"])
+    assert {run.source_id for run in chosen} == {"MADE-1", "MADE-2"}
+    with pytest.raises(ConfigError, match="has source_id 'MADE-2'. It has the experiments historical"):
+        all_runs(archive, source_ids=["MADE-1", "MADE-2"], experiment_ids=["ssp585"])
 
 
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
         ({"source_ids": ["MADE-2"]}, "no model 'MADE-2'. Did you mean 'MADE-1'"),
-        ({"experiment_ids": ["ssp585", "historcal"]}, "no experiment 'historcal'.*Did you mean 'historical'"),
-        ({"variant_labels": ["r1i1p1f2"]}, "none of the variants r1i1p1f2.*Did you mean"),
+        ({"experiment_ids": ["ssp585", "historcal"]}, "has experiment_id 'historcal'.*Did you mean 'historical'"),
+        ({"variant_labels": ["r1i1p1f2"]}, "has variant_label 'r1i1p1f2'.*Did you mean"),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is_near(archive, choice, message):
@@ -52,40 +62,68 @@ def test_what_is_not_there_is_named_with_what_is_near(archive, choice, message):
 def test_a_missing_and_an_empty_archive_are_errors_and_none_has_no_runs(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         all_runs(Archive(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="is empty"):
+    with pytest.raises(DataError, match="holds no NetCDF file: 1 folders were listed"):
         all_runs(Archive(tmp_path))
     assert all_runs(Archive(None)) == []
 
 
 def test_the_newest_version_counts(root):
     write_series(root, "zos", years(1850, 1853), n_files=1, version="v20211231")
-    files = Archive(root).files(RUN, "zos", grid_label="gn")
-    assert [path.parent.name for path in files] == ["v20211231"]
-    assert Archive(root).older_versions(files) == ["v20200101"]
+    stored = Archive(root).stored(RUN, "zos")["gn"]
+    assert [path.parent.name for path in stored.files()] == ["v20211231"]
+    assert (stored.version, stored.older, stored.newer) == ("v20211231", ("v20200101",), ())
+
+
+@pytest.mark.parametrize("key", ["MADE-1", "MADE-1/historical", "MADE-1/historical/r1i1p1f1/zos"])
+def test_an_older_version_can_be_chosen(root, key):
+    write_series(root, "zos", years(1850, 1853), n_files=1, version="v20211231")
+    write_series(root, "tauuo", years(1850, 1853), n_files=1, version="v20211231")
+    archive = Archive(root, versions={key: "20200101", "MADE-1/historical/r1i1p1f1/tauuo": "v20211231"})
+    assert archive.stored(RUN, "zos")["gn"].version == "v20200101"
+    assert archive.stored(RUN, "tauuo")["gn"].version == "v20211231"
+    with pytest.raises(ConfigError, match="versions asks for 'v1' of zos of MADE-1.*has v20211231, v20200101"):
+        Archive(root, versions={key: "v1"}).stored(RUN, "zos")
+
+
+def test_a_newer_version_without_files_is_named(root):
+    folder(
+        root,
+        "zos",
+        source_id=RUN.source_id,
+        experiment_id=RUN.experiment_id,
+        variant_label=RUN.variant_label,
+        version="v20230101",
+    ).mkdir()
+    stored = Archive(root).stored(RUN, "zos")["gn"]
+    assert (stored.version, stored.newer) == ("v20200101", ("v20230101",))
 
 
 def test_the_native_grid_is_preferred_and_all_variables_share_it(root):
-    write_series(root, "zos", years(1850, 1853), grid_label="gr")
-    assert Archive(root).grid_label(RUN, ["zos", "tauuo"]) == "gn"
+    for path in write_series(root, "zos", years(1850, 1853), grid_label="gr"):
+        with xr.open_dataset(path, decode_cf=False) as stored:
+            coarse = stored.load().isel(lon=slice(None, None, 2))
+        path.unlink()
+        coarse.to_netcdf(path)
+    assert grid_group(Archive(root), RUN, ["zos", "tauuo"]).label == "gn"
     shutil.rmtree(
         folder(root, "zos", source_id=RUN.source_id, experiment_id=RUN.experiment_id, variant_label=RUN.variant_label)
     )
-    with pytest.raises(DataError, match="share no grid_label .zos on gr; tauuo on gn"):
-        Archive(root).grid_label(RUN, ["zos", "tauuo"])
+    with pytest.raises(DataError, match="zos, tauuo share no grid .zos on gr; tauuo on gn"):
+        grid_group(Archive(root), RUN, ["zos", "tauuo"])
 
 
 def test_a_variable_missing_in_one_experiment_is_named(archive, root):
     place = folder(root, "tauvo", source_id="MADE-1", experiment_id="ssp585", variant_label="r1i1p1f1")
     shutil.rmtree(place.parents[1])
-    with pytest.raises(DataError, match="MADE-1/ssp585/r1i1p1f1 has no 'tauvo' in Omon.*it has tauuo, zos"):
-        archive.grid_label(Run("MADE-1", "ssp585", "r1i1p1f1"), ["zos", "tauuo", "tauvo"])
+    with pytest.raises(DataError, match="MADE-1/ssp585/r1i1p1f1 has no 'tauvo' in .*it has zos, tauuo"):
+        grid_group(archive, Run("MADE-1", "ssp585", "r1i1p1f1"), ["zos", "tauuo", "tauvo"])
 
 
 def test_fixed_fields_come_from_another_run_of_the_model(archive):
-    path = archive.fixed(Run("MADE-1", "ssp585", "r1i1p1f1"), "deptho", grid_label="gn")
-    assert path is not None
-    assert "historical" in path.parts
-    assert archive.fixed(RUN, "thkcello", grid_label="gn") is None
+    run, stored = next(archive.fixed(Run("MADE-1", "ssp585", "r1i1p1f1"), "deptho"))
+    assert (run, stored.grid_label) == (RUN, "gn")
+    assert "historical" in stored.files()[0].parts
+    assert not list(archive.fixed(Run("MADE-2", "ssp585", "r1i1p1f1"), "deptho"))
 
 
 def test_a_series_opens_lazily_as_one(root):
@@ -100,6 +138,6 @@ def test_the_real_archive_is_read_by_the_same_facets(data_mirror):
     archive = Archive(data_mirror / "esgf")
     assert archive.source_ids() == ["EC-Earth3-Veg", "GFDL-ESM4", "MPI-ESM-1-2-HAM", "MPI-ESM1-2-LR"]
     run = Run("MPI-ESM1-2-LR", "historical", "r1i1p1f1")
-    assert archive.grid_label(run, ["tauuo", "tauvo"]) == "gn"
-    with pytest.raises(DataError, match="no 'zos' in Omon.*it has tauuo, tauvo"):
-        archive.grid_label(run, ["zos"])
+    assert grid_group(archive, run, ["tauuo", "tauvo"]).label == "gn"
+    with pytest.raises(DataError, match="no 'zos' in .*it has tauuo, tauvo"):
+        grid_group(archive, run, ["zos"])

@@ -19,15 +19,15 @@ from tests.made_archive import (
     years,
 )
 from thor.errors import DataError, GridError, IncompleteWindowError, UnitsError
-from thor.reading import steps
 from thor.reading.archive import Archive
+from thor.reading.files import warn_once
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
 
 
 @pytest.fixture(autouse=True)
 def warnings_again():
-    steps._warn_once.cache_clear()
+    warn_once.cache_clear()
 
 
 def files(root, variable_id):
@@ -115,14 +115,24 @@ def test_areas_in_square_kilometres_that_claim_square_metres_are_named(root, mak
         make_climatology(root)
 
 
-def test_areas_on_another_grid_are_named(root, make_climatology):
+def test_areas_on_another_grid_are_left_aside(root, make_climatology, caplog):
+    expected = make_climatology(root)["areacello"]
+    known = np.isfinite(expected.values)
     path = write_fixed(root, "areacello")
     rewrite(path, lambda d: d.isel(lon=slice(None, -1)))
-    with pytest.raises(GridError, match=r"'areacello' \(9 rows, 15 columns\) does not lie on.*\(9 rows, 16 columns\)"):
-        make_climatology(root)
+    result = make_climatology(root)["areacello"]
+    np.testing.assert_allclose(result.values[known], expected.values[known], rtol=0.01)
+    assert "'areacello' does not lie on the cells of 'zos' (9 rows, 16 columns)" in caplog.text
+    assert "9 rows, 15 columns; cell areas follow from the positions" in caplog.text
     path = write_fixed(root, "areacello")
     rewrite(path, lambda d: d.assign_coords(lon=d["lon"] + 5))
-    with pytest.raises(GridError, match="does not lie on the cells of 'zos'"):
+    np.testing.assert_array_equal(make_climatology(root)["areacello"].values, result.values)
+
+
+def test_a_depth_on_another_grid_is_named(root, make_climatology):
+    path = write_fixed(root, "deptho")
+    rewrite(path, lambda d: d.isel(lon=slice(None, -1)))
+    with pytest.raises(GridError, match=r"'deptho' does not lie on the cells of 'zos' \(9 rows, 16 columns\)"):
         make_climatology(root)
 
 
@@ -211,7 +221,7 @@ def test_depth_of_each_level_is_taken_as_the_depth_of_the_column(root, make_clim
     path = write_fixed(root, "deptho")
     rewrite(path, lambda d: d.assign(deptho=(("lev", "lat", "lon"), levels, {"units": "m"})))
     np.testing.assert_allclose(make_climatology(root)["deptho"].values, expected)
-    assert "'deptho' is given along lev; taken is the column's maximum" in caplog.text
+    assert "'deptho' is given along lev; the column's maximum is taken" in caplog.text
 
 
 def test_a_damaged_file_in_the_middle_is_named_and_the_others_untouched(root, make_climatology):
@@ -242,7 +252,7 @@ def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
 def test_an_archive_that_disappears_while_it_is_read_is_told(root, windows):
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-    archive.grid_label(runs[0], ["zos"])
+    archive.stored(runs[0], "zos")
     shutil.rmtree(root / "CMIP6")
     with pytest.raises(DataError, match="is gone since .* was listed. Is the archive still mounted"):
         plan_runs(archive, runs, windows)

@@ -26,10 +26,10 @@ def branch_time(year, calendar="noleap"):
     )
 
 
-def plans(root, windows, experiments=("1pctCO2",), quirks=None):
+def plans(root, windows, experiments=("1pctCO2",), quirks=None, missing="error"):
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids=experiments, variant_labels="all")
-    return {plan.run.experiment_id: plan for plan in plan_runs(archive, runs, windows, quirks=quirks)}
+    return {plan.run.experiment_id: plan for plan in plan_runs(archive, runs, windows, quirks=quirks, missing=missing)}
 
 
 @pytest.mark.parametrize("calendar", ["noleap", "360_day", "gregorian"])
@@ -72,8 +72,18 @@ def test_a_branch_without_time_is_an_error_that_the_quirk_table_mends(tmp_path, 
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH)
     with pytest.raises(DataError, match="do not say when. Give branch_years"):
         plans(tmp_path, windows)
+    assert plans(tmp_path, windows, missing="skip")["1pctCO2"].baselines == {}
     found = plans(tmp_path, windows, quirks={"MADE-1": Quirks(branch_years={"1pctCO2": 2})})
     assert [str(baseline) for baseline in found["1pctCO2"].baselines.values()] == ["0002-0003", "0004-0005"]
+
+
+def test_a_branch_outside_the_years_of_the_parent_is_named(tmp_path, windows, caplog):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(401)})
+    plan = plans(tmp_path, windows)["1pctCO2"]
+    assert plan.baselines == {}
+    assert "branches off in year 401 of MADE-1/piControl/r1i1p1f1, which has the years 1 to 9" in caplog.text
+    assert "year 401" in plan.warnings[0]
 
 
 def run(experiment_id, windows, baselines, **attrs):

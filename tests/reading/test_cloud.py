@@ -16,6 +16,7 @@ from thor.reading import cloud
 from thor.reading.archive import Archive, Run
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.cloud import FACETS, CloudArchive, fetch
+from thor.reading.grids import grid_group
 from thor.reading.plans import plan_runs
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
@@ -65,7 +66,7 @@ def catalogue(on_disk, tmp_path_factory):
 
 def climatologies(archive):
     plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={})
-    options = ClimatologySettings(windows=WINDOWS, masked_basins=[], reference_density=1029.0)
+    options = ClimatologySettings(windows=WINDOWS, masked_basins=[], reference_density=1029.0, strict=False)
     return {plan.run.key: climatology(plan, options, Nothing()) for plan in plans}
 
 
@@ -86,18 +87,19 @@ def test_nothing_is_fetched_before_it_is_wanted_and_nothing_twice(catalogue, tmp
     assert archive.source_ids() == ["MADE-1"]
     assert archive.experiment_ids("MADE-1") == ["historical"]
     assert archive.variant_labels("MADE-1", "historical") == ["r1i1p1f1", "r2i1p1f1"]
-    assert archive.grid_label(RUN, ["zos", "tauuo", "tauvo"]) == "gn"
+    assert grid_group(archive, RUN, ["zos", "tauuo", "tauvo"]).label == "gn"
     assert RUN in archive and Run("MADE-1", "historical", "r9i1p1f1") not in archive
     assert not list(tmp_path.rglob("*.nc"))
-    files = archive.files(RUN, "zos", grid_label="gn")
+    stored = archive.stored(RUN, "zos")["gn"]
+    files = stored.files()
     # the newest version alone
     assert {file.parent.name for file in files} == {"v20200101"}
-    assert archive.older_versions(files) == ["v20190101"]
+    assert stored.older == ("v20190101",)
     assert {file.parents[1].name for file in tmp_path.rglob("*.nc")} == {"gn"}
     assert {file.parents[2].name for file in tmp_path.rglob("*.nc")} == {"zos"}
     monkeypatch.setattr(cloud, "_open", lambda *arguments: pytest.fail("fetched again"))
-    assert CloudArchive(catalogue, tmp_path).files(RUN, "zos", grid_label="gn") == files
-    assert CloudArchive(catalogue, tmp_path).has(RUN, "tauuo", "gn", "Omon")
+    assert CloudArchive(catalogue, tmp_path).stored(RUN, "zos")["gn"].files() == files
+    assert "gn" in CloudArchive(catalogue, tmp_path).stored(RUN, "tauuo")
 
 
 def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypatch):
@@ -112,10 +114,10 @@ def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypa
 
     monkeypatch.setattr(cloud, "_write", dies)
     with pytest.raises(KeyboardInterrupt):
-        archive.files(RUN, "zos", grid_label="gn")
+        archive.stored(RUN, "zos")["gn"].files()
     monkeypatch.setattr(cloud, "_write", real)
     times = {path: path.stat().st_mtime_ns for path in written}
-    files = CloudArchive(catalogue, tmp_path).files(RUN, "zos", grid_label="gn")
+    files = CloudArchive(catalogue, tmp_path).stored(RUN, "zos")["gn"].files()
     assert len(files) == 3 and set(written) < set(files)
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
     with xr.open_mfdataset(files, combine="nested", concat_dim="time") as whole:
@@ -124,11 +126,11 @@ def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypa
 
 def test_the_dataset_takes_a_catalogue_for_what_it_is(catalogue, tmp_path):
     dataset = EsgfArchive(path=str(tmp_path / "archive"), root=catalogue)
-    assert dataset.exists() and dataset._describe() == {"path": catalogue}
+    assert dataset.exists() and dataset._describe() == {"path": catalogue, "layout": "auto"}
     archive = dataset.load()
     assert isinstance(archive, CloudArchive)
     assert RUN in archive.runs(**ALL)
-    archive.files(RUN, "zos", grid_label="gn")
+    archive.stored(RUN, "zos")["gn"].files()
     assert list((tmp_path / "cloud_archive").rglob("*.nc"))
 
 
@@ -136,8 +138,8 @@ def test_errors_name_the_catalogue(catalogue, on_disk, tmp_path):
     archive = CloudArchive(catalogue, tmp_path)
     with pytest.raises(ConfigError, match=r"made.json holds no model 'MADE'. Did you mean 'MADE-1'"):
         archive.runs(**ALL | {"source_ids": ["MADE"]})
-    with pytest.raises(DataError, match=r"has no 'simass' in Omon of .*made.json; it has tauuo, tauvo, zos"):
-        archive.grid_label(RUN, ["simass"])
+    with pytest.raises(DataError, match=r"has no 'simass' in .*made.json; .* it has zos, tauuo, tauvo, deptho"):
+        grid_group(archive, RUN, ["simass"])
     with pytest.raises(DataError, match=r"nowhere.json cannot be read.*Expected the JSON file of an intake-esm"):
         CloudArchive(str(tmp_path / "nowhere.json"), tmp_path).source_ids()
     with pytest.raises(DataError, match=r"is of netcdf files; expected zarr stores"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from thor.errors import DataError, GridError, UnitsError
 from thor.reading.training_ocean import harmonise
@@ -30,6 +31,22 @@ def test_rows_and_longitudes_come_in_any_order(raw_ocean):
     for name in ("zos", "tauvo", "areacello", "bottom_pressure_torque"):
         np.testing.assert_allclose(got[name], expected[name], rtol=1e-12)
     assert got.lon.min() >= 0 and got.lon.max() < 360 and (np.diff(got.lat) > 0).all()
+
+
+def test_longitudes_in_two_conventions_are_one(raw_ocean):
+    expected = harmonise(raw_ocean)
+    raw_ocean.coords["lon"] = raw_ocean["lon"].where(raw_ocean["lon"] < 300, raw_ocean["lon"] - 360)
+    np.testing.assert_array_equal(harmonise(raw_ocean.drop_vars("lon_bnds")).zos, expected.zos)
+
+
+def test_a_cyclic_column_counts_once(raw_ocean):
+    expected = harmonise(raw_ocean.drop_vars("lon_bnds"))
+    first = raw_ocean.isel(lon=[0])
+    cyclic = xr.concat([raw_ocean, first.assign_coords(lon=first["lon"] + 360)], "lon").drop_vars("lon_bnds")
+    got = harmonise(cyclic)
+    assert got.sizes["lon"] == 72
+    np.testing.assert_allclose(got.zos, expected.zos, atol=1e-12)
+    np.testing.assert_allclose(got.areacello, expected.areacello, rtol=1e-12)
 
 
 def test_one_mask_and_the_area_weighted_datum(raw_ocean):
@@ -70,10 +87,6 @@ def _filled_coordinate(ocean):
     ocean.coords["lat"] = ocean["lat"].where(ocean["lat"] < 80, 9.96921e36)
 
 
-def _two_conventions(ocean):
-    ocean.coords["lon"] = ocean["lon"].where(ocean["lon"] < 300, ocean["lon"] - 360)
-
-
 def _doubled_row(ocean):
     ocean.coords["lat"] = ocean["lat"].where(ocean["lat"] != ocean["lat"][5], ocean["lat"][4])
 
@@ -84,9 +97,8 @@ def _doubled_row(ocean):
         (_without_units, UnitsError, "'zos' has no units; expected one of 'm'"),
         (_wrong_units, UnitsError, "'tauuo' has units 'dyn cm-2'; expected one of 'N m-2', 'Pa'"),
         (_upward, DataError, "'deptho' must be positive down"),
-        (_empty, DataError, "No ocean cell is left"),
-        (_filled_coordinate, GridError, "'lat' must lie within .* undeclared fill value"),
-        (_two_conventions, GridError, "'lon' is not monotonic"),
+        (_empty, DataError, "no cell has sea level, depth and sea area at once"),
+        (_filled_coordinate, GridError, "latitudes or longitudes hold a fill value"),
         (_doubled_row, GridError, "'lat' is not monotonic"),
     ],
 )

@@ -11,10 +11,10 @@ from thor.reading.plans import plan_runs
 from thor.reading.windows import Window
 
 
-def plans(root, windows, **changes):
+def plans(root, windows, *, missing="error", **changes):
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-    return plan_runs(archive, runs, replace(windows, **changes))
+    return plan_runs(archive, runs, replace(windows, **changes), missing=missing)
 
 
 def labels(root, windows, **changes):
@@ -51,7 +51,7 @@ def test_windows_that_cannot_be_are_refused(windows, years, message):
 def test_a_window_outside_the_data_is_an_error_or_skipped(root, windows, caplog):
     with pytest.raises(IncompleteWindowError, match="1900-1909 lies outside the data.*1850 to 1853"):
         plans(root, windows, years=[(1850, 1851), (1900, 1909)])
-    chosen = labels(root, windows, years=[(1850, 1851), (1900, 1909)], incomplete="skip")
+    chosen = labels(root, windows, years=[(1850, 1851), (1900, 1909)], missing="skip")
     assert chosen == {"MADE-1/historical/r1i1p1f1": ["1850-1851"]}
     assert "1900-1909 lies outside the data" in caplog.text
 
@@ -70,13 +70,13 @@ def test_a_window_needs_all_its_months(root, windows, caplog):
         IncompleteWindowError, match="tauvo: the window 1852-1853 lacks 2 of 24 months: 1852-03, 1852-04"
     ):
         plans(root, windows)
-    assert labels(root, windows, incomplete="skip") == {"MADE-1/historical/r1i1p1f1": ["1850-1851"]}
+    assert labels(root, windows, missing="skip") == {"MADE-1/historical/r1i1p1f1": ["1850-1851"]}
     assert "left out" in caplog.text
 
 
 def test_the_error_names_older_versions_that_may_hold_the_months(root, windows):
     write_series(root, "zos", years(1850, 1852), n_files=1, version="v20210101")
-    with pytest.raises(IncompleteWindowError, match="Older versions lie beside the newest: v20200101"):
+    with pytest.raises(IncompleteWindowError, match="beside v20210101: v20200101; `versions` can choose one"):
         plans(root, windows, years=[(1850, 1853)])
 
 

@@ -26,9 +26,13 @@ class EsgfArchive(FieldCollection):
     ----------
     path : str
         Folder of the idealized archive.
-    root : str or None
-        Folder of the archive that is read; ``idealized``: that at `path`; path or address of a ``.json``: the
-        catalogue of an archive in the cloud (`thor.reading.cloud`); null: none, which has no runs.
+    root : str, list of str, or None
+        Folder of the archive that is read, or several; ``idealized``: that at `path`; path or address of a ``.json``:
+        the catalogue of an archive in the cloud (`thor.reading.cloud`); null: none, which has no runs.
+    layout : str, optional
+        Its directories, ``auto`` or a template (`thor.reading.layouts`).
+    versions, grid_labels : dict, optional
+        As for `thor.reading.archive.Archive`.
     cache : str, optional
         Folder for what is fetched from the cloud; beside `path` by default.
     metadata : dict, optional
@@ -36,18 +40,29 @@ class EsgfArchive(FieldCollection):
     """
 
     def __init__(
-        self, *, path: str, root: str | None, cache: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        path: str,
+        root: str | list[str] | None,
+        layout: str = "auto",
+        versions: dict[str, str] | None = None,
+        grid_labels: dict[str, str | list[str]] | None = None,
+        cache: str | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(path=path, metadata=metadata)
-        self._root = self._path if root == IDEALIZED else Path(root) if root is not None else None
-        self._catalogue = root if root is not None and is_catalogue(root) else None
+        self._catalogue = root if isinstance(root, str) and is_catalogue(root) else None
+        roots = [] if root is None or self._catalogue else [root] if isinstance(root, str) else root
+        self._roots = [self._path if place == IDEALIZED else Path(place) for place in roots]
+        self._layout = layout
+        self._choice: dict[str, Any] = {"versions": versions, "grid_labels": grid_labels}
         self._cache = Path(cache) if cache else self._path.with_name("cloud_archive")
 
     def load(self) -> Archive:  # type: ignore[override]
         """Return the archive; its folders are listed when it is first asked for something."""
         if self._catalogue is not None:
-            return CloudArchive(self._catalogue, self._cache)
-        return Archive(self._root)
+            return CloudArchive(self._catalogue, self._cache, **self._choice)
+        return Archive(self._roots or None, layout=self._layout, **self._choice)
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
         """Write the idealized archive.
@@ -57,8 +72,9 @@ class EsgfArchive(FieldCollection):
         DataError
             When archive_root is another archive.
         """
-        if self._root != self._path:
-            place = f"{show(self._root)}/, which is never written to" if self._root else "null"
+        if self._path not in self._roots:
+            given = [self._catalogue] if self._catalogue else [f"{show(root)}/" for root in self._roots]
+            place = f"{', '.join(given)}, which is never written to" if given else "null"
             raise DataError(
                 f"archive_root is {place}; only the idealized archive is made. Run `kedro run --pipeline study`, which "
                 "makes none, or set archive_root: idealized in globals.yml."
@@ -66,11 +82,11 @@ class EsgfArchive(FieldCollection):
         super().save(data)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": self._catalogue or (str(self._root) if self._root else None)}
+        return {"path": self._catalogue or ", ".join(map(str, self._roots)) or None, "layout": self._layout}
 
     def _exists(self) -> bool:
         # Whether there is a catalogue shows when it is read: it may lie anywhere.
-        return self._root is None or self._catalogue is not None or self._root.is_dir()
+        return self._catalogue is not None or all(root.is_dir() for root in self._roots)
 
     def _keys(self) -> list[str]:
         return [f"{key}.nc" for key in super()._keys()]

@@ -1,5 +1,6 @@
 """Folders of NetCDF files, one per key, that are resumed: what has not changed is not computed again."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,10 +14,10 @@ from tqdm import tqdm
 
 from thor.checkpoint import Resumable
 from thor.contracts import Contract, check, find_contract
-from thor.datasets.atomic import require_writable, show
+from thor.datasets.atomic import replacing, require_writable, show
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import read, write
-from thor.errors import DataError
+from thor.errors import DataError, LeftOutError
 from thor.fingerprint import ATTRIBUTE
 
 log = logging.getLogger(__name__)
@@ -28,15 +29,33 @@ _KEPT: set[tuple[str, str, int, int, int]] = set()
 
 Maker = Callable[[], xr.Dataset]
 
+LEFT_OUT = "left_out.json"
+"""File in the folder with the reason for each key that could not be made."""
 
-class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str, Callable[[], xr.Dataset]]]):
+
+class Fields(dict[str, Maker]):
+    """Functions that read the files of a collection, by key.
+
+    Attributes
+    ----------
+    left_out : dict of str to str
+        Reason for each key that could not be made when the collection was saved.
+    """
+
+    def __init__(self, readers: Mapping[str, Maker], left_out: Mapping[str, str]) -> None:
+        super().__init__(readers)
+        self.left_out = dict(left_out)
+
+
+class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     """A folder of NetCDF files ``<key>.nc``; a key may hold ``/`` for subfolders.
 
     Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes
     the dataset)}`` and calls the function only where the file's stored fingerprint differs
     (`thor.fingerprint.fingerprint`); keys no longer produced are removed. A function that is a
-    `thor.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there. A mapping that is
-    a context manager is entered first: what its functions share, such as workers, ends with the save.
+    `thor.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there. A function that
+    raises `thor.errors.LeftOutError` leaves its key out, with a warning, and stops no other. A mapping that is a
+    context manager is entered first: what its functions share, such as workers, ends with the save.
 
     Parameters
     ----------
@@ -67,7 +86,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         self._chunks = chunks
         self.metadata = metadata
 
-    def load(self) -> dict[str, Callable[[], xr.Dataset]]:
+    def load(self) -> Fields:
         """Return a reading function for each key, in the order of the keys.
 
         Raises
@@ -82,7 +101,9 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
                 f"{show(self._path)}/ {state}. Run the pipeline that writes it (`kedro registry list` names them), "
                 "or check data_root in conf/*/globals.yml."
             )
-        return {key: self._reader(key) for key in keys}
+        file = self._path / LEFT_OUT
+        left_out = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return Fields({key: self._reader(key) for key in keys}, left_out)
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
         """Write what changed, keep what did not, remove what is no longer produced.
@@ -98,6 +119,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
         for key in data:
             self._file(key)
         written: dict[str, list[str]] = {}
+        left_out: dict[str, str] = {}
         with data if isinstance(data, AbstractContextManager) else nullcontext():
             for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
                 reason = self._why(key, mark)
@@ -105,18 +127,35 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], dict[str,
                     continue
                 require_writable(self._file(key))
                 checkpoint = FileCheckpoint(self._file(key), mark)
-                dataset = make(checkpoint) if isinstance(make, Resumable) else make()
+                try:
+                    dataset = make(checkpoint) if isinstance(make, Resumable) else make()
+                except LeftOutError as error:
+                    left_out[key] = str(error)
+                    log.warning("%s is left out: %s", key, error)
+                    continue
                 self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
                 checkpoint.clear()
                 written.setdefault(reason, []).append(key)
         for reason, keys in written.items():
             named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
             log.info("%s: written, %s: %s", self._path.name, reason, named)
+        if left_out and len(left_out) == len(data):
+            key, reason = next(iter(left_out.items()))
+            raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
         n_written = sum(map(len, written.values()))
-        n_removed = self._remove(set(data))
-        log.info(
-            "%s: %d files written, %d kept, %d removed", self._path.name, n_written, len(data) - n_written, n_removed
-        )
+        n_removed = self._remove(set(data) - set(left_out))
+        self._keep_reasons(left_out)
+        n_kept = len(data) - n_written - len(left_out)
+        more = f", {len(left_out)} left out" if left_out else ""
+        log.info("%s: %d files written, %d kept, %d removed%s", self._path.name, n_written, n_kept, n_removed, more)
+
+    def _keep_reasons(self, left_out: Mapping[str, str]) -> None:
+        file = self._path / LEFT_OUT
+        if left_out:
+            with replacing(file) as temporary:
+                temporary.write_text(json.dumps(left_out, indent=1, sort_keys=True), encoding="utf-8")
+        else:
+            file.unlink(missing_ok=True)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)} | ({"contract": self._contract.name} if self._contract else {})

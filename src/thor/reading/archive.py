@@ -1,12 +1,9 @@
-"""Archives in ESGF layout, listed as they are asked for.
+"""Archives of climate models: which runs and files a tree holds, listed as they are asked for."""
 
-``activity/institution/source/experiment/variant/table/variable/grid_label/version/file.nc``, below the given folder or
-below a folder `CMIP6` in it.
-"""
-
+import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +12,20 @@ from typing import Literal
 import xarray as xr
 
 from thor.errors import ConfigError, DataError, did_you_mean
+from thor.reading.layouts import Layout, layout_of, recognise
+from thor.variables import published, table
+
+log = logging.getLogger(__name__)
 
 Wanted = Sequence[str] | Literal["all"]
 
-_GRID_LABELS = ("gn", "gr", "gr1")
-_VERSION = re.compile(r"v(\d+)")
+TOPS = (("CMIP6",), ("CMIP7",), ("MIP-DRS7", "CMIP7"))
+"""Folders of an archive below which the layout begins, if they are there."""
+
+ONLY_VARIANT = "r1i1p1f1"
+"""Variant of the runs in a layout that does not name variants."""
+
+_NUMBERED = re.compile(r"v?(\d+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -36,71 +42,180 @@ class Run:
         return f"{self.source_id}/{self.experiment_id}/{self.variant_label}"
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One version of a variable of a run on one grid.
+
+    Attributes
+    ----------
+    grid_label, version : str
+        Empty where the layout does not say.
+    folder : Path
+    tree : Tree
+    newer : tuple of str
+        Newer versions that hold no file.
+    older : tuple of str
+        Older versions beside it.
+    """
+
+    grid_label: str
+    version: str
+    folder: Path
+    tree: "Tree"
+    newer: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
+
+    def files(self) -> list[Path]:
+        """Files in the order of their names; fetched when the archive is in the cloud."""
+        return self.tree.files(self.folder)
+
+
+class Tree:
+    """The folders of a file system; each is listed once."""
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, tuple[str, ...]] = {}
+
+    def folders(self, folder: Path) -> tuple[str, ...]:
+        """Return the names of the folders in a folder, sorted; none where there is no such folder."""
+        if folder not in self._listed:
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            except (FileNotFoundError, NotADirectoryError):
+                names = []
+            except OSError as error:
+                raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
+            self._listed[folder] = tuple(sorted(names))
+        return self._listed[folder]
+
+    def exists(self, folder: Path) -> bool:
+        """Return whether a folder is there now."""
+        return folder.is_dir()
+
+    def has_files(self, folder: Path) -> bool:
+        """Return whether a folder holds NetCDF files."""
+        return bool(self.files(folder))
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the NetCDF files in a folder, sorted."""
+        return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
+
+
 class Archive:
-    """An ESGF tree; folders are listed once, when they are first asked for.
+    """One or several trees of climate-model output.
 
     Parameters
     ----------
-    root : Path or str or None
-        The folder; None is an archive without runs.
+    root : Path, str, sequence of these, or None
+        The folder or folders; None is an archive without runs.
+    layout : str, optional
+        ``auto``: recognised from the place of a file; else the name of a layout or a template
+        (`thor.reading.layouts`).
+    versions : mapping of str to str, optional
+        Version to take, by ``source``, ``source/experiment``, ``source/experiment/variant`` or
+        ``source/experiment/variant/variable``; the longest that fits counts. The newest that holds files elsewhere.
+    grid_labels : mapping of str to str or sequence of str, optional
+        Grid labels to take of a model. Elsewhere its native grid is taken (`thor.reading.grids`).
 
     Attributes
     ----------
     where : str
-        What messages call the archive.
+        Name of the archive in messages.
     """
 
-    def __init__(self, root: Path | str | None) -> None:
-        self.root = Path(root) if root is not None else None
-        self.where = str(root)
-        self._listed: dict[Path, list[str]] = {}
+    def __init__(
+        self,
+        root: Path | str | Sequence[Path | str] | None,
+        *,
+        layout: str = "auto",
+        versions: Mapping[str, str] | None = None,
+        grid_labels: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> None:
+        roots = [] if root is None else [root] if isinstance(root, (str, Path)) else list(root)
+        self.roots = tuple(Path(path) for path in roots)
+        self.where = ", ".join(map(str, self.roots)) or "no archive"
+        self.grid_labels = dict(grid_labels or {})
+        self._layout = layout
+        self._versions = dict(versions or {})
+        self._tree = Tree()
+        self._fixed: dict[tuple[str, str], dict[Run, dict[str, Stored]]] = {}
 
     @cached_property
-    def _models(self) -> dict[str, list[Path]]:
-        """Folders of each model; a model may take part in several activities."""
-        if self.root is None:
-            return {}
-        if not self.root.is_dir():
-            raise DataError(f"The archive {self.root} does not exist. Set archive_root or THOR_ARCHIVE_ROOT.")
-        top = self.root / "CMIP6" if (self.root / "CMIP6").is_dir() else self.root
-        models: dict[str, list[Path]] = {}
-        for activity in self._list(top):
-            for institution in self._list(top / activity):
-                for source_id in self._list(top / activity / institution):
-                    models.setdefault(source_id, []).append(top / activity / institution / source_id)
-        if not models:
-            raise DataError(
-                f"The archive {self.root} is empty: expected folders activity/institution/source/experiment/variant/"
-                "table/variable/grid_label/version. Set archive_root to the folder above the activities or CMIP6."
-            )
-        return models
+    def _branches(self) -> list[tuple[Path, Layout]]:
+        """Return the folders where a layout begins, and the layout of each."""
+        branches = []
+        for root in self.roots:
+            if not root.is_dir():
+                raise DataError(
+                    f"The archive {root} does not exist. Set archive_root in conf/local/globals.yml, or the "
+                    "environment variable THOR_ARCHIVE_ROOT, to a folder of CMIP6 or CMIP7 files."
+                )
+            tops = [top for names in TOPS if (top := root.joinpath(*names)).is_dir()] or [root]
+            for top in tops:
+                known = recognise(top, self._tree.folders) if self._layout == "auto" else layout_of(self._layout)
+                branches.append((top, known))
+        return branches
 
+    # -- runs ------------------------------------------------------------------------------------------------------
     def source_ids(self) -> list[str]:
         """Return the models in the archive."""
-        return sorted(self._models)
+        return self._values("source_id")
 
     def experiment_ids(self, source_id: str) -> list[str]:
-        """Return the experiments of a model."""
-        return sorted({name for folder in self._model(source_id) for name in self._list(folder)})
+        """Return the experiments of a model.
+
+        Raises
+        ------
+        ConfigError
+            For a model that the archive does not have.
+        """
+        found = self._values("experiment_id", source_id=source_id)
+        if not found:
+            raise ConfigError(
+                f"The archive {self.where} holds no model '{source_id}'.{did_you_mean(source_id, self.source_ids())} "
+                "Correct source_ids, or set it to all."
+            )
+        return found
 
     def variant_labels(self, source_id: str, experiment_id: str) -> list[str]:
-        """Return the variants of an experiment."""
-        return sorted({name for folder in self._experiment(source_id, experiment_id) for name in self._list(folder)})
+        """Return the variants of an experiment.
+
+        Raises
+        ------
+        ConfigError
+            For a model or experiment that the archive does not have.
+        """
+        there = self.experiment_ids(source_id)
+        if experiment_id not in there:
+            raise ConfigError(
+                f"{source_id} has no experiment '{experiment_id}' in {self.where}."
+                f"{did_you_mean(experiment_id, there)} Correct experiment_ids, or set it to all."
+            )
+        return self._values("variant_label", source_id=source_id, experiment_id=experiment_id)
 
     def __contains__(self, run: Run) -> bool:
-        """Say whether the archive has a folder of this run."""
-        folders = self._models.get(run.source_id, ())
-        return any(self._is_folder(folder / run.experiment_id / run.variant_label) for folder in folders)
+        """Return whether the archive has a folder of this run."""
+        found = self._values("variant_label", source_id=run.source_id, experiment_id=run.experiment_id)
+        return run.variant_label in found
+
+    def is_gone(self, run: Run) -> bool:
+        """Return whether the folders of a run, once listed, are not there any more."""
+        pinned = {"source_id": run.source_id, "experiment_id": run.experiment_id, "variant_label": run.variant_label}
+        folders = [
+            folder
+            for top, layout in self._branches
+            for folder, _ in self._walk(top, layout, max(layout.level(f) for f in pinned if f in layout.facets), pinned)
+        ]
+        return not any(self._tree.exists(folder) for folder in folders)
 
     def runs(self, *, source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted) -> list[Run]:
-        """Return the runs wanted.
+        """Return the runs wanted, as far as there are folders of them.
 
         Parameters
         ----------
-        source_ids, experiment_ids : sequence of str or 'all'
-            Every model named must have every experiment named.
-        variant_labels : sequence of str or 'all'
-            Each experiment gives those it has of them, and must have one at least: models number variants differently.
+        source_ids, experiment_ids, variant_labels : sequence of str or 'all'
+            Combinations that the archive does not have are left out; each name has to occur in one at least.
 
         Returns
         -------
@@ -110,84 +225,85 @@ class Archive:
         Raises
         ------
         ConfigError
-            For a model, experiment or variant that is not there, with the nearest that is.
+            For a model, experiment or variant named that is nowhere, with the nearest that is.
         DataError
-            When the archive is missing or empty.
+            When the archive is missing or empty, or its layout is not known.
         """
-        if self.root is None:
+        if not self.roots:
             return []
         found = []
         for source_id in self.source_ids() if source_ids == "all" else source_ids:
-            experiments = self.experiment_ids(source_id)
-            for experiment_id in experiments if experiment_ids == "all" else experiment_ids:
+            there = self.experiment_ids(source_id)
+            for experiment_id in there if experiment_ids == "all" else [e for e in experiment_ids if e in there]:
                 labels = self.variant_labels(source_id, experiment_id)
                 chosen = labels if variant_labels == "all" else [label for label in variant_labels if label in labels]
-                if not chosen:
-                    raise ConfigError(
-                        f"{source_id}/{experiment_id} has none of the variants {', '.join(variant_labels)} in "
-                        f"{self.where}.{did_you_mean(variant_labels[0], labels)} Mend variant_labels, or say all."
-                    )
                 found += [Run(source_id, experiment_id, label) for label in chosen]
+        self._require_found(found, source_ids, experiment_ids, variant_labels)
         return sorted(found)
 
-    def grid_label(self, run: Run, variable_ids: Iterable[str], *, table_id: str = "Omon") -> str:
-        """Return the grid on which the run has all of these variables, the native one where there is a choice.
+    def _require_found(
+        self, found: Sequence[Run], source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted
+    ) -> None:
+        """Raise ConfigError for a name that none of the runs found has."""
+        models = self.source_ids() if source_ids == "all" else source_ids
+        wanted = {"source_id": source_ids, "experiment_id": experiment_ids, "variant_label": variant_labels}
+        for facet, names in wanted.items():
+            got = {getattr(run, facet) for run in found}
+            lacking = [name for name in names if name not in got] if names != "all" else []
+            if not lacking:
+                continue
+            experiments = {model: self.experiment_ids(model) for model in models}
+            there = {name for names in experiments.values() for name in names}
+            if facet == "variant_label":
+                chosen = {
+                    model: [e for e in names if e in (experiment_ids if experiment_ids != "all" else names)]
+                    for model, names in experiments.items()
+                }
+                there = {v for model, names in chosen.items() for e in names for v in self.variant_labels(model, e)}
+            known = (
+                did_you_mean(lacking[0], there)
+                if facet != "source_id"
+                else (f" It has the experiments {', '.join(experiments[lacking[0]])}.")
+            )
+            raise ConfigError(
+                f"None of the runs asked for in {self.where} has {facet} '{lacking[0]}'.{known} "
+                f"Correct {facet}s, or set it to all."
+            )
+
+    # -- variables -------------------------------------------------------------------------------------------------
+    def stored(self, run: Run, variable_id: str, *, table_id: str | None = None) -> dict[str, Stored]:
+        """Return what the archive holds of one variable of a run, by grid label; nothing where it has none.
+
+        Parameters
+        ----------
+        run : Run
+        variable_id : str
+        table_id : str, optional
+            Table of CMIP6, for variables that the table of variables does not know.
 
         Raises
         ------
-        DataError
-            When a variable is missing, or they share no grid.
+        ConfigError
+            When `versions` names a version that is not there.
         """
-        labels = {name: self._grid_labels(run, name, table_id) for name in variable_ids}
-        for name, there in labels.items():
-            if not there and not any(self._is_folder(folder) for folder in self._run(run)):
-                raise DataError(f"{run.key} is gone since {self.where} was listed. Is the archive still mounted?")
-            if not there:
-                variables = sorted({v for f in self._run(run) for v in self._list(f / table_id)})
-                raise DataError(
-                    f"{run.key} has no '{name}' in {table_id} of {self.where}; it has "
-                    f"{', '.join(variables) or 'none'}. "
-                    "Add the variable, or leave this run out of experiment_ids or variant_labels."
-                )
-        common = set.intersection(*map(set, labels.values()))
-        if not common:
-            told = "; ".join(f"{name} on {', '.join(there)}" for name, there in labels.items())
-            raise DataError(f"{run.key}: variables share no grid_label ({told}). Give all of them on one grid.")
-        return min(common, key=lambda label: (_GRID_LABELS.index(label) if label in _GRID_LABELS else 9, label))
+        pinned = {"source_id": run.source_id, "experiment_id": run.experiment_id, "variant_label": run.variant_label}
+        return self._stored(variable_id, table_id, **pinned).get(run, {})
 
-    def has(self, run: Run, variable_id: str, grid_label: str, table_id: str) -> bool:
-        """Say whether the run has this variable on this grid."""
-        return grid_label in self._grid_labels(run, variable_id, table_id)
+    def variables(self, run: Run) -> list[str]:
+        """Return those of the variables that THOR reads which a run has, for messages."""
+        return [name for name in published() if self.stored(run, name)]
 
-    def files(self, run: Run, variable_id: str, *, grid_label: str, table_id: str = "Omon") -> list[Path]:
-        """Return the files of the newest version of one variable.
+    def fixed(self, run: Run, variable_id: str) -> Iterator[tuple[Run, Stored]]:
+        """Yield where a field without time is: in the run, then in the other runs of the same model."""
+        key = run.source_id, variable_id
+        if key not in self._fixed:
+            self._fixed[key] = self._stored(variable_id, None, source_id=run.source_id)
+        there = self._fixed[key]
+        for candidate in (run, *(other for other in sorted(there) if other != run)):
+            for stored in there.get(candidate, {}).values():
+                yield candidate, stored
 
-        Raises
-        ------
-        DataError
-            When there is none.
-        """
-        for folder in self._variable(run, variable_id, table_id):
-            files = self._newest(folder / grid_label)
-            if files:
-                return files
-        raise DataError(f"{run.key} has no file of '{variable_id}' ({table_id}, {grid_label}) in {self.where}.")
-
-    def fixed(self, run: Run, variable_id: str, *, grid_label: str) -> Path | None:
-        """Return the file of a field without time: the run's own, else that of any other run of the same model."""
-        others = [
-            Run(run.source_id, experiment, variant)
-            for experiment in self.experiment_ids(run.source_id)
-            for variant in self.variant_labels(run.source_id, experiment)
-        ]
-        for candidate in (run, *others):
-            for folder in self._variable(candidate, variable_id, "Ofx"):
-                files = self._newest(folder / grid_label)
-                if files:
-                    return files[-1]
-        return None
-
-    def open(self, run: Run, variable_id: str, *, table_id: str = "Omon") -> xr.Dataset:
+    def open(self, run: Run, variable_id: str, *, table_id: str | None = None) -> xr.Dataset:
         """Return one variable of a run as it is stored, all files together, lazily (dask), with decoded times.
 
         Raises
@@ -195,9 +311,14 @@ class Archive:
         DataError
             When there is no such variable.
         """
-        label = self.grid_label(run, [variable_id], table_id=table_id)
+        if table_id is None and variable_id not in table():
+            table_id = "Omon"
+        stored = self.stored(run, variable_id, table_id=table_id)
+        if not stored:
+            raise DataError(f"{run.key} has no '{variable_id}' in {self.where}.")
+        label = "gn" if "gn" in stored else min(stored)
         return xr.open_mfdataset(
-            self.files(run, variable_id, grid_label=label, table_id=table_id),
+            stored[label].files(),
             combine="nested",
             concat_dim="time",
             data_vars="minimal",
@@ -207,71 +328,80 @@ class Archive:
             decode_times=xr.coders.CFDatetimeCoder(use_cftime=True),
         )
 
-    def older_versions(self, files: Sequence[Path]) -> list[str]:
-        """Return the versions of a series that lie beside the one in use."""
-        folder = files[0].parent
-        return [name for name in self._list(folder.parent) if name != folder.name and _VERSION.fullmatch(name)]
+    def _stored(self, variable_id: str, table_id: str | None, **pinned: str) -> dict[Run, dict[str, Stored]]:
+        """Return what there is of one variable in the runs with these facets, by run and grid label."""
+        folders: dict[tuple[Run, str], dict[str, list[Path]]] = {}
+        for top, layout in self._branches:
+            address = layout.address(variable_id, table_id=table_id)
+            if address is None:
+                continue
+            for folder, there in self._walk(top, layout, len(layout.parts) - 1, pinned | address):
+                run = Run(there["source_id"], there["experiment_id"], there.get("variant_label", ONLY_VARIANT))
+                versions = folders.setdefault((run, there.get("grid_label", "")), {})
+                versions.setdefault(there.get("version", ""), []).append(folder)
+        found: dict[Run, dict[str, Stored]] = {}
+        for (run, label), versions in folders.items():
+            chosen = self._newest(run, variable_id, label, versions)
+            if chosen is not None:
+                found.setdefault(run, {})[label] = chosen
+        return found
 
-    def _model(self, source_id: str) -> list[Path]:
-        if source_id not in self._models:
-            raise ConfigError(
-                f"The archive {self.where} holds no model '{source_id}'.{did_you_mean(source_id, self._models)} "
-                "Mend source_ids, or say all."
-            )
-        return self._models[source_id]
+    # -- folders ---------------------------------------------------------------------------------------------------
+    def _values(self, facet: str, **pinned: str) -> list[str]:
+        """Return the values of a facet in the folders with these others."""
+        found: set[str] = set()
+        for top, layout in self._branches:
+            deepest = max(layout.level(name) for name in (facet, *pinned) if name in layout.facets)
+            missing = ONLY_VARIANT if facet == "variant_label" and facet not in layout.facets else ""
+            walk = self._walk(top, layout, deepest, pinned)
+            found |= {there.get(facet, missing) for _, there in walk}
+        return sorted(found - {""})
 
-    def _experiment(self, source_id: str, experiment_id: str) -> list[Path]:
-        there = [folder / experiment_id for folder in self._model(source_id) if experiment_id in self._list(folder)]
-        if not there:
-            raise ConfigError(
-                f"{source_id} has no experiment '{experiment_id}' in {self.where}."
-                f"{did_you_mean(experiment_id, self.experiment_ids(source_id))} Mend experiment_ids, or say all."
-            )
-        return there
+    def _walk(
+        self, top: Path, layout: Layout, deepest: int, pinned: Mapping[str, str]
+    ) -> list[tuple[Path, dict[str, str]]]:
+        """Return the folders of a level with their facets; those of pinned facets are not searched for."""
+        here: list[tuple[Path, dict[str, str]]] = [(top, {})]
+        for level in range(deepest + 1):
+            facet, further = layout.facet(level), []
+            literal = layout.parts[level] if facet is None and layout.parts[level] != "*" else None
+            for folder, facets in here:
+                there = self._tree.folders(folder)
+                wanted = literal if facet is None else pinned.get(facet)
+                for name in there if wanted is None else [wanted] if wanted in there else []:
+                    further.append((folder / name, facets | ({facet: name} if facet else {})))
+            here = further
+        return here
 
-    def _run(self, run: Run) -> list[Path]:
-        folders = self._experiment(run.source_id, run.experiment_id)
-        return [folder / run.variant_label for folder in folders if run.variant_label in self._list(folder)]
+    def _newest(self, run: Run, variable_id: str, label: str, folders: Mapping[str, Sequence[Path]]) -> Stored | None:
+        """Return the version to take on one grid: the one that `versions` names, or the newest that holds files."""
+        ordered = sorted(folders, key=_age, reverse=True)
+        named = self._named_version(run, variable_id)
+        if named is not None:
+            fitting = [version for version in ordered if _same_version(version, named)]
+            if not fitting:
+                raise ConfigError(
+                    f"versions asks for '{named}' of {variable_id} of {run.key}; {self.where} has {', '.join(ordered)}."
+                )
+            ordered = fitting
+        for k, version in enumerate(ordered):
+            folder = next((folder for folder in folders[version] if self._tree.has_files(folder)), None)
+            if folder is not None:
+                newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
+                return Stored(label, version, folder, self._tree, newer, older)
+        return None
 
-    def _variable(self, run: Run, variable_id: str, table_id: str) -> list[Path]:
-        folders = [folder / table_id for folder in self._run(run) if table_id in self._list(folder)]
-        return [folder / variable_id for folder in folders if variable_id in self._list(folder)]
+    def _named_version(self, run: Run, variable_id: str) -> str | None:
+        parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
+        keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
+        return next((self._versions[key] for key in keys if key in self._versions), None)
 
-    def _grid_labels(self, run: Run, variable_id: str, table_id: str) -> list[str]:
-        folders = self._variable(run, variable_id, table_id)
-        return sorted({label for folder in folders for label in self._list(folder) if self._has_files(folder / label)})
 
-    def _newest(self, folder: Path) -> list[Path]:
-        """Return the files of the newest version in the folder of one grid."""
-        chosen = self._newest_version(folder)
-        return self._files_in(folder / chosen) if chosen else []
+def _age(version: str) -> tuple[int, str]:
+    """Return a key by which versions are ordered in time: dates and numbers, with or without v; then ``latest``."""
+    numbered = _NUMBERED.fullmatch(version)
+    return (int(numbered[1]), version) if numbered else (0, version)
 
-    def _newest_version(self, folder: Path) -> str | None:
-        if not self._is_folder(folder):
-            return None
-        versions = self._list(folder)
-        numbered = [name for name in versions if _VERSION.fullmatch(name)]
-        chosen = max(numbered, key=lambda name: int(name[1:])) if numbered else "latest"
-        return chosen if chosen in versions else None
 
-    # What follows is all that knows of folders and files.
-    def _has_files(self, folder: Path) -> bool:
-        return bool(self._newest(folder))
-
-    def _is_folder(self, folder: Path) -> bool:
-        return folder.is_dir()
-
-    def _files_in(self, folder: Path) -> list[Path]:
-        return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
-
-    def _list(self, folder: Path) -> list[str]:
-        if folder not in self._listed:
-            try:
-                with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-            except FileNotFoundError:
-                names = []
-            except OSError as error:
-                raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
-            self._listed[folder] = sorted(names)
-        return self._listed[folder]
+def _same_version(version: str, other: str) -> bool:
+    return version.removeprefix("v") == other.removeprefix("v")

@@ -26,15 +26,23 @@ class Parent:
         Year of the parent minus the simultaneous year of the child.
     is_control : bool
         Whether the parent's forcing is constant, so that a parallel segment of it is the baseline.
+    branch_year : int or None
+        Year of the parent at which the child branches off; None where nothing says it.
     """
 
     run: Run
     shift_years: int
     is_control: bool
+    branch_year: int | None = None
 
     def baseline(self, window: Window, settings: WindowSettings) -> Window:
         """Return the parent's window with which a window of the child is compared."""
         return window.shifted(self.shift_years) if self.is_control else Window(*settings.reference_years)
+
+    def branches_within(self, series: Series) -> bool:
+        """Return whether the branch lies in the years of the parent, or at their end."""
+        first, last = series.whole_years
+        return self.branch_year is None or first <= self.branch_year <= last + 1
 
 
 def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Parent | None:
@@ -67,9 +75,9 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
     if is_control and year is None:
         raise DataError(
             f"{run.key} branches off {parent.key}, but its attributes branch_time_in_parent and parent_time_units do "
-            "not say when. Give branch_years for this model in thor/reading/quirks.yml."
+            "not say when. Give branch_years of this model in data_engineering.quirks."
         )
-    return Parent(parent, (year or 0) - child_year, is_control)
+    return Parent(parent, (year or 0) - child_year, is_control, year)
 
 
 def _branch_years(attrs: Mapping[str, Any], series: Series, branch_year: int | None) -> tuple[int, int | None]:

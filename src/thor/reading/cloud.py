@@ -7,7 +7,7 @@ any other, with the same checks. What was fetched stays, so that a run that dies
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import xarray as xr
 
 from thor.errors import ConfigError, DataError, did_you_mean
-from thor.reading.archive import Archive
+from thor.reading.archive import Archive, Tree
+from thor.reading.layouts import Layout, layout_of
+from thor.variables import published
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +27,12 @@ FACETS = (
 )
 """Columns of the catalogue that name the folders of the layout, but for the version."""
 
-WANTED = frozenset({"zos", "tauuo", "tauvo", "deptho", "areacello", "sftof", "simass", "sisnmass"})
-"""Variables of the catalogue that are looked at: of millions of rows some thousands."""
-
 STEPS_PER_FILE = 240
 _ANONYMOUS = {"gs": {"token": "anon"}, "gcs": {"token": "anon"}, "s3": {"anon": True}}
 
 
 class CloudArchive(Archive):
-    """The zarr stores of an intake-esm catalogue, seen as an ESGF tree.
+    """The zarr stores of an intake-esm catalogue, seen as an archive in the layout of CMIP6.
 
     Parameters
     ----------
@@ -41,6 +40,8 @@ class CloudArchive(Archive):
         Path or address of the catalogue's JSON file.
     cache : Path or str
         Folder for what is fetched.
+    versions, grid_labels
+        As for `thor.reading.archive.Archive`.
 
     Raises
     ------
@@ -48,33 +49,48 @@ class CloudArchive(Archive):
         When the packages for it are not installed.
     """
 
-    def __init__(self, catalogue: str, cache: Path | str) -> None:
-        super().__init__(cache)
+    def __init__(
+        self,
+        catalogue: str,
+        cache: Path | str,
+        *,
+        versions: Mapping[str, str] | None = None,
+        grid_labels: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(cache, versions=versions, grid_labels=grid_labels)
         self.where = catalogue
-        self._catalogue = catalogue
+        self._tree = _CloudTree(catalogue, Path(cache) / "CMIP6")
         _require_packages()
+
+    @cached_property
+    def _branches(self) -> list[tuple[Path, Layout]]:
+        return [(self.roots[0] / "CMIP6", layout_of("CMIP6"))]
+
+
+class _CloudTree(Tree):
+    """The folders that the stores of a catalogue would have; a store is fetched when its files are asked for."""
+
+    def __init__(self, catalogue: str, top: Path) -> None:
+        super().__init__()
+        self._catalogue, self._top = catalogue, top
 
     @cached_property
     def _stores(self) -> dict[Path, str]:
         """Return the address of each store by its folder in the layout, version included."""
         table, asset = read_catalogue(self._catalogue)
-        table = table[table["variable_id"].isin(WANTED)]
-        top = self._top
+        table = table[table["variable_id"].isin(published())]
         stores: dict[Path, str] = {}
         for row in table.to_dict(orient="records"):
             version = re.sub(r"\D", "", str(row.get("version", "")).split(".")[0]) or "0"
-            stores[top.joinpath(*(str(row[name]) for name in FACETS), f"v{version}")] = str(row[asset])
+            stores[self._top.joinpath(*(str(row[name]) for name in FACETS), f"v{version}")] = str(row[asset])
         if not stores:
-            raise DataError(f"The catalogue {self.where} lists none of the variables {', '.join(sorted(WANTED))}.")
+            raise DataError(
+                f"The catalogue {self._catalogue} lists none of the variables {', '.join(sorted(published()))}."
+            )
         return stores
 
-    @property
-    def _top(self) -> Path:
-        assert self.root is not None
-        return self.root / "CMIP6"
-
     @cached_property
-    def _tree(self) -> dict[Path, set[str]]:
+    def _folders(self) -> dict[Path, set[str]]:
         """Return what each folder of the layout holds."""
         tree: dict[Path, set[str]] = {}
         for folder in self._stores:
@@ -84,25 +100,20 @@ class CloudArchive(Archive):
                 here = here.parent
         return tree
 
-    @cached_property
-    def _models(self) -> dict[str, list[Path]]:
-        models: dict[str, list[Path]] = {}
-        for activity in self._list(self._top):
-            for institution in self._list(self._top / activity):
-                for source_id in self._list(self._top / activity / institution):
-                    models.setdefault(source_id, []).append(self._top / activity / institution / source_id)
-        return models
+    def folders(self, folder: Path) -> tuple[str, ...]:
+        """Return the names of the folders in a folder."""
+        return tuple(sorted(self._folders.get(folder, ())))
 
-    def _list(self, folder: Path) -> list[str]:
-        return sorted(self._tree.get(folder, ()))
+    def exists(self, folder: Path) -> bool:
+        """Return whether a folder is one of the layout."""
+        return folder in self._folders or folder in self._stores
 
-    def _is_folder(self, folder: Path) -> bool:
-        return folder in self._tree or folder in self._stores
+    def has_files(self, folder: Path) -> bool:
+        """Return whether a folder is that of a store."""
+        return folder in self._stores
 
-    def _has_files(self, folder: Path) -> bool:
-        return self._newest_version(folder) is not None
-
-    def _files_in(self, folder: Path) -> list[Path]:
+    def files(self, folder: Path) -> list[Path]:
+        """Return the files of a store, fetched unless they are there."""
         return fetch(self._stores[folder], folder)
 
 

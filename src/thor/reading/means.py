@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from thor.checkpoint import Checkpoint
-from thor.errors import UnitsError
-from thor.reading.series import Series, SeriesFile, unreadable
+from thor.reading.fields import unit_factor
+from thor.reading.files import unreadable
+from thor.reading.series import Series, SeriesFile
 from thor.reading.windows import Window
-from thor.variables import variable
+from thor.variables import UNDECLARED_FILL
 
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step where that is more."""
-
-UNDECLARED_FILL = 1e15
-"""A mean beyond this holds a fill value nobody declared (1e20, 9.97e36)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +111,7 @@ def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Windo
 
 def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Window]) -> None:
     """Add one file to the sums, or leave them as they were when it cannot be read."""
-    factor = _factor(file, variable_id)
+    factor = unit_factor(variable_id, file.units, str(file.path))
     used = np.zeros(file.months.size, dtype=bool)
     in_windows = [_steps(file, window) for window in windows]
     for steps in in_windows:
@@ -155,26 +153,30 @@ def _steps(file: SeriesFile, window: Window) -> NDArray[np.int64]:
     return np.flatnonzero((file.months >= months.start) & (file.months < months.stop))
 
 
-def _factor(file: SeriesFile, variable_id: str) -> float:
-    row = variable(variable_id)
-    if file.units == row.units:
-        return 1.0
-    if file.units in row.accept:
-        return row.accept[file.units]
-    got = f"units '{file.units}'" if file.units else "no units"
-    valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
-    raise UnitsError(
-        f"{file.path}: '{variable_id}' has {got}; expected one of {valid}. "
-        "Mend the file's attribute, or declare the conversion in thor/variables.yml."
-    )
-
-
 def _warn_of_units(series: Series, files: Sequence[SeriesFile]) -> None:
     units = dict.fromkeys(str(file.units) for file in files)
     if len(units) > 1:
         log.warning(
             "%s: units change within the series (%s); each file is converted by its own", series.where, ", ".join(units)
         )
+
+
+def first_month(series: Series) -> WindowMeans:
+    """Return the first month of a series in place of a mean, to look at a run without reading it.
+
+    Raises
+    ------
+    DataError, UnitsError
+        When the file cannot be read, or its units are unknown.
+    """
+    file = series.files[0]
+    factor = unit_factor(series.variable_id, file.units, str(file.path))
+    try:
+        with xr.open_dataset(file.path, engine="netcdf4", decode_times=False, cache=False) as dataset:
+            values = factor * dataset[series.variable_id][:1].values.astype(float)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise unreadable(file.path, error) from error
+    return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))
 
 
 def _checksum(path: Path) -> str:

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.errors import DataError, IncompleteWindowError
+from thor.reading.files import unreadable
 from thor.reading.windows import Window
 
 _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
+_REFORM = 12 * 1582 + 10
+"""Month from which on the standard and the proleptic Gregorian calendar are one: November 1582."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +120,7 @@ class Series:
                 if outside
                 else f"lacks {len(missing)} of {window.n_months} months: {named}."
             )
-            + f"{hint} Get the missing files, choose other windows, or set data_engineering.windows.incomplete: skip."
+            + f"{hint} Get the missing files, choose other windows, or set data_engineering.missing: skip."
         )
 
 
@@ -139,7 +142,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Serie
     headers = sorted((read_header(path, variable_id) for path in files), key=lambda header: header.months.min())
     first = headers[0]
     for header in headers[1:]:
-        _require_same(where, "calendar", first, header, first.calendar, header.calendar)
+        _require_same(where, "calendar", first, header, _calendar(first), _calendar(header))
         _require_same(where, "number of rows and columns", first, header, first.shape, header.shape)
         for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
             _require_same(where, facet, first, header, first.attrs.get(facet), header.attrs.get(facet))
@@ -185,20 +188,6 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: Exception) -> DataError:
-    """Return the error that says why a file of the archive cannot be read."""
-    if not path.parent.is_dir():
-        return DataError(
-            f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."
-        )
-    if not path.is_file():
-        return DataError(f"{path} is gone since the archive was listed. Put it back, and run again.")
-    return DataError(
-        f"{path} ({path.stat().st_size} bytes) cannot be read as NetCDF: {str(error).splitlines()[0]}. It is damaged "
-        "or truncated: fetch this file again. The others are untouched, and what was finished is kept."
-    )
-
-
 def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
     if dim not in file.variables or "since" not in getattr(file.variables[dim], "units", ""):
         raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
@@ -217,6 +206,12 @@ def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
     days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
     return months, days, _SAME_CALENDAR.get(calendar, calendar)
+
+
+def _calendar(header: SeriesFile) -> str:
+    """Return the name by which calendars of a series are compared."""
+    gregorian = header.calendar in ("standard", "proleptic_gregorian") and header.months.min() >= _REFORM
+    return "standard" if gregorian else header.calendar
 
 
 def clean_units(units: str) -> str:

@@ -1,269 +1,249 @@
-"""From what one file of a climate model holds to common names: small steps named after what they mend."""
+"""Clean an ocean: one function per known defect, Dataset to Dataset, for the training ocean and climate models.
+
+An ocean here is a dataset with `zos`, `deptho` and where it has them `tauuo`, `tauvo`, `areacello`, `sftof`, in
+canonical units, on dims (lat, lon) of 1-D coordinates or (y, x) of 2-D ones; what changes with time may have a first
+dim `window`.
+"""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache, reduce
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
-from thor.contracts.checks import FILL_THRESHOLD
-from thor.errors import DataError, GridError, UnitsError
-from thor.reading.series import unreadable
+from thor.errors import DataError, GridError
+from thor.ocean.areas import check_area
+from thor.ocean.basins import basin_codes, in_basin
+from thor.ocean.grid import Grid
+from thor.ocean.stress import detect_convention
+from thor.reading.positions import same_positions
+from thor.reading.quirks import Quirks
 from thor.variables import variable
 
 log = logging.getLogger(__name__)
 
-_NAMES = {
-    "lat": ("lat", "latitude", "nav_lat", "TLAT", "ULAT", "geolat", "geolat_u", "geolat_v"),
-    "lon": ("lon", "longitude", "nav_lon", "TLONG", "ULONG", "geolon", "geolon_u", "geolon_v"),
-}
-_STANDARD_NAMES = {"lat": "latitude", "lon": "longitude"}
+STRESS = ("tauuo", "tauvo")
+ICE_MASS = ("simass", "sisnmass")
+
+DEPRESSED = -2.5
+"""Sea level [m] relative to its ocean mean below which the weight of sea ice is suspected."""
+
+AREA_TOLERANCE = 0.05
+"""Median deviation of published cell areas from those of the positions beyond which a model is warned of."""
 
 
-def read_positions(path: Path, variable_id: str, *, source_id: str) -> xr.Dataset:
-    """Return where the cells of a variable lie: the coordinates lat and lon, and their bounds if there are any.
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What the steps need beside the fields.
+
+    Attributes
+    ----------
+    where : str
+        Name of the ocean in messages.
+    places : xarray.Dataset
+        Coordinates `lat`, `lon` of the cells, and their bounds if there are any.
+    quirks : Quirks
+    masked_basins : sequence of str
+        Basins taken as land (`thor.ocean.basins.basin_names`): enclosed seas.
+    reference_density : float
+        Of sea water [kg m-3], to turn the mass of sea ice into a height.
+    """
+
+    where: str
+    places: xr.Dataset
+    quirks: Quirks
+    masked_basins: Sequence[str]
+    reference_density: float
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of the T points."""
+        return Grid.from_dataset(self.places)
+
+
+# -- assembly ------------------------------------------------------------------------------------------------------
+def with_stress_points(ocean: xr.Dataset, places: dict[str, xr.Dataset], where: str) -> xr.Dataset:
+    """Add the positions of the stress as `lat_u`, `lon_u`, `lat_v`, `lon_v`, where they are not those of sea level.
 
     Parameters
     ----------
-    path : Path
-        A file of a climate model.
-    variable_id : str
-        The variable whose cells are asked for.
-    source_id : str
-        The model, which is warned of once.
-
-    Returns
-    -------
-    xarray.Dataset
-        Coordinates `lat`, `lon`, 1-D with dims (lat) and (lon) or 2-D with dims (y, x), longitudes in [0, 360), NaN
-        where the file gives no position; `lat_bnds` and `lon_bnds` with a last dim `bnds` or `vertex`.
+    ocean : xarray.Dataset
+        Coordinates `lat`, `lon`.
+    places : dict of str to xarray.Dataset
+        Those of `tauuo` and `tauvo`.
+    where : str
 
     Raises
     ------
     GridError
-        When no latitude or longitude is found.
-    DataError
-        When the file cannot be read.
+        When the stress has another number of rows or columns.
     """
-    dataset = _read(path, variable_id, time=0)
-    with _naming(path):
-        return positions(dataset, variable_id, where=source_id)
-
-
-def read_field(path: Path, variable_id: str, *, source_id: str) -> xr.Dataset:
-    """Return a field without time, in canonical units and on its positions; errors as in `read_positions`.
-
-    Raises
-    ------
-    UnitsError
-        When units are missing or unknown.
-    """
-    dataset = _read(path, variable_id)
-    steps = (column_maximum, undeclared_fill_to_missing, canonical_units)
-    with _naming(path):
-        field = reduce(lambda field, step: step(field, source_id), steps, dataset[variable_id])
-        out = positions(dataset, variable_id, where=source_id)
-    dims = _grid_dims(out)
-    return out.assign({variable_id: (dims, field.values.astype(float), variable(variable_id).attrs)})
-
-
-def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
-    """Return the positions of a variable's cells under common names; see `read_positions`."""
-    steps = (common_names, fill_to_missing_positions, zero_on_land_to_missing, longitudes_from_zero, describe)
-    return reduce(lambda part, step: step(part, where), steps, _coordinates_of(dataset, variable_id, where))
-
-
-# -- steps on positions --------------------------------------------------------------------------------------------
-def common_names(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """Rename dims to (y, x), or to (lat, lon) of 1-D coordinates, and the last dim of bounds to bnds or vertex."""
-    if dataset["lat"].ndim == 1:
-        if dataset["lon"].ndim != 1:
+    for name, place in places.items():
+        if shape_text(place) != shape_text(ocean):
             raise GridError(
-                f"{where}: latitude has 1 dim and longitude {dataset['lon'].ndim}; expected both 1 or both 2."
+                f"{where}: '{name}' has {shape_text(place)}, 'zos' {shape_text(ocean)}; expected one grid. "
+                "Get both on the native grid, or leave this model out."
             )
-        names = {dataset["lat"].dims[0]: "lat", dataset["lon"].dims[0]: "lon"}
-    else:
-        if dataset["lat"].dims != dataset["lon"].dims or dataset["lat"].ndim != 2:
-            raise GridError(
-                f"{where}: latitude has dims {dataset['lat'].dims}, longitude {dataset['lon'].dims}; expected one pair."
-            )
-        names = dict(zip(dataset["lat"].dims, ("y", "x"), strict=True))
-    out = {}
-    for name, array in dataset.variables.items():
-        dims = [names.get(dim, dim) for dim in array.dims]
-        if str(name).endswith("_bnds"):
-            dims[-1] = "bnds" if dataset["lat"].ndim == 1 else "vertex"
-        out[name] = (dims, array.values.astype(float))
-    return xr.Dataset(coords=out)
-
-
-def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """Take latitudes and longitudes that cannot be any as missing: fill values that are not declared."""
-    wrong = (abs(dataset["lat"]) > 90.01) | (abs(dataset["lon"]) > 1080)
-    if dataset["lat"].ndim == 2 and bool(wrong.any()):
-        worst = float(np.abs(dataset["lat"]).max())
-        _warn_once(where, f"{int(wrong.sum())} cells have no position but the undeclared fill value {worst:.4g}")
-    elif bool(wrong.any()):
-        raise GridError(
-            f"{where}: latitudes or longitudes hold a fill value; a regular grid needs every row and column."
-        )
-    if dataset["lat"].ndim == 1:
-        return dataset
-    if "lat_bnds" in dataset:
-        bad = (abs(dataset["lat_bnds"]) > 90.01) | (abs(dataset["lon_bnds"]) > 1080)
-        bad = bad.any("vertex")
-        dataset = dataset.assign_coords({name: dataset[name].where(~bad) for name in ("lat_bnds", "lon_bnds")})
-    return _without_position(dataset, wrong)
-
-
-def zero_on_land_to_missing(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """Take latitude and longitude zero as missing where more than one cell has both: left out on land."""
-    if dataset["lat"].ndim == 1:
-        return dataset
-    zero = (dataset["lat"] == 0) & (dataset["lon"] == 0)
-    if int(zero.sum()) < 2:
-        return dataset
-    _warn_once(where, f"{int(zero.sum())} cells have latitude and longitude zero; taken as land without position")
-    return _without_position(dataset, zero)
-
-
-def longitudes_from_zero(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """Express longitudes in [0, 360); rows and columns keep their order."""
-    names = [name for name in ("lon", "lon_bnds") if name in dataset.variables]
-    if "lon_bnds" not in names or dataset["lon"].ndim == 2:
-        return dataset.assign_coords({name: dataset[name] % 360 for name in names})
-    turned = dataset["lon"] % 360
-    shift = turned - dataset["lon"].values
-    return dataset.assign_coords(lon=turned, lon_bnds=dataset["lon_bnds"] + shift.variable)
-
-
-def describe(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """Give latitude and longitude their CF attributes."""
-    out = dataset.copy()
-    for name, units in (("lat", "degrees_north"), ("lon", "degrees_east")):
-        out[name].attrs = {"standard_name": _STANDARD_NAMES[name], "units": units}
-        if f"{name}_bnds" in out.coords:
-            out[name].attrs["bounds"] = f"{name}_bnds"
+    if all(same_positions(place, ocean) for place in places.values()):
+        return ocean
+    out = _meshed(ocean)
+    for suffix, place in zip("uv", map(_meshed, places.values()), strict=True):
+        coords = {f"{name}_{suffix}": (("y", "x"), place[name].values, place[name].attrs) for name in ("lat", "lon")}
+        out = out.assign_coords(coords)
     return out
 
 
-# -- steps on fields -----------------------------------------------------------------------------------------------
-def column_maximum(field: xr.DataArray, where: str) -> xr.DataArray:
-    """Take the column's maximum where a depth is given for each level."""
-    extra = [dim for dim in field.dims[:-2] if field.sizes[dim] > 1]
-    if extra:
-        _warn_once(where, f"'{field.name}' is given along {', '.join(map(str, extra))}; taken is the column's maximum")
-    return field.max(field.dims[:-2], keep_attrs=True) if field.ndim > 2 else field
+def shape_text(positions: xr.Dataset) -> str:
+    """Return the numbers of rows and columns, for messages."""
+    shape = positions["lat"].shape if positions["lat"].ndim == 2 else (positions["lat"].size, positions["lon"].size)
+    return f"{shape[0]} rows, {shape[1]} columns"
 
 
-def undeclared_fill_to_missing(field: xr.DataArray, where: str) -> xr.DataArray:
-    """Take values that no measurement reaches as missing."""
-    wrong = np.abs(field) > FILL_THRESHOLD
-    if not bool(wrong.any()):
-        return field
-    _warn_once(where, f"{int(wrong.sum())} cells of '{field.name}' hold an undeclared fill value; taken as missing")
-    return field.where(~wrong)
+# -- steps ---------------------------------------------------------------------------------------------------------
+def add_sea_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Add `sftof`, all or nothing by the depth, where it is not published."""
+    if "sftof" in ocean:
+        return ocean
+    wet = (ocean["deptho"] > 0).astype(float) * 100
+    return ocean.assign(sftof=wet.assign_attrs(variable("sftof").attrs))
 
 
-def canonical_units(field: xr.DataArray, where: str) -> xr.DataArray:
-    """Convert to the units of the table of variables."""
-    row, units = variable(str(field.name)), field.attrs.get("units")
-    if units == row.units:
-        return field
-    if units not in row.accept:
-        valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
-        raise UnitsError(
-            f"{where}: '{field.name}' has {f'units {units!r}' if units else 'no units'}; expected one of {valid}. "
-            "Mend the file's attribute, or declare the conversion in thor/variables.yml."
+def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Add cell areas from the positions where they are not published, or not those of this grid."""
+    grid = context.grid
+    from_positions = grid.wrap(grid.area, "areacello", **variable("areacello").attrs)
+    if "areacello" not in ocean:
+        return ocean.assign(areacello=from_positions)
+    try:
+        verdict = check_area(grid, ocean["areacello"].values)
+    except GridError as error:
+        raise GridError(f"{context.where}: {error}") from error
+    if abs(verdict.median) > AREA_TOLERANCE:
+        log.warning(
+            "%s: areacello differs from the areas of the positions by %.1f %% in the median cell",
+            context.where,
+            100 * verdict.median,
         )
-    return (field * row.accept[units]).assign_attrs(field.attrs | {"units": row.units})
+    return ocean
 
 
-# -- finding -------------------------------------------------------------------------------------------------------
-def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e-3) -> bool:
-    """Say whether two sets of positions are the same to within so many degrees, wherever both have one."""
-    if first["lat"].shape != second["lat"].shape or first["lon"].shape != second["lon"].shape:
-        return False
-    turn = (first["lon"].values - second["lon"].values + 180) % 360 - 180
-    # meridians meet at the poles, where a longitude says nothing
-    shrink = np.cos(np.deg2rad(first["lat"].values)) if first["lat"].ndim == 2 else 1.0
-    apart = [np.abs(first["lat"].values - second["lat"].values), np.abs(turn * shrink)]
-    return all(not (gap > degrees).any() for gap in apart)
+def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Say by which convention the stress is given, and turn its sign where the quirk table says so."""
+    if not set(STRESS) <= set(ocean.data_vars):
+        return ocean
+    out, declared = ocean.copy(), context.quirks.stress_convention
+    for name in STRESS:
+        out[name] = (context.quirks.stress_sign * out[name]).assign_attrs(out[name].attrs)
+    try:
+        convention = detect_convention(out, declared=declared, grid=context.grid)
+    except GridError as error:
+        raise GridError(f"{context.where}: {error}") from error
+    source = "quirk table" if declared else "positions and attributes"
+    return out.assign_attrs(stress_convention=convention, stress_convention_from=source)
 
 
-def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dataset:
-    grid = dataset[variable_id].dims[-2:]
-    out = {}
-    for short in ("lat", "lon"):
-        found = _find(dataset, short, grid)
-        if found is None:
-            there = ", ".join(map(str, dataset.variables))
-            raise GridError(
-                f"{where}: no {_STANDARD_NAMES[short]} of '{variable_id}' among {there}. "
-                "Give the coordinate its standard_name."
-            )
-        out[short] = dataset[found].variable
-        bounds = out[short].attrs.get("bounds", out[short].encoding.get("bounds"))
-        for candidate in (
-            bounds,
-            f"{found}_bnds",
-            f"bounds_{found}",
-            f"{found}_bounds",
-            f"vertices_{_STANDARD_NAMES[short]}",
-        ):
-            if candidate in dataset.variables and dataset[candidate].dims[:-1] == out[short].dims:
-                out[f"{short}_bnds"] = dataset[candidate].variable
-                break
-    if ("lat_bnds" in out) != ("lon_bnds" in out):
-        out = {name: array for name, array in out.items() if not name.endswith("_bnds")}
-    return xr.Dataset({name: (array.dims, array.values) for name, array in out.items()})
+def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Give sea level and depth one mask: cells with a position, sea, depth, and a sea level in every window."""
+    sea = (ocean["sftof"] > 0) & (ocean["deptho"] > 0) & ocean["lat"].notnull() & ocean["lon"].notnull()
+    known = ocean["zos"].notnull()
+    if "window" in known.dims:
+        partly = int((known.any("window") & ~known.all("window") & sea).sum())
+        if partly:
+            log.warning("%s: %d cells have a sea level in some windows only and are left out", context.where, partly)
+        known = known.all("window")
+    sea = (sea & known).transpose(*ocean["deptho"].dims)
+    if not bool(sea.any()):
+        raise DataError(
+            f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together?"
+        )
+    return _masked(ocean, sea)
 
 
-def _find(dataset: xr.Dataset, short: str, grid: tuple) -> str | None:
-    """Return the coordinate of latitude or longitude with dims of the grid: by name, or by standard name."""
-    fitting = [str(name) for name in dataset.variables if dataset[name].dims in (grid, grid[:1], grid[1:])]
-    fitting = [name for name in fitting if not np.issubdtype(dataset[name].dtype, np.datetime64)]
-    by_standard_name = [n for n in fitting if dataset[n].attrs.get("standard_name") == _STANDARD_NAMES[short]]
-    by_name = [name for name in _NAMES[short] if name in fitting]
-    # 2-D ones tell more than the nominal axes some models add
-    candidates = sorted(
-        {*by_standard_name, *by_name}, key=lambda name: (-dataset[name].ndim, name not in by_standard_name)
+def mask_stress_on_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Take stress as missing where there is no sea."""
+    if "stress_convention" not in ocean.attrs or "lat_u" in ocean.coords:
+        return ocean
+    sea = ocean["deptho"].notnull()
+    return ocean.assign({name: ocean[name].where(sea) for name in STRESS})
+
+
+def mask_basins(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Take the basins named in the settings as land."""
+    names = context.masked_basins
+    if not names:
+        return ocean
+    basin = basin_codes(context.grid, ocean=ocean["deptho"].notnull().values)
+    enclosed = np.logical_or.reduce([in_basin(basin, name).values for name in names])
+    return _masked(ocean, ~xr.DataArray(enclosed, dims=basin.dims))
+
+
+def restore_ice_depression(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Add the height of the water that sea ice displaces, where the model left it out of zos and publishes its mass."""
+    if not set(ICE_MASS) <= set(ocean.data_vars):
+        return ocean
+    height = (ocean["simass"].fillna(0) + ocean["sisnmass"].fillna(0)) / context.reference_density
+    restored = (ocean["zos"] + height).assign_attrs(ocean["zos"].attrs | {"sea_ice": "height of its mass added"})
+    files = {f"files_{name}": ocean[name].attrs["files"] for name in ICE_MASS}
+    return ocean.assign(zos=restored).assign_attrs(files).drop_vars(ICE_MASS)
+
+
+def remove_mean_sea_level(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Subtract the area-weighted ocean mean of zos, in each window, and keep it; repeated cells count once."""
+    area = ocean["areacello"].where(~context.grid.duplicate, 0.0).fillna(0.0)
+    mean = ocean["zos"].weighted(area).mean(ocean["deptho"].dims)
+    before = ocean["removed_mean"] if "removed_mean" in ocean.coords else 0.0
+    zos = (ocean["zos"] - mean).assign_attrs(ocean["zos"].attrs)
+    attrs = {"long_name": "Ocean mean removed from zos", "units": "m"}
+    return ocean.assign(zos=zos).assign_coords(removed_mean=(mean + before).assign_attrs(attrs))
+
+
+def mask_depressed_cells(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Mask cells that sea ice weighs down where the quirk table says the model left that in; else warn."""
+    low = ocean["zos"] < DEPRESSED
+    low = low.any("window") if "window" in low.dims else low
+    n_cells = int(low.sum())
+    if not n_cells:
+        return ocean
+    if context.quirks.sea_ice_depression != "left_in" or "sea_ice" in ocean["zos"].attrs:
+        log.warning(
+            "%s: zos lies below %g m in %d cells: does it hold the weight of sea ice? If so, set sea_ice_depression of "
+            "this model in data_engineering.quirks",
+            context.where,
+            DEPRESSED,
+            n_cells,
+        )
+        return ocean
+    log.warning("%s: %d cells below %g m under sea ice are masked", context.where, n_cells, DEPRESSED)
+    masked = _masked(ocean, ~low).assign_attrs(cells_masked_under_sea_ice=n_cells)
+    return remove_mean_sea_level(masked, context)
+
+
+def rows_and_columns_ascending(ocean: xr.Dataset) -> xr.Dataset:
+    """Store a regular grid from south to north and from 0 to 360 degrees, each column once; other grids as they are."""
+    if ocean["lat"].ndim == 2:
+        return ocean
+    out = ocean.sortby(["lat", "lon"])
+    repeated = np.diff(out["lon"].values, prepend=-np.inf) < 1e-6
+    return out.isel(lon=~repeated) if repeated.any() else out
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+def _masked(ocean: xr.Dataset, keep: xr.DataArray) -> xr.Dataset:
+    fields = {name: ocean[name].where(keep) for name in ("zos", "deptho")}
+    return ocean.assign(fields | {"sftof": ocean["sftof"].where(keep, 0.0).fillna(0.0)})
+
+
+def _meshed(ocean: xr.Dataset) -> xr.Dataset:
+    """Return a dataset on a regular grid with 2-D coordinates, dims (y, x); bounds are dropped."""
+    if ocean["lat"].ndim == 2:
+        return ocean
+    lat, lon = xr.broadcast(ocean["lat"], ocean["lon"])
+    attrs = {name: {k: v for k, v in ocean[name].attrs.items() if k != "bounds"} for name in ("lat", "lon")}
+    plain = ocean.drop_vars([n for n in ("lat", "lon", "lat_bnds", "lon_bnds") if n in ocean.variables])
+    plain = plain.rename({"lat": "y", "lon": "x"}) if {"lat", "lon"} <= set(plain.dims) else plain
+    return plain.assign_coords(
+        lat=(("y", "x"), lat.transpose("lat", "lon").values, attrs["lat"]),
+        lon=(("y", "x"), lon.transpose("lat", "lon").values, attrs["lon"]),
     )
-    return candidates[0] if candidates else None
-
-
-@cache
-def _warn_once(where: str, what: str) -> None:
-    log.warning("%s: %s", where, what)
-
-
-def _without_position(dataset: xr.Dataset, cells: xr.DataArray) -> xr.Dataset:
-    return dataset.assign_coords({name: dataset[name].where(~cells) for name in dataset.variables})
-
-
-def _grid_dims(dataset: xr.Dataset) -> tuple[str, str]:
-    return ("lat", "lon") if dataset["lat"].ndim == 1 else ("y", "x")
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the file's name before the errors of the steps."""
-    try:
-        yield
-    except DataError as error:
-        raise type(error)(f"{path}: {error}") from error
-
-
-def _read(path: Path, variable_id: str, **index: int) -> xr.Dataset:
-    try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
-            if variable_id not in dataset:
-                raise GridError(
-                    f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}."
-                )
-            return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise unreadable(path, error) from error

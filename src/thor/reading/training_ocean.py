@@ -1,28 +1,50 @@
-"""From a raw training ocean to harmonised fields: small Dataset-to-Dataset steps, each named after what it mends."""
+"""The training ocean on any structured grid, cleaned by the same steps as climate models."""
 
 from functools import reduce
 
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError, GridError, UnitsError
+from thor.errors import DataError, GridError
 from thor.ocean.budget import has_all_terms
-from thor.ocean.grid import cell_area
+from thor.reading.checks import check_physics
+from thor.reading.fields import clean
+from thor.reading.positions import common_dims, positions
+from thor.reading.quirks import Quirks
+from thor.reading.steps import (
+    STRESS,
+    Context,
+    add_cell_area,
+    add_sea_area,
+    add_stress_convention,
+    mask_land,
+    mask_stress_on_land,
+    remove_mean_sea_level,
+    rows_and_columns_ascending,
+)
 from thor.variables import is_known, table, variable
 
+STRESS_POINTS = ("lat_u", "lon_u", "lat_v", "lon_v")
+"""Coordinates with the positions of staggered stress."""
 
-def harmonise(raw: xr.Dataset) -> xr.Dataset:
-    """Return the training ocean with canonical units, longitudes in [0, 360), rows from south to north and one mask.
+
+def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
+    """Return the training ocean with canonical units and names, longitudes in [0, 360), one mask and one datum.
 
     Parameters
     ----------
-    raw : xarray.Dataset, dims (lat, lon)
+    raw : xarray.Dataset
         `zos`, `deptho`, the five budget terms and, if there is one, `tauuo`, `tauvo`, `areacello`, `sftof`,
-        `analysis_mask`, `reference_regime`, in any unit the table of variables accepts.
+        `analysis_mask`, `reference_regime`, in any unit the table of variables accepts, with latitudes and longitudes
+        in 1-D or 2-D (regular, curvilinear or tripolar grid). Stress on other points than `zos` has the same shape, and
+        its positions in coordinates `lat_u`, `lon_u`, `lat_v`, `lon_v`; attribute `stress_convention`, or the
+        attributes of the stress, may say which components they are (`thor.ocean.stress`).
+    strict : bool, optional
+        Whether a physical check that is not passed is an error instead of a warning.
 
     Returns
     -------
-    xarray.Dataset
+    xarray.Dataset, dims (lat, lon) or (y, x)
         The same variables, land as NaN, with `areacello` [m2], `sftof` [%] and `analysis_mask` added where missing. The
         area-weighted mean of `zos` over the ocean is removed and kept in the attribute `removed_mean` of `zos`.
 
@@ -31,129 +53,83 @@ def harmonise(raw: xr.Dataset) -> xr.Dataset:
     UnitsError, GridError, DataError
         When units are missing or unknown, coordinates unusable, or a field is upside down.
     """
+    where = "training ocean"
+    ocean = rows_and_columns_ascending(_cleaned(_on_positions(raw, where), where))
+    require_positive_depth(ocean)
+    quirks = Quirks(stress_convention=raw.attrs.get("stress_convention"))
+    context = Context(where, ocean.coords.to_dataset(), quirks, masked_basins=(), reference_density=np.nan)
     steps = (
-        drop_unknown_variables,
-        require_sane_coordinates,
-        convert_units,
-        require_positive_depth,
-        longitudes_from_zero,
-        rows_south_to_north,
-        add_cell_geometry,
+        add_sea_area,
+        add_cell_area,
+        add_stress_convention,
+        mask_without_stress,
         mask_land,
+        mask_stress_on_land,
         remove_mean_sea_level,
         add_analysis_mask,
         describe,
     )
-    return reduce(lambda dataset, step: step(dataset), steps, raw)
+    ocean = reduce(lambda ocean, step: step(ocean, context), steps, ocean)
+    return check_physics(ocean, context.grid, where=where, strict=strict)
 
 
-def drop_unknown_variables(dataset: xr.Dataset) -> xr.Dataset:
-    """Keep what the table of variables knows, and the bounds."""
-    dataset = dataset.set_coords([name for name in ("lat_bnds", "lon_bnds") if name in dataset])
-    return dataset[[str(name) for name in dataset.data_vars if is_known(str(name))]]
+def _on_positions(raw: xr.Dataset, where: str) -> xr.Dataset:
+    """Return the variables that THOR knows on dims (lat, lon) or (y, x), with coordinates under common names."""
+    known = [str(name) for name in raw.data_vars if is_known(str(name))]
+    if "zos" not in known:
+        raise DataError(f"The {where} has no 'zos'; it has {', '.join(map(str, raw.data_vars))}. Rename or add it.")
+    place, names = positions(raw, "zos", where=where), common_dims(raw, "zos", where=where)
+    dims = tuple(names.values())
+    out = xr.Dataset(coords=place.coords)
+    for name in known:
+        field = raw[name].drop_vars(raw[name].coords).rename({d: n for d, n in names.items() if d in raw[name].dims})
+        if set(field.dims) != set(dims):
+            raise GridError(f"'{name}' has dims {raw[name].dims}, 'zos' {raw['zos'].dims}; expected one grid.")
+        out[name] = field.transpose(*dims)
+    for name in STRESS_POINTS:
+        if name in raw.variables:
+            values = raw[name].rename({d: n for d, n in names.items() if d in raw[name].dims}).variable
+            out = out.assign_coords({name: values})
+    return out.assign_attrs(raw.attrs)
 
 
-def require_sane_coordinates(dataset: xr.Dataset) -> xr.Dataset:
-    """Raise GridError when latitudes or longitudes cannot be positions in one convention."""
-    for name, limit in (("lat", 90.0), ("lon", 360.0)):
-        values = dataset[name].values
-        if not np.isfinite(values).all() or np.abs(values).max() > limit:
-            raise GridError(
-                f"'{name}' must lie within {-limit:g} and {limit:g} degrees; got {np.nanmin(values):g} to "
-                f"{np.nanmax(values):g}. An undeclared fill value, or longitudes in two conventions?"
-            )
-    lat, lon = dataset["lat"].values, dataset["lon"].values
-    for name, values in (("lat", lat), ("lon", lon)):
-        if values.ndim == 1 and not (np.all(np.diff(values) > 0) or np.all(np.diff(values) < 0)):
-            raise GridError(f"'{name}' is not monotonic; sort the file along '{name}' (one longitude convention).")
-    if lon.max() - lon.min() >= 360:
-        raise GridError(f"Longitudes span {lon.min():g} to {lon.max():g}: both conventions in one file; use one.")
-    return dataset
+def _cleaned(ocean: xr.Dataset, where: str) -> xr.Dataset:
+    """Return all fields in canonical units, undeclared fill values as NaN."""
+    return ocean.assign({str(name): clean(ocean[name], where) for name in ocean.data_vars})
 
 
-def convert_units(dataset: xr.Dataset) -> xr.Dataset:
-    """Convert every variable to the units of the table."""
-    out = dataset.copy()
-    for name in dataset.data_vars:
-        row, units = variable(str(name)), dataset[name].attrs.get("units")
-        if units == row.units:
-            continue
-        if units not in row.accept:
-            got = "no units" if units is None else f"units '{units}'"
-            known = ", ".join(f"'{u}'" for u in (row.units, *row.accept))
-            raise UnitsError(f"'{name}' has {got}; expected one of {known}. Mend the file's attribute.")
-        out[name] = (dataset[name] * row.accept[units]).assign_attrs(row.attrs)
-    return out
-
-
-def require_positive_depth(dataset: xr.Dataset) -> xr.Dataset:
+def require_positive_depth(ocean: xr.Dataset) -> None:
     """Raise DataError when depth is counted upward."""
-    depth = dataset["deptho"]
+    if "deptho" not in ocean:
+        raise DataError("The training ocean has no 'deptho' [m, positive down]. Rename or add it.")
+    depth = ocean["deptho"]
     if depth.attrs.get("positive") == "up" or float(depth.min()) < 0:
         raise DataError(
             f"'deptho' must be positive down; got {float(depth.min()):g} to {float(depth.max()):g} m. Change its sign."
         )
-    return dataset
 
 
-def longitudes_from_zero(dataset: xr.Dataset) -> xr.Dataset:
-    """Express longitudes in [0, 360), in ascending order."""
-    out = dataset.assign_coords(lon=(dataset["lon"] % 360).assign_attrs(dataset["lon"].attrs))
-    if "lon_bnds" in out.coords:
-        shift = out["lon"] - dataset["lon"].values
-        out = out.assign_coords(lon_bnds=out["lon_bnds"] + shift.variable)
-    return out.sortby("lon")
+# -- steps ---------------------------------------------------------------------------------------------------------
+def mask_without_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Take cells as land that have no stress, where it is given on the same points as sea level."""
+    if not set(STRESS) <= set(ocean.data_vars) or "lat_u" in ocean.coords:
+        return ocean
+    known = ocean["tauuo"].notnull() & ocean["tauvo"].notnull()
+    return ocean.assign(zos=ocean["zos"].where(known))
 
 
-def rows_south_to_north(dataset: xr.Dataset) -> xr.Dataset:
-    """Store fields as (lat, lon), rows from south to north."""
-    return dataset.sortby("lat").transpose("lat", "lon", ...)
-
-
-def add_cell_geometry(dataset: xr.Dataset) -> xr.Dataset:
-    """Add `areacello` from the bounds and `sftof` from the depth where the data has none."""
-    out = dataset.copy()
-    if "areacello" not in out:
-        out["areacello"] = (out["deptho"].dims, cell_area(out), variable("areacello").attrs)
-    if "sftof" not in out:
-        wet = (out["deptho"] > 0).astype(float) * 100
-        out["sftof"] = wet.assign_attrs(variable("sftof").attrs)
-    return out
-
-
-def mask_land(dataset: xr.Dataset) -> xr.Dataset:
-    """Give all surface fields one mask: ocean is where sea level, depth and stress (if any) are all there."""
-    surface = [name for name in ("zos", "deptho", "tauuo", "tauvo") if name in dataset]
-    ocean = (dataset["sftof"] > 0) & (dataset["deptho"] > 0)
-    for name in surface:
-        ocean &= np.isfinite(dataset[name])
-    if not bool(ocean.any()):
-        raise DataError(f"No ocean cell is left: {', '.join(surface)} are nowhere all finite with sftof > 0.")
-    out = dataset.copy()
-    for name in surface:
-        out[name] = dataset[name].where(ocean)
-    out["sftof"] = dataset["sftof"].where(ocean, 0.0)
-    return out
-
-
-def remove_mean_sea_level(dataset: xr.Dataset) -> xr.Dataset:
-    """Subtract the area-weighted ocean mean of `zos`, whose datum differs between products."""
-    mean = float(dataset["zos"].weighted(dataset["areacello"]).mean())
-    attrs = dataset["zos"].attrs | {"removed_mean": mean, "removed_mean_units": "m"}
-    return dataset.assign(zos=(dataset["zos"] - mean).assign_attrs(attrs))
-
-
-def add_analysis_mask(dataset: xr.Dataset) -> xr.Dataset:
+def add_analysis_mask(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Use the budget wherever all terms are finite, unless the data says where."""
-    if "analysis_mask" in dataset:
-        return dataset
-    return dataset.assign(analysis_mask=has_all_terms(dataset).astype("int8"))
+    if "analysis_mask" in ocean:
+        return ocean
+    return ocean.assign(analysis_mask=has_all_terms(ocean).astype("int8"))
 
 
-def describe(dataset: xr.Dataset) -> xr.Dataset:
-    """Give every variable the attributes of the table, keeping what it says of itself."""
-    out = dataset.copy()
+def describe(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Give every variable the attributes of the table beside its own, and sea level the mean that was removed."""
+    out = ocean.drop_vars("removed_mean")
     for name in out.data_vars:
         if name in table():
             out[name].attrs = out[name].attrs | variable(str(name)).attrs
+    out["zos"].attrs |= {"removed_mean": float(ocean["removed_mean"]), "removed_mean_units": "m"}
     return out

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from thor.errors import ConfigError
 
@@ -47,8 +46,6 @@ class WindowSettings:
         Of the consecutive windows.
     reference_years : (int, int)
         The window of historical that is the baseline of scenarios that go on from it.
-    incomplete : {'error', 'skip'}
-        Whether a window that lacks months stops the run, or is left out with a warning.
 
     Raises
     ------
@@ -61,7 +58,6 @@ class WindowSettings:
     last_year: int | None
     length_years: int
     reference_years: tuple[int, int]
-    incomplete: Literal["error", "skip"]
 
     def __post_init__(self) -> None:
         """Check that windows follow one another."""
@@ -69,13 +65,15 @@ class WindowSettings:
             raise ConfigError(f"'length_years' of the windows must be at least 1. Got {self.length_years}.")
         for first, last in (*self.years, self.reference_years):
             if last < first:
-                raise ConfigError(f"The window [{first}, {last}] ends before it begins. Mend data_engineering.windows.")
+                raise ConfigError(
+                    f"The window [{first}, {last}] ends before it begins. Correct data_engineering.windows."
+                )
         ordered = sorted(map(tuple, self.years))
         for (first, last), (later, end) in pairwise(ordered):
             if later <= last:
                 raise ConfigError(
                     f"The windows [{first}, {last}] and [{later}, {end}] overlap; expected years that follow one "
-                    "another. Mend data_engineering.windows.years."
+                    "another. Correct data_engineering.windows.years."
                 )
 
     def of_run(self, first_year: int, last_year: int) -> list[Window]:

@@ -4,8 +4,10 @@ import logging
 from functools import partial
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
+from thor.errors import left_out_on_error
 from thor.parameters import DataEngineering
 from thor.reading.archive import Archive
 from thor.variables import FEATURES
@@ -13,11 +15,11 @@ from thor.variables import FEATURES
 log = logging.getLogger(__name__)
 
 
-def harmonise_training_ocean(raw_training_ocean: xr.Dataset) -> xr.Dataset:
+def harmonise_training_ocean(raw_training_ocean: xr.Dataset, parameters: DataEngineering) -> xr.Dataset:
     """Return the training ocean with canonical names, units, longitudes, mask and sea-level datum."""
     from thor.reading.training_ocean import harmonise
 
-    ocean = harmonise(raw_training_ocean)
+    ocean = harmonise(raw_training_ocean, strict=parameters.strict)
     log.info("ocean of %.3g km2; %.4f m removed from zos", _area(ocean), ocean["zos"].attrs["removed_mean"])
     return ocean
 
@@ -47,25 +49,33 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
     return result
 
 
-def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
-    """Return, for each run, the fingerprint of its climatology and a function that makes it."""
+def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, Any]:
+    """Return the table of runs, and for each run the fingerprint of its climatology and a function that makes it."""
     from thor.checkpoint import Resumable
     from thor.fingerprint import fingerprint
-    from thor.reading.climatology import ClimatologySettings, climatology
-    from thor.reading.plans import plan_runs
+    from thor.reading.climatology import climatology
+    from thor.reading.inventory import inventory
+    from thor.reading.plans import plan_runs, require_named
 
-    runs = raw_archive.runs(**parameters.archive.model_dump())
-    plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks)
-    settings = ClimatologySettings(
-        windows=parameters.windows,
-        masked_basins=parameters.masked_basins,
-        reference_density=parameters.reference_density,
-    )
+    choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
+    runs = raw_archive.runs(**choice)
+    plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks, missing=parameters.missing)
+    require_named(plans, raw_archive, **choice)
     log.info("%d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
-    return {
-        plan.run.key: (fingerprint(plan.identity, settings), Resumable(partial(climatology, plan, settings)))
-        for plan in plans
+    work = left_out_on_error(climatology) if parameters.missing == "skip" else climatology
+    makers = {
+        plan.run.key: (fingerprint(plan.identity, settings), Resumable(partial(work, plan, settings))) for plan in plans
     }
+    return {"archive_plan": inventory(plans), "climatologies": makers}
+
+
+def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame:
+    """Return the table of runs with what was found when they were read."""
+    from thor.reading.inventory import completed
+
+    table = completed(archive_plan, {key: load().attrs for key, load in climatologies.items()}, climatologies.left_out)
+    log.info("%d of %d runs of the archive are read", int(table["usable"].sum()), len(table))
+    return table
 
 
 def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
@@ -79,8 +89,10 @@ def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEng
         "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
     }
 
+    features = left_out_on_error(window_features) if parameters.missing == "skip" else window_features
+
     def make(load: Any) -> xr.Dataset:
-        return window_features(load(), **options)
+        return features(load(), **options)
 
     return {key: (fingerprint(load(), options), partial(make, load)) for key, load in climatologies.items()}
 

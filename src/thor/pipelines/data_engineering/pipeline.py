@@ -5,6 +5,7 @@ raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_features         -> features -> draw_features -> data_engineering_features
 raw_archive -> compute_climatologies -> climatologies -> compute_scenario_features -> scenario_features
                                                     -> draw_scenarios -> data_engineering_scenarios
+                                     -> archive_plan, climatologies -> list_archive -> archive_inventory
 """
 
 from kedro.pipeline import Node, Pipeline
@@ -20,7 +21,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.harmonise_training_ocean,
-                "raw_training_ocean",
+                ["raw_training_ocean", PARAMETERS],
                 "training_ocean",
                 name="harmonise_training_ocean",
             ),
@@ -34,9 +35,10 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.compute_climatologies,
                 ["raw_archive", PARAMETERS],
-                "climatologies",
+                {"archive_plan": "archive_plan", "climatologies": "climatologies"},
                 name="compute_climatologies",
             ),
+            Node(nodes.list_archive, ["archive_plan", "climatologies"], "archive_inventory", name="list_archive"),
             Node(
                 nodes.compute_scenario_features,
                 ["climatologies", PARAMETERS],

@@ -8,9 +8,10 @@ import xarray as xr
 
 from thor.errors import GridError
 from thor.ocean.stress import detect_convention
-from thor.reading import steps
+from thor.reading import files
 from thor.reading.archive import Archive, Run
-from thor.reading.steps import positions, read_field, read_positions, same_positions
+from thor.reading.fields import read_field
+from thor.reading.positions import positions, read_positions, same_positions
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def archive(data_mirror):
 def test_positions_of_staggered_stress_are_read_with_their_vertices(archive):
     run = Run("MPI-ESM1-2-LR", "historical", "r1i1p1f1")
     u, v = (
-        read_positions(archive.files(run, name, grid_label="gn")[0], name, source_id=run.source_id)
+        read_positions(archive.stored(run, name)["gn"].files()[0], name, where=run.source_id)
         for name in ("tauuo", "tauvo")
     )
     assert u["lat"].dims == ("y", "x")
@@ -35,21 +36,21 @@ def test_positions_of_staggered_stress_are_read_with_their_vertices(archive):
 def test_the_stress_of_a_real_model_is_on_a_c_grid(archive):
     """The T points of MPI-ESM1-2-LR are those of MPI-ESM-1-2-HAM, which has the same ocean."""
     run, other = Run("MPI-ESM1-2-LR", "historical", "r1i1p1f1"), Run("MPI-ESM-1-2-HAM", "ssp370", "r1i1p1f1")
-    ocean = read_positions(archive.files(other, "tos", grid_label="gn")[0], "tos", source_id=other.source_id)
+    ocean = read_positions(archive.stored(other, "tos", table_id="Omon")["gn"].files()[0], "tos", where=other.source_id)
     for suffix, name in (("u", "tauuo"), ("v", "tauvo")):
-        place = read_positions(archive.files(run, name, grid_label="gn")[0], name, source_id=run.source_id)
+        place = read_positions(archive.stored(run, name)["gn"].files()[0], name, where=run.source_id)
         ocean[name] = (("y", "x"), np.zeros(place["lat"].shape), {"standard_name": "surface_downward_x_stress"})
         ocean = ocean.assign_coords({f"{c}_{suffix}": (("y", "x"), place[c].values) for c in ("lat", "lon")})
     assert detect_convention(ocean) == "grid_axes_c_grid"
 
 
 def test_coordinates_left_out_on_land_are_missing_and_warned_of_once(archive, caplog):
-    steps._warn_once.cache_clear()
+    files.warn_once.cache_clear()
     run = Run("EC-Earth3-Veg", "ssp245", "r5i1p1f1")
-    path = archive.fixed(run, "deptho", grid_label="gn")
+    path = next(archive.fixed(run, "deptho"))[1].files()[0]
     with caplog.at_level(logging.WARNING):
-        field = read_field(path, "deptho", source_id=run.source_id)
-        read_field(path, "deptho", source_id=run.source_id)
+        field = read_field(path, "deptho", where=run.source_id)
+        read_field(path, "deptho", where=run.source_id)
     assert int(field["lat"].isnull().sum()) == 475
     assert caplog.text.count("475 cells have latitude and longitude zero") == 1
     assert not ((field["deptho"] > 0) & field["lat"].isnull()).any()
@@ -58,7 +59,7 @@ def test_coordinates_left_out_on_land_are_missing_and_warned_of_once(archive, ca
 
 def test_areas_and_bounds_of_a_real_model(archive):
     run = Run("GFDL-ESM4", "historical", "r1i1p1f1")
-    field = read_field(archive.fixed(run, "areacello", grid_label="gn"), "areacello", source_id=run.source_id)
+    field = read_field(next(archive.fixed(run, "areacello"))[1].files()[0], "areacello", where=run.source_id)
     assert field["areacello"].dims == ("y", "x")
     assert field["lon_bnds"].shape == (576, 720, 4)
     ocean = float(field["areacello"].sum())

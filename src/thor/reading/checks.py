@@ -1,0 +1,167 @@
+"""Physical checks of an ocean, from `checks.yml`: whether winds, sea level and depth are those of an ocean on Earth."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+import yaml
+
+from thor.errors import DataError
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.grid import Array, Grid
+from thor.ocean.stress import stress_eastward_northward
+
+log = logging.getLogger(__name__)
+
+EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
+
+COVERED = 0.5
+"""Least share of a region that cells have to cover for its check to apply; land without positions does not count."""
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One row of `checks.yml`, which explains the keys."""
+
+    name: str
+    quantity: Literal["eastward_stress", "stress", "zos", "deptho", "sea_share"]
+    statistic: Literal["mean", "maximum", "quantile_99", "span", "total"]
+    range: Span
+    units: str
+    severity: Literal["warn", "error"]
+    question: str
+    latitudes: Span = (-90.0, 90.0)
+    longitudes: Span = (0.0, 360.0)
+
+    @property
+    def subject(self) -> str:
+        """What is checked, for messages."""
+        region = "" if self.latitudes == (-90.0, 90.0) else f" in {self.latitudes[0]:g} to {self.latitudes[1]:g} N"
+        region += "" if self.longitudes == (0.0, 360.0) else f", {self.longitudes[0]:g} to {self.longitudes[1]:g} E"
+        return f"{self.statistic.replace('_', ' ')} of {self.quantity.replace('_', ' ')}{region}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found.
+
+    Attributes
+    ----------
+    check : Check
+    value : float or None
+        In the units of the check; None where it is not applicable.
+    """
+
+    check: Check
+    value: float | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the value lies outside the range."""
+        low, high = self.check.range
+        return self.value is not None and not low <= self.value <= high
+
+    def __str__(self) -> str:
+        row = self.check
+        low, high = row.range
+        return (
+            f"{row.name}: {row.subject} is {self.value:.3g} {row.units}, expected {low:g} to {high:g}. {row.question}"
+        )
+
+
+@cache
+def check_table() -> tuple[Check, ...]:
+    """Return all checks."""
+    rows = yaml.safe_load(files("thor.reading").joinpath("checks.yml").read_text(encoding="utf-8"))
+    return tuple(Check(name=name, **_with_spans(row)) for name, row in rows.items())
+
+
+def _with_spans(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) -> xr.Dataset:
+    """Return the ocean with the outcome of all checks in its attributes.
+
+    Parameters
+    ----------
+    ocean : xarray.Dataset
+        Cleaned: `zos`, `deptho`, `areacello`, and `tauuo`, `tauvo` with attribute `stress_convention` if there is a
+        stress. What has a dim `window` is averaged over it.
+    grid : Grid
+    where : str
+        Name of the ocean in messages.
+    strict : bool
+        Whether a check that only warns is an error too.
+
+    Returns
+    -------
+    xarray.Dataset
+        With attributes `checks_failed` (sentences, separated by `` | ``), `checks_passed` and `checks_not_applicable`
+        (names, separated by blanks).
+
+    Raises
+    ------
+    DataError
+        When a check fails that is an error.
+    """
+    outcomes = physical_checks(ocean, grid)
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    for outcome in failed:
+        if strict or outcome.check.severity == "error":
+            raise DataError(f"{where}: {outcome}")
+        log.warning("%s: %s", where, outcome)
+    return ocean.assign_attrs(
+        checks_failed=" | ".join(map(str, failed)),
+        checks_passed=" ".join(o.check.name for o in outcomes if o.value is not None and not o.failed),
+        checks_not_applicable=" ".join(o.check.name for o in outcomes if o.value is None),
+    )
+
+
+def physical_checks(ocean: xr.Dataset, grid: Grid, *, rows: Sequence[Check] | None = None) -> list[Outcome]:
+    """Return what each check finds; parameters as in `check_physics`."""
+    mean = ocean.mean("window", keep_attrs=True) if "window" in ocean.dims else ocean
+    sea = mean["deptho"].notnull().values & mean["zos"].notnull().values & ~grid.duplicate
+    area = np.where(sea, np.nan_to_num(mean["areacello"].values), 0.0)
+    fields = {"zos": mean["zos"].values, "deptho": mean["deptho"].values, "sea_share": area / EARTH_AREA}
+    if "stress_convention" in ocean.attrs:
+        eastward, northward = stress_eastward_northward(mean, grid)
+        fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward)}
+    return [_outcome(row, fields.get(row.quantity), area, grid) for row in (check_table() if rows is None else rows)]
+
+
+def _outcome(row: Check, values: Array | None, area: Array, grid: Grid) -> Outcome:
+    south, north = row.latitudes
+    west, east = row.longitudes
+    inside = (grid.lat >= south) & (grid.lat <= north) & (grid.lon % 360 >= west) & (grid.lon % 360 <= east)
+    inside &= ~grid.duplicate
+    size = (np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south))) / 2 * (east - west) / 360
+    covered = np.nansum(grid.area[inside]) / EARTH_AREA / size
+    if values is None or covered < COVERED:
+        return Outcome(row, None)
+    inside &= (area > 0) & np.isfinite(values)
+    return Outcome(row, _statistic(row, values[inside], area[inside]) if inside.any() else None)
+
+
+def _statistic(row: Check, values: Array, area: Array) -> float:
+    if row.statistic == "mean":
+        return float(np.average(values, weights=area))
+    if row.statistic == "total":
+        return float(values.sum())
+    if row.statistic == "maximum":
+        return float(values.max())
+    low, high = _weighted_quantiles(values, area, (0.01, 0.99))
+    return high if row.statistic == "quantile_99" else high - low
+
+
+def _weighted_quantiles(values: Array, area: Array, shares: Sequence[float]) -> list[float]:
+    order = np.argsort(values)
+    reached = np.cumsum(area[order]) / area.sum()
+    return [float(values[order][np.searchsorted(reached, share).clip(max=values.size - 1)]) for share in shares]

@@ -1,0 +1,94 @@
+"""Values of one variable: units, fill values and levels; one rule for every ocean."""
+
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from thor.errors import UnitsError
+from thor.reading.files import naming, read_file, warn_once
+from thor.reading.positions import positions
+from thor.variables import UNDECLARED_FILL, variable
+
+
+def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
+    """Return a field without time, in canonical units and on its positions.
+
+    Parameters
+    ----------
+    path : Path
+        A file of a climate model.
+    variable_id : str
+    where : str
+        Name of the model in warnings, each of which comes once.
+
+    Returns
+    -------
+    xarray.Dataset, dims (lat, lon) or (y, x)
+        The variable, and coordinates as from `thor.reading.positions.read_positions`.
+
+    Raises
+    ------
+    UnitsError
+        When units are missing or unknown.
+    GridError, DataError
+        When there are no positions, or the file cannot be read.
+    """
+    with naming(path):
+        dataset = read_file(path, variable_id)
+        field = clean(dataset[variable_id], where)
+        out = positions(dataset, variable_id, where=where)
+    dims = ("lat", "lon") if out["lat"].ndim == 1 else ("y", "x")
+    return out.assign({variable_id: (dims, field.values.astype(float), variable(variable_id).attrs)})
+
+
+def clean(field: xr.DataArray, where: str) -> xr.DataArray:
+    """Return a field without levels, undeclared fill values and foreign units."""
+    return reduce(lambda field, step: step(field, where), (column_maximum, fill_to_missing, canonical_units), field)
+
+
+def column_maximum(field: xr.DataArray, where: str) -> xr.DataArray:
+    """Take the column's maximum where a depth is given for each level."""
+    extra = [dim for dim in field.dims[:-2] if field.sizes[dim] > 1]
+    if extra:
+        warn_once(where, f"'{field.name}' is given along {', '.join(map(str, extra))}; the column's maximum is taken")
+    return field.max(field.dims[:-2], keep_attrs=True) if field.ndim > 2 else field
+
+
+def fill_to_missing(field: xr.DataArray, where: str) -> xr.DataArray:
+    """Take values that no measurement reaches as missing."""
+    wrong = np.abs(field) > UNDECLARED_FILL
+    if not bool(wrong.any()):
+        return field
+    warn_once(where, f"{int(wrong.sum())} cells of '{field.name}' hold an undeclared fill value; taken as missing")
+    return field.where(~wrong)
+
+
+def canonical_units(field: xr.DataArray, where: str) -> xr.DataArray:
+    """Convert to the units of the table of variables."""
+    name = str(field.name)
+    factor = unit_factor(name, field.attrs.get("units"), where)
+    if factor == 1.0:
+        return field.assign_attrs(units=variable(name).units)
+    return (field * factor).assign_attrs(field.attrs | {"units": variable(name).units})
+
+
+def unit_factor(variable_id: str, units: str | None, where: str) -> float:
+    """Return the factor that turns values in these units into the units of the table of variables.
+
+    Raises
+    ------
+    UnitsError
+        When units are missing, or the table declares no conversion.
+    """
+    row = variable(variable_id)
+    if units == row.units:
+        return 1.0
+    if units in row.accept:
+        return row.accept[units]
+    valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
+    raise UnitsError(
+        f"{where}: '{variable_id}' has {f'units {units!r}' if units else 'no units'}; expected one of {valid}. "
+        "Correct the file's attribute, or declare the conversion in thor/variables.yml."
+    )

@@ -1,0 +1,88 @@
+"""One file of an archive: opened with errors that name it, and warned of once."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import xarray as xr
+
+from thor.errors import DataError, GridError
+
+log = logging.getLogger(__name__)
+
+
+def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
+    """Return what a file holds as it is stored, fill values as NaN, times not decoded.
+
+    Parameters
+    ----------
+    path : Path
+    variable_id : str
+        Variable that the file has to hold.
+    **index : int
+        Position along dims, as far as the file has them: ``time=0`` reads the first step only.
+
+    Raises
+    ------
+    GridError
+        When the file does not hold the variable.
+    DataError
+        When the file cannot be read.
+    """
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
+            if variable_id not in dataset:
+                raise GridError(
+                    f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}."
+                )
+            return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
+    """Return the global attributes of a file, or those of one of its variables.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read.
+    """
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
+            return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error that says why a file of the archive cannot be read."""
+    if not path.parent.is_dir():
+        return DataError(
+            f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."
+        )
+    if not path.is_file():
+        return DataError(f"{path} is gone since the archive was listed. Put it back, and run again.")
+    return DataError(
+        f"{path} ({path.stat().st_size} bytes) cannot be read as NetCDF: {str(error).splitlines()[0]}. It is damaged "
+        "or truncated: fetch this file again. The others are untouched, and what was finished is kept."
+    )
+
+
+@contextmanager
+def naming(place: Path | str) -> Iterator[None]:
+    """Put the name of a file or run before the errors of what is done inside."""
+    try:
+        yield
+    except DataError as error:
+        if str(error).startswith(str(place)):
+            raise
+        raise type(error)(f"{place}: {error}") from error
+
+
+@cache
+def warn_once(where: str, what: str) -> None:
+    """Log a warning about a model or file; the same one comes once in a process."""
+    log.warning("%s: %s", where, what)

@@ -1,0 +1,156 @@
+"""Which files of a run belong to one grid: by their label, or where points have labels of their own by positions.
+
+CMIP6 has one label for all variables of a grid (``gn`` for the native one). In CMIP7 every set of points has its own:
+sea level, eastward and northward stress of one C grid lie under three labels, so files are grouped by where their
+points are. Where a run is there natively and regridded, the native group is taken.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from thor.errors import ConfigError, DataError
+from thor.ocean.sphere import Array, distance, unit_vectors
+from thor.reading.archive import Archive, Run, Stored
+from thor.reading.files import attributes
+from thor.reading.positions import meshed, read_positions
+
+NATIVE = "gn"
+"""Label of native grids in CMIP6."""
+
+FARTHEST = 0.8
+"""Largest median distance of the points of one grid from its T points, in spacings; corners lie at 0.71."""
+
+_REGRIDDED = re.compile(r"regrid|re-grid|interpolat|remap", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The files of a run on one grid.
+
+    Attributes
+    ----------
+    stored : dict of str to Stored
+        By variable.
+    """
+
+    stored: Mapping[str, Stored]
+
+    @property
+    def label(self) -> str:
+        """The grid labels, each once, in the order of variables."""
+        return " ".join(dict.fromkeys(part.grid_label for part in self.stored.values()))
+
+    @property
+    def labels(self) -> set[str]:
+        """The grid labels."""
+        return {part.grid_label for part in self.stored.values()}
+
+
+def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group:
+    """Return the files of these variables of a run that lie on one grid: the native one where there is a choice.
+
+    Parameters
+    ----------
+    archive : Archive
+        Its `grid_labels` of the model, if any, say which labels count.
+    run : Run
+    variable_ids : sequence of str
+        The first has its values on T points.
+
+    Raises
+    ------
+    ConfigError
+        When `grid_labels` names labels under which the run has no common grid.
+    DataError
+        When a variable is missing, or the variables share no grid.
+    """
+    there = {name: archive.stored(run, name) for name in variable_ids}
+    for name, stored in there.items():
+        if not stored:
+            raise DataError(_missing(archive, run, name))
+    asked = archive.grid_labels.get(run.source_id)
+    if asked is not None:
+        wanted = {asked} if isinstance(asked, str) else set(asked)
+        kept = {name: {label: s for label, s in stored.items() if label in wanted} for name, stored in there.items()}
+        if not all(kept.values()):
+            raise ConfigError(f"{run.key}: grid_labels asks for {', '.join(sorted(wanted))}; {_labels(there)}.")
+        there = kept
+    groups = _groups(there, run.source_id)
+    if not groups:
+        raise DataError(
+            f"{run.key}: {', '.join(variable_ids)} share no grid ({_labels(there)}). Get all of them on one grid."
+        )
+    return groups[0] if len(groups) == 1 else min(groups, key=lambda group: _rank(group, run.source_id))
+
+
+def _groups(there: Mapping[str, Mapping[str, Stored]], where: str) -> list[Group]:
+    names = list(there)
+    common = set.intersection(*(set(stored) for stored in there.values()))
+    groups = [Group({name: there[name][label] for name in names}) for label in sorted(common)]
+    others = {name: {label: s for label, s in stored.items() if label not in common} for name, stored in there.items()}
+    if not any(others.values()):
+        return groups
+    # T points may have a label that u or v points share with other grids: every label is tried
+    places = {
+        (name, label): meshed(read_positions(stored.files()[0], name, where=where))
+        for name in names
+        for label, stored in there[name].items()
+    }
+    for labels in product(*(sorted(there[name]) for name in names)):
+        if len(set(labels)) == 1:
+            continue
+        first, *rest = (places[name, label] for name, label in zip(names, labels, strict=True))
+        if all(_lie_together(first, other) for other in rest):
+            groups.append(Group({name: there[name][label] for name, label in zip(names, labels, strict=True)}))
+    return groups
+
+
+def _rank(group: Group, where: str) -> tuple[bool, bool, bool, bool, int, str]:
+    """Return a key by which the native group comes first.
+
+    Labelled ``gn``; not called regridded by its files; on staggered points; with 2-D coordinates; of most cells.
+    """
+    places = [read_positions(stored.files()[0], name, where=where) for name, stored in group.stored.items()]
+    about = attributes(next(iter(group.stored.values())).files()[0])
+    words = " ".join(str(about.get(name, "")) for name in ("grid", "comment"))
+    points = [meshed(place) for place in places]
+    staggered = any(_apart(points[0], other) > 0.1 for other in points[1:])
+    return (
+        group.labels != {NATIVE},
+        bool(_REGRIDDED.search(words)),
+        not staggered,
+        places[0]["lat"].ndim == 1,
+        -points[0][0].size,
+        group.label,
+    )
+
+
+def _lie_together(first: tuple[Array, Array], other: tuple[Array, Array]) -> bool:
+    return first[0].shape == other[0].shape and _apart(first, other) < FARTHEST
+
+
+def _apart(first: tuple[Array, Array], other: tuple[Array, Array]) -> float:
+    """Return the median distance between points of the same index, in spacings of the first."""
+    here, there = unit_vectors(*first), unit_vectors(*other)
+    rows, columns = (distance(np.roll(here, -1, axis), here) for axis in (1, 2))
+    spacing = np.sqrt(np.nanmedian(rows) * np.nanmedian(columns))
+    gaps = distance(here, there)
+    return float(np.nanmedian(gaps) / spacing) if np.isfinite(gaps).any() else np.inf
+
+
+def _missing(archive: Archive, run: Run, variable_id: str) -> str:
+    if archive.is_gone(run):
+        return f"{run.key} is gone since {archive.where} was listed. Is the archive still mounted?"
+    has = ", ".join(archive.variables(run)) or "none"
+    return (
+        f"{run.key} has no '{variable_id}' in {archive.where}; of the variables that THOR reads it has {has}. "
+        "Get the variable, or leave this run out of experiment_ids or variant_labels."
+    )
+
+
+def _labels(there: Mapping[str, Collection[str]]) -> str:
+    return "; ".join(f"{name} on {', '.join(sorted(labels))}" for name, labels in there.items())

@@ -1,0 +1,143 @@
+"""A table of what an archive holds: every run asked for, whether it can be read, and why not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from thor.errors import DataError
+from thor.reading.archive import Run
+from thor.reading.climatology import ClimatologySettings, look
+from thor.reading.plans import Plans, RunPlan
+
+COLUMNS = {
+    "source_id": "climate model",
+    "experiment_id": "experiment",
+    "variant_label": "variant",
+    "usable": "whether it can be read",
+    "reason": "why it cannot be read",
+    "grid_label": "grid labels; several where points have labels of their own",
+    "version": "version of sea level",
+    "calendar": "calendar",
+    "first_year": "first whole year",
+    "last_year": "last whole year",
+    "n_windows": "windows with all their months",
+    "n_baselines": "windows with a baseline in the parent run",
+    "parent": "run from which it branches off",
+    "size_gb": "size of the files to read [GB]",
+    "checks": "physical checks that are not passed",
+    "warnings": "what is odd although it is read",
+}
+"""Columns of the table and their meaning."""
+
+
+def inventory(plans: Plans) -> pd.DataFrame:
+    """Return the table of plans, from the headers of files alone.
+
+    Parameters
+    ----------
+    plans : Plans
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as in `COLUMNS`, a row for each run.
+    """
+    rows = [_row(plan) for plan in plans] + [_left_out(run, reason) for run, reason in plans.left_out.items()]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    whole = ["first_year", "last_year", "n_windows", "n_baselines"]
+    table[whole] = table[whole].astype("Int64")
+    return table.sort_values(["source_id", "experiment_id", "variant_label"], ignore_index=True)
+
+
+def looked_at(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
+    """Return the table after a look at one month of a run of each model: whether its fields can be read and make sense.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `inventory`.
+    plans : Plans
+    settings : ClimatologySettings
+
+    Returns
+    -------
+    pandas.DataFrame
+        All runs of a model whose month cannot be read are not usable; checks that its month does not pass are named.
+    """
+    reasons: dict[str, str] = {}
+    checks: dict[str, str] = {}
+    for plan in {plan.run.source_id: plan for plan in reversed(plans.usable)}.values():
+        try:
+            checks[plan.run.source_id] = failed_checks(look(plan, settings).attrs)
+        except DataError as error:
+            reasons[plan.run.source_id] = str(error)
+    out = table.copy()
+    for source_id, reason in reasons.items():
+        rows = (out["source_id"] == source_id) & out["usable"]
+        out.loc[rows, "usable"], out.loc[rows, "reason"] = False, reason
+    rows = out["usable"]
+    out.loc[rows, "checks"] = out.loc[rows, "source_id"].map(checks).fillna("")
+    return out
+
+
+def completed(
+    table: pd.DataFrame, attributes: Mapping[str, Mapping[str, Any]], left_out: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the table after the runs have been read.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `inventory`.
+    attributes : mapping of str to mapping
+        Attributes of each climatology, by the run's key.
+    left_out : mapping of str to str
+        Reason for each run that could not be read after all.
+    """
+    out = table.copy()
+    for name in ("reason", "grid_label", "version", "calendar", "parent", "checks", "warnings"):
+        out[name] = out[name].astype(object).fillna("")  # a CSV file has nothing there
+    keys = out["source_id"] + "/" + out["experiment_id"] + "/" + out["variant_label"]
+    out["checks"] = [failed_checks(attributes.get(key, {})) for key in keys]
+    unread = out["usable"].astype(bool) & ~keys.isin(list(attributes))
+    out.loc[unread, "reason"] = [left_out.get(key, "not read") for key in keys[unread]]
+    out.loc[unread, "usable"] = False
+    return out
+
+
+def failed_checks(attributes: Mapping[str, Any]) -> str:
+    """Return the sentences of the checks that an ocean did not pass, for a table."""
+    return str(attributes.get("checks_failed", "")).replace(" | ", "; ")
+
+
+def _row(plan: RunPlan) -> dict[str, Any]:
+    first, last = plan.series["zos"].whole_years
+    return _facets(plan.run) | {
+        "usable": True,
+        "reason": "",
+        "grid_label": plan.grid_label,
+        "version": plan.version,
+        "calendar": plan.series["zos"].calendar,
+        "first_year": first,
+        "last_year": last,
+        "n_windows": len(plan.windows),
+        "n_baselines": len(plan.baselines),
+        "parent": plan.parent.run.key if plan.parent else "",
+        "size_gb": round(plan.size / 1e9, 3),
+        "checks": "",
+        "warnings": "; ".join(plan.warnings),
+    }
+
+
+def _left_out(run: Run, reason: str) -> dict[str, Any]:
+    texts = dict.fromkeys(("grid_label", "version", "calendar", "parent", "checks", "warnings"), "")
+    return _facets(run) | texts | {"usable": False, "reason": reason}
+
+
+def _facets(run: Run) -> dict[str, str]:
+    return {
+        "source_id": run.source_id,
+        "experiment_id": run.experiment_id,
+        "variant_label": run.variant_label,
+    }

@@ -1,0 +1,227 @@
+"""Directory layouts of archives: which folder says what, and which layout a tree has.
+
+A layout is a template of folder names, ``{facet}`` for a facet, ``*`` for any folder, other words for themselves. The
+layouts of CMIP6 and CMIP7 are recognised; any other tree is described by a template in `archive_layout`.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from thor.errors import ConfigError, DataError, did_you_mean
+from thor.variables import variable
+
+FACETS = (
+    *("activity_id", "institution_id", "source_id", "experiment_id", "variant_label", "table_id", "region"),
+    *("frequency", "variable_id", "branding_suffix", "grid_label", "version"),
+)
+"""Names that a template may use; those of CMIP's global attributes."""
+
+REQUIRED = ("source_id", "experiment_id", "variable_id")
+"""Facets without which files of different runs or variables could not be told apart."""
+
+TEMPLATES = {
+    "CMIP6": "{activity_id}/{institution_id}/{source_id}/{experiment_id}/{variant_label}/{table_id}/{variable_id}"
+    "/{grid_label}/{version}",
+    "CMIP7": "{activity_id}/{institution_id}/{source_id}/{experiment_id}/{variant_label}/{region}/{frequency}"
+    "/{variable_id}/{branding_suffix}/{grid_label}/{version}",
+}
+"""Below the folder ``CMIP6``, and below ``MIP-DRS7/CMIP7``, as in the guidance on global attributes of either phase."""
+
+_KNOWN_ELSEWHERE = {
+    "CMIP5": "{institution_id}/{source_id}/{experiment_id}/{frequency}/*/{table_id}/{variant_label}/{variable_id}"
+    "/{version}",
+}
+"""Layouts that are named in messages, and read when they are given as `archive_layout`."""
+
+_PATTERNS = {
+    "variant_label": re.compile(r"[a-z]*r\d+i\d+p\d+(f\d+)?"),
+    "table_id": re.compile(r"[A-Z]\w+|fx|day|mon"),
+    "region": re.compile(r"[A-Za-z0-9-]+"),
+    "frequency": re.compile(r"fx|yr|mon|day|\w*hr\w*"),
+    "variable_id": re.compile(r"[a-zA-Z0-9-]+"),
+    "branding_suffix": re.compile(r"\w+-\w+-\w+-\w+"),
+    "grid_label": re.compile(r"g\w+"),
+    "version": re.compile(r"v?\d+|latest"),
+}
+
+_MOST_FOLDERS = 2000
+"""Folders that are listed while looking for a file from which to recognise the layout."""
+
+_MOST_DEPTH = 16
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A template of folders.
+
+    Attributes
+    ----------
+    name : str
+        ``CMIP6``, ``CMIP7``, or the template itself.
+    parts : tuple of str
+        What each folder below the top is: a facet in braces, ``*``, or a literal name.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+
+    def facet(self, level: int) -> str | None:
+        """Return the facet that the folder of this level names, or None."""
+        part = self.parts[level]
+        return part[1:-1] if part.startswith("{") else None
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """Facets that the template has, in its order."""
+        return tuple(facet for k in range(len(self.parts)) if (facet := self.facet(k)))
+
+    def level(self, facet: str) -> int:
+        """Return how many folders lie above the one that names this facet; the last for a facet it does not have."""
+        return self.facets_by_level.get(facet, len(self.parts) - 1)
+
+    @property
+    def facets_by_level(self) -> dict[str, int]:
+        """Level of each facet."""
+        return {facet: k for k in range(len(self.parts)) if (facet := self.facet(k))}
+
+    def address(self, variable_id: str, *, table_id: str | None = None) -> dict[str, str] | None:
+        """Return the facets that single out a variable in this layout; None where it cannot hold it.
+
+        Parameters
+        ----------
+        variable_id : str
+            One of those that the table of variables knows as published, or any with `table_id`.
+        table_id : str, optional
+            Table of CMIP6, for variables that THOR does not know.
+        """
+        source = variable(variable_id).published if table_id is None else None
+        facets = {"variable_id": variable_id}
+        if source is None:
+            return facets | ({"table_id": table_id} if table_id else {})
+        if "branding_suffix" in self.facets and source.cmip7 is None:
+            return None
+        facets |= {"table_id": source.cmip6, "frequency": source.frequency, "branding_suffix": source.cmip7 or ""}
+        return {facet: value for facet, value in facets.items() if facet in (*self.facets, "variable_id")}
+
+    def __str__(self) -> str:
+        return "/".join(part.strip("{}") for part in self.parts)
+
+
+def layout_of(template: str) -> Layout:
+    """Return the layout of a template, or the known layout of that name.
+
+    Raises
+    ------
+    ConfigError
+        When a facet is unknown, double, or one of `REQUIRED` is missing.
+    """
+    known = TEMPLATES | _KNOWN_ELSEWHERE
+    if template in known:
+        return Layout(template, tuple(known[template].split("/")))
+    parts = tuple(part for part in template.strip("/").split("/") if part)
+    layout = Layout(template, parts)
+    for facet in layout.facets:
+        if facet not in FACETS:
+            raise ConfigError(f"archive_layout '{template}' has no known facet '{facet}'.{did_you_mean(facet, FACETS)}")
+    missing = [facet for facet in REQUIRED if facet not in layout.facets]
+    if missing or len(set(layout.facets)) < len(layout.facets):
+        what = f"lacks {{{missing[0]}}}" if missing else "names a facet twice"
+        raise ConfigError(
+            f"archive_layout '{template}' {what}. Expected {', '.join(known)}, auto, or folders such as "
+            "'{source_id}/{experiment_id}/{variant_label}/{variable_id}', * for a folder that does not matter."
+        )
+    return layout
+
+
+def recognise(top: Path, list_folders: Callable[[Path], Sequence[str]]) -> Layout:
+    """Return the layout of the tree below a folder, from the place of a NetCDF file in it.
+
+    The tree may begin at any level down to the model: an archive of one activity or institution is one too.
+
+    Parameters
+    ----------
+    top : Path
+    list_folders : callable
+        Returns the names of the folders in a folder.
+
+    Raises
+    ------
+    DataError
+        When there is no NetCDF file, or the folders of none fit a known layout; names what was seen.
+    """
+    folders, n_listed = _folders_with_files(top, list_folders)
+    fitting: dict[Layout, int] = {}
+    for folder in folders:
+        layout = _fitting(folder.relative_to(top).parts)
+        if layout is not None:
+            fitting[layout] = fitting.get(layout, 0) + 1
+    if fitting:
+        return max(fitting, key=lambda layout: fitting[layout])
+    expected = "; ".join(f"{name}: {layout_of(name)!s}" for name in TEMPLATES)
+    if not folders:
+        names = ", ".join(list_folders(top)[:8]) or "no folder"
+        raise DataError(
+            f"The archive {top} holds no NetCDF file: {n_listed} folders were listed, at the top {names}. "
+            "Set archive_root (or THOR_ARCHIVE_ROOT) to the folder above the activities, or above CMIP6 or MIP-DRS7."
+        )
+    seen = "/".join(folders[0].relative_to(top).parts) or "."
+    raise DataError(
+        f"The archive {top} has a layout that is not known: a file lies in '{seen}'{_alike(folders[0], top)}. "
+        f"Expected {expected}. Describe the folders in archive_layout, for example "
+        "'{source_id}/{experiment_id}/{variant_label}/{variable_id}'."
+    )
+
+
+def _fitting(parts: Sequence[str]) -> Layout | None:
+    """Return the known layout whose last folders these are; further ones above are any, absent ones are left out."""
+    for name in TEMPLATES:
+        layout = layout_of(name)
+        first = layout.level("source_id")
+        n_tail = len(layout.parts) - first
+        if len(parts) < n_tail:
+            continue
+        tail = zip(layout.parts[first:], parts[-n_tail:], strict=True)
+        if all(_may_be(part.strip("{}"), folder) for part, folder in tail):
+            above = len(parts) - n_tail
+            kept = layout.parts[max(0, first - above) : first]
+            return Layout(name, ("*",) * (above - len(kept)) + kept + layout.parts[first:])
+    return None
+
+
+def _may_be(facet: str, folder: str) -> bool:
+    pattern = _PATTERNS.get(facet)
+    return pattern is None or pattern.fullmatch(folder) is not None
+
+
+def _alike(folder: Path, top: Path) -> str:
+    """Return the words that name a layout which THOR does not recognise by itself."""
+    parts = folder.relative_to(top).parts
+    for name in _KNOWN_ELSEWHERE:
+        layout = layout_of(name)
+        if len(parts) >= len(layout.parts) and all(
+            _may_be(part.strip("{}"), there)
+            for part, there in zip(layout.parts, parts[-len(layout.parts) :], strict=True)
+        ):
+            return f", which is a tree of {name} ({layout}): archive_layout: {name} reads it"
+    return ""
+
+
+def _folders_with_files(top: Path, list_folders: Callable[[Path], Sequence[str]]) -> tuple[list[Path], int]:
+    """Return some folders that hold NetCDF files, from different branches, and how many folders were listed."""
+    found: list[Path] = []
+    n_listed = 0
+    # depth first, but each branch in turn: a stray file near the top decides nothing
+    waiting = deque([top])
+    while waiting and n_listed < _MOST_FOLDERS and len(found) < 8:
+        folder = waiting.pop()
+        n_listed += 1
+        if any(folder.glob("*.nc")):
+            found.append(folder)
+            if len(waiting) > 1:
+                waiting.rotate(len(waiting) // 2)
+        if len(folder.relative_to(top).parts) < _MOST_DEPTH:
+            waiting.extend(folder / name for name in reversed(list_folders(folder)))
+    return found, n_listed
