@@ -56,7 +56,7 @@ def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
     where = "training ocean"
     ocean = rows_and_columns_ascending(_cleaned(_on_positions(raw, where), where))
     require_positive_depth(ocean)
-    quirks = Quirks(stress_convention=raw.attrs.get("stress_convention"))
+    quirks = Quirks(stress_convention=raw.attrs.get("stress_convention", _convention(ocean)))
     context = Context(where, ocean.coords.to_dataset(), quirks, masked_basins=(), reference_density=np.nan)
     steps = (
         add_sea_area,
@@ -91,6 +91,11 @@ def _on_positions(raw: xr.Dataset, where: str) -> xr.Dataset:
             values = raw[name].rename({d: n for d, n in names.items() if d in raw[name].dims}).variable
             out = out.assign_coords({name: values})
     return out.assign_attrs(raw.attrs)
+
+
+def _convention(ocean: xr.Dataset) -> str | None:
+    """Return the convention of stress with sea level on a regular grid, whose axes are east and north."""
+    return "true_east_north" if ocean["lat"].ndim == 1 and "lat_u" not in ocean.coords else None
 
 
 def _cleaned(ocean: xr.Dataset, where: str) -> xr.Dataset:

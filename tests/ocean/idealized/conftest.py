@@ -93,6 +93,7 @@ ARCHIVE = ArchiveSettings(
     historical_share=0.25,
     adjustment_years=2.0,
     steric_experiment="abrupt-4xCO2",
+    mip_era="CMIP6",
 )
 
 

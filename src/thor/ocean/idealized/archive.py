@@ -1,4 +1,4 @@
-"""The files of the idealized archive: their names and global attributes, as ESGF has them, and what makes them."""
+"""The files of the idealized archive: names and global attributes as CMIP6 or CMIP7 has them, and what makes them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,14 +10,18 @@ import numpy as np
 import xarray as xr
 
 from thor.fingerprint import fingerprint
-from thor.ocean.idealized.archive_settings import EXPERIMENTS, ArchiveSettings, ClimateModelSettings
+from thor.ocean.idealized.archive_settings import EXPERIMENTS, ArchiveSettings, ClimateModelSettings, MipEra
 from thor.ocean.idealized.calendars import months
-from thor.ocean.idealized.published_fields import FIXED, MONTHLY, fixed_field, monthly_field
+from thor.ocean.idealized.published_fields import FIXED, MONTHLY, POINTS, fixed_field, monthly_field, points_of
 from thor.ocean.idealized.scenarios import branch_year, first_year, variant_labels
+from thor.variables import Published, variable
 
 INSTITUTION_ID = "THOR"
 VERSION = "v20240101"
 """Of every dataset in the archive: the day says nothing, but readers take the newest."""
+
+REGION = "glb"
+"""Region of all files, in CMIP7."""
 
 CONTROL, CONTROL_VARIANT = "piControl", "r1i1p1f1"
 NO_PARENT = "no parent"
@@ -46,18 +50,37 @@ class ArchiveFile:
     variant_label: str
     variable_id: str
     years: tuple[int, int] | None
+    mip_era: MipEra
+    grid_number: int
 
     @property
-    def table_id(self) -> str:
-        """CMIP6 table."""
-        return "Ofx" if self.years is None else "Omon"
+    def published(self) -> Published:
+        """How models publish the variable."""
+        source = variable(self.variable_id).published
+        assert source is not None
+        return source
+
+    @property
+    def grid_label(self) -> str:
+        """``gn`` in CMIP6; in CMIP7 every kind of points of every model has a label of its own."""
+        if self.mip_era == "CMIP6":
+            return "gn"
+        kind = points_of(self.variable_id, self.model)
+        return f"g{100 + 10 * self.grid_number + POINTS.index(kind)}"
 
     @property
     def key(self) -> str:
-        """Path in the archive, as the CMIP6 data reference syntax has it."""
+        """Path in the archive, as the data reference syntax has it."""
         run = (self.model.source_id, self.experiment_id, self.variant_label)
-        folder = ("CMIP6", "CMIP", INSTITUTION_ID, *run, self.table_id, self.variable_id, "gn", VERSION)
-        return "/".join((*folder, "_".join((self.variable_id, self.table_id, *run, "gn", *self._months)) + ".nc"))
+        name, source, label = self.variable_id, self.published, self.grid_label
+        if self.mip_era == "CMIP6":
+            folder: tuple[str, ...] = ("CMIP6", "CMIP", INSTITUTION_ID, *run, source.cmip6, name, label, VERSION)
+            words: tuple[str, ...] = (name, source.cmip6, *run, label, *self._months)
+        else:
+            place = ("MIP-DRS7", "CMIP7", "CMIP", INSTITUTION_ID, *run, REGION, source.frequency)
+            folder = (*place, name, str(source.cmip7), label, VERSION)
+            words = (name, str(source.cmip7), source.frequency, REGION, label, *run, *self._months)
+        return "/".join((*folder, "_".join(words) + ".nc"))
 
     @property
     def _months(self) -> tuple[str, ...]:
@@ -79,10 +102,10 @@ def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tupl
     Returns
     -------
     dict of str to (str, callable)
-        Keys are paths ``CMIP6/<activity>/<institution>/<source>/<experiment>/<variant>/<table>/<variable>/<grid_label>
-        /<version>/<file>.nc``. A file changes when the settings of its own model or the archive's common ones do. A
-        model is solved when its first file is asked for. The datasets' times are numbers with CF attributes, and their
-        encoding says how to write them (``dataset.to_netcdf(path, format="NETCDF4")``).
+        Keys are paths of files below ``CMIP6`` or ``MIP-DRS7/CMIP7`` (`thor.reading.layouts`). A file changes when the
+        settings of its own model or the archive's common ones do. A model is solved when its first file is asked for.
+        The datasets' times are numbers with CF attributes, and their encoding says how to write them
+        (``dataset.to_netcdf(path, format="NETCDF4")``).
     """
     archive: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for file in archive_files(settings):
@@ -94,9 +117,10 @@ def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tupl
 
 def archive_files(settings: ArchiveSettings) -> Iterator[ArchiveFile]:
     """Yield every file, those of one model in a row: fixed fields with piControl, then each experiment and variant."""
-    for model in settings.models:
+    for number, model in enumerate(settings.models):
+        of_model = partial(ArchiveFile, model, mip_era=settings.mip_era, grid_number=number)
         for variable_id in FIXED:
-            yield ArchiveFile(model, CONTROL, CONTROL_VARIANT, variable_id, None)
+            yield of_model(CONTROL, CONTROL_VARIANT, variable_id, None)
         for experiment_id in settings.experiments:
             # whole years in every file, as many files as the experiment has or fewer
             edges = np.linspace(0, settings.n_years, EXPERIMENTS[experiment_id].n_files + 1).astype(int).tolist()
@@ -104,7 +128,7 @@ def archive_files(settings: ArchiveSettings) -> Iterator[ArchiveFile]:
                 for variable_id in MONTHLY:
                     for years in pairwise(edges):
                         if years[0] < years[1]:
-                            yield ArchiveFile(model, experiment_id, variant_label, variable_id, years)
+                            yield of_model(experiment_id, variant_label, variable_id, years)
 
 
 def _dataset(file: ArchiveFile, settings: ArchiveSettings, seed: int, mark: str) -> xr.Dataset:
@@ -124,11 +148,10 @@ def _dataset(file: ArchiveFile, settings: ArchiveSettings, seed: int, mark: str)
 
 
 def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -> dict[str, str | int | float]:
-    """Return the CMIP6 global attributes of a file with the fingerprint `mark`."""
+    """Return the global attributes of a file with the fingerprint `mark`."""
     source_id = file.model.source_id
     return {
-        "Conventions": "CF-1.7 CMIP-6.2",
-        "mip_era": "CMIP6",
+        **_form(file),
         "activity_id": "CMIP",
         "institution_id": INSTITUTION_ID,
         "institution": "THOR, open-source software for ocean regimes",
@@ -143,15 +166,29 @@ def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -
         "physics_index": 1,
         "forcing_index": 1,
         "sub_experiment_id": "none",
-        "table_id": file.table_id,
         "variable_id": file.variable_id,
-        "frequency": "fx" if file.years is None else "mon",
+        "frequency": file.published.frequency,
         "realm": "ocean",
         "product": "model-output",
-        "grid_label": "gn",
+        "grid_label": file.grid_label,
         "grid": _GRIDS[file.model.grid],
         "tracking_id": f"hdl:21.14100/{uuid5(NAMESPACE_URL, f'{file.key}#{mark}')}",
         **_parent(file, settings),
+    }
+
+
+def _form(file: ArchiveFile) -> dict[str, str]:
+    """Return the attributes that only one phase of CMIP has."""
+    if file.mip_era == "CMIP6":
+        return {"Conventions": "CF-1.7 CMIP-6.2", "mip_era": "CMIP6", "table_id": file.published.cmip6}
+    suffix = str(file.published.cmip7)
+    return {
+        "Conventions": "CF-1.12",
+        "mip_era": "CMIP7",
+        "drs_specs": "MIP-DRS7",
+        "region": REGION,
+        "branding_suffix": suffix,
+        "branded_variable": f"{file.variable_id}_{suffix}",
     }
 
 
@@ -165,7 +202,7 @@ def _parent(file: ArchiveFile, settings: ArchiveSettings) -> dict[str, str | flo
         years = branch_year(settings, file.experiment_id, file.variant_label)
         control = months(file.model.calendar, first_year=start + years, n_years=1, origin_year=start)
         method, branch_time = "standard", float(control.edges[0])
-        values = ("CMIP", CONTROL, "CMIP6", file.model.source_id, control.units, CONTROL_VARIANT)
+        values = ("CMIP", CONTROL, file.mip_era, file.model.source_id, control.units, CONTROL_VARIANT)
     return {
         "branch_method": method,
         "branch_time_in_child": 0.0,

@@ -9,6 +9,7 @@ from thor.ocean.idealized.settings import OceanSettings, check_ranges, within
 GridKind = Literal["regular", "displaced_pole", "regular_land_suppressed"]
 StressPoints = Literal["t_points", "c_grid", "corners"]
 Calendar = Literal["noleap", "360_day", "gregorian"]
+MipEra = Literal["CMIP6", "CMIP7"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ class ArchiveSettings:
         e-folding time of abrupt-4xCO2.
     steric_experiment : str or None
         The experiment whose zos also changes without transport.
+    mip_era : {'CMIP6', 'CMIP7'}
+        Phase of CMIP whose directories, file names and attributes the archive has; the fields are the same.
 
     Raises
     ------
@@ -160,10 +163,15 @@ class ArchiveSettings:
     historical_share: float = within(0, 1, "1")
     adjustment_years: float = within(0.1, 1000, "years")
     steric_experiment: str | None
+    mip_era: MipEra
 
     def __post_init__(self) -> None:
         """Check every setting."""
         check_ranges(self)
+        if self.mip_era not in get_args(MipEra):
+            raise ConfigError(
+                f"'mip_era' of ArchiveSettings is {self.mip_era!r}.{did_you_mean(self.mip_era, get_args(MipEra))}"
+            )
         asked = (*self.experiments, *([self.steric_experiment] if self.steric_experiment else []))
         for name in asked:
             if name not in EXPERIMENTS:

@@ -11,10 +11,15 @@ from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.climate_models import STRESS_POINTS, PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates
 from thor.ocean.idealized.scenarios import first_year, pattern_strengths, warming
-from thor.variables import variable
+from thor.variables import published, variable
 
-MONTHLY = ("zos", "tauuo", "tauvo")
-FIXED = ("deptho", "areacello", "sftof")
+MONTHLY = published(fixed=False, needed=True)
+FIXED = published(fixed=True)
+
+POINTS: tuple[PointKind, ...] = ("t", "u", "v", "q")
+"""Kinds of points: centres, faces, corners."""
+
+STRESS = ("tauuo", "tauvo")
 
 SIGNIFICANT_DIGITS = 4
 """To which monthly fields are rounded."""
@@ -63,14 +68,11 @@ def monthly_field(
     """
     model = solve_climate_model(model_settings, seed=seed)
     strengths = pattern_strengths(settings, model_settings, experiment_id, variant_label, seed=seed)
-    kind: PointKind
+    kind = points_of(variable_id, model_settings)
     if variable_id == "zos":
         factors, patterns = _sea_level(settings, model, experiment_id, strengths)
-        kind = "t"
     else:
-        axis = ("tauuo", "tauvo").index(variable_id)
-        factors, patterns = strengths, model.stress[axis]
-        kind = STRESS_POINTS[model_settings.stress_points][axis]
+        factors, patterns = strengths, model.stress[STRESS.index(variable_id)]
     steps = slice(12 * years[0], 12 * years[1])
     dataset = published_coordinates(model, kind)
     dims = ("time", *NAMES[model_settings.grid].dims)
@@ -103,12 +105,17 @@ def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed:
     return _encoded(dataset, variable_id)
 
 
+def points_of(variable_id: str, settings: ClimateModelSettings) -> PointKind:
+    """Return the kind of points on which a model publishes a variable."""
+    return STRESS_POINTS[settings.stress_points][STRESS.index(variable_id)] if variable_id in STRESS else "t"
+
+
 def published_attrs(variable_id: str, settings: ClimateModelSettings) -> dict[str, str]:
     """Return the attributes of a variable; those of a stress say along which axes it points."""
     attrs = variable(variable_id).attrs | {"cell_methods": _CELL_METHODS[variable_id]}
-    if variable_id in ("tauuo", "tauvo"):
+    if variable_id in STRESS:
         names = ("eastward", "northward") if settings.grid == "regular" else ("x", "y")
-        axis = names[("tauuo", "tauvo").index(variable_id)]
+        axis = names[STRESS.index(variable_id)]
         attrs["standard_name"] = f"surface_downward_{axis}_stress"
         attrs["long_name"] = f"Surface Downward {axis.capitalize()} Stress"
     elif variable_id != "areacello":
