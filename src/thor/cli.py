@@ -22,18 +22,22 @@ class Commands(click.Group):
     They are there as `kedro <name>` in the project and as `thor <name>` in any folder.
     """
 
-    NAMES = ("run", "stage")
+    NAMES = ("run", "stage", "archive")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
         return list(self.NAMES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return Kedro's `run` with all its options around our callback, or `stage`."""
+        """Return Kedro's `run` with all its options around our callback, `stage` or `archive`."""
         if cmd_name == "stage":
             from thor.stage import stage
 
             return stage
+        if cmd_name == "archive":
+            from thor.archive_commands import archive
+
+            return archive
         if cmd_name != "run":
             return None
         from kedro.framework.cli.project import run as kedro_run
