@@ -1,6 +1,8 @@
-"""`thor archive`: get climate-model output from ESGF into an archive that THOR reads."""
+"""`thor archive`: what an archive of climate models holds, and getting output from ESGF into one."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ from thor.cli import told_shortly
 from thor.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from thor.reading.fetch import FetchPlan
 
 
@@ -33,7 +37,100 @@ def _listed(name: str, help: str) -> Any:
 
 @click.group()
 def archive() -> None:
-    """Get climate-model output from ESGF into an archive."""
+    """Check an archive of climate models, or get output from ESGF into one."""
+
+
+@archive.command(short_help="List which runs of an archive can be read, and why the others cannot.")
+@click.argument("root", required=False, type=click.Path(path_type=Path))
+@_listed("--source", "Climate models (source_id); all without it, or where ROOT is not given those of globals.yml.")
+@_listed("--experiment", "Experiments; likewise.")
+@_listed("--variant", "Variants; likewise.")
+@click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to this file.")
+@click.option("--headers-only", is_flag=True, help="Read no field: skip the look at one month of each model.")
+@click.option("--env", "-e", help="Kedro environment; base and local without it.")
+@click.option("--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration.")
+def check(
+    root: Path | None,
+    source: list[str],
+    experiment: list[str],
+    variant: list[str],
+    csv: Path | None,
+    headers_only: bool,
+    env: str | None,
+    conf_source: str | None,
+) -> None:
+    """List the runs of the archive at ROOT, or of archive_root, that can be read, and why the others cannot.
+
+    Reads the headers of all files, and one month of one run of each model for its grid and for physical checks.
+    Exits with 1 where no run can be read.
+    """
+    with told_shortly():
+        from thor.datasets.archive import EsgfArchive
+        from thor.reading.inventory import inventory, looked_at
+        from thor.reading.plans import plan_runs
+
+        globals_, engineering = _configuration(env, conf_source)
+        place = Path(globals_["data_root"]) / "01_raw" / "archive"
+        there = EsgfArchive(
+            path=str(place),
+            root=str(root) if root else globals_["archive_root"],
+            layout=globals_["archive_layout"],
+            versions=globals_["versions"],
+            grid_labels=globals_["grid_labels"],
+        ).load()
+        configured = engineering.archive
+        runs = there.runs(
+            source_ids=source or ("all" if root else configured.source_ids),
+            experiment_ids=experiment or ("all" if root else configured.experiment_ids),
+            variant_labels=variant or ("all" if root else configured.variant_labels),
+        )
+        with _quiet():
+            plans = plan_runs(there, runs, engineering.windows, quirks=engineering.quirks)
+            table = inventory(plans)
+            if not headers_only:
+                table = looked_at(table, plans, engineering.climatology_settings())
+        if csv is not None:
+            csv.parent.mkdir(parents=True, exist_ok=True)
+            table.to_csv(csv, index=False)
+        _print_inventory(table, there)
+        if not table["usable"].any():
+            raise SystemExit(1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log no warning of the reader: the table has them all."""
+    logger = logging.getLogger("thor.reading")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
+    """Print a line for each run, and below it what is odd about it."""
+    keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
+    width = max([len(key) for key in keys], default=0)
+    for key, (_, row) in zip(keys, table.iterrows(), strict=True):
+        if not row["usable"]:
+            click.echo(f"{key:<{width}}  no   {row['reason']}")
+            continue
+        parent = f", {row['n_baselines']} with a baseline in {row['parent']}" if row["parent"] else ""
+        click.echo(
+            f"{key:<{width}}  yes  {row['first_year']:04d}-{row['last_year']:04d}, {row['n_windows']} windows{parent}; "
+            f"{row['calendar']}, {row['grid_label']}, {row['version']}, {_size(int(row['size_gb'] * 1e9))}"
+        )
+        for kind in ("checks", "warnings"):
+            if row[kind]:
+                click.echo(f"{'':<{width}}       {row[kind]}")
+    usable = table[table["usable"]]
+    n_odd = int((usable["checks"] != "").sum())
+    click.echo(
+        f"{len(usable)} of {len(table)} runs can be read, {_size(int(usable['size_gb'].sum() * 1e9))}; "
+        f"{n_odd} of them do not pass a physical check. {archive.searched() if table.empty else ''}".strip()
+    )
 
 
 @archive.command(

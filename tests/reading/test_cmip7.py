@@ -1,4 +1,4 @@
-"""CMIP7: the idealized archive in its form, labels for each kind of points, native and regridded output side by side."""
+"""CMIP7: the idealized archive in its form, labels of each kind of points, native and regridded output together."""
 
 import json
 import shutil

@@ -8,18 +8,15 @@ import xarray as xr
 from thor.contracts.contract import Contract, cells_text
 from thor.contracts.stages import CONTRACTS
 from thor.errors import DataError, GridError, UnitsError, did_you_mean
-from thor.variables import Variable, is_known, variable
-
-FILL_THRESHOLD = 1e19
-"""A finite magnitude above this is a fill value nobody declared (1e20, 9.97e36), not a measurement."""
+from thor.variables import UNDECLARED_FILL, Variable, is_known, variable
 
 _MOST_NAMED = 12
 _BOUNDS = ("_bnds", "_bounds", "_vertices")
 _GRIDS = (("lat", "lon"), ("y", "x"))
 
 
-def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> None:
-    """Return when `dataset` keeps the contract; otherwise raise the first breach found.
+def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Dataset:
+    """Return the dataset if it keeps the contract; otherwise raise the first breach found.
 
     Parameters
     ----------
@@ -69,6 +66,7 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> None:
         complaint = verdict(values)
         if complaint:
             raise DataError(f"{where}: {complaint}")
+    return dataset
 
 
 def find_contract(contract: str | Contract) -> Contract:
@@ -192,7 +190,7 @@ def _region_of(name: str, contract: Contract, regions: Mapping[str, xr.DataArray
 def _field_scalars(array: xr.DataArray, region: xr.DataArray | None) -> dict[str, xr.DataArray]:
     array, name = array.reset_coords(drop=True), array.name
     finite = np.isfinite(array)
-    fill = finite & (abs(array) > FILL_THRESHOLD)
+    fill = finite & (abs(array) > UNDECLARED_FILL)
     measured = array.where(finite & ~fill)
     return {
         f"{name}|finite": finite.sum(),

@@ -199,6 +199,15 @@ class Archive:
         found = self._values("variant_label", source_id=run.source_id, experiment_id=run.experiment_id)
         return run.variant_label in found
 
+    def searched(self) -> str:
+        """Return where runs were looked for, by which layout, and what is there."""
+        parts = []
+        for top, layout in self._branches:
+            names = self._tree.folders(top)
+            there = f"{', '.join(names[:6])}{' and others' if len(names) > 6 else ''}" if names else "no folder"
+            parts.append(f"Below {top} folders were taken as {layout}; at its top: {there}.")
+        return " ".join(parts)
+
     def is_gone(self, run: Run) -> bool:
         """Return whether the folders of a run, once listed, are not there any more."""
         pinned = {"source_id": run.source_id, "experiment_id": run.experiment_id, "variant_label": run.variant_label}

@@ -69,9 +69,9 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
         When a variable is missing, or the variables share no grid.
     """
     there = {name: archive.stored(run, name) for name in variable_ids}
-    for name, stored in there.items():
-        if not stored:
-            raise DataError(_missing(archive, run, name))
+    missing = [name for name, stored in there.items() if not stored]
+    if missing:
+        raise DataError(_missing(archive, run, missing))
     asked = archive.grid_labels.get(run.source_id)
     if asked is not None:
         wanted = {asked} if isinstance(asked, str) else set(asked)
@@ -142,12 +142,13 @@ def _apart(first: tuple[Array, Array], other: tuple[Array, Array]) -> float:
     return float(np.nanmedian(gaps) / spacing) if np.isfinite(gaps).any() else np.inf
 
 
-def _missing(archive: Archive, run: Run, variable_id: str) -> str:
+def _missing(archive: Archive, run: Run, names: Sequence[str]) -> str:
     if archive.is_gone(run):
         return f"{run.key} is gone since {archive.where} was listed. Is the archive still mounted?"
     has = ", ".join(archive.variables(run)) or "none"
     return (
-        f"{run.key} has no '{variable_id}' in {archive.where}; of the variables that THOR reads it has {has}. "
+        f"{run.key} has no {', '.join(map(repr, names))} in {archive.where}; of the variables that THOR reads it "
+        f"has {has}. "
         "Get the variable, or leave this run out of experiment_ids or variant_labels."
     )
 

@@ -124,7 +124,7 @@ def _row(plan: RunPlan) -> dict[str, Any]:
         "n_windows": len(plan.windows),
         "n_baselines": len(plan.baselines),
         "parent": plan.parent.run.key if plan.parent else "",
-        "size_gb": round(plan.size / 1e9, 3),
+        "size_gb": round(plan.size / 1e9, 6),
         "checks": "",
         "warnings": "; ".join(plan.warnings),
     }

@@ -135,7 +135,7 @@ def plan_runs(
     Raises
     ------
     DataError
-        Under ``error``: when something is missing, or a series is not one. Under ``skip``: when no run is left.
+        Under ``error``: when something is missing, or a series is not one.
     """
     given = quirks or {}
     plans: dict[Run, RunPlan] = {}
@@ -167,19 +167,19 @@ def plan_runs(
         log.warning("%s is left out: %s", run.key, reason)
         left_out[run] = reason
     usable = tuple(plans[run] for run in sorted(plans) if plans[run].windows)
-    _report(usable, left_out, runs, settings, missing)
+    _report(usable, left_out, settings, missing)
     return Plans(usable, left_out)
 
 
-def require_named(
+def require_usable(
     plans: Plans, archive: Archive, *, source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted
 ) -> None:
-    """Raise DataError for a model, experiment or variant that is named and that no usable run has.
+    """Raise DataError unless every model, experiment and variant named has a usable run, and there is one at all.
 
     Raises
     ------
     DataError
-        With the reason of one of its runs.
+        With the places that were searched and what is there, or the reason of a run that cannot be read.
     """
     if not archive.roots:
         return
@@ -193,6 +193,15 @@ def require_named(
                     f"No run of {facet} '{name}' can be read. {reasons[0] if reasons else ''} "
                     f"Get what is missing, or take '{name}' out of {facet}s."
                 )
+    if plans.usable:
+        return
+    if plans.left_out:
+        reason = next(iter(plans.left_out.values()))
+        raise DataError(f"None of {len(plans.left_out)} runs of {archive.where} can be read. The first: {reason}")
+    raise DataError(
+        f"The archive holds no run. {archive.searched()} Set archive_root in conf/local/globals.yml, or the "
+        "environment variable THOR_ARCHIVE_ROOT."
+    )
 
 
 def _plan(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirks, missing: Missing) -> RunPlan:
@@ -304,20 +313,11 @@ def _without_window(plans: Mapping[Run, RunPlan], settings: WindowSettings) -> d
     return reasons
 
 
-def _report(
-    usable: Sequence[RunPlan],
-    left_out: Mapping[Run, str],
-    runs: Sequence[Run],
-    settings: WindowSettings,
-    missing: Missing,
-) -> None:
-    """Log how many runs are read; raise where none is, or a window given that no run has."""
+def _report(usable: Sequence[RunPlan], left_out: Mapping[Run, str], settings: WindowSettings, missing: Missing) -> None:
+    """Log how many runs are left out; raise or warn where no run has a window that is given."""
     unused = [Window(*years) for years in settings.years]
     unused = [window for window in unused if not any(window in plan.windows for plan in usable)]
-    if runs and not usable:
-        first = next(iter(left_out.values()), "")
-        raise DataError(f"None of the {len(runs)} runs asked for can be read. The first: {first}")
-    if unused and runs:
+    if unused and usable:
         spans = sorted({"{:04d} to {:04d}".format(*plan.series["zos"].whole_years) for plan in usable})
         complaint = f"The window {unused[0]} lies outside the data of every run: whole years are {', '.join(spans)}."
         if missing == "error":

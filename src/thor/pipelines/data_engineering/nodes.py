@@ -52,20 +52,23 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
 def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, Any]:
     """Return the table of runs, and for each run the fingerprint of its climatology and a function that makes it."""
     from thor.checkpoint import Resumable
+    from thor.contracts import check
     from thor.fingerprint import fingerprint
     from thor.reading.climatology import climatology
     from thor.reading.inventory import inventory
-    from thor.reading.plans import plan_runs, require_named
+    from thor.reading.plans import plan_runs, require_usable
 
     choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
     runs = raw_archive.runs(**choice)
     plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks, missing=parameters.missing)
-    require_named(plans, raw_archive, **choice)
+    require_usable(plans, raw_archive, **choice)
     log.info("%d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
-    work = left_out_on_error(climatology) if parameters.missing == "skip" else climatology
-    makers = {
-        plan.run.key: (fingerprint(plan.identity, settings), Resumable(partial(work, plan, settings))) for plan in plans
-    }
+
+    def make(plan: Any, checkpoint: Any) -> xr.Dataset:
+        return check(climatology(plan, settings, checkpoint), "climatologies", where=plan.run.key)
+
+    work = left_out_on_error(make) if parameters.missing == "skip" else make
+    makers = {plan.run.key: (fingerprint(plan.identity, settings), Resumable(partial(work, plan))) for plan in plans}
     return {"archive_plan": inventory(plans), "climatologies": makers}
 
 
@@ -80,6 +83,7 @@ def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame
 
 def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
     """Return, for each run, the fingerprint of its features and a function that makes them."""
+    from thor.contracts import check
     from thor.fingerprint import fingerprint
     from thor.ocean.features import window_features
 
@@ -89,12 +93,11 @@ def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEng
         "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
     }
 
-    features = left_out_on_error(window_features) if parameters.missing == "skip" else window_features
+    def make(key: str, load: Any) -> xr.Dataset:
+        return check(window_features(load(), **options), "scenario_features", where=key)
 
-    def make(load: Any) -> xr.Dataset:
-        return features(load(), **options)
-
-    return {key: (fingerprint(load(), options), partial(make, load)) for key, load in climatologies.items()}
+    work = left_out_on_error(make) if parameters.missing == "skip" else make
+    return {key: (fingerprint(load(), options), partial(work, key, load)) for key, load in climatologies.items()}
 
 
 def draw_features(features: xr.Dataset) -> Any:

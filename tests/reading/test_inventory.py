@@ -1,0 +1,213 @@
+"""The inventory of an archive: forty models, a dozen faults, each left out or warned of by name, the others read."""
+
+import shutil
+import time
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+from kedro.framework.project import configure_project
+
+from tests.tiny_archive import FIELDS, centres, sea, write, write_tiny
+from thor.archive_commands import archive as commands
+from thor.checkpoint import Nothing
+from thor.datasets.archive import EsgfArchive
+from thor.datasets.collections import FieldCollection
+from thor.errors import left_out_on_error
+from thor.parameters import DataEngineering
+from thor.pipelines.data_engineering import nodes
+from thor.reading.archive import Archive
+from thor.reading.climatology import ClimatologySettings, climatology
+from thor.reading.inventory import COLUMNS, inventory, looked_at
+from thor.reading.plans import plan_runs
+from thor.reading.windows import WindowSettings
+
+ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
+WINDOWS = WindowSettings(
+    years=[(1995, 1996)], first_year=None, last_year=None, length_years=2, reference_years=(1995, 1996)
+)
+SETTINGS = ClimatologySettings(windows=WINDOWS, masked_basins=(), reference_density=1029.0, strict=False)
+LAT, LON = centres(18, 36)
+N_MODELS = 40
+
+
+def without(root, model, name):
+    for path in (root / "CMIP6/CMIP/INST" / model).rglob(f"{name}_*.nc"):
+        path.unlink()
+
+
+def _no_stress(root, model):
+    without(root, model, "tauvo")
+
+
+def _no_depth(root, model):
+    without(root, model, "deptho")
+
+
+def _one_year(root, model):
+    without(root, model, "zos")
+    write(root, "zos", np.zeros((18, 36)), LAT, LON, source_id=model, years=(1995, 1995))
+
+
+def _unknown_units(root, model):
+    write(root, "zos", np.zeros((18, 36)), LAT, LON, source_id=model, units="fathom")
+
+
+def _other_shape(root, model):
+    write(root, "tauuo", np.zeros((18, 35)), LAT, LON[:-1], source_id=model)
+
+
+def _damaged(root, model):
+    next((root / "CMIP6/CMIP/INST" / model).rglob("tauuo_*.nc")).write_bytes(b"CDF gone")
+
+
+def _two_calendars(root, model):
+    without(root, model, "zos")
+    for year, calendar in ((1995, "noleap"), (1996, "360_day")):
+        write(root, "zos", np.zeros((18, 36)), LAT, LON, source_id=model, years=(year, year), calendar=calendar)
+
+
+def _doubled_months(root, model):
+    write(root, "zos", np.zeros((18, 36)), LAT, LON, source_id=model, years=(1996, 1997))
+
+
+def _depth_of_other_grid(root, model):
+    without(root, model, "deptho")
+    lat, lon = centres(9, 18)
+    write(root, "deptho", np.full((9, 18), 4000.0), lat, lon, source_id=model)
+
+
+def _wrong_folder(root, model):
+    folder = root / "CMIP6/CMIP/INST" / model
+    shutil.rmtree(folder)
+    shutil.copytree(root / "CMIP6/CMIP/INST" / "MODEL-00", folder)
+
+
+def _flipped_stress(root, model):
+    write_tiny_model(root, model, tauuo=-1)
+
+
+def _area_of_other_grid(root, model):
+    lat, lon = centres(9, 18)
+    write(root, "areacello", np.full((9, 18), 1e12), lat, lon, source_id=model)
+
+
+LEFT_OUT = {
+    _no_stress: "no 'tauvo'",
+    _no_depth: "no 'deptho'",
+    _one_year: "none of the windows 1995-1996 is whole",
+    _unknown_units: "'zos' has units 'fathom'",
+    _other_shape: "'tauuo' has 18 rows, 35 columns",
+    _damaged: "cannot be read as NetCDF",
+    _two_calendars: "calendar",
+    _doubled_months: "12 months are doubled",
+    _depth_of_other_grid: "'deptho' does not lie on the cells of 'zos'",
+    _wrong_folder: "source_id is 'MODEL-00'",
+}
+READ = {_flipped_stress: "southern_westerlies", _area_of_other_grid: ""}
+
+
+def write_tiny_model(root, model, **factors):
+    write_tiny(root, lat=LAT, lon=LON, source_id=model)
+    for name, factor in factors.items():
+        field = factor * FIELDS[name](LAT, LON)
+        write(root, name, np.where(sea(LAT, LON), field, np.nan), LAT, LON, source_id=model)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("forty")
+    write_tiny_model(root, "MODEL-00")
+    for k in range(1, N_MODELS):
+        folder = root / f"CMIP6/CMIP/INST/MODEL-{k:02d}"
+        write_tiny_model(root, folder.name)
+    for k, spoil in enumerate((*LEFT_OUT, *READ), start=1):
+        spoil(root, f"MODEL-{k:02d}")
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(root):
+    archive = Archive(root)
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS)
+    return looked_at(inventory(plans), plans, SETTINGS).set_index("source_id")
+
+
+def test_every_fault_is_named_and_the_others_are_usable(table):
+    assert len(table) == N_MODELS
+    for k, (spoil, words) in enumerate(LEFT_OUT.items(), start=1):
+        row = table.loc[f"MODEL-{k:02d}"]
+        assert not row["usable"] and words in row["reason"], (spoil.__name__, row["reason"])
+    assert table["usable"].sum() == N_MODELS - len(LEFT_OUT)
+    usable = table[table["usable"]]
+    assert (usable["n_windows"] == 1).all() and (usable["size_gb"] > 0).all()
+    flipped = f"MODEL-{len(LEFT_OUT) + 1:02d}"
+    assert "southern_westerlies" in usable.loc[flipped, "checks"] and "stress_sign" in usable.loc[flipped, "checks"]
+    assert (usable.drop(flipped)["checks"] == "").all()
+
+
+def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
+    configure_project("thor")
+    start = time.perf_counter()
+    options = ["check", str(root), "--csv", str(tmp_path / "sub" / "table.csv"), "--env", "test"]
+    result = CliRunner().invoke(commands, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert time.perf_counter() - start < 60  # 20 s on two idle cores
+    written = pd.read_csv(tmp_path / "sub" / "table.csv")
+    assert list(written.columns) == list(COLUMNS) and len(written) == N_MODELS
+
+
+def test_all_that_can_be_read_is_read_in_one_go(root, tmp_path):
+    parameters = DataEngineering(
+        stress_curl="surface",
+        metric="spherical",
+        reference_density=1029.0,
+        closure_tolerance=1e-3,
+        extended_features=False,
+        neighbourhood_radii_km=[],
+        archive=ALL,
+        windows=WINDOWS,
+        missing="skip",
+        strict=False,
+        masked_basins=[],
+        quirks={},
+    )
+    outputs = nodes.compute_climatologies(EsgfArchive(path=str(tmp_path), root=str(root)).load(), parameters)
+    folder = FieldCollection(path=str(tmp_path / "climatologies"), contract="climatologies", may_be_empty=True)
+    folder.save(outputs["climatologies"])
+    features = FieldCollection(path=str(tmp_path / "features"), contract="scenario_features", may_be_empty=True)
+    features.save(nodes.compute_scenario_features(folder.load(), parameters))
+    final = nodes.list_archive(outputs["archive_plan"], folder.load()).set_index("source_id")
+    assert len(features.load()) == final["usable"].sum() == N_MODELS - len(LEFT_OUT)
+    for k, words in enumerate(LEFT_OUT.values(), start=1):
+        assert words in final.loc[f"MODEL-{k:02d}", "reason"]
+
+
+def test_a_run_whose_fields_cannot_be_read_is_left_out_with_its_reason(tmp_path):
+    root = tmp_path / "archive"
+    write_tiny_model(root, "GOOD")
+    write_tiny_model(root, "BAD")
+    path = next((root / "CMIP6/CMIP/INST/BAD").rglob("tauvo_*.nc"))
+    with xr.open_dataset(path, decode_cf=False) as stored:
+        dataset = stored.load().drop_encoding()
+    path.unlink()
+    dataset.to_netcdf(path, encoding={"tauvo": {"zlib": True, "chunksizes": (1, 18, 36), "fletcher32": True}})
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(bytes(content))
+    archive = Archive(root)
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS)
+    assert len(plans) == 2  # headers tell nothing
+    read = left_out_on_error(lambda plan: climatology(plan, SETTINGS, Nothing()))
+    collection = FieldCollection(path=str(tmp_path / "out"), may_be_empty=True)
+    collection.save({plan.run.key: ("mark", partial(read, plan)) for plan in plans})
+    assert list(collection.load()) == ["GOOD/historical/r1i1p1f1"]
+    (reason,) = collection.load().left_out.values()
+    assert "tauvo" in reason and "cannot be read as NetCDF" in reason
+    # what was there before is of other files: it does not stay
+    collection.save({plan.run.key: ("later", partial(read, plan)) for plan in plans if plan.run.source_id == "GOOD"})
+    assert collection.load().left_out == {}
