@@ -109,10 +109,13 @@ def test_areas_in_square_kilometres_are_converted_where_they_say_so(root, make_c
     np.testing.assert_allclose(make_climatology(root)["areacello"].values, expected, rtol=1e-12)
 
 
-def test_areas_in_square_kilometres_that_claim_square_metres_are_named(root, make_climatology):
+def test_areas_in_square_kilometres_that_claim_square_metres_are_left_aside(root, make_climatology, caplog):
+    expected = make_climatology(root)["areacello"]
     write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6)
-    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1.*areacello.*km2"):
-        make_climatology(root)
+    result = make_climatology(root)["areacello"]
+    assert "MADE-1: 'areacello' is 1.005e-06 times the areas of the positions" in caplog.text
+    assert "km2 called m2; cell areas are those of the positions" in caplog.text
+    np.testing.assert_allclose(result.where(expected.notnull()), expected, rtol=0.006)
 
 
 def test_areas_on_another_grid_are_named(root, make_climatology):

@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 DEPRESSED = -2.5
 """Sea level [m] relative to its ocean mean below which the weight of sea ice is suspected."""
 
-AREA_TOLERANCE = 0.05
-"""Median deviation of published cell areas from those of the positions beyond which a model is warned of."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClimatologySettings:
@@ -167,16 +164,10 @@ def _with_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     if "areacello" not in ocean:
         log.warning("%s: no areacello in the archive; cell areas are those of the positions", plan.run.source_id)
         return ocean.assign(areacello=grid.wrap(grid.area, "areacello", **variable("areacello").attrs))
-    try:
-        verdict = check_area(grid, ocean["areacello"].values)
-    except GridError as error:
-        raise GridError(f"{plan.run.key}, {plan.fixed['areacello']}: {error}") from error
-    if abs(verdict.median) > AREA_TOLERANCE:
-        log.warning(
-            "%s: areacello differs from the areas of the positions by %.1f %% in the median cell",
-            plan.run.source_id,
-            100 * verdict.median,
-        )
+    check = check_area(grid, ocean["areacello"].values)
+    if check.verdict != "usable":
+        log.warning("%s: %s; cell areas are those of the positions", plan.run.source_id, check.sentence)
+        return ocean.assign(areacello=grid.wrap(grid.area, "areacello", **variable("areacello").attrs))
     return ocean
 
 
