@@ -147,10 +147,18 @@ def test_no_depth_anywhere_is_named(root, make_climatology):
         make_climatology(root)
 
 
-def test_stress_declared_on_velocity_points_but_given_with_sea_level_is_named(root, make_climatology):
-    quirks = {"MADE-1": Quirks(stress_convention="grid_axes_c_grid")}
-    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1: .*grid_axes_c_grid"):
-        make_climatology(root, quirks=quirks)
+def test_stress_declared_on_velocity_points_but_given_with_sea_level_is_placed(root, make_climatology, caplog):
+    lat, lon = centres()
+    for side, columns in (("north_east", 0.5), ("south_west", -0.5)):
+        quirks = {"MADE-1": Quirks(stress_convention="grid_axes_c_grid", stress_side=side)}
+        result = make_climatology(root, quirks=quirks)
+        assert result.attrs["stress_convention"] == "grid_axes_c_grid" and result.attrs["stress_side"] == side
+        away = (result["lon_u"].values - lon - columns * 360 / lon.size + 180) % 360 - 180
+        np.testing.assert_allclose(away, 0, atol=1e-9)
+        np.testing.assert_allclose(result["lat_v"].values[4], lat[4] + np.sign(columns) * 10, rtol=1e-9)
+        assert f"half a cell to the {side.replace('_', '-')}" in caplog.text
+    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1: .*Did you mean 'north_west'"):
+        make_climatology(root, quirks={"MADE-1": Quirks(stress_convention="grid_axes_c_grid", stress_side="northwest")})
 
 
 def test_stress_of_the_wrong_sign_is_turned_by_the_quirk_table(root, make_climatology):

@@ -243,7 +243,7 @@ def area_from_centres(centres: Array, topology: Topology) -> Array:
     Centres that are missing, beyond the end of the grid or on land without coordinates, are thought to lie as far away
     as those on the other side.
     """
-    corners = [_corner(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+    corners = [points_beside(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
     area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(np.stack(corners, axis=-1)))
     return np.where(area > 0, area, np.nan)
 
@@ -262,8 +262,27 @@ def warn_once(message: str) -> None:
     log.warning(message)
 
 
-def _corner(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
+def points_beside(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
+    """Return the points half a `step` = (rows, columns) from the centres: amid two or, at corners, four of them.
+
+    Centres that are missing are thought to lie as far away as those on the other side.
+
+    Parameters
+    ----------
+    centres : ndarray of shape (3, n_rows, n_columns)
+        Unit vectors; NaN where unknown.
+    topology : Topology
+    step : (int, int)
+        Each -1, 0 or 1, not both 0.
+
+    Returns
+    -------
+    ndarray of shape (3, n_rows, n_columns)
+        Unit vectors; NaN where nothing tells the point.
+    """
     rows, columns = step
+    if 0 in step:
+        return normalised(centres + _next(centres, topology, step))
     along_row, along_column = _next(centres, topology, (rows, 0)), _next(centres, topology, (0, columns))
     diagonal = _stored(centres, topology, step)
     diagonal = np.where(np.isfinite(diagonal), diagonal, along_row + along_column - centres)

@@ -10,7 +10,7 @@ Inside a grid the neighbours are the next columns and rows. At its rim they are 
 * where nothing fits, the grid just ends.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -101,6 +101,10 @@ class Topology:
         """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums."""
         own = np.arange(self.known.size).reshape(self.known.shape)
         return self.known & (self.locate((0, 0)).cell != own)
+
+    def with_positions_everywhere(self) -> "Topology":
+        """Return the same topology as if every cell had a position: -1 is then the end of the grid only."""
+        return replace(self, known=np.ones_like(self.known), _located={})
 
     def locate(self, step: tuple[int, int]) -> Located:
         """Return the cells `step` = (rows, columns), each -1, 0 or 1, away; never a repeated one."""

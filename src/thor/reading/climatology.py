@@ -14,7 +14,7 @@ from thor.errors import DataError, GridError
 from thor.ocean.areas import check_area
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
-from thor.ocean.stress import detect_convention
+from thor.ocean.stress import detect_convention, stress_on_assumed_points
 from thor.reading.means import WindowMeans, window_means
 from thor.reading.plans import FIXED, ICE_MASS, RunPlan
 from thor.reading.series import unreadable
@@ -177,8 +177,17 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     for name in ("tauuo", "tauvo"):
         attrs = out[name].attrs | {"standard_name": _standard_name(plan, name)}
         out[name] = (plan.quirks.stress_sign * out[name]).assign_attrs(attrs)
-    declared = plan.quirks.stress_convention
+    declared, side = plan.quirks.stress_convention, plan.quirks.stress_side
     try:
+        placed = stress_on_assumed_points(out, context.grid, convention=declared, side=side)
+        if placed is not out:
+            log.warning(
+                "%s: files give the stress (%s) the positions of T points; its points are taken half a cell to the %s",
+                plan.run.source_id,
+                declared,
+                side.replace("_", "-"),
+            )
+            out = placed.assign_attrs(stress_side=side)
         convention = detect_convention(out, declared=declared, grid=context.grid)
     except GridError as error:
         raise GridError(f"{plan.run.key}: {error}") from error
