@@ -9,7 +9,7 @@ import xarray as xr
 from tests.ocean.test_native_grids import curvilinear, native_grid, open_esgf, read_native
 from thor.errors import GridError
 from thor.ocean import areas
-from thor.ocean.areas import area_from_vertices, check_area
+from thor.ocean.areas import area_from_vertices, check_area, check_areas
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, cell_area, regular_grid
 
@@ -54,7 +54,7 @@ def test_bounds_and_centres_agree_on_mpi(data_mirror):
 
 
 def test_bounds_that_contradict_the_centres_are_left_aside(data_mirror, caplog):
-    areas._warn_once.cache_clear()
+    areas.warn_once.cache_clear()
     lat, lon, ocean = read_native(data_mirror, "EC-Earth3-Veg")
     with open_esgf(data_mirror, "deptho_Ofx_EC-Earth3-Veg_*.nc") as file:
         dataset = curvilinear(lat, lon).assign_coords(
@@ -104,15 +104,78 @@ def test_bounds_of_another_shape():
         cell_area(dataset)
 
 
-def test_areas_that_cannot_be_compared():
+def test_published_areas_that_are_usable():
     grid = Grid.from_dataset(regular_grid(10.0))
-    assert check_area(grid, grid.area).quantile_99 == 0
-    with pytest.raises(GridError, match="km2"):
-        check_area(grid, grid.area * 1e-6)
-    with pytest.raises(GridError, match="shape"):
-        check_area(grid, grid.area[1:])
-    with pytest.raises(GridError, match="empty"):
-        check_area(grid, np.zeros(grid.shape))
+    same = check_area(grid, grid.area)
+    assert same.quantile_99 == 0 and same.verdict == "usable" and same.ratio == 1 and same.odd == 0
+    other_radius = check_area(grid, grid.area * (6378 / 6371) ** 2)
+    assert other_radius.verdict == "usable" and other_radius.ratio == pytest.approx(1.0022, abs=1e-4)
+    wet_part = grid.area.copy()
+    wet_part[:, :9] *= 0.4  # a quarter of the cells is partly land
+    assert check_area(grid, wet_part).verdict == "usable" and check_area(grid, wet_part).odd == 0.25
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1e-6, "km2 called m2"), (2.0, "times a factor"), (0.9, "times a factor")]
+)
+def test_published_areas_times_a_factor(factor, words):
+    grid = Grid.from_dataset(regular_grid(10.0))
+    check = check_area(grid, factor * grid.area)
+    assert check.verdict == "constant factor" and check.ratio == pytest.approx(factor) and check.odd == 0
+    assert f"is {factor:.4g} times the areas of the positions" in check.sentence and words in check.sentence
+
+
+def test_published_areas_of_another_grid(data_mirror):
+    grid = Grid.from_dataset(regular_grid(10.0))
+    for areas_of_other in (np.full(grid.shape, grid.area.mean()), np.roll(grid.area, 6, axis=0)):
+        check = check_area(grid, areas_of_other)
+        assert check.verdict == "other grid" and check.odd > 0.5 and "of another grid" in check.sentence
+    shape = check_area(grid, grid.area[1:])
+    assert (
+        shape.verdict == "other grid" and "shape (17, 36), the grid (18, 36)" in shape.sentence and shape.n_cells == 0
+    )
+    assert check_area(grid, np.zeros(grid.shape)).sentence.startswith("'areacello' is empty")
+    ipsl, ec_earth = (native_grid(data_mirror, name)[0] for name in ("IPSL-CM6A-LR", "EC-Earth3-Veg"))
+    assert check_area(ipsl, np.pad(ec_earth.area, ((40, 0), (0, 0)), constant_values=np.nan)).verdict == "usable"
+    assert check_area(ipsl, np.pad(ec_earth.area, ((0, 40), (0, 0)), constant_values=np.nan)).verdict == "other grid"
+
+
+@pytest.mark.parametrize("name", ["CESM2", "IPSL-CM6A-LR", "GFDL-ESM4", "MPI-ESM1-2-LR", "EC-Earth3-Veg"])
+def test_real_grids_are_within_the_limits(data_mirror, name):
+    grid, sea = native_grid(data_mirror, name)
+    check_areas(grid, sea=sea)
+    area = grid.area[np.isfinite(grid.area) & ~grid.duplicate]
+    assert area.sum() < 0.998 * SPHERE and area.max() < 6.1 * np.median(area)
+    assert grid.area[sea & ~grid.duplicate].sum() < 0.72 * SPHERE
+
+
+def test_areas_that_no_ocean_has():
+    grid = Grid.from_dataset(regular_grid(10.0))
+    check_areas(grid, sea=grid.lat > -60)
+    with pytest.raises(GridError, match=r"648 distinct cells cover 1.02e\+15 m2, 2 times the Earth's 5.101e\+14 m2"):
+        check_areas(grid, 2 * grid.area)
+    column = grid.area.copy()
+    column[:, 1] *= 71
+    with pytest.raises(GridError, match="2.94 times the Earth's"):
+        check_areas(grid, column)
+    with pytest.raises(GridError, match=r"row 8, column 1 \(lat -5, lon 15\).*141 times the median cell; .*20 times"):
+        check_areas(grid, np.where(column > 10 * grid.area, 0.01 * grid.area, 1e-4 * grid.area))
+    with pytest.raises(GridError, match="Sea covers 100.0% of the Earth; expected about 71 %"):
+        check_areas(grid, sea=np.ones(grid.shape, bool))
+
+
+def test_no_grid_exceeds_the_earth():
+    latlon = regular_grid(10.0)
+    wrong = latlon.copy(deep=True)
+    wrong["lat_bnds"][9] = [-85.0, 85.0]
+    with pytest.raises(GridError, match="times the Earth's"):
+        Grid.from_dataset(wrong)
+    lat, lon = np.meshgrid(np.arange(-75.0, 80, 10), np.arange(5.0, 360, 10), indexing="ij")
+    lat[:, 10:14] = np.nan
+    doubled = curvilinear(lat, lon)
+    doubled["areacello"] = (("y", "x"), np.full(lat.shape, 5e12))
+    with pytest.raises(GridError, match="times the Earth's"):
+        Grid.from_dataset(doubled)
 
 
 def test_bounds_of_no_width():

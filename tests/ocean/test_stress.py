@@ -19,7 +19,15 @@ from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import local_basis, normalised
-from thor.ocean.stress import CONVENTIONS, detect_convention, stress_curl, stress_eastward_northward
+from thor.ocean.stress import (
+    CONVENTIONS,
+    SIDES,
+    detect_convention,
+    mask_stress_on_land,
+    stress_curl,
+    stress_eastward_northward,
+    stress_on_assumed_points,
+)
 
 STAGGERED = ("grid_axes_c_grid", "grid_axes_corners")
 X_STRESS = {"tauuo": "surface_downward_x_stress", "tauvo": "surface_downward_y_stress"}
@@ -287,3 +295,71 @@ def test_real_winds_and_gyres(mpi):
     subtropical, subpolar = mean(vorticity, 20, 35), mean(vorticity, 50, 60)
     assert -1.2e-7 < subtropical < -0.7e-7 and 0.9e-7 < subpolar < 1.5e-7
     assert mean(vorticity, -40, -25) > 0.7e-7 and mean(vorticity, -60, -45) < -0.4e-7
+
+
+@pytest.mark.parametrize("convention", STAGGERED)
+@pytest.mark.parametrize("side", SIDES)
+def test_staggered_stress_with_the_positions_of_t_points(data_mirror, convention, side):
+    """Made on points half a cell away and published without them, on grids with a seam, a fold, and rows turned."""
+    north, east = SIDES[side]
+    for name in ("CESM2", "IPSL-CM6A-LR", "MPI-ESM1-2-LR"):
+        grid, ocean = native_grid(data_mirror, name)
+        turned = -1 if name == "MPI-ESM1-2-LR" else 1  # its rows run from the north
+        stress = sampled(grid, rotation, convention, east=east, north=turned * north)
+        if turned < 0:
+            stress["tauvo"] = -stress["tauvo"]
+        collocated = stress.drop_vars([coord for coord in stress.coords if coord[-2:] in ("_u", "_v")])
+        placed = stress_on_assumed_points(collocated, grid, convention=convention, side=side)
+        assert detect_convention(placed, declared=convention, grid=grid) == convention
+        cells = with_all_neighbours(with_all_neighbours(ocean, grid), grid)
+        got, expected = stress_curl(placed, grid)[cells], stress_curl(stress, grid)[cells]
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-13)
+        wrong = stress_curl(collocated.assign_attrs(stress_convention="grid_axes_t_points"), grid)[cells]
+        there = np.isfinite(got)  # corners south of T points are not stored beyond the fold
+        assert there.mean() > 0.99
+        assert rms((wrong - expected)[there]) > 100 * rms((got - expected)[there])
+
+
+def test_only_staggered_stress_without_positions_is_placed():
+    grid = Grid.from_dataset(regular_grid(5.0))
+    on_t, on_c = (sampled(grid, rotation, name) for name in ("grid_axes_t_points", "grid_axes_c_grid"))
+    for convention in (None, "grid_axes_t_points", "true_east_north"):
+        assert stress_on_assumed_points(on_t, grid, convention=convention) is on_t
+    assert stress_on_assumed_points(on_c, grid, convention="grid_axes_c_grid") is on_c
+    with pytest.raises(GridError, match="Did you mean 'south_west'"):
+        stress_on_assumed_points(on_t, grid, convention=None, side="southwest")
+
+
+@pytest.mark.parametrize(("convention", "east", "north"), ARRANGEMENTS)
+def test_stress_on_land_is_masked_as_ocean_models_mask_it(data_mirror, convention, east, north):
+    grid, sea = native_grid(data_mirror, "IPSL-CM6A-LR")
+    stress = sampled(grid, rotation, convention, east=east, north=north)
+    masked = mask_stress_on_land(stress.expand_dims(window=2), grid, sea)
+    assert masked["tauuo"].dims == ("window", *grid.dims)
+    wet = sea.astype(float)
+    beside = {(0, 0)} if convention not in STAGGERED else {(0, 0), (0, east)}
+    if convention == "grid_axes_corners":
+        beside |= {(north, 0), (north, east)}
+    expected = np.logical_and.reduce([grid.neighbour(wet, step) == 1 for step in beside])
+    kept = np.isfinite(masked["tauuo"].values)
+    once = np.isfinite(stress["tauuo"].values) & ~grid.duplicate
+    np.testing.assert_array_equal(kept[0][once], expected[once])
+    np.testing.assert_array_equal(kept[0], kept[1])
+    # What is masked already is not changed, and the curl is that of a stress without land.
+    zero = masked.isel(window=0).fillna(0.0)
+    again = mask_stress_on_land(zero, grid, sea)
+    np.testing.assert_array_equal(stress_curl(again, grid), stress_curl(masked.isel(window=0), grid))
+    assert not np.array_equal(np.isnan(stress_curl(zero, grid)), np.isnan(stress_curl(again, grid)))
+
+
+def test_the_end_of_a_grid_is_not_land():
+    grid = Grid.from_dataset(curvilinear(*np.meshgrid(np.arange(10.0, 20), np.arange(30.0, 50), indexing="ij")))
+    lat, lon = grid.lat.copy(), grid.lon.copy()
+    lat[4, 7], lon[4, 7] = np.nan, np.nan  # land without position
+    grid = Grid.from_dataset(curvilinear(lat, lon))
+    stress = curvilinear(lat, lon).assign({name: (("y", "x"), np.ones(lat.shape)) for name in ("tauuo", "tauvo")})
+    placed = stress_on_assumed_points(stress, grid, convention="grid_axes_c_grid")
+    dry = {
+        name: np.argwhere(np.isnan(mask_stress_on_land(placed, grid, np.isfinite(lat))[name].values)) for name in stress
+    }
+    assert dry["tauuo"].tolist() == [[4, 6], [4, 7]] and dry["tauvo"].tolist() == [[3, 7], [4, 7]]

@@ -109,10 +109,13 @@ def test_areas_in_square_kilometres_are_converted_where_they_say_so(root, make_c
     np.testing.assert_allclose(make_climatology(root)["areacello"].values, expected, rtol=1e-12)
 
 
-def test_areas_in_square_kilometres_that_claim_square_metres_are_named(root, make_climatology):
+def test_areas_in_square_kilometres_that_claim_square_metres_are_left_aside(root, make_climatology, caplog):
+    expected = make_climatology(root)["areacello"]
     write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6)
-    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1.*areacello.*km2"):
-        make_climatology(root)
+    result = make_climatology(root)["areacello"]
+    assert "MADE-1/historical/r1i1p1f1: 'areacello' is 1.005e-06 times the areas of the positions" in caplog.text
+    assert "km2 called m2; cell areas are those of the positions" in caplog.text
+    np.testing.assert_allclose(result.where(expected.notnull()), expected, rtol=0.006)
 
 
 def test_areas_on_another_grid_are_left_aside(root, make_climatology, caplog):
@@ -123,7 +126,7 @@ def test_areas_on_another_grid_are_left_aside(root, make_climatology, caplog):
     result = make_climatology(root)["areacello"]
     np.testing.assert_allclose(result.values[known], expected.values[known], rtol=0.01)
     assert "'areacello' does not lie on the cells of 'zos' (9 rows, 16 columns)" in caplog.text
-    assert "9 rows, 15 columns; cell areas follow from the positions" in caplog.text
+    assert "9 rows, 15 columns, total" in caplog.text
     path = write_fixed(root, "areacello")
     rewrite(path, lambda d: d.assign_coords(lon=d["lon"] + 5))
     np.testing.assert_array_equal(make_climatology(root)["areacello"].values, result.values)
@@ -154,10 +157,18 @@ def test_no_depth_anywhere_is_named(root, make_climatology):
         make_climatology(root)
 
 
-def test_stress_declared_on_velocity_points_but_given_with_sea_level_is_named(root, make_climatology):
-    quirks = {"MADE-1": Quirks(stress_convention="grid_axes_c_grid")}
-    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1: .*grid_axes_c_grid"):
-        make_climatology(root, quirks=quirks)
+def test_stress_declared_on_velocity_points_but_given_with_sea_level_is_placed(root, make_climatology, caplog):
+    lat, lon = centres()
+    for side, columns in (("north_east", 0.5), ("south_west", -0.5)):
+        quirks = {"MADE-1": Quirks(stress_convention="grid_axes_c_grid", stress_side=side)}
+        result = make_climatology(root, quirks=quirks)
+        assert result.attrs["stress_convention"] == "grid_axes_c_grid" and result.attrs["stress_side"] == side
+        away = (result["lon_u"].values - lon - columns * 360 / lon.size + 180) % 360 - 180
+        np.testing.assert_allclose(away, 0, atol=1e-9)
+        np.testing.assert_allclose(result["lat_v"].values[4], lat[4] + np.sign(columns) * 10, rtol=1e-9)
+        assert f"half a cell to the {side.replace('_', '-')}" in caplog.text
+    with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1: .*Did you mean 'north_west'"):
+        make_climatology(root, quirks={"MADE-1": Quirks(stress_convention="grid_axes_c_grid", stress_side="northwest")})
 
 
 def test_stress_of_the_wrong_sign_is_turned_by_the_quirk_table(root, make_climatology):
@@ -255,7 +266,7 @@ def test_an_archive_that_disappears_while_it_is_read_is_told(root, windows):
     archive.stored(runs[0], "zos")
     shutil.rmtree(root / "CMIP6")
     with pytest.raises(DataError, match="is gone since .* was listed. Is the archive still mounted"):
-        plan_runs(archive, runs, windows)
+        plan_runs(archive, runs, windows, missing="error")
 
 
 def test_a_file_that_disappears_between_header_and_fields_is_told(root, make_climatology):

@@ -13,15 +13,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.errors import GridError
-from thor.ocean.areas import curvilinear_area, parallel_area
+from thor.ocean.areas import check_areas, curvilinear_area, parallel_area, warn_once
 from thor.ocean.constants import EARTH_ROTATION
+from thor.ocean.longitudes import Columns, columns_around
 from thor.ocean.sphere import Array, displacement, local_basis, unit_vectors
-from thor.ocean.topology import Continuation, Topology, find_topology, repeated_columns
+from thor.ocean.topology import Continuation, Topology, find_topology
 
 __all__ = ["STEPS", "Array", "Grid", "cell_area", "local_basis", "regular_grid", "unit_vectors", "with_bounds"]
 
 STEPS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""
+
+ODD_WIDTH = 0.5
+"""Stored edges of a column are wrong where its width is off that from the longitudes by more than this share."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,21 @@ class Grid:
         Raises
         ------
         GridError
-            When coordinates are missing, not finite, outside 90S to 90N, not monotonic (1-D) or give no area.
+            When coordinates are missing, not finite, outside 90S to 90N, not monotonic (1-D), or give no area or one
+            that no grid of the Earth can have (`areas.check_areas`).
         """
         for name in ("lat", "lon"):
             if name not in dataset.coords:
                 raise GridError(f"Coordinate '{name}' is missing; got coordinates {sorted(map(str, dataset.coords))}.")
         lat, lon = dataset["lat"], dataset["lon"]
         if lat.ndim == 1 and lon.ndim == 1:
-            return cls._regular(dataset)
-        if lat.ndim == 2 and lat.dims == lon.dims:
-            return cls._curvilinear(dataset)
-        raise GridError(f"'lat' and 'lon' must be 1-D or share two dims; got {lat.dims} and {lon.dims}.")
+            grid = cls._regular(dataset)
+        elif lat.ndim == 2 and lat.dims == lon.dims:
+            grid = cls._curvilinear(dataset)
+        else:
+            raise GridError(f"'lat' and 'lon' must be 1-D or share two dims; got {lat.dims} and {lon.dims}.")
+        check_areas(grid)
+        return grid
 
     @classmethod
     def _regular(cls, dataset: xr.Dataset) -> "Grid":
@@ -72,9 +80,10 @@ class Grid:
         _require_on_sphere(lat, lon)
         if not (np.isfinite(lat).all() and np.isfinite(lon).all()):
             raise GridError("'lat' or 'lon' holds values that are not finite; 1-D coordinates must be complete.")
-        area = parallel_area(*_bounds(dataset, "lat", limits=(-90.0, 90.0)), *_bounds(dataset, "lon"))
+        columns = columns_around(lon[0])
+        area = parallel_area(*_row_edges(dataset), *_column_edges(dataset, columns))
         dims = (str(dataset["lat"].dims[0]), str(dataset["lon"].dims[0]))
-        return cls(lat, lon, area, _regular_topology(dataset, unit_vectors(lat, lon)), dims)
+        return cls(lat, lon, area, _regular_topology(dataset, columns), dims)
 
     @classmethod
     def _curvilinear(cls, dataset: xr.Dataset) -> "Grid":
@@ -189,7 +198,7 @@ def regular_grid(spacing: float) -> xr.Dataset:
 
 def with_bounds(lat: Array, lon: Array) -> xr.Dataset:
     """Return 1-D centres [degrees] as coordinates with CF attributes and bounds at the midpoints between them."""
-    lat_edge, lon_edge = np.clip(_edges(lat), -90, 90), _edges(lon)
+    lat_edge, columns = np.clip(_edges(lat), -90, 90), columns_around(lon)
     attrs_lat = {"standard_name": "latitude", "units": "degrees_north", "axis": "Y", "bounds": "lat_bnds"}
     attrs_lon = {"standard_name": "longitude", "units": "degrees_east", "axis": "X", "bounds": "lon_bnds"}
     return xr.Dataset(
@@ -197,32 +206,49 @@ def with_bounds(lat: Array, lon: Array) -> xr.Dataset:
             "lat": ("lat", lat, attrs_lat),
             "lon": ("lon", lon, attrs_lon),
             "lat_bnds": (("lat", "bnds"), np.stack([lat_edge[:-1], lat_edge[1:]], axis=1)),
-            "lon_bnds": (("lon", "bnds"), np.stack([lon_edge[:-1], lon_edge[1:]], axis=1)),
+            "lon_bnds": (("lon", "bnds"), np.stack([columns.west, columns.east], axis=1)),
         }
     )
 
 
-def _regular_topology(dataset: xr.Dataset, centres: Array) -> Topology:
-    n_rows, n_columns = centres.shape[1:]
-    known = np.ones((n_rows, n_columns), dtype=bool)
-    period = n_columns - repeated_columns(centres)
-    if not _is_global(dataset["lon"].values[:period]):
-        return Topology(known)
+def _regular_topology(dataset: xr.Dataset, columns: Columns) -> Topology:
+    n_rows, period = dataset["lat"].size, int(columns.place.max()) + 1
+    known = np.ones((n_rows, columns.place.size), dtype=bool)
+    if not columns.closed:
+        return Topology(known, places=columns.place)
     poles = [
         Continuation(row_sum, period // 2, 1) if ends and period % 2 == 0 else None
         for row_sum, ends in zip((-1, 2 * n_rows - 1), _ends_at_poles(dataset), strict=True)
     ]
-    return Topology(known, period, (poles[0], poles[1]))
+    return Topology(known, period, (poles[0], poles[1]), columns.place)
 
 
-def _bounds(dataset: xr.Dataset, name: str, limits: tuple[float, float] | None = None) -> tuple[Array, Array]:
-    if f"{name}_bnds" in dataset.variables:
-        bounds = dataset[f"{name}_bnds"].values.astype(float)
-        return bounds[:, 0], bounds[:, 1]
-    edges = _edges(dataset[name].values.astype(float))
-    if limits is not None:
-        edges = np.clip(edges, *limits)
+def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
+    if "lat_bnds" in dataset.variables:
+        return _stored_bounds(dataset, "lat")
+    edges = np.clip(_edges(dataset["lat"].values.astype(float)), -90.0, 90.0)
     return edges[:-1], edges[1:]
+
+
+def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
+    """Return the stored edges of columns, or those half-way between the longitudes where the stored ones are wrong."""
+    if "lon_bnds" not in dataset.variables:
+        return columns.west, columns.east
+    west, east = _stored_bounds(dataset, "lon")
+    width, expected = np.abs((east - west + 180) % 360 - 180), columns.east - columns.west
+    odd = np.abs(width / expected - 1) > ODD_WIDTH
+    if odd.any() and (width > 0).all():
+        warn_once(
+            f"Edges of columns are taken half-way between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} "
+            f"of {odd.size} columns, where it makes them up to {np.max(width / expected):.3g} times as wide."
+        )
+        return columns.west, columns.east
+    return west, east
+
+
+def _stored_bounds(dataset: xr.Dataset, name: str) -> tuple[Array, Array]:
+    bounds = dataset[f"{name}_bnds"].values.astype(float)
+    return bounds[:, 0], bounds[:, 1]
 
 
 def _edges(centres: Array) -> Array:
@@ -250,13 +276,7 @@ def _require_monotonic(lat: xr.DataArray) -> None:
         raise GridError(f"'lat' is not monotonic: it turns at index {where} ({lat.values[where]:g}); sort the file.")
 
 
-def _is_global(lon: Array) -> bool:
-    # Steps are taken modulo 360, so it does not matter where the longitudes start.
-    steps = np.diff(np.append(lon, lon[0]).astype(float)) % 360
-    return bool(np.isclose(steps.sum(), 360) and steps.max() < 1.5 * np.median(steps))
-
-
 def _ends_at_poles(dataset: xr.Dataset) -> tuple[bool, bool]:
-    edges = np.concatenate(_bounds(dataset, "lat", limits=(-90.0, 90.0)))
+    edges = np.concatenate(_row_edges(dataset))
     ends = np.abs([edges[[0, len(edges) // 2]], edges[[len(edges) // 2 - 1, -1]]]).max(axis=1)
     return bool(np.isclose(ends[0], 90)), bool(np.isclose(ends[1], 90))

@@ -18,8 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.errors import GridError, did_you_mean
+from thor.ocean.areas import points_beside
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Array, Grid
 from thor.ocean.operators import curl
@@ -27,6 +29,9 @@ from thor.ocean.sphere import displacement, local_basis, normalised, quadrilater
 
 CONVENTIONS = ("grid_axes_c_grid", "grid_axes_corners", "grid_axes_t_points", "true_east_north")
 """Components along the grid's axes on u and v points, on shared corners or on T points; or true ones on any of them."""
+
+SIDES = {"north_east": (1, 1), "north_west": (1, -1), "south_east": (-1, 1), "south_west": (-1, -1)}
+"""Where staggered points may lie from the T points of the same index, as half cells (northward, eastward)."""
 
 LARGEST_MISFIT = 0.15
 """How far from an edge, a corner or a centre the median point may lie, in cells."""
@@ -86,6 +91,80 @@ def detect_convention(dataset: xr.Dataset, *, declared: str | None = None, grid:
             "or declare the convention in the quirk table."
         )
     return placed
+
+
+def stress_on_assumed_points(
+    dataset: xr.Dataset, grid: Grid, *, convention: str | None, side: str = "north_east"
+) -> xr.Dataset:
+    """Return the stress with positions of its own where files give staggered components the positions of T points.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As in `detect_convention`.
+    grid : Grid
+    convention : str or None
+        What is known of the model. Where it is `grid_axes_c_grid` or `grid_axes_corners` and a component's positions
+        are those of the T points, they are replaced by points half a cell away, made from the grid itself, across its
+        seam and fold too.
+    side : {'north_east', 'north_west', 'south_east', 'south_west'}
+        On which side of the T points of the same index they lie: u east or west, v north or south, corners both. East
+        and north are the sides that are so in most of the grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        With `lat_u`, `lon_u` and `lat_v`, `lon_v` of the components placed so; the dataset itself where none is.
+
+    Raises
+    ------
+    GridError
+        When the side or the convention is unknown, or positions fit no staggering.
+    """
+    if side not in SIDES:
+        raise GridError(f"'{side}' is no side of T points.{did_you_mean(side, SIDES)}")
+    if convention is not None:
+        _require_known(convention)
+    if convention not in ("grid_axes_c_grid", "grid_axes_corners"):
+        return dataset
+    eastward, northward = _senses(grid)
+    rows, columns = int(northward) * SIDES[side][0], int(eastward) * SIDES[side][1]
+    corner = convention == "grid_axes_corners"
+    steps = {"u": (rows if corner else 0, columns), "v": (rows, columns if corner else 0)}
+    out = dataset
+    for point, step in steps.items():
+        if any(_offset(dataset, point, grid)):
+            continue
+        x, y, z = points_beside(grid.centres, grid.topology, step)
+        lat, lon = np.rad2deg(np.arcsin(np.clip(z, -1, 1))), np.rad2deg(np.arctan2(y, x)) % 360
+        out = out.assign_coords({f"lat_{point}": (grid.dims, lat), f"lon_{point}": (grid.dims, lon)})
+    return out
+
+
+def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> xr.Dataset:
+    """Return the stress with NaN where an ocean model has none: at points that touch land.
+
+    A component on an edge needs sea in both T cells beside it, one on a corner in all four around it, across seam and
+    fold too; on T points in its own. What lies beyond the end of the grid is not known to be land; a cell without
+    position is land.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As in `detect_convention`; `tauuo`, `tauvo` may have further dims.
+    grid : Grid
+    sea : ndarray of bool, shape (n_rows, n_columns)
+        T cells with sea.
+    """
+    everywhere, out = grid.topology.with_positions_everywhere(), dataset.copy()
+    for point in "uv":
+        rows, columns = _offset(dataset, point, grid)
+        wet = sea.copy()
+        for step in {(row, column) for row in {0, rows} for column in {0, columns}}:
+            wet &= (grid.neighbour(sea.astype(float), step) == 1) | (everywhere.locate(step).cell < 0)
+        field = dataset[f"tau{point}o"]
+        out[field.name] = field.where(xr.DataArray(wet, dims=grid.dims)).transpose(*field.dims)
+    return out
 
 
 def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:

@@ -10,7 +10,8 @@ Inside a grid the neighbours are the next columns and rows. At its rim they are 
 * where nothing fits, the grid just ends.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +67,16 @@ class Topology:
         Columns once around the globe; None where the last column does not meet the first.
     beyond : tuple of (Continuation or None)
         What lies beyond the first and the last row.
+    places : ndarray of int, shape (n_columns,), optional
+        Where each column comes in the direction of the columns, where that is not the order in which they are stored;
+        columns at one place repeat each other, and a place without a column is a gap. `period` and `beyond` count
+        places.
     """
 
     known: NDArray[np.bool_]
     period: int | None = None
     beyond: tuple[Continuation | None, Continuation | None] = (None, None)
+    places: Index | None = None
     _located: dict[tuple[int, int], Located] = field(default_factory=dict, repr=False)
 
     @property
@@ -96,11 +102,17 @@ class Topology:
         own = np.arange(self.known.size).reshape(self.known.shape)
         return self.known & (self.locate((0, 0)).cell != own)
 
+    def with_positions_everywhere(self) -> "Topology":
+        """Return the same topology as if every cell had a position: -1 is then the end of the grid only."""
+        return replace(self, known=np.ones_like(self.known), _located={})
+
     def locate(self, step: tuple[int, int]) -> Located:
         """Return the cells `step` = (rows, columns), each -1, 0 or 1, away; never a repeated one."""
         if step not in self._located:
-            rows, columns = (np.arange(n) + by for n, by in zip(self.known.shape, step, strict=True))
-            self._located[step] = self._stored(*np.meshgrid(rows, columns, indexing="ij"))
+            n_rows, n_columns = self.known.shape
+            places = np.arange(n_columns) if self.places is None else self.places
+            rows, columns = np.meshgrid(np.arange(n_rows) + step[0], places + step[1], indexing="ij")
+            self._located[step] = self._stored(rows, columns)
         return self._located[step]
 
     def _stored(self, rows: Index, columns: Index) -> Located:
@@ -116,16 +128,30 @@ class Topology:
             rows, columns = np.where(through, end.row_sum - rows, rows), np.where(through, mirrored, columns)
             row_sign = np.where(through, -1, row_sign)
             column_sign = np.where(through, end.column_sign, column_sign)
-        inside = (rows >= 0) & (rows < n_rows) & (columns >= 0) & (columns < n_columns)
+        inside = (rows >= 0) & (rows < n_rows) & (columns >= 0) & (columns < self._column_at.size)
+        columns = np.where(inside, self._column_at[np.where(inside, columns, 0)], -1)
+        inside &= columns >= 0
         index = np.where(inside, rows * n_columns + columns, 0)
         inside &= self.known & self.known.ravel()[index]
         return Located(np.where(inside, index, -1), row_sign, column_sign)
 
+    @cached_property
+    def _column_at(self) -> Index:
+        """The column stored for each place; -1 for none."""
+        n_columns = self.known.shape[1]
+        if self.places is None:
+            return np.arange(n_columns)
+        # Of repeated columns the inner ones are used: the outer ones are a model's halo.
+        inwards = np.argsort(-np.abs(2 * np.arange(n_columns) + 1 - n_columns), kind="stable")
+        column_at = np.full(self.places.max() + 1, -1)
+        column_at[self.places[inwards]] = inwards
+        return column_at
+
     def _wrapped(self, columns: Index) -> Index:
         if self.period is None:
             return columns
-        # Of repeated columns the inner ones are used: the outer ones are a model's halo.
-        first = (self.known.shape[1] - self.period) // 2
+        # Of repeated columns the inner ones are used here too.
+        first = (self._column_at.size - self.period) // 2
         return first + (columns - first) % self.period
 
 

@@ -25,8 +25,9 @@ from thor.reading.steps import (
     mask_basins,
     mask_depressed_cells,
     mask_land,
-    mask_stress_on_land,
+    mask_land_stress,
     remove_mean_sea_level,
+    require_areas_on_earth,
     restore_ice_depression,
     rows_and_columns_ascending,
     shape_text,
@@ -40,7 +41,8 @@ STEPS = (
     add_cell_area,
     add_stress_convention,
     mask_land,
-    mask_stress_on_land,
+    require_areas_on_earth,
+    mask_land_stress,
     mask_basins,
     restore_ice_depression,
     remove_mean_sea_level,
@@ -175,10 +177,18 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
             if same_positions(field, ocean):
                 out[name] = (context.grid.dims, field[name].values, field[name].attrs | {"files": path.name})
                 break
-            shapes.append(f"{path.name}: {shape_text(field)}")
+            shapes.append(f"{path.name}: {shape_text(field)}{_total(name, field, context)}")
         else:
             _without_field(name, shapes, ocean, plan)
     return out
+
+
+def _total(name: str, field: xr.Dataset, context: Context) -> str:
+    """Return how the total of published areas compares with that of the positions, for messages."""
+    if name != "areacello":
+        return ""
+    theirs, ours = float(field[name].sum()), float(np.nansum(context.grid.area))
+    return f", total {theirs:.4g} m2, {theirs / ours:.3g} times that of the positions"
 
 
 def _without_field(name: str, shapes: Sequence[str], ocean: xr.Dataset, plan: RunPlan) -> None:

@@ -14,6 +14,7 @@ class Quirks:
     """What has to be known about a model beyond its files; the first lines of `quirks.yml` explain each key."""
 
     stress_convention: str | None = None
+    stress_side: Literal["north_east", "north_west", "south_east", "south_west"] = "north_east"
     sea_ice_depression: Literal["left_in"] | None = None
     stress_sign: Literal[1, -1] = 1
     branch_years: Mapping[str, int] = field(default_factory=dict)

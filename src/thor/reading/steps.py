@@ -14,10 +14,11 @@ import numpy as np
 import xarray as xr
 
 from thor.errors import DataError, GridError
-from thor.ocean.areas import check_area
+from thor.ocean.areas import check_area, check_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
-from thor.ocean.stress import detect_convention
+from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points
+from thor.reading.files import naming
 from thor.reading.positions import same_positions
 from thor.reading.quirks import Quirks
 from thor.variables import variable
@@ -29,9 +30,6 @@ ICE_MASS = ("simass", "sisnmass")
 
 DEPRESSED = -2.5
 """Sea level [m] relative to its ocean mean below which the weight of sea ice is suspected."""
-
-AREA_TOLERANCE = 0.05
-"""Median deviation of published cell areas from those of the positions beyond which a model is warned of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,21 +109,15 @@ def add_sea_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Add cell areas from the positions where they are not published, or not those of this grid."""
+    """Add cell areas from the positions where they are not published, or are not those of this grid."""
     grid = context.grid
     from_positions = grid.wrap(grid.area, "areacello", **variable("areacello").attrs)
     if "areacello" not in ocean:
         return ocean.assign(areacello=from_positions)
-    try:
-        verdict = check_area(grid, ocean["areacello"].values)
-    except GridError as error:
-        raise GridError(f"{context.where}: {error}") from error
-    if abs(verdict.median) > AREA_TOLERANCE:
-        log.warning(
-            "%s: areacello differs from the areas of the positions by %.1f %% in the median cell",
-            context.where,
-            100 * verdict.median,
-        )
+    comparison = check_area(grid, ocean["areacello"].values)
+    if comparison.verdict != "usable":
+        log.warning("%s: %s; cell areas follow from the positions", context.where, comparison.sentence)
+        return ocean.assign(areacello=from_positions)
     return ocean
 
 
@@ -133,13 +125,21 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Say by which convention the stress is given, and turn its sign where the quirk table says so."""
     if not set(STRESS) <= set(ocean.data_vars):
         return ocean
-    out, declared = ocean.copy(), context.quirks.stress_convention
+    out, quirks = ocean.copy(), context.quirks
     for name in STRESS:
-        out[name] = (context.quirks.stress_sign * out[name]).assign_attrs(out[name].attrs)
-    try:
+        out[name] = (quirks.stress_sign * out[name]).assign_attrs(out[name].attrs)
+    declared = quirks.stress_convention
+    with naming(context.where):
+        placed = stress_on_assumed_points(out, context.grid, convention=declared, side=quirks.stress_side)
+        if placed is not out:
+            log.warning(
+                "%s: files give the stress (%s) the positions of T points; its points are taken half a cell to the %s",
+                context.where,
+                declared,
+                quirks.stress_side.replace("_", "-"),
+            )
+            out = placed.assign_attrs(stress_side=quirks.stress_side)
         convention = detect_convention(out, declared=declared, grid=context.grid)
-    except GridError as error:
-        raise GridError(f"{context.where}: {error}") from error
     source = "quirk table" if declared else "positions and attributes"
     return out.assign_attrs(stress_convention=convention, stress_convention_from=source)
 
@@ -161,12 +161,18 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     return _masked(ocean, sea)
 
 
-def mask_stress_on_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Take stress as missing where there is no sea."""
-    if "stress_convention" not in ocean.attrs or "lat_u" in ocean.coords:
+def require_areas_on_earth(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Raise GridError when cells or the sea are larger than they can be on the Earth."""
+    with naming(context.where):
+        check_areas(context.grid, ocean["areacello"].values, sea=ocean["deptho"].notnull().values)
+    return ocean
+
+
+def mask_land_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Take stress as missing on points that are not between sea cells."""
+    if "stress_convention" not in ocean.attrs:
         return ocean
-    sea = ocean["deptho"].notnull()
-    return ocean.assign({name: ocean[name].where(sea) for name in STRESS})
+    return mask_stress_on_land(ocean, context.grid, ocean["deptho"].notnull().values)
 
 
 def mask_basins(ocean: xr.Dataset, context: Context) -> xr.Dataset:

@@ -18,8 +18,9 @@ from thor.reading.steps import (
     add_sea_area,
     add_stress_convention,
     mask_land,
-    mask_stress_on_land,
+    mask_land_stress,
     remove_mean_sea_level,
+    require_areas_on_earth,
     rows_and_columns_ascending,
 )
 from thor.variables import is_known, table, variable
@@ -64,7 +65,8 @@ def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
         add_stress_convention,
         mask_without_stress,
         mask_land,
-        mask_stress_on_land,
+        require_areas_on_earth,
+        mask_land_stress,
         remove_mean_sea_level,
         add_analysis_mask,
         describe,
