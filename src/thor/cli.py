@@ -88,12 +88,11 @@ def default_pipeline(env: str | None, conf_source: str | None = None) -> str | N
     """Return `default_pipeline` of the environment's globals.yml, the pipeline of a bare `kedro run`; None for all."""
     from pathlib import Path
 
-    from kedro.config import OmegaConfigLoader
     from kedro.framework.project import settings
     from kedro.utils import find_kedro_project
 
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    loader = OmegaConfigLoader(
+    loader = settings.CONFIG_LOADER_CLASS(
         conf_source=conf_source or str(project / settings.CONF_SOURCE),
         env=env or os.environ.get("KEDRO_ENV"),
         **settings.CONFIG_LOADER_ARGS,

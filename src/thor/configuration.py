@@ -63,6 +63,27 @@ def conf_source() -> str:
     return str(DEFAULT)
 
 
+def default_configuration(env: str = "base", *, runtime_params: dict[str, Any] | None = None) -> Any:
+    """Return the configuration that THOR comes with, read without anyone's own ``local``: for documentation and tests.
+
+    Parameters
+    ----------
+    env : str
+        Environment.
+    runtime_params : dict, optional
+        What ``--params`` would set.
+
+    Returns
+    -------
+    thor.config_loader.ConfigLoader
+        Indexed with ``globals``, ``parameters`` and ``catalog``.
+    """
+    from thor import settings
+
+    options = settings.CONFIG_LOADER_ARGS | {"default_run_env": "base"}
+    return settings.CONFIG_LOADER_CLASS(str(DEFAULT), env=env, runtime_params=runtime_params, **options)
+
+
 def choose_logging() -> None:
     """Have Kedro take `logging.yml` of this folder's configuration, wherever it is, unless the user names another.
 

@@ -1,22 +1,16 @@
 """The nodes that make the archive and its truth: lazy, and of one set of runs."""
 
-from pathlib import Path
-
 import pytest
-from kedro.config import OmegaConfigLoader
 
+from thor.configuration import default_configuration
 from thor.ocean.idealized.climate_models import solve_climate_model
 from thor.parameters import IdealizedOcean
 from thor.pipelines.idealized_ocean.nodes import make_archive, make_true_budgets
-from thor.settings import CONFIG_LOADER_ARGS
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture(params=["base", "test"])
 def parameters(request):
-    loader = OmegaConfigLoader(str(CONF), env=request.param, **CONFIG_LOADER_ARGS)
-    return IdealizedOcean.model_validate(loader["parameters"]["idealized_ocean"])
+    return IdealizedOcean.model_validate(default_configuration(request.param)["parameters"]["idealized_ocean"])
 
 
 def test_nothing_is_solved_before_it_is_saved(parameters):
