@@ -5,7 +5,7 @@ import pytest
 from thor.configuration import default_configuration
 from thor.ocean.idealized.climate_models import solve_climate_model
 from thor.parameters import IdealizedOcean
-from thor.pipelines.idealized_ocean.nodes import make_archive, make_true_budgets
+from thor.pipelines.idealized_ocean.nodes import make_archive, make_training_ocean, make_true_budgets
 
 
 @pytest.fixture(params=["base", "test"])
@@ -30,3 +30,16 @@ def test_models_differ_in_what_the_perfect_model_test_needs(parameters):
     assert any(model.zero_depth_on_land for model in models)
     assert parameters.archive.steric_experiment in parameters.archive.experiments
     assert parameters.archive.n_years % parameters.archive.window_years == 0
+
+
+@pytest.mark.parametrize("root", [None, "/some/CMIP6", "https://somewhere/catalogue.json"])
+def test_no_models_are_made_beside_another_archive(parameters, root):
+    beside = parameters.model_copy(update={"archive_root": root})
+    assert make_archive(beside) == {} and make_true_budgets(beside) == {}
+    assert make_archive(parameters) and make_true_budgets(parameters)
+
+
+def test_the_fingerprint_of_the_ocean_is_of_its_settings_and_seed(parameters):
+    mark, _ = make_training_ocean(parameters)
+    assert make_training_ocean(parameters.model_copy(update={"archive_root": None}))[0] == mark
+    assert make_training_ocean(parameters.model_copy(update={"seed": parameters.seed + 1}))[0] != mark

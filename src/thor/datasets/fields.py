@@ -109,7 +109,8 @@ class GivenFieldDataset(FieldDataset):
     def load(self) -> xr.Dataset:
         """Return the dataset, without what tells whose it is."""
         dataset = super().load()
-        return dataset.assign_attrs({k: v for k, v in dataset.attrs.items() if k not in (ATTRIBUTE, CONTENT)})
+        dataset.attrs = {key: value for key, value in dataset.attrs.items() if key not in (ATTRIBUTE, CONTENT)}
+        return dataset
 
     def save(self, data: xr.Dataset | tuple[str, Callable[[], xr.Dataset]]) -> None:  # type: ignore[override]
         """Write what was made, unless there is a file of the user's or one with the same fingerprint."""
