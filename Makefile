@@ -48,8 +48,9 @@ lock: ## renew requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-annotate --no-header --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -o requirements.lock
 
-clean: ## remove what runs and builds made, but not downloaded data
-	rm -rf data/0[1-8]_* data/logs data/ecco/0[2-8]_* data/ecco/logs data/test docs/_build build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+clean: ## remove what runs and builds made; downloads and what you put there stay
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m thor clean; else echo "No $(VENV): the data stay as they are"; fi
+	rm -rf docs/_build build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Installing the pinned dependencies into $(VENV) (about a minute)"

@@ -8,12 +8,11 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_args
 
-from kedro.config import OmegaConfigLoader
 from numpydoc.docscrape import NumpyDocString
 from pydantic import BaseModel
 
 import thor
-from thor import settings
+from thor.configuration import default_configuration
 from thor.metrics import Metrics
 from thor.networks.scores import SCORES
 from thor.parameters import MODELS
@@ -62,7 +61,7 @@ def write_parameters() -> None:
 def write_metrics() -> None:
     """Write what the numbers of each file of metrics mean as a page, and the scores as a part of that on networks."""
     _write("scores.md", _metric_table(SCORES))
-    places = OmegaConfigLoader(str(HERE.parent / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)["catalog"]
+    places = default_configuration()["catalog"]
     lines = [
         *("# Metrics", ""),
         "What the numbers mean, what they can be, and which way is better. A row speaks of every place in a file where",

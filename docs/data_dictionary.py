@@ -7,10 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
-from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
-from thor import settings
+from thor.configuration import default_configuration
 from thor.contracts import CONTRACTS, Contract
 from thor.pipeline_registry import register_pipelines
 from thor.variables import variable
@@ -25,6 +24,7 @@ FORMATS = {
     "FieldCollection": "folder of NetCDF",
     "FieldDataset": "NetCDF",
     "FigureDataset": "PNG",
+    "GivenFieldDataset": "NetCDF",
     "MetricsDataset": "JSON",
     "ModelDataset": "pickle behind a header with versions and checksum",
     "NetworkDataset": "folder of NumPy arrays and JSON",
@@ -97,7 +97,7 @@ def readers(name: str, pipelines: Mapping[str, Pipeline]) -> list[str]:
 
 @cache
 def _catalog(environment: str) -> dict[str, dict[str, Any]]:
-    loader = OmegaConfigLoader(conf_source=str(CONF), env=environment, **settings.CONFIG_LOADER_ARGS)
+    loader = default_configuration(environment)
     root, catalog = loader["globals"]["data_root"], loader["catalog"]
     return {name: entry | {"place": _place(entry, root)} for name, entry in catalog.items()}
 

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.project import configure_project
 from kedro.pipeline import Pipeline
 
-from thor import settings
 from thor.__main__ import program as thor_program
-from thor.cli import default_pipeline
+from thor.configuration import default_configuration
 from thor.parameters import MODELS
 from thor.pipeline_registry import register_pipelines
 from thor.validation import validate
@@ -145,12 +143,12 @@ def check_run(options: dict[str, Any], made: Collection[str]) -> None:
     environment = options["env"] or "base"
     assert environment in {*ENVIRONMENTS, *made}, f"no such environment: {environment}"
     environment = environment if environment in ENVIRONMENTS else "base"
-    loader = OmegaConfigLoader(
-        str(REPOSITORY / "conf"), env=environment, runtime_params=options["params"], **settings.CONFIG_LOADER_ARGS
-    )
-    validate(loader["parameters"], MODELS)
+    configuration = default_configuration(environment, runtime_params=options["params"])
+    validate(configuration["parameters"], MODELS)
     pipelines = register_pipelines()
-    named = options["pipelines"] or [options["pipeline"] or default_pipeline(environment) or "__default__"]
+    named = options["pipelines"] or [
+        options["pipeline"] or configuration["globals"]["default_pipeline"] or "__default__"
+    ]
     chosen = sum((pipelines[name] for name in named), Pipeline([]))
     chosen.filter(
         tags=options["tags"] or None,

@@ -25,7 +25,7 @@ FILES = {
     "src/mini/settings.py": """
         from pydantic import BaseModel, ConfigDict, Field
         from thor.hooks import ParameterHooks, RunHooks
-        from thor.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS  # noqa
+        from thor.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS, DISABLE_HOOKS_FOR_PLUGINS  # noqa
 
         class Mini(BaseModel):
             model_config = ConfigDict(extra="forbid")

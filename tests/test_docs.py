@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from kedro.config import OmegaConfigLoader
 
 import thor
 from tests.commands import NEEDS, REPOSITORY, Told, check, commands, pages
-from thor import settings
 from thor.attribution.attributions import attribute
 from thor.attribution.truth import additive_stack, additive_truth
+from thor.configuration import default_configuration
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.idealized.training import idealized_training_ocean
 from thor.parameters import MODELS
@@ -85,8 +84,7 @@ def test_files_that_a_page_links_to_or_names_are_there(page):
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_data_that_a_page_names_are_in_the_catalog(page):
-    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", **settings.CONFIG_LOADER_ARGS)
-    places = {str(entry.get("filepath")) for entry in loader["catalog"].values()}
+    places = {str(entry.get("filepath")) for entry in default_configuration()["catalog"].values()}
     for named in re.findall(r"`(?:data/)?(0\d_\w+/(?:figures/)?\w+\.\w+)`", page.read_text(encoding="utf-8")):
         assert f"data/{named}" in places, f"{page.name} names {named}"
 
@@ -198,8 +196,7 @@ def test_the_method_of_the_how_to_is_one_and_is_right_where_the_truth_is_known()
 
 
 def test_the_output_of_a_model_goes_in_as_the_how_to_says(tmp_path, monkeypatch):
-    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env="test", **settings.CONFIG_LOADER_ARGS)
-    ocean = validate(loader["parameters"], MODELS)["idealized_ocean"].training_ocean
+    ocean = validate(default_configuration("test")["parameters"], MODELS)["idealized_ocean"].training_ocean
     made = idealized_training_ocean(ocean, seed=1)
     given = made.rename(zos="SSH", deptho="depth", wind_stress_curl="curl_tau")
     advection = given["planetary_vorticity_advection"]
@@ -214,8 +211,6 @@ def test_the_output_of_a_model_goes_in_as_the_how_to_says(tmp_path, monkeypatch)
 
 def test_the_quirk_of_the_how_to_fits_the_parameters():
     (block,) = (block for block in blocks("howto_extend.md", "yaml") if "quirks:" in block)
-    loader = OmegaConfigLoader(
-        str(REPOSITORY / "conf"), env="base", runtime_params=yaml.safe_load(block), **settings.CONFIG_LOADER_ARGS
-    )
-    quirk = validate(loader["parameters"], MODELS)["data_engineering"].quirks["MY-MODEL"]
+    parameters = default_configuration(runtime_params=yaml.safe_load(block))["parameters"]
+    quirk = validate(parameters, MODELS)["data_engineering"].quirks["MY-MODEL"]
     assert quirk.stress_sign == -1 and quirk.stress_convention == "grid_axes_c_grid"

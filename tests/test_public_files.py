@@ -97,3 +97,5 @@ def test_the_ecco_dataset_is_read_only(tmp_path):
     dataset = EccoTrainingOcean(folder=str(tmp_path), terms=ECCO_TERMS)
     with pytest.raises(Exception, match="never written to"):
         dataset.save(1)
+    dataset.save(("fingerprint of an ocean that is not made", None))
+    assert list(tmp_path.iterdir()) == []

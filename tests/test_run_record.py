@@ -66,6 +66,18 @@ def test_a_folder_has_one_checksum_of_names_and_contents(tmp_path):
     assert sha256(folder) != first
 
 
+def test_each_file_of_a_folder_has_its_checksum(record, tmp_path):
+    (tmp_path / "folder/a").mkdir(parents=True)
+    for name in ("a/one.nc", "two.nc", ".three.nc"):
+        (tmp_path / "folder" / name).write_text(name)
+    record.saved("folder", tmp_path / "folder", node="make_table")
+    record.write()
+    content = json.loads(record.path.read_text())
+    assert content["files"]["folder"] == {name: sha256(tmp_path / "folder" / name) for name in ("a/one.nc", "two.nc")}
+    assert content["files"]["table"] == {".": sha256(tmp_path / "table.csv")}
+    assert content["datasets"]["folder"]["sha256"] == sha256(tmp_path / "folder")
+
+
 def test_a_damaged_record_is_begun_anew(tmp_path):
     (tmp_path / "record.json").write_text("{half")
     record = RunRecord(tmp_path / "record.json", data_root=tmp_path)

@@ -22,10 +22,14 @@ class Program(Commands):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
-        return ["conf", *super().list_commands(ctx)]
+        return ["clean", "conf", *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command."""
+        if cmd_name == "clean":
+            from thor.cleaning import clean_command
+
+            return clean_command
         return copy_configuration if cmd_name == "conf" else super().get_command(ctx, cmd_name)
 
 
@@ -63,8 +67,11 @@ def main() -> None:
     """Run the command that this process was started with."""
     choose_logging()
     try:
-        if sys.argv[1:2] and sys.argv[1] in Commands.NAMES:
-            _enter(project_folder())
+        command, project = next(iter(sys.argv[1:]), ""), project_folder()
+        if command in Commands.NAMES:
+            _enter(project)
+        elif command == "clean" and project is not None:
+            _require_ours(project)
         program(prog_name="thor")
     except click.ClickException as error:
         error.show()
@@ -78,14 +85,18 @@ def _enter(project: Path | None) -> None:
 
         configure_project(PACKAGE)
         return
+    _require_ours(project)
+    # Not in this process: it has imported the installed package, which need not be the code in this folder.
+    os.execv(sys.executable, [sys.executable, "-c", _KEDRO, *sys.argv[1:]])
+
+
+def _require_ours(project: Path) -> None:
     about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["kedro"]
     if about.get("package_name") != PACKAGE:
         raise click.ClickException(
             f"This folder is in another Kedro project, {project}, and results would be written into that. "
             "Call `thor` in a folder outside, or `kedro` for that project."
         )
-    # Not in this process: it has imported the installed package, which need not be the code in this folder.
-    os.execv(sys.executable, [sys.executable, "-c", _KEDRO, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -221,20 +221,10 @@ def fetch(
 
 def _configuration(env: str | None, conf_source: str | None) -> tuple[dict[str, Any], Any]:
     """Return globals.yml and the parameters of data_engineering, as a run in this environment has them."""
-    import os
-
-    from kedro.config import OmegaConfigLoader
-    from kedro.framework.project import settings
-    from kedro.utils import find_kedro_project
-
+    from thor.configuration import load_configuration
     from thor.parameters import DataEngineering
 
-    project = find_kedro_project(Path.cwd()) or Path.cwd()
-    loader = OmegaConfigLoader(
-        conf_source=conf_source or str(project / settings.CONF_SOURCE),
-        env=env or os.environ.get("KEDRO_ENV"),
-        **settings.CONFIG_LOADER_ARGS,
-    )
+    loader = load_configuration(env, conf_source)
     return loader["globals"], DataEngineering(**loader["parameters"]["data_engineering"])
 
 

@@ -90,19 +90,9 @@ def _require_pipelines(names: Sequence[str]) -> None:
 
 def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
     """Return `default_pipeline` of the environment's globals.yml, the pipeline of a bare `kedro run`; None for all."""
-    from pathlib import Path
+    from thor.configuration import load_configuration
 
-    from kedro.config import OmegaConfigLoader
-    from kedro.framework.project import settings
-    from kedro.utils import find_kedro_project
-
-    project = find_kedro_project(Path.cwd()) or Path.cwd()
-    loader = OmegaConfigLoader(
-        conf_source=conf_source or str(project / settings.CONF_SOURCE),
-        env=env or os.environ.get("KEDRO_ENV"),
-        **settings.CONFIG_LOADER_ARGS,
-    )
-    return loader["globals"].get("default_pipeline")
+    return load_configuration(env, conf_source)["globals"].get("default_pipeline")
 
 
 def _whole_name(node: str) -> str:

@@ -63,6 +63,45 @@ def conf_source() -> str:
     return str(DEFAULT)
 
 
+def default_configuration(env: str = "base", *, runtime_params: dict[str, Any] | None = None) -> Any:
+    """Return the configuration that THOR comes with, read without anyone's own ``local``: for documentation and tests.
+
+    Parameters
+    ----------
+    env : str
+        Environment.
+    runtime_params : dict, optional
+        What ``--params`` would set.
+
+    Returns
+    -------
+    thor.config_loader.ConfigLoader
+        Indexed with ``globals``, ``parameters`` and ``catalog``.
+    """
+    from thor import settings
+
+    options = settings.CONFIG_LOADER_ARGS | {"default_run_env": "base"}
+    return settings.CONFIG_LOADER_CLASS(str(DEFAULT), env=env, runtime_params=runtime_params, **options)
+
+
+def load_configuration(env: str | None = None, source: str | None = None) -> Any:
+    """Return the loader of the configuration that a run in this environment has; its keys are globals, parameters, ...
+
+    Parameters
+    ----------
+    env : str, optional
+        Environment; ``KEDRO_ENV`` by default, or else `base` with `local` over it.
+    source : str, optional
+        Folder of the configuration; that of the project or the current folder by default.
+    """
+    from kedro.framework.project import settings
+
+    place = source or str((project_folder() or Path.cwd()) / settings.CONF_SOURCE)
+    return settings.CONFIG_LOADER_CLASS(
+        conf_source=place, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS
+    )
+
+
 def choose_logging() -> None:
     """Have Kedro take `logging.yml` of this folder's configuration, wherever it is, unless the user names another.
 

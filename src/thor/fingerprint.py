@@ -17,11 +17,16 @@ import xarray as xr
 ATTRIBUTE = "thor_fingerprint"
 """Global attribute under which a collection keeps the fingerprint of each file."""
 
+CONTENT = "thor_content"
+"""Global attribute under which a field that may also be the user's keeps the checksum of what THOR wrote."""
+
 _BLOCK_BYTES = 64 * 2**20
 _NOT_CODE = (
     *("pipelines", "datasets", "figures", "report"),
     *("settings.py", "cli.py", "hooks.py", "mlflow_hooks.py", "run_log.py", "pipeline_registry.py"),
-    *("run_record.py", "checksums.py", "stage.py", "handover"),
+    *("run_record.py", "checksums.py", "stage.py", "handover", "cleaning.py"),
+    # A result's parameters are parts of its fingerprint; all others, and one user's own, change nothing in it.
+    *("conf", "config_loader.py", "configuration.py", "catalog.py", "__main__.py"),
 )
 
 
@@ -49,6 +54,11 @@ def fingerprint(*parts: Any) -> str:
     for part in parts:
         digest.update(_hash(part))
     return digest.hexdigest()
+
+
+def content_sha256(dataset: xr.Dataset) -> str:
+    """Return the SHA-256 (hex) of a dataset's fields, coordinates and attributes, whatever made them."""
+    return _hash(dataset).hex()
 
 
 @cache
@@ -108,7 +118,9 @@ def _hash(part: Any) -> bytes:
 
 def _hash_attrs(attrs: Mapping[Any, Any]) -> bytes:
     # Attributes come back from a file as other kinds of numbers (1 as numpy.int64), so only their text counts.
-    text = {str(key): str(np.asarray(value).tolist()) for key, value in attrs.items() if key != ATTRIBUTE}
+    text = {
+        str(key): str(np.asarray(value).tolist()) for key, value in attrs.items() if key not in (ATTRIBUTE, CONTENT)
+    }
     return _hash(json.dumps(text, sort_keys=True))
 
 

@@ -2,15 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
 
+from thor.config_loader import holds
 from thor.configuration import program, same_options
 from thor.errors import ConfigError, DataError
 from thor.run_log import RunLog, describe_run
@@ -41,11 +41,17 @@ class ParameterHooks:
         """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
         from thor.validation import validate
 
-        validate(
-            context.config_loader["parameters"],
-            _project_models() if self._models is None else self._models,
-            find_source=_source_finder(context),
-        )
+        loader = context.config_loader
+        for sentence in loader.without_effect():
+            log.warning(sentence)
+
+        def find_source(path: tuple[str, ...]) -> str:
+            if holds(context._runtime_params or {}, path):
+                return "--params"
+            return loader.find("parameters", path) or Path(loader.conf_source).name
+
+        models = _project_models() if self._models is None else self._models
+        validate(loader["parameters"], models, find_source=find_source)
 
 
 class RunHooks:
@@ -104,7 +110,7 @@ class RunHooks:
         self.log.header(about)
         self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
         self._record.start_run(self.log.path.stem, about)
-        _require_inputs(pipeline.inputs(), catalog)
+        _require_inputs(_given(pipeline, catalog), catalog, context.config_loader)
         self._memory = MemoryWatch()
         from tqdm import tqdm
 
@@ -144,7 +150,10 @@ class RunHooks:
         if dataset_name == _REPORT:
             self._report = place
         if self._record is not None and place is not None:
-            self._record.saved(dataset_name, place, node=_plain_name(node))
+            if getattr(self._catalog.get(dataset_name), "given", False):
+                self._record.loaded(dataset_name, place)
+            else:
+                self._record.saved(dataset_name, place, node=_plain_name(node))
         if not self._unsaved:
             self._finish(node)
 
@@ -229,11 +238,18 @@ def _duration(since: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
-def _require_inputs(names: Iterable[str], catalog: Any) -> None:
-    missing = []
-    for name in sorted(names):
+def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
+    """Yield what no node of a run makes, and what one would make if a setting did not say where it is."""
+    for name in sorted(pipeline.inputs() | pipeline.all_outputs()):
         if name == "parameters" or name.startswith("params:"):
             continue
+        if name in pipeline.inputs() or getattr(catalog.get(name), "setting", None):
+            yield name
+
+
+def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
+    missing = []
+    for name in names:
         dataset = catalog.get(name)
         if dataset is None:
             raise ConfigError(f"Dataset '{name}' is in no catalog file. Give it an entry in conf/base/catalog_*.yml.")
@@ -244,6 +260,11 @@ def _require_inputs(names: Iterable[str], catalog: Any) -> None:
         return
     name, dataset = missing[0]
     place = _filepath(dataset) or type(dataset).__name__
+    if setting := getattr(dataset, "setting", None):
+        raise DataError(
+            f"{_relative(place)} does not exist: it is the {setting} of {loader.find('globals', (setting,))}. "
+            "Correct it there; is the disk mounted?"
+        )
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]
     command = f"{program()} run{same_options()} --pipelines"
@@ -251,7 +272,7 @@ def _require_inputs(names: Iterable[str], catalog: Any) -> None:
     others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     raise DataError(
         f"Input '{name}'{others} is missing: {_relative(place)} does not exist. "
-        f"{advice}, or check data_root in globals.yml."
+        f"{advice}, or check the data_root of {loader.find('globals', ('data_root',))}."
     )
 
 
@@ -259,28 +280,3 @@ def _relative(place: Any) -> str:
     from thor.datasets.atomic import show
 
     return show(str(place))
-
-
-def _source_finder(context: Any) -> Any:
-    """Return a function that says where a parameter was set: an option, a file of the environment, or one of base."""
-    conf = Path(context.config_loader.conf_source)
-    environment = context.env or context.config_loader.default_run_env
-
-    def find(path: tuple[str, ...]) -> str:
-        if _holds(context._runtime_params or {}, path):
-            return "--params"
-        for folder in dict.fromkeys((environment, context.config_loader.base_env)):
-            for file in sorted((conf / folder).rglob("parameters*.y*ml")):
-                if _holds(yaml.safe_load(file.read_text(encoding="utf-8")), path):
-                    return f"{conf.name}/{file.relative_to(conf)}"
-        return conf.name
-
-    return find
-
-
-def _holds(tree: Any, path: tuple[str, ...]) -> bool:
-    for step in path:
-        if not isinstance(tree, dict) or step not in tree:
-            return False
-        tree = tree[step]
-    return True

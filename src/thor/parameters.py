@@ -45,6 +45,9 @@ class IdealizedOcean(Parameters):
 
     seed: int = Field(ge=0, description="Seed of the hills on the sea floor and of the archive's weather.")
     training_ocean: OceanSettings = Field(description="Physical settings of the training ocean.")
+    archive_root: str | list[str] | None = Field(
+        description="The archive that is studied, as in globals.yml; models are made where it is `idealized`."
+    )
     archive: ArchiveSettings = Field(description="Climate models and experiments of the archive.")
 
 

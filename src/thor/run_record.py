@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from thor.checksums import sha256, signature
+from thor.checksums import combined_sha256, file_sha256, files_of, signature
 from thor.errors import DataError
 
 _SECONDS_BETWEEN_SAMPLES = 0.2
@@ -27,15 +27,16 @@ class RunRecord:
     ----------
     content : dict
         `runs`: by run, what it was (command, versions, git state, parameters); `nodes`: by node, its last run, seconds
-        and peak memory; `datasets`: by name, path below the data, bytes, checksum, and which node and run wrote it.
-        Runs that nothing refers to any more are dropped.
+        and peak memory; `datasets`: by name, path below the data, bytes, checksum, and which node and run wrote it;
+        `files`: by name, the checksum of each file below that path (``.`` is the path itself). Runs that nothing refers
+        to any more are dropped.
     """
 
     def __init__(self, path: Path, *, data_root: Path) -> None:
         self.path = path
         self._root = data_root.resolve()
         self._run = ""
-        self.content: dict[str, dict[str, Any]] = {"runs": {}, "nodes": {}, "datasets": {}}
+        self.content: dict[str, dict[str, Any]] = {"runs": {}, "nodes": {}, "datasets": {}, "files": {}}
         if path.is_file():
             with suppress(json.JSONDecodeError, UnicodeDecodeError):
                 self.content |= json.loads(path.read_text(encoding="utf-8"))
@@ -108,10 +109,12 @@ class RunRecord:
         # An archive elsewhere may be terabytes: only what lies in our own folder is read for a checksum.
         if not place.is_relative_to(self._root) or not place.exists():
             return
+        files = {file.relative_to(place).as_posix(): file_sha256(file) for file in files_of(place)}
+        self.content["files"][name] = files
         self.content["datasets"][name] = {
             "path": place.relative_to(self._root).as_posix(),
             **signature(place),
-            "sha256": sha256(place),
+            "sha256": files["."] if place.is_file() else combined_sha256(files),
             **maker,
         }
 

@@ -67,3 +67,15 @@ def test_no_archive_has_no_runs(tmp_path):
     assert dataset.load().runs(source_ids="all", experiment_ids="all", variant_labels="all") == []
     with pytest.raises(DatasetError, match="archive_root is null"):
         dataset.save({KEY: ("mark", make)})
+
+
+@pytest.mark.parametrize("root", [None, "given"])
+def test_nothing_to_write_leaves_a_given_archive_alone(tmp_path, root):
+    write_run(tmp_path / "given")
+    before = sorted(tmp_path.rglob("*"))
+    dataset = EsgfArchive(path=str(tmp_path / "own"), root=str(tmp_path / root) if root else None)
+    assert dataset.given and dataset.setting == "archive_root"
+    dataset.save({})
+    assert sorted(tmp_path.rglob("*")) == before
+    own = EsgfArchive(path=str(tmp_path / "own"), root="idealized")
+    assert not own.given and own.setting is None

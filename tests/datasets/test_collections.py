@@ -125,6 +125,16 @@ def test_what_is_no_longer_produced_goes_and_what_is_not_ours_stays(collection, 
     ]  # fmt: skip
 
 
+def test_a_file_of_somebody_elses_is_not_replaced(collection, tmp_path):
+    offer(collection, one="a")
+    file = FieldDataset(filepath=str(tmp_path / "features/two.nc"))
+    file.save(make_features())
+    before = (tmp_path / "features/two.nc").read_bytes()
+    with pytest.raises(DatasetError, match=r"two.nc was not written by THOR and is not replaced. Move it away"):
+        offer(collection, one="a", two="b")
+    assert (tmp_path / "features/two.nc").read_bytes() == before
+
+
 def test_a_damaged_file_is_made_again(collection, tmp_path):
     offer(collection, one="a")
     file = tmp_path / "features/one.nc"

@@ -10,8 +10,9 @@ from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_regimes, make_vorticity_budget
 from thor.checkpoint import Resumable
-from thor.datasets import FieldDataset, netcdf
+from thor.datasets import FieldDataset, GivenFieldDataset, netcdf
 from thor.errors import DataError
+from thor.fingerprint import ATTRIBUTE, CONTENT
 
 
 def cause(caught) -> BaseException:
@@ -177,3 +178,80 @@ def test_long_work_goes_on_from_what_it_left_beside_the_file(tmp_path):
     assert seen[0] is None
     assert list(seen[1]["done"].values) == [1.0, 2.0]
     assert [file.name for file in tmp_path.rglob("*.nc")] == ["field.nc"]
+
+
+# -- a file that the user may give -------------------------------------------------------------------------------------
+def made(*calls):
+    """A function that makes a field, and notes that it was called."""
+
+    def make():
+        calls[0].append(1)
+        return make_vorticity_budget()
+
+    return make
+
+
+def test_thors_own_file_is_made_again_only_when_its_fingerprint_changes(tmp_path):
+    dataset, calls = GivenFieldDataset(filepath=str(tmp_path / "a.nc"), contract="vorticity_budget"), []
+    assert not dataset.given
+    dataset.save(("one", made(calls)))
+    dataset.save(("one", made(calls)))
+    assert len(calls) == 1 and not dataset.given
+    before = (tmp_path / "a.nc").read_bytes()
+    xr.testing.assert_identical(dataset.load(), make_vorticity_budget())
+    with xr.open_dataset(tmp_path / "a.nc") as stored:
+        assert stored.attrs[ATTRIBUTE] == "one" and len(stored.attrs[CONTENT]) == 64
+    dataset.save(("two", made(calls)))
+    assert len(calls) == 2 and not dataset.given
+    assert (tmp_path / "a.nc").read_bytes() != before
+
+
+def another_field(file):
+    make_vorticity_budget().assign_attrs(title="mine").to_netcdf(file)
+
+
+def a_changed_field(file):
+    with xr.open_dataset(file) as stored:
+        changed = stored.load()
+    changed["areacello"] = (changed["areacello"] * 2).assign_attrs(changed["areacello"].attrs)
+    changed.to_netcdf(file)
+
+
+def a_renamed_field(file):
+    with xr.open_dataset(file) as stored:
+        changed = stored.load().assign_attrs(title="mine")
+    changed.to_netcdf(file)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [another_field, a_changed_field, a_renamed_field, lambda file: file.write_bytes(b"no NetCDF")],
+    ids=["another", "changed", "renamed", "no NetCDF"],
+)
+@pytest.mark.parametrize("mark", ["one", "two"])
+def test_a_file_of_the_users_is_never_replaced(tmp_path, caplog, put, mark):
+    dataset, calls = GivenFieldDataset(filepath=str(tmp_path / "a.nc")), []
+    dataset.save(("one", made(calls)))
+    put(tmp_path / "a.nc")
+    before = (tmp_path / "a.nc").read_bytes()
+    assert dataset.given
+    dataset.save((mark, made(calls)))
+    assert len(calls) == 1
+    assert (tmp_path / "a.nc").read_bytes() == before
+    assert "a.nc was not written by THOR, or was changed since: it is used as it is" in caplog.text
+
+
+def test_what_a_notebook_saves_is_the_users(tmp_path):
+    dataset, calls = GivenFieldDataset(filepath=str(tmp_path / "a.nc")), []
+    dataset.save(("one", made(calls)))
+    dataset.save(dataset.load().assign_attrs(title="mine"))
+    assert dataset.given
+    dataset.save(("one", made(calls)))
+    assert len(calls) == 1 and dataset.load().attrs["title"] == "mine"
+
+
+def test_a_breach_of_what_thor_makes_is_not_written(tmp_path):
+    dataset = GivenFieldDataset(filepath=str(tmp_path / "a.nc"), contract="vorticity_budget")
+    with pytest.raises(DatasetError, match="areacello"):
+        dataset.save(("one", lambda: make_vorticity_budget().drop_vars("areacello")))
+    assert list(tmp_path.iterdir()) == []

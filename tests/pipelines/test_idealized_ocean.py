@@ -1,22 +1,16 @@
 """The nodes that make the archive and its truth: lazy, and of one set of runs."""
 
-from pathlib import Path
-
 import pytest
-from kedro.config import OmegaConfigLoader
 
+from thor.configuration import default_configuration
 from thor.ocean.idealized.climate_models import solve_climate_model
 from thor.parameters import IdealizedOcean
-from thor.pipelines.idealized_ocean.nodes import make_archive, make_true_budgets
-from thor.settings import CONFIG_LOADER_ARGS
-
-CONF = Path(__file__).parents[2] / "conf"
+from thor.pipelines.idealized_ocean.nodes import make_archive, make_training_ocean, make_true_budgets
 
 
 @pytest.fixture(params=["base", "test"])
 def parameters(request):
-    loader = OmegaConfigLoader(str(CONF), env=request.param, **CONFIG_LOADER_ARGS)
-    return IdealizedOcean.model_validate(loader["parameters"]["idealized_ocean"])
+    return IdealizedOcean.model_validate(default_configuration(request.param)["parameters"]["idealized_ocean"])
 
 
 def test_nothing_is_solved_before_it_is_saved(parameters):
@@ -36,3 +30,16 @@ def test_models_differ_in_what_the_perfect_model_test_needs(parameters):
     assert any(model.zero_depth_on_land for model in models)
     assert parameters.archive.steric_experiment in parameters.archive.experiments
     assert parameters.archive.n_years % parameters.archive.window_years == 0
+
+
+@pytest.mark.parametrize("root", [None, "/some/CMIP6", "https://somewhere/catalogue.json"])
+def test_no_models_are_made_beside_another_archive(parameters, root):
+    beside = parameters.model_copy(update={"archive_root": root})
+    assert make_archive(beside) == {} and make_true_budgets(beside) == {}
+    assert make_archive(parameters) and make_true_budgets(parameters)
+
+
+def test_the_fingerprint_of_the_ocean_is_of_its_settings_and_seed(parameters):
+    mark, _ = make_training_ocean(parameters)
+    assert make_training_ocean(parameters.model_copy(update={"archive_root": None}))[0] == mark
+    assert make_training_ocean(parameters.model_copy(update={"seed": parameters.seed + 1}))[0] != mark

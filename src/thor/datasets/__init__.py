@@ -6,7 +6,7 @@ All of them write a file beside the old one and rename it, and none puts times o
 from thor.datasets.archive import EsgfArchive
 from thor.datasets.collections import FieldCollection
 from thor.datasets.ecco import EccoTrainingOcean
-from thor.datasets.fields import FieldDataset
+from thor.datasets.fields import FieldDataset, GivenFieldDataset
 from thor.datasets.models import ModelDataset
 from thor.datasets.networks import NetworkDataset, PublishedNetworks
 from thor.datasets.reports import FigureDataset, MetricsDataset, PageDataset, TableDataset
@@ -17,6 +17,7 @@ __all__ = [
     "FieldCollection",
     "FieldDataset",
     "FigureDataset",
+    "GivenFieldDataset",
     "MetricsDataset",
     "ModelDataset",
     "NetworkDataset",

@@ -58,6 +58,16 @@ class EsgfArchive(FieldCollection):
         self._choice: dict[str, Any] = {"versions": versions, "grid_labels": grid_labels}
         self._cache = Path(cache) if cache else self._path.with_name("cloud_archive")
 
+    @property
+    def given(self) -> bool:
+        """Whether the archive is not the idealized one, so that nothing is ever written to it."""
+        return self._path not in self._roots
+
+    @property
+    def setting(self) -> str | None:
+        """The setting that says where a given archive is."""
+        return "archive_root" if self.given else None
+
     def load(self) -> Archive:  # type: ignore[override]
         """Return the archive; its folders are listed when it is first asked for something."""
         if self._catalogue is not None:
@@ -65,21 +75,22 @@ class EsgfArchive(FieldCollection):
         return Archive(self._roots or None, layout=self._layout, **self._choice)
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
-        """Write the idealized archive.
+        """Write the idealized archive; no file for another one, which is not written to.
 
         Raises
         ------
         DataError
-            When archive_root is another archive.
+            When files are to be written and archive_root is another archive.
         """
-        if self._path not in self._roots:
-            given = [self._catalogue] if self._catalogue else [f"{show(root)}/" for root in self._roots]
-            place = f"{', '.join(given)}, which is never written to" if given else "null"
+        if not self.given:
+            super().save(data)
+        elif data:
+            roots = [self._catalogue] if self._catalogue else [f"{show(root)}/" for root in self._roots]
+            place = f"{', '.join(roots)}, which is never written to" if roots else "null"
             raise DataError(
-                f"archive_root is {place}; only the idealized archive is made. Run `kedro run --pipeline study`, which "
-                "makes none, or set archive_root: idealized in globals.yml."
+                f"archive_root is {place}; only the idealized archive is made. The parameter "
+                "idealized_ocean.archive_root has to be the same: leave it to archive_root in globals.yml."
             )
-        super().save(data)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._catalogue or ", ".join(map(str, self._roots)) or None, "layout": self._layout}

@@ -16,7 +16,7 @@ from thor.checkpoint import Resumable
 from thor.contracts import Contract, check, find_contract
 from thor.datasets.atomic import replacing, require_writable, show
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
-from thor.datasets.netcdf import read, write
+from thor.datasets.netcdf import is_netcdf, read, write
 from thor.errors import DataError, LeftOutError
 from thor.fingerprint import ATTRIBUTE
 
@@ -111,8 +111,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         Raises
         ------
         DataError
-            When nothing is to be saved, a key is no relative path, or a dataset breaks its contract. Files
-            written before that stay and are not made again.
+            When nothing is to be saved, a key is no relative path, a file of somebody else's lies in the place of one,
+            or a dataset breaks its contract. Files written before that stay and are not made again.
         """
         if not data and not self._may_be_empty:
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
@@ -213,7 +213,9 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         stored = stored_mark(file)
         if stored == mark:
             return None
-        return "what it is made from changed" if stored else "the file there is not a readable one of THOR's"
+        if stored is None and is_netcdf(file):
+            raise DataError(f"{show(file)} was not written by THOR and is not replaced. Move it away, and run again.")
+        return "what it is made from changed" if stored else "the file there cannot be read"
 
     def _remove(self, keys: set[str]) -> int:
         removed = 0

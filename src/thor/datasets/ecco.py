@@ -1,5 +1,6 @@
 """The ECCO training ocean of the published study, from the public repository or from a local mirror of it."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from thor.contracts import check
 from thor.errors import DataError
 from thor.ocean.ecco import ecco_training_ocean, sea_level_from_feature_table, surface_from_files
 from thor.public_files import ECCO_ARRAYS, ECCO_SURFACE, FEATURE_TABLE, fetch
+
+log = logging.getLogger(__name__)
 
 
 class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
@@ -61,8 +64,11 @@ class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
         check(ocean, "raw_training_ocean", where="The ECCO training ocean")
         return ocean
 
-    def save(self, data: None) -> None:
-        """Refuse: inputs are never written to."""
+    def save(self, data: Any) -> None:  # type: ignore[override]
+        """Refuse: inputs are never written to. What would be made where no ocean is given is not made."""
+        if isinstance(data, tuple):
+            log.info("the training ocean is that of ECCO, and no other is made")
+            return
         raise DataError("The ECCO training ocean is an input and is never written to.")
 
     def _surface(self, missing: Path) -> xr.Dataset:

@@ -1,6 +1,8 @@
 """Fields on a grid in NetCDF: checked against their contract on the way in and on the way out."""
 
 import json
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
@@ -13,6 +15,9 @@ from thor.datasets.checkpoints import FileCheckpoint
 from thor.datasets.files import FileDataset, require
 from thor.datasets.netcdf import open_netcdf, read, write
 from thor.errors import DataError
+from thor.fingerprint import ATTRIBUTE, CONTENT, content_sha256
+
+log = logging.getLogger(__name__)
 
 
 class FieldDataset(FileDataset):
@@ -86,6 +91,57 @@ class FieldDataset(FileDataset):
         """Return dims, attributes, and each variable's units and range, for kedro-viz."""
         with open_netcdf(require(self._filepath), chunks={}) as dataset:
             return JSONPreview(json.dumps(_summary(dataset), indent=2))
+
+
+class GivenFieldDataset(FieldDataset):
+    """One NetCDF file that THOR makes where the user gave none.
+
+    Saving takes a fingerprint and a function that makes the dataset. A file of the user's, which THOR did not write or
+    which was changed since, is never replaced: the function is not called, and what follows reads that file. A dataset
+    itself, as from ``open_catalog().save(...)``, is the user's.
+    """
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a file of the user's."""
+        return self._filepath.exists() and self._written_mark() is None
+
+    def load(self) -> xr.Dataset:
+        """Return the dataset, without what tells whose it is."""
+        dataset = super().load()
+        dataset.attrs = {key: value for key, value in dataset.attrs.items() if key not in (ATTRIBUTE, CONTENT)}
+        return dataset
+
+    def save(self, data: xr.Dataset | tuple[str, Callable[[], xr.Dataset]]) -> None:  # type: ignore[override]
+        """Write what was made, unless there is a file of the user's or one with the same fingerprint."""
+        if isinstance(data, xr.Dataset):
+            super().save(data)
+            return
+        mark, make = data
+        written = self._written_mark()
+        if self._filepath.exists() and written is None:
+            log.warning(
+                "%s was not written by THOR, or was changed since: it is used as it is, and no other is made. "
+                "Move it away to have THOR's own.",
+                show(self._filepath),
+            )
+        elif written == mark:
+            log.info("%s is kept: nothing that it is made from changed", show(self._filepath))
+        else:
+            dataset = make()
+            super().save(dataset.assign_attrs({ATTRIBUTE: mark, CONTENT: content_sha256(dataset)}))
+
+    def _written_mark(self) -> str | None:
+        """Return the fingerprint of the file where THOR wrote it and nobody changed it since."""
+        if not self._filepath.is_file():
+            return None
+        try:
+            with open_netcdf(self._filepath, chunks=None) as dataset:
+                mark, content = (dataset.attrs.get(name) for name in (ATTRIBUTE, CONTENT))
+            # Only a file that claims to be THOR's is read as a whole.
+            return mark if content and content == content_sha256(read(self._filepath)) else None
+        except (DataError, OSError, RuntimeError, ValueError):
+            return None
 
 
 def _summary(dataset: xr.Dataset) -> dict[str, Any]:

@@ -83,6 +83,15 @@ def _sorted(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
     return {key: attrs[key] for key in sorted(attrs, key=str)}
 
 
+def is_netcdf(path: Path) -> bool:
+    """Return whether a file can be opened as NetCDF."""
+    try:
+        open_netcdf(path, chunks=None).close()
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return True
+
+
 def open_netcdf(path: Path, *, chunks: dict[str, int] | str | None) -> xr.Dataset:
     """Return the open file, lazily with dask where `chunks` are given; the caller closes it."""
     with warnings.catch_warnings():

@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import xarray as xr
 
+from thor.datasets.archive import IDEALIZED
+from thor.ocean.idealized.settings import OceanSettings
 from thor.parameters import IdealizedOcean
 
 log = logging.getLogger(__name__)
@@ -14,25 +17,21 @@ Files = dict[str, tuple[str, Callable[[], xr.Dataset]]]
 """Fingerprint and maker of each file of a collection."""
 
 
-def make_training_ocean(parameters: IdealizedOcean) -> xr.Dataset:
-    """Solve the idealized ocean and return its fields and budget."""
-    from thor.ocean.idealized.training import idealized_training_ocean
+def make_training_ocean(parameters: IdealizedOcean) -> tuple[str, Callable[[], xr.Dataset]]:
+    """Return the fingerprint of the idealized ocean and a function that solves it, called where none is given."""
+    from thor.fingerprint import fingerprint
 
-    ocean = idealized_training_ocean(parameters.training_ocean, seed=parameters.seed)
-    log.info(
-        "ocean at %g degrees: SSH range %.2f m, Drake Passage %.0f Sv, budget closes to %.0e of its largest term",
-        parameters.training_ocean.resolution_degrees,
-        float(ocean["zos"].max() - ocean["zos"].min()),
-        ocean.attrs["drake_passage_transport_sv"],
-        ocean.attrs["closure"],
-    )
-    return ocean
+    mark = fingerprint(parameters.training_ocean, parameters.seed)
+    return mark, partial(_solve, parameters.training_ocean, parameters.seed)
 
 
 def make_archive(parameters: IdealizedOcean) -> Files:
-    """Return the files of an ESGF archive of idealized climate models, made when they are saved."""
+    """Return the files of an archive of idealized models, made when they are saved; none beside another archive."""
     from thor.ocean.idealized.archive import idealized_archive
 
+    if parameters.archive_root != IDEALIZED:
+        log.info("archive_root is %s: no idealized climate models are made", parameters.archive_root or "null")
+        return {}
     archive = idealized_archive(parameters.archive, seed=parameters.seed)
     settings = parameters.archive
     log.info("archive of %d models, %d years: %d files", len(settings.models), settings.n_years, len(archive))
@@ -40,16 +39,36 @@ def make_archive(parameters: IdealizedOcean) -> Files:
 
 
 def make_true_budgets(parameters: IdealizedOcean) -> Files:
-    """Return the true budgets of every run of the archive, made when they are saved."""
+    """Return the true budgets of every run of the archive, made when they are saved; none beside another archive."""
     from thor.ocean.idealized.true_budgets import idealized_true_budgets
 
+    if parameters.archive_root != IDEALIZED:
+        log.info("archive_root is %s: no true budgets are known", parameters.archive_root or "null")
+        return {}
     budgets = idealized_true_budgets(parameters.archive, seed=parameters.seed)
     log.info("true budgets of %d runs in windows of %d years", len(budgets), parameters.archive.window_years)
     return budgets
 
 
 def draw_ocean_state(raw_training_ocean: xr.Dataset) -> Any:
-    """Draw depth, sea level and wind stress."""
+    """Draw depth, sea level and wind stress; an ocean that was given may lack the stress."""
     from thor.figures.maps import field_maps
+    from thor.reading.training_ocean import harmonise
 
-    return field_maps(raw_training_ocean, ["deptho", "zos", "tauuo", "tauvo"], title="The idealized ocean")
+    ocean = harmonise(raw_training_ocean)
+    fields = [name for name in ("deptho", "zos", "tauuo", "tauvo") if name in ocean]
+    return field_maps(ocean, fields, title=str(ocean.attrs.get("title", "The training ocean")))
+
+
+def _solve(settings: OceanSettings, seed: int) -> xr.Dataset:
+    from thor.ocean.idealized.training import idealized_training_ocean
+
+    ocean = idealized_training_ocean(settings, seed=seed)
+    log.info(
+        "ocean at %g degrees: SSH range %.2f m, Drake Passage %.0f Sv, budget closes to %.0e of its largest term",
+        settings.resolution_degrees,
+        float(ocean["zos"].max() - ocean["zos"].min()),
+        ocean.attrs["drake_passage_transport_sv"],
+        ocean.attrs["closure"],
+    )
+    return ocean
