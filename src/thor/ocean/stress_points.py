@@ -1,0 +1,192 @@
+"""Where the components of surface stress sit: on T points, on the edges or on the corners of the cells of a grid."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.errors import GridError, did_you_mean
+from thor.ocean.areas import points_beside
+from thor.ocean.grid import Array, Grid
+from thor.ocean.sphere import displacement, normalised, unit_vectors
+
+CONVENTIONS = ("grid_axes_c_grid", "grid_axes_corners", "grid_axes_t_points", "true_east_north")
+"""Components along the grid's axes on u and v points, on shared corners or on T points; or true ones on any of them."""
+
+SIDES = {"north_east": (1, 1), "north_west": (1, -1), "south_east": (-1, 1), "south_west": (-1, -1)}
+"""Where staggered points may lie from the T points of the same index, as half cells (northward, eastward)."""
+
+LARGEST_MISFIT = 0.15
+"""How far from an edge, a corner or a centre the median point may lie, in cells."""
+
+Offset = tuple[int, int]
+
+
+class Component(NamedTuple):
+    """One component of stress: its values, and its points in half cells (rows, columns) from T points."""
+
+    values: Array
+    lat: Array
+    lon: Array
+    offset: Offset
+
+
+def stress_on_assumed_points(
+    dataset: xr.Dataset, grid: Grid, *, convention: str | None, side: str = "north_east"
+) -> xr.Dataset:
+    """Return the stress with positions of its own where files give staggered components the positions of T points.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As in `detect_convention`.
+    grid : Grid
+    convention : str or None
+        What is known of the model. Where it is `grid_axes_c_grid` or `grid_axes_corners` and a component's positions
+        are those of the T points, they are replaced by points half a cell away, made from the grid itself, across its
+        seam and fold too.
+    side : {'north_east', 'north_west', 'south_east', 'south_west'}
+        On which side of the T points of the same index they lie: u east or west, v north or south, corners both. East
+        and north are the sides that are so in most of the grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        With `lat_u`, `lon_u` and `lat_v`, `lon_v` of the components placed so; the dataset itself where none is.
+
+    Raises
+    ------
+    GridError
+        When the side or the convention is unknown, or positions fit no staggering.
+    """
+    if side not in SIDES:
+        raise GridError(f"'{side}' is no side of T points.{did_you_mean(side, SIDES)}")
+    if convention is not None:
+        require_known(convention)
+    if convention not in ("grid_axes_c_grid", "grid_axes_corners"):
+        return dataset
+    eastward, northward = senses(grid)
+    rows, columns = int(northward) * SIDES[side][0], int(eastward) * SIDES[side][1]
+    corner = convention == "grid_axes_corners"
+    steps = {"u": (rows if corner else 0, columns), "v": (rows, columns if corner else 0)}
+    out = dataset
+    for point, step in steps.items():
+        if any(offset_of(dataset, point, grid)):
+            continue
+        x, y, z = points_beside(grid.centres, grid.topology, step)
+        lat, lon = np.rad2deg(np.arcsin(np.clip(z, -1, 1))), np.rad2deg(np.arctan2(y, x)) % 360
+        out = out.assign_coords({f"lat_{point}": (grid.dims, lat), f"lon_{point}": (grid.dims, lon)})
+    return out
+
+
+def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> xr.Dataset:
+    """Return the stress with NaN where an ocean model has none: at points that touch land.
+
+    A component on an edge needs sea in both T cells beside it, one on a corner in all four around it, across seam and
+    fold too; on T points in its own. What lies beyond the end of the grid is not known to be land; a cell without
+    position is land.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As in `detect_convention`; `tauuo`, `tauvo` may have further dims.
+    grid : Grid
+    sea : ndarray of bool, shape (n_rows, n_columns)
+        T cells with sea.
+    """
+    everywhere, out = grid.topology.with_positions_everywhere(), dataset.copy()
+    for point in "uv":
+        rows, columns = offset_of(dataset, point, grid)
+        wet = sea.copy()
+        for step in {(row, column) for row in {0, rows} for column in {0, columns}}:
+            wet &= (grid.neighbour(sea.astype(float), step) == 1) | (everywhere.locate(step).cell < 0)
+        field = dataset[f"tau{point}o"]
+        out[field.name] = field.where(xr.DataArray(wet, dims=grid.dims)).transpose(*field.dims)
+    return out
+
+
+def stored_at(values: Array, step: Offset, grid: Grid) -> Array:
+    """Return what is stored with the cell `step` away; NaN where its axes run the other way: its points lie beyond."""
+    located = grid.topology.locate(step)
+    return np.where((located.row_sign > 0) & (located.column_sign > 0), grid.neighbour(values, step), np.nan)
+
+
+def grid_axes(component: Component, grid: Grid) -> tuple[Array, Array]:
+    """Return unit vectors along the grid's axes x and y at a component's points, each of shape (3, ...)."""
+    place = unit_vectors(component.lat, component.lon)
+    ahead, behind = stored_at(place, (0, 1), grid) - place, place - stored_at(place, (0, -1), grid)
+    along = np.where(np.isnan(ahead), behind, np.where(np.isnan(behind), ahead, ahead + behind))
+    x = senses(grid)[0] * normalised(along - (along * place).sum(axis=0) * place)
+    return x, np.cross(place, x, axis=0)
+
+
+def senses(grid: Grid) -> tuple[float, float]:
+    """1 where the grid's columns run eastward, its rows northward, in the median cell; else -1."""
+    eastward, northward = grid.displacements[0, 1][0], grid.displacements[1, 0][1]
+    return float(np.sign(np.nanmedian(eastward))), float(np.sign(np.nanmedian(northward)))
+
+
+def component_at(dataset: xr.Dataset, point: str, grid: Grid) -> Component:
+    """Return the component `tauuo` (`point` u) or `tauvo` (v) with its positions, those of T points by default."""
+    name = f"tau{point}o"
+    if name not in dataset:
+        raise GridError(f"The stress needs '{name}'; the dataset has {', '.join(map(str, dataset.data_vars))}.")
+    values = dataset[name].values.astype(float)
+    if values.shape != grid.shape:
+        raise GridError(f"'{name}' has shape {values.shape}, the grid {grid.shape}; take one time step or mean of it.")
+    lat, lon = _positions(dataset, point, grid)
+    return Component(values, lat, lon, offset_of(dataset, point, grid))
+
+
+def _positions(dataset: xr.Dataset, point: str, grid: Grid) -> tuple[Array, Array]:
+    names = (f"lat_{point}", f"lon_{point}")
+    present = [name for name in names if name in dataset.variables]
+    if not present:
+        return grid.lat, grid.lon
+    if len(present) == 1:
+        raise GridError(f"Of {names[0]} and {names[1]} only {present[0]} is there; give both or none.")
+    lat, lon = (dataset[name].values.astype(float) for name in names)
+    if lat.shape != grid.shape or lon.shape != grid.shape:
+        raise GridError(f"{names[0]} and {names[1]} have shapes {lat.shape}, {lon.shape}; expected {grid.shape}.")
+    return lat, lon
+
+
+def offset_of(dataset: xr.Dataset, point: str, grid: Grid) -> Offset:
+    """Where a component's points lie from the T points of the same index, in half cells (rows, columns)."""
+    lat, lon = _positions(dataset, point, grid)
+    if lat is grid.lat:
+        return 0, 0
+    away = displacement(grid.lat, grid.lon, unit_vectors(lat, lon))
+    ahead = grid.displacements
+    with np.errstate(invalid="ignore", divide="ignore"):
+        column, row = (ahead[0, 1] - ahead[0, -1]) / 2, (ahead[1, 0] - ahead[-1, 0]) / 2
+        determinant = column[0] * row[1] - column[1] * row[0]
+        rows = (column[0] * away[1] - column[1] * away[0]) / determinant
+        columns = (away[0] * row[1] - away[1] * row[0]) / determinant
+    cells = np.array([np.nanmedian(rows), np.nanmedian(columns)])
+    half = np.round(2 * cells).astype(int)
+    if np.abs(half).max() > 1 or np.abs(cells - half / 2).max() > LARGEST_MISFIT:
+        raise GridError(
+            f"The points of 'tau{point}o' lie {cells[0]:.2f} rows and {cells[1]:.2f} columns from the T points; "
+            f"expected 0 or 0.5 in the median. Are lat_{point}, lon_{point} of another grid?"
+        )
+    return int(half[0]), int(half[1])
+
+
+def convention_of(offsets: tuple[Offset, ...]) -> str | None:
+    """Return the convention of components along the grid whose points have these offsets; None for no known one."""
+    u, v = offsets
+    if u == v == (0, 0):
+        return "grid_axes_t_points"
+    if u == v and all(u):
+        return "grid_axes_corners"
+    if u[0] == 0 and u[1] and v[0] and v[1] == 0:
+        return "grid_axes_c_grid"
+    return None
+
+
+def require_known(convention: str) -> None:
+    """Raise GridError unless there is a convention of this name."""
+    if convention not in CONVENTIONS:
+        raise GridError(f"'{convention}' is no convention of stress.{did_you_mean(convention, CONVENTIONS)}")
