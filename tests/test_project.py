@@ -34,6 +34,7 @@ KEDRO_FACING = (
         "cli",
         "configuration",
         "stage",
+        "archive_commands",
         "parameters",
         "hooks",
         "mlflow_hooks",
