@@ -38,9 +38,10 @@ TIMED = {
 ON_REQUEST = {
     "skill": "what networks score on ECCO, seed by seed (20 minutes and more)",
     "change_skill": "what limits the skill of a likelihood of change, on the idealized climate models",
+    "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
     "feature_groups": "what each group of extended features is worth on ECCO (longer)",
 }
-"""What measures skill and not time, and takes long: called by hand, prints its own table."""
+"""What takes long: called by hand, prints its own table."""
 
 PACKAGES = ("numpy", "tensorflow", "tf-keras", "scikit-learn", "bkmeans", "shap", "lime", "xarray", "kedro", "thor")
 HEAD = ("what", "THOR", "alternative", "its time", "ratio", "peak memory", "remark")
@@ -124,7 +125,7 @@ def as_page(results: Mapping[str, Result], *, quick: bool) -> str:
     ]
     lines += [
         "",
-        "Measured on request, since they take long and measure skill, not time:",
+        "Measured on request, since they take long:",
         "",
         *(f"* `python benchmarks/{name}.py`: {what}." for name, what in ON_REQUEST.items()),
     ]

@@ -36,6 +36,7 @@ KEDRO_FACING = (
         "config_loader",
         "configuration",
         "stage",
+        "archive_commands",
         "parameters",
         "hooks",
         "mlflow_hooks",

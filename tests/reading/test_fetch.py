@@ -3,6 +3,8 @@
 The index answers in the forms of Globus (intake-esgf's default) and Solr; what the real services give is not tested.
 """
 
+import errno
+import fcntl
 import os
 import re
 import signal
@@ -250,16 +252,31 @@ def test_a_grid_on_which_there_is_no_depth_is_not_taken(solr, tmp_path):
         for variable_id in SURFACE:
             for label in ("gn", "gr"):
                 write_series(tmp_path, variable_id, years(1850, 1851), grid_label=label)
+        write_fixed(tmp_path, "deptho").rename(tmp_path / "elsewhere.nc")
+        (version,) = tmp_path.rglob("Ofx/deptho/gn/v*")
+        (version.parents[1] / "gr1").mkdir()
+        version.rename(version.parents[1] / "gr1" / version.name)
         path = write_fixed(tmp_path, "deptho", experiment_id="abrupt-4xCO2", variant_label="r7i1p1f1")
         path.parents[1].rename(path.parents[1].with_name("gr"))
         solr._services[0].url = esgf.address
         plan = plan_fetch(solr, replace(SETTINGS, experiment_ids=["historical"]))
     assert {file.dataset.grid_label for file in plan.files} == {"gr"}
-    # of any experiment
+    # of any experiment, as historical has it on another grid
     assert [file.dataset.run for file in plan.files if file.years is None] == [
         Run("MADE-1", "abrupt-4xCO2", "r7i1p1f1")
     ]
     assert {"ESGF has no areacello of MADE-1 on gr", "ESGF has no sftof of MADE-1 on gr"} <= set(plan.notes)
+
+
+def test_variables_asked_for(solr):
+    plan = plan_fetch(solr, replace(SETTINGS, variable_ids=["deptho"]))
+    assert [file.name for file in plan.files] == ["deptho_Ofx_MADE-1_historical_r1i1p1f1_gn.nc"]
+    # a variant need not have the others; its sea level is on two grids, of which gn is the native one
+    plan = plan_fetch(solr, replace(SETTINGS, variable_ids=["zos"], variant_labels=["r2i1p1f1"], parents=False,
+                                    experiment_ids=["historical"]))  # fmt: skip
+    assert {(file.dataset.variable_id, file.dataset.grid_label) for file in plan.files} == {("zos", "gn")}
+    with pytest.raises(DataError, match=r"no 'deptho' \(Ofx\) of MADE-2 in any experiment"):
+        plan_fetch(solr, replace(SETTINGS, source_ids=["MADE-2"], variable_ids=["deptho"]))
 
 
 def test_masses_of_sea_ice_come_where_zos_holds_their_weight(solr, ocean, tmp_path):
@@ -380,9 +397,7 @@ def test_no_data_node_answers(solr, esgf, tmp_path):
         download(files, activities_folder(tmp_path), progress=False)
 
 
-def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path):
-    import fcntl
-
+def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path, monkeypatch):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     place = folder / file.path
     place.parent.mkdir(parents=True)
@@ -390,6 +405,12 @@ def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path):
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="is being fetched by another process"):
             download([file], folder, progress=False)
+
+    def no_locks(stream, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")  # Lustre mounted without flock
+
+    monkeypatch.setattr(downloads.fcntl, "flock", no_locks)
+    assert download([file], folder, progress=False).n_fetched == 1
 
 
 def test_a_full_disk(solr, tmp_path, monkeypatch):
@@ -401,7 +422,7 @@ def test_a_full_disk(solr, tmp_path, monkeypatch):
     monkeypatch.undo()
 
     def full(descriptor):
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(downloads.os, "fsync", full)
     with pytest.raises(DataError, match=r"The disk is full: .*zos_Omon_.* is not complete\. Free some space"):

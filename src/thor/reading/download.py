@@ -32,6 +32,7 @@ PAUSE_S = 2.0
 
 _PIECE = 2**14  # bytes: so much is lost when a connection is cut
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PASSING = (408, 425, 429)  # HTTP errors of a request that may work later
 
 
@@ -171,10 +172,7 @@ class _Transfer:
         """Fetch what is missing of one file from one data node, and put it in its place."""
         part = _part(place, replica)
         with part.open("ab") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataError(f"{place} is being fetched by another process. Wait for it, and run again.") from None
+            _require_alone(stream, place)
             start = stream.tell()
             if not replica.size or start < replica.size:
                 start = self._receive(replica, stream, place)
@@ -226,6 +224,17 @@ class _Transfer:
     def _show(self, place: Path, n_bytes: int) -> None:
         self._bar.update(n_bytes - self._shown.get(place, 0))
         self._shown[place] = n_bytes
+
+
+def _require_alone(stream: BinaryIO, place: Path) -> None:
+    """Raise DataError when another process writes this file; some file systems of clusters cannot say."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(f"{place} is being fetched by another process. Wait for it, and run again.") from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
 
 
 def _require_same(place: Path, file: RemoteFile) -> None:

@@ -110,6 +110,7 @@ class Index:
         self._superseded: set[Dataset] = set()
         for service in self._services:
             service.session = session()
+        logging.getLogger("globus_sdk").setLevel(logging.CRITICAL)  # what fails is reported here
 
     def datasets(self, **facets: str | list[str]) -> list[Dataset]:
         """Return the datasets with these facets, each in its newest version that no data node calls retracted.

@@ -17,7 +17,7 @@ from thor.reading.windows import Window, WindowSettings
 _GRID_LABELS = ("gn", "gr", "gr1")
 _ICE_MASS = ("simass", "sisnmass")
 
-Grids = dict[str, Dataset]
+_Grids = dict[str, Dataset]
 """Datasets of one variable of one run by their grid."""
 
 
@@ -164,17 +164,19 @@ class _Model:
         wanted = variables_to_fetch(self.quirks, settings.variable_ids)
         self.series = [variable for variable in wanted if not variable.fixed]
         self.fixed = [variable for variable in wanted if variable.fixed]
+        self.grids: set[str] | None = None  # on which there is what has no time; None: any
         self.notes: list[str] = []
 
     def plan(self) -> list[RemoteFile]:
         """Return the model's files."""
-        found = self._find(self.settings.experiment_ids, self.settings.variant_labels)
-        self._require_known(found)
+        found = self._find(self.settings.experiment_ids, self.settings.variant_labels) if self.series else {}
+        if self.series:
+            self._require_known(found)
         fixed = self._find_fixed(found)
         allowed = [set(fixed[variable.variable_id]) for variable in self.fixed if variable.needed]
         self.grids = set.intersection(*allowed) if allowed else None
         files: list[RemoteFile] = []
-        waiting: list[tuple[Run, dict[str, Grids], tuple[Window, ...] | None]] = [
+        waiting: list[tuple[Run, dict[str, _Grids], tuple[Window, ...] | None]] = [
             (run, found[run], None) for run in self._choose(found)
         ]
         done = set()
@@ -197,10 +199,10 @@ class _Model:
             files += self._fixed_files(fixed, label, labels.get(label, []))
         return files
 
-    def _find(self, experiment_ids: Sequence[str], variants: Sequence[str] | None) -> dict[Run, dict[str, Grids]]:
+    def _find(self, experiment_ids: Sequence[str], variants: Sequence[str] | None) -> dict[Run, dict[str, _Grids]]:
         """Return the datasets of the variables with time, by run and variable."""
-        tables = {variable.variable_id: variable.table_id for variable in self.series or self.fixed}
-        found: dict[Run, dict[str, Grids]] = {}
+        tables = {variable.variable_id: variable.table_id for variable in self.series}
+        found: dict[Run, dict[str, _Grids]] = {}
         for dataset in self.index.datasets(
             source_id=self.source_id,
             experiment_id=list(experiment_ids),
@@ -218,7 +220,7 @@ class _Model:
         missing = [name for name in self.settings.experiment_ids if name not in there]
         if not missing:
             return
-        probe = (self.series or self.fixed)[0]
+        probe = self.series[0]
         facets: dict[str, Any] = {"table_id": probe.table_id, "variable_id": probe.variable_id}
         every = self.index.datasets(source_id=self.source_id, **facets)
         variants = sorted({d.variant_label for d in every if d.experiment_id == missing[0]}, key=variant_order)
@@ -244,13 +246,17 @@ class _Model:
             f"ESGF has no model '{self.source_id}' with {probe.variable_id}.{did_you_mean(self.source_id, models)}"
         )
 
-    def _find_fixed(self, runs: Iterable[Run]) -> dict[str, dict[str, list[Dataset]]]:
-        """Return the datasets of the fields without time by variable and grid: near experiments, or else any."""
+    def _find_fixed(self, runs: Mapping[Run, dict[str, _Grids]]) -> dict[str, dict[str, list[Dataset]]]:
+        """Return the datasets of the fields without time by variable and grid.
+
+        Other experiments than those asked for and the commonest are searched only for what these lack.
+        """
         found: dict[str, dict[str, list[Dataset]]] = {variable.variable_id: {} for variable in self.fixed}
         tables = {variable.variable_id: variable.table_id for variable in self.fixed}
         near = sorted({*(run.experiment_id for run in runs), "historical", "piControl"})
+        labels = {label for there in runs.values() for grids in there.values() for label in grids}
         for experiments in (near, []):
-            lacking = [name for name in tables if not found[name]]
+            lacking = [name for name in tables if not (set(found[name]) & labels if labels else found[name])]
             if not lacking:
                 break
             for dataset in self.index.datasets(
@@ -269,7 +275,7 @@ class _Model:
                 )
         return found
 
-    def _choose(self, found: Mapping[Run, dict[str, Grids]]) -> list[Run]:
+    def _choose(self, found: Mapping[Run, dict[str, _Grids]]) -> list[Run]:
         """Return the runs asked for, or the first of each experiment that has everything."""
         if not self.series:
             return []
@@ -301,7 +307,7 @@ class _Model:
             self.notes.append(f"{chosen[-1].key} is the first of {len(labels)} variants with all variables")
         return chosen
 
-    def _lack(self, there: Mapping[str, Grids]) -> str:
+    def _lack(self, there: Mapping[str, _Grids]) -> str:
         """Return what keeps a run from being fetched, empty if nothing does."""
         missing = [v.variable_id for v in self.series if v.needed and v.variable_id not in there]
         if missing:
@@ -314,11 +320,11 @@ class _Model:
             return f"is on {'/'.join(sorted(common))}, {fixed} on {'/'.join(sorted(self.grids)) or 'no common grid'}"
         return ""
 
-    def _common(self, there: Mapping[str, Grids]) -> set[str]:
+    def _common(self, there: Mapping[str, _Grids]) -> set[str]:
         return set.intersection(*(set(there[v.variable_id]) for v in self.series if v.needed))
 
     def _files_of(
-        self, run: Run, there: dict[str, Grids], spans: tuple[Window, ...] | None
+        self, run: Run, there: dict[str, _Grids], spans: tuple[Window, ...] | None
     ) -> tuple[list[RemoteFile], tuple[int, int]]:
         """Return the files of one run that touch the spans (None: those of the settings), and the years it has."""
         common = self._common(there)
@@ -340,7 +346,7 @@ class _Model:
 
     def _parent(
         self, run: Run, kept: Sequence[RemoteFile], first_year: int, spans: tuple[Window, ...]
-    ) -> list[tuple[Run, dict[str, Grids], tuple[Window, ...]]]:
+    ) -> list[tuple[Run, dict[str, _Grids], tuple[Window, ...]]]:
         """Return the run with which this one is compared, and the years of it that are needed."""
         parent = self._find_parent(run, kept, first_year)
         if parent is None:
