@@ -20,7 +20,8 @@ ATTRIBUTE = "thor_fingerprint"
 _BLOCK_BYTES = 64 * 2**20
 _NOT_CODE = (
     *("pipelines", "datasets", "figures", "report"),
-    *("settings.py", "cli.py", "hooks.py", "mlflow_hooks.py", "run_log.py", "pipeline_registry.py"),
+    *("settings.py", "cli.py", "hooks.py", "run_log.py", "pipeline_registry.py"),
+    *("mlflow_hooks.py", "mlflow_record.py", "mlflow_store.py"),
     *("run_record.py", "checksums.py", "stage.py", "handover"),
 )
 
