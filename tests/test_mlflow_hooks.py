@@ -1,5 +1,8 @@
-"""MLflow is told everything by hooks: parameters, networks, learning curves, scores, and how a run ended."""
+"""Hooks keep parameters, networks, learning curves, scores and the end of a run in MLflow; its failures cost no run."""
 
+import errno
+import json
+import logging
 import os
 import tempfile
 import time
@@ -12,16 +15,23 @@ from urllib.request import url2pathname
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DataCatalog
 
+from thor.datasets import MetricsDataset, NetworkDataset, TableDataset
+from thor.datasets.reports import FigureDataset
 from thor.errors import ConfigError
-from thor.mlflow_hooks import MlflowHooks, close_dead_runs, flattened, numbers, open_store
+from thor.mlflow_hooks import PENDING, MlflowHooks
+from thor.mlflow_record import flattened, numbers
+from thor.mlflow_store import close_dead_runs, open_store
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import load_stack
 from thor.networks.training import initial_stack
 from thor.variables import FEATURES
 
 N_NETWORKS, N_EPOCHS = 50, 60
-PIPELINE = SimpleNamespace(nodes=[SimpleNamespace(tags={"modelling"})])
+NODE = SimpleNamespace(tags={"modelling"})
+PIPELINE = SimpleNamespace(nodes=[NODE])
+PNG = b"\x89PNG and more"
 PARAMETERS = {"modelling": {"training": {"hidden": [24, 24], "epochs": 60}}, "regime_clustering": {"seed": 1}}
 
 
@@ -47,17 +57,42 @@ def tables(n_networks=N_NETWORKS, n_epochs=N_EPOCHS):
     return {"training_history": history, "network_metrics": metrics, "network_reliability": reliability}
 
 
-@pytest.fixture
-def hooks(tmp_path):
+def made_hooks(place):
     hooks = MlflowHooks()
-    loader = {"globals": {"mlflow_store": "mlflow.db"}, "parameters": PARAMETERS}
-    hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=tmp_path))
+    loader = {"globals": {"mlflow_store": "mlflow.db", "data_root": "data"}, "parameters": PARAMETERS}
+    hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=place))
     return hooks
 
 
+@pytest.fixture
+def hooks(tmp_path):
+    return made_hooks(tmp_path)
+
+
+def made_catalog(place):
+    files = place / "data"
+    names = ("training_history", "network_metrics", "network_reliability", "regime_areas")
+    return DataCatalog(
+        {name: TableDataset(filepath=str(files / f"{name}.csv")) for name in names}
+        | {name: MetricsDataset(filepath=str(files / f"{name}.json")) for name in ("skill_metrics", "tracking_metrics")}
+        | {
+            "ensemble": NetworkDataset(filepath=str(files / "ensemble")),
+            "modelling_skill": FigureDataset(filepath=str(files / "modelling_skill.png")),
+        }
+    )
+
+
 def begin(hooks, pipeline=PIPELINE):
-    hooks.before_pipeline_run({"env": "test", "pipeline_names": ["modelling"]}, pipeline, catalog={})
+    catalog = made_catalog(Path(hooks._context.project_path))
+    hooks.before_pipeline_run({"env": "test", "pipeline_names": ["modelling"]}, pipeline, catalog=catalog)
     return hooks.run_id
+
+
+def save(hooks, datasets):
+    """Save as Kedro does, with the hook after each."""
+    for name, value in datasets.items():
+        hooks._catalog.save(name, value)
+        hooks.after_dataset_saved(name, value, NODE)
 
 
 def runs(tmp_path):
@@ -69,10 +104,9 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     parent = begin(hooks)
     stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=N_NETWORKS), seed=0)
     started = time.process_time()
-    hooks.after_node_run({"ensemble": stack})
-    hooks.after_node_run(tables())
+    save(hooks, {"ensemble": stack} | tables())
     spent = time.process_time() - started
-    hooks.after_node_run({"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85, "note": "text"}}}})
+    save(hooks, {"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85, "note": "text"}}}})
     hooks.after_pipeline_run()
     client, found = runs(tmp_path)
     nested = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
@@ -127,7 +161,7 @@ def test_networks_that_were_given_are_not_said_to_be_trained(hooks, tmp_path):
     parent = begin(hooks)
     given = tables(2, 2)
     given["training_history"] = given["training_history"][:0]
-    hooks.after_node_run(given)
+    save(hooks, given)
     nested = [run for run in runs(tmp_path)[1] if run.data.tags.get("mlflow.parentRunId") == parent]
     assert [run.data.params for run in nested] == [{"settings": "trained"}] * 2
 
@@ -137,8 +171,9 @@ def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path)
     assert not (tmp_path / "mlflow.db").exists()
     hooks._store = None
     assert begin(hooks) is None
-    hooks.after_node_run(tables(2, 2))
+    save(hooks, tables(2, 2))
     hooks.after_pipeline_run()
+    assert not (tmp_path / "mlflow.db").exists()
 
 
 @contextmanager
@@ -194,21 +229,135 @@ def test_parameters_are_flat_and_numbers_finite():
 
 def test_of_the_tracking_the_summary_is_numbers_and_the_rest_a_file(hooks, tmp_path):
     """A collection, whose description has no file, is not taken for one."""
-    file = tmp_path / "tracking_metrics.json"
-    file.write_text("{}")
-    catalog = {
-        "tracking_metrics": SimpleNamespace(_describe=lambda: {"filepath": str(file)}),
-        "scenario_regimes": SimpleNamespace(_describe=lambda: {"path": str(tmp_path)}),
-    }
-    node = SimpleNamespace(tags={"scenario_tracking"})
-    hooks.before_pipeline_run({"env": "test"}, SimpleNamespace(nodes=[node]), catalog=catalog)
-    run = hooks.run_id
+    run = begin(hooks)
     summary = {"A/b/r1": {"ensemble": {"changed_share": 0.1, "window": "1850-1869", "brier_skill": None}}}
     metrics = {"summary": summary, "control": {}, "agreement": {}, "runs": {"A/b/r1": {"x": 1.0}}}
-    hooks.after_node_run({"tracking_metrics": metrics})
-    for name in catalog:
-        hooks.after_dataset_saved(name, node)
+    save(hooks, {"tracking_metrics": metrics})
+    hooks._catalog["scenario_regimes"] = SimpleNamespace(_describe=lambda: {"path": str(tmp_path)})
+    hooks.after_dataset_saved("scenario_regimes", {}, NODE)
     hooks.after_pipeline_run()
     client, _ = runs(tmp_path)
     assert client.get_run(run).data.metrics == {"tracking_metrics.summary.A/b/r1.ensemble.changed_share": 0.1}
     assert [artifact.path for artifact in client.list_artifacts(run)] == ["tables"]
+
+
+def test_datasets_of_other_pipelines_are_not_kept(hooks, tmp_path):
+    run = begin(hooks)
+    hooks._catalog.save("modelling_skill", PNG)
+    hooks.after_dataset_saved("modelling_skill", PNG, SimpleNamespace(tags={"data_engineering"}))
+    hooks.after_pipeline_run()
+    assert runs(tmp_path)[0].list_artifacts(run) == []
+
+
+# -- a store that fails during a run -----------------------------------------------------------------------------------
+def remove_store(hooks):
+    hooks._store.unlink()
+
+
+def swap_store(hooks):
+    hooks._store.unlink()
+    open_store(hooks._store)
+
+
+def fill_disk(hooks):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    hooks._run._client.log_artifacts = full
+
+
+def overwrite_store(hooks):
+    hooks._store.write_bytes(b"not a database " * 1000)
+
+
+@pytest.mark.parametrize("fail", [remove_store, swap_store, fill_disk, overwrite_store])
+def test_a_store_that_fails_costs_no_run_and_is_caught_up_with_at_the_next_start(tmp_path, caplog, fail):
+    """All is saved, one warning is given, and the next start logs the run from its files as if nothing failed."""
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
+    outputs = {"ensemble": stack} | tables(2, 3) | {"skill_metrics": {"ensemble": {"accuracy": 0.85}}}
+    outputs |= {"modelling_skill": PNG, "regime_areas": pd.DataFrame({"area": [1.0]})}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for place in (whole, broken):
+        place.mkdir()
+        hooks = made_hooks(place)
+        started = begin(hooks)
+        if place == broken:
+            fail(hooks)
+        with caplog.at_level(logging.WARNING, logger="thor"):
+            save(hooks, outputs)
+            hooks.after_pipeline_run()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "Results are not affected" in warnings[0]
+    (pending,) = (broken / "data/logs" / PENDING).glob("*.json")
+    assert json.loads(pending.read_text())["status"] == "FINISHED"
+    if fail is overwrite_store:  # the user has to move it away, as the check before training says
+        with pytest.raises(ConfigError, match="not a database"):
+            begin(made_hooks(broken))
+        (broken / "mlflow.db").rename(broken / "damaged.db")
+
+    again = made_hooks(broken)
+    second = begin(again)
+    again.after_pipeline_run()
+    assert not pending.exists()
+    client, found = runs(broken)
+    found = [run for run in found if run.info.run_id != second]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert started not in {run.info.run_id for run in found}  # what the store had of it is replaced
+
+    def content(client, found):
+        return {
+            run.info.run_name: (
+                run.data.params,
+                run.data.metrics,
+                sorted(artifact.path for artifact in client.list_artifacts(run.info.run_id)),
+            )
+            for run in found
+        }
+
+    assert content(client, found) == content(*runs(whole))
+    late = next(run for run in found if run.info.run_name == "modelling")
+    assert "logged_later" in late.data.tags
+    assert "not_logged" not in late.data.tags
+
+
+def test_of_a_run_logged_later_what_was_overwritten_is_named(hooks, tmp_path):
+    """It was killed, too: its file is as it was left in the middle."""
+    begin(hooks)
+    fill_disk(hooks)
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
+    save(hooks, {"ensemble": stack, "regime_areas": pd.DataFrame({"area": [1.0]}), "modelling_skill": PNG})
+    hooks._catalog.save("regime_areas", pd.DataFrame({"area": [2.0]}))
+    (tmp_path / "data/modelling_skill.png").unlink()
+    again = made_hooks(tmp_path)
+    second = begin(again)
+    (late,) = (run for run in runs(tmp_path)[1] if run.info.run_id != second)
+    assert late.info.status == "FAILED"
+    assert late.data.tags["error"] == "killed"
+    assert late.data.tags["not_logged"] == "overwritten since: regime_areas, modelling_skill"
+    assert [artifact.path for artifact in runs(tmp_path)[0].list_artifacts(late.info.run_id)] == ["networks"]
+
+
+def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hooks, tmp_path, caplog):
+    pending = tmp_path / "data/logs" / PENDING / "1-1.json"
+    pending.parent.mkdir(parents=True)
+    pending.write_text("{")
+    with caplog.at_level(logging.WARNING, logger="thor"):
+        run = begin(hooks)
+        save(hooks, {"skill_metrics": {"ensemble": {"accuracy": 0.85}}})
+        hooks.after_pipeline_run()
+    assert f"{pending} could not be logged" in caplog.text
+    assert pending.exists()
+    assert runs(tmp_path)[0].get_run(run).data.metrics == {"skill_metrics.ensemble.accuracy": 0.85}
+
+
+def test_where_the_record_cannot_be_kept_for_later_the_run_goes_on(hooks, tmp_path, caplog):
+    begin(hooks)
+    remove_store(hooks)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/logs").write_text("in the way")
+    with caplog.at_level(logging.WARNING, logger="thor"):
+        save(hooks, {"skill_metrics": {"ensemble": {"accuracy": 0.85}}})
+        hooks.after_pipeline_run()
+    assert "cannot be logged later either" in caplog.text
+    assert (tmp_path / "data/skill_metrics.json").is_file()

@@ -40,6 +40,8 @@ KEDRO_FACING = (
         "parameters",
         "hooks",
         "mlflow_hooks",
+        "mlflow_record",
+        "mlflow_store",
     ),
     *("datasets", "pipelines", "__main__"),
 )

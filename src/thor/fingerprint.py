@@ -23,8 +23,9 @@ CONTENT = "thor_content"
 _BLOCK_BYTES = 64 * 2**20
 _NOT_CODE = (
     *("pipelines", "datasets", "figures", "report"),
-    *("settings.py", "cli.py", "hooks.py", "mlflow_hooks.py", "run_log.py", "pipeline_registry.py"),
+    *("settings.py", "cli.py", "hooks.py", "run_log.py", "pipeline_registry.py"),
     *("run_record.py", "checksums.py", "stage.py", "handover", "cleaning.py"),
+    *("mlflow_hooks.py", "mlflow_record.py", "mlflow_store.py", "archive_commands.py"),
     # A result's parameters are parts of its fingerprint; all others, and one user's own, change nothing in it.
     *("conf", "config_loader.py", "configuration.py", "catalog.py", "__main__.py"),
 )

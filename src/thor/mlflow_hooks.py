@@ -1,153 +1,101 @@
-"""MLflow: one run for each `kedro run` with networks, one nested run for each of these; nodes know nothing of it."""
+"""MLflow: one run for each `kedro run` with networks, one nested run for each of these; nodes know nothing of it.
 
+A store that fails during a run costs that run's record, not its results: what the run saved is listed in a small file
+beside the logs, and the next start logs it from the files themselves.
+"""
+
+import json
 import logging
 import os
 import socket
-import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from thor.errors import ConfigError
-from thor.figures.uncertainty import network_reliability
+from thor.checksums import sha256
+from thor.datasets.atomic import replacing, show
+from thor.errors import ThorError
+from thor.mlflow_record import KeptRun, flattened, is_kept
+from thor.mlflow_store import close_dead_runs, is_running, open_store, reason, require_writable
 from thor.run_log import git_state, package_versions
 
 log = logging.getLogger("thor")
 
-TRACKED: dict[str, dict[str, str]] = {
-    "network_metrics": {"history": "training_history", "reliability": "network_reliability"},
-    "bayesian_network_metrics": {
-        "history": "bayesian_training_history",
-        "reliability": "bayesian_network_reliability",
-    },
-    "search_trials": {},
-}
-"""Tables with a row for each network, and those that go with them; all have the columns predictor and network."""
-
-NETWORKS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
-"""Datasets of networks, and their predictor in the tables."""
-
-SETTINGS = {
-    "ensemble": ("modelling", "training"),
-    "bayesian": ("uncertainty", "bayesian"),
-    "laplace": ("uncertainty", "laplace"),
-}
-"""Where the hyper-parameters of a predictor's networks are."""
-
-METRICS = (
-    "skill_metrics",
-    "bayesian_skill_metrics",
-    "calibration_metrics",
-    "cross_validation_metrics",
-    "explanation_metrics",
-    "tracking_metrics",
-)
-PARTS = {"tracking_metrics": ("summary", "control", "agreement")}
-"""Of these metrics only what is named is kept as numbers: the whole has tens of thousands, and goes as a file."""
-
-TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attribution")
-"""Datasets whose file is kept."""
-
 PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation", "explainability", "scenario_tracking")
 
-EXPERIMENT = "thor"
-ARTIFACTS = "mlartifacts"
-"""Folder beside the store with figures and weights."""
-
-_BATCH = {"metrics": 1000, "params": 100}
-_LONGEST_PARAMETER = 500
+PENDING = "mlflow_pending"
+"""Folder beside the logs with a file for each run that is not in the store yet."""
 
 
 class MlflowHooks:
-    """Keeps what is trained in an SQLite store, `mlflow_store` of globals.yml; null there: nothing is kept.
-
-    Attributes
-    ----------
-    run_id : str or None
-        The open run.
-    """
+    """Keeps what is trained in an SQLite store, `mlflow_store` of globals.yml; null there: nothing is kept."""
 
     def __init__(self) -> None:
         self._context: Any = None
         self._store: Path | None = None
-        self._client: Any = None
+        self._pending: Path = Path()
         self._catalog: Any = None
-        self._tables: dict[str, Any] = {}
-        self._networks: dict[str, Any] = {}
-        self.run_id: str | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._about: dict[str, Any] | None = None
+        self._run: KeptRun | None = None
+        self._saved: dict[str, str] = {}
+        self._failure = ""
+
+    @property
+    def run_id(self) -> str | None:
+        """The open run in MLflow."""
+        return self._run.run_id if self._run is not None else None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Remember where the store is."""
         self._context = context
-        place = context.config_loader["globals"].get("mlflow_store")
-        self._store = Path(context.project_path) / place if place else None
+        settings, project = context.config_loader["globals"], Path(context.project_path)
+        place = settings.get("mlflow_store")
+        self._store = project / place if place else None
+        self._pending = project / settings.get("data_root", "data") / "logs" / PENDING
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        """Open the store and a run where something is trained.
+        """Open the store and a run where something is trained, and log what earlier runs could not.
 
         Raises
         ------
         ConfigError
-            When the store cannot be written: before training, not after.
+            When the store cannot be written or opened: before training, not after.
         """
-        self._tables, self._networks, self.run_id, self._catalog = {}, {}, None, catalog
+        self._forget()
+        self._catalog = catalog
         tags = {tag for node in pipeline.nodes for tag in node.tags}
         if self._store is None or not tags & set(PIPELINES):
             return
         require_writable(self._store)
-        self._client, experiment = open_store(self._store)
-        close_dead_runs(self._client, experiment)
-        parameters = self._context.config_loader["parameters"]
-        named = {name: value for name, value in parameters.items() if name in PIPELINES or name == "data_engineering"}
-        self.run_id = self._client.create_run(
-            experiment,
-            run_name=", ".join(run_params.get("pipeline_names") or ["all pipelines"]),
-            tags={
-                "git": git_state(Path(self._context.project_path)),
-                "environment": str(run_params.get("env") or "base"),
-                "host": socket.gethostname(),
-                "process": str(os.getpid()),
-            }
-            | {f"version.{name}": text for name, text in package_versions().items()},
-        ).info.run_id
-        self._log(self.run_id, params=dict(flattened(named)))
+        client, experiment = open_store(self._store)
+        self._about = self._describe(run_params)
+        self._log_pending(client, experiment)
+        self._run = KeptRun(client, experiment, self._about)
+        self._guarded(close_dead_runs, client, experiment)
+        self._guarded(self._run.begin)
 
     @hook_impl
-    def after_node_run(self, outputs: dict[str, Any]) -> None:
-        """Keep the tables of networks and the metrics that a node made."""
-        if self.run_id is None:
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Any) -> None:
+        """Keep the numbers, networks, figures and tables of these pipelines."""
+        if self._about is None or not set(node.tags) & set(PIPELINES):
             return
-        for name, value in outputs.items():
-            if name in METRICS:
-                kept = {part: value[part] for part in PARTS.get(name, value)}
-                self._log(self.run_id, metrics=dict(numbers(kept, prefix=name)))
-            if name in NETWORKS:
-                self._networks[NETWORKS[name]] = value
-            if name in TRACKED or any(name in others.values() for others in TRACKED.values()):
-                self._tables[name] = value
-        for metrics, others in TRACKED.items():
-            if metrics in self._tables and set(others.values()) <= set(self._tables):
-                found = {kind: self._tables.pop(name) for kind, name in others.items()}
-                self._log_networks(self._tables.pop(metrics), **found)
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
-        """Keep the figures, networks and tables of these pipelines."""
-        if self.run_id is None or not set(node.tags) & set(PIPELINES):
+        path = self._path(dataset_name)
+        if not is_kept(dataset_name, path):
             return
-        path = Path(str(self._catalog.get(dataset_name)._describe().get("filepath", "")))
-        if path.suffix == ".png":
-            self._client.log_artifact(self.run_id, str(path), "figures")
-        elif dataset_name in TABLES:
-            self._client.log_artifact(self.run_id, str(path), "tables")
-        elif dataset_name in NETWORKS and path.is_dir():
-            self._client.log_artifacts(self.run_id, str(path), f"networks/{dataset_name}")
+        self._saved[dataset_name] = ""
+        assert self._run is not None
+        self._guarded(self._run.keep, dataset_name, path, lambda: data)
+        if self._failure:
+            self._write_pending(status="RUNNING")
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -161,162 +109,127 @@ class MlflowHooks:
 
     def close(self, error: BaseException | None = None) -> None:
         """Close the run, as failed where there is an error, an interrupt included."""
-        if self.run_id is None:
+        if self._about is None:
             return
-        if error is not None:
-            self._client.set_tag(self.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
-        self._client.set_terminated(self.run_id, "FAILED" if error is not None else "FINISHED")
-        self.run_id = None
+        status = "FAILED" if error is not None else "FINISHED"
+        tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
+        assert self._run is not None
+        self._guarded(self._run.end, status=status, tags=tags)
+        if self._failure:
+            self._write_pending(status=status, tags=tags)
+        self._forget()
 
-    def _log_networks(self, metrics: Any, history: Any = None, reliability: Any = None) -> None:
-        """Make a nested run for each network: settings, scores, learning curve, reliability and weights."""
-        started = time.perf_counter()
-        assert self.run_id is not None
-        experiment = self._client.get_run(self.run_id).info.experiment_id
-        curves, bins = (
-            {} if table is None else dict(list(table.groupby(["predictor", "network"])))
-            for table in (history, reliability)
-        )
-        for row in metrics.to_dict(orient="records"):
-            predictor, network = str(row.pop("predictor")), row.pop("network")
-            run = self._client.create_run(
-                experiment,
-                run_name=f"{predictor} {network}",
-                tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
-            ).info.run_id
-            words = {name: value for name, value in row.items() if isinstance(value, str)}
-            curve = curves.get((predictor, network))
-            # Networks that were given have no learning curve, and no settings here made them.
-            if predictor == "laplace" or curve is not None:
-                words |= self._settings_of(predictor)
-            self._log(
-                run,
-                params=words,
-                metrics=dict(numbers(row, prefix="")),
-                steps=[] if curve is None else curve.drop(columns=["predictor", "network"]).to_dict(orient="records"),
+    def _guarded(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return what a call that reaches the store returns; None when it fails or an earlier one has failed."""
+        if self._failure:
+            return None
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:  # whatever MLflow raises: results matter more than their record
+            self._failure = reason(error)
+            log.warning(
+                "MLflow: the store %s failed (%s). Results are not affected; this run will be logged from its files "
+                "at the next start.",
+                *(self._store, self._failure),
             )
-            with tempfile.TemporaryDirectory() as folder:
-                if (predictor, network) in bins:
-                    title = f"{predictor.replace('_', ' ')} {network}"
-                    network_reliability(bins[predictor, network], title).savefig(Path(folder) / "reliability.png")
-                if predictor in self._networks:
-                    _one_of(self._networks[predictor], network, Path(folder) / "network")
-                self._client.log_artifacts(run, folder)
-            self._client.set_terminated(run)
-        log.info("MLflow: %d networks in %.1f s", len(metrics), time.perf_counter() - started)
+            log.debug("The store failed", exc_info=error)
+            return None
 
-    def _settings_of(self, predictor: str) -> dict[str, str]:
-        """Return the hyper-parameters that made the networks of a predictor."""
-        if predictor not in SETTINGS:
-            return {}
-        group, part = SETTINGS[predictor]
-        return dict(flattened(self._context.config_loader["parameters"].get(group, {}).get(part, {})))
+    # -- runs that are not in the store yet ----------------------------------------------------------------------------
+    def _describe(self, run_params: dict[str, Any]) -> dict[str, Any]:
+        parameters = self._context.config_loader["parameters"]
+        named = {name: value for name, value in parameters.items() if name in PIPELINES or name == "data_engineering"}
+        tags = {
+            "git": git_state(Path(self._context.project_path)),
+            "environment": str(run_params.get("env") or "base"),
+            "host": socket.gethostname(),
+            "process": str(os.getpid()),
+        }
+        return {
+            "name": ", ".join(run_params.get("pipeline_names") or ["all pipelines"]),
+            "tags": tags | {f"version.{name}": text for name, text in package_versions().items()},
+            "params": dict(flattened(named)),
+            "started": int(time.time() * 1000),
+        }
 
-    def _log(
-        self,
-        run_id: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        metrics: Mapping[str, float] | None = None,
-        steps: list[dict[str, Any]] | None = None,
-    ) -> None:
-        from mlflow.entities import Metric, Param
+    def _write_pending(self, *, status: str, tags: dict[str, str] | None = None) -> None:
+        """Write what the run was and which files it saved, by checksum: they may be overwritten until it is read."""
+        assert self._about is not None
+        try:
+            self._saved = {name: known or sha256(self._path(name)) for name, known in self._saved.items()}
+            content = self._about | {
+                "status": status,
+                "ended": int(time.time() * 1000),
+                "tags": self._about["tags"] | (tags or {}),
+                "store_failed": self._failure,
+                "incomplete": [self.run_id] if self.run_id else [],
+                "datasets": self._saved,
+            }
+            _write(self._pending / f"{self._about['started']}-{os.getpid()}.json", content)
+        except (OSError, ThorError) as error:  # the same disk may be full: again only the record is lost
+            log.warning("MLflow: this run cannot be logged later either: %s", error)
 
-        now = int(time.time() * 1000)
-        rows = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
-        for step in steps or []:
-            epoch = int(step.pop("epoch"))
-            rows += [Metric(name, value, now, epoch) for name, value in numbers(step, prefix="curve")]
-        texts = [Param(name, value) for name, value in (params or {}).items()]
-        for start in range(0, len(rows), _BATCH["metrics"]):
-            self._client.log_batch(run_id, metrics=rows[start : start + _BATCH["metrics"]])
-        for start in range(0, len(texts), _BATCH["params"]):
-            self._client.log_batch(run_id, params=texts[start : start + _BATCH["params"]])
+    def _log_pending(self, client: Any, experiment: str) -> None:
+        """Log the runs that the store did not take, one process at a time."""
+        if not any(self._pending.glob("*.json")):
+            return
+        from filelock import FileLock
 
+        with FileLock(self._pending / ".lock"):
+            for file in sorted(self._pending.glob("*.json")):
+                try:
+                    self._log_later(file, client, experiment)
+                except Exception as error:  # noqa: BLE001 (whatever MLflow raises: it stays pending)
+                    log.warning(
+                        "MLflow: the run of %s could not be logged: %s. It is tried again at the next start; "
+                        "delete the file to give it up.",
+                        *(show(file), reason(error)),
+                    )
 
-def _one_of(networks: Any, network: int, folder: Path) -> None:
-    """Write one member of a stack, one start of a Bayesian network, or a network that is one only."""
-    from thor.networks.stack import NetworkStack, save_stack
+    def _log_later(self, file: Path, client: Any, experiment: str) -> None:
+        """Log one run from what its files still hold, in place of what the store has of it."""
+        about = json.loads(file.read_text(encoding="utf-8"))
+        killed = about["status"] == "RUNNING"
+        if killed and is_running(about["tags"]["host"], about["tags"]["process"]):
+            return
+        run = KeptRun(client, experiment, about)
+        run.begin()
+        stale = about["incomplete"]
+        _write(file, about | {"incomplete": [*stale, run.run_id]})
+        lost = []
+        for name, checksum in about["datasets"].items():
+            path = self._path(name)
+            if path.exists() and sha256(path) == checksum:
+                run.keep(name, path, self._catalog.get(name).load)
+            else:
+                lost.append(name)
+        tags = {"logged_later": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}; {about['store_failed']}"}
+        if killed:
+            tags["error"] = "killed"
+        if lost:
+            tags["not_logged"] = f"overwritten since: {', '.join(lost)}"
+        run.end(status="FAILED" if killed else about["status"], ended=about["ended"], tags=tags)
+        for run_id in stale:
+            _delete_run(client, experiment, run_id)
+        file.unlink()
+        log.info(
+            "MLflow: the run '%s', which the store did not take, is now logged from its files%s",
+            *(about["name"], f", without {', '.join(lost)}, overwritten since" if lost else ""),
+        )
 
-    if isinstance(networks, NetworkStack):
-        save_stack(networks.select([network]), folder)
-    else:
-        (networks.one_start(network) if hasattr(networks, "one_start") else networks).save(folder)
-
-
-def require_writable(store: Path) -> None:
-    """Raise ConfigError when there can be no SQLite database at this place, or no artifacts beside it."""
-    try:
-        (store.parent / ARTIFACTS).mkdir(parents=True, exist_ok=True)
-        for folder in (store.parent, store.parent / ARTIFACTS):
-            tempfile.TemporaryFile(dir=folder).close()
-        if store.exists():
-            # SQLite itself opens a file that may not be written without a word.
-            store.open("r+b").close()
-        with sqlite3.connect(store, timeout=10) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError(
-            f"The MLflow store {store} cannot be written: {error}. Nothing was trained. Set mlflow_store in "
-            "conf/local/globals.yml to a folder that can be written, or to null."
-        ) from error
-
-
-def open_store(store: Path) -> tuple[Any, str]:
-    """Return a client of the store and the id of THOR's experiment, both made where they are not there yet."""
-    # MLflow reports to nobody and draws no banner
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{store.resolve()}")
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is not None:
-        return client, found.experiment_id
-    artifacts = (store.resolve().parent / ARTIFACTS).as_uri()
-    return client, client.create_experiment(EXPERIMENT, artifact_location=artifacts)
-
-
-def close_dead_runs(client: Any, experiment: str) -> None:
-    """Mark runs as failed that a killed process of this machine has left open."""
-    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        tags = run.data.tags
-        parent = tags.get("mlflow.parentRunId")
-        if parent is None and tags.get("host") == socket.gethostname() and not _is_alive(tags.get("process", "")):
-            client.set_tag(run.info.run_id, "error", "killed")
-            client.set_terminated(run.info.run_id, "FAILED")
-            log.info("MLflow: run %s was left open by a process that is gone; marked as failed", run.info.run_name)
+    def _path(self, dataset_name: str) -> Path:
+        dataset = self._catalog.get(dataset_name)
+        place = dataset._describe().get("filepath") if dataset is not None else None
+        return Path(self._context.project_path) / (place or dataset_name)
 
 
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every parameter as ``group.part.key`` and text."""
-    for name, value in tree.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{key}.")
-        else:
-            yield key, str(value)[:_LONGEST_PARAMETER]
+def _write(file: Path, content: dict[str, Any]) -> None:
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def numbers(tree: Any, *, prefix: str) -> Iterator[tuple[str, float]]:
-    """Yield every finite number below a mapping as ``part.key``; texts, lists and gaps are left out."""
-    for name, value in tree.items():
-        key = f"{prefix}.{name}".lstrip(".")
-        if isinstance(value, Mapping):
-            yield from numbers(value, prefix=key)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
-            yield key, float(value)
-
-
-def _is_alive(process: str) -> bool:
-    if not process.isdigit() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _delete_run(client: Any, experiment: str, run_id: str) -> None:
+    """Delete a run and those below it, where the store has it: a store that was removed has not."""
+    for condition in (f"attributes.run_id = '{run_id}'", f"tags.mlflow.parentRunId = '{run_id}'"):
+        for run in client.search_runs([experiment], condition):
+            client.delete_run(run.info.run_id)

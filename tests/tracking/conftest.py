@@ -8,6 +8,7 @@ import xarray as xr
 
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
+from thor.tracking.plausibility import TrainingOcean
 from thor.uncertainty.applicability import Applicability
 from thor.variables import variable
 
@@ -99,6 +100,12 @@ def make_applicability(names=NAMES):
     reference = np.zeros((1, len(names)))
     importance = np.array([1.0, *[0.0] * (len(names) - 1)])
     return Applicability(names, importance, reference, mean_distance=1.0, threshold=20.0)
+
+
+def training_ocean(run, window=0):
+    """A training ocean with the regimes that a tracked run has in one window."""
+    regime = run["regime"].isel(window=window, predictor=0)
+    return TrainingOcean.of(xr.Dataset({"regime": regime, "areacello": run["areacello"]}))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.tracking.conftest import training_ocean
 from tests.tracking.test_multimodel import always, model_run
 from thor.errors import ConfigError
 from thor.tracking.metrics import (
@@ -31,6 +32,11 @@ def runs(made):
         key: track_run(run, parent, natural, made.stacks, applicability=made.applicability, **options)
         for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))
     }
+
+
+@pytest.fixture(scope="module")
+def training(runs):
+    return training_ocean(runs[CONTROL])
 
 
 def opened(runs):
@@ -74,10 +80,12 @@ def test_only_words_that_truth_supports_are_used(runs):
     assert {part["word"] for part in told["bayesian"]["change"]["likelihood"].values()} == {None}
 
 
-def test_control_runs_and_runs_without_truth(runs):
-    metrics = tracking_metrics(opened(runs), [], NO_TRUTH)
+def test_control_runs_and_runs_without_truth(runs, training):
+    metrics = tracking_metrics(opened(runs), [], NO_TRUTH, training)
     json.dumps(metrics, allow_nan=False)
     assert set(metrics["control"]) == {CONTROL}
+    assert metrics["not_compared"] == metrics["not_judged"] == {}
+    assert metrics["plausibility"][SCENARIO]["bayesian"]["objections"] == []
     assert 0 <= metrics["control"][CONTROL]["ensemble"]["forced"] <= 0.1
     control = metrics["runs"][CONTROL]["0001-0020"]
     assert control["baseline_window"] is None and "change" not in control["ensemble"]
@@ -89,16 +97,16 @@ def test_control_runs_and_runs_without_truth(runs):
     assert "brier_skill" not in summary[SCENARIO]["ensemble"]
 
 
-def test_the_run_that_changes_most_is_shown_unless_another_is_wanted(runs):
+def test_the_run_that_changes_most_is_shown_unless_another_is_wanted(runs, training):
     calm = runs[SCENARIO].assign_attrs(runs[SCENARIO].attrs | {"variant_label": "r2i1p1f1"})
     calm = calm.assign(change_probability=0.5 * calm["change_probability"])
     several = opened(runs | {"MADE/abrupt-4xCO2/r2i1p1f1": calm})
-    metrics = tracking_metrics(several, [], NO_TRUTH)
+    metrics = tracking_metrics(several, [], NO_TRUTH, training)
     assert shown_key(metrics, None) == SCENARIO
     assert shown_run(several, metrics, CONTROL).attrs["experiment_id"] == "piControl"
     with pytest.raises(ConfigError, match=f"no run '{CONTROL}x'.*Did you mean '{CONTROL}'"):
         shown_key(metrics, f"{CONTROL}x")
-    empty = tracking_metrics({}, [], NO_TRUTH)
+    empty = tracking_metrics({}, [], NO_TRUTH, training)
     assert shown_key(empty, None) is None and shown_run({}, empty, "MADE/any/r1i1p1f1") is None
 
 

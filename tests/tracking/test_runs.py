@@ -8,10 +8,13 @@ import pytest
 import xarray as xr
 
 import thor.tracking.runs as module
-from tests.tracking.conftest import make_run, make_stack
+from tests.tracking.conftest import make_run, make_stack, training_ocean
 from thor.compute import Compute, mapper
+from thor.contracts import check, find_contract
 from thor.datasets import FieldCollection
-from thor.errors import ConfigError, DataError, NetworkError
+from thor.errors import ConfigError, NetworkError
+from thor.report.scenarios import change_table
+from thor.tracking.metrics import tracking_metrics
 from thor.tracking.runs import TrackedRuns, TrackingTools, plan_runs
 from thor.tracking.settings import TrackingSettings
 
@@ -68,14 +71,81 @@ def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not
     runs = tracked(alone, tools)
     assert runs.plan(FUTURE).control is None
     out = runs[FUTURE][1]()
+    assert out.attrs["not_judged"] == "there is no control run of MADE"
     assert (out["forced_change"].values == -1).all()
     assert np.isfinite(out["change_probability"].values).any()
 
 
-def test_a_baseline_that_is_missing_is_named(features, tools):
+def test_a_run_whose_parent_is_missing_is_tracked_without_a_baseline(features, tools, caplog):
     without = {key: load for key, load in features.items() if key != CONTROL}
-    with pytest.raises(DataError, match=rf"{SCENARIO} is compared with the windows 0001-0020.*{CONTROL}, which is not"):
-        tracked(without, tools)
+    runs = tracked(without, tools)
+    assert f"{SCENARIO}: its baseline windows are those of {CONTROL}, which is not among the runs" in caplog.text
+    out = runs[SCENARIO][1]()
+    assert out.attrs["not_compared"] == f"{CONTROL}, whose windows it is compared with, is not among the runs"
+    assert "not_judged" not in out.attrs
+    assert (out["baseline_window"] == "").all()
+    assert out["change_probability"].isnull().all()
+    assert out["expected_area"].notnull().all()
+    # others go on as before, and the run is done again once its parent is there
+    assert np.isfinite(runs[FUTURE][1]()["change_probability"].values).any()
+    assert marks(features, tools)[SCENARIO] != runs[SCENARIO][0]
+
+
+SHORT = {
+    "one window": lambda control: control.isel(window=[-1]),
+    "overlapping windows": lambda control: control.isel(window=[5, 6]).assign_coords(
+        window_start=("window", [101, 111]), window_end=("window", [120, 130])
+    ),
+}
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_only(
+    features, tools, made, caplog, short
+):
+    """Everything but what it is needed for is as with the whole control run, and all of it can be told."""
+    control = SHORT[short](made.control)
+    only = {"baseline_window": ("window", [*control["window"].values, *[""] * (7 - control.sizes["window"])])}
+    scenario = made.scenario.assign_coords(only)
+    few = {CONTROL: lambda: control, SCENARIO: lambda: scenario}
+    runs = tracked(few, tools, use_variants=False)
+    with runs:
+        out = {key: runs[key][1]() for key in runs}
+    told = [record.getMessage() for record in caplog.records if "natural variability" in record.getMessage()]
+    assert len(told) == 1, "once for the climate model, not for every run of it"
+    assert told[0].startswith(f"{CONTROL} has no two windows without common months")
+    whole = tracked({CONTROL: features[CONTROL], SCENARIO: lambda: scenario}, tools, use_variants=False)[SCENARIO][1]()
+    judged = ["change_p_value", "forced_change", "forced_emergence", "expected_false_area", "null_separation"]
+    judged.append("null_pairs")
+    alike = [name for name in whole.data_vars if name not in judged]
+    xr.testing.assert_equal(out[SCENARIO][alike], whole[alike])
+    assert np.isfinite(out[SCENARIO]["change_probability"].values).any()
+    assert (out[SCENARIO]["forced_change"] == -1).all() and (whole["forced_change"] >= 0).any()
+    assert out[SCENARIO]["change_p_value"].isnull().all() and out[SCENARIO]["forced_emergence"].isnull().all()
+    assert (out[SCENARIO]["null_pairs"] == 0).all()
+    assert out[SCENARIO].attrs["not_judged"] == f"{CONTROL} has no two windows without common months"
+    assert "not_judged" not in whole.attrs and "not_judged" not in out[CONTROL].attrs
+    assert "control_forced_share" not in out[CONTROL]
+
+    check(out[SCENARIO], find_contract("scenario_regimes"), where=SCENARIO)
+    no_truth = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
+    reading = {key: lambda run=run: run for key, run in out.items()}
+    metrics = tracking_metrics(reading, [], no_truth, training_ocean(out[CONTROL]))
+    assert metrics["not_judged"] == {SCENARIO: f"{CONTROL} has no two windows without common months"}
+    assert metrics["not_compared"] == {}
+    assert metrics["summary"][SCENARIO]["ensemble"]["forced_share"] is None
+    assert metrics["summary"][SCENARIO]["ensemble"]["changed_share"] > 0
+    (row, *_) = change_table(reading)
+    assert row["forced_share"] is None and row["expected_changed_share"] > 0
+
+
+def test_variants_alone_show_natural_variability_where_the_control_run_has_one_window(features, tools, made):
+    control = made.control.isel(window=[0])
+    labels = {"baseline_window": ("window", [control["window"].values[0], *[""] * 6])}
+    runs = {key: lambda key=key: features[key]().assign_coords(labels) for key in (SCENARIO, *HISTORICAL)}
+    out = tracked({CONTROL: lambda: control} | runs, tools)[SCENARIO][1]()
+    assert (out["forced_change"].isel(window=0) >= 0).any()
+    assert "not_judged" not in out.attrs
 
 
 def test_fingerprints_tell_what_a_run_depends_on_and_nothing_else(features, tools, made):

@@ -14,6 +14,14 @@ from thor.networks.split import on_same_grid
 
 NO_BASELINE = -1
 
+NOT_COMPARED = "not_compared"
+NOT_JUDGED = "not_judged"
+"""Attributes that say why nothing of a run is compared with a baseline, or no change is judged to be forced."""
+
+
+class NoControlPairsError(DataError):
+    """A control run from which natural variability cannot be learned."""
+
 
 def run_key(run: xr.Dataset) -> str:
     """Return `<source>/<experiment>/<variant>` of a run."""
@@ -161,7 +169,7 @@ class ControlPairs:
 
         Raises
         ------
-        DataError
+        NoControlPairsError
             When there is none.
         """
         runs = (control, *variants)
@@ -180,9 +188,9 @@ class ControlPairs:
                 pairs.append((i, j))
                 separation.append(0)
         if not pairs:
-            raise DataError(
-                f"{run_key(control)} has no two windows without common months, so natural variability cannot be told "
-                "from it. Use a longer control run or shorter windows (data_engineering.windows.length_years)."
+            raise NoControlPairsError(
+                f"{run_key(control)} has no two windows without common months to learn natural variability from. Use "
+                "a longer control run or shorter windows (data_engineering.windows.length_years)."
             )
         return cls(np.array(pairs, dtype=np.int64), np.array(separation, dtype=np.int64), overlap)
 

@@ -12,10 +12,12 @@ from thor.metrics import Metric, Metrics, area, count, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS
 from thor.networks.scores import number
 from thor.tracking.areas import WINDOW_METRICS, require_regimes
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
 from thor.tracking.fields import GLOBAL
 from thor.tracking.forced import LIKELIHOOD, likelihood_class
 from thor.tracking.multimodel import ROBUSTNESS
 from thor.tracking.perfect_model import control_shares_of, words_by_predictor
+from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
 
 Array = NDArray[Any]
 Collection = Mapping[str, Callable[[], xr.Dataset]]
@@ -90,6 +92,9 @@ TRACKING_METRICS: Metrics = {
     "without_truth": text("runs and windows whose true budget is not at hand"),
     "region": text("cells that the numbers beside it come from"),
     "weighting": text("area: every number is weighted by it"),
+    "not_compared.<run>": text("why nothing of the run is compared with a baseline"),
+    "not_judged.<run>": text("why no change of the run is judged to be forced"),
+    **PLAUSIBILITY_METRICS,
     "low": INTERVAL_METRICS["low"],
     "high": INTERVAL_METRICS["high"],
     "level": INTERVAL_METRICS["level"],
@@ -97,7 +102,9 @@ TRACKING_METRICS: Metrics = {
 """What `tracking_metrics` holds."""
 
 
-def tracking_metrics(runs: Collection, agreement: Iterable[xr.Dataset], skill: Mapping[str, Any]) -> dict[str, Any]:
+def tracking_metrics(
+    runs: Collection, agreement: Iterable[xr.Dataset], skill: Mapping[str, Any], training: TrainingOcean
+) -> dict[str, Any]:
     """Return all that is told in numbers.
 
     Parameters
@@ -108,6 +115,8 @@ def tracking_metrics(runs: Collection, agreement: Iterable[xr.Dataset], skill: M
         As from `thor.tracking.multimodel.multimodel_summary`.
     skill : mapping
         As from `thor.tracking.perfect_model.perfect_model_skill`.
+    training : TrainingOcean
+        With which the regimes of each run are compared.
 
     Returns
     -------
@@ -115,13 +124,19 @@ def tracking_metrics(runs: Collection, agreement: Iterable[xr.Dataset], skill: M
         Plain numbers. `summary`: {run: {predictor: numbers}} of its last window with a baseline, as `run_summary` says;
         `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: {forced,
         emergence}}}, shares of the area of control runs that are called so; `agreement`: as `agreement_metrics` says;
-        `words`: {predictor: words of the likelihood scale that known truth supports}; `perfect_model`: the skill.
+        `words`: {predictor: words of the likelihood scale that known truth supports}; `perfect_model`: the skill;
+        `plausibility`: {run: {predictor: numbers}}, as `thor.tracking.plausibility.plausibility` says; `not_compared`
+        and `not_judged`: {run: reason}, where a run has no baseline or no natural variability although it has a parent.
     """
     words = words_by_predictor(skill)
-    result: dict[str, Any] = {"runs": {}, "control": {}}
+    result: dict[str, Any] = {"runs": {}, "control": {}, "plausibility": {}, NOT_COMPARED: {}, NOT_JUDGED: {}}
     for key, load in runs.items():
         run = load()
         result["runs"][key] = run_metrics(run, words)
+        result["plausibility"][key] = plausibility(run, training)
+        for reason in (NOT_COMPARED, NOT_JUDGED):
+            if reason in run.attrs:
+                result[reason][key] = str(run.attrs[reason])
         if shares := control_shares_of(run):
             result["control"][key] = shares
     truth = skill["runs"]

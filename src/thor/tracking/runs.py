@@ -1,5 +1,6 @@
 """All runs of an archive with the same networks: what each is compared with, and its work when it is asked for."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.compute import Compute, Map, mapper
-from thor.errors import DataError
 from thor.fingerprint import fingerprint
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
 from thor.tracking.forced import NaturalVariability
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, require_networks, track_run
 from thor.uncertainty.applicability import Applicability
+
+log = logging.getLogger(__name__)
 
 Collection = Mapping[str, Callable[[], xr.Dataset]]
 
@@ -87,17 +90,14 @@ class RunPlan:
 def plan_runs(features: Collection, *, use_variants: bool) -> tuple[list[RunPlan], dict[str, str]]:
     """Return what each run is compared with, and the fingerprint of each run's features.
 
+    A run whose parent is not among the runs is compared with nothing, and a warning says so.
+
     Parameters
     ----------
     features : mapping of str to callable
         Reads the features of each run, `<source_id>/<experiment_id>/<variant_label>`.
     use_variants : bool
         Whether variants of `historical`, where there are several, add to natural variability.
-
-    Raises
-    ------
-    DataError
-        When the run of a baseline is missing.
     """
     attrs, marks, labelled = {}, {}, {}
     for key, load in features.items():
@@ -108,11 +108,12 @@ def plan_runs(features: Collection, *, use_variants: bool) -> tuple[list[RunPlan
     for key in features:
         parent = str(attrs[key].get("parent", "")) if labelled[key] else ""
         if parent and parent not in features:
-            raise DataError(
-                f"{key} is compared with the windows {labelled[key][0]} and others of {parent}, which is not among the "
-                f"runs: there are {', '.join(sorted(features))}. Run data_engineering again with the run it branches "
-                "off in the archive."
+            log.warning(
+                "%s: its baseline windows are those of %s, which is not among the runs, so no change is stated. Run "
+                "data_engineering again with that run in the archive.",
+                *(key, parent),
             )
+            parent = ""
         control = _control_of(key, attrs)
         variants = _variants_of(control, attrs) if control and use_variants else ()
         plans.append(RunPlan(key, parent or None, control, variants))
@@ -134,11 +135,6 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         Where the networks are applied; no result depends on it, so that fingerprints do not either.
     use_variants : bool
         As for `plan_runs`.
-
-    Raises
-    ------
-    DataError
-        When the run of a baseline is missing.
     """
 
     def __init__(self, features: Collection, tools: TrackingTools, compute: Compute, *, use_variants: bool) -> None:
@@ -147,7 +143,7 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         self._plans = {plan.key: plan for plan in plans}
         mark = fingerprint(tools)
         self._marks = {plan.key: fingerprint(mark, plan, [marks[key] for key in plan.needed]) for plan in plans}
-        self._natural: tuple[tuple[str, ...], dict[str, NaturalVariability]] | None = None
+        self._natural: tuple[tuple[str, ...], dict[str, NaturalVariability] | None] | None = None
         self._stack: ExitStack | None = None
         self._mapper: Map | None = None
 
@@ -179,12 +175,25 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
 
     def _track(self, plan: RunPlan) -> xr.Dataset:
         tools = self._tools
+        run = self._features[plan.key]()
+        labels = run["baseline_window"]
+        attrs = {}
+        if plan.parent is None and (labels != "").any():
+            attrs[NOT_COMPARED] = f"{run.attrs['parent']}, whose windows it is compared with, is not among the runs"
+            run = run.assign_coords(baseline_window=xr.full_like(labels, ""))
         with self._workers() as mapped:
             parent = self._features[plan.parent]() if plan.parent else None
+            natural = self._natural_variability(plan, mapped)
+            if natural is None and plan.parent is not None:
+                attrs[NOT_JUDGED] = (
+                    f"{plan.control} has no two windows without common months"
+                    if plan.control
+                    else f"there is no control run of {run.attrs['source_id']}"
+                )
             return track_run(
-                self._features[plan.key](),
+                run,
                 parent,
-                self._natural_variability(plan, mapped),
+                natural,
                 tools.stacks,
                 scaler=tools.scaler,
                 applicability=tools.applicability,
@@ -192,25 +201,32 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
                 settings=tools.settings,
                 label_run=tools.label_run,
                 mapper=mapped,
-            )
+            ).assign_attrs(attrs)
 
     def _natural_variability(self, plan: RunPlan, mapped: Map) -> dict[str, NaturalVariability] | None:
-        """Return that of the run's climate model; the last one is kept, since the next run is mostly of that model."""
+        """Return that of the run's climate model; None where its control run is missing or too short.
+
+        The last one is kept, since the next run is mostly of that model.
+        """
         if plan.control is None:
             return None
         of = (plan.control, *plan.variants)
         if self._natural is None or self._natural[0] != of:
             control, *variants = (self._features[key]() for key in of)
             tools = self._tools
-            found = natural_variability(
-                control,
-                tools.stacks,
-                scaler=tools.scaler,
-                temperatures=tools.temperatures,
-                settings=tools.settings,
-                variants=variants,
-                mapper=mapped,
-            )
+            found: dict[str, NaturalVariability] | None = None
+            try:
+                found = natural_variability(
+                    control,
+                    tools.stacks,
+                    scaler=tools.scaler,
+                    temperatures=tools.temperatures,
+                    settings=tools.settings,
+                    variants=variants,
+                    mapper=mapped,
+                )
+            except NoControlPairsError as error:
+                log.warning("%s Until then no change of this model is judged to be forced.", error)
             self._natural = of, found
         return self._natural[1]
 

@@ -160,8 +160,10 @@ def natural_variability(
 
     Raises
     ------
+    NoControlPairsError
+        When there is no pair of windows.
     DataError
-        When there is no pair of windows, no cell is valid in all of them, or cell areas are missing.
+        When no cell is valid in all of them, or cell areas are missing.
     NetworkError, GridError
         As for `track_run`.
 

@@ -48,12 +48,12 @@ def measure_areas(
     scenario_regimes: Collection,
     ensemble: Any,
     skill_metrics: dict[str, Any],
-    bayesian_skill_metrics: dict[str, Any],
+    bayesian_skill_metrics: dict[str, Any] | None,
 ) -> dict[str, pd.DataFrame]:
     """Return the area of each regime in each run, window and basin, and that which goes from each to each."""
     from thor.tracking.areas import corrections, regime_areas, regime_transitions
 
-    skill = skill_metrics | bayesian_skill_metrics
+    skill = skill_metrics | (bayesian_skill_metrics or {})
     return {
         "regime_areas": regime_areas(_each(scenario_regimes), corrections(skill, ensemble.classes)),
         "regime_transitions": regime_transitions(_each(scenario_regimes)),
@@ -93,6 +93,7 @@ def score_tracking(
     model_agreement: Collection,
     true_budgets: Collection,
     scenario_features: Collection,
+    regimes: xr.Dataset,
     regime_model: Any,
     baselines: Any,
     parameters: ScenarioTracking,
@@ -100,6 +101,7 @@ def score_tracking(
     """Return the numbers of every run and window, what models agree on, and the test with known truth."""
     from thor.tracking.metrics import tracking_metrics
     from thor.tracking.perfect_model import perfect_model_skill
+    from thor.tracking.plausibility import TrainingOcean
 
     skill = perfect_model_skill(
         scenario_regimes,
@@ -110,7 +112,7 @@ def score_tracking(
         settings=parameters.bootstrap,
         seed=parameters.seed,
     )
-    metrics = tracking_metrics(scenario_regimes, _each(model_agreement), skill)
+    metrics = tracking_metrics(scenario_regimes, _each(model_agreement), skill, TrainingOcean.of(regimes))
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics
 

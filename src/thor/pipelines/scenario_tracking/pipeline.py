@@ -5,7 +5,7 @@ scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_ar
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement    -> draw_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
-all of these, true_budgets -> score_tracking -> tracking_metrics
+all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_change_reliability
 """
 
@@ -55,6 +55,7 @@ def create_pipeline() -> Pipeline:
                     "model_agreement",
                     "true_budgets",
                     "scenario_features",
+                    "regimes",
                     "regime_model",
                     "baselines",
                     PARAMETERS,
