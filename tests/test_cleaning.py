@@ -203,6 +203,25 @@ def test_the_command_goes_where_the_configuration_says(data):
     assert "Error: conf/local/globals.yml: there is no setting 'data_rot'. Did you mean 'data_root'?" in wrong.stderr
 
 
+def test_make_clean_removes_what_runs_and_builds_made(data):
+    folder = data.parent
+    shutil.copy(REPOSITORY / "Makefile", folder)
+    (folder / "build").mkdir()
+    (data / "01_raw").mkdir()
+    (data / "01_raw/training_ocean.nc").write_text("mine")
+    before = files(data)
+    # without an environment nobody knows what runs made
+    without = subprocess.run(["make", "clean"], cwd=folder, capture_output=True, text=True, check=False)
+    assert without.returncode == 0 and "No .venv: the data stay as they are" in without.stdout
+    assert files(data) == before and not (folder / "build").exists()
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    command = ["make", "clean", f"VENV={sys.prefix}"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "  kept: 01_raw/training_ocean.nc" in done.stdout
+    assert files(data) == [".gitkeep", "01_raw/training_ocean.nc"]
+
+
 def test_another_kedro_project_is_not_cleaned(data):
     (data.parent / "pyproject.toml").write_text(
         '[tool.kedro]\npackage_name = "mini"\nproject_name = "mini"\nkedro_init_version = "1.7.0"\n'

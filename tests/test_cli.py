@@ -193,6 +193,32 @@ def test_a_misspelt_key_in_a_file_names_the_file(project):
     assert "conf/local/parameters.yml: there is no parameter 'mini.behavior'. Did you mean 'behaviour'?" in err
 
 
+def test_what_local_holds_is_used_under_every_environment(project):
+    (project / "conf/local/sub").mkdir()
+    (project / "conf/local/sub/parameters_mine.yml").write_text("mini:\n  n_cells: 6\n")
+    (project / "conf/local/globals.yml").write_text("data_root: disk\n")
+    code, _, err = run(project, "--env", "short")
+    assert code == 0, err
+    assert len((project / "disk/table.csv").read_text().splitlines()) == 7
+    (project / "conf/local/sub/parameters_mine.yml").write_text("mini:\n  n_cell: 6\n")
+    code, _, err = run(project, "--env", "short")
+    assert code == 1
+    assert "conf/local/sub/parameters_mine.yml: there is no parameter 'mini.n_cell'. Did you mean 'n_cells'?" in err
+
+
+def test_a_file_of_local_that_cannot_be_read_stops_before_any_node(project):
+    (project / "conf/local/parameters.yml").write_text("mini:\n  n_cells: [6\n")
+    code, out, err = run(project, "--env", "short")
+    assert code == 1
+    assert "ConfigError: conf/local/parameters.yml, line 3 cannot be read: " in err
+    assert len((out + err).splitlines()) <= 12
+    (project / "conf/local/parameters.yml").unlink()
+    (project / "conf/local/global.yml").write_text("data_root: disk\n")
+    code, out, err = run(project, "--env", "short")
+    assert code == 0, err
+    assert "conf/local/global.yml is not read: the name of a file begins with one of catalog," in out
+
+
 def test_a_missing_input_names_file_and_pipeline_before_any_node(project):
     code, out, err = run(project, "--pipelines", "second")
     assert code == 1

@@ -169,7 +169,9 @@ def test_the_installed_command_says_what_it_is(binaries, tmp_path):
     assert call(binaries / "thor", "--version", cwd=tmp_path).out == f"thor {thor.__version__}\n"
     told = call(binaries / "thor", "--help", cwd=tmp_path)
     assert told.code == 0
-    assert {"run", "conf"} <= {line.split()[0] for line in told.out.partition("Commands:")[2].splitlines() if line}
+    assert {"run", "conf", "clean"} <= {
+        line.split()[0] for line in told.out.partition("Commands:")[2].splitlines() if line
+    }
     help_of_run = call(binaries / "python", "-m", "thor", "run", "--help", cwd=tmp_path).out
     for option in ("--conf-source", "--env", "--params", "--pipelines", "--from-nodes"):
         assert option in help_of_run
@@ -217,11 +219,12 @@ def test_a_copy_of_the_configuration_is_edited_and_used(binaries, tmp_path):
         ["Error: 'conf' is there already and is not overwritten. Name a new folder."],
     )
     (tmp_path / "conf/local/parameters.yml").write_text("modelling:\n  sed: 1\n")
-    done = call(binaries / "thor", "run", cwd=tmp_path)
-    assert done.code == 1
-    assert "configuration: conf" in done.out
-    assert "ConfigError: conf/local/parameters.yml: there is no parameter 'modelling.sed'" in done.err
-    assert len(done.lines) <= 12
+    for environment in ([], ["--env", "ecco"]):
+        done = call(binaries / "thor", "run", *environment, cwd=tmp_path)
+        assert done.code == 1
+        assert "configuration: conf" in done.out
+        assert "ConfigError: conf/local/parameters.yml: there is no parameter 'modelling.sed'" in done.err
+        assert len(done.lines) <= 12
     assert not (tmp_path / "data").exists()
 
     (tmp_path / "conf").rename(tmp_path / "other")

@@ -106,7 +106,7 @@ def _leftovers(root: Path) -> Iterator[Path]:
 
 
 def _stored(root: Path, store: Path | None) -> Iterator[Path]:
-    from thor.mlflow_hooks import ARTIFACTS
+    from thor.mlflow_store import ARTIFACTS
 
     if store is not None and root in store.parents and store.is_file():
         yield store

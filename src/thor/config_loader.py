@@ -232,7 +232,7 @@ def _keep_folder(own: Trees, below: Sequence[Trees]) -> None:
         if not tree.get("data_root"):
             continue
         if place.is_relative_to(base):
-            tree["data_root"] = (PurePosixPath(tree["data_root"]) / place.relative_to(base)).as_posix()
+            tree["data_root"] = (PurePosixPath(str(tree["data_root"])) / place.relative_to(base)).as_posix()
         else:
             del tree["data_root"]
 

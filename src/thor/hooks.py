@@ -262,8 +262,8 @@ def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
     place = _filepath(dataset) or type(dataset).__name__
     if setting := getattr(dataset, "setting", None):
         raise DataError(
-            f"{_relative(place)} does not exist: it is the {setting} of {loader.find('globals', (setting,))}. "
-            "Correct it there; is the disk mounted?"
+            f"{_relative(place)} does not exist; {loader.find('globals', (setting,))} names it as {setting}. "
+            "Correct it there, or mount the disk."
         )
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]

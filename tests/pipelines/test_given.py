@@ -73,7 +73,7 @@ def test_an_archive_that_is_not_there_stops_before_any_node_and_names_its_settin
     project.configure(archive_root="/no/CMIP6")
     for pipeline in ("idealized_ocean", "data_engineering", "__default__"):
         err = project.run("--pipelines", pipeline, code=1)
-        assert "DataError: /no/CMIP6 does not exist: it is the archive_root of conf/local/globals.yml." in err
+        assert "DataError: /no/CMIP6 does not exist; conf/local/globals.yml names it as archive_root." in err
         assert "idealized_ocean" not in err.replace(f"--pipelines {pipeline}", "")
 
 
