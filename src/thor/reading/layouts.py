@@ -103,7 +103,9 @@ class Layout:
             return facets | ({"table_id": table_id} if table_id else {})
         if "branding_suffix" in self.facets and source.cmip7 is None:
             return None
-        facets |= {"table_id": source.cmip6, "frequency": source.frequency, "branding_suffix": source.cmip7 or ""}
+        # CMIP5 has one table for what does not change with time
+        table = "fx" if source.fixed and {"table_id", "frequency"} <= set(self.facets) else source.cmip6
+        facets |= {"table_id": table, "frequency": source.frequency, "branding_suffix": source.cmip7 or ""}
         return {facet: value for facet, value in facets.items() if facet in (*self.facets, "variable_id")}
 
     def __str__(self) -> str:
