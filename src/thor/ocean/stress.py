@@ -35,6 +35,7 @@ from thor.ocean.stress_points import (
     require_known,
     stored_at,
     stress_on_assumed_points,
+    suggest_points,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "stress_curl",
     "stress_eastward_northward",
     "stress_on_assumed_points",
+    "suggest_points",
 ]
 
 COASTAL_CURL = {
