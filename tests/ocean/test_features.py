@@ -70,6 +70,16 @@ def test_extended_features(raw_ocean):
     assert float(got.zos_spread_600km.mean()) < float(got.zos_spread_1200km.mean())
 
 
+def test_what_the_curl_is_at_coasts_is_said(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    attrs = features(ocean, **PLAIN)["wind_stress_curl"].attrs
+    assert attrs["coastal_curl"] == "from one-sided differences, half a cell seaward"
+    # Around the continent of 12 x 12 cells, in 12 + 2 columns and rows each.
+    assert attrs["coastal_cells"] == 4 * 12 + 4
+    released = features(ocean, **PLAIN | {"stress_curl": "released"})
+    assert "coastal_curl" not in released["wind_stress_curl"].attrs
+
+
 def test_released_stress_curl_is_the_budget_term(raw_ocean):
     ocean = harmonise(raw_ocean)
     got = features(ocean, **PLAIN | {"stress_curl": "released"})

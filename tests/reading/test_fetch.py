@@ -26,7 +26,8 @@ from thor.reading import download as downloads
 from thor.reading.archive import Archive, Run
 from thor.reading.download import activities_folder, download
 from thor.reading.esgf_index import Index, _checksum
-from thor.reading.fetch import FetchSettings, plan_fetch, variables_to_fetch
+from thor.reading.fetch import FetchSettings, plan_fetch
+from thor.reading.fetch_variables import variables_to_fetch
 from thor.reading.quirks import Quirks
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
@@ -181,13 +182,16 @@ def test_nothing_is_fetched_twice(index, esgf, tmp_path):
         ({"years": (1853, 1854), "parents": False}, [("historical", 1852), ("historical", 1854)]),
         ({"windows": replace(WINDOWS, years=[(1850, 1851), (1856, 1857)]), "parents": False},
          [("historical", 1850), ("historical", 1856)]),
+        # windows that a run does not have need no baseline: of 1900-1901 it would be 1905-1906
+        ({"windows": replace(WINDOWS, years=[(1850, 1851), (1900, 1901)])},
+         [("historical", 1850), ("piControl", 1854)]),
         ({"windows": replace(WINDOWS, first_year=1855), "parents": False},
          [("historical", 1854), ("historical", 1856)]),
         # of a run that is compared with historical, the reference years; their own baseline is 1857 to 1858
         ({"years": (1860, 1900), "experiment_ids": ["ssp585"]},
          [("historical", 1852), ("piControl", 1854), ("piControl", 1858), ("ssp585", 1860)]),
     ],
-    ids=["years", "without parents", "windows", "first year", "scenario"],
+    ids=["years", "without parents", "windows", "windows of others", "first year", "scenario"],
 )  # fmt: skip
 def test_only_files_of_the_years_wanted(solr, options, expected):
     plan = plan_fetch(solr, replace(SETTINGS, **{"experiment_ids": ["historical"]} | options))
@@ -277,6 +281,20 @@ def test_variables_asked_for(solr):
     assert {(file.dataset.variable_id, file.dataset.grid_label) for file in plan.files} == {("zos", "gn")}
     with pytest.raises(DataError, match=r"no 'deptho' \(Ofx\) of MADE-2 in any experiment"):
         plan_fetch(solr, replace(SETTINGS, source_ids=["MADE-2"], variable_ids=["deptho"]))
+
+
+def test_a_header_that_no_data_node_gives_in_parts(solr, esgf, tmp_path):
+    esgf.faults = {(node, "*"): "no ranges" for node in "ab"}
+    plan = plan_fetch(solr, SETTINGS)
+    assert {file.dataset.experiment_id for file in plan.files} == {"historical", "ssp585"}
+    note = next(note for note in plan.notes if "cannot be read remotely" in note)
+    assert "gives no parts of files (HTTP 200)): once it is fetched, run this again for the parent of MADE-1/" in note
+    # then it is read here
+    folder = activities_folder(tmp_path)
+    download(plan.files, folder, progress=False)
+    again = plan_fetch(solr, SETTINGS, folder=folder)
+    assert {file.dataset.experiment_id for file in again.files} == {"historical", "piControl", "ssp585"}
+    assert "MADE-1/ssp585/r1i1p1f1 is compared with 1852-1853 of MADE-1/historical/r1i1p1f1" in again.notes
 
 
 def test_masses_of_sea_ice_come_where_zos_holds_their_weight(solr, ocean, tmp_path):

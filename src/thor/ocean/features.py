@@ -11,6 +11,7 @@ from thor.ocean.basins import basin_codes
 from thor.ocean.grid import Array, Grid
 from thor.ocean.neighbourhood import neighbourhood_statistics
 from thor.ocean.operators import gradient
+from thor.ocean.stress import coastal_curl
 from thor.ocean.stress import stress_curl as curl_of_stress
 from thor.variables import EXTENDED_FEATURES, FEATURES, variable
 
@@ -55,7 +56,9 @@ def features(
     Returns
     -------
     xarray.Dataset
-        Each feature with units, `valid` (1 where all are finite), `basin`, `areacello`.
+        Each feature with units, `valid` (1 where all are finite), `basin`, `areacello`. Attributes of
+        `wind_stress_curl` from the surface stress: `coastal_curl`, how it is made at coasts, and `coastal_cells`, how
+        many valid cells have land around them.
     """
     grid = Grid.from_dataset(ocean)
     take_gradient = gradient if metric == "spherical" else published.gradient
@@ -214,6 +217,12 @@ def _values(ocean: xr.Dataset, name: str) -> Array:
     return ocean[name].values.astype(float)
 
 
+def _at_coast(sea: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return where one of the eight cells around is not sea."""
+    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column]
+    return ~np.logical_and.reduce([grid.neighbour(sea.astype(float), step) == 1 for step in around])
+
+
 def _dataset(
     ocean: xr.Dataset, grid: Grid, fields: dict[str, Array], valid: np.ndarray, *, stress_curl: str, metric: str
 ) -> xr.Dataset:
@@ -223,6 +232,10 @@ def _dataset(
         dims = ("window", *grid.dims)[-values.ndim :]
         out[name] = (dims, np.where(land, np.nan, values), variable(name).attrs)
     out["wind_stress_curl"].attrs["comment"] = STRESS_CURL[stress_curl]
+    if stress_curl == "surface":
+        # At a coast the curl is that of a place beside the centre: said here, so that it can be looked at.
+        out["wind_stress_curl"].attrs["coastal_curl"] = coastal_curl(ocean, grid)
+        out["wind_stress_curl"].attrs["coastal_cells"] = int((valid & _at_coast(~land, grid)).sum())
     if "removed_mean" in ocean["zos"].attrs:
         out["zos"].attrs["removed_mean"] = ocean["zos"].attrs["removed_mean"]
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)

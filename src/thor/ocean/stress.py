@@ -35,17 +35,20 @@ from thor.ocean.stress_points import (
     require_known,
     stored_at,
     stress_on_assumed_points,
+    suggest_points,
 )
 
 __all__ = [
     "COASTAL_CURL",
     "CONVENTIONS",
     "SIDES",
+    "coastal_curl",
     "detect_convention",
     "mask_stress_on_land",
     "stress_curl",
     "stress_eastward_northward",
     "stress_on_assumed_points",
+    "suggest_points",
 ]
 
 COASTAL_CURL = {
@@ -137,6 +140,13 @@ def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:
         along_x, along_y = local_basis(u.lat, u.lon) if true else grid_axes(u, grid)
         return grid.fill_repeated(curl_from_corners(u.values * along_x + v.values * along_y, u, grid))
     return curl(*stress_eastward_northward(dataset, grid), grid)
+
+
+def coastal_curl(dataset: xr.Dataset, grid: Grid) -> str:
+    """Return how `stress_curl` makes the curl of a cell at the coast; errors as there."""
+    _require_fit(dataset, grid)
+    placed = convention_of(tuple(offset_of(dataset, point, grid) for point in "uv"))
+    return COASTAL_CURL.get(placed or "", COASTAL_CURL["grid_axes_t_points"])
 
 
 def stress_eastward_northward(dataset: xr.Dataset, grid: Grid) -> tuple[Array, Array]:

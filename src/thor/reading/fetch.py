@@ -10,62 +10,15 @@ from thor.errors import ConfigError, DataError, did_you_mean
 from thor.reading.archive import Run
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.esgf_index import Dataset, Index, RemoteFile
+from thor.reading.fetch_variables import variables_to_fetch
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.remote_header import read_remote_header
 from thor.reading.windows import Window, WindowSettings
 
 _GRID_LABELS = ("gn", "gr", "gr1")
-_ICE_MASS = ("simass", "sisnmass")
 
 _Grids = dict[str, Dataset]
 """Datasets of one variable of one run by their grid."""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A variable to fetch: the CMIP6 table it is in, and whether a run without it is of use."""
-
-    variable_id: str
-    table_id: str
-    needed: bool = True
-
-    @property
-    def fixed(self) -> bool:
-        """Whether it has no time, and any run of the model may give it."""
-        return self.table_id.endswith("fx")
-
-
-VARIABLES = (
-    *(Variable(name, "Omon") for name in ("zos", "tauuo", "tauvo")),
-    Variable("deptho", "Ofx"),
-    *(Variable(name, "Ofx", needed=False) for name in ("areacello", "sftof")),
-    *(Variable(name, "SImon", needed=False) for name in _ICE_MASS),
-)
-"""All that can be fetched."""
-
-
-def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> list[Variable]:
-    """Return the variables to fetch of a model.
-
-    Parameters
-    ----------
-    quirks : Quirks
-        The model's: masses of sea ice and snow are fetched where its `zos` holds their weight.
-    names : sequence of str, optional
-        These variables and no others; each is then needed.
-
-    Raises
-    ------
-    ConfigError
-        For a name that THOR does not read.
-    """
-    known = {variable.variable_id: variable for variable in VARIABLES}
-    if names is None:
-        return [v for v in VARIABLES if v.variable_id not in _ICE_MASS or quirks.sea_ice_depression == "left_in"]
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"THOR reads no variable '{name}'.{did_you_mean(name, known)}")
-    return [Variable(name, known[name].table_id) for name in names]
 
 
 @dataclass(frozen=True)
@@ -192,7 +145,7 @@ class _Model:
                 continue
             labels.setdefault(kept[0].dataset.grid_label, []).append(run)
             if self.settings.parents and "control" not in run.experiment_id.lower():
-                waiting += self._parent(run, kept, extent[0], spans or tuple(self.settings.spans(*extent)))
+                waiting += self._parent(run, kept, extent, spans or self.settings.spans(*extent))
         if self.series and not files:
             raise DataError(f"ESGF has none of the years asked of {self.source_id}: {'; '.join(self.notes)}.")
         for label in labels or sorted(self.grids or (), key=_grid_order)[:1]:
@@ -333,7 +286,7 @@ class _Model:
         lacking = [name for name in optional if label not in there.get(name, {})]
         if lacking:
             self.notes.append(f"{run.key} has no {', '.join(lacking)} on {label}")
-        names = [v.variable_id for v in self.series if v.needed] + ([] if lacking else optional)
+        names = [v.variable_id for v in self.series if v.variable_id not in lacking]
         files = self.index.files(there[name][label] for name in names)
         years = [file.years for file in files if file.dataset.variable_id == names[0] and file.years]
         extent = (min(first for first, _ in years), max(last for _, last in years)) if years else (0, 9999)
@@ -345,10 +298,10 @@ class _Model:
         return kept, extent
 
     def _parent(
-        self, run: Run, kept: Sequence[RemoteFile], first_year: int, spans: tuple[Window, ...]
+        self, run: Run, kept: Sequence[RemoteFile], extent: tuple[int, int], spans: Sequence[Window]
     ) -> list[tuple[Run, dict[str, _Grids], tuple[Window, ...]]]:
         """Return the run with which this one is compared, and the years of it that are needed."""
-        parent = self._find_parent(run, kept, first_year)
+        parent = self._find_parent(run, kept, extent[0])
         if parent is None:
             return []
         if parent.run.source_id != self.source_id:
@@ -359,7 +312,9 @@ class _Model:
         if lack:
             self.notes.append(f"{run.key} branches off {parent.run.key}, which in ESGF {lack}: no baseline")
             return []
-        needed = tuple(sorted({parent.baseline(span, self.settings.windows) for span in spans}))
+        own = [(max(span.first_year, extent[0]), min(span.last_year, extent[1])) for span in spans]
+        years = [Window(first, last) for first, last in own if first <= last]
+        needed = tuple(sorted({parent.baseline(window, self.settings.windows) for window in years}))
         self.notes.append(f"{run.key} is compared with {', '.join(map(str, needed))} of {parent.run.key}")
         return [(parent.run, found, needed)]
 
@@ -368,12 +323,15 @@ class _Model:
         try:
             header = read_remote_header(first, first_year=first_year, folder=self.folder)
         except OSError as error:
-            self.notes.append(f"the parent of {run.key} shows when {first.name} is here: fetch again then ({error})")
+            self.notes.append(
+                f"the header of {first.name} cannot be read remotely ({error}): once it is fetched, run this again for "
+                f"the parent of {run.key}"
+            )
             return None
         try:
             return parent_of(run, header, branch_year=self.quirks.branch_years.get(run.experiment_id))
         except (DataError, ValueError) as error:
-            self.notes.append(f"the parent of {run.key} cannot be told: {error}")
+            self.notes.append(f"the parent of {run.key} is unknown: {error}")
             return None
 
     def _fixed_files(

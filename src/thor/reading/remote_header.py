@@ -68,7 +68,10 @@ class _RemoteFile(io.RawIOBase):
     def __init__(self, url: str) -> None:
         self._url, self._position, self._session = url, 0, session()
         with self._get(0, 1) as answer:
-            self._size = int(answer.headers["Content-Range"].rpartition("/")[2])
+            size = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        if not size.isdigit():
+            raise OSError(f"{url.split('/')[2]} does not give the size of files")
+        self._size = int(size)
 
     def _get(self, start: int, stop: int) -> Any:
         import requests
