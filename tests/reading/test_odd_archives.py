@@ -402,7 +402,7 @@ def test_a_closed_passage_is_not_applicable_where_there_is_land(tmp_path):
 
 
 def test_bounds_that_contradict_the_longitudes_are_left_aside(tmp_path):
-    lat, lon, wet = write_tiny(tmp_path)
+    lat, _, wet = write_tiny(tmp_path)
     for path in sorted(tmp_path.rglob("*.nc")):
         with netCDF4.Dataset(path, "a") as file:
             file["lon_bnds"][:, 1] = file["lon_bnds"][:, 0] + 15.0
