@@ -113,7 +113,7 @@ def test_areas_in_square_kilometres_that_claim_square_metres_are_left_aside(root
     expected = make_climatology(root)["areacello"]
     write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6)
     result = make_climatology(root)["areacello"]
-    assert "MADE-1/historical/r1i1p1f1: 'areacello' is 1.005e-06 times the areas of the positions" in caplog.text
+    assert "MADE-1: 'areacello' is 1.005e-06 times the areas of the positions" in caplog.text
     assert "km2 called m2; cell areas follow from the positions" in caplog.text
     np.testing.assert_allclose(result.where(expected.notnull()), expected, rtol=0.006)
 

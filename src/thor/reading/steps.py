@@ -18,7 +18,7 @@ from thor.ocean.areas import check_area, check_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
 from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points
-from thor.reading.files import naming
+from thor.reading.files import naming, warn_once
 from thor.reading.positions import same_positions
 from thor.reading.quirks import Quirks
 from thor.variables import variable
@@ -54,6 +54,11 @@ class Context:
     quirks: Quirks
     masked_basins: Sequence[str]
     reference_density: float
+
+    @property
+    def model(self) -> str:
+        """The climate model, for warnings that come once for all its runs."""
+        return self.where.split("/")[0]
 
     @cached_property
     def grid(self) -> Grid:
@@ -116,7 +121,7 @@ def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         return ocean.assign(areacello=from_positions)
     comparison = check_area(grid, ocean["areacello"].values)
     if comparison.verdict != "usable":
-        log.warning("%s: %s; cell areas follow from the positions", context.where, comparison.sentence)
+        warn_once(context.model, f"{comparison.sentence}; cell areas follow from the positions")
         return ocean.assign(areacello=from_positions)
     return ocean
 
@@ -132,11 +137,11 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     with naming(context.where):
         placed = stress_on_assumed_points(out, context.grid, convention=declared, side=quirks.stress_side)
         if placed is not out:
-            log.warning(
-                "%s: files give the stress (%s) the positions of T points; its points are taken half a cell to the %s",
-                context.where,
-                declared,
-                quirks.stress_side.replace("_", "-"),
+            side = quirks.stress_side.replace("_", "-")
+            warn_once(
+                context.model,
+                f"files give the stress ({declared}) the positions of T points; its points are taken half a cell to the "
+                f"{side}",
             )
             out = placed.assign_attrs(stress_side=quirks.stress_side)
         convention = detect_convention(out, declared=declared, grid=context.grid)
