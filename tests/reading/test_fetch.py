@@ -139,7 +139,7 @@ def test_what_is_fetched(index, esgf, ocean, tmp_path):
     assert {file.dataset.version for file in plan.files} == {"v20200101"}
     assert {file.dataset.grid_label for file in plan.files} == {"gn"}
     assert "MADE-1/ssp585/r1i1p1f1 is compared with 1852-1853 of MADE-1/historical/r1i1p1f1" in plan.notes
-    assert "MADE-1/historical/r1i1p1f1 is the first of 2 variants with all variables" in plan.notes
+    assert "MADE-1/historical/r1i1p1f1 is taken of 2 variants with all variables" in plan.notes
     assert not esgf.fetched()  # headers alone
 
     fetched = download(plan.files, activities_folder(tmp_path), progress=False)

@@ -257,7 +257,8 @@ class _Model:
                 continue
             first = min(shared or labels, key=variant_order)
             chosen.append(Run(self.source_id, name, first))
-            self.notes.append(f"{chosen[-1].key} is the first of {len(labels)} variants with all variables")
+            others = f"taken of {len(labels)} variants" if len(labels) > 1 else "the only variant"
+            self.notes.append(f"{chosen[-1].key} is {others} with all variables")
         return chosen
 
     def _lack(self, there: Mapping[str, _Grids]) -> str:
