@@ -11,11 +11,10 @@ from thor.reading.archive import Run
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.esgf_index import Dataset, Index, RemoteFile
 from thor.reading.fetch_variables import variables_to_fetch
+from thor.reading.grids import NATIVE
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.remote_header import read_remote_header
 from thor.reading.windows import Window, WindowSettings
-
-_GRID_LABELS = ("gn", "gr", "gr1")
 
 _Grids = dict[str, Dataset]
 """Datasets of one variable of one run by their grid."""
@@ -352,8 +351,8 @@ def variant_order(label: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", label))
 
 
-def _grid_order(label: str) -> tuple[int, str]:
-    return (_GRID_LABELS.index(label) if label in _GRID_LABELS else len(_GRID_LABELS), label)
+def _grid_order(label: str) -> tuple[bool, str]:
+    return label != NATIVE, label
 
 
 def _touches(file: RemoteFile, spans: Iterable[Window]) -> bool:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from thor.errors import ConfigError, did_you_mean
 from thor.reading.quirks import Quirks
-
-_ICE_MASS = ("simass", "sisnmass")
+from thor.reading.steps import ICE_MASS
+from thor.variables import published, variable
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,10 @@ class Variable:
         return self.table_id.endswith("fx")
 
 
-VARIABLES = (
-    *(Variable(name, "Omon") for name in ("zos", "tauuo", "tauvo")),
-    Variable("deptho", "Ofx"),
-    *(Variable(name, "Ofx", needed=False) for name in ("areacello", "sftof")),
-    *(Variable(name, "SImon", needed=False) for name in _ICE_MASS),
-)
-"""All that can be fetched."""
+def known_variables() -> dict[str, Variable]:
+    """Return all that can be fetched: the rows of the table of variables that climate models publish."""
+    rows = ((name, variable(name).published) for name in published())
+    return {name: Variable(name, row.cmip6, row.needed) for name, row in rows if row is not None}
 
 
 def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> list[Variable]:
@@ -47,9 +44,10 @@ def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> li
     ConfigError
         For a name that THOR does not read.
     """
-    known = {variable.variable_id: variable for variable in VARIABLES}
+    known = known_variables()
     if names is None:
-        return [v for v in VARIABLES if v.variable_id not in _ICE_MASS or quirks.sea_ice_depression == "left_in"]
+        ice = ICE_MASS if quirks.sea_ice_depression == "left_in" else ()
+        return [row for name, row in known.items() if row.needed or row.fixed or name in ice]
     for name in names:
         if name not in known:
             raise ConfigError(f"THOR reads no variable '{name}'.{did_you_mean(name, known)}")

@@ -14,6 +14,7 @@ from thor.reading.baselines import Parent, parent_of
 from thor.reading.grids import Group, grid_group
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.series import Series, read_series
+from thor.reading.steps import ICE_MASS
 from thor.reading.windows import Window, WindowSettings
 from thor.variables import published
 
@@ -23,7 +24,6 @@ Missing = Literal["skip", "error"]
 
 SURFACE = published(fixed=False, needed=True)
 FIXED = published(fixed=True)
-ICE_MASS = ("simass", "sisnmass")
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +221,10 @@ def _plan(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirks, 
         )
     try:
         parent = parent_of(run, series["zos"], branch_year=quirks.branch_years.get(run.experiment_id))
+        if parent and parent.is_control and "branch_time_in_child" not in series["zos"].attrs:
+            warnings.append(
+                f"no branch_time_in_child: taken to branch off in {series['zos'].months[0] // 12}, its first year"
+            )
     except DataError as error:
         if missing == "error":
             raise
