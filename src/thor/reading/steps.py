@@ -140,8 +140,8 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
             side = quirks.stress_side.replace("_", "-")
             warn_once(
                 context.model,
-                f"files give the stress ({declared}) the positions of T points; its points are taken half a cell to the "
-                f"{side}",
+                f"files give the stress ({declared}) the positions of T points; its points are taken half a cell to "
+                f"the {side}",
             )
             out = placed.assign_attrs(stress_side=quirks.stress_side)
         convention = detect_convention(out, declared=declared, grid=context.grid)
