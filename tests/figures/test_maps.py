@@ -149,3 +149,15 @@ def test_changes_are_later_minus_earlier(ocean):
 
 def test_no_climate_model_is_said():
     assert "archive_root is null" in change_maps({}).texts[0].get_text()
+
+
+def test_a_region_across_greenwich_is_drawn_as_one_piece():
+    """Longitudes sorted after they were taken modulo 360: no cell stretches over the gap."""
+    lon = np.sort(np.arange(-37.5, 60, 5) % 360)
+    region = xr.Dataset(coords={"lat": np.arange(-27.5, 30, 5), "lon": lon})
+    row = np.broadcast_to((lon + 180) % 360 - 180, (12, 20))
+    region["zos"] = (("lat", "lon"), row.copy(), variable("zos").attrs)
+    (mesh,) = meshes(field_maps(region, ["zos"]))
+    edges = mesh.get_coordinates()[0, :, 0]
+    np.testing.assert_allclose(np.diff(edges), 5)
+    np.testing.assert_allclose((0.5 * (edges[1:] + edges[:-1]) + 180) % 360 - 180, mesh.get_array()[0])

@@ -75,6 +75,7 @@ CONTRACTS: dict[str, Contract] = {
             name="training_ocean",
             required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
             optional=_BESIDE,
+            gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
             rules=(mask_is_binary("analysis_mask"),),
         ),
         Contract(

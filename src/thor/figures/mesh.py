@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.ocean.longitudes import columns_around
 from thor.ocean.sphere import unit_vectors
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) 
     from cartopy.crs import PlateCarree
 
     lat, lon = grid["lat"].values, grid["lon"].values
-    if lat.ndim == 2:
-        lat, lon, values = nearest_cells(lat, lon, values)
+    lat, lon, values = nearest_cells(lat, lon, values) if lat.ndim == 2 else _eastward(lat, lon, values)
     lat, lon = np.clip(_edges(lat), -90, 90), _edges(lon)
     masked = np.ma.masked_invalid(values)
     return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
@@ -120,9 +120,17 @@ def _raster(grid: xr.Dataset, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     """Return latitudes and longitudes of the cells that are drawn, and which of them are in the mask."""
     lat, lon = grid["lat"].values, grid["lon"].values
     if lat.ndim == 1:
-        return lat, lon, mask
+        return _eastward(lat, lon, mask)
     lat, lon, values = nearest_cells(lat, lon, mask.astype(float))
     return lat, lon, values == 1
+
+
+def _eastward(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the columns of a regular grid from its seam eastward: a region across Greenwich has its seam inside."""
+    place = columns_around(lon).place
+    order = np.argsort(place)
+    order = order[::-1] if (lon[order[1]] - lon[order[0]]) % 360 > 180 else order
+    return lat, np.unwrap(lon[order], period=360), values[:, order]
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:

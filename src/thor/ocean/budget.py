@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from thor.errors import DataError
+from thor.ocean.grid import Grid
 from thor.variables import BUDGET_TERMS, variable
 
 CLOSURE_TOLERANCE = 1e-3
@@ -26,7 +27,8 @@ def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) ->
     Returns
     -------
     xarray.Dataset
-        The terms (NaN outside `analysis_mask`), `analysis_mask`, `areacello`, `reference_regime` if there is one;
+        The terms (NaN outside `analysis_mask`), `analysis_mask` (each place of the ocean once, also where the grid
+        repeats columns or rows), `areacello`, `reference_regime` if there is one;
         attributes `closure_rms` [m s-2], `closure_tolerance`.
 
     Raises
@@ -34,7 +36,7 @@ def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) ->
     DataError
         When the budget does not close.
     """
-    mask = (training_ocean["analysis_mask"] == 1) & has_all_terms(training_ocean)
+    mask = (training_ocean["analysis_mask"] == 1) & has_all_terms(training_ocean) & _once(training_ocean)
     budget = training_ocean[[*BUDGET_TERMS]].where(mask)
     budget["analysis_mask"] = mask.astype("int8").assign_attrs(variable("analysis_mask").attrs)
     for name in ("areacello", "reference_regime"):
@@ -70,6 +72,12 @@ def require_closed(budget: xr.Dataset, *, tolerance: float | None = None) -> Non
             f"{tolerance:g} of the largest term's ({largest}, {scale[largest]:.3g} m s-2). Check the signs (all "
             "terms on one side), the units and which array is which term."
         )
+
+
+def _once(dataset: xr.Dataset) -> xr.DataArray:
+    """Return where a cell has a position, and none that another cell stands for."""
+    grid = Grid.from_dataset(dataset)
+    return xr.DataArray(np.isfinite(grid.lat) & ~grid.duplicate, dims=grid.dims)
 
 
 def _cells(budget: xr.Dataset, term: str) -> np.ndarray:
