@@ -304,6 +304,20 @@ def test_c_grid_values_with_the_positions_of_t_points_can_be_declared(tmp_path, 
     assert "the positions of T points; its points are taken half a cell to the north-east" in caplog.text
 
 
+def test_c_grid_values_with_the_positions_of_t_points_are_suspected(tmp_path):
+    lat, lon = centres(72, 144, 1.25)
+    lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")
+    wet = sea(lat, lon)
+    for variable_id, mask in (
+        *((name, wet) for name in ("zos", "deptho")),
+        ("tauuo", wet & np.roll(wet, -1, 1)),
+        ("tauvo", wet & np.roll(wet, -1, 0)),
+    ):
+        write(tmp_path, variable_id, np.where(mask, FIELDS[variable_id](lat, lon), np.nan), lat2, lon2)
+    failed = only(tmp_path)[0].attrs["checks_failed"]
+    assert "stress_points" in failed and "stress_convention: grid_axes_c_grid and stress_side: north_east" in failed
+
+
 def test_b_grids_keep_as_many_cells_as_c_grids(tmp_path):
     lat, lon = centres(72, 144, 1.25)
     lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")

@@ -173,7 +173,7 @@ def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> S
         for side in SIDES
     }
     best, on_t = min(found, key=found.__getitem__), unlike({"u": (0, 0), "v": (0, 0)})
-    if found[best] > MAX_UNLIKE or found[best] > 0.25 * on_t:
+    if on_t <= MAX_UNLIKE or found[best] > MAX_UNLIKE or found[best] > 0.25 * on_t:
         return None
     sentence = (
         f"the stress has the positions of T points, but its land is that of {best[0]}, {best[1]} of them (unlike in "

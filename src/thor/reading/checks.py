@@ -12,13 +12,14 @@ import xarray as xr
 import yaml
 
 from thor.errors import DataError
-from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.areas import EARTH_AREA
 from thor.ocean.grid import Array, Grid
 from thor.ocean.stress import stress_eastward_northward
 
 log = logging.getLogger(__name__)
 
-EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
+SUGGESTION = "stress_points_suggestion"
+"""Attribute with the points on which the stress seems to sit, if not on those of its positions; a check like a row."""
 
 COVERED = 0.5
 """Least share of a region that cells have to cover for its check to apply; land without positions does not count."""
@@ -114,12 +115,16 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     """
     outcomes = physical_checks(ocean, grid)
     failed = [outcome for outcome in outcomes if outcome.failed]
-    for outcome in failed:
-        if strict or outcome.check.severity == "error":
-            raise DataError(f"{where}: {outcome}")
-        log.warning("%s: %s", where, outcome)
+    sentences = [*map(str, failed)]
+    if SUGGESTION in ocean.attrs:
+        sentences.append(f"stress_points: {ocean.attrs[SUGGESTION]}")
+    fatal = sentences if strict else [str(outcome) for outcome in failed if outcome.check.severity == "error"]
+    if fatal:
+        raise DataError(f"{where}: {fatal[0]}")
+    for sentence in sentences:
+        log.warning("%s: %s", where, sentence)
     return ocean.assign_attrs(
-        checks_failed=" | ".join(map(str, failed)),
+        checks_failed=" | ".join(sentences),
         checks_passed=" ".join(o.check.name for o in outcomes if o.value is not None and not o.failed),
         checks_not_applicable=" ".join(o.check.name for o in outcomes if o.value is None),
     )

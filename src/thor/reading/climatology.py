@@ -31,6 +31,7 @@ from thor.reading.steps import (
     restore_ice_depression,
     rows_and_columns_ascending,
     shape_text,
+    suggest_stress_points,
     with_stress_points,
 )
 from thor.reading.windows import Window, WindowSettings
@@ -42,6 +43,7 @@ STEPS = (
     add_stress_convention,
     mask_land,
     require_areas_on_earth,
+    suggest_stress_points,
     mask_land_stress,
     mask_basins,
     restore_ice_depression,

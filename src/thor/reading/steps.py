@@ -17,7 +17,8 @@ from thor.errors import DataError, GridError
 from thor.ocean.areas import check_area, check_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
-from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points
+from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points, suggest_points
+from thor.reading.checks import SUGGESTION
 from thor.reading.files import naming, warn_once
 from thor.reading.positions import same_positions
 from thor.reading.quirks import Quirks
@@ -171,6 +172,14 @@ def require_areas_on_earth(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     with naming(context.where):
         check_areas(context.grid, ocean["areacello"].values, sea=ocean["deptho"].notnull().values)
     return ocean
+
+
+def suggest_stress_points(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Add where the land of the stress shows that it sits, if files give it the positions of T points."""
+    if "stress_convention" not in ocean.attrs:
+        return ocean
+    suggestion = suggest_points(ocean, context.grid, ocean["deptho"].notnull().values)
+    return ocean if suggestion is None else ocean.assign_attrs({SUGGESTION: suggestion.sentence})
 
 
 def mask_land_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:

@@ -22,6 +22,7 @@ from thor.reading.steps import (
     remove_mean_sea_level,
     require_areas_on_earth,
     rows_and_columns_ascending,
+    suggest_stress_points,
 )
 from thor.variables import is_known, table, variable
 
@@ -66,6 +67,7 @@ def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
         mask_without_stress,
         mask_land,
         require_areas_on_earth,
+        suggest_stress_points,
         mask_land_stress,
         remove_mean_sea_level,
         add_analysis_mask,
