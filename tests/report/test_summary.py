@@ -66,7 +66,7 @@ def test_a_scenario_is_told_against_its_own_baseline_and_one_model_is_no_range()
     [
         (None, []),
         (0, ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]),
-        (3, ["3 runs were tracked; none has a baseline to compare with, so no change is stated."]),
+        (3, ["None of the tracked runs (3) has a baseline to compare with, so no change is stated."]),
     ],
 )
 def test_why_no_change_is_stated(n_tracked, told):

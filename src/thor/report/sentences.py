@@ -181,7 +181,7 @@ def _say_scenarios(experiments: Mapping[str, Any], perfect: Mapping[str, Any], n
         return ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]
     said = []
     if n_tracked and not any(own["expected_changed_share"] for own in experiments.values()):
-        said.append(f"{n_tracked} runs were tracked; none has a baseline to compare with, so no change is stated.")
+        said.append(f"None of the tracked runs ({n_tracked}) has a baseline to compare with, so no change is stated.")
     for experiment, own in experiments.items():
         changed, forced = own["expected_changed_share"], own["forced_share"]
         if changed is None:
