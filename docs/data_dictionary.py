@@ -36,6 +36,7 @@ OTHER_ENVIRONMENTS = ("ecco",)
 GIVEN = {
     "published_networks": "others: public data",
     "run_record": "every `kedro run`",
+    "archive_inventory": "data_engineering",
 }
 """What no node makes, and where it comes from."""
 
@@ -130,7 +131,7 @@ def _row(name: str, entry: Mapping[str, Any], pipelines: Mapping[str, Pipeline])
 
 
 def _format(entry: Mapping[str, Any]) -> str:
-    kind = FORMATS[entry["type"].rpartition(".")[2]]
+    kind = FORMATS[entry["type"].rpartition(".")[2].removeprefix("Optional")]
     if "contract" not in entry:
         return kind
     return f"{kind}, contract [{entry['contract']}](#contract-{entry['contract']})"

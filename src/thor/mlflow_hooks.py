@@ -17,7 +17,6 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from thor.checksums import sha256
-from thor.datasets.atomic import replacing, show
 from thor.errors import ThorError
 from thor.mlflow_record import KeptRun, flattened, is_kept
 from thor.mlflow_store import close_dead_runs, is_running, open_store, reason, require_writable
@@ -175,6 +174,8 @@ class MlflowHooks:
             return
         from filelock import FileLock
 
+        from thor.datasets.atomic import show
+
         with FileLock(self._pending / ".lock"):
             for file in sorted(self._pending.glob("*.json")):
                 try:
@@ -224,6 +225,8 @@ class MlflowHooks:
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
+    from thor.datasets.atomic import replacing
+
     with replacing(file) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from thor.datasets.atomic import replacing
 from thor.errors import ConfigError
 
 log = logging.getLogger("thor")
@@ -129,6 +128,8 @@ def is_running(host: str, process: str) -> bool:
 def _make(store: Path) -> None:
     """Make the tables under another name first: a process killed meanwhile leaves no half-made database."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    from thor.datasets.atomic import replacing
 
     with replacing(store) as temporary, warnings.catch_warnings():
         # MLflow's own migrations, of which Alembic warns several times.

@@ -205,7 +205,7 @@ def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
         return None
     return Place(
         name=name,
-        type=type(dataset).__name__,
+        type=type(dataset).__name__.removeprefix("Optional"),  # the same file, whether or not it may be absent
         layer=((dataset.metadata or {}).get("kedro-viz") or {}).get("layer", ""),
         path=(folder / path).relative_to(root).as_posix(),
         folder="path" in told or isinstance(dataset, NetworkDataset),

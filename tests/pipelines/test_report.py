@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.browser import Page
+from thor.report.archive import COLUMNS
 from thor.report.content import captions
 from thor.report.sentences import PREDICTOR_NAMES
 
@@ -346,10 +348,166 @@ def test_without_an_archive_the_report_says_so(root, tmp_path):
         page.close()
 
 
-def test_a_missing_figure_is_named_with_its_pipeline(root, tmp_path):
-    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow", "logs"))
-    (tmp_path / "08_reporting/figures/modelling_skill.png").unlink()
+def copied(root, tmp_path, *gone):
+    """Copy a run without the files that match patterns."""
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
+    for pattern in gone:
+        found = list(tmp_path.glob(pattern))
+        assert found, pattern
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def opened(root):
+    page = Page()
+    page.open(root / "08_reporting/report.html", ready=READY)
+    return page
+
+
+def sections(page):
+    found = page.run("[...document.querySelectorAll('main > section')].map(s => s.id)")
+    assert page.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href').slice(1))") == found
+    return found
+
+
+def notes(page):
+    return page.run("[...document.querySelectorAll('.left-out')].map(p => p.innerText)")
+
+
+def test_without_explainability_all_else_is_reported(root, tmp_path):
+    """Who wants regimes of climate models only runs no explanations."""
+    explanations = ("relevance.nc", "shapley_values.nc", "lime_weights.nc")
+    gone = ["08_reporting/explanation_metrics.json", "08_reporting/figures/explainability_*.png"]
+    copied(root, tmp_path, *gone, *(f"07_model_output/{name}" for name in explanations))
+    told = kedro(tmp_path, "--pipelines", "reporting")
+    assert "Not computed in this run: explanations (pipeline explainability)." in told
+    page = opened(tmp_path)
+    try:
+        assert sections(page) == [name for name in SECTIONS if name != "explanations"]
+        assert notes(page) == ["Not computed in this run: explanations (pipeline explainability)."]
+        page.click("#ocean-map", across=0.55, down=0.45)
+        assert "Conformal set" in page.run("document.querySelector('#cell-text').innerText")
+        assert page.run("document.querySelector('#chart-attributions')") is None
+        assert page.run("document.querySelectorAll('#chart-probabilities svg').length") > 0
+        for k in range(page.run("document.querySelector('#ocean-layer').options.length")):
+            page.choose("#ocean-layer", k)
+        page.choose("#run-model", "IDEAL-REG")
+        assert page.errors == []
+    finally:
+        page.close()
+
+
+def test_regimes_and_networks_alone_make_a_report(root, tmp_path):
+    gone = ("explanation", "tracking", "calibration", "bayesian_skill", "clustering")
+    copied(
+        root,
+        tmp_path,
+        *(f"08_reporting/{name}_metrics.json" for name in gone),
+        "08_reporting/regime_areas.csv",
+        *("08_reporting/figures/explainability_*", "08_reporting/figures/uncertainty_*"),
+        *("08_reporting/figures/scenario_tracking_*", "08_reporting/figures/modelling_skill.png"),
+        *(f"07_model_output/{name}.nc" for name in ("relevance", "shapley_values", "lime_weights")),
+        *("07_model_output/regime_uncertainty.nc", "07_model_output/regime_balances.nc"),
+        "07_model_output/scenario_regimes",
+    )
+    kedro(tmp_path, "--pipelines", "reporting")
+    page = opened(tmp_path)
+    try:
+        gone = ("calibration", "uncertainty", "explanations")
+        assert sections(page) == [name for name in SECTIONS if name not in gone]
+        (note,) = notes(page)
+        assert note == (
+            "Not computed in this run: clustering scores and balances (pipeline regime_clustering); calibration and "
+            "uncertainty (pipeline uncertainty); explanations (pipeline explainability); scenarios of climate models "
+            "(pipeline scenario_tracking); modelling_skill (pipeline modelling)."
+        )
+        assert "Scenarios were not tracked" in page.run("document.querySelector('#scenarios').innerText")
+        assert page.run("[...document.querySelector('#ocean-layer').options].map(o => o.label)") == [
+            "Regime (clustering)",
+            "Clustering runs that agree",
+            "What the cell was used for",
+        ]
+        page.click("#ocean-map", across=0.55, down=0.45)
+        assert "Clustering puts it into" in page.run("document.querySelector('#cell-text').innerText")
+        assert page.run("document.querySelector('#cell-features tbody').rows.length") == 8
+        assert page.errors == []
+    finally:
+        page.close()
+    summary = json.loads((tmp_path / "08_reporting/summary.json").read_text())
+    assert summary["calibration"] == summary["uncertainty"] == summary["explanations"] == {}
+    assert summary["n_tracked"] is None
+
+
+def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
+    copied(root, tmp_path)
+    file = tmp_path / "logs/run_record.json"
+    record = json.loads(file.read_text())
+    for node in record["nodes"].values():  # all that depends on the networks, but for explanations, came later
+        if node["pipeline"] in ("modelling", "uncertainty", "scenario_tracking"):
+            node |= {"run": "a later one", "finished": "2999-01-01T00:00:00+00:00"}
+    file.write_text(json.dumps(record))
+    told = kedro(tmp_path, "--pipelines", "reporting")
+    expected = "Left out, because what they are made from was made again later: explanations (pipeline explainability)."
+    assert expected in told
+    summary = json.loads((tmp_path / "08_reporting/summary.json").read_text())
+    assert summary["explanations"] == {} and summary["calibration"] != {}
+    index = json.loads((tmp_path / "08_reporting/figures/index.json").read_text())
+    assert not any(name.startswith("explainability") for name in index) and "uncertainty_maps" in index
+    text = (tmp_path / "08_reporting/report.html").read_text()
+    assert text.count(expected.replace("'", "&#39;")) == 1 and 'id="explanations"' not in text
+
+
+def test_what_a_report_cannot_do_without_is_said(root, tmp_path):
+    copied(root, tmp_path, "08_reporting/skill_metrics.json", "05_model_input/split.nc")
     with pytest.raises(AssertionError) as told:
         kedro(tmp_path, "--pipeline", "reporting")
-    assert "'modelling_skill' is missing" in str(told.value)
+    assert "Input 'skill_metrics' (and 1 more) is missing" in str(told.value)
     assert "kedro run --env test --pipelines modelling" in " ".join(str(told.value).split())
+
+
+def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path):
+    copied(root, tmp_path)
+    columns = dict.fromkeys(COLUMNS, "") | {"variant_label": "r1i1p1f1", "first_year": 1850, "last_year": 1857}
+    rows = [columns | {"source_id": f"M{k}", "experiment_id": "historical", "usable": k > 1} for k in range(16)]
+    rows[0]["reason"] = rows[1]["reason"] = "no file of 'tauuo'"
+    rows[5]["checks"] = "<b>the stress has the wrong sign</b>"
+    pd.DataFrame(rows).to_csv(tmp_path / "08_reporting/archive_inventory.csv", index=False)
+    file = tmp_path / "08_reporting/tracking_metrics.json"
+    metrics = json.loads(file.read_text())
+    run = "IDEAL-REG/abrupt-4xCO2/r1i1p1f1"
+    metrics["plausibility"][run]["ensemble"]["objections"] = ["SO covers 93% of the ocean, 12% of the training ocean"]
+    metrics["not_judged"][run] = "there is no control run of IDEAL-REG"
+    file.write_text(json.dumps(metrics))
+    kedro(tmp_path, "--pipelines", "reporting")
+    page = opened(tmp_path)
+    try:
+        first = page.run("document.querySelector('#summary h3').innerText")
+        assert first == "To check first"
+        caveats = page.run("[...document.querySelector('#summary .sentences').children].map(e => e.innerText)")
+        assert caveats == [
+            "14 of 16 runs of the archive were read; the others: M0/historical/r1i1p1f1, M1/historical/r1i1p1f1 (no "
+            "file of 'tauuo').",
+            "Physical checks that were not passed: M5/historical/r1i1p1f1 (<b>the stress has the wrong sign</b>).",
+            f"Regimes are implausible as a whole in 1 of 15 runs: {run} (SO covers 93% of the ocean, 12% of the "
+            "training ocean). Check sign, units and grid of their stress, sea level and depth.",
+            f"Whether changes exceed natural variability is not judged without control windows: {run} (there is no "
+            "control run of IDEAL-REG).",
+        ]
+        text = page.run("document.querySelector('#scenarios').innerText")
+        assert "Implausible as a whole." in text and "there is no control run of IDEAL-REG" in text
+        unread = page.run("[...document.querySelectorAll('table.unread tbody tr')].map(r => r.innerText)")
+        assert unread == [f"M{k}/historical/r1i1p1f1\tno file of 'tauuo'" for k in (0, 1)]
+        assert page.run("document.querySelector('table.unread').offsetHeight") > 0
+        details = "document.querySelector('#scenarios details')"
+        assert page.run(f"[{details}.open, {details}.querySelector('tbody').rows.length]") == [False, 14]
+        assert page.errors == []
+    finally:
+        page.close()
+
+
+def test_single_figures_that_are_missing_are_named(root, tmp_path):
+    copied(root, tmp_path, "08_reporting/figures/modelling_skill.png", "08_reporting/figures/uncertainty_maps.png")
+    told = kedro(tmp_path, "--pipeline", "reporting")
+    assert "Not computed in this run: uncertainty_maps (pipeline uncertainty); modelling_skill (pipeline mo" in told
+    text = (tmp_path / "08_reporting/report.html").read_text()
+    assert "modelling_skill (pipeline modelling)" in text and captions()["modelling_skill"].alt not in text

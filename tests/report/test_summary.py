@@ -4,8 +4,8 @@ import pytest
 import xarray as xr
 
 from thor.report.scenarios import baseline_in_words
-from thor.report.sentences import _say_scenarios, in_order
-from thor.report.summary import _experiments, _test_region
+from thor.report.sentences import _say_caveats, _say_scenarios, in_order
+from thor.report.summary import _experiments, _implausible, _regimes_of_map, _test_region
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,63 @@ def test_a_scenario_is_told_against_its_own_baseline_and_one_model_is_no_range()
     assert "(12 % to 22 % in 2 climate models)" in _scenarios(_experiments([row, other]))
 
 
+@pytest.mark.parametrize(
+    ("n_tracked", "told"),
+    [
+        (None, []),
+        (0, ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]),
+        (3, ["None of the tracked runs (3) has a baseline to compare with, so no change is stated."]),
+    ],
+)
+def test_why_no_change_is_stated(n_tracked, told):
+    """Not tracked at all, which is said elsewhere; no archive; no run with a baseline."""
+    assert _say_scenarios({}, {}, n_tracked) == told
+
+
+def caveats(**more):
+    quiet = {"archive": {"n_runs": 2, "n_read": 2, "not_read": {}, "not_passed": {}}, "n_tracked": 2}
+    return _say_caveats(quiet | {key: {} for key in ("implausible", "not_compared", "not_judged")} | more)
+
+
+def test_caveats_are_told_only_where_there_are_any():
+    assert caveats() == []
+    assert caveats(implausible={"A/b/r1": "SO absent"}) == [
+        "Regimes are implausible as a whole in 1 of 2 runs: A/b/r1 (SO absent). "
+        "Check sign, units and grid of their stress, sea level and depth."
+    ]
+    assert caveats(not_judged={"A/b/r1": "no control run", "A/c/r1": "no control run"}) == [
+        "Whether changes exceed natural variability is not judged without control windows: A/b/r1, A/c/r1 (no "
+        "control run)."
+    ]
+    assert caveats(not_compared={"A/b/r1": "its parent is missing"}) == [
+        "No change is stated where there is no baseline: A/b/r1 (its parent is missing)."
+    ]
+    archive = {"n_runs": 2, "n_read": 1, "not_read": {"A/b/r1": "no 'zos'"}, "not_passed": {}}
+    assert caveats(archive=archive) == ["1 of 2 runs of the archive were read; the others: A/b/r1 (no 'zos')."]
+
+
+def test_of_implausible_runs_the_objections_of_one_predictor_are_told():
+    objections = {"bayesian": {"objections": ["SO absent"]}, "ensemble": {"objections": []}}
+    calm = {"ensemble": {"objections": []}}
+    assert _implausible({"plausibility": {"A/b/r1": objections, "A/c/r1": calm}}) == {"A/b/r1": "SO absent"}
+    assert _implausible({}) == {}
+
+
+def test_without_clustering_metrics_regimes_are_those_of_the_map():
+    flags = {"flag_values": [0, 1], "flag_meanings": "A B"}
+    regimes = xr.Dataset(
+        {
+            "regime": ("y", [0, 1, -1, 1], flags),
+            "areacello": ("y", [1.0, 2.0, 9.0, 1.0]),
+            "regime_confidence": ("y", [1.0, 0.5, float("nan"), 1.0]),
+        }
+    )
+    told = _regimes_of_map(regimes)
+    assert told["regimes"] == ["A", "B"] and told["n_cells"] == 3
+    assert told["area_fraction"] == {"A": 0.25, "B": 0.75}
+    assert told["mean_confidence"] == 0.75
+    assert told["n_runs"] is None
+
+
 def _scenarios(experiments):
-    return _say_scenarios(experiments, {})[0].replace("\u00a0", " ")
+    return _say_scenarios(experiments, {}, 1)[0].replace("\u00a0", " ")

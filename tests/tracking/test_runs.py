@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,10 +14,15 @@ from thor.compute import Compute, mapper
 from thor.contracts import check, find_contract
 from thor.datasets import FieldCollection
 from thor.errors import ConfigError, NetworkError
+from thor.figures.tracking_curves import area_curves, change_attribution_bars, transition_matrices
+from thor.figures.tracking_maps import agreement_maps, change_likelihood_map, regime_window_maps
 from thor.report.scenarios import change_table
-from thor.tracking.metrics import tracking_metrics
+from thor.tracking.areas import first_variants, regime_areas, regime_transitions
+from thor.tracking.metrics import shown_run, tracking_metrics
+from thor.tracking.multimodel import agreement_plans
+from thor.tracking.reasons import change_reasons, transitions_to_draw
 from thor.tracking.runs import TrackedRuns, TrackingTools, plan_runs
-from thor.tracking.settings import TrackingSettings
+from thor.tracking.settings import AgreementSettings, TrackingSettings
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
 HISTORICAL = tuple(f"MADE/historical/r{n}i1p1f1" for n in (1, 2))
@@ -137,6 +143,46 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     assert metrics["summary"][SCENARIO]["ensemble"]["changed_share"] > 0
     (row, *_) = change_table(reading)
     assert row["forced_share"] is None and row["expected_changed_share"] > 0
+
+
+def one_window(experiment, **more):
+    return make_run(experiment, n_windows=1, first_year=1995, **more)
+
+
+ALONE = {
+    "one window of one run": {HISTORICAL[0]: one_window("historical")},
+    "one window of a control run": {CONTROL: one_window("piControl")},
+    "no baseline at all": {CONTROL: one_window("piControl"), HISTORICAL[0]: one_window("historical")},
+    "no parent": {SCENARIO: make_run("abrupt-4xCO2", n_windows=2, parent=CONTROL, baseline=["0001-0020"] * 2)},
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_what_can_be_compared_with_nothing_goes_through_all_that_follows(tools, case):
+    features = {key: lambda run=run: run for key, run in ALONE[case].items()}
+    runs = tracked(features, tools)
+    out = {key: runs[key][1]() for key in runs}
+    reading = {key: lambda run=run: run for key, run in out.items()}
+    areas, transitions = regime_areas(out.values()), regime_transitions(out.values())
+    assert areas["expected_area_m2"].notna().all() and areas["change_m2"].isna().all()
+    reasons = change_reasons(reading, features, tools.stacks, scaler=tools.scaler, groups=None)
+    assert transitions.empty and reasons.empty and agreement_plans(reading, AgreementSettings()) == {}
+    no_truth = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
+    metrics = tracking_metrics(reading, [], no_truth, training_ocean(next(iter(out.values()))))
+    assert metrics["not_judged"] == {} and set(metrics["not_compared"]) == (
+        {SCENARIO} if case == "no parent" else set()
+    )
+    assert shown_run(reading, metrics, None) is None and list(change_table(reading)) == []
+    for figure in (
+        regime_window_maps(None, predictor="ensemble"),
+        change_likelihood_map(None, supported=()),
+        area_curves(areas, predictor="ensemble"),
+        area_curves(areas, predictor="ensemble", change=True),
+        transition_matrices(first_variants(transitions), predictor="ensemble"),
+        agreement_maps(None, predictor="ensemble"),
+        change_attribution_bars(transitions_to_draw(reasons, None, predictor="ensemble")),
+    ):
+        plt.close(figure)
 
 
 def test_variants_alone_show_natural_variability_where_the_control_run_has_one_window(features, tools, made):

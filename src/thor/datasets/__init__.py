@@ -9,6 +9,12 @@ from thor.datasets.ecco import EccoTrainingOcean
 from thor.datasets.fields import FieldDataset, GivenFieldDataset
 from thor.datasets.models import ModelDataset
 from thor.datasets.networks import NetworkDataset, PublishedNetworks
+from thor.datasets.optional import (
+    OptionalFieldDataset,
+    OptionalFigureDataset,
+    OptionalMetricsDataset,
+    OptionalTableDataset,
+)
 from thor.datasets.reports import FigureDataset, MetricsDataset, PageDataset, TableDataset
 
 __all__ = [
@@ -21,6 +27,10 @@ __all__ = [
     "MetricsDataset",
     "ModelDataset",
     "NetworkDataset",
+    "OptionalFieldDataset",
+    "OptionalFigureDataset",
+    "OptionalMetricsDataset",
+    "OptionalTableDataset",
     "PageDataset",
     "PublishedNetworks",
     "TableDataset",

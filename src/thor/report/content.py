@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,7 @@ from thor.figures.style import colour_map, flags, regime_colours
 from thor.regimes.naming import LONG_NAMES
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
 from thor.report.rasters import cell_map
-from thor.variables import BUDGET_TERMS, is_known, variable
+from thor.variables import BUDGET_TERMS, FEATURES, is_known, variable
 
 Array = NDArray[Any]
 
@@ -107,7 +107,7 @@ def ocean_content(
     vorticity_budget: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
-    regime_uncertainty: xr.Dataset,
+    regime_uncertainty: xr.Dataset | None,
     attributions: Mapping[str, xr.Dataset],
     max_cells: int,
 ) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def ocean_content(
     Parameters
     ----------
     features, vorticity_budget, regimes, split, regime_uncertainty : xarray.Dataset
-        On one grid.
+        On one grid; without the last there is nothing of the networks.
     attributions : mapping of str to xarray.Dataset
         By method.
     max_cells : int
@@ -132,65 +132,82 @@ def ocean_content(
     names = list(flags(regimes["regime"]).values())
     shown = (features["valid"] == 1) | (regimes["regime"] >= 0)
     cells = cell_map(features, shown, max_cells=max_cells)
-    predictors = [str(name) for name in regime_uncertainty["predictor"].values]
-    roles = {name: value for value, name in flags(split["role"]).items()}
-    used = [str(name) for name in next(iter(attributions.values()))["feature"].values]
+    roles = list(flags(split["role"]).values())
+    explained = next(iter(attributions.values()), None)
+    used = [str(name) for name in explained["feature"].values] if explained is not None else _own_features(features)
 
     def take(field: xr.DataArray) -> Array:
         return cells.take(field, dims)
 
-    fields = regime_uncertainty
-    probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
-    known = fields["valid"] == 1
-    best = probability.fillna(0.0).argmax("regime").where(known)
-    top = probability.max("regime")
-    bits = float(np.log2(len(names)))
-    sets = (fields["regime_set"].transpose("predictor", "regime", *dims) == 1).values
-    in_set = np.tensordot(2 ** np.arange(len(names)), np.moveaxis(sets, 1, 0), axes=1)
     content: dict[str, dict[str, Any]] = {
         "regime": packed_labels(take(regimes["regime"])),
         "confidence": packed_shares(take(regimes["regime_confidence"])),
-        "predicted": packed_labels(take(best)),
-        "probability_of_predicted": packed_shares(take(top)),
-        "predictive_entropy": packed_range(take(fields["predictive_entropy"]), 0.0, bits),
-        "mutual_information": packed_range(take(fields["mutual_information"]), 0.0, bits),
-        "superiority": packed_shares(take(fields["superiority"])),
-        "applicable": packed_labels(take(fields["applicable"])),
         "role": packed_labels(take(split["role"])),
         "basin": packed_labels(take(features["basin"])),
-        "regime_set": packed(in_set.reshape(len(predictors), -1)[:, cells.index].astype(np.uint32)),
         "terms": packed(np.stack([take(vorticity_budget[term]) for term in BUDGET_TERMS]).astype(np.float32)),
         "features": packed(np.stack([take(features[name]) for name in used]).astype(np.float32)),
     }
-    for end in ("", "_lower", "_upper"):
-        field = fields[f"regime_probability{end}"].transpose("predictor", "regime", *dims)
-        content[f"regime_probability{end}"] = packed_shares(take(field))
-    explained = next(iter(attributions.values()))
+    bits = float(np.log2(len(names)))
+    doubt = 1 - take(regimes["regime_confidence"])
+    predictors: list[str] = []
+    if regime_uncertainty is not None:
+        predictors = [str(name) for name in regime_uncertainty["predictor"].values]
+        content |= _of_networks(regime_uncertainty, take, dims, bits, cells.index)
+        doubt = take(regime_uncertainty["predictive_entropy"])[0]
     for method, attribution in attributions.items():
         for name in ("attribution", "attribution_lower_quartile", "attribution_upper_quartile"):
             values = take(attribution[name].transpose("predictor", "feature", *dims))
             content[f"{method}.{name}"] = packed_numbers(values)
+    test = {name: value for value, name in flags(split["role"]).items()}.get("test", -1)
     return {
         "grid": cells.to_page(),
-        "start": _first_cell(take(fields["predictive_entropy"])[0], take(split["role"]) == roles.get("test", -1)),
+        "start": _first_cell(doubt, take(split["role"]) == test),
         "regimes": regime_styles(names),
-        "layers": _layers(list(flags(split["role"]).values()), bits),
+        "layers": [layer for layer in _layers(roles, bits) if layer["name"] in content],
         "cells": content,
         "predictors": predictors,
-        "explained_predictors": [str(name) for name in explained["predictor"].values],
+        "explained_predictors": [] if explained is None else [str(name) for name in explained["predictor"].values],
         "features": [_described(name) for name in used],
         "terms": [_described(term) for term in BUDGET_TERMS],
         "methods": list(attributions),
-        "roles": list(flags(split["role"]).values()),
+        "roles": roles,
         "basins": {str(value): name.replace("_", " ").title() for value, name in flags(features["basin"]).items()},
     }
 
 
-def _first_cell(entropy: Array, test: Array) -> int:
+def _of_networks(
+    fields: xr.Dataset, take: Callable[[xr.DataArray], Array], dims: tuple[str, ...], bits: float, index: Array
+) -> dict[str, dict[str, Any]]:
+    """Return what the networks say of every cell."""
+    probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
+    best = probability.fillna(0.0).argmax("regime").where(fields["valid"] == 1)
+    sets = (fields["regime_set"].transpose("predictor", "regime", *dims) == 1).values
+    in_set = np.tensordot(2 ** np.arange(sets.shape[1]), np.moveaxis(sets, 1, 0), axes=1)
+    content = {
+        "predicted": packed_labels(take(best)),
+        "probability_of_predicted": packed_shares(take(probability.max("regime"))),
+        "predictive_entropy": packed_range(take(fields["predictive_entropy"]), 0.0, bits),
+        "mutual_information": packed_range(take(fields["mutual_information"]), 0.0, bits),
+        "superiority": packed_shares(take(fields["superiority"])),
+        "applicable": packed_labels(take(fields["applicable"])),
+        "regime_set": packed(in_set.reshape(len(sets), -1)[:, index].astype(np.uint32)),
+    }
+    for end in ("", "_lower", "_upper"):
+        field = fields[f"regime_probability{end}"].transpose("predictor", "regime", *dims)
+        content[f"regime_probability{end}"] = packed_shares(take(field))
+    return content
+
+
+def _own_features(features: xr.Dataset) -> list[str]:
+    """Return the features that networks see by default, as far as they are there."""
+    return [name for name in FEATURES if name in features]
+
+
+def _first_cell(doubt: Array, test: Array) -> int:
     """Return the cell with which the explorer opens: one no network has seen, neither sure nor lost."""
-    known = np.isfinite(entropy)
+    known = np.isfinite(doubt)
     wanted = known & test if (known & test).any() else known
-    order = np.argsort(np.where(wanted, entropy, np.inf), kind="stable")
+    order = np.argsort(np.where(wanted, doubt, np.inf), kind="stable")
     return int(order[round(0.9 * max(int(wanted.sum()) - 1, 0))])
 
 

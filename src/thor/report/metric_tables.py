@@ -53,6 +53,15 @@ SUMMARY_METRICS: Metrics = {
     "title": text("of the training ocean"),
     "predictor": text("networks that are told of"),
     "sentences.<topic>": text("the numbers in words"),
+    "n_tracked": count("runs whose regimes were tracked; none where scenario_tracking did not run"),
+    "left_out.missing": text("datasets and figures that are not there"),
+    "left_out.outdated": text("those that are older than what they are made from"),
+    "archive.n_runs": count("runs of the archive that are asked for"),
+    "archive.n_read": count("of these, that could be read"),
+    "not_read.<run>": text("why the run could not be read"),
+    "not_passed.<run>": text("physical checks that the run does not pass"),
+    "implausible.<run>": TRACKING_METRICS["objections"],
+    **{name: TRACKING_METRICS[name] for name in ("not_compared.<run>", "not_judged.<run>")},
     **{name: SKILL_METRICS[name] for name in ("low", "high", "level")},
 }
 

@@ -1,7 +1,7 @@
 """The page itself: templates, style and script beside this file, joined into one self-contained HTML text."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from thor.figures.attribution import METHOD_COLOURS, METHOD_NAMES
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
+from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import Runs, scenario_content
 from thor.report.sentences import METHOD_NAMES as METHODS_IN_WORDS
@@ -32,10 +33,12 @@ def report_page(
     vorticity_budget: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
-    regime_uncertainty: xr.Dataset,
-    attributions: Mapping[str, xr.Dataset],
+    regime_uncertainty: xr.Dataset | None = None,
+    attributions: Mapping[str, xr.Dataset] | None = None,
     scenario_regimes: Runs | None = None,
     regime_areas: pd.DataFrame | None = None,
+    archive_inventory: pd.DataFrame | None = None,
+    left_out: Sequence[str] = (),
     settings: ReportSettings,
 ) -> str:
     """Return the report as one HTML text that needs no network.
@@ -47,11 +50,13 @@ def report_page(
     figure_index, figures : mapping of str
         Captions, as from `thor.report.content.figure_index`, and PNG bytes.
     features, vorticity_budget, regimes, split, regime_uncertainty : xarray.Dataset
-        Of the training ocean.
+        Of the training ocean; the last may be None.
     attributions : mapping of str to xarray.Dataset
-        By method.
-    scenario_regimes, regime_areas
+        By method; may be empty.
+    scenario_regimes, regime_areas, archive_inventory
         Of the climate models; without an archive empty or None.
+    left_out : sequence of str
+        Sentences about what is not in the report.
     settings : ReportSettings
 
     Notes
@@ -82,7 +87,7 @@ def report_page(
             regimes=regimes,
             split=split,
             regime_uncertainty=regime_uncertainty,
-            attributions=attributions,
+            attributions=attributions or {},
             max_cells=settings.max_cells,
         ),
         "scenarios": scenario_content(
@@ -104,7 +109,11 @@ def report_page(
             for name, entry in in_order(figure_index, captions()).items()
         },
         regime_styles=regime_styles(summary["regimes"]["regimes"]),
+        left_out=left_out,
+        archive=archive_rows(archive_inventory),
         has_scenarios=bool(data["scenarios"]["runs"]),
+        has_networks=bool(data["ocean"]["predictors"]),
+        has_attributions=bool(data["ocean"]["methods"]),
         stride=data["ocean"]["grid"]["stride"],
         predictor_names=PREDICTOR_NAMES,
         method_names=METHODS_IN_WORDS,

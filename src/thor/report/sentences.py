@@ -12,6 +12,7 @@ import numpy as np
 from thor.errors import DataError
 from thor.figures.style import years_text
 from thor.regimes.naming import LONG_NAMES
+from thor.report.archive import by_reason, say_archive
 from thor.variables import variable
 
 METHOD_NAMES = {
@@ -46,7 +47,9 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "skill": _say_skill(numbers["skill"]),
         "calibration": _say_calibration(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _say_explanations(numbers["explanations"]),
-        "scenarios": _say_scenarios(numbers["experiments"], numbers["perfect_model"]),
+        "scenarios": _say_scenarios(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+        "archive": say_archive(numbers["archive"]),
+        "caveats": _say_caveats(numbers),
     }
 
 
@@ -98,6 +101,23 @@ def _say_skill(skill: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _say_caveats(numbers: Mapping[str, Any]) -> list[str]:
+    """Return what a reader has to know of the climate models before all else."""
+    said = say_archive(numbers["archive"]) if numbers["archive"]["not_read"] or numbers["archive"]["not_passed"] else []
+    if runs := numbers["implausible"]:
+        said.append(
+            f"Regimes are implausible as a whole in {len(runs)} of {numbers['n_tracked']} runs: {by_reason(runs)}. "
+            "Check sign, units and grid of their stress, sea level and depth."
+        )
+    if runs := numbers["not_compared"]:
+        said.append(f"No change is stated where there is no baseline: {by_reason(runs)}.")
+    if runs := numbers["not_judged"]:
+        said.append(
+            f"Whether changes exceed natural variability is not judged without control windows: {by_reason(runs)}."
+        )
+    return said
+
+
 def _say_calibration(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -> list[str]:
     said = []
     if "ensemble" in calibration:
@@ -121,7 +141,7 @@ def _say_calibration(calibration: Mapping[str, Any], uncertainty: Mapping[str, A
                 f"{percent(held)}{_interval(ends)}, {verdict}; they name {conformal['mean_set_size']:.2f} regimes on "
                 "average."
             )
-    parts = uncertainty["predictors"]
+    parts = uncertainty.get("predictors", {})
     if "ensemble" in parts and parts["ensemble"]["disagreement_share"] is not None:
         said.append(
             f"Of the ensemble's uncertainty (entropy, mean over the area) "
@@ -134,7 +154,9 @@ def _say_calibration(calibration: Mapping[str, Any], uncertainty: Mapping[str, A
 
 
 def _say_explanations(explanations: Mapping[str, Any]) -> list[str]:
-    said = []
+    said: list[str] = []
+    if not explanations:
+        return said
     signs = {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}
     if signs:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
@@ -154,10 +176,12 @@ def _say_explanations(explanations: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _say_scenarios(experiments: Mapping[str, Any], perfect: Mapping[str, Any]) -> list[str]:
-    if not experiments:
+def _say_scenarios(experiments: Mapping[str, Any], perfect: Mapping[str, Any], n_tracked: int | None) -> list[str]:
+    if n_tracked == 0:
         return ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]
     said = []
+    if n_tracked and not any(own["expected_changed_share"] for own in experiments.values()):
+        said.append(f"None of the tracked runs ({n_tracked}) has a baseline to compare with, so no change is stated.")
     for experiment, own in experiments.items():
         changed, forced = own["expected_changed_share"], own["forced_share"]
         if changed is None:
@@ -203,7 +227,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
     lines = [
         f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}; "
-        f"{percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree."
+        f"{percent(regimes['mean_confidence'])} of {regimes['n_runs'] or 'the'} clustering runs agree."
     ]
     ensemble = skill["predictors"]["ensemble"][METRIC]
     others = [
@@ -238,6 +262,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"Likelihood of change against known truth, Brier skill: {', '.join(known)} (1 is perfect, 0 none)."
         )
+    lines += said["caveats"] + said["left_out"]
     return [line.replace("\u00a0", " ") for line in lines]
 
 

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
 from thor.networks.scores import SCORES
+from thor.networks.split import regime_names
+from thor.report.archive import archive_numbers
+from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import Runs, change_table
 from thor.report.sentences import (
     METRIC,
@@ -21,38 +25,49 @@ from thor.report.sentences import (
 def summarise(
     *,
     vorticity_budget: xr.Dataset,
-    clustering_metrics: Mapping[str, Any],
-    regime_balances: xr.Dataset,
-    skill_metrics: Mapping[str, Any],
-    bayesian_skill_metrics: Mapping[str, Any],
-    calibration_metrics: Mapping[str, Any],
-    regime_uncertainty: xr.Dataset,
-    explanation_metrics: Mapping[str, Any],
+    regimes: xr.Dataset,
     split: xr.Dataset,
+    skill_metrics: Mapping[str, Any],
+    clustering_metrics: Mapping[str, Any] | None = None,
+    regime_balances: xr.Dataset | None = None,
+    bayesian_skill_metrics: Mapping[str, Any] | None = None,
+    calibration_metrics: Mapping[str, Any] | None = None,
+    regime_uncertainty: xr.Dataset | None = None,
+    explanation_metrics: Mapping[str, Any] | None = None,
     scenario_regimes: Runs | None = None,
     tracking_metrics: Mapping[str, Any] | None = None,
+    archive_inventory: pd.DataFrame | None = None,
+    left_out: LeftOut = NOTHING,
 ) -> dict[str, Any]:
-    """Return the numbers of a run by topic, and `sentences` about each topic.
+    """Return the numbers of a run by topic, and `sentences` about each topic; of what is None there are none.
 
     Returns
     -------
     dict
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
-        `experiments` (means over climate models), `perfect_model`, and `sentences`: {topic: list of str}.
+        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `archive`, `implausible`,
+        `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets), and
+        `sentences`: {topic: list of str}.
     """
+    tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
         "ocean": {"title": str(vorticity_budget.attrs.get("title", "the training ocean"))},
-        "regimes": _regimes(clustering_metrics),
-        "balances": _balances(regime_balances),
-        "skill": _skill({**skill_metrics, **bayesian_skill_metrics}, split),
-        "calibration": _calibration(calibration_metrics),
-        "uncertainty": _uncertainty(regime_uncertainty),
-        "explanations": _explanations(explanation_metrics),
+        "regimes": _regimes(clustering_metrics) if clustering_metrics else _regimes_of_map(regimes),
+        "balances": _balances(regime_balances) if regime_balances is not None else {},
+        "skill": _skill({**skill_metrics, **(bayesian_skill_metrics or {})}, split),
+        "calibration": _calibration(calibration_metrics or {}),
+        "uncertainty": _uncertainty(regime_uncertainty) if regime_uncertainty is not None else {},
+        "explanations": _explanations(explanation_metrics) if explanation_metrics else {},
         "scenarios": list(change_table(scenario_regimes or {})),
-        "perfect_model": _perfect_model(tracking_metrics or {}),
+        "n_tracked": len(scenario_regimes or {}) if tracking else None,
+        "perfect_model": _perfect_model(tracking),
+        "archive": archive_numbers(archive_inventory),
+        "implausible": _implausible(tracking),
+        **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
     }
     numbers["experiments"] = _experiments(numbers["scenarios"])
-    return numbers | {"sentences": sentences(numbers)}
+    said = sentences(numbers) | {"left_out": left_out_sentences(left_out)}
+    return numbers | {"left_out": asdict(left_out), "sentences": said}
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -60,6 +75,20 @@ def _regimes(metrics: Mapping[str, Any]) -> dict[str, Any]:
     names = ("regimes", "area_fraction", "n_cells", "n_clusters", "n_runs", "mean_confidence", "labels")
     optional = ("stability_ari", "single_run_ari", "n_consensus", "closure_rms")
     return {name: metrics[name] for name in names if name in metrics} | {name: metrics.get(name) for name in optional}
+
+
+def _regimes_of_map(regimes: xr.Dataset) -> dict[str, Any]:
+    """Return what the map of regimes holds where nothing is known of the clustering."""
+    names, area = regime_names(regimes), regimes["areacello"].where(regimes["regime"] >= 0)
+    shares = {name: float(area.where(regimes["regime"] == k).sum() / area.sum()) for k, name in enumerate(names)}
+    return {
+        "regimes": list(names),
+        "area_fraction": shares,
+        "n_cells": int((regimes["regime"] >= 0).sum()),
+        "mean_confidence": float((regimes["regime_confidence"] * area).sum() / area.sum()),
+        **dict.fromkeys(("n_clusters", "n_runs", "labels", "stability_ari", "single_run_ari")),
+        **dict.fromkeys(("n_consensus", "closure_rms")),
+    }
 
 
 def _balances(balances: xr.Dataset) -> dict[str, Any]:
@@ -164,6 +193,16 @@ def _explanations(metrics: Mapping[str, Any]) -> dict[str, Any]:
         if "faithfulness_correlation" in measures
     }
     return {"predictor": predictor, "agreement": agreement, "faithfulness": faithful}
+
+
+def _implausible(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return by run what speaks against its regimes, of the first predictor of which something does."""
+    found = {}
+    for run, predictors in metrics.get("plausibility", {}).items():
+        objections = [own["objections"] for own in in_order(predictors, PREDICTOR_NAMES).values() if own["objections"]]
+        if objections:
+            found[run] = "; ".join(objections[0])
+    return found
 
 
 def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:

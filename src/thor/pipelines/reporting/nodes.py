@@ -11,18 +11,24 @@ log = logging.getLogger(__name__)
 METHODS = ("relevance", "shapley_values", "lime_weights")
 
 
-def index_figures(**figures: bytes) -> dict[str, Any]:
-    """Return title, caption, alternative text and size of every figure."""
+def index_figures(run_record: Mapping[str, Any], **figures: bytes | None) -> dict[str, Any]:
+    """Return title, caption, alternative text and size of every figure that is there and up to date."""
     from thor.report.content import figure_index
+    from thor.report.parts import select
 
-    return figure_index(figures)
+    kept, _ = select(figures, run_record)
+    return figure_index({name: content for name, content in kept.items() if content is not None})
 
 
-def summarise_run(**found: Any) -> dict[str, Any]:
+def summarise_run(
+    run_record: Mapping[str, Any], figures: Mapping[str, Any], archive_inventory: Any, **found: Any
+) -> dict[str, Any]:
     """Return what the run found, in numbers and in sentences."""
+    from thor.report.parts import select
     from thor.report.summary import summarise
 
-    return summarise(**found)
+    kept, left_out = select(found, run_record, figures=figures)
+    return summarise(**kept, archive_inventory=archive_inventory, left_out=left_out)
 
 
 def write_manifest(
@@ -36,23 +42,33 @@ def write_manifest(
 
 def write_report(
     parameters: Reporting,
+    run_record: Mapping[str, Any],
     figures: Mapping[str, Any],
     summary: Mapping[str, Any],
     manifest: Mapping[str, Any],
+    archive_inventory: Any,
     **found: Any,
 ) -> str:
     """Return the report as one page."""
+    from thor.report.content import captions
     from thor.report.page import report_page
+    from thor.report.parts import LeftOut, left_out_sentences, select
     from thor.report.sentences import closing_lines
 
+    drawn = {name: found.pop(name) for name in captions()}
+    kept, fields = select(found, run_record)
+    left_out = fields | LeftOut(**summary["left_out"])
+    methods = {name: kept.pop(name) for name in METHODS}
     page = report_page(
         summary=summary,
         manifest=manifest,
         figure_index=figures,
-        figures={name: found.pop(name) for name in figures},
-        attributions={name: found.pop(name) for name in METHODS},
+        figures={name: drawn[name] for name in figures},
+        attributions={name: values for name, values in methods.items() if values is not None},
+        archive_inventory=archive_inventory,
+        left_out=left_out_sentences(left_out),
         settings=parameters.settings(),
-        **found,
+        **kept,
     )
     for line in closing_lines(summary):
         log.info("%s", line)

@@ -1,9 +1,12 @@
 """One page of what the run found: it assembles, and computes nothing that is not in the files.
 
 figures of all pipelines                 -> index_figures  -> figures (captions, alternative texts)
-metrics, regimes, uncertainty            -> summarise_run  -> summary
+metrics, regimes, uncertainty, inventory -> summarise_run  -> summary
 run_record (of the hooks)                -> write_manifest -> manifest
 summary, manifest, figures, fields       -> write_report   -> report
+
+What pipelines that did not run would have made is left out, and so is what is older than its own input: run_record
+tells that. Needed are features, vorticity_budget, regimes, split and skill_metrics.
 """
 
 from kedro.pipeline import Node, Pipeline
@@ -25,13 +28,13 @@ FIGURES = (
     *("scenario_tracking_reliability", "scenario_tracking_reasons"),
 )
 NUMBERS = (
-    *("vorticity_budget", "clustering_metrics", "regime_balances", "split"),
+    *("vorticity_budget", "regimes", "clustering_metrics", "regime_balances", "split"),
     *("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "regime_uncertainty", "explanation_metrics"),
-    *("scenario_regimes", "tracking_metrics"),
+    *("scenario_regimes", "tracking_metrics", "archive_inventory"),
 )
 FIELDS = (
     *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *nodes.METHODS),
-    *("scenario_regimes", "regime_areas"),
+    *("scenario_regimes", "regime_areas", "archive_inventory"),
 )
 
 
@@ -39,12 +42,13 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(nodes.index_figures, _by_name(FIGURES), "figures", name="index_figures"),
-            Node(nodes.summarise_run, _by_name(NUMBERS), "summary", name="summarise_run"),
+            Node(nodes.index_figures, _by_name(("run_record", *FIGURES)), "figures", name="index_figures"),
+            Node(nodes.summarise_run, _by_name(("run_record", "figures", *NUMBERS)), "summary", name="summarise_run"),
             Node(nodes.write_manifest, ["run_record", "figures", "summary"], "manifest", name="write_manifest"),
             Node(
                 nodes.write_report,
-                {"parameters": PARAMETERS} | _by_name((*FIGURES, "figures", "summary", "manifest", *FIELDS)),
+                {"parameters": PARAMETERS}
+                | _by_name((*FIGURES, "figures", "summary", "manifest", "run_record", *FIELDS)),
                 "report",
                 name="write_report",
             ),

@@ -195,12 +195,13 @@ function explorer(data, onCell) {
   const { ocean } = data, cells = ocean.cells, regimeColours = ocean.regimes.map((r) => rgb(r.colour));
   const layerSelect = byId("ocean-layer"), predictorSelect = byId("ocean-predictor");
   options(layerSelect, ocean.layers.map((layer, k) => [k, layer.label]));
-  options(predictorSelect, ocean.predictors.map((name, k) => [k, name]));
+  if (predictorSelect) options(predictorSelect, ocean.predictors.map((name, k) => [k, name]));
+  const chosen = () => (predictorSelect ? Number(predictorSelect.value) : 0);
   const map = new CellMap(byId("ocean-map"), (cell) => show(cell));
   map.setGrid(ocean.grid);
 
   function paint() {
-    const layer = ocean.layers[layerSelect.value], field = cells[layer.name], p = Number(predictorSelect.value);
+    const layer = ocean.layers[layerSelect.value], field = cells[layer.name], p = chosen();
     const value = layer.predictor ? (k) => field.at(p, k) : (k) => field.at(k);
     if (layer.kind === "scale") {
       const colours = layer.colours.map(rgb), top = colours.length - 1;
@@ -222,8 +223,8 @@ function explorer(data, onCell) {
   }
 
   function show(cell) {
-    const p = Number(predictorSelect.value), [lat, lon] = map.place(cell), name = ocean.predictors[p];
-    const regime = cells.regime.at(cell), predicted = cells.predicted.at(p, cell), words = [];
+    const p = chosen(), [lat, lon] = map.place(cell), name = ocean.predictors[p];
+    const regime = cells.regime.at(cell), predicted = predictorSelect ? cells.predicted.at(p, cell) : NaN, words = [];
     const basin = ocean.basins[cells.basin.at(cell)], role = ocean.roles[cells.role.at(cell)];
     byId("cell-title").textContent = [degrees(lat, lon), basin].filter(Boolean).join(", ");
     map.canvas.dataset.cell = cell;
@@ -236,12 +237,12 @@ function explorer(data, onCell) {
       const set = cells.regime_set.at(p, cell), held = ocean.regimes.filter((r, k) => set & (2 ** k)).map((r) => r.name);
       words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "Its conformal set is empty: no regime fits well.");
       words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: not to be relied on." : "It is like the training cells.");
-    } else words.push("A feature is missing here, so the networks say nothing.");
+    } else if (predictorSelect) words.push("A feature is missing here, so the networks say nothing.");
     if (role) words.push(`Role: ${role}.`);
     byId("cell-text").textContent = words.join(" ");
-    probabilities(cell, p);
+    if (predictorSelect) probabilities(cell, p);
     terms(cell);
-    attributions(cell, name);
+    if (ocean.methods.length) attributions(cell, name);
     features(cell);
     onCell(lat, lon);
   }
@@ -304,9 +305,9 @@ function explorer(data, onCell) {
   }
 
   layerSelect.addEventListener("change", paint);
-  predictorSelect.addEventListener("change", () => { paint(); if (map.cell !== undefined) show(map.cell); });
+  if (predictorSelect) predictorSelect.addEventListener("change", () => { paint(); if (map.cell !== undefined) show(map.cell); });
   paint();
-  return { map, goTo: (lat, lon) => map.pickCell(map.nearest(lat, lon), true) };
+  return { map, predictor: () => ocean.predictors[chosen()], goTo: (lat, lon) => map.pickCell(map.nearest(lat, lon), true) };
 }
 
 /* -- the climate models -------------------------------------------------------------------------------------------- */
@@ -510,7 +511,7 @@ async function start() {
   skillChart(data.skill);
   let ocean = null;
   const viewer = scenarioViewer(data, (lat, lon) => ocean.goTo(lat, lon));
-  ocean = explorer(data, (lat, lon) => viewer.showFate(lat, lon, data.ocean.predictors[byId("ocean-predictor").value]));
+  ocean = explorer(data, (lat, lon) => viewer.showFate(lat, lon, ocean ? ocean.predictor() : data.ocean.predictors[0]));
   ocean.map.pickCell(data.ocean.start, true);
   paper(viewer.areas);
   scrollers();

@@ -1,0 +1,85 @@
+"""The archive of climate models as it was read: which runs, which not and why, and which physical checks they fail."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from thor.errors import DataError
+
+COLUMNS = (
+    *("source_id", "experiment_id", "variant_label", "usable", "reason", "grid_label", "calendar"),
+    *("first_year", "last_year", "n_windows", "n_baselines", "size_gb", "version", "checks", "warnings"),
+)
+"""Of `archive_inventory`, a row for each run: `reason` why it is not usable, `checks` that it does not pass."""
+
+_TEXTS = ("reason", "grid_label", "calendar", "version", "checks", "warnings")
+_NAMED = 3
+
+
+def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Return the rows of an inventory with `run`, those that were not read first; texts are empty and numbers None.
+
+    Parameters
+    ----------
+    inventory : pandas.DataFrame or None
+        With `COLUMNS`; None without an archive.
+
+    Raises
+    ------
+    DataError
+        When a column is missing.
+    """
+    if inventory is None:
+        return []
+    if missing := [name for name in COLUMNS if name not in inventory]:
+        raise DataError(f"archive_inventory has no column {', '.join(missing)}. Run data_engineering again.")
+    rows = []
+    for row in inventory[list(COLUMNS)].to_dict(orient="records"):
+        known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        known |= {name: str(known[name] or "").strip() for name in _TEXTS}
+        run = "/".join(str(known[facet]) for facet in COLUMNS[:3])
+        # read from CSV, a column with gaps holds words
+        rows.append(known | {"run": run, "usable": str(known["usable"]).lower() in ("true", "1", "1.0")})
+    return sorted(rows, key=lambda row: row["usable"])
+
+
+def archive_numbers(inventory: pd.DataFrame | None) -> dict[str, Any]:
+    """Return how many runs there are and were read, and by run why it was not, and which checks it does not pass."""
+    rows = archive_rows(inventory)
+    return {
+        "n_runs": len(rows),
+        "n_read": sum(row["usable"] for row in rows),
+        "not_read": {row["run"]: row["reason"] for row in rows if not row["usable"]},
+        "not_passed": {row["run"]: row["checks"] for row in rows if row["checks"]},
+    }
+
+
+def say_archive(archive: Mapping[str, Any]) -> list[str]:
+    """Return how many runs of the archive were read and which not, and which physical checks are not passed."""
+    sentences = []
+    if archive["not_read"]:
+        sentences.append(
+            f"{archive['n_read']} of {archive['n_runs']} runs of the archive were read; the others: "
+            f"{by_reason(archive['not_read'])}."
+        )
+    elif archive["n_runs"]:
+        n_runs = archive["n_runs"]
+        sentences.append(f"All {n_runs} runs of the archive were read." if n_runs > 1 else "The one run was read.")
+    if archive["not_passed"]:
+        sentences.append(f"Physical checks that were not passed: {by_reason(archive['not_passed'])}.")
+    return sentences
+
+
+def by_reason(runs: Mapping[str, str]) -> str:
+    """Return runs with what is said of them, runs of which the same is said together; of many the first only."""
+    together: dict[str, list[str]] = {}
+    for run, reason in runs.items():
+        together.setdefault(reason.rstrip("."), []).append(run)
+    parts = [f"{_some(own)} ({reason})" if reason else _some(own) for reason, own in together.items()]
+    return _some(parts, separator="; ")
+
+
+def _some(parts: Sequence[str], *, separator: str = ", ") -> str:
+    more = len(parts) - _NAMED
+    return separator.join(parts[:_NAMED]) + (f"{separator}and {more} more" if more > 0 else "")

@@ -1,0 +1,71 @@
+"""The archive as it was read: rows of the inventory, and what is said of them."""
+
+import pandas as pd
+import pytest
+
+from thor.errors import DataError
+from thor.report.archive import COLUMNS, archive_numbers, archive_rows, say_archive
+
+
+def row(run, **more):
+    source_id, experiment_id, variant_label = run.split("/")
+    return dict.fromkeys(COLUMNS, "") | {
+        "source_id": source_id,
+        "experiment_id": experiment_id,
+        "variant_label": variant_label,
+        "usable": True,
+        **dict.fromkeys(("first_year", "last_year", "n_windows", "n_baselines", "size_gb"), 1),
+        **more,
+    }
+
+
+GOOD, ALSO = row("A/piControl/r1"), row("A/historical/r1", checks="stress has the wrong sign; sea level in cm")
+BAD = row("B/ssp585/r1", usable=False, reason="no file of 'tauuo'.", first_year=None)
+NO_ARCHIVE = {"n_runs": 0, "n_read": 0, "not_read": {}, "not_passed": {}}
+
+
+def told(*rows):
+    return say_archive(archive_numbers(pd.DataFrame(rows)))
+
+
+def test_without_an_archive_nothing_is_said():
+    assert archive_rows(None) == []
+    assert archive_numbers(None) == NO_ARCHIVE
+    assert say_archive(NO_ARCHIVE) == []
+
+
+def test_what_was_not_read_comes_first_with_its_reason(tmp_path):
+    """Also as the table comes back from its file, where gaps turn columns into others."""
+    table = pd.DataFrame([GOOD, ALSO, BAD])
+    table.to_csv(tmp_path / "inventory.csv", index=False)
+    for inventory in (table, pd.read_csv(tmp_path / "inventory.csv")):
+        rows = archive_rows(inventory)
+        assert [row["run"] for row in rows] == ["B/ssp585/r1", "A/piControl/r1", "A/historical/r1"]
+        assert [row["usable"] for row in rows] == [False, True, True]
+        assert rows[0]["reason"] == "no file of 'tauuo'." and rows[0]["first_year"] is None
+        assert rows[1]["checks"] == rows[1]["calendar"] == ""
+
+
+def test_sentences_count_what_was_read_and_name_the_rest():
+    assert told(GOOD) == ["The one run was read."]
+    assert told(GOOD, row("A/ssp585/r1")) == ["All 2 runs of the archive were read."]
+    assert told(GOOD, ALSO, BAD) == [
+        "2 of 3 runs of the archive were read; the others: B/ssp585/r1 (no file of 'tauuo').",
+        "Physical checks that were not passed: A/historical/r1 (stress has the wrong sign; sea level in cm).",
+    ]
+
+
+def test_runs_of_one_reason_are_named_together_and_of_many_the_first():
+    many = [row(f"M{k}/ssp585/r1", usable=False, reason="no file of 'zos'") for k in range(5)]
+    others = [row(f"N{k}/ssp585/r1", usable=False, reason=f"calendar {k} is unknown") for k in range(3)]
+    (said,) = told(*many, *others)
+    assert said == (
+        "0 of 8 runs of the archive were read; the others: M0/ssp585/r1, M1/ssp585/r1, M2/ssp585/r1, and 2 more "
+        "(no file of 'zos'); N0/ssp585/r1 (calendar 0 is unknown); N1/ssp585/r1 (calendar 1 is unknown); and 1 "
+        "more."
+    )
+
+
+def test_a_table_of_another_form_is_refused():
+    with pytest.raises(DataError, match="archive_inventory has no column usable, reason"):
+        archive_rows(pd.DataFrame([GOOD]).drop(columns=["usable", "reason"]))
