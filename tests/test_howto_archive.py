@@ -41,10 +41,11 @@ def archive(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def followed(archive, whole_run, tmp_path_factory):
+def followed(archive, whole_run, data_mirror, tmp_path_factory):
     """The folder in which every step was done, and what each command printed."""
     folder = tmp_path_factory.mktemp("followed")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("THOR_")}
+    environment |= {"THOR_DATA_MIRROR": str(data_mirror), "DO_NOT_TRACK": "true", "COLUMNS": "200"}
 
     def run(command):
         words = shlex.split(command.replace("/path/to/CMIP6", str(archive)))
@@ -52,7 +53,7 @@ def followed(archive, whole_run, tmp_path_factory):
         done = subprocess.run(
             [sys.executable, "-m", "thor", *words[1:]],
             cwd=folder,
-            env=environment | {"DO_NOT_TRACK": "true", "COLUMNS": "200"},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=900,

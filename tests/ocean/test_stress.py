@@ -524,3 +524,13 @@ def test_smoothness_does_not_show_where_stress_sits():
         around = np.mean([grid.neighbour(vorticity, step) for step in STEPS], axis=0)
         rough.append(np.median(np.abs(vorticity - around)[cells]))
     assert rough == pytest.approx(rough[:1] * 3, rel=0.01)
+
+
+def test_a_strait_takes_the_curl_beside_it_where_depth_tells_it_from_land():
+    grid, sea, _ = ocean_with_coasts(5.0)
+    stress = mask_stress_on_land(sampled(grid, winds, "grid_axes_corners"), grid, sea)
+    bare = stress_curl(stress, grid)
+    deep = stress_curl(stress.assign(deptho=(grid.dims, np.where(sea, 4000.0, np.nan))), grid)
+    np.testing.assert_array_equal(deep[np.isfinite(bare)], bare[np.isfinite(bare)])
+    more = np.isfinite(deep) & np.isnan(bare)
+    assert 0 < more.sum() < 0.02 * sea.sum() and sea[more].all()

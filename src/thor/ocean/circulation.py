@@ -5,6 +5,7 @@ by those of the other component around it, and then taken along the grid.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import STEPS, Array, Grid
@@ -39,13 +40,13 @@ def curl_from_edges(u: Component, v: Component, grid: Grid) -> Array:
     return np.divide(circulation, area, out=np.full(grid.shape, np.nan), where=area > 0)
 
 
-def curl_from_corners(stress: Array, u: Component, grid: Grid) -> Array:
+def curl_from_corners(stress: Array, u: Component, grid: Grid, *, sea: NDArray[np.bool_] | None = None) -> Array:
     """Return the curl [N m-3] of a vector on the corners of T cells, shape (n_rows, n_columns).
 
     Circulation around the T cell over its area. A cell with a dry corner takes the mean over its neighbours of what
     their curls and those of the cells beyond extrapolate to at the edge between it and them: half a cell seaward, as on
     a C grid. Where no neighbour has all its corners, it takes the circulation around the triangle of three wet corners,
-    else what its neighbours have so. A cell without any wet corner has none.
+    else what its neighbours have so. A cell without any wet corner has one only where `sea` says that it is no land.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def curl_from_corners(stress: Array, u: Component, grid: Grid) -> Array:
     u : Component
         One of the two components, for the places of the corners.
     grid : Grid
+    sea : ndarray of bool, shape (n_rows, n_columns), optional
+        T cells with sea.
     """
     rows, columns = u.offset
     around = ((0, 0), (0, -columns), (-rows, -columns), (-rows, 0))
@@ -66,8 +69,8 @@ def curl_from_corners(stress: Array, u: Component, grid: Grid) -> Array:
         parts = [[corner[dry - 1] if k == dry else corner[k] for k in range(4)] for corner in (stresses, places)]
         out = _first_known(out, _circulation_over_area(*parts))
     out = _first_known(out, _from_cells_beside(out, STEPS + DIAGONALS, grid))
-    touches_sea = np.logical_or.reduce([np.isfinite(corner).all(axis=0) for corner in stresses])
-    return np.where(touches_sea, out, np.nan)
+    wet = np.logical_or.reduce([np.isfinite(corner).all(axis=0) for corner in stresses])
+    return np.where(wet if sea is None else wet | sea, out, np.nan)
 
 
 def _circulation_over_area(stresses: list[Array], places: list[Array]) -> Array:

@@ -112,7 +112,8 @@ def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:
     ----------
     dataset : xarray.Dataset
         `tauuo`, `tauvo` [N m-2] on the grid's rows and columns, NaN on land, with coordinates as in
-        `detect_convention`; attribute `stress_convention`, without which they are true components.
+        `detect_convention`; attribute `stress_convention`, without which they are true components. `deptho` [m], if it
+        is there, tells sea from land in cells that no stress on corners touches.
     grid : Grid
 
     Returns
@@ -138,7 +139,8 @@ def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:
         return grid.fill_repeated(curl_from_edges(*(along_grid(u, v, grid) if true else (u, v)), grid))
     if placed == "grid_axes_corners":
         along_x, along_y = local_basis(u.lat, u.lon) if true else grid_axes(u, grid)
-        return grid.fill_repeated(curl_from_corners(u.values * along_x + v.values * along_y, u, grid))
+        sea = dataset["deptho"].notnull().values if "deptho" in dataset else None
+        return grid.fill_repeated(curl_from_corners(u.values * along_x + v.values * along_y, u, grid, sea=sea))
     return curl(*stress_eastward_northward(dataset, grid), grid)
 
 
