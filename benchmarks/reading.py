@@ -124,7 +124,8 @@ def climatologies(folder: Path) -> tuple[float, float]:
     from thor.reading.archive import Archive
 
     start = time.perf_counter()
-    _collection(folder, "climatologies").save(compute_climatologies(Archive(folder / "archive"), _parameters()))
+    made = compute_climatologies(Archive(folder / "archive"), _parameters())
+    _collection(folder, "climatologies").save(made["climatologies"])
     return time.perf_counter() - start, peak_memory_mb()
 
 
@@ -146,14 +147,10 @@ def _collection(folder: Path, name: str) -> Any:
 
 def _parameters() -> Any:
     """Return the default parameters, with what has to be known of the model: its stress lies on a C grid."""
-    from kedro.config import OmegaConfigLoader
-
-    from thor.configuration import DEFAULT
+    from thor.configuration import default_configuration
     from thor.parameters import DataEngineering
-    from thor.settings import CONFIG_LOADER_ARGS
 
-    loader = OmegaConfigLoader(str(DEFAULT), env="base", **CONFIG_LOADER_ARGS)
-    values = loader["parameters"]["data_engineering"]
+    values = default_configuration()["parameters"]["data_engineering"]
     quirk = {"stress_convention": "grid_axes_c_grid", "reason": "made so"}
     return DataEngineering(**values | {"quirks": {SOURCE: quirk}})
 

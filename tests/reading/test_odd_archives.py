@@ -349,6 +349,24 @@ def test_areas_of_another_grid_are_left_aside_with_their_ratio(tmp_path, caplog)
     np.testing.assert_allclose(ocean["areacello"].values, areas(centres()[0], 72), rtol=1e-6)
 
 
+def test_areas_missing_at_sea_follow_from_the_positions(tmp_path, caplog):
+    lat, lon, wet = write_tiny(tmp_path)
+    published = areas(lat, 72)
+    published[10:12, 5:20] = np.nan
+    write(tmp_path, "areacello", published, lat, lon)
+    ocean, _ = only(tmp_path)
+    assert f"areacello is missing in {int(wet[10:12, 5:20].sum())} sea cells" in caplog.text
+    at_sea = np.isfinite(ocean["zos"].values[0])
+    np.testing.assert_allclose(ocean["areacello"].values[at_sea], areas(lat, 72)[at_sea], rtol=1e-6)
+
+
+def test_depth_counted_upward_is_named(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("deptho",))
+    write(tmp_path, "deptho", np.where(wet, -deptho(lat, lon), np.nan), lat, lon)
+    with pytest.raises(DataError, match="'deptho' runs from -4[0-9.]+ to -3[0-9.]+ m, positive down"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(("factor", "words"), [(2.0, "2 times the areas of the positions"), (1e-6, "km2 called m2")])
 def test_areas_off_by_a_factor_are_left_aside_with_the_factor(tmp_path, caplog, factor, words):
     lat, lon, _ = write_tiny(tmp_path)

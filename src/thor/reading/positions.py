@@ -185,9 +185,15 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
             f"{found}_bounds",
             f"vertices_{_STANDARD_NAMES[short]}",
         ):
-            if candidate in dataset.variables and set(dataset[candidate].dims[:-1]) == set(array.dims):
+            if candidate not in dataset.variables or set(dataset[candidate].dims[:-1]) != set(array.dims):
+                continue
+            n_edges = {1: 2, 2: 4}.get(array.ndim)
+            if dataset[candidate].shape[-1] == n_edges:
                 out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable
-                break
+            else:
+                shape = dataset[candidate].shape
+                warn_once(where, f"bounds '{candidate}' have shape {shape}, expected {n_edges} at the end; left aside")
+            break
     if ("lat_bnds" in out) != ("lon_bnds" in out):
         out = {name: array for name, array in out.items() if not name.endswith("_bnds")}
     return xr.Dataset({name: (array.dims, array.values) for name, array in out.items()})
