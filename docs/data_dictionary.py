@@ -36,7 +36,6 @@ OTHER_ENVIRONMENTS = ("ecco",)
 GIVEN = {
     "published_networks": "others: public data",
     "run_record": "every `kedro run`",
-    "archive_inventory": "data_engineering",
 }
 """What no node makes, and where it comes from."""
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.browser import Page
-from thor.report.archive import COLUMNS
+from thor.reading.inventory import COLUMNS
 from thor.report.content import captions
 from thor.report.sentences import PREDICTOR_NAMES
 

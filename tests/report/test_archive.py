@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from thor.errors import DataError
-from thor.report.archive import COLUMNS, archive_numbers, archive_rows, say_archive
+from thor.reading.inventory import COLUMNS
+from thor.report.archive import archive_numbers, archive_rows, say_archive
 
 
 def row(run, **more):

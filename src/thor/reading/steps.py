@@ -161,9 +161,10 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         known = known.all("window")
     sea = (sea & known).transpose(*ocean["deptho"].dims)
     if not bool(sea.any()):
+        low, high = float(ocean["deptho"].min()), float(ocean["deptho"].max())
         raise DataError(
-            f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together? 'deptho' "
-            f"runs from {float(ocean['deptho'].min()):g} to {float(ocean['deptho'].max()):g} m, positive down."
+            f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together? "
+            f"'deptho' runs from {low:g} to {high:g} m, positive down."
         )
     return _masked(ocean, sea)
 
@@ -171,10 +172,9 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 def require_areas_on_earth(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Give every sea cell an area; raise GridError when cells or the sea are larger than they can be on the Earth."""
     without = ocean["deptho"].notnull() & ~(ocean["areacello"] > 0)
-    if bool(without.any()):
-        warn_once(
-            context.model, f"areacello is missing in {int(without.sum())} sea cells; theirs follow from the positions"
-        )
+    n_cells = int(without.sum())
+    if n_cells:
+        warn_once(context.model, f"areacello is missing in {n_cells} sea cells; theirs follow from the positions")
         areas = ocean["areacello"].where(~without, context.grid.wrap(context.grid.area, "areacello"))
         ocean = ocean.assign(areacello=areas.assign_attrs(ocean["areacello"].attrs))
     with naming(context.where):

@@ -6,14 +6,10 @@ from typing import Any
 import pandas as pd
 
 from thor.errors import DataError
+from thor.reading.inventory import COLUMNS
 
-COLUMNS = (
-    *("source_id", "experiment_id", "variant_label", "usable", "reason", "grid_label", "calendar"),
-    *("first_year", "last_year", "n_windows", "n_baselines", "size_gb", "version", "checks", "warnings"),
-)
-"""Of `archive_inventory`, a row for each run: `reason` why it is not usable, `checks` that it does not pass."""
-
-_TEXTS = ("reason", "grid_label", "calendar", "version", "checks", "warnings")
+_FACETS = ("source_id", "experiment_id", "variant_label")
+_TEXTS = ("reason", "grid_label", "calendar", "version", "parent", "checks", "warnings")
 _NAMED = 3
 
 
@@ -23,7 +19,7 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
     Parameters
     ----------
     inventory : pandas.DataFrame or None
-        With `COLUMNS`; None without an archive.
+        With `thor.reading.inventory.COLUMNS`; None without an archive.
 
     Raises
     ------
@@ -38,7 +34,7 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
     for row in inventory[list(COLUMNS)].to_dict(orient="records"):
         known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
         known |= {name: str(known[name] or "").strip() for name in _TEXTS}
-        run = "/".join(str(known[facet]) for facet in COLUMNS[:3])
+        run = "/".join(str(known[facet]) for facet in _FACETS)
         # read from CSV, a column with gaps holds words
         rows.append(known | {"run": run, "usable": str(known["usable"]).lower() in ("true", "1", "1.0")})
     return sorted(rows, key=lambda row: row["usable"])
