@@ -27,7 +27,7 @@ _YEARS = re.compile(r"_(\d{4})\d*-(\d{4})\d*(?:-clim)?\.nc$")
 _MULTIHASH = {"1220": ("sha256", 64), "d50110": ("md5", 32)}
 
 
-class Dataset(NamedTuple):
+class IndexedDataset(NamedTuple):
     """One version of one variable of one run on one grid, by the folders of the layout."""
 
     mip_era: str
@@ -62,13 +62,13 @@ class RemoteFile:
 
     Attributes
     ----------
-    dataset : Dataset
+    dataset : IndexedDataset
     name : str
     replicas : tuple of Replica
         At least one, in the order of the index.
     """
 
-    dataset: Dataset
+    dataset: IndexedDataset
     name: str
     replicas: tuple[Replica, ...]
 
@@ -106,13 +106,13 @@ class Index:
     def __init__(self, services: Iterable[Any] | None = None) -> None:
         require_packages()
         self._services = list(services) if services is not None else list(_enabled_services())
-        self._ids: dict[Dataset, dict[int, set[str]]] = {}
-        self._superseded: set[Dataset] = set()
+        self._ids: dict[IndexedDataset, dict[int, set[str]]] = {}
+        self._superseded: set[IndexedDataset] = set()
         for service in self._services:
             service.session = session()
         logging.getLogger("globus_sdk").setLevel(logging.CRITICAL)  # what fails is reported here
 
-    def datasets(self, **facets: str | list[str]) -> list[Dataset]:
+    def datasets(self, **facets: str | list[str]) -> list[IndexedDataset]:
         """Return the datasets with these facets, each in its newest version that no data node calls retracted.
 
         Parameters
@@ -127,11 +127,11 @@ class Index:
         """
         import intake_esgf
 
-        query = {"type": "Dataset", "project": "CMIP6", **{name: value for name, value in facets.items() if value}}
+        query = {"type": "IndexedDataset", "project": "CMIP6", **{name: value for name, value in facets.items() if value}}
         with intake_esgf.conf.set(additional_df_cols=["retracted", "latest"]):
             answers = self._ask({number: [query] for number in range(len(self._services))}, "search")
-        found: set[Dataset] = set()
-        retracted: set[Dataset] = set()
+        found: set[IndexedDataset] = set()
+        retracted: set[IndexedDataset] = set()
         for number, row in ((number, row) for number, table in answers for row in table.to_dict("records")):
             dataset = _dataset(row["id"])
             if dataset is None:
@@ -145,7 +145,7 @@ class Index:
         usable = sorted(found - retracted, key=lambda dataset: int(dataset.version[1:]))
         return sorted({dataset[:-1]: dataset for dataset in usable}.values())
 
-    def files(self, datasets: Iterable[Dataset]) -> list[RemoteFile]:
+    def files(self, datasets: Iterable[IndexedDataset]) -> list[RemoteFile]:
         """Return the files of datasets that a search has found, each with all data nodes that hold it.
 
         Raises
@@ -166,7 +166,7 @@ class Index:
                     if (dataset in self._superseded) == superseded
                 ]
                 queries.setdefault(number, []).extend({"dataset_ids": part, **options} for part in _batches(ids))
-        found: dict[tuple[Dataset, str], list[Replica]] = {}
+        found: dict[tuple[IndexedDataset, str], list[Replica]] = {}
         for _, records in self._ask(queries, "get_file_info"):
             for record in records:
                 dataset = _dataset(record["dataset_id"])
@@ -267,12 +267,12 @@ def _paged(service: Any, query: dict[str, Any]) -> dict[str, Any]:
     return query | ({"limit": _PAGE} if type(service).__name__ == "SolrESGFIndex" else {})
 
 
-def _dataset(name: str) -> Dataset | None:
+def _dataset(name: str) -> IndexedDataset | None:
     """Return what ``CMIP6.CMIP.<institution>...<grid>.v<date>|<data node>`` names, None if it is something else."""
     parts = str(name).partition("|")[0].split(".")
-    if len(parts) != len(Dataset._fields) or not all(map(_NAME.fullmatch, parts)):
+    if len(parts) != len(IndexedDataset._fields) or not all(map(_NAME.fullmatch, parts)):
         return None
-    return Dataset(*parts) if re.fullmatch(r"v\d+", parts[-1]) else None
+    return IndexedDataset(*parts) if re.fullmatch(r"v\d+", parts[-1]) else None
 
 
 def _replicas(record: Mapping[str, Any]) -> list[Replica]:

@@ -9,14 +9,14 @@ from typing import Any
 from thor.errors import ConfigError, DataError, did_you_mean
 from thor.reading.archive import Run
 from thor.reading.baselines import Parent, parent_of
-from thor.reading.esgf_index import Dataset, Index, RemoteFile
+from thor.reading.esgf_index import Index, IndexedDataset, RemoteFile
 from thor.reading.fetch_variables import variables_to_fetch
 from thor.reading.grids import NATIVE
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.remote_header import read_remote_header
 from thor.reading.windows import Window, WindowSettings
 
-_Grids = dict[str, Dataset]
+_Grids = dict[str, IndexedDataset]
 """Datasets of one variable of one run by their grid."""
 
 
@@ -198,12 +198,12 @@ class _Model:
             f"ESGF has no model '{self.source_id}' with {probe.variable_id}.{did_you_mean(self.source_id, models)}"
         )
 
-    def _find_fixed(self, runs: Mapping[Run, dict[str, _Grids]]) -> dict[str, dict[str, list[Dataset]]]:
+    def _find_fixed(self, runs: Mapping[Run, dict[str, _Grids]]) -> dict[str, dict[str, list[IndexedDataset]]]:
         """Return the datasets of the fields without time by variable and grid.
 
         Other experiments than those asked for and the commonest are searched only for what these lack.
         """
-        found: dict[str, dict[str, list[Dataset]]] = {variable.variable_id: {} for variable in self.fixed}
+        found: dict[str, dict[str, list[IndexedDataset]]] = {variable.variable_id: {} for variable in self.fixed}
         tables = {variable.variable_id: variable.table_id for variable in self.fixed}
         near = sorted({*(run.experiment_id for run in runs), "historical", "piControl"})
         labels = {label for there in runs.values() for grids in there.values() for label in grids}
@@ -335,7 +335,7 @@ class _Model:
             return None
 
     def _fixed_files(
-        self, found: Mapping[str, dict[str, list[Dataset]]], label: str, runs: Sequence[Run]
+        self, found: Mapping[str, dict[str, list[IndexedDataset]]], label: str, runs: Sequence[Run]
     ) -> list[RemoteFile]:
         chosen = []
         for name, grids in found.items():

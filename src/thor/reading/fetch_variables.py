@@ -10,7 +10,7 @@ from thor.variables import published, variable
 
 
 @dataclass(frozen=True)
-class Variable:
+class FetchedVariable:
     """A variable to fetch: the CMIP6 table it is in, and whether a run without it is of use."""
 
     variable_id: str
@@ -23,13 +23,13 @@ class Variable:
         return self.table_id.endswith("fx")
 
 
-def known_variables() -> dict[str, Variable]:
+def known_variables() -> dict[str, FetchedVariable]:
     """Return all that can be fetched: the rows of the table of variables that climate models publish."""
     rows = ((name, variable(name).published) for name in published())
-    return {name: Variable(name, row.cmip6, row.needed) for name, row in rows if row is not None}
+    return {name: FetchedVariable(name, row.cmip6, row.needed) for name, row in rows if row is not None}
 
 
-def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> list[Variable]:
+def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> list[FetchedVariable]:
     """Return the variables to fetch of a model.
 
     Parameters
@@ -51,4 +51,4 @@ def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> li
     for name in names:
         if name not in known:
             raise ConfigError(f"THOR reads no variable '{name}'.{did_you_mean(name, known)}")
-    return [Variable(name, known[name].table_id) for name in names]
+    return [FetchedVariable(name, known[name].table_id) for name in names]

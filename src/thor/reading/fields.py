@@ -37,13 +37,13 @@ def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     """
     with naming(path):
         dataset = read_file(path, variable_id)
-        field = clean(dataset[variable_id], where)
+        field = clean_field(dataset[variable_id], where)
         out = positions(dataset, variable_id, where=where)
     dims = ("lat", "lon") if out["lat"].ndim == 1 else ("y", "x")
     return out.assign({variable_id: (dims, field.values.astype(float), variable(variable_id).attrs)})
 
 
-def clean(field: xr.DataArray, where: str) -> xr.DataArray:
+def clean_field(field: xr.DataArray, where: str) -> xr.DataArray:
     """Return a field without levels, undeclared fill values and foreign units."""
     return reduce(lambda field, step: step(field, where), (column_maximum, fill_to_missing, canonical_units), field)
 

@@ -8,7 +8,7 @@ import xarray as xr
 from thor.errors import DataError, GridError
 from thor.ocean.budget import has_all_terms
 from thor.reading.checks import check_physics
-from thor.reading.fields import clean
+from thor.reading.fields import clean_field
 from thor.reading.positions import common_dims, positions
 from thor.reading.quirks import Quirks
 from thor.reading.steps import (
@@ -104,7 +104,7 @@ def _convention(ocean: xr.Dataset) -> str | None:
 
 def _cleaned(ocean: xr.Dataset, where: str) -> xr.Dataset:
     """Return all fields in canonical units, undeclared fill values as NaN."""
-    return ocean.assign({str(name): clean(ocean[name], where) for name in ocean.data_vars})
+    return ocean.assign({str(name): clean_field(ocean[name], where) for name in ocean.data_vars})
 
 
 def require_positive_depth(ocean: xr.Dataset) -> None:
