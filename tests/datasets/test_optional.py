@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from kedro.io import AbstractDataset, DataCatalog
 
+from thor.configuration import default_configuration
 from thor.datasets import (
     FieldDataset,
     FigureDataset,
@@ -54,8 +55,9 @@ def test_what_is_there_but_broken_is_an_error(tmp_path):
 
 def test_a_run_does_not_ask_for_it_but_for_all_others(tmp_path):
     catalog = {kind.__name__: kind(filepath=str(tmp_path / name)) for kind, _, name, _ in CASES}
-    _require_inputs(catalog, catalog)
+    loader = default_configuration()
+    _require_inputs(catalog, catalog, loader)
     assert all(type(dataset)._exists is AbstractDataset._exists for dataset in catalog.values())
     catalog |= {"needed": MetricsDataset(filepath=str(tmp_path / "metrics.json"))}
     with pytest.raises(DataError, match="Input 'needed' is missing"):
-        _require_inputs(catalog, catalog)
+        _require_inputs(catalog, catalog, loader)

@@ -9,10 +9,8 @@ import xarray as xr
 from thor.datasets.atomic import replacing, show
 from thor.datasets.collections import FieldCollection, Maker
 from thor.errors import DataError
-from thor.reading.archive import Archive
+from thor.reading.archive import IDEALIZED, Archive
 from thor.reading.cloud import CloudArchive, is_catalogue
-
-IDEALIZED = "idealized"
 
 
 class EsgfArchive(FieldCollection):

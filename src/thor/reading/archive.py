@@ -22,6 +22,9 @@ Wanted = Sequence[str] | Literal["all"]
 TOPS = (("CMIP6",), ("CMIP7",), ("MIP-DRS7", "CMIP7"))
 """Folders of an archive below which the layout begins, if they are there."""
 
+IDEALIZED = "idealized"
+"""Name, in place of a folder, of the archive that the idealized ocean makes."""
+
 ONLY_VARIANT = "r1i1p1f1"
 """Variant of the runs in a layout that does not name variants."""
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import xarray as xr
 
-from thor.datasets.archive import IDEALIZED
 from thor.ocean.idealized.settings import OceanSettings
 from thor.parameters import IdealizedOcean
+from thor.reading.archive import IDEALIZED
 
 log = logging.getLogger(__name__)
 
