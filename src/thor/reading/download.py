@@ -165,8 +165,8 @@ class _Transfer:
                 size = part.stat().st_size if part.exists() else 0
                 if size > longest:
                     longest, idle = size, 0
-        told = "; ".join(f"{_host(replica)}: {reason}" for replica, reason in list(reasons.items())[:3])
-        raise DataError(f"{file.name} could not be fetched from any of {len(reasons)} data nodes: {told}.")
+        failures = "; ".join(f"{_host(replica)}: {reason}" for replica, reason in list(reasons.items())[:3])
+        raise DataError(f"{file.name} could not be fetched from any of {len(reasons)} data nodes: {failures}.")
 
     def _get(self, replica: Replica, place: Path) -> None:
         """Fetch what is missing of one file from one data node, and put it in its place."""
@@ -299,4 +299,4 @@ def _missing(place: Path, file: RemoteFile) -> int:
 def _disk_error(place: Path, error: OSError) -> DataError:
     if error.errno in _FULL:
         return DataError(f"The disk is full: {place} is not complete. Free some space, and run again to go on.")
-    return DataError(f"{place} cannot be written: {error.strerror or error}. Mend that, or choose another --root.")
+    return DataError(f"{place} cannot be written: {error.strerror or error}. Correct that, or choose another --root.")
