@@ -30,12 +30,12 @@ from thor.attribution.lime import Lime
 from thor.attribution.relevance import RelevancePropagation
 from thor.attribution.shapley import ShapleyValues
 from thor.attribution.targets import explained_regime
+from thor.core.threads import in_threads
+from thor.core.variables import FEATURES
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, concatenate, logits
 from thor.networks.training import initial_stack
 from thor.regimes.naming import REGIMES
-from thor.threads import in_threads
-from thor.variables import FEATURES
 
 N_CELLS = 149_587
 MADE_UP = "THOR_DATA_MIRROR is not set; made-up networks and cells stand in"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from thor.core.variables import FEATURES
 from thor.datasets.models import ModelDataset
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.prediction import member_probabilities
@@ -26,7 +27,6 @@ from thor.networks.training import train_stack
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.change import change_probability
 from thor.tracking.truth import TrueCells, together, truth_scores
-from thor.variables import FEATURES
 
 CONTROL, WARM, LAST = "piControl", "abrupt-4xCO2", -1
 SETTINGS = TrainingSettings(n_networks=16, batch_size=64, epochs=40)

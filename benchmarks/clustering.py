@@ -20,6 +20,8 @@ from bkmeans import BKMeans
 from rows import Rows, parse, timed
 from sklearn.cluster import KMeans
 
+from thor.core.run_record import MemoryWatch
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.ecco import ecco_training_ocean
 from thor.ocean.idealized.settings import OceanSettings
 from thor.ocean.idealized.training import idealized_training_ocean
@@ -28,8 +30,6 @@ from thor.regimes.consensus import mean_of_pairs, merge_small_clusters, pairwise
 from thor.regimes.metrics import clustering_metrics
 from thor.regimes.regime_model import fit_regimes, fit_scaler
 from thor.regimes.settings import ClusteringSettings
-from thor.run_record import MemoryWatch
-from thor.variables import BUDGET_TERMS
 
 ECCO_ARRAYS = ("curlTau", "curlCori", "BPT", "curlB", "curlA")
 RECIPE_SEEDS = (42, 0)

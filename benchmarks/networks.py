@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 from rows import Rows, in_own_process, parse, peak_memory_mb, timed
 
+from thor.core.variables import FEATURES
 from thor.networks.prediction import predict
 from thor.networks.published import published_networks
 from thor.networks.samples import FeatureScaler, samples_from
@@ -35,7 +36,6 @@ from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.features import features
 from thor.reading.training_ocean import harmonise
 from thor.regimes.naming import REGIMES
-from thor.variables import FEATURES
 
 N_NETWORKS, BATCH, EPOCHS = 50, 32, 50
 N_TRAIN, N_TEST = 109_259, 40_328

@@ -147,8 +147,8 @@ def _collection(folder: Path, name: str) -> Any:
 
 def _parameters() -> Any:
     """Return the default parameters, with what has to be known of the model: its stress lies on a C grid."""
-    from thor.configuration import default_configuration
-    from thor.parameters import DataEngineering
+    from thor.app.configuration import default_configuration
+    from thor.app.parameters import DataEngineering
 
     values = default_configuration()["parameters"]["data_engineering"]
     quirk = {"stress_convention": "grid_axes_c_grid", "reason": "made so"}

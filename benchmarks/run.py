@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 from rows import LeftOut, Row, cells, read_rows
 
-from thor.run_log import git_state
+from thor.core.run_log import git_state
 
 HERE = Path(__file__).parent
 TIMED = {

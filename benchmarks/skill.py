@@ -27,6 +27,7 @@ import numpy as np
 import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels, published_members
 
+from thor.core.variables import FEATURES
 from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
@@ -43,7 +44,6 @@ from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.calibration import fit_temperature, mistake_auroc, temperature_of_mean, with_temperature
 from thor.uncertainty.predictive import predictive_distribution
 from thor.uncertainty.settings import BayesianSettings
-from thor.variables import FEATURES
 
 CURLS = ("released", "surface")
 RADII_KM = (150, 300)

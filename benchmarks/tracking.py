@@ -20,7 +20,8 @@ import numpy as np
 import xarray as xr
 from rows import Rows, in_own_process, parse, peak_memory_mb
 
-from thor.compute import Compute, mapper
+from thor.core.compute import Compute, mapper
+from thor.core.variables import FEATURES, variable
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.networks.tensorflow import load_tensorflow
@@ -31,7 +32,6 @@ from thor.tracking.forced import NaturalVariability
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 from thor.uncertainty.applicability import Applicability
-from thor.variables import FEATURES, variable
 
 N_NETWORKS, N_REFERENCE = 50, 5000
 IMPORTANCE = np.array([0.44, 0.07, 0.18, 0.04, 0.09, 0.06, 0.04, 0.08])

@@ -23,7 +23,7 @@ import numpy as np
 import xarray as xr
 from rows import Rows, parse, peak_memory_mb
 
-from thor.checkpoint import Nothing
+from thor.core.checkpoint import Nothing
 from thor.reading.means import window_means
 from thor.reading.series import read_series
 from thor.reading.windows import Window

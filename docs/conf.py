@@ -12,12 +12,12 @@ from numpydoc.docscrape import NumpyDocString
 from pydantic import BaseModel
 
 import thor
-from thor.configuration import default_configuration
-from thor.metrics import Metrics
+from thor.app.configuration import default_configuration
+from thor.app.parameters import MODELS
+from thor.core.metrics import Metrics
+from thor.core.variables import table
 from thor.networks.scores import SCORES
-from thor.parameters import MODELS
 from thor.report.metric_tables import METRIC_TABLES
-from thor.variables import table
 
 project = "THOR"
 author = copyright = "THOR maintainers"
@@ -41,7 +41,7 @@ shutil.rmtree(HERE / "generated", ignore_errors=True)
 
 def write_variables() -> None:
     """Write the table of variables as a page."""
-    lines = ["# Variables", "", "Every field in every file; the table is `src/thor/variables.yml`.", ""]
+    lines = ["# Variables", "", "Every field in every file; the table is `src/thor/core/variables.yml`.", ""]
     lines += ["| name | meaning | units | valid range | finite over |", "|---|---|---|---|---|"]
     for row in table().values():
         low, high = row.valid_range

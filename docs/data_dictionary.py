@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 from kedro.pipeline import Pipeline
 
-from thor.configuration import default_configuration
-from thor.contracts import CONTRACTS, Contract
+from thor.app.configuration import default_configuration
+from thor.core.contracts import CONTRACTS, Contract
+from thor.core.variables import variable
 from thor.pipeline_registry import register_pipelines
-from thor.variables import variable
 
 CONF = Path(__file__).parents[1] / "conf"
 

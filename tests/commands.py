@@ -18,11 +18,11 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.project import configure_project
 from kedro.pipeline import Pipeline
 
-from thor.__main__ import program as thor_program
-from thor.configuration import default_configuration
-from thor.parameters import MODELS
+from thor.app.configuration import default_configuration
+from thor.app.parameters import MODELS
+from thor.app.program import program as thor_program
+from thor.core.validation import validate
 from thor.pipeline_registry import register_pipelines
-from thor.validation import validate
 
 REPOSITORY = Path(__file__).parents[1]
 PROGRAMS = ("kedro", "thor", "make", "mlflow", "dask", "python", "pip", "git")
@@ -138,7 +138,7 @@ def parse(command: click.Command, words: list[str]) -> click.Context:
 
 def check_run(options: dict[str, Any], made: Collection[str]) -> None:
     """Raise an error when `kedro run` would not know an environment, parameter, pipeline, node or dataset."""
-    from thor.cli import _whole_name
+    from thor.app.run import _whole_name
 
     environment = options["env"] or "base"
     assert environment in {*ENVIRONMENTS, *made}, f"no such environment: {environment}"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.grid import regular_grid
 from thor.reading.training_ocean import harmonise
-from thor.variables import BUDGET_TERMS, variable
 
 # An archive of this machine's is in no test, whether a variable or conf/local names it.
 os.environ.pop("THOR_ARCHIVE_ROOT", None)

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.idealized.budget import vorticity_budget
 from thor.ocean.idealized.circulation import CirculationModel
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
@@ -10,7 +11,6 @@ from thor.ocean.idealized.geography import build_geography
 from thor.ocean.idealized.settings import OceanSettings
 from thor.ocean.idealized.training import circulation_model, winds_of
 from thor.ocean.idealized.winds import stress_at, stress_on_faces
-from thor.variables import BUDGET_TERMS, variable
 
 SETTINGS = OceanSettings(
     resolution_degrees=4.0,

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from thor.attribution.explanations import compare
-from thor.variables import BUDGET_TERMS, FEATURES, variable
+from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 
 N_LAT, N_LON = 9, 16
 LAND = np.zeros((N_LAT, N_LON), bool)

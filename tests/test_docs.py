@@ -12,14 +12,14 @@ import yaml
 
 import thor
 from tests.commands import NEEDS, REPOSITORY, Told, check, commands, pages
+from thor.app.configuration import default_configuration
+from thor.app.parameters import MODELS
 from thor.attribution.attributions import attribute
 from thor.attribution.truth import additive_stack, additive_truth
-from thor.configuration import default_configuration
+from thor.core.validation import validate
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.idealized.training import idealized_training_ocean
-from thor.parameters import MODELS
 from thor.reading.training_ocean import harmonise
-from thor.validation import validate
 
 COMMANDS = [told for page in pages() for told in commands(page)]
 

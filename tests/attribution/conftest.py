@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.networks.conftest import ecco_features, ecco_regimes, made_features, made_regimes  # noqa: F401
+from thor.core.variables import FEATURES
 from thor.networks.stack import NetworkStack
-from thor.variables import FEATURES
 
 REGIMES = ("MD", "TR", "SO")
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from thor.attribution import attributions
 from thor.attribution.attributions import Attributions, Block, attribute, blocks_of
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from tests.attribution.conftest import make_stack, values_of
 from thor.attribution import attributions
 from thor.attribution.attributions import attribute
 from thor.attribution.change import ChangeAttribution, transition_summary
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
+from thor.core.variables import FEATURES
 from thor.networks.stack import logits
-from thor.variables import FEATURES
 
 CHANGING = ("wind_stress_curl", "zos", "zos_gradient_eastward", "zos_gradient_northward")
 COLUMNS = [FEATURES.index(name) for name in CHANGING]

@@ -8,11 +8,11 @@ from thor.attribution.lime import Lime
 from thor.attribution.relevance import RelevancePropagation
 from thor.attribution.shapley import ShapleyValues, shap_explanation
 from thor.attribution.targets import explained_regime
+from thor.core.variables import FEATURES
 from thor.networks.published import published_networks, published_scaler
 from thor.networks.samples import samples_from
 from thor.networks.settings import SplitSettings
 from thor.networks.split import make_split
-from thor.variables import FEATURES
 
 FEW = 300
 

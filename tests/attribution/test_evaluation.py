@@ -11,7 +11,7 @@ from thor.attribution.evaluation import MEASURES, JudgedCells, draw_cells, evalu
 from thor.attribution.relevance import RelevancePropagation
 from thor.attribution.settings import EvaluationSettings
 from thor.attribution.shapley import ShapleyValues
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 
 SETTINGS = EvaluationSettings(n_cells=90, n_perturbations=8, n_rows=5, n_bootstrap=200)
 

@@ -11,10 +11,10 @@ from tests.made_fields import make_features
 from thor.attribution.explanations import METHODS, compare, explain_cells, make_methods, same_players
 from thor.attribution.players import player_groups
 from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
-from thor.contracts import check
-from thor.errors import AttributionError
+from thor.core.contracts import check
+from thor.core.errors import AttributionError
+from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
 from thor.networks.samples import FeatureScaler, cell_inputs
-from thor.variables import EXTENDED_FEATURES, FEATURES, variable
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import xarray as xr
 from tests.made_fields import make_features
 from thor.attribution.attributions import STATISTICS, Attributions
 from thor.attribution.fields import attribution_fields, nearest_cell, regime_summary, weighted_quantiles
-from thor.contracts import check
+from thor.core.contracts import check
+from thor.core.variables import FEATURES
 from thor.networks.samples import cell_inputs
-from thor.variables import FEATURES
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from tests.attribution.conftest import values_of
 from thor.attribution.gradients import GradientTimesInput, IntegratedGradients, mean_target, target_and_gradient
 from thor.attribution.targets import target_values
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
 from thor.networks.stack import logits
 
 TARGETS = ("centred_logit", "logit", "probability")

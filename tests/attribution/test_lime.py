@@ -8,7 +8,7 @@ from thor.attribution import lime as module
 from thor.attribution.attributions import attribute
 from thor.attribution.forward import Forward
 from thor.attribution.lime import Lime
-from thor.errors import AttributionError, ConfigError
+from thor.core.errors import AttributionError, ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import pytest
 
 from thor.attribution.references import draw_reference, reference_inputs
 from thor.attribution.settings import ReferenceSettings
-from thor.errors import AttributionError, ConfigError
+from thor.core.errors import AttributionError, ConfigError
+from thor.core.variables import FEATURES
 from thor.networks.samples import FeatureScaler, samples_from
 from thor.networks.settings import SplitSettings
 from thor.networks.split import make_split
 from thor.ocean.basins import basin_names
-from thor.variables import FEATURES
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from thor.attribution import attributions
 from thor.attribution.gradients import GradientTimesInput
 from thor.attribution.relevance import RelevancePropagation
 from thor.attribution.targets import target_values
-from thor.errors import AttributionError, ConfigError
+from thor.core.errors import AttributionError, ConfigError
 from thor.networks.stack import logits
 
 RULES = [

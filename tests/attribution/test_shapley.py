@@ -11,7 +11,7 @@ from thor.attribution import attributions
 from thor.attribution.forward import Forward
 from thor.attribution.shapley import ShapleyValues, shap_explanation, shapley_interactions, shapley_weights
 from thor.attribution.targets import target_values
-from thor.errors import AttributionError, ConfigError
+from thor.core.errors import AttributionError, ConfigError
 from thor.networks.stack import logits
 
 GROUPS = {

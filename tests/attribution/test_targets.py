@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thor.attribution.targets import explained_regime, target_values, target_weights
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
 from thor.networks.prediction import predict, softmax
 from thor.networks.stack import logits
 

@@ -6,8 +6,8 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_archive import series_dataset, write_run, years
+from thor.core.fingerprint import ATTRIBUTE
 from thor.datasets import EsgfArchive
-from thor.fingerprint import ATTRIBUTE
 from thor.reading.archive import Archive
 
 KEY = (

@@ -8,11 +8,11 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_vorticity_budget
-from thor.checkpoint import Resumable
+from thor.core.checkpoint import Resumable
+from thor.core.errors import DataError
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.datasets import FieldCollection, FieldDataset
 from thor.datasets.checkpoints import FileCheckpoint
-from thor.errors import DataError
-from thor.fingerprint import ATTRIBUTE, fingerprint
 
 
 class Maker:

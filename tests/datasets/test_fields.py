@@ -9,10 +9,10 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_regimes, make_vorticity_budget
-from thor.checkpoint import Resumable
+from thor.core.checkpoint import Resumable
+from thor.core.errors import DataError
+from thor.core.fingerprint import ATTRIBUTE, CONTENT
 from thor.datasets import FieldDataset, GivenFieldDataset, netcdf
-from thor.errors import DataError
-from thor.fingerprint import ATTRIBUTE, CONTENT
 
 
 def cause(caught) -> BaseException:

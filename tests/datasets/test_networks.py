@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
+from thor.core.errors import ConfigError
 from thor.datasets import NetworkDataset
-from thor.errors import ConfigError
 from thor.networks.stack import ARCHITECTURE_FILE, NetworkStack
 
 

@@ -6,7 +6,9 @@ import pytest
 import xarray as xr
 from kedro.io import AbstractDataset, DataCatalog
 
-from thor.configuration import default_configuration
+from thor.app.configuration import default_configuration
+from thor.app.hooks import _require_inputs
+from thor.core.errors import DataError
 from thor.datasets import (
     FieldDataset,
     FigureDataset,
@@ -17,8 +19,6 @@ from thor.datasets import (
     OptionalTableDataset,
     TableDataset,
 )
-from thor.errors import DataError
-from thor.hooks import _require_inputs
 
 FIELD = xr.Dataset({"deptho": ("x", np.array([1.0, 2.0]))})
 CASES = [

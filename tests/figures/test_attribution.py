@@ -8,6 +8,7 @@ import xarray as xr
 from tests.made_fields import make_attributions, make_features, make_regime_uncertainty, make_vorticity_budget
 from thor.attribution.explanations import compare
 from thor.attribution.fields import nearest_cell, regime_summary
+from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.figures.attribution import (
     agreement_maps,
     attribution_maps,
@@ -18,7 +19,6 @@ from thor.figures.attribution import (
     regime_bars,
     sign_maps,
 )
-from thor.variables import BUDGET_TERMS, FEATURES, variable
 
 
 @pytest.fixture(scope="module")

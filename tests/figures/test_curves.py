@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS
 from thor.figures.curves import balance_bars, selection_curves
-from thor.variables import BUDGET_TERMS
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thor.core.variables import FEATURES, variable
 from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, regime_maps, units_text
 from thor.ocean.features import features
 from thor.reading.training_ocean import harmonise
-from thor.variables import FEATURES, variable
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
+from thor.core.variables import variable
 from thor.figures.uncertainty import (
     FEW_SHARE,
     coverage_bars,
@@ -17,7 +18,6 @@ from thor.figures.uncertainty import (
 from thor.networks.bootstrap import BootstrapSettings
 from thor.uncertainty.calibration import calibration_table, with_temperature
 from thor.uncertainty.conformal import coverage_table, fit_conformal
-from thor.variables import variable
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)
 

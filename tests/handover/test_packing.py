@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from tests.handover.conftest import PLACES, members
-from thor.checksums import sha256
-from thor.errors import DataError
+from thor.core.checksums import sha256
+from thor.core.errors import DataError
 from thor.handover import Made, made_by
 from thor.handover.manifest import Run
 

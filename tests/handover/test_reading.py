@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from tests.handover.conftest import members, write
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.handover import verify
 from thor.handover.reading import checksum_line
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.handover.conftest import PLACES, members, write
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.handover import Made, made_by, unpack, unpacking
 from thor.handover.manifest import Run
 

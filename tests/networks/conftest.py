@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thor.core.variables import FEATURES, variable
 from thor.networks.samples import Samples, samples_from
 from thor.networks.settings import SplitSettings
 from thor.networks.split import make_split
@@ -11,7 +12,6 @@ from thor.ocean.basins import basin_codes
 from thor.ocean.features import features
 from thor.ocean.grid import Grid, cell_area, regular_grid
 from thor.regimes.naming import REGIMES
-from thor.variables import FEATURES, variable
 
 SCALES = (1e-10, 0.7, 2e-7, 4e-7, 1500.0, 5e-3, 5e-3, 1e-4)
 

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.baselines import BASELINES, TREE_LEAVES, fit_baselines
 from thor.networks.samples import samples_from
 from thor.networks.settings import SplitSettings

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from tests.made_samples import make_ocean
-from thor.errors import ConfigError, NetworkError
+from thor.core.errors import ConfigError, NetworkError
 from thor.networks.bootstrap import (
     LARGEST_DEGREES,
     LEAST_DEGREES,

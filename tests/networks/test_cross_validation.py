@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from thor.core.variables import variable
 from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import cross_validate, feature_group_worth
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.ocean.basins import basin_names
-from thor.variables import variable
 
 
 def test_every_basin_is_tested_once_by_what_was_trained_elsewhere(made_features, made_regimes):

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 from tests.made_fields import LAND, make_features
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
+from thor.core.variables import variable
 from thor.networks.fields import (
     history_table,
     label_runs,
@@ -18,7 +19,6 @@ from thor.networks.fields import (
 )
 from thor.networks.prediction import Prediction
 from thor.networks.published import published_scaler
-from thor.variables import variable
 
 INDEX = np.flatnonzero(~LAND)
 

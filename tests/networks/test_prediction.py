@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.networks.test_stack import make_stack
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import member_probabilities, predict, probability_blocks, softmax
 from thor.networks.stack import logits
 

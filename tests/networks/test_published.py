@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import member_probabilities, predict
 from thor.networks.published import published_networks, published_scaler
 from thor.networks.samples import FeatureScaler, samples_from

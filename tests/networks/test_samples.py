@@ -6,7 +6,8 @@ import xarray as xr
 
 from tests.networks.conftest import as_regimes
 from tests.regimes.conftest import make_budget
-from thor.errors import GridError, NetworkError
+from thor.core.errors import GridError, NetworkError
+from thor.core.variables import FEATURES, variable
 from thor.networks.samples import (
     FeatureScaler,
     cell_inputs,
@@ -20,7 +21,6 @@ from thor.networks.split import ROLES, make_split
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import ClusteringSettings
-from thor.variables import FEATURES, variable
 
 
 @pytest.fixture(scope="module")

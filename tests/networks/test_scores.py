@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from tests.made_samples import CLASSES, make_probabilities
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.scores import FLOOR, SCORES, scores
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.networks.test_training import NAMES, make_table
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.networks.search import search
 from thor.networks.settings import SearchSettings, TrainingSettings
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.scores import scores
 from thor.networks.skill import (

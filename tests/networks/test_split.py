@@ -4,7 +4,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from tests.networks.conftest import as_regimes
-from thor.errors import ConfigError, DataError, GridError, NetworkError
+from thor.core.errors import ConfigError, DataError, GridError, NetworkError
 from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
 from thor.networks.split import OCEANS, ROLES, basin_folds, make_split, separated
 from thor.ocean.sphere import unit_vectors

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.stack import NetworkStack, concatenate, load_stack, logits, save_stack
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.errors import ConfigError, NetworkError
+from thor.core.errors import ConfigError, NetworkError
 from thor.networks.epochs import shuffled
 from thor.networks.prediction import predict
 from thor.networks.samples import FeatureScaler

@@ -7,9 +7,10 @@ import pytest
 import xarray as xr
 
 from tests.ocean.test_native_grids import curvilinear, native_grid, open_esgf, read_native
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean import areas
-from thor.ocean.areas import area_from_vertices, check_area, check_areas
+from thor.ocean.area_checks import check_areas, compare_areas
+from thor.ocean.areas import area_from_vertices
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, cell_area, regular_grid
 
@@ -31,7 +32,7 @@ RADIUS = (6371 / 6378) ** 2
 def test_published_areas_of_gfdl(gfdl, taken_from, quantile_99):
     dataset = gfdl.drop_vars("areacello")
     grid = Grid.from_dataset(dataset if taken_from == "bounds" else dataset.drop_vars(["lat_bnds", "lon_bnds"]))
-    check = check_area(grid, gfdl["areacello"].values.astype(float))
+    check = compare_areas(grid, gfdl["areacello"].values.astype(float))
     assert check.n_cells == 269_496
     assert check.median == pytest.approx(RADIUS - 1, abs=3e-4)
     assert check.total == pytest.approx(RADIUS - 1, abs=3e-4)
@@ -40,7 +41,7 @@ def test_published_areas_of_gfdl(gfdl, taken_from, quantile_99):
 
 def test_bounds_and_centres_agree_on_gfdl(gfdl):
     bounds, centres = (Grid.from_dataset(d) for d in (gfdl, gfdl.drop_vars(["lat_bnds", "lon_bnds", "areacello"])))
-    check = check_area(centres, bounds.area)
+    check = compare_areas(centres, bounds.area)
     assert abs(check.median) < 1e-5 and check.quantile_99 < 3.6e-3 and abs(check.total) < 2e-6
 
 
@@ -49,7 +50,7 @@ def test_bounds_and_centres_agree_on_mpi(data_mirror):
     grid = Grid.from_dataset(curvilinear(lat, lon))
     with open_esgf(data_mirror, "tos_Omon_MPI-ESM-1-2-HAM_*.nc") as file:
         bounds = area_from_vertices(file["vertices_latitude"].values, file["vertices_longitude"].values, grid.centres)
-    check = check_area(grid, bounds)
+    check = compare_areas(grid, bounds)
     assert abs(check.median) < 1e-6 and check.quantile_99 < 4.1e-4
 
 
@@ -106,13 +107,13 @@ def test_bounds_of_another_shape():
 
 def test_published_areas_that_are_usable():
     grid = Grid.from_dataset(regular_grid(10.0))
-    same = check_area(grid, grid.area)
+    same = compare_areas(grid, grid.area)
     assert same.quantile_99 == 0 and same.verdict == "usable" and same.ratio == 1 and same.odd == 0
-    other_radius = check_area(grid, grid.area * (6378 / 6371) ** 2)
+    other_radius = compare_areas(grid, grid.area * (6378 / 6371) ** 2)
     assert other_radius.verdict == "usable" and other_radius.ratio == pytest.approx(1.0022, abs=1e-4)
     wet_part = grid.area.copy()
     wet_part[:, :9] *= 0.4  # a quarter of the cells is partly land
-    assert check_area(grid, wet_part).verdict == "usable" and check_area(grid, wet_part).odd == 0.25
+    assert compare_areas(grid, wet_part).verdict == "usable" and compare_areas(grid, wet_part).odd == 0.25
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_published_areas_that_are_usable():
 )
 def test_published_areas_times_a_factor(factor, words):
     grid = Grid.from_dataset(regular_grid(10.0))
-    check = check_area(grid, factor * grid.area)
+    check = compare_areas(grid, factor * grid.area)
     assert check.verdict == "constant factor" and check.ratio == pytest.approx(factor) and check.odd == 0
     assert f"is {factor:.4g} times the areas of the positions" in check.sentence and words in check.sentence
 
@@ -128,16 +129,16 @@ def test_published_areas_times_a_factor(factor, words):
 def test_published_areas_of_another_grid(data_mirror):
     grid = Grid.from_dataset(regular_grid(10.0))
     for areas_of_other in (np.full(grid.shape, grid.area.mean()), np.roll(grid.area, 6, axis=0)):
-        check = check_area(grid, areas_of_other)
+        check = compare_areas(grid, areas_of_other)
         assert check.verdict == "other grid" and check.odd > 0.5 and "of another grid" in check.sentence
-    shape = check_area(grid, grid.area[1:])
+    shape = compare_areas(grid, grid.area[1:])
     assert (
         shape.verdict == "other grid" and "shape (17, 36), the grid (18, 36)" in shape.sentence and shape.n_cells == 0
     )
-    assert check_area(grid, np.zeros(grid.shape)).sentence.startswith("'areacello' is empty")
+    assert compare_areas(grid, np.zeros(grid.shape)).sentence.startswith("'areacello' is empty")
     ipsl, ec_earth = (native_grid(data_mirror, name)[0] for name in ("IPSL-CM6A-LR", "EC-Earth3-Veg"))
-    assert check_area(ipsl, np.pad(ec_earth.area, ((40, 0), (0, 0)), constant_values=np.nan)).verdict == "usable"
-    assert check_area(ipsl, np.pad(ec_earth.area, ((0, 40), (0, 0)), constant_values=np.nan)).verdict == "other grid"
+    assert compare_areas(ipsl, np.pad(ec_earth.area, ((40, 0), (0, 0)), constant_values=np.nan)).verdict == "usable"
+    assert compare_areas(ipsl, np.pad(ec_earth.area, ((0, 40), (0, 0)), constant_values=np.nan)).verdict == "other grid"
 
 
 @pytest.mark.parametrize("name", ["CESM2", "IPSL-CM6A-LR", "GFDL-ESM4", "MPI-ESM1-2-LR", "EC-Earth3-Veg"])

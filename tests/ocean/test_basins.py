@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.ocean.basins import basin_codes, basin_names, in_basin
 from thor.ocean.grid import Grid, regular_grid
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.budget import closure_rms, vorticity_budget
 from thor.reading.training_ocean import harmonise
-from thor.variables import BUDGET_TERMS
 
 
 def test_a_closed_budget(raw_ocean):

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from tests.conftest import ECCO_TERMS
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
 from thor.ocean.ecco import LAT, LON, ecco_training_ocean, sea_level_from_feature_table, surface_from_files
 from thor.ocean.grid import with_bounds
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import FEATURES, variable
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.features import feature_names, features, window_features
 from thor.reading.training_ocean import harmonise
-from thor.variables import FEATURES, variable
 
 PLAIN = {
     "stress_curl": "surface",

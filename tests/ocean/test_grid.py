@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, regular_grid, unit_vectors, with_bounds
 

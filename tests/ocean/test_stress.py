@@ -14,7 +14,7 @@ from tests.ocean.test_native_grids import (
     with_all_neighbours,
 )
 from tests.ocean.test_operators import spherical_harmonic
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import STEPS, Grid, regular_grid
 from thor.ocean.operators import curl

@@ -5,9 +5,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from tests.curvilinear_ocean import SETTINGS, curvilinear_training_ocean, harmonised
-from thor.checkpoint import Nothing
-from thor.contracts.checks import check
-from thor.errors import GridError
+from thor.core.checkpoint import Nothing
+from thor.core.contracts.checks import check
+from thor.core.errors import GridError
+from thor.core.variables import FEATURES
 from thor.figures.maps import feature_maps, regime_maps
 from thor.networks.fields import probability_fields
 from thor.networks.prediction import predict
@@ -28,7 +29,6 @@ from thor.regimes.settings import ClusteringSettings
 from thor.report.rasters import cell_map
 from thor.uncertainty.regime_uncertainty import calibrate, uncertainty_fields
 from thor.uncertainty.settings import ApplicabilitySettings
-from thor.variables import FEATURES
 
 PLAIN = {
     "stress_curl": "surface",

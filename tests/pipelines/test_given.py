@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import xarray as xr
 
+from tests.app.test_clean import files, thor
 from tests.pipelines.test_whole_graph import PROJECT, kedro
-from tests.test_cleaning import files, thor
 
 VARIABLES = dict.fromkeys(("THOR_ARCHIVE_ROOT", "THOR_ECCO_ROOT", "KEDRO_ENV"), "")
 

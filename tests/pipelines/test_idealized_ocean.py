@@ -2,9 +2,9 @@
 
 import pytest
 
-from thor.configuration import default_configuration
+from thor.app.configuration import default_configuration
+from thor.app.parameters import IdealizedOcean
 from thor.ocean.idealized.climate_models import solve_climate_model
-from thor.parameters import IdealizedOcean
 from thor.pipelines.idealized_ocean.nodes import make_archive, make_training_ocean, make_true_budgets
 
 

@@ -322,7 +322,7 @@ def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):
     names = [node["name"] for node in manifest["nodes"]]
     assert {"make_training_ocean", "track_regimes", "index_figures", "summarise_run"} <= set(names)
     assert all(node["seconds"] >= 0 and node["peak_memory_mb"] > 50 for node in manifest["nodes"])
-    from thor.checksums import sha256
+    from thor.core.checksums import sha256
 
     for name in ("regimes", "ensemble", "scenario_regimes", "skill_metrics"):
         assert manifest["datasets"][name]["sha256"] == sha256(root / manifest["datasets"][name]["path"])

@@ -19,10 +19,10 @@ import pytest
 import xarray as xr
 
 from tests.browser import Page
-from tests.test_compute import Cluster, n_workers_of, wait_for
-from thor.metrics import describe
+from tests.core.test_compute import Cluster, n_workers_of, wait_for
+from thor.core.metrics import describe
+from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.report.metric_tables import METRIC_TABLES
-from thor.variables import BUDGET_TERMS, FEATURES
 
 PROJECT = Path(__file__).parents[2]
 
@@ -313,7 +313,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def test_mlflow_has_a_run_with_every_network_below_it(run):
-    from thor.mlflow_store import open_store
+    from thor.app.mlflow_store import open_store
 
     root, _ = run
     client, experiment = open_store(root / "mlflow" / "mlflow.db")
@@ -348,7 +348,7 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
 
 def test_interrupted_trainings_go_on_and_are_never_half(run, tmp_path):
     """Ctrl-C in the ensemble's training, a kill in the Bayesian network's: both end as if nothing had happened."""
-    from thor.mlflow_store import open_store
+    from thor.app.mlflow_store import open_store
 
     bayesian, ensemble = (["train_bayesian_network", "gather_bayesian_network"], ["train_ensemble", "gather_ensemble"])
     long = "modelling.training.epochs=150,uncertainty.bayesian.epochs=60"

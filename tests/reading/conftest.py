@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.made_archive import write_run
-from thor.checkpoint import Nothing
+from thor.core.checkpoint import Nothing
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.plans import plan_runs

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from tests.made_archive import folder, write_run, write_series, years
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
 from thor.reading.archive import Archive, Run
 from thor.reading.grids import grid_group
 

@@ -18,7 +18,7 @@ from tests.made_archive import (
     write_series,
     years,
 )
-from thor.errors import DataError, GridError, IncompleteWindowError, UnitsError
+from thor.core.errors import DataError, GridError, IncompleteWindowError, UnitsError
 from thor.reading.archive import Archive
 from thor.reading.files import warn_once
 from thor.reading.plans import plan_runs

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from tests.made_archive import write_run
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.baselines import before_and_after
 from thor.reading.plans import plan_runs

@@ -9,9 +9,9 @@ import xarray as xr
 
 from tests.made_archive import N_COLUMNS, N_ROWS, write_run
 from tests.reading.conftest import WINDOWS
-from thor.checkpoint import Nothing
+from thor.core.checkpoint import Nothing
+from thor.core.errors import ConfigError, DataError
 from thor.datasets import EsgfArchive
-from thor.errors import ConfigError, DataError
 from thor.reading import cloud
 from thor.reading.archive import Archive, Run
 from thor.reading.climatology import ClimatologySettings, climatology

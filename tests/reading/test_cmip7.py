@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 
 from tests.ocean.idealized.conftest import ARCHIVE
-from thor.checkpoint import Nothing
-from thor.errors import ConfigError, DataError
+from thor.core.checkpoint import Nothing
+from thor.core.errors import ConfigError, DataError
+from thor.core.variables import published, variable
 from thor.ocean.features import window_features
 from thor.ocean.idealized.archive import idealized_archive
 from thor.reading.archive import Archive, Run
@@ -21,7 +22,6 @@ from thor.reading.grids import grid_group
 from thor.reading.layouts import layout_of
 from thor.reading.plans import SURFACE, plan_runs
 from thor.reading.windows import WindowSettings
-from thor.variables import published, variable
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
 WINDOWS = WindowSettings(years=[], first_year=None, last_year=None, length_years=2, reference_years=(1850, 1851))

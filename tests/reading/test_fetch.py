@@ -20,8 +20,8 @@ import pytest
 from tests.esgf_server import serving
 from tests.made_archive import write_fixed, write_run, write_series, years
 from tests.reading.conftest import WINDOWS
-from thor.archive_commands import _archive_root, _refuse_idealized, archive, fetch
-from thor.errors import ConfigError, DataError
+from thor.app.archive import _archive_root, _refuse_idealized, archive, fetch
+from thor.core.errors import ConfigError, DataError
 from thor.reading import download as downloads
 from thor.reading.archive import Archive, Run
 from thor.reading.download import activities_folder, download

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from kedro.framework.project import configure_project
 
 from tests.tiny_archive import FIELDS, centres, sea, write, write_tiny
-from thor.archive_commands import archive as commands
-from thor.checkpoint import Nothing
+from thor.app.archive import archive as commands
+from thor.app.parameters import DataEngineering
+from thor.core.checkpoint import Nothing
+from thor.core.errors import left_out_on_error
 from thor.datasets.archive import EsgfArchive
 from thor.datasets.collections import FieldCollection
-from thor.errors import left_out_on_error
-from thor.parameters import DataEngineering
 from thor.pipelines.data_engineering import nodes
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology

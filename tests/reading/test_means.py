@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.made_archive import N_COLUMNS, N_ROWS, field, land, write_series, years
-from thor.checkpoint import Nothing
-from thor.errors import DataError
+from thor.core.checkpoint import Nothing
+from thor.core.errors import DataError
 from thor.reading import means
 from thor.reading.means import window_means
 from thor.reading.series import read_series

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from tests.tiny_archive import FIELDS, areas, centres, deptho, sea, tauuo, tauvo, write, write_tiny, zos
-from thor.checkpoint import Nothing
-from thor.errors import ConfigError, DataError, GridError
+from thor.core.checkpoint import Nothing
+from thor.core.errors import ConfigError, DataError, GridError
 from thor.ocean.features import window_features
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean.stress import detect_convention
 from thor.reading import files
 from thor.reading.archive import Archive, Run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.errors import DataError, GridError, UnitsError
+from thor.core.errors import DataError, GridError, UnitsError
 from thor.reading.training_ocean import harmonise
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.made_archive import write_run, write_series, years
-from thor.errors import ConfigError, IncompleteWindowError
+from thor.core.errors import ConfigError, IncompleteWindowError
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
 from thor.reading.windows import Window

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.grid import cell_area, regular_grid
 from thor.regimes.settings import ClusteringSettings
-from thor.variables import BUDGET_TERMS, variable
 
 # Means of wind_stress_curl and nonlinear_torque [1e-10 m s-2] of MD, S-SV, N-SV, TR, SO; planetary advection balances.
 TRUE_MEANS = np.array([[-0.1, 0.0], [0.6, 0.1], [-0.9, -0.1], [1.4, 0.2], [-2.3, 0.3]])

@@ -4,9 +4,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import block_numbers, dominant_balance, m_score, regime_balances, term_subsets
 from thor.regimes.naming import REGIMES
-from thor.variables import BUDGET_TERMS
 
 
 def test_m_score_by_hand():

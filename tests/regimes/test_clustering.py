@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
+from thor.core.variables import BUDGET_TERMS
 from thor.regimes.clustering import budget_points, cluster_runs, run_labels, run_seeds
 from thor.regimes.settings import ClusteringSettings
-from thor.variables import BUDGET_TERMS
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.ocean.budget import closure_rms
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import clustering_metrics, independent_consensuses

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.contracts import check
-from thor.errors import ConfigError, DataError
+from thor.core.contracts import check
+from thor.core.errors import ConfigError, DataError
+from thor.core.variables import BUDGET_TERMS
 from thor.regimes import regime_model
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import RegimeModel, fit_regimes
-from thor.variables import BUDGET_TERMS
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
+from thor.core.variables import BUDGET_TERMS
 from thor.regimes.selection import cluster_selection
-from thor.variables import BUDGET_TERMS
 
 TRUE_K = 6
 

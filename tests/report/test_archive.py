@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.reading.inventory import COLUMNS
 from thor.report.archive import archive_numbers, archive_rows, say_archive
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.report.arrays import GAP, packed, packed_labels, packed_numbers, packed_shares
 from thor.report.rasters import LAND, OUTSIDE, WIDTH, cell_map
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thor.core.variables import variable
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.plausibility import TrainingOcean
 from thor.uncertainty.applicability import Applicability
-from thor.variables import variable
 
 NAMES = ("wind_stress_curl", "zos", "deptho")
 CLASSES = ("north", "middle", "south")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.tracking.conftest import CLASSES, make_run, make_stack
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.networks.scores import scores
 from thor.tracking.areas import (
     corrected_area,

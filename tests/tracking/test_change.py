@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.tracking.change import (
     change_parts,
     change_probability,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
 from thor.tracking.cells import ControlPairs
 from thor.tracking.forced import (
     LIKELIHOOD,

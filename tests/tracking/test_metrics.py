@@ -7,7 +7,7 @@ import pytest
 
 from tests.tracking.conftest import training_ocean
 from tests.tracking.test_multimodel import always, model_run
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.tracking.metrics import (
     LIKELIHOOD_RANGES,
     agreement_metrics,

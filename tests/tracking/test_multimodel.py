@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.errors import ConfigError, DataError, GridError
-from thor.fingerprint import ATTRIBUTE
+from thor.core.errors import ConfigError, DataError, GridError
+from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
 from thor.tracking.multimodel import (
     ROBUSTNESS,

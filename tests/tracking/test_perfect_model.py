@@ -10,7 +10,8 @@ import xarray as xr
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.tracking.conftest import CENTRES, CLASSES, make_run
-from thor.errors import DataError, GridError
+from thor.core.errors import DataError, GridError
+from thor.core.variables import BUDGET_TERMS
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.regimes.regime_model import RegimeModel
@@ -24,7 +25,6 @@ from thor.tracking.perfect_model import (
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 from thor.tracking.truth import TrueCells, together, truth_scores
-from thor.variables import BUDGET_TERMS
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)
 CONTROL, SCENARIO, VARIANT = (

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from tests.tracking.conftest import CLASSES, make_run, training_ocean
-from thor.errors import DataError
-from thor.metrics import describe
+from thor.core.errors import DataError
+from thor.core.metrics import describe
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tracking.conftest import NAMES
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.networks.stack import logits
 from thor.tracking.cells import Cells, window_inputs
 from thor.tracking.reasons import COLUMNS, change_reasons, transitions_to_draw

@@ -10,10 +10,10 @@ import xarray as xr
 
 import thor.tracking.runs as module
 from tests.tracking.conftest import make_run, make_stack, training_ocean
-from thor.compute import Compute, mapper
-from thor.contracts import check, find_contract
+from thor.core.compute import Compute, mapper
+from thor.core.contracts import check, find_contract
+from thor.core.errors import ConfigError, NetworkError
 from thor.datasets import FieldCollection
-from thor.errors import ConfigError, NetworkError
 from thor.figures.tracking_curves import area_curves, change_attribution_bars, transition_matrices
 from thor.figures.tracking_maps import agreement_maps, change_likelihood_map, regime_window_maps
 from thor.report.scenarios import change_table

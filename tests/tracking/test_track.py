@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from tests.tracking.conftest import CLASSES, NAMES, make_applicability, make_run, make_stack
-from thor.errors import DataError, GridError, NetworkError
+from thor.core.errors import DataError, GridError, NetworkError
 from thor.networks.prediction import member_probabilities
 from thor.networks.samples import cell_inputs
 from thor.tracking.settings import TrackingSettings

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from tests.uncertainty.made_networks import constant_networks, random_networks
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.uncertainty.applicability import Applicability, error_by_dissimilarity, feature_importance, spread_cells
 from thor.uncertainty.settings import ApplicabilitySettings
 

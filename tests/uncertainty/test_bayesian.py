@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_expit
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.table import Table
 from thor.uncertainty.bayesian import BayesianNetwork, fit_bayesian, from_training_dataset, training_dataset

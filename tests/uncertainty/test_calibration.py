@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.scores import scores
 from thor.uncertainty.calibration import (

@@ -9,7 +9,7 @@ from crepes import ConformalClassifier
 from crepes.extras import hinge
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
 from thor.uncertainty.conformal import ConformalModel, coverage_table, fit_conformal
 

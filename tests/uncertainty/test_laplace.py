@@ -5,7 +5,7 @@ import pytest
 from scipy.special import logsumexp
 
 from tests.uncertainty.made_networks import random_networks
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.stack import concatenate, logits
 from thor.networks.table import Table

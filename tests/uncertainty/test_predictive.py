@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from tests.uncertainty.made_networks import constant_networks, random_networks
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import member_probabilities
 from thor.uncertainty.predictive import entropy, entropy_parts, predictive_distribution, published_interval_test
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
+from thor.core.variables import variable
 from thor.networks.samples import FeatureScaler, Samples
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack, concatenate
@@ -18,7 +19,6 @@ from thor.uncertainty.regime_uncertainty import (
     uncertainty_fields,
 )
 from thor.uncertainty.settings import ApplicabilitySettings
-from thor.variables import variable
 
 CLASSES = ("MD", "TR", "NL")
 NAMES = ("zos", "deptho")

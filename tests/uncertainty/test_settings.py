@@ -1,6 +1,6 @@
 import pytest
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 

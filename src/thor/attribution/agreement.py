@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from thor.variables import variable
+from thor.core.variables import variable
 
 Array = NDArray[np.float64]
 

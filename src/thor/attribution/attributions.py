@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from thor.attribution.targets import Regimes, Target, require_inputs
-from thor.checkpoint import Checkpoint, Nothing
-from thor.fingerprint import fingerprint
+from thor.core.checkpoint import Checkpoint, Nothing
+from thor.core.fingerprint import fingerprint
 from thor.networks.prediction import BLOCK_BYTES
 from thor.networks.stack import NetworkStack, Weights
 

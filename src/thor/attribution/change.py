@@ -12,9 +12,9 @@ from thor.attribution.attributions import Block, blocks_of
 from thor.attribution.gradients import require_features, require_reference
 from thor.attribution.shapley import MOST_PLAYERS, ShapleyValues, shapley_weights
 from thor.attribution.targets import Regimes, Target, require_inputs, target_weights
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
+from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights, logits
-from thor.threads import in_threads
 
 INTERVAL = (0.05, 0.95)
 """Quantiles over networks of the summary."""

@@ -32,8 +32,8 @@ from thor.attribution.settings import (
 from thor.attribution.shapley import ShapleyValues
 from thor.attribution.targets import Regimes, Target, explained_regime
 from thor.attribution.truth import PhysicalFunction, additive_stack, additive_truth, compare_with_truth
-from thor.checkpoint import Checkpoint
-from thor.metrics import Metric, Metrics, count, share, text
+from thor.core.checkpoint import Checkpoint
+from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS
 from thor.networks.samples import FeatureScaler, Samples, cell_inputs
 from thor.networks.settings import TrainingSettings

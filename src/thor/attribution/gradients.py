@@ -7,11 +7,11 @@ import numpy as np
 
 from thor.attribution.attributions import Block, blocks_of
 from thor.attribution.targets import Regimes, Target, require_target, target_values, target_weights
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
+from thor.core.ranges import require_at_least
+from thor.core.threads import in_threads
 from thor.networks.prediction import softmax
 from thor.networks.stack import NetworkStack, Weights, logits
-from thor.ranges import require_at_least
-from thor.threads import in_threads
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from thor.attribution.attributions import Block
 from thor.attribution.forward import Forward
 from thor.attribution.gradients import require_features
 from thor.attribution.targets import Regimes, Target, require_target
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
+from thor.core.ranges import require_at_least, require_positive
+from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
-from thor.ranges import require_at_least, require_positive
-from thor.threads import in_threads
 
 Double = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
 
 Preset = Literal["physical", "gradients"]
 Groups = Mapping[str, tuple[str, ...]]

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.attribution.settings import ReferenceSettings
-from thor.errors import AttributionError, did_you_mean
+from thor.core.errors import AttributionError, did_you_mean
 from thor.networks.samples import FeatureScaler, cell_inputs, samples_from
 from thor.networks.split import valid_cells
 from thor.networks.stack import Weights

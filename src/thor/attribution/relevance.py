@@ -10,9 +10,9 @@ from thor.attribution.attributions import Block, blocks_of
 from thor.attribution.forward import Forward
 from thor.attribution.settings import Rule
 from thor.attribution.targets import Regimes, Target, target_weights
+from thor.core.ranges import require_at_least, require_choice
+from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
-from thor.ranges import require_at_least, require_choice
-from thor.threads import in_threads
 
 
 @dataclass(frozen=True, kw_only=True)

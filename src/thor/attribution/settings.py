@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from thor.attribution.players import Preset
-from thor.errors import ConfigError
-from thor.ranges import require_at_least, require_choice, require_positive
+from thor.core.errors import ConfigError
+from thor.core.ranges import require_at_least, require_choice, require_positive
 
 ReferenceSource = Literal["training", "basin", "regime", "run"]
 Rule = Literal["epsilon", "z", "gamma", "alpha_beta"]

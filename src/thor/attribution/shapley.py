@@ -13,10 +13,10 @@ from thor.attribution.forward import Array, Forward
 from thor.attribution.gradients import mean_target, require_features, require_reference
 from thor.attribution.settings import FEWEST_PAIRS, SampledOrExact
 from thor.attribution.targets import Regimes, Target, require_target, target_values
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
+from thor.core.ranges import require_at_least, require_choice, require_positive
+from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
-from thor.ranges import require_at_least, require_choice, require_positive
-from thor.threads import in_threads
 
 MOST_PLAYERS = 12
 """Of the exact method: 4,096 coalitions."""

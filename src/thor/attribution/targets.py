@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.errors import AttributionError
+from thor.core.errors import AttributionError
 from thor.networks.prediction import predict, softmax
 from thor.networks.stack import NetworkStack, Weights
 

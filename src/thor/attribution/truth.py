@@ -17,9 +17,9 @@ from thor.attribution.agreement import agreement
 from thor.attribution.attributions import Method
 from thor.attribution.shapley import shapley_weights
 from thor.attribution.targets import Regimes
+from thor.core.variables import FEATURES
 from thor.networks.stack import NetworkStack, Weights
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
-from thor.variables import FEATURES
 
 Array = NDArray[np.float64]
 

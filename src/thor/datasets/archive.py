@@ -6,9 +6,9 @@ from typing import Any
 
 import xarray as xr
 
-from thor.datasets.atomic import replacing, show
+from thor.core.atomic import replacing, show
+from thor.core.errors import DataError
 from thor.datasets.collections import FieldCollection, Maker
-from thor.errors import DataError
 from thor.reading.archive import IDEALIZED, Archive
 from thor.reading.cloud import CloudArchive, is_catalogue
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import xarray as xr
 
+from thor.core.fingerprint import ATTRIBUTE
 from thor.datasets.netcdf import read, write
-from thor.fingerprint import ATTRIBUTE
 
 
 class FileCheckpoint:
-    """Parts of one unfinished file, each in a hidden NetCDF file beside it; see `thor.checkpoint`.
+    """Parts of one unfinished file, each in a hidden NetCDF file beside it; see `thor.core.checkpoint`.
 
     Parameters
     ----------

@@ -12,13 +12,13 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 from tqdm import tqdm
 
-from thor.checkpoint import Resumable
-from thor.contracts import Contract, check, find_contract
-from thor.datasets.atomic import replacing, require_writable, show
+from thor.core.atomic import replacing, require_writable, show
+from thor.core.checkpoint import Resumable
+from thor.core.contracts import Contract, check, find_contract
+from thor.core.errors import DataError, LeftOutError
+from thor.core.fingerprint import ATTRIBUTE
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
-from thor.errors import DataError, LeftOutError
-from thor.fingerprint import ATTRIBUTE
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,10 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
 
     Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes
     the dataset)}`` and calls the function only where the file's stored fingerprint differs
-    (`thor.fingerprint.fingerprint`); keys no longer produced are removed. A function that is a
-    `thor.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there. A function that
-    raises `thor.errors.LeftOutError` leaves its key out, with a warning, and stops no other. A mapping that is a
-    context manager is entered first: what its functions share, such as workers, ends with the save.
+    (`thor.core.fingerprint.fingerprint`); keys no longer produced are removed. A function that is a
+    `thor.core.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there. A function
+    that raises `thor.core.errors.LeftOutError` leaves its key out, with a warning, and stops no other. A mapping that
+    is a context manager is entered first: what its functions share, such as workers, ends with the save.
 
     Parameters
     ----------

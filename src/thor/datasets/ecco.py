@@ -8,10 +8,10 @@ from typing import Any
 import xarray as xr
 from kedro.io import AbstractDataset
 
-from thor.contracts import check
-from thor.errors import DataError
+from thor.core.contracts import check
+from thor.core.errors import DataError
+from thor.core.public_files import ECCO_ARRAYS, ECCO_SURFACE, FEATURE_TABLE, fetch
 from thor.ocean.ecco import ecco_training_ocean, sea_level_from_feature_table, surface_from_files
-from thor.public_files import ECCO_ARRAYS, ECCO_SURFACE, FEATURE_TABLE, fetch
 
 log = logging.getLogger(__name__)
 

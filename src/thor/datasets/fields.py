@@ -8,14 +8,14 @@ from typing import Any
 import xarray as xr
 from kedro_datasets._typing import JSONPreview
 
-from thor.checkpoint import Resumable
-from thor.contracts import check, find_contract
-from thor.datasets.atomic import show
+from thor.core.atomic import show
+from thor.core.checkpoint import Resumable
+from thor.core.contracts import check, find_contract
+from thor.core.errors import DataError
+from thor.core.fingerprint import ATTRIBUTE, CONTENT, content_sha256
 from thor.datasets.checkpoints import FileCheckpoint
 from thor.datasets.files import FileDataset, require
 from thor.datasets.netcdf import open_netcdf, read, write
-from thor.errors import DataError
-from thor.fingerprint import ATTRIBUTE, CONTENT, content_sha256
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 class FieldDataset(FileDataset):
     """One NetCDF file, loaded and saved as an `xarray.Dataset`.
 
-    Saving also takes a `thor.checkpoint.Resumable`, which is called with a checkpoint beside the file: long work then
-    goes on where it was interrupted.
+    Saving also takes a `thor.core.checkpoint.Resumable`, which is called with a checkpoint beside the file: long work
+    then goes on where it was interrupted.
 
     Parameters
     ----------
     filepath : str
         The file.
     contract : str, optional
-        Stage whose contract of `thor.contracts` the dataset keeps; checked on save and on load.
+        Stage whose contract of `thor.core.contracts` the dataset keeps; checked on save and on load.
     chunks : dict or str, optional
         Open lazily with these dask chunks (``{}`` keeps the file's own, ``auto`` lets dask choose); otherwise
         everything is read and the file closed.

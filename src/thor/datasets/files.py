@@ -5,8 +5,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from thor.datasets.atomic import show
-from thor.errors import DataError
+from thor.core.atomic import show
+from thor.core.errors import DataError
 
 
 class FileDataset(AbstractDataset[Any, Any]):

@@ -6,9 +6,9 @@ import pickle
 from importlib.metadata import version
 from typing import Any
 
-from thor.datasets.atomic import replacing, show
+from thor.core.atomic import replacing, show
+from thor.core.errors import DataError
 from thor.datasets.files import FileDataset, require
-from thor.errors import DataError
 
 _MAGIC = b"THOR model 1\n"
 _PICKLED_BY = ("numpy", "scikit-learn")

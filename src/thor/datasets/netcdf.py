@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from thor.datasets.atomic import replacing, show
-from thor.errors import DataError
+from thor.core.atomic import replacing, show
+from thor.core.errors import DataError
 
 _SMALL = 2 * 2**30
 

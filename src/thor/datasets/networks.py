@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from kedro.io import AbstractDataset
 
-from thor.datasets.atomic import replacing_folder, show
+from thor.core.atomic import replacing_folder, show
+from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.public_files import PUBLISHED_NETWORKS, fetch
 from thor.datasets.files import FileDataset
-from thor.errors import ConfigError, DataError, did_you_mean
-from thor.public_files import PUBLISHED_NETWORKS, fetch
 
 Kind = Literal["stack", "bayesian", "laplace"]
 KINDS = ("stack", "bayesian", "laplace")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
-from thor.datasets.atomic import replacing, show
+from thor.core.atomic import replacing, show
+from thor.core.errors import DataError
 from thor.datasets.files import FileDataset, require
-from thor.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

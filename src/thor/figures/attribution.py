@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS, is_known, variable
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import map_panels
 from thor.figures.mesh import draw_mesh
 from thor.figures.style import OTHER_COLOURS, colour_map, letter_panels, new_figure, regime_colours, style
-from thor.variables import BUDGET_TERMS, is_known, variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.core.variables import variable
 from thor.figures.style import colour_map, letter_panels, new_figure, regime_colours, style
-from thor.variables import variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.mesh import draw_mesh
 from thor.figures.style import LAND, colour_map, empty_figure, flags, letter_panels, new_figure, regime_colours, style
-from thor.variables import BUDGET_TERMS, variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.core.variables import is_known, variable
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
     OTHER_COLOURS,
@@ -17,7 +18,6 @@ from thor.figures.style import (
     style,
     years_text,
 )
-from thor.variables import is_known, variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

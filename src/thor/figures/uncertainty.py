@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.core.variables import variable
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import draw_field, map_panels
 from thor.figures.style import (
@@ -17,7 +18,6 @@ from thor.figures.style import (
     regime_colours,
     style,
 )
-from thor.variables import variable
 
 if TYPE_CHECKING:
     import pandas as pd

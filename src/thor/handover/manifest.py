@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 
 FORMAT: Final = "thor-stage"
 VERSION: Final = 1

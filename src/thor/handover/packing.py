@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from thor.checksums import combined_sha256, files_of
-from thor.errors import DataError
+from thor.core.checksums import combined_sha256, files_of
+from thor.core.errors import DataError
 from thor.handover import tar
 from thor.handover.manifest import Dataset, File, Manifest, Run
 
@@ -68,9 +68,9 @@ def made_by(record: Mapping[str, Any], name: str, checksum: str, *, groups: Iter
     Parameters
     ----------
     record : mapping
-        As `thor.run_record.RunRecord.content`.
+        As `thor.core.run_record.RunRecord.content`.
     name, checksum : str
-        The dataset, and what it holds now (`thor.checksums.sha256`).
+        The dataset, and what it holds now (`thor.core.checksums.sha256`).
     groups : iterable of str
         Parameter groups that belong to the stage.
     """
@@ -193,7 +193,7 @@ def _describe(
 
 
 def dataset_checksum(path: str, folder: bool, files: Iterable[File]) -> str:
-    """Return the checksum of a dataset from those of its files, as `thor.checksums.sha256` would."""
+    """Return the checksum of a dataset from those of its files, as `thor.core.checksums.sha256` would."""
     if not folder:
         return next(iter(files)).sha256
     return combined_sha256({file.path.removeprefix(f"{path}/"): file.sha256 for file in files})

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.handover import tar
 from thor.handover.manifest import File, Manifest, is_plain, parse, shown
 from thor.handover.packing import CHUNK, DATA, MANIFEST, MANIFEST_CHECKSUM, checksum_line, progress

@@ -5,7 +5,7 @@ Python's `tarfile` follows links, extended headers and sparse maps; what is not 
 
 import tarfile
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 
 BLOCK = 512
 END = bytes(2 * BLOCK)

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from thor.checksums import files_of, sha256
-from thor.errors import DataError, did_you_mean
+from thor.core.checksums import files_of, sha256
+from thor.core.errors import DataError, did_you_mean
+from thor.core.run_record import RunRecord
 from thor.handover.manifest import Dataset, File, Manifest, shown
 from thor.handover.packing import Place, dataset_checksum
 from thor.handover.reading import verify
-from thor.run_record import RunRecord
 
 _NAMED = 3
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from thor.errors import NetworkError, did_you_mean
+from thor.core.errors import NetworkError, did_you_mean
 from thor.networks.samples import Array, FeatureScaler, Samples
 
 BASELINES = ("majority", "stress_curl_tree", "gradient_boosting")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thor.errors import ConfigError, NetworkError
-from thor.metrics import Metric, Metrics, count, share
+from thor.core.errors import ConfigError, NetworkError
+from thor.core.metrics import Metric, Metrics, count, share
+from thor.core.ranges import require_at_least, require_share
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import distance, unit_vectors
-from thor.ranges import require_at_least, require_share
 
 LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
 """Bounds of a block that is chosen from a correlation length; 10 degrees are those of the published noise."""

@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
+from thor.core.variables import variable
 from thor.networks.prediction import Prediction, predict
 from thor.networks.published import published_scaler
 from thor.networks.samples import FeatureScaler, Samples, sample_weights, vote_labels
@@ -20,7 +21,6 @@ from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.regimes.regime_model import RegimeModel
-from thor.variables import variable
 
 log = logging.getLogger(__name__)
 

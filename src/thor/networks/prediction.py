@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.stack import NetworkStack, Weights, logits
 
 BLOCK_BYTES = 2 * 2**20

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
+from thor.core.variables import FEATURES, variable
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack, concatenate
 from thor.regimes.naming import REGIMES
-from thor.variables import FEATURES, variable
 
 _MEAN = (
     *(-2.20681035e-11, 7.85894841e-03, 1.92149912e-08, 1.38805767e-07),

@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import NetworkError, did_you_mean
+from thor.core.errors import NetworkError, did_you_mean
+from thor.core.variables import FEATURES, variable
 from thor.networks.settings import FeatureSet
 from thor.networks.split import ROLES, on_same_grid, regime_names, valid_cells
 from thor.ocean.features import feature_groups, feature_names
 from thor.regimes.regime_model import RegimeModel
-from thor.variables import FEATURES, variable
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from thor.errors import NetworkError
-from thor.metrics import Metric
+from thor.core.errors import NetworkError
+from thor.core.metrics import Metric
 
 N_BINS = 15
 """Equal bins of confidence of the published expected calibration error."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from thor.errors import ConfigError, did_you_mean
+from thor.core.errors import ConfigError, did_you_mean
 
 RegionRole = Literal["select", "calibrate", "test"]
 SplitMode = Literal["regions", "published"]

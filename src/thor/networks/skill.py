@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from thor.errors import NetworkError
-from thor.metrics import Metric, Metrics, count, share, text
+from thor.core.errors import NetworkError
+from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS, BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.scores import SCORES, confidence_bins, number, score_sums, score_values, scores, total_sums
 

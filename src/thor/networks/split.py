@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from thor.errors import GridError, NetworkError
+from thor.core.errors import GridError, NetworkError
 from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.sphere import unit_vectors

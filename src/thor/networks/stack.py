@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 
 Weights = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.stack import Weights
 
 

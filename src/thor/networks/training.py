@@ -17,9 +17,9 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from thor.checkpoint import Checkpoint, Nothing
-from thor.errors import NetworkError
-from thor.fingerprint import fingerprint
+from thor.core.checkpoint import Checkpoint, Nothing
+from thor.core.errors import NetworkError
+from thor.core.fingerprint import fingerprint
 from thor.networks.epochs import Epochs
 from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings

@@ -7,9 +7,9 @@ from importlib.resources import files
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError, did_you_mean
+from thor.core.errors import DataError, did_you_mean
+from thor.core.variables import variable
 from thor.ocean.grid import Grid
-from thor.variables import variable
 
 LAND = -1
 

@@ -3,15 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError
+from thor.core.contracts.rules import CLOSURE_TOLERANCE
+from thor.core.errors import DataError
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.grid import Grid
-from thor.variables import BUDGET_TERMS, variable
-
-CLOSURE_TOLERANCE = 1e-3
-"""Largest accepted rms of the budget's sum over the rms of its largest term; ECCO v4r3 has 3.5e-4.
-
-A budget that closes better, or is known to close worse, says so in its attribute `closure_tolerance`.
-"""
 
 
 def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) -> xr.Dataset:

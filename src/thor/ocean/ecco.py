@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.grid import Array, cell_area, with_bounds
-from thor.variables import BUDGET_TERMS, variable
 
 LAT = np.arange(-89.75, 90, 0.5)
 LON = np.arange(-179.75, 180, 0.5)

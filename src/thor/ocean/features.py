@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
 from thor.ocean import published
 from thor.ocean.basins import basin_codes
 from thor.ocean.grid import Array, Grid
@@ -13,7 +14,6 @@ from thor.ocean.neighbourhood import neighbourhood_statistics
 from thor.ocean.operators import gradient
 from thor.ocean.stress import coastal_curl
 from thor.ocean.stress import stress_curl as curl_of_stress
-from thor.variables import EXTENDED_FEATURES, FEATURES, variable
 
 Gradient = Callable[[Array, Grid], tuple[Array, Array]]
 

@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import GridError
-from thor.ocean.areas import check_areas, curvilinear_area, parallel_area, warn_once
+from thor.core.errors import GridError
+from thor.ocean.area_checks import check_areas
+from thor.ocean.areas import curvilinear_area, parallel_area, warn_once
 from thor.ocean.constants import EARTH_ROTATION
 from thor.ocean.longitudes import Columns, columns_around
 from thor.ocean.sphere import Array, displacement, local_basis, unit_vectors
@@ -58,7 +59,7 @@ class Grid:
         ------
         GridError
             When coordinates are missing, not finite, outside 90S to 90N, not monotonic (1-D), or give no area or one
-            that no grid of the Earth can have (`areas.check_areas`).
+            that no grid of the Earth can have (`area_checks.check_areas`).
         """
         for name in ("lat", "lon"):
             if name not in dataset.coords:

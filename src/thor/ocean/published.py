@@ -7,7 +7,7 @@ doi:10.1029/2021MS002496.
 
 import numpy as np
 
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean.grid import Array, Grid
 
 METRES_PER_DEGREE = 111_177.4765625

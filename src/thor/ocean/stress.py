@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean.circulation import along_grid, curl_from_corners, curl_from_edges
 from thor.ocean.grid import Array, Grid
 from thor.ocean.operators import curl

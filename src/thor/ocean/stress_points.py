@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import GridError, did_you_mean
+from thor.core.errors import GridError, did_you_mean
 from thor.ocean.areas import points_beside
 from thor.ocean.grid import Array, Grid
 from thor.ocean.sphere import displacement, normalised, unit_vectors

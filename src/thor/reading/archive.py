@@ -11,9 +11,9 @@ from typing import Literal
 
 import xarray as xr
 
-from thor.errors import ConfigError, DataError, did_you_mean
+from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.variables import published, table
 from thor.reading.layouts import Layout, layout_of, recognise
-from thor.variables import published, table
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 import cftime
 import xarray as xr
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.reading.archive import Run
 from thor.reading.series import Series, clean_units
 from thor.reading.windows import Window, WindowSettings

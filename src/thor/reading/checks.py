@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from thor.errors import DataError
-from thor.ocean.areas import EARTH_AREA
+from thor.core.errors import DataError
+from thor.ocean.area_checks import EARTH_AREA
 from thor.ocean.grid import Array, Grid
 from thor.ocean.stress import stress_eastward_northward
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from thor.checkpoint import Checkpoint
-from thor.errors import DataError, GridError
+from thor.core.checkpoint import Checkpoint
+from thor.core.errors import DataError, GridError
+from thor.core.variables import variable
 from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes, warn_once
@@ -35,7 +36,6 @@ from thor.reading.steps import (
     with_stress_points,
 )
 from thor.reading.windows import Window, WindowSettings
-from thor.variables import variable
 
 STEPS = (
     add_sea_area,

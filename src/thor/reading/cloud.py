@@ -14,10 +14,10 @@ from typing import Any
 
 import xarray as xr
 
-from thor.errors import ConfigError, DataError, did_you_mean
+from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.variables import published
 from thor.reading.archive import Archive, Tree
 from thor.reading.layouts import Layout, layout_of
-from thor.variables import published
 
 log = logging.getLogger(__name__)
 

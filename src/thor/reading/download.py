@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.reading.esgf_index import TIMEOUT, RemoteFile, Replica, reason, session
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
 from thor.reading.archive import Run
 
 log = logging.getLogger(__name__)

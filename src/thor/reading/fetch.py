@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thor.errors import ConfigError, DataError, did_you_mean
+from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.reading.archive import Run
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.esgf_index import Index, IndexedDataset, RemoteFile

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from thor.errors import ConfigError, did_you_mean
+from thor.core.errors import ConfigError, did_you_mean
+from thor.core.variables import published, variable
 from thor.reading.quirks import Quirks
 from thor.reading.steps import ICE_MASS
-from thor.variables import published, variable
 
 
 @dataclass(frozen=True)

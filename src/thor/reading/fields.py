@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from thor.errors import UnitsError
+from thor.core.errors import UnitsError
+from thor.core.variables import UNDECLARED_FILL, variable
 from thor.reading.files import naming, read_file, warn_once
 from thor.reading.positions import positions
-from thor.variables import UNDECLARED_FILL, variable
 
 
 def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
@@ -90,5 +90,5 @@ def unit_factor(variable_id: str, units: str | None, where: str) -> float:
     valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
     raise UnitsError(
         f"{where}: '{variable_id}' has {f'units {units!r}' if units else 'no units'}; expected one of {valid}. "
-        "Correct the file's attribute, or declare the conversion in thor/variables.yml."
+        "Correct the file's attribute, or declare the conversion in thor/core/variables.yml."
     )

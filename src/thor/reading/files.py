@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from thor.errors import DataError, GridError
+from thor.core.errors import DataError, GridError
 
 log = logging.getLogger(__name__)
 

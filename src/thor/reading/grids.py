@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
 from thor.ocean.sphere import Array, distance, unit_vectors
 from thor.reading.archive import Archive, Run, Stored
 from thor.reading.files import attributes

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.reading.archive import Run
 from thor.reading.climatology import ClimatologySettings, look
 from thor.reading.plans import Plans, RunPlan

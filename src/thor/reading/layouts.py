@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thor.errors import ConfigError, DataError, did_you_mean
-from thor.variables import variable
+from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.variables import variable
 
 FACETS = (
     *("activity_id", "institution_id", "source_id", "experiment_id", "variant_label", "table_id", "region"),

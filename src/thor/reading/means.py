@@ -11,12 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from thor.checkpoint import Checkpoint
+from thor.core.checkpoint import Checkpoint
+from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import unreadable
 from thor.reading.series import Series, SeriesFile
 from thor.reading.windows import Window
-from thor.variables import UNDECLARED_FILL
 
 log = logging.getLogger(__name__)
 

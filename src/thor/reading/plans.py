@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from thor.errors import ConfigError, DataError, IncompleteWindowError
+from thor.core.errors import ConfigError, DataError, IncompleteWindowError
+from thor.core.variables import published
 from thor.reading.archive import Archive, Run, Stored, Wanted
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.grids import Group, grid_group
@@ -16,7 +17,6 @@ from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.series import Series, read_series
 from thor.reading.steps import ICE_MASS
 from thor.reading.windows import Window, WindowSettings
-from thor.variables import published
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from thor.errors import GridError
+from thor.core.errors import GridError
 from thor.ocean.sphere import Array
 from thor.reading.files import naming, read_file, warn_once
 

@@ -11,7 +11,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.errors import DataError, IncompleteWindowError
+from thor.core.errors import DataError, IncompleteWindowError
 from thor.reading.files import unreadable
 from thor.reading.windows import Window
 

@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError, GridError
-from thor.ocean.areas import check_area, check_areas
+from thor.core.errors import DataError, GridError
+from thor.core.variables import variable
+from thor.ocean.area_checks import check_areas, compare_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
 from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points, suggest_points
@@ -22,7 +23,6 @@ from thor.reading.checks import SUGGESTION
 from thor.reading.files import naming, warn_once
 from thor.reading.positions import same_positions
 from thor.reading.quirks import Quirks
-from thor.variables import variable
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     from_positions = grid.wrap(grid.area, "areacello", **variable("areacello").attrs)
     if "areacello" not in ocean:
         return ocean.assign(areacello=from_positions)
-    comparison = check_area(grid, ocean["areacello"].values)
+    comparison = compare_areas(grid, ocean["areacello"].values)
     if comparison.verdict != "usable":
         warn_once(context.model, f"{comparison.sentence}; cell areas follow from the positions")
         return ocean.assign(areacello=from_positions)

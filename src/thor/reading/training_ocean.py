@@ -5,7 +5,8 @@ from functools import reduce
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError, GridError
+from thor.core.errors import DataError, GridError
+from thor.core.variables import is_known, table, variable
 from thor.ocean.budget import has_all_terms
 from thor.reading.checks import check_physics
 from thor.reading.fields import clean_field
@@ -24,7 +25,6 @@ from thor.reading.steps import (
     rows_and_columns_ascending,
     suggest_stress_points,
 )
-from thor.variables import is_known, table, variable
 
 STRESS_POINTS = ("lat_u", "lon_u", "lat_v", "lon_v")
 """Coordinates with the positions of staggered stress."""

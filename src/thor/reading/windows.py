@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 
 
 @dataclass(frozen=True, order=True)

@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import xarray as xr
 
+from thor.core.variables import BUDGET_TERMS
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import cell_areas
-from thor.variables import BUDGET_TERMS
 
 PERCENTILES = (5.0, 50.0, 95.0)
 

@@ -9,10 +9,10 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
+from thor.core.variables import BUDGET_TERMS
 from thor.regimes.breathing import breathing_kmeans
 from thor.regimes.settings import ClusteringSettings
-from thor.variables import BUDGET_TERMS
 
 
 @dataclass(frozen=True)

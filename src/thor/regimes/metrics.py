@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError
-from thor.metrics import Metric, Metrics, count, share, text
+from thor.core.errors import DataError
+from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.ocean.budget import closure_rms
 from thor.regimes.clustering import budget_points
 from thor.regimes.consensus import (

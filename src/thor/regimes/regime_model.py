@@ -7,13 +7,13 @@ import numpy as np
 import xarray as xr
 from sklearn.preprocessing import StandardScaler
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.budget import require_closed
 from thor.regimes.clustering import budget_points, cluster_runs, require_enough_points, run_labels
 from thor.regimes.consensus import Consensus, build_consensus, contingency, elect, match_classes, votes
 from thor.regimes.naming import Naming, name_regimes, regime_names
 from thor.regimes.settings import ClusteringSettings
-from thor.variables import BUDGET_TERMS, variable
 
 BLOCK_CELLS = 50_000
 

@@ -13,8 +13,8 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from thor.errors import ConfigError
-from thor.metrics import Metric, Metrics, count, share
+from thor.core.errors import ConfigError
+from thor.core.metrics import Metric, Metrics, count, share
 from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import budget_points, nearest_centroid, one_run, require_enough_points, run_seeds
 from thor.regimes.consensus import merge_small_clusters, pairwise_agreement

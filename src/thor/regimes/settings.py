@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from thor.errors import ConfigError, did_you_mean
-from thor.ranges import require_at_least, require_share
+from thor.core.errors import ConfigError, did_you_mean
+from thor.core.ranges import require_at_least, require_share
 
 Algorithm = Literal["breathing", "kmeans"]
 ALGORITHMS: tuple[str, ...] = get_args(Algorithm)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.reading.inventory import COLUMNS
 
 _FACETS = ("source_id", "experiment_id", "variant_label")

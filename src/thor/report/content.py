@@ -13,12 +13,12 @@ import xarray as xr
 import yaml
 from numpy.typing import NDArray
 
-from thor.errors import ConfigError, did_you_mean
+from thor.core.errors import ConfigError, did_you_mean
+from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
 from thor.figures.style import colour_map, flags, regime_colours
 from thor.regimes.naming import LONG_NAMES
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
 from thor.report.rasters import cell_map
-from thor.variables import BUDGET_TERMS, FEATURES, is_known, variable
 
 Array = NDArray[Any]
 

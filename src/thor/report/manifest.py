@@ -12,7 +12,7 @@ def manifest(record: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     record : mapping
-        `runs`, `nodes` and `datasets`, as `thor.run_record.RunRecord` keeps them.
+        `runs`, `nodes` and `datasets`, as `thor.core.run_record.RunRecord` keeps them.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from thor.attribution.explanations import EXPLANATION_METRICS
-from thor.metrics import Metric, Metrics, count, share, text
+from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.networks.scores import SCORES
 from thor.networks.skill import SKILL_METRICS
 from thor.regimes.metrics import CLUSTERING_METRICS

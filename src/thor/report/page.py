@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
+from thor.core.variables import variable
 from thor.figures.attribution import METHOD_COLOURS, METHOD_NAMES
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
@@ -20,7 +21,6 @@ from thor.report.sentences import PREDICTOR_NAMES, in_order, in_words, percent, 
 from thor.report.settings import ReportSettings
 from thor.tracking.forced import LIKELIHOOD
 from thor.tracking.metrics import LIKELIHOOD_RANGES
-from thor.variables import variable
 
 
 def report_page(

@@ -85,8 +85,8 @@ def select(
     found : mapping
         Datasets and figures by name, None where there is none.
     record : mapping
-        `nodes` and `datasets`, as `thor.run_record.RunRecord` keeps them. Of what somebody else made, and handed over,
-        no time is known: it counts as up to date.
+        `nodes` and `datasets`, as `thor.core.run_record.RunRecord` keeps them. Of what somebody else made, and handed
+        over, no time is known: it counts as up to date.
     figures : collection of str, optional
         Figures that are shown: all others that a report can have are left out.
     """

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.figures.maps import CENTRAL_LONGITUDE
 from thor.figures.mesh import half_diagonals
 from thor.ocean.sphere import unit_vectors

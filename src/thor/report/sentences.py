@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import variable
 from thor.figures.style import years_text
 from thor.regimes.naming import LONG_NAMES
 from thor.report.archive import by_reason, say_archive
-from thor.variables import variable
 
 METHOD_NAMES = {
     "relevance": "relevance propagation",

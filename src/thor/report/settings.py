@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from thor.ranges import require_at_least
+from thor.core.ranges import require_at_least
 
 
 @dataclass(frozen=True, kw_only=True)

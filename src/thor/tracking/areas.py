@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import DataError, did_you_mean
-from thor.metrics import Metric, Metrics, area, count, text
+from thor.core.errors import DataError, did_you_mean
+from thor.core.metrics import Metric, Metrics, area, count, text
 from thor.tracking.cells import run_key
 
 Array = NDArray[np.float64]

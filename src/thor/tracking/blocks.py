@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.threads import in_threads
 from thor.networks.prediction import probability_blocks
 from thor.networks.stack import NetworkStack
-from thor.threads import in_threads
 from thor.tracking.cells import NO_BASELINE, Cells
 from thor.tracking.change import (
     change_parts,
@@ -47,7 +47,7 @@ _BY_PREDICTOR = (
 def on_threads(
     function: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any], *, description: str
 ) -> Iterator[Any]:
-    """Yield what a function gives for each part on the cores of this machine: the plainest `thor.compute.Map`."""
+    """Yield what a function gives for each part on the cores of this machine: the plainest `thor.core.compute.Map`."""
     return in_threads(partial(function, shared), parts)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import DataError, NetworkError
+from thor.core.errors import DataError, NetworkError
 from thor.networks.samples import FeatureScaler, cell_inputs
 from thor.networks.split import on_same_grid
 

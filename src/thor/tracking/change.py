@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 
 Array = NDArray[np.floating]
 

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.variables import variable
 from thor.tracking.blocks import VARIANCES, TrackWork
 from thor.tracking.cells import NO_BASELINE, Cells
 from thor.tracking.settings import TrackingSettings
-from thor.variables import variable
 
 Array = NDArray[Any]
 

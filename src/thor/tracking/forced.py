@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.tracking.cells import ControlPairs
 from thor.tracking.settings import TrackingSettings
 

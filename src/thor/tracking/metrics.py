@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import ConfigError, did_you_mean
-from thor.metrics import Metric, Metrics, area, count, share, text
+from thor.core.errors import ConfigError, did_you_mean
+from thor.core.metrics import Metric, Metrics, area, count, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS
 from thor.networks.scores import number
 from thor.tracking.areas import WINDOW_METRICS, require_regimes

@@ -8,17 +8,17 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from thor.errors import DataError
-from thor.fingerprint import ATTRIBUTE, fingerprint
+from thor.core.errors import DataError
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.core.ranges import require_at_least
+from thor.core.variables import variable
 from thor.networks.split import on_same_grid, valid_cells
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import cell_area, regular_grid
 from thor.ocean.sphere import unit_vectors
-from thor.ranges import require_at_least
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.settings import AgreementSettings
-from thor.variables import variable
 
 Array = NDArray[np.floating]
 Collection = Mapping[str, Callable[[], xr.Dataset]]

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import DataError, GridError
+from thor.core.errors import DataError, GridError
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.samples import cell_inputs

@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import DataError
-from thor.metrics import Metrics, share, text
+from thor.core.errors import DataError
+from thor.core.metrics import Metrics, share, text
 from thor.networks.split import regime_names
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from thor.attribution.change import ChangeAttribution, transition_summary
 from thor.attribution.players import Groups, Preset, player_groups
-from thor.errors import DataError
+from thor.core.errors import DataError
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.areas import FACETS

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.compute import Compute, Map, mapper
-from thor.fingerprint import fingerprint
+from thor.core.compute import Compute, Map, mapper
+from thor.core.fingerprint import fingerprint
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from thor.ranges import require_at_least, require_positive, require_share
+from thor.core.ranges import require_at_least, require_positive, require_share
 
 
 @dataclass(frozen=True, kw_only=True)

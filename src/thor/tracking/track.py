@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.compute import Map
-from thor.errors import DataError, NetworkError
+from thor.core.compute import Map
+from thor.core.errors import DataError, NetworkError
+from thor.core.variables import variable
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.blocks import (
@@ -25,7 +26,6 @@ from thor.tracking.fields import area_fields, described, on_grid
 from thor.tracking.forced import NaturalVariability, Null, control_shares, emergence, forced_changes, published_mask
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
-from thor.variables import variable
 
 Array = NDArray[Any]
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack
 from thor.uncertainty.settings import ApplicabilitySettings

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import entr, softmax
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.scores import FLOOR, N_BINS, check_probabilities, number, score_values, total_sums
 from thor.networks.skill import score_intervals, wrong_cells

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings, block_bootstraps
 from thor.networks.scores import check_probabilities
 

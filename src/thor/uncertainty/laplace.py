@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import predict, probability_blocks, softmax
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.stack import NetworkStack
 
 ARRAYS, ARCHITECTURE = "posterior.npz", "architecture.json"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from scipy.stats import t as student_t
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.prediction import probability_blocks
 from thor.networks.stack import NetworkStack, Weights
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.errors import NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
 from thor.networks.prediction import predict
 from thor.networks.samples import FeatureScaler, Samples, cell_inputs

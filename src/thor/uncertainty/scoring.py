@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thor.metrics import Metric, Metrics, share, text
+from thor.core.metrics import Metric, Metrics, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS, BootstrapSettings
 from thor.networks.fields import network_table, predictor_rows, role_masks
 from thor.networks.prediction import predict

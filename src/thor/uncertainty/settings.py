@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from thor.errors import ConfigError
-from thor.ranges import require_at_least, require_choice, require_positive
+from thor.core.errors import ConfigError
+from thor.core.ranges import require_at_least, require_choice, require_positive
 
 Estimator = Literal["local_reparametrisation", "flipout"]
 Schedule = Literal["cosine", "plateau"]

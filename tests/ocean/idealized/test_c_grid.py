@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.c_grid import FaceField, regular_c_grid
 

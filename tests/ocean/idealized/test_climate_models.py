@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.ocean.idealized.conftest import SEED, solve
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField
@@ -19,7 +20,6 @@ from thor.ocean.idealized.climate_models import (
 )
 from thor.ocean.idealized.training import winds_of
 from thor.ocean.idealized.winds import stress_on_faces
-from thor.variables import BUDGET_TERMS
 
 
 def _strengths(**changes):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField

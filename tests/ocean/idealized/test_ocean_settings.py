@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.ocean.idealized.conftest import SEED
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.ocean.idealized.climate_models import PATTERNS, solve_climate_model
 from thor.ocean.idealized.scenarios import branch_year, pattern_strengths, variant_labels, warming
 

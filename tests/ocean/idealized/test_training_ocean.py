@@ -8,12 +8,12 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import mutual_info_score
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.idealized import training as training_module
 from thor.ocean.idealized.c_grid import regular_c_grid
 from thor.ocean.idealized.geography import ocean_mask
 from thor.ocean.idealized.training import idealized_training_ocean
-from thor.variables import BUDGET_TERMS, variable
 
 
 def _budget_cells(ocean):

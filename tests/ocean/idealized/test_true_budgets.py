@@ -7,12 +7,12 @@ import pytest
 import xarray as xr
 
 from tests.ocean.idealized.conftest import SEED
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.idealized.budget import corners_to_cells
 from thor.ocean.idealized.c_grid import FaceField
 from thor.ocean.idealized.climate_models import solve_climate_model
 from thor.ocean.idealized.published_fields import monthly_field, steric_pattern
 from thor.ocean.idealized.true_budgets import idealized_true_budgets, true_budget, window_weights
-from thor.variables import BUDGET_TERMS, variable
 
 RUN = ("abrupt-4xCO2", "r1i1p1f1")
 

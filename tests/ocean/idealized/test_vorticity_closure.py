@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.budget import cells_with_wet_corners, closure, corners_to_cells, momentum_terms
 from thor.ocean.idealized.c_grid import FaceField
-from thor.variables import BUDGET_TERMS
 
 
 def _rms(field):

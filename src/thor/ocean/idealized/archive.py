@@ -9,12 +9,12 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import xarray as xr
 
-from thor.fingerprint import fingerprint
+from thor.core.fingerprint import fingerprint
+from thor.core.variables import Published, variable
 from thor.ocean.idealized.archive_settings import EXPERIMENTS, ArchiveSettings, ClimateModelSettings, MipEra
 from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.published_fields import FIXED, MONTHLY, POINTS, fixed_field, monthly_field, points_of
 from thor.ocean.idealized.scenarios import branch_year, first_year, variant_labels
-from thor.variables import Published, variable
 
 INSTITUTION_ID = "THOR"
 VERSION = "v20240101"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from thor.errors import ConfigError, did_you_mean
+from thor.core.errors import ConfigError, did_you_mean
 from thor.ocean.idealized.settings import OceanSettings, check_ranges, within
 
 GridKind = Literal["regular", "displaced_pole", "regular_land_suppressed"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.c_grid import Array, CGrid, FaceField
 from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
-from thor.variables import BUDGET_TERMS
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 
 Array = NDArray[np.float64]

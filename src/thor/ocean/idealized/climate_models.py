@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.archive_settings import ClimateModelSettings, StressPoints
 from thor.ocean.idealized.budget import vorticity_budget
 from thor.ocean.idealized.c_grid import Array, CGrid, FaceField, regular_c_grid
@@ -27,7 +28,6 @@ from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import Geography, build_geography
 from thor.ocean.idealized.training import circulation_model, winds_of
 from thor.ocean.idealized.winds import Winds, stress_at, stress_on_faces
-from thor.variables import BUDGET_TERMS
 
 PointKind = Literal["t", "u", "v", "q"]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.ocean.idealized.c_grid import Array, CGrid, Points, regular_c_grid
 
 GREENLAND = (75.0, 320.0)

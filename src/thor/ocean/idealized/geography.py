@@ -22,7 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from thor.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError
 from thor.ocean import grid as sphere
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.c_grid import Array, CGrid, regular_c_grid

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.variables import published, variable
 from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
 from thor.ocean.idealized.c_grid import Array
@@ -11,7 +12,6 @@ from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.climate_models import STRESS_POINTS, PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates
 from thor.ocean.idealized.scenarios import first_year, pattern_strengths, warming
-from thor.variables import published, variable
 
 MONTHLY = published(fixed=False, needed=True)
 FIXED = published(fixed=True)

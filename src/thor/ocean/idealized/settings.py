@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thor.errors import ConfigError
+from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 
 MUNK_FACTOR = 1.0

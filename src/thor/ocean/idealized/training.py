@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from thor.errors import DataError
+from thor.core.errors import DataError
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.grid import regular_grid
 from thor.ocean.idealized.budget import VorticityBudget, closure, vorticity_budget
 from thor.ocean.idealized.c_grid import Array, CGrid, regular_c_grid
@@ -11,7 +12,6 @@ from thor.ocean.idealized.circulation import Circulation, CirculationModel, drak
 from thor.ocean.idealized.geography import Geography, build_geography
 from thor.ocean.idealized.settings import OceanSettings
 from thor.ocean.idealized.winds import Winds, stress_on_cells, stress_on_faces
-from thor.variables import BUDGET_TERMS, variable
 
 CLOSURE_LIMIT = 1e-9
 """Largest rms of the budget's sum over the rms of its largest term that round-off explains."""

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.errors import left_out_on_error
-from thor.parameters import DataEngineering
+from thor.app.parameters import DataEngineering
+from thor.core.errors import left_out_on_error
+from thor.core.variables import FEATURES
 from thor.reading.archive import Archive
-from thor.variables import FEATURES
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
 
 def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, Any]:
     """Return the table of runs, and for each run the fingerprint of its climatology and a function that makes it."""
-    from thor.checkpoint import Resumable
-    from thor.contracts import check
-    from thor.fingerprint import fingerprint
+    from thor.core.checkpoint import Resumable
+    from thor.core.contracts import check
+    from thor.core.fingerprint import fingerprint
     from thor.reading.climatology import climatology
     from thor.reading.inventory import inventory
     from thor.reading.plans import plan_runs, require_usable
@@ -83,8 +83,8 @@ def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame
 
 def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
     """Return, for each run, the fingerprint of its features and a function that makes them."""
-    from thor.contracts import check
-    from thor.fingerprint import fingerprint
+    from thor.core.contracts import check
+    from thor.core.fingerprint import fingerprint
     from thor.ocean.features import window_features
 
     options: dict[str, Any] = {

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.checkpoint import Resumable
-from thor.parameters import Explainability
+from thor.app.parameters import Explainability
+from thor.core.checkpoint import Resumable
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import xarray as xr
 
+from thor.app.parameters import IdealizedOcean
 from thor.ocean.idealized.settings import OceanSettings
-from thor.parameters import IdealizedOcean
 from thor.reading.archive import IDEALIZED
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ Files = dict[str, tuple[str, Callable[[], xr.Dataset]]]
 
 def make_training_ocean(parameters: IdealizedOcean) -> tuple[str, Callable[[], xr.Dataset]]:
     """Return the fingerprint of the idealized ocean and a function that solves it, called where none is given."""
-    from thor.fingerprint import fingerprint
+    from thor.core.fingerprint import fingerprint
 
     mark = fingerprint(parameters.training_ocean, parameters.seed)
     return mark, partial(_solve, parameters.training_ocean, parameters.seed)

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.checkpoint import Checkpoint, Resumable
-from thor.parameters import Modelling
+from thor.app.parameters import Modelling
+from thor.core.checkpoint import Checkpoint, Resumable
 
 log = logging.getLogger(__name__)
 

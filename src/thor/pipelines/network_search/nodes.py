@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.parameters import NetworkSearch
+from thor.app.parameters import NetworkSearch
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.parameters import RegimeClustering
-from thor.variables import BUDGET_TERMS
+from thor.app.parameters import RegimeClustering
+from thor.core.variables import BUDGET_TERMS
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from thor.parameters import Reporting
+from thor.app.parameters import Reporting
 
 log = logging.getLogger(__name__)
 

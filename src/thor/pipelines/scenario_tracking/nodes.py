@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.parameters import Compute, ScenarioTracking
+from thor.app.parameters import Compute, ScenarioTracking
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from thor.checkpoint import Checkpoint, Resumable
-from thor.parameters import Uncertainty
+from thor.app.parameters import Uncertainty
+from thor.core.checkpoint import Checkpoint, Resumable
 
 log = logging.getLogger(__name__)
 

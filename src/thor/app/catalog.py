@@ -1,0 +1,41 @@
+"""The catalog of the project for notebooks and scripts: every dataset of a finished run by its name."""
+
+import os
+from pathlib import Path
+
+from kedro.io import CatalogProtocol
+
+from thor.core.errors import ConfigError
+
+
+def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> CatalogProtocol:
+    """Return the catalog of the project that holds a folder: ``open_catalog().load("regimes")``.
+
+    Parameters
+    ----------
+    env : str, optional
+        Environment of the configuration; by default ``KEDRO_ENV``, or else `local` over `base`.
+    folder : Path or str
+        The project's folder or one below it.
+
+    Raises
+    ------
+    ConfigError
+        When the folder lies in no Kedro project.
+    """
+    from kedro.utils import find_kedro_project
+
+    project = find_kedro_project(Path(folder).resolve())
+    if project is None:
+        raise ConfigError(
+            f"'{Path(folder).resolve()}' lies in no Kedro project (no folder above it has a pyproject.toml with "
+            "[tool.kedro]). Start the notebook inside the clone, or give its place: open_catalog(folder=...)."
+        )
+    # Kedro looks for it below the working folder only, and is else told of every load in many lines.
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(project / "conf" / "logging.yml"))
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    with KedroSession.create(project_path=project, env=env) as session:
+        return session.load_context().catalog  # type: ignore[attr-defined]

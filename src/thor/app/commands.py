@@ -1,0 +1,47 @@
+"""The commands of the project: `kedro <name>` in its folder, `thor <name>` in any other."""
+
+import click
+
+
+class Commands(click.Group):
+    """The project's commands, imported when called: `kedro registry list` need not load what `kedro run` needs.
+
+    They are there as `kedro <name>` in the project and as `thor <name>` in any folder.
+    """
+
+    NAMES = ("run", "stage", "archive")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names."""
+        return list(self.NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return Kedro's `run` with all its options around our callback, `stage` or `archive`."""
+        if cmd_name == "stage":
+            from thor.app.stage import stage
+
+            return stage
+        if cmd_name == "archive":
+            from thor.app.archive import archive
+
+            return archive
+        if cmd_name != "run":
+            return None
+        from kedro.framework.cli.project import run as kedro_run
+
+        from thor.app.run import run
+
+        return click.Command(
+            "run",
+            params=kedro_run.params,
+            callback=run,
+            short_help="Run the pipeline.",
+            help="Run the pipeline.\n\n"
+            "Without --pipelines: all of them, or the environment's own (`study` for ecco).\n\n"
+            "A failure is reported in a few lines; THOR_TRACEBACK=1 prints the traceback as well.",
+        )
+
+
+@click.group(name="thor", cls=Commands)
+def cli() -> None:
+    """Find the ocean's dynamical regimes."""

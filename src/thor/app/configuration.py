@@ -1,0 +1,155 @@
+"""Which configuration a run has: its project's, that of the current folder, or the one THOR is installed with."""
+
+import logging
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from thor.core.errors import ConfigError
+
+log = logging.getLogger("thor")
+
+DEFAULT = Path(__file__).parents[1] / "conf"
+"""The default configuration: in the project a link to its `conf`, otherwise what was installed."""
+
+_LOGGING = "KEDRO_LOGGING_CONFIG"
+_DECIDING = ("--env", "-e", "--conf-source", "--params")
+
+
+def project_folder() -> Path | None:
+    """Return the folder of the Kedro project that the current folder is in; None where it is in none."""
+    from kedro.utils import find_kedro_project
+
+    return find_kedro_project(Path.cwd())
+
+
+def program() -> str:
+    """Return how commands are called here, for advice: `kedro` in a project, `thor` elsewhere."""
+    return "thor" if project_folder() is None else "kedro"
+
+
+def same_options(*more: str) -> str:
+    """Return those options of this command that decide which files and numbers are meant, for advice to repeat them.
+
+    Parameters
+    ----------
+    *more : str
+        Names of other options to repeat.
+    """
+    kept, words = [], iter(sys.argv[1:])
+    for word in words:
+        if word.partition("=")[0] in (*_DECIDING, *more):
+            kept.append(shlex.join([word] if "=" in word else [word, next(words, "")]))
+    return "".join(f" {option}" for option in kept)
+
+
+def conf_source() -> str:
+    """Return where configuration is taken from when no `--conf-source` says so.
+
+    Returns
+    -------
+    str
+        ``conf`` in a project, and in another folder that has a ``conf`` with ``base`` or ``local`` in it;
+        otherwise the place of the default configuration.
+    """
+    if project_folder() is not None or any((Path.cwd() / "conf" / name).is_dir() for name in ("base", "local")):
+        return "conf"
+    return str(DEFAULT)
+
+
+def default_configuration(env: str = "base", *, runtime_params: dict[str, Any] | None = None) -> Any:
+    """Return the configuration that THOR comes with, read without anyone's own ``local``: for documentation and tests.
+
+    Parameters
+    ----------
+    env : str
+        Environment.
+    runtime_params : dict, optional
+        What ``--params`` would set.
+
+    Returns
+    -------
+    thor.app.config_loader.ConfigLoader
+        Indexed with ``globals``, ``parameters`` and ``catalog``.
+    """
+    from thor.app.config_loader import OPTIONS, ConfigLoader
+
+    options = OPTIONS | {"default_run_env": "base"}
+    return ConfigLoader(str(DEFAULT), env=env, runtime_params=runtime_params, **options)
+
+
+def load_configuration(env: str | None = None, source: str | None = None) -> Any:
+    """Return the loader of the configuration that a run in this environment has; its keys are globals, parameters, ...
+
+    Parameters
+    ----------
+    env : str, optional
+        Environment; ``KEDRO_ENV`` by default, or else `base` with `local` over it.
+    source : str, optional
+        Folder of the configuration; that of the project or the current folder by default.
+    """
+    from kedro.framework.project import settings
+
+    place = source or str((project_folder() or Path.cwd()) / settings.CONF_SOURCE)
+    return settings.CONFIG_LOADER_CLASS(
+        conf_source=place, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS
+    )
+
+
+def choose_logging() -> None:
+    """Have Kedro take `logging.yml` of this folder's configuration, wherever it is, unless the user names another.
+
+    Kedro itself looks below the current folder only, and when it is imported: call this before.
+    """
+    if not os.environ.get(_LOGGING):
+        os.environ[_LOGGING] = str(_logging_file())
+
+
+def begin(source: str | None) -> None:
+    """Log as `logging.yml` in the folder given by `--conf-source` says, and say outside a project what is used."""
+    file = Path(source or "") / "logging.yml"
+    if source and file.is_file() and os.environ.get(_LOGGING, "") in ("", str(_logging_file())):
+        from kedro.framework.project import LOGGING
+
+        LOGGING.configure(yaml.safe_load(file.read_text(encoding="utf-8")))
+    if project_folder() is None:
+        from thor.core.atomic import show
+
+        used = source or conf_source()
+        log.info("configuration: %s", "THOR's defaults" if used == str(DEFAULT) else show(used))
+
+
+def copy_default(folder: Path) -> None:
+    """Copy the default configuration to a new folder, without anyone's own overrides in ``local``.
+
+    Raises
+    ------
+    ConfigError
+        When something is there already, or nothing can be written; then no part of it is.
+    """
+    if os.path.lexists(folder):
+        raise ConfigError(f"'{folder}' is there already and is not overwritten. Name a new folder.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            copy = Path(temporary) / folder.name
+            shutil.copytree(DEFAULT, copy, ignore=_own_overrides, copy_function=shutil.copyfile)
+            copy.rename(folder)
+    except OSError as error:
+        place = error.filename or folder
+        raise ConfigError(f"'{folder}' cannot be written: {place}: {error.strerror}. Name another folder.") from error
+
+
+def _logging_file() -> Path:
+    ours = (project_folder() or Path.cwd()) / conf_source() / "logging.yml"
+    return ours if ours.is_file() else DEFAULT / "logging.yml"
+
+
+def _own_overrides(folder: Any, names: list[str]) -> set[str]:
+    return {name for name in names if name != ".gitkeep"} if Path(folder).name == "local" else set()

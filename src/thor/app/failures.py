@@ -1,0 +1,127 @@
+"""Report the failure of a command in at most a dozen lines, and exit with a non-zero code."""
+
+import os
+import signal
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import click
+
+_WIDTH = 160
+_MESSAGE_LINES = 6
+
+
+@contextmanager
+def short_errors() -> Iterator[None]:
+    """Report any failure of a command in a few lines, and exit with a non-zero code."""
+    with _short_failures(), _one_console():
+        yield
+
+
+@contextmanager
+def _one_console() -> Iterator[None]:
+    """Let log lines and progress bars share the terminal, and SIGTERM end a run as tidily as Ctrl-C."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with logging_redirect_tqdm():
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _short_failures() -> Iterator[None]:
+    try:
+        yield
+    except (click.exceptions.Exit, click.ClickException):
+        raise
+    except KeyboardInterrupt as error:
+        _hooks_close(error)
+        click.echo("\n".join(_report("Interrupted", None)), err=True)
+        sys.exit(130)
+    except SystemExit as error:
+        _hooks_close(error)
+        raise
+    except Exception as error:  # noqa: BLE001 (the outermost place: whatever failed is reported, exit code 1)
+        _hooks_close(error)
+        if os.environ.get("THOR_TRACEBACK"):
+            traceback.print_exception(error)
+        click.echo("\n".join(_report("Failed", error)), err=True)
+        sys.exit(1)
+
+
+def _report(what: str, error: BaseException | None) -> list[str]:
+    """Return the failure in at most twelve lines: what failed, why, and how to go on."""
+    from thor.app.configuration import program, same_options
+    from thor.core.atomic import show
+
+    hooks = _hooks()
+    place = ""
+    if hooks and hooks.node:
+        doing = f" while {hooks.action}" + (f" '{hooks.dataset}'" if hooks.dataset else "")
+        place = f" in node '{hooks.node}'{doing if hooks.action != 'running' else ''}"
+    lines = [f"{what}{place}."]
+    if error is not None:
+        lines += _message(_root(error))
+    if hooks and hooks.finished:
+        lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
+    if hooks and hooks.node:
+        again = same_options("--pipelines", "--pipeline", "-p")
+        lines.append(f"Go on with: {program()} run{again} --from-nodes {hooks.node}")
+    if hooks and hooks.log:
+        lines.append(f"Full traceback: {show(hooks.log.path)}")
+    elif error is not None:
+        lines.append("Full traceback: set THOR_TRACEBACK=1 and run again.")
+    return lines
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return THOR's own error under what Kedro wrapped around it, or else the innermost cause of Kedro's."""
+    from kedro.io import DatasetError
+
+    from thor.core.errors import ThorError
+
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ThorError):
+            return found
+        found = found.__cause__
+    while isinstance(error, DatasetError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _message(error: BaseException) -> list[str]:
+    text = str(error).strip() or "no message"
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""]]
+    lines[0] = f"{type(error).__name__}: {lines[0]}"
+    if len(lines) > _MESSAGE_LINES:
+        lines = [*lines[: _MESSAGE_LINES - 1], "..."]
+    return lines
+
+
+def _hooks() -> Any:
+    from kedro.framework.project import settings
+
+    from thor.app.hooks import RunHooks
+
+    return next((hook for hook in settings.HOOKS if isinstance(hook, RunHooks)), None)
+
+
+def _hooks_close(error: BaseException) -> None:
+    from kedro.framework.project import settings
+
+    for hook in settings.HOOKS:
+        if hasattr(hook, "close"):
+            hook.close(error)

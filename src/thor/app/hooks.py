@@ -1,0 +1,282 @@
+"""What happens around a run: parameters checked first, inputs looked for, a line for each node, a log of everything."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import AbstractDataset
+
+from thor.app.config_loader import holds
+from thor.app.configuration import program, same_options
+from thor.core.errors import ConfigError, DataError
+from thor.core.run_log import RunLog, describe_run
+from thor.core.run_record import MemoryWatch, RunRecord
+
+log = logging.getLogger("thor")
+
+RECORD = "run_record.json"
+"""Name of the run record in the folder of logs; see `thor.core.run_record`."""
+
+_RECORD_NAME, _REPORT = "run_record", "report"
+
+
+class ParameterHooks:
+    """Every parameter group is read into its model before anything else.
+
+    Parameters
+    ----------
+    models : mapping of str to pydantic model, optional
+        Model of each group; without it those of `thor.app.parameters`.
+    """
+
+    def __init__(self, models: Mapping[str, Any] | None = None) -> None:
+        self._models = models
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
+        from thor.core.validation import validate
+
+        loader = context.config_loader
+        for sentence in loader.without_effect():
+            log.warning(sentence)
+
+        def find_source(path: tuple[str, ...]) -> str:
+            if holds(context._runtime_params or {}, path):
+                return "--params"
+            return loader.find("parameters", path) or Path(loader.conf_source).name
+
+        models = _project_models() if self._models is None else self._models
+        validate(loader["parameters"], models, find_source=find_source)
+
+
+class RunHooks:
+    """Follows one run: which node is at work and what it has in hand, for the console, the log and the failure report.
+
+    Attributes
+    ----------
+    node, dataset : str or None
+        The node at work, and the dataset it is loading or saving.
+    finished : list of str
+        Nodes whose outputs are all saved.
+    log : RunLog or None
+        The run's log, once it is open.
+    """
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last run."""
+        self.node: str | None = None
+        self.dataset: str | None = None
+        self.action = ""
+        self.finished: list[str] = []
+        self.log: RunLog | None = None
+        self.data_root = ""
+        self._total = 0
+        self._started = 0.0
+        self._node_started = 0.0
+        self._unsaved: set[str] = set()
+        self._bar: Any = None
+        self._catalog: Any = None
+        self._record: RunRecord | None = None
+        self._memory: MemoryWatch | None = None
+        self._report: Path | None = None
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember where this environment keeps its data."""
+        self._context = context
+        self.data_root = str(context.config_loader["globals"].get("data_root", "data"))
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Open log and record, and raise DataError when an input that no node of this run makes is not there."""
+        context, data_root = self._context, self.data_root
+        self.reset()
+        self.data_root, self._catalog = data_root, catalog
+        self._started = time.perf_counter()
+        self._total = len(pipeline.nodes)
+        project = Path(context.project_path)
+        about = describe_run(project=project, parameters=context.config_loader["parameters"], run=run_params)
+        about["seed"] = context.config_loader["globals"].get("seed")
+        self.log = RunLog(project / data_root / "logs")
+        self.log.header(about)
+        self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
+        self._record.start_run(self.log.path.stem, about)
+        _require_inputs(_given(pipeline, catalog), catalog, context.config_loader)
+        self._memory = MemoryWatch()
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=self._total, unit="node", leave=False, disable=None)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
+        """Note that `node` is at work."""
+        self._begin(node)
+        self.action, self.dataset = "loading", dataset_name
+        place = self._place(dataset_name)
+        if self._record is not None and place is not None and dataset_name != _RECORD_NAME:
+            self._record.loaded(dataset_name, place)
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        """Note that `node` computes."""
+        self._begin(node)
+        self.action, self.dataset = "running", None
+
+    @hook_impl
+    def after_node_run(self, node: Any) -> None:
+        """Finish a node without outputs."""
+        if not node.outputs:
+            self._finish(node)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str) -> None:
+        """Note what is being saved."""
+        self.action, self.dataset = "saving", dataset_name
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
+        """Finish the node with its last output."""
+        self._unsaved.discard(dataset_name)
+        place = self._place(dataset_name)
+        if dataset_name == _REPORT:
+            self._report = place
+        if self._record is not None and place is not None:
+            if getattr(self._catalog.get(dataset_name), "given", False):
+                self._record.loaded(dataset_name, place)
+            else:
+                self._record.saved(dataset_name, place, node=_plain_name(node))
+        if not self._unsaved:
+            self._finish(node)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Say how long it took and where to look, and close the log."""
+        log.info("%d nodes in %s; results in %s/", len(self.finished), _duration(self._started), self.data_root)
+        if self._report is not None:
+            log.info("Open %s in a browser; figures and numbers are beside it.", _relative(self._report))
+        self.close()
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Put the full traceback into the log."""
+        self.close(error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close bar and log, with the traceback of `error` in the log."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+        if self.log is not None:
+            if error is not None:
+                self.log.write(f"stopped while {self.action} in node {self.node}", error=error)
+            self.log.close()
+
+    def _begin(self, node: Any) -> None:
+        if self.node == node.name:
+            return
+        self.node, self._unsaved, self._node_started = node.name, set(node.outputs), time.perf_counter()
+        if self._memory is not None:
+            self._memory.reset()
+        if self._bar is not None:
+            self._bar.set_description(node.name)
+
+    def _finish(self, node: Any) -> None:
+        self.finished.append(node.name)
+        self.node = None
+        if self._record is not None and self._memory is not None:
+            self._record.node(
+                _plain_name(node),
+                pipeline=", ".join(sorted(node.tags)),
+                seconds=time.perf_counter() - self._node_started,
+                peak_memory_mb=self._memory.peak_mb(),
+            )
+            self._record.write()
+        if self._bar is not None:
+            self._bar.update()
+        log.info("[%d/%d] %s: %s", len(self.finished), self._total, node.name, _duration(self._node_started))
+
+    def _place(self, dataset_name: str) -> Path | None:
+        """Return the file or folder of a dataset; None for parameters."""
+        if dataset_name == "parameters" or dataset_name.startswith("params:"):
+            return None
+        dataset = self._catalog.get(dataset_name) if self._catalog is not None else None
+        place = _filepath(dataset) if dataset is not None else None
+        return Path(self._context.project_path) / place if place else None
+
+
+def _plain_name(node: Any) -> str:
+    """Return the name of a node without that of its pipeline, which the record has beside it."""
+    return node.name.rpartition(".")[2]
+
+
+def _filepath(dataset: Any) -> str | None:
+    """Return where a dataset says its file or folder is."""
+    told = dataset._describe()
+    return told.get("filepath") or told.get("path")
+
+
+def _project_models() -> Mapping[str, Any]:
+    from thor.app.parameters import MODELS
+
+    return MODELS
+
+
+def _duration(since: float) -> str:
+    seconds = time.perf_counter() - since
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
+    """Yield what no node of a run makes, and what one would make if a setting did not say where it is."""
+    for name in sorted(pipeline.inputs() | pipeline.all_outputs()):
+        if name == "parameters" or name.startswith("params:"):
+            continue
+        if name in pipeline.inputs() or getattr(catalog.get(name), "setting", None):
+            yield name
+
+
+def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
+    missing = []
+    for name in names:
+        dataset = catalog.get(name)
+        if dataset is None:
+            raise ConfigError(f"Dataset '{name}' is in no catalog file. Give it an entry in conf/base/catalog_*.yml.")
+        # A dataset that cannot say whether it is there is asked when it is loaded.
+        if type(dataset)._exists is not AbstractDataset._exists and not dataset.exists():
+            missing.append((name, dataset))
+    if not missing:
+        return
+    name, dataset = missing[0]
+    place = _filepath(dataset) or type(dataset).__name__
+    if setting := getattr(dataset, "setting", None):
+        raise DataError(
+            f"{_relative(place)} does not exist; {loader.find('globals', (setting,))} names it as {setting}. "
+            "Correct it there, or mount the disk."
+        )
+    makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
+    makers = [key for key in makers if key not in ("__default__", "study")]
+    command = f"{program()} run{same_options()} --pipelines"
+    advice = f"Make it with `{command} {makers[0]}`" if makers else "No pipeline makes it: put it there"
+    others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    raise DataError(
+        f"Input '{name}'{others} is missing: {_relative(place)} does not exist. "
+        f"{advice}, or check the data_root of {loader.find('globals', ('data_root',))}."
+    )
+
+
+def _relative(place: Any) -> str:
+    from thor.core.atomic import show
+
+    return show(str(place))

@@ -1,0 +1,238 @@
+"""MLflow: one run for each `kedro run` with networks, one nested run for each of these; nodes know nothing of it.
+
+A store that fails during a run costs that run's record, not its results: what the run saved is listed in a small file
+beside the logs, and the next start logs it from the files themselves.
+"""
+
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from thor.app.mlflow_record import KeptRun, flattened, is_kept
+from thor.app.mlflow_store import close_dead_runs, is_running, open_store, reason, require_writable
+from thor.core.checksums import sha256
+from thor.core.errors import ThorError
+from thor.core.run_log import git_state, package_versions
+
+log = logging.getLogger("thor")
+
+PIPELINES = ("modelling", "uncertainty", "network_search", "cross_validation", "explainability", "scenario_tracking")
+
+PENDING = "mlflow_pending"
+"""Folder beside the logs with a file for each run that is not in the store yet."""
+
+
+class MlflowHooks:
+    """Keeps what is trained in an SQLite store, `mlflow_store` of globals.yml; null there: nothing is kept."""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._store: Path | None = None
+        self._pending: Path = Path()
+        self._catalog: Any = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._about: dict[str, Any] | None = None
+        self._run: KeptRun | None = None
+        self._saved: dict[str, str] = {}
+        self._failure = ""
+
+    @property
+    def run_id(self) -> str | None:
+        """The open run in MLflow."""
+        return self._run.run_id if self._run is not None else None
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember where the store is."""
+        self._context = context
+        settings, project = context.config_loader["globals"], Path(context.project_path)
+        place = settings.get("mlflow_store")
+        self._store = project / place if place else None
+        self._pending = project / settings.get("data_root", "data") / "logs" / PENDING
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Open the store and a run where something is trained, and log what earlier runs could not.
+
+        Raises
+        ------
+        ConfigError
+            When the store cannot be written or opened: before training, not after.
+        """
+        self._forget()
+        self._catalog = catalog
+        tags = {tag for node in pipeline.nodes for tag in node.tags}
+        if self._store is None or not tags & set(PIPELINES):
+            return
+        require_writable(self._store)
+        client, experiment = open_store(self._store)
+        self._about = self._describe(run_params)
+        self._log_pending(client, experiment)
+        self._run = KeptRun(client, experiment, self._about)
+        self._guarded(close_dead_runs, client, experiment)
+        self._guarded(self._run.begin)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Any) -> None:
+        """Keep the numbers, networks, figures and tables of these pipelines."""
+        if self._about is None or not set(node.tags) & set(PIPELINES):
+            return
+        path = self._path(dataset_name)
+        if not is_kept(dataset_name, path):
+            return
+        self._saved[dataset_name] = ""
+        assert self._run is not None
+        self._guarded(self._run.keep, dataset_name, path, lambda: data)
+        if self._failure:
+            self._write_pending(status="RUNNING")
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Close the run as finished."""
+        self.close()
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close the run as failed."""
+        self.close(error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close the run, as failed where there is an error, an interrupt included."""
+        if self._about is None:
+            return
+        status = "FAILED" if error is not None else "FINISHED"
+        tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
+        assert self._run is not None
+        self._guarded(self._run.end, status=status, tags=tags)
+        if self._failure:
+            self._write_pending(status=status, tags=tags)
+        self._forget()
+
+    def _guarded(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return what a call that reaches the store returns; None when it fails or an earlier one has failed."""
+        if self._failure:
+            return None
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:  # whatever MLflow raises: results matter more than their record
+            self._failure = reason(error)
+            log.warning(
+                "MLflow: the store %s failed (%s). Results are not affected; this run will be logged from its files "
+                "at the next start.",
+                *(self._store, self._failure),
+            )
+            log.debug("The store failed", exc_info=error)
+            return None
+
+    # -- runs that are not in the store yet ----------------------------------------------------------------------------
+    def _describe(self, run_params: dict[str, Any]) -> dict[str, Any]:
+        parameters = self._context.config_loader["parameters"]
+        named = {name: value for name, value in parameters.items() if name in PIPELINES or name == "data_engineering"}
+        tags = {
+            "git": git_state(Path(self._context.project_path)),
+            "environment": str(run_params.get("env") or "base"),
+            "host": socket.gethostname(),
+            "process": str(os.getpid()),
+        }
+        return {
+            "name": ", ".join(run_params.get("pipeline_names") or ["all pipelines"]),
+            "tags": tags | {f"version.{name}": text for name, text in package_versions().items()},
+            "params": dict(flattened(named)),
+            "started": int(time.time() * 1000),
+        }
+
+    def _write_pending(self, *, status: str, tags: dict[str, str] | None = None) -> None:
+        """Write what the run was and which files it saved, by checksum: they may be overwritten until it is read."""
+        assert self._about is not None
+        try:
+            self._saved = {name: known or sha256(self._path(name)) for name, known in self._saved.items()}
+            content = self._about | {
+                "status": status,
+                "ended": int(time.time() * 1000),
+                "tags": self._about["tags"] | (tags or {}),
+                "store_failed": self._failure,
+                "incomplete": [self.run_id] if self.run_id else [],
+                "datasets": self._saved,
+            }
+            _write(self._pending / f"{self._about['started']}-{os.getpid()}.json", content)
+        except (OSError, ThorError) as error:  # the same disk may be full: again only the record is lost
+            log.warning("MLflow: this run cannot be logged later either: %s", error)
+
+    def _log_pending(self, client: Any, experiment: str) -> None:
+        """Log the runs that the store did not take, one process at a time."""
+        if not any(self._pending.glob("*.json")):
+            return
+        from filelock import FileLock
+
+        from thor.core.atomic import show
+
+        with FileLock(self._pending / ".lock"):
+            for file in sorted(self._pending.glob("*.json")):
+                try:
+                    self._log_later(file, client, experiment)
+                except Exception as error:  # noqa: BLE001 (whatever MLflow raises: it stays pending)
+                    log.warning(
+                        "MLflow: the run of %s could not be logged: %s. It is tried again at the next start; "
+                        "delete the file to give it up.",
+                        *(show(file), reason(error)),
+                    )
+
+    def _log_later(self, file: Path, client: Any, experiment: str) -> None:
+        """Log one run from what its files still hold, in place of what the store has of it."""
+        about = json.loads(file.read_text(encoding="utf-8"))
+        killed = about["status"] == "RUNNING"
+        if killed and is_running(about["tags"]["host"], about["tags"]["process"]):
+            return
+        run = KeptRun(client, experiment, about)
+        run.begin()
+        stale = about["incomplete"]
+        _write(file, about | {"incomplete": [*stale, run.run_id]})
+        lost = []
+        for name, checksum in about["datasets"].items():
+            path = self._path(name)
+            if path.exists() and sha256(path) == checksum:
+                run.keep(name, path, self._catalog.get(name).load)
+            else:
+                lost.append(name)
+        tags = {"logged_later": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}; {about['store_failed']}"}
+        if killed:
+            tags["error"] = "killed"
+        if lost:
+            tags["not_logged"] = f"overwritten since: {', '.join(lost)}"
+        run.end(status="FAILED" if killed else about["status"], ended=about["ended"], tags=tags)
+        for run_id in stale:
+            _delete_run(client, experiment, run_id)
+        file.unlink()
+        log.info(
+            "MLflow: the run '%s', which the store did not take, is now logged from its files%s",
+            *(about["name"], f", without {', '.join(lost)}, overwritten since" if lost else ""),
+        )
+
+    def _path(self, dataset_name: str) -> Path:
+        dataset = self._catalog.get(dataset_name)
+        place = dataset._describe().get("filepath") if dataset is not None else None
+        return Path(self._context.project_path) / (place or dataset_name)
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    from thor.core.atomic import replacing
+
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _delete_run(client: Any, experiment: str, run_id: str) -> None:
+    """Delete a run and those below it, where the store has it: a store that was removed has not."""
+    for condition in (f"attributes.run_id = '{run_id}'", f"tags.mlflow.parentRunId = '{run_id}'"):
+        for run in client.search_runs([experiment], condition):
+            client.delete_run(run.info.run_id)

@@ -1,0 +1,209 @@
+"""What MLflow keeps of one `kedro run`: parameters, metrics, figures and tables, and a nested run for each network."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from thor.app.mlflow_store import patiently
+from thor.figures.uncertainty import network_reliability
+
+log = logging.getLogger("thor")
+
+TRACKED: dict[str, dict[str, str]] = {
+    "network_metrics": {"history": "training_history", "reliability": "network_reliability"},
+    "bayesian_network_metrics": {
+        "history": "bayesian_training_history",
+        "reliability": "bayesian_network_reliability",
+    },
+    "search_trials": {},
+}
+"""Tables with a row for each network, and those that go with them; all have the columns predictor and network."""
+
+NETWORKS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
+"""Datasets of networks, and their predictor in the tables."""
+
+SETTINGS = {
+    "ensemble": "modelling.training",
+    "bayesian": "uncertainty.bayesian",
+    "laplace": "uncertainty.laplace",
+}
+"""Where the hyper-parameters of a predictor's networks are."""
+
+METRICS = (
+    "skill_metrics",
+    "bayesian_skill_metrics",
+    "calibration_metrics",
+    "cross_validation_metrics",
+    "explanation_metrics",
+    "tracking_metrics",
+)
+PARTS = {"tracking_metrics": ("summary", "control", "agreement")}
+"""Of these metrics only what is named is kept as numbers: the whole has tens of thousands, and goes as a file."""
+
+TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attribution")
+"""Datasets whose file is kept."""
+
+_TABLES_OF_NETWORKS = {name for metrics, others in TRACKED.items() for name in (metrics, *others.values())}
+_BATCH = {"metrics": 1000, "params": 100}
+_LONGEST_PARAMETER = 500
+
+
+class KeptRun:
+    """The run in MLflow of one `kedro run`; every method may raise whatever the store raises.
+
+    Attributes
+    ----------
+    run_id : str or None
+        Its id in MLflow, once it has begun.
+    """
+
+    def __init__(self, client: Any, experiment: str, about: Mapping[str, Any]) -> None:
+        """Prepare a run: `about` has its `name`, `tags`, `params` (flat) and the time it `started` [ms]."""
+        self._client = client
+        self._experiment = experiment
+        self._about = about
+        self._tables: dict[str, Any] = {}
+        self._networks: dict[str, Any] = {}
+        self.run_id: str | None = None
+
+    def begin(self) -> None:
+        """Make the run, with its parameters."""
+        about = self._about
+        self.run_id = patiently(
+            self._client.create_run,
+            self._experiment,
+            start_time=about["started"],
+            run_name=about["name"],
+            tags=about["tags"],
+        ).info.run_id
+        self._log(self.run_id, params=about["params"])
+
+    def keep(self, name: str, path: Path, load: Callable[[], Any]) -> None:
+        """Log one dataset: its numbers, which `load` gives, or its file."""
+        if name in METRICS:
+            value = load()
+            kept = {part: value[part] for part in PARTS.get(name, value)}
+            self._log(self.run_id, metrics=dict(numbers(kept, prefix=name)))
+        if name in NETWORKS:
+            self._networks[NETWORKS[name]] = load()
+        if name in _TABLES_OF_NETWORKS:
+            self._tables[name] = load()
+            self._log_networks()
+        if path.suffix == ".png":
+            self._client.log_artifact(self.run_id, str(path), "figures")
+        elif name in TABLES:
+            self._client.log_artifact(self.run_id, str(path), "tables")
+        elif name in NETWORKS:
+            self._client.log_artifacts(self.run_id, str(path), f"networks/{name}")
+
+    def end(self, *, status: str, ended: int | None = None, tags: Mapping[str, str] | None = None) -> None:
+        """End the run as FINISHED or FAILED, with more tags."""
+        for name, text in (tags or {}).items():
+            patiently(self._client.set_tag, self.run_id, name, text[:5000])
+        patiently(self._client.set_terminated, self.run_id, status, ended)
+
+    def _log_networks(self) -> None:
+        """Make the nested runs of those networks whose tables are all there."""
+        for metrics, others in TRACKED.items():
+            if {metrics, *others.values()} <= set(self._tables):
+                started, table = time.perf_counter(), self._tables.pop(metrics)
+                history, reliability = (
+                    {}
+                    if kind not in others
+                    else dict(list(self._tables.pop(others[kind]).groupby(["predictor", "network"])))
+                    for kind in ("history", "reliability")
+                )
+                for row in table.to_dict(orient="records"):
+                    self._log_network(row, history, reliability)
+                log.info("MLflow: %d networks in %.1f s", len(table), time.perf_counter() - started)
+
+    def _log_network(self, row: dict[Any, Any], history: Mapping[Any, Any], reliability: Mapping[Any, Any]) -> None:
+        """Make the nested run of one network: settings, scores, learning curve, reliability and weights."""
+        predictor, network = str(row.pop("predictor")), row.pop("network")
+        curve, bins = (tables.get((predictor, network)) for tables in (history, reliability))
+        run = patiently(
+            self._client.create_run,
+            self._experiment,
+            run_name=f"{predictor} {network}",
+            tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
+        ).info.run_id
+        words = {name: value for name, value in row.items() if isinstance(value, str)}
+        # Networks that were given have no learning curve, and no settings here made them.
+        if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
+            group = f"{SETTINGS[predictor]}."
+            words |= {
+                key.removeprefix(group): text for key, text in self._about["params"].items() if key.startswith(group)
+            }
+        self._log(
+            run,
+            params=words,
+            metrics=dict(numbers(row, prefix="")),
+            steps=[] if curve is None else curve.drop(columns=["predictor", "network"]).to_dict(orient="records"),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            if bins is not None:
+                title = f"{predictor.replace('_', ' ')} {network}"
+                network_reliability(bins, title).savefig(Path(folder) / "reliability.png")
+            if predictor in self._networks:
+                _save_one(self._networks[predictor], network, Path(folder) / "network")
+            self._client.log_artifacts(run, folder)
+        patiently(self._client.set_terminated, run)
+
+    def _log(
+        self,
+        run_id: str | None,
+        *,
+        params: Mapping[str, str] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        steps: list[dict[str, Any]] | None = None,
+    ) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        rows = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+        for step in steps or []:
+            epoch = int(step.pop("epoch"))
+            rows += [Metric(name, value, now, epoch) for name, value in numbers(step, prefix="curve")]
+        texts = [Param(name, value) for name, value in (params or {}).items()]
+        for start in range(0, len(rows), _BATCH["metrics"]):
+            patiently(self._client.log_batch, run_id, metrics=rows[start : start + _BATCH["metrics"]])
+        for start in range(0, len(texts), _BATCH["params"]):
+            patiently(self._client.log_batch, run_id, params=texts[start : start + _BATCH["params"]])
+
+
+def is_kept(name: str, path: Path) -> bool:
+    """Return whether anything of a dataset is kept."""
+    return path.suffix == ".png" or name in {*METRICS, *NETWORKS, *TABLES, *_TABLES_OF_NETWORKS}
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every parameter as ``group.part.key`` and text."""
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            yield from flattened(value, f"{key}.")
+        else:
+            yield key, str(value)[:_LONGEST_PARAMETER]
+
+
+def numbers(tree: Any, *, prefix: str) -> Iterator[tuple[str, float]]:
+    """Yield every finite number below a mapping as ``part.key``; texts, lists and gaps are left out."""
+    for name, value in tree.items():
+        key = f"{prefix}.{name}".lstrip(".")
+        if isinstance(value, Mapping):
+            yield from numbers(value, prefix=key)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
+            yield key, float(value)
+
+
+def _save_one(networks: Any, network: int, folder: Path) -> None:
+    """Write one member of a stack, one start of a Bayesian network, or a network that is one only."""
+    from thor.networks.stack import NetworkStack, save_stack
+
+    if isinstance(networks, NetworkStack):
+        save_stack(networks.select([network]), folder)
+    else:
+        (networks.one_start(network) if hasattr(networks, "one_start") else networks).save(folder)

@@ -1,0 +1,260 @@
+"""`thor stage`: one stage's files in one archive for another team, and back into their places."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thor.app.failures import short_errors
+from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.handover.manifest import Manifest, shown
+
+ENVIRONMENT = click.option("--env", "-e", help="Kedro environment; base and local without it.")
+CONF_SOURCE = click.option(
+    "--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration."
+)
+PIN = click.option("--sha256", metavar="HEX", help="What the archive's SHA-256 must be, as its sender told you.")
+ARCHIVE = click.argument("archive", type=click.Path(path_type=Path))
+
+_NAMED = 3
+
+
+@click.group()
+def stage() -> None:
+    """Hand a pipeline's outputs to another team in one verified archive."""
+
+
+@stage.command()
+@click.argument("pipeline")
+@ENVIRONMENT
+@CONF_SOURCE
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="The archive; thor_PIPELINE_ENV.tar[.gz] without it."
+)
+@click.option("--accept-changed", is_flag=True, help="Pack outputs that were changed after the run that is on record.")
+def pack(pipeline: str, env: str | None, conf_source: str | None, output: Path | None, accept_changed: bool) -> None:
+    """Pack what the nodes of PIPELINE write, with a manifest of checksums, versions, seed and parameters."""
+    with short_errors():
+        import thor
+        from thor import handover
+
+        project = _Project(env, conf_source)
+        names, groups = project.outputs_of(pipeline)
+        project.require_outputs(pipeline, names)
+        record = project.record()
+        made: dict[str, handover.Made] = {}
+
+        def remember(name: str, checksum: str) -> handover.Made:
+            made[name] = handover.made_by(record, name, checksum, groups=groups)
+            if made[name].changed and not accept_changed:
+                raise DataError(
+                    f"'{name}' ({project.places[name].path}) is not what the run record tells: it was changed later. "
+                    f"Make it again with `{project.command(pipeline)}`, or pack it as it is with --accept-changed."
+                )
+            return made[name]
+
+        archive, manifest, checksum = handover.pack(
+            [project.places[name] for name in names],
+            output or (lambda compressed: Path(f"thor_{pipeline}_{project.environment}.tar{'.gz' * compressed}")),
+            root=project.root,
+            pipeline=pipeline,
+            environment=project.environment,
+            thor_version=thor.__version__,
+            made=remember,
+        )
+        click.echo(f"Packed into {archive}:")
+        _tell(manifest, checksum)
+        _warn("changed after the run on record", [name for name, maker in made.items() if maker.changed])
+        unknown = [name for name, maker in made.items() if maker.run is None and not maker.changed]
+        _warn("in no run record, so nothing is told of what made them", unknown)
+        click.echo(f"Tell the receiver: thor stage unpack {archive.name} --sha256 {checksum}")
+
+
+@stage.command()
+@ARCHIVE
+@PIN
+def verify(archive: Path, sha256: str | None) -> None:
+    """Say what is in ARCHIVE and whether everything about it is right; nothing is unpacked."""
+    with short_errors():
+        from thor import handover
+
+        manifest, checksum = handover.verify(archive, sha256=sha256)
+        _tell(manifest, checksum)
+        click.echo(f"All {len(manifest.files)} files are there and as the manifest tells.{_unpinned(sha256)}")
+
+
+@stage.command()
+@ARCHIVE
+@ENVIRONMENT
+@CONF_SOURCE
+@PIN
+@click.option("--force", is_flag=True, help="Replace other files that lie in their places.")
+def unpack(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:
+    """Put the files of ARCHIVE into their places below data_root, after all of it was verified."""
+    with short_errors():
+        import thor
+        from thor import handover
+
+        project = _Project(env, conf_source)
+        received = handover.unpack(
+            archive,
+            project.places,
+            root=project.root,
+            record=project.record_path,
+            force=force,
+            sha256=sha256,
+            check=_check_fields,
+        )
+        manifest = received.manifest
+        _tell(manifest, received.sha256)
+        if manifest.environment != project.environment:
+            click.echo(f"Note: packed in environment {shown(manifest.environment)}, this is '{project.environment}'.")
+        if manifest.thor_version != thor.__version__:
+            click.echo(f"Note: packed with THOR {shown(manifest.thor_version)}; this is {thor.__version__}.")
+        click.echo(
+            f"Verified; {len(received.placed)} datasets put in place below {project.shown_root}/, "
+            f"{len(received.kept)} were there already.{_unpinned(sha256)}"
+        )
+        readers = project.readers_of(name for name in project.places if name in {d.name for d in manifest.datasets})
+        if readers:
+            click.echo(f"They are read by: {', '.join(readers)}. Go on with `{project.command(readers[0])}`.")
+
+
+class _Project:
+    """The project as the environment has it: where its datasets lie, and which pipelines make and read them."""
+
+    def __init__(self, env: str | None, conf_source: str | None) -> None:
+        from kedro.framework.project import pipelines
+        from kedro.framework.session import KedroSession
+        from kedro.utils import find_kedro_project
+
+        from thor.app.hooks import RECORD
+
+        folder = find_kedro_project(Path.cwd()) or Path.cwd()
+        session: Any = KedroSession.create(project_path=folder, env=env, conf_source=conf_source)
+        with session:
+            context = session.load_context()
+            self._catalog = context.catalog
+        self.environment = context.env or context.config_loader.base_env
+        self.pipelines = dict(pipelines)
+        self.shown_root = str(context.config_loader["globals"].get("data_root", "data"))
+        self.root = Path(folder) / self.shown_root
+        self.record_path = self.root / "logs" / RECORD
+        found = (_place(name, self._catalog.get(name), Path(folder), self.root) for name in self._catalog)
+        self.places = {place.name: place for place in found if place is not None}
+
+    def outputs_of(self, pipeline: str) -> tuple[list[str], set[str]]:
+        """Return the datasets that a pipeline writes, and the parameter groups that decide what they hold."""
+        if pipeline not in self.pipelines:
+            raise ConfigError(f"There is no pipeline '{pipeline}'.{did_you_mean(pipeline, self.pipelines)}")
+        chosen = self.pipelines[pipeline]
+        names = sorted(chosen.all_outputs())
+        for name in names:
+            if name not in self.places:
+                raise ConfigError(
+                    f"'{name}', an output of '{pipeline}', is no file below data_root in environment "
+                    f"'{self.environment}'. Only what a pipeline leaves there is handed over."
+                )
+        groups = {name.removeprefix("params:").split(".")[0] for name in chosen.inputs() if name.startswith("params:")}
+        return names, groups - {"compute"}  # where work is done changes no result
+
+    def require_outputs(self, pipeline: str, names: Iterable[str]) -> None:
+        """Return when all these datasets are there."""
+        missing = [name for name in names if not self._catalog.get(name).exists()]
+        if missing:
+            told = ", ".join(f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing[:_NAMED])
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            raise DataError(
+                f"{len(missing)} of the outputs of '{pipeline}' are missing: {told}{more}. "
+                f"Make them with `{self.command(pipeline)}`, or check data_root in globals.yml."
+            )
+
+    def record(self) -> Mapping[str, Any]:
+        """Return what the run record holds."""
+        from thor.core.run_record import RunRecord
+
+        return RunRecord(self.record_path, data_root=self.root).content
+
+    def readers_of(self, names: Iterable[str]) -> list[str]:
+        """Return the pipelines that read these datasets without making them, in the order of a whole run."""
+        named = set(names)
+        order = {node.name: place for place, node in enumerate(self.pipelines["__default__"].nodes)}
+        first = {
+            name: min(order.get(node.name, len(order)) for node in pipeline.nodes)
+            for name, pipeline in self.pipelines.items()
+            if pipeline.inputs() & named and name not in ("__default__", "study")
+        }
+        return sorted(first, key=lambda name: first[name])
+
+    def command(self, pipeline: str) -> str:
+        """Return the command that runs a pipeline here."""
+        from thor.app.configuration import program, same_options
+
+        return f"{program()} run --pipelines {pipeline}{same_options()}"
+
+
+def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
+    """Return where the catalog keeps a dataset; None when that is no file or folder below `data_root`."""
+    from thor.datasets import NetworkDataset
+    from thor.handover import Place
+
+    told = dataset._describe()
+    path = told.get("filepath") or told.get("path")
+    if path is None or not (folder / path).is_relative_to(root):
+        return None
+    return Place(
+        name=name,
+        type=type(dataset).__name__.removeprefix("Optional"),  # the same file, whether or not it may be absent
+        layer=((dataset.metadata or {}).get("kedro-viz") or {}).get("layer", ""),
+        path=(folder / path).relative_to(root).as_posix(),
+        folder="path" in told or isinstance(dataset, NetworkDataset),
+        contract=told.get("contract"),
+    )
+
+
+def _check_fields(place: Any, file: Any, path: Path) -> None:
+    """Raise when a NetCDF file cannot be read or breaks the contract of its stage; nothing else is opened."""
+    if not file.path.endswith(".nc"):
+        return
+    from thor.core.contracts import check
+    from thor.datasets.netcdf import open_netcdf
+
+    try:
+        with open_netcdf(path, chunks="auto") as dataset:
+            if place.contract:
+                check(dataset, place.contract, where=file.path)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{file.path} of the archive cannot be read as NetCDF: {error}.") from error
+
+
+def _tell(manifest: Manifest, checksum: str) -> None:
+    """Print what an archive holds."""
+    click.echo(f"Stage {shown(manifest.pipeline)} of environment {shown(manifest.environment)}:")
+    width = max((len(dataset.name) for dataset in manifest.datasets), default=0)
+    for dataset in manifest.datasets:
+        files = "file " if len(dataset.files) == 1 else "files"
+        megabytes = sum(file.size for file in dataset.files) / 1e6
+        click.echo(f"  {dataset.name:<{width}}  {len(dataset.files):>4} {files} {megabytes:>9.2f} MB  {dataset.path}")
+    for run in manifest.runs:
+        click.echo(
+            f"Made by THOR {shown(run.versions.get('thor'))}, git {shown(run.git)}, Python {shown(run.python)}, "
+            f"seed {run.seed}; parameters are in its manifest.json."
+        )
+    pickles = manifest.pickles
+    if pickles:
+        click.echo(
+            f"Holds pickles ({', '.join(pickles)}), which execute code when they are loaded: "
+            "load them only when you trust the sender and the SHA-256 is the one you were told."
+        )
+    click.echo(f"{len(manifest.files)} files, {manifest.n_bytes / 1e6:.1f} MB; SHA-256 of the archive:\n{checksum}")
+
+
+def _unpinned(sha256: str | None) -> str:
+    return "" if sha256 else " Compare its SHA-256 with what the sender told you (--sha256 does that)."
+
+
+def _warn(what: str, names: list[str]) -> None:
+    if names:
+        told = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        click.echo(f"Note: {len(names)} datasets are {what}: {told}.", err=True)

@@ -1,0 +1,1 @@
+"""Foundations of the library: errors, the table of variables, files, fingerprints, threads and compute."""

@@ -1,0 +1,322 @@
+"""Checking a dataset against a contract, lazily: all rules are reductions, computed together in one pass."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from thor.core.contracts.contract import Contract, cells_text
+from thor.core.contracts.stages import CONTRACTS
+from thor.core.errors import DataError, GridError, UnitsError, did_you_mean
+from thor.core.variables import UNDECLARED_FILL, Variable, is_known, variable
+
+_MOST_NAMED = 12
+_BOUNDS = ("_bnds", "_bounds", "_vertices")
+_GRIDS = (("lat", "lon"), ("y", "x"))
+
+
+def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Dataset:
+    """Return the dataset if it keeps the contract; otherwise raise the first breach found.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Fields with dims (lat, lon) or (y, x), in memory or backed by dask.
+    contract : str or Contract
+        A stage's name, one of `CONTRACTS`, or a contract of one's own.
+    where : str
+        What the error calls the dataset: its file, or model and experiment.
+
+    Raises
+    ------
+    DataError
+        Missing or unknown variable, gap, fill value, value out of range, budget or probabilities that do not sum up.
+    UnitsError
+        Units missing, or other than the table's (raw: without a declared conversion).
+    GridError
+        Wrong dims, or coordinates from which no geometry can be built.
+    """
+    contract = find_contract(contract)
+    present = _check_names(dataset, contract, where)
+    grid = _check_dims(dataset, present, contract, where)
+    factors = {name: _check_units(dataset[name], contract, where) for name in present}
+    _check_depth_direction(dataset, present, where)
+
+    regions = _regions(dataset)
+    scalars = _coordinate_scalars(dataset, grid)
+    for name in present:
+        scalars |= _field_scalars(dataset[name], _region_of(name, contract, regions))
+    tables = [name for name in contract.tables if name in dataset.variables]
+    for name in tables:
+        _check_table(dataset[name], contract, where)
+        scalars |= _field_scalars(dataset[name], None)
+    verdicts = []
+    for rule in contract.rules:
+        more, verdict = rule(dataset, regions)
+        scalars |= more
+        verdicts.append(verdict)
+    # One Dataset, so that dask reads each block once for all scalars.
+    computed = xr.Dataset({key: ((), value.data) for key, value in scalars.items()}).compute()
+    values = {str(key): float(value) for key, value in computed.items()}
+
+    _check_coordinates(dataset, grid, values, contract, where)
+    for name in (*present, *tables):
+        _check_field(dataset, name, factors.get(name, 1.0), values, contract, regions, where)
+    for verdict in verdicts:
+        complaint = verdict(values)
+        if complaint:
+            raise DataError(f"{where}: {complaint}")
+    return dataset
+
+
+def find_contract(contract: str | Contract) -> Contract:
+    """Return the contract of that name.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    if isinstance(contract, Contract):
+        return contract
+    if contract not in CONTRACTS:
+        raise DataError(f"There is no contract '{contract}' in thor.core.contracts.{did_you_mean(contract, CONTRACTS)}")
+    return CONTRACTS[contract]
+
+
+# -- names, dims, units: no data needed ---------------------------------------------------------------------
+def _check_names(dataset: xr.Dataset, contract: Contract, where: str) -> list[str]:
+    names = [str(name) for name in dataset.variables]
+    beside = [name for name in contract.tables if name not in (contract.optional or ())]
+    missing = [name for name in (*contract.required, *beside) if name not in names]
+    if missing:
+        fields = sorted(name for name in map(str, dataset.data_vars) if not name.endswith(_BOUNDS))
+        more = f" and {len(fields) - _MOST_NAMED} more" if len(fields) > _MOST_NAMED else ""
+        raise DataError(
+            f"{where}: variable '{missing[0]}' is missing; '{contract.name}' needs it. "
+            f"There are {', '.join(fields[:_MOST_NAMED]) or 'no variables'}{more}. Rename or add it."
+        )
+    allowed = (set(contract.required) | set(contract.optional or ())) - set(contract.tables)
+    present = [name for name in names if name in allowed]
+    for name in map(str, dataset.data_vars):
+        if name in allowed or name in contract.tables or name.endswith(_BOUNDS) or contract.raw:
+            continue
+        if contract.optional is not None or not is_known(name):
+            raise DataError(
+                f"{where}: '{name}' has no place in '{contract.name}'. "
+                "Rename or drop it, or give it a row in variables.yml."
+            )
+        present.append(name)
+    return present
+
+
+def _check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, where: str) -> tuple[str, str]:
+    first = dataset[contract.required[0]]
+    grid = next((grid for grid in _GRIDS if set(grid) <= set(first.dims)), None)
+    if grid is None:
+        raise GridError(
+            f"{where}: '{first.name}' has dims {_dims(first.dims)}; expected (lat, lon) or (y, x). "
+            "Rename or transpose them."
+        )
+    for name in present:
+        extra = contract.extra_dims.get(name, ())
+        if contract.over_windows and "window" in dataset[name].dims:
+            extra = ("window",)
+        expected = (*extra, *grid)
+        if dataset[name].dims != expected:
+            raise GridError(
+                f"{where}: '{name}' has dims {_dims(dataset[name].dims)}; expected {_dims(expected)}. "
+                "Rename or transpose them."
+            )
+        if 0 in dataset[name].shape:
+            raise GridError(f"{where}: '{name}' has no cell, shape {dataset[name].shape}.")
+    return grid
+
+
+def _check_table(array: xr.DataArray, contract: Contract, where: str) -> None:
+    expected = contract.tables[str(array.name)]
+    if array.dims != expected:
+        raise GridError(f"{where}: '{array.name}' has dims {_dims(array.dims)}; expected {_dims(expected)}.")
+    _check_units(array, contract, where)
+
+
+def _check_units(array: xr.DataArray, contract: Contract, where: str) -> float:
+    row, units = variable(str(array.name)), array.attrs.get("units")
+    if units is None:
+        raise UnitsError(f"{where}: '{array.name}' has no units attribute; expected '{row.units}'. Add it to the file.")
+    if units == row.units:
+        return 1.0
+    if contract.raw and units in row.accept:
+        return row.accept[units]
+    valid = [row.units, *(row.accept if contract.raw else ())]
+    raise UnitsError(
+        f"{where}: '{array.name}' has units '{units}'; expected {' or '.join(repr(unit) for unit in valid)}. "
+        "Mend the file's attribute, or declare the conversion in variables.yml."
+    )
+
+
+def _check_depth_direction(dataset: xr.Dataset, present: list[str], where: str) -> None:
+    if "deptho" in present and dataset["deptho"].attrs.get("positive", "down") != "down":
+        raise DataError(
+            f"{where}: 'deptho' says positive = '{dataset['deptho'].attrs['positive']}'; "
+            "depth is positive down in THOR. Change its sign and the attribute."
+        )
+
+
+# -- scalars: what is computed, lazily ----------------------------------------------------------------------
+def _regions(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the masks a dataset gives: `ocean`, `analysis`, `valid`; only those it can give."""
+    regions: dict[str, xr.DataArray] = {}
+    if "deptho" in dataset.variables:
+        regions["ocean"] = dataset["deptho"].notnull()
+        if "sftof" in dataset.variables:
+            regions["ocean"] = regions["ocean"] & (dataset["sftof"] > 0)
+    if "analysis_mask" in dataset.variables:
+        regions["analysis"] = dataset["analysis_mask"] == 1
+    elif "regime" in dataset.variables:
+        regions["analysis"] = dataset["regime"] >= 0
+    if "valid" in dataset.variables:
+        regions["valid"] = dataset["valid"] == 1
+    return {name: mask.reset_coords(drop=True) for name, mask in regions.items()}
+
+
+def _region_of(name: str, contract: Contract, regions: Mapping[str, xr.DataArray]) -> xr.DataArray | None:
+    over = variable(name).over
+    if contract.raw or over == "anywhere" or name in (*contract.gaps, *contract.may_be_missing, *contract.tables):
+        return None
+    return regions.get(contract.over or over)
+
+
+def _field_scalars(array: xr.DataArray, region: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    array, name = array.reset_coords(drop=True), array.name
+    finite = np.isfinite(array)
+    fill = finite & (abs(array) > UNDECLARED_FILL)
+    measured = array.where(finite & ~fill)
+    return {
+        f"{name}|finite": finite.sum(),
+        f"{name}|infinite": np.isinf(array).sum(),
+        f"{name}|fill": fill.sum(),
+        f"{name}|fill_value": array.where(fill).max(),
+        f"{name}|low": measured.min(),
+        f"{name}|high": measured.max(),
+        f"{name}|gaps": (~finite & region).sum() if region is not None else xr.DataArray(0),
+    }
+
+
+def _coordinate_scalars(dataset: xr.Dataset, grid: tuple[str, str]) -> dict[str, xr.DataArray]:
+    scalars: dict[str, xr.DataArray] = {}
+    for name in ("lat", "lon"):
+        if name in dataset.variables:
+            scalars |= _field_scalars(dataset[name].drop_vars(name, errors="ignore").rename(name), None)
+    return scalars
+
+
+# -- verdicts -----------------------------------------------------------------------------------------------
+def _check_coordinates(
+    dataset: xr.Dataset, grid: tuple[str, str], values: Mapping[str, float], contract: Contract, where: str
+) -> None:
+    for name in ("lat", "lon"):
+        if name not in dataset.variables:
+            raise GridError(f"{where}: coordinate '{name}' is missing; expected dims {_dims(grid)} with lat and lon.")
+        expected = (name,) if grid == ("lat", "lon") else grid
+        if dataset[name].dims != expected:
+            raise GridError(f"{where}: '{name}' has dims {_dims(dataset[name].dims)}; expected {_dims(expected)}.")
+        if values[f"{name}|fill"]:
+            raise GridError(
+                f"{where}: coordinate '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
+                f"{cells_text(values[f'{name}|fill'])}. Declare it as _FillValue, or replace it by the true coordinate."
+            )
+        if not values[f"{name}|finite"] or (len(expected) == 1 and values[f"{name}|finite"] < dataset[name].size):
+            raise GridError(f"{where}: coordinate '{name}' holds NaN; expected a position for every row and column.")
+    if values["lat|low"] < -90 or values["lat|high"] > 90:
+        raise GridError(f"{where}: latitudes run from {_range(values, 'lat')}; expected -90 to 90 degrees north.")
+    low, high = values["lon|low"], values["lon|high"]
+    if contract.raw:
+        if low < -360 or high > 720 or high - low > 360:
+            raise GridError(f"{where}: longitudes run from {_range(values, 'lon')}: two conventions in one file?")
+    elif low < 0 or high >= 360:
+        raise GridError(
+            f"{where}: longitudes run from {_range(values, 'lon')}; expected [0, 360). Take them modulo 360."
+        )
+    if grid == ("lat", "lon"):
+        _check_regular(dataset, contract, where)
+
+
+def _check_regular(dataset: xr.Dataset, contract: Contract, where: str) -> None:
+    steps = np.diff(dataset["lat"].values)
+    if not (np.all(steps > 0) or (contract.raw and np.all(steps < 0))):
+        row = int(np.argmax(steps * np.sign(np.median(steps) or 1.0) <= 0))
+        here, there = dataset["lat"].values[row : row + 2]
+        descending = np.all(steps < 0)
+        raise GridError(
+            f"{where}: latitude is {'descending' if descending else 'not monotonic'} "
+            f"(row {row} at {here:g}, row {row + 1} at {there:g}); expected ascending. Sort the rows by lat."
+        )
+    longitudes = np.sort(np.mod(dataset["lon"].values.astype(float), 360.0))
+    if np.any(np.diff(longitudes) < 1e-6):
+        raise GridError(f"{where}: two columns share one longitude modulo 360; drop the duplicated columns.")
+
+
+def _check_field(
+    dataset: xr.Dataset,
+    name: str,
+    factor: float,
+    values: Mapping[str, float],
+    contract: Contract,
+    regions: Mapping[str, xr.DataArray],
+    where: str,
+) -> None:
+    row = variable(name)
+    if values[f"{name}|fill"]:
+        raise DataError(
+            f"{where}: '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
+            f"{cells_text(values[f'{name}|fill'])}. Declare it as _FillValue in the file, or set those cells to NaN."
+        )
+    if values[f"{name}|infinite"]:
+        raise DataError(f"{where}: '{name}' is infinite in {cells_text(values[f'{name}|infinite'])}.")
+    if not values[f"{name}|finite"]:
+        if name in contract.may_be_missing or name in contract.tables:
+            return
+        raise DataError(f"{where}: '{name}' is NaN in every cell. Check the file it was read from, and its mask.")
+    _check_range(row, values[f"{name}|low"] * factor, values[f"{name}|high"] * factor, where)
+    if values[f"{name}|gaps"]:
+        region = _region_of(name, contract, regions)
+        over = contract.over or row.over
+        raise DataError(
+            f"{where}: '{name}' is NaN in {cells_text(values[f'{name}|gaps'])} of the {over} region"
+            f"{_first(dataset, name, region)}; expected finite values there. Mend the field or its mask."
+        )
+
+
+def _check_range(row: Variable, low: float, high: float, where: str) -> None:
+    if row.name == "deptho" and low < 0:
+        raise DataError(
+            f"{where}: 'deptho' runs from {low:g} to {high:g} m; depth is positive down in THOR, land is NaN. "
+            "Change its sign, or mask what lies above the sea."
+        )
+    least, most = row.valid_range
+    slack = 1e-6 * max(abs(least), abs(most))  # float32 files round beyond a limit they keep
+    if low < least - slack or high > most + slack:
+        raise DataError(
+            f"{where}: '{row.name}' runs from {low:g} to {high:g} {row.units}; expected {least:g} to {most:g}. "
+            "Check its units and fill values."
+        )
+
+
+def _first(dataset: xr.Dataset, name: str, region: xr.DataArray | None) -> str:
+    if region is None:
+        return ""
+    gaps = dataset[name].reset_coords(drop=True).isnull() & region
+    gaps = gaps.transpose(..., *dataset[name].dims[-2:])
+    place = tuple(int(index[0]) for index in np.nonzero(gaps.values))[-2:]
+    lat, lon = dataset["lat"], dataset["lon"]
+    at = (lat[place[0]], lon[place[1]]) if lat.ndim == 1 else (lat[place], lon[place])
+    return f", first at latitude {float(at[0]):.4g}, longitude {float(at[1]):.4g}"
+
+
+def _range(values: Mapping[str, float], name: str) -> str:
+    return f"{values[f'{name}|low']:g} to {values[f'{name}|high']:g}"
+
+
+def _dims(dims: tuple) -> str:
+    return f"({', '.join(map(str, dims))})"

@@ -1,0 +1,178 @@
+"""The contract of each stage; a later stage adds a row here."""
+
+from thor.core.contracts.contract import Contract
+from thor.core.contracts.rules import (
+    budget_closes,
+    changes_add_up,
+    mask_is_binary,
+    regime_is_flagged,
+    sums_to_one,
+    windows_are_whole,
+)
+from thor.core.variables import BUDGET_TERMS, FEATURES
+
+# The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
+_BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
+
+_BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
+_BY_PREDICTOR = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")
+
+_BY_FEATURE = (
+    "attribution",
+    "attribution_spread",
+    "attribution_lower_quartile",
+    "attribution_upper_quartile",
+    "attribution_sign_agreement",
+    "attribution_standard_error",
+)
+_BY_PAIR = ("rank_correlation", "sign_agreement", "top_overlap")
+_SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity", "remainder", "converged")
+
+# Of a run through its windows; what tells of a change is missing where there is no baseline window.
+_EACH = ("window", "predictor")
+_OF_REGIME = (*_EACH, "regime")
+_CHANGES: dict[str, tuple[str, ...]] = {
+    "change_probability": _EACH,
+    "change_probability_independent": _EACH,
+    "change_to_probability": _OF_REGIME,
+    "change_p_value": _EACH,
+    "forced_emergence": ("predictor",),
+}
+_CHANGE_VARIANCES = tuple(f"change_{part}_variance" for part in ("label", "network", "residual"))
+_TRACKED: dict[str, tuple[str, ...]] = _CHANGES | {
+    "regime": _EACH,
+    "regime_probability": _OF_REGIME,
+    "predictive_entropy": _EACH,
+    "expected_entropy": _EACH,
+    "mutual_information": _EACH,
+    "baseline_regime": _EACH,
+    "forced_change": _EACH,
+    "natural_variability_mask": ("predictor",),
+    "applicable": ("window",),
+    "dissimilarity_index": ("window",),
+}
+_AREAS: dict[str, tuple[str, ...]] = {
+    f"{name}{end}": (*_EACH, *dims)
+    for name, dims in (
+        ("expected_area", ("basin", "regime")),
+        ("expected_area_change", ("basin", "regime")),
+        ("transition_area", ("regime_before", "regime")),
+    )
+    for end in ("", "_lower", "_upper")
+}
+_CONTROL = {f"control_{kind}_share": ("predictor",) for kind in ("forced", "emergence")}
+
+CONTRACTS: dict[str, Contract] = {
+    contract.name: contract
+    for contract in (
+        Contract(
+            name="raw_training_ocean",
+            required=("zos", "deptho", *BUDGET_TERMS),
+            optional=("areacello", "sftof", "analysis_mask", *_BESIDE),
+            raw=True,
+        ),
+        Contract(
+            name="training_ocean",
+            required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
+            optional=_BESIDE,
+            gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
+            rules=(mask_is_binary("analysis_mask"),),
+        ),
+        Contract(
+            name="vorticity_budget",
+            required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
+            optional=("bottom_stress_curl", "reference_regime", "basin", "deptho", "sftof"),
+            over="analysis",
+            rules=(mask_is_binary("analysis_mask"), budget_closes),
+        ),
+        Contract(
+            name="features",
+            required=(*FEATURES, "valid", "basin", "areacello"),
+            optional=None,
+            over="valid",
+            rules=(mask_is_binary("valid"),),
+        ),
+        Contract(
+            name="climatologies",
+            required=("zos", "tauuo", "tauvo", "deptho", "areacello", "sftof"),
+            over_windows=True,
+            gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
+            rules=(windows_are_whole,),
+        ),
+        Contract(
+            name="scenario_features",
+            required=(*FEATURES, "valid", "basin", "areacello"),
+            optional=None,
+            over_windows=True,
+            over="valid",
+            rules=(mask_is_binary("valid"), windows_are_whole),
+        ),
+        Contract(
+            name="true_budgets",
+            required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
+            over_windows=True,
+            over="analysis",
+            rules=(mask_is_binary("analysis_mask"), budget_closes),
+        ),
+        Contract(
+            name="regimes",
+            required=("regime", "regime_votes", "regime_confidence", "cluster"),
+            optional=("areacello", "analysis_mask", "reference_regime", "basin"),
+            extra_dims={"regime_votes": ("regime",)},
+            over="analysis",
+            rules=(regime_is_flagged, sums_to_one("regime_votes")),
+        ),
+        Contract(
+            name="split",
+            required=("role",),
+        ),
+        Contract(
+            name="ensemble_probabilities",
+            required=("regime_probability", "regime_probability_spread", "regime", "valid"),
+            optional=("areacello",),
+            extra_dims={"regime_probability": ("regime",), "regime_probability_spread": ("regime",)},
+            rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+        ),
+        Contract(
+            name="attributions",
+            required=(*_BY_FEATURE, "explained_regime", "explained_target", "valid", "areacello"),
+            optional=_SHARES,
+            extra_dims=dict.fromkeys(_BY_FEATURE, ("predictor", "feature"))
+            | dict.fromkeys(("explained_regime", "explained_target", *_SHARES), ("predictor",)),
+            rules=(mask_is_binary("valid"),),
+        ),
+        Contract(
+            name="agreement",
+            required=(*_BY_PAIR, "network_sign_agreement", "explained_regime", "valid", "areacello"),
+            extra_dims=dict.fromkeys(_BY_PAIR, ("pair", "predictor"))
+            | {"network_sign_agreement": ("method", "predictor"), "explained_regime": ("predictor",)},
+            rules=(mask_is_binary("valid"),),
+        ),
+        Contract(
+            name="regime_uncertainty",
+            required=(*_BY_REGIME, *_BY_PREDICTOR, "dissimilarity_index", "applicable", "valid"),
+            optional=("areacello", "label_entropy", "network_entropy", "residual_entropy"),
+            extra_dims=dict.fromkeys(_BY_REGIME, ("predictor", "regime"))
+            | dict.fromkeys(_BY_PREDICTOR, ("predictor",)),
+            rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+        ),
+        Contract(
+            name="scenario_regimes",
+            required=("valid", "areacello", *_TRACKED),
+            optional=(*_CHANGE_VARIANCES, *_CONTROL),
+            extra_dims=_TRACKED | dict.fromkeys(_CHANGE_VARIANCES, ("window",)),
+            may_be_missing=(*_CHANGES, *_CHANGE_VARIANCES),
+            tables=_AREAS
+            | {"argmax_area": (*_EACH, "basin", "regime"), "expected_false_area": _EACH}
+            | dict.fromkeys(("separation", "null_separation", "null_pairs"), ("window",))
+            | _CONTROL,
+            rules=(
+                mask_is_binary("valid"),
+                regime_is_flagged,
+                sums_to_one("regime_probability"),
+                changes_add_up,
+                windows_are_whole,
+            ),
+        ),
+    )
+}

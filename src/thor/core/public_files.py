@@ -1,0 +1,98 @@
+"""Public files THOR knows by checksum, from a local mirror or from where they were published."""
+
+import csv
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from thor.core.errors import DataError
+
+REPOSITORY = "https://raw.githubusercontent.com/maikejulie/DNN4Cli/790d51c8e767c98a6bff4a592449b246727e9e50"
+
+FEATURE_TABLE = "ecco_v4r3/TotalDatasetECCO.npy"
+"""The authors' own table of features; column 1 is the 1992-2011 mean sea level."""
+
+ECCO_SURFACE = "ecco_v4r2/ecco_v4r2_mean_0p5deg.nc"
+"""Time-mean sea level and stress of ECCO v4r2 on the half-degree grid: derived, so only in a mirror."""
+
+ECCO_ARRAYS = tuple(
+    f"ecco_v4r3/{name}"
+    for name in (
+        *("BPT.npy", "curlA.npy", "curlB.npy", "curlCori.npy", "curlTau.npy"),
+        *("kCluster6.npy", "noiseMask.npy", "MissdataECCO.npy", "H_wHFacC.mat"),
+    )
+)
+"""The released arrays of the published study."""
+
+PUBLISHED_NETWORKS = tuple(f"published_networks/vanillamodel_{number}.h5" for number in range(50))
+"""The members of the published ensemble."""
+
+
+def fetch(name: str, *, folder: Path, mirror: Path | None) -> Path:
+    """Return the path of a public file, verified against the checksum THOR knows.
+
+    Parameters
+    ----------
+    name : str
+        Its name in a mirror, as in `public_files.csv`.
+    folder : Path
+        Where downloads are kept.
+    mirror : Path or None
+        A folder laid out like the public data; used instead of the network.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, cannot be downloaded, or has another checksum than the one known.
+    """
+    row = _known()[name]
+    if mirror is not None:
+        path = mirror / name
+        if not path.is_file():
+            raise DataError(f"{name} is not in the mirror {mirror}. Complete the mirror, or unset THOR_DATA_MIRROR.")
+    else:
+        path = _download(name, row, folder)
+    got = checksum(path, row["algorithm"])
+    if got != row["checksum"]:
+        raise DataError(
+            f"{path} is not the file THOR knows: expected {row['algorithm']} {row['checksum'][:16]}..., "
+            f"got {got[:16]}.... It is damaged or of another version; delete it and copy or download it again."
+        )
+    return path
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    """Return the checksum of a file: `sha256`, or `git-blob` (SHA-1 of its header and content, as git names it)."""
+    content = path.read_bytes()
+    if algorithm == "git-blob":
+        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return hashlib.new(algorithm, content).hexdigest()
+
+
+def _download(name: str, row: dict[str, str], folder: Path) -> Path:
+    path = folder / name
+    if path.is_file():
+        return path
+    if not row["path"]:
+        raise DataError(f"{name} has no public address; set THOR_DATA_MIRROR to a folder that holds it.")
+    import pooch
+
+    # The repository's pages do not say in which folder some arrays lie: its candidates are tried in turn.
+    for public in row["path"].split("|"):
+        try:
+            # The checksum is verified by the caller: pooch does not know git's.
+            pooch.retrieve(
+                f"{REPOSITORY}/{public}", known_hash=None, fname=path.name, path=path.parent, progressbar=True
+            )
+            return path
+        except (OSError, ValueError) as error:
+            reason = error
+    raise DataError(
+        f"{name} could not be downloaded ({type(reason).__name__}). Check the connection, or set THOR_DATA_MIRROR to a "
+        f"folder that holds {name}; its public path is {row['path']} of github.com/maikejulie/DNN4Cli."
+    ) from reason
+
+
+def _known() -> dict[str, dict[str, str]]:
+    text = files("thor.core").joinpath("public_files.csv").read_text(encoding="utf-8")
+    return {row["name"]: row for row in csv.DictReader(text.splitlines())}

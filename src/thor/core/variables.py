@@ -1,0 +1,160 @@
+"""The table of variables (`variables.yml`) as Python: units, attributes, valid ranges, labels and colour maps."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import yaml
+
+from thor.core.errors import DataError, did_you_mean
+
+BUDGET_TERMS = (
+    "wind_stress_curl",
+    "planetary_vorticity_advection",
+    "bottom_pressure_torque",
+    "nonlinear_torque",
+    "viscous_torque",
+)
+"""The five terms of the barotropic vorticity budget [m s-2], all on one side."""
+
+FEATURES = (
+    "wind_stress_curl",
+    "zos",
+    "zos_gradient_eastward",
+    "zos_gradient_northward",
+    "deptho",
+    "deptho_gradient_eastward",
+    "deptho_gradient_northward",
+    "coriolis_parameter",
+)
+"""The eight published features, in their published order."""
+
+EXTENDED_FEATURES = (
+    "zos_deptho_jacobian",
+    "zos_gradient_magnitude",
+    "deptho_gradient_magnitude",
+    "coriolis_parameter_magnitude",
+)
+
+_NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
+
+
+UNDECLARED_FILL = 1e15
+"""A finite magnitude above this is a fill value that a file does not declare (1e20, 9.97e36), not a measurement."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """How climate models publish a variable.
+
+    Attributes
+    ----------
+    cmip6 : str
+        Table of CMIP6.
+    cmip7 : str or None
+        Branding suffix of CMIP7; None where no such variable is registered.
+    point : {'T', 'u', 'v'}
+        Grid point where models have it.
+    needed : bool
+        Whether a run is of no use without it.
+    """
+
+    cmip6: str
+    cmip7: str | None
+    point: Literal["T", "u", "v"]
+    needed: bool
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the variable does not change with time."""
+        return self.cmip6.endswith("fx")
+
+    @property
+    def frequency(self) -> str:
+        """Frequency of CMIP7: fx or mon."""
+        return "fx" if self.fixed else "mon"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the table."""
+
+    name: str
+    units: str
+    long_name: str
+    valid_range: tuple[float, float]
+    over: str
+    label: str
+    standard_name: str | None = None
+    cmap: str = "cmo.thermal"
+    accept: dict[str, float] = field(default_factory=dict)
+    published: Published | None = None
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """CF attributes of the variable."""
+        attrs = {"units": self.units, "long_name": self.long_name}
+        return attrs | ({"standard_name": self.standard_name} if self.standard_name else {})
+
+
+@cache
+def table() -> dict[str, Variable]:
+    """Return the whole table by variable name."""
+    rows = yaml.safe_load(files("thor.core").joinpath("variables.yml").read_text(encoding="utf-8"))
+    return {name: _variable(name, row) for name, row in rows.items()}
+
+
+def published(*, fixed: bool | None = None, needed: bool | None = None) -> tuple[str, ...]:
+    """Return the variables that climate models publish, in the order of the table.
+
+    Parameters
+    ----------
+    fixed, needed : bool, optional
+        Only those that are constant in time, or that a run needs; or only the others.
+    """
+    rows = ((name, row.published) for name, row in table().items())
+    return tuple(
+        name for name, row in rows if row is not None and fixed in (None, row.fixed) and needed in (None, row.needed)
+    )
+
+
+def _variable(name: str, row: dict[str, Any]) -> Variable:
+    more: dict[str, Any] = {"valid_range": tuple(row["valid_range"])}
+    if "published" in row:
+        more["published"] = Published(**row["published"])
+    return Variable(name=name, **row | more)
+
+
+def is_known(name: str) -> bool:
+    """Say whether `name` is in the table or a neighbourhood statistic of a variable that is."""
+    match = _NEIGHBOURHOOD.fullmatch(name)
+    return name in table() or (match is not None and match["base"] in table())
+
+
+def variable(name: str) -> Variable:
+    """Return the row of `name`; neighbourhood statistics take theirs from the variable they are made of.
+
+    Raises
+    ------
+    DataError
+        When the table does not know the name.
+    """
+    if name in table():
+        return table()[name]
+    match = _NEIGHBOURHOOD.fullmatch(name)
+    if match is None or match["base"] not in table():
+        raise DataError(f"'{name}' is not in variables.yml.{did_you_mean(name, table())}")
+    base = table()[match["base"]]
+    where = f"within {match['radius']} km"
+    low, high = base.valid_range
+    return Variable(
+        name=name,
+        units=base.units,
+        long_name=f"{base.long_name}: {match['statistic']} {where}",
+        valid_range=(low, high) if match["statistic"] == "mean" else (0.0, high - low),
+        over=base.over,
+        label=f"{base.label}, {match['statistic']} {where}",
+        cmap=base.cmap if match["statistic"] == "mean" else "cmo.amp",
+    )

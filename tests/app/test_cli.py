@@ -1,0 +1,261 @@
+"""`kedro run` from outside: what a user sees, and what is on disk afterwards."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+FILES = {
+    "pyproject.toml": """
+        [tool.kedro]
+        package_name = "mini"
+        project_name = "mini"
+        kedro_init_version = "1.7.0"
+        source_dir = "src"
+        """,
+    ".telemetry": "consent: false\n",
+    "src/mini/__init__.py": "",
+    "src/mini/settings.py": """
+        from pydantic import BaseModel, ConfigDict, Field
+        from thor.app.hooks import ParameterHooks, RunHooks
+        from thor.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS, DISABLE_HOOKS_FOR_PLUGINS  # noqa
+
+        class Mini(BaseModel):
+            model_config = ConfigDict(extra="forbid")
+            n_cells: int = Field(ge=2)
+            behaviour: str
+
+        HOOKS = (ParameterHooks({"mini": Mini}), RunHooks())
+        """,
+    "src/mini/cli.py": "from thor.cli import cli  # noqa",
+    "src/mini/nodes.py": """
+        import time
+        import numpy as np
+        import pandas as pd
+
+        def make_table(parameters):
+            print("make_table ran", flush=True)
+            return pd.DataFrame({"value": np.arange(parameters["n_cells"])})
+
+        def make_metrics(table, parameters):
+            if parameters["behaviour"] == "fail":
+                raise ValueError("the sea\\n" * 50)
+            if parameters["behaviour"] == "wait":
+                print("waiting", flush=True)
+                time.sleep(60)
+            return {"total": table["value"].sum() / (0.0 if parameters["behaviour"] == "infinite" else 1.0)}
+        """,
+    "src/mini/pipeline_registry.py": """
+        from kedro.pipeline import Node, Pipeline
+        from mini.nodes import make_metrics, make_table
+
+        def register_pipelines():
+            first = Pipeline([Node(make_table, "params:mini", "table", name="make_table")])
+            second = Pipeline([Node(make_metrics, ["table", "params:mini"], "metrics", name="make_metrics")])
+            return {"first": first, "second": second, "__default__": first + second}
+        """,
+    "conf/base/globals.yml": "data_root: data\ndefault_pipeline: null\n",
+    "conf/base/parameters_mini.yml": "mini:\n  n_cells: 4\n  behaviour: work\n",
+    "conf/base/catalog.yml": """
+        table:
+          type: thor.datasets.TableDataset
+          filepath: ${globals:data_root}/table.csv
+        metrics:
+          type: thor.datasets.MetricsDataset
+          filepath: ${globals:data_root}/metrics.json
+        """,
+    "conf/short/globals.yml": "default_pipeline: first\n",
+    "conf/local/.gitkeep": "",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A Kedro project of two nodes with THOR's command, hooks, datasets and logging."""
+    for name, text in FILES.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text).lstrip("\n"))
+    (tmp_path / "conf/logging.yml").write_text((REPOSITORY / "conf/logging.yml").read_text())
+    return tmp_path
+
+
+def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", *arguments],
+        cwd=project,
+        env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_TRACEBACK": ""} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever starts the tests in the background makes children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def run(project: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    process = start(project, *arguments, **environment)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_a_run_tells_one_line_for_each_node_and_logs_the_rest(project):
+    code, out, err = run(project)
+    assert code == 0, err
+    lines = [line for line in out.splitlines() if line != "make_table ran"]
+    assert len(lines) == 3, out
+    assert "[1/2] make_table: 0." in lines[0]
+    assert "[2/2] make_metrics: 0." in lines[1]
+    assert "2 nodes in" in lines[2]
+    assert (project / "data/metrics.json").read_text() == '{\n  "total": 6.0\n}\n'
+    (log,) = (project / "data/logs").glob("run_*.log")
+    text = log.read_text()
+    for told in ("host:", "versions:", "git:", "n_cells: 4", "[2/2] make_metrics"):
+        assert told in text
+
+
+def test_the_environment_names_the_pipeline_of_a_bare_run(project):
+    code, _, err = run(project, "--env", "short")
+    assert code == 0, err
+    assert (project / "data/table.csv").exists()
+    assert not (project / "data/metrics.json").exists()
+    code, _, err = run(project, "--env", "short", "--pipeline", "second")
+    assert code == 0, err
+    assert (project / "data/metrics.json").exists()
+
+
+def test_a_failing_node_is_told_in_twelve_lines(project):
+    code, out, err = run(project, "--params", "mini.behaviour=fail")
+    assert code == 1
+    told = (out + err).splitlines()
+    report = [line for line in told if "make_table" not in line]
+    assert len(report) <= 12, told
+    assert "Failed in node 'make_metrics'." in report
+    assert "ValueError: the sea" in report
+    assert "Go on with: kedro run --params mini.behaviour=fail --from-nodes make_metrics" in report
+    (log,) = (project / "data/logs").glob("run_*.log")
+    assert "Traceback (most recent call last)" in log.read_text()
+    assert "in make_metrics" in log.read_text()
+    assert f"Full traceback: {log.relative_to(project)}" in report
+
+
+def test_a_failing_save_names_the_dataset_and_leaves_no_file(project):
+    code, _, err = run(project, "--params", "mini.behaviour=infinite")
+    assert code == 1
+    assert "Failed in node 'make_metrics' while saving 'metrics'." in err
+    assert "DataError: data/metrics.json: 'total' is infinite" in err
+    assert sorted(file.name for file in (project / "data").glob("*.*")) == ["table.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--params", "mini.n_cell=3"], "--params: there is no parameter 'mini.n_cell'. Did you mean 'n_cells'?"),
+        (["--params", "mini.n_cells=1"], "parameter 'mini.n_cells' should be greater than or equal to 2; got 1."),
+        (["--params", "mimi.n_cells=3"], "there is no parameter group 'mimi'. Did you mean 'mini'?"),
+    ],
+)
+def test_a_misspelt_parameter_stops_before_any_node(project, arguments, told):
+    code, out, err = run(project, *arguments)
+    assert code == 1
+    assert "make_table ran" not in out
+    assert "ConfigError: " in err
+    assert told in err
+    assert len((out + err).splitlines()) <= 12
+    assert not (project / "data").exists()
+
+
+def test_a_misspelt_pipeline_names_the_nearest(project):
+    code, out, err = run(project, "--pipelines", "first,secnd")
+    assert code == 1
+    assert "ConfigError: There is no pipeline 'secnd'. Did you mean 'second'?" in err
+    assert "make_table ran" not in out and not (project / "data").exists()
+
+
+def test_advice_repeats_what_decides_files_and_numbers(project):
+    (project / "conf/other").mkdir()
+    code, _, err = run(project, "-e", "other", "--params=mini.n_cells=5", "--pipelines", "second")
+    assert code == 1
+    assert "Make it with `kedro run -e other --params=mini.n_cells=5 --pipelines first`" in " ".join(err.split())
+
+
+def test_a_misspelt_key_in_a_file_names_the_file(project):
+    (project / "conf/local/parameters.yml").write_text("mini:\n  behavior: fail\n")
+    code, _, err = run(project)
+    assert code == 1
+    assert "conf/local/parameters.yml: there is no parameter 'mini.behavior'. Did you mean 'behaviour'?" in err
+
+
+def test_what_local_holds_is_used_under_every_environment(project):
+    (project / "conf/local/sub").mkdir()
+    (project / "conf/local/sub/parameters_mine.yml").write_text("mini:\n  n_cells: 6\n")
+    (project / "conf/local/globals.yml").write_text("data_root: disk\n")
+    code, _, err = run(project, "--env", "short")
+    assert code == 0, err
+    assert len((project / "disk/table.csv").read_text().splitlines()) == 7
+    (project / "conf/local/sub/parameters_mine.yml").write_text("mini:\n  n_cell: 6\n")
+    code, _, err = run(project, "--env", "short")
+    assert code == 1
+    assert "conf/local/sub/parameters_mine.yml: there is no parameter 'mini.n_cell'. Did you mean 'n_cells'?" in err
+
+
+def test_a_file_of_local_that_cannot_be_read_stops_before_any_node(project):
+    (project / "conf/local/parameters.yml").write_text("mini:\n  n_cells: [6\n")
+    code, out, err = run(project, "--env", "short")
+    assert code == 1
+    assert "ConfigError: conf/local/parameters.yml, line 3 cannot be read: " in err
+    assert len((out + err).splitlines()) <= 12
+    (project / "conf/local/parameters.yml").unlink()
+    (project / "conf/local/global.yml").write_text("data_root: disk\n")
+    code, out, err = run(project, "--env", "short")
+    assert code == 0, err
+    assert "conf/local/global.yml is not read: the name of a file begins with one of catalog," in out
+
+
+def test_a_missing_input_names_file_and_pipeline_before_any_node(project):
+    code, out, err = run(project, "--pipelines", "second")
+    assert code == 1
+    assert "Input 'table' is missing: data/table.csv does not exist." in err
+    assert "Make it with `kedro run --pipelines first`" in err
+    assert len((out + err).splitlines()) <= 12
+
+
+def test_the_traceback_is_there_for_who_wants_it(project):
+    code, _, err = run(project, "--params", "mini.behaviour=fail", THOR_TRACEBACK="1")
+    assert code == 1
+    assert "Traceback (most recent call last)" in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_shortly_with_its_code(project, number, code):
+    process = start(project, "--params", "mini.behaviour=wait")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("waiting"):
+            break
+    time.sleep(0.3)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "Traceback" not in out + err
+    assert len((out + err).splitlines()) <= 12
+    assert sorted(file.name for file in (project / "data").glob("*.*")) == ["table.csv"]
+    if number == signal.SIGINT:
+        assert "Interrupted in node 'make_metrics'." in err
+
+
+def test_every_option_of_kedro_run_is_kept():
+    from kedro.framework.cli.project import run as kedro_run
+
+    from thor.cli import cli
+
+    ours = cli.get_command(None, "run")
+    assert {option.name for option in kedro_run.params} == {option.name for option in ours.params}
+    assert {"env", "params", "pipelines", "from_nodes"} <= {option.name for option in ours.params}

@@ -1,0 +1,194 @@
+"""Typed parameters and the run log, without a run around them; tests/test_cli.py sees them from outside."""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from thor.app.hooks import RunHooks
+from thor.core.errors import ConfigError, DataError
+from thor.core.run_log import RunLog, describe_run, git_state
+from thor.core.validation import validate
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Kmeans(Strict):
+    n_clusters: int = Field(ge=2, le=200)
+    seeds: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    n_runs: int
+    n_init: int
+
+
+class Clustering(Strict):
+    labels: Literal["own", "published"]
+    runs: Runs
+    kmeans: Kmeans
+    sweep: Kmeans | None
+
+
+MODELS = {"regime_clustering": Clustering, "modelling": Strict}
+GOOD = {
+    "regime_clustering": {
+        "labels": "own",
+        "runs": {"n_runs": 2, "n_init": 1},
+        "kmeans": {"n_clusters": 50, "seeds": [1]},
+        "sweep": None,
+    },
+    "modelling": {},
+}
+
+
+def changed(path: str, value):
+    *groups, key = path.split(".")
+    parameters = {name: dict(group) for name, group in GOOD.items()}
+    for name in ("kmeans", "runs"):
+        parameters["regime_clustering"][name] = dict(GOOD["regime_clustering"][name])
+    place = parameters
+    for group in groups:
+        place = place[group]
+    place[key] = value
+    return parameters
+
+
+def test_good_parameters_come_back_typed():
+    typed = validate(GOOD, MODELS)
+    assert typed["regime_clustering"].kmeans.n_clusters == 50
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("regime_clustring", {}, "there is no parameter group 'regime_clustring'. Did you mean 'regime_clustering'?"),
+        ("regime_clustering.label", "own", "there is no parameter 'regime_clustering.label'. Did you mean 'labels'?"),
+        ("regime_clustering.kmeans.n_cluster", 5, "'regime_clustering.kmeans.n_cluster'. Did you mean 'n_clusters'?"),
+        ("regime_clustering.sweep", {"n_cluster": 5, "n_clusters": 5, "seeds": []}, "Did you mean 'n_clusters'?"),
+        ("regime_clustering.kmeans.xyz", 5, "Valid are: n_clusters, seeds."),
+        ("regime_clustering.runs.n_run", 3, "no parameter 'regime_clustering.runs.n_run'. Did you mean 'n_runs'?"),
+        ("regime_clustering.labels", "publishd", "should be 'own' or 'published'; got 'publishd'."),
+        ("regime_clustering.kmeans.n_clusters", 1, "should be greater than or equal to 2; got 1."),
+        (
+            "regime_clustering.kmeans.seeds",
+            [1, "a"],
+            "parameter 'regime_clustering.kmeans.seeds.1' should be a valid int",
+        ),
+        ("regime_clustering.kmeans", {"seeds": []}, "parameter 'regime_clustering.kmeans.n_clusters' is missing."),
+    ],
+)
+def test_a_bad_parameter_is_named(path, value, told):
+    with pytest.raises(ConfigError) as caught:
+        validate(changed(path, value), MODELS, find_source=lambda steps: f"conf/{'/'.join(steps)}")
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("conf/reg")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_misspelt_key_comes_before_the_missing_one():
+    parameters = changed("regime_clustering.runs", {"n_run": 3, "n_init": 1})
+    with pytest.raises(ConfigError) as caught:
+        validate(parameters, MODELS)
+    first, second = str(caught.value).splitlines()
+    assert "Did you mean 'n_runs'?" in first
+    assert "'regime_clustering.runs.n_runs' is missing" in second
+
+
+def test_a_missing_group_is_named():
+    with pytest.raises(
+        ConfigError, match=r"Parameter group 'modelling' is missing. Give it in conf/base/parameters_mod"
+    ):
+        validate({"regime_clustering": GOOD["regime_clustering"]}, MODELS)
+
+
+def test_at_most_three_complaints_are_told():
+    with pytest.raises(ConfigError) as caught:
+        validate({f"unknown_{n}": {} for n in range(8)}, MODELS)
+    assert str(caught.value).splitlines()[-1] == "... and 5 more."
+    assert len(str(caught.value).splitlines()) == 4
+
+
+@pytest.fixture
+def run_log(tmp_path):
+    log = RunLog(tmp_path / "logs")
+    yield log
+    log.close()
+
+
+def test_the_run_log_keeps_what_results_must_not(run_log, tmp_path):
+    about = describe_run(project=tmp_path, parameters={"a": {"b": 1}}, run={"env": "test", "tags": None})
+    run_log.header(about)
+    logger = logging.getLogger("thor.test_hooks")
+    logger.setLevel(logging.INFO)
+    logger.info("halfway")
+    try:
+        raise ValueError("the sea")
+    except ValueError as error:
+        run_log.write("stopped", error=error)
+    run_log.close()
+    logger.info("after")
+    text = run_log.path.read_text()
+    for told in (
+        "host:",
+        "xarray: 20",
+        "git: no git",
+        "b: 1",
+        "env: test",
+        "halfway",
+        "Traceback",
+        "ValueError: the sea",
+    ):
+        assert told in text
+    assert "after" not in text
+    assert "tags" not in text
+
+
+def test_two_runs_have_two_logs(tmp_path):
+    logs = [RunLog(tmp_path) for _ in range(2)]
+    for log in logs:
+        log.close()
+    assert logs[0].path != logs[1].path
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot be written"):
+        RunLog(tmp_path / "file" / "logs")
+
+
+def test_git_state_is_the_commit(tmp_path):
+    assert git_state(tmp_path) == "no git"
+    assert git_state(tmp_path / "nowhere") == "no git"
+
+
+class Node:
+    def __init__(self, name, outputs):
+        self.name, self.outputs = name, outputs
+
+
+def test_a_node_is_finished_by_its_last_output(caplog):
+    caplog.set_level(logging.INFO, logger="thor")
+    hooks, node = RunHooks(), Node("fit", ["model", "metrics"])
+    hooks._total = 7
+    hooks.before_dataset_loaded(dataset_name="features", node=node)
+    assert (hooks.node, hooks.action, hooks.dataset) == ("fit", "loading", "features")
+    hooks.before_node_run(node=node)
+    hooks.after_node_run(node=node)
+    hooks.before_dataset_saved(dataset_name="model")
+    hooks.after_dataset_saved(dataset_name="model", node=node)
+    assert hooks.finished == []
+    hooks.before_dataset_saved(dataset_name="metrics")
+    assert (hooks.node, hooks.action, hooks.dataset) == ("fit", "saving", "metrics")
+    hooks.after_dataset_saved(dataset_name="metrics", node=node)
+    assert hooks.finished == ["fit"]
+    assert hooks.node is None
+    assert "[1/7] fit: 0.0 s" in caplog.text
+    hooks.before_node_run(node=Node("count", []))
+    hooks.after_node_run(node=Node("count", []))
+    assert hooks.finished == ["fit", "count"]

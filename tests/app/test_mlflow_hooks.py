@@ -1,0 +1,363 @@
+"""Hooks keep parameters, networks, learning curves, scores and the end of a run in MLflow; its failures cost no run."""
+
+import errno
+import json
+import logging
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog
+
+from thor.app.mlflow_hooks import PENDING, MlflowHooks
+from thor.app.mlflow_record import flattened, numbers
+from thor.app.mlflow_store import close_dead_runs, open_store
+from thor.core.errors import ConfigError
+from thor.core.variables import FEATURES
+from thor.datasets import MetricsDataset, NetworkDataset, TableDataset
+from thor.datasets.reports import FigureDataset
+from thor.networks.settings import TrainingSettings
+from thor.networks.stack import load_stack
+from thor.networks.training import initial_stack
+
+N_NETWORKS, N_EPOCHS = 50, 60
+NODE = SimpleNamespace(tags={"modelling"})
+PIPELINE = SimpleNamespace(nodes=[NODE])
+PNG = b"\x89PNG and more"
+PARAMETERS = {"modelling": {"training": {"hidden": [24, 24], "epochs": 60}}, "regime_clustering": {"seed": 1}}
+
+
+def tables(n_networks=N_NETWORKS, n_epochs=N_EPOCHS):
+    network, epoch = (grid.ravel() for grid in np.meshgrid(np.arange(n_networks), np.arange(n_epochs), indexing="ij"))
+    history = pd.DataFrame({"predictor": "ensemble", "network": network, "epoch": epoch, "loss": 1 / (1 + epoch)})
+    history["select_loss"] = history["loss"] + 0.1
+    history["select_accuracy"] = 0.8
+    metrics = pd.DataFrame(
+        {
+            "predictor": "ensemble",
+            "network": np.arange(n_networks),
+            "best_epoch": 40,
+            "test.accuracy": 0.8 + 0.001 * np.arange(n_networks),
+            "settings": "trained",
+        }
+    )
+    reliability = pd.DataFrame(
+        {"predictor": "ensemble", "network": np.repeat(np.arange(n_networks), 4), "region": "test", "n_cells": 10}
+    )
+    reliability["confidence"] = np.tile([0.3, 0.5, 0.7, 0.9], n_networks)
+    reliability["accuracy"] = reliability["confidence"] - 0.1
+    return {"training_history": history, "network_metrics": metrics, "network_reliability": reliability}
+
+
+def made_hooks(place):
+    hooks = MlflowHooks()
+    loader = {"globals": {"mlflow_store": "mlflow.db", "data_root": "data"}, "parameters": PARAMETERS}
+    hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=place))
+    return hooks
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    return made_hooks(tmp_path)
+
+
+def made_catalog(place):
+    files = place / "data"
+    names = ("training_history", "network_metrics", "network_reliability", "regime_areas")
+    return DataCatalog(
+        {name: TableDataset(filepath=str(files / f"{name}.csv")) for name in names}
+        | {name: MetricsDataset(filepath=str(files / f"{name}.json")) for name in ("skill_metrics", "tracking_metrics")}
+        | {
+            "ensemble": NetworkDataset(filepath=str(files / "ensemble")),
+            "modelling_skill": FigureDataset(filepath=str(files / "modelling_skill.png")),
+        }
+    )
+
+
+def begin(hooks, pipeline=PIPELINE):
+    catalog = made_catalog(Path(hooks._context.project_path))
+    hooks.before_pipeline_run({"env": "test", "pipeline_names": ["modelling"]}, pipeline, catalog=catalog)
+    return hooks.run_id
+
+
+def save(hooks, datasets):
+    """Save as Kedro does, with the hook after each."""
+    for name, value in datasets.items():
+        hooks._catalog.save(name, value)
+        hooks.after_dataset_saved(name, value, NODE)
+
+
+def runs(tmp_path):
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    return client, client.search_runs([experiment], max_results=200)
+
+
+def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
+    parent = begin(hooks)
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=N_NETWORKS), seed=0)
+    started = time.process_time()
+    save(hooks, {"ensemble": stack} | tables())
+    spent = time.process_time() - started
+    save(hooks, {"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85, "note": "text"}}}})
+    hooks.after_pipeline_run()
+    client, found = runs(tmp_path)
+    nested = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert len(nested) == N_NETWORKS
+    one = next(run for run in nested if run.info.run_name == "ensemble 7")
+    assert one.data.metrics["test.accuracy"] == pytest.approx(0.807)
+    assert one.data.params["settings"] == "trained"
+    assert one.data.params["hidden"] == "[24, 24]"
+    assert one.data.params["epochs"] == "60"
+    curve = client.get_metric_history(one.info.run_id, "curve.loss")
+    assert [point.value for point in sorted(curve, key=lambda point: point.step)] == pytest.approx(
+        [1 / (1 + epoch) for epoch in range(N_EPOCHS)]
+    )
+    artifacts = Path(url2pathname(urlparse(one.info.artifact_uri).path))
+    assert (artifacts / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    weights = load_stack(artifacts / "network")
+    np.testing.assert_array_equal(weights.kernels[0], stack.kernels[0][[7]])
+    whole = client.get_run(parent)
+    assert whole.info.status == "FINISHED"
+    assert whole.data.params["modelling.training.hidden"] == "[24, 24]"
+    assert "regime_clustering.seed" not in whole.data.params
+    assert whole.data.metrics["skill_metrics.ensemble.test.accuracy"] == 0.85
+    assert whole.data.tags["version.numpy"] == np.__version__
+    assert whole.data.tags["git"]
+    assert spent < 15
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_a_run_that_dies_is_marked_as_failed(hooks, tmp_path, error):
+    begin(hooks)
+    hooks.close(error)
+    (run,) = runs(tmp_path)[1]
+    assert run.info.status == "FAILED"
+    assert type(error).__name__ in run.data.tags["error"]
+    hooks.close()  # closing again, as after Kedro's own hook, changes nothing
+    assert runs(tmp_path)[1][0].info.status == "FAILED"
+
+
+def test_a_run_left_open_by_a_killed_process_is_swept_up_at_the_next_start(hooks, tmp_path):
+    left = begin(hooks)
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    close_dead_runs(client, experiment)
+    # its number is our own, and we know nothing of another run of it: what is open was left by an earlier process
+    assert client.get_run(left).info.status == "FAILED"
+    alive = begin(hooks)
+    client.set_tag(alive, "process", str(os.getppid()))
+    close_dead_runs(client, experiment)
+    assert client.get_run(alive).info.status == "RUNNING"
+
+
+def test_networks_that_were_given_are_not_said_to_be_trained(hooks, tmp_path):
+    parent = begin(hooks)
+    given = tables(2, 2)
+    given["training_history"] = given["training_history"][:0]
+    save(hooks, given)
+    nested = [run for run in runs(tmp_path)[1] if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert [run.data.params for run in nested] == [{"settings": "trained"}] * 2
+
+
+def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path):
+    assert begin(hooks, SimpleNamespace(nodes=[SimpleNamespace(tags={"data_engineering"})])) is None
+    assert not (tmp_path / "mlflow.db").exists()
+    hooks._store = None
+    assert begin(hooks) is None
+    save(hooks, tables(2, 2))
+    hooks.after_pipeline_run()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+@contextmanager
+def ordinary_user():
+    """Be someone whom permissions hold back, as they do not root."""
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
+
+
+@pytest.mark.parametrize("spoil", ["folder", "store", "artifacts"])
+def test_a_store_that_cannot_be_written_fails_before_training(hooks, spoil):
+    # not in tmp_path, whose parents only its owner may enter
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        hooks._store = folder / "mlflow.db"
+        begin(hooks)
+        hooks.close()
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o777)
+        {"folder": folder, "store": hooks._store, "artifacts": folder / "mlartifacts"}[spoil].chmod(0o555)
+        with ordinary_user(), pytest.raises(ConfigError, match="cannot be written.*Nothing was trained.*mlflow_store"):
+            begin(hooks)
+        assert hooks.run_id is None
+        folder.chmod(0o777)
+
+
+def test_a_missing_folder_is_made(hooks, tmp_path):
+    hooks._store = tmp_path / "new" / "one" / "mlflow.db"
+    assert begin(hooks) is not None
+    assert hooks._store.is_file()
+
+
+def test_a_store_in_the_place_of_a_file_fails_before_training(hooks, tmp_path):
+    (tmp_path / "file").write_text("")
+    hooks._store = tmp_path / "file" / "mlflow.db"
+    with pytest.raises(ConfigError, match="cannot be written.*Nothing was trained"):
+        begin(hooks)
+    (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at as one")
+    hooks._store = tmp_path / "text.db"
+    with pytest.raises(ConfigError, match="cannot be written"):
+        begin(hooks)
+
+
+def test_parameters_are_flat_and_numbers_finite():
+    assert dict(flattened({"a": {"b": 1, "c": {}}, "d": [1, 2]})) == {"a.b": "1", "a.c": "{}", "d": "[1, 2]"}
+    tree = {"a": {"x": 1, "y": float("nan"), "z": "text"}, "b": True, "c": np.float64(2)}
+    assert dict(numbers(tree, prefix="m")) == {"m.a.x": 1.0, "m.c": 2.0}
+
+
+def test_of_the_tracking_the_summary_is_numbers_and_the_rest_a_file(hooks, tmp_path):
+    """A collection, whose description has no file, is not taken for one."""
+    run = begin(hooks)
+    summary = {"A/b/r1": {"ensemble": {"changed_share": 0.1, "window": "1850-1869", "brier_skill": None}}}
+    metrics = {"summary": summary, "control": {}, "agreement": {}, "runs": {"A/b/r1": {"x": 1.0}}}
+    save(hooks, {"tracking_metrics": metrics})
+    hooks._catalog["scenario_regimes"] = SimpleNamespace(_describe=lambda: {"path": str(tmp_path)})
+    hooks.after_dataset_saved("scenario_regimes", {}, NODE)
+    hooks.after_pipeline_run()
+    client, _ = runs(tmp_path)
+    assert client.get_run(run).data.metrics == {"tracking_metrics.summary.A/b/r1.ensemble.changed_share": 0.1}
+    assert [artifact.path for artifact in client.list_artifacts(run)] == ["tables"]
+
+
+def test_datasets_of_other_pipelines_are_not_kept(hooks, tmp_path):
+    run = begin(hooks)
+    hooks._catalog.save("modelling_skill", PNG)
+    hooks.after_dataset_saved("modelling_skill", PNG, SimpleNamespace(tags={"data_engineering"}))
+    hooks.after_pipeline_run()
+    assert runs(tmp_path)[0].list_artifacts(run) == []
+
+
+# -- a store that fails during a run -----------------------------------------------------------------------------------
+def remove_store(hooks):
+    hooks._store.unlink()
+
+
+def swap_store(hooks):
+    hooks._store.unlink()
+    open_store(hooks._store)
+
+
+def fill_disk(hooks):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    hooks._run._client.log_artifacts = full
+
+
+def overwrite_store(hooks):
+    hooks._store.write_bytes(b"not a database " * 1000)
+
+
+@pytest.mark.parametrize("fail", [remove_store, swap_store, fill_disk, overwrite_store])
+def test_a_store_that_fails_costs_no_run_and_is_caught_up_with_at_the_next_start(tmp_path, caplog, fail):
+    """All is saved, one warning is given, and the next start logs the run from its files as if nothing failed."""
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
+    outputs = {"ensemble": stack} | tables(2, 3) | {"skill_metrics": {"ensemble": {"accuracy": 0.85}}}
+    outputs |= {"modelling_skill": PNG, "regime_areas": pd.DataFrame({"area": [1.0]})}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for place in (whole, broken):
+        place.mkdir()
+        hooks = made_hooks(place)
+        started = begin(hooks)
+        if place == broken:
+            fail(hooks)
+        with caplog.at_level(logging.WARNING, logger="thor"):
+            save(hooks, outputs)
+            hooks.after_pipeline_run()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "Results are not affected" in warnings[0]
+    (pending,) = (broken / "data/logs" / PENDING).glob("*.json")
+    assert json.loads(pending.read_text())["status"] == "FINISHED"
+    if fail is overwrite_store:  # the user has to move it away, as the check before training says
+        with pytest.raises(ConfigError, match="not a database"):
+            begin(made_hooks(broken))
+        (broken / "mlflow.db").rename(broken / "damaged.db")
+
+    again = made_hooks(broken)
+    second = begin(again)
+    again.after_pipeline_run()
+    assert not pending.exists()
+    client, found = runs(broken)
+    found = [run for run in found if run.info.run_id != second]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert started not in {run.info.run_id for run in found}  # what the store had of it is replaced
+
+    def content(client, found):
+        return {
+            run.info.run_name: (
+                run.data.params,
+                run.data.metrics,
+                sorted(artifact.path for artifact in client.list_artifacts(run.info.run_id)),
+            )
+            for run in found
+        }
+
+    assert content(client, found) == content(*runs(whole))
+    late = next(run for run in found if run.info.run_name == "modelling")
+    assert "logged_later" in late.data.tags
+    assert "not_logged" not in late.data.tags
+
+
+def test_of_a_run_logged_later_what_was_overwritten_is_named(hooks, tmp_path):
+    """It was killed, too: its file is as it was left in the middle."""
+    begin(hooks)
+    fill_disk(hooks)
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
+    save(hooks, {"ensemble": stack, "regime_areas": pd.DataFrame({"area": [1.0]}), "modelling_skill": PNG})
+    hooks._catalog.save("regime_areas", pd.DataFrame({"area": [2.0]}))
+    (tmp_path / "data/modelling_skill.png").unlink()
+    again = made_hooks(tmp_path)
+    second = begin(again)
+    (late,) = (run for run in runs(tmp_path)[1] if run.info.run_id != second)
+    assert late.info.status == "FAILED"
+    assert late.data.tags["error"] == "killed"
+    assert late.data.tags["not_logged"] == "overwritten since: regime_areas, modelling_skill"
+    assert [artifact.path for artifact in runs(tmp_path)[0].list_artifacts(late.info.run_id)] == ["networks"]
+
+
+def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hooks, tmp_path, caplog):
+    pending = tmp_path / "data/logs" / PENDING / "1-1.json"
+    pending.parent.mkdir(parents=True)
+    pending.write_text("{")
+    with caplog.at_level(logging.WARNING, logger="thor"):
+        run = begin(hooks)
+        save(hooks, {"skill_metrics": {"ensemble": {"accuracy": 0.85}}})
+        hooks.after_pipeline_run()
+    assert f"{pending} could not be logged" in caplog.text
+    assert pending.exists()
+    assert runs(tmp_path)[0].get_run(run).data.metrics == {"skill_metrics.ensemble.accuracy": 0.85}
+
+
+def test_where_the_record_cannot_be_kept_for_later_the_run_goes_on(hooks, tmp_path, caplog):
+    begin(hooks)
+    remove_store(hooks)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/logs").write_text("in the way")
+    with caplog.at_level(logging.WARNING, logger="thor"):
+        save(hooks, {"skill_metrics": {"ensemble": {"accuracy": 0.85}}})
+        hooks.after_pipeline_run()
+    assert "cannot be logged later either" in caplog.text
+    assert (tmp_path / "data/skill_metrics.json").is_file()

@@ -1,0 +1,142 @@
+"""`kedro stage` from outside: a small project hands its table to another one."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
+from tests.made_fields import make_regimes
+from thor.app.stage import _check_fields
+from thor.core.errors import DataError, UnitsError
+from thor.datasets.netcdf import write
+from thor.handover import Place, pack, unpack
+
+
+def started(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "stage", *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_TRACEBACK": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def stage(folder, *arguments, code=0):
+    """Return what the command says, after its exit code was what it should be."""
+    process = started(folder, *arguments)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, out + err
+    assert "Traceback" not in out + err
+    assert len(err.splitlines()) <= 12
+    return out, " ".join(err.split())
+
+
+def test_a_stage_goes_from_one_project_to_another(project, tmp_path_factory):  # noqa: F811
+    other = tmp_path_factory.mktemp("other") / "project"
+    shutil.copytree(project, other)
+    _, err = stage(project, "pack", "first", code=1)
+    assert "1 of the outputs of 'first' are missing: table (data/table.csv)" in err
+    assert "Make them with `kedro run --pipelines first`" in err
+
+    assert run(project, "--pipelines", "first")[0] == 0
+    out, err = stage(project, "pack", "first")
+    archive = project / "thor_first_base.tar.gz"
+    checksum = out.split()[-1]
+    assert f"thor stage unpack {archive.name} --sha256 {checksum}" in out and err == ""
+
+    out, _ = stage(other, "verify", archive, "--sha256", checksum)
+    assert "All 1 files are there" in out and checksum in out
+    _, err = stage(other, "verify", archive, "--sha256", "0" * 64, code=1)
+    assert "It is not the archive that was announced" in err
+
+    out, _ = stage(other, "unpack", archive, "--sha256", checksum)
+    assert "1 datasets put in place below data/" in out
+    assert "Go on with `kedro run --pipelines second`" in out
+    assert (other / "data/table.csv").read_bytes() == (project / "data/table.csv").read_bytes()
+    code, out, err = run(other, "--pipelines", "second")
+    assert code == 0 and json.loads((other / "data/metrics.json").read_text()) == {"total": 6}, out + err
+    # this project's record knows who made the table
+    entry = json.loads((other / "data/logs/run_record.json").read_text())["datasets"]["table"]
+    assert entry["made_by"]["node"] == "make_table"
+    assert entry["made_by"]["run"]["parameters"] == {"mini": {"n_cells": 4, "behaviour": "work"}}
+
+    (other / "data/table.csv").write_text("value\n7\n")
+    _, err = stage(other, "unpack", archive, code=1)
+    assert "Other files lie below" in err and "table (table.csv)" in err
+    assert (other / "data/table.csv").read_text() == "value\n7\n"
+    _, err = stage(other, "pack", "first", code=1)
+    assert "'table' (table.csv) is not what the run record tells" in err and "--accept-changed" in err
+    assert not list(other.glob("*.tar*"))
+    out, err = stage(other, "pack", "first", "--accept-changed", "--output", "changed.tar")
+    assert "changed after the run on record: table" in err and "Made by" not in out
+
+
+def test_an_interrupt_leaves_nothing(project):  # noqa: F811
+    """Large enough to be still at work when the signal comes: it waits until something is on disk."""
+    place = Place("table", "TableDataset", "", "table.csv", False)
+    data = project / "data"
+    data.mkdir()
+    with (data / "table.csv").open("wb") as file:
+        file.truncate(400 * 2**20)
+    archive, _, _ = pack(
+        [place], project / "large.tar.gz", root=data, pipeline="first", environment="base", thor_version="0"
+    )
+    shutil.rmtree(data)
+    before = sorted(path.name for path in project.iterdir())
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = started(project, "unpack", archive)
+        deadline = time.monotonic() + 60
+        while not list(project.glob(".thor-stage-*/*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, out + err
+        assert sorted(path.name for path in project.iterdir()) == before
+        assert err.splitlines()[-1:] == (["Interrupted."] if number == signal.SIGINT else [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "told"),
+    [
+        (lambda regimes: regimes["regime_votes"].attrs.update(units="m"), UnitsError, "'regime_votes' has units 'm'"),
+        (lambda regimes: regimes["regime_votes"].__imul__(2.0), DataError, "regime_votes"),
+        (None, DataError, "05_model_input/regimes.nc of the archive cannot be read as NetCDF"),
+    ],
+    ids=["units", "values", "no NetCDF"],
+)
+def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, error, told):
+    place = Place("regimes", "FieldDataset", "model_input", "05_model_input/regimes.nc", False, "regimes")
+    regimes, file = make_regimes(), tmp_path / "sender" / place.path
+
+    def hand_over():
+        about = {"pipeline": "clustering", "environment": "test", "thor_version": "1"}
+        archive, _, _ = pack([place], tmp_path / "stage.tar", root=tmp_path / "sender", **about)
+        unpack(
+            archive,
+            {"regimes": place},
+            root=tmp_path / "receiver",
+            record=tmp_path / "receiver/logs/run_record.json",
+            check=_check_fields,
+        )
+
+    file.parent.mkdir(parents=True)
+    if fault is None:
+        file.write_bytes(b"CDF and nothing behind it")
+    else:
+        fault(regimes)
+        write(regimes, file)
+    with pytest.raises(error, match=told):
+        hand_over()
+    assert not (tmp_path / "receiver").exists()
+    write(make_regimes(), file)
+    hand_over()
+    assert (tmp_path / "receiver" / place.path).read_bytes() == file.read_bytes()

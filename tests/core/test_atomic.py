@@ -1,0 +1,173 @@
+"""A file is the old one or the new one, whatever happens while it is written."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thor.core import atomic
+from thor.core.atomic import replacing
+from thor.core.errors import DataError
+from thor.datasets.netcdf import write
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_parents_are_made_and_the_new_file_replaces_the_old(tmp_path):
+    target = tmp_path / "deep" / "down" / "a.txt"
+    for text in ("old", "new"):
+        with replacing(target) as temporary:
+            assert temporary.parent == target.parent
+            assert temporary.name.startswith(".")
+            assert temporary.suffix == ".txt"
+            temporary.write_text(text)
+        assert target.read_text() == text
+    assert files_of(target.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, ValueError])
+def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, interruption):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(interruption), replacing(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise interruption
+    assert target.read_text() == "old"
+    assert files_of(tmp_path) == ["a.txt"]
+
+
+WRITER = """
+    import sys, time
+    from pathlib import Path
+    from thor.core.atomic import replacing
+
+    with replacing(Path(sys.argv[1])) as temporary:
+        temporary.write_text("half")
+        print("writing", flush=True)
+        time.sleep(60)
+    """
+
+
+def interrupted_writer(target: Path, number: int) -> int:
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(target)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    process.send_signal(number)
+    process.wait(timeout=30)
+    process.stdout.close()
+    return process.returncode
+
+
+def test_sigint_while_writing_leaves_no_trace(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    assert interrupted_writer(target, signal.SIGINT) != 0
+    assert target.read_text() == "old"
+    assert files_of(tmp_path) == ["a.txt"]
+
+
+def test_what_sigkill_leaves_is_swept_by_the_next_save(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    assert interrupted_writer(target, signal.SIGKILL) == -signal.SIGKILL
+    assert target.read_text() == "old"
+    assert len(files_of(tmp_path)) == 2
+    (tmp_path / ".other.txt").write_text("somebody's")
+    with replacing(target) as temporary:
+        temporary.write_text("new")
+    assert files_of(tmp_path) == [".other.txt", "a.txt"]
+    assert target.read_text() == "new"
+
+
+def test_a_living_writer_is_left_alone(tmp_path):
+    target = tmp_path / "a.txt"
+    living = tmp_path / f".a.{atomic._HOST}-{os.getppid()}-0a0a.tmp.txt"
+    foreign = tmp_path / ".a.00000000-1-0a0a.tmp.txt"
+    for leftover in (living, foreign):
+        leftover.write_text("half")
+    with replacing(target) as temporary, replacing(target) as second:
+        assert temporary != second
+        temporary.write_text("one")
+        second.write_text("two")
+    assert files_of(tmp_path) == sorted([living.name, foreign.name, "a.txt"])
+    old = time.time() - 2 * 86400
+    os.utime(foreign, (old, old))
+    with replacing(target) as temporary:
+        temporary.write_text("three")
+    assert files_of(tmp_path) == sorted([living.name, "a.txt"])
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_in_one_line(tmp_path, code):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(DataError, match="disk is full") as caught, replacing(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise OSError(code, os.strerror(code))
+    assert "\n" not in str(caught.value)
+    assert target.read_text() == "old"
+    assert files_of(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_under_netcdf_is_told_too(tmp_path, monkeypatch):
+    """The NetCDF library itself only says "HDF error"."""
+    monkeypatch.setattr(atomic, "_is_full", lambda folder: True)
+    with pytest.raises(DataError, match="disk is full"), replacing(tmp_path / "a.nc"):
+        raise RuntimeError("NetCDF: HDF error")
+    monkeypatch.setattr(atomic, "_is_full", lambda folder: False)
+    with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc"):
+        raise RuntimeError("NetCDF: HDF error")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real disk of 300 kB, where the machine lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("no right to mount a small disk here; the simulated full disks were tested")
+    yield folder
+    # Lazily: the NetCDF library keeps a file it failed to write open until the process ends.
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_really_full_disk_keeps_the_old_field(small_disk):
+    target = small_disk / "field.nc"
+    write(xr.Dataset({"zos": ("x", np.zeros(10))}), target)
+    before = target.read_bytes()
+    noise = np.random.default_rng(0).normal(size=200_000)
+    with pytest.raises(DataError, match="disk is full"):
+        write(xr.Dataset({"zos": ("x", noise)}), target)
+    assert target.read_bytes() == before
+    assert files_of(small_disk) == ["field.nc"]
+
+
+def test_an_unwritable_folder_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="was not written: a file stands"), replacing(tmp_path / "file" / "a.txt"):
+        pass
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(DataError, match=r"Permission denied. Make the") as caught, replacing(tmp_path / "a.txt"):
+        pass
+    assert "\n" not in str(caught.value)

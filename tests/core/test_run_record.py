@@ -1,0 +1,104 @@
+"""What the record of runs holds: who made what, in how much time and memory, and whether it is still that."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from thor.core.checksums import files_of, sha256
+from thor.core.errors import DataError
+from thor.core.run_record import MemoryWatch, RunRecord
+
+
+@pytest.fixture
+def record(tmp_path):
+    (tmp_path / "table.csv").write_text("a\n1\n")
+    record = RunRecord(tmp_path / "logs/run_record.json", data_root=tmp_path)
+    record.start_run("run_1", {"git": "abc", "seed": 1, "parameters": {}})
+    record.node("make_table", pipeline="first", seconds=1.5, peak_memory_mb=100.04)
+    record.saved("table", tmp_path / "table.csv", node="make_table")
+    record.write()
+    return record
+
+
+def test_a_second_run_keeps_what_it_did_not_touch_and_drops_runs_without_traces(record, tmp_path):
+    second = RunRecord(record.path, data_root=tmp_path)
+    second.start_run("run_2", {})
+    second.write()
+    third = RunRecord(record.path, data_root=tmp_path)
+    third.start_run("run_3", {})
+    content = json.loads(record.path.read_text())
+    assert set(content["runs"]) == {"run_1", "run_3"}
+    assert content["nodes"]["make_table"]["seconds"] == 1.5
+    assert content["nodes"]["make_table"]["peak_memory_mb"] == 100.0
+    entry = content["datasets"]["table"]
+    assert (entry["path"], entry["node"], entry["run"]) == ("table.csv", "make_table", "run_1")
+    assert entry["sha256"] == sha256(tmp_path / "table.csv")
+
+
+def test_a_file_that_somebody_else_put_there_is_told_from_ours(record, tmp_path):
+    record.loaded("table", tmp_path / "table.csv")
+    assert record.content["datasets"]["table"]["node"] == "make_table"
+    (tmp_path / "table.csv").write_text("a\n1234\n")
+    record.loaded("table", tmp_path / "table.csv")
+    assert record.content["datasets"]["table"]["node"] is None
+    assert record.content["datasets"]["table"]["sha256"] == sha256(tmp_path / "table.csv")
+
+
+def test_what_lies_elsewhere_is_not_read(record, tmp_path_factory):
+    other = tmp_path_factory.mktemp("archive")
+    (other / "huge.nc").write_bytes(b"0")
+    record.loaded("archive", other)
+    assert "archive" not in record.content["datasets"]
+
+
+def test_a_folder_has_one_checksum_of_names_and_contents(tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a/one.nc").write_bytes(b"1")
+    (folder / ".two.tmp").write_bytes(b"2")
+    first = sha256(folder)
+    assert files_of(folder) == [folder / "a/one.nc"]
+    (folder / ".two.tmp").unlink()
+    assert sha256(folder) == first
+    (folder / "a/one.nc").rename(folder / "a/uno.nc")
+    assert sha256(folder) != first
+
+
+def test_each_file_of_a_folder_has_its_checksum(record, tmp_path):
+    (tmp_path / "folder/a").mkdir(parents=True)
+    for name in ("a/one.nc", "two.nc", ".three.nc"):
+        (tmp_path / "folder" / name).write_text(name)
+    record.saved("folder", tmp_path / "folder", node="make_table")
+    record.write()
+    content = json.loads(record.path.read_text())
+    assert content["files"]["folder"] == {name: sha256(tmp_path / "folder" / name) for name in ("a/one.nc", "two.nc")}
+    assert content["files"]["table"] == {".": sha256(tmp_path / "table.csv")}
+    assert content["datasets"]["folder"]["sha256"] == sha256(tmp_path / "folder")
+
+
+def test_a_damaged_record_is_begun_anew(tmp_path):
+    (tmp_path / "record.json").write_text("{half")
+    record = RunRecord(tmp_path / "record.json", data_root=tmp_path)
+    record.start_run("run", {})
+    assert set(json.loads((tmp_path / "record.json").read_text())["runs"]) == {"run"}
+
+
+def test_a_record_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "logs").write_text("a file where a folder is needed")
+    record = RunRecord(tmp_path / "logs/record.json", data_root=tmp_path)
+    with pytest.raises(DataError, match="cannot be written"):
+        record.start_run("run", {})
+
+
+def test_the_peak_of_memory_is_seen_after_it_has_passed():
+    watch = MemoryWatch()
+    before = watch.peak_mb()
+    watch.reset()
+    block = np.ones(40_000_000)  # 320 MB
+    time.sleep(0.6)
+    del block
+    peak = watch.peak_mb()
+    watch.close()
+    assert peak > before + 250

@@ -1,0 +1,205 @@
+"""Tables to read: numbers worked out by hand, a unit in every heading, nothing where there is nothing to say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tests.made_fields import LAND, make_vorticity_budget
+from thor.core.variables import BUDGET_TERMS
+from thor.regimes.balances import regime_balances
+from thor.report.tables import (
+    agreement_table,
+    area_table,
+    attribution_table,
+    calibration_table,
+    forced_table,
+    likelihood_table,
+    probability_table,
+    regime_table,
+    skill_table,
+    term_table,
+    trust_table,
+)
+
+PLACE = (1, 2)
+NAMES = ["MD", "S-SV"]
+GRID = ("lat", "lon")
+
+
+def units_everywhere(table, *, but=()):
+    """Every heading of numbers ends with units."""
+    assert [name for name in table.columns if name not in but and not re.search(r"\(.+\)$", name)] == []
+    return table
+
+
+@pytest.fixture
+def budget():
+    return make_vorticity_budget()
+
+
+@pytest.fixture
+def regimes(budget):
+    label = np.where(LAND, -1, 0).astype("int8")
+    label[5:] = 1
+    attrs = {"flag_values": np.arange(2, dtype="int8"), "flag_meanings": "MD S-SV"}
+    confidence = np.where(LAND, np.nan, 0.75)
+    votes = np.stack([np.where(label == 0, 0.75, 0.25), np.where(label == 1, 0.75, 0.25)])
+    return budget[["areacello", "analysis_mask"]].assign(
+        regime=(GRID, label, attrs), regime_confidence=(GRID, confidence), regime_votes=(("regime", *GRID), votes)
+    )
+
+
+@pytest.fixture
+def uncertainty(budget):
+    def everywhere(*values):
+        return ("predictor", "regime", *GRID), np.broadcast_to(
+            np.array(values)[None, :, None, None], (1, 2, *LAND.shape)
+        )
+
+    def one(value):
+        return ("predictor", *GRID), np.full((1, *LAND.shape), value)
+
+    return xr.Dataset(
+        {
+            "regime_probability": everywhere(0.1, 0.9),
+            "regime_probability_lower": everywhere(0.05, 0.8),
+            "regime_probability_upper": everywhere(0.2, 0.95),
+            "regime_set": everywhere(0, 1),
+            "predictive_entropy": one(0.5),
+            "mutual_information": one(0.1),
+            "superiority": one(0.98),
+            "dissimilarity_index": (GRID, np.full(LAND.shape, 0.2)),
+            "valid": (GRID, (~LAND).astype("int8")),
+        },
+        coords={"predictor": ["ensemble"], **budget.coords},
+        attrs={"regimes": "MD S-SV", "credible_level": 0.9, "applicability_threshold": 0.6},
+    )
+
+
+def test_terms_are_measured_inside_the_mask_and_sum_to_nothing(budget):
+    table = units_everywhere(term_table(budget))
+    used = budget["analysis_mask"].values == 1
+    by_hand = 1e11 * np.sqrt(np.mean(budget[BUDGET_TERMS[0]].values[used] ** 2))
+    assert table.loc["Wind stress curl", "rms (1e-11 m s-2)"] == pytest.approx(by_hand)
+    assert table.loc["Sum"].abs().max() < 1e-12
+
+
+def test_regimes_cover_the_area_and_name_their_balance(budget, regimes):
+    balances = regime_balances(budget, regimes, seed=1, n_bootstrap=10)
+    words = ("meaning", "terms that balance")
+    table = units_everywhere(regime_table(regimes, balances), but=words)
+    n_first = int((regimes["regime"] == 0).sum())
+    assert table.loc["MD", "area (million km2)"] == pytest.approx(n_first * 1e10 / 1e12)
+    assert table["share of the area (%)"].sum() == pytest.approx(100)
+    assert table["runs that agree (%)"].tolist() == pytest.approx([75, 75])
+    assert table["meaning"].tolist() == ["momentum driven", "southern Sverdrupian"]
+    named = str(balances["best_subset"].sel(regime_name="MD").values).replace("_", " ").split(" + ")
+    assert table.loc["MD", "terms that balance"] == ", ".join(named)
+
+
+def test_skill_has_intervals_units_and_orientation():
+    entry = {"accuracy": 0.781, "brier_score": 0.3, "intervals": {"accuracy": {"low": 0.75, "high": 0.814}}}
+    skill = {"majority": {"test": entry}, "member_min": {"test": entry}, "ensemble": {"test": entry}}
+    table = skill_table(skill, metrics=("accuracy", "brier_score"))
+    assert list(table.index) == ["ensemble", "always the commonest regime"]
+    assert table.loc["ensemble", "Accuracy (%, higher is better)"] == "78 (75 to 81)"
+    assert table.loc["ensemble", "Brier score (1, lower is better)"] == "0.30"
+
+
+def test_calibration_tells_before_after_and_whether_sets_keep_their_promise():
+    sets = {"confidence_level": 0.9, "coverage": 0.84, "interval": {"low": 0.81, "high": 0.87}, "mean_set_size": 1.15}
+    stages = {stage: {"expected_calibration_error": e} for stage, e in (("before", 0.04), ("after", 0.03))}
+    table = units_everywhere(calibration_table({"ensemble": {"test": stages | {"conformal": sets}}}))
+    assert table.loc["ensemble"].tolist() == [pytest.approx(4), pytest.approx(3), 90, "84 (81 to 87)", 1.15]
+
+
+def test_probabilities_of_a_cell_stand_beside_the_votes(uncertainty, regimes):
+    table = probability_table(uncertainty, regimes, PLACE)
+    assert list(table.index) == NAMES
+    assert table["probability (%)"].tolist() == pytest.approx([10, 90])
+    assert table["upper end, 90 % of networks (%)"].tolist() == pytest.approx([20, 95])
+    assert table["in the conformal set"].tolist() == ["no", "yes"]
+    assert table["clustering runs that vote for it (%)"].tolist() == pytest.approx([75, 25])
+
+
+def test_what_to_believe_names_both_regimes_and_the_uncertainty(uncertainty, regimes):
+    table = trust_table(uncertainty, regimes, PLACE)
+    assert table.loc["Regime of the budget", "value"] == "MD"
+    assert table.loc["Most probable regime of the networks", "value"] == "S-SV"
+    assert table.loc["Of the uncertainty, disagreement between networks"].tolist() == ["20", "%"]
+    assert table.loc["Uncertainty if nothing were known of 2 regimes"].tolist() == ["1", "bit"]
+    assert table.loc["Regimes in the conformal set", "value"] == "1"
+    outside = trust_table(uncertainty, regimes, (0, 0))
+    assert outside.loc["Regime of the budget", "value"] == "no budget here"
+    assert outside.loc["Clustering runs that agree with the budget's regime", "value"] == "unknown"
+
+
+def attributions(**more):
+    fields = {"attribution": 1.234, "attribution_lower_quartile": -0.5, "attribution_upper_quartile": 2.0} | more
+    shape = (1, 1, *LAND.shape)
+    return xr.Dataset(
+        {name: (("predictor", "feature", *GRID), np.full(shape, value)) for name, value in fields.items()}
+        | {"valid": (GRID, (~LAND).astype("int8"))},
+        coords={"predictor": ["ensemble"], "feature": ["zos"]},
+    )
+
+
+def test_attributions_have_an_error_only_where_the_method_samples():
+    methods = {
+        "relevance": attributions(attribution_standard_error=0.0),
+        "shapley_values": attributions(attribution_standard_error=0.11),
+        "lime_weights": attributions().drop_vars(["attribution_lower_quartile", "attribution_upper_quartile"]),
+    }
+    (row,) = units_everywhere(attribution_table(methods, PLACE)).to_numpy()
+    assert list(row) == ["+1.23 (-0.50 to +2.00)", "+1.23 ± 0.11 (-0.50 to +2.00)", "+1.23"]
+
+
+def test_agreement_of_methods_is_told_by_pair():
+    fields = {"rank_correlation": 0.5, "sign_agreement": 0.9, "top_overlap": 2 / 3}
+    agreement = xr.Dataset(
+        {name: (("pair", "predictor", *GRID), np.full((1, 1, *LAND.shape), v)) for name, v in fields.items()}
+        | {"valid": (GRID, (~LAND).astype("int8"))},
+        coords={"pair": ["relevance and lime_weights"], "predictor": ["ensemble"]},
+    )
+    table = units_everywhere(agreement_table(agreement, PLACE))
+    assert list(table.index) == ["Relevance and LIME"]
+    assert table.iloc[0].tolist() == pytest.approx([0.5, 90, 200 / 3])
+
+
+@pytest.fixture
+def window():
+    likelihood = {
+        "1-10 %": {"area_m2": 3e12, "word": "very_unlikely"},
+        "< 1 %": {"area_m2": 1e12, "word": None},
+        "> 99 %": {"area_m2": 0.0, "word": None},
+    }
+    change = {"compared_m2": 4e12, "expected_m2": 0.5e12, "judged_m2": 3e12, "forced_m2": 1e12}
+    change |= {"expected_false_m2": 0.1e12, "likelihood": likelihood}
+    return {"window_start": 1970, "area_m2": 4e12, "bayesian": {"regime_area": {}}, "ensemble": {"change": change}}
+
+
+def test_classes_of_likelihood_rise_and_have_words_only_where_supported(window):
+    table = units_everywhere(likelihood_table(window), but=("word",))
+    assert table.index.get_level_values(1).tolist() == ["< 1 %", "1-10 %", "> 99 %"]
+    assert table["word"].tolist() == ["not supported", "very unlikely", "not supported"]
+    assert table["share of the compared area (%)"].tolist() == [25, 75, 0]
+
+
+def test_forced_change_is_told_with_what_is_called_falsely(window):
+    table = units_everywhere(forced_table(window))
+    assert list(table.index) == ["ensemble"], "predictors without a baseline are left out"
+    assert table.iloc[0].tolist() == pytest.approx([4, 0.5, 3, 1, 0.1])
+
+
+def test_areas_are_those_of_the_last_window_in_million_square_kilometres():
+    columns = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
+    rows = [
+        {"predictor": "ensemble", "basin": basin, "regime": "MD", "window_start": start}
+        | dict(zip(columns, factor * np.array([4e13, 3e13, 5e13, 1e12, -1e12, 2e12]), strict=True))
+        for basin, start, factor in (("global", 1950, 2), ("global", 1970, 1), ("atlantic_ocean", 1970, 3))
+    ]
+    table = units_everywhere(area_table(pd.DataFrame(rows)))
+    assert table.loc["MD"].tolist() == [40, 30, 50, 1, -1, 2]
