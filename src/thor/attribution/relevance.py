@@ -8,7 +8,7 @@ import numpy as np
 
 from thor.attribution.attributions import Block, blocks_of
 from thor.attribution.forward import Forward
-from thor.attribution.settings import Rule
+from thor.attribution.settings import PropagationRule
 from thor.attribution.targets import Regimes, Target, target_weights
 from thor.core.ranges import require_at_least, require_choice
 from thor.core.threads import in_threads
@@ -41,7 +41,7 @@ class RelevancePropagation:
     Bach et al. (2015), doi:10.1371/journal.pone.0130140; Montavon et al. (2019), doi:10.1007/978-3-030-28954-6_10.
     """
 
-    rule: Rule = "epsilon"
+    rule: PropagationRule = "epsilon"
     epsilon: float = 1e-7
     gamma: float = 0.25
     alpha: float = 2.0
@@ -50,7 +50,7 @@ class RelevancePropagation:
     name: str = "relevance"
 
     def __post_init__(self) -> None:
-        require_choice("rule", self.rule, Rule)
+        require_choice("rule", self.rule, PropagationRule)
         require_at_least("epsilon", self.epsilon, 0)
         require_at_least("gamma", self.gamma, 0)
         require_at_least("alpha", self.alpha, 1)
