@@ -28,7 +28,7 @@ class Activation:
         ``(sums, activations)`` to the derivative of the function at `sums`, in NumPy.
     """
 
-    function: Callable[[Any, Any], Any]
+    function: Callable[..., Any]
     derivative: Callable[[Any, Any], Any]
 
     def __call__(self, sums: Any, out: Any = None) -> Any:
