@@ -14,6 +14,9 @@ Calendar = Literal["noleap", "360_day", "gregorian"]
 MipEra = Literal["CMIP6", "CMIP7"]
 ExperimentId = Literal["piControl", "historical", "1pctCO2", "abrupt-4xCO2"]
 
+CONTROL = "piControl"
+"""The experiment with constant forcing, from which all others branch off."""
+
 
 @dataclass(frozen=True)
 class Experiment:
