@@ -60,10 +60,9 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
         When no cell is valid, or features and regimes are on different grids.
     """
     lat, lon, valid = valid_cells(features)
+    regions, buffer_degrees = settings.regions, settings.buffer_degrees
     if settings.mode == "published":
         regions, buffer_degrees = (PUBLISHED_TEST,), 0.0
-    else:
-        regions, buffer_degrees = settings.regions, settings.buffer_degrees
     role = np.full(valid.shape, -1, dtype=np.int8)
     role[valid] = separated(regional_roles(lat[valid], lon[valid], regions), lat[valid], lon[valid], buffer_degrees)
     stands_in = "test" if settings.mode == "published" else None
