@@ -29,11 +29,11 @@ Trees = dict[Path, dict[str, Any]]
 class ConfigLoader(OmegaConfigLoader):
     """Kedro's loader, which also reads `local` (its `default_run_env`) over every environment that is not `ALONE`.
 
-    An entry of the catalog named with ``{method}`` stands for one of each method of explanation that is registered in
-    `thor.attribution.methods`. The later decides, key by key in parameters and globals and entry by entry in the catalog: ``base``, the
+    The later decides, key by key in parameters and globals and entry by entry in the catalog: ``base``, the
     environment, ``local``, an environment variable that is set and that a file of the first two names
     (``${env:NAME,default}``), ``--params``. `data_root` of ``local`` moves all environments: one that has its data
-    below the `data_root` of ``base`` keeps its folder there, and one with a place of its own stays.
+    below the `data_root` of ``base`` keeps its folder there, and one with a place of its own stays. A catalog entry
+    named with ``{method}`` stands for one of each method of explanation in `thor.attribution.methods`.
 
     Raises
     ------

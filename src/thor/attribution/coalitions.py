@@ -1,10 +1,11 @@
 """Shapley values and interactions from the values of all coalitions of the players; player j is bit j."""
 
 from math import comb
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from thor.core.arrays import AnyArray, Array
 
 MOST_PLAYERS = 12
 """Most players of exact Shapley values: 4,096 coalitions."""
@@ -15,16 +16,16 @@ def coalitions(n_players: int) -> NDArray[np.bool_]:
     return (np.arange(2**n_players)[:, None] >> np.arange(n_players) & 1).astype(bool)
 
 
-def shapley_weights(n_players: int) -> NDArray[np.float64]:
+def shapley_weights(n_players: int) -> Array:
     """Return the matrix that turns the coalition values v(S) into Shapley values, shape (n_players, 2 ** n_players)."""
     holds = coalitions(n_players)
     # with the player: v(S) enters with 1 / (n C(n-1, |S|-1)); without: with the opposite sign
-    share = np.array([1 / (n_players * comb(n_players - 1, size)) for size in range(n_players)])
+    weights = [1 / (n_players * comb(n_players - 1, size)) for size in range(n_players)]
     size = holds.sum(axis=1, keepdims=True)
-    return np.ascontiguousarray(np.where(holds, share[size - 1], -share[np.minimum(size, n_players - 1)]).T)
+    return np.ascontiguousarray(np.where(holds, np.array([0, *weights])[size], -np.array([*weights, 0])[size]).T)
 
 
-def shapley_interactions(values: NDArray[Any]) -> NDArray[Any]:
+def shapley_interactions(values: AnyArray) -> AnyArray:
     """Return the pairwise interaction values of coalition values.
 
     Parameters

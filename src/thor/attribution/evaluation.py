@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from thor.attribution.agreement import rank_correlation
@@ -19,10 +18,9 @@ from thor.attribution.measures import MEASURES, EvaluationCells, Removal, measur
 from thor.attribution.method import Explainer
 from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import Regimes, explained_regime, require_inputs
+from thor.core.arrays import Array
 from thor.networks.samples import FeatureScaler, cell_inputs
 from thor.networks.stack import NetworkStack, Weights
-
-Array = NDArray[np.float64]
 
 
 def evaluate_on_cells(

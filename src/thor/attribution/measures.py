@@ -9,10 +9,9 @@ from thor.attribution.agreement import correlation
 from thor.attribution.forward import Forward
 from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import Regimes, Target
+from thor.core.arrays import Array
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack, Weights
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """Sampled Shapley values: random orders of the players in antithetic pairs, with a standard error."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.attribution.forward import Array, Forward
+from thor.attribution.forward import Forward
 from thor.attribution.gradients import mean_target
 from thor.attribution.method import AttributionBlock
 from thor.attribution.players import Groups, membership
 from thor.attribution.settings import FEWEST_PAIRS, ShapleySettings
 from thor.attribution.targets import Regimes, Target
+from thor.core.arrays import AnyArray, IntArray
 from thor.networks.stack import NetworkStack, Weights
 
 
@@ -90,10 +90,10 @@ class ShapleySampler:
         self,
         inputs: Weights,
         regime: Regimes,
-        target: Array,
-        rows: NDArray[np.int64],
+        target: AnyArray,
+        rows: IntArray,
         random: np.random.Generator,
-    ) -> tuple[Array, Array]:
+    ) -> tuple[AnyArray, AnyArray]:
         """Return the mean marginal contributions of an order and its reverse, and the target of the rows."""
         forward, networks = self._forward, np.arange(self._n_networks)
         n_players = len(self._membership)
@@ -127,7 +127,7 @@ class _Sums:
         self.of_networks = _Moments(n_samples, n_players)
         self.of_rounds = _Moments(n_samples, n_players)
 
-    def add(self, samples: NDArray[np.int64], values: Array, rows: Array) -> None:
+    def add(self, samples: IntArray, values: AnyArray, rows: AnyArray) -> None:
         """Add a pair of every network; `rows` are the targets of the rows less the expectation."""
         self.count[samples] += 1
         self.values[:, samples] += values
@@ -135,7 +135,7 @@ class _Sums:
         self.of_networks.add(samples, values, rows)
         self.of_rounds.add(samples, values.mean(axis=0)[None], rows.mean(axis=0)[None])
 
-    def estimate(self, samples: NDArray[np.int64]) -> tuple[Array, Array]:
+    def estimate(self, samples: IntArray) -> tuple[AnyArray, AnyArray]:
         """Return the values of every network, and the standard error of their mean."""
         count = self.count[samples]
         mean, row_mean = self.values[:, samples] / count[:, None], self.rows[:, samples] / count
@@ -162,13 +162,15 @@ class _Moments:
         self.products = np.zeros((n_samples, n_players))
         self.row_squares = np.zeros(n_samples)
 
-    def add(self, samples: NDArray[np.int64], values: Array, rows: Array) -> None:
+    def add(self, samples: IntArray, values: AnyArray, rows: AnyArray) -> None:
         """Add values (n, n_samples, n_players) and rows (n, n_samples)."""
         self.squares[samples] += np.einsum("wsp,wsp->sp", values, values)
         self.products[samples] += np.einsum("wsp,ws->sp", values, rows)
         self.row_squares[samples] += np.einsum("ws,ws->s", rows, rows)
 
-    def about(self, samples: NDArray[np.int64], count: Array, mean: Array, rows: Array) -> tuple[Array, Array, Array]:
+    def about(
+        self, samples: IntArray, count: AnyArray, mean: AnyArray, rows: AnyArray
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Return the sums about the means of each of the n values and rows, added `count` times."""
         return (
             self.squares[samples] - count[:, None] * np.einsum("wsp,wsp->sp", mean, mean),

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from thor.attribution.agreement import agreement, correlation, cosine
 from thor.attribution.coalitions import coalitions, shapley_weights
 from thor.attribution.method import Explainer
 from thor.attribution.settings import TruthSettings
 from thor.attribution.targets import Regimes
+from thor.core.arrays import Array
 from thor.core.variables import FEATURES
 from thor.networks.samples import FeatureScaler, Samples
 from thor.networks.settings import TrainingSettings
@@ -25,8 +25,6 @@ from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
-
-Array = NDArray[np.float64]
 
 DECAY_DEPTH = 1000.0
 """Decay depth of the equivalent-barotropic current [m]."""

@@ -60,9 +60,7 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
         bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02, extend="both")
         bar.set_label("part of the centred logit of the predicted regime (1)", fontsize=7)
         letter_panels(axes)
-        figure.suptitle(
-            f"{labels(method)}, mean over the {predictor}", x=0.01, ha="left", fontsize=10
-        )
+        figure.suptitle(f"{labels(method)}, mean over the {predictor}", x=0.01, ha="left", fontsize=10)
         figure.supxlabel(
             "Pale: the middle half of the networks has both signs. Grey: land.", x=0.01, ha="left", fontsize=7
         )

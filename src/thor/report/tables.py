@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.attribution.methods import labels
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.attribution import feature_label
 from thor.figures.style import flags, in_reading_order

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thor.attribution.forward import Forward
 from thor.attribution.method import AttributionBlock, Explainer, Method, require_features, require_reference, slices
 from thor.attribution.settings import LimeSettings
 from thor.attribution.targets import Regimes, Target, require_target
+from thor.core.arrays import Array
 from thor.core.errors import AttributionError
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
-
-Double = NDArray[np.float64]
 
 _SAMPLES_PER_BLOCK = 256
 _NETWORKS_AT_ONCE = 64
@@ -59,12 +57,12 @@ class Lime(Explainer):
             )
 
     @cached_property
-    def mean(self) -> Double:
+    def mean(self) -> Array:
         """Mean of the reference rows, shape (n_features,)."""
         return self.reference.astype(float).mean(axis=0)
 
     @cached_property
-    def scale(self) -> Double:
+    def scale(self) -> Array:
         """Standard deviation of the reference rows, shape (n_features,)."""
         return self.reference.astype(float).std(axis=0)
 
@@ -102,12 +100,12 @@ class Lime(Explainer):
 
         yield from in_threads(block, slices(len(inputs), _SAMPLES_PER_BLOCK))
 
-    def _draws(self, n_features: int) -> Double:
+    def _draws(self, n_features: int) -> Array:
         """Return all draws but the first, which the sample itself replaces, in units of the reference's scale."""
         random = np.random.RandomState(self.seed)
         return random.normal(0, 1, (self.settings.n_samples, n_features))[1:]
 
-    def _fit(self, draws: Double, products: Double, targets: Double, scaled: Double, target: Double) -> "_Fit":
+    def _fit(self, draws: Array, products: Array, targets: Array, scaled: Array, target: Array) -> "_Fit":
         """Return the surrogates of samples that explain one regime.
 
         Parameters
@@ -156,13 +154,13 @@ class Lime(Explainer):
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    coefficient: Double
-    intercept: Double
-    fidelity: Double
-    error: Double
+    coefficient: Array
+    intercept: Array
+    fidelity: Array
+    error: Array
 
 
-def _outer(vectors: Double) -> Double:
+def _outer(vectors: Array) -> Array:
     return vectors[:, :, None] * vectors[:, None, :]
 
 

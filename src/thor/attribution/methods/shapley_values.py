@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
-from thor.attribution.forward import Array, Forward
+from thor.attribution.forward import Forward
 from thor.attribution.method import (
     AttributionBlock,
     Explainer,
@@ -22,6 +22,7 @@ from thor.attribution.players import Groups, membership, player_groups
 from thor.attribution.settings import ShapleySettings
 from thor.attribution.shapley_sampling import ShapleySampler
 from thor.attribution.targets import Regimes, Target, require_target, target_values
+from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
 from thor.core.ranges import require_choice
 from thor.core.threads import in_threads
@@ -108,7 +109,7 @@ class ShapleyValues(Explainer):
             lambda part: sampler.block(inputs[part], regime[part], part), sample_blocks(len(inputs), stack)
         )
 
-    def coalition_values(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
+    def coalition_values(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> AnyArray:
         """Return v(S) of every coalition, shape (n_networks, n_samples, 2 ** n_players); player j is bit j.
 
         Raises
@@ -178,7 +179,7 @@ def shap_explanation(
     regime: Regimes,
     *,
     network: int | None = None,
-    data: Array | None = None,
+    data: AnyArray | None = None,
 ) -> Any:
     """Return the Shapley values of some samples as a `shap.Explanation`, for all of shap's plots.
 

@@ -1,4 +1,4 @@
-"""Feature attributions of the predicted regime in every cell, by several methods for the same target, and their quality.
+"""Feature attributions of the predicted regime in every cell, by several methods for one target, and their quality.
 
 features, regimes, split, scenario_features -> choose_reference -> explanation_reference
 for each registered method (`thor.attribution.methods`), such as relevance, shapley_values and lime_weights:
