@@ -15,8 +15,8 @@ from thor.attribution.methods import explaining_methods
 from thor.attribution.players import player_groups
 from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.core.contracts import check
-from thor.core.errors import AttributionError
-from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
+from thor.core.errors import AttributionError, DataError
+from thor.core.variables import FEATURES, extended_features, variable
 from thor.networks.samples import FeatureScaler, cell_inputs
 
 
@@ -90,7 +90,7 @@ def test_players_in_groups_are_compared_with_sums_of_the_others(features, scaler
 
 
 def test_groupings_hold_every_feature_once():
-    every = (*FEATURES, *EXTENDED_FEATURES, "wind_stress_curl_mean_150km", "zos_spread_150km")
+    every = (*FEATURES, *extended_features(), "wind_stress_curl_mean_150km", "zos_spread_150km")
     physical = player_groups("physical", every)
     assert set(physical) == {"wind", "height", "bathymetry", "planetary", "height and bathymetry"}
     assert physical["wind"] == ("wind_stress_curl", "wind_stress_curl_mean_150km")
@@ -109,3 +109,5 @@ def test_groupings_hold_every_feature_once():
         assert sorted(name for members in groups.values() for name in members) == sorted(every)
     with pytest.raises(AttributionError, match="no grouping 'fysical' of features; choose from physical, gradients"):
         player_groups("fysical", FEATURES)
+    with pytest.raises(DataError, match="'areacello' is a feature without groups. Add 'feature:"):
+        player_groups("physical", (*FEATURES, "areacello"))

@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.errors import AttributionError
+from thor.core.variables import groups_of
 
 Preset = Literal["physical", "gradients"]
 Groups = Mapping[str, tuple[str, ...]]
-
-_PHYSICAL = {"zos": "height", "deptho": "bathymetry", "coriolis_parameter": "planetary"}
-_BOTH = {"zos_deptho_jacobian": "height and bathymetry"}
 
 
 def player_groups(groups: Mapping[str, Sequence[str]] | Preset | None, features: Sequence[str]) -> Groups | None:
@@ -21,9 +19,9 @@ def player_groups(groups: Mapping[str, Sequence[str]] | Preset | None, features:
     Parameters
     ----------
     groups : mapping of str to sequence of str, or {"physical", "gradients"}, or None
-        Features by group, or how to group them. physical: wind, height, bathymetry, planetary, and what mixes height
-        and bathymetry apart. gradients: both components of a gradient, and its magnitude, are one player, since
-        correlated inputs share their part at random (Krell et al. 2025); every other feature is a player.
+        Features by group, or how to group them, as the table of variables declares. physical: features of one physical
+        quantity. gradients: both components of a gradient, and its magnitude, are one player, since correlated inputs
+        share their part at random (Krell et al. 2025); every other feature is a player.
     features : sequence of str
         Of the networks.
 
@@ -31,6 +29,8 @@ def player_groups(groups: Mapping[str, Sequence[str]] | Preset | None, features:
     ------
     AttributionError
         For an unknown grouping.
+    DataError
+        For a feature whose groups the table of variables does not declare.
     """
     if groups is None:
         return None
@@ -40,10 +40,11 @@ def player_groups(groups: Mapping[str, Sequence[str]] | Preset | None, features:
                 f"There is no grouping '{groups}' of features; choose from {', '.join(get_args(Preset))}, or list "
                 "the features of each group."
             )
-        group_of = _physical if groups == "physical" else _gradient
         made: dict[str, list[str]] = {}
         for feature in features:
-            made.setdefault(group_of(feature), []).append(feature)
+            declared = groups_of(feature)
+            name = declared.physical if groups == "physical" else declared.gradient or feature
+            made.setdefault(name, []).append(feature)
         groups = made
     return {name: tuple(members) for name, members in groups.items()}
 
@@ -73,14 +74,3 @@ def membership(groups: Groups | None, features: Sequence[str]) -> NDArray[np.boo
     """Return which features each player holds, shape (n_players, n_features); errors as for `player_names`."""
     names = player_names(groups, features)
     return np.array([[feature in (groups[name] if groups else (name,)) for feature in features] for name in names])
-
-
-def _physical(feature: str) -> str:
-    if feature in _BOTH:
-        return _BOTH[feature]
-    return next((group for base, group in _PHYSICAL.items() if feature.startswith(base)), "wind")
-
-
-def _gradient(feature: str) -> str:
-    base, found, _ = feature.partition("_gradient")
-    return base + found
