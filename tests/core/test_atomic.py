@@ -130,7 +130,7 @@ def test_a_full_disk_under_netcdf_is_told_too(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(DataError, match="disk is full"), replacing(tmp_path / "a.nc"):
         raise RuntimeError("NetCDF: HDF error")
-    monkeypatch.setattr(atomic, "_is_full", lambda folder: False)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**12))
     with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc"):
         raise RuntimeError("NetCDF: HDF error")
 

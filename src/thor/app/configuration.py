@@ -135,11 +135,8 @@ def copy_default(folder: Path) -> None:
     """
     if os.path.lexists(folder):
         raise ConfigError(f"'{folder}' is there already and is not overwritten. Name a new folder.")
-    try:
-        with replacing_folder(folder, elsewhere="name another folder") as temporary:
-            shutil.copytree(DEFAULT, temporary, ignore=_overrides, copy_function=shutil.copyfile, dirs_exist_ok=True)
-    except (DataError, OSError) as error:
-        raise ConfigError(f"'{folder}' cannot be written: {error}") from error
+    with replacing_folder(folder, elsewhere="name another folder") as temporary:
+        shutil.copytree(DEFAULT, temporary, ignore=_overrides, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 def _logging_file() -> Path:

@@ -172,7 +172,7 @@ class MlflowHooks:
                 "incomplete": [run.run_id] if run.run_id else [],
                 "datasets": self._saved,
             }
-            write_json(self._pending / f"{run.about['started']}-{os.getpid()}.json", content)
+            write_json(self._pending / f"{run.about['started']}-{os.getpid()}.json", content, sort_keys=False)
         except (OSError, ThorError) as error:  # the same disk may be full: again only the record is lost
             log.warning("MLflow: this run cannot be logged later either: %s", error)
 
@@ -202,7 +202,7 @@ class MlflowHooks:
         run = KeptRun(client, experiment, about)
         run.begin()
         stale = about["incomplete"]
-        write_json(file, about | {"incomplete": [*stale, run.run_id]})
+        write_json(file, about | {"incomplete": [*stale, run.run_id]}, sort_keys=False)
         lost = []
         for name, checksum in about["datasets"].items():
             path = self._path(name)

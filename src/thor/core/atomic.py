@@ -114,10 +114,10 @@ def replacing_folder(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> Iterat
         shutil.rmtree(old, ignore_errors=True)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file atomically: indented, with sorted keys."""
+def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
+    """Write a JSON file atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=sort_keys, default=str) + "\n", encoding="utf-8")
 
 
 def flush(path: Path) -> None:

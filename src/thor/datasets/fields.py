@@ -111,7 +111,7 @@ class GivenFieldDataset(FieldDataset):
         dataset.attrs = {key: value for key, value in dataset.attrs.items() if key not in (ATTRIBUTE, CONTENT)}
         return dataset
 
-    def save(self, data: xr.Dataset) -> None:
+    def save(self, data: xr.Dataset) -> None:  # type: ignore[override]
         """Write the dataset; one of THOR's only where there is no file of the user's or with the same fingerprint."""
         mark = data.attrs.get(ATTRIBUTE) if isinstance(data, xr.Dataset) else None
         if mark is None:

@@ -199,8 +199,7 @@ def header(name: str, size: int) -> bytes:
     info.size = size
     try:
         # Sizes from 8 GiB on are written in the format of GNU.
-        kind = tarfile.USTAR_FORMAT if size < _LARGEST_USTAR else tarfile.GNU_FORMAT
-        block = info.tobuf(kind, encoding="utf-8")
+        block = info.tobuf(tarfile.USTAR_FORMAT if size < _LARGEST_USTAR else tarfile.GNU_FORMAT, encoding="utf-8")
     except ValueError as error:
         raise DataError(f"'{name}' cannot be packed: {error}. Shorten the name.") from error
     if len(block) != tarfile.BLOCKSIZE:
@@ -273,8 +272,8 @@ def _compressor(file: Any) -> gzip.GzipFile:
 
 def _write(manifest: Manifest, stream: Any, root: Path, bar: Any) -> None:
     text = manifest.to_json()
-    for name, content in ((MANIFEST, text), (MANIFEST_CHECKSUM, checksum_line(text))):
-        add(stream.write, name, len(content), io.BytesIO(content))
+    for name, line in ((MANIFEST, text), (MANIFEST_CHECKSUM, checksum_line(text))):
+        add(stream.write, name, len(line), io.BytesIO(line))
     for file in manifest.files:
         with (root / file.path).open("rb") as source:
             content = Counted(source, bar)

@@ -18,8 +18,6 @@ from thor.handover.manifest import Dataset, File, Manifest, shown
 from thor.handover.packing import Place, dataset_checksum
 from thor.handover.reading import verify
 
-_NAMED = 3
-
 
 @dataclass(frozen=True)
 class Received:
@@ -141,7 +139,7 @@ class _Arrivals:
             for file in dataset.files:
                 self._targets[file.path] = self.to_place[-1].path_of(file)
         if different and not self.force:
-            names = listed([f"{dataset.name} ({dataset.path})" for dataset in different], most=_NAMED)
+            names = listed([f"{dataset.name} ({dataset.path})" for dataset in different])
             raise DataError(
                 f"Other files lie below {self.root} in the places of {names}. "
                 "Unpack it into another data_root, or with --force to replace them."
