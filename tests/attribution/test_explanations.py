@@ -13,7 +13,7 @@ from thor.attribution.players import player_groups
 from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.core.contracts import check
 from thor.core.errors import AttributionError
-from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
+from thor.core.variables import FEATURES, extended_features, variable
 from thor.networks.samples import FeatureScaler, cell_inputs
 
 
@@ -128,7 +128,7 @@ def test_players_in_groups_are_compared_with_sums_of_the_others(features, scaler
 
 
 def test_ways_of_grouping_hold_every_feature_once():
-    every = (*FEATURES, *EXTENDED_FEATURES, "wind_stress_curl_mean_150km", "zos_spread_150km")
+    every = (*FEATURES, *extended_features(), "wind_stress_curl_mean_150km", "zos_spread_150km")
     physical = player_groups("physical", every)
     assert set(physical) == {"wind", "height", "bathymetry", "planetary", "height and bathymetry"}
     assert physical["wind"] == ("wind_stress_curl", "wind_stress_curl_mean_150km")
