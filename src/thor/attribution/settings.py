@@ -40,7 +40,7 @@ class ReferenceSettings(Settings):
 
 
 class RelevanceSettings(Settings):
-    """How relevance is propagated; see `thor.attribution.relevance.RelevancePropagation`."""
+    """How relevance is propagated; see `thor.attribution.methods.relevance.RelevancePropagation`."""
 
     rule: PropagationRule = Field("epsilon", description="Rule by which a unit distributes relevance to its inputs.")
     epsilon: NotNegative = Field(1e-7, description="Stabiliser of all rules but z.")
@@ -56,7 +56,7 @@ class RelevanceSettings(Settings):
 
 
 class ShapleySettings(Settings):
-    """How Shapley values are computed; see `thor.attribution.shapley.ShapleyValues`."""
+    """How Shapley values are computed; see `thor.attribution.methods.shapley_values.ShapleyValues`."""
 
     method: SampledOrExact = Field(
         "sampled", description="Random orders of the players, or all coalitions (for few cells)."
@@ -77,7 +77,7 @@ class ShapleySettings(Settings):
 
 
 class LimeSettings(Settings):
-    """How LIME draws and fits; see `thor.attribution.lime.Lime`."""
+    """How LIME draws and fits; see `thor.attribution.methods.lime.Lime`."""
 
     n_samples: int = Field(5000, ge=2, description="Draws, shared by all cells.")
     kernel_width: Positive | None = Field(
