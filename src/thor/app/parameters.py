@@ -25,7 +25,7 @@ from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.reading.quirks import Quirks
 from thor.reading.windows import ClimatologySettings
-from thor.regimes.settings import ClusteringSettings, ClusterSelection
+from thor.regimes.settings import BalanceSettings, ClusteringSettings, ClusterSelection
 from thor.report.settings import ReportSettings
 from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
@@ -85,7 +85,7 @@ class DataEngineering(ClimatologySettings):
         return ClimatologySettings(**{name: getattr(self, name) for name in ClimatologySettings.model_fields})
 
 
-class RegimeClustering(Settings):
+class RegimeClustering(BalanceSettings):
     """Parameters of `regime_clustering`."""
 
     seed: Seed = Field(description="Seed of all runs, samples and bootstraps.")
@@ -97,9 +97,6 @@ class RegimeClustering(Settings):
     )
     runs: ClusteringSettings = Field(ClusteringSettings(), description="How the clustering runs are made and combined.")
     selection: ClusterSelection = Field(ClusterSelection(), description="Search over the number of clusters.")
-    n_bootstrap: Count = Field(1000, description="Resamples of the block bootstrap of the balances.")
-    block_degrees: float = Field(10.0, gt=0, le=90, description="Side of a bootstrap block [degrees].")
-    confidence_level: Share = Field(0.9, description="Share of resamples inside an interval.")
 
 
 class Modelling(Settings):

@@ -10,6 +10,7 @@ from thor.core.variables import BUDGET_TERMS
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import cell_areas
 from thor.regimes.naming import regime_names
+from thor.regimes.settings import BalanceSettings
 
 PERCENTILES = (5.0, 50.0, 95.0)
 
@@ -26,14 +27,12 @@ def regime_balances(
     budget: xr.Dataset,
     regimes: xr.Dataset,
     *,
+    settings: BalanceSettings,
     seed: int,
-    n_bootstrap: int = 1000,
-    block_degrees: float = 10.0,
-    confidence_level: float = 0.9,
 ) -> xr.Dataset:
     """Return what the terms are in each regime and which of them balance.
 
-    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `block_degrees` are drawn with
+    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `settings.block_degrees` are drawn with
     replacement, because neighbouring cells are not independent. The regimes themselves are held fixed.
 
     Parameters
@@ -42,13 +41,8 @@ def regime_balances(
         The five terms [m s-2], `analysis_mask`, `areacello` [m2], coordinates `lat`, `lon`.
     regimes : xarray.Dataset
         `regime` with flag_meanings, on the same grid.
+    settings : BalanceSettings
     seed : int
-    n_bootstrap : int
-        Resamples.
-    block_degrees : float
-        Side of a block in degrees of latitude and of longitude.
-    confidence_level : float
-        Share of resamples inside an interval.
 
     Returns
     -------
@@ -68,10 +62,10 @@ def regime_balances(
     names = regime_names(regimes)
     regime = regimes["regime"].transpose(*dims).values[mask].astype(int)
     area = cell_areas(budget)[mask]
-    blocks = block_numbers(budget, block_degrees)[mask]
+    blocks = block_numbers(budget, settings.block_degrees)[mask]
     subsets = term_subsets(len(BUDGET_TERMS))
     area_sums, sums, magnitude_sums = _block_sums(points, regime, area, blocks, len(names))
-    draws = _bootstrap_counts(len(area_sums), n_bootstrap, np.random.default_rng(seed))
+    draws = _bootstrap_counts(len(area_sums), settings.n_bootstrap, np.random.default_rng(seed))
     resampled_area = np.einsum("db,br->dr", draws, area_sums)
     # A resample may miss a regime altogether; it then says nothing about it.
     resampled_area[resampled_area == 0] = np.nan
@@ -79,7 +73,7 @@ def regime_balances(
     resampled_magnitudes = np.einsum("db,brt->drt", draws, magnitude_sums) / resampled_area[..., None]
 
     n_names, n_terms = len(names), len(BUDGET_TERMS)
-    tail = 50.0 * (1.0 - confidence_level)
+    tail = 50.0 * (1.0 - settings.confidence_level)
     bounds = (tail, 100.0 - tail)
     result = {
         "mean": np.full((n_names, n_terms), np.nan),

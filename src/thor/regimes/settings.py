@@ -59,6 +59,14 @@ class ClusteringSettings(Settings):
         return self.n_runs * self.n_consensus
 
 
+class BalanceSettings(Settings):
+    """How intervals of the balances in each regime are made."""
+
+    n_bootstrap: Count = Field(1000, description="Resamples of the block bootstrap of the balances.")
+    block_degrees: float = Field(10.0, gt=0, le=90, description="Side of a bootstrap block [degrees].")
+    confidence_level: Share = Field(0.9, description="Share of resamples inside an interval.")
+
+
 class ClusterSelection(Settings):
     """Search over the number of clusters."""
 
