@@ -24,7 +24,7 @@ from thor.attribution.shapley_sampling import ShapleySampler
 from thor.attribution.targets import Regimes, Target, require_target, target_values
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
-from thor.core.ranges import require_choice
+from thor.core.settings import require
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
 
@@ -70,7 +70,7 @@ class ShapleyValues(Explainer):
 
     def __post_init__(self) -> None:
         require_target(self.target)
-        require_choice("precision", self.precision, Precision)
+        require("precision", self.precision, Precision)
         require_reference(self.reference)
 
     def groups_of(self, features: tuple[str, ...]) -> Groups | None:
