@@ -350,7 +350,7 @@ def test_interrupted_trainings_leave_the_earlier_networks_and_start_afresh(run, 
     from thor.app.mlflow_store import open_store
 
     ensemble, bayesian = "train_ensemble", "train_bayesian_network"
-    short = "modelling.training.epochs=4,uncertainty.bayesian.epochs=8"
+    short = "modelling.training.epochs=4,uncertainty.bayesian.epochs=9"
     endless = "modelling.training.epochs=100000,uncertainty.bayesian.epochs=100000"
     for root in ("whole", "broken"):
         for layer in ("03_primary", "04_feature", "05_model_input", "06_models", "08_reporting"):
