@@ -116,7 +116,7 @@ def test_each_network_is_what_keras_makes_of_it_alone_early_stopping_included(tr
 
 def test_sample_weights_penalty_and_falling_rate_are_those_of_keras(select):
     train = make_table(200, seed=3, weighted=True)
-    settings = replace(SETTINGS, l2=1e-3, schedule="cosine", epochs=4, patience=None, n_networks=2)
+    settings = SETTINGS.replace(l2=1e-3, schedule="cosine", epochs=4, patience=None, n_networks=2)
     got = train_stack(train, select, **NAMES, settings=settings, seed=6)
     assert list(got.history["best_epoch"].values) == [3, 3]
     model, _ = keras_fit(1, train, select, settings, 6)
@@ -141,9 +141,9 @@ def test_the_history_is_that_of_the_kept_weights(select, trained):
 
 def test_a_network_is_the_same_bits_in_a_stack_of_any_size(train, select, trained):
     for n_networks in (1, 2):
-        fewer = train_stack(train, select, **NAMES, settings=replace(SETTINGS, n_networks=n_networks), seed=5)
+        fewer = train_stack(train, select, **NAMES, settings=SETTINGS.replace(n_networks=n_networks), seed=5)
         assert_same(fewer.stack, trained.stack.select(slice(n_networks)))
-    other = train_stack(train, select, **NAMES, settings=replace(SETTINGS, n_networks=1), seed=6)
+    other = train_stack(train, select, **NAMES, settings=SETTINGS.replace(n_networks=1), seed=6)
     assert not np.array_equal(other.stack.kernels[0], fewer.stack.kernels[0][:1])
 
 
@@ -170,7 +170,7 @@ def test_each_network_can_learn_labels_of_its_own(train, select):
     # The second network learns the classes in reverse: it has to answer in reverse.
     labels = np.stack([train.labels, 3 - train.labels])
     own = Table(select.inputs, np.stack([select.labels, 3 - select.labels]))
-    settings = replace(SETTINGS, n_networks=2, patience=None)
+    settings = SETTINGS.replace(n_networks=2, patience=None)
     got = train_stack(Table(train.inputs, labels), own, **NAMES, settings=settings, seed=5)
     straight, reverse = (predict(got.stack.select([k]), select.inputs).mean.argmax(axis=1) for k in (0, 1))
     assert (straight == 3 - reverse).mean() > 0.85
@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(select):
     spoilt = replace(train, inputs=train.inputs.copy())
     # Finite, but its square is not: the moments of Adam overflow in the first epoch they are met in.
     spoilt.inputs[7] = 3e38
-    settings = replace(SETTINGS, learning_rate=1e30)
+    settings = SETTINGS.replace(learning_rate=1e30)
     with pytest.raises(DivergedError, match=r"network(s)? .*not finite in epoch \d+ .*: network 0.*Lower") as caught:
         train_stack(spoilt, select, **NAMES, settings=settings, seed=5)
     kept = caught.value.progress
@@ -247,11 +247,11 @@ def test_initial_weights_that_do_not_fit(train, select):
     [
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"member_labels": "vote"}, "Did you mean 'votes'"),
-        ({"batch_size": 0}, "'batch_size' must be at least 1"),
-        ({"patience": 0}, "'patience' must be at least 1"),
-        ({"hidden": (8, 0)}, "'hidden'"),
-        ({"learning_rate": 0.0}, "'learning_rate' must be above 0"),
-        ({"l2": -1.0}, "'l2' must not be negative"),
+        ({"batch_size": 0}, "'batch_size' must be a whole number >= 1"),
+        ({"patience": 0}, "'patience' must be a whole number >= 1"),
+        ({"hidden": (8, 0)}, "'hidden.1' must be a whole number >= 1"),
+        ({"learning_rate": 0.0}, "'learning_rate' must be a number > 0"),
+        ({"l2": -1.0}, "'l2' must be a number >= 0"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):

@@ -110,7 +110,7 @@ def test_one_start_by_itself_has_its_own_posterior(fitted):
 
 
 def test_same_seed_same_bits_and_the_rate_falls_at_a_plateau(cells, fitted):
-    short = replace(SETTINGS, epochs=12, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
+    short = SETTINGS.replace(epochs=12, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
     first, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)
     second, again = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)
     assert (second.mean == first.mean).all() and (second.scale == first.scale).all()
@@ -121,7 +121,7 @@ def test_same_seed_same_bits_and_the_rate_falls_at_a_plateau(cells, fitted):
 
 
 def test_starts_stop_after_their_patience(cells):
-    impatient = replace(SETTINGS, epochs=300, patience=3)
+    impatient = SETTINGS.replace(epochs=300, patience=3)
     network, history = fit_bayesian(cells, cells, **NAMES, settings=impatient, seed=5, progress=False)
     trained = (history["learning_rate"] > 0).sum("epoch").values
     assert (trained == network.best_epoch + 1 + 3).all()
@@ -129,7 +129,7 @@ def test_starts_stop_after_their_patience(cells):
 
 
 def test_flipout_learns_the_same(cells, fitted):
-    settings = replace(SETTINGS, estimator="flipout")
+    settings = SETTINGS.replace(estimator="flipout")
     network, _ = fit_bayesian(cells, cells, **NAMES, settings=settings, seed=1, progress=False)
     answers = [predict(one.draws(400, seed=0), cells.inputs).mean for one in (network, fitted[0])]
     assert answers[0] == pytest.approx(answers[1], abs=0.05)

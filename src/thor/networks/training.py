@@ -119,4 +119,4 @@ def initial_stack(
             limit = np.sqrt(6.0 / sum(kernel.shape[1:]))
             kernel[network] = rng.uniform(-limit, limit, size=kernel.shape[1:])
     biases = tuple(np.zeros((settings.n_networks, n_out), np.float32) for n_out in sizes[1:])
-    return NetworkStack(kernels, biases, features, classes)
+    return NetworkStack(kernels, biases, features, classes, settings.activation)

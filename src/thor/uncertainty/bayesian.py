@@ -26,9 +26,6 @@ from thor.uncertainty.variational import cells_of, compile_variational
 
 CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
 
-ACTIVATION = "tanh"
-"""Of the hidden layers."""
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BayesianNetwork(Posterior):
@@ -144,7 +141,7 @@ def fit_bayesian(
         layer_sizes=layer_sizes,
         features=features,
         classes=classes,
-        activation=ACTIVATION,
+        activation=settings.activation,
         select_loss=state.best_loss.astype(np.float32),
         best_epoch=state.best_epoch,
         drawn_from=settings.drawn_from,
@@ -177,7 +174,9 @@ class _Epochs:
         self, train: Table, select: Table, layer_sizes: tuple[int, ...], settings: BayesianSettings, seed: int
     ) -> None:
         self._settings, self._seed = settings, seed
-        self._compiled = compile_variational(layer_sizes, ACTIVATION, settings.estimator, settings.n_select_draws)
+        self._compiled = compile_variational(
+            layer_sizes, settings.activation, settings.estimator, settings.n_select_draws
+        )
         self._train, self._select = cells_of(train), cells_of(select)
         self._n_samples = len(train.inputs)
         self._n_cuts = np.zeros(settings.n_starts, dtype=int)
