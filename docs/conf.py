@@ -1,5 +1,6 @@
 """Configuration of the documentation; some pages are generated from the code so that they agree with it."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
