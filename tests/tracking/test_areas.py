@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tracking.conftest import CLASSES, make_run, make_stack
+from tests.tracking.conftest import CLASSES, make_run, make_stack, make_tools
 from thor.core.errors import DataError
 from thor.networks.scores import scores
 from thor.tracking.areas import (
@@ -22,16 +22,7 @@ from thor.tracking.track import track_run
 
 
 def track(made, run, parent=None, stacks=None):
-    return track_run(
-        run,
-        parent,
-        None,
-        stacks or made.stacks,
-        scaler=made.scaler,
-        applicability=made.applicability,
-        temperatures=made.temperatures,
-        settings=TrackingSettings(),
-    )
+    return track_run(run, parent, None, make_tools(made, stacks=stacks or made.stacks))
 
 
 @pytest.fixture(scope="module")

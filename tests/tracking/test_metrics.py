@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.tracking.conftest import training_ocean
+from tests.tracking.conftest import make_tools, training_ocean
 from tests.tracking.test_multimodel import always, model_run
 from thor.core.errors import ConfigError
 from thor.tracking.metrics import (
@@ -26,10 +26,10 @@ NO_TRUTH = {"runs": {}, "pooled": {}, "control": {}, "without_truth": [CONTROL, 
 
 @pytest.fixture(scope="module")
 def runs(made):
-    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings(min_pairs=3)}
-    natural = natural_variability(made.control, made.stacks, **options)
+    tools = make_tools(made, settings=TrackingSettings(min_pairs=3))
+    natural = natural_variability(made.control, tools)
     return {
-        key: track_run(run, parent, natural, made.stacks, applicability=made.applicability, **options)
+        key: track_run(run, parent, natural, tools)
         for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))
     }
 

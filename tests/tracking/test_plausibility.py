@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.tracking.conftest import CLASSES, make_run, training_ocean
+from tests.tracking.conftest import CLASSES, make_run, make_tools, training_ocean
 from thor.core.errors import DataError
 from thor.core.metrics import describe
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
@@ -13,16 +13,7 @@ from thor.tracking.track import track_run
 
 
 def track(made, run):
-    return track_run(
-        run,
-        None,
-        None,
-        made.stacks,
-        scaler=made.scaler,
-        applicability=made.applicability,
-        temperatures=made.temperatures,
-        settings=TrackingSettings(),
-    )
+    return track_run(run, None, None, make_tools(made))
 
 
 @pytest.fixture(scope="module")

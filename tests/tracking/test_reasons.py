@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.tracking.conftest import NAMES
+from tests.tracking.conftest import NAMES, make_tools
 from thor.core.errors import DataError
 from thor.networks.stack import logits
 from thor.tracking.cells import Cells, window_inputs
@@ -16,9 +16,9 @@ CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
 
 @pytest.fixture(scope="module")
 def runs(made):
-    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings()}
+    tools = make_tools(made)
     return {
-        key: track_run(run, parent, None, made.stacks, applicability=made.applicability, **options)
+        key: track_run(run, parent, None, tools)
         for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))
     }
 

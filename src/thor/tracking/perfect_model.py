@@ -5,27 +5,26 @@ same window from sea level, stress and depth alone. It is held beside what needs
 tree on the stress curl.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, GridError
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.samples import cell_inputs
 from thor.networks.scores import number
-from thor.networks.split import valid_cells
+from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
+from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
-from thor.tracking.forced import supported_words
+from thor.tracking.likelihood import supported_words
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
-Array = NDArray[Any]
-Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
@@ -35,9 +34,9 @@ _TOLERANCE = 1e-4
 
 
 def perfect_model_skill(
-    runs: Collection,
-    true_budgets: Collection,
-    features: Collection,
+    runs: RunDatasets,
+    true_budgets: RunDatasets,
+    features: RunDatasets,
     *,
     model: RegimeModel,
     baselines: Baselines,
@@ -146,13 +145,13 @@ class _Truth:
         Windows that were asked for and are not in the budgets, `<run> <window>`.
     """
 
-    def __init__(self, budgets: Collection, model: RegimeModel) -> None:
+    def __init__(self, budgets: RunDatasets, model: RegimeModel) -> None:
         self._budgets, self._model = budgets, model
-        self._known: dict[tuple[str, str], Array] = {}
+        self._known: dict[tuple[str, str], AnyArray] = {}
         self._open: dict[str, xr.Dataset] = {}
         self.unknown: set[str] = set()
 
-    def regime(self, key: str, window: str, like: xr.DataArray) -> Array | None:
+    def regime(self, key: str, window: str, like: xr.DataArray) -> AnyArray | None:
         """Return the true regime of one window of a run in the dims order of `like`, -1 off the budget's cells.
 
         None where the budget does not have the window.
@@ -232,7 +231,7 @@ def _true_cells(
             )
 
 
-def _tree_regime(baselines: Baselines, features: xr.Dataset) -> Array:
+def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:
     inputs, index = cell_inputs(features, names=baselines.scaler.features)
     regime = np.full(features["valid"].shape, -1, dtype=np.int8)
     regime.flat[index] = baselines.predict_proba(TREE, inputs).argmax(axis=1)

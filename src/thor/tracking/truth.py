@@ -5,15 +5,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings, sphere_blocks
 from thor.networks.scores import number
-from thor.tracking.forced import LIKELIHOOD, likelihood_class
+from thor.tracking.likelihood import LIKELIHOOD, likelihood_class
 
-Array = NDArray[Any]
-
-N_BINS = 10
+CHANGE_BINS = 10
 """Equal bins of P(change) in the reliability table."""
 
 TREE = "stress_curl_tree"
@@ -40,20 +38,20 @@ class TrueCells:
         1 for a forced change, 0 for none, -1 where it is not judged.
     """
 
-    lat: Array
-    lon: Array
-    area: Array
-    applicable: Array
-    truth: Array
-    predicted: Array
-    tree: Array
-    probability: Array
-    truth_before: Array
-    predicted_before: Array
-    change_probability: Array
-    forced: Array
+    lat: AnyArray
+    lon: AnyArray
+    area: AnyArray
+    applicable: AnyArray
+    truth: AnyArray
+    predicted: AnyArray
+    tree: AnyArray
+    probability: AnyArray
+    truth_before: AnyArray
+    predicted_before: AnyArray
+    change_probability: AnyArray
+    forced: AnyArray
 
-    def take(self, chosen: Array) -> "TrueCells":
+    def take(self, chosen: AnyArray) -> "TrueCells":
         """Return the cells at a mask."""
         return TrueCells(**{entry.name: getattr(self, entry.name)[chosen] for entry in fields(self)})
 
@@ -133,8 +131,8 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     probability, area = cells.change_probability.astype(np.float64), cells.area
     changed = cells.truth != cells.truth_before
     base, brier = np.average(changed, weights=area), np.average((probability - changed) ** 2, weights=area)
-    bins = np.minimum((probability * N_BINS).astype(int), N_BINS - 1)
-    reliability = _reliability(bins, N_BINS, cells, changed, bootstrap)
+    bins = np.minimum((probability * CHANGE_BINS).astype(int), CHANGE_BINS - 1)
+    reliability = _reliability(bins, CHANGE_BINS, cells, changed, bootstrap)
     gaps = [row["area"] * abs(row["mean_probability"] - row["observed_frequency"]) for row in reliability.values()]
     words = _reliability(likelihood_class(probability).astype(int), len(LIKELIHOOD), cells, changed, bootstrap)
     likely, judged, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
@@ -144,7 +142,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         "brier_score": float(brier),
         "brier_skill": number(1 - brier / (base * (1 - base))) if 0 < base < 1 else None,
         "expected_calibration_error": float(sum(gaps) / area.sum()),
-        "reliability": [{"from": k / N_BINS, "to": (k + 1) / N_BINS} | row for k, row in reliability.items()],
+        "reliability": [{"from": k / CHANGE_BINS, "to": (k + 1) / CHANGE_BINS} | row for k, row in reliability.items()],
         "likelihood": [{"word": list(LIKELIHOOD)[k]} | row for k, row in words.items()],
         "likely_or_more": {
             "area_share": _share(likely, area),
@@ -161,13 +159,13 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
 
 
 def _reliability(
-    place: Array, n_places: int, cells: TrueCells, changed: Array, bootstrap: BlockBootstrap | None
+    place: AnyArray, n_places: int, cells: TrueCells, changed: AnyArray, bootstrap: BlockBootstrap | None
 ) -> dict[int, dict[str, Any]]:
     """Return what was said and what happened in each class that has area."""
     n_blocks = bootstrap.n_blocks if bootstrap else 1
     key = place if bootstrap is None else bootstrap.block * n_places + place
 
-    def sums(weights: Array) -> Array:
+    def sums(weights: AnyArray) -> AnyArray:
         return np.bincount(key, weights, minlength=n_blocks * n_places).reshape(n_blocks, n_places)
 
     area, happened, said = (sums(cells.area * factor) for factor in (1.0, changed, cells.change_probability))
@@ -188,7 +186,7 @@ def _reliability(
     return rows
 
 
-def _accuracy(regime: Array, cells: TrueCells, n_regimes: int) -> dict[str, float]:
+def _accuracy(regime: AnyArray, cells: TrueCells, n_regimes: int) -> dict[str, float]:
     right = np.bincount(cells.truth, cells.area * (regime == cells.truth), minlength=n_regimes)
     there = np.bincount(cells.truth, cells.area, minlength=n_regimes)
     recall = right[there > 0] / there[there > 0]
@@ -211,12 +209,12 @@ def _regime_areas(cells: TrueCells, classes: Sequence[str]) -> dict[str, dict[st
     return result
 
 
-def _share(chosen: Array, area: Array, *, of: Array | None = None) -> float | None:
+def _share(chosen: AnyArray, area: AnyArray, *, of: AnyArray | None = None) -> float | None:
     of = np.ones(len(area), bool) if of is None else of
     return float(area[chosen & of].sum() / area[of].sum()) if area[of].any() else None
 
 
-def _bootstrap(block: Array, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:
+def _bootstrap(block: AnyArray, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:
     n_blocks = int(block.max()) + 1
     even = np.full(n_blocks, 1.0 / n_blocks)
     counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)
