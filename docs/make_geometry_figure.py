@@ -14,9 +14,10 @@ from cartopy.crs import NorthPolarStereo, PlateCarree
 from matplotlib.colors import BoundaryNorm
 from scipy.special import sph_harm_y
 
+from thor.core.arrays import Array
 from thor.figures.style import LAND_COLOUR, letter_panels, new_figure, style
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import STEPS, Array, Grid
+from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.operators import gradient
 from thor.ocean.published import METRES_PER_DEGREE
 
@@ -43,7 +44,7 @@ def native_grids(folder: Path) -> dict[str, tuple[Grid, np.ndarray]]:
     for model, (lat, lon, deptho) in arrays.items():
         grid = Grid.from_dataset(xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}))
         surrounded = (deptho > 0) & ~grid.duplicate
-        for step in STEPS:
+        for step in NEIGHBOURS:
             surrounded &= grid.neighbour((deptho > 0).astype(float), step) == 1
         grids[model] = grid, surrounded
     return grids

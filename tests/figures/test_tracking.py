@@ -12,7 +12,7 @@ from thor.figures.tracking_curves import (
     change_reliability,
     transition_matrices,
 )
-from thor.figures.tracking_maps import model_agreement_maps, change_likelihood_map, regime_window_maps
+from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
 from thor.tracking.likelihood import LIKELIHOOD
 
 REGIMES = ("MD", "S-SV", "NL")

@@ -11,12 +11,12 @@ from tests.made_fields import LAND, make_vorticity_budget
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import regime_balances
 from thor.report.tables import (
-    method_agreement_table,
     area_table,
     attribution_table,
     calibration_error_table,
     forced_table,
     likelihood_table,
+    method_agreement_table,
     probability_table,
     regime_table,
     score_table,

@@ -17,7 +17,6 @@ from thor.tracking.areas import (
     regime_areas,
     regime_transitions,
 )
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 
 

@@ -22,7 +22,6 @@ from thor.tracking.perfect_model import (
     perfect_model_skill,
     words_by_predictor,
 )
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 from thor.tracking.truth import TrueCells, together, truth_scores
 

@@ -8,7 +8,6 @@ from tests.tracking.conftest import CLASSES, make_run, make_tools, training_ocea
 from thor.core.errors import DataError
 from thor.core.metrics import describe
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 
 

@@ -8,7 +8,6 @@ from thor.core.errors import DataError
 from thor.networks.stack import logits
 from thor.tracking.cells import Cells, window_inputs
 from thor.tracking.reasons import COLUMNS, change_reasons, transitions_to_draw
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"

@@ -100,7 +100,7 @@ def check(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Log no warning of the reader: the table has them all."""
-    logger = logging.getLogger("thor.reading")
+    logger = logging.getLogger("thor")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

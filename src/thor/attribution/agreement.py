@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from thor.core.arrays import Array
 from thor.core.variables import variable
-
-Array = NDArray[np.float64]
 
 TOP = 3
 """Players whose overlap is told."""

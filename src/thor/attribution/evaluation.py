@@ -18,10 +18,9 @@ from thor.attribution.attributions import Method
 from thor.attribution.forward import Forward
 from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import Regimes, Target, require_inputs
+from thor.core.arrays import Array
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack, Weights
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

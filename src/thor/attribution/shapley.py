@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.attribution.attributions import Block, blocks_of
-from thor.attribution.forward import Array, Forward
+from thor.attribution.forward import Forward
 from thor.attribution.gradients import mean_target, require_features, require_reference
 from thor.attribution.settings import FEWEST_PAIRS, SampledOrExact
 from thor.attribution.targets import Regimes, Target, require_target, target_values
+from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
 from thor.core.ranges import require_at_least, require_choice, require_positive
 from thor.core.threads import in_threads
@@ -133,7 +134,7 @@ class ShapleyValues:
             lambda part: sampler.block(inputs[part], regime[part], part), blocks_of(len(inputs), stack, start=start)
         )
 
-    def coalition_values(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
+    def coalition_values(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> AnyArray:
         """Return v(S) of every coalition, shape (n_networks, n_samples, 2 ** n_players); player j is bit j.
 
         Raises
@@ -208,7 +209,7 @@ class ShapleyValues:
 class _Sampler:
     """Walks through orders of the players, for all networks and a block of samples at once."""
 
-    def __init__(self, method: ShapleyValues, stack: NetworkStack, expectation: Array) -> None:
+    def __init__(self, method: ShapleyValues, stack: NetworkStack, expectation: AnyArray) -> None:
         self._method, self._forward = method, Forward(stack, method.target)
         self._membership = method._membership(stack)
         self._n_networks, self._expectation = stack.n_networks, expectation
@@ -250,10 +251,10 @@ class _Sampler:
         self,
         inputs: Weights,
         regime: Regimes,
-        target: Array,
+        target: AnyArray,
         rows: NDArray[np.int64],
         random: np.random.Generator,
-    ) -> tuple[Array, Array]:
+    ) -> tuple[AnyArray, AnyArray]:
         """Return the mean marginal contributions of an order and its reverse, and the target of the rows."""
         forward, networks = self._forward, np.arange(self._n_networks)
         n_players = len(self._membership)
@@ -287,7 +288,7 @@ class _Sums:
         self.of_networks = _Moments(n_samples, n_players)
         self.of_rounds = _Moments(n_samples, n_players)
 
-    def add(self, samples: NDArray[np.int64], values: Array, rows: Array) -> None:
+    def add(self, samples: NDArray[np.int64], values: AnyArray, rows: AnyArray) -> None:
         """Add a pair of every network; `rows` are the targets of the rows less the expectation."""
         self.count[samples] += 1
         self.values[:, samples] += values
@@ -295,7 +296,7 @@ class _Sums:
         self.of_networks.add(samples, values, rows)
         self.of_rounds.add(samples, values.mean(axis=0)[None], rows.mean(axis=0)[None])
 
-    def estimate(self, samples: NDArray[np.int64]) -> tuple[Array, Array]:
+    def estimate(self, samples: NDArray[np.int64]) -> tuple[AnyArray, AnyArray]:
         """Return the values of every network, and the standard error of their mean."""
         count = self.count[samples]
         mean, row_mean = self.values[:, samples] / count[:, None], self.rows[:, samples] / count
@@ -322,13 +323,15 @@ class _Moments:
         self.products = np.zeros((n_samples, n_players))
         self.row_squares = np.zeros(n_samples)
 
-    def add(self, samples: NDArray[np.int64], values: Array, rows: Array) -> None:
+    def add(self, samples: NDArray[np.int64], values: AnyArray, rows: AnyArray) -> None:
         """Add values (n, n_samples, n_players) and rows (n, n_samples)."""
         self.squares[samples] += np.einsum("wsp,wsp->sp", values, values)
         self.products[samples] += np.einsum("wsp,ws->sp", values, rows)
         self.row_squares[samples] += np.einsum("ws,ws->s", rows, rows)
 
-    def about(self, samples: NDArray[np.int64], count: Array, mean: Array, rows: Array) -> tuple[Array, Array, Array]:
+    def about(
+        self, samples: NDArray[np.int64], count: AnyArray, mean: AnyArray, rows: AnyArray
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Return the sums about the means of each of the n that were added `count` times."""
         return (
             self.squares[samples] - count[:, None] * np.einsum("wsp,wsp->sp", mean, mean),
@@ -350,7 +353,7 @@ def shapley_weights(n_players: int) -> NDArray[np.float64]:
     return weights
 
 
-def shapley_interactions(values: Array) -> Array:
+def shapley_interactions(values: AnyArray) -> AnyArray:
     """Return the pairwise interaction values of coalition values.
 
     Parameters
@@ -393,7 +396,7 @@ def shap_explanation(
     regime: Regimes,
     *,
     network: int | None = None,
-    data: Array | None = None,
+    data: AnyArray | None = None,
 ) -> Any:
     """Return the Shapley values of some samples as a `shap.Explanation`, for all of shap's plots.
 

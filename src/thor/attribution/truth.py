@@ -11,17 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from thor.attribution.agreement import agreement
 from thor.attribution.attributions import Method
 from thor.attribution.shapley import shapley_weights
 from thor.attribution.targets import Regimes
+from thor.core.arrays import Array
 from thor.core.variables import FEATURES
 from thor.networks.stack import NetworkStack, Weights
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
-
-Array = NDArray[np.float64]
 
 DECAY_DEPTH = 1000.0
 """Of the equivalent-barotropic current [m]."""

@@ -38,6 +38,9 @@ EXTENDED_FEATURES = (
     "coriolis_parameter_magnitude",
 )
 
+STRESS = ("tauuo", "tauvo")
+"""The components of the surface stress, along x or eastward and along y or northward [N m-2]."""
+
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
 
 

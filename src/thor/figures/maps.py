@@ -8,7 +8,16 @@ import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.mesh import draw_mesh
-from thor.figures.style import LAND_COLOUR, colour_map, empty_figure, flags, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import (
+    LAND_COLOUR,
+    colour_map,
+    empty_figure,
+    flags,
+    letter_panels,
+    new_figure,
+    regime_colours,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

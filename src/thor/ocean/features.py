@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
-from thor.ocean import published
 from thor.ocean.basins import basin_codes
-from thor.ocean.grid import Array, Grid
+from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import neighbourhood_statistics
 from thor.ocean.operators import gradient
+from thor.ocean.published import published_gradient
 from thor.ocean.stress import coastal_curl
 from thor.ocean.stress import stress_curl as curl_of_stress
 
@@ -61,7 +62,7 @@ def features(
         many valid cells have land around them.
     """
     grid = Grid.from_dataset(ocean)
-    take_gradient = gradient if metric == "spherical" else published.gradient
+    take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
     curl = _stress_curl(ocean, grid, stress_curl, reference_density)
     surface = _surface_fields(_values(ocean, "zos"), curl, fixed, grid, take_gradient, extended=extended)

@@ -10,15 +10,15 @@ import xarray as xr
 
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError
-from thor.core.variables import variable
+from thor.core.variables import STRESS, variable
+from thor.core.warn import warn_once
 from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
-from thor.reading.files import attributes, warn_once
+from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
 from thor.reading.plans import FIXED, RunPlan
 from thor.reading.positions import read_positions, same_positions
 from thor.reading.steps import (
-    STRESS,
     Context,
     add_cell_area,
     add_sea_area,

@@ -6,14 +6,13 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError, GridError
-from thor.core.variables import is_known, table, variable
+from thor.core.variables import STRESS, is_known, table, variable
 from thor.ocean.budget import has_all_terms
 from thor.reading.checks import check_physics
 from thor.reading.fields import clean_field
 from thor.reading.positions import common_dims, positions
 from thor.reading.quirks import Quirks
 from thor.reading.steps import (
-    STRESS,
     Context,
     add_cell_area,
     add_sea_area,

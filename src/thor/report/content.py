@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import yaml
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
 from thor.figures.style import colour_map, flags, regime_colours
 from thor.regimes.naming import LONG_NAMES
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
 from thor.report.rasters import cell_map
-
-Array = NDArray[Any]
 
 _SWATCHES = 64
 
@@ -136,7 +134,7 @@ def ocean_content(
     explained = next(iter(attributions.values()), None)
     used = [str(name) for name in explained["feature"].values] if explained is not None else _own_features(features)
 
-    def take(field: xr.DataArray) -> Array:
+    def take(field: xr.DataArray) -> AnyArray:
         return cells.take(field, dims)
 
     content: dict[str, dict[str, Any]] = {
@@ -176,7 +174,7 @@ def ocean_content(
 
 
 def _of_networks(
-    fields: xr.Dataset, take: Callable[[xr.DataArray], Array], dims: tuple[str, ...], bits: float, index: Array
+    fields: xr.Dataset, take: Callable[[xr.DataArray], AnyArray], dims: tuple[str, ...], bits: float, index: AnyArray
 ) -> dict[str, dict[str, Any]]:
     """Return what the networks say of every cell."""
     probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
@@ -203,7 +201,7 @@ def _own_features(features: xr.Dataset) -> list[str]:
     return [name for name in FEATURES if name in features]
 
 
-def _first_cell(doubt: Array, test: Array) -> int:
+def _first_cell(doubt: AnyArray, test: AnyArray) -> int:
     """Return the cell with which the explorer opens: one no network has seen, neither sure nor lost."""
     known = np.isfinite(doubt)
     wanted = known & test if (known & test).any() else known

@@ -133,7 +133,9 @@ def _is_outdated(record: Mapping[str, Any], name: str) -> bool:
 def _pipeline_of(name: str) -> str:
     """Return the pipeline of a dataset or figure: figures start with it."""
     if name in captions():
-        return next(pipeline for pipeline in (*REPORT_PARTS, "data_engineering", "modelling") if name.startswith(pipeline))
+        return next(
+            pipeline for pipeline in (*REPORT_PARTS, "data_engineering", "modelling") if name.startswith(pipeline)
+        )
     parts = (pipeline for pipeline, part in REPORT_PARTS.items() if name in (*part.numbers, *part.fields))
     return next(parts, "data_engineering")
 

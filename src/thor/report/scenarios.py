@@ -1,4 +1,4 @@
-"""RunDatasets of climate models for the page: regimes, likelihood of change and applicability of every window, and areas."""
+"""Runs of climate models for the page: regimes, likelihood of change, applicability and areas of every window."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.figures.style import flags
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
-
-Array = NDArray[Any]
 
 _MILLION_KM2 = 1e12
 _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
@@ -115,7 +113,7 @@ def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
     dims = tuple(map(str, run["valid"].dims))
     source_id, experiment_id, variant_label = key.split("/")
 
-    def layer(name: str) -> Array:
+    def layer(name: str) -> AnyArray:
         # Windows come last: neighbours in time are alike, which compresses well.
         field = run[name]
         lead = [dim for dim in ("predictor",) if dim in field.dims]

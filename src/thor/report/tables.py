@@ -181,7 +181,9 @@ def attribution_table(
     return _named(table, "feature")
 
 
-def method_agreement_table(agreement: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble") -> pd.DataFrame:
+def method_agreement_table(
+    agreement: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble"
+) -> pd.DataFrame:
     """Return how far each pair of methods agrees on a cell.
 
     Parameters

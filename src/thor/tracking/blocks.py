@@ -36,7 +36,7 @@ _FIELDS = (
 def on_threads(
     function: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any], *, description: str
 ) -> Iterator[Any]:
-    """Yield the results of a function for each part, computed on the cores of this machine (`thor.core.compute.Map`)."""
+    """Yield the results of a function for each part, on the cores of this machine: a `thor.core.compute.Map`."""
     return in_threads(partial(function, shared), parts)
 
 

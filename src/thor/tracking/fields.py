@@ -98,7 +98,9 @@ def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools:
     n_networks = [stack.n_networks for stack in tools.stacks.values()]
     coords: dict[Any, Any] = {
         **{name: run[name].variable for name in run.coords},
-        **{"predictor": predictors, "basin": [*cells.basins, GLOBAL], "regime_before": list(tools.classes)},
+        "predictor": predictors,
+        "basin": [*cells.basins, GLOBAL],
+        "regime_before": list(tools.classes),
         "n_networks": ("predictor", n_networks, {"units": "1", "long_name": "Networks of each predictor"}),
     }
     facets = ("source_id", "experiment_id", "variant_label", "parent", "baseline", "grid_label", "institution_id")

@@ -30,8 +30,12 @@ TRACKING_METRICS: Metrics = {
     "likely_share": share("area that changed with a probability above 66 %"),
     "forced_share": share("tested area with a forced change"),
     "true_changed_share": share("area whose regime truly changed"),
-    "control.<run>.<predictor>.forced": share("area of the control run called forced", perfect=0, higher_is_better=False),
-    "control.<run>.<predictor>.emergence": share("area of the control run called emerged", perfect=0, higher_is_better=False),
+    "control.<run>.<predictor>.forced": share(
+        "area of the control run called forced", perfect=0, higher_is_better=False
+    ),
+    "control.<run>.<predictor>.emergence": share(
+        "area of the control run called emerged", perfect=0, higher_is_better=False
+    ),
     "accuracy": share("area whose most probable regime is the true one", perfect=1, higher_is_better=True),
     "balanced_accuracy": share("mean over regimes of their recall by area", perfect=1, higher_is_better=True),
     **{

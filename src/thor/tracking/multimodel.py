@@ -1,6 +1,6 @@
 """Agreement of many climate models in one window, on a common regular grid."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,6 @@ from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.settings import AgreementSettings
-
 
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
 """Smallest shares of the models with a forced change, and of those that agree on the regime, of a robust change."""
@@ -108,7 +107,9 @@ def multimodel_summary(
         "native_share": [np.mean(native[model], axis=0) for model in each],
         "common_share": [regime_shares(model["regime_probability"], grid) for model in each.values()],
     }
-    out = out.assign({name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()})
+    out = out.assign(
+        {name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()}
+    )
     return _described(out, first).assign(areacello=grid["areacello"])
 
 
@@ -137,7 +138,9 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
 
     def make(experiment: str) -> xr.Dataset:
         of_experiment = (runs[key]() for key in marks[experiment])
-        return multimodel_summary(of_experiment, window=window, spacing=settings.spacing_degrees, min_models=settings.min_models)
+        return multimodel_summary(
+            of_experiment, window=window, spacing=settings.spacing_degrees, min_models=settings.min_models
+        )
 
     return {name: (fingerprint(settings, marks[name]), partial(make, name)) for name in sorted(marks)}
 

@@ -41,7 +41,14 @@ class Null:
 
     @classmethod
     def fit(
-        cls, change: AnyArray, certainty: AnyArray, area: AnyArray, *, n_strata: int, separation: int = 1, n_pairs: int = 1
+        cls,
+        change: AnyArray,
+        certainty: AnyArray,
+        area: AnyArray,
+        *,
+        n_strata: int,
+        separation: int = 1,
+        n_pairs: int = 1,
     ) -> "Null":
         """Return the null distribution of values, each array of shape (n_values,), in classes of equal size."""
         edges = np.quantile(certainty, np.linspace(0, 1, n_strata + 1)[1:-1])

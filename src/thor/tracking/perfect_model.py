@@ -25,7 +25,6 @@ from thor.tracking.areas import require_regimes
 from thor.tracking.likelihood import supported_words
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
-
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
 

@@ -15,7 +15,6 @@ from thor.networks.stack import NetworkStack
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
 
-
 REASON_COLUMNS = (
     *(*RUN_FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
     *("forced_area_m2", "feature", "can_change", "attribution", "lower", "upper", "explained_change"),
@@ -71,7 +70,9 @@ def change_reasons(
         for key, load in runs.items()
         for table in _reasons_of(key, load(), features, stacks, scaler, player_groups(groups, scaler.features))
     ]
-    return pd.concat(tables, ignore_index=True)[[*REASON_COLUMNS]] if tables else pd.DataFrame(columns=[*REASON_COLUMNS])
+    return (
+        pd.concat(tables, ignore_index=True)[[*REASON_COLUMNS]] if tables else pd.DataFrame(columns=[*REASON_COLUMNS])
+    )
 
 
 def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: str, most: int = 9) -> xr.Dataset:

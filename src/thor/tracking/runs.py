@@ -100,7 +100,9 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         self._features, self._tools, self._compute = features, tools, compute
         self._runs, marks = compare_runs(features, use_variants=use_variants)
         mark = fingerprint(tools)
-        self._marks = {key: fingerprint(mark, run, [marks[name] for name in run.needed]) for key, run in self._runs.items()}
+        self._marks = {
+            key: fingerprint(mark, run, [marks[name] for name in run.needed]) for key, run in self._runs.items()
+        }
         self._natural: tuple[tuple[str, ...], dict[str, NaturalVariability] | None] | None = None
         self._stack: ExitStack | None = None
         self._mapper: Map | None = None

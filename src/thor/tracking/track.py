@@ -105,7 +105,9 @@ def track_run(
     fields |= _tests(fields["change_probability"], certainty, nulls, windows, cells, comparable & inside, settings)
     forced = fields["forced_change"]
     fields["forced_emergence"] = _emergence(forced, run, windows)
-    fields["natural_variability_mask"] = np.stack([published_mask(regime) for regime in fields["regime"].swapaxes(0, 1)])
+    fields["natural_variability_mask"] = np.stack(
+        [published_mask(regime) for regime in fields["regime"].swapaxes(0, 1)]
+    )
     tested = (forced >= 0).any(axis=-1)
     false_area = np.where(tested, settings.false_discovery_rate * ((forced == 1) @ cells.area), np.nan)
     compared = np.isin(np.arange(n_windows), windows.compared)

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.prediction import predict, probability_blocks, softmax
 from thor.networks.scores import FLOOR
@@ -23,8 +24,6 @@ from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
 from thor.uncertainty.posterior import layer_places, load_posterior, save_posterior, to_stack, to_vectors
 from thor.uncertainty.settings import LaplaceSettings
-
-Array = NDArray[np.float64]
 
 _KIND = "Laplace"
 
