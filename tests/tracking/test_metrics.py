@@ -8,8 +8,8 @@ import pytest
 from tests.tracking.conftest import make_tools, training_ocean
 from tests.tracking.test_multimodel import always, model_run
 from thor.core.errors import ConfigError
+from thor.tracking.likelihood import LIKELIHOOD_RANGES
 from thor.tracking.metrics import (
-    LIKELIHOOD_RANGES,
     agreement_metrics,
     run_metrics,
     shown_key,

@@ -16,7 +16,7 @@ from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.regimes.regime_model import RegimeModel
 from thor.regimes.settings import ClusteringSettings
-from thor.tracking.forced import supported_words
+from thor.tracking.likelihood import supported_words
 from thor.tracking.perfect_model import (
     ALL_WINDOWS,
     perfect_model_skill,

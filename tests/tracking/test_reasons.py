@@ -7,7 +7,7 @@ from tests.tracking.conftest import NAMES, make_tools
 from thor.core.errors import DataError
 from thor.networks.stack import logits
 from thor.tracking.cells import Cells, window_inputs
-from thor.tracking.reasons import COLUMNS, change_reasons, transitions_to_draw
+from thor.tracking.reasons import REASON_COLUMNS, change_reasons, transitions_to_draw
 from thor.tracking.track import track_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
@@ -33,7 +33,7 @@ def reasons(made, runs):
 
 
 def test_what_moved_the_networks_is_found(reasons, runs):
-    assert tuple(reasons.columns) == COLUMNS
+    assert tuple(reasons.columns) == REASON_COLUMNS
     assert set(reasons["experiment_id"]) == {"abrupt-4xCO2"} and set(reasons["window"]) == {"1970-1989"}
     assert set(reasons["predictor"]) == {"ensemble", "bayesian"}
     curl = reasons[reasons["feature"] == "wind_stress_curl"]
@@ -81,7 +81,7 @@ def test_without_a_change_or_a_run_there_are_columns_only(made, runs):
     same = {"CALM": runs[CONTROL]}
     for given in ({}, same):
         table = change_reasons(opened(given), {}, made.stacks, scaler=made.scaler)
-        assert table.empty and tuple(table.columns) == COLUMNS
+        assert table.empty and tuple(table.columns) == REASON_COLUMNS
         drawn = transitions_to_draw(table, None, predictor="ensemble")
         assert drawn.sizes == {"transition": 0, "feature": 0}
 

@@ -42,9 +42,10 @@ def tracking_metrics(
         Plain numbers. `summary`: {run: {predictor: numbers}} of its last window with a baseline, as `run_summary` says;
         `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: {forced,
         emergence}}}, shares of the area of control runs with false discoveries; `agreement`: as
-        `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports}; `perfect_model`: the skill;
-        `plausibility`: {run: {predictor: numbers}}, as `thor.tracking.plausibility.plausibility` says; `not_compared`
-        and `not_judged`: {run: reason}, for runs with a parent but without a baseline or natural variability.
+        `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
+        `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
+        `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
+        a parent but without a baseline or natural variability.
     """
     words = words_by_predictor(skill)
     result: dict[str, Any] = {"runs": {}, "control": {}, "plausibility": {}, NOT_COMPARED: {}, NOT_JUDGED: {}}

@@ -121,7 +121,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     dict
         `base_rate`: share of the area whose regime truly changed, `mean_probability` of a change. `brier_score` and
         `brier_skill`, 1 - score / score of the base rate. `expected_calibration_error` over the bins of
-        `reliability`, a list of rows as `thor.tracking.forced.supported_words` takes them: `from` and `to` of the
+        `reliability`, a list of rows as `thor.tracking.likelihood.supported_words` takes them: `from` and `to` of the
         bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval `low` to
         `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
         0.66, and of this the shares that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
