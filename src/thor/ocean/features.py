@@ -7,7 +7,7 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError
-from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
+from thor.core.variables import FEATURES, extended_features, groups_of, variable
 from thor.ocean.basins import basin_codes
 from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import neighbourhood_statistics
@@ -176,28 +176,28 @@ def _neighbourhoods(
 
 def feature_names(dataset: xr.Dataset) -> list[str]:
     """Return the features a dataset holds: the published eight in their order, then the extended ones."""
-    known = [name for name in (*FEATURES, *EXTENDED_FEATURES) if name in dataset]
+    known = [name for name in (*FEATURES, *extended_features()) if name in dataset]
     return known + [str(name) for name in dataset.data_vars if str(name).endswith("km")]
 
 
 def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return which features belong together: `published`, `jacobian`, `magnitudes`, `around <variable>`.
+    """Return the features of each group of the table of variables: `published`, `jacobian`, `around zos`, ...
 
     Parameters
     ----------
     names : sequence of str
-        Features, as from `feature_names`; each is in one group, and groups without any are left out.
+        Features, as from `feature_names`; groups without any are left out.
+
+    Raises
+    ------
+    DataError
+        When the table gives a feature no group.
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, tuple[str, ...]] = {}
     for name in names:
-        if name in FEATURES:
-            group = "published"
-        elif name in EXTENDED_FEATURES:
-            group = "magnitudes" if name.endswith("magnitude") else "jacobian"
-        else:
-            group = f"around {name.rsplit('_', 2)[0]}"
-        groups.setdefault(group, []).append(name)
-    return {group: tuple(own) for group, own in groups.items()}
+        group = groups_of(name).group
+        groups[group] = (*groups.get(group, ()), name)
+    return groups
 
 
 def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_density: float) -> Array:
