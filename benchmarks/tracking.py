@@ -77,7 +77,8 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
     scaler = FeatureScaler(FEATURES, units, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
     with mapper(Compute(scheduler=scheduler, n_workers=n_workers)) as mapped:
         start = time.perf_counter()
-        tools = TrackingTools(stacks, scaler, applicability, dict.fromkeys(stacks, 1.2), TrackingSettings())
+        settings = TrackingSettings(block_cells=20_000)
+        tools = TrackingTools(stacks, scaler, applicability, dict.fromkeys(stacks, 1.2), settings)
         track_run(run, parent, natural, tools, mapper=mapped)
         seconds = time.perf_counter() - start
     return seconds, peak_memory_mb()

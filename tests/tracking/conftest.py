@@ -107,7 +107,7 @@ def make_applicability(names=NAMES):
 def make_tools(made, **changes):
     """What the runs of the fixture `made` are tracked with."""
     given = {name: getattr(made, name) for name in ("stacks", "scaler", "applicability", "temperatures")}
-    return TrackingTools(**{"settings": TrackingSettings(), **given, **changes})
+    return TrackingTools(**{"settings": TrackingSettings(block_cells=20_000), **given, **changes})
 
 
 def training_ocean(run, window=0):

@@ -26,7 +26,7 @@ NO_TRUTH = {"runs": {}, "pooled": {}, "control": {}, "without_truth": [CONTROL, 
 
 @pytest.fixture(scope="module")
 def runs(made):
-    tools = make_tools(made, settings=TrackingSettings(min_pairs=3))
+    tools = make_tools(made, settings=TrackingSettings(min_pairs=3, block_cells=20_000))
     natural = natural_variability(made.control, tools)
     return {
         key: track_run(run, parent, natural, tools)
