@@ -167,7 +167,7 @@ def _outer(vectors: Array) -> Array:
 METHOD = Method(
     name="lime_weights",
     label="LIME",
-    title="local linear surrogates (LIME)",
+    title="Local interpretable model-agnostic explanations (LIME)",
     colour="#029E73",
     explainer=lambda settings, question: Lime(
         reference=question.reference, settings=settings, target=question.target, seed=question.seed

@@ -159,8 +159,8 @@ def _ratio(numerator: Weights, denominator: Any) -> Weights:
 
 METHOD = Method(
     name="relevance",
-    label="Relevance",
-    title="layer-wise relevance propagation",
+    label="relevance",
+    title="Layer-wise relevance propagation",
     colour="#0173B2",
     explainer=lambda settings, question: RelevancePropagation(settings, target=question.target),
     settings=RelevanceSettings,
