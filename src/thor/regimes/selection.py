@@ -1,7 +1,8 @@
 """How many clusters: one row of criteria for each k and repeat."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -40,9 +41,8 @@ SELECTION_METRICS: Metrics = {
 }
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What one task gives: numbers of the row, and the six-class maps whose agreement is taken later."""
+class _Row(NamedTuple):
+    """Result of one task: numbers of the row, and the maps of classes whose agreement is computed later."""
 
     numbers: dict[str, float]
     seed_map: np.ndarray
@@ -136,18 +136,19 @@ def _row(
     centroids, inertia = one_run(points, settings, seed)
     with threadpool_limits(1):
         labels = nearest_centroid(points, centroids)
-        numbers = {"inertia": inertia}
-        numbers |= _mixture(points, mixture_cells, centroids, settings, seed)
-        few = len(np.unique(labels[silhouette_cells])) < 2
-        numbers["silhouette"] = (
-            float("nan") if few else float(silhouette_score(points[silhouette_cells], labels[silhouette_cells]))
-        )
+        numbers = {"inertia": inertia} | _mixture(points, mixture_cells, centroids, settings, seed)
+        sampled = labels[silhouette_cells]
+        distinct = len(np.unique(sampled)) > 1
+        numbers["silhouette"] = float(silhouette_score(points[silhouette_cells], sampled)) if distinct else np.nan
         numbers["silhouette_cells"] = len(silhouette_cells)
-        numbers |= _area_shares(labels, area, settings)
+        classes = _classes(labels, settings)
+        shares = np.bincount(classes, area, minlength=settings.n_regimes) / area.sum()
+        large = np.sort(shares[:-1])[::-1]
+        numbers |= {f"area_{place}": float(share) for place, share in enumerate(large, start=1)}
         drawn = np.flatnonzero(block_weights)
         resampled, _ = one_run(points[drawn], settings, seed, weights=block_weights[drawn].astype(float))
-        resampled_labels = nearest_centroid(points, resampled)
-    return _Row(numbers, _classes(labels, settings), _classes(resampled_labels, settings))
+        resampled_classes = _classes(nearest_centroid(points, resampled), settings)
+    return _Row(numbers, classes, resampled_classes)
 
 
 def _mixture(
@@ -172,22 +173,9 @@ def _mixture(
         tol=1e-3,
         random_state=seed % 2**31,
     ).fit(sample)
-    aic, bic = float(mixture.aic(sample)), float(mixture.bic(sample))
-    return {
-        "aic": aic,
-        "bic": bic,
-        "aic_per_cell": aic / len(cells),
-        "bic_per_cell": bic / len(cells),
-        "mixture_cells": len(cells),
-        "mixture_converged": float(mixture.converged_),
-    }
-
-
-def _area_shares(labels: np.ndarray, area: np.ndarray, settings: ClusteringSettings) -> dict[str, float]:
-    classes = _classes(labels, settings)
-    shares = np.bincount(classes, area, minlength=settings.n_regimes) / area.sum()
-    large = np.sort(shares[:-1])[::-1]
-    return {f"area_{place}": float(share) for place, share in enumerate(large, start=1)}
+    scores = {"aic": float(mixture.aic(sample)), "bic": float(mixture.bic(sample))}
+    per_cell = {f"{name}_per_cell": score / len(cells) for name, score in scores.items()}
+    return scores | per_cell | {"mixture_cells": len(cells), "mixture_converged": float(mixture.converged_)}
 
 
 def _classes(labels: np.ndarray, settings: ClusteringSettings) -> np.ndarray:

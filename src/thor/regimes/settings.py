@@ -28,7 +28,7 @@ class ClusteringSettings:
     group_agreement : float
         Mean adjusted Rand index above which runs count as one group.
     inertia_tie : float
-        Groups whose lowest inertias differ relatively by less are equally good: the one with most runs elects.
+        Groups whose lowest inertias differ relatively by less are equally good: the one with most runs is chosen.
     n_breaths : int
         Trials of adding and removing centroids in a breathing run; ignored by plain k-means.
     n_micro : int
