@@ -24,11 +24,13 @@ import numpy as np
 from networks import ecco_tables, made_tables, published_members
 from rows import Rows, best, in_own_process, parse, peak_memory_mb, timed
 
-from thor.attribution.attributions import attribute, blocks_of
+from thor.attribution.attributions import attribute
 from thor.attribution.forward import Forward
-from thor.attribution.lime import Lime
-from thor.attribution.relevance import RelevancePropagation
-from thor.attribution.shapley import ShapleyValues
+from thor.attribution.method import sample_blocks
+from thor.attribution.methods.lime import Lime
+from thor.attribution.methods.relevance import RelevancePropagation
+from thor.attribution.methods.shapley_values import ShapleyValues
+from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.attribution.targets import explained_regime
 from thor.core.threads import in_threads
 from thor.core.variables import FEATURES
@@ -67,9 +69,9 @@ def compare_relevance(
 ) -> None:
     """Measure the time and memory of relevance."""
     inputs, regime = inputs[:n_cells], regime[:n_cells]
-    method = RelevancePropagation()
+    method = RelevancePropagation(RelevanceSettings())
     ours = best(lambda: sum(block.values.shape[1] for block in method.explain(stack, inputs, regime)))
-    parts = list(blocks_of(n_cells, stack))
+    parts = list(sample_blocks(n_cells, stack))
     forward = best(lambda: list(in_threads(lambda part: logits(stack, inputs[part]).shape, parts)))
     compiled, eager, difference = keras_relevance(stack, inputs[:4_096], regime[:4_096], n_networks=2)
     compiled, eager = (seconds * n_cells / min(4_096, n_cells) * stack.n_networks / 2 for seconds in (compiled, eager))
@@ -103,7 +105,9 @@ def many_networks(stack: NetworkStack, inputs: np.ndarray) -> tuple[float, float
     """Return seconds and peak memory [MB] of statistics over a thousand networks."""
     many = concatenate([stack] * (1000 // stack.n_networks))
     regime = np.zeros(len(inputs), dtype=int)
-    _, seconds = timed(lambda: attribute(RelevancePropagation(), many, inputs, regime, progress=False))
+    _, seconds = timed(
+        lambda: attribute(RelevancePropagation(RelevanceSettings()), many, inputs, regime, progress=False)
+    )
     return seconds, peak_memory_mb()
 
 
@@ -150,7 +154,13 @@ def keras_relevance(
 
     found = np.stack([explain(layers) for layers in networks])
     mine = np.concatenate(
-        [b.values for b in RelevancePropagation().explain(stack.select(slice(0, n_networks)), inputs, regime)], axis=1
+        [
+            b.values
+            for b in RelevancePropagation(RelevanceSettings()).explain(
+                stack.select(slice(0, n_networks)), inputs, regime
+            )
+        ],
+        axis=1,
     )
     usual = np.quantile(np.abs(mine), 0.99)
     difference = np.quantile(np.abs(found - mine), 0.99) / usual
@@ -165,7 +175,7 @@ def compare_exact(
     import shap
 
     background, cells = inputs[-100:], slice(0, n_cells)
-    method = ShapleyValues(reference=background, method="exact")
+    method = ShapleyValues(reference=background, settings=ShapleySettings(method="exact"))
     ours = best(lambda: list(method.explain(stack, inputs[cells], regime[cells]))) / (n_cells * stack.n_networks)
     one = Forward(stack.select([0]), "centred_logit")
     k = regime[0]
@@ -192,8 +202,8 @@ def compare_sampled(
     background, cells = inputs[-2_000:], slice(0, n_cells)
     own, of = inputs[cells], regime[cells]
     few = stack.select(slice(0, 10))
-    truth = mean(ShapleyValues(reference=background, method="exact"), few, own, of)
-    default = ShapleyValues(reference=background[:100], method="exact")
+    truth = mean(ShapleyValues(reference=background, settings=ShapleySettings(method="exact")), few, own, of)
+    default = ShapleyValues(reference=background[:100], settings=ShapleySettings(method="exact"))
     size = np.sqrt((truth**2).mean())
     theirs_error = np.sqrt(((mean(default, few, own, of) - truth) ** 2).mean()) / size
     import shap
@@ -208,7 +218,7 @@ def compare_sampled(
     theirs = timed(lambda: explainer(own[:2]))[1] / 2
     many, its = np.tile(own, (20, 1)), np.tile(of, 20)
     for pairs in (3, 4, 6, 8, 12, 16, 24, 32):
-        method = ShapleyValues(reference=background, tolerance=1e-9, max_pairs=pairs)
+        method = ShapleyValues(reference=background, settings=ShapleySettings(tolerance=1e-9, max_pairs=pairs))
         found = mean(method, few, many, its).reshape(20, *truth.shape)
         error = np.sqrt(((found - truth) ** 2).mean()) / size
         if error <= theirs_error:
@@ -232,7 +242,7 @@ def compare_lime(
     from lime.lime_tabular import LimeTabularExplainer
 
     reference = inputs[-2_000:]
-    method = Lime.around(reference, n_samples=5_000)
+    method = Lime(reference=reference, settings=LimeSettings(n_samples=5_000))
     ours = timed(lambda: list(method.explain(stack, inputs[:n_cells], regime[:n_cells])))[1] / n_cells
     explainer = LimeTabularExplainer(
         reference.astype(float),

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
 from kedro.pipeline import Pipeline
 
 from thor.app.configuration import default_configuration
 from thor.core.contracts import CONTRACTS, Contract
 from thor.core.variables import variable
 from thor.pipeline_registry import register_pipelines
+from thor.report.content import captions
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -76,8 +75,8 @@ def dictionary() -> str:
 def description(name: str, entry: Mapping[str, Any]) -> str:
     """Return the contents of a dataset, from its catalog entry or, for a figure, from the report."""
     text = (entry.get("metadata") or {}).get("description")
-    figure = _figures().get(name)
-    return text or (f"{figure['title']}: {figure['alt']}" if figure else "")
+    figure = captions().get(name)
+    return text or (f"{figure.title}: {figure.alt}" if figure else "")
 
 
 def makers(name: str, pipelines: Mapping[str, Pipeline]) -> list[tuple[str, str]]:
@@ -109,11 +108,6 @@ def _place(entry: Mapping[str, Any], root: str) -> str:
 
 def _pipelines() -> dict[str, Pipeline]:
     return {name: pipeline for name, pipeline in register_pipelines().items() if name not in ("__default__", "study")}
-
-
-@cache
-def _figures() -> dict[str, dict[str, str]]:
-    return yaml.safe_load(files("thor").joinpath("report/figures.yml").read_text(encoding="utf-8"))
 
 
 def _layer(entry: Mapping[str, Any]) -> str:

@@ -244,7 +244,9 @@ def test_nothing_is_left_of_a_configuration_that_cannot_be_written(binaries, tmp
     (tmp_path / "file").write_text("")
     done = call(binaries / "thor", "conf", "file/conf", cwd=tmp_path)
     assert done.code == 1
-    assert done.lines == ["Error: 'file/conf' cannot be written: file: File exists. Name another folder."]
+    assert done.lines == [
+        "Error: file/conf was not written: a file stands where a folder is needed, or a folder at its place."
+    ]
     assert files(tmp_path) == {"file"}
 
 

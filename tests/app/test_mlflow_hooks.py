@@ -83,7 +83,7 @@ def made_catalog(place):
 
 
 def begin(hooks, pipeline=PIPELINE):
-    catalog = made_catalog(Path(hooks._context.project_path))
+    catalog = made_catalog(hooks.project)
     hooks.before_pipeline_run({"env": "test", "pipeline_names": ["modelling"]}, pipeline, catalog=catalog)
     return hooks.run_id
 
@@ -91,7 +91,7 @@ def begin(hooks, pipeline=PIPELINE):
 def save(hooks, datasets):
     """Save as Kedro does, with the hook after each."""
     for name, value in datasets.items():
-        hooks._catalog.save(name, value)
+        hooks.catalog.save(name, value)
         hooks.after_dataset_saved(name, value, NODE)
 
 
@@ -169,7 +169,7 @@ def test_networks_that_were_given_are_not_said_to_be_trained(hooks, tmp_path):
 def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path):
     assert begin(hooks, SimpleNamespace(nodes=[SimpleNamespace(tags={"data_engineering"})])) is None
     assert not (tmp_path / "mlflow.db").exists()
-    hooks._store = None
+    hooks.store = None
     assert begin(hooks) is None
     save(hooks, tables(2, 2))
     hooks.after_pipeline_run()
@@ -192,12 +192,12 @@ def test_a_store_that_cannot_be_written_fails_before_training(hooks, spoil):
     # not in tmp_path, whose parents only its owner may enter
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        hooks._store = folder / "mlflow.db"
+        hooks.store = folder / "mlflow.db"
         begin(hooks)
         hooks.close()
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o777)
-        {"folder": folder, "store": hooks._store, "artifacts": folder / "mlartifacts"}[spoil].chmod(0o555)
+        {"folder": folder, "store": hooks.store, "artifacts": folder / "mlartifacts"}[spoil].chmod(0o555)
         with ordinary_user(), pytest.raises(ConfigError, match="cannot be written.*Nothing was trained.*mlflow_store"):
             begin(hooks)
         assert hooks.run_id is None
@@ -205,18 +205,18 @@ def test_a_store_that_cannot_be_written_fails_before_training(hooks, spoil):
 
 
 def test_a_missing_folder_is_made(hooks, tmp_path):
-    hooks._store = tmp_path / "new" / "one" / "mlflow.db"
+    hooks.store = tmp_path / "new" / "one" / "mlflow.db"
     assert begin(hooks) is not None
-    assert hooks._store.is_file()
+    assert hooks.store.is_file()
 
 
 def test_a_store_in_the_place_of_a_file_fails_before_training(hooks, tmp_path):
     (tmp_path / "file").write_text("")
-    hooks._store = tmp_path / "file" / "mlflow.db"
+    hooks.store = tmp_path / "file" / "mlflow.db"
     with pytest.raises(ConfigError, match="cannot be written.*Nothing was trained"):
         begin(hooks)
     (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at as one")
-    hooks._store = tmp_path / "text.db"
+    hooks.store = tmp_path / "text.db"
     with pytest.raises(ConfigError, match="cannot be written"):
         begin(hooks)
 
@@ -233,7 +233,7 @@ def test_of_the_tracking_the_summary_is_numbers_and_the_rest_a_file(hooks, tmp_p
     summary = {"A/b/r1": {"ensemble": {"changed_share": 0.1, "window": "1850-1869", "brier_skill": None}}}
     metrics = {"summary": summary, "control": {}, "agreement": {}, "runs": {"A/b/r1": {"x": 1.0}}}
     save(hooks, {"tracking_metrics": metrics})
-    hooks._catalog["scenario_regimes"] = SimpleNamespace(_describe=lambda: {"path": str(tmp_path)})
+    hooks.catalog["scenario_regimes"] = SimpleNamespace(_describe=lambda: {"path": str(tmp_path)})
     hooks.after_dataset_saved("scenario_regimes", {}, NODE)
     hooks.after_pipeline_run()
     client, _ = runs(tmp_path)
@@ -243,7 +243,7 @@ def test_of_the_tracking_the_summary_is_numbers_and_the_rest_a_file(hooks, tmp_p
 
 def test_datasets_of_other_pipelines_are_not_kept(hooks, tmp_path):
     run = begin(hooks)
-    hooks._catalog.save("modelling_skill", PNG)
+    hooks.catalog.save("modelling_skill", PNG)
     hooks.after_dataset_saved("modelling_skill", PNG, SimpleNamespace(tags={"data_engineering"}))
     hooks.after_pipeline_run()
     assert runs(tmp_path)[0].list_artifacts(run) == []
@@ -251,23 +251,23 @@ def test_datasets_of_other_pipelines_are_not_kept(hooks, tmp_path):
 
 # -- a store that fails during a run -----------------------------------------------------------------------------------
 def remove_store(hooks):
-    hooks._store.unlink()
+    hooks.store.unlink()
 
 
 def swap_store(hooks):
-    hooks._store.unlink()
-    open_store(hooks._store)
+    hooks.store.unlink()
+    open_store(hooks.store)
 
 
 def fill_disk(hooks):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    hooks._run._client.log_artifacts = full
+    hooks.run.client.log_artifacts = full
 
 
 def overwrite_store(hooks):
-    hooks._store.write_bytes(b"not a database " * 1000)
+    hooks.store.write_bytes(b"not a database " * 1000)
 
 
 @pytest.mark.parametrize("fail", [remove_store, swap_store, fill_disk, overwrite_store])
@@ -327,7 +327,7 @@ def test_of_a_run_logged_later_what_was_overwritten_is_named(hooks, tmp_path):
     fill_disk(hooks)
     stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
     save(hooks, {"ensemble": stack, "regime_areas": pd.DataFrame({"area": [1.0]}), "modelling_skill": PNG})
-    hooks._catalog.save("regime_areas", pd.DataFrame({"area": [2.0]}))
+    hooks.catalog.save("regime_areas", pd.DataFrame({"area": [2.0]}))
     (tmp_path / "data/modelling_skill.png").unlink()
     again = made_hooks(tmp_path)
     second = begin(again)

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 
 import pytest
 
-from thor.app.mlflow_store import close_dead_runs, open_store, patiently, require_writable
+from thor.app.mlflow_store import close_dead_runs, open_store, patiently, require_store
 from thor.core.errors import ConfigError
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -25,7 +25,7 @@ def open_and_log(store, gate, answers):
 
     gate.wait()
     try:
-        require_writable(store)
+        require_store(store)
         client, experiment = open_store(store)
         close_dead_runs(client, experiment)
         tags = {"host": os.uname().nodename, "process": str(os.getpid())}
@@ -112,7 +112,7 @@ def test_a_store_that_is_being_made_for_too_long_is_an_error(tmp_path, monkeypat
 def test_an_empty_file_becomes_a_store(tmp_path):
     """SQLite leaves one where a connection was opened and nothing written."""
     (tmp_path / "mlflow.db").touch()
-    require_writable(tmp_path / "mlflow.db")
+    require_store(tmp_path / "mlflow.db")
     client, experiment = open_store(tmp_path / "mlflow.db")
     assert client.get_experiment(experiment).artifact_location == (tmp_path / "mlartifacts").as_uri()
 

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -93,7 +94,10 @@ def test_what_sigkill_leaves_is_swept_by_the_next_save(tmp_path):
 
 def test_a_living_writer_is_left_alone(tmp_path):
     target = tmp_path / "a.txt"
-    living = tmp_path / f".a.{atomic._HOST}-{os.getppid()}-0a0a.tmp.txt"
+    with replacing(target) as temporary:
+        temporary.write_text("zero")
+    host = temporary.name.split(".")[2].split("-")[0]
+    living = tmp_path / f".a.{host}-{os.getppid()}-0a0a.tmp.txt"
     foreign = tmp_path / ".a.00000000-1-0a0a.tmp.txt"
     for leftover in (living, foreign):
         leftover.write_text("half")
@@ -123,10 +127,10 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, code):
 
 def test_a_full_disk_under_netcdf_is_told_too(tmp_path, monkeypatch):
     """The NetCDF library itself only says "HDF error"."""
-    monkeypatch.setattr(atomic, "_is_full", lambda folder: True)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(DataError, match="disk is full"), replacing(tmp_path / "a.nc"):
         raise RuntimeError("NetCDF: HDF error")
-    monkeypatch.setattr(atomic, "_is_full", lambda folder: False)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**12))
     with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc"):
         raise RuntimeError("NetCDF: HDF error")
 

@@ -88,7 +88,7 @@ def test_a_damaged_record_is_begun_anew(tmp_path):
 def test_a_record_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "logs").write_text("a file where a folder is needed")
     record = RunRecord(tmp_path / "logs/record.json", data_root=tmp_path)
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(DataError, match="record.json was not written"):
         record.start_run("run", {})
 
 

@@ -12,7 +12,7 @@ from tests.handover.conftest import PLACES, members
 from thor.core.checksums import sha256
 from thor.core.errors import DataError
 from thor.handover import Made, made_by
-from thor.handover.manifest import Run
+from thor.handover.manifest import Provenance
 
 
 def test_the_manifest_comes_first_and_tells_every_file(sender, archive):
@@ -128,7 +128,7 @@ def test_the_run_that_made_a_dataset_is_told_without_times_and_hosts(sender, tmp
         return made_by(record, name, checksum, groups={"clustering"})
 
     _, manifest, _ = sender.pack(tmp_path / "stage.tar", made=made)
-    run = Run(seed=42, git="abc", python="3.11", versions={"thor": "1"}, parameters={"clustering": {"n": 3}})
+    run = Provenance(seed=42, git="abc", python="3.11", versions={"thor": "1"}, parameters={"clustering": {"n": 3}})
     # two runs that were alike are one
     assert manifest.runs == (run,)
     assert {d.name: (d.node, d.run) for d in manifest.datasets} == {

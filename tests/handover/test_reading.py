@@ -11,7 +11,7 @@ import pytest
 from tests.handover.conftest import members, write
 from thor.core.errors import DataError
 from thor.handover import verify
-from thor.handover.reading import checksum_line
+from thor.handover.packing import checksum_line
 
 
 def test_a_good_archive_is_verified_and_pinned(archive):

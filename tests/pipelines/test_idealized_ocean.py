@@ -4,6 +4,7 @@ import pytest
 
 from thor.app.configuration import default_configuration
 from thor.app.parameters import IdealizedOcean
+from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.idealized.climate_models import solve_climate_model
 from thor.pipelines.idealized_ocean.nodes import make_archive, make_training_ocean, make_true_budgets
 
@@ -40,6 +41,6 @@ def test_no_models_are_made_beside_another_archive(parameters, root):
 
 
 def test_the_fingerprint_of_the_ocean_is_of_its_settings_and_seed(parameters):
-    mark, _ = make_training_ocean(parameters)
-    assert make_training_ocean(parameters.model_copy(update={"archive_root": None}))[0] == mark
-    assert make_training_ocean(parameters.model_copy(update={"seed": parameters.seed + 1}))[0] != mark
+    mark = make_training_ocean(parameters).attrs[ATTRIBUTE]
+    assert make_training_ocean(parameters.model_copy(update={"archive_root": None})).attrs[ATTRIBUTE] == mark
+    assert make_training_ocean(parameters.model_copy(update={"seed": parameters.seed + 1})).attrs[ATTRIBUTE] != mark

@@ -5,12 +5,12 @@ import os
 import shlex
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from thor.core.atomic import replacing_folder, show
 from thor.core.errors import ConfigError
 
 log = logging.getLogger("thor")
@@ -119,8 +119,6 @@ def begin(source: str | None) -> None:
 
         LOGGING.configure(yaml.safe_load(file.read_text(encoding="utf-8")))
     if project_folder() is None:
-        from thor.core.atomic import show
-
         used = source or conf_source()
         log.info("configuration: %s", "THOR's defaults" if used == str(DEFAULT) else show(used))
 
@@ -131,19 +129,14 @@ def copy_default(folder: Path) -> None:
     Raises
     ------
     ConfigError
-        When something is there already, or nothing can be written; then no part of it is.
+        When something is there already.
+    DataError
+        When it cannot be written; then no part of it is.
     """
     if os.path.lexists(folder):
         raise ConfigError(f"'{folder}' is there already and is not overwritten. Name a new folder.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            copy = Path(temporary) / folder.name
-            shutil.copytree(DEFAULT, copy, ignore=_own_overrides, copy_function=shutil.copyfile)
-            copy.rename(folder)
-    except OSError as error:
-        place = error.filename or folder
-        raise ConfigError(f"'{folder}' cannot be written: {place}: {error.strerror}. Name another folder.") from error
+    with replacing_folder(folder, elsewhere="name another folder") as temporary:
+        shutil.copytree(DEFAULT, temporary, ignore=_overrides, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 def _logging_file() -> Path:
@@ -151,5 +144,5 @@ def _logging_file() -> Path:
     return ours if ours.is_file() else DEFAULT / "logging.yml"
 
 
-def _own_overrides(folder: Any, names: list[str]) -> set[str]:
+def _overrides(folder: Any, names: list[str]) -> set[str]:
     return {name for name in names if name != ".gitkeep"} if Path(folder).name == "local" else set()

@@ -17,7 +17,8 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from thor.app.mlflow_record import KeptRun, flattened, is_kept
-from thor.app.mlflow_store import close_dead_runs, is_running, open_store, reason, require_writable
+from thor.app.mlflow_store import cause, close_dead_runs, may_run, open_store, require_store
+from thor.core.atomic import show, write_json
 from thor.core.checksums import sha256
 from thor.core.errors import ThorError
 from thor.core.run_log import git_state, package_versions
@@ -31,34 +32,43 @@ PENDING = "mlflow_pending"
 
 
 class MlflowHooks:
-    """Keeps what is trained in an SQLite store, `mlflow_store` of globals.yml; null there: nothing is kept."""
+    """Keeps what is trained in an SQLite store, `mlflow_store` of globals.yml; null there: nothing is kept.
+
+    Attributes
+    ----------
+    project : Path
+    store : Path or None
+    catalog : kedro.io.CatalogProtocol
+        Of the last run.
+    run : KeptRun or None
+        The run in hand, where it is kept.
+    """
 
     def __init__(self) -> None:
-        self._context: Any = None
-        self._store: Path | None = None
-        self._pending: Path = Path()
-        self._catalog: Any = None
+        self.project = self._pending = Path()
+        self.store: Path | None = None
+        self.catalog: Any = None
+        self._loader: Any = None
         self._forget()
 
     def _forget(self) -> None:
-        self._about: dict[str, Any] | None = None
-        self._run: KeptRun | None = None
+        self.run: KeptRun | None = None
         self._saved: dict[str, str] = {}
         self._failure = ""
 
     @property
     def run_id(self) -> str | None:
         """The open run in MLflow."""
-        return self._run.run_id if self._run is not None else None
+        return self.run.run_id if self.run is not None else None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Remember where the store is."""
-        self._context = context
-        settings, project = context.config_loader["globals"], Path(context.project_path)
+        self._loader, self.project = context.config_loader, Path(context.project_path)
+        settings = self._loader["globals"]
         place = settings.get("mlflow_store")
-        self._store = project / place if place else None
-        self._pending = project / settings.get("data_root", "data") / "logs" / PENDING
+        self.store = self.project / place if place else None
+        self._pending = self.project / settings.get("data_root", "data") / "logs" / PENDING
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
@@ -70,31 +80,30 @@ class MlflowHooks:
             When the store cannot be written or opened: before training, not after.
         """
         self._forget()
-        self._catalog = catalog
+        self.catalog = catalog
         tags = {tag for node in pipeline.nodes for tag in node.tags}
-        if self._store is None or not tags & set(PIPELINES):
+        if self.store is None or not tags & set(PIPELINES):
             return
-        require_writable(self._store)
-        client, experiment = open_store(self._store)
-        self._about = self._describe(run_params)
+        require_store(self.store)
+        client, experiment = open_store(self.store)
+        about = self._describe(run_params)
         self._log_pending(client, experiment)
-        self._run = KeptRun(client, experiment, self._about)
+        self.run = KeptRun(client, experiment, about)
         self._guarded(close_dead_runs, client, experiment)
-        self._guarded(self._run.begin)
+        self._guarded(self.run.begin)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Any) -> None:
         """Keep the numbers, networks, figures and tables of these pipelines."""
-        if self._about is None or not set(node.tags) & set(PIPELINES):
+        if self.run is None or not set(node.tags) & set(PIPELINES):
             return
         path = self._path(dataset_name)
         if not is_kept(dataset_name, path):
             return
         self._saved[dataset_name] = ""
-        assert self._run is not None
-        self._guarded(self._run.keep, dataset_name, path, lambda: data)
+        self._guarded(self.run.keep, dataset_name, path, lambda: data)
         if self._failure:
-            self._write_pending(status="RUNNING")
+            self._write_pending(self.run, status="RUNNING")
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -108,14 +117,13 @@ class MlflowHooks:
 
     def close(self, error: BaseException | None = None) -> None:
         """Close the run, as failed where there is an error, an interrupt included."""
-        if self._about is None:
+        if self.run is None:
             return
         status = "FAILED" if error is not None else "FINISHED"
         tags = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
-        assert self._run is not None
-        self._guarded(self._run.end, status=status, tags=tags)
+        self._guarded(self.run.end, status=status, tags=tags)
         if self._failure:
-            self._write_pending(status=status, tags=tags)
+            self._write_pending(self.run, status=status, tags=tags)
         self._forget()
 
     def _guarded(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -125,21 +133,21 @@ class MlflowHooks:
         try:
             return call(*args, **kwargs)
         except Exception as error:  # whatever MLflow raises: results matter more than their record
-            self._failure = reason(error)
+            self._failure = cause(error)
             log.warning(
                 "MLflow: the store %s failed (%s). Results are not affected; this run will be logged from its files "
                 "at the next start.",
-                *(self._store, self._failure),
+                *(self.store, self._failure),
             )
             log.debug("The store failed", exc_info=error)
             return None
 
     # -- runs that are not in the store yet ----------------------------------------------------------------------------
     def _describe(self, run_params: dict[str, Any]) -> dict[str, Any]:
-        parameters = self._context.config_loader["parameters"]
+        parameters = self._loader["parameters"]
         named = {name: value for name, value in parameters.items() if name in PIPELINES or name == "data_engineering"}
         tags = {
-            "git": git_state(Path(self._context.project_path)),
+            "git": git_state(self.project),
             "environment": str(run_params.get("env") or "base"),
             "host": socket.gethostname(),
             "process": str(os.getpid()),
@@ -151,20 +159,20 @@ class MlflowHooks:
             "started": int(time.time() * 1000),
         }
 
-    def _write_pending(self, *, status: str, tags: dict[str, str] | None = None) -> None:
+    def _write_pending(self, run: KeptRun, *, status: str, tags: dict[str, str] | None = None) -> None:
         """Write what the run was and which files it saved, by checksum: they may be overwritten until it is read."""
-        assert self._about is not None
         try:
             self._saved = {name: known or sha256(self._path(name)) for name, known in self._saved.items()}
-            content = self._about | {
+            content = {
+                **run.about,
                 "status": status,
                 "ended": int(time.time() * 1000),
-                "tags": self._about["tags"] | (tags or {}),
+                "tags": run.about["tags"] | (tags or {}),
                 "store_failed": self._failure,
-                "incomplete": [self.run_id] if self.run_id else [],
+                "incomplete": [run.run_id] if run.run_id else [],
                 "datasets": self._saved,
             }
-            _write(self._pending / f"{self._about['started']}-{os.getpid()}.json", content)
+            write_json(self._pending / f"{run.about['started']}-{os.getpid()}.json", content, sort_keys=False)
         except (OSError, ThorError) as error:  # the same disk may be full: again only the record is lost
             log.warning("MLflow: this run cannot be logged later either: %s", error)
 
@@ -174,8 +182,6 @@ class MlflowHooks:
             return
         from filelock import FileLock
 
-        from thor.core.atomic import show
-
         with FileLock(self._pending / ".lock"):
             for file in sorted(self._pending.glob("*.json")):
                 try:
@@ -184,24 +190,24 @@ class MlflowHooks:
                     log.warning(
                         "MLflow: the run of %s could not be logged: %s. It is tried again at the next start; "
                         "delete the file to give it up.",
-                        *(show(file), reason(error)),
+                        *(show(file), cause(error)),
                     )
 
     def _log_later(self, file: Path, client: Any, experiment: str) -> None:
         """Log one run from what its files still hold, in place of what the store has of it."""
         about = json.loads(file.read_text(encoding="utf-8"))
         killed = about["status"] == "RUNNING"
-        if killed and is_running(about["tags"]["host"], about["tags"]["process"]):
+        if killed and may_run(about["tags"]["host"], about["tags"]["process"]):
             return
         run = KeptRun(client, experiment, about)
         run.begin()
         stale = about["incomplete"]
-        _write(file, about | {"incomplete": [*stale, run.run_id]})
+        write_json(file, about | {"incomplete": [*stale, run.run_id]}, sort_keys=False)
         lost = []
         for name, checksum in about["datasets"].items():
             path = self._path(name)
             if path.exists() and sha256(path) == checksum:
-                run.keep(name, path, self._catalog.get(name).load)
+                run.keep(name, path, self.catalog.get(name).load)
             else:
                 lost.append(name)
         tags = {"logged_later": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}; {about['store_failed']}"}
@@ -219,16 +225,9 @@ class MlflowHooks:
         )
 
     def _path(self, dataset_name: str) -> Path:
-        dataset = self._catalog.get(dataset_name)
+        dataset = self.catalog.get(dataset_name)
         place = dataset._describe().get("filepath") if dataset is not None else None
-        return Path(self._context.project_path) / (place or dataset_name)
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    from thor.core.atomic import replacing
-
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return self.project / (place or dataset_name)
 
 
 def _delete_run(client: Any, experiment: str, run_id: str) -> None:

@@ -56,24 +56,27 @@ class KeptRun:
 
     Attributes
     ----------
+    client : mlflow.MlflowClient
+    about : mapping
+        As it was prepared with.
     run_id : str or None
         Its id in MLflow, once it has begun.
     """
 
     def __init__(self, client: Any, experiment: str, about: Mapping[str, Any]) -> None:
         """Prepare a run: `about` has its `name`, `tags`, `params` (flat) and the time it `started` [ms]."""
-        self._client = client
+        self.client = client
         self._experiment = experiment
-        self._about = about
+        self.about = about
         self._tables: dict[str, Any] = {}
         self._networks: dict[str, Any] = {}
         self.run_id: str | None = None
 
     def begin(self) -> None:
         """Make the run, with its parameters."""
-        about = self._about
+        about = self.about
         self.run_id = patiently(
-            self._client.create_run,
+            self.client.create_run,
             self._experiment,
             start_time=about["started"],
             run_name=about["name"],
@@ -93,17 +96,17 @@ class KeptRun:
             self._tables[name] = load()
             self._log_networks()
         if path.suffix == ".png":
-            self._client.log_artifact(self.run_id, str(path), "figures")
+            self.client.log_artifact(self.run_id, str(path), "figures")
         elif name in TABLES:
-            self._client.log_artifact(self.run_id, str(path), "tables")
+            self.client.log_artifact(self.run_id, str(path), "tables")
         elif name in NETWORKS:
-            self._client.log_artifacts(self.run_id, str(path), f"networks/{name}")
+            self.client.log_artifacts(self.run_id, str(path), f"networks/{name}")
 
     def end(self, *, status: str, ended: int | None = None, tags: Mapping[str, str] | None = None) -> None:
         """End the run as FINISHED or FAILED, with more tags."""
         for name, text in (tags or {}).items():
-            patiently(self._client.set_tag, self.run_id, name, text[:5000])
-        patiently(self._client.set_terminated, self.run_id, status, ended)
+            patiently(self.client.set_tag, self.run_id, name, text[:5000])
+        patiently(self.client.set_terminated, self.run_id, status, ended)
 
     def _log_networks(self) -> None:
         """Make the nested runs of those networks whose tables are all there."""
@@ -125,7 +128,7 @@ class KeptRun:
         predictor, network = str(row.pop("predictor")), row.pop("network")
         curve, bins = (tables.get((predictor, network)) for tables in (history, reliability))
         run = patiently(
-            self._client.create_run,
+            self.client.create_run,
             self._experiment,
             run_name=f"{predictor} {network}",
             tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
@@ -135,7 +138,7 @@ class KeptRun:
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
             group = f"{SETTINGS[predictor]}."
             words |= {
-                key.removeprefix(group): text for key, text in self._about["params"].items() if key.startswith(group)
+                key.removeprefix(group): text for key, text in self.about["params"].items() if key.startswith(group)
             }
         self._log(
             run,
@@ -149,8 +152,8 @@ class KeptRun:
                 network_reliability(bins, title).savefig(Path(folder) / "reliability.png")
             if predictor in self._networks:
                 _save_one(self._networks[predictor], network, Path(folder) / "network")
-            self._client.log_artifacts(run, folder)
-        patiently(self._client.set_terminated, run)
+            self.client.log_artifacts(run, folder)
+        patiently(self.client.set_terminated, run)
 
     def _log(
         self,
@@ -169,9 +172,9 @@ class KeptRun:
             rows += [Metric(name, value, now, epoch) for name, value in numbers(step, prefix="curve")]
         texts = [Param(name, value) for name, value in (params or {}).items()]
         for start in range(0, len(rows), _BATCH["metrics"]):
-            patiently(self._client.log_batch, run_id, metrics=rows[start : start + _BATCH["metrics"]])
+            patiently(self.client.log_batch, run_id, metrics=rows[start : start + _BATCH["metrics"]])
         for start in range(0, len(texts), _BATCH["params"]):
-            patiently(self._client.log_batch, run_id, params=texts[start : start + _BATCH["params"]])
+            patiently(self.client.log_batch, run_id, params=texts[start : start + _BATCH["params"]])
 
 
 def is_kept(name: str, path: Path) -> bool:

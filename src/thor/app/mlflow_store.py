@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from thor.core.atomic import is_running, replacing
 from thor.core.errors import ConfigError
 
 log = logging.getLogger("thor")
@@ -27,7 +28,7 @@ _PATIENCE = 60.0
 """Seconds to wait for other processes; one write takes milliseconds, and making the store less than ten seconds."""
 
 
-def require_writable(store: Path) -> None:
+def require_store(store: Path) -> None:
     """Raise ConfigError when there can be no SQLite database at this place, or no artifacts beside it."""
     try:
         (store.parent / ARTIFACTS).mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def patiently(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         pause = min(2 * pause, 2.0)
 
 
-def reason(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Return the first line of what is at the bottom of an error of MLflow: it repeats the statement that failed."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -109,27 +110,14 @@ def close_dead_runs(client: Any, experiment: str) -> None:
             log.info("MLflow: run %s was left open by a process that is gone; marked as failed", run.info.run_name)
 
 
-def is_running(host: str, process: str) -> bool:
-    """Return whether a process may still be at work; of another machine nothing is known."""
-    if host != socket.gethostname():
-        return True
-    # Our own number without our own memory of it: an earlier process of this number, as in a restarted container.
-    if not process.isdigit() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def may_run(host: str, process: str) -> bool:
+    """Return whether a process may still run; of another machine that is not known."""
+    return host != socket.gethostname() or (process.isdigit() and is_running(int(process)))
 
 
 def _make(store: Path) -> None:
     """Make the tables under another name first: a process killed meanwhile leaves no half-made database."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    from thor.core.atomic import replacing
 
     with replacing(store) as temporary, warnings.catch_warnings():
         # MLflow's own migrations, of which Alembic warns several times.
@@ -178,11 +166,11 @@ def _path(uri: str) -> Path:
 
 
 def _is_dead(tags: dict[str, str]) -> bool:
-    return "mlflow.parentRunId" not in tags and not is_running(tags.get("host", ""), tags.get("process", ""))
+    return "mlflow.parentRunId" not in tags and not may_run(tags.get("host", ""), tags.get("process", ""))
 
 
 def _unusable(store: Path, what: str, error: Exception) -> ConfigError:
     return ConfigError(
-        f"The MLflow store {store} {what}: {reason(error)}. Nothing was trained. Move it away, or set "
+        f"The MLflow store {store} {what}: {cause(error)}. Nothing was trained. Move it away, or set "
         "mlflow_store in conf/local/globals.yml to a place that can be written, or to null."
     )

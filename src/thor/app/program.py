@@ -10,7 +10,7 @@ import click
 from thor import __version__
 from thor.app.commands import Commands
 from thor.app.configuration import choose_logging, copy_default, project_folder
-from thor.core.errors import ConfigError
+from thor.core.errors import ThorError
 
 PACKAGE = "thor"
 
@@ -57,7 +57,7 @@ def copy_configuration(folder: Path) -> None:
     """
     try:
         copy_default(folder)
-    except ConfigError as error:
+    except ThorError as error:
         raise click.ClickException(str(error)) from error
     option = "" if folder.resolve() == Path.cwd() / "conf" else f" --conf-source {folder}"
     click.echo(f"{folder} holds the default configuration: change {folder}/local/ or the rest, then thor run{option}")

@@ -1,6 +1,7 @@
-"""Files that are either the old one or the new one, never half of one."""
+"""Atomic writing: a file or folder is either the old or the new one, never half of one; and which processes run."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from thor.core.errors import DataError
 
@@ -21,26 +23,31 @@ _ALMOST_FULL = 64 * 1024
 _active: set[Path] = set()
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 _IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+_ELSEWHERE = "set data_root in conf/local/globals.yml"
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, *, make_folder: bool = True, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
     """Give a temporary path beside `path`, and put it in its place when the block ends well.
 
-    Parents are made. Whatever ends the block otherwise, an interrupt included, leaves the old file as it was and
-    no temporary; one left by a killed process is swept at the next save of the same file.
+    An error or interrupt leaves the old file as it was and no temporary one. What a killed process has left is removed
+    at the next save of the same file.
 
     Parameters
     ----------
     path : Path or str
         The file to write.
+    make_folder : bool, optional
+        Whether folders above it are made where they are missing.
+    elsewhere : str, optional
+        Advice for the error message: how to choose another place.
 
     Yields
     ------
     Path
-        Where to write: hidden, in the same folder, with the same suffix.
+        The temporary file: hidden, in the same folder, with the same suffix.
 
     Raises
     ------
@@ -50,23 +57,15 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        _active.add(temporary)
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
-    except OSError as error:
-        complaint = _complaint(path, error)
-        if complaint is None:
-            raise
-        raise DataError(complaint) from error
-    except RuntimeError as error:
-        # The NetCDF library reports a full disk as "NetCDF: HDF error" only.
-        if "HDF" not in str(error) or not _is_full(path.parent):
-            raise
-        raise DataError(_complaint(path, OSError(errno.ENOSPC, "full")) or str(error)) from error
+        with _disk_errors(path, elsewhere):
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
+            _active.add(temporary)
+            yield temporary
+            flush(temporary)
+            os.replace(temporary, path)
+            flush(path.parent)
     finally:
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
@@ -74,38 +73,23 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def require_writable(path: Path | str) -> None:
-    """Return when a file can be written there: to be asked before long work.
-
-    Parameters
-    ----------
-    path : Path or str
-        The file that is to be written; what is there stays.
-
-    Raises
-    ------
-    DataError
-        When its folder cannot be made or written.
-    """
+    """Raise DataError unless the folder of this file can be made and written; call before long work."""
     path = Path(path)
-    try:
+    with _disk_errors(path, _ELSEWHERE):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        complaint = _complaint(path, error)
-        if complaint is None:
-            raise
-        raise DataError(complaint) from error
+        tempfile.TemporaryFile(dir=path.parent).close()
 
 
 @contextmanager
-def replacing_folder(path: Path | str) -> Iterator[Path]:
+def replacing_folder(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
     """Give an empty temporary folder beside `path`, and put it in its place when the block ends well.
 
     Parameters
     ----------
     path : Path or str
         The folder to write.
+    elsewhere : str, optional
+        As for `replacing`.
 
     Raises
     ------
@@ -115,18 +99,14 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     temporary, old = (path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        if path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
-        _flush(path.parent)
-    except OSError as error:
-        complaint = _complaint(path, error)
-        if complaint is None:
-            raise
-        raise DataError(complaint) from error
+        with _disk_errors(path, elsewhere):
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                os.replace(path, old)
+            os.replace(temporary, path)
+            flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if not path.exists() and old.exists():
@@ -134,7 +114,14 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
+def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
+    """Write a JSON file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=sort_keys, default=str) + "\n", encoding="utf-8")
+
+
+def flush(path: Path) -> None:
+    """Write a file or the entries of a folder through to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -142,24 +129,52 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _complaint(path: Path, error: OSError) -> str | None:
+def is_running(process: int) -> bool:
+    """Return whether another process of this number runs on this machine.
+
+    False for the number of this process: who asks knows its own work, so an earlier process of that number did this
+    one, as in a restarted container.
+    """
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _disk_errors(path: Path, elsewhere: str) -> Iterator[None]:
+    """Turn the errors of a full or unwritable disk into a DataError that names the file and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        complaint = _complaint(path, error, elsewhere)
+        if complaint is None:
+            raise
+        raise DataError(complaint) from error
+    except RuntimeError as error:
+        # The NetCDF library reports a full disk as "NetCDF: HDF error" only.
+        if "HDF" not in str(error) or shutil.disk_usage(path.parent).free >= _ALMOST_FULL:
+            raise
+        raise DataError(_complaint(path, OSError(errno.ENOSPC, "full"), elsewhere) or str(error)) from error
+
+
+def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
+    place = f"{show(path)} was not written:"
     if error.errno in _FULL:
         return (
-            f"{show(path)} was not written: the disk is full. The file that was there is untouched; "
-            "free some space, or set data_root in conf/local/globals.yml to another disk."
+            f"{place} the disk is full. The file that was there is untouched; free some space, or {elsewhere} to use "
+            "another disk."
         )
     if error.errno in _UNWRITABLE:
-        return (
-            f"{show(path)} was not written: {os.strerror(error.errno)}. Make the folder writable, "
-            "or set data_root in conf/local/globals.yml to one that is."
-        )
+        return f"{place} {os.strerror(error.errno)}. Make the folder writable, or {elsewhere}."
     if error.errno in _IN_THE_WAY:
-        return f"{show(path)} was not written: a file stands where a folder is needed, or a folder at its own place."
+        return f"{place} a file stands where a folder is needed, or a folder at its place."
     return None
-
-
-def _is_full(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free < _ALMOST_FULL
 
 
 def _sweep(path: Path) -> None:
@@ -172,26 +187,15 @@ def _sweep(path: Path) -> None:
 
 def _is_stale(leftover: Path, host: str, process: int) -> bool:
     if host == _HOST:
-        # Our own number without our own memory of it: an earlier process of this number, as in a restarted container.
-        return process == os.getpid() or not _is_alive(process)
+        return not is_running(process)
     try:
         return time.time() - leftover.stat().st_mtime > _DAY
     except FileNotFoundError:
         return False
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def show(path: Path | str) -> str:
-    """Return the path as messages show it: relative to the working folder where it lies below."""
+    """Return the path for messages: relative to the working folder where it lies below."""
     path = Path(path)
     try:
         return str(path.relative_to(Path.cwd()))

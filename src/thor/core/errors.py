@@ -1,6 +1,6 @@
-"""The errors THOR raises on purpose; each message says what, where, what was expected, what came, and what to do."""
+"""The errors that THOR raises on purpose; a message names what, where, expected, found, and a remedy."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class ThorError(Exception):
-    """Anything THOR found wrong and can name; the command line prints its message without a traceback."""
+    """An error with a known cause; the command line prints its message without a traceback."""
 
 
 class ConfigError(ThorError):
@@ -42,7 +42,7 @@ class NetworkError(ThorError):
 
 
 class AttributionError(ThorError):
-    """Something that cannot be explained, or not by the method asked for."""
+    """An input that cannot be explained, or not by the method asked for."""
 
 
 def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:
@@ -63,3 +63,9 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     choices = sorted(choices)
     near = get_close_matches(word, choices, n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else f" Valid are: {', '.join(choices)}."
+
+
+def listed(items: Sequence[str], *, most: int = 3, separator: str = ", ") -> str:
+    """Return the first items for a message, and how many more there are: ``a, b, c and 2 more``."""
+    more = len(items) - most
+    return separator.join(items[:most]) + (f" and {more} more" if more > 0 else "")

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
+from thor.core.atomic import write_json
 from thor.core.checksums import combined_sha256, file_sha256, files_of, signature
-from thor.core.errors import DataError
 
 _SECONDS_BETWEEN_SAMPLES = 0.2
 
@@ -89,20 +89,7 @@ class RunRecord:
         entries = [*self.content["nodes"].values(), *self.content["datasets"].values()]
         used = {entry["run"] for entry in entries} | {self._run}
         self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        text = json.dumps(self.content, indent=1, sort_keys=True, default=str) + "\n"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_text(text, encoding="utf-8")
-                temporary.replace(self.path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise DataError(
-                f"The run record {self.path} cannot be written: {error.strerror}. "
-                "Set data_root in conf/local/globals.yml to a folder that can be."
-            ) from error
+        write_json(self.path, self.content)
 
     def _dataset(self, name: str, place: Path, maker: Mapping[str, Any]) -> None:
         place = place.resolve()

@@ -12,17 +12,15 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 from tqdm import tqdm
 
-from thor.core.atomic import replacing, require_writable, show
+from thor.core.atomic import require_writable, show, write_json
 from thor.core.checkpoint import Resumable
 from thor.core.contracts import Contract, check, find_contract
-from thor.core.errors import DataError, LeftOutError
+from thor.core.errors import DataError, LeftOutError, listed
 from thor.core.fingerprint import ATTRIBUTE
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
 
 log = logging.getLogger(__name__)
-
-_NAMED = 3
 
 _KEPT: set[tuple[str, str, int, int, int]] = set()
 """States of files that this process found to keep their contract: several nodes read the same ones."""
@@ -137,8 +135,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                 checkpoint.clear()
                 written.setdefault(reason, []).append(key)
         for reason, keys in written.items():
-            named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
-            log.info("%s: written, %s: %s", self._path.name, reason, named)
+            log.info("%s: written, %s: %s", self._path.name, reason, listed(keys))
         if left_out and len(left_out) == len(data):
             key, reason = next(iter(left_out.items()))
             raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
@@ -152,8 +149,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     def _keep_reasons(self, left_out: Mapping[str, str]) -> None:
         file = self._path / LEFT_OUT
         if left_out:
-            with replacing(file) as temporary:
-                temporary.write_text(json.dumps(left_out, indent=1, sort_keys=True), encoding="utf-8")
+            write_json(file, left_out)
         else:
             file.unlink(missing_ok=True)
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
@@ -94,11 +93,11 @@ class FieldDataset(FileDataset):
 
 
 class GivenFieldDataset(FieldDataset):
-    """One NetCDF file that THOR makes where the user gave none.
+    """One NetCDF file that THOR makes unless the user gave one.
 
-    Saving takes a fingerprint and a function that makes the dataset. A file of the user's, which THOR did not write or
-    which was changed since, is never replaced: the function is not called, and what follows reads that file. A dataset
-    itself, as from ``open_catalog().save(...)``, is the user's.
+    A dataset with a fingerprint in its attributes (`thor.core.fingerprint.ATTRIBUTE`) is THOR's, any other, as from
+    ``open_catalog().save(...)``, the user's. A file of the user's, which THOR did not write or which was changed since,
+    is never replaced by a dataset of THOR's.
     """
 
     @property
@@ -107,29 +106,26 @@ class GivenFieldDataset(FieldDataset):
         return self._filepath.exists() and self._written_mark() is None
 
     def load(self) -> xr.Dataset:
-        """Return the dataset, without what tells whose it is."""
+        """Return the dataset, without the attributes that mark it as THOR's."""
         dataset = super().load()
         dataset.attrs = {key: value for key, value in dataset.attrs.items() if key not in (ATTRIBUTE, CONTENT)}
         return dataset
 
-    def save(self, data: xr.Dataset | tuple[str, Callable[[], xr.Dataset]]) -> None:  # type: ignore[override]
-        """Write what was made, unless there is a file of the user's or one with the same fingerprint."""
-        if isinstance(data, xr.Dataset):
+    def save(self, data: xr.Dataset) -> None:  # type: ignore[override]
+        """Write the dataset; one of THOR's only where there is no file of the user's or with the same fingerprint."""
+        mark = data.attrs.get(ATTRIBUTE) if isinstance(data, xr.Dataset) else None
+        if mark is None:
             super().save(data)
-            return
-        mark, make = data
-        written = self._written_mark()
-        if self._filepath.exists() and written is None:
+        elif self.given:
             log.warning(
-                "%s was not written by THOR, or was changed since: it is used as it is, and no other is made. "
-                "Move it away to have THOR's own.",
+                "%s was not written by THOR, or was changed since: it is used as it is and not replaced. "
+                "Move it away to use the one that THOR makes.",
                 show(self._filepath),
             )
-        elif written == mark:
+        elif self._written_mark() == mark:
             log.info("%s is kept: nothing that it is made from changed", show(self._filepath))
         else:
-            dataset = make()
-            super().save(dataset.assign_attrs({ATTRIBUTE: mark, CONTENT: content_sha256(dataset)}))
+            super().save(data.assign_attrs({CONTENT: content_sha256(data)}))
 
     def _written_mark(self) -> str | None:
         """Return the fingerprint of the file where THOR wrote it and nobody changed it since."""

@@ -1,6 +1,7 @@
-"""Hand-over between teams: the files of a stage in one archive, checked whole before any of it is put in place.
+"""Hand-over between teams: the files of a stage in one archive, verified as a whole before any is put in place.
 
-An archive is an ordinary tar that other tools can read; this package reads it with suspicion and loads nothing from it.
+An archive is an ordinary tar that other tools can read. It is read by Python's `tarfile` with the filter ``data``, and
+nothing in it is loaded or executed.
 """
 
 from thor.handover.manifest import Manifest

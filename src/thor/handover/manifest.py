@@ -1,4 +1,4 @@
-"""The manifest of an archive: what it must hold, and which runs made that."""
+"""The manifest of an archive: its datasets and files, and the runs that made them."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from thor.core.errors import DataError
 
 FORMAT: Final = "thor-stage"
-VERSION: Final = 1
+FORMAT_VERSION: Final = 1
 
 
 class _Entry(BaseModel):
@@ -39,8 +39,8 @@ class Dataset(_Entry):
     files: tuple[File, ...]
 
 
-class Run(_Entry):
-    """What made datasets: seed, state of the code, versions and the parameters of the pipeline; no times, no hosts."""
+class Provenance(_Entry):
+    """The run that made datasets: seed, state of the code, versions, parameters of the pipeline; no times, no hosts."""
 
     seed: int | None
     git: str | None
@@ -53,16 +53,16 @@ class Manifest(_Entry):
     """What an archive holds."""
 
     format: Literal["thor-stage"] = FORMAT
-    format_version: Literal[1] = VERSION
+    format_version: Literal[1] = FORMAT_VERSION
     thor_version: str
     pipeline: str
     environment: str
     datasets: tuple[Dataset, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[Provenance, ...]
 
     @property
     def files(self) -> list[File]:
-        """All files, in the order in which they lie in the archive."""
+        """All files, in the order of the archive."""
         return [file for dataset in self.datasets for file in dataset.files]
 
     @property
@@ -80,20 +80,14 @@ class Manifest(_Entry):
         return (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode("ascii")
 
     def require_safe_paths(self) -> None:
-        """Return when every file lies where its dataset is, below `data_root`, and none is in the way of another.
-
-        Raises
-        ------
-        DataError
-            Otherwise; the message names the path.
-        """
+        """Raise DataError unless every file lies at its dataset's path, below `data_root`, and no two paths collide."""
         for dataset in self.datasets:
             for path in (dataset.path, *(file.path for file in dataset.files)):
                 if not is_plain(path):
                     raise DataError(f"{shown(path)} is no path below data_root: expected names separated by '/'.")
-            inside = [file.path.startswith(f"{dataset.path}/") for file in dataset.files]
-            own = [file.path == dataset.path for file in dataset.files]
-            if not all(inside) if dataset.folder else own != [True]:
+            files = [file.path for file in dataset.files]
+            inside = all(path.startswith(f"{dataset.path}/") for path in files)
+            if not (inside if dataset.folder else files == [dataset.path]):
                 raise DataError(f"Dataset {shown(dataset.name)} has files that do not lie at its path {dataset.path}.")
         _require_apart([dataset.path for dataset in self.datasets])
         _require_apart([file.path for file in self.files])
@@ -104,22 +98,16 @@ class Manifest(_Entry):
 
 
 def parse(content: bytes) -> Manifest:
-    """Return the manifest that the text holds, with safe paths.
-
-    Raises
-    ------
-    DataError
-        When it is none, is of another version, or has paths that are not safe.
-    """
+    """Return the manifest in a text; DataError when it is invalid, of another version, or has unsafe paths."""
     try:
         plain = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError("Its manifest is not JSON.") from error
     if not isinstance(plain, dict) or plain.get("format") != FORMAT:
         raise DataError(f"Its manifest is not one of '{FORMAT}'.")
-    if plain.get("format_version") != VERSION:
+    if plain.get("format_version") != FORMAT_VERSION:
         raise DataError(
-            f"It is of format version {shown(plain.get('format_version'))}; this THOR reads version {VERSION}. "
+            f"It is of format version {shown(plain.get('format_version'))}; this THOR reads version {FORMAT_VERSION}. "
             "Pack and unpack it with the same version of THOR."
         )
     try:
@@ -133,7 +121,7 @@ def parse(content: bytes) -> Manifest:
 
 
 def is_plain(path: str) -> bool:
-    """Say whether a path is relative, leads nowhere else, and has neither hidden parts nor characters of control."""
+    """Return whether a path is relative, without `..`, hidden parts and control characters."""
     parts = PurePosixPath(path).parts
     return (
         bool(parts)
@@ -145,13 +133,13 @@ def is_plain(path: str) -> bool:
 
 
 def shown(text: Any) -> str:
-    """Return a text from an archive as messages may show it: quoted, without characters of control, not too long."""
+    """Return a text from an archive for messages: quoted, without control characters, at most 120 characters."""
     quoted = ascii(text)
     return quoted if len(quoted) <= 120 else f"{quoted[:117]}..."
 
 
 def _require_apart(paths: Iterable[str]) -> None:
-    """Raise when two paths are one, also where the disk does not tell capitals, or one lies inside another."""
+    """Raise DataError when two paths are equal, ignoring case as some disks do, or one lies inside another."""
     seen: set[str] = set()
     paths = [path.casefold() for path in paths]
     for path in paths:

@@ -1,34 +1,35 @@
-"""Packing: the files of a stage into one archive, the same files to the same bytes."""
+"""Packing: the files of a stage into one tar archive, the same files to the same bytes."""
 
 import gzip
 import hashlib
-import json
-import os
-import shutil
-import uuid
+import io
+import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from thor.core.checksums import combined_sha256, files_of
+from thor.core.atomic import replacing
+from thor.core.checksums import combined_sha256, file_sha256, files_of
 from thor.core.errors import DataError
-from thor.handover import tar
-from thor.handover.manifest import Dataset, File, Manifest, Run
+from thor.handover.manifest import Dataset, File, Manifest, Provenance
 
 MANIFEST = "manifest.json"
 MANIFEST_CHECKSUM = "manifest.json.sha256"
 DATA = "data/"
-"""Where files lie in the archive: their path below `data_root` behind this."""
+"""Folder of the archive in which files lie at their paths below `data_root`."""
 
-CHUNK = 2**20
+END = bytes(2 * tarfile.BLOCKSIZE)
+"""Two empty blocks end an archive."""
 
+_CHUNK = 2**20
+_LARGEST_USTAR = 8**11
 _COMPRESSED = (".nc", ".npz", ".png", ".gz")
-_PAYS = 0.1
-"""Share of bytes that are not compressed already, from which on the archive is."""
+_LEAST_COMPRESSIBLE = 0.1
+"""Share of bytes in files that are not compressed already, above which the archive is compressed."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,29 @@ class Place:
 
 @dataclass(frozen=True)
 class Made:
-    """What made a dataset: a node in a run, or nothing that is known; and whether the record tells of other content."""
+    """The node and run that made a dataset, as far as known; `changed`: the record is of other content."""
 
     node: str | None = None
-    run: Run | None = None
+    run: Provenance | None = None
     changed: bool = False
 
 
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes; none at the end."""
+
+
 def made_by(record: Mapping[str, Any], name: str, checksum: str, *, groups: Iterable[str]) -> Made:
-    """Return what the run record tells of a dataset with this content.
+    """Return what the run record holds about the making of a dataset with this content.
 
     Parameters
     ----------
     record : mapping
         As `thor.core.run_record.RunRecord.content`.
     name, checksum : str
-        The dataset, and what it holds now (`thor.core.checksums.sha256`).
+        The dataset, and the checksum of its present content (`thor.core.checksums.sha256`).
     groups : iterable of str
         Parameter groups that belong to the stage.
     """
@@ -87,7 +95,7 @@ def made_by(record: Mapping[str, Any], name: str, checksum: str, *, groups: Iter
         return Made()
     parameters = {group: about["parameters"][group] for group in sorted(groups) if group in about.get("parameters", {})}
     facts = {key: about.get(key) for key in ("seed", "git", "python")}
-    return Made(node, Run(**facts, versions=about.get("versions", {}), parameters=parameters))
+    return Made(node, Provenance(**facts, versions=about.get("versions", {}), parameters=parameters))
 
 
 def pack(
@@ -100,39 +108,38 @@ def pack(
     thor_version: str,
     made: Callable[[str, str], Made] = lambda name, checksum: Made(),
 ) -> tuple[Path, Manifest, str]:
-    """Write an archive; whatever ends the work early leaves none, and the old one as it was.
+    """Write an archive; an error or interrupt leaves no new archive, and an old one as it was.
 
     Parameters
     ----------
     places : iterable of Place
-        What is packed.
+        The datasets to pack.
     target : Path or callable
-        The archive, or a function that names it when told whether it is compressed.
+        The archive, or a function that returns it; its argument is whether the archive is compressed.
     root : Path
         `data_root`.
     pipeline, environment, thor_version : str
-        Told in the manifest.
+        Recorded in the manifest.
     made : callable
         Returns what made the dataset of this name and checksum.
 
     Returns
     -------
     tuple of Path, Manifest and str
-        The archive, what it holds and its SHA-256 (hex).
+        The archive, its manifest and its SHA-256 (hex).
 
     Raises
     ------
     DataError
-        For a file that is missing, changes meanwhile or has a name that cannot be handed over; when the archive
-        cannot be written.
+        For a file that is missing, changes meanwhile or has a name that cannot be packed; when the archive cannot be
+        written.
     """
-    places = sorted(places, key=lambda place: place.name)
-    found = {place: files_of(root / place.path) for place in places}
-    for place, own in found.items():
-        if not place.folder and own != [root / place.path]:
+    found = {place: files_of(root / place.path) for place in sorted(places, key=lambda place: place.name)}
+    for place, files in found.items():
+        if not place.folder and files != [root / place.path]:
             raise DataError(f"'{place.name}' is missing: {root / place.path} is no file.")
-    n_bytes = sum(file.stat().st_size for own in found.values() for file in own)
-    # Every byte is read twice: for its checksum, which the manifest tells first, and for the archive.
+    n_bytes = sum(path.stat().st_size for files in found.values() for path in files)
+    # Every byte is read twice: for its checksum, which the manifest at the beginning holds, and for the archive.
     with progress(2 * n_bytes, "packing") as bar:
         datasets, runs = _describe(found, root, made, bar)
         manifest = Manifest(
@@ -143,53 +150,104 @@ def pack(
             runs=tuple(runs),
         )
         manifest.require_safe_paths()
-        compressed = _pays(manifest)
+        n_plain = sum(file.size for file in manifest.files if not file.path.endswith(_COMPRESSED))
+        compressed = n_plain > _LEAST_COMPRESSIBLE * manifest.n_bytes
         target = target if isinstance(target, Path) else target(compressed)
-        with _replacing(target) as temporary, temporary.open("xb") as file:
-            if compressed:
-                # Neither name nor time in its header.
-                with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as stream:
-                    _write(manifest, stream, root, bar)
-            else:
-                _write(manifest, file, root, bar)
-            file.flush()
-            os.fsync(file.fileno())
-            with temporary.open("rb") as written:
-                checksum = hashlib.file_digest(written, "sha256").hexdigest()
+        with replacing(target, make_folder=False, elsewhere="name another place with --output") as temporary:
+            with temporary.open("xb") as file, _compressor(file) if compressed else nullcontext(file) as stream:
+                _write(manifest, stream, root, bar)
+            checksum = file_sha256(temporary)
     return target, manifest, checksum
+
+
+def add(write: Callable[[bytes], Any], name: str, size: int, content: Readable) -> str:
+    """Write one file as THOR's archives hold it: header, content, zeros up to a whole block.
+
+    Parameters
+    ----------
+    write : callable
+        Takes the bytes.
+    name : str
+        Path in the archive.
+    size : int
+        Bytes of the content.
+    content : Readable
+
+    Returns
+    -------
+    str
+        SHA-256 (hex) of the content.
+    """
+    digest = hashlib.sha256()
+    write(header(name, size))
+    while block := content.read(_CHUNK):
+        digest.update(block)
+        write(block)
+    write(bytes(-size % tarfile.BLOCKSIZE))
+    return digest.hexdigest()
+
+
+def header(name: str, size: int) -> bytes:
+    """Return the block before a file's content, without times, owners and permissions.
+
+    Raises
+    ------
+    DataError
+        For a name that does not fit into one block.
+    """
+    info = tarfile.TarInfo(name)
+    info.size = size
+    try:
+        # Sizes from 8 GiB on are written in the format of GNU.
+        block = info.tobuf(tarfile.USTAR_FORMAT if size < _LARGEST_USTAR else tarfile.GNU_FORMAT, encoding="utf-8")
+    except ValueError as error:
+        raise DataError(f"'{name}' cannot be packed: {error}. Shorten the name.") from error
+    if len(block) != tarfile.BLOCKSIZE:
+        raise DataError(f"'{name}' cannot be packed: its name is too long. Shorten it.")
+    return block
 
 
 @contextmanager
 def progress(n_bytes: int, doing: str) -> Iterator[Any]:
-    """Give a progress bar that shows itself when the work takes more than a few seconds."""
+    """Give a progress bar that is shown when the work takes more than a few seconds."""
     with tqdm(total=n_bytes, desc=doing, unit="B", unit_scale=True, delay=3, leave=False, disable=None) as bar:
         yield bar
 
 
-def blocks(file: IO[bytes], bar: Any) -> Iterator[bytes]:
-    """Yield a file's content bit by bit."""
-    while block := file.read(CHUNK):
-        bar.update(len(block))
-        yield block
+class Counted:
+    """A stream that keeps SHA-256 and size of what is read from it, and moves a progress bar."""
+
+    def __init__(self, stream: Readable, bar: Any = None) -> None:
+        self._stream, self._bar = stream, bar
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes."""
+        block = self._stream.read(size)
+        self.count(block)
+        return block
+
+    def count(self, block: bytes) -> None:
+        """Count bytes that come from elsewhere."""
+        self.digest.update(block)
+        self.size += len(block)
+        if self._bar is not None:
+            self._bar.update(len(block))
 
 
 def _describe(
     found: Mapping[Place, list[Path]], root: Path, made: Callable[[str, str], Made], bar: Any
-) -> tuple[list[Dataset], list[Run]]:
+) -> tuple[list[Dataset], list[Provenance]]:
     datasets: list[Dataset] = []
-    runs: dict[str, Run] = {}
-    for place, own in found.items():
-        files = [_file(path, root, bar) for path in own]
-        checksum = dataset_checksum(place.path, place.folder, files)
-        maker = made(place.name, checksum)
-        number = None
-        if maker.run is not None:
-            key = json.dumps(maker.run.model_dump(mode="json"), sort_keys=True)
-            runs.setdefault(key, maker.run)
-            number = list(runs).index(key)
-        about = {key: getattr(place, key) for key in ("name", "type", "layer", "contract", "path", "folder")}
-        datasets.append(Dataset(**about, node=maker.node, run=number, files=tuple(files)))
-    return datasets, list(runs.values())
+    runs: list[Provenance] = []
+    for place, paths in found.items():
+        files = tuple(_file(path, root, bar) for path in paths)
+        maker = made(place.name, dataset_checksum(place.path, place.folder, files))
+        if maker.run is not None and maker.run not in runs:
+            runs.append(maker.run)
+        run = None if maker.run is None else runs.index(maker.run)
+        datasets.append(Dataset(**asdict(place), node=maker.node, run=run, files=files))
+    return datasets, runs
 
 
 def dataset_checksum(path: str, folder: bool, files: Iterable[File]) -> str:
@@ -200,56 +258,31 @@ def dataset_checksum(path: str, folder: bool, files: Iterable[File]) -> str:
 
 
 def _file(path: Path, root: Path, bar: Any) -> File:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        for block in blocks(file, bar):
-            digest.update(block)
-            size += len(block)
-    return File(path=path.relative_to(root).as_posix(), size=size, sha256=digest.hexdigest())
+    with path.open("rb") as stream:
+        content = Counted(stream, bar)
+        while content.read(_CHUNK):
+            pass
+    return File(path=path.relative_to(root).as_posix(), size=content.size, sha256=content.digest.hexdigest())
 
 
-def _write(manifest: Manifest, stream: IO[bytes] | gzip.GzipFile, root: Path, bar: Any) -> None:
-    content = manifest.to_json()
-    for name, text in ((MANIFEST, content), (MANIFEST_CHECKSUM, checksum_line(content))):
-        stream.write(tar.header(name, len(text)) + text + bytes(tar.padding(len(text))))
-    for entry in manifest.files:
-        stream.write(tar.header(DATA + entry.path, entry.size))
-        digest, size = hashlib.sha256(), 0
-        with (root / entry.path).open("rb") as file:
-            for block in blocks(file, bar):
-                digest.update(block)
-                size += len(block)
-                stream.write(block)
-        if (size, digest.hexdigest()) != (entry.size, entry.sha256):
-            raise DataError(f"{root / entry.path} changed while it was packed. Pack again when no run writes it.")
-        stream.write(bytes(tar.padding(entry.size)))
-    stream.write(tar.END)
+def _compressor(file: Any) -> gzip.GzipFile:
+    """Return a stream that compresses, with neither name nor time in its header."""
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0)
+
+
+def _write(manifest: Manifest, stream: Any, root: Path, bar: Any) -> None:
+    text = manifest.to_json()
+    for name, line in ((MANIFEST, text), (MANIFEST_CHECKSUM, checksum_line(text))):
+        add(stream.write, name, len(line), io.BytesIO(line))
+    for file in manifest.files:
+        with (root / file.path).open("rb") as source:
+            content = Counted(source, bar)
+            checksum = add(stream.write, DATA + file.path, file.size, content)
+        if (content.size, checksum) != (file.size, file.sha256):
+            raise DataError(f"{root / file.path} changed while it was packed. Pack again when no run writes it.")
+    stream.write(END)
 
 
 def checksum_line(content: bytes) -> bytes:
-    """Return the manifest's own checksum as `sha256sum` writes it."""
+    """Return the checksum of the manifest as `sha256sum` writes it."""
     return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST}\n".encode("ascii")
-
-
-def _pays(manifest: Manifest) -> bool:
-    plain = sum(file.size for file in manifest.files if not file.path.endswith(_COMPRESSED))
-    return plain > _PAYS * manifest.n_bytes
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside the archive, and put it in its place when the block ends well."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as error:
-        full = shutil.disk_usage(target.parent).free < 2 * CHUNK if target.parent.is_dir() else False
-        about = f" ({error.filename})" if error.filename not in (None, str(temporary)) else ""
-        reason = "the disk is full" if full else f"{error.strerror}{about}"
-        raise DataError(
-            f"{target} was not written: {reason}. Name another place with --output; none was left half-written."
-        ) from error
-    finally:
-        if target.parent.is_dir():
-            temporary.unlink(missing_ok=True)

@@ -1,66 +1,77 @@
-"""Reading an archive from first to last byte: everything is held against the manifest before anything is believed."""
+"""Reading an archive from its first to its last byte: it has to be what `pack` writes for its manifest, bit for bit."""
 
 import gzip
-import hashlib
+import io
 import re
+import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, Self
 
 from thor.core.errors import DataError
-from thor.handover import tar
 from thor.handover.manifest import File, Manifest, is_plain, parse, shown
-from thor.handover.packing import CHUNK, DATA, MANIFEST, MANIFEST_CHECKSUM, checksum_line, progress
+from thor.handover.packing import DATA, END, MANIFEST, MANIFEST_CHECKSUM, Counted, add, checksum_line, header, progress
 
 _LARGEST_MANIFEST = 64 * 2**20
 _MOST_DEFLATED = 1100
 """No deflated file holds more than 1032 times its size."""
 
 _GZIP = b"\x1f\x8b"
+_CUT_OFF = "It ends too early: it is cut off. Have it sent again."
+_CHUNK = 2**20
+
+_KINDS = {
+    tarfile.LNKTYPE: "a hard link",
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.DIRTYPE: "a folder",
+    tarfile.FIFOTYPE: "a pipe",
+}
 
 
 class Receiver(Protocol):
-    """What is told of an archive as it is read."""
+    """Takes the files of an archive as it is read."""
 
     def begin(self, manifest: Manifest) -> None:
-        """Learn what will come, and refuse it in good time."""
+        """Prepare for these files, or raise before any is read."""
 
-    def open(self, file: File) -> IO[bytes]:
-        """Return where this file's content goes."""
+    def target(self, file: File) -> Path | None:
+        """Return where a file is to be extracted; None: nowhere."""
 
 
 def verify(archive: Path, *, sha256: str | None = None, receiver: Receiver | None = None) -> tuple[Manifest, str]:
-    """Return what an archive holds, and its SHA-256 (hex), when everything about it is right.
+    """Return the manifest of an archive and its SHA-256 (hex), when everything in it is right.
 
     Parameters
     ----------
     archive : Path
         As `pack` writes it.
     sha256 : str, optional
-        What the SHA-256 of the archive must be.
+        Expected SHA-256 of the archive.
     receiver : Receiver, optional
-        Takes the files; what it took may be used only after this function has returned.
+        Takes the files, which may be used only after this function has returned.
 
     Raises
     ------
     DataError
-        When the archive is none of THOR's, damaged, incomplete, changed, or holds anything that the manifest does not
-        tell or that is no ordinary file below `data_root`.
+        When the archive is none of THOR's, damaged, incomplete, changed, or holds anything that is not in the manifest
+        or is no ordinary file below `data_root`.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise DataError(f"--sha256 takes 64 hexadecimal digits; got {shown(sha256)}.")
     if not archive.is_file():
         raise DataError(f"There is no archive {archive}.")
+    size = archive.stat().st_size
     try:
-        with archive.open("rb") as file:
-            hashed: Any = _Hashed(file)
+        with archive.open("rb") as file, progress(size, "verifying") as bar, _damage_as_data_error():
+            whole: Any = Counted(file, bar)
             compressed = file.peek(2)[:2] == _GZIP
-            with _damage_told(), gzip.GzipFile(mode="rb", fileobj=hashed) if compressed else hashed as stream:
-                room = archive.stat().st_size * (_MOST_DEFLATED if compressed else 1)
-                manifest = _Reader(stream, room).read(receiver)
-            checksum = hashed.digest.hexdigest()
+            stream = Counted(gzip.GzipFile(mode="rb", fileobj=whole)) if compressed else whole
+            manifest = _read(stream, size * (_MOST_DEFLATED if compressed else 1), receiver)
+        checksum = whole.digest.hexdigest()
         if sha256 is not None and checksum != sha256.lower():
             raise DataError(
                 f"Its SHA-256 is {checksum}; expected {sha256.lower()}. It is not the archive that was announced."
@@ -70,144 +81,121 @@ def verify(archive: Path, *, sha256: str | None = None, receiver: Receiver | Non
     return manifest, checksum
 
 
-class _Hashed:
-    """A file that keeps the SHA-256 of all that was read from it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        block = self._file.read(size)
-        self.digest.update(block)
-        return block
-
-    def __enter__(self) -> "_Hashed":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_as_data_error() -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError("It is damaged or cut off: it cannot be decompressed. Have it sent again.") from error
+    except tarfile.ReadError as error:
+        raise DataError(_CUT_OFF) from error
 
 
-class _Reader:
-    """Goes through the members of an archive in the manifest's order."""
+class _OrdinaryFile(tarfile.TarInfo):
+    """A member of an archive; anything but an ordinary file with THOR's plain header is refused when it is read."""
 
-    def __init__(self, stream: Any, room: int) -> None:
-        self._stream = stream
-        self._room = room
-        self._seen: set[str] = set()
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return the member that a header describes."""
+        if len(buf) < tarfile.BLOCKSIZE:
+            raise DataError(_CUT_OFF)
+        try:
+            info = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not any(buf):  # the end of the archive
+                raise
+            raise DataError(
+                f"{str(error).capitalize()} where a file should begin. It is damaged, or not an archive of "
+                "`thor stage pack`."
+            ) from error
+        if info.type != tarfile.REGTYPE:
+            kind = _KINDS.get(info.type, f"of type {info.type!a}")
+            raise DataError(f"Its member {shown(info.name)} is {kind}; only ordinary files are taken.")
+        if not is_plain(info.name):
+            raise DataError(f"Its member {shown(info.name)} would lie outside data_root.")
+        if buf != header(info.name, info.size):
+            raise DataError(
+                f"The header of {shown(info.name)} is not as THOR writes it: owner, rights or time were changed."
+            )
+        return info
 
-    def read(self, receiver: Receiver | None) -> Manifest:
-        content = self._small(MANIFEST, _LARGEST_MANIFEST)
-        if self._small(MANIFEST_CHECKSUM, len(checksum_line(b""))) != checksum_line(content):
+
+def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
+    """Return the manifest of an archive with at most `room` bytes of files; each file is extracted and verified."""
+    expected = Counted(io.BytesIO())  # of the archive that `pack` would write
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_OrdinaryFile, encoding="utf-8") as tar:
+        content = _small(tar, MANIFEST, _LARGEST_MANIFEST)
+        line = _small(tar, MANIFEST_CHECKSUM, len(checksum_line(b"")))
+        if line != checksum_line(content):
             raise DataError("Its manifest is not what its checksum tells. Have it sent again.")
+        for name, text in ((MANIFEST, content), (MANIFEST_CHECKSUM, line)):
+            add(expected.count, name, len(text), io.BytesIO(text))
         manifest = parse(content)
-        if manifest.n_bytes > self._room:
+        if manifest.n_bytes > room:
             raise DataError(f"It says that it holds {manifest.n_bytes} bytes, more than its own size can hold.")
         if receiver is not None:
             receiver.begin(manifest)
-        names = {DATA + file.path for file in manifest.files}
-        with progress(manifest.n_bytes, "verifying") as bar:
-            for file in manifest.files:
-                self._require_header(DATA + file.path, file.size, names)
-                self._content(file, receiver, bar)
-        self._require_end(names)
-        return manifest
+        awaited = {DATA + file.path for file in manifest.files}
+        known = awaited | {MANIFEST, MANIFEST_CHECKSUM}
+        for file in manifest.files:
+            member = _next(tar, file, awaited, known)
+            target = receiver.target(file) if receiver is not None else None
+            with _content(tar, member, target) as stored:
+                checksum = add(expected.count, member.name, file.size, stored)
+            if checksum != file.sha256:
+                raise DataError(
+                    f"{shown(file.path)} was changed or damaged: its SHA-256 is {checksum[:16]}..., "
+                    f"the manifest says {file.sha256[:16]}.... Have it sent again."
+                )
+            awaited.discard(member.name)
+        more = tar.next()
+        if more is not None:
+            raise _unexpected(more.name, known)
+    expected.count(END)
+    while stream.size <= expected.size and stream.read(_CHUNK):
+        pass
+    if stream.size != expected.size:
+        raise DataError("There is something behind its end." if stream.size > expected.size else _CUT_OFF)
+    if stream.digest.digest() != expected.digest.digest():
+        raise DataError("There is something between its files that THOR does not write.")
+    return manifest
 
-    def _small(self, name: str, most: int) -> bytes:
-        """Return the content of one of the first members, which tell what else there is."""
-        block = self._exactly(tar.BLOCK)
-        try:
-            found, kind = tar.name_and_kind(block)
-        except DataError as error:
-            raise DataError("It is not an archive of `thor stage pack`.") from error
-        if found != name or kind is not None:
-            raise DataError(f"It is not an archive of `thor stage pack`: {name} is not where it must be.")
-        size = tar.size(block)
-        if not 0 <= size <= most:
-            raise DataError(f"{name} has {size} bytes; expected at most {most}.")
-        if block != tar.header(name, size):
-            raise DataError(f"The header of {name} is not as THOR writes it.")
-        content = self._exactly(size)
-        self._require_padding(name, size)
-        self._seen.add(name)
+
+def _small(tar: tarfile.TarFile, name: str, most: int) -> bytes:
+    """Return the content of one of the first two members."""
+    member = tar.next()
+    if member is None or member.name != name:
+        raise DataError(f"It is not an archive of `thor stage pack`: {name} is not where it must be.")
+    if member.size > most:
+        raise DataError(f"{name} has {member.size} bytes; expected at most {most}.")
+    return _content(tar, member, None).read()
+
+
+def _next(tar: tarfile.TarFile, file: File, awaited: set[str], known: set[str]) -> tarfile.TarInfo:
+    """Return the next member, which has to be this file of the manifest."""
+    name, member = DATA + file.path, tar.next()
+    if member is None:
+        raise DataError(f"{shown(name)} is missing. It is incomplete; have it sent again.")
+    if member.name != name:
+        if member.name not in awaited:
+            raise _unexpected(member.name, known)
+        raise DataError(f"{shown(name)} is missing, or not where the manifest has it. Have it sent again.")
+    if member.size != file.size:
+        raise DataError(f"{shown(name)} has {member.size} bytes; the manifest says {file.size}.")
+    return member
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path | None) -> IO[bytes]:
+    """Return the content of a member, extracted to `target` unless that is None."""
+    if target is None:
+        content = tar.extractfile(member)
+        assert content is not None  # an ordinary file
         return content
+    # Permissions and time are those of a file that is written here and now.
+    plain = member.replace(name=target.name, mtime=None, mode=None, deep=False)  # type: ignore[arg-type]
+    tar.extract(plain, target.parent, filter="data")
+    return target.open("rb")
 
-    def _require_header(self, name: str, size: int, names: set[str]) -> None:
-        block = self._exactly(tar.BLOCK)
-        if block != tar.header(name, size):
-            self._complain(block, name, size, names)
-        self._seen.add(name)
 
-    def _complain(self, block: bytes, name: str, size: int, names: set[str]) -> None:
-        """Raise: this header is not that of the file that should be next."""
-        if not any(block):
-            raise DataError(f"{shown(name)} is missing. It is incomplete; have it sent again.")
-        self._require_known(block, names)
-        found, _ = tar.name_and_kind(block)
-        if found != name:
-            raise DataError(f"{shown(name)} is missing, or not where the manifest has it. Have it sent again.")
-        if tar.size(block) != size:
-            raise DataError(f"{shown(name)} has {tar.size(block)} bytes; the manifest says {size}.")
-        raise DataError(f"The header of {shown(name)} is not as THOR writes it: owner, rights or time were changed.")
-
-    def _require_known(self, block: bytes, names: set[str]) -> None:
-        """Return when the header is that of an ordinary file of the manifest, not read before."""
-        found, kind = tar.name_and_kind(block)
-        if kind is not None:
-            raise DataError(f"Its member {shown(found)} is {kind}; only ordinary files are taken.")
-        if not is_plain(found):
-            raise DataError(f"Its member {shown(found)} would lie outside data_root.")
-        if found in self._seen:
-            raise DataError(f"Its member {shown(found)} is there twice.")
-        if found not in names:
-            raise DataError(f"Its member {shown(found)} is not in the manifest.")
-
-    def _content(self, file: File, receiver: Receiver | None, bar: Any) -> None:
-        digest, left = hashlib.sha256(), file.size
-        target = receiver.open(file) if receiver is not None else None
-        try:
-            while left:
-                block = self._exactly(min(left, CHUNK))
-                left -= len(block)
-                digest.update(block)
-                bar.update(len(block))
-                if target is not None:
-                    target.write(block)
-        finally:
-            if target is not None:
-                target.close()
-        if digest.hexdigest() != file.sha256:
-            raise DataError(
-                f"{shown(file.path)} was changed or damaged: its SHA-256 is {digest.hexdigest()[:16]}..., "
-                f"the manifest says {file.sha256[:16]}.... Have it sent again."
-            )
-        self._require_padding(file.path, file.size)
-
-    def _require_padding(self, name: str, size: int) -> None:
-        if any(self._exactly(tar.padding(size))):
-            raise DataError(f"There is something between {shown(name)} and what follows it.")
-
-    def _require_end(self, names: set[str]) -> None:
-        block = self._exactly(tar.BLOCK)
-        if any(block):
-            self._require_known(block, names)
-        if self._exactly(len(tar.END) - tar.BLOCK) + block != tar.END or self._stream.read(1):
-            raise DataError("There is something behind its end.")
-
-    def _exactly(self, size: int) -> bytes:
-        content = b""
-        while len(content) < size:
-            block = self._stream.read(size - len(content))
-            if not block:
-                raise DataError("It ends too early: it is cut off. Have it sent again.")
-            content += block
-        return content
+def _unexpected(name: str, known: set[str]) -> DataError:
+    return DataError(f"Its member {shown(name)} is {'there twice' if name in known else 'not in the manifest'}.")

@@ -3,26 +3,25 @@
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
+from thor.core.atomic import flush
 from thor.core.checksums import files_of, sha256
-from thor.core.errors import DataError, did_you_mean
+from thor.core.errors import DataError, did_you_mean, listed
 from thor.core.run_record import RunRecord
 from thor.handover.manifest import Dataset, File, Manifest, shown
 from thor.handover.packing import Place, dataset_checksum
 from thor.handover.reading import verify
 
-_NAMED = 3
-
 
 @dataclass(frozen=True)
 class Received:
-    """What came of unpacking: what the archive held, its SHA-256, datasets put in place, and those there already."""
+    """The archive's manifest and SHA-256 (hex), the datasets put in place, and those that were there already."""
 
     manifest: Manifest
     sha256: str
@@ -42,7 +41,7 @@ def unpack(
 ) -> Received:
     """Put the files of an archive into their places below `data_root`, after all of it was verified.
 
-    Whatever ends the work early, an interrupt included, leaves everything as it was.
+    An error or interrupt leaves everything as it was.
 
     Parameters
     ----------
@@ -53,19 +52,19 @@ def unpack(
     root : Path
         `data_root`.
     record : Path
-        The run record, which is told who made the files.
+        The run record, in which the makers of the files are entered.
     force : bool, optional
-        Whether other files that lie in these places are replaced. A folder is replaced as a whole.
+        Whether other files in these places are replaced. A folder is replaced as a whole.
     sha256 : str, optional
-        What the SHA-256 of the archive must be.
+        Expected SHA-256 of the archive.
     check : callable, optional
-        ``check(place, file, path)`` raises when the file, which lies at `path` for now, is not what the place holds.
+        ``check(place, file, path)`` raises when the file, extracted to `path`, is not fit for its place.
 
     Raises
     ------
     DataError
-        As `verify`; for a dataset that this project has not or keeps elsewhere, for other files in its place, when
-        there is no room, and for what `check` refuses.
+        As `verify`; for a dataset that this project lacks or keeps elsewhere, for other files in its place, when the
+        disk has no room, and for what `check` refuses.
     """
     with _Arrivals(places, root.resolve(), force=force) as arrivals:
         manifest, checksum = verify(archive, sha256=sha256, receiver=arrivals)
@@ -79,7 +78,7 @@ def unpack(
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A dataset that waits beside its place."""
+    """A dataset that is extracted beside its place."""
 
     dataset: Dataset
     place: Path
@@ -92,7 +91,7 @@ class _Arrival:
 
 @dataclass
 class _Arrivals:
-    """The receiver of an archive's files: hidden folders on the disks where the files belong, gone at the end."""
+    """Takes the files of an archive into hidden folders on the disks of their places; removes these at the end."""
 
     places: Mapping[str, Place]
     root: Path
@@ -113,7 +112,7 @@ class _Arrivals:
             shutil.rmtree(folder, ignore_errors=True)
         if error is not None:
             for folder in reversed(self._made):
-                with suppress(OSError):  # somebody else put something there
+                with suppress(OSError):  # another process put something there
                     folder.rmdir()
         if isinstance(error, OSError):
             where = f" ({error.filename})" if error.filename else ""
@@ -140,27 +139,25 @@ class _Arrivals:
             for file in dataset.files:
                 self._targets[file.path] = self.to_place[-1].path_of(file)
         if different and not self.force:
-            names = ", ".join(f"{dataset.name} ({dataset.path})" for dataset in different[:_NAMED])
-            more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+            names = listed([f"{dataset.name} ({dataset.path})" for dataset in different])
             raise DataError(
-                f"Other files lie below {self.root} in the places of {names}{more}. "
+                f"Other files lie below {self.root} in the places of {names}. "
                 "Unpack it into another data_root, or with --force to replace them."
             )
         self._require_room()
 
-    def open(self, file: File) -> IO[bytes]:
-        """Return where a file waits; nowhere when it is in its place already."""
+    def target(self, file: File) -> Path | None:
+        """Return where a file is extracted; None when it is in its place already."""
         target = self._targets.get(file.path)
-        if target is None:
-            return open(os.devnull, "wb")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target.open("xb")
+        if target is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
     def put_in_place(self, manifest: Manifest, record: RunRecord) -> None:
-        """Rename everything into its place and tell the run record; take all of it back when that fails midway."""
+        """Rename everything into its place and update the run record; undo all of it when that fails midway."""
         for arrival in self.to_place:
             for file in files_of(arrival.waiting):
-                _flush(file)
+                flush(file)
         begun: list[_Arrival] = []
         try:
             for arrival in self.to_place:
@@ -171,7 +168,7 @@ class _Arrivals:
                 os.replace(arrival.waiting, arrival.place)
             self._make_folder(record.path.parent)
             for dataset in manifest.datasets:
-                self._tell(record, dataset, manifest)
+                self._record(record, dataset, manifest)
             record.write()
         except BaseException:
             for arrival in reversed(begun):
@@ -182,7 +179,7 @@ class _Arrivals:
             raise
         self.placed = [arrival.dataset.name for arrival in begun]
 
-    def _tell(self, record: RunRecord, dataset: Dataset, manifest: Manifest) -> None:
+    def _record(self, record: RunRecord, dataset: Dataset, manifest: Manifest) -> None:
         known = record.content["datasets"].get(dataset.name, {})
         checksum = dataset_checksum(dataset.path, dataset.folder, dataset.files)
         place = self.root / dataset.path
@@ -212,12 +209,12 @@ class _Arrivals:
         return self._hidden[above]
 
     def _require_room(self) -> None:
-        needed: dict[int, int] = {}
+        needed: Counter[int] = Counter()
         folders: dict[int, Path] = {}
         for arrival in self.to_place:
             disk = arrival.waiting.parent.stat().st_dev
             folders[disk] = arrival.waiting.parent.parent
-            needed[disk] = needed.get(disk, 0) + sum(file.size for file in arrival.dataset.files)
+            needed[disk] += sum(file.size for file in arrival.dataset.files)
         for disk, folder in folders.items():
             free = shutil.disk_usage(folder).free
             if needed[disk] > free:
@@ -233,22 +230,13 @@ class _Arrivals:
 
 
 def _holds(place: Path, dataset: Dataset) -> bool:
-    """Say whether the dataset's files, and no others, are in its place already."""
+    """Return whether the dataset's files, and no others, are in its place already."""
     if not place.exists():
         return dataset.folder and not dataset.files
     if place.is_dir() != dataset.folder:
         return False
-    own = files_of(place)
-    sizes = {file.path: file.size for file in dataset.files}
-    found = {f"{dataset.path}/{f.relative_to(place).as_posix()}" if dataset.folder else dataset.path: f for f in own}
-    if {path: file.stat().st_size for path, file in found.items()} != sizes:
-        return False
-    return sha256(place) == dataset_checksum(dataset.path, dataset.folder, dataset.files)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # sizes first, to read only what may be the same
+    sizes = sorted(file.stat().st_size for file in files_of(place))
+    return sizes == sorted(file.size for file in dataset.files) and (
+        sha256(place) == dataset_checksum(dataset.path, dataset.folder, dataset.files)
+    )

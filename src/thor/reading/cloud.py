@@ -5,7 +5,6 @@ any other, with the same checks. What was fetched stays, so that a run that dies
 """
 
 import logging
-import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 
 import xarray as xr
 
+from thor.core.atomic import replacing
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.variables import published
 from thor.reading.archive import Archive, Tree
@@ -210,19 +210,16 @@ def _parts(dataset: xr.Dataset, folder: Path) -> Mapping[Path, slice | None]:
 
 def _write(dataset: xr.Dataset, path: Path, store: str) -> None:
     """Write a part whole or not at all."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.nc")
     for name in dataset.variables:
         dataset[name].encoding = {}
     try:
-        dataset.load().to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            dataset.load().to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
             f"{path} could not be fetched from {store}: {str(error).splitlines()[0]}. What was finished is kept; run "
             "again."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _require_packages() -> None:

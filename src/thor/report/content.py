@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from thor.attribution.methods import each_method
 from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
@@ -47,7 +48,7 @@ class Caption:
 def captions() -> dict[str, Caption]:
     """Return the captions of all figures of the report, in its order."""
     rows = yaml.safe_load(files("thor.report").joinpath("figures.yml").read_text(encoding="utf-8"))
-    return {name: Caption(**row) for name, row in rows.items()}
+    return {name: Caption(**row) for name, row in each_method(rows).items()}
 
 
 def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

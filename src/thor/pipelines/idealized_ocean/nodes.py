@@ -2,13 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import xarray as xr
 
 from thor.app.parameters import IdealizedOcean
-from thor.ocean.idealized.settings import OceanSettings
 from thor.reading.archive import IDEALIZED
 
 log = logging.getLogger(__name__)
@@ -17,12 +15,21 @@ Files = dict[str, tuple[str, Callable[[], xr.Dataset]]]
 """Fingerprint and maker of each file of a collection."""
 
 
-def make_training_ocean(parameters: IdealizedOcean) -> tuple[str, Callable[[], xr.Dataset]]:
-    """Return the fingerprint of the idealized ocean and a function that solves it, called where none is given."""
-    from thor.core.fingerprint import fingerprint
+def make_training_ocean(parameters: IdealizedOcean) -> xr.Dataset:
+    """Return the idealized ocean, with the fingerprint of what it is made from."""
+    from thor.core.fingerprint import ATTRIBUTE, fingerprint
+    from thor.ocean.idealized.training import idealized_training_ocean
 
-    mark = fingerprint(parameters.training_ocean, parameters.seed)
-    return mark, partial(_solve, parameters.training_ocean, parameters.seed)
+    settings, seed = parameters.training_ocean, parameters.seed
+    ocean = idealized_training_ocean(settings, seed=seed)
+    log.info(
+        "ocean at %g degrees: SSH range %.2f m, Drake Passage %.0f Sv, budget closes to %.0e of its largest term",
+        settings.resolution_degrees,
+        float(ocean["zos"].max() - ocean["zos"].min()),
+        ocean.attrs["drake_passage_transport_sv"],
+        ocean.attrs["closure"],
+    )
+    return ocean.assign_attrs({ATTRIBUTE: fingerprint(settings, seed)})
 
 
 def make_archive(parameters: IdealizedOcean) -> Files:
@@ -58,17 +65,3 @@ def draw_ocean_state(raw_training_ocean: xr.Dataset) -> Any:
     ocean = harmonise(raw_training_ocean)
     fields = [name for name in ("deptho", "zos", "tauuo", "tauvo") if name in ocean]
     return field_maps(ocean, fields, title=str(ocean.attrs.get("title", "The training ocean")))
-
-
-def _solve(settings: OceanSettings, seed: int) -> xr.Dataset:
-    from thor.ocean.idealized.training import idealized_training_ocean
-
-    ocean = idealized_training_ocean(settings, seed=seed)
-    log.info(
-        "ocean at %g degrees: SSH range %.2f m, Drake Passage %.0f Sv, budget closes to %.0e of its largest term",
-        settings.resolution_degrees,
-        float(ocean["zos"].max() - ocean["zos"].min()),
-        ocean.attrs["drake_passage_transport_sv"],
-        ocean.attrs["closure"],
-    )
-    return ocean
