@@ -100,7 +100,7 @@ class RegimeModel:
         """
         dims = tuple(str(dim) for dim in _mask(budget).dims)
         rows, columns = (budget.sizes[dim] for dim in dims)
-        fields = {
+        fields: dict[str, np.ndarray] = {
             "regime": np.full((rows, columns), -1, dtype=np.int8),
             "regime_votes": np.full((self.n_regimes, rows, columns), np.nan, dtype=np.float32),
             "regime_confidence": np.full((rows, columns), np.nan, dtype=np.float32),
