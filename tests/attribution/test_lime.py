@@ -89,5 +89,5 @@ def test_references_it_cannot_use_are_refused(stack, inputs, regime, reference):
         lime(constant)
     with pytest.raises(AttributionError, match="7 features; the networks take 8"):
         list(lime(reference[:, :7]).explain(stack, inputs, regime))
-    with pytest.raises(ConfigError, match="'n_samples' must be at least 2"):
+    with pytest.raises(ConfigError, match="'n_samples' must be a whole number >= 2"):
         lime(reference, n_samples=1)

@@ -39,7 +39,7 @@ class ParameterHooks:
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
-        from thor.core.validation import validate
+        from thor.core.settings import validate
 
         loader = context.config_loader
         for sentence in loader.without_effect():

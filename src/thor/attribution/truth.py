@@ -79,7 +79,7 @@ def truth_table(
         *tables,
         features=samples.features[eight],
         classes=samples.classes,
-        settings=TrainingSettings(n_networks=settings.n_networks, epochs=settings.epochs, hidden=(24, 24)),
+        settings=TrainingSettings(**settings.model_dump(include={"n_networks", "epochs", "hidden", "batch_size"})),
         seed=seed,
     ).stack
     unscaled = cells.inputs[:, eight]

@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pydantic import Field, field_validator
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from thor.core.errors import ConfigError, ThorError, did_you_mean
 from thor.core.fingerprint import code_version
-from thor.core.ranges import require_at_least, require_positive
+from thor.core.settings import Count, Positive, Settings
 from thor.core.threads import in_threads
 
 if TYPE_CHECKING:
@@ -35,45 +35,44 @@ _AHEAD = 3
 """Parts handed out per thread of the workers before their results are taken: bounds the memory of both sides."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Compute:
-    """Where blocks of work are done. The results are the same everywhere.
+class Compute(Settings):
+    """Where blocks of work are done. The results are the same everywhere."""
 
-    Attributes
-    ----------
-    scheduler : str
-        ``threads``: threads of this process; ``local``: processes of this machine; or the address of a Dask scheduler,
-        ``tcp://host:8786``.
-    n_workers : int or None
-        Of `threads` and `local`; None: one for each core. A scheduler has its own.
-    memory_limit : str or None
-        Of each process of `local`, such as ``4 GB``, beyond which it is ended and its block done again by another;
-        None: its share of this machine. Workers of a scheduler have their own.
-    timeout_s : float
-        Seconds within which a scheduler has to answer.
+    scheduler: str = Field(
+        "threads",
+        description="threads: threads of this process; local: processes of this machine; or the address of a Dask "
+        "scheduler, such as tcp://host:8786.",
+    )
+    n_workers: Count | None = Field(
+        None, description="Number of threads or local processes; null: one for each core. Ignored with a scheduler."
+    )
+    memory_limit: str | None = Field(
+        None,
+        description="Memory of each local process, such as 4 GB, beyond which it is ended and its block repeated by "
+        "another; null: its share of this machine. Ignored with threads and with a scheduler.",
+    )
+    timeout_s: Positive = Field(30.0, description="Time within which a scheduler must answer [s].")
 
-    Raises
-    ------
-    ConfigError
-        When a value cannot be used.
-    """
-
-    scheduler: str = "threads"
-    n_workers: int | None = None
-    memory_limit: str | None = None
-    timeout_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.scheduler not in _HERE and "://" not in self.scheduler:
-            raise ConfigError(
-                f"'scheduler' cannot be '{self.scheduler}'.{did_you_mean(self.scheduler, _HERE)} Or give the address "
-                "of a Dask scheduler, such as tcp://host:8786."
+    @field_validator("scheduler")
+    @classmethod
+    def _require_place(cls, scheduler: str) -> str:
+        if scheduler not in _HERE and "://" not in scheduler:
+            raise ValueError(
+                f"cannot be '{scheduler}'.{did_you_mean(scheduler, _HERE)} Or give the address of a Dask scheduler, "
+                "such as tcp://host:8786."
             )
-        if self.n_workers is not None:
-            require_at_least("n_workers", self.n_workers, 1)
-        if self.memory_limit is not None:
-            _require_size("memory_limit", self.memory_limit)
-        require_positive("timeout_s", self.timeout_s)
+        return scheduler
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _require_size(cls, limit: str | None) -> str | None:
+        from dask.utils import parse_bytes
+
+        try:
+            parse_bytes(limit or "0")
+        except ValueError:
+            raise ValueError(f"must be a size such as '4 GB'; got '{limit}'.") from None
+        return limit
 
 
 class Map(Protocol):
@@ -326,15 +325,6 @@ def _explaining(place: str, what: str) -> Iterator[None]:
 
 def _with_bar(results: Iterator[Result], total: int, description: str) -> Iterator[Result]:
     return iter(tqdm(results, total=total, desc=description, unit="block", leave=False, disable=None))
-
-
-def _require_size(name: str, text: str) -> None:
-    from dask.utils import parse_bytes
-
-    try:
-        parse_bytes(text)
-    except ValueError as error:
-        raise ConfigError(f"'{name}' must be a size such as '4 GB', got '{text}'.") from error
 
 
 def _size(n_bytes: int) -> str:

@@ -1,7 +1,5 @@
 """The solver: one factorisation, many winds, and terms that do what their physics says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -11,7 +9,6 @@ from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField, regular_c_grid
 from thor.ocean.idealized.circulation import CirculationModel, transport_streamfunction
 from thor.ocean.idealized.geography import Geography, positions_in_space
-from thor.ocean.idealized.settings import OceanSettings
 
 
 def _work(grid, transport, force):
@@ -23,7 +20,7 @@ def water_planet(settings):
     grid = regular_c_grid(2.0)
     geography = Geography(mask=np.ones(grid.shape, dtype=bool), depth=np.full(grid.shape, 4000.0))
     changes = {"linear_friction": 1e-6, "lateral_viscosity": 1e5, "decay_depth": 1000.0, "bottom_drag": 0.0}
-    return CirculationModel(grid, geography, OceanSettings(**vars(settings) | changes))
+    return CirculationModel(grid, geography, settings.replace(**changes))
 
 
 def test_transport_has_no_divergence_and_no_flow_through_coasts(solved):
@@ -141,7 +138,7 @@ def test_acc_meanders(solved):
 
 
 def test_oblique_grid_gives_the_same_ocean(settings, solve_ocean, turned_grid, coarse):
-    turned = solve_ocean(replace(settings, lateral_viscosity=settings.viscosity), grid=turned_grid)
+    turned = solve_ocean(settings.replace(lateral_viscosity=settings.viscosity), grid=turned_grid)
     assert closure(turned.budget.corners) < 1e-9
     assert closure(turned.budget.cells, turned.budget.cell_mask) < 1e-9
     tree = cKDTree(positions_in_space(turned_grid.t.lat, turned_grid.t.lon).reshape(-1, 3))
