@@ -1,7 +1,7 @@
 """The curl of stress at T points as circulation over area, where its components sit on edges or corners of the cells.
 
-True components are no other case: on corners they are vectors as they are; on the edges of a C grid each is completed
-by those of the other component around it, and then taken along the grid.
+True components on corners are complete vectors. On the edges of a C grid each is completed by those of the other
+component around it, and then projected on the grid's axes.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def curl_from_corners(stress: Array, u: Component, grid: Grid, *, sea: NDArray[n
     Circulation around the T cell over its area. A cell with a dry corner takes the mean over its neighbours of what
     their curls and those of the cells beyond extrapolate to at the edge between it and them: half a cell seaward, as on
     a C grid. Where no neighbour has all its corners, it takes the circulation around the triangle of three wet corners,
-    else what its neighbours have so. A cell without any wet corner has one only where `sea` says that it is no land.
+    else the mean of its neighbours. A cell without any wet corner has a curl only where `sea` is True.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Surface stress as climate models publish it: where its components sit, along which axes, and its curl at T points.
+"""Surface stress as climate models publish it: points and axes of its components, and its curl at T points.
 
 Models differ in both. On a C grid the two components sit on different points, so that nothing can be turned there; but
 nothing has to be: a component along the edge of a vorticity cell is what the circulation around that cell needs. Where

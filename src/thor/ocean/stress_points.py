@@ -45,7 +45,7 @@ class Suggestion(NamedTuple):
     convention, side : str
         To be declared: one of `CONVENTIONS`, one of `SIDES`.
     unlike, unlike_on_t_points : float
-        Shares of cells at coasts in which a component is missing where it should be there, or the other way round.
+        Shares of cells at coasts in which a component is missing although it should exist there, or the reverse.
     sentence : str
         For a warning.
     """
@@ -208,7 +208,7 @@ def _steps(convention: str, side: str, grid: Grid) -> dict[str, Offset]:
 
 
 def stored_at(values: Array, step: Offset, grid: Grid) -> Array:
-    """Return what is stored with the cell `step` away; NaN where its axes run the other way: its points lie beyond."""
+    """Return the value stored with the cell `step` away; NaN where its axes run in the opposite sense."""
     located = grid.topology.locate(step)
     return np.where((located.row_sign > 0) & (located.column_sign > 0), grid.neighbour(values, step), np.nan)
 

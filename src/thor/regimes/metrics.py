@@ -73,7 +73,7 @@ def clustering_metrics(
         s-2], `stability_ari` (mean adjusted Rand index between independent consensuses; 0 chance, 1 best;
         None with fewer than two consensuses), `single_run_ari` (the same between single runs), `groups`,
         `mean_confidence` (1/n to 1), `area_fraction` by regime, and with reference labels `reference_ari` and
-        `reference_agreement` of the consensus regimes; `weighting` says what counts by cell and what by area.
+        `reference_agreement` of the consensus regimes; `weighting` gives for each what it counts: cells, areas or runs.
     """
     points, mask = budget_points(budget, terms=model.terms)
     of_run, clusters = model.cell_regimes(points)

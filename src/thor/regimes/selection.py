@@ -1,4 +1,4 @@
-"""How many clusters: one row of criteria for each k and repeat."""
+"""Criteria for the number of clusters, one row for each k and repeat."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,7 +32,7 @@ SELECTION_METRICS: Metrics = {
     "bic_per_cell": Metric("the second for each cell", "nat", None, None, None, False),
     "mixture_cells": count("cells the mixture was fitted to"),
     "mixture_converged": share("whether the mixture converged", perfect=1, higher_is_better=True),
-    "silhouette": Metric("how much nearer cells lie to their own cluster than to the next", "1", -1, 1, 1, True),
+    "silhouette": Metric("mean margin between the nearest other cluster and the cell's cluster", "1", -1, 1, 1, True),
     "silhouette_cells": count("cells the silhouette was computed on"),
     "area_<place>": share("area of one of the large clusters, by falling size"),
     "stability_seeds": Metric("adjusted Rand index between repeats with other seeds", "1", -0.5, 1, 1, True),
@@ -69,11 +69,11 @@ def cluster_selection(
     n_clusters : sequence of int
         Values of k.
     settings : ClusteringSettings
-        Algorithm and classes; its own `n_clusters`, `n_runs` and `n_consensus` are not used. Fewer breaths
+        Algorithm and classes; its `n_clusters`, `n_runs` and `n_consensus` are not used. Fewer breaths
         than for the final runs will do.
     seed : int
     n_repeats : int
-        Runs for each k, each with its own seed, bootstrap and samples.
+        Runs for each k, each with another seed, bootstrap and samples.
     mixture_sample, silhouette_sample : int
         Cells drawn without replacement for the Gaussian mixture and the silhouette; all, if there are no
         more. The samples of one repeat are the same for every k.

@@ -1,4 +1,4 @@
-r"""Idealized climate models: an ocean on its own grid, solved once for a few wind patterns and every pair of them.
+r"""Idealized climate models: each an ocean on its grid, solved once for a few wind patterns and every pair of them.
 
 The wind of a month is a combination sum c_a tau_a of the patterns. Its ocean is the one that
 `CirculationModel.solve_nonlinear` gives with one correction: the linear circulation of that wind, and the response to
@@ -108,7 +108,7 @@ def solve_climate_model(settings: ClimateModelSettings, *, seed: int) -> SolvedM
     ----------
     settings : ClimateModelSettings
     seed : int
-        Of the archive; the model adds its own offset.
+        Of the archive; the model adds its offset.
     """
     grid, ocean = model_grid(settings), settings.ocean
     geography = build_geography(grid, ocean, seed=seed + settings.seed_offset)

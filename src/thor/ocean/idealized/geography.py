@@ -143,7 +143,7 @@ def sea_fraction(grid: CGrid) -> Array:
 def _sea_lattice(per_degree: int = 8) -> NDArray[np.bool_]:
     """Return True at sea on points of a regular lattice, south to north and 180W to 180E.
 
-    The package's own look-up would unpack its whole 1 km mask, a gigabyte; here it is read as a stream, band by band.
+    The package would unpack its whole 1 km mask, a gigabyte; here it is read as a stream, row by row.
     """
     package = find_spec("global_land_mask")
     if package is None or not package.submodule_search_locations:
@@ -217,7 +217,7 @@ def _area_of_piece(mask: NDArray[np.bool_], grid: CGrid) -> Array:
 
 
 def _hills(where: Array, seed: int) -> Array:
-    """Return random hills of unit variance: plane waves in space seen on the sphere."""
+    """Return random hills of unit variance: plane waves in space on the surface of the sphere."""
     rng = np.random.default_rng(seed)
     direction = rng.normal(size=(N_HILL_WAVES, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

@@ -14,7 +14,7 @@ from thor.ocean.idealized.displaced_pole import displaced_position
 
 @dataclass(frozen=True)
 class CoordinateNames:
-    """What a model calls its horizontal coordinates: rows and columns, centres, bounds and their dimension."""
+    """Names of the horizontal coordinates of a model: rows and columns, centres, bounds and their dimension."""
 
     dims: tuple[str, str]
     lat: str
@@ -52,7 +52,7 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
     -------
     xarray.Dataset
         Latitude and longitude [degrees] as coordinates, their bounds as variables; 1-D on the regular grid, otherwise
-        2-D with four vertices a cell. On suppressed land all of them are zero, and nothing says so.
+        2-D with four vertices a cell. On suppressed land all of them are zero, undeclared.
     """
     names, points = NAMES[model.settings.grid], getattr(model.grid, kind)
     if model.settings.grid == "regular":

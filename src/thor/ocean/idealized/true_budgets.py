@@ -33,12 +33,12 @@ def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str,
     """
     budgets: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for model in settings.models:
-        own = settings.replace(models=(model,))
+        of_model = settings.replace(models=(model,))
         for experiment_id in settings.experiments:
             for variant_label in variant_labels(experiment_id):
                 key = f"{model.source_id}/{experiment_id}/{variant_label}"
-                make = partial(true_budget, own, model, experiment_id, variant_label, seed=seed)
-                budgets[key] = (fingerprint("true budget", own, seed, key), make)
+                make = partial(true_budget, of_model, model, experiment_id, variant_label, seed=seed)
+                budgets[key] = (fingerprint("true budget", of_model, seed, key), make)
     return budgets
 
 

@@ -73,7 +73,7 @@ def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> 
 
 
 def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame:
-    """Return the table of runs with what was found when they were read."""
+    """Return the table of runs with the results of reading them."""
     from thor.reading.inventory import completed
 
     table = completed(archive_plan, {key: load().attrs for key, load in climatologies.items()}, climatologies.left_out)

@@ -1,4 +1,4 @@
-"""From oceans as they come to the budget that is clustered and the features networks see.
+"""Budget to be clustered and features of the networks, from the training ocean and the archive.
 
 raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_vorticity_budget -> vorticity_budget

@@ -1,4 +1,4 @@
-"""From the terms of the vorticity budget to dynamical regimes, how sure they are, and what balances in them.
+"""Dynamical regimes from the terms of the vorticity budget, their stability, and the balances in them.
 
 vorticity_budget -> fit_regime_model -> regime_model -> label_regimes -> regimes -> draw_regimes
                       |-> select_number_of_clusters -> cluster_selection -> draw_selection
