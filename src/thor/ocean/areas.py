@@ -105,7 +105,7 @@ def area_from_centres(centres: Array, topology: Topology) -> Array:
 def _has_all_neighbours(centres: Array, topology: Topology) -> NDArray[np.bool_]:
     """Return the cells whose corners lie between stored centres, away from the poles of the grid."""
     steps = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
-    complete = np.logical_and.reduce([np.isfinite(_stored(centres, topology, step)).all(axis=0) for step in steps])
+    complete = np.logical_and.reduce([np.isfinite(topology.values_at(step, centres)).all(axis=0) for step in steps])
     complete[[0, -1]] = False
     return complete
 
@@ -132,16 +132,11 @@ def points_beside(centres: Array, topology: Topology, step: tuple[int, int]) -> 
     if 0 in step:
         return normalised(centres + _next(centres, topology, step))
     along_row, along_column = _next(centres, topology, (rows, 0)), _next(centres, topology, (0, columns))
-    diagonal = _stored(centres, topology, step)
+    diagonal = topology.values_at(step, centres)
     diagonal = np.where(np.isfinite(diagonal), diagonal, along_row + along_column - centres)
     return normalised(centres + along_row + along_column + diagonal)
 
 
 def _next(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
-    ahead, behind = _stored(centres, topology, step), _stored(centres, topology, (-step[0], -step[1]))
+    ahead, behind = topology.values_at(step, centres), topology.values_at((-step[0], -step[1]), centres)
     return np.where(np.isfinite(ahead), ahead, 2 * centres - behind)
-
-
-def _stored(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
-    index = topology.locate(step).cell
-    return np.where(index >= 0, centres.reshape(3, -1)[:, index], np.nan)

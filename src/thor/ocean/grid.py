@@ -152,8 +152,7 @@ class Grid:
             `topology.locate(step)` are negative.
         step : (int, int)
         """
-        index = self.topology.locate(step).cell
-        return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
+        return self.topology.values_at(step, values)
 
     def fill_repeated(self, values: Array) -> Array:
         """Return scalars with the value of the original in every repeated cell: halos may be out of date."""

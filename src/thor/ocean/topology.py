@@ -107,6 +107,11 @@ class Topology:
             self._located[step] = self._stored(rows, columns)
         return self._located[step]
 
+    def values_at(self, step: tuple[int, int], values: Array) -> Array:
+        """Return for each cell the value (..., n_rows, n_columns) of the one `step` away; NaN where there is none."""
+        index = self.locate(step).cell
+        return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
+
     def _stored(self, rows: IntArray, columns: IntArray) -> Located:
         n_rows, n_columns = self.known.shape
         columns = self._wrapped(columns)

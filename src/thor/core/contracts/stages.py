@@ -95,6 +95,7 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="climatologies",
             required=("zos", "tauuo", "tauvo", "deptho", "areacello", "sftof"),
+            optional=None,
             over_windows=True,
             gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
             rules=(windows_are_whole,),
