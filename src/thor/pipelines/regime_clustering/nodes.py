@@ -41,15 +41,11 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
     """Return the criteria for each number of clusters and repeat."""
     from thor.regimes.selection import cluster_selection
 
-    selection = parameters.selection
     return cluster_selection(
         vorticity_budget,
-        n_clusters=selection.n_clusters,
-        settings=parameters.runs.replace(n_breaths=selection.n_breaths),
+        parameters.selection,
+        settings=parameters.runs,
         seed=parameters.seed,
-        n_repeats=selection.n_repeats,
-        mixture_sample=selection.mixture_sample,
-        silhouette_sample=selection.silhouette_sample,
         block_degrees=parameters.block_degrees,
     )
 
