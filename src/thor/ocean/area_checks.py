@@ -40,7 +40,7 @@ class GridAreas(Protocol):
     def duplicate(self) -> NDArray[np.bool_]: ...  # noqa: D102
 
 
-Verdict = Literal["usable", "constant factor", "other grid"]
+AreaVerdict = Literal["usable", "constant factor", "other grid"]
 
 
 class AreaCheck(NamedTuple):
@@ -66,7 +66,7 @@ class AreaCheck(NamedTuple):
         Share of the cells whose ratio differs from the median one by more than 10 %.
     """
 
-    verdict: Verdict
+    verdict: AreaVerdict
     sentence: str
     deviation: Array
     n_cells: int = 0
@@ -99,7 +99,7 @@ def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
     deviation[known] = ours / theirs - 1
     ratio = float(np.median(theirs / ours))
     odd = float(np.mean(np.abs(theirs / ours / ratio - 1) > ODD_AREA))
-    verdict: Verdict = "usable"
+    verdict: AreaVerdict = "usable"
     sentence = f"and within {ODD_AREA:.0%} of that ratio in {1 - odd:.0%} of {known.sum()} cells"
     if odd > MAX_ODD_AREAS:
         verdict = "other grid"

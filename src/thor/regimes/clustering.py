@@ -16,7 +16,7 @@ from thor.regimes.settings import ClusteringSettings
 
 
 @dataclass(frozen=True)
-class Runs:
+class ClusteringRuns:
     """Clustering runs in the order of their seeds.
 
     Attributes
@@ -39,7 +39,7 @@ def cluster_runs(
     seed: int,
     n_runs: int | None = None,
     progress: bool = True,
-) -> Runs:
+) -> ClusteringRuns:
     """Return seeded clustering runs of standardised points, made in `settings.n_jobs` processes.
 
     Parameters
@@ -66,7 +66,7 @@ def cluster_runs(
     done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(settings.n_jobs), number), return_as="generator")(tasks)
     label = f"{settings.algorithm} k-means, k = {settings.n_clusters}"
     results = list(tqdm(done, total=number, desc=label, unit="run", disable=None if progress else True))
-    return Runs(
+    return ClusteringRuns(
         centroids=np.stack([centroids for centroids, _ in results]),
         inertia=np.array([inertia for _, inertia in results]),
         seeds=seeds,

@@ -214,7 +214,7 @@ def fit_regimes(
     require_closed(budget)
     if numbering == "reference":
         reference_labels(budget, n_regimes=settings.n_regimes)
-    scaler = fit_scaler(points)
+    scaler = fit_term_scaler(points)
     standardised = scaler.transform(points)
     runs = cluster_runs(standardised, settings=settings, seed=seed, progress=progress)
     labels = run_labels(standardised, runs.centroids)
@@ -239,7 +239,7 @@ def fit_regimes(
     return model.aligned_to(budget) if numbering == "reference" else model
 
 
-def fit_scaler(points: np.ndarray) -> StandardScaler:
+def fit_term_scaler(points: np.ndarray) -> StandardScaler:
     """Return the standardisation of the terms, unweighted as published; raise DataError for a constant term."""
     constant = [name for name, spread in zip(BUDGET_TERMS, np.ptp(points, axis=0), strict=True) if spread == 0]
     if constant:

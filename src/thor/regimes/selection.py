@@ -17,7 +17,7 @@ from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import budget_points, nearest_centroid, one_run, require_enough_points, run_seeds
 from thor.regimes.consensus import merge_small_clusters, pairwise_agreement
 from thor.regimes.metrics import cell_areas
-from thor.regimes.regime_model import fit_scaler
+from thor.regimes.regime_model import fit_term_scaler
 from thor.regimes.settings import ClusteringSettings, ClusterSelection
 
 SELECTION_METRICS: Metrics = {
@@ -91,7 +91,7 @@ def cluster_selection(
     for k in selection.n_clusters:
         require_enough_points(min(len(points), selection.mixture_sample), k)
     each = {k: settings.replace(n_clusters=k, n_breaths=selection.n_breaths) for k in selection.n_clusters}
-    standardised = fit_scaler(points).transform(points)
+    standardised = fit_term_scaler(points).transform(points)
     area = cell_areas(budget)[mask]
     blocks = np.unique(block_numbers(budget, block_degrees)[mask], return_inverse=True)[1]
     seeds = run_seeds(seed, selection.n_repeats)

@@ -113,8 +113,8 @@ def test_hills_follow_the_seed_and_the_roughness(settings):
 def test_land_is_that_of_the_package_without_its_gigabyte():
     """In a process of its own: the package keeps its 1 km mask for as long as it stays imported."""
     code = (
-        "import sys, numpy as np; from thor.ocean.idealized.geography import _sea_lattice;"
-        "sea = _sea_lattice(); assert 'global_land_mask.globe' not in sys.modules;"
+        "import sys, numpy as np; from thor.ocean.idealized.geography import sea_lattice;"
+        "sea = sea_lattice(); assert 'global_land_mask.globe' not in sys.modules;"
         "from global_land_mask import globe; rng = np.random.default_rng(1);"
         "j, i = rng.integers(0, 1440, 20000), rng.integers(0, 2880, 20000);"
         "print((sea[j, i] == globe.is_ocean(-90 + (j + 0.5) / 8, -180 + (i + 0.5) / 8)).mean(), sea.mean())"

@@ -120,7 +120,7 @@ def depth_at(lat: Array, lon: Array, settings: OceanSettings, *, seed: int) -> A
 
 def sea_fraction(grid: CGrid) -> Array:
     """Return the share of sea in each cell [1], from points at most 25 km apart."""
-    lattice = _sea_lattice()
+    lattice = sea_lattice()
     per_degree = lattice.shape[0] / 180
     corners = positions_in_space(grid.corner_lat, grid.corner_lon)
     per_side = int(np.ceil(grid.t.dy.max() / 25e3))
@@ -140,7 +140,7 @@ def sea_fraction(grid: CGrid) -> Array:
 
 
 @cache
-def _sea_lattice(per_degree: int = 8) -> NDArray[np.bool_]:
+def sea_lattice(per_degree: int = 8) -> NDArray[np.bool_]:
     """Return True at sea on points of a regular lattice, south to north and 180W to 180E.
 
     The package would unpack its whole 1 km mask, a gigabyte; here it is read as a stream, row by row.
