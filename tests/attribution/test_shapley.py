@@ -9,9 +9,9 @@ import pytest
 from tests.attribution.conftest import make_stack, values_of
 from thor.attribution import method as blocks_of_samples
 from thor.attribution.coalitions import shapley_interactions, shapley_weights
-from thor.attribution.forward import Forward
 from thor.attribution.methods.shapley_values import ShapleyValues, shap_explanation
 from thor.attribution.settings import ShapleySettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError, ConfigError
 from thor.networks.stack import logits
@@ -42,7 +42,7 @@ def test_exact_values_are_those_of_shap(stack, inputs, regime, reference, target
     method = shapley(reference, method="exact", precision="double", target=target)
     values, shares = values_of(method, stack, inputs[:4], regime[:4])
     for network in range(stack.n_networks):
-        forward = Forward(stack.select([network]), target, np.float64)
+        forward = TargetNetworks(stack.select([network]), target, np.float64)
         for sample in range(4):
             explainer = shap.explainers.ExactExplainer(
                 lambda rows, k=regime[sample], forward=forward: forward.of_inputs(rows, np.full(len(rows), k))[0],
