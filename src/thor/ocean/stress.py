@@ -26,33 +26,15 @@ from thor.ocean.grid import Grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import local_basis
 from thor.ocean.stress_points import (
-    CONVENTIONS,
-    SIDES,
     Component,
     component_at,
     convention_of,
     grid_axes,
-    mask_stress_on_land,
     offset_of,
     require_known,
     steps_within,
     stored_at,
-    stress_on_assumed_points,
-    suggest_points,
 )
-
-__all__ = [
-    "COASTAL_CURL",
-    "CONVENTIONS",
-    "SIDES",
-    "coastal_curl",
-    "detect_convention",
-    "mask_stress_on_land",
-    "stress_curl",
-    "stress_eastward_northward",
-    "stress_on_assumed_points",
-    "suggest_points",
-]
 
 COASTAL_CURL = {
     "grid_axes_c_grid": "from the complete ones of four vorticity cells around the cell, about half a cell seaward",
