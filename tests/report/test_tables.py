@@ -10,18 +10,15 @@ import xarray as xr
 from tests.made_fields import LAND, make_vorticity_budget
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import regime_balances
+from thor.report.cell_tables import attribution_table, method_agreement_table, probability_table, trust_table
 from thor.report.tables import (
     area_table,
-    attribution_table,
     calibration_error_table,
     forced_table,
     likelihood_table,
-    method_agreement_table,
-    probability_table,
     regime_table,
     score_table,
     term_table,
-    trust_table,
 )
 
 PLACE = (1, 2)
@@ -104,7 +101,7 @@ def test_skill_has_intervals_units_and_orientation():
     entry = {"accuracy": 0.781, "brier_score": 0.3, "intervals": {"accuracy": {"low": 0.75, "high": 0.814}}}
     skill = {"majority": {"test": entry}, "member_min": {"test": entry}, "ensemble": {"test": entry}}
     table = score_table(skill, metrics=("accuracy", "brier_score"))
-    assert list(table.index) == ["ensemble", "always the commonest regime"]
+    assert list(table.index) == ["ensemble", "most common regime everywhere"]
     assert table.loc["ensemble", "Accuracy (%, higher is better)"] == "78 (75 to 81)"
     assert table.loc["ensemble", "Brier score (1, lower is better)"] == "0.30"
 
