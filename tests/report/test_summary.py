@@ -5,7 +5,7 @@ import xarray as xr
 
 from thor.report.scenarios import baseline_in_words
 from thor.report.sentences import caveat_sentences, scenario_sentences
-from thor.report.summary import experiment_means, implausible_runs, regimes_of_map, test_region_in_words
+from thor.report.summary import experiment_means, held_out_region, implausible_runs, regimes_of_map
 from thor.report.words import in_order
 
 
@@ -20,7 +20,7 @@ from thor.report.words import in_order
     ],
 )
 def test_a_region_is_told_with_its_extent(regions, told):
-    assert test_region_in_words(xr.Dataset(attrs={"regions": regions})) == told
+    assert held_out_region(xr.Dataset(attrs={"regions": regions})) == told
 
 
 @pytest.mark.parametrize(

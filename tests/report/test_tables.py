@@ -126,11 +126,11 @@ def test_what_to_believe_names_both_regimes_and_the_uncertainty(uncertainty, reg
     table = trust_table(uncertainty, regimes, PLACE)
     assert table.loc["Regime of the budget", "value"] == "MD"
     assert table.loc["Most probable regime of the networks", "value"] == "S-SV"
-    assert table.loc["Of the uncertainty, disagreement between networks"].tolist() == ["20", "%"]
-    assert table.loc["Uncertainty if nothing were known of 2 regimes"].tolist() == ["1", "bit"]
+    assert table.loc["Share of the uncertainty from disagreement between networks"].tolist() == ["20", "%"]
+    assert table.loc["Largest possible uncertainty with 2 regimes"].tolist() == ["1", "bit"]
     assert table.loc["Regimes in the conformal set", "value"] == "1"
     outside = trust_table(uncertainty, regimes, (0, 0))
-    assert outside.loc["Regime of the budget", "value"] == "no budget here"
+    assert outside.loc["Regime of the budget", "value"] == "no budget in this cell"
     assert outside.loc["Clustering runs that agree with the budget's regime", "value"] == "unknown"
 
 

@@ -1,6 +1,6 @@
 """Maps in one equal-area projection, with units on every colour bar: fields, labels, regimes, features, changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,7 +115,7 @@ def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: S
     ax.set_title(variable(str(labels.name)).label)
 
 
-def class_colours(colours: Sequence[Any]) -> dict[str, Any]:
+def class_colours(colours: Collection[Any]) -> dict[str, Any]:
     """Return colour map and norm, options of `draw_mesh`, for classes numbered from 0 with these colours."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 

@@ -208,7 +208,11 @@ def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, met
             # The range over networks is not an interval: it is drawn thinner.
             ax.hlines(row + shift, low, high, color=colour, linewidth=0.7 if name == "member_mean" else 1.6, alpha=0.7)
         if entry[metric] is not None:
-            mark = {"markerfacecolor": colour if filled else "white", "markeredgecolor": colour, "markersize": 4}
+            mark: dict[str, Any] = {
+                "markerfacecolor": colour if filled else "white",
+                "markeredgecolor": colour,
+                "markersize": 4,
+            }
             ax.plot(entry[metric], row + shift, "o" if filled else "s", label=weighting, **mark)
 
 

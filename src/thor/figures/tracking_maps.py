@@ -87,7 +87,7 @@ def change_likelihood_map(
             meaning += ".\nNamed: classes that the test with known truth supports"
         figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
         figure.set_figheight(figure.get_figheight() + (0.7 if supported else 0.3))
-        shades = colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD)))
+        shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
             classes = likelihood_class(fields["change_probability"].values).astype(float)

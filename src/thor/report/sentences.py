@@ -155,9 +155,9 @@ def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
         entry = faithful[best]
         bounds = interval(entry, factor=1, digits=2, units="")
         lines.append(
-            f"Of {len(faithful)} methods {in_sentence(best)} is the most faithful to the networks. The attribution of a set "
-            f"of features has a correlation of {entry['value']:.2f}{bounds} with the loss of the networks' evidence "
-            f"for the regime without this set (random attributions: {entry['random']:.2f})."
+            f"Of {len(faithful)} methods {in_sentence(best)} is the most faithful to the networks. The attribution of "
+            f"a set of features has a correlation of {entry['value']:.2f}{bounds} with the loss of the networks' "
+            f"evidence for the regime without this set (random attributions: {entry['random']:.2f})."
         )
     return lines
 

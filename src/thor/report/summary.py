@@ -109,7 +109,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
             if not isinstance(test.get(metric), Mapping)  # a score of each regime: in the file, not in the table
         } | {"area_accuracy": test.get("area_weighted", {}).get("accuracy")}
     return {
-        "region": test_region_in_words(split),
+        "region": held_out_region(split),
         "n_cells": ensemble["n_cells"],
         "classes": ensemble["classes"],
         "predictors": predictors,
@@ -121,7 +121,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def test_region_in_words(split: xr.Dataset) -> str:
+def held_out_region(split: xr.Dataset) -> str:
     """Return the names and extents of the test regions in words."""
     parts = str(split.attrs.get("regions", "")).split("; ")
     named = [part.partition(": test") for part in parts if ": test" in part]

@@ -196,7 +196,7 @@ def _named(columns: Any, index: str) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis(index)
 
 
-def _by_row(rows: Mapping[str, Mapping[str, Any]], index: str) -> pd.DataFrame:
+def _by_row(rows: dict[str, dict[str, Any]], index: str) -> pd.DataFrame:
     return _named(pd.DataFrame.from_dict(rows, orient="index"), index)
 
 
