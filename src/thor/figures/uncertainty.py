@@ -210,7 +210,7 @@ def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[s
 
 def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
     for inside, colour, label in (
-        (True, BLUE, "area of applicability"),
+        (True, BLUE, "inside the area of applicability"),
         (False, ORANGE, "outside the area of applicability"),
     ):
         chosen = [row for row in rows if bool(row["inside"]) is inside]
