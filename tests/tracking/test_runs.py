@@ -73,7 +73,7 @@ def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not
     orphan = first.assign_attrs(parent="").assign_coords(baseline_window=("window", [""] * first.sizes["window"]))
     alone = {FUTURE: features[FUTURE], HISTORICAL[0]: lambda: orphan}
     runs = tracked(alone, tools)
-    assert runs.comparison(FUTURE).control is None
+    assert compare_runs(alone, use_variants=True)[0][FUTURE].control is None
     out = runs[FUTURE][1]()
     assert out.attrs["not_judged"] == "there is no control run of MADE"
     assert (out["forced_change"].values == -1).all()
