@@ -22,21 +22,13 @@ def blob_budget(made_budget):
 
 
 def sweep(budget, settings, **changes) -> pd.DataFrame:
-    selection = ClusterSelection(
-        n_clusters=[4, TRUE_K, 10],
-        n_repeats=3,
-        n_breaths=settings.n_breaths,
-        mixture_sample=1500,
-        silhouette_sample=800,
-    )
-    return cluster_selection(
-        budget,
-        selection=selection.replace(**changes),
-        settings=settings.replace(n_regimes=4),
-        block_degrees=10.0,
-        seed=2,
-        progress=False,
-    )
+    arguments = {"n_clusters": (4, TRUE_K, 10), "n_repeats": 3, "mixture_sample": 1500, "silhouette_sample": 800}
+    selection = ClusterSelection(n_breaths=settings.n_breaths, **(arguments | changes))
+    return select(budget, selection, settings.replace(n_regimes=4))
+
+
+def select(budget, selection, settings) -> pd.DataFrame:
+    return cluster_selection(budget, selection, settings=settings, seed=2, block_degrees=10.0, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +65,9 @@ def test_areas_fall_and_stay_below_one(table):
 
 def test_known_regimes_are_stable_over_seeds_and_blocks(made_budget, settings):
     selection = ClusterSelection(
-        n_clusters=[30], n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500, silhouette_sample=5_000
+        n_clusters=(30,), n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500, silhouette_sample=5_000
     )
-    table = cluster_selection(
-        made_budget, selection=selection, settings=settings, block_degrees=10.0, seed=2, progress=False
-    )
+    table = select(made_budget, selection, settings)
     assert (table["stability_seeds"] > 0.9).all()
     assert (table["stability_blocks"] > 0.9).all()
 

@@ -43,10 +43,10 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
 
     return cluster_selection(
         vorticity_budget,
-        selection=parameters.selection,
+        parameters.selection,
         settings=parameters.runs,
-        block_degrees=parameters.block_degrees,
         seed=parameters.seed,
+        block_degrees=parameters.block_degrees,
     )
 
 
@@ -61,7 +61,7 @@ def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, paramete
 
 
 def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime_model: Any) -> dict[str, Any]:
-    """Return how good, how stable and how large the regimes are."""
+    """Return quality, stability and areas of the regimes."""
     from thor.regimes.metrics import clustering_metrics
 
     metrics = clustering_metrics(vorticity_budget, regimes, regime_model)
