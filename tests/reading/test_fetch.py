@@ -23,12 +23,15 @@ from tests.reading.conftest import WINDOWS
 from thor.app.archive import _archive_root, _refuse_idealized, archive, fetch
 from thor.core.errors import ConfigError, DataError
 from thor.reading import download as downloads
-from thor.reading.archive import Archive, Run
+from thor.reading.archive import Archive
 from thor.reading.download import activities_folder, download
-from thor.reading.esgf_index import Index, _checksum
-from thor.reading.fetch import FetchSettings, plan_fetch
+from thor.reading.esgf_files import parse_checksum, parse_dataset
+from thor.reading.esgf_index import EsgfIndex
+from thor.reading.fetch import plan_fetch
+from thor.reading.fetch_settings import FetchSettings
 from thor.reading.fetch_variables import variables_to_fetch
 from thor.reading.quirks import Quirks
+from thor.reading.runs import Run
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
 SETTINGS = FetchSettings(
@@ -90,12 +93,12 @@ def esgf(ocean):
 
 @pytest.fixture(params=["globus", "solr"])
 def index(request, esgf, monkeypatch):
-    return Index([service(esgf, request.param, monkeypatch)])
+    return EsgfIndex([service(esgf, request.param, monkeypatch)])
 
 
 @pytest.fixture
 def solr(esgf, monkeypatch):
-    return Index([service(esgf, "solr", monkeypatch)])
+    return EsgfIndex([service(esgf, "solr", monkeypatch)])
 
 
 def service(esgf, kind, monkeypatch):
@@ -454,9 +457,9 @@ def test_no_index_answers(esgf, monkeypatch, caplog):
     gone = SolrESGFIndex("gone")
     gone.url = "http://127.0.0.1:1"
     with pytest.raises(DataError, match=r"No index of ESGF answered; SolrESGFIndex\('gone'\): no connection\. Check"):
-        plan_fetch(Index([gone]), SETTINGS)
+        plan_fetch(EsgfIndex([gone]), SETTINGS)
     # one that answers is enough
-    both = Index([gone, service(esgf, "solr", monkeypatch)])
+    both = EsgfIndex([gone, service(esgf, "solr", monkeypatch)])
     assert len(small_plan(both)) == 4
     assert "SolrESGFIndex('gone') gave no answer (no connection): results may be incomplete" in caplog.text
 
@@ -464,16 +467,14 @@ def test_no_index_answers(esgf, monkeypatch, caplog):
 def test_a_package_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "intake_esgf", None)
     with pytest.raises(ConfigError, match=r"not installed: intake_esgf\. Install it with `pip install 'thor\[esgf\]'`"):
-        Index()
+        EsgfIndex()
 
 
 def test_an_index_cannot_name_files_outside_the_archive(solr, esgf, ocean):
-    from thor.reading.esgf_index import _dataset
-
-    assert _dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is not None
-    assert _dataset("CMIP6.CMIP.THOR.../x.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
-    assert _dataset("CMIP6.CMIP.THOR./etc.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
-    assert _dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.latest|a") is None
+    assert parse_dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is not None
+    assert parse_dataset("CMIP6.CMIP.THOR.../x.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
+    assert parse_dataset("CMIP6.CMIP.THOR./etc.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
+    assert parse_dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.latest|a") is None
     record = {"dataset_id": "CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a", "path": "../../.nc"}
     solr._services[0].get_file_info = lambda **options: [record | {"HTTPServer": ["http://127.0.0.1/x"]}]
     datasets = solr.datasets(source_id="MADE-1", variable_id="zos", experiment_id="ssp585")
@@ -493,8 +494,8 @@ def test_an_index_cannot_name_files_outside_the_archive(solr, esgf, ocean):
         (("crc32", "abcd"), (None, None)),
     ],
 )
-def test_forms_of_a_checksum(given, expected):
-    assert _checksum(*given) == expected
+def test_forms_of_aparse_checksum(given, expected):
+    assert parse_checksum(*given) == expected
 
 
 def test_where_an_archive_begins(tmp_path):

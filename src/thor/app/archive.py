@@ -189,8 +189,9 @@ def fetch(
     """
     with short_errors():
         from thor.reading.download import activities_folder, download
-        from thor.reading.esgf_index import Index
-        from thor.reading.fetch import FetchSettings, plan_fetch
+        from thor.reading.esgf_index import EsgfIndex
+        from thor.reading.fetch import plan_fetch
+        from thor.reading.fetch_settings import FetchSettings
 
         globals_, engineering = _configuration(env, conf_source)
         folder = activities_folder(root or _archive_root(globals_))
@@ -205,7 +206,7 @@ def fetch(
             parents=with_parents,
             quirks=engineering.quirks,
         )
-        plan = plan_fetch(Index(), settings, folder=folder)
+        plan = plan_fetch(EsgfIndex(), settings, folder=folder)
         _print(plan, folder, list_files=dry_run)
         if dry_run:
             click.echo("Nothing was fetched (--dry-run).")

@@ -11,7 +11,7 @@ from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.handover.manifest import Manifest, shown
 
 ENVIRONMENT = click.option("--env", "-e", help="Kedro environment; base and local without it.")
-CONF_SOURCE = click.option(
+CONFIGURATION = click.option(
     "--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration."
 )
 PIN = click.option("--sha256", metavar="HEX", help="What the archive's SHA-256 must be, as its sender told you.")
@@ -28,7 +28,7 @@ def stage() -> None:
 @stage.command()
 @click.argument("pipeline")
 @ENVIRONMENT
-@CONF_SOURCE
+@CONFIGURATION
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="The archive; thor_PIPELINE_ENV.tar[.gz] without it."
 )
@@ -87,7 +87,7 @@ def verify(archive: Path, sha256: str | None) -> None:
 @stage.command()
 @ARCHIVE
 @ENVIRONMENT
-@CONF_SOURCE
+@CONFIGURATION
 @PIN
 @click.option("--force", is_flag=True, help="Replace other files that lie in their places.")
 def unpack(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:

@@ -46,7 +46,7 @@ def text(meaning: str) -> Metric:
     return Metric(meaning, "")
 
 
-def describe(path: Sequence[str], metrics: Metrics) -> Metric | None:
+def find_metric(path: Sequence[str], metrics: Metrics) -> Metric | None:
     """Return what the number at the end of a path means, by the longest end of the path in the table; None if none is.
 
     Parameters

@@ -8,11 +8,11 @@ import cftime
 import xarray as xr
 
 from thor.core.errors import DataError
-from thor.reading.archive import Run
+from thor.reading.runs import Run
 from thor.reading.series import Series, clean_units
 from thor.reading.windows import Window, WindowSettings
 
-NO_PARENT = "no parent"
+_NO_PARENT = "no parent"
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         When there is a parent, but no branch time.
     """
     attrs = series.attrs
-    experiment = str(attrs.get("parent_experiment_id", NO_PARENT)).strip()
-    if experiment in ("", "none", "N/A", NO_PARENT):
+    experiment = str(attrs.get("parent_experiment_id", _NO_PARENT)).strip()
+    if experiment in ("", "none", "N/A", _NO_PARENT):
         return None
     parent = Run(
         str(attrs.get("parent_source_id", run.source_id)),

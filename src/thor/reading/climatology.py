@@ -15,10 +15,10 @@ from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes, warn_once
 from thor.reading.means import WindowMeans, first_month, window_means
-from thor.reading.plans import FIXED, RunPlan
 from thor.reading.positions import read_positions, same_positions
+from thor.reading.run_plan import FIXED_FIELDS, RunPlan
 from thor.reading.steps import (
-    STRESS,
+    STRESS_COMPONENTS,
     Context,
     add_cell_area,
     add_sea_area,
@@ -37,7 +37,7 @@ from thor.reading.steps import (
 )
 from thor.reading.windows import Window, WindowSettings
 
-STEPS = (
+CLIMATOLOGY_STEPS = (
     add_sea_area,
     add_cell_area,
     add_stress_convention,
@@ -131,11 +131,11 @@ def _assembled(
 ) -> xr.Dataset:
     where = plan.run.key
     model = plan.run.source_id
-    places = {name: read_positions(_first_file(plan, name), name, where=model) for name in ("zos", *STRESS)}
-    ocean = with_stress_points(places["zos"], {name: places[name] for name in STRESS}, where)
+    places = {name: read_positions(_first_file(plan, name), name, where=model) for name in ("zos", *STRESS_COMPONENTS)}
+    ocean = with_stress_points(places["zos"], {name: places[name] for name in STRESS_COMPONENTS}, where)
     context = Context(where, ocean, plan.quirks, settings.masked_basins, settings.reference_density)
     ocean = _add_fixed_fields(_add_means(ocean, plan, means, windows, context), plan, context)
-    ocean = reduce(lambda ocean, step: step(ocean, context), STEPS, ocean)
+    ocean = reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean)
     return check_physics(ocean, context.grid, where=where, strict=settings.strict)
 
 
@@ -146,7 +146,7 @@ def _add_means(
     out = ocean.copy()
     for name, mean in means.items():
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
-        if name in STRESS:
+        if name in STRESS_COMPONENTS:
             # the standard name in the model's file tells true east from the grid's axis
             attrs["standard_name"] = str(
                 attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])
@@ -166,7 +166,7 @@ def _add_means(
 def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.Dataset:
     """Add depth, cell area and sea area that lie on the positions of sea level; only depth has to."""
     out = ocean.copy()
-    for name in FIXED:
+    for name in FIXED_FIELDS:
         shapes = []
         for path in plan.fixed[name]:
             try:
@@ -212,9 +212,7 @@ def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySetting
     """Add whose climatology this is and what it is to be compared with."""
     run, attrs = plan.run, plan.series["zos"].attrs
     facets = {
-        "source_id": run.source_id,
-        "experiment_id": run.experiment_id,
-        "variant_label": run.variant_label,
+        **run.facets,
         "institution_id": str(attrs.get("institution_id", "")),
         "grid_label": plan.grid_label,
         "calendar": plan.series["zos"].calendar,

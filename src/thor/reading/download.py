@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
@@ -16,8 +15,9 @@ from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
+from thor.core.checksums import file_checksum
 from thor.core.errors import DataError
-from thor.reading.esgf_index import TIMEOUT, RemoteFile, Replica, reason, session
+from thor.reading.esgf_files import TIMEOUT, RemoteFile, Replica, session, short_reason
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class _Transfer:
                 raise _BrokenError(f"the connection was cut after {size} of {replica.size} bytes")
             stream.flush()
             os.fsync(stream.fileno())
-            got = checksum(part, replica.algorithm) if replica.algorithm else None
+            got = file_checksum(part, replica.algorithm) if replica.algorithm else None
             if size != (replica.size or size) or got != replica.checksum:
                 part.unlink()
                 self._show(place, 0)
@@ -215,10 +215,10 @@ class _Transfer:
             if status == requests.codes.requested_range_not_satisfiable:
                 stream.truncate(0)
             elif 400 <= status < 500 and status not in _PASSING:
-                raise _UselessError(reason(error)) from error
-            raise _BrokenError(reason(error)) from error
+                raise _UselessError(short_reason(error)) from error
+            raise _BrokenError(short_reason(error)) from error
         except requests.RequestException as error:
-            raise _BrokenError(reason(error)) from error
+            raise _BrokenError(short_reason(error)) from error
         return start
 
     def _show(self, place: Path, n_bytes: int) -> None:
@@ -244,7 +244,7 @@ def _require_same(place: Path, file: RemoteFile) -> None:
     for replica in file.replicas:
         if replica.size in (0, size):
             if replica.algorithm not in got:
-                got[replica.algorithm] = checksum(place, str(replica.algorithm))
+                got[replica.algorithm] = file_checksum(place, str(replica.algorithm))
             if got[replica.algorithm] == replica.checksum:
                 return
     known = file.replicas[0]
@@ -252,12 +252,6 @@ def _require_same(place: Path, file: RemoteFile) -> None:
         f"{place} is there, but is not the file of ESGF: {_difference(known, size, got.get(known.algorithm))}. "
         "It is left as it is; remove it to have it fetched."
     )
-
-
-def checksum(path: Path, algorithm: str) -> str:
-    """Return the checksum (hex) of a file by an algorithm of `hashlib`."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def _difference(replica: Replica, size: int, got: str | None) -> str:

@@ -14,9 +14,11 @@ import numpy as np
 
 from thor.core.errors import ConfigError, DataError
 from thor.ocean.sphere import Array, distance, unit_vectors
-from thor.reading.archive import Archive, Run, Stored
+from thor.reading.archive import Archive
 from thor.reading.files import attributes
 from thor.reading.positions import meshed, read_positions
+from thor.reading.runs import Run
+from thor.reading.tree import Stored
 
 NATIVE = "gn"
 """Label of native grids in CMIP6."""

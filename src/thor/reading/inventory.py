@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 
 from thor.core.errors import DataError
-from thor.reading.archive import Run
 from thor.reading.climatology import ClimatologySettings, look
-from thor.reading.plans import Plans, RunPlan
+from thor.reading.plans import Plans
+from thor.reading.run_plan import RunPlan
+from thor.reading.runs import Run
 
-COLUMNS = {
+INVENTORY_COLUMNS = {
     "source_id": "climate model",
     "experiment_id": "experiment",
     "variant_label": "variant",
@@ -44,7 +45,7 @@ def inventory(plans: Plans) -> pd.DataFrame:
         Columns as in `COLUMNS`, a row for each run.
     """
     rows = [_row(plan) for plan in plans] + [_left_out(run, reason) for run, reason in plans.left_out.items()]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS))
     whole = ["first_year", "last_year", "n_windows", "n_baselines"]
     table[whole] = table[whole].astype("Int64")
     return table.sort_values(["source_id", "experiment_id", "variant_label"], ignore_index=True)
@@ -113,7 +114,7 @@ def failed_checks(attributes: Mapping[str, Any]) -> str:
 
 def _row(plan: RunPlan) -> dict[str, Any]:
     first, last = plan.series["zos"].whole_years
-    return _facets(plan.run) | {
+    return plan.run.facets | {
         "usable": True,
         "reason": "",
         "grid_label": plan.grid_label,
@@ -132,7 +133,7 @@ def _row(plan: RunPlan) -> dict[str, Any]:
 
 def _left_out(run: Run, reason: str) -> dict[str, Any]:
     texts = dict.fromkeys(("grid_label", "version", "calendar", "parent", "checks", "warnings"), "")
-    return _facets(run) | texts | {"usable": False, "reason": reason}
+    return run.facets | texts | {"usable": False, "reason": reason}
 
 
 def _facets(run: Run) -> dict[str, str]:

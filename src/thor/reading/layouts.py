@@ -13,7 +13,7 @@ from pathlib import Path
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.variables import variable
 
-FACETS = (
+FOLDER_FACETS = (
     *("activity_id", "institution_id", "source_id", "experiment_id", "variant_label", "table_id", "region"),
     *("frequency", "variable_id", "branding_suffix", "grid_label", "version"),
 )
@@ -126,8 +126,10 @@ def layout_of(template: str) -> Layout:
     parts = tuple(part for part in template.strip("/").split("/") if part)
     layout = Layout(template, parts)
     for facet in layout.facets:
-        if facet not in FACETS:
-            raise ConfigError(f"archive_layout '{template}' has no known facet '{facet}'.{did_you_mean(facet, FACETS)}")
+        if facet not in FOLDER_FACETS:
+            raise ConfigError(
+                f"archive_layout '{template}' has no known facet '{facet}'.{did_you_mean(facet, FOLDER_FACETS)}"
+            )
     missing = [facet for facet in REQUIRED if facet not in layout.facets]
     if missing or len(set(layout.facets)) < len(layout.facets):
         what = f"lacks {{{missing[0]}}}" if missing else "names a facet twice"

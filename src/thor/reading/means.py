@@ -1,6 +1,5 @@
 """Means over climatological windows, every file read once."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from thor.core.checkpoint import Checkpoint
+from thor.core.checksums import file_sha256
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import unreadable
@@ -20,7 +20,7 @@ from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 4 * 2**20
+_BLOCK_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step where that is more."""
 
 
@@ -143,7 +143,7 @@ def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return ranges of time steps that hold all used ones, cut where the file's own pieces end."""
     piece = max(1, file.chunk_steps)
     step_bytes = 4 * file.shape[0] * file.shape[1]
-    length = max(1, BLOCK_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < BLOCK_BYTES else piece
+    length = max(1, _BLOCK_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < _BLOCK_BYTES else piece
     starts = range(0, used.size, length)
     return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
 
@@ -182,7 +182,6 @@ def first_month(series: Series) -> WindowMeans:
 def _checksum(path: Path) -> str:
     """Return the SHA-256 of the file, which is then in the machine's memory when its fields are read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise unreadable(path, error) from error

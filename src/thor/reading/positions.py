@@ -54,7 +54,7 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
 
 def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
     """Return the positions of a variable's cells under common names; see `read_positions`."""
-    steps = (common_names, fill_to_missing_positions, zero_on_land_to_missing, longitudes_from_zero, describe)
+    steps = (common_names, fill_to_missing_positions, zero_on_land_to_missing, longitudes_from_zero, add_cf_attributes)
     return reduce(lambda part, step: step(part, where), steps, _coordinates_of(dataset, variable_id, where))
 
 
@@ -122,7 +122,7 @@ def longitudes_from_zero(dataset: xr.Dataset, where: str) -> xr.Dataset:
     return dataset.assign_coords(lon=turned, lon_bnds=dataset["lon_bnds"] + shift.variable)
 
 
-def describe(dataset: xr.Dataset, where: str) -> xr.Dataset:
+def add_cf_attributes(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Give latitude and longitude their CF attributes."""
     out = dataset.copy()
     for name, units in (("lat", "degrees_north"), ("lon", "degrees_east")):

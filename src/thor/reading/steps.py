@@ -26,7 +26,7 @@ from thor.reading.quirks import Quirks
 
 log = logging.getLogger(__name__)
 
-STRESS = ("tauuo", "tauvo")
+STRESS_COMPONENTS = ("tauuo", "tauvo")
 ICE_MASS = ("simass", "sisnmass")
 
 DEPRESSED = -2.5
@@ -129,10 +129,10 @@ def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Say by which convention the stress is given, and turn its sign where the quirk table says so."""
-    if not set(STRESS) <= set(ocean.data_vars):
+    if not set(STRESS_COMPONENTS) <= set(ocean.data_vars):
         return ocean
     out, quirks = ocean.copy(), context.quirks
-    for name in STRESS:
+    for name in STRESS_COMPONENTS:
         out[name] = (quirks.stress_sign * out[name]).assign_attrs(out[name].attrs)
     declared = quirks.stress_convention
     with naming(context.where):

@@ -13,7 +13,7 @@ from thor.reading.fields import clean_field
 from thor.reading.positions import common_dims, positions
 from thor.reading.quirks import Quirks
 from thor.reading.steps import (
-    STRESS,
+    STRESS_COMPONENTS,
     Context,
     add_cell_area,
     add_sea_area,
@@ -26,7 +26,7 @@ from thor.reading.steps import (
     suggest_stress_points,
 )
 
-STRESS_POINTS = ("lat_u", "lon_u", "lat_v", "lon_v")
+STRESS_COORDINATES = ("lat_u", "lon_u", "lat_v", "lon_v")
 """Coordinates with the positions of staggered stress."""
 
 
@@ -71,7 +71,7 @@ def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
         mask_land_stress,
         remove_mean_sea_level,
         add_analysis_mask,
-        describe,
+        add_attributes,
     )
     ocean = reduce(lambda ocean, step: step(ocean, context), steps, ocean)
     return check_physics(ocean, context.grid, where=where, strict=strict)
@@ -90,7 +90,7 @@ def _on_positions(raw: xr.Dataset, where: str) -> xr.Dataset:
         if set(field.dims) != set(dims):
             raise GridError(f"'{name}' has dims {raw[name].dims}, 'zos' {raw['zos'].dims}; expected one grid.")
         out[name] = field.transpose(*dims)
-    for name in STRESS_POINTS:
+    for name in STRESS_COORDINATES:
         if name in raw.variables:
             values = raw[name].rename({d: n for d, n in names.items() if d in raw[name].dims}).variable
             out = out.assign_coords({name: values})
@@ -121,7 +121,7 @@ def require_positive_depth(ocean: xr.Dataset) -> None:
 # -- steps ---------------------------------------------------------------------------------------------------------
 def mask_without_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Take cells as land that have no stress, where it is given on the same points as sea level."""
-    if not set(STRESS) <= set(ocean.data_vars) or "lat_u" in ocean.coords:
+    if not set(STRESS_COMPONENTS) <= set(ocean.data_vars) or "lat_u" in ocean.coords:
         return ocean
     known = ocean["tauuo"].notnull() & ocean["tauvo"].notnull()
     return ocean.assign(zos=ocean["zos"].where(known))
@@ -134,7 +134,7 @@ def add_analysis_mask(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     return ocean.assign(analysis_mask=has_all_terms(ocean).astype("int8"))
 
 
-def describe(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+def add_attributes(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Give every variable the attributes of the table beside its own, and sea level the mean that was removed."""
     out = ocean.drop_vars("removed_mean")
     for name in out.data_vars:
