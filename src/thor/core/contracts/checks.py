@@ -9,6 +9,7 @@ from thor.core.contracts.contract import Contract, cells_text
 from thor.core.contracts.stages import CONTRACTS
 from thor.core.contracts.structure import (
     check_depth_direction,
+    check_dims,
     check_names,
     check_table,
     check_units,

@@ -36,6 +36,7 @@ def check_names(dataset: xr.Dataset, contract: Contract, where: str) -> list[str
 
 
 def check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, where: str) -> tuple[str, str]:
+    """Return the two dims of the grid; raise GridError unless all fields have them."""
     first = dataset[contract.required[0]]
     grid = next((grid for grid in _GRIDS if set(grid) <= set(first.dims)), None)
     if grid is None:
