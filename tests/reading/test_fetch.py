@@ -20,7 +20,8 @@ import pytest
 from tests.esgf_server import serving
 from tests.made_archive import write_fixed, write_run, write_series, years
 from tests.reading.conftest import WINDOWS
-from thor.app.archive import _archive_root, _refuse_idealized, archive, fetch
+from thor.app.archive import archive
+from thor.app.archive_fetch import archive_folder, fetch_command, refuse_idealized
 from thor.core.errors import ConfigError, DataError
 from thor.reading import download as downloads
 from thor.reading.archive import Archive
@@ -558,14 +559,14 @@ def test_the_command(esgf, tmp_path):
 def test_where_the_command_does_not_fetch_to(tmp_path):
     for root in (None, "idealized", "https://somewhere/cmip6.json", "made.json"):
         with pytest.raises(ConfigError, match="is no folder to fetch into"):
-            _archive_root({"archive_root": root})
+            archive_folder({"archive_root": root})
     with pytest.raises(ConfigError, match=r"gone does not exist\. Make that folder"):
-        _archive_root({"archive_root": str(tmp_path / "gone")})
-    assert _archive_root({"archive_root": str(tmp_path)}) == tmp_path
+        archive_folder({"archive_root": str(tmp_path / "gone")})
+    assert archive_folder({"archive_root": str(tmp_path)}) == tmp_path
     for folder in ("01_raw/archive/CMIP6", "01_raw/archive"):
         with pytest.raises(ConfigError, match="is the idealized archive"):
-            _refuse_idealized(tmp_path / folder, {"data_root": str(tmp_path)})
-    _refuse_idealized(tmp_path / "01_raw/archive_2/CMIP6", {"data_root": str(tmp_path)})
+            refuse_idealized(tmp_path / folder, {"data_root": str(tmp_path)})
+    refuse_idealized(tmp_path / "01_raw/archive_2/CMIP6", {"data_root": str(tmp_path)})
 
 
 def test_options_of_the_command():
@@ -575,7 +576,7 @@ def test_options_of_the_command():
     assert (
         asked.exit_code == 2 and "'1990' is no span of years. Expected FIRST-LAST, such as 1995-2014." in asked.output
     )
-    context = fetch.make_context("fetch", ["--source", "A,B", "--source", "C A", "--years", "1990-1999"])
+    context = fetch_command.make_context("fetch", ["--source", "A,B", "--source", "C A", "--years", "1990-1999"])
     assert context.params["source"] == ["A", "B", "C"] and context.params["years"] == (1990, 1999)
     assert context.params["with_parents"] is True and context.params["parallel"] == downloads.N_PARALLEL
 

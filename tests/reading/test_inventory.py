@@ -21,7 +21,7 @@ from thor.datasets.collections import FieldCollection
 from thor.pipelines.data_engineering import nodes
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.inventory import INVENTORY_COLUMNS, inventory, looked_at
+from thor.reading.inventory import INVENTORY_COLUMNS, inventory, with_first_month
 from thor.reading.plans import plan_runs
 from thor.reading.windows import WindowSettings
 
@@ -133,7 +133,7 @@ def root(tmp_path_factory):
 def table(root):
     archive = Archive(root)
     plans = plan_runs(archive, archive.runs(**ALL), WINDOWS)
-    return looked_at(inventory(plans), plans, SETTINGS).set_index("source_id")
+    return with_first_month(inventory(plans), plans, SETTINGS).set_index("source_id")
 
 
 def test_every_fault_is_named_and_the_others_are_usable(table):

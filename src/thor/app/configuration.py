@@ -29,7 +29,7 @@ def project_folder() -> Path | None:
     return find_kedro_project(Path.cwd())
 
 
-def program() -> str:
+def program_name() -> str:
     """Return how commands are called here, for advice: `kedro` in a project, `thor` elsewhere."""
     return "thor" if project_folder() is None else "kedro"
 
@@ -100,6 +100,14 @@ def load_configuration(env: str | None = None, source: str | None = None) -> Any
     return settings.CONFIG_LOADER_CLASS(
         conf_source=place, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS
     )
+
+
+def data_configuration(env: str | None, conf_source: str | None) -> tuple[dict[str, Any], Any]:
+    """Return globals.yml and the parameters of data_engineering, as a run in this environment has them."""
+    from thor.app.parameters import DataEngineering
+
+    loader = load_configuration(env, conf_source)
+    return loader["globals"], DataEngineering(**loader["parameters"]["data_engineering"])
 
 
 def choose_logging() -> None:

@@ -11,7 +11,7 @@ from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
 
 from thor.app.config_loader import holds
-from thor.app.configuration import program, same_options
+from thor.app.configuration import program_name, same_options
 from thor.core.errors import ConfigError, DataError
 from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
@@ -267,7 +267,7 @@ def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
         )
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]
-    command = f"{program()} run{same_options()} --pipelines"
+    command = f"{program_name()} run{same_options()} --pipelines"
     advice = f"Make it with `{command} {makers[0]}`" if makers else "No pipeline makes it: put it there"
     others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     raise DataError(

@@ -109,7 +109,7 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     return rows_and_columns_ascending(_describe_run(ocean, plan, settings))
 
 
-def look(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
+def first_month_of(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
     """Return what `climatology` makes of the first month of a run, to see in seconds whether the run can be read.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from thor.core.errors import DataError
-from thor.reading.climatology import ClimatologySettings, look
+from thor.reading.climatology import ClimatologySettings, first_month_of
 from thor.reading.plans import Plans
 from thor.reading.run_plan import RunPlan
 from thor.reading.runs import Run
@@ -51,7 +51,7 @@ def inventory(plans: Plans) -> pd.DataFrame:
     return table.sort_values(["source_id", "experiment_id", "variant_label"], ignore_index=True)
 
 
-def looked_at(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
+def with_first_month(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
     """Return the table after a look at one month of a run of each model: whether its fields can be read and make sense.
 
     Parameters
@@ -70,7 +70,7 @@ def looked_at(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) 
     checks: dict[str, str] = {}
     for plan in {plan.run.source_id: plan for plan in reversed(plans.usable)}.values():
         try:
-            checks[plan.run.source_id] = failed_checks(look(plan, settings).attrs)
+            checks[plan.run.source_id] = failed_checks(first_month_of(plan, settings).attrs)
         except DataError as error:
             reasons[plan.run.source_id] = str(error)
     out = table.copy()
