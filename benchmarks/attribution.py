@@ -1,17 +1,17 @@
-"""Attributions of stacked networks beside what there is: relevance, Shapley values and LIME, as ratios in one run.
+"""Compare relevance, Shapley values and LIME of stacked networks with other packages, as ratios in one run.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/attribution.py [--quick] [--json FILE]
 
-The networks are the 50 of the published study on cells of ECCO; without THOR_DATA_MIRROR networks and cells of that
-size are made up. All explain the centred logit of the predicted regime.
+The networks are the 50 of the published study on cells of ECCO; without THOR_DATA_MIRROR they are synthetic networks
+and cells of the same size. All methods explain the centred logit of the predicted regime.
 
-* Relevance (epsilon rule): against forward passes of the same stack over the same cells, and against relevance by
-  gradients (z times the gradient of the sum of s, layer by layer) through Keras layers, network by network; and the
-  peak memory of a process that explains 149,587 cells with 1,000 networks, from a stated share of the cells.
-* Shapley values, exact: against `shap`'s exact explainer on the same networks and 100 background rows, for each cell
-  and network. Sampled: against `shap`'s exact explainer with its default background of 100 rows out of 2,000, at the
-  error that this has against all 2,000 rows.
-* LIME: against `lime` on the same stacked networks, for each cell.
+* Relevance (epsilon rule): compared with forward passes of the same stack over the same cells, and with relevance by
+  gradients (z times the gradient of the sum of s, layer by layer) through Keras layers, network by network. Peak memory
+  of a process that explains 149,587 cells with 1,000 networks, from a stated share of the cells.
+* Shapley values, exact: compared with the exact explainer of `shap` on the same networks and 100 background rows, for
+  each cell and network. Sampled: compared with that explainer and its default background of 100 rows out of 2,000, at
+  the error of this background relative to all 2,000 rows.
+* LIME: compared with `lime` on the same stacked networks, for each cell.
 
 --quick: fewer cells.
 """
@@ -24,11 +24,13 @@ import numpy as np
 from networks import ecco_tables, made_tables, published_members
 from rows import Rows, best, in_own_process, parse, peak_memory_mb, timed
 
-from thor.attribution.attributions import attribute, blocks_of
+from thor.attribution.attributions import attribute
 from thor.attribution.forward import Forward
-from thor.attribution.lime import Lime
-from thor.attribution.relevance import RelevancePropagation
-from thor.attribution.shapley import ShapleyValues
+from thor.attribution.method import sample_blocks
+from thor.attribution.methods.lime import Lime
+from thor.attribution.methods.relevance import RelevancePropagation
+from thor.attribution.methods.shapley_values import ShapleyValues
+from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.attribution.targets import explained_regime
 from thor.core.threads import in_threads
 from thor.core.variables import FEATURES
@@ -38,7 +40,7 @@ from thor.networks.training import initial_stack
 from thor.regimes.naming import REGIMES
 
 N_CELLS = 149_587
-MADE_UP = "THOR_DATA_MIRROR is not set; made-up networks and cells stand in"
+MADE_UP = "THOR_DATA_MIRROR is not set; synthetic networks and cells are used"
 
 
 def main() -> None:
@@ -49,10 +51,10 @@ def main() -> None:
         (_, test), stack, where = ecco_tables(), published_members(), "on ECCO"
     else:
         rows.leave_out(
-            "attributions of the published networks on ECCO", "THOR_DATA_MIRROR is not set; made-up ones stand in"
+            "attributions of the published networks on ECCO", "THOR_DATA_MIRROR is not set; synthetic ones are used"
         )
         _, test = made_tables()
-        stack, where = initial_stack(FEATURES, REGIMES, TrainingSettings(), seed=0), "on made-up cells"
+        stack, where = initial_stack(FEATURES, REGIMES, TrainingSettings(), seed=0), "on synthetic cells"
     inputs = np.random.default_rng(0).permutation(test.inputs)
     regime = explained_regime(stack, inputs)
     cells = stack, inputs, regime, rows, where
@@ -65,11 +67,11 @@ def main() -> None:
 def compare_relevance(
     stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
 ) -> None:
-    """Measure what relevance costs."""
+    """Measure the time and memory of relevance."""
     inputs, regime = inputs[:n_cells], regime[:n_cells]
-    method = RelevancePropagation()
+    method = RelevancePropagation(RelevanceSettings())
     ours = best(lambda: sum(block.values.shape[1] for block in method.explain(stack, inputs, regime)))
-    parts = list(blocks_of(n_cells, stack))
+    parts = list(sample_blocks(n_cells, stack))
     forward = best(lambda: list(in_threads(lambda part: logits(stack, inputs[part]).shape, parts)))
     compiled, eager, difference = keras_relevance(stack, inputs[:4_096], regime[:4_096], n_networks=2)
     compiled, eager = (seconds * n_cells / min(4_096, n_cells) * stack.n_networks / 2 for seconds in (compiled, eager))
@@ -79,15 +81,15 @@ def compare_relevance(
         ours,
         alternative="gradients through Keras layers, compiled",
         theirs=compiled,
-        remark=f"theirs from 2 networks; 99 % of values differ by less than {difference:.0e} of a large one",
+        remark=f"alternative from 2 networks; 99 % of values differ by less than {difference:.0e} of a large one",
     )
-    rows.add(what, ours, alternative="the same, not compiled", theirs=eager, remark="theirs from 2 networks")
+    rows.add(what, ours, alternative="the same, not compiled", theirs=eager, remark="alternative from 2 networks")
     rows.add(
         what,
         ours,
         alternative="forward passes of the same stack",
         theirs=forward,
-        remark=f"ours takes {ours / forward:.1f} forward passes",
+        remark=f"THOR takes {ours / forward:.1f} forward passes",
     )
     share = 20 if n_cells > 10_000 else 100
     seconds, memory = in_own_process(many_networks, stack, inputs[: N_CELLS // share])
@@ -103,14 +105,16 @@ def many_networks(stack: NetworkStack, inputs: np.ndarray) -> tuple[float, float
     """Return seconds and peak memory [MB] of statistics over a thousand networks."""
     many = concatenate([stack] * (1000 // stack.n_networks))
     regime = np.zeros(len(inputs), dtype=int)
-    _, seconds = timed(lambda: attribute(RelevancePropagation(), many, inputs, regime, progress=False))
+    _, seconds = timed(
+        lambda: attribute(RelevancePropagation(RelevanceSettings()), many, inputs, regime, progress=False)
+    )
     return seconds, peak_memory_mb()
 
 
 def keras_relevance(
     stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, *, n_networks: int
 ) -> tuple[float, float, float]:
-    """Return the time of relevance by gradients through Keras layers, compiled and not, and how far it is from ours."""
+    """Return the time of relevance by gradients through Keras layers, compiled and not, and the relative difference."""
     from thor.networks.tensorflow import load_tensorflow
 
     tf = load_tensorflow()
@@ -150,7 +154,13 @@ def keras_relevance(
 
     found = np.stack([explain(layers) for layers in networks])
     mine = np.concatenate(
-        [b.values for b in RelevancePropagation().explain(stack.select(slice(0, n_networks)), inputs, regime)], axis=1
+        [
+            b.values
+            for b in RelevancePropagation(RelevanceSettings()).explain(
+                stack.select(slice(0, n_networks)), inputs, regime
+            )
+        ],
+        axis=1,
     )
     usual = np.quantile(np.abs(mine), 0.99)
     difference = np.quantile(np.abs(found - mine), 0.99) / usual
@@ -161,11 +171,11 @@ def keras_relevance(
 def compare_exact(
     stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
 ) -> None:
-    """Measure what exact Shapley values cost, for one network at a time as shap has it."""
+    """Measure the time of exact Shapley values, for one network at a time as in shap."""
     import shap
 
     background, cells = inputs[-100:], slice(0, n_cells)
-    method = ShapleyValues(reference=background, method="exact")
+    method = ShapleyValues(reference=background, settings=ShapleySettings(method="exact"))
     ours = best(lambda: list(method.explain(stack, inputs[cells], regime[cells]))) / (n_cells * stack.n_networks)
     one = Forward(stack.select([0]), "centred_logit")
     k = regime[0]
@@ -188,12 +198,12 @@ def compare_exact(
 def compare_sampled(
     stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
 ) -> None:
-    """Measure what the mean over networks costs at the error of shap's default background."""
+    """Measure the time of the mean over networks at the error of shap's default background."""
     background, cells = inputs[-2_000:], slice(0, n_cells)
     own, of = inputs[cells], regime[cells]
     few = stack.select(slice(0, 10))
-    truth = mean(ShapleyValues(reference=background, method="exact"), few, own, of)
-    default = ShapleyValues(reference=background[:100], method="exact")
+    truth = mean(ShapleyValues(reference=background, settings=ShapleySettings(method="exact")), few, own, of)
+    default = ShapleyValues(reference=background[:100], settings=ShapleySettings(method="exact"))
     size = np.sqrt((truth**2).mean())
     theirs_error = np.sqrt(((mean(default, few, own, of) - truth) ** 2).mean()) / size
     import shap
@@ -208,7 +218,7 @@ def compare_sampled(
     theirs = timed(lambda: explainer(own[:2]))[1] / 2
     many, its = np.tile(own, (20, 1)), np.tile(of, 20)
     for pairs in (3, 4, 6, 8, 12, 16, 24, 32):
-        method = ShapleyValues(reference=background, tolerance=1e-9, max_pairs=pairs)
+        method = ShapleyValues(reference=background, settings=ShapleySettings(tolerance=1e-9, max_pairs=pairs))
         found = mean(method, few, many, its).reshape(20, *truth.shape)
         error = np.sqrt(((found - truth) ** 2).mean()) / size
         if error <= theirs_error:
@@ -218,21 +228,21 @@ def compare_sampled(
                 ours,
                 alternative="shap, exact, its default background of 100 rows",
                 theirs=theirs,
-                remark=f"error {100 * error:.1f} % with {pairs} pairs, theirs {100 * theirs_error:.1f} %",
+                remark=f"error {100 * error:.1f} % with {pairs} pairs, alternative {100 * theirs_error:.1f} %",
             )
             return
-    why = f"32 pairs leave an error of {100 * error:.1f} %, shap's default background {100 * theirs_error:.1f} %"
+    why = f"the error with 32 pairs is {100 * error:.1f} %, shap's default background {100 * theirs_error:.1f} %"
     rows.leave_out("sampled Shapley values at the error of shap", why)
 
 
 def compare_lime(
     stack: NetworkStack, inputs: np.ndarray, regime: np.ndarray, rows: Rows, where: str, *, n_cells: int
 ) -> None:
-    """Measure what LIME costs for each cell and the mean over networks."""
+    """Measure the time of LIME for each cell and the mean over networks."""
     from lime.lime_tabular import LimeTabularExplainer
 
     reference = inputs[-2_000:]
-    method = Lime.around(reference, n_samples=5_000)
+    method = Lime(reference=reference, settings=LimeSettings(n_samples=5_000))
     ours = timed(lambda: list(method.explain(stack, inputs[:n_cells], regime[:n_cells])))[1] / n_cells
     explainer = LimeTabularExplainer(
         reference.astype(float),
@@ -258,7 +268,7 @@ def compare_lime(
         ours,
         alternative="lime, mean of the networks",
         theirs=theirs,
-        remark=f"ours from {n_cells:,} cells, theirs from one",
+        remark=f"THOR from {n_cells:,} cells, alternative from one",
     )
 
 

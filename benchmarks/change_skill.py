@@ -1,12 +1,12 @@
-"""Whether networks taught more would tell better where regimes change: the idealized climate models, truth known.
+"""Test whether more training data improve the predicted location of regime changes in the idealized climate models.
 
     kedro run && python benchmarks/change_skill.py [--data data]
 
-The default run teaches its networks on one ocean and tracks climate models they never saw. Here networks of the same
-kind are taught more and more of what no one has of real climate models, up to the true regimes of the very model they
-are then applied to, and are held against the truth of the last window of abrupt-4xCO2 and of the parallel control
-segment. If the scores stay, what limits them are the inputs, not the teaching. Prints a table in Markdown; all numbers
-are of the three models together, by area. About three minutes for 16 networks on two cores.
+The networks of the default run are trained on one ocean and applied to other climate models. Here networks of the same
+kind are trained on more and more data that do not exist for real climate models, up to the true regimes of the model to
+which they are applied. They are compared with the true regimes of the last window of abrupt-4xCO2 and of the parallel
+control segment. If the scores do not change, the inputs limit them and not the training data. Prints a table in
+Markdown; all numbers are for the three models together, by area. About three minutes for 16 networks on two cores.
 """
 
 import argparse
@@ -21,16 +21,16 @@ from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.prediction import member_probabilities
 from thor.networks.samples import cell_inputs
 from thor.networks.settings import TrainingSettings
-from thor.networks.split import valid_cells
 from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.change import change_probability
 from thor.tracking.truth import TrueCells, together, truth_scores
 
 CONTROL, WARM, LAST = "piControl", "abrupt-4xCO2", -1
 SETTINGS = TrainingSettings(n_networks=16, batch_size=64, epochs=40)
-TAUGHT = (
+TRAINED_ON = (
     "the training ocean",
     "and the control run of the other models",
     "and their last window of abrupt-4xCO2",
@@ -65,24 +65,24 @@ def main() -> None:
     first = {name: window(data, model, name, CONTROL) for name in sources}
     before = {name: window(data, model, name, CONTROL, baseline(data, name)) for name in sources}
     after = {name: window(data, model, name, WARM, LAST) for name in sources}
-    print("| networks were taught | balanced accuracy | error removed, predicted persistence | Brier skill | ECE |")
+    print("| networks were trained on | balanced accuracy | error removed, predicted persistence | Brier skill | ECE |")
     print("|---|---|---|---|---|")
-    for taught in TAUGHT:
+    for trained_on in TRAINED_ON:
         parts = []
         for name in sources:
             others = [other for other in sources if other != name]
-            lessons = {
-                TAUGHT[0]: [ocean],
-                TAUGHT[1]: [ocean, *(first[other] for other in others)],
-                TAUGHT[2]: [ocean, *(first[other] for other in others), *(after[other] for other in others)],
-                TAUGHT[3]: [ocean, first[name]],
-                TAUGHT[4]: [ocean, *first.values(), *(after[other] for other in others)],
-            }[taught]
-            parts.append(told(lessons, before[name], after[name], model.names))
+            training = {
+                TRAINED_ON[0]: [ocean],
+                TRAINED_ON[1]: [ocean, *(first[other] for other in others)],
+                TRAINED_ON[2]: [ocean, *(first[other] for other in others), *(after[other] for other in others)],
+                TRAINED_ON[3]: [ocean, first[name]],
+                TRAINED_ON[4]: [ocean, *first.values(), *(after[other] for other in others)],
+            }[trained_on]
+            parts.append(predicted(training, before[name], after[name], model.names))
         scores = truth_scores(together(parts), classes=model.names, settings=BootstrapSettings(), seed=0)
         change, removed = scores["change"], scores["error_removed"]["predicted_persistence"]
         print(
-            f"| {taught} | {scores['predictor']['balanced_accuracy']:.3f} | {100 * removed:.0f} % "
+            f"| {trained_on} | {scores['predictor']['balanced_accuracy']:.3f} | {100 * removed:.0f} % "
             f"| {change['brier_skill']:.2f} | {change['expected_calibration_error']:.3f} |",
             flush=True,
         )
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def baseline(data: Path, source: str) -> str:
-    """Return the control segment that tracking held the last window against."""
+    """Return the control segment that is the baseline of the last window."""
     with xr.open_dataset(first_run(data / "07_model_output/scenario_regimes" / source / WARM)) as run:
         return str(run["baseline_window"].values[-1])
 
@@ -102,7 +102,7 @@ def first_run(folder: Path) -> Path:
 
 
 def window(data: Path, model: RegimeModel, source: str, experiment: str, label: str | int = 0) -> Cells:
-    """Return the cells of one window of a run, by its label or its place."""
+    """Return the cells of one window of a run, by its label or position."""
     run = first_run(data / "04_feature/scenario_features" / source / experiment)
     features, budget = (
         xr.load_dataset(run),
@@ -114,20 +114,20 @@ def window(data: Path, model: RegimeModel, source: str, experiment: str, label: 
     return Cells(features.isel(window=labels.index(chosen)), regime)
 
 
-def told(lessons: list[Cells], before: Cells, after: Cells, classes: tuple[str, ...]) -> TrueCells:
-    """Return what networks taught so say of two windows, beside their truth."""
-    inputs = np.concatenate([cells.inputs for cells in lessons])
-    labels = np.concatenate([cells.labels for cells in lessons])
+def predicted(training: list[Cells], before: Cells, after: Cells, classes: tuple[str, ...]) -> TrueCells:
+    """Return the predictions for two windows of networks trained on these cells, with the true regimes."""
+    inputs = np.concatenate([cells.inputs for cells in training])
+    labels = np.concatenate([cells.labels for cells in training])
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
     chosen = np.arange(len(labels)) % _SELECT_EVERY == 0
     tables = [Table(((inputs[rows] - mean) / scale).astype(np.float32), labels[rows]) for rows in (~chosen, chosen)]
     stack = train_stack(*tables, features=FEATURES, classes=classes, settings=SETTINGS, seed=0, progress=False).stack
     common, here, there = np.intersect1d(after.index, before.index, return_indices=True)
-    said = [
+    probabilities = [
         member_probabilities(stack, ((cells.inputs[rows] - mean) / scale).astype(np.float32))
         for cells, rows in ((before, there), (after, here))
     ]
-    means = [each.mean(axis=0) for each in said]
+    means = [each.mean(axis=0) for each in probabilities]
     return TrueCells(
         lat=after.lat[here],
         lon=after.lon[here],
@@ -139,7 +139,7 @@ def told(lessons: list[Cells], before: Cells, after: Cells, classes: tuple[str, 
         probability=means[1],
         truth_before=before.labels[there],
         predicted_before=means[0].argmax(axis=1),
-        change_probability=change_probability(*said).mean(axis=0),
+        change_probability=change_probability(*probabilities).mean(axis=0),
         forced=np.full(common.size, -1),
     )
 

@@ -1,11 +1,11 @@
-"""Regime clustering beside the plain scikit-learn recipe and the bkmeans package: time, inertia, stability.
+"""Compare regime clustering with the plain scikit-learn recipe and the bkmeans package: time, inertia, stability.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/clustering.py [--quick] [--json FILE]
 
-Ours is the consensus of `fit_regimes`: 3 independent consensuses of 12 breathing k-means runs each. The plain recipe
-is the published one, StandardScaler and KMeans(50, n_init=50), made twice (seeds 42 and 0) because its agreement with
-itself takes two. bkmeans is timed on a few single runs. All get the same cores. Without THOR_DATA_MIRROR the budget is
-that of the idealized ocean at 1 degree.
+THOR's part is the consensus of `fit_regimes`: 3 independent consensuses of 12 breathing k-means runs each. The plain
+recipe is the published one, StandardScaler and KMeans(50, n_init=50), run twice (seeds 42 and 0) to measure its
+stability. bkmeans is timed on a few single runs. All use the same cores. Without THOR_DATA_MIRROR the budget is that
+of the idealized ocean at 1 degree.
 """
 
 import os
@@ -44,7 +44,7 @@ def main() -> None:
         settings, starts, n_single = ClusteringSettings(n_consensus=2, n_runs=2), 2, 2
     rows, cores = Rows(options.json), joblib.effective_n_jobs(-1)
     if "THOR_DATA_MIRROR" not in os.environ:
-        rows.leave_out("clustering of ECCO's budget", "THOR_DATA_MIRROR is not set; the idealized ocean stands in")
+        rows.leave_out("clustering of ECCO's budget", "THOR_DATA_MIRROR is not set; the idealized ocean is used")
     budget, where = load_budget()
     if options.quick:
         budget, where = budget.isel(lat=slice(None, None, 2), lon=slice(None, None, 2)), f"{where}, thinned"
@@ -69,44 +69,44 @@ def main() -> None:
         ours * cores / settings.n_runs_total,
         alternative="bkmeans package, one run",
         theirs=single * min(cores, n_single) / n_single,
-        remark=f"ours with consensus and metrics, theirs from {n_single} runs; agreement of single runs ARI "
+        remark=f"THOR with consensus and metrics, alternative from {n_single} runs; agreement of single runs ARI "
         f"{metrics['single_run_ari']:.3f}, "
-        f"theirs {packaged[2]:.3f}; lowest inertia {metrics['inertia'] / packaged[0]:.4f} of theirs",
+        f"alternative {packaged[2]:.3f}; ratio of lowest inertias {metrics['inertia'] / packaged[0]:.4f}",
     )
 
 
 def consensus(budget: xr.Dataset, settings: ClusteringSettings) -> tuple[dict[str, Any], float, float]:
-    """Return metrics, seconds and peak memory [MB] of ours, the worker processes included; nothing ran before it."""
+    """Return metrics, seconds and peak memory [MB] of the consensus with its worker processes; call it first."""
     memory = MemoryWatch()
 
-    def ours() -> dict[str, Any]:
+    def fitted() -> dict[str, Any]:
         model = fit_regimes(budget, settings=settings, seed=0)
         return clustering_metrics(budget, model.predict(budget), model)
 
-    metrics, seconds = timed(ours)
+    metrics, seconds = timed(fitted)
     peak = memory.peak_mb()
     memory.close()
     return metrics, seconds, peak
 
 
 def compared(metrics: dict[str, Any], plain: tuple[float, float, float]) -> str:
-    """Return how ours stands beside the recipe in what a time does not tell."""
+    """Return the comparison of inertia and stability with those of the recipe."""
     lowest, _, stability = plain
     return (
-        f"lowest inertia {metrics['inertia'] / lowest:.4f} of theirs; agreement with itself ARI "
-        f"{metrics['stability_ari']:.3f}, theirs {stability:.3f}"
+        f"ratio of lowest inertias {metrics['inertia'] / lowest:.4f}; stability ARI "
+        f"{metrics['stability_ari']:.3f}, alternative {stability:.3f}"
     )
 
 
 def published(metrics: dict[str, Any]) -> str:
-    """Return the agreement with the published labels, where there are any."""
+    """Return the agreement with the published labels, if there are any."""
     if "reference_ari" not in metrics:
         return ""
     return f"; published labels in {metrics['reference_agreement']:.1%} of the cells"
 
 
 def load_budget() -> tuple[xr.Dataset, str]:
-    """Return the ECCO budget where it is at hand, otherwise that of the idealized ocean at 1 degree, and its name."""
+    """Return the ECCO budget if it is available, otherwise that of the idealized ocean at 1 degree, and its name."""
     mirror = os.environ.get("THOR_DATA_MIRROR")
     if mirror:
         arrays = {path.stem: path for path in (Path(mirror) / "ecco_v4r3").iterdir()}
@@ -118,7 +118,7 @@ def load_budget() -> tuple[xr.Dataset, str]:
 
 
 def plain_recipe(points: np.ndarray, starts: int, settings: ClusteringSettings) -> tuple[float, float, float]:
-    """Return lowest and mean inertia and the agreement of the published recipe with itself, on all threads."""
+    """Return lowest and mean inertia and the stability of the published recipe, on all threads."""
     fits = [KMeans(settings.n_clusters, n_init=starts, random_state=seed).fit(points) for seed in RECIPE_SEEDS]
     return summary(points, [fit.cluster_centers_ for fit in fits], [fit.inertia_ for fit in fits], settings)
 
@@ -141,7 +141,7 @@ def summary(
     """Return lowest inertia, mean inertia and mean agreement of the class maps."""
     labels = run_labels(points, np.stack(centroids))
     sizes = {"n_clusters": settings.n_clusters, "n_classes": settings.n_regimes}
-    maps = np.stack([merge_small_clusters(own, **sizes)[own] for own in labels])
+    maps = np.stack([merge_small_clusters(clusters, **sizes)[clusters] for clusters in labels])
     return min(inertia), float(np.mean(inertia)), mean_of_pairs(pairwise_agreement(maps, settings.n_regimes))
 
 

@@ -24,7 +24,7 @@ def main() -> None:
         counts[path.relative_to(root).parts[0]] += code_lines(path.read_text(encoding="utf-8"))
     for name, count in sorted(counts.items()):
         print(f"{count:6d}  {name}")
-    print(f"{sum(counts.values()):6d}  in all")
+    print(f"{sum(counts.values()):6d}  in total")
 
 
 def code_lines(source: str) -> int:

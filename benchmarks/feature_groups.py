@@ -1,12 +1,12 @@
-"""What each group of extended features is worth on ECCO in basins that taught nothing, for networks and boosting.
+"""Skill that each group of extended features adds on ECCO in held-out basins, for networks and boosting.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/feature_groups.py [--quick]
 
 Published labels, released stress curl, published geometry; means and spreads within 150 and 300 km. Each basin but the
-Atlantic band is left out in turn, so that a choice of groups stays blind to the band that tests. Every second row and
-column of cells, since neighbours are nearly copies; 8 networks, 40 epochs. Prints a table in Markdown: accuracy and
-NLL [nat] over the cells of all basins, and the difference in accuracy to the published features in points, with its
-90 % interval from a paired spatial block bootstrap.
+Atlantic test band is held out in turn, so that groups are selected without the test cells. Every second row and column
+of cells, because neighbours are nearly identical; 8 networks, 40 epochs. Prints a table in Markdown: accuracy and
+negative log-likelihood (NLL) [nat] over the cells of all basins, and the difference in accuracy to the published
+features in points, with its 90 % interval from a paired spatial block bootstrap.
 
 --quick: every sixth row and column, 2 networks, 3 epochs.
 """

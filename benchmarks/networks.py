@@ -1,13 +1,14 @@
-"""Stacked networks beside a loop over Keras: time of a training step, time and memory of prediction.
+"""Compare stacked networks with a loop over Keras: time of a training step, time and memory of prediction.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/networks.py [--quick] [--json FILE]
 
 The ocean is ECCO with the published labels, features and split, 109,259 cells to train and 149,587 in all; without
-THOR_DATA_MIRROR inputs and labels of that size are made up. Ours trains 50 networks of the published architecture for
-50 epochs at batch 32, shuffling and judging every epoch included; compiling is told apart. Keras fits one such network,
-warm, for one epoch without judging it: the loop over 50 networks takes 50 times as long. Ours predicts all cells with
-all networks, down to mean and spread; Keras calls `predict` for some of the networks, with its default batch and with a
-large one. Peak memory is that of a process of its own, TensorFlow loaded.
+THOR_DATA_MIRROR the inputs and labels are synthetic, of the same size. THOR trains 50 networks of the published
+architecture for 50 epochs at batch 32, including shuffling and evaluation in every epoch; compilation is timed
+separately. Keras fits one such network, after a warm-up, for one epoch without evaluation: the loop over 50 networks
+takes 50 times as long. THOR predicts all cells with all networks, up to mean and spread; Keras calls `predict` for some
+of the networks, with its default batch and with a large one. Peak memory is that of a separate process with TensorFlow
+loaded.
 
 --quick: a tenth of the cells, 3 epochs.
 """
@@ -55,8 +56,8 @@ def main() -> None:
     if "THOR_DATA_MIRROR" in os.environ:
         train, test = ecco_tables()
     else:
-        rows.leave_out("networks on cells of ECCO", "THOR_DATA_MIRROR is not set; made-up cells stand in")
-        (train, test), where = made_tables(), "made up"
+        rows.leave_out("networks on cells of ECCO", "THOR_DATA_MIRROR is not set; synthetic cells are used")
+        (train, test), where = made_tables(), "synthetic"
     if quick:
         train, test = thinned(train), thinned(test)
     settings = TrainingSettings(
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def compare_training(train: Table, test: Table, settings: TrainingSettings, rows: Rows, where: str) -> None:
-    """Measure one network's step, ours and Keras's."""
+    """Measure the training step of one network, THOR and Keras."""
     steps = -(-len(train.labels) // settings.batch_size)
 
     def train_for(epochs: int) -> float:
@@ -90,13 +91,13 @@ def compare_training(train: Table, test: Table, settings: TrainingSettings, rows
         ours / (steps * settings.epochs * settings.n_networks),
         alternative="Keras fit, one network",
         theirs=keras / steps,
-        remark=f"ours from {settings.epochs} epochs of all networks, {ours:.0f} s, and {compiling:.1f} s to load and "
-        "compile; theirs from one epoch",
+        remark=f"THOR from {settings.epochs} epochs of all networks, {ours:.0f} s, and {compiling:.1f} s to load and "
+        "compile; alternative from one epoch",
     )
 
 
 def compare_prediction(stack: NetworkStack, inputs: np.ndarray, rows: Rows, where: str, *, n_keras: int) -> None:
-    """Measure the prediction of all cells with all networks, ours and Keras's."""
+    """Measure the prediction of all cells with all networks, THOR and Keras."""
     memory = in_own_process(memory_of_prediction, stack, inputs)
     _, ours = timed(lambda: predict(stack, inputs))
     for batch in (32, 4096):
@@ -114,7 +115,7 @@ def compare_prediction(stack: NetworkStack, inputs: np.ndarray, rows: Rows, wher
             alternative=f"Keras predict, one network after another, batch {batch}",
             theirs=timed(loop)[1] * stack.n_networks / n_keras,
             peak_memory_mb=memory,
-            remark=f"memory with TensorFlow loaded; theirs from {n_keras} network{'s' if n_keras > 1 else ''}",
+            remark=f"memory with TensorFlow loaded; alternative from {n_keras} network{'s' if n_keras > 1 else ''}",
         )
 
 
@@ -150,7 +151,7 @@ def ecco_ocean() -> xr.Dataset:
 
 
 def ecco_features(ocean: xr.Dataset, *, stress_curl: str = "released", radii_km: tuple[float, ...] = ()) -> xr.Dataset:
-    """Return the features of ECCO in the published geometry; the extended ones too where there are radii."""
+    """Return the features of ECCO in the published geometry; with the extended ones if radii are given."""
     return features(
         ocean,
         stress_curl=stress_curl,
@@ -162,7 +163,7 @@ def ecco_features(ocean: xr.Dataset, *, stress_curl: str = "released", radii_km:
 
 
 def published_labels(ocean: xr.Dataset) -> xr.Dataset:
-    """Return the published labels in the form of `regimes`; they mean something where there is a budget only."""
+    """Return the published labels in the form of `regimes`; they are valid only at cells with a budget."""
     mask = vorticity_budget(ocean, closure_tolerance=1e-3)["analysis_mask"]
     labels = ocean["reference_regime"].where(mask == 1, -1)
     regimes = xr.Dataset({"regime": labels.astype("int8")}, coords=ocean.coords)
@@ -189,7 +190,7 @@ def ecco_tables() -> tuple[Table, Table]:
 
 
 def made_tables() -> tuple[Table, Table]:
-    """Return made-up cells as many as the real ones."""
+    """Return as many synthetic cells as real ones."""
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(N_TRAIN + N_TEST, len(FEATURES))).astype("float32")
     labels = np.digitize(inputs[:, 0] + 0.3 * inputs[:, 1], [-1.5, -0.7, 0.0, 0.7, 1.5])

@@ -1,17 +1,16 @@
-"""Reading one climate model of NEMO's sizes into climatologies and scenario features: time, throughput, peak memory.
+"""Read one climate model of NEMO's size into climatologies and scenario features: time, throughput, peak memory.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/reading.py [--folder FOLDER] [--size NAME] [--quick] [--json FILE]
 
-Made archives of zos, tauuo, tauvo (monthly, float32, 12 bits of mantissa, shuffled and deflated one time step a chunk,
-as ESGF has them) with deptho, areacello and sftof: eORCA1, 332 x 362 cells, 165 years in files of 50; eORCA025, 1206 x
+Synthetic archives of zos, tauuo, tauvo (monthly, float32, 12 bits of mantissa, shuffled and deflated, one time step a
+chunk, as on ESGF) with deptho, areacello and sftof: eORCA1, 332 x 362 cells, 165 years in files of 50; eORCA025, 1206 x
 1442 cells, 80 years in files of 10. The grid is that of IPSL-CM6A-LR (`native_grids/gridInfoIPSL.nc` in
 THOR_DATA_MIRROR), for eORCA025 four times as fine, with repeated columns, tripolar fold and stress on U and V points.
 
-Ours is what `data_engineering` does with an archive, by its nodes and into files of its collections, with the default
-parameters; each step in a process of its own, whose peak memory counts with its imports. Beside it every time step is
-read into memory once with netCDF4 and nothing done with it. Files are read once before, so that they are in the
-machine's memory as far as they fit. They are written below --folder (or the system's temporary folder) and removed at
-the end.
+THOR's part are the nodes of `data_engineering` with the default parameters, which write files of its collections; each
+step is a separate process, whose peak memory includes its imports. The alternative reads every time step into memory
+once with netCDF4. Files are read once before, so that they are in the memory of the machine as far as they fit. They
+are written below --folder (or the system's temporary folder) and removed at the end.
 """
 
 import os
@@ -37,12 +36,12 @@ EARTH_RADIUS = 6.371e6
 
 @dataclass(frozen=True)
 class Size:
-    """How large an archive is made.
+    """Size of the archive.
 
     Attributes
     ----------
     refinement : int
-        Cells for one of the 1-degree grid, each way.
+        Cells for one of the 1-degree grid, in each direction.
     n_rows : int
     n_years, years_per_file : int
     """
@@ -106,7 +105,7 @@ def measure(name: str, size: Size, folder: Path, rows: Rows) -> None:
     )
 
 
-# -- what is measured, each in a fresh process -------------------------------------------------------------------------
+# -- measured functions, each in a fresh process ----------------------------------------------------------------------
 def read_every_step(files: list[Path]) -> tuple[float, float]:
     """Read every value once, twelve steps at a time."""
     start = time.perf_counter()
@@ -146,7 +145,7 @@ def _collection(folder: Path, name: str) -> Any:
 
 
 def _parameters() -> Any:
-    """Return the default parameters, with what has to be known of the model: its stress lies on a C grid."""
+    """Return the default parameters, with the quirk of the model: its stress lies on a C grid."""
     from thor.app.configuration import default_configuration
     from thor.app.parameters import DataEngineering
 
@@ -179,7 +178,7 @@ class Grid:
 
     @classmethod
     def refined(cls, size: Size) -> "Grid":
-        """Return the eORCA1 grid, or one between its points with so many columns and rows for each of its own."""
+        """Return the eORCA1 grid, refined by the given factor in each direction."""
         mirror = os.environ.get("THOR_DATA_MIRROR")
         if not mirror:
             sys.exit("The grid is gridInfoIPSL.nc in native_grids: set THOR_DATA_MIRROR to the folder that has it.")
@@ -213,7 +212,7 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 def _between(
     values: NDArray[np.float64], rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return values between rows, and between columns that go round."""
+    """Return values between rows, and between periodic columns."""
     below, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
     up, right = (rows - below)[:, None, None], (columns - left)[None, :, None]
     above, last = np.minimum(below + 1, values.shape[0] - 1), values.shape[1]
@@ -224,7 +223,7 @@ def _between(
 
 
 def write_archive(root: Path, grid: Grid, size: Size) -> None:
-    """Write all files of the made model."""
+    """Write all files of the synthetic model."""
     for variable_id, values in {
         "deptho": ("m", grid.depth),
         "areacello": ("m2", np.where(grid.land, np.nan, grid.area)),
@@ -243,12 +242,12 @@ def write_archive(root: Path, grid: Grid, size: Size) -> None:
                 field = _variable(file, variable_id, units, ("time", "y", "x"))
                 for step in range(_add_time(file, first, last)):
                     season = 1 + 0.2 * np.cos(2 * np.pi * step / 12)
-                    weather = np.roll(noise, (0, 37 * step))  # the same noise somewhere else
+                    weather = np.roll(noise, (0, 37 * step))  # the same noise, displaced
                     field[step] = _rounded(pattern * np.float32(season) + np.float32(0.2 * scale) * weather)
 
 
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return values with the first bits of their mantissa only."""
+    """Return values with only the first bits of their mantissa."""
     mask = np.uint32((0xFFFFFFFF << (23 - KEPT_BITS)) & 0xFFFFFFFF)
     return (values.view(np.uint32) & mask).view(np.float32)
 
@@ -283,7 +282,7 @@ def _variable(file: netCDF4.Dataset, name: str, units: str, dims: tuple[str, ...
 
 
 def _add_time(file: netCDF4.Dataset, first: int, last: int) -> int:
-    """Add the months of these years, and return how many there are."""
+    """Add the months of these years, and return their number."""
     months = range(12 * first, 12 * (last + 1) + 1)
     edges = [cftime.datetime(month // 12, month % 12 + 1, 1, calendar="noleap") for month in months]
     days = cftime.date2num(edges, "days since 1850-01-01", calendar="noleap").astype(float)

@@ -1,4 +1,4 @@
-"""What every benchmark hands over: rows of one table, measured the same way, printed and kept as JSON lines."""
+"""Rows of the benchmark table: measured in one way, printed and stored as JSON lines."""
 
 import argparse
 import json
@@ -19,17 +19,17 @@ class Row:
     Attributes
     ----------
     what : str
-        What is done, to how much.
+        Task and its size.
     ours : float
         Seconds.
     alternative : str
-        What does the same without THOR; empty where nothing does.
+        Method that does the same without THOR; empty if there is none.
     theirs : float or None
         Seconds of the alternative, measured in the same run.
     peak_memory_mb : float or None
-        Of a process of its own that does ours.
+        Of a separate process that does THOR's part.
     remark : str
-        What a ratio of times does not tell: errors, inertia, whether a part was scaled up.
+        Further results: errors, inertia, whether a part was scaled up.
     """
 
     what: str
@@ -41,13 +41,13 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Seconds of the alternative for one of ours."""
+        """Return the time of the alternative over that of THOR."""
         return None if self.theirs is None else self.theirs / self.ours
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """A comparison that could not be made.
+    """A comparison that was not possible.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class LeftOut:
 
 
 class Rows:
-    """Rows as they are measured: printed, and appended to a file where one is given.
+    """Rows as they are measured: printed, and appended to a file if one is given.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class Rows:
         self._file = file
 
     def add(self, what: str, ours: float, **more: Any) -> None:
-        """Print and keep a row; the arguments are those of `Row`."""
+        """Print and store a row; the arguments are those of `Row`."""
         row = Row(what=what, ours=ours, **more)
         print("  " + " | ".join(filter(None, cells(row))), flush=True)
         self._keep(asdict(row) | {"ratio": row.ratio})
 
     def leave_out(self, what: str, why: str) -> None:
-        """Say and keep what could not be measured, and why."""
+        """Print and store a comparison that was not possible, and the reason."""
         print(f"  left out: {what}: {why}", flush=True)
         self._keep(asdict(LeftOut(what=what, why=why)))
 
@@ -88,7 +88,7 @@ class Rows:
 
 
 def read_rows(file: Path) -> tuple[list[Row], list[LeftOut]]:
-    """Return what a benchmark kept."""
+    """Return the stored rows and omissions of a benchmark."""
     entries = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
     left_out = [LeftOut(**entry) for entry in entries if "why" in entry]
     known = Row.__dataclass_fields__
@@ -96,7 +96,7 @@ def read_rows(file: Path) -> tuple[list[Row], list[LeftOut]]:
 
 
 def cells(row: Row) -> list[str]:
-    """Return a row as text: what, ours, alternative, its time, ratio, peak memory, remark."""
+    """Return a row as text: task, THOR, alternative, its time, ratio, peak memory, remark."""
     ratio = "" if row.ratio is None else f"{row.ratio:.0f}" if row.ratio >= 100 else f"{row.ratio:.2g}"
     memory = "" if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f} MB"
     theirs = "" if row.theirs is None else duration(row.theirs)
@@ -104,16 +104,16 @@ def cells(row: Row) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds to three digits, in the unit that suits them."""
+    """Return seconds to three digits, in a suitable unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size or unit == "µs":
             value = seconds / size
             return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
-    raise AssertionError  # the last unit takes all
+    raise AssertionError  # the last unit takes the rest
 
 
 def parse(description: str | None, *, quick: str, options: Iterable[str] = ()) -> argparse.Namespace:
-    """Return the options of a benchmark's command line: `quick`, `json` and others with a value of text."""
+    """Return the options of a benchmark's command line: `quick`, `json` and others with a text value."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the rows to this file as JSON lines")
@@ -124,7 +124,7 @@ def parse(description: str | None, *, quick: str, options: Iterable[str] = ()) -
 
 # -- measuring ---------------------------------------------------------------------------------------------------------
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what some work returns, and the seconds it takes."""
+    """Return the result of a call and its time in seconds."""
     start = time.perf_counter()
     result = work()
     return result, time.perf_counter() - start
@@ -136,15 +136,15 @@ def best(work: Callable[[], Any], repeats: int = 3) -> float:
 
 
 def in_own_process(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function returns in a fresh process, so that its peak memory is its own."""
-    # Not a pool of `multiprocessing`: its workers may have no children, and some of this work is done by processes.
+    """Return the result of a function called in a fresh process, so that peak memory is that of the function."""
+    # Not a pool of `multiprocessing`: its workers cannot start processes, and some functions do.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory that this process has held [MB]."""
+    """Return the peak memory of this process [MB]."""
     status = Path("/proc/self/status")
-    if status.is_file():  # getrusage would also count what the parent held before this process was its own
+    if status.is_file():  # getrusage would include the memory of the parent at the fork
         return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

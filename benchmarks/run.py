@@ -1,10 +1,10 @@
-"""All benchmarks in one go, and one table of what they measured.
+"""Run all benchmarks and write one table of the results.
 
     [THOR_DATA_MIRROR=<folder>] python benchmarks/run.py [--quick] [--only NAME ...] [--page FILE]
 
-Each benchmark runs in a process of its own, one after another, so that times and peak memory are its own. One that
-fails is told and the others go on; the exit code is then 1 and no page is written. `make bench` writes the table to
-docs/benchmarks.md; `make bench QUICK=1` takes smaller forms and prints it only.
+Benchmarks run one after another in separate processes, so that each has its time and peak memory. If one fails, it is
+reported and the others run; the exit code is then 1 and no page is written. `make bench` writes the table to
+docs/benchmarks.md; `make bench QUICK=1` runs smaller forms and only prints it.
 """
 
 import argparse
@@ -33,15 +33,15 @@ TIMED = {
     "attribution": "relevance, Shapley values, LIME",
     "tracking": "regimes of a window and their change",
 }
-"""What `make bench` runs, in its order."""
+"""Benchmarks of `make bench`, in order."""
 
 ON_REQUEST = {
-    "skill": "what networks score on ECCO, seed by seed (20 minutes and more)",
-    "change_skill": "what limits the skill of a likelihood of change, on the idealized climate models",
+    "skill": "scores of networks on ECCO, seed by seed (20 minutes and more)",
+    "change_skill": "limits of the skill of P(change), on the idealized climate models",
     "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
-    "feature_groups": "what each group of extended features is worth on ECCO (longer)",
+    "feature_groups": "skill that each group of extended features adds on ECCO (longer)",
 }
-"""What takes long: called by hand, prints its own table."""
+"""Long benchmarks: run by hand, each prints a table."""
 
 PACKAGES = ("numpy", "tensorflow", "tf-keras", "scikit-learn", "bkmeans", "shap", "lime", "xarray", "kedro", "thor")
 HEAD = ("what", "THOR", "alternative", "its time", "ratio", "peak memory", "remark")
@@ -49,7 +49,7 @@ HEAD = ("what", "THOR", "alternative", "its time", "ratio", "peak memory", "rema
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one benchmark."""
+    """Outcome of one benchmark."""
 
     rows: list[Row]
     left_out: list[LeftOut]
@@ -60,7 +60,7 @@ class Result:
 def main() -> int:
     """Run the benchmarks, print the table, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="smaller forms: a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="smaller forms, for a test only")
     parser.add_argument("--only", nargs="+", choices=TIMED, metavar="NAME", default=list(TIMED), help=", ".join(TIMED))
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the table here as Markdown")
     options = parser.parse_args()
@@ -69,9 +69,9 @@ def main() -> int:
     print(f"\n{page}", end="")
     failed = [name for name, result in results.items() if result.code != 0]
     if failed:
-        print(f"\nFailed: {', '.join(failed)}; their messages stand above.", file=sys.stderr)
+        print(f"\nFailed: {', '.join(failed)}; see their messages above.", file=sys.stderr)
         if options.page:
-            print(f"{options.page} is left as it was.", file=sys.stderr)
+            print(f"{options.page} is unchanged.", file=sys.stderr)
         return 1
     if options.page:
         options.page.write_text(page, encoding="utf-8")
@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def run_all(scripts: Sequence[Path], *, quick: bool) -> dict[str, Result]:
-    """Run scripts one after another, and return what became of each, by its name."""
+    """Run scripts one after another, and return their outcomes by name."""
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, script in enumerate(scripts, start=1):
@@ -100,15 +100,15 @@ def run_all(scripts: Sequence[Path], *, quick: bool) -> dict[str, Result]:
 
 # -- the page ----------------------------------------------------------------------------------------------------------
 def as_page(results: Mapping[str, Result], *, quick: bool) -> str:
-    """Return the table with what it was measured on, in Markdown."""
+    """Return the table, with machine and versions, in Markdown."""
     total = sum(result.seconds for result in results.values())
-    form = "the quick form `make bench QUICK=1`: a look, not a measurement" if quick else "`make bench`"
+    form = "the quick form `make bench QUICK=1`, for a test only" if quick else "`make bench`"
     lines = [
         "# Benchmarks",
         "",
         f"Written by {form}; do not edit. The ratio is the time of the alternative over that of THOR: above 1 THOR "
         "is faster. Both are measured in the same run on the same machine, one after the other, with the same cores. "
-        "Peak memory is that of a process of its own that does THOR's part.",
+        "Peak memory is that of a separate process that does THOR's part.",
         "",
         *markdown(HEAD, [cells(row) for result in results.values() for row in result.rows]),
     ]
@@ -125,7 +125,7 @@ def as_page(results: Mapping[str, Result], *, quick: bool) -> str:
     ]
     lines += [
         "",
-        "Measured on request, since they take long:",
+        "Long benchmarks, measured on request:",
         "",
         *(f"* `python benchmarks/{name}.py`: {what}." for name, what in ON_REQUEST.items()),
     ]
@@ -139,7 +139,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def circumstances() -> dict[str, str]:
-    """Return what the times depend on: machine, system, versions, state of the code, day."""
+    """Return the conditions of the measurement: machine, system, versions, state of the code, day."""
     memory = psutil.virtual_memory().total / 1e9
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return {
@@ -148,7 +148,7 @@ def circumstances() -> dict[str, str]:
         "system": _system(),
         "versions": f"Python {platform.python_version()}, {versions}",
         "state of the code": git_state(HERE),
-        "data": "ECCO v4" if "THOR_DATA_MIRROR" in os.environ else "made up (THOR_DATA_MIRROR is not set)",
+        "data": "ECCO v4" if "THOR_DATA_MIRROR" in os.environ else "synthetic (THOR_DATA_MIRROR is not set)",
         "date": date.today().isoformat(),
     }
 

@@ -22,7 +22,7 @@ NOT_COMPARED = ("manifest.json", "figures")
 
 
 def main() -> int:
-    """Print what differs."""
+    """Print the differences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

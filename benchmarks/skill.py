@@ -1,19 +1,20 @@
-"""What networks score on the Atlantic they never saw, seed by seed, beside the published networks and boosting.
+"""Score networks on the held-out Atlantic, seed by seed, with the published networks and boosting.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/skill.py [--regimes <regimes.nc>] [--seeds 0 1 2 3 4] [--bayesian]
 
 The ocean is ECCO with the published features and geometry and the default split of the project (bands of the Indian
 and Pacific oceans select and calibrate, the Atlantic band only tests). Labels are the published ones, or those of a
-file that `kedro run --env ecco` left in `05_model_input/regimes.nc`; the stress curl is the released term of the
-budget (wind minus bottom stress, smoothed), or that of the surface stress, which is all that climate models give.
+file that `kedro run --env ecco` wrote to `05_model_input/regimes.nc`; the stress curl is the released term of the
+budget (wind minus bottom stress, smoothed), or that of the surface stress, which is all that climate models publish.
 
-It prints a table in Markdown, a row for each predictor and seed, all of the test cells counted by cell: accuracy; NLL
-[nat]; ECE before and after temperature scaling on the calibrate cells (the published networks and boosting are scaled
-there too); how well entropy and mutual information find the mistakes (AUROC); the difference in accuracy to the
-published networks on the same cells and inputs in points, with its 90 % interval from a paired spatial block bootstrap.
+It prints a table in Markdown, a row for each predictor and seed, over all test cells with equal weights: accuracy;
+negative log-likelihood (NLL) [nat]; expected calibration error (ECE) before and after temperature scaling on the
+calibrate cells (also for the published networks and boosting); detection of wrong cells by entropy and mutual
+information (area under the receiver operating characteristic, AUROC); the difference in accuracy to the published
+networks on the same cells and inputs in points, with its 90 % interval from a paired spatial block bootstrap.
 
---groups: groups of extended features (means and spreads within 150 and 300 km) that trained predictors see as well.
---bayesian: a Bayesian network for each seed as well. --networks: fewer networks train in less time.
+--groups: groups of extended features (means and spreads within 150 and 300 km) as further inputs of trained predictors.
+--bayesian: also a Bayesian network for each seed. --networks: fewer networks train in less time.
 --quick: 8 networks, 5 epochs, seed 0.
 """
 
@@ -58,7 +59,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Found:
-    """What a predictor says of the test cells, and what it is worth beside its accuracy."""
+    """Predictions of one predictor for the test cells."""
 
     probability: np.ndarray
     calibrated: np.ndarray
@@ -73,7 +74,7 @@ def main() -> None:
     parser.add_argument("--curls", nargs="+", choices=CURLS, default=CURLS)
     parser.add_argument("--groups", nargs="*", default=[], help="groups of extended features, such as 'around deptho'")
     parser.add_argument("--networks", type=int, default=TRAINING.n_networks)
-    parser.add_argument("--bayesian", action="store_true", help="Bayesian networks too")
+    parser.add_argument("--bayesian", action="store_true", help="also Bayesian networks")
     parser.add_argument("--quick", action="store_true", help="8 networks, 5 epochs, seed 0")
     options = parser.parse_args()
     settings = replace(TRAINING, n_networks=options.networks)
@@ -82,7 +83,7 @@ def main() -> None:
         settings, options.seeds = replace(settings, n_networks=8, epochs=5), [0]
         bayesian = bayesian and replace(bayesian, n_draws=20, epochs=7)
     ocean = ecco_ocean()
-    name = "own" if options.regimes else "published"
+    name = "consensus" if options.regimes else "published"
     regimes = xr.load_dataset(options.regimes) if options.regimes else published_labels(ocean)
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     for curl in options.curls:
@@ -141,7 +142,7 @@ def trained(
 
 
 def of_networks(stack: NetworkStack, scaler: FeatureScaler, test: Samples, calibrate: Samples) -> Found:
-    """Return what networks say of the test cells, before and after their temperature is fitted."""
+    """Return the predictions of networks for the test cells, before and after temperature scaling."""
     inputs, near = scaler.transform(test.inputs), scaler.transform(calibrate.inputs)
     temperature = fit_temperature(lambda t: predict(stack, near, temperature=t).mean, calibrate.labels)
     plain = predictive_distribution(stack, inputs)

@@ -1,14 +1,13 @@
-"""Tracking on a quarter-degree ocean: time and memory of one window and its baseline, beside a loop over Keras.
+"""Track a quarter-degree ocean: time and memory of one window and its baseline, compared with a loop over Keras.
 
     python benchmarks/tracking.py [--quick] [--json FILE]
 
-The ocean is made up: 720 x 1440 cells, all of them valid. 50 networks and 50 draws of the published architecture are
-applied to one window and its baseline, down to probabilities, entropies, P(change), p-values, forced changes, areas and
-transitions with intervals; by one thread and by two, and by one and two processes of a local Dask cluster (distances to
-training cells use all cores of a process either way). Keras calls
-`predict` of single networks on a part of the cells, with a large batch, and nothing else; scaled up to all networks,
-cells and both windows that is the loop this replaces. Peak memory is that of a process of its own, with a cluster that
-of the process that has the fields.
+The ocean is synthetic: 720 x 1440 cells, all of them valid. 50 networks and 50 draws of the published architecture are
+applied to one window and its baseline, up to probabilities, entropies, P(change), p-values, forced changes, areas and
+transitions with intervals, on one thread and on two, and on one and two processes of a local Dask cluster (distances to
+training cells use all cores of a process in each case). The alternative calls `predict` of single Keras networks on a
+part of the cells, with a large batch; its time is scaled up to all networks, cells and both windows. Peak memory is
+that of a separate process, or with a cluster that of the process that holds the fields.
 
 --quick: 180 x 360 cells.
 """
@@ -55,12 +54,12 @@ def main() -> None:
     for (scheduler, n_workers), by in WORKERS.items():
         seconds, peak = in_own_process(measure, shape, scheduler, n_workers)
         rows.add(
-            f"tracking one window of {n_cells:,} made-up cells, {N_NETWORKS} networks and {N_NETWORKS} draws, {by}",
+            f"tracking one window of {n_cells:,} synthetic cells, {N_NETWORKS} networks and {N_NETWORKS} draws, {by}",
             seconds,
             alternative="Keras predict, one network after another, probabilities only",
             theirs=keras,
             peak_memory_mb=peak,
-            remark=f"theirs from {KERAS_NETWORKS} networks and {some:,} cells",
+            remark=f"alternative from {KERAS_NETWORKS} networks and {some:,} cells",
         )
 
 
@@ -93,7 +92,7 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
 
 
 def keras_seconds(n_cells: int) -> float:
-    """Return the seconds in which one Keras network predicts cells, the best of several networks."""
+    """Return the time [s] for one Keras network to predict cells, the best of several networks."""
     load_tensorflow()
     import tf_keras
 
@@ -124,7 +123,7 @@ def made_stack(*, seed: int) -> NetworkStack:
 
 
 def made_run(experiment: str, shape: tuple[int, int], *, seed: int) -> xr.Dataset:
-    """Return features of one window, of the order of one, and nearly the same for every seed."""
+    """Return features of one window, of order one and nearly the same for every seed."""
     rng = np.random.default_rng(0)
     lat, lon = (
         (np.arange(n) + 0.5) * width / n - start for n, width, start in zip(shape, (180, 360), (90, 0), strict=True)

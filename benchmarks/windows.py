@@ -1,13 +1,13 @@
-"""Window means beside plain xarray, and beside reading the same bytes once: time, peak memory, memory against length.
+"""Compare window means with plain xarray and with reading the same bytes once: time and peak memory by length.
 
     python benchmarks/windows.py [--quick] [--json FILE] [--folder FOLDER]
 
-Each method runs in a process of its own on one series of a made 1-degree model (monthly, float32, deflated as models
-publish it, files of 20 years). Ours is `window_means`: one pass over each file for all 20-year windows, with checksum
-and weights by the lengths of months. Plain is `open_mfdataset(...).sel(time=...).mean("time")`, window after window.
-Reading takes every time step into memory once, file by file, twelve steps at a time, and does nothing with it. All
-start with the files in the machine's memory; the fastest of three tries counts. Peak memory is what a process takes
-above what it had after its imports.
+Each method runs in a separate process on one series of a synthetic 1-degree model (monthly, float32, deflated as
+models publish it, files of 20 years). THOR's method is `window_means`: one pass over each file for all 20-year windows,
+with checksum and weights by the lengths of months. The plain method is
+`open_mfdataset(...).sel(time=...).mean("time")`, window after window. The third method only reads every time step into
+memory once, file by file, twelve steps at a time. All start with the files in the memory of the machine; the fastest of
+three tries counts. Peak memory is that of a process less its memory after the imports.
 """
 
 import multiprocessing
@@ -44,25 +44,25 @@ def main() -> None:
             windows = [Window(y, y + 19) for y in range(FIRST_YEAR, FIRST_YEAR + n_years - 19, 20)]
             spent, peak = zip(*(measured(method, part, windows, tries) for method in METHODS.values()), strict=True)
             size = sum(path.stat().st_size for path in part) / 1e6
-            what = f"20-year means of {n_years} years of a made 1-degree model, {size:.0f} MB in {len(part)} files"
+            what = f"20-year means of {n_years} years of a synthetic 1-degree model, {size:.0f} MB in {len(part)} files"
             rows.add(
                 what,
                 spent[0],
                 alternative="xarray: open_mfdataset, sel, mean",
                 theirs=spent[1],
                 peak_memory_mb=peak[0],
-                remark=f"memory above the imports; theirs {peak[1]:.0f} MB",
+                remark=f"memory above the imports; alternative {peak[1]:.0f} MB",
             )
             rows.add(what, spent[0], alternative="reading every step once", theirs=spent[2], peak_memory_mb=peak[0])
 
 
 def ours(files: list[Path], windows: list[Window]) -> None:
-    """Take the means in one pass."""
+    """Compute the means in one pass."""
     window_means(read_series(files, "zos", where="made"), windows, checkpoint=Nothing())
 
 
 def plain(files: list[Path], windows: list[Window]) -> None:
-    """Take the means one window after another from all files opened as one."""
+    """Compute the means one window after another from all files opened as one."""
     with xr.open_mfdataset(files, decode_times=xr.coders.CFDatetimeCoder(use_cftime=True)) as dataset:
         for window in windows:
             years = slice(f"{window.first_year:04d}", f"{window.last_year:04d}")
@@ -112,7 +112,7 @@ def _report(
 
 
 def write_model(folder: Path, n_years: int) -> list[Path]:
-    """Write sea level of a made model: smooth patterns and noise, land in a third of the cells."""
+    """Write sea level of a synthetic model: smooth patterns and noise, land in a third of the cells."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     lat, lon = np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij")

@@ -1,4 +1,4 @@
-"""Configuration of the documentation; some pages are written from the code so that they cannot drift from it."""
+"""Configuration of the documentation; some pages are generated from the code so that they agree with it."""
 
 import inspect
 import re
@@ -35,13 +35,13 @@ suppress_warnings = ["ref.*", "autodoc", "autodoc.import_object"]
 
 HERE = Path(__file__).parent
 
-# A page of a module that is gone would stay, and be a warning.
+# The page of a removed module would remain and cause a warning.
 shutil.rmtree(HERE / "generated", ignore_errors=True)
 
 
 def write_variables() -> None:
     """Write the table of variables as a page."""
-    lines = ["# Variables", "", "Every field in every file; the table is `src/thor/core/variables.yml`.", ""]
+    lines = ["# Variables", "", "All fields in all files, from the table `src/thor/core/variables.yml`.", ""]
     lines += ["| name | meaning | units | valid range | finite over |", "|---|---|---|---|---|"]
     for row in table().values():
         low, high = row.valid_range
@@ -50,8 +50,8 @@ def write_variables() -> None:
 
 
 def write_parameters() -> None:
-    """Write the parameters of every pipeline, with their sentence and their limits, as a page."""
-    lines = ["# Parameters", "", "Values are in `conf/base/parameters_<pipeline>.yml`; none is hidden.", ""]
+    """Write the parameters of every pipeline with type and meaning as a page."""
+    lines = ["# Parameters", "", "All values are in `conf/base/parameters_<pipeline>.yml`.", ""]
     for group, model in MODELS.items():
         lines += [f"## {group}", "", "| parameter | type | meaning |", "|---|---|---|"]
         lines += [f"| `{name}` | {kind} | {text} |" for name, kind, text in _rows(model)] + [""]
@@ -59,26 +59,26 @@ def write_parameters() -> None:
 
 
 def write_metrics() -> None:
-    """Write what the numbers of each file of metrics mean as a page, and the scores as a part of that on networks."""
+    """Write the definitions of all metrics as a page, and the scores as part of the page on networks."""
     _write("scores.md", _metric_table(SCORES))
     places = default_configuration()["catalog"]
     lines = [
         *("# Metrics", ""),
-        "What the numbers mean, what they can be, and which way is better. A row speaks of every place in a file where",
-        "the path ends so; any name may stand for one in angle brackets. Empty: no bound, no best value, no direction.",
-        "Numbers say beside them, or above, how many cells they come from (`n_cells`), which (`region`), and whether",
-        "cells or areas count (`weighting`). Intervals are of 90 % unless `level` says otherwise.",
+        "Meaning, range, perfect value and direction of each metric. A row applies to every path in a file that ends",
+        "with its name; a name in angle brackets is a placeholder. Empty: no bound, no perfect value, no direction.",
+        "The same or a higher level of the file gives the number of cells (`n_cells`), the region (`region`) and the",
+        "weights, by cell or by area (`weighting`). Intervals are 90 % intervals unless `level` has another value.",
         "",
-        "`network_metrics.csv` and `bayesian_network_metrics.csv` hold the scores of `skill_metrics` of each network,",
-        "in columns `<region>.<score>` and, by area, `<region>.area_weighted_<score>`.",
+        "`network_metrics.csv` and `bayesian_network_metrics.csv` contain the scores of `skill_metrics` for each",
+        "network, in columns `<region>.<score>` and, weighted by area, `<region>.area_weighted_<score>`.",
     ]
-    told: dict[int, str] = {}
+    written: dict[int, str] = {}
     for name, metrics in METRIC_TABLES.items():
         lines += ["", f"## {name}", "", f"`{places[name]['filepath'].removeprefix('data/')}`", ""]
-        if id(metrics) in told:
-            lines.append(f"As [{told[id(metrics)]}](#{told[id(metrics)]}).")
+        if id(metrics) in written:
+            lines.append(f"As [{written[id(metrics)]}](#{written[id(metrics)]}).")
             continue
-        told[id(metrics)] = name
+        written[id(metrics)] = name
         lines += _metric_table(metrics)
     _write("metrics.md", lines)
 
@@ -127,7 +127,7 @@ def _type_name(kind: object) -> str:
 
 
 def _attributes(kind: type) -> dict[str, str]:
-    """Return what a dataclass's docstring says of each of its fields; one entry may speak of several."""
+    """Return the description of each field from the docstring of a dataclass; one entry may describe several."""
     meaning = {}
     for names, _, text in NumpyDocString(inspect.getdoc(kind))["Attributes"]:
         meaning |= dict.fromkeys(names.split(", "), " ".join(text))

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
 from kedro.pipeline import Pipeline
 
 from thor.app.configuration import default_configuration
 from thor.core.contracts import CONTRACTS, Contract
 from thor.core.variables import variable
 from thor.pipeline_registry import register_pipelines
+from thor.report.content import captions
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -37,7 +36,7 @@ GIVEN = {
     "published_networks": "others: public data",
     "run_record": "every `kedro run`",
 }
-"""What no node makes, and where it comes from."""
+"""Origin of the datasets that no node writes."""
 
 
 def dictionary() -> str:
@@ -46,24 +45,24 @@ def dictionary() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Every dataset of the catalog, by layer. Files lie below `data_root` (`globals.yml` of each environment); a"
-        " pipeline runs from what another one left there, or [handed over](handover.md). NetCDF files have CF"
-        " attributes, longitudes in [0, 360), depth positive down and land as NaN; those with a [contract](#contracts)"
-        " are held to it whenever they are saved or loaded.",
+        "Every dataset of the catalog, by layer. Files are below `data_root` (`globals.yml` of each environment); a"
+        " pipeline reads the files that another one wrote there or that were [handed over](handover.md). NetCDF files"
+        " have attributes of the Climate and Forecast (CF) conventions, longitudes in [0, 360), depth positive down and"
+        " land as NaN; those with a [contract](#contracts) are checked against it when they are saved and loaded.",
         "",
     ]
     for layer in LAYERS:
         rows = {name: entry for name, entry in catalog.items() if _layer(entry) == layer}
         lines += [f"## {layer.replace('_', ' ').capitalize()}", ""]
-        lines += _table(("dataset, file, format", "contents, maker, readers"))
+        lines += _table(("dataset, file, format", "contents, written by, read by"))
         lines += [_row(name, entry, pipelines) for name, entry in rows.items()] + [""]
         lines += [line for name in rows for line in _elsewhere(name, catalog[name])]
     lines += [
         "## Contracts",
         "",
-        "What a stage may rely on. *cell* stands for `lat, lon` on regular grids and `y, x` on all others; a `window`"
-        " in brackets is there where a field changes through the windows. Meaning and valid range of every"
-        " variable are in the [table of variables](variables.md).",
+        "Guaranteed contents of the files of a stage. *cell* is `lat, lon` on regular grids and `y, x` on all others;"
+        " `[window]` is a dimension of fields that change between windows. The [table of variables](variables.md)"
+        " gives meaning and valid range of every variable.",
         "",
     ]
     used = {entry["contract"] for entry in catalog.values() if "contract" in entry}
@@ -74,14 +73,14 @@ def dictionary() -> str:
 
 
 def description(name: str, entry: Mapping[str, Any]) -> str:
-    """Return what a dataset holds: as its catalog entry tells, or as the report says of a figure."""
-    told = (entry.get("metadata") or {}).get("description")
-    figure = _figures().get(name)
-    return told or (f"{figure['title']}: {figure['alt']}" if figure else "")
+    """Return the contents of a dataset, from its catalog entry or, for a figure, from the report."""
+    text = (entry.get("metadata") or {}).get("description")
+    figure = captions().get(name)
+    return text or (f"{figure.title}: {figure.alt}" if figure else "")
 
 
 def makers(name: str, pipelines: Mapping[str, Pipeline]) -> list[tuple[str, str]]:
-    """Return pipeline and node that make a dataset."""
+    """Return pipeline and node that write a dataset."""
     return [
         (key, node.name.rpartition(".")[2])
         for key, pipeline in pipelines.items()
@@ -108,16 +107,11 @@ def _place(entry: Mapping[str, Any], root: str) -> str:
 
 
 def _pipelines() -> dict[str, Pipeline]:
-    return {name: own for name, own in register_pipelines().items() if name not in ("__default__", "study")}
-
-
-@cache
-def _figures() -> dict[str, dict[str, str]]:
-    return yaml.safe_load(files("thor").joinpath("report/figures.yml").read_text(encoding="utf-8"))
+    return {name: pipeline for name, pipeline in register_pipelines().items() if name not in ("__default__", "study")}
 
 
 def _layer(entry: Mapping[str, Any]) -> str:
-    """Return the layer of the folder; in Kedro-Viz a few datasets are drawn in an earlier one."""
+    """Return the layer of the folder; Kedro-Viz draws a few datasets in an earlier one."""
     folder = entry["place"].partition("/")[0]
     return folder[3:] if folder[3:] in LAYERS else entry["metadata"]["kedro-viz"]["layer"]
 
@@ -137,18 +131,18 @@ def _format(entry: Mapping[str, Any]) -> str:
 
 
 def _elsewhere(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """Return how other environments have a dataset, where that is another way."""
+    """Return the form of a dataset in other environments, if it differs."""
     lines = []
     for environment in OTHER_ENVIRONMENTS:
         other = _catalog(environment)[name]
         if other["type"] != entry["type"]:
-            told = f"{_format(other)}. {description(name, other)}"
-            lines += [f"In the environment `{environment}`, `{name}` is given as {told}", ""]
+            text = f"{_format(other)}. {description(name, other)}"
+            lines += [f"In the environment `{environment}`, `{name}` has another format: {text}", ""]
     return lines
 
 
 def _contract(contract: Contract, names: list[str]) -> list[str]:
-    lines = [f"### Contract {contract.name}", "", f"Kept by {', '.join(f'`{name}`' for name in names)}.", ""]
+    lines = [f"### Contract {contract.name}", "", f"Applies to {', '.join(f'`{name}`' for name in names)}.", ""]
     lines += _table(("variable", "dims", "units", "meaning", "needed"))
     window = ("[window]",) if contract.over_windows else ()
     for name in contract.required:
@@ -159,7 +153,7 @@ def _contract(contract: Contract, names: list[str]) -> list[str]:
         if name not in contract.tables:
             lines.append(_field(name, (*window, *contract.extra_dims.get(name, ()), "*cell*"), "no"))
     if contract.optional is None:
-        lines += ["", "Any other variable of the [table of variables](variables.md) may stand beside these."]
+        lines += ["", "Any other variable of the [table of variables](variables.md) is allowed in addition."]
     return [*lines, ""]
 
 

@@ -14,9 +14,10 @@ from cartopy.crs import NorthPolarStereo, PlateCarree
 from matplotlib.colors import BoundaryNorm
 from scipy.special import sph_harm_y
 
+from thor.core.arrays import Array
 from thor.figures.style import LAND, letter_panels, new_figure, style
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import STEPS, Array, Grid
+from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.operators import gradient
 from thor.ocean.published import METRES_PER_DEGREE
 
@@ -43,7 +44,7 @@ def native_grids(folder: Path) -> dict[str, tuple[Grid, np.ndarray]]:
     for model, (lat, lon, deptho) in arrays.items():
         grid = Grid.from_dataset(xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}))
         surrounded = (deptho > 0) & ~grid.duplicate
-        for step in STEPS:
+        for step in NEIGHBOURS:
             surrounded &= grid.neighbour((deptho > 0).astype(float), step) == 1
         grids[model] = grid, surrounded
     return grids
@@ -74,7 +75,7 @@ def draw(grids: dict[str, tuple[Grid, np.ndarray]]) -> Any:
 
 
 def draw_map(ax: Any, grid: Grid, error: Array) -> Any:
-    # Cells are placed in the plane of the map, where neither seam nor pole tears them.
+    # Cells are drawn in the plane of the map, where neither seam nor pole splits them.
     place = ax.projection.transform_points(PlateCarree(), grid.lon, grid.lat)
     drawn = ax.pcolormesh(
         place[..., 0],
@@ -106,19 +107,19 @@ def gradient_error(recipe: Callable[[Array, Grid], tuple[Array, Array]], grid: G
 
 
 def from_latitude_differences(field: Array, grid: Grid) -> tuple[Array, Array]:
-    """Return the gradient as published: index axes taken as east and north, dx from differences of latitude."""
+    """Return the gradient as published: index axes used as east and north, dx from differences of latitude."""
     return _along_index_axes(field, grid, np.roll(grid.lat, -1, axis=0) - grid.lat)
 
 
 def from_longitude_differences(field: Array, grid: Grid) -> tuple[Array, Array]:
-    """Return the same with dx from differences of longitude, as the published recipe was meant."""
+    """Return the same with dx from differences of longitude, as the published recipe intended."""
     return _along_index_axes(field, grid, np.gradient(grid.lon, axis=1))
 
 
 def _along_index_axes(field: Array, grid: Grid, degrees: Array) -> tuple[Array, Array]:
     dx = METRES_PER_DEGREE * np.abs(np.cos(np.deg2rad(grid.lat))) * degrees
     dy = METRES_PER_DEGREE * np.gradient(grid.lat, axis=0)
-    # A grid line along a parallel has no dy at all.
+    # A grid line along a parallel has no dy.
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.gradient(field, axis=1) / dx, np.gradient(field, axis=0) / dy
 

@@ -1,4 +1,4 @@
-"""Take outputs and what editors leave out of notebooks: `python notebooks/strip.py [FILE ...]`, all by default."""
+"""Remove outputs and editor metadata from notebooks: `python notebooks/strip.py [FILE ...]`, all by default."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent
 
 
 def stripped(path: Path) -> str:
-    """Return the text of a notebook without outputs, execution counts and the metadata of whoever ran it."""
+    """Return the text of a notebook without outputs, execution counts and metadata of its user."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -23,7 +23,7 @@ def stripped(path: Path) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Strip these notebooks, or all of the folder; those that are stripped already are not touched."""
+    """Strip these notebooks, or all in the folder; stripped notebooks are not rewritten."""
     for path in map(Path, names) if names else sorted(FOLDER.glob("*.ipynb")):
         text = stripped(path)
         if text != path.read_text(encoding="utf-8"):

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.ocean.idealized.budget import vorticity_budget
+from thor.ocean.idealized.budget import circulation_budget
 from thor.ocean.idealized.circulation import CirculationModel
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import build_geography
@@ -54,7 +54,7 @@ def curvilinear_training_ocean(settings: OceanSettings = SETTINGS, *, stress_poi
     winds = winds_of(settings)
     forcing = stress_on_faces(grid, winds)
     circulation, advection = model.solve_nonlinear(forcing, iterations=settings.nonlinear_iterations)
-    budget = vorticity_budget(model, circulation, forcing, advection)
+    budget = circulation_budget(model, circulation, forcing, advection)
     sea = geography.mask
     fields = {
         "zos": np.where(sea, circulation.ssh, np.nan),

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from thor.attribution.explanations import compare
+from thor.attribution.agreement import compare
 from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 
 N_LAT, N_LON = 9, 16

@@ -9,7 +9,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 REPOSITORY = Path(__file__).parents[1]
 FOLDER = REPOSITORY / "benchmarks"
@@ -106,7 +108,7 @@ def test_what_is_left_out_is_told_with_its_reason(bench, tmp_path):
 
 
 def test_every_script_is_run_or_stated_and_the_last_table_is_in_the_documentation(bench):
-    scripts = {path.stem for path in FOLDER.glob("*.py")} - {"run", "rows"}
+    scripts = {path.stem for path in FOLDER.glob("*.py")} - {"run", "rows", "same_results", "code_lines"}
     assert scripts == {*bench.TIMED, *bench.ON_REQUEST}
     assert "benchmarks/run.py" in (REPOSITORY / "Makefile").read_text()
     page = (REPOSITORY / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -115,3 +117,63 @@ def test_every_script_is_run_or_stated_and_the_last_table_is_in_the_documentatio
         assert f"| {name} |" in page, f"{name} has not been measured"
     for name in bench.ON_REQUEST:
         assert f"benchmarks/{name}.py" in page
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two data folders with the same numbers."""
+    for side in ("before", "after"):
+        folder = tmp_path / side / "08_reporting"
+        folder.mkdir(parents=True)
+        area = xr.DataArray([1.0, np.nan, 4e14], dims="regime", attrs={"units": "m2", "level": 0.9})
+        xr.Dataset({"area": area, "regime": ("regime", [1, 2, 3])}, attrs={"made_by": side}).to_netcdf(
+            folder / "areas.nc"
+        )
+        (folder / "areas.csv").write_text("regime,area\nTR,1.0\nMD,\n")
+        (folder / "scores.json").write_text(json.dumps({"accuracy": [0.5, 0.7], "n_cells": 3}))
+        np.savez(folder / "weights.npz", kernel=np.ones((2, 3)))
+        (folder / "manifest.json").write_text(json.dumps({"seconds": len(side)}))
+    return tmp_path
+
+
+def compare_results(results):
+    script = str(FOLDER / "same_results.py")
+    command = [sys.executable, script, str(results / "before"), str(results / "after")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return done.returncode, done.stdout
+
+
+def test_two_versions_with_the_same_numbers_are_the_same(results):
+    assert compare_results(results) == (0, "4 of 4 files have the same numbers\n")
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1 + 1e-8, 0), (1 + 1e-4, 1)])
+def test_differences_between_two_versions_are_sized(results, factor, code):
+    (results / "after/08_reporting/scores.json").write_text(json.dumps({"accuracy": [0.5, 0.7 * factor], "n_cells": 3}))
+    returned, printed = compare_results(results)
+    assert returned == code
+    size = re.search(r"scores.json: /accuracy/1: (\S+)\n3 of 4 files", printed)
+    assert float(size[1]) == pytest.approx(factor - 1, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("areas.csv", "regime,area\nTR,1.0\nNL,\n"), ("areas.csv", "regime,area\nTR,1.0\nMD,2.0\n"), ("areas.csv", None)],
+)
+def test_other_labels_missing_values_and_files_are_failures(results, file, text):
+    path = results / "after/08_reporting" / file
+    path.unlink()
+    if text:
+        path.write_text(text)
+    assert compare_results(results)[0] == 1
+
+
+def test_docstrings_comments_and_blank_lines_are_no_code(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    code_lines = importlib.import_module("code_lines").code_lines
+    source = (
+        '"""Of a\n\nmodule."""\n\nX = 1  # one\n"""Of a constant."""\n\n\n'
+        'def f(\n    x,\n):\n    """Return x."""\n    # why\n    return """a\nb"""\n'
+    )
+    assert code_lines(source) == 6

@@ -1,10 +1,10 @@
-"""Agreement of methods: by hand, and by area."""
+"""Agreement of methods: worked out by hand, and weighted by area."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from thor.attribution.agreement import agreement, agreement_fields, agreement_table, network_agreement
+from thor.attribution.agreement import agreement, compare, network_agreement, pair_agreement
 
 
 def test_agreement_by_hand():
@@ -45,10 +45,10 @@ def test_tables_are_weighted_by_area_and_leave_land_out():
     one = np.ones((1, 3, 2, 2)) * np.array([3.0, -2.0, 1.0])[None, :, None, None]
     other = one.copy()
     other[..., 0, 1] *= -1
-    fields = agreement_fields({"relevance": explanation(one), "lime": explanation(other)})
+    fields = compare({"relevance": explanation(one), "lime": explanation(other)})
     assert list(fields["pair"].values) == ["relevance and lime"]
     assert np.isnan(fields["rank_correlation"].values[..., 1, 1]).all()
-    table = agreement_table(fields)["ensemble"]
+    table = pair_agreement(fields)["ensemble"]
     pair = "relevance and lime"
     # signs differ in one cell of area 3 out of 6, which is one of the two cells of TR
     assert table["global"][pair]["sign_agreement"] == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""Why a regime changed: additivity, what is zero by construction, brute force, and the summary by transition."""
+"""Attribution of regime change: additivity, zeros by construction, all orders, and the summary by transition."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.attribution.conftest import make_stack, values_of
-from thor.attribution import attributions
+from thor.attribution import method as blocks_of_samples
 from thor.attribution.attributions import attribute
 from thor.attribution.change import ChangeAttribution, transition_summary
 from thor.core.errors import AttributionError
@@ -72,7 +72,7 @@ def test_a_linear_network_gives_weight_times_change(inputs, before, regime, regi
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
-def test_the_way_back_is_the_way_there_with_the_other_sign(stack, inputs, before, regime):
+def test_the_reverse_change_has_the_opposite_sign(stack, inputs, before, regime):
     there, shares = values_of(ChangeAttribution(before=before), stack, inputs, regime)
     back, _ = values_of(ChangeAttribution(before=inputs), stack, before, regime)
     np.testing.assert_allclose(there, -back, atol=1e-6)
@@ -83,7 +83,7 @@ def test_the_way_back_is_the_way_there_with_the_other_sign(stack, inputs, before
     assert not nowhere.any()
 
 
-def test_groups_play_together(stack, inputs, before, regime, regime_before):
+def test_groups_are_players(stack, inputs, before, regime, regime_before):
     fixed = tuple(FEATURES[column] for column in FIXED)
     groups = {"stress": CHANGING[:1], "sea level": CHANGING[1:], "sea floor and rotation": fixed}
     method = ChangeAttribution(before=before, regime_before=regime_before, groups=groups)
@@ -101,7 +101,7 @@ def test_statistics_over_networks_come_from_the_common_interface(
 ):
     method = ChangeAttribution(before=before, regime_before=regime_before)
     values, _ = values_of(method, stack, inputs, regime)
-    monkeypatch.setattr(attributions, "BLOCK_BYTES", 4 * 3 * 12 * 32)
+    monkeypatch.setattr(blocks_of_samples, "BLOCK_BYTES", 4 * 3 * 12 * 32)
     assert len(list(method.explain(stack, inputs, regime))) == 7
     found = attribute(method, stack, inputs, regime, progress=False)
     np.testing.assert_allclose(found.mean, values.mean(axis=0), atol=1e-5)
@@ -121,20 +121,20 @@ def test_transitions_are_summarised_by_area(inputs, before, regime, regime_befor
     assert (np.diff(summary["area"]) <= 0).all()
     assert float(summary["area"].sum()) == pytest.approx(area[regime != regime_before].sum())
     cells = (regime_before == 0) & (regime == 2)
-    own = summary.sel(transition="MD to SO")
-    assert (str(own["regime_before"].values), str(own["regime_after"].values)) == ("MD", "SO")
-    assert int(own["n_cells"]) == cells.sum()
+    of_one = summary.sel(transition="MD to SO")
+    assert (str(of_one["regime_before"].values), str(of_one["regime_after"].values)) == ("MD", "SO")
+    assert int(of_one["n_cells"]) == cells.sum()
     means = np.average(values[:, cells], axis=1, weights=area[cells])
-    np.testing.assert_allclose(own["attribution"], means.mean(axis=0), atol=1e-10)
+    np.testing.assert_allclose(of_one["attribution"], means.mean(axis=0), atol=1e-10)
     lower, upper = np.quantile(means, [0.05, 0.95], axis=0)
-    np.testing.assert_allclose(own["attribution_lower"], lower, atol=1e-10)
-    np.testing.assert_allclose(own["attribution_upper"], upper, atol=1e-10)
+    np.testing.assert_allclose(of_one["attribution_lower"], lower, atol=1e-10)
+    np.testing.assert_allclose(of_one["attribution_upper"], upper, atol=1e-10)
     np.testing.assert_allclose(summary["attribution"].sum("feature"), summary["explained_change"], atol=1e-10)
     assert list(summary["feature"].values[summary["can_change"] == 1]) == list(CHANGING)
     assert not summary["attribution"].sel(feature=[FEATURES[k] for k in FIXED]).any()
 
 
-def test_what_cannot_be_explained_is_refused(stack, inputs, before, regime, regime_before):
+def test_states_and_groups_that_do_not_fit_are_refused(stack, inputs, before, regime, regime_before):
     wide = make_stack(sizes=(13, 5, 3), features=[f"feature_{k}" for k in range(13)])
     many = np.ones((4, 13), np.float32)
     method = ChangeAttribution(before=0 * many)

@@ -1,12 +1,13 @@
-"""The published networks explained on the real cells: what the published study's own rule and data give."""
+"""The published networks explained on the real cells, with the rule and data of the published study."""
 
 import numpy as np
 import pytest
 
 from thor.attribution.attributions import attribute
-from thor.attribution.lime import Lime
-from thor.attribution.relevance import RelevancePropagation
-from thor.attribution.shapley import ShapleyValues, shap_explanation
+from thor.attribution.methods.lime import Lime
+from thor.attribution.methods.relevance import RelevancePropagation
+from thor.attribution.methods.shapley_values import ShapleyValues, shap_explanation
+from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.attribution.targets import explained_regime
 from thor.core.variables import FEATURES
 from thor.networks.published import published_networks, published_scaler
@@ -30,8 +31,8 @@ def cells(ecco_features, ecco_regimes, ecco_ocean, networks):
     random = np.random.default_rng(0)
 
     def drawn(role, n):
-        own = samples.with_role(role)
-        table = own.inputs[random.choice(len(own), n, replace=False)].copy()
+        chosen = samples.with_role(role)
+        table = chosen.inputs[random.choice(len(chosen), n, replace=False)].copy()
         table[:, FEATURES.index("zos")] += ecco_ocean["zos"].attrs["removed_mean"]
         return published_scaler().transform(table)
 
@@ -40,7 +41,7 @@ def cells(ecco_features, ecco_regimes, ecco_ocean, networks):
 
 def test_published_relevance_is_conserved_only_with_the_bias_share(networks, cells):
     inputs, _ = cells
-    method = RelevancePropagation(rule="epsilon", epsilon=1e-7, biases=True, target="logit")
+    method = RelevancePropagation(RelevanceSettings(rule="epsilon", epsilon=1e-7, biases=True), "logit")
     blocks = list(method.explain(networks, inputs, explained_regime(networks, inputs)))
     target = np.concatenate([block.shares["target"] for block in blocks], axis=1)
     relevance = np.concatenate([block.values for block in blocks], axis=1).sum(axis=2)
@@ -54,8 +55,10 @@ def test_published_relevance_is_conserved_only_with_the_bias_share(networks, cel
 def test_sampled_values_of_all_networks_are_the_exact_ones_within_their_error(networks, cells):
     inputs, reference = (rows[:FEW] for rows in cells)
     regime = explained_regime(networks, inputs)
-    exact = attribute(ShapleyValues(reference=reference, method="exact"), networks, inputs[:20], regime[:20])
-    sampled = attribute(ShapleyValues(reference=reference, max_pairs=12, seed=1), networks, inputs[:20], regime[:20])
+    exact, sampled = (
+        attribute(ShapleyValues(reference=reference, settings=settings, seed=1), networks, inputs[:20], regime[:20])
+        for settings in (ShapleySettings(method="exact"), ShapleySettings(max_pairs=12))
+    )
     away = (sampled.mean - exact.mean) / sampled.standard_error
     assert exact.largest_remainder < 1e-4
     assert sampled.largest_remainder < 1e-4
@@ -64,14 +67,14 @@ def test_sampled_values_of_all_networks_are_the_exact_ones_within_their_error(ne
     assert error < 0.05
 
 
-def test_stress_curl_moves_the_networks_most_whatever_the_method(networks, cells):
+def test_stress_curl_has_the_largest_attribution_by_every_method(networks, cells):
     inputs, reference = cells
     inputs = inputs[:FEW]
     regime = explained_regime(networks, inputs)
     methods = {
-        "shapley_values": ShapleyValues(reference=reference, max_pairs=4),
-        "lime_weights": Lime.around(reference, n_samples=2_000),
-        "relevance": RelevancePropagation(),
+        "shapley_values": ShapleyValues(reference=reference, settings=ShapleySettings(max_pairs=4)),
+        "lime_weights": Lime(reference=reference, settings=LimeSettings(n_samples=2_000)),
+        "relevance": RelevancePropagation(RelevanceSettings()),
     }
     for name, method in methods.items():
         size = np.abs(attribute(method, networks, inputs, regime, progress=False).mean).mean(axis=0)
@@ -87,7 +90,11 @@ def test_one_network_is_explained_as_shap_explains_it(networks, cells):
     one = networks.select([7])
     regime = explained_regime(networks, inputs)
     ours = shap_explanation(
-        ShapleyValues(reference=reference, method="exact", precision="double"), one, inputs, regime, network=0
+        ShapleyValues(reference=reference, settings=ShapleySettings(method="exact"), precision="double"),
+        one,
+        inputs,
+        regime,
+        network=0,
     )
     forward = Forward(one, "centred_logit", np.float64)
     for cell, k in enumerate(regime):
@@ -96,5 +103,5 @@ def test_one_network_is_explained_as_shap_explains_it(networks, cells):
             shap.maskers.Independent(reference.astype(float), max_samples=len(reference)),
             algorithm="exact",
         )
-        told = explainer(inputs[cell : cell + 1].astype(float))
-        np.testing.assert_allclose(ours.values[cell], told.values[0], atol=1e-6)
+        theirs = explainer(inputs[cell : cell + 1].astype(float))
+        np.testing.assert_allclose(ours.values[cell], theirs.values[0], atol=1e-6)

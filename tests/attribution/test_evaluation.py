@@ -1,4 +1,4 @@
-"""Explanations that are right are told from those that are not."""
+"""Right explanations have skill, and wrong ones have none."""
 
 from dataclasses import dataclass
 
@@ -6,40 +6,36 @@ import numpy as np
 import pytest
 
 from tests.attribution.conftest import make_stack
-from thor.attribution.attributions import Block
-from thor.attribution.evaluation import MEASURES, JudgedCells, draw_cells, evaluate
-from thor.attribution.relevance import RelevancePropagation
-from thor.attribution.settings import EvaluationSettings
-from thor.attribution.shapley import ShapleyValues
+from thor.attribution.evaluation import draw_cells, evaluate
+from thor.attribution.measures import MEASURES, EvaluationCells
+from thor.attribution.method import AttributionBlock, Explainer
+from thor.attribution.methods.relevance import RelevancePropagation
+from thor.attribution.methods.shapley_values import ShapleyValues
+from thor.attribution.settings import EvaluationSettings, RelevanceSettings, ShapleySettings
+from thor.attribution.targets import explained_regime
 from thor.core.errors import ConfigError
 
 SETTINGS = EvaluationSettings(n_cells=90, n_perturbations=8, n_rows=5, n_bootstrap=200)
 
 
 @dataclass(frozen=True)
-class Blind:
+class Blind(Explainer):
     """The same for every sample and network."""
 
-    name: str = "blind"
     target: str = "centred_logit"
 
-    def players(self, stack):
-        return stack.features
-
-    def explain(self, stack, inputs, regime, *, start=0):
+    def explain(self, stack, inputs, regime):
         values = np.broadcast_to(np.arange(1.0, 9.0), (stack.n_networks, len(inputs), 8))
-        yield Block(slice(start, len(inputs)), values)
+        yield AttributionBlock(slice(0, len(inputs)), values)
 
 
 @dataclass(frozen=True)
 class Noise(Blind):
     """Drawn at random, anew for all inputs."""
 
-    name: str = "noise"
-
-    def explain(self, stack, inputs, regime, *, start=0):
+    def explain(self, stack, inputs, regime):
         seed = np.frombuffer(np.float32(inputs.sum() + stack.kernels[0].sum()).tobytes(), np.uint32)
-        yield Block(slice(0, len(inputs)), np.random.default_rng(seed).normal(size=(1, len(inputs), 8)))
+        yield AttributionBlock(slice(0, len(inputs)), np.random.default_rng(seed).normal(size=(1, len(inputs), 8)))
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +48,10 @@ def table(stack):
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(400, 8)).astype(np.float32)
     reference = rng.normal(size=(50, 8)).astype(np.float32)
-    from thor.attribution.targets import explained_regime
-
     cells = draw_cells(inputs, explained_regime(stack, inputs), np.ones(400), n_cells=90, seed=1)
     methods = {
-        "shapley": ShapleyValues(reference=reference, method="exact"),
-        "relevance": RelevancePropagation(),
+        "shapley": ShapleyValues(reference=reference, settings=ShapleySettings(method="exact")),
+        "relevance": RelevancePropagation(RelevanceSettings()),
         "blind": Blind(),
         "noise": Noise(),
     }
@@ -104,12 +98,12 @@ def test_complexity_of_equal_and_of_single_attributions(table):
     assert row["blind", "sparseness"] == pytest.approx(gini)
 
 
-def test_cells_stand_for_their_area():
+def test_cells_represent_their_area():
     regime = np.repeat([0, 1], [900, 100])
     area = np.where(regime == 0, 1.0, 4.0)
     inputs = np.zeros((1000, 8), np.float32)
     cells = draw_cells(inputs, regime, area, n_cells=40, seed=0)
-    assert isinstance(cells, JudgedCells)
+    assert isinstance(cells, EvaluationCells)
     assert (np.bincount(cells.regime) == 20).all()
     assert cells.weights.sum() == pytest.approx(1)
     assert cells.weights[cells.regime == 1].sum() == pytest.approx(400 / 1300)

@@ -1,4 +1,4 @@
-"""Whole explanations: fields of all cells, work that goes on, players in groups, and their numbers."""
+"""Explanations of all cells: fields, agreement and groups of players."""
 
 import json
 
@@ -8,12 +8,15 @@ import xarray as xr
 
 from tests.attribution.conftest import make_stack
 from tests.made_fields import make_features
-from thor.attribution.explanations import METHODS, compare, explain_cells, make_methods, same_players
+from thor.attribution.agreement import compare, same_players
+from thor.attribution.explanations import explain_cells, make_explainers
+from thor.attribution.method import Question
+from thor.attribution.methods import explaining_methods
 from thor.attribution.players import player_groups
 from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.core.contracts import check
-from thor.core.errors import AttributionError
-from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
+from thor.core.errors import AttributionError, DataError
+from thor.core.variables import FEATURES, extended_features, variable
 from thor.networks.samples import FeatureScaler, cell_inputs
 
 
@@ -34,23 +37,17 @@ def stacks():
     return {"ensemble": make_stack(n_networks=4), "bayesian": make_stack(n_networks=3, seed=5)}
 
 
-def methods(groups=None):
+def explain(features, scaler, stacks, groups=None):
+    settings = {
+        "relevance": RelevanceSettings(),
+        "shapley": ShapleySettings(method="exact", groups=groups),
+        "lime": LimeSettings(n_samples=100),
+    }
     reference = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
-    return make_methods(
-        reference,
-        FEATURES,
-        relevance=RelevanceSettings(),
-        shapley=ShapleySettings(method="exact", groups=groups),
-        lime=LimeSettings(n_samples=100),
-        target="centred_logit",
-        seed=0,
-    )
-
-
-def explain(features, scaler, stacks, groups=None, **options):
+    question = Question(features=FEATURES, reference=reference, target="centred_logit", seed=0)
     return {
-        name: explain_cells(method, stacks, features, scaler, regime="predicted", **options)
-        for name, method in methods(groups).items()
+        name: explain_cells(name, explainer, stacks, features, scaler, regime="predicted")
+        for name, explainer in make_explainers(explaining_methods().values(), question, settings).items()
     }
 
 
@@ -59,8 +56,8 @@ def explanations(features, scaler, stacks):
     return explain(features, scaler, stacks)
 
 
-def test_every_method_explains_every_valid_cell_and_tells_how(explanations, features):
-    assert set(explanations) == set(METHODS)
+def test_every_method_explains_every_valid_cell(explanations, features):
+    assert list(explanations) == ["relevance", "shapley_values", "lime_weights"]
     for fields in explanations.values():
         check(fields, "attributions", where="here")
         known = np.isfinite(fields["attribution"]).all(("feature", "predictor"))
@@ -79,41 +76,6 @@ def test_all_methods_explain_the_same_number(explanations):
     np.testing.assert_allclose(total, first, atol=1e-4)
 
 
-class Broken:
-    """A checkpoint whose process is killed after some blocks."""
-
-    def __init__(self):
-        self.kept = {}
-
-    def load(self, name):
-        return self.kept.get(name)
-
-    def save(self, name, part):
-        self.kept[name] = part
-        if name == "bayesian":
-            raise KeyboardInterrupt
-
-
-def test_an_interrupted_explanation_goes_on_and_ends_the_same(monkeypatch, features, scaler, stacks, explanations):
-    monkeypatch.setattr("thor.attribution.attributions.CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr("thor.attribution.attributions.BLOCK_BYTES", 4 * 4 * 12 * 50)
-    method, checkpoint = methods()["relevance"], Broken()
-    with pytest.raises(KeyboardInterrupt):
-        explain_cells(method, stacks, features, scaler, regime="predicted", checkpoint=checkpoint)
-    n_cells = int((features["valid"] == 1).sum())
-    assert checkpoint.kept["ensemble"].attrs["done"] == n_cells
-    assert 0 < checkpoint.kept["bayesian"].attrs["done"] < n_cells
-    done = []
-    original = type(method)._block
-    monkeypatch.setattr(
-        type(method), "_block", lambda self, stack, *rest: done.append(rest[-1]) or original(self, stack, *rest)
-    )
-    checkpoint.save = lambda name, part: None
-    again = explain_cells(method, stacks, features, scaler, regime="predicted", checkpoint=checkpoint)
-    assert done[0].start == checkpoint.kept["bayesian"].attrs["done"]
-    np.testing.assert_allclose(again["attribution"], explanations["relevance"]["attribution"], atol=1e-6)
-
-
 def test_players_in_groups_are_compared_with_sums_of_the_others(features, scaler, stacks):
     found = explain(features, scaler, stacks, groups="physical")
     assert list(found["shapley_values"]["feature"].values) == ["wind", "height", "bathymetry", "planetary"]
@@ -127,8 +89,8 @@ def test_players_in_groups_are_compared_with_sums_of_the_others(features, scaler
     assert np.isfinite(agreement["rank_correlation"]).any()
 
 
-def test_ways_of_grouping_hold_every_feature_once():
-    every = (*FEATURES, *EXTENDED_FEATURES, "wind_stress_curl_mean_150km", "zos_spread_150km")
+def test_groupings_hold_every_feature_once():
+    every = (*FEATURES, *extended_features(), "wind_stress_curl_mean_150km", "zos_spread_150km")
     physical = player_groups("physical", every)
     assert set(physical) == {"wind", "height", "bathymetry", "planetary", "height and bathymetry"}
     assert physical["wind"] == ("wind_stress_curl", "wind_stress_curl_mean_150km")
@@ -144,8 +106,8 @@ def test_ways_of_grouping_hold_every_feature_once():
         "coriolis_parameter",
     ]
     for groups in (physical, player_groups("gradients", every)):
-        assert sorted(name for own in groups.values() for name in own) == sorted(every)
-    with pytest.raises(
-        AttributionError, match="no way 'fysical' of grouping features; choose from physical, gradients"
-    ):
+        assert sorted(name for members in groups.values() for name in members) == sorted(every)
+    with pytest.raises(AttributionError, match="no grouping 'fysical' of features; choose from physical, gradients"):
         player_groups("fysical", FEATURES)
+    with pytest.raises(DataError, match="'areacello' is a feature without groups. Add 'feature:"):
+        player_groups("physical", (*FEATURES, "areacello"))

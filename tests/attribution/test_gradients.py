@@ -1,10 +1,12 @@
-"""Gradients against finite differences, and what integrated gradients must add up to."""
+"""Gradients beside finite differences, and the sum of integrated gradients."""
 
 import numpy as np
 import pytest
 
 from tests.attribution.conftest import values_of
-from thor.attribution.gradients import GradientTimesInput, IntegratedGradients, mean_target, target_and_gradient
+from thor.attribution.gradients import mean_target, target_and_gradient
+from thor.attribution.methods.gradient_times_input import GradientTimesInput
+from thor.attribution.methods.integrated_gradients import IntegratedGradients
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError
 from thor.networks.stack import logits
@@ -14,14 +16,14 @@ TARGETS = ("centred_logit", "logit", "probability")
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_gradient_is_that_of_finite_differences(stack, inputs, regime, target):
-    own, k, step = inputs[:20].astype(float), regime[:20], 3e-3
+    few, k, step = inputs[:20].astype(float), regime[:20], 3e-3
     value, gradient = target_and_gradient(stack, inputs[:20], k, target)
     np.testing.assert_allclose(value, target_values(logits(stack, inputs[:20]), k, target), atol=1e-5)
     for feature in range(8):
         shift = np.zeros(8)
         shift[feature] = step
         ahead, behind = (
-            target_values(logits(stack, (own + sign * shift).astype(np.float32)), k, target) for sign in (1, -1)
+            target_values(logits(stack, (few + sign * shift).astype(np.float32)), k, target) for sign in (1, -1)
         )
         np.testing.assert_allclose(gradient[..., feature], (ahead - behind) / (2 * step), atol=2e-3)
 
@@ -37,7 +39,7 @@ def test_integrated_gradients_add_up_to_the_change_from_the_reference(stack, inp
 
 
 def test_an_input_equal_to_the_reference_gets_nothing(stack, inputs, regime):
-    values, _ = values_of(IntegratedGradients(reference=inputs[:1]), stack, inputs[:1], regime[:1])
+    values, _ = values_of(IntegratedGradients(reference=inputs[:1], n_steps=16), stack, inputs[:1], regime[:1])
     assert not values.any()
 
 
@@ -50,8 +52,8 @@ def test_gradient_times_input_is_the_product(stack, inputs, regime):
 
 def test_references_that_are_none_are_refused(stack, inputs, regime):
     with pytest.raises(AttributionError, match="at least one row"):
-        IntegratedGradients(reference=inputs[:0])
+        IntegratedGradients(reference=inputs[:0], n_steps=16)
     with pytest.raises(AttributionError, match="1 of 5 rows of the reference"):
-        IntegratedGradients(reference=np.where(np.arange(5)[:, None] == 2, np.nan, inputs[:5]))
+        IntegratedGradients(reference=np.where(np.arange(5)[:, None] == 2, np.nan, inputs[:5]), n_steps=16)
     with pytest.raises(AttributionError, match="7 features; the networks take 8"):
-        list(IntegratedGradients(reference=inputs[:, :7]).explain(stack, inputs, regime))
+        list(IntegratedGradients(reference=inputs[:, :7], n_steps=16).explain(stack, inputs, regime))

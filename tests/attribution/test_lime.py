@@ -1,14 +1,18 @@
-"""LIME against the package itself, its error against drawing again, and what a linear network must give."""
+"""LIME beside the package lime, its error beside repeated draws, and the exact result for a linear network."""
 
 import numpy as np
 import pytest
 
 from tests.attribution.conftest import make_stack, values_of
-from thor.attribution import lime as module
 from thor.attribution.attributions import attribute
 from thor.attribution.forward import Forward
-from thor.attribution.lime import Lime
+from thor.attribution.methods import lime as module
+from thor.attribution.settings import LimeSettings
 from thor.core.errors import AttributionError, ConfigError
+
+
+def lime(reference, *, seed=0, target="centred_logit", **settings):
+    return module.Lime(reference=reference, settings=LimeSettings(**settings), target=target, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +21,10 @@ def reference():
 
 
 @pytest.mark.parametrize(("target", "width"), [("centred_logit", None), ("probability", 1.1)])
-def test_it_is_what_lime_gives_for_the_same_draws(stack, inputs, regime, reference, target, width):
+def test_weights_equal_those_of_lime_for_the_same_draws(stack, inputs, regime, reference, target, width):
     from lime.lime_tabular import LimeTabularExplainer
 
-    method = Lime.around(reference, n_samples=400, kernel_width=width, seed=3, target=target)
+    method = lime(reference, n_samples=400, kernel_width=width, seed=3, target=target)
     values, shares = values_of(method, stack, inputs[:5], regime[:5])
     for network in range(stack.n_networks):
         forward = Forward(stack.select([network]), target, np.float64)
@@ -33,47 +37,45 @@ def test_it_is_what_lime_gives_for_the_same_draws(stack, inputs, regime, referen
                 kernel_width=width,
                 random_state=3,
             )
-            told = explainer.explain_instance(
+            theirs = explainer.explain_instance(
                 inputs[sample].astype(float),
                 lambda rows, k=regime[sample], forward=forward: forward.of_inputs(rows, np.full(len(rows), k))[0],
                 num_features=8,
                 num_samples=400,
             )
-            coefficient = dict(told.local_exp[1])
-            away = (inputs[sample].astype(float) - method.reference_mean) / method.reference_scale
+            coefficient = dict(theirs.local_exp[1])
+            away = (inputs[sample].astype(float) - method.mean) / method.scale
             expected = [coefficient[feature] * away[feature] for feature in range(8)]
             np.testing.assert_allclose(values[network, sample], expected, atol=1e-10)
-            assert shares["intercept"][network, sample] == pytest.approx(told.intercept[1], abs=1e-10)
-            assert shares["fidelity"][network, sample] == pytest.approx(told.score, abs=1e-10)
+            assert shares["intercept"][network, sample] == pytest.approx(theirs.intercept[1], abs=1e-10)
+            assert shares["fidelity"][network, sample] == pytest.approx(theirs.score, abs=1e-10)
 
 
-def test_a_linear_network_is_given_back_exactly(inputs, regime, reference):
+def test_a_linear_network_is_recovered_exactly(inputs, regime, reference):
     linear = make_stack(sizes=(8, 3))
-    method = Lime.around(reference, n_samples=500, ridge=0.0)
+    method = lime(reference, n_samples=500, ridge=0.0)
     values, shares = values_of(method, linear, inputs[:20], regime[:20])
     kernel, _ = Forward(linear, "centred_logit", np.float64).last_layer(regime[:20])
-    np.testing.assert_allclose(values, kernel * (inputs[:20] - method.reference_mean), atol=1e-8)
+    np.testing.assert_allclose(values, kernel * (inputs[:20] - method.mean), atol=1e-8)
     np.testing.assert_allclose(shares["fidelity"], 1, atol=1e-10)
     assert np.abs(shares["remainder"]).max() < 1e-8
 
 
-def test_its_error_is_how_it_scatters_with_other_draws(stack, inputs, regime, reference):
-    few, own = inputs[:10], regime[:10]
-    found = [
-        values_of(Lime.around(reference, n_samples=600, seed=s), stack, few, own)[0].mean(axis=0) for s in range(60)
-    ]
-    (block,) = Lime.around(reference, n_samples=600, seed=100).explain(stack, few, own)
+def test_the_standard_error_is_the_spread_over_other_draws(stack, inputs, regime, reference):
+    few, of_few = inputs[:10], regime[:10]
+    found = [values_of(lime(reference, n_samples=600, seed=s), stack, few, of_few)[0].mean(axis=0) for s in range(60)]
+    (block,) = lime(reference, n_samples=600, seed=100).explain(stack, few, of_few)
     ratio = np.sqrt((block.standard_error**2).mean() / np.var(found, axis=0, ddof=1).mean())
     assert 0.8 < ratio < 1.25
 
 
 def test_blocks_change_nothing_and_networks_may_be_many(monkeypatch, stack, inputs, regime, reference):
-    method = Lime.around(reference, n_samples=300)
+    method = lime(reference, n_samples=300)
     whole, _ = values_of(method, stack, inputs, regime)
     monkeypatch.setattr(module, "_SAMPLES_PER_BLOCK", 64)
     monkeypatch.setattr(module, "_NETWORKS_AT_ONCE", 2)
-    again, _ = values_of(method, stack, inputs, regime, start=64)
-    np.testing.assert_allclose(again, whole[:, 64:], atol=1e-10)
+    again, _ = values_of(method, stack, inputs, regime)
+    np.testing.assert_allclose(again, whole, atol=1e-10)
     found = attribute(method, stack, inputs, regime, progress=False)
     np.testing.assert_allclose(found.mean, whole.mean(axis=0), atol=1e-5)
     assert set(found.shares) == {"target", "intercept", "fidelity", "remainder"}
@@ -84,8 +86,8 @@ def test_references_it_cannot_use_are_refused(stack, inputs, regime, reference):
     constant = reference.copy()
     constant[:, 2] = 1.0
     with pytest.raises(AttributionError, match="a scale above zero for every feature"):
-        Lime.around(constant)
+        lime(constant)
     with pytest.raises(AttributionError, match="7 features; the networks take 8"):
-        list(Lime.around(reference[:, :7]).explain(stack, inputs, regime))
+        list(lime(reference[:, :7]).explain(stack, inputs, regime))
     with pytest.raises(ConfigError, match="'n_samples' must be at least 2"):
-        Lime.around(reference, n_samples=1)
+        lime(reference, n_samples=1)

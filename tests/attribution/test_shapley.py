@@ -1,4 +1,4 @@
-"""Shapley values: shap's exact explainer, the axioms, brute force, and what a sampled error promises."""
+"""Shapley values beside shap's exact explainer, the axioms, all orders, and the error of sampling."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from tests.attribution.conftest import make_stack, values_of
-from thor.attribution import attributions
+from thor.attribution import method as blocks_of_samples
+from thor.attribution.coalitions import shapley_interactions, shapley_weights
 from thor.attribution.forward import Forward
-from thor.attribution.shapley import ShapleyValues, shap_explanation, shapley_interactions, shapley_weights
+from thor.attribution.methods.shapley_values import ShapleyValues, shap_explanation
+from thor.attribution.settings import ShapleySettings
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError, ConfigError
 from thor.networks.stack import logits
@@ -22,6 +24,12 @@ GROUPS = {
 }
 
 
+def shapley(reference, *, target="centred_logit", precision="single", seed=0, **settings):
+    return ShapleyValues(
+        reference=reference, settings=ShapleySettings(**settings), target=target, precision=precision, seed=seed
+    )
+
+
 @pytest.fixture(scope="module")
 def reference():
     return np.random.default_rng(5).normal(0.3, 1.2, size=(40, 8)).astype(np.float32)
@@ -31,7 +39,7 @@ def reference():
 def test_exact_values_are_those_of_shap(stack, inputs, regime, reference, target):
     import shap
 
-    method = ShapleyValues(reference=reference, method="exact", precision="double", target=target)
+    method = shapley(reference, method="exact", precision="double", target=target)
     values, shares = values_of(method, stack, inputs[:4], regime[:4])
     for network in range(stack.n_networks):
         forward = Forward(stack.select([network]), target, np.float64)
@@ -54,12 +62,12 @@ def test_exact_values_keep_the_axioms(inputs, regime, reference):
     alike, rows = inputs[:5].copy(), reference.copy()
     alike[:, 5], rows[:, 5] = alike[:, 4], rows[:, 4]
     # players alike in network, input and every row of the reference get the same; one without weights gets nothing
-    method = ShapleyValues(reference=np.repeat(rows[:1], 3, axis=0), method="exact", precision="double")
+    method = shapley(np.repeat(rows[:1], 3, axis=0), method="exact", precision="double")
     values, shares = values_of(method, stack, alike, regime[:5])
     assert np.abs(values[..., 3]).max() < 1e-12
     np.testing.assert_allclose(values[..., 4], values[..., 5], atol=1e-12)
     assert np.abs(shares["remainder"]).max() < 1e-12
-    single, shares = values_of(ShapleyValues(reference=reference, method="exact"), stack, alike, regime[:5])
+    single, shares = values_of(shapley(reference, method="exact"), stack, alike, regime[:5])
     np.testing.assert_allclose(single.sum(axis=2), shares["target"] - shares["expectation"], atol=1e-4)
 
 
@@ -75,7 +83,7 @@ def test_weights_are_those_of_all_orders():
     np.testing.assert_allclose(shapley_weights(4) @ values, expected, atol=1e-12)
 
 
-def test_interactions_add_up_and_tell_a_product():
+def test_interactions_add_up_and_find_a_product():
     masks = np.arange(2**3)
     first, second, third = ((masks >> j) & 1 for j in range(3))
     # players 0 and 1 earn 4 together and nothing alone; player 2 earns 1
@@ -86,20 +94,20 @@ def test_interactions_add_up_and_tell_a_product():
     np.testing.assert_allclose(shapley_interactions(noise).sum(axis=-1), noise @ shapley_weights(6).T, atol=1e-12)
 
 
-def test_groups_play_together(stack, inputs, regime, reference):
-    method = ShapleyValues(reference=reference, method="exact", precision="double", groups=GROUPS)
+def test_groups_are_players(stack, inputs, regime, reference):
+    method = shapley(reference, method="exact", precision="double", groups=GROUPS)
     assert method.players(stack) == tuple(GROUPS)
     values, shares = values_of(method, stack, inputs[:3], regime[:3])
     assert values.shape == (3, 3, 4)
     np.testing.assert_allclose(values.sum(axis=2), shares["target"] - shares["expectation"], atol=1e-10)
-    # the worth of wind alone, over all rows
+    # the value of wind alone, over all rows
     mixed = reference.copy()
     mixed[:, 0] = inputs[0, 0]
     alone = target_values(logits(stack, mixed), np.full(40, regime[0]), "centred_logit").mean(axis=1)
     coalition = method.coalition_values(stack, inputs[:1], regime[:1])
     np.testing.assert_allclose(coalition[:, 0, 1], alone, atol=1e-5)
     sampled, shares = values_of(
-        replace(method, method="sampled", max_pairs=200, tolerance=1e-3), stack, inputs[:3], regime[:3]
+        shapley(reference, groups=GROUPS, max_pairs=200, tolerance=1e-3), stack, inputs[:3], regime[:3]
     )
     np.testing.assert_allclose(sampled, values, atol=0.1)
 
@@ -111,8 +119,8 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
     inputs = rng.normal(size=(60, 8)).astype(np.float32)
     regime = rng.integers(0, 3, 60)
     reference = rng.normal(0.3, 1.2, size=(130, 8)).astype(np.float32)
-    exact, _ = values_of(ShapleyValues(reference=reference, method="exact", target=target), stack, inputs, regime)
-    method = ShapleyValues(reference=reference, tolerance=1e-9, max_pairs=12, target=target)
+    exact, _ = values_of(shapley(reference, method="exact", target=target), stack, inputs, regime)
+    method = shapley(reference, tolerance=1e-9, max_pairs=12, target=target)
     blocks = list(method.explain(stack, inputs, regime))
     values = np.concatenate([block.values for block in blocks], axis=1)
     error = np.concatenate([block.standard_error for block in blocks])
@@ -123,7 +131,7 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
     assert (np.abs(deviation) < 2 * error).mean() > 0.9
     # few of many rows: the error itself
     many = np.repeat(reference, 40, axis=0)
-    few = ShapleyValues(reference=many, tolerance=1e-9, max_pairs=6, target=target)
+    few = shapley(many, tolerance=1e-9, max_pairs=6, target=target)
     blocks = list(few.explain(stack, inputs, regime))
     deviation = np.concatenate([block.values for block in blocks], axis=1).mean(axis=0) - exact.mean(axis=0)
     error = np.concatenate([block.standard_error for block in blocks])
@@ -135,33 +143,33 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
 
 def test_samples_are_done_when_the_tolerance_is_met_and_marked_when_not(reference, inputs, regime):
     stack = make_stack(n_networks=12, seed=3, alike=0.9)
-    loose = ShapleyValues(reference=reference, tolerance=0.2, max_pairs=50)
+    loose = shapley(reference, tolerance=0.2, max_pairs=50)
     (block,) = loose.explain(stack, inputs, regime)
     size = np.sqrt((block.values.mean(axis=0) ** 2).mean(axis=1))
     assert block.shares["converged"].all()
     assert (np.sqrt((block.standard_error**2).mean(axis=1)) <= 0.2 * size * (1 + 1e-5)).all()
-    (block,) = replace(loose, tolerance=1e-6, max_pairs=3).explain(stack, inputs, regime)
+    (block,) = shapley(reference, tolerance=1e-6, max_pairs=3).explain(stack, inputs, regime)
     assert not block.shares["converged"].any()
 
 
-def test_the_same_seed_gives_the_same_values_from_any_block_on(monkeypatch, stack, inputs, regime, reference):
-    monkeypatch.setattr(attributions, "BLOCK_BYTES", 4 * 3 * 12 * 64)
-    method = ShapleyValues(reference=reference, seed=4)
+def test_the_same_seed_gives_the_same_values(monkeypatch, stack, inputs, regime, reference):
+    monkeypatch.setattr(blocks_of_samples, "BLOCK_BYTES", 4 * 3 * 12 * 64)
+    method = shapley(reference, seed=4)
     whole, _ = values_of(method, stack, inputs, regime)
-    again, _ = values_of(method, stack, inputs, regime, start=128)
-    np.testing.assert_array_equal(again, whole[:, 128:])
+    again, _ = values_of(method, stack, inputs, regime)
+    np.testing.assert_array_equal(again, whole)
     other, _ = values_of(replace(method, seed=5), stack, inputs, regime)
     assert not np.array_equal(other, whole)
 
 
-def test_shaps_plots_take_them(stack, inputs, regime, reference):
+def test_plots_of_shap_accept_them(stack, inputs, regime, reference):
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
     import shap
 
-    method = ShapleyValues(reference=reference, method="exact")
+    method = shapley(reference, method="exact")
     explanation = shap_explanation(method, stack, inputs[:10], regime[:10])
     assert explanation.values.shape == (10, 8)
     mean = logits(stack, inputs[:10])
@@ -175,19 +183,19 @@ def test_shaps_plots_take_them(stack, inputs, regime, reference):
     plt.close(figure)
 
 
-def test_what_cannot_be_explained_is_said(stack, inputs, regime, reference):
+def test_networks_and_references_that_do_not_fit_are_refused(stack, inputs, regime, reference):
     wide = make_stack(sizes=(13, 6, 3), features=[f"f{j}" for j in range(13)])
     rows = np.zeros((2, 13), np.float32)
     with pytest.raises(AttributionError, match="at most 12 players.*here are 13. Put features into groups"):
-        list(ShapleyValues(reference=rows, method="exact").explain(wide, rows, np.zeros(2, int)))
+        list(shapley(rows, method="exact").explain(wide, rows, np.zeros(2, int)))
     with pytest.raises(AttributionError, match="7 features; the networks take 8"):
-        list(ShapleyValues(reference=reference[:, :7]).explain(stack, inputs, regime))
+        list(shapley(reference[:, :7]).explain(stack, inputs, regime))
     with pytest.raises(AttributionError, match="at least one row"):
-        ShapleyValues(reference=reference[:0])
+        shapley(reference[:0])
     with pytest.raises(AttributionError, match="first hidden layer; these networks have none"):
-        list(ShapleyValues(reference=reference).explain(make_stack(sizes=(8, 3)), inputs, regime))
+        list(shapley(reference).explain(make_stack(sizes=(8, 3)), inputs, regime))
     groups = {"wind": ("wind_stress_curl", "zos"), "rest": ("zos", "ssh")}
     with pytest.raises(AttributionError, match=r"not a feature \['ssh'\], in two groups \['zos'\]"):
-        ShapleyValues(reference=reference, groups=groups).players(stack)
+        shapley(reference, groups=groups).players(stack)
     with pytest.raises(ConfigError, match="'tolerance' must be a positive number"):
-        ShapleyValues(reference=reference, tolerance=0.0)
+        shapley(reference, tolerance=0.0)

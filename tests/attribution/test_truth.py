@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from thor.attribution.forward import Forward
-from thor.attribution.gradients import GradientTimesInput, IntegratedGradients
-from thor.attribution.lime import Lime
-from thor.attribution.shapley import ShapleyValues
+from thor.attribution.methods.gradient_times_input import GradientTimesInput
+from thor.attribution.methods.integrated_gradients import IntegratedGradients
+from thor.attribution.methods.lime import Lime
+from thor.attribution.methods.shapley_values import ShapleyValues
+from thor.attribution.settings import LimeSettings, ShapleySettings
 from thor.attribution.truth import PhysicalFunction, additive_stack, additive_truth, compare_with_truth
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
 
 
 def ocean(n, seed=0):
-    """Features of made cells in their own units."""
+    """Features of made cells in their units."""
     rng = np.random.default_rng(seed)
     lat = np.deg2rad(rng.uniform(-70, 70, n))
     return np.column_stack(
@@ -43,7 +45,7 @@ def test_terms_are_geostrophic():
     assert shallow[2] == pytest.approx(GRAVITY * (1e-7 * 4e-3 - 2e-7 * 3e-3))
 
 
-def test_shapley_values_of_the_physical_function_add_up_and_know_what_it_looks_at():
+def test_shapley_values_of_the_physical_function_add_up_and_are_zero_for_unused_features():
     inputs, reference = ocean(20), ocean(30, seed=1)
     regime = np.random.default_rng(2).integers(0, 4, 20)
     function = PhysicalFunction.of_labels(ocean(400, seed=3), np.arange(400) % 4, n_regimes=4)
@@ -56,22 +58,22 @@ def test_shapley_values_of_the_physical_function_add_up_and_know_what_it_looks_a
     assert np.abs(values[:, 0]).max() > 0.1
 
 
-def test_an_additive_function_is_attributed_exactly_by_those_that_should(inputs):
+def test_an_additive_function_is_attributed_exactly_by_exact_methods(inputs):
     stack = additive_stack(8, seed=0, n_networks=3)
     reference = np.random.default_rng(6).normal(size=(60, 8)).astype(np.float32)
-    own, regime = inputs[:40], np.arange(40) % 2
-    truth = additive_truth(stack, own, regime, reference)
-    whole = Forward(stack, "centred_logit").of_inputs(own, regime).mean(axis=0)
+    few, regime = inputs[:40], np.arange(40) % 2
+    truth = additive_truth(stack, few, regime, reference)
+    whole = Forward(stack, "centred_logit").of_inputs(few, regime).mean(axis=0)
     base = np.stack([Forward(stack, "centred_logit").of_inputs(reference, np.full(60, k)).mean() for k in range(2)])
     np.testing.assert_allclose(truth.sum(axis=1), whole - base[regime], atol=1e-4)
     methods = {
-        "exact": ShapleyValues(reference=reference, method="exact"),
-        "sampled": ShapleyValues(reference=reference, max_pairs=60, tolerance=0.001),
+        "exact": ShapleyValues(reference=reference, settings=ShapleySettings(method="exact")),
+        "sampled": ShapleyValues(reference=reference, settings=ShapleySettings(max_pairs=60, tolerance=0.001)),
         "integrated_gradients": IntegratedGradients(reference=reference, n_steps=30),
-        "lime": Lime.around(reference, n_samples=2000),
+        "lime": Lime(reference=reference, settings=LimeSettings(n_samples=2000)),
         "gradient_times_input": GradientTimesInput(),
     }
-    table = compare_with_truth(methods, stack, own, regime, truth, function="additive", same_scale=True).set_index(
+    table = compare_with_truth(methods, stack, few, regime, truth, function="additive", same_scale=True).set_index(
         "method"
     )
     assert table.loc["exact", "relative_error"] < 1e-4

@@ -6,15 +6,15 @@ import pytest
 import xarray as xr
 
 from tests.made_fields import make_attributions, make_features, make_regime_uncertainty, make_vorticity_budget
-from thor.attribution.explanations import compare
+from thor.attribution.agreement import compare
 from thor.attribution.fields import nearest_cell, regime_summary
 from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.figures.attribution import (
-    agreement_maps,
     attribution_maps,
     beeswarm,
     cell_page,
     evaluation_table,
+    explanation_agreement_maps,
     feature_label,
     regime_bars,
     sign_maps,
@@ -90,7 +90,7 @@ def test_beeswarm_has_a_point_for_each_cell_and_feature(explanations):
 
 
 def test_agreement_evaluation_and_cell(explanations):
-    figure = agreement_maps(compare(explanations))
+    figure = explanation_agreement_maps(compare(explanations))
     assert len(meshes(figure)) == 6
     assert titles(figure)[5].startswith("(f) LIME: ")
     assert titles(figure)[0].startswith("(a) Relevance and Shapley values: ")

@@ -133,7 +133,7 @@ def test_a_regime_that_nothing_can_teach(made_features, made_regimes):
 
 
 def test_no_valid_cell(made_features, made_regimes):
-    with pytest.raises(NetworkError, match="masked"):
+    with pytest.raises(DataError, match="masked"):
         make_split(made_features.assign(valid=0 * made_features["valid"]), made_regimes, SplitSettings())
 
 

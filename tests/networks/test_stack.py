@@ -94,7 +94,7 @@ def rewrite(change):
         (rewrite(lambda arrays: arrays | {"bias_1": arrays["bias_1"] * np.float32(np.nan)}), "not finite"),
         (edit(features=["feature_1", "feature_0"]), "checksum differs"),
         (edit(classes=["regime_0", "regime_1"]), "do not fit"),
-        (edit(activation="relu"), "activation 'relu'"),
+        (edit(activation="rely"), "no activation 'rely'. Did you mean 'relu'"),
         (edit(n_networks=4), "checksum differs"),
         (edit(layer_sizes="2, 4, 3"), "layer_sizes \\(list\\)"),
         (edit(note="hello"), "nothing else"),

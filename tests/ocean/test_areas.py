@@ -8,7 +8,7 @@ import xarray as xr
 
 from tests.ocean.test_native_grids import curvilinear, native_grid, open_esgf, read_native
 from thor.core.errors import GridError
-from thor.ocean import areas
+from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas, compare_areas
 from thor.ocean.areas import area_from_vertices
 from thor.ocean.constants import EARTH_RADIUS
@@ -55,7 +55,7 @@ def test_bounds_and_centres_agree_on_mpi(data_mirror):
 
 
 def test_bounds_that_contradict_the_centres_are_left_aside(data_mirror, caplog):
-    areas.warn_once.cache_clear()
+    warn_once.cache_clear()
     lat, lon, ocean = read_native(data_mirror, "EC-Earth3-Veg")
     with open_esgf(data_mirror, "deptho_Ofx_EC-Earth3-Veg_*.nc") as file:
         dataset = curvilinear(lat, lon).assign_coords(

@@ -6,9 +6,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thor.ocean import areas
+from thor.core.warn import warn_once
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import STEPS, Grid, with_bounds
+from thor.ocean.grid import NEIGHBOURS, Grid, with_bounds
 from thor.ocean.longitudes import columns_around
 from thor.ocean.operators import gradient
 
@@ -97,7 +97,7 @@ def test_columns_that_repeat_the_first_count_once(n_repeated, order):
     np.testing.assert_allclose(grid.area.sum(axis=0), SPHERE / 72, rtol=1e-9)
     assert grid.duplicate[0].sum() == n_repeated and (grid.duplicate == grid.duplicate[0]).all()
     once = ~grid.duplicate[0]
-    for step in STEPS[:2]:
+    for step in NEIGHBOURS[:2]:
         distance = np.hypot(*grid.displacements[step])
         np.testing.assert_allclose(distance[:, once], np.repeat(distance[:, 36:37], 72, axis=1), rtol=1e-9)
 
@@ -129,7 +129,7 @@ def test_edges_tile_the_circle(start, stretch, n_columns, data):
 
 
 def test_bounds_that_were_guessed_in_file_order_are_not_believed(caplog):
-    areas.warn_once.cache_clear()
+    warn_once.cache_clear()
     lon = np.arange(-177.5, 180, 5) % 360
     edges = np.concatenate([[180.0], (lon[1:] + lon[:-1]) / 2, [180.0]])
     wrong = with_bounds(LAT, lon)

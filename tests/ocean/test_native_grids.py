@@ -11,7 +11,7 @@ import xarray as xr
 
 from tests.ocean.test_operators import spherical_harmonic
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import STEPS, Grid
+from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.operators import curl, gradient
 
 FILES = {
@@ -59,7 +59,7 @@ def native_grid(data_mirror, name):
 
 def with_all_neighbours(ocean, grid):
     surrounded = ocean & ~grid.duplicate
-    for step in STEPS:
+    for step in NEIGHBOURS:
         surrounded &= grid.neighbour(ocean.astype(float), step) == 1
     return surrounded
 

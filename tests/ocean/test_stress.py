@@ -16,7 +16,7 @@ from tests.ocean.test_native_grids import (
 from tests.ocean.test_operators import spherical_harmonic
 from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import STEPS, Grid, regular_grid
+from thor.ocean.grid import NEIGHBOURS, Grid, regular_grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import distance, local_basis, normalised, unit_vectors
 from thor.ocean.stress import (
@@ -394,7 +394,7 @@ def ocean_with_coasts(spacing):
         angle = distance(grid.centres, unit_vectors(np.full((1, 1), lat), np.full((1, 1), lon)))
         sea &= np.rad2deg(angle) > radius * (1 + 0.4 * np.sin(5 * np.deg2rad(grid.lon)))
     inner = sea.copy()
-    for step in (*STEPS, (1, 1), (1, -1), (-1, 1), (-1, -1)):
+    for step in (*NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1)):
         inner &= grid.neighbour(sea.astype(float), step) == 1
     return grid, sea, inner
 
@@ -521,7 +521,7 @@ def test_smoothness_does_not_show_where_stress_sits():
     for sampled_on in ("grid_axes_t_points", *STAGGERED):
         stress = without_positions(sampled(grid, winds, sampled_on))
         vorticity = stress_curl(stress.assign_attrs(stress_convention="grid_axes_t_points"), grid)
-        around = np.mean([grid.neighbour(vorticity, step) for step in STEPS], axis=0)
+        around = np.mean([grid.neighbour(vorticity, step) for step in NEIGHBOURS], axis=0)
         rough.append(np.median(np.abs(vorticity - around)[cells]))
     assert rough == pytest.approx(rough[:1] * 3, rel=0.01)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ocean.test_native_grids import read_native
-from thor.ocean.grid import STEPS, Grid, regular_grid
+from thor.ocean.grid import NEIGHBOURS, Grid, regular_grid
 from thor.ocean.sphere import normalised, unit_vectors
 from thor.ocean.topology import Continuation, find_topology
 
@@ -35,7 +35,7 @@ def places(topology, centres, step):
 def test_real_grids(data_mirror, name, period, beyond, n_duplicates):
     topology = find_topology(centres_of(data_mirror, name))
     assert topology.period == period and topology.beyond == (None, beyond)
-    assert topology.folded == (False, beyond is not None) and topology.over_pole == (False, False)
+    assert topology.over_pole == (False, False)
     assert topology.duplicate.sum() == n_duplicates
 
 
@@ -53,7 +53,7 @@ def test_neighbours_are_near_and_mutual(data_mirror, name):
     centres = centres_of(data_mirror, name)
     topology = find_topology(centres)
     own = np.arange(topology.known.size).reshape(topology.known.shape)
-    for step in STEPS:
+    for step in NEIGHBOURS:
         located = topology.locate(step)
         there = (located.cell >= 0) & ~topology.duplicate
         sign = located.row_sign if step[0] else located.column_sign
@@ -67,7 +67,7 @@ def test_unknown_cells_neighbour_nothing(data_mirror):
     topology = find_topology(centres_of(data_mirror, "EC-Earth3-Veg"))
     unknown = ~topology.known
     assert unknown.sum() == 475
-    for step in STEPS:
+    for step in NEIGHBOURS:
         cell = topology.locate(step).cell
         assert (cell[unknown] == -1).all() and not np.isin(np.flatnonzero(unknown), cell).any()
 
@@ -97,7 +97,7 @@ def test_folds_are_one_case(data_mirror, pivot, variant):
 
     stored = VARIANTS[variant](bare, beyond)
     found = find_topology(stored)
-    for step in STEPS:
+    for step in NEIGHBOURS:
         turned = variant == "rows from the north"
         got = places(found, stored, (-step[0], step[1]) if turned else step)
         got = got[:, ::-1] if turned else got[:, :40, 1:-1] if "columns" in variant else got[:, :40]
@@ -108,7 +108,7 @@ def test_a_pole_is_found_on_2d_positions_too():
     regular = Grid.from_dataset(regular_grid(5.0))
     found = find_topology(regular.centres)
     assert found.over_pole == regular.over_pole == (True, True)
-    for step in (*STEPS, (1, 1), (-1, 1)):
+    for step in (*NEIGHBOURS, (1, 1), (-1, 1)):
         np.testing.assert_array_equal(found.locate(step).cell, regular.topology.locate(step).cell)
 
 
@@ -124,6 +124,6 @@ def test_a_grid_that_ends_just_ends(data_mirror):
 def test_rolled_columns_have_the_same_neighbours(data_mirror, columns):
     centres = centres_of(data_mirror, "IPSL-CM6A-LR")[:, -30:-1, 1:-1]
     rolled = np.roll(centres, columns, axis=2)
-    for step in STEPS:
+    for step in NEIGHBOURS:
         expected = np.roll(places(find_topology(centres), centres, step), columns, axis=2)
         np.testing.assert_array_equal(places(find_topology(rolled), rolled, step), expected)

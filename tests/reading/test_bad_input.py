@@ -19,8 +19,8 @@ from tests.made_archive import (
     years,
 )
 from thor.core.errors import DataError, GridError, IncompleteWindowError, UnitsError
+from thor.core.warn import warn_once
 from thor.reading.archive import Archive
-from thor.reading.files import warn_once
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
 

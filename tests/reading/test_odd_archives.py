@@ -11,10 +11,10 @@ import xarray as xr
 from tests.tiny_archive import FIELDS, areas, centres, deptho, sea, tauuo, tauvo, write, write_tiny, zos
 from thor.core.checkpoint import Nothing
 from thor.core.errors import ConfigError, DataError, GridError
+from thor.core.warn import warn_once
 from thor.ocean.features import window_features
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.files import warn_once
 from thor.reading.layouts import layout_of
 from thor.reading.plans import plan_runs, require_usable
 from thor.reading.quirks import Quirks

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thor.regimes.naming import REGIMES, name_regimes, regime_names
+from thor.regimes.naming import REGIMES, default_names, name_regimes
 
 # Medians on ECCO [m s-2] in the order of the regime numbers.
 CURLS = 1e-10 * np.array([-0.11, 0.59, -0.90, 1.37, -2.29])
@@ -42,4 +42,4 @@ def test_the_median_decides_not_the_mean():
 
 @pytest.mark.parametrize("n_regimes", [2, 5, 6, 9])
 def test_names_are_distinct(n_regimes):
-    assert len(set(regime_names(n_regimes))) == n_regimes
+    assert len(set(default_names(n_regimes))) == n_regimes

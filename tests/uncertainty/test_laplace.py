@@ -172,7 +172,11 @@ def test_bad_cells_are_named(learned):
 def test_vectors_and_stacks_are_one(learned):
     networks, _, select = learned
     back = to_stack(
-        to_vectors(networks), layer_sizes=networks.layer_sizes, features=networks.features, classes=networks.classes
+        to_vectors(networks),
+        layer_sizes=networks.layer_sizes,
+        features=networks.features,
+        classes=networks.classes,
+        activation=networks.activation,
     )
     assert (logits(back, select.inputs) == logits(networks, select.inputs)).all()
     assert to_vectors(concatenate([back, networks])).shape == (6, networks.n_weights)

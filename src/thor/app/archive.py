@@ -87,7 +87,7 @@ def check_command(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Log no warning of the reader: the table has them all."""
-    logger = logging.getLogger("thor.reading")
+    logger = logging.getLogger("thor")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

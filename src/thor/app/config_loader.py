@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from thor.attribution.methods import each_method
 from thor.core.errors import ConfigError, did_you_mean
 
 ALONE = ("test",)
@@ -31,7 +32,8 @@ class ConfigLoader(OmegaConfigLoader):
     The later decides, key by key in parameters and globals and entry by entry in the catalog: ``base``, the
     environment, ``local``, an environment variable that is set and that a file of the first two names
     (``${env:NAME,default}``), ``--params``. `data_root` of ``local`` moves all environments: one that has its data
-    below the `data_root` of ``base`` keeps its folder there, and one with a place of its own stays.
+    below the `data_root` of ``base`` keeps its folder there, and one with a place of its own stays. A catalog entry
+    named with ``{method}`` stands for one of each method of explanation in `thor.attribution.methods`.
 
     Raises
     ------
@@ -158,7 +160,7 @@ class ConfigLoader(OmegaConfigLoader):
             # Kedro has no words for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error
         trees: Any = {file: OmegaConf.to_container(found[file]) for file in sorted(found)}
-        return trees
+        return {file: each_method(tree) for file, tree in trees.items()} if key == "catalog" else trees
 
     def _complaint(self, path: str) -> str | None:
         for file in sorted(Path(path).rglob("*")):

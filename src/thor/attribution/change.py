@@ -1,6 +1,6 @@
-"""Why a regime changed: which features moved the networks from what they said of a cell before to what they say now."""
+"""Attribution of regime change: Shapley values of the features for the change of the networks' target in a cell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.attribution.attributions import Block, blocks_of
-from thor.attribution.gradients import require_features, require_reference
-from thor.attribution.shapley import MOST_PLAYERS, ShapleyValues, shapley_weights
+from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
+from thor.attribution.method import AttributionBlock, Explainer, require_features, require_reference, sample_blocks
+from thor.attribution.players import Groups, membership
 from thor.attribution.targets import Regimes, Target, require_inputs, target_weights
 from thor.core.errors import AttributionError
 from thor.core.threads import in_threads
@@ -21,29 +21,29 @@ INTERVAL = (0.05, 0.95)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ChangeAttribution:
+class ChangeAttribution(Explainer):
     """Exact Shapley values of the change of a target between two states of the same cells.
 
     The players are the features, or groups of them, that differ between the states in any cell; v(S) is the target
-    when those of S have their later values and all else is as before. Depth, its gradients and the Coriolis parameter
-    cannot change and get zero by construction, which says nothing of how much the networks use them.
+    when those of S have their later values and all others their earlier ones. Depth, its gradients and the Coriolis
+    parameter cannot change and get zero by construction, however much the networks use them.
 
     Attributes
     ----------
     before : ndarray of float32, shape (n_samples, n_features)
-        The earlier state of the samples, scaled: the reference of each is its own.
+        The earlier state of the samples, scaled: the reference of each.
     regime_before : ndarray of int, shape (n_samples,), optional
         The explained target is that of the later regime less that of this one, z_new - z_old, which is zero where they
         are the same. None: the target of the given regime alone.
     groups : mapping of str to tuple of str, optional
-        Players that are several features each, every feature in one of them; by default each plays for itself.
+        Players that are several features each, every feature in one of them; by default each feature is a player.
     target : {"centred_logit", "logit"}
         Of a single regime; in z_new - z_old both are the same.
 
     Notes
     -----
-    The values of a network add up to its target after less that before, whatever the size of the change: gradients
-    would tell of small changes only.
+    The values of a network add up to its target after less that before, whatever the size of the change; gradients
+    hold for small changes only.
 
     References
     ----------
@@ -52,20 +52,19 @@ class ChangeAttribution:
 
     before: Weights
     regime_before: Regimes | None = None
-    groups: Mapping[str, tuple[str, ...]] | None = None
+    groups: Groups | None = None
     target: Target = "centred_logit"
-    name: str = "change"
 
     def __post_init__(self) -> None:
         require_reference(self.before)
         target_weights(2, np.zeros(1, dtype=int), self.target)
 
-    def players(self, stack: NetworkStack) -> tuple[str, ...]:
-        """Return the features, or the groups; errors as in `thor.attribution.shapley.ShapleyValues`."""
-        return ShapleyValues(reference=self.before[:1], groups=self.groups).players(stack)
+    def groups_of(self, features: tuple[str, ...]) -> Groups | None:
+        """Return the features of each player, None where each feature is a player."""
+        return self.groups
 
     def can_change(self, stack: NetworkStack, inputs: Weights) -> NDArray[np.bool_]:
-        """Say which players differ between the states in any cell, shape (n_players,).
+        """Return which players differ between the states in any cell, shape (n_players,).
 
         Raises
         ------
@@ -78,10 +77,10 @@ class ChangeAttribution:
                 f"The states before and after have shapes {self.before.shape} and {inputs.shape}; expected the same "
                 "cells and features, row by row."
             )
-        return (self._holds(stack) & (inputs != self.before).any(axis=0)).any(axis=1)
+        return (membership(self.groups, stack.features) & (inputs != self.before).any(axis=0)).any(axis=1)
 
-    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes, *, start: int = 0) -> Iterator[Block]:
-        """Yield the values of all players; see `thor.attribution.attributions.Method`.
+    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+        """Yield the values of all players; see `thor.attribution.method.Explainer`.
 
         Parameters
         ----------
@@ -90,11 +89,10 @@ class ChangeAttribution:
             The later state, scaled.
         regime : ndarray of int, shape (n_samples,)
             The later regime.
-        start : int
 
         Yields
         ------
-        Block
+        AttributionBlock
             The shares are `target` (after), `expectation` (before) and `remainder`, which is round-off.
 
         Raises
@@ -111,12 +109,7 @@ class ChangeAttribution:
                 f"players. Put features into groups of `ChangeAttribution`: {', '.join(self.players(stack))}."
             )
         work = partial(self._block, stack, inputs, weights, changed)
-        yield from in_threads(work, blocks_of(len(inputs), stack, start=start))
-
-    def _holds(self, stack: NetworkStack) -> NDArray[np.bool_]:
-        """Say which features each player holds, shape (n_players, n_features)."""
-        own = self.groups or {feature: (feature,) for feature in stack.features}
-        return np.array([[feature in own[player] for feature in stack.features] for player in self.players(stack)])
+        yield from in_threads(work, sample_blocks(len(inputs), stack))
 
     def _target_weights(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Weights:
         weights = target_weights(len(stack.classes), regime, self.target)
@@ -127,25 +120,23 @@ class ChangeAttribution:
 
     def _block(
         self, stack: NetworkStack, inputs: Weights, weights: Weights, changed: NDArray[np.int64], part: slice
-    ) -> Block:
-        holds = self._holds(stack)
+    ) -> AttributionBlock:
+        holds = membership(self.groups, stack.features)
         value = np.empty((stack.n_networks, part.stop - part.start, 2**changed.size))
-        for coalition in range(2**changed.size):
-            members = changed[[bool(coalition >> bit & 1) for bit in range(changed.size)]]
-            inside = holds[members].any(axis=0)
+        for coalition, inside in enumerate(coalitions(changed.size) @ holds[changed]):
             state = np.where(inside, inputs[part], self.before[part])
             value[..., coalition] = np.einsum("wsk,sk->ws", logits(stack, state), weights[part], dtype=np.float64)
         shapley = np.zeros((*value.shape[:2], len(holds)))
         shapley[..., changed] = value @ shapley_weights(changed.size).T
         before, after = value[..., 0], value[..., -1]
         remainder = after - before - shapley.sum(axis=2)
-        return Block(part, shapley, shares={"target": after, "expectation": before, "remainder": remainder})
+        return AttributionBlock(part, shapley, shares={"target": after, "expectation": before, "remainder": remainder})
 
 
 def transition_summary(
     method: ChangeAttribution, stack: NetworkStack, inputs: Weights, regime: Regimes, area: NDArray[np.float64]
 ) -> xr.Dataset:
-    """Return what moved the cells of each transition from one regime to another.
+    """Return the attributions of each transition from one regime to another.
 
     Parameters
     ----------
@@ -164,8 +155,8 @@ def transition_summary(
         `attribution`, the mean over the area of the transition and over networks, with the ends `attribution_lower`
         and `attribution_upper` (5 and 95 % over networks of the mean over the area); `explained_change`, which the
         attributions of a transition add up to; `n_cells`, `area` [m2]; `regime_before`, `regime_after` (names).
-        Transitions are those that occur, the largest area first. `can_change` (feature) is 0 for what is the same in
-        both states of all cells and has zero by construction.
+        Transitions are those that occur, the largest area first. `can_change` (feature) is 0 where a feature is the
+        same in both states of all cells, with zero attribution by construction.
 
     Raises
     ------
@@ -176,17 +167,17 @@ def transition_summary(
         raise AttributionError("A summary by transition needs the regimes before: give `regime_before`.")
     require_inputs(stack, inputs, regime)
     can_change = method.can_change(stack, inputs)
-    moved = np.flatnonzero(regime != method.regime_before)
-    if not moved.size:
+    changed = np.flatnonzero(regime != method.regime_before)
+    if not changed.size:
         raise AttributionError(f"None of the {len(regime)} cells changes its regime: there is no change to explain.")
-    pair = np.stack([method.regime_before[moved], regime[moved]], axis=1)
+    pair = np.stack([method.regime_before[changed], regime[changed]], axis=1)
     kinds, which = np.unique(pair, axis=0, return_inverse=True)
-    weight = np.eye(len(kinds))[which] * area[moved, None]
+    weight = np.eye(len(kinds))[which] * area[changed, None]
     totals = weight.sum(axis=0)
     sums = np.zeros((stack.n_networks, len(kinds), len(can_change)))
     change = np.zeros(len(kinds))
-    of_moved = replace(method, before=method.before[moved], regime_before=method.regime_before[moved])
-    for block in of_moved.explain(stack, inputs[moved], regime[moved]):
+    of_changed = replace(method, before=method.before[changed], regime_before=method.regime_before[changed])
+    for block in of_changed.explain(stack, inputs[changed], regime[changed]):
         share = weight[block.part]
         sums += np.einsum("wsp,st->wtp", block.values, share)
         change += (block.shares["target"] - block.shares["expectation"]).mean(axis=0) @ share

@@ -1,107 +1,65 @@
-"""Whether explanations can be trusted: faithfulness, robustness, randomisation and complexity, against random ones.
+"""Evaluation of explanations: faithfulness, robustness, randomisation and complexity, beside random attributions.
 
-After Bommer et al. (2024), doi:10.1175/AIES-D-23-0074.1. What is judged is a method's mean over networks as an
-explanation of the networks' mean target. Every measure is told as a skill score: 0 is what an attribution has that
-knows nothing, 1 is perfect.
+After Bommer et al. (2024), doi:10.1175/AIES-D-23-0074.1. A method's mean over networks is evaluated as an
+explanation of the networks' mean target. Every measure gives a skill score: 0 for random attributions, 1 for perfect
+ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import rankdata
+import xarray as xr
 from tqdm import tqdm
 
-from thor.attribution.attributions import Method
-from thor.attribution.forward import Forward
+from thor.attribution.agreement import rank_correlation
+from thor.attribution.measures import MEASURES, EvaluationCells, Removal, measure_values
+from thor.attribution.method import Explainer
 from thor.attribution.settings import EvaluationSettings
-from thor.attribution.targets import Regimes, Target, require_inputs
-from thor.networks.prediction import predict
+from thor.attribution.targets import Regimes, explained_regime, require_inputs
+from thor.core.arrays import Array
+from thor.networks.samples import FeatureScaler, cell_inputs
 from thor.networks.stack import NetworkStack, Weights
 
-Array = NDArray[np.float64]
+
+def evaluate_on_cells(
+    explainers: Mapping[str, Explainer],
+    stack: NetworkStack,
+    features: xr.Dataset,
+    scaler: FeatureScaler,
+    reference: Weights,
+    *,
+    settings: EvaluationSettings,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the evaluation of methods on cells of the training ocean; see `evaluate`."""
+    inputs, index = cell_inputs(features, names=scaler.features)
+    scaled = scaler.transform(inputs)
+    area = features["areacello"].transpose(*features["valid"].dims).values.ravel()[index].astype(float)
+    cells = draw_cells(scaled, explained_regime(stack, scaled), area, n_cells=settings.n_cells, seed=seed)
+    return evaluate(explainers, stack, cells, reference, settings=settings, seed=seed)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What a measure judges, its perfect value and which way is better."""
-
-    property: str
-    perfect: float
-    higher_is_better: bool
-    meaning: str
-
-
-MEASURES: dict[str, Measure] = {
-    "faithfulness_correlation": Measure(
-        "faithfulness",
-        1.0,
-        True,
-        "correlation, over random sets of features, of their attribution with what the target loses without them",
-    ),
-    "removal_curve": Measure(
-        "faithfulness",
-        1.0,
-        True,
-        "how often the predicted regime changes when the largest attributions are removed first, mean over the number",
-    ),
-    "local_lipschitz": Measure(
-        "robustness", 0.0, False, "largest relative change of the attribution per change of the inputs nearby"
-    ),
-    "average_sensitivity": Measure(
-        "robustness", 0.0, False, "mean relative change of the attribution when inputs are perturbed"
-    ),
-    "parameter_randomisation": Measure(
-        "randomisation",
-        0.0,
-        False,
-        "rank correlation of magnitudes with those of networks whose weights are shuffled; knowing nothing: 1",
-    ),
-    "entropy": Measure("complexity", 0.0, False, "entropy of the magnitudes, over that of equal ones"),
-    "sparseness": Measure("complexity", 1.0, True, "Gini coefficient of the magnitudes"),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class JudgedCells:
-    """Cells on which explanations are judged.
-
-    Attributes
-    ----------
-    inputs : ndarray of float32, shape (n_cells, n_features)
-        Scaled.
-    regime : ndarray of int, shape (n_cells,)
-        Whose target is explained.
-    weights : ndarray, shape (n_cells,)
-        Share of the area that each cell stands for.
-    """
-
-    inputs: Weights
-    regime: Regimes
-    weights: Array
-
-
-def draw_cells(inputs: Weights, regime: Regimes, area: Array, *, n_cells: int, seed: int) -> JudgedCells:
-    """Return cells with as many of each explained regime, and the area each stands for."""
+def draw_cells(inputs: Weights, regime: Regimes, area: Array, *, n_cells: int, seed: int) -> EvaluationCells:
+    """Return equal numbers of cells of each explained regime, and the area that each represents."""
     random = np.random.default_rng(seed)
     present = np.unique(regime)
     chosen, weights = [], []
     for code in present:
-        own = np.flatnonzero(regime == code)
-        n_own = min(len(own), -(-n_cells // len(present)))
-        total = area[own].sum()
-        chosen.append(random.choice(own, size=n_own, replace=False, p=area[own] / total))
-        weights.append(np.full(n_own, total / n_own))
+        inside = np.flatnonzero(regime == code)
+        size = min(len(inside), -(-n_cells // len(present)))
+        total = area[inside].sum()
+        chosen.append(random.choice(inside, size=size, replace=False, p=area[inside] / total))
+        weights.append(np.full(size, total / size))
     cells, share = np.concatenate(chosen), np.concatenate(weights)
-    return JudgedCells(inputs[cells], regime[cells], share / share.sum())
+    return EvaluationCells(inputs[cells], regime[cells], share / share.sum())
 
 
 def evaluate(
-    methods: Mapping[str, Method],
+    explainers: Mapping[str, Explainer],
     stack: NetworkStack,
-    cells: JudgedCells,
+    cells: EvaluationCells,
     reference: Weights,
     *,
     settings: EvaluationSettings,
@@ -114,12 +72,12 @@ def evaluate(
 
     Parameters
     ----------
-    methods : mapping of str to Method
-        All of one target, and of features as players.
+    explainers : mapping of str to Explainer
+        By method, all of one target and with features as players.
     stack : NetworkStack
-    cells : JudgedCells
+    cells : EvaluationCells
     reference : ndarray of float32, shape (n_reference, n_features)
-        Rows that stand in for removed features.
+        Rows that replace removed features.
     settings : EvaluationSettings
     seed : int
     progress : bool
@@ -128,7 +86,7 @@ def evaluate(
     -------
     pandas.DataFrame
         One row for each method and measure: `method`, `property`, `measure`, `value` (area-weighted mean), `random` (of
-        attributions drawn at random; for randomisation of one blind to the networks), `skill`, `low`, `high` (interval
+        random attributions; for randomisation of one independent of the networks), `skill`, `low`, `high` (interval
         of the skill from a bootstrap over cells), `level`, `n_cells`, `weighting`, `perfect`, `higher_is_better`.
 
     References
@@ -140,47 +98,28 @@ def evaluate(
     random = np.random.default_rng(seed)
     near = _perturbed(cells.inputs, settings, random)
     shuffled = _shuffled(stack, random)
-    target = next(iter(methods.values())).target
-    removal = _Removal(stack, cells, reference, target, settings, seed)
-    of_random = _values_of_random(cells, near, removal, random)
+    target = next(iter(explainers.values())).target
+    removal = Removal(stack, cells, reference, target, settings, seed)
+    of_random = _random_values(cells, near, removal, random)
     frames = []
-    for name, method in tqdm(
-        methods.items(), desc="evaluation", unit="method", leave=False, disable=None if progress else True
+    for name, explainer in tqdm(
+        explainers.items(), desc="evaluation", unit="method", leave=False, disable=None if progress else True
     ):
-        own = _mean(method, stack, cells.inputs, cells.regime)
-        nearby = np.stack([_mean(method, stack, inputs, cells.regime) for inputs in near])
-        blind = _mean(method, shuffled, cells.inputs, cells.regime)
-        values = _values(cells, own, near, nearby, removal)
-        values["parameter_randomisation"] = _rank_correlation(np.abs(own), np.abs(blind))
-        frames.append(_rows(name, values, of_random, cells, settings, seed))
+        values = _mean(explainer, stack, cells.inputs, cells.regime)
+        nearby = np.stack([_mean(explainer, stack, inputs, cells.regime) for inputs in near])
+        blind = _mean(explainer, shuffled, cells.inputs, cells.regime)
+        measured = measure_values(cells, values, near, nearby, removal)
+        measured["parameter_randomisation"] = rank_correlation(np.abs(values), np.abs(blind))
+        frames.append(_rows(name, measured, of_random, cells, settings, seed))
     return pd.concat(frames, ignore_index=True)
 
 
-def _values(
-    cells: JudgedCells, own: Array, near: list[Weights], nearby: Array, removal: "_Removal"
+def _random_values(
+    cells: EvaluationCells, near: list[Weights], removal: Removal, random: np.random.Generator
 ) -> dict[str, Array]:
-    """Return each measure but randomisation in each cell."""
-    size = np.maximum(np.linalg.norm(own, axis=1), 1e-12)
-    change = np.linalg.norm(nearby - own, axis=2) / size
-    distance = np.stack([np.linalg.norm(inputs - cells.inputs, axis=1) for inputs in near])
-    share = np.abs(own) / np.maximum(np.abs(own).sum(axis=1, keepdims=True), 1e-12)
-    entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=1) / np.log(own.shape[1])
-    return {
-        "faithfulness_correlation": removal.correlation(own),
-        "removal_curve": removal.curve(own),
-        "local_lipschitz": (change / distance).max(axis=0),
-        "average_sensitivity": change.mean(axis=0),
-        "entropy": entropy,
-        "sparseness": _gini(share),
-    }
-
-
-def _values_of_random(
-    cells: JudgedCells, near: list[Weights], removal: "_Removal", random: np.random.Generator
-) -> dict[str, Array]:
-    """Return the measures of attributions drawn from a normal distribution, anew for every cell and perturbation."""
+    """Return the measures of attributions drawn from a normal distribution for each cell and perturbation."""
     shape = cells.inputs.shape
-    values = _values(cells, random.normal(size=shape), near, random.normal(size=(len(near), *shape)), removal)
+    values = measure_values(cells, random.normal(size=shape), near, random.normal(size=(len(near), *shape)), removal)
     return values | {"parameter_randomisation": np.ones(len(cells.inputs))}
 
 
@@ -188,7 +127,7 @@ def _rows(
     name: str,
     values: Mapping[str, Array],
     of_random: Mapping[str, Array],
-    cells: JudgedCells,
+    cells: EvaluationCells,
     settings: EvaluationSettings,
     seed: int,
 ) -> pd.DataFrame:
@@ -201,9 +140,9 @@ def _rows(
     tails = (1 - settings.level) / 2
     rows = []
     for measure, described in MEASURES.items():
-        own, blind = (np.nan_to_num(each[measure]) for each in (values, of_random))
-        value, at_random = (float(np.average(each, weights=cells.weights)) for each in (own, blind))
-        skills = _skill(resampled @ own, resampled @ blind, described.perfect)
+        of_method, blind = (np.nan_to_num(each[measure]) for each in (values, of_random))
+        value, at_random = (float(np.average(each, weights=cells.weights)) for each in (of_method, blind))
+        skills = _skill(resampled @ of_method, resampled @ blind, described.perfect)
         low, high = np.quantile(skills, [tails, 1 - tails])
         rows.append(
             {
@@ -216,7 +155,7 @@ def _rows(
                 "low": float(low),
                 "high": float(high),
                 "level": settings.level,
-                "n_cells": len(own),
+                "n_cells": len(of_method),
                 "weighting": "area",
                 "perfect": described.perfect,
                 "higher_is_better": described.higher_is_better,
@@ -229,56 +168,11 @@ def _skill(value: Array | float, at_random: Array | float, perfect: float) -> Ar
     return (value - at_random) / (perfect - at_random)
 
 
-class _Removal:
-    """What the networks' mean target and regime become when features take their values from the reference."""
-
-    def __init__(
-        self,
-        stack: NetworkStack,
-        cells: JudgedCells,
-        reference: Weights,
-        target: Target,
-        settings: EvaluationSettings,
-        seed: int,
-    ) -> None:
-        random = np.random.default_rng([seed, 1])
-        n_features = cells.inputs.shape[1]
-        self._stack, self._cells, self._target = stack, cells, target
-        self._rows = reference[random.choice(len(reference), settings.n_rows, replace=len(reference) < settings.n_rows)]
-        n_removed = min(settings.n_removed, n_features - 1)
-        order = random.permuted(np.tile(np.arange(n_features), (settings.n_perturbations, 1)), axis=1)
-        self._sets = np.zeros(order.shape, dtype=bool)
-        np.put_along_axis(self._sets, order[:, :n_removed], True, axis=1)
-        whole = Forward(stack, target).of_inputs(cells.inputs, cells.regime).mean(axis=0)
-        self._losses = np.stack([whole - self._without(np.broadcast_to(own, cells.inputs.shape)) for own in self._sets])
-
-    def correlation(self, attribution: Array) -> Array:
-        """Return the correlation, over sets of features, of summed attribution and loss of the target."""
-        summed = attribution @ self._sets.T
-        return _correlation(summed, self._losses.T)
-
-    def curve(self, attribution: Array) -> Array:
-        """Return how often the regime changes when the largest attributions are removed, mean over their number."""
-        order = np.argsort(-np.abs(attribution), axis=1, kind="stable")
-        removed = np.zeros(attribution.shape, dtype=bool)
-        changed = np.zeros(len(attribution))
-        for step in range(attribution.shape[1] - 1):
-            np.put_along_axis(removed, order[:, step : step + 1], True, axis=1)
-            for row in self._rows:
-                inputs = np.where(removed, row, self._cells.inputs)
-                changed += predict(self._stack, inputs).mean.argmax(axis=1) != self._cells.regime
-        return changed / (len(self._rows) * (attribution.shape[1] - 1))
-
-    def _without(self, removed: NDArray[np.bool_]) -> Array:
-        forward, total = Forward(self._stack, self._target), np.zeros(len(removed))
-        for row in self._rows:
-            total += forward.of_inputs(np.where(removed, row, self._cells.inputs), self._cells.regime).mean(axis=0)
-        return total / len(self._rows)
-
-
-def _mean(method: Method, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
-    """Return a method's mean over networks."""
-    return np.concatenate([block.values.mean(axis=0) for block in method.explain(stack, inputs, regime)]).astype(float)
+def _mean(explainer: Explainer, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
+    """Return the mean attributions over networks."""
+    return np.concatenate([block.values.mean(axis=0) for block in explainer.explain(stack, inputs, regime)]).astype(
+        float
+    )
 
 
 def _perturbed(inputs: Weights, settings: EvaluationSettings, random: np.random.Generator) -> list[Weights]:
@@ -293,20 +187,3 @@ def _shuffled(stack: NetworkStack, random: np.random.Generator) -> NetworkStack:
         return random.permuted(array.reshape(len(array), -1), axis=1).reshape(array.shape)
 
     return replace(stack, kernels=tuple(map(shuffle, stack.kernels)), biases=tuple(map(shuffle, stack.biases)))
-
-
-def _rank_correlation(first: Array, second: Array) -> Array:
-    return _correlation(rankdata(first, axis=1), rankdata(second, axis=1))
-
-
-def _correlation(first: Array, second: Array) -> Array:
-    """Return the correlation over the last axis; 0 where one is constant."""
-    one, other = (values - values.mean(axis=1, keepdims=True) for values in (first, second))
-    scale = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    return np.divide((one * other).sum(axis=1), scale, out=np.zeros_like(scale), where=scale > 0)
-
-
-def _gini(share: Array) -> Array:
-    n_players = share.shape[1]
-    ordered = np.sort(share, axis=1)
-    return 1 - 2 * (ordered * (n_players - np.arange(n_players) - 0.5)).sum(axis=1) / n_players

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thor.attribution.attributions import STATISTICS, Attributions
 from thor.attribution.targets import Regimes
 from thor.networks.fields import on_grid
-from thor.networks.split import valid_cells
+from thor.ocean.cells import valid_cells
 from thor.ocean.sphere import unit_vectors
 
 _NAMES = {name: f"attribution_{name}" for name in STATISTICS} | {"mean": "attribution"}

@@ -1,16 +1,14 @@
 """Forward passes as attributions need them: from the first layer's sums on, to one target, in either precision."""
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from thor.attribution.targets import Regimes, Target, target_values, target_weights
+from thor.core.arrays import AnyArray
 from thor.networks.prediction import softmax
 from thor.networks.stack import NetworkStack
-
-Array = NDArray[Any]
 
 
 class Forward:
@@ -34,16 +32,16 @@ class Forward:
         self.dtype = dtype
 
     @cached_property
-    def _last_of_each(self) -> tuple[Array, Array]:
+    def _last_of_each(self) -> tuple[AnyArray, AnyArray]:
         weights = target_weights(self.n_classes, np.arange(self.n_classes), self.target).T.astype(self.dtype)
         return np.swapaxes(self.kernels[-1] @ weights, 1, 2), (self.biases[-1] @ weights)[:, 0]
 
-    def last_layer(self, regime: Regimes) -> tuple[Array, Array]:
+    def last_layer(self, regime: Regimes) -> tuple[AnyArray, AnyArray]:
         """Return kernel (n_networks, n_samples, n_hidden) and bias (n_networks, n_samples) of a linear target."""
         kernel, bias = self._last_of_each
         return kernel[:, regime], bias[:, regime]
 
-    def hidden(self, sums: Array) -> Array:
+    def hidden(self, sums: AnyArray) -> AnyArray:
         """Return the last hidden activations from the sums of the first layer, which are overwritten.
 
         Parameters
@@ -57,18 +55,18 @@ class Forward:
             np.tanh(activations, out=activations)
         return activations
 
-    def targets(self, sums: Array, regime: Regimes) -> Array:
+    def targets(self, sums: AnyArray, regime: Regimes) -> AnyArray:
         """Return the target, (n_networks, n_samples), from the sums of the first layer, which are overwritten."""
         return self._answers(self.hidden(sums), regime)
 
-    def of_inputs(self, inputs: Array, regime: Regimes) -> Array:
+    def of_inputs(self, inputs: AnyArray, regime: Regimes) -> AnyArray:
         """Return the target of inputs of shape (n_samples, n_features)."""
         inputs = inputs.astype(self.dtype, copy=False)
         if len(self.kernels) == 1:
             return self._answers(np.broadcast_to(inputs, (len(self.kernels[0]), *inputs.shape)), regime)
         return self.targets(inputs @ self.kernels[0] + self.biases[0], regime)
 
-    def of_every_regime(self, inputs: Array) -> Array:
+    def of_every_regime(self, inputs: AnyArray) -> AnyArray:
         """Return the target of every regime, shape (n_networks, n_samples, n_classes)."""
         hidden = inputs = inputs.astype(self.dtype, copy=False)
         if len(self.kernels) > 1:
@@ -78,7 +76,7 @@ class Forward:
         kernel, bias = self._last_of_each
         return hidden @ np.swapaxes(kernel, 1, 2) + bias[:, None]
 
-    def _answers(self, hidden: Array, regime: Regimes) -> Array:
+    def _answers(self, hidden: AnyArray, regime: Regimes) -> AnyArray:
         if self.target == "probability":
             return target_values(hidden @ self.kernels[-1] + self.biases[-1], regime, self.target)
         kernel, bias = self.last_layer(regime)

@@ -1,32 +1,100 @@
-"""Functions of the features whose attributions are known: what a method says of them can be right or wrong.
+"""Functions of the features with known attributions, and the comparison of every method with them.
 
 * An additive function (Mamalakis et al. 2022, doi:10.1017/eds.2022.7), as networks that compute it exactly: a sum of
   functions of one feature each, whose attributions to a reference are their differences.
-* A physical one: features give the geostrophic terms of the vorticity budget of an equivalent-barotropic ocean, these
-  give soft memberships of regimes. Its Shapley values follow from all coalitions.
+* A physical function: the features give the geostrophic terms of the vorticity budget of an equivalent-barotropic
+  ocean, and these give soft memberships of regimes. Its Shapley values follow from all coalitions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from thor.attribution.agreement import agreement
-from thor.attribution.attributions import Method
-from thor.attribution.shapley import shapley_weights
+from thor.attribution.agreement import agreement, correlation, cosine
+from thor.attribution.coalitions import coalitions, shapley_weights
+from thor.attribution.method import Explainer
+from thor.attribution.settings import TruthSettings
 from thor.attribution.targets import Regimes
+from thor.core.arrays import Array
 from thor.core.variables import FEATURES
+from thor.networks.samples import FeatureScaler, Samples
+from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
+from thor.networks.table import Table
+from thor.networks.training import train_stack
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
 
-Array = NDArray[np.float64]
-
 DECAY_DEPTH = 1000.0
-"""Of the equivalent-barotropic current [m]."""
+"""Decay depth of the equivalent-barotropic current [m]."""
 
 TERMS = ("wind_stress_curl", "planetary_vorticity_advection", "bottom_pressure_torque")
+
+
+def truth_table(
+    explainers: Callable[[Weights], Mapping[str, Explainer]],
+    samples: Samples,
+    scaler: FeatureScaler,
+    reference: Weights,
+    *,
+    settings: TruthSettings,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the comparison of methods with functions whose attributions are known.
+
+    Networks are trained on the physical function, as on regimes; of extended features only the published eight are
+    used. The networks' error affects every method alike.
+
+    Parameters
+    ----------
+    explainers : callable
+        Returns the explainers, by method, for a reference of eight features.
+    samples : Samples
+        Of the training ocean.
+    scaler : FeatureScaler
+    reference : ndarray of float32, shape (n_reference, n_features)
+        Scaled.
+    settings : TruthSettings
+    seed : int
+    """
+    random = np.random.default_rng(seed)
+    eight = slice(0, 8)
+    train, test = samples.with_role("train"), samples.with_role("test")
+    rows = reference[random.choice(len(reference), min(settings.n_rows, len(reference)), replace=False), eight]
+    cells = test.take(random.choice(len(test), min(settings.n_cells, len(test)), replace=False))
+    inputs = scaler.transform(cells.inputs)[:, eight]
+    stack = additive_stack(8, seed=seed, n_networks=settings.n_networks)
+    regime = np.arange(len(inputs)) % 2
+    made = explainers(rows)
+    additive = compare_with_truth(
+        made, stack, inputs, regime, additive_truth(stack, inputs, regime, rows), function="additive", same_scale=True
+    )
+    function = PhysicalFunction.of_labels(train.inputs[:, eight], train.labels, n_regimes=len(samples.classes))
+    tables = [
+        Table(scaler.transform(part.inputs)[:, eight], function(part.inputs[:, eight]).argmax(axis=1))
+        for part in (train, samples.with_role("select"))
+    ]
+    learned = train_stack(
+        *tables,
+        features=samples.features[eight],
+        classes=samples.classes,
+        settings=TrainingSettings(n_networks=settings.n_networks, epochs=settings.epochs, hidden=(24, 24)),
+        seed=seed,
+    ).stack
+    unscaled = cells.inputs[:, eight]
+    regime = function(unscaled).argmax(axis=1)
+    in_units = rows * scaler.scale[eight] + scaler.mean[eight]
+    physical = compare_with_truth(
+        made,
+        learned,
+        inputs,
+        regime,
+        function.shapley_values(unscaled, regime, in_units),
+        function="physical",
+        same_scale=False,
+    )
+    return pd.concat([additive, physical], ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +110,9 @@ class PhysicalFunction:
     centroids : ndarray, shape (n_regimes, 3)
         Of the standardised terms `TERMS`.
     scale : ndarray, shape (3,), [m s-2]
-        By which terms are divided.
+        Divisors of the terms.
     least_coriolis : float
-        Magnitude of f below which it is taken for this [s-1]: geostrophy ends at the equator.
+        Smallest magnitude of f [s-1]: geostrophy does not hold at the equator.
     """
 
     centroids: Array
@@ -81,7 +149,7 @@ class PhysicalFunction:
 
     def __call__(self, inputs: Array) -> Array:
         """Return the centred log-memberships, shape (n_cells, n_regimes)."""
-        # Terms have long tails: beyond a standard deviation they count by their logarithm.
+        # Terms have long tails: beyond a standard deviation their logarithm is used.
         compressed = np.arcsinh(self.terms(inputs) / self.scale)
         distance = ((compressed[:, None] - self.centroids) ** 2).sum(axis=2)
         return -0.5 * (distance - distance.mean(axis=1, keepdims=True))
@@ -100,22 +168,22 @@ class PhysicalFunction:
         ndarray, shape (n_cells, 8)
         """
         n_features = inputs.shape[1]
-        inside = (np.arange(2**n_features)[:, None] >> np.arange(n_features) & 1).astype(bool)
-        worth = np.empty((len(inputs), len(inside)))
+        inside = coalitions(n_features)
+        value = np.empty((len(inputs), len(inside)))
         for cell, (row, k) in enumerate(zip(inputs, regime, strict=True)):
             mixed = np.where(inside[:, None], row, reference)
-            worth[cell] = self(mixed.reshape(-1, n_features))[:, k].reshape(len(inside), -1).mean(axis=1)
-        return worth @ shapley_weights(n_features).T
+            value[cell] = self(mixed.reshape(-1, n_features))[:, k].reshape(len(inside), -1).mean(axis=1)
+        return value @ shapley_weights(n_features).T
 
 
 def additive_stack(n_features: int, *, seed: int, n_networks: int = 1, n_units: int = 3) -> NetworkStack:
-    """Return networks that are sums of functions of one feature each: each hidden unit sees one feature."""
+    """Return networks that are sums of functions of one feature each: each hidden unit has one feature as input."""
     random = np.random.default_rng(seed)
     names = FEATURES if n_features == len(FEATURES) else tuple(f"feature_{j}" for j in range(n_features))
     kernel = np.zeros((n_networks, n_features, n_features * n_units), np.float32)
     for feature in range(n_features):
-        own = slice(feature * n_units, (feature + 1) * n_units)
-        kernel[:, feature, own] = random.normal(0, 1.5, (n_networks, n_units))
+        units = slice(feature * n_units, (feature + 1) * n_units)
+        kernel[:, feature, units] = random.normal(0, 1.5, (n_networks, n_units))
     bias = random.normal(0, 1, (n_networks, n_features * n_units)).astype(np.float32)
     last = random.normal(0, 1, (n_networks, n_features * n_units, 2)).astype(np.float32)
     return NetworkStack((kernel, last), (bias, np.zeros((n_networks, 2), np.float32)), names, ("first", "second"))
@@ -136,7 +204,7 @@ def additive_truth(stack: NetworkStack, inputs: Weights, regime: Regimes, refere
 
 
 def compare_with_truth(
-    methods: Mapping[str, Method],
+    explainers: Mapping[str, Explainer],
     stack: NetworkStack,
     inputs: Weights,
     regime: Regimes,
@@ -145,13 +213,14 @@ def compare_with_truth(
     function: str,
     same_scale: bool,
 ) -> pd.DataFrame:
-    """Return how near each method's mean over networks comes to known attributions.
+    """Return the comparison of each method's mean over networks with known attributions.
 
     Parameters
     ----------
-    methods : mapping of str to Method
+    explainers : mapping of str to Explainer
+        By method.
     stack : NetworkStack
-        That computes or has learned the function.
+        Networks that compute the function or were trained on it.
     inputs : ndarray of float32, shape (n_cells, n_features)
         Scaled.
     regime : ndarray of int, shape (n_cells,)
@@ -159,7 +228,7 @@ def compare_with_truth(
     function : str
         Its name.
     same_scale : bool
-        Whether the target has the function's scale. Networks that learned from labels have one of their own.
+        Whether the target has the function's scale; the logits of networks trained on labels have another.
 
     Returns
     -------
@@ -169,18 +238,16 @@ def compare_with_truth(
         `relative_error`, root mean square over that of the truth (NaN where scales differ).
     """
     rows = []
-    for name, method in methods.items():
-        found = np.concatenate([block.values.mean(axis=0) for block in method.explain(stack, inputs, regime)]).astype(
-            float
-        )
-        centred = [values - values.mean(axis=1, keepdims=True) for values in (found, truth)]
+    for name, explainer in explainers.items():
+        blocks = explainer.explain(stack, inputs, regime)
+        found = np.concatenate([block.values.mean(axis=0) for block in blocks]).astype(float)
         rows.append(
             {
                 "function": function,
                 "method": name,
                 "n_cells": len(found),
-                "correlation": float(_cosine(*centred).mean()),
-                "cosine": float(_cosine(found, truth).mean()),
+                "correlation": float(np.nan_to_num(correlation(found, truth)).mean()),
+                "cosine": float(np.nan_to_num(cosine(found, truth)).mean()),
                 **{measure: float(np.nanmean(values)) for measure, values in agreement(found, truth).items()},
                 "relative_error": float(np.sqrt(((found - truth) ** 2).mean() / (truth**2).mean()))
                 if same_scale
@@ -188,8 +255,3 @@ def compare_with_truth(
             }
         )
     return pd.DataFrame(rows)
-
-
-def _cosine(first: Array, second: Array) -> Array:
-    size = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return np.divide((first * second).sum(axis=1), size, out=np.zeros_like(size), where=size > 0)

@@ -31,12 +31,8 @@ FEATURES = (
 )
 """The eight published features, in their published order."""
 
-EXTENDED_FEATURES = (
-    "zos_deptho_jacobian",
-    "zos_gradient_magnitude",
-    "deptho_gradient_magnitude",
-    "coriolis_parameter_magnitude",
-)
+STRESS = ("tauuo", "tauvo")
+"""The components of the surface stress, along x or eastward and along y or northward [N m-2]."""
 
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
 
@@ -78,6 +74,25 @@ class Published:
 
 
 @dataclass(frozen=True)
+class FeatureGroups:
+    """The groups that a feature of the networks belongs to.
+
+    Attributes
+    ----------
+    group : str
+        Features that `modelling.features` chooses together: `published`, or a name for extended ones.
+    physical : str
+        Features of one physical quantity, for explanations of groups.
+    gradient : str or None
+        The gradient of which the feature is a component or the magnitude.
+    """
+
+    group: str
+    physical: str
+    gradient: str | None = None
+
+
+@dataclass(frozen=True)
 class Variable:
     """One row of the table."""
 
@@ -91,6 +106,7 @@ class Variable:
     cmap: str = "cmo.thermal"
     accept: dict[str, float] = field(default_factory=dict)
     published: Published | None = None
+    feature: FeatureGroups | None = None
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -121,10 +137,33 @@ def published(*, fixed: bool | None = None, needed: bool | None = None) -> tuple
 
 
 def _variable(name: str, row: dict[str, Any]) -> Variable:
-    more: dict[str, Any] = {"valid_range": tuple(row["valid_range"])}
-    if "published" in row:
-        more["published"] = Published(**row["published"])
-    return Variable(name=name, **row | more)
+    parts: dict[str, Any] = {"valid_range": tuple(row["valid_range"])}
+    for key, kind in (("published", Published), ("feature", FeatureGroups)):
+        if key in row:
+            parts[key] = kind(**row[key])
+    return Variable(name=name, **row | parts)
+
+
+def extended_features() -> tuple[str, ...]:
+    """Return the features that the published study does not have, in the order of the table."""
+    return tuple(name for name, row in table().items() if row.feature is not None and row.feature.group != "published")
+
+
+def groups_of(feature: str) -> FeatureGroups:
+    """Return the groups of a feature; neighbourhood statistics have those of the variable they are made of.
+
+    Raises
+    ------
+    DataError
+        When the table does not know the feature or its row names no groups.
+    """
+    groups = variable(feature).feature
+    if groups is None:
+        raise DataError(
+            f"'{feature}' is a feature without groups. Add 'feature: {{group: ..., physical: ...}}' to its row in "
+            "variables.yml."
+        )
+    return groups
 
 
 def is_known(name: str) -> bool:
@@ -157,4 +196,5 @@ def variable(name: str) -> Variable:
         over=base.over,
         label=f"{base.label}, {match['statistic']} {where}",
         cmap=base.cmap if match["statistic"] == "mean" else "cmo.amp",
+        feature=base.feature and FeatureGroups(f"around {base.name}", base.feature.physical),
     )

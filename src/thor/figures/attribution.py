@@ -7,24 +7,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.attribution.methods import colour_of, labels
 from thor.core.variables import BUDGET_TERMS, is_known, variable
-from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import map_panels
 from thor.figures.mesh import draw_mesh
-from thor.figures.style import OTHER_COLOURS, colour_map, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import colour_map, letter_panels, new_figure, regime_colours, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-METHOD_COLOURS = {"relevance": BLUE, "shapley_values": ORANGE, "lime_weights": "#029E73"}
-METHOD_NAMES = {
-    "relevance": "Relevance",
-    "shapley_values": "Shapley values",
-    "lime_weights": "LIME",
-    "integrated_gradients": "Integrated gradients",
-    "gradient_times_input": "Gradient times input",
-}
 
 _SPAN = 0.98
 """Share of the cells within the colour scale, which all features share."""
@@ -69,9 +60,7 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
         bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02, extend="both")
         bar.set_label("part of the centred logit of the predicted regime (1)", fontsize=7)
         letter_panels(axes)
-        figure.suptitle(
-            f"{METHOD_NAMES.get(method, method)}, mean over the {predictor}", x=0.01, ha="left", fontsize=10
-        )
+        figure.suptitle(f"{labels(method)}, mean over the {predictor}", x=0.01, ha="left", fontsize=10)
         figure.supxlabel(
             "Pale: the middle half of the networks has both signs. Grey: land.", x=0.01, ha="left", fontsize=7
         )
@@ -136,8 +125,7 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figur
                 here = own[(own["regime"] == regime) & (own["method"] == method)].set_index("feature")
                 rows = here.reindex(features)  # methods may have other players
                 at = np.arange(len(features)) + (place - (len(methods) - 1) / 2) * height
-                colour = METHOD_COLOURS.get(method, OTHER_COLOURS[place])
-                ax.barh(at, rows["mean"], height, color=colour, label=METHOD_NAMES.get(method, method))
+                ax.barh(at, rows["mean"], height, color=colour_of(method), label=labels(method))
                 ax.hlines(at, rows["lower_quartile"], rows["upper_quartile"], color="0.2", linewidth=0.8)
             ax.axvline(0, color="0.3", linewidth=0.6)
             area = here["area_m2"].iloc[0] / 1e12
@@ -208,18 +196,18 @@ def beeswarm(
         bar = figure.colorbar(points, ax=axes, shrink=0.6, aspect=30, pad=0.01, ticks=[0, 1])
         bar.ax.set_yticklabels(["low", "high"])
         bar.set_label("value of the feature, rank within the regime")
-        figure.supxlabel(f"{METHOD_NAMES.get(method, method)}: part of the centred logit of the regime (1)", fontsize=8)
+        figure.supxlabel(f"{labels(method)}: part of the centred logit of the regime (1)", fontsize=8)
         letter_panels(axes[: len(present)])
         return figure
 
 
-def agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensemble") -> "Figure":
+def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensemble") -> "Figure":
     """Return maps of the rank correlation of each pair of methods, and of how far each method's networks agree.
 
     Parameters
     ----------
     agreement : xarray.Dataset
-        As from `thor.attribution.explanations.compare`.
+        As from `thor.attribution.agreement.compare`.
     predictor : str
     """
     own = agreement.sel(predictor=predictor)
@@ -239,8 +227,7 @@ def agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensemble") -> "Fi
                 field = own[name].sel({dim: which})
                 mesh = draw_mesh(ax, agreement, field.values, cmap=colour_map(colours))
                 mesh.set_clim(*limits)
-                words = " and ".join(METHOD_NAMES.get(part, part) for part in which.split(" and "))
-                ax.set_title(f"{words}: {float(field.weighted(area).mean()):.2f}")
+                ax.set_title(f"{labels(which)}: {float(field.weighted(area).mean()):.2f}")
             bar = figure.colorbar(mesh, ax=beside, orientation="vertical", shrink=0.8, aspect=25, pad=0.01)
             bar.set_label(label, fontsize=7)
         letter_panels([ax for ax in axes if ax.get_visible()])
@@ -272,7 +259,7 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
             f"{measure.replace('_', ' ')}\n({table.loc[(methods[0], measure), 'property']})" for measure in measures
         ]
         ax.set_xticks(range(len(measures)), words, rotation=25, ha="right", fontsize=6.5)
-        ax.set_yticks(range(len(methods)), [METHOD_NAMES.get(method, method) for method in methods])
+        ax.set_yticks(range(len(methods)), [labels(method) for method in methods])
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
         bar = figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01)
@@ -346,8 +333,7 @@ def _draw_attributions(ax: "Axes", cells: Mapping[str, xr.Dataset]) -> None:
     for row, (method, cell) in enumerate(cells.items()):
         features = [str(name) for name in cell["feature"].values]
         at = np.arange(len(features)) + (row - (len(cells) - 1) / 2) * height
-        colour = METHOD_COLOURS.get(method, OTHER_COLOURS[row])
-        ax.barh(at, cell["attribution"].values, height, color=colour, label=METHOD_NAMES.get(method, method))
+        ax.barh(at, cell["attribution"].values, height, color=colour_of(method), label=labels(method))
         if "attribution_lower_quartile" in cell:  # sums over the features of a group have none
             lower, upper = (cell[f"attribution_{side}_quartile"].values for side in ("lower", "upper"))
             ax.hlines(at, lower, upper, color="0.2", linewidth=0.8)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
-from thor.networks.samples import Array, FeatureScaler, Samples
+from thor.networks.samples import FeatureScaler, Samples
 
 BASELINES = ("majority", "stress_curl_tree", "gradient_boosting")
 """Class shares alone; a tree on wind stress curl alone; gradient boosting on all features."""

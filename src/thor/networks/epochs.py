@@ -20,10 +20,10 @@ WORTH_COMPILING = 2_000_000_000
 class Epochs:
     """The tables in TensorFlow's hands, and what an epoch does with them."""
 
-    def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int) -> None:
+    def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
         tf = load_tensorflow()
         self._settings, self._seed = settings, seed
-        self._compiled = compile_steps(settings.l2)
+        self._compiled = compile_steps(activation, settings.l2)
         self._n_samples = len(train.inputs)
         self._n_steps = -(-self._n_samples // settings.batch_size)
         self._own_labels = (train.labels.ndim == 2, select.labels.ndim == 2)

@@ -8,14 +8,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
 from thor.core.variables import FEATURES, variable
 from thor.networks.settings import FeatureSet
-from thor.networks.split import ROLES, on_same_grid, regime_names, valid_cells
+from thor.networks.split import ROLES
+from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.features import feature_groups, feature_names
+from thor.regimes.naming import regime_names
 from thor.regimes.regime_model import RegimeModel
-
-Array = NDArray[np.float64]
 
 _PER_SAMPLE = ("inputs", "labels", "area", "confidence", "lat", "lon", "basin", "role", "index")
 

@@ -11,10 +11,12 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from thor.core.errors import GridError, NetworkError
+from thor.core.errors import NetworkError
 from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
 from thor.ocean.basins import in_basin
+from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.sphere import unit_vectors
+from thor.regimes.naming import regime_names
 
 ROLES = ("train", "select", "calibrate", "test", "buffer")
 """What a cell is for, by its code; -1 where a cell is not valid."""
@@ -53,10 +55,10 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     Raises
     ------
     NetworkError
-        When no cell is valid, a region holds no valid cell, a role loses all its cells to the buffer, or a regime is
+        When a region holds no valid cell, a role loses all its cells to the buffer, or a regime is
         missing from the training cells.
-    GridError
-        When features and regimes are on different grids.
+    DataError
+        When no cell is valid, or features and regimes are on different grids.
     """
     lat, lon, valid = valid_cells(features)
     if settings.mode == "published":
@@ -195,46 +197,6 @@ def separated(role: np.ndarray, lat: np.ndarray, lon: np.ndarray, buffer_degrees
     return kept
 
 
-def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return latitude, longitude [degrees] and validity of every cell, each in the shape of `valid`.
-
-    Raises
-    ------
-    NetworkError
-        When no cell is valid.
-    """
-    flag = features["valid"]
-    valid = flag.values == 1
-    if not valid.any():
-        raise NetworkError(f"All {valid.size} cells are masked (valid is 1 nowhere): there is nothing to learn from.")
-    lat, lon = (features[name].broadcast_like(flag).transpose(*flag.dims).values for name in ("lat", "lon"))
-    return lat, lon, valid
-
-
-def on_same_grid(like: xr.DataArray, other: xr.Dataset, name: str) -> np.ndarray:
-    """Return the field `name` of `other` in the dims order of `like`, which has coordinates `lat` and `lon`.
-
-    Raises
-    ------
-    GridError
-        When it is missing or its grid is another one.
-    """
-    if name not in other or set(other[name].dims) != set(like.dims):
-        found = f"dims {other[name].dims}" if name in other else f"only {', '.join(map(str, other.data_vars))}"
-        raise GridError(f"'{name}' with dims {like.dims} is needed beside '{like.name}'; got {found}.")
-    # Curvilinear grids may have no coordinates on land.
-    same = all(
-        np.array_equal(like[axis].values, other[axis].transpose(*like[axis].dims).values, equal_nan=True)
-        for axis in ("lat", "lon")
-    )
-    if not same or other[name].transpose(*like.dims).shape != like.shape:
-        raise GridError(
-            f"'{name}' and '{like.name}' are on different grids: {dict(other[name].sizes)} and {dict(like.sizes)}. "
-            "Make both from the same training ocean."
-        )
-    return other[name].transpose(*like.dims).values
-
-
 def require_every_role(split: xr.Dataset) -> None:
     """Raise NetworkError when no cell is left to train, select, calibrate or test."""
     needed = {"train", "test", split.attrs["select_role"], split.attrs["calibrate_role"]}
@@ -258,11 +220,6 @@ def require_every_regime(split: xr.Dataset, regimes: xr.Dataset) -> None:
             f"No training cell has the regime {', '.join(missing)}: networks cannot learn it. "
             f"Change modelling.split (regions: {split.attrs['regions']})."
         )
-
-
-def regime_names(regimes: xr.Dataset) -> tuple[str, ...]:
-    """Return the regimes' names in the order of their numbers, from the CF flags of `regime`."""
-    return tuple(str(regimes["regime"].attrs["flag_meanings"]).split())
 
 
 def _dataset(features: xr.Dataset, role: np.ndarray) -> xr.Dataset:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from thor.core.errors import NetworkError
+from thor.core.errors import NetworkError, did_you_mean
+from thor.networks.network import ACTIVATIONS, Layer, dense_layers, outputs
 
 Weights = NDArray[np.float32]
 
@@ -21,7 +22,7 @@ ARCHITECTURE_FILE = "architecture.json"
 
 @dataclass(frozen=True, eq=False)
 class NetworkStack:
-    """Dense networks of one architecture, tanh between layers and none after the last, which gives logits.
+    """Dense networks of one architecture, with an activation after each layer but the last, which gives logits.
 
     Attributes
     ----------
@@ -33,12 +34,12 @@ class NetworkStack:
     classes : tuple of str
         Regimes in the order of the outputs.
     activation : str
-        Of the hidden layers.
+        Of the hidden layers, a name in `thor.networks.network.ACTIVATIONS`.
 
     Raises
     ------
     NetworkError
-        When shapes do not fit one another, or a weight is not finite.
+        When the activation is unknown, shapes do not fit one another, or a weight is not finite.
     """
 
     kernels: tuple[Weights, ...]
@@ -48,8 +49,10 @@ class NetworkStack:
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.activation != "tanh":
-            raise NetworkError(f"Networks have tanh between their layers; got activation '{self.activation}'.")
+        if self.activation not in ACTIVATIONS:
+            raise NetworkError(
+                f"There is no activation '{self.activation}'.{did_you_mean(self.activation, ACTIVATIONS)}"
+            )
         if not self.kernels or len(self.kernels) != len(self.biases):
             raise NetworkError(
                 f"A network needs a kernel and a bias for each layer; got {len(self.kernels)} and {len(self.biases)}."
@@ -73,6 +76,10 @@ class NetworkStack:
     def n_weights(self) -> int:
         """Number of weights of one network."""
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.layer_sizes))
+
+    def layers(self, dtype: DTypeLike | None = None) -> list[Layer]:
+        """Return the layers as `thor.networks.network` takes them, in single or another precision."""
+        return dense_layers(self.kernels, self.biases, self.activation, dtype=dtype)
 
     def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> "NetworkStack":
         """Return the networks at `indices`, in their order."""
@@ -134,14 +141,7 @@ def logits(stack: NetworkStack, inputs: Weights) -> Weights:
             f"The networks take inputs of shape (n_samples, {len(stack.features)}); got {inputs.shape}. "
             f"Their features are {', '.join(stack.features)}."
         )
-    activations = inputs.astype(np.float32, copy=False)
-    last = len(stack.kernels) - 1
-    for layer, (kernel, bias) in enumerate(zip(stack.kernels, stack.biases, strict=True)):
-        activations = activations @ kernel
-        activations += bias[:, None, :]
-        if layer < last:
-            np.tanh(activations, out=activations)
-    return activations
+    return outputs(stack.layers(), inputs.astype(np.float32, copy=False))
 
 
 def save_stack(stack: NetworkStack, folder: Path | str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from thor.networks.network import dense_layers, outputs
 from thor.networks.tensorflow import load_tensorflow
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -39,19 +40,21 @@ class Compiled:
 
 
 @cache
-def compile_steps(l2: float) -> Compiled:
+def compile_steps(activation: str, l2: float) -> Compiled:
     """Return the functions, which XLA compiles once for each shape they are called with.
 
     Parameters
     ----------
+    activation : str
+        Of the hidden layers.
     l2 : float
         Penalty on the sum of squared kernel weights, added to the loss.
     """
     tf = load_tensorflow()
 
     def cross_entropy(weights: Sequence[Any], inputs: Any, labels: Any) -> tuple[Any, Any]:
-        outputs = _forward(tf, weights, inputs)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs), outputs
+        logits = outputs(dense_layers(weights[::2], weights[1::2], activation), inputs, xp=tf)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
 
     @tf.function(jit_compile=True, autograph=False)
     def train(
@@ -99,8 +102,8 @@ def compile_steps(l2: float) -> Compiled:
         def block(number: Any, loss: Any, right: Any) -> Any:
             wanted = tf.gather(labels[number], labelling)
             each = sample_weights[number]
-            entropy, outputs = cross_entropy(weights, inputs[number], wanted)
-            hit = tf.cast(tf.equal(tf.argmax(outputs, -1, output_type=wanted.dtype), wanted), tf.float32)
+            entropy, logits = cross_entropy(weights, inputs[number], wanted)
+            hit = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=wanted.dtype), wanted), tf.float32)
             return number + 1, loss + tf.reduce_sum(each * entropy, -1), right + tf.reduce_sum(each * hit, -1)
 
         zero = tf.zeros(tf.shape(labelling)[0])
@@ -111,14 +114,3 @@ def compile_steps(l2: float) -> Compiled:
         return loss / total, right / total
 
     return Compiled(train, evaluate)
-
-
-def _forward(tf: Any, weights: Sequence[Any], inputs: Any) -> Any:
-    """Return logits (n_networks, n_samples, n_classes); inputs are shared, or with a leading network axis."""
-    activations = inputs
-    n_layers = len(weights) // 2
-    for layer in range(n_layers):
-        activations = tf.matmul(activations, weights[2 * layer]) + weights[2 * layer + 1][:, None, :]
-        if layer < n_layers - 1:
-            activations = tf.tanh(activations)
-    return activations

@@ -136,7 +136,7 @@ def train_stack(
         log.info("the training goes on after epoch %d of %d", state.epoch, settings.epochs)
     else:
         state = Progress.fresh(start, epochs=settings.epochs)
-    epochs = Epochs(train, select, settings, seed)
+    epochs = Epochs(train, select, settings, seed, activation=start.activation)
     with _bar(settings, state.epoch, shown=progress) as bar:
         while state.epoch < settings.epochs and state.running(settings.patience).any():
             try:
@@ -185,6 +185,7 @@ def _trained(state: Progress, start: NetworkStack, epochs: Epochs) -> Trained:
         tuple(array.copy() for array in state.best[1::2]),
         start.features,
         start.classes,
+        start.activation,
     )
     history = state.history()
     history["learning_rate"] = ("epoch", epochs.last_rates(history["epoch"].values))

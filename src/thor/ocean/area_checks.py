@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.sphere import Array
 
 EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
 """[m2]"""
@@ -27,7 +27,7 @@ of another grid where more than the last share of cells is off the median ratio 
 grid that many may be coastal, with areas of their wet part only."""
 
 
-class Cells(Protocol):
+class GridAreas(Protocol):
     """The part of a `thor.ocean.grid.Grid` that its areas are checked with."""
 
     @property
@@ -74,7 +74,7 @@ class AreaCheck(NamedTuple):
     sentence: str
 
 
-def compare_areas(grid: Cells, areacello: Array) -> AreaCheck:
+def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
     """Return how far the grid's cell areas are from published ones, and whether those are usable.
 
     Parameters
@@ -121,7 +121,7 @@ def compare_areas(grid: Cells, areacello: Array) -> AreaCheck:
     )
 
 
-def check_areas(grid: Cells, area: Array | None = None, *, sea: NDArray[np.bool_] | None = None) -> None:
+def check_areas(grid: GridAreas, area: Array | None = None, *, sea: NDArray[np.bool_] | None = None) -> None:
     """Raise GridError when areas cannot be those of cells on the Earth; repeated cells count once.
 
     Parameters

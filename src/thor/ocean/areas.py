@@ -1,18 +1,15 @@
 """Cell areas on any grid: from bounds, else from centres."""
 
-import logging
-from functools import cache
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError
+from thor.core.warn import warn_once
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.sphere import Array, distance, normalised, quadrilateral_area, unit_vectors
+from thor.ocean.sphere import distance, normalised, quadrilateral_area, unit_vectors
 from thor.ocean.topology import Topology
-
-log = logging.getLogger(__name__)
 
 ODD_BOUNDS, MAX_ODD_BOUNDS = 0.1, 0.01
 """Bounds are odd where their area is off that from the centres by this share, and unusable if so many are."""
@@ -111,12 +108,6 @@ def _has_all_neighbours(centres: Array, topology: Topology) -> NDArray[np.bool_]
     complete = np.logical_and.reduce([np.isfinite(_stored(centres, topology, step)).all(axis=0) for step in steps])
     complete[[0, -1]] = False
     return complete
-
-
-@cache
-def warn_once(message: str) -> None:
-    """Warn, of each thing once."""
-    log.warning(message)
 
 
 def points_beside(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:

@@ -11,7 +11,7 @@ from thor.core.errors import DataError, did_you_mean
 from thor.core.variables import variable
 from thor.ocean.grid import Grid
 
-LAND = -1
+NO_BASIN = -1
 
 
 @cache
@@ -35,7 +35,7 @@ def basin_codes(grid: Grid, *, ocean: np.ndarray) -> xr.DataArray:
     """
     import shapely
 
-    codes = np.full(grid.shape, LAND, dtype="int8")
+    codes = np.full(grid.shape, NO_BASIN, dtype="int8")
     lon = grid.lon % 360
     for basin in _table():
         shape = shapely.Polygon(basin["polygon"])
@@ -44,7 +44,7 @@ def basin_codes(grid: Grid, *, ocean: np.ndarray) -> xr.DataArray:
         # Polygons are unrolled: some run west of Greenwich, some beyond the date line.
         for turn in (-360, 0):
             inside |= shapely.intersects_xy(shape, lon + turn, grid.lat)
-        codes[inside & ocean & (codes == LAND)] = basin["code"]
+        codes[inside & ocean & (codes == NO_BASIN)] = basin["code"]
     names = basin_names()
     return grid.wrap(codes, "basin").assign_attrs(
         variable("basin").attrs

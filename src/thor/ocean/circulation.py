@@ -7,8 +7,9 @@ by those of the other component around it, and then taken along the grid.
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import STEPS, Array, Grid
+from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.sphere import local_basis, quadrilateral_area, unit_vectors
 from thor.ocean.stress_points import Component, Offset, grid_axes, senses, stored_at
 
@@ -63,12 +64,12 @@ def curl_from_corners(stress: Array, u: Component, grid: Grid, *, sea: NDArray[n
     place = unit_vectors(u.lat, u.lon)
     stresses, places = ([stored_at(vector, step, grid) for step in around] for vector in (stress, place))
     whole = _circulation_over_area(stresses, places)
-    out = _first_known(whole, _from_cells_beside(whole, STEPS, grid))
+    out = _first_known(whole, _from_cells_beside(whole, NEIGHBOURS, grid))
     for dry in range(4):
         # without one corner: it lies where the one before it does
         parts = [[corner[dry - 1] if k == dry else corner[k] for k in range(4)] for corner in (stresses, places)]
         out = _first_known(out, _circulation_over_area(*parts))
-    out = _first_known(out, _from_cells_beside(out, STEPS + DIAGONALS, grid))
+    out = _first_known(out, _from_cells_beside(out, NEIGHBOURS + DIAGONALS, grid))
     wet = np.logical_or.reduce([np.isfinite(corner).all(axis=0) for corner in stresses])
     return np.where(wet if sea is None else wet | sea, out, np.nan)
 

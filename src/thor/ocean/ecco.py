@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from scipy.io import loadmat
 
+from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.ocean.grid import Array, cell_area, with_bounds
+from thor.ocean.grid import cell_area, with_bounds
 
 LAT = np.arange(-89.75, 90, 0.5)
 LON = np.arange(-179.75, 180, 0.5)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.core.errors import DataError
-from thor.core.variables import EXTENDED_FEATURES, FEATURES, variable
-from thor.ocean import published
+from thor.core.variables import FEATURES, extended_features, groups_of, variable
 from thor.ocean.basins import basin_codes
-from thor.ocean.grid import Array, Grid
+from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import neighbourhood_statistics
 from thor.ocean.operators import gradient
+from thor.ocean.published import published_gradient
 from thor.ocean.stress import coastal_curl
 from thor.ocean.stress import stress_curl as curl_of_stress
 
@@ -61,7 +62,7 @@ def features(
         many valid cells have land around them.
     """
     grid = Grid.from_dataset(ocean)
-    take_gradient = gradient if metric == "spherical" else published.gradient
+    take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
     curl = _stress_curl(ocean, grid, stress_curl, reference_density)
     surface = _surface_fields(_values(ocean, "zos"), curl, fixed, grid, take_gradient, extended=extended)
@@ -175,28 +176,28 @@ def _neighbourhoods(
 
 def feature_names(dataset: xr.Dataset) -> list[str]:
     """Return the features a dataset holds: the published eight in their order, then the extended ones."""
-    known = [name for name in (*FEATURES, *EXTENDED_FEATURES) if name in dataset]
+    known = [name for name in (*FEATURES, *extended_features()) if name in dataset]
     return known + [str(name) for name in dataset.data_vars if str(name).endswith("km")]
 
 
 def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return which features belong together: `published`, `jacobian`, `magnitudes`, `around <variable>`.
+    """Return the features of each group of the table of variables: `published`, `jacobian`, `around zos`, ...
 
     Parameters
     ----------
     names : sequence of str
-        Features, as from `feature_names`; each is in one group, and groups without any are left out.
+        Features, as from `feature_names`; groups without any are left out.
+
+    Raises
+    ------
+    DataError
+        When the table gives a feature no group.
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, tuple[str, ...]] = {}
     for name in names:
-        if name in FEATURES:
-            group = "published"
-        elif name in EXTENDED_FEATURES:
-            group = "magnitudes" if name.endswith("magnitude") else "jacobian"
-        else:
-            group = f"around {name.rsplit('_', 2)[0]}"
-        groups.setdefault(group, []).append(name)
-    return {group: tuple(own) for group, own in groups.items()}
+        group = groups_of(name).group
+        groups[group] = (*groups.get(group, ()), name)
+    return groups
 
 
 def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_density: float) -> Array:

@@ -12,17 +12,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError
+from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas
-from thor.ocean.areas import curvilinear_area, parallel_area, warn_once
+from thor.ocean.areas import curvilinear_area, parallel_area
 from thor.ocean.constants import EARTH_ROTATION
 from thor.ocean.longitudes import Columns, columns_around
-from thor.ocean.sphere import Array, displacement, local_basis, unit_vectors
+from thor.ocean.sphere import displacement, local_basis, unit_vectors
 from thor.ocean.topology import Continuation, Topology, find_topology
 
-__all__ = ["STEPS", "Array", "Grid", "cell_area", "local_basis", "regular_grid", "unit_vectors", "with_bounds"]
+__all__ = ["NEIGHBOURS", "Grid", "cell_area", "local_basis", "regular_grid", "unit_vectors", "with_bounds"]
 
-STEPS = ((0, 1), (0, -1), (1, 0), (-1, 0))
+NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""
 
 ODD_WIDTH = 0.5
@@ -138,7 +140,7 @@ class Grid:
 
         Great-circle distance along the initial bearing; NaN where the grid ends.
         """
-        return {step: displacement(self.lat, self.lon, self.neighbour(self.centres, step)) for step in STEPS}
+        return {step: displacement(self.lat, self.lon, self.neighbour(self.centres, step)) for step in NEIGHBOURS}
 
     def neighbour(self, values: Array, step: tuple[int, int]) -> Array:
         """Return for each cell the value of its neighbour `step` = (rows, columns) away; NaN where the grid ends.

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.ocean.sphere import Array
+from thor.core.arrays import Array
 
-COINCIDENT = 0.1
+COINCIDENT_COLUMNS = 0.1
 """Columns nearer than this share of the median spacing are the same place."""
 
-GAP = 1.5
+GAP_FACTOR = 1.5
 """A spacing wider than this times those on either side of it is a gap, where the grid ends and begins again."""
 
 
@@ -43,12 +43,12 @@ def columns_around(lon: Array) -> Columns:
     order = np.argsort(lon % 360, kind="stable")
     steps = np.diff(lon[order] % 360, append=lon[order[0]] % 360 + 360)
     # of the columns at one place the last one stands for it
-    distinct = np.flatnonzero(steps >= COINCIDENT * np.median(steps))
+    distinct = np.flatnonzero(steps >= COINCIDENT_COLUMNS * np.median(steps))
     n_places = distinct.size
     centres = lon[order[distinct]] % 360
     ahead = np.diff(centres, append=centres[0] + 360)
     behind = np.roll(ahead, 1)
-    gap = ahead > GAP * np.maximum(behind, np.roll(ahead, -1))
+    gap = ahead > GAP_FACTOR * np.maximum(behind, np.roll(ahead, -1))
     gap_behind = np.roll(gap, 1)
     alone = gap & gap_behind
     east = np.where(alone, np.median(ahead), np.where(gap, behind, ahead)) / 2

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
+from thor.core.arrays import Array
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Array, Grid, unit_vectors
+from thor.ocean.grid import Grid, unit_vectors
 
 PAIRS_PER_BLOCK = 4_000_000
 """Neighbour pairs held at once: about 0.2 GB."""

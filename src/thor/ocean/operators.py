@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from thor.ocean.grid import Array, Grid
+from thor.core.arrays import Array
+from thor.ocean.grid import Grid
 
 Steps = tuple[tuple[int, int], tuple[int, int]]
 

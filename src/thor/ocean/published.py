@@ -7,13 +7,14 @@ doi:10.1029/2021MS002496.
 
 import numpy as np
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError
-from thor.ocean.grid import Array, Grid
+from thor.ocean.grid import Grid
 
 METRES_PER_DEGREE = 111_177.4765625
 
 
-def gradient(field: Array, grid: Grid) -> tuple[Array, Array]:
+def published_gradient(field: Array, grid: Grid) -> tuple[Array, Array]:
     """Return the eastward and northward gradient as published, for a regular global grid.
 
     Parameters

@@ -1,11 +1,9 @@
 """Points on the sphere as unit vectors: directions, distances and areas without a seam or a pole."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.ocean.constants import EARTH_RADIUS
-
-Array = NDArray[np.float64]
 
 
 def unit_vectors(lat: Array, lon: Array) -> Array:

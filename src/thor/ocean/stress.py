@@ -18,9 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError
 from thor.ocean.circulation import along_grid, curl_from_corners, curl_from_edges
-from thor.ocean.grid import Array, Grid
+from thor.ocean.grid import Grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import local_basis
 from thor.ocean.stress_points import (

@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError, did_you_mean
 from thor.ocean.areas import points_beside
-from thor.ocean.grid import Array, Grid
+from thor.ocean.grid import Grid
 from thor.ocean.sphere import displacement, normalised, unit_vectors
 
 CONVENTIONS = ("grid_axes_c_grid", "grid_axes_corners", "grid_axes_t_points", "true_east_north")

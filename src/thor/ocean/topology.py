@@ -17,14 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.ocean.sphere import Array
-
-Index = NDArray[np.int64]
+from thor.core.arrays import Array, IntArray
 
 MAX_REPEATED = 4
 """Columns or rows that a halo may repeat."""
 
-COINCIDENT = 0.1
+COINCIDENT_CENTRES = 0.1
 """Centres nearer than this share of the spacing are the same place."""
 
 
@@ -50,9 +48,9 @@ class Located(NamedTuple):
         -1 where rows, columns at the cell found run against those at the cell the step was taken from.
     """
 
-    cell: Index
-    row_sign: Index
-    column_sign: Index
+    cell: IntArray
+    row_sign: IntArray
+    column_sign: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +74,7 @@ class Topology:
     known: NDArray[np.bool_]
     period: int | None = None
     beyond: tuple[Continuation | None, Continuation | None] = (None, None)
-    places: Index | None = None
+    places: IntArray | None = None
     _located: dict[tuple[int, int], Located] = field(default_factory=dict, repr=False)
 
     @property
@@ -88,12 +86,6 @@ class Topology:
     def over_pole(self) -> tuple[bool, bool]:
         """Whether the first and the last row end at a pole."""
         first, last = (end is not None and end.column_sign == 1 for end in self.beyond)
-        return first, last
-
-    @property
-    def folded(self) -> tuple[bool, bool]:
-        """Whether the first and the last row end at a tripolar fold."""
-        first, last = (end is not None and end.column_sign == -1 for end in self.beyond)
         return first, last
 
     @property
@@ -115,7 +107,7 @@ class Topology:
             self._located[step] = self._stored(rows, columns)
         return self._located[step]
 
-    def _stored(self, rows: Index, columns: Index) -> Located:
+    def _stored(self, rows: IntArray, columns: IntArray) -> Located:
         n_rows, n_columns = self.known.shape
         columns = self._wrapped(columns)
         row_sign, column_sign = np.ones_like(rows), np.ones_like(columns)
@@ -136,7 +128,7 @@ class Topology:
         return Located(np.where(inside, index, -1), row_sign, column_sign)
 
     @cached_property
-    def _column_at(self) -> Index:
+    def _column_at(self) -> IntArray:
         """The column stored for each place; -1 for none."""
         n_columns = self.known.shape[1]
         if self.places is None:
@@ -147,7 +139,7 @@ class Topology:
         column_at[self.places[inwards]] = inwards
         return column_at
 
-    def _wrapped(self, columns: Index) -> Index:
+    def _wrapped(self, columns: IntArray) -> IntArray:
         if self.period is None:
             return columns
         # Of repeated columns the inner ones are used here too.
@@ -180,7 +172,7 @@ def repeated_columns(centres: Array) -> int:
     n_columns = centres.shape[2]
     spacing = _median_length(np.diff(centres, axis=2))
     for count in range(min(MAX_REPEATED, n_columns // 2), 0, -1):
-        if _median_length(centres[:, :, -count:] - centres[:, :, :count]) < COINCIDENT * spacing:
+        if _median_length(centres[:, :, -count:] - centres[:, :, :count]) < COINCIDENT_CENTRES * spacing:
             return count
     return 0
 
@@ -198,7 +190,7 @@ def _beyond_last_row(ring: Array, first: int) -> Continuation | None:
     spacing = _median_length(np.diff(last, axis=1))
     for behind in range(min(MAX_REPEATED, end)):
         shift = _best_mirror(last, ring[:, end - behind])
-        if _median_length(last - _mirrored(ring[:, end - behind], shift)) < COINCIDENT * spacing:
+        if _median_length(last - _mirrored(ring[:, end - behind], shift)) < COINCIDENT_CENTRES * spacing:
             return Continuation(2 * end - behind, shift + 2 * first, -1)
     opposite = np.roll(last, period // 2, axis=1)
     if period % 2 == 0 and _goes_straight_on(ring[:, end - 1], last, opposite):

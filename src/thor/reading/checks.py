@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.ocean.area_checks import EARTH_AREA
-from thor.ocean.grid import Array, Grid
+from thor.ocean.grid import Grid
 from thor.ocean.stress import stress_eastward_northward
 
 log = logging.getLogger(__name__)

@@ -10,15 +10,15 @@ import xarray as xr
 
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError
-from thor.core.variables import variable
+from thor.core.variables import STRESS, variable
+from thor.core.warn import warn_once
 from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
-from thor.reading.files import attributes, warn_once
+from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
 from thor.reading.positions import read_positions, same_positions
 from thor.reading.run_plan import FIXED_FIELDS, RunPlan
 from thor.reading.steps import (
-    STRESS_COMPONENTS,
     Context,
     add_cell_area,
     add_sea_area,
@@ -131,8 +131,8 @@ def _assembled(
 ) -> xr.Dataset:
     where = plan.run.key
     model = plan.run.source_id
-    places = {name: read_positions(_first_file(plan, name), name, where=model) for name in ("zos", *STRESS_COMPONENTS)}
-    ocean = with_stress_points(places["zos"], {name: places[name] for name in STRESS_COMPONENTS}, where)
+    places = {name: read_positions(_first_file(plan, name), name, where=model) for name in ("zos", *STRESS)}
+    ocean = with_stress_points(places["zos"], {name: places[name] for name in STRESS}, where)
     context = Context(where, ocean, plan.quirks, settings.masked_basins, settings.reference_density)
     ocean = _add_fixed_fields(_add_means(ocean, plan, means, windows, context), plan, context)
     ocean = reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean)
@@ -146,7 +146,7 @@ def _add_means(
     out = ocean.copy()
     for name, mean in means.items():
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
-        if name in STRESS_COMPONENTS:
+        if name in STRESS:
             # the standard name in the model's file tells true east from the grid's axis
             attrs["standard_name"] = str(
                 attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])

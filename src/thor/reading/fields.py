@@ -8,7 +8,8 @@ import xarray as xr
 
 from thor.core.errors import UnitsError
 from thor.core.variables import UNDECLARED_FILL, variable
-from thor.reading.files import naming, read_file, warn_once
+from thor.core.warn import warn_once
+from thor.reading.files import naming, read_file
 from thor.reading.positions import positions
 
 

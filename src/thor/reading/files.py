@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import xarray as xr
@@ -80,9 +79,3 @@ def naming(place: Path | str) -> Iterator[None]:
         if str(error).startswith(str(place)):
             raise
         raise type(error)(f"{place}: {error}") from error
-
-
-@cache
-def warn_once(where: str, what: str) -> None:
-    """Log a warning about a model or file; the same one comes once in a process."""
-    log.warning("%s: %s", where, what)

@@ -12,8 +12,9 @@ from itertools import product
 
 import numpy as np
 
+from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError
-from thor.ocean.sphere import Array, distance, unit_vectors
+from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
 from thor.reading.files import attributes
 from thor.reading.positions import meshed, read_positions

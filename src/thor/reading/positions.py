@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.core.errors import GridError
-from thor.ocean.sphere import Array
-from thor.reading.files import naming, read_file, warn_once
+from thor.core.warn import warn_once
+from thor.reading.files import naming, read_file
 
 _NAMES = {
     "lat": ("lat", "latitude", "nav_lat", "TLAT", "ULAT", "geolat", "geolat_u", "geolat_v"),

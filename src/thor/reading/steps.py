@@ -14,19 +14,19 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError, GridError
-from thor.core.variables import variable
+from thor.core.variables import STRESS, variable
+from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas, compare_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
 from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points, suggest_points
 from thor.reading.checks import SUGGESTION
-from thor.reading.files import naming, warn_once
+from thor.reading.files import naming
 from thor.reading.positions import same_positions
 from thor.reading.quirks import Quirks
 
 log = logging.getLogger(__name__)
 
-STRESS_COMPONENTS = ("tauuo", "tauvo")
 ICE_MASS = ("simass", "sisnmass")
 
 DEPRESSED = -2.5
@@ -129,10 +129,10 @@ def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Say by which convention the stress is given, and turn its sign where the quirk table says so."""
-    if not set(STRESS_COMPONENTS) <= set(ocean.data_vars):
+    if not set(STRESS) <= set(ocean.data_vars):
         return ocean
     out, quirks = ocean.copy(), context.quirks
-    for name in STRESS_COMPONENTS:
+    for name in STRESS:
         out[name] = (quirks.stress_sign * out[name]).assign_attrs(out[name].attrs)
     declared = quirks.stress_convention
     with naming(context.where):

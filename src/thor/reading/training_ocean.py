@@ -6,14 +6,13 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError, GridError
-from thor.core.variables import is_known, table, variable
+from thor.core.variables import STRESS, is_known, table, variable
 from thor.ocean.budget import has_all_terms
 from thor.reading.checks import check_physics
 from thor.reading.fields import clean_field
 from thor.reading.positions import common_dims, positions
 from thor.reading.quirks import Quirks
 from thor.reading.steps import (
-    STRESS_COMPONENTS,
     Context,
     add_cell_area,
     add_sea_area,
@@ -121,7 +120,7 @@ def require_positive_depth(ocean: xr.Dataset) -> None:
 # -- steps ---------------------------------------------------------------------------------------------------------
 def mask_without_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Take cells as land that have no stress, where it is given on the same points as sea level."""
-    if not set(STRESS_COMPONENTS) <= set(ocean.data_vars) or "lat_u" in ocean.coords:
+    if not set(STRESS) <= set(ocean.data_vars) or "lat_u" in ocean.coords:
         return ocean
     known = ocean["tauuo"].notnull() & ocean["tauvo"].notnull()
     return ocean.assign(zos=ocean["zos"].where(known))

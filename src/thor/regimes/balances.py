@@ -9,6 +9,7 @@ import xarray as xr
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import cell_areas
+from thor.regimes.naming import regime_names
 
 PERCENTILES = (5.0, 50.0, 95.0)
 
@@ -64,7 +65,7 @@ def regime_balances(
     """
     points, mask = budget_points(budget)
     dims = budget["analysis_mask"].dims
-    names = str(regimes["regime"].attrs["flag_meanings"]).split()
+    names = regime_names(regimes)
     regime = regimes["regime"].transpose(*dims).values[mask].astype(int)
     area = cell_areas(budget)[mask]
     blocks = block_numbers(budget, block_degrees)[mask]
@@ -210,7 +211,7 @@ def _balances_dataset(
     best_subset: np.ndarray,
     fractions: np.ndarray,
     regime: np.ndarray,
-    names: list[str],
+    names: tuple[str, ...],
     subsets: list[tuple[int, ...]],
     bounds: tuple[float, float],
     blocks: np.ndarray,
@@ -229,7 +230,7 @@ def _balances_dataset(
     balances = xr.Dataset(
         {name: (dims[name], values, {"units": _units(name)}) for name, values in result.items()},
         coords={
-            "regime_name": names,
+            "regime_name": list(names),
             "term": list(BUDGET_TERMS),
             "percentile": ("percentile", list(PERCENTILES), {"units": "%"}),
             "bound": ("bound", list(bounds), {"units": "%"}),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 
 REGIMES = ("MD", "S-SV", "N-SV", "TR", "SO", "NL")
 LONG_NAMES = {
@@ -62,17 +63,22 @@ def name_regimes(classes: np.ndarray, wind_stress_curl: np.ndarray, *, n_classes
     regime_of_class = np.full(n_classes, n_classes - 1, dtype=np.int8)
     if n_classes != len(REGIMES):
         regime_of_class[falling] = np.arange(n_classes - 1)
-        return Naming(regime_of_class, regime_names(n_classes), "generic")
+        return Naming(regime_of_class, default_names(n_classes), "generic")
     regime_of_class[falling] = [REGIMES.index(name) for name in _BY_FALLING_CURL]
     curl = dict(zip(_BY_FALLING_CURL, medians[falling], strict=True))
     return Naming(regime_of_class, REGIMES, "signature" if _signs_fit(curl) else "rank")
 
 
-def regime_names(n_regimes: int) -> tuple[str, ...]:
+def default_names(n_regimes: int) -> tuple[str, ...]:
     """Return the six published names, or R1 ... and `merged` for another number."""
     if n_regimes == len(REGIMES):
         return REGIMES
     return (*(f"R{number}" for number in range(1, n_regimes)), "merged")
+
+
+def regime_names(regimes: xr.Dataset) -> tuple[str, ...]:
+    """Return the names of the regimes in the order of their numbers, from the CF flags of `regime`."""
+    return tuple(str(regimes["regime"].attrs["flag_meanings"]).split())
 
 
 def _signs_fit(curl: dict[str, float]) -> bool:

@@ -12,7 +12,7 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.budget import require_closed
 from thor.regimes.clustering import budget_points, cluster_runs, require_enough_points, run_labels
 from thor.regimes.consensus import Consensus, build_consensus, contingency, elect, match_classes, votes
-from thor.regimes.naming import Naming, name_regimes, regime_names
+from thor.regimes.naming import Naming, default_names, name_regimes
 from thor.regimes.settings import ClusteringSettings
 
 BLOCK_CELLS = 50_000
@@ -139,7 +139,7 @@ class RegimeModel:
         return replace(
             self,
             regime_of_cluster=matched[self.regime_of_cluster],
-            names=regime_names(self.n_regimes),
+            names=default_names(self.n_regimes),
             naming="reference",
         )
 

@@ -5,15 +5,14 @@ import zlib
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from thor.core.arrays import AnyArray
 
 GAP = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int8": -1, "int16": -32768}
 """What stands for a missing value in each kind of integers."""
 
 
-def packed(values: Array) -> dict[str, Any]:
+def packed(values: AnyArray) -> dict[str, Any]:
     """Return an array as `kind`, `shape` and `bytes` (zlib, base64), for the page's own `unpack`.
 
     Parameters
@@ -39,12 +38,12 @@ def packed(values: Array) -> dict[str, Any]:
     }
 
 
-def packed_shares(values: Array, *, steps: int = 250) -> dict[str, Any]:
+def packed_shares(values: AnyArray, *, steps: int = 250) -> dict[str, Any]:
     """Return shares in [0, 1] in equal steps of one byte; NaN is the gap."""
     return packed_range(values, 0.0, 1.0, steps=steps)
 
 
-def packed_range(values: Array, low: float, high: float, *, steps: int = 250) -> dict[str, Any]:
+def packed_range(values: AnyArray, low: float, high: float, *, steps: int = 250) -> dict[str, Any]:
     """Return numbers from `low` to `high` in equal steps of one byte, at most 254 of them; others are cut off."""
     values = np.asarray(values, dtype=np.float64)
     span = high - low or 1.0
@@ -54,7 +53,7 @@ def packed_range(values: Array, low: float, high: float, *, steps: int = 250) ->
     return packed(whole) | {"low": low, "step": span / steps}
 
 
-def packed_numbers(values: Array, *, digits: int = 3) -> dict[str, Any]:
+def packed_numbers(values: AnyArray, *, digits: int = 3) -> dict[str, Any]:
     """Return signed numbers in two bytes, to `digits` digits of the 99.9th percentile of their size; NaN is the gap."""
     values = np.asarray(values, dtype=np.float64)
     finite = np.abs(values[np.isfinite(values)])
@@ -65,7 +64,7 @@ def packed_numbers(values: Array, *, digits: int = 3) -> dict[str, Any]:
     return packed(np.where(np.isfinite(values), steps_of, GAP["int16"]).astype(np.int16)) | {"low": 0.0, "step": step}
 
 
-def packed_labels(values: Array) -> dict[str, Any]:
+def packed_labels(values: AnyArray) -> dict[str, Any]:
     """Return labels as one byte each, -1 where there is none."""
     values = np.asarray(values)
     return packed(np.where(np.isfinite(values.astype(np.float64)), values, GAP["int8"]).astype(np.int8))

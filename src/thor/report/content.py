@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import yaml
-from numpy.typing import NDArray
 
+from thor.attribution.methods import each_method
+from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
 from thor.figures.style import colour_map, flags, regime_colours
 from thor.regimes.naming import LONG_NAMES
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
 from thor.report.rasters import cell_map
-
-Array = NDArray[Any]
 
 _SWATCHES = 64
 
@@ -49,7 +48,7 @@ class Caption:
 def captions() -> dict[str, Caption]:
     """Return the captions of all figures of the report, in its order."""
     rows = yaml.safe_load(files("thor.report").joinpath("figures.yml").read_text(encoding="utf-8"))
-    return {name: Caption(**row) for name, row in rows.items()}
+    return {name: Caption(**row) for name, row in each_method(rows).items()}
 
 
 def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
@@ -136,7 +135,7 @@ def ocean_content(
     explained = next(iter(attributions.values()), None)
     used = [str(name) for name in explained["feature"].values] if explained is not None else _own_features(features)
 
-    def take(field: xr.DataArray) -> Array:
+    def take(field: xr.DataArray) -> AnyArray:
         return cells.take(field, dims)
 
     content: dict[str, dict[str, Any]] = {
@@ -176,7 +175,7 @@ def ocean_content(
 
 
 def _of_networks(
-    fields: xr.Dataset, take: Callable[[xr.DataArray], Array], dims: tuple[str, ...], bits: float, index: Array
+    fields: xr.Dataset, take: Callable[[xr.DataArray], AnyArray], dims: tuple[str, ...], bits: float, index: AnyArray
 ) -> dict[str, dict[str, Any]]:
     """Return what the networks say of every cell."""
     probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
@@ -203,7 +202,7 @@ def _own_features(features: xr.Dataset) -> list[str]:
     return [name for name in FEATURES if name in features]
 
 
-def _first_cell(doubt: Array, test: Array) -> int:
+def _first_cell(doubt: AnyArray, test: AnyArray) -> int:
     """Return the cell with which the explorer opens: one no network has seen, neither sure nor lost."""
     known = np.isfinite(doubt)
     wanted = known & test if (known & test).any() else known

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from thor.attribution.explanations import EXPLANATION_METRICS
+from thor.attribution.explanation_metrics import EXPLANATION_METRICS
 from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.networks.scores import SCORES
 from thor.networks.skill import SKILL_METRICS

@@ -9,14 +9,13 @@ import pandas as pd
 import xarray as xr
 import yaml
 
+from thor.attribution.methods import all_methods
 from thor.core.variables import variable
-from thor.figures.attribution import METHOD_COLOURS, METHOD_NAMES
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
 from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import Runs, scenario_content
-from thor.report.sentences import METHOD_NAMES as METHODS_IN_WORDS
 from thor.report.sentences import PREDICTOR_NAMES, in_order, in_words, percent, regime_name
 from thor.report.settings import ReportSettings
 from thor.tracking.forced import LIKELIHOOD
@@ -96,8 +95,8 @@ def report_page(
             max_cells=settings.max_run_cells,
         ),
         "skill": _skill_chart(skill),
-        "method_names": METHOD_NAMES,
-        "method_colours": METHOD_COLOURS,
+        "method_names": {name: method.label for name, method in all_methods().items()},
+        "method_colours": {name: method.colour for name, method in all_methods().items()},
         "experiment_colours": EXPERIMENT_COLOURS,
         "likelihood": _likelihood(),
     }
@@ -116,7 +115,7 @@ def report_page(
         has_attributions=bool(data["ocean"]["methods"]),
         stride=data["ocean"]["grid"]["stride"],
         predictor_names=PREDICTOR_NAMES,
-        method_names=METHODS_IN_WORDS,
+        method_names={name: method.title for name, method in all_methods().items()},
         scores=SCORES,
         data=_for_script(data),
         style=_template("report.css"),

@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
+from thor.attribution.methods import explaining_methods
 from thor.report.content import captions
 
 
@@ -41,7 +42,7 @@ PARTS = {
     "explainability": Part(
         "explanations",
         ("explanation_metrics",),
-        ("relevance", "shapley_values", "lime_weights"),
+        tuple(explaining_methods()),
         ("regimes", "ensemble"),
     ),
     "scenario_tracking": Part(

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.figures.maps import CENTRAL_LONGITUDE
 from thor.figures.mesh import half_diagonals
 from thor.ocean.sphere import unit_vectors
 from thor.report.arrays import packed
-
-Array = NDArray[Any]
 
 LAND, OUTSIDE = 65535, 65534
 """Pixels without a cell, and those beyond the edge of the map."""
@@ -42,13 +40,13 @@ class CellMap:
         Every how manieth cell of the grid is shown in each direction.
     """
 
-    index: Array
-    lat: Array
-    lon: Array
-    pixels: Array
+    index: AnyArray
+    lat: AnyArray
+    lon: AnyArray
+    pixels: AnyArray
     stride: int
 
-    def take(self, field: xr.DataArray, dims: tuple[str, ...]) -> Array:
+    def take(self, field: xr.DataArray, dims: tuple[str, ...]) -> AnyArray:
         """Return the values of a field at the cells, shape (..., n_cells); `dims` are those of the grid."""
         values = field.transpose(..., *dims).values
         return values.reshape(*values.shape[: -len(dims)], -1)[..., self.index]
@@ -103,7 +101,7 @@ def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMa
     )
 
 
-def _pixels(lat: Array, lon: Array, chosen: Array, stride: int) -> Array:
+def _pixels(lat: AnyArray, lon: AnyArray, chosen: AnyArray, stride: int) -> AnyArray:
     """Return the nearest shown cell of each pixel that lies within half a diagonal of a wet one."""
     from scipy.spatial import cKDTree
 
@@ -122,7 +120,7 @@ def _pixels(lat: Array, lon: Array, chosen: Array, stride: int) -> Array:
 
 
 @cache
-def _map_points() -> tuple[Array, Array]:
+def _map_points() -> tuple[AnyArray, AnyArray]:
     """Return which pixels lie on the map, and the unit vectors of those."""
     from cartopy.crs import EqualEarth, PlateCarree
 

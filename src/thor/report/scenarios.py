@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.figures.style import flags
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 
-Array = NDArray[Any]
 Runs = Mapping[str, Callable[[], xr.Dataset]]
 
 _MILLION_KM2 = 1e12
@@ -115,7 +114,7 @@ def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
     dims = tuple(map(str, run["valid"].dims))
     source_id, experiment_id, variant_label = key.split("/")
 
-    def layer(name: str) -> Array:
+    def layer(name: str) -> AnyArray:
         # Windows come last: neighbours in time are alike, which compresses well.
         field = run[name]
         lead = [dim for dim in ("predictor",) if dim in field.dims]

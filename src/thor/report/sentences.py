@@ -9,19 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from thor.attribution.methods import titles
 from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.figures.style import years_text
 from thor.regimes.naming import LONG_NAMES
 from thor.report.archive import by_reason, say_archive
 
-METHOD_NAMES = {
-    "relevance": "relevance propagation",
-    "shapley_values": "Shapley values",
-    "lime_weights": "LIME",
-    "integrated_gradients": "integrated gradients",
-    "gradient_times_input": "gradient times input",
-}
 PREDICTOR_NAMES = {
     "ensemble": "the ensemble",
     "bayesian": "the Bayesian network",
@@ -162,14 +156,14 @@ def _say_explanations(explanations: Mapping[str, Any]) -> list[str]:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
         said.append(
             f"Explanation methods agree whether a feature speaks for or against the regime in {percent(signs[least])} "
-            f"({_pair(least)}) to {percent(signs[most])} ({_pair(most)}) of all cells and features."
+            f"({titles(least)}) to {percent(signs[most])} ({titles(most)}) of all cells and features."
         )
     faithful = {name: entry for name, entry in explanations["faithfulness"].items() if entry.get("value") is not None}
     if faithful:
         best = max(faithful, key=lambda name: faithful[name]["value"])
         own = faithful[best]
         said.append(
-            f"Most faithful to the networks of {len(faithful)} methods: {METHOD_NAMES.get(best, best)}. What they give "
+            f"Most faithful to the networks of {len(faithful)} methods: {titles(best)}. What they give "
             f"to a set of features correlates to {own['value']:.2f}{_bounds(own)} with what the networks' verdict "
             f"loses without it (random attributions: {own['random']:.2f})."
         )
@@ -316,7 +310,3 @@ def _span(entry: Mapping[str, Any], factor: float, *, digits: int = 1) -> str:
 def _signed(value: float, digits: int, *, plus: bool = False) -> str:
     text = f"{value:+.{digits}f}" if plus else f"{value:.{digits}f}"
     return text.replace("-", "\u2212")
-
-
-def _pair(pair: str) -> str:
-    return " and ".join(METHOD_NAMES.get(name, name) for name in pair.split(" and "))

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.networks.scores import SCORES
-from thor.networks.split import regime_names
+from thor.regimes.naming import regime_names
 from thor.report.archive import archive_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import Runs, change_table

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.attribution.methods import labels
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.figures.attribution import METHOD_NAMES, feature_label
+from thor.figures.attribution import feature_label
 from thor.figures.style import flags, in_reading_order
 from thor.networks.scores import SCORES
 from thor.regimes.naming import LONG_NAMES
@@ -175,7 +176,7 @@ def attribution_table(
     table = {}
     for method, explanation in explanations.items():
         cell = _cell(explanation, place).sel(predictor=predictor)
-        table[f"{METHOD_NAMES.get(method, method)} (1)"] = {
+        table[f"{labels(method)} (1)"] = {
             feature_label(str(name)): _attribution(cell.sel(feature=name)) for name in cell["feature"].values
         }
     return _named(table, "feature")
@@ -187,12 +188,12 @@ def agreement_table(agreement: xr.Dataset, place: tuple[int, ...], *, predictor:
     Parameters
     ----------
     agreement : xarray.Dataset
-        As from `thor.attribution.explanations.compare`.
+        As from `thor.attribution.agreement.compare`.
     place : tuple of int
     predictor : str
     """
     cell = _cell(agreement, place).sel(predictor=predictor)
-    pairs = [" and ".join(METHOD_NAMES.get(m, m) for m in str(pair).split(" and ")) for pair in cell["pair"].values]
+    pairs = [labels(str(pair)) for pair in cell["pair"].values]
     table = pd.DataFrame(
         {
             "rank correlation (1)": cell["rank_correlation"].values.astype(float),

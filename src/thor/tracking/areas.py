@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import DataError, did_you_mean
 from thor.core.metrics import Metric, Metrics, area, count, text
 from thor.tracking.cells import run_key
-
-Array = NDArray[np.float64]
 
 FACETS = ("source_id", "experiment_id", "variant_label")
 

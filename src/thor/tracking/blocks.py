@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.threads import in_threads
 from thor.networks.prediction import probability_blocks
 from thor.networks.stack import NetworkStack
@@ -25,8 +26,6 @@ from thor.tracking.change import (
 )
 from thor.uncertainty.applicability import Applicability
 from thor.uncertainty.predictive import entropy
-
-Array = NDArray[Any]
 
 LABELS = ("regime", "baseline_regime")
 """Fields of regime numbers, -1 where there is none; all others are NaN there."""
@@ -98,7 +97,7 @@ class TrackWork(Networks):
     n_states: int
     label_run: NDArray[np.integer] | None
 
-    def empty_fields(self, n_cells: int) -> dict[str, Array]:
+    def empty_fields(self, n_cells: int) -> dict[str, AnyArray]:
         """Return every field, missing everywhere: axes window (or state), predictor, regime, cell, or some of them."""
         both = (len(self.baseline), len(self.stacks))
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*LABELS, *_BY_PREDICTOR), both)
@@ -167,7 +166,7 @@ def blocks(
     ]
 
 
-def track_block(work: TrackWork, block: Block) -> tuple[dict[str, Array], dict[str, dict[str, NDArray[np.float64]]]]:
+def track_block(work: TrackWork, block: Block) -> tuple[dict[str, AnyArray], dict[str, dict[str, NDArray[np.float64]]]]:
     """Return the fields of a block, the last axis being its cells, and by predictor the sums over its cells."""
     fields, sums = work.empty_fields(len(block.comparable)), work.empty_sums(block.n_basins + 1)
     membership = block.membership()
@@ -186,7 +185,7 @@ def track_block(work: TrackWork, block: Block) -> tuple[dict[str, Array], dict[s
     return fields, sums
 
 
-def control_block(work: ControlWork, block: Block) -> dict[str, tuple[Array, Array]]:
+def control_block(work: ControlWork, block: Block) -> dict[str, tuple[AnyArray, AnyArray]]:
     """Return, by predictor, P(change) of each pair, (n_pairs, n_cells), and the certainty of each state."""
     out = {}
     for name in work.stacks:
@@ -203,7 +202,7 @@ def control_block(work: ControlWork, block: Block) -> dict[str, tuple[Array, Arr
 
 def _add_windows(
     work: TrackWork,
-    fields: dict[str, Array],
+    fields: dict[str, AnyArray],
     sums: dict[str, NDArray[np.float64]],
     at: tuple[int, slice],
     area: NDArray[np.float32],
@@ -225,7 +224,7 @@ def _add_windows(
 
 def _add_changes(
     work: TrackWork,
-    fields: dict[str, Array],
+    fields: dict[str, AnyArray],
     sums: dict[str, NDArray[np.float64]],
     at: tuple[int, slice],
     area: NDArray[np.float32],

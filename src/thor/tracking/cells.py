@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from thor.core.errors import DataError, NetworkError
 from thor.networks.samples import FeatureScaler, cell_inputs
-from thor.networks.split import on_same_grid
+from thor.ocean.cells import on_same_grid
 
 NO_BASELINE = -1
 

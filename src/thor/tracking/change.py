@@ -14,12 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import NetworkError
 
-Array = NDArray[np.floating]
 
-
-def change_probability(before: Array, after: Array) -> Array:
+def change_probability(before: AnyArray, after: AnyArray) -> AnyArray:
     r"""Return the probability that the regime changes, of each network, shape (n_networks, n_cells).
 
     Notes
@@ -30,7 +29,7 @@ def change_probability(before: Array, after: Array) -> Array:
     return _sum_over_regimes(change_to_probability(before, after))
 
 
-def change_to_probability(before: Array, after: Array) -> Array:
+def change_to_probability(before: AnyArray, after: AnyArray) -> AnyArray:
     r"""Return the probability of a change to each regime, of each network, shape (n_networks, n_cells, n_regimes).
 
     Notes
@@ -41,7 +40,7 @@ def change_to_probability(before: Array, after: Array) -> Array:
     return np.maximum(gain, 0, out=gain)
 
 
-def independent_change_probability(before: Array, after: Array) -> Array:
+def independent_change_probability(before: AnyArray, after: AnyArray) -> AnyArray:
     """Return the probability of a change if the windows were drawn independently, shape (n_networks, n_cells).
 
     It calls changes where only the networks are unsure, and so bounds `change_probability` from above.
@@ -49,7 +48,7 @@ def independent_change_probability(before: Array, after: Array) -> Array:
     return 1 - _sum_over_regimes(before * after)
 
 
-def coupled_probability(before: Array, after: Array) -> Array:
+def coupled_probability(before: AnyArray, after: AnyArray) -> AnyArray:
     r"""Return the joint probability of the regimes before and after, shape (n_networks, n_cells, n_regimes, n_regimes).
 
     For few cells; `transition_areas` sums it over many without making it.
@@ -66,7 +65,7 @@ def coupled_probability(before: Array, after: Array) -> Array:
     return joint
 
 
-def transition_areas(before: Array, after: Array, area: Array) -> Array:
+def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyArray:
     """Return the area that goes from each regime (rows) to each (columns), of each network, in the unit of `area`.
 
     Parameters
@@ -99,12 +98,12 @@ class ChangeParts:
         networks are unsure.
     """
 
-    label: Array
-    network: Array
-    residual: Array
+    label: AnyArray
+    network: AnyArray
+    residual: AnyArray
 
 
-def change_parts(change: Array, label_run: NDArray[np.integer]) -> ChangeParts:
+def change_parts(change: AnyArray, label_run: NDArray[np.integer]) -> ChangeParts:
     r"""Return the label, network and residual part of the variance of a change.
 
     Parameters
@@ -140,7 +139,7 @@ def change_parts(change: Array, label_run: NDArray[np.integer]) -> ChangeParts:
     return ChangeParts(label, network, (change * (1 - change)).mean(axis=0))
 
 
-def _sum_over_regimes(values: Array) -> Array:
+def _sum_over_regimes(values: AnyArray) -> AnyArray:
     # Regime by regime: NumPy is slow at reducing an axis of six.
     columns = np.moveaxis(values, -1, 0)
     total = columns[0].copy()
@@ -149,6 +148,6 @@ def _sum_over_regimes(values: Array) -> Array:
     return total
 
 
-def _inverse(values: Array) -> Array:
+def _inverse(values: AnyArray) -> AnyArray:
     """Return 1 / values, and 0 where they are 0."""
     return np.divide(1, values, out=np.zeros_like(values), where=values > 0)

@@ -7,12 +7,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.variables import variable
 from thor.tracking.blocks import VARIANCES, TrackWork
 from thor.tracking.cells import NO_BASELINE, Cells
 from thor.tracking.settings import TrackingSettings
-
-Array = NDArray[Any]
 
 GLOBAL = "global"
 """Entry of dim `basin` for all valid cells, those of no basin included."""
@@ -25,7 +24,7 @@ _DIMS = (
 """Dims of a field before those of the grid, where they are not window and predictor."""
 
 
-def on_grid(name: str, values: Array, cells: Cells, classes: Sequence[str]) -> xr.DataArray:
+def on_grid(name: str, values: AnyArray, cells: Cells, classes: Sequence[str]) -> xr.DataArray:
     """Return values of cells, the last axis, as a field; NaN, or -1 for integers, where there is no cell."""
     missing = -1 if values.dtype.kind == "i" else np.nan
     field = np.full((*values.shape[:-1], cells.like.size), missing, dtype=values.dtype)

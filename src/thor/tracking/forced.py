@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.tracking.cells import ControlPairs
 from thor.tracking.settings import TrackingSettings
-
-Array = NDArray[np.floating]
 
 LIKELIHOOD = {
     "exceptionally_unlikely": (0.0, 0.01),
@@ -54,15 +53,22 @@ class Null:
     n_pairs : int
     """
 
-    edges: Array
-    values: tuple[Array, ...]
-    area_from: tuple[Array, ...]
+    edges: AnyArray
+    values: tuple[AnyArray, ...]
+    area_from: tuple[AnyArray, ...]
     separation: int
     n_pairs: int
 
     @classmethod
     def fit(
-        cls, change: Array, certainty: Array, area: Array, *, n_strata: int, separation: int = 1, n_pairs: int = 1
+        cls,
+        change: AnyArray,
+        certainty: AnyArray,
+        area: AnyArray,
+        *,
+        n_strata: int,
+        separation: int = 1,
+        n_pairs: int = 1,
     ) -> "Null":
         """Return the null distribution of values, each array of shape (n_values,), in classes of equally many."""
         edges = np.quantile(certainty, np.linspace(0, 1, n_strata + 1)[1:-1])
@@ -75,7 +81,7 @@ class Null:
             area_from.append(np.append(np.cumsum(area[own][::-1], dtype=np.float64)[::-1], 0.0))
         return cls(edges, tuple(values), tuple(area_from), separation, n_pairs)
 
-    def p_value(self, change: Array, certainty: Array, area: Array) -> Array:
+    def p_value(self, change: AnyArray, certainty: AnyArray, area: AnyArray) -> AnyArray:
         """Return the share of the null's area at or above each change, the cell itself counted, shape (n_cells,).
 
         Parameters
@@ -112,10 +118,10 @@ class NaturalVariability:
     area : ndarray of shape (n_cells,), [m2]
     """
 
-    change: Array
-    certainty: Array
+    change: AnyArray
+    certainty: AnyArray
     pairs: ControlPairs
-    area: Array
+    area: AnyArray
 
     def null(self, separation: int, settings: TrackingSettings, *, without: Collection[int] = ()) -> Null:
         """Return the null distribution for windows so far apart, or as nearly as there are pairs enough.
@@ -159,7 +165,7 @@ class NaturalVariability:
 
 # -- calling changes ---------------------------------------------------------------------------------------------------
 def forced_changes(
-    p_value: Array, area: Array, settings: TrackingSettings, *, judged: NDArray[np.bool_] | None = None
+    p_value: AnyArray, area: AnyArray, settings: TrackingSettings, *, judged: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int8]:
     """Return which cells of a map changed by more than natural variability: 1 forced, 0 not, -1 not judged.
 
@@ -184,7 +190,7 @@ def forced_changes(
     return forced
 
 
-def discoveries(p_value: Array, area: Array, *, rate: float) -> NDArray[np.bool_]:
+def discoveries(p_value: AnyArray, area: AnyArray, *, rate: float) -> NDArray[np.bool_]:
     r"""Return which tests to believe so that falsely believed area is expected to be at most `rate` of that believed.
 
     Parameters
@@ -208,7 +214,7 @@ def discoveries(p_value: Array, area: Array, *, rate: float) -> NDArray[np.bool_
     return np.asarray(p_value <= p_value[order[passed[-1]]])
 
 
-def emergence(forced: NDArray[np.int8], years: NDArray[np.integer]) -> Array:
+def emergence(forced: NDArray[np.int8], years: NDArray[np.integer]) -> AnyArray:
     """Return the year from which a forced change stays, NaN where none does.
 
     Parameters
@@ -289,12 +295,12 @@ def _control_forced(
     return forced_changes(null.p_value(natural.change[k], certainty, natural.area), natural.area, settings)
 
 
-def _mean_share(masks: list[NDArray[np.bool_]], area: Array) -> float:
+def _mean_share(masks: list[NDArray[np.bool_]], area: AnyArray) -> float:
     return float(np.mean([area[mask].sum() for mask in masks]) / area.sum()) if masks else float("nan")
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
-def likelihood_class(probability: Array) -> NDArray[np.int8]:
+def likelihood_class(probability: AnyArray) -> NDArray[np.int8]:
     """Return for each probability the number of its word in `LIKELIHOOD`, -1 where it is NaN.
 
     The narrowest range is taken: above 0.99 virtually certain, above 0.90 very likely, above 0.66 likely, from 0.33 to

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
 from thor.core.metrics import Metric, Metrics, area, count, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS
@@ -19,7 +20,6 @@ from thor.tracking.multimodel import ROBUSTNESS
 from thor.tracking.perfect_model import control_shares_of, words_by_predictor
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
 
-Array = NDArray[Any]
 Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 LIKELIHOOD_RANGES = ("< 1 %", "1-10 %", "10-33 %", "33-66 %", "66-90 %", "90-99 %", "> 99 %")
@@ -246,7 +246,7 @@ def run_summary(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[st
     return result
 
 
-def change_numbers(own: xr.Dataset, valid: NDArray[np.bool_], area: Array, words: Sequence[str]) -> dict[str, Any]:
+def change_numbers(own: xr.Dataset, valid: NDArray[np.bool_], area: AnyArray, words: Sequence[str]) -> dict[str, Any]:
     """Return how much area changed how likely, of one window and predictor.
 
     Returns
@@ -360,7 +360,7 @@ def _regime_area(own: xr.Dataset, names: Sequence[str]) -> dict[str, dict[str, f
     }
 
 
-def _mean(values: Array, area: Array, where: NDArray[np.bool_]) -> float | None:
+def _mean(values: AnyArray, area: AnyArray, where: NDArray[np.bool_]) -> float | None:
     where = where & np.isfinite(values)
     return float(np.average(values[where], weights=area[where])) if area[where].sum() > 0 else None
 

@@ -5,14 +5,14 @@ from functools import partial
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.ranges import require_at_least
 from thor.core.variables import variable
-from thor.networks.split import on_same_grid, valid_cells
+from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import cell_area, regular_grid
 from thor.ocean.sphere import unit_vectors
@@ -20,7 +20,6 @@ from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.settings import AgreementSettings
 
-Array = NDArray[np.floating]
 Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
@@ -93,7 +92,7 @@ def multimodel_summary(
     grid = common_grid(spacing)
     first: xr.Dataset | None = None
     common: dict[str, list[xr.Dataset]] = {}
-    native: dict[str, list[Array]] = {}
+    native: dict[str, list[AnyArray]] = {}
     for run in runs:
         if (here := _at_window(run, window)) is None:
             continue
@@ -198,7 +197,7 @@ def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(out, coords={name: grid[name] for name in ("lat", "lon")})
 
 
-def regime_shares(probability: xr.DataArray, grid: xr.Dataset) -> Array:
+def regime_shares(probability: xr.DataArray, grid: xr.Dataset) -> AnyArray:
     """Return the share of each regime in the area with probabilities, shape (n_predictors, n_regimes).
 
     Parameters

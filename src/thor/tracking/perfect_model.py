@@ -11,20 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, GridError
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.samples import cell_inputs
 from thor.networks.scores import number
-from thor.networks.split import valid_cells
+from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.areas import require_regimes
 from thor.tracking.forced import supported_words
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
-Array = NDArray[Any]
 Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 ALL_WINDOWS = "all"
@@ -148,11 +147,11 @@ class _Truth:
 
     def __init__(self, budgets: Collection, model: RegimeModel) -> None:
         self._budgets, self._model = budgets, model
-        self._known: dict[tuple[str, str], Array] = {}
+        self._known: dict[tuple[str, str], AnyArray] = {}
         self._open: dict[str, xr.Dataset] = {}
         self.unknown: set[str] = set()
 
-    def regime(self, key: str, window: str, like: xr.DataArray) -> Array | None:
+    def regime(self, key: str, window: str, like: xr.DataArray) -> AnyArray | None:
         """Return the true regime of one window of a run in the dims order of `like`, -1 off the budget's cells.
 
         None where the budget does not have the window.
@@ -232,7 +231,7 @@ def _true_cells(
             )
 
 
-def _tree_regime(baselines: Baselines, features: xr.Dataset) -> Array:
+def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:
     inputs, index = cell_inputs(features, names=baselines.scaler.features)
     regime = np.full(features["valid"].shape, -1, dtype=np.int8)
     regime.flat[index] = baselines.predict_proba(TREE, inputs).argmax(axis=1)

@@ -12,18 +12,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.core.metrics import Metrics, share, text
-from thor.networks.split import regime_names
+from thor.regimes.naming import regime_names
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.fields import GLOBAL
 
 log = logging.getLogger(__name__)
 
-Array = NDArray[Any]
 
 HALFWAY = 0.5
 """A regime dominates a map where its share exceeds that in the training ocean by this part of all the rest: one of
@@ -70,7 +69,7 @@ class TrainingOcean:
     """
 
     names: tuple[str, ...]
-    area: Array
+    area: AnyArray
 
     @classmethod
     def of(cls, regimes: xr.Dataset) -> "TrainingOcean":
@@ -94,7 +93,7 @@ class TrainingOcean:
         return TrainingOcean(names, self.area[:, [self.names.index(name) for name in names]])
 
     @property
-    def share(self) -> Array:
+    def share(self) -> AnyArray:
         """Share of the area of each regime."""
         return np.asarray(self.area.sum(axis=0) / self.area.sum())
 
@@ -167,7 +166,7 @@ def _dominant(share_in_training: Any) -> Any:
     return share_in_training + HALFWAY * (1 - share_in_training)
 
 
-def _mismatch(own: Array, training: Array) -> float:
+def _mismatch(own: AnyArray, training: AnyArray) -> float:
     """Return the distance in total variation of the regimes of both in each band, mean over the area both have."""
     both = (own.sum(axis=1) > 0) & (training.sum(axis=1) > 0)
     if not both.any():
@@ -176,7 +175,7 @@ def _mismatch(own: Array, training: Array) -> float:
     return float(np.average(0.5 * np.abs(shares[0] - shares[1]).sum(axis=1), weights=own[both].sum(axis=1)))
 
 
-def _by_latitude(regime: xr.DataArray, area: xr.DataArray, n_regimes: int) -> Array:
+def _by_latitude(regime: xr.DataArray, area: xr.DataArray, n_regimes: int) -> AnyArray:
     """Return the area of each regime in each band of latitude, (n_bands, n_regimes), [m2]."""
     regime, area, lat = xr.broadcast(regime, area, regime["lat"])
     known = ((regime >= 0) & area.notnull() & lat.notnull()).values

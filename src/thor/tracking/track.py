@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.compute import Map
 from thor.core.errors import DataError, NetworkError
 from thor.core.variables import variable
@@ -26,8 +27,6 @@ from thor.tracking.fields import area_fields, described, on_grid
 from thor.tracking.forced import NaturalVariability, Null, control_shares, emergence, forced_changes, published_mask
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
-
-Array = NDArray[Any]
 
 
 def track_run(
@@ -212,16 +211,16 @@ def _nulls(
 
 
 def _judged(
-    change: Array,
-    certainty: Array,
+    change: AnyArray,
+    certainty: AnyArray,
     nulls: Mapping[tuple[str, int], Null],
     windows: Windows,
     cells: Cells,
     inside: NDArray[np.bool_],
     settings: TrackingSettings,
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """Return p-values and forced changes of every window and predictor, `inside` being those of every state."""
-    fields: dict[str, Array] = {
+    fields: dict[str, AnyArray] = {
         "change_p_value": np.full(change.shape, np.nan, np.float32),
         "forced_change": np.full(change.shape, -1, np.int8),
     }
@@ -239,7 +238,7 @@ def _judged(
     return fields
 
 
-def _emergence(forced: NDArray[np.int8], run: xr.Dataset, windows: Windows) -> Array:
+def _emergence(forced: NDArray[np.int8], run: xr.Dataset, windows: Windows) -> AnyArray:
     years = run["window_start"].values[windows.compared]
     if not len(years):
         return np.full(forced.shape[1:], np.nan, np.float32)

@@ -5,13 +5,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings, sphere_blocks
 from thor.networks.scores import number
 from thor.tracking.forced import LIKELIHOOD, likelihood_class
-
-Array = NDArray[Any]
 
 N_BINS = 10
 """Equal bins of P(change) in the reliability table."""
@@ -40,20 +38,20 @@ class TrueCells:
         1 for a forced change, 0 for none, -1 where it is not judged.
     """
 
-    lat: Array
-    lon: Array
-    area: Array
-    applicable: Array
-    truth: Array
-    predicted: Array
-    tree: Array
-    probability: Array
-    truth_before: Array
-    predicted_before: Array
-    change_probability: Array
-    forced: Array
+    lat: AnyArray
+    lon: AnyArray
+    area: AnyArray
+    applicable: AnyArray
+    truth: AnyArray
+    predicted: AnyArray
+    tree: AnyArray
+    probability: AnyArray
+    truth_before: AnyArray
+    predicted_before: AnyArray
+    change_probability: AnyArray
+    forced: AnyArray
 
-    def take(self, chosen: Array) -> "TrueCells":
+    def take(self, chosen: AnyArray) -> "TrueCells":
         """Return the cells at a mask."""
         return TrueCells(**{entry.name: getattr(self, entry.name)[chosen] for entry in fields(self)})
 
@@ -161,13 +159,13 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
 
 
 def _reliability(
-    place: Array, n_places: int, cells: TrueCells, changed: Array, bootstrap: BlockBootstrap | None
+    place: AnyArray, n_places: int, cells: TrueCells, changed: AnyArray, bootstrap: BlockBootstrap | None
 ) -> dict[int, dict[str, Any]]:
     """Return what was said and what happened in each class that has area."""
     n_blocks = bootstrap.n_blocks if bootstrap else 1
     key = place if bootstrap is None else bootstrap.block * n_places + place
 
-    def sums(weights: Array) -> Array:
+    def sums(weights: AnyArray) -> AnyArray:
         return np.bincount(key, weights, minlength=n_blocks * n_places).reshape(n_blocks, n_places)
 
     area, happened, said = (sums(cells.area * factor) for factor in (1.0, changed, cells.change_probability))
@@ -188,7 +186,7 @@ def _reliability(
     return rows
 
 
-def _accuracy(regime: Array, cells: TrueCells, n_regimes: int) -> dict[str, float]:
+def _accuracy(regime: AnyArray, cells: TrueCells, n_regimes: int) -> dict[str, float]:
     right = np.bincount(cells.truth, cells.area * (regime == cells.truth), minlength=n_regimes)
     there = np.bincount(cells.truth, cells.area, minlength=n_regimes)
     recall = right[there > 0] / there[there > 0]
@@ -211,12 +209,12 @@ def _regime_areas(cells: TrueCells, classes: Sequence[str]) -> dict[str, dict[st
     return result
 
 
-def _share(chosen: Array, area: Array, *, of: Array | None = None) -> float | None:
+def _share(chosen: AnyArray, area: AnyArray, *, of: AnyArray | None = None) -> float | None:
     of = np.ones(len(area), bool) if of is None else of
     return float(area[chosen & of].sum() / area[of].sum()) if area[of].any() else None
 
 
-def _bootstrap(block: Array, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:
+def _bootstrap(block: AnyArray, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:
     n_blocks = int(block.max()) + 1
     even = np.full(n_blocks, 1.0 / n_blocks)
     counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)

@@ -15,12 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack
 from thor.uncertainty.settings import ApplicabilitySettings
-
-Array = NDArray[np.float64]
 
 N_PAIRS = 200_000
 """Random pairs of training cells whose mean distance is the unit of dissimilarity."""

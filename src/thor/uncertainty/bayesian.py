@@ -55,6 +55,8 @@ class BayesianNetwork:
         Whether networks are drawn from all starts in turn, or from the one of lowest `select_loss`.
     kl_weight : float
         Weight of the Kullback-Leibler term in the loss; 1 is Bayes' rule.
+    activation : str
+        Of the hidden layers.
     """
 
     mean: np.ndarray
@@ -66,6 +68,7 @@ class BayesianNetwork:
     best_epoch: np.ndarray
     drawn_from: str
     kl_weight: float
+    activation: str = "tanh"
 
     @property
     def n_starts(self) -> int:
@@ -92,6 +95,7 @@ class BayesianNetwork:
             layer_sizes=self.layer_sizes,
             features=self.features,
             classes=self.classes,
+            activation=self.activation,
         )
 
     def save(self, folder: Path) -> None:
@@ -102,6 +106,7 @@ class BayesianNetwork:
             "layer_sizes": list(self.layer_sizes),
             "features": list(self.features),
             "classes": list(self.classes),
+            "activation": self.activation,
             "drawn_from": self.drawn_from,
             "kl_weight": self.kl_weight,
         }
@@ -117,6 +122,7 @@ class BayesianNetwork:
             layer_sizes=tuple(description["layer_sizes"]),
             features=tuple(description["features"]),
             classes=tuple(description["classes"]),
+            activation=description.get("activation", "tanh"),
             drawn_from=description["drawn_from"],
             kl_weight=description["kl_weight"],
         )
@@ -243,7 +249,7 @@ class _Epochs:
         self, train: Table, select: Table, layer_sizes: tuple[int, ...], settings: BayesianSettings, seed: int
     ) -> None:
         self._settings, self._seed = settings, seed
-        self._compiled = compile_variational(layer_sizes, settings.estimator, settings.n_select_draws)
+        self._compiled = compile_variational(layer_sizes, "tanh", settings.estimator, settings.n_select_draws)
         self._train, self._select = cells_of(train), cells_of(select)
         self._n_samples = len(train.inputs)
 

@@ -16,15 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.networks.network import backward, forward
 from thor.networks.prediction import predict, probability_blocks, softmax
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
 from thor.uncertainty.posterior import layer_places, load_posterior, save_posterior, to_stack, to_vectors
 from thor.uncertainty.settings import LaplaceSettings
-
-Array = NDArray[np.float64]
 
 _KIND = "Laplace"
 
@@ -46,6 +46,8 @@ class LaplaceNetwork:
     prior_precision : float
     network : int
         Which network of the ensemble it is.
+    activation : str
+        Of the hidden layers.
     """
 
     mean: np.ndarray
@@ -55,6 +57,7 @@ class LaplaceNetwork:
     classes: tuple[str, ...]
     prior_precision: float
     network: int
+    activation: str = "tanh"
 
     def draws(self, n: int, *, seed: int) -> NetworkStack:
         """Return `n` networks drawn from the posterior; the first of them are the same for every larger `n`."""
@@ -63,7 +66,13 @@ class LaplaceNetwork:
         with ThreadpoolController().limit(limits=1):
             # One by one: the rounding of a product of matrices may depend on the number of rows.
             vectors[:, len(self.mean) - len(self.factor) :] += np.stack([self.factor @ row for row in noise])
-        return to_stack(vectors, layer_sizes=self.layer_sizes, features=self.features, classes=self.classes)
+        return to_stack(
+            vectors,
+            layer_sizes=self.layer_sizes,
+            features=self.features,
+            classes=self.classes,
+            activation=self.activation,
+        )
 
     def save(self, folder: Path) -> None:
         """Write the posterior into a folder."""
@@ -72,6 +81,7 @@ class LaplaceNetwork:
             "layer_sizes": list(self.layer_sizes),
             "features": list(self.features),
             "classes": list(self.classes),
+            "activation": self.activation,
             "prior_precision": self.prior_precision,
             "network": self.network,
         }
@@ -86,6 +96,7 @@ class LaplaceNetwork:
             layer_sizes=tuple(description["layer_sizes"]),
             features=tuple(description["features"]),
             classes=tuple(description["classes"]),
+            activation=description.get("activation", "tanh"),
             prior_precision=description["prior_precision"],
             network=description["network"],
         )
@@ -145,7 +156,9 @@ def fit_laplace(
 
     def network(precision: float) -> LaplaceNetwork:
         factor = (directions / np.sqrt(values + precision)).astype(np.float32)
-        return LaplaceNetwork(mean, factor, chosen.layer_sizes, chosen.features, chosen.classes, precision, best)
+        return LaplaceNetwork(
+            mean, factor, chosen.layer_sizes, chosen.features, chosen.classes, precision, best, chosen.activation
+        )
 
     given = settings.prior_precision
     candidates = settings.candidates if isinstance(given, str) else (given,)
@@ -235,24 +248,23 @@ def _whitened_jacobian(network: NetworkStack, inputs: Weights, first: int) -> We
 
     Column k of L is sqrt(p_k) (e_k - p); it is propagated back through the layers like a gradient of the logits.
     """
-    kernels = [kernel[0] for kernel in network.kernels]
-    below = [inputs.astype(np.float32, copy=False)]
-    for kernel, bias in zip(kernels[:-1], network.biases[:-1], strict=True):
-        below.append(np.tanh(below[-1] @ kernel + bias[0]))
-    probability = softmax(below[-1] @ kernels[-1] + network.biases[-1][0])
-    back = np.sqrt(probability)[:, :, None] * (np.eye(len(network.classes)) - probability[:, None, :])
-    back = back.astype(np.float32)
-    rows = np.empty((*back.shape[:2], network.n_weights - first), dtype=np.float32)
+    layers = [layer._replace(kernel=layer.kernel[0], bias=layer.bias[0]) for layer in network.layers()]
+    inputs = inputs.astype(np.float32, copy=False)
+    passed = list(forward(layers, inputs))
+    probability = softmax(passed[-1][1].copy())
+    columns = np.sqrt(probability)[:, :, None] * (np.eye(len(network.classes)) - probability[:, None, :])
+    columns = columns.astype(np.float32)
+    rows = np.empty((*columns.shape[:2], network.n_weights - first), dtype=np.float32)
+    below = [inputs, *(activations for _, activations in passed[:-1])]
     places = layer_places(network.layer_sizes)
-    for layer in range(len(kernels) - 1, -1, -1):
-        place = places[layer]
+    gradients = backward(layers, [(sums[:, None], above[:, None]) for sums, above in passed], columns)
+    for place, under, gradient in zip(places[::-1], below[::-1], gradients, strict=False):
         if place.kernel.start < first:
             break
         kernel_part = slice(place.kernel.start - first, place.kernel.stop - first)
-        outer = below[layer][:, None, :, None] * back[:, :, None, :]
-        rows[:, :, kernel_part] = outer.reshape(*back.shape[:2], -1)
-        rows[:, :, place.bias.start - first : place.bias.stop - first] = back
-        back = back @ kernels[layer].T * (1 - below[layer][:, None, :] ** 2)
+        outer = under[:, None, :, None] * gradient[:, :, None, :]
+        rows[:, :, kernel_part] = outer.reshape(*columns.shape[:2], -1)
+        rows[:, :, place.bias.start - first : place.bias.stop - first] = gradient
     return rows
 
 

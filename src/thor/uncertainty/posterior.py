@@ -46,7 +46,12 @@ def to_vectors(stack: NetworkStack) -> np.ndarray:
 
 
 def to_stack(
-    vectors: np.ndarray, *, layer_sizes: Sequence[int], features: tuple[str, ...], classes: tuple[str, ...]
+    vectors: np.ndarray,
+    *,
+    layer_sizes: Sequence[int],
+    features: tuple[str, ...],
+    classes: tuple[str, ...],
+    activation: str,
 ) -> NetworkStack:
     """Return the networks whose vectors these are, shape (n_networks, n_weights)."""
     vectors = np.asarray(vectors, dtype=np.float32)
@@ -56,6 +61,7 @@ def to_stack(
         biases=tuple(vectors[:, place.bias] for place in places),
         features=features,
         classes=classes,
+        activation=activation,
     )
 
 

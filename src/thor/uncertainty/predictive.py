@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from scipy.stats import t as student_t
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.prediction import probability_blocks
 from thor.networks.stack import NetworkStack, Weights
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

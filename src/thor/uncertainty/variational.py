@@ -5,9 +5,10 @@ Parameters are one array (n_starts, 2 n_weights): the means, then what softplus 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
+from thor.networks.network import Activation, Layer, affine, dense_layers, outputs
 from thor.networks.scores import FLOOR
 from thor.networks.steps import BETA_1, BETA_2, EPSILON
 from thor.networks.table import Table
@@ -34,20 +35,22 @@ class Compiled:
 
 
 @cache
-def compile_variational(layer_sizes: tuple[int, ...], estimator: str, n_select_draws: int) -> Compiled:
+def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator: str, n_select_draws: int) -> Compiled:
     """Return the functions, which XLA compiles once for each shape they are called with.
 
     Parameters
     ----------
     layer_sizes : tuple of int
         Units of each layer, input first.
+    activation : str
+        Of the hidden layers.
     estimator : str
-        A name in `FORWARD`.
+        A name in `ESTIMATORS`.
     n_select_draws : int
         Draws whose mean probability is scored.
     """
     tf = load_tensorflow()
-    forward = FORWARD[estimator]
+    forward = partial(sampled_logits, layer_sizes=layer_sizes, estimator=estimator, activation=activation)
     fold = tf.random.experimental.stateless_fold_in
 
     def step(parameters: Any, momenta: Any, batch: Any, n_cells: int, taken: Any, noise: Any, size: Any) -> Any:
@@ -56,7 +59,7 @@ def compile_variational(layer_sizes: tuple[int, ...], estimator: str, n_select_d
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             posterior = gaussian(parameters)
-            logits = forward(posterior, inputs, layer_sizes, noise)
+            logits = forward(posterior, inputs, seed=noise)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             likelihood = tf.reduce_mean(weights * losses, axis=-1)
             kl = kl_divergence(posterior)
@@ -98,7 +101,7 @@ def compile_variational(layer_sizes: tuple[int, ...], estimator: str, n_select_d
         chosen = tf.one_hot(labels, layer_sizes[-1])
 
         def body(draw: Any, total: Any) -> Any:
-            logits = forward(posterior, stacked, layer_sizes, fold(seed, draw))
+            logits = forward(posterior, stacked, seed=fold(seed, draw))
             return draw + 1, total + tf.reduce_sum(tf.nn.softmax(logits) * chosen, axis=-1)
 
         total = tf.while_loop(lambda draw, _: draw < n_select_draws, body, (0, tf.zeros(stacked.shape[:2])))[1]
@@ -130,36 +133,30 @@ def kl_divergence(posterior: Any) -> Any:
     return tf.reduce_sum(tfp.distributions.kl_divergence(posterior, tfp.distributions.Normal(0.0, 1.0)), axis=-1)
 
 
-def locally_reparametrised(posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any) -> Any:
-    """Return logits with noise drawn for each unit and cell (Kingma, Salimans & Welling 2015, arXiv:1506.02557).
+def locally_reparametrised(below: Any, layer: "_GaussianLayer") -> Any:
+    """Return a layer's sums with noise for each unit and cell (Kingma, Salimans & Welling 2015, arXiv:1506.02557).
 
     Before its activation a unit is Gaussian, given the layer below; cell by cell this is exactly the distribution
     that drawing the weights gives, with gradients of much smaller variance.
 
     Parameters
     ----------
-    posterior : tensorflow_probability.distributions.Normal
-        Batch (n_starts, n_weights).
-    inputs : Tensor of shape (n_starts, n_samples, n_features)
-    layer_sizes : sequence of int
-    seed : Tensor of shape (2,)
+    below : Tensor of shape (n_starts, n_samples, n_in)
+        Activations of the layer below.
+    layer : _GaussianLayer
 
     Returns
     -------
-    Tensor of shape (n_starts, n_samples, n_classes)
+    Tensor of shape (n_starts, n_samples, n_out)
     """
     tf = load_tensorflow()
-
-    def layer(below: Any, mean: tuple[Any, Any], scale: tuple[Any, Any], seed: Any) -> Any:
-        centre = below @ mean[0] + mean[1][:, None]
-        variance = below**2 @ scale[0] ** 2 + scale[1][:, None] ** 2
-        return centre + tf.sqrt(variance) * tf.random.stateless_normal(centre.shape, seed)
-
-    return _through_layers(posterior, inputs, layer_sizes, seed, layer)
+    centre = affine(below, layer.mean)
+    variance = below**2 @ layer.scale.kernel**2 + layer.scale.bias[:, None] ** 2
+    return centre + tf.sqrt(variance) * tf.random.stateless_normal(centre.shape, layer.seed)
 
 
-def flipout(posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any) -> Any:
-    """Return logits with one draw of the weights, turned by signs of each cell (Wen et al. 2018, arXiv:1803.04386).
+def flipout(below: Any, layer: "_GaussianLayer") -> Any:
+    """Return a layer's sums with one draw of the weights and signs of each cell (Wen et al. 2018, arXiv:1803.04386).
 
     Parameters and result are those of `locally_reparametrised`.
     """
@@ -168,33 +165,62 @@ def flipout(posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any) 
     def signs(shape: Any, seed: Any) -> Any:
         return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)
 
-    def layer(below: Any, mean: tuple[Any, Any], scale: tuple[Any, Any], seed: Any) -> Any:
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
-        kernel = scale[0] * tf.random.stateless_normal(scale[0].shape, seeds[0])
-        bias = scale[1] * tf.random.stateless_normal(scale[1].shape, seeds[1])
-        centre = below @ mean[0] + mean[1][:, None]
-        turned = (below * signs(below.shape, seeds[2])) @ kernel + bias[:, None]
-        return centre + turned * signs(centre.shape, seeds[3])
-
-    return _through_layers(posterior, inputs, layer_sizes, seed, layer)
+    seeds = tf.unstack(tf.random.experimental.stateless_split(layer.seed, 4))
+    kernel = layer.scale.kernel * tf.random.stateless_normal(layer.scale.kernel.shape, seeds[0])
+    bias = layer.scale.bias * tf.random.stateless_normal(layer.scale.bias.shape, seeds[1])
+    centre = affine(below, layer.mean)
+    turned = affine(below * signs(below.shape, seeds[2]), Layer(kernel, bias, layer.activation))
+    return centre + turned * signs(centre.shape, seeds[3])
 
 
-FORWARD: dict[str, Callable[..., Any]] = {"local_reparametrisation": locally_reparametrised, "flipout": flipout}
+ESTIMATORS: dict[str, Callable[..., Any]] = {"local_reparametrisation": locally_reparametrised, "flipout": flipout}
 """Estimators of the expected log-likelihood by their name in the settings."""
 
 
-def _through_layers(
-    posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any, layer: Callable[..., Any]
+def sampled_logits(
+    posterior: Any, inputs: Any, layer_sizes: Sequence[int], seed: Any, *, estimator: str, activation: str
 ) -> Any:
+    """Return logits whose mean over seeds of any loss estimates its expectation over the posterior.
+
+    Parameters
+    ----------
+    posterior : tensorflow_probability.distributions.Normal
+        Batch (n_starts, n_weights).
+    inputs : Tensor of shape (n_starts, n_samples, n_features)
+    layer_sizes : sequence of int
+    seed : Tensor of shape (2,)
+    estimator : str
+        A name in `ESTIMATORS`.
+    activation : str
+        Of the hidden layers.
+
+    Returns
+    -------
+    Tensor of shape (n_starts, n_samples, n_classes)
+    """
+    layers = _gaussian_layers(posterior, layer_sizes, activation, seed)
+    return outputs(layers, inputs, xp=load_tensorflow(), affine=ESTIMATORS[estimator])
+
+
+class _GaussianLayer(NamedTuple):
+    """Means and standard deviations of a layer's weights, and the seed of its noise."""
+
+    mean: Layer
+    scale: Layer
+    seed: Any
+    activation: Activation
+
+
+def _gaussian_layers(posterior: Any, layer_sizes: Sequence[int], activation: str, seed: Any) -> list[_GaussianLayer]:
     tf = load_tensorflow()
-    mean, scale = posterior.loc, posterior.scale
     places = layer_places(layer_sizes)
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(places)))
-    activation = inputs
-    for k, place in enumerate(places):
-        kernels = tuple(tf.reshape(part[:, place.kernel], (-1, place.n_in, place.n_out)) for part in (mean, scale))
-        biases = tuple(part[:, place.bias] for part in (mean, scale))
-        activation = layer(activation, (kernels[0], biases[0]), (kernels[1], biases[1]), seeds[k])
-        if k < len(places) - 1:
-            activation = tf.tanh(activation)
-    return activation
+    mean, scale = (
+        dense_layers(
+            [tf.reshape(part[:, place.kernel], (-1, place.n_in, place.n_out)) for place in places],
+            [part[:, place.bias] for place in places],
+            activation,
+        )
+        for part in (posterior.loc, posterior.scale)
+    )
+    return [_GaussianLayer(*parts, parts[0].activation) for parts in zip(mean, scale, seeds, strict=True)]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from thor.ocean.idealized.archive import idealized_archive
 from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
-from thor.ocean.idealized.budget import VorticityBudget, vorticity_budget
+from thor.ocean.idealized.budget import VorticityBudget, circulation_budget
 from thor.ocean.idealized.c_grid import CGrid, FaceField, Points, regular_c_grid
 from thor.ocean.idealized.circulation import Circulation, CirculationModel
 from thor.ocean.idealized.geography import Geography, build_geography
@@ -120,7 +120,13 @@ def solve(settings: OceanSettings, *, grid: CGrid | None = None, flat: bool = Fa
     stress = stress_on_faces(grid, winds_of(settings))
     circulation, advection = model.solve_nonlinear(stress, iterations=settings.nonlinear_iterations)
     return SolvedOcean(
-        grid, geography, model, stress, circulation, advection, vorticity_budget(model, circulation, stress, advection)
+        grid,
+        geography,
+        model,
+        stress,
+        circulation,
+        advection,
+        circulation_budget(model, circulation, stress, advection),
     )
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from tests.ocean.idealized.conftest import SEED
 from thor.ocean.idealized.archive import idealized_archive
-from thor.ocean.idealized.climate_models import STRESS_POINTS, solve_climate_model
+from thor.ocean.idealized.climate_models import STRESS_POINT_KINDS, solve_climate_model
 from thor.ocean.idealized.scenarios import first_year
 
 CONTROL = {"IDEAL-REG": 1, "IDEAL-POLE": 1960, "IDEAL-LAND": 1850}
@@ -94,7 +94,7 @@ def test_time_is_the_middle_of_whole_consecutive_months(read_run, archive_settin
 # -- fields and coordinates ------------------------------------------------------------------------------------
 def test_fields_are_where_the_ocean_is(read_run, model_settings):
     source_id, model = model_settings.source_id, solve_climate_model(model_settings, seed=SEED)
-    kinds = dict(zip(("zos", "tauuo", "tauvo"), ("t", *STRESS_POINTS[model_settings.stress_points]), strict=True))
+    kinds = dict(zip(("zos", "tauuo", "tauvo"), ("t", *STRESS_POINT_KINDS[model_settings.stress_points]), strict=True))
     for name, kind in kinds.items():
         run = read_run(source_id, "historical", "r1i1p1f1", name)
         assert run[name].dims == ("time", *DIMS[source_id])

@@ -10,7 +10,7 @@ from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField, regular_c_grid
 from thor.ocean.idealized.circulation import CirculationModel, transport_streamfunction
-from thor.ocean.idealized.geography import Geography, unit_vectors
+from thor.ocean.idealized.geography import Geography, positions_in_space
 
 
 def _work(grid, transport, force):
@@ -150,8 +150,8 @@ def test_oblique_grid_gives_the_same_ocean(settings, solve_ocean, turned_grid, c
     turned = solve_ocean(replace(settings, lateral_viscosity=settings.viscosity), grid=turned_grid)
     assert closure(turned.budget.corners) < 1e-9
     assert closure(turned.budget.cells, turned.budget.cell_mask) < 1e-9
-    tree = cKDTree(unit_vectors(turned_grid.t.lat, turned_grid.t.lon).reshape(-1, 3))
-    nearest = tree.query(unit_vectors(coarse.grid.t.lat, coarse.grid.t.lon))[1]
+    tree = cKDTree(positions_in_space(turned_grid.t.lat, turned_grid.t.lon).reshape(-1, 3))
+    nearest = tree.query(positions_in_space(coarse.grid.t.lat, coarse.grid.t.lon))[1]
     both = coarse.geography.mask & turned.geography.mask.ravel()[nearest] & coarse.budget.cell_mask
     here, there = coarse.circulation.ssh[both], turned.circulation.ssh.ravel()[nearest][both]
     weights = coarse.grid.t.area[both]

@@ -13,7 +13,7 @@ from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField
 from thor.ocean.idealized.climate_models import (
     PATTERNS,
-    STRESS_POINTS,
+    STRESS_POINT_KINDS,
     model_grid,
     response_weights,
     solve_climate_model,
@@ -63,7 +63,7 @@ def test_every_response_closes_its_budget(model):
 
 
 def test_stress_is_published_on_the_points_that_the_model_says(model):
-    kinds = STRESS_POINTS[model.settings.stress_points]
+    kinds = STRESS_POINT_KINDS[model.settings.stress_points]
     winds = stress_on_faces(model_grid(model.settings), winds_of(model.settings.ocean))
     same = [np.array_equal(a[0], b) for a, b in zip(model.stress, winds, strict=True)]
     assert same == [kind in ("u", "v") for kind in kinds]

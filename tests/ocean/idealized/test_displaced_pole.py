@@ -11,7 +11,7 @@ from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField
 from thor.ocean.idealized.circulation import drake_passage_transport, transport_streamfunction, wet_corners
 from thor.ocean.idealized.displaced_pole import GREENLAND, displaced_pole_c_grid, displaced_position
-from thor.ocean.idealized.geography import ocean_mask, unit_vectors
+from thor.ocean.idealized.geography import ocean_mask, positions_in_space
 
 GYRES = {
     "North Pacific": (132, 242, 28, 40),
@@ -42,7 +42,7 @@ def test_northern_pole_is_inland_and_the_southern_one_stays(grid):
 
 
 def test_grid_lines_cross_at_right_angles(grid):
-    corners = unit_vectors(grid.corner_lat, grid.corner_lon)
+    corners = positions_in_space(grid.corner_lat, grid.corner_lon)
     along_i = corners[1:-1, 2:] - corners[1:-1, :-2]
     along_j = corners[2:, 1:-1] - corners[:-2, 1:-1]
     cosine = (along_i * along_j).sum(-1) / np.linalg.norm(along_i, axis=-1) / np.linalg.norm(along_j, axis=-1)
@@ -51,7 +51,7 @@ def test_grid_lines_cross_at_right_angles(grid):
 
 
 def test_metric_factors_are_distances(grid):
-    corners = unit_vectors(grid.corner_lat, grid.corner_lon)
+    corners = positions_in_space(grid.corner_lat, grid.corner_lon)
     across = EARTH_RADIUS * np.linalg.norm(np.diff(corners, axis=1), axis=-1)[1:]
     upward = EARTH_RADIUS * np.linalg.norm(np.diff(corners, axis=0), axis=-1)[:, 1:]
     np.testing.assert_allclose(grid.v.dx[:-1], across[:-1], rtol=2e-3)
@@ -60,7 +60,7 @@ def test_metric_factors_are_distances(grid):
 
 
 def test_axes_point_along_grid_lines(grid):
-    ahead, behind = (unit_vectors(*(np.roll(x, k, axis=1) for x in (grid.t.lat, grid.t.lon))) for k in (-1, 1))
+    ahead, behind = (positions_in_space(*(np.roll(x, k, axis=1) for x in (grid.t.lat, grid.t.lon))) for k in (-1, 1))
     phi, lam = np.deg2rad(grid.t.lat), np.deg2rad(grid.t.lon)
     east = np.stack([-np.sin(lam), np.cos(lam), 0 * lam], axis=-1)
     north = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)], axis=-1)

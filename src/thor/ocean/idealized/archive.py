@@ -10,21 +10,20 @@ import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
-from thor.core.variables import Published, variable
-from thor.ocean.idealized.archive_settings import EXPERIMENTS, ArchiveSettings, ClimateModelSettings, MipEra
+from thor.core.variables import Published, published, variable
+from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings, ClimateModelSettings, MipEra
 from thor.ocean.idealized.calendars import months
-from thor.ocean.idealized.published_fields import FIXED, MONTHLY, POINTS, fixed_field, monthly_field, points_of
+from thor.ocean.idealized.published_fields import MONTHLY, POINTS, fixed_field, monthly_field, points_of
 from thor.ocean.idealized.scenarios import branch_year, first_year, variant_labels
 
 INSTITUTION_ID = "THOR"
-VERSION = "v20240101"
+DRS_VERSION = "v20240101"
 """Of every dataset in the archive: the day says nothing, but readers take the newest."""
 
 REGION = "glb"
 """Region of all files, in CMIP7."""
 
-CONTROL, CONTROL_VARIANT = "piControl", "r1i1p1f1"
-NO_PARENT = "no parent"
+CONTROL_VARIANT = "r1i1p1f1"
 
 _GRIDS = {
     "regular": "regular latitude-longitude grid",
@@ -74,11 +73,20 @@ class ArchiveFile:
         run = (self.model.source_id, self.experiment_id, self.variant_label)
         name, source, label = self.variable_id, self.published, self.grid_label
         if self.mip_era == "CMIP6":
-            folder: tuple[str, ...] = ("CMIP6", "CMIP", INSTITUTION_ID, *run, source.cmip6, name, label, VERSION)
+            folder: tuple[str, ...] = (
+                "CMIP6",
+                "CMIP",
+                INSTITUTION_ID,
+                *run,
+                source.cmip6,
+                name,
+                label,
+                DRS_VERSION,
+            )
             words: tuple[str, ...] = (name, source.cmip6, *run, label, *self._months)
         else:
             place = ("MIP-DRS7", "CMIP7", "CMIP", INSTITUTION_ID, *run, REGION, source.frequency)
-            folder = (*place, name, str(source.cmip7), label, VERSION)
+            folder = (*place, name, str(source.cmip7), label, DRS_VERSION)
             words = (name, str(source.cmip7), source.frequency, REGION, label, *run, *self._months)
         return "/".join((*folder, "_".join(words) + ".nc"))
 
@@ -119,7 +127,7 @@ def archive_files(settings: ArchiveSettings) -> Iterator[ArchiveFile]:
     """Yield every file, those of one model in a row: fixed fields with piControl, then each experiment and variant."""
     for number, model in enumerate(settings.models):
         of_model = partial(ArchiveFile, model, mip_era=settings.mip_era, grid_number=number)
-        for variable_id in FIXED:
+        for variable_id in published(fixed=True):
             yield of_model(CONTROL, CONTROL_VARIANT, variable_id, None)
         for experiment_id in settings.experiments:
             # whole years in every file, as many files as the experiment has or fewer
@@ -196,7 +204,7 @@ def _parent(file: ArchiveFile, settings: ArchiveSettings) -> dict[str, str | flo
     """Return where the run branches off piControl; all experiments do on the first of January."""
     names = ("activity_id", "experiment_id", "mip_era", "source_id", "time_units", "variant_label")
     if file.experiment_id == CONTROL:
-        method, branch_time, values = NO_PARENT, 0.0, (NO_PARENT,) * len(names)
+        method, branch_time, values = "no parent", 0.0, ("no parent",) * len(names)
     else:
         start = first_year(file.model, CONTROL)
         years = branch_year(settings, file.experiment_id, file.variant_label)

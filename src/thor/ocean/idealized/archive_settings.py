@@ -11,6 +11,9 @@ StressPoints = Literal["t_points", "c_grid", "corners"]
 Calendar = Literal["noleap", "360_day", "gregorian"]
 MipEra = Literal["CMIP6", "CMIP7"]
 
+CONTROL = "piControl"
+"""The experiment with constant forcing, from which all others branch off."""
+
 
 @dataclass(frozen=True)
 class Experiment:

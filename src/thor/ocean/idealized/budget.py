@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.variables import BUDGET_TERMS
-from thor.ocean.idealized.c_grid import Array, CGrid, FaceField
+from thor.ocean.idealized.c_grid import CGrid, FaceField
 from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
 
 
@@ -30,7 +31,7 @@ class VorticityBudget:
     cell_mask: NDArray[np.bool_]
 
 
-def vorticity_budget(
+def circulation_budget(
     model: CirculationModel, circulation: Circulation, stress: FaceField, advection: FaceField
 ) -> VorticityBudget:
     """Return the vorticity budget of a circulation.

@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
-
-Array = NDArray[np.float64]
 
 
 class FaceField(NamedTuple):

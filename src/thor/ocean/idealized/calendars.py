@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cftime
 import numpy as np
 
+from thor.core.arrays import Array
 from thor.ocean.idealized.archive_settings import Calendar
-from thor.ocean.idealized.c_grid import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
+from thor.core.arrays import Array
 from thor.ocean.constants import GRAVITY
-from thor.ocean.idealized.c_grid import Array, CGrid, FaceField, diagonal, reciprocal
+from thor.ocean.idealized.c_grid import CGrid, FaceField, diagonal, reciprocal
 from thor.ocean.idealized.geography import Geography
 
 SSH_SCALE = 1e-3

@@ -19,10 +19,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.arrays import Array
 from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.archive_settings import ClimateModelSettings, StressPoints
-from thor.ocean.idealized.budget import vorticity_budget
-from thor.ocean.idealized.c_grid import Array, CGrid, FaceField, regular_c_grid
+from thor.ocean.idealized.budget import circulation_budget
+from thor.ocean.idealized.c_grid import CGrid, FaceField, regular_c_grid
 from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import Geography, build_geography
@@ -52,7 +53,7 @@ BASIN_CENTRES = {
 }
 """Highs and lows that vary together, beside the variation of all of them."""
 
-STRESS_POINTS: dict[StressPoints, tuple[PointKind, PointKind]] = {
+STRESS_POINT_KINDS: dict[StressPoints, tuple[PointKind, PointKind]] = {
     "t_points": ("t", "t"),
     "c_grid": ("u", "v"),
     "corners": ("q", "q"),
@@ -123,8 +124,8 @@ def solve_climate_model(settings: ClimateModelSettings, *, seed: int) -> SolvedM
     winds = winds_of(ocean)
     stress = _patterns(lambda wind: stress_on_faces(grid, wind), winds)
     circulation, forcing, advection = _responses(model, stress, nonlinear=ocean.nonlinear_iterations > 0)
-    budget = vorticity_budget(model, circulation, forcing, advection)
-    along_i, along_j = (getattr(grid, kind) for kind in STRESS_POINTS[settings.stress_points])
+    budget = circulation_budget(model, circulation, forcing, advection)
+    along_i, along_j = (getattr(grid, kind) for kind in STRESS_POINT_KINDS[settings.stress_points])
     return SolvedModel(
         settings=settings,
         grid=grid,

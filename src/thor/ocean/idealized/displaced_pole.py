@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from thor.core.arrays import Array
 from thor.core.errors import ConfigError
-from thor.ocean.idealized.c_grid import Array, CGrid, Points, regular_c_grid
+from thor.ocean.idealized.c_grid import CGrid, Points, regular_c_grid
 
 GREENLAND = (75.0, 320.0)
 """Latitude and longitude [degrees] of an inland point from which the coast is 500 km away."""

@@ -22,10 +22,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError
-from thor.ocean import grid as sphere
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.idealized.c_grid import Array, CGrid, regular_c_grid
+from thor.ocean.idealized.c_grid import CGrid, regular_c_grid
+from thor.ocean.sphere import unit_vectors
 
 _Line = tuple[tuple[float, float], ...]
 """Points (latitude, longitude) in degrees, joined by straight lines in latitude and longitude."""
@@ -180,7 +181,7 @@ def ocean_mask(grid: CGrid) -> NDArray[np.bool_]:
     """
     mask = sea_fraction(grid) > 0.5
     flat = mask.reshape(-1)
-    cells = cKDTree(unit_vectors(grid.t.lat, grid.t.lon).reshape(-1, 3))
+    cells = cKDTree(positions_in_space(grid.t.lat, grid.t.lon).reshape(-1, 3))
     for width, line in STRAITS.values():
         points = _dense(line)
         for near in cells.query_ball_point(points, _chord(width / 2)):
@@ -206,7 +207,7 @@ def depth_at(
     seed: int,
 ) -> Array:
     """Return the depth [m] at any positions [degrees]; see `build_geography` for the parameters."""
-    where = unit_vectors(lat, lon)
+    where = positions_in_space(lat, lon)
     tree, half_cell = _coast()
     from_land = np.maximum(_arc_km(tree.query(where)[0]) - half_cell, 0.0)
     floor = np.full(lat.shape, abyssal_depth) + roughness * _hills(where, seed)
@@ -221,7 +222,7 @@ def sea_fraction(grid: CGrid) -> Array:
     """Return the share of sea in each cell [1], from points at most 25 km apart."""
     lattice = _sea_lattice()
     per_degree = lattice.shape[0] / 180
-    corners = unit_vectors(grid.corner_lat, grid.corner_lon)
+    corners = positions_in_space(grid.corner_lat, grid.corner_lon)
     per_side = int(np.ceil(grid.t.dy.max() / 25e3))
     offsets = (np.arange(per_side) + 0.5) / per_side
     total = np.zeros(grid.shape)
@@ -275,16 +276,16 @@ def _rows_of(file: IO[bytes], rows: NDArray[np.int_]) -> NDArray[np.bool_]:
     return out
 
 
-def unit_vectors(lat: Array, lon: Array) -> Array:
+def positions_in_space(lat: Array, lon: Array) -> Array:
     """Return the unit vectors, shape (..., 3), of positions [degrees]."""
-    return np.moveaxis(sphere.unit_vectors(np.asarray(lat), np.asarray(lon)), 0, -1)
+    return np.moveaxis(unit_vectors(np.asarray(lat), np.asarray(lon)), 0, -1)
 
 
 @cache
 def _coast() -> tuple[cKDTree, float]:
     grid = regular_c_grid(REFERENCE_RESOLUTION)
     land = ~ocean_mask(grid)
-    return cKDTree(unit_vectors(grid.t.lat[land], grid.t.lon[land])), 0.5e-3 * float(grid.t.dy[0, 0])
+    return cKDTree(positions_in_space(grid.t.lat[land], grid.t.lon[land])), 0.5e-3 * float(grid.t.dy[0, 0])
 
 
 def _distance_to_line(where: Array, line: _Line) -> Array:
@@ -298,7 +299,7 @@ def _dense(line: _Line, step: float = 0.2) -> Array:
     points[:, 1] = np.rad2deg(np.unwrap(np.deg2rad(points[:, 1])))
     length = np.concatenate([[0], np.cumsum(np.abs(np.diff(points, axis=0)).max(1))])
     at = np.linspace(0, length[-1], int(length[-1] / step) + 2)
-    return unit_vectors(np.interp(at, length, points[:, 0]), np.interp(at, length, points[:, 1]))
+    return positions_in_space(np.interp(at, length, points[:, 0]), np.interp(at, length, points[:, 1]))
 
 
 def _area_of_piece(mask: NDArray[np.bool_], grid: CGrid) -> Array:

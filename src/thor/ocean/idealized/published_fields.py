@@ -4,22 +4,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.variables import published, variable
+from thor.core.arrays import Array
+from thor.core.variables import STRESS, published, variable
 from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
-from thor.ocean.idealized.c_grid import Array
 from thor.ocean.idealized.calendars import months
-from thor.ocean.idealized.climate_models import STRESS_POINTS, PointKind, SolvedModel, solve_climate_model
+from thor.ocean.idealized.climate_models import STRESS_POINT_KINDS, PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates
 from thor.ocean.idealized.scenarios import first_year, pattern_strengths, warming
 
 MONTHLY = published(fixed=False, needed=True)
-FIXED = published(fixed=True)
 
 POINTS: tuple[PointKind, ...] = ("t", "u", "v", "q")
 """Kinds of points: centres, faces, corners."""
-
-STRESS = ("tauuo", "tauvo")
 
 SIGNIFICANT_DIGITS = 4
 """To which monthly fields are rounded."""
@@ -107,7 +104,7 @@ def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed:
 
 def points_of(variable_id: str, settings: ClimateModelSettings) -> PointKind:
     """Return the kind of points on which a model publishes a variable."""
-    return STRESS_POINTS[settings.stress_points][STRESS.index(variable_id)] if variable_id in STRESS else "t"
+    return STRESS_POINT_KINDS[settings.stress_points][STRESS.index(variable_id)] if variable_id in STRESS else "t"
 
 
 def published_attrs(variable_id: str, settings: ClimateModelSettings) -> dict[str, str]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.ocean.idealized.archive_settings import GridKind
-from thor.ocean.idealized.c_grid import Array, Points, regular_c_grid
+from thor.ocean.idealized.c_grid import Points, regular_c_grid
 from thor.ocean.idealized.climate_models import PointKind, SolvedModel
 from thor.ocean.idealized.displaced_pole import displaced_position
 

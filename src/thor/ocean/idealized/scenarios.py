@@ -4,8 +4,8 @@ from zlib import crc32
 
 import numpy as np
 
-from thor.ocean.idealized.archive_settings import EXPERIMENTS, ArchiveSettings, ClimateModelSettings
-from thor.ocean.idealized.c_grid import Array
+from thor.core.arrays import Array
+from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings, ClimateModelSettings
 from thor.ocean.idealized.climate_models import PATTERNS
 
 SCENARIO_START_YEAR = 1850
@@ -29,7 +29,7 @@ def variant_labels(experiment_id: str) -> tuple[str, ...]:
 
 def first_year(settings: ClimateModelSettings, experiment_id: str) -> int:
     """Return the first year of an experiment."""
-    return settings.control_start_year if experiment_id == "piControl" else SCENARIO_START_YEAR
+    return settings.control_start_year if experiment_id == CONTROL else SCENARIO_START_YEAR
 
 
 def branch_year(settings: ArchiveSettings, experiment_id: str, variant_label: str) -> int:

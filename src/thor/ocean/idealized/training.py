@@ -3,11 +3,12 @@
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.grid import regular_grid
-from thor.ocean.idealized.budget import VorticityBudget, closure, vorticity_budget
-from thor.ocean.idealized.c_grid import Array, CGrid, regular_c_grid
+from thor.ocean.idealized.budget import VorticityBudget, circulation_budget, closure
+from thor.ocean.idealized.c_grid import CGrid, regular_c_grid
 from thor.ocean.idealized.circulation import Circulation, CirculationModel, drake_passage_transport
 from thor.ocean.idealized.geography import Geography, build_geography
 from thor.ocean.idealized.settings import OceanSettings
@@ -52,7 +53,7 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
     winds = winds_of(settings)
     stress = stress_on_faces(grid, winds)
     circulation, advection = model.solve_nonlinear(stress, iterations=settings.nonlinear_iterations)
-    budget = vorticity_budget(model, circulation, stress, advection)
+    budget = circulation_budget(model, circulation, stress, advection)
     numbers = _checked_closure(budget, settings)
     numbers["drake_passage_transport_sv"] = drake_passage_transport(grid, circulation.transport) * 1e-6
     return _dataset(

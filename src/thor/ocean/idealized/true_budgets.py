@@ -7,19 +7,17 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
+from thor.ocean.idealized.archive_settings import CONTROL, ArchiveSettings, ClimateModelSettings
 from thor.ocean.idealized.budget import closure
-from thor.ocean.idealized.c_grid import Array
 from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.climate_models import SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import true_coordinates
 from thor.ocean.idealized.scenarios import branch_year, first_year, pattern_strengths, variant_labels
 from thor.ocean.idealized.training import CLOSURE_LIMIT
-
-CONTROL = "piControl"
 
 
 def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thor.ocean.idealized.c_grid import Array, CGrid, FaceField, Points
+from thor.core.arrays import Array
+from thor.ocean.idealized.c_grid import CGrid, FaceField, Points
 
 CENTRES: dict[str, tuple[float, float, float, float, float, float]] = {
     "North Pacific high": (33.0, 220.0, 1.0, 26.0, 11.0, 6.0),

@@ -1,4 +1,4 @@
-"""Nodes of `explainability`."""
+"""Nodes of `explainability`; `explain_by` and `draw_method` make one for each registered method."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -8,7 +8,6 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import Explainability
-from thor.core.checkpoint import Resumable
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ def choose_reference(
     scenario_features: Mapping[str, Callable[[], xr.Dataset]],
     parameters: Explainability,
 ) -> pd.DataFrame:
-    """Return the rows of inputs that Shapley values and LIME measure against."""
+    """Return the rows of inputs that attributions are measured against."""
     from thor.attribution.references import draw_reference
     from thor.networks.samples import FeatureScaler
 
@@ -36,50 +35,40 @@ def choose_reference(
     )
 
 
-def explain_by_relevance(
-    ensemble: Any,
-    bayesian_network: Any,
-    features: xr.Dataset,
-    feature_scaler: dict[str, Any],
-    explanation_reference: pd.DataFrame,
-    parameters: Explainability,
-) -> Resumable:
-    """Return the work of propagating relevance through all networks in every valid cell."""
-    given = ensemble, bayesian_network, features, feature_scaler, explanation_reference, parameters
-    return _explanation("relevance", *given)
+def explain_by(method: str) -> Callable[..., xr.Dataset]:
+    """Return the node that explains all networks in every valid cell by one method."""
+
+    def explain(
+        ensemble: Any,
+        bayesian_network: Any,
+        features: xr.Dataset,
+        feature_scaler: dict[str, Any],
+        explanation_reference: pd.DataFrame,
+        parameters: Explainability,
+    ) -> xr.Dataset:
+        from thor.attribution.explanations import explain_cells
+        from thor.attribution.references import reference_inputs
+        from thor.networks.samples import FeatureScaler
+
+        scaler = FeatureScaler.from_dict(feature_scaler)
+        explainer = _explainers([method], scaler.features, reference_inputs(explanation_reference, scaler), parameters)
+        stacks = {
+            "ensemble": ensemble,
+            "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
+        }
+        chosen = {str(predictor): stacks[predictor] for predictor in parameters.predictors}
+        return explain_cells(method, explainer[method], chosen, features, scaler, regime=parameters.regime)
+
+    explain.__name__ = f"explain_by_{method}"
+    explain.__doc__ = f"Return the attributions by the method {method} for all networks in every valid cell."
+    return explain
 
 
-def explain_by_shapley_values(
-    ensemble: Any,
-    bayesian_network: Any,
-    features: xr.Dataset,
-    feature_scaler: dict[str, Any],
-    explanation_reference: pd.DataFrame,
-    parameters: Explainability,
-) -> Resumable:
-    """Return the work of finding Shapley values of all networks in every valid cell."""
-    given = ensemble, bayesian_network, features, feature_scaler, explanation_reference, parameters
-    return _explanation("shapley_values", *given)
+def compare_explanations(**explanations: xr.Dataset) -> xr.Dataset:
+    """Return the agreement of the methods in every cell."""
+    from thor.attribution.agreement import compare
 
-
-def explain_by_lime(
-    ensemble: Any,
-    bayesian_network: Any,
-    features: xr.Dataset,
-    feature_scaler: dict[str, Any],
-    explanation_reference: pd.DataFrame,
-    parameters: Explainability,
-) -> Resumable:
-    """Return the work of fitting linear surrogates to all networks in every valid cell."""
-    given = ensemble, bayesian_network, features, feature_scaler, explanation_reference, parameters
-    return _explanation("lime_weights", *given)
-
-
-def compare_explanations(relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset) -> xr.Dataset:
-    """Return how far the methods agree in every cell."""
-    from thor.attribution.explanations import compare
-
-    return compare(_explanations(relevance, shapley_values, lime_weights))
+    return compare(explanations)
 
 
 def evaluate_explanations(
@@ -90,14 +79,21 @@ def evaluate_explanations(
     parameters: Explainability,
 ) -> pd.DataFrame:
     """Return faithfulness, robustness, randomisation and complexity of every method."""
-    from thor.attribution.explanations import judge, with_companions
+    from thor.attribution.evaluation import evaluate_on_cells
     from thor.attribution.references import reference_inputs
     from thor.networks.samples import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     reference = reference_inputs(explanation_reference, scaler)
-    methods = with_companions(_methods(reference, scaler.features, parameters), reference, parameters.target)
-    return judge(methods, ensemble, features, scaler, reference, settings=parameters.evaluation, seed=parameters.seed)
+    return evaluate_on_cells(
+        _evaluated(scaler.features, reference, parameters),
+        ensemble,
+        features,
+        scaler,
+        reference,
+        settings=parameters.evaluation,
+        seed=parameters.seed,
+    )
 
 
 def compare_with_known_functions(
@@ -108,14 +104,14 @@ def compare_with_known_functions(
     explanation_reference: pd.DataFrame,
     parameters: Explainability,
 ) -> pd.DataFrame:
-    """Return how near every method comes to functions whose attributions are known."""
-    from thor.attribution.explanations import truth_table, with_companions
+    """Return the comparison of every method with functions whose attributions are known."""
     from thor.attribution.references import reference_inputs
+    from thor.attribution.truth import truth_table
     from thor.networks.samples import FeatureScaler, samples_from
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     return truth_table(
-        lambda rows: with_companions(_methods(rows, scaler.features[:8], parameters), rows, parameters.target),
+        lambda rows: _evaluated(scaler.features[: rows.shape[1]], rows, parameters),
         samples_from(features, regimes, split, names=scaler.features),
         scaler,
         reference_inputs(explanation_reference, scaler),
@@ -124,33 +120,25 @@ def compare_with_known_functions(
     )
 
 
-def summarise_explanations(relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset) -> pd.DataFrame:
-    """Return what each feature is given in each regime by each method, weighted by area."""
+def summarise_explanations(**explanations: xr.Dataset) -> pd.DataFrame:
+    """Return the attribution of each feature in each regime by each method, weighted by area."""
     from thor.attribution.fields import regime_summary
 
-    explanations = _explanations(relevance, shapley_values, lime_weights)
     return pd.concat(
         [regime_summary(explanation, method=name) for name, explanation in explanations.items()], ignore_index=True
     )
 
 
 def score_explanations(
-    relevance: xr.Dataset,
-    shapley_values: xr.Dataset,
-    lime_weights: xr.Dataset,
     explanation_agreement: xr.Dataset,
     explanation_evaluation: pd.DataFrame,
     explanation_truth: pd.DataFrame,
+    **explanations: xr.Dataset,
 ) -> dict[str, Any]:
     """Return the numbers of the explanations: errors, agreement, evaluation, truth."""
-    from thor.attribution.explanations import explanation_metrics
+    from thor.attribution.explanation_metrics import explanation_metrics
 
-    metrics = explanation_metrics(
-        _explanations(relevance, shapley_values, lime_weights),
-        explanation_agreement,
-        explanation_evaluation,
-        explanation_truth,
-    )
+    metrics = explanation_metrics(explanations, explanation_agreement, explanation_evaluation, explanation_truth)
     for name, predictors in metrics["methods"].items():
         for predictor, entry in predictors.items():
             log.info(
@@ -160,43 +148,35 @@ def score_explanations(
     return metrics
 
 
-def draw_relevance(relevance: xr.Dataset) -> Any:
-    """Draw the relevance of each feature."""
-    from thor.figures.attribution import attribution_maps
+def draw_method(method: str) -> Callable[[xr.Dataset], Any]:
+    """Return the node that draws the attributions by one method."""
 
-    return attribution_maps(relevance, method="relevance")
+    def draw(explanation: xr.Dataset) -> Any:
+        from thor.figures.attribution import attribution_maps
 
+        return attribution_maps(explanation, method=method)
 
-def draw_shapley_values(shapley_values: xr.Dataset) -> Any:
-    """Draw the Shapley values of each feature."""
-    from thor.figures.attribution import attribution_maps
-
-    return attribution_maps(shapley_values, method="shapley_values")
-
-
-def draw_lime_weights(lime_weights: xr.Dataset) -> Any:
-    """Draw the part of LIME's surrogate that belongs to each feature."""
-    from thor.figures.attribution import attribution_maps
-
-    return attribution_maps(lime_weights, method="lime_weights")
+    draw.__name__ = f"draw_{method}"
+    draw.__doc__ = f"Draw the attributions of each feature by the method {method}."
+    return draw
 
 
-def draw_signs(relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset) -> Any:
-    """Draw where methods and networks agree whether a feature speaks for the regime."""
+def draw_signs(**explanations: xr.Dataset) -> Any:
+    """Draw where methods and networks agree on the sign of each feature's attribution."""
     from thor.figures.attribution import sign_maps
 
-    return sign_maps(_explanations(relevance, shapley_values, lime_weights))
+    return sign_maps(explanations)
 
 
 def draw_attributions_by_regime(explanation_summary: pd.DataFrame) -> Any:
-    """Draw what each feature is given in each regime."""
+    """Draw the attribution of each feature in each regime."""
     from thor.figures.attribution import regime_bars
 
     return regime_bars(explanation_summary)
 
 
 def draw_beeswarm(shapley_values: xr.Dataset, features: xr.Dataset) -> Any:
-    """Draw Shapley values of single cells against what the feature is there."""
+    """Draw Shapley values of single cells against the value of the feature."""
     from thor.figures.attribution import beeswarm
 
     return beeswarm(shapley_values, features, method="shapley_values")
@@ -204,76 +184,47 @@ def draw_beeswarm(shapley_values: xr.Dataset, features: xr.Dataset) -> Any:
 
 def draw_explanation_agreement(explanation_agreement: xr.Dataset) -> Any:
     """Draw where methods agree."""
-    from thor.figures.attribution import agreement_maps
+    from thor.figures.attribution import explanation_agreement_maps
 
-    return agreement_maps(explanation_agreement)
+    return explanation_agreement_maps(explanation_agreement)
 
 
 def draw_explanation_evaluation(explanation_evaluation: pd.DataFrame) -> Any:
-    """Draw how far methods can be trusted."""
+    """Draw the skill of the methods in the evaluation."""
     from thor.figures.attribution import evaluation_table
 
     return evaluation_table(explanation_evaluation)
 
 
 def draw_cell(
-    relevance: xr.Dataset,
-    shapley_values: xr.Dataset,
-    lime_weights: xr.Dataset,
     regime_uncertainty: xr.Dataset,
     vorticity_budget: xr.Dataset,
     parameters: Explainability,
+    **explanations: xr.Dataset,
 ) -> Any:
-    """Draw all that is known of one cell."""
-    from thor.attribution.explanations import same_players
+    """Draw probabilities, attributions and vorticity budget of one cell."""
+    from thor.attribution.agreement import same_players
     from thor.attribution.fields import nearest_cell
     from thor.figures.attribution import cell_page
 
-    explanations = _explanations(relevance, shapley_values, lime_weights)
-    place = nearest_cell(relevance, parameters.cell.latitude, parameters.cell.longitude)
+    first = next(iter(explanations.values()))
+    place = nearest_cell(first, parameters.cell.latitude, parameters.cell.longitude)
     return cell_page(same_players(explanations), regime_uncertainty, vorticity_budget, place)
 
 
-def _explanation(
-    name: str,
-    ensemble: Any,
-    bayesian_network: Any,
-    features: xr.Dataset,
-    feature_scaler: dict[str, Any],
-    explanation_reference: pd.DataFrame,
-    parameters: Explainability,
-) -> Resumable:
-    from thor.attribution.explanations import explain_cells
-    from thor.attribution.references import reference_inputs
-    from thor.networks.samples import FeatureScaler
+def _explainers(methods: Any, features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
+    """Return the explainers of methods by name."""
+    from thor.attribution.explanations import make_explainers
+    from thor.attribution.method import Question
+    from thor.attribution.methods import all_methods
 
-    scaler = FeatureScaler.from_dict(feature_scaler)
-    method = _methods(reference_inputs(explanation_reference, scaler), scaler.features, parameters)[name]
-    stacks = {
-        "ensemble": ensemble,
-        "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
-    }
-    chosen = {str(predictor): stacks[predictor] for predictor in parameters.predictors}
-    return Resumable(
-        lambda checkpoint: explain_cells(
-            method, chosen, features, scaler, regime=parameters.regime, checkpoint=checkpoint
-        )
-    )
+    question = Question(features=features, reference=reference, target=parameters.target, seed=parameters.seed)
+    return make_explainers((all_methods()[name] for name in methods), question, dict(parameters))
 
 
-def _methods(reference: Any, features: Any, parameters: Explainability) -> Any:
-    from thor.attribution.explanations import make_methods
+def _evaluated(features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
+    """Return the explainers of all methods with features as players."""
+    from thor.attribution.methods import all_methods
 
-    return make_methods(
-        reference,
-        features,
-        relevance=parameters.relevance,
-        shapley=parameters.shapley,
-        lime=parameters.lime,
-        target=parameters.target,
-        seed=parameters.seed,
-    )
-
-
-def _explanations(relevance: xr.Dataset, shapley_values: xr.Dataset, lime_weights: xr.Dataset) -> dict[str, xr.Dataset]:
-    return {"relevance": relevance, "shapley_values": shapley_values, "lime_weights": lime_weights}
+    explainers = _explainers(all_methods(), features, reference, parameters)
+    return {name: explainer for name, explainer in explainers.items() if explainer.groups_of(features) is None}

@@ -1,30 +1,33 @@
-"""Why the networks see a regime in a cell, by three methods on one target, and how far to trust each of them.
+"""Feature attributions of the predicted regime in every cell, by several methods for one target, and their quality.
 
 features, regimes, split, scenario_features -> choose_reference -> explanation_reference
-ensemble, bayesian_network, features -> explain_by_relevance      -> relevance
-                                     -> explain_by_shapley_values -> shapley_values
-                                     -> explain_by_lime           -> lime_weights
-relevance, shapley_values, lime_weights -> compare_explanations   -> explanation_agreement
-                                        -> summarise_explanations -> explanation_summary
+for each registered method (`thor.attribution.methods`), such as relevance, shapley_values and lime_weights:
+    ensemble, bayesian_network, features -> explain_by_<method> -> <method> -> draw_<method> -> explainability_<method>
+all methods -> compare_explanations   -> explanation_agreement
+            -> summarise_explanations -> explanation_summary
 ensemble -> evaluate_explanations -> explanation_evaluation
 features -> compare_with_known_functions     -> explanation_truth
 all of these -> score_explanations -> explanation_metrics
-             -> draw_relevance, draw_shapley_values, draw_lime_weights, draw_signs, draw_attributions_by_regime,
-                draw_beeswarm, draw_explanation_agreement, draw_explanation_evaluation, draw_cell
+             -> draw_signs, draw_attributions_by_regime, draw_beeswarm, draw_explanation_agreement,
+                draw_explanation_evaluation, draw_cell
 """
+
+from collections.abc import Iterator
 
 from kedro.pipeline import Node, Pipeline
 
+from thor.attribution.methods import explaining_methods
 from thor.pipelines.explainability import nodes
 
 PARAMETERS = "params:explainability"
 CELLS = ["features", "regimes", "split", "feature_scaler"]
 NETWORKS = ["ensemble", "bayesian_network", "features", "feature_scaler", "explanation_reference"]
-METHODS = ["relevance", "shapley_values", "lime_weights"]
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
+    methods = list(explaining_methods())
+    explanations = _by_name(*methods)
     return Pipeline(
         [
             Node(
@@ -33,15 +36,8 @@ def create_pipeline() -> Pipeline:
                 "explanation_reference",
                 name="choose_reference",
             ),
-            Node(nodes.explain_by_relevance, [*NETWORKS, PARAMETERS], "relevance", name="explain_by_relevance"),
-            Node(
-                nodes.explain_by_shapley_values,
-                [*NETWORKS, PARAMETERS],
-                "shapley_values",
-                name="explain_by_shapley_values",
-            ),
-            Node(nodes.explain_by_lime, [*NETWORKS, PARAMETERS], "lime_weights", name="explain_by_lime"),
-            Node(nodes.compare_explanations, METHODS, "explanation_agreement", name="compare_explanations"),
+            *(node for method in methods for node in _nodes_of(method)),
+            Node(nodes.compare_explanations, explanations, "explanation_agreement", name="compare_explanations"),
             Node(
                 nodes.evaluate_explanations,
                 ["ensemble", "features", "feature_scaler", "explanation_reference", PARAMETERS],
@@ -54,22 +50,14 @@ def create_pipeline() -> Pipeline:
                 "explanation_truth",
                 name="compare_with_known_functions",
             ),
-            Node(nodes.summarise_explanations, METHODS, "explanation_summary", name="summarise_explanations"),
+            Node(nodes.summarise_explanations, explanations, "explanation_summary", name="summarise_explanations"),
             Node(
                 nodes.score_explanations,
-                [*METHODS, "explanation_agreement", "explanation_evaluation", "explanation_truth"],
+                _by_name("explanation_agreement", "explanation_evaluation", "explanation_truth", *methods),
                 "explanation_metrics",
                 name="score_explanations",
             ),
-            Node(nodes.draw_relevance, "relevance", "explainability_relevance", name="draw_relevance"),
-            Node(
-                nodes.draw_shapley_values,
-                "shapley_values",
-                "explainability_shapley_values",
-                name="draw_shapley_values",
-            ),
-            Node(nodes.draw_lime_weights, "lime_weights", "explainability_lime_weights", name="draw_lime_weights"),
-            Node(nodes.draw_signs, METHODS, "explainability_signs", name="draw_signs"),
+            Node(nodes.draw_signs, explanations, "explainability_signs", name="draw_signs"),
             Node(
                 nodes.draw_attributions_by_regime,
                 "explanation_summary",
@@ -96,10 +84,19 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.draw_cell,
-                [*METHODS, "regime_uncertainty", "vorticity_budget", PARAMETERS],
+                {"parameters": PARAMETERS} | _by_name("regime_uncertainty", "vorticity_budget", *methods),
                 "explainability_cell",
                 name="draw_cell",
             ),
         ],
         tags="explainability",
     )
+
+
+def _nodes_of(method: str) -> Iterator[Node]:
+    yield Node(nodes.explain_by(method), [*NETWORKS, PARAMETERS], method, name=f"explain_by_{method}")
+    yield Node(nodes.draw_method(method), method, f"explainability_{method}", name=f"draw_{method}")
+
+
+def _by_name(*names: str) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))

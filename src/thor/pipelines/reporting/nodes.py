@@ -8,8 +8,6 @@ from thor.app.parameters import Reporting
 
 log = logging.getLogger(__name__)
 
-METHODS = ("relevance", "shapley_values", "lime_weights")
-
 
 def index_figures(run_record: Mapping[str, Any], **figures: bytes | None) -> dict[str, Any]:
     """Return title, caption, alternative text and size of every figure that is there and up to date."""
@@ -50,6 +48,7 @@ def write_report(
     **found: Any,
 ) -> str:
     """Return the report as one page."""
+    from thor.attribution.methods import explaining_methods
     from thor.report.content import captions
     from thor.report.page import report_page
     from thor.report.parts import LeftOut, left_out_sentences, select
@@ -58,7 +57,7 @@ def write_report(
     drawn = {name: found.pop(name) for name in captions()}
     kept, fields = select(found, run_record)
     left_out = fields | LeftOut(**summary["left_out"])
-    methods = {name: kept.pop(name) for name in METHODS}
+    methods = {name: kept.pop(name) for name in explaining_methods()}
     page = report_page(
         summary=summary,
         manifest=manifest,

@@ -11,6 +11,7 @@ tells that. Needed are features, vorticity_budget, regimes, split and skill_metr
 
 from kedro.pipeline import Node, Pipeline
 
+from thor.attribution.methods import explaining_methods
 from thor.pipelines.reporting import nodes
 
 PARAMETERS = "params:reporting"
@@ -20,7 +21,7 @@ FIGURES = (
     *("regime_clustering_terms", "regime_clustering_balances"),
     *("modelling_skill", "modelling_confusion", "modelling_learning_curves"),
     *("uncertainty_reliability", "uncertainty_risk_coverage", "uncertainty_conformal", "uncertainty_maps"),
-    *("explainability_shapley_values", "explainability_relevance", "explainability_lime_weights"),
+    *(f"explainability_{method}" for method in explaining_methods()),
     *("explainability_signs", "explainability_regimes", "explainability_beeswarm"),
     *("explainability_agreement", "explainability_evaluation", "explainability_cell"),
     *("scenario_tracking_regimes", "scenario_tracking_change", "scenario_tracking_agreement"),
@@ -33,7 +34,7 @@ NUMBERS = (
     *("scenario_regimes", "tracking_metrics", "archive_inventory"),
 )
 FIELDS = (
-    *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *nodes.METHODS),
+    *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *explaining_methods()),
     *("scenario_regimes", "regime_areas", "archive_inventory"),
 )
 

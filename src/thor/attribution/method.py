@@ -1,0 +1,171 @@
+"""A method of explanation: its names, its settings, and the explainer that gives attributions block by block."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.attribution.players import Groups, player_names
+from thor.attribution.targets import Regimes, Target
+from thor.core.errors import AttributionError
+from thor.networks.prediction import BLOCK_BYTES
+from thor.networks.stack import NetworkStack, Weights
+
+
+@dataclass(frozen=True, eq=False)
+class AttributionBlock:
+    """Attributions of every network to some samples.
+
+    Attributes
+    ----------
+    part : slice
+        Which samples.
+    values : ndarray, shape (n_networks, n_block, n_players)
+        In units of the target.
+    standard_error : ndarray, shape (n_block, n_players), optional
+        Of the mean over the networks, from the method's sampling; None where nothing is sampled.
+    shares : mapping of str to ndarray of shape (n_networks, n_block)
+        Parts of the target that belong to no player (expectation, biases, intercept), `target` itself, `remainder`
+        (target less all players and shares), and measures of fit. Each is a variable of the file.
+    """
+
+    part: slice
+    values: NDArray[Any]
+    standard_error: NDArray[Any] | None = None
+    shares: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class Explainer(ABC):
+    """A method with its settings, reference and target.
+
+    Attributes
+    ----------
+    target : {"centred_logit", "logit", "probability"}
+        The number that is explained.
+    """
+
+    target: Target
+
+    def groups_of(self, features: tuple[str, ...]) -> Groups | None:
+        """Return the features of each player, None where each feature is a player."""
+        return None
+
+    def players(self, stack: NetworkStack) -> tuple[str, ...]:
+        """Return the names of the players, which get the attributions: features, or groups of them.
+
+        Raises
+        ------
+        AttributionError
+            When a group names a feature that the networks do not have, or a feature is in no group or in two.
+        """
+        return player_names(self.groups_of(stack.features), stack.features)
+
+    @abstractmethod
+    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+        """Yield attributions, block of samples by block.
+
+        Parameters
+        ----------
+        stack : NetworkStack
+        inputs : ndarray of float32, shape (n_samples, n_features)
+            Scaled.
+        regime : ndarray of int, shape (n_samples,)
+            Whose target is explained.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """What all methods answer together.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Of the networks.
+    reference : ndarray of float32, shape (n_reference, n_features)
+        Scaled rows that attributions are measured against; no row where no method needs any.
+    target : {"centred_logit", "logit", "probability"}
+    seed : int
+    """
+
+    features: tuple[str, ...]
+    reference: Weights
+    target: Target
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A method of explanation. A file of `thor.attribution.methods` that defines one as `METHOD` registers it.
+
+    Attributes
+    ----------
+    name : str
+        Of its dataset and file, and in the files that list methods.
+    label, title : str
+        Name in figures and tables, and in sentences.
+    colour : str
+        In figures.
+    explainer : callable
+        Returns the explainer for the settings and a `Question`.
+    settings : type, optional
+        Of the settings in `explainability.<parameters>`; None: the method has none.
+    parameters : str
+        Their key.
+    description : str
+        Contents of the dataset, for the catalog; empty for a method that is only evaluated beside the others and
+        explains a sample of cells.
+    remainder : str
+        Name in `explanation_metrics` of what the attributions lack to the target.
+    needs_reference : bool
+        Whether attributions are measured against reference rows.
+    order : int
+        Place among the methods.
+    """
+
+    name: str
+    label: str
+    title: str
+    colour: str
+    explainer: Callable[[Any, Question], Explainer]
+    settings: type | None = None
+    parameters: str = ""
+    description: str = ""
+    remainder: str = "remainder"
+    needs_reference: bool = True
+    order: int = 100
+
+
+def sample_blocks(n_samples: int, stack: NetworkStack) -> Iterator[slice]:
+    """Yield consecutive samples whose widest activations of all networks fill `BLOCK_BYTES`."""
+    size = max(1, BLOCK_BYTES // (4 * stack.n_networks * max(stack.layer_sizes)))
+    return slices(n_samples, size)
+
+
+def slices(n_samples: int, size: int) -> Iterator[slice]:
+    """Yield consecutive slices of at most `size` samples."""
+    return (slice(first, min(first + size, n_samples)) for first in range(0, n_samples, size))
+
+
+def require_reference(reference: Weights) -> None:
+    """Raise AttributionError when a reference holds no row, or an input that is not finite."""
+    if reference.ndim != 2 or not len(reference):
+        raise AttributionError(
+            f"The reference has shape {reference.shape}; expected at least one row, (n_reference, n_features). "
+            "Choose another reference: a basin, regime or role that holds cells."
+        )
+    if not np.isfinite(reference).all():
+        bad = int((~np.isfinite(reference)).any(axis=1).sum())
+        raise AttributionError(f"{bad} of {len(reference)} rows of the reference have inputs that are not finite.")
+
+
+def require_features(stack: NetworkStack, reference: Weights) -> None:
+    """Raise AttributionError when a reference has other features than the networks."""
+    if reference.shape[1] != len(stack.features):
+        raise AttributionError(
+            f"The reference has {reference.shape[1]} features; the networks take {len(stack.features)}: "
+            f"{', '.join(stack.features)}."
+        )

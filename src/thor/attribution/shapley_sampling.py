@@ -1,0 +1,179 @@
+"""Sampled Shapley values: random orders of the players in antithetic pairs, with a standard error."""
+
+import numpy as np
+
+from thor.attribution.forward import Forward
+from thor.attribution.gradients import mean_target
+from thor.attribution.method import AttributionBlock
+from thor.attribution.players import Groups, membership
+from thor.attribution.settings import FEWEST_PAIRS, ShapleySettings
+from thor.attribution.targets import Regimes, Target
+from thor.core.arrays import AnyArray, IntArray
+from thor.networks.stack import NetworkStack, Weights
+
+
+class ShapleySampler:
+    """Shapley values from random orders of the players, for all networks and a block of samples at once.
+
+    Parameters
+    ----------
+    stack : NetworkStack
+    reference : ndarray of float32, shape (n_reference, n_features)
+    groups : mapping of str to tuple of str, or None
+    settings : ShapleySettings
+    target : {"centred_logit", "logit", "probability"}
+    seed : int
+
+    Notes
+    -----
+    The standard error is that of the mean over networks; it takes rows for drawn independently of one another within a
+    network, and is an upper bound where networks and pairs together cover most of the reference.
+
+    A pair's values add up to f(x) less the target of its row. The difference between the sampled rows and the whole
+    reference is removed by regression on it, with coefficients that add up to one, so that the values of every network
+    add up to f(x) less the expectation, and their variance falls.
+
+    References
+    ----------
+    Mitchell et al. (2022), arXiv:2104.12199 (antithetic orders).
+    """
+
+    def __init__(
+        self,
+        stack: NetworkStack,
+        reference: Weights,
+        groups: Groups | None,
+        *,
+        settings: ShapleySettings,
+        target: Target,
+        seed: int,
+    ) -> None:
+        self._forward = Forward(stack, target)
+        self._n_networks, self._expectation = stack.n_networks, mean_target(stack, reference, target)
+        self._membership = membership(groups, stack.features).astype(int)
+        self._reference, self._settings, self._seed = reference, settings, seed
+
+    def block(self, inputs: Weights, regime: Regimes, part: slice) -> AttributionBlock:
+        """Return the values of all networks; each sample is sampled until its tolerance or `max_pairs` is reached."""
+        n_players, tolerance = len(self._membership), self._settings.tolerance
+        random = np.random.default_rng([self._seed, part.start])
+        target = self._forward.of_inputs(inputs, regime)
+        sums = _Sums(self._n_networks, len(inputs), n_players)
+        # Each sample starts at a random place of the shuffled reference and uses every row once before any twice.
+        n_rows, networks = len(self._reference), np.arange(self._n_networks)
+        shuffled, begin = random.permutation(n_rows), random.integers(n_rows, size=len(inputs))
+        active, error = np.arange(len(inputs)), np.empty((len(inputs), n_players))
+        for n_pairs in range(1, self._settings.max_pairs + 1):
+            turn = (n_pairs - 1) * self._n_networks + (networks + n_pairs) % self._n_networks
+            rows = shuffled[(begin[active] + turn[:, None]) % n_rows]
+            values, of_rows = self._pair(inputs[active], regime[active], target[:, active], rows, random)
+            sums.add(active, values, of_rows - self._expectation[:, regime[active]])
+            if n_pairs >= FEWEST_PAIRS:
+                mean, error[active] = sums.estimate(active)
+                size = np.sqrt((mean.mean(axis=0) ** 2).mean(axis=1))
+                active = active[np.sqrt((error[active] ** 2).mean(axis=1)) > tolerance * size]
+                if not active.size:
+                    break
+        values, _ = sums.estimate(np.arange(len(inputs)))
+        converged = np.ones(len(inputs), np.float32)
+        converged[active] = 0
+        expectation = self._expectation[:, regime]
+        shares = {
+            "target": target,
+            "expectation": expectation,
+            "remainder": target - expectation - values.sum(axis=2),
+            "converged": np.broadcast_to(converged, target.shape),
+        }
+        return AttributionBlock(part, values, error, shares)
+
+    def _pair(
+        self,
+        inputs: Weights,
+        regime: Regimes,
+        target: AnyArray,
+        rows: IntArray,
+        random: np.random.Generator,
+    ) -> tuple[AnyArray, AnyArray]:
+        """Return the mean marginal contributions of an order and its reverse, and the target of the rows."""
+        forward, networks = self._forward, np.arange(self._n_networks)
+        n_players = len(self._membership)
+        orders = random.permuted(np.tile(np.arange(n_players), (self._n_networks, 1)), axis=1)
+        reference = self._reference[rows]
+        begin = reference @ forward.kernels[0] + forward.biases[0]
+        of_rows = forward.targets(begin.copy(), regime)
+        difference = inputs - reference
+        values = np.zeros((self._n_networks, len(inputs), n_players), np.float32)
+        for order in (orders, orders[:, ::-1]):
+            sums, before = begin.copy(), of_rows
+            for step in range(n_players):
+                players = order[:, step]
+                if step == n_players - 1:
+                    after = target
+                else:
+                    sums += (difference * self._membership[players][:, None, :]) @ forward.kernels[0]
+                    after = forward.targets(sums.copy(), regime)
+                values[networks, :, players] += 0.5 * (after - before)
+                before = after
+        return values, of_rows
+
+
+class _Sums:
+    """Sums over pairs, from which means, regression on the rows' targets and standard errors follow."""
+
+    def __init__(self, n_networks: int, n_samples: int, n_players: int) -> None:
+        self.count = np.zeros(n_samples)
+        self.values = np.zeros((n_networks, n_samples, n_players))
+        self.rows = np.zeros((n_networks, n_samples))
+        self.of_networks = _Moments(n_samples, n_players)
+        self.of_rounds = _Moments(n_samples, n_players)
+
+    def add(self, samples: IntArray, values: AnyArray, rows: AnyArray) -> None:
+        """Add a pair of every network; `rows` are the targets of the rows less the expectation."""
+        self.count[samples] += 1
+        self.values[:, samples] += values
+        self.rows[:, samples] += rows
+        self.of_networks.add(samples, values, rows)
+        self.of_rounds.add(samples, values.mean(axis=0)[None], rows.mean(axis=0)[None])
+
+    def estimate(self, samples: IntArray) -> tuple[AnyArray, AnyArray]:
+        """Return the values of every network, and the standard error of their mean."""
+        count = self.count[samples]
+        mean, row_mean = self.values[:, samples] / count[:, None], self.rows[:, samples] / count
+        # Within networks: spread between networks is not sampling error.
+        squares, products, row_squares = self.of_networks.about(samples, count, mean, row_mean)
+        slope = np.divide(products, row_squares[:, None], out=np.zeros_like(products), where=row_squares[:, None] > 0)
+        freedom = np.maximum(count - 1, 1)[:, None]
+        variance = np.maximum(squares - slope * products, 0) / (len(mean) ** 2 * freedom * count[:, None])
+        # Rows are drawn without replacement: the mean over networks varies less than independent draws would.
+        together, rows_together = mean.mean(axis=0)[None], row_mean.mean(axis=0)[None]
+        squares, products, row_squares = self.of_rounds.about(samples, count, together, rows_together)
+        round_variance = (squares - 2 * slope * products + slope**2 * row_squares[:, None]) / (freedom * count[:, None])
+        whole = variance.sum()
+        ratio = np.clip(round_variance.sum() / whole, 0, 1) if whole > 0 else 1.0
+        corrected = mean - slope * row_mean[..., None]
+        return corrected.astype(np.float32), np.sqrt(ratio * variance)
+
+
+class _Moments:
+    """Sums of squares and products of values and rows."""
+
+    def __init__(self, n_samples: int, n_players: int) -> None:
+        self.squares = np.zeros((n_samples, n_players))
+        self.products = np.zeros((n_samples, n_players))
+        self.row_squares = np.zeros(n_samples)
+
+    def add(self, samples: IntArray, values: AnyArray, rows: AnyArray) -> None:
+        """Add values (n, n_samples, n_players) and rows (n, n_samples)."""
+        self.squares[samples] += np.einsum("wsp,wsp->sp", values, values)
+        self.products[samples] += np.einsum("wsp,ws->sp", values, rows)
+        self.row_squares[samples] += np.einsum("ws,ws->s", rows, rows)
+
+    def about(
+        self, samples: IntArray, count: AnyArray, mean: AnyArray, rows: AnyArray
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
+        """Return the sums about the means of each of the n values and rows, added `count` times."""
+        return (
+            self.squares[samples] - count[:, None] * np.einsum("wsp,wsp->sp", mean, mean),
+            self.products[samples] - count[:, None] * np.einsum("wsp,ws->sp", mean, rows),
+            self.row_squares[samples] - count * np.einsum("ws,ws->s", rows, rows),
+        )

@@ -1,0 +1,145 @@
+"""The network: its activations, its forward pass and its gradient, for any depth and width and in any precision.
+
+Training, prediction, the Bayesian networks, the Laplace approximation and all attribution methods run through `forward`
+and `backward`. `forward` yields what relevance and gradients need of every layer; `outputs` gives the last activations
+alone, also from part of the layers on, as Shapley values need them after a change of the first layer's sums.
+
+To add an activation, add a row to `ACTIVATIONS`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function, in NumPy and TensorFlow alike, and its derivative.
+
+    Attributes
+    ----------
+    function : callable
+        ``(xp, sums, **out)`` to activations. `xp` is `numpy` or `tensorflow`: use operations that both name alike, and
+        hand `out` to the last of them; NumPy may write the activations into an array that it names.
+    derivative : callable
+        ``(sums, activations)`` to the derivative of the function at `sums`, in NumPy.
+    """
+
+    function: Callable[..., Any]
+    derivative: Callable[[Any, Any], Any]
+
+    def __call__(self, sums: Any, out: Any = None) -> Any:
+        """Return the activations of NumPy sums, written into `out` where it is given."""
+        return self.function(np, sums, out=out)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation(lambda xp, sums, **out: xp.tanh(sums, **out), lambda _, activations: 1 - activations**2),
+    "relu": Activation(
+        lambda xp, sums, **out: xp.maximum(sums, 0, **out), lambda sums, _: (sums > 0).astype(sums.dtype)
+    ),
+}
+"""Activations of hidden layers by their name in settings and files."""
+
+LINEAR = Activation(lambda _, sums, **out: sums, lambda *_: 1)
+"""Of the last layer, whose outputs are logits."""
+
+
+class Layer(NamedTuple):
+    """A dense layer of one network or of many.
+
+    Attributes
+    ----------
+    kernel : array of shape (..., n_in, n_out)
+    bias : array of shape (..., n_out)
+    activation : Activation
+    """
+
+    kernel: Any
+    bias: Any
+    activation: Activation
+
+
+def dense_layers(
+    kernels: Iterable[Any], biases: Iterable[Any], activation: str, *, dtype: DTypeLike | None = None
+) -> list[Layer]:
+    """Return the layers of these weights, the last one linear, as they are or as NumPy arrays of another precision."""
+    if dtype is not None:
+        kernels, biases = ([array.astype(dtype, copy=False) for array in arrays] for arrays in (kernels, biases))
+    layers = [Layer(*pair, ACTIVATIONS[activation]) for pair in zip(kernels, biases, strict=True)]
+    return [*layers[:-1], layers[-1]._replace(activation=LINEAR)]
+
+
+def affine(below: Any, layer: Layer) -> Any:
+    """Return a layer's sums, its activations before the activation function, from the activations below it.
+
+    `below` has shape (..., n_samples, n_in); one leading axis holds the networks where the layer has one.
+    """
+    sums = below @ layer.kernel
+    sums += layer.bias[..., None, :]
+    return sums
+
+
+def forward(
+    layers: Iterable[Any],
+    inputs: Any,
+    *,
+    xp: Any = np,
+    affine: Callable[[Any, Any], Any] = affine,
+    keep_sums: bool = True,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield sums and activations of each layer, from the first to the last.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+        All layers of the networks, or some that follow one another. Other objects with an `activation` will do where
+        `affine` knows them.
+    inputs : array of shape (n_samples, n_in) or (n_networks, n_samples, n_in)
+        Of the first of these layers.
+    xp : module
+        `numpy` or `tensorflow`.
+    affine : callable
+        ``(below, layer)`` to the layer's sums.
+    keep_sums : bool
+        Otherwise NumPy writes the activations into the sums, which saves the time that large arrays take to allocate.
+
+    Yields
+    ------
+    sums, activations : array of shape (n_networks, n_samples, n_out)
+    """
+    activations = inputs
+    for layer in layers:
+        sums = affine(activations, layer)
+        out = {"out": sums} if xp is np and not keep_sums else {}
+        activations = layer.activation.function(xp, sums, **out)
+        yield sums, activations
+
+
+def outputs(layers: Iterable[Any], inputs: Any, *, xp: Any = np, affine: Callable[[Any, Any], Any] = affine) -> Any:
+    """Return the activations of the last of these layers, or the inputs where there is no layer; see `forward`."""
+    activations = inputs
+    for _, reached in forward(layers, inputs, xp=xp, affine=affine, keep_sums=False):
+        activations = reached
+    return activations
+
+
+def backward(layers: Sequence[Layer], passed: Sequence[tuple[Any, Any]], gradient: Any) -> Iterator[Any]:
+    """Yield the gradient with respect to the sums of each layer, from the last to the first, then to the inputs.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    passed : sequence of (ndarray, ndarray)
+        Sums and activations that `forward` yielded for them, in any shape that `gradient` is broadcast with.
+    gradient : ndarray of shape (..., n_out)
+        With respect to the activations of the last layer.
+    """
+    for layer, (sums, activations) in zip(reversed(layers), reversed(passed), strict=True):
+        gradient = gradient * layer.activation.derivative(sums, activations)
+        yield gradient
+        gradient = gradient @ np.swapaxes(layer.kernel, -1, -2)
+    yield gradient

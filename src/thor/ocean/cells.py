@@ -1,0 +1,46 @@
+"""Fields as cells: where they lie, which are valid, and whether two fields share a grid."""
+
+import numpy as np
+import xarray as xr
+
+from thor.core.errors import DataError, GridError
+
+
+def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return latitude, longitude [degrees] and validity of every cell, each in the shape of `valid`.
+
+    Raises
+    ------
+    DataError
+        When no cell is valid.
+    """
+    flag = features["valid"]
+    valid = flag.values == 1
+    if not valid.any():
+        raise DataError(f"All {valid.size} cells are masked (valid is 1 nowhere): no cell has all features.")
+    lat, lon = (features[name].broadcast_like(flag).transpose(*flag.dims).values for name in ("lat", "lon"))
+    return lat, lon, valid
+
+
+def on_same_grid(like: xr.DataArray, other: xr.Dataset, name: str) -> np.ndarray:
+    """Return the field `name` of `other` in the dims order of `like`, which has coordinates `lat` and `lon`.
+
+    Raises
+    ------
+    GridError
+        When it is missing or its grid is another one.
+    """
+    if name not in other or set(other[name].dims) != set(like.dims):
+        found = f"dims {other[name].dims}" if name in other else f"only {', '.join(map(str, other.data_vars))}"
+        raise GridError(f"'{name}' with dims {like.dims} is needed beside '{like.name}'; got {found}.")
+    # Curvilinear grids may have no coordinates on land.
+    same = all(
+        np.array_equal(like[axis].values, other[axis].transpose(*like[axis].dims).values, equal_nan=True)
+        for axis in ("lat", "lon")
+    )
+    if not same or other[name].transpose(*like.dims).shape != like.shape:
+        raise GridError(
+            f"'{name}' and '{like.name}' are on different grids: {dict(other[name].sizes)} and {dict(like.sizes)}. "
+            "Make both from the same training ocean."
+        )
+    return other[name].transpose(*like.dims).values
