@@ -27,7 +27,7 @@ def repository(tmp_path, monkeypatch, data_mirror):
     """A server laid out like the public repository, where some arrays lie in the second of their candidate folders."""
     root = tmp_path / "repository"
     for name in ECCO_ARRAYS:
-        target = root / public_files._known()[name]["path"].split("|")[-1]
+        target = root / public_files.known_files()[name]["path"].split("|")[-1]
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data_mirror / name, target)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
@@ -84,11 +84,11 @@ def test_the_ecco_dataset_without_a_mirror(repository, tmp_path, monkeypatch, da
     table = np.random.default_rng(1).normal(size=(present.sum(), 8))
     path = repository / "THOR" / "LRPonECCO" / "TotalDatasetECCO.npy"
     np.save(path, table)
-    row = public_files._known()[FEATURE_TABLE]
+    row = public_files.known_files()[FEATURE_TABLE]
     with pytest.raises(DataError, match="is not the file THOR knows: expected git-blob 3221d4ab9eaf3e04"):
         EccoTrainingOcean(folder=str(tmp_path / "raw"), terms=ECCO_TERMS)._surface(tmp_path)
-    known = public_files._known() | {FEATURE_TABLE: row | {"checksum": file_checksum(path, "git-blob")}}
-    monkeypatch.setattr(public_files, "_known", lambda: known)
+    known = public_files.known_files() | {FEATURE_TABLE: row | {"checksum": file_checksum(path, "git-blob")}}
+    monkeypatch.setattr(public_files, "known_files", lambda: known)
     ocean = EccoTrainingOcean(folder=str(tmp_path / "raw"), terms=ECCO_TERMS).load()
     np.testing.assert_array_equal(ocean.zos.values[present], table[:, 1])
     assert "tauuo" not in ocean

@@ -246,7 +246,7 @@ def test_no_variant_with_all_variables(solr, ocean, tmp_path):
             write_series(tmp_path, variable_id, years(1850, 1851))
         write_series(tmp_path, "tauvo", years(1850, 1851), grid_label="gr")
         write_series(tmp_path, "zos", years(1850, 1851), variant_label="r2i1p1f1")
-        solr._services[0].url = esgf.address
+        solr.services[0].url = esgf.address
         with pytest.raises(DataError) as caught:
             plan_fetch(solr, replace(SETTINGS, experiment_ids=["historical"]))
     assert str(caught.value) == (
@@ -266,7 +266,7 @@ def test_a_grid_on_which_there_is_no_depth_is_not_taken(solr, tmp_path):
         version.rename(version.parents[1] / "gr1" / version.name)
         path = write_fixed(tmp_path, "deptho", experiment_id="abrupt-4xCO2", variant_label="r7i1p1f1")
         path.parents[1].rename(path.parents[1].with_name("gr"))
-        solr._services[0].url = esgf.address
+        solr.services[0].url = esgf.address
         plan = plan_fetch(solr, replace(SETTINGS, experiment_ids=["historical"]))
     assert {file.dataset.grid_label for file in plan.files} == {"gr"}
     # of any experiment, as historical has it on another grid
@@ -318,7 +318,7 @@ def test_the_newest_version_that_is_not_retracted(index, esgf):
     assert versions() == {"v20210101"}
     # what is not the latest any more is found when all newer ones are retracted
     esgf.flags = {"v20210101": {"retracted": True}, "v20200101": {"retracted": True}, "v20190101": {"latest": False}}
-    index._ids.clear()
+    index = EsgfIndex(index.services)
     files = index.files(
         dataset for dataset in index.datasets(source_id="MADE-1", experiment_id="historical", variable_id="zos")
         if dataset.version == "v20190101"
@@ -331,8 +331,8 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     file = small_plan(solr)[0]
     esgf.nodes, esgf.faults = ["a"], {("a", file.name): "cut"}
     download([one_node(file)], folder, progress=False)
-    assert file.size // 2 > downloads._PIECE
-    assert esgf.requests == [("a", file.name, None), ("a", file.name, f"bytes={downloads._PIECE}-")]
+    assert file.size // 2 > downloads.PIECE_BYTES
+    assert esgf.requests == [("a", file.name, None), ("a", file.name, f"bytes={downloads.PIECE_BYTES}-")]
     assert (folder / file.path).read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
 
     # what an earlier call left is gone on with, also at another node
@@ -340,7 +340,7 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     content = place.read_bytes()
     place.unlink()
     esgf.requests.clear()
-    downloads._part(place, file.replicas[1]).write_bytes(content[:1000])
+    downloads.part_of(place, file.replicas[1]).write_bytes(content[:1000])
     esgf.faults = {("a", "*"): 503}
     download([file], folder, progress=False)
     assert esgf.requests == [("a", file.name, "bytes=1000-"), ("b", file.name, "bytes=1000-")]
@@ -352,7 +352,7 @@ def test_what_cannot_be_gone_on_with_starts_again(solr, esgf, tmp_path, fault):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     place = folder / file.path
     place.parent.mkdir(parents=True)
-    part = downloads._part(place, file.replicas[0])
+    part = downloads.part_of(place, file.replicas[0])
     # a node without parts of files; and a part that is not one of this file
     part.write_bytes((esgf.root / "CMIP6" / file.path).read_bytes()[:1000] if fault else bytes(1000))
     esgf.faults = {("a", file.name): fault}
@@ -423,7 +423,7 @@ def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path, monkeypatch):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     place = folder / file.path
     place.parent.mkdir(parents=True)
-    with downloads._part(place, file.replicas[0]).open("ab") as other:
+    with downloads.part_of(place, file.replicas[0]).open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="is being fetched by another process"):
             download([file], folder, progress=False)
@@ -477,7 +477,7 @@ def test_an_index_cannot_name_files_outside_the_archive(solr, esgf, ocean):
     assert parse_dataset("CMIP6.CMIP.THOR./etc.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
     assert parse_dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.latest|a") is None
     record = {"dataset_id": "CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a", "path": "../../.nc"}
-    solr._services[0].get_file_info = lambda **options: [record | {"HTTPServer": ["http://127.0.0.1/x"]}]
+    solr.services[0].get_file_info = lambda **options: [record | {"HTTPServer": ["http://127.0.0.1/x"]}]
     datasets = solr.datasets(source_id="MADE-1", variable_id="zos", experiment_id="ssp585")
     with pytest.raises(DataError, match="but no file of it that can be fetched by HTTP"):
         solr.files(datasets)
@@ -601,7 +601,7 @@ def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
         (part,) = tmp_path.rglob("*.part")
         assert part.name.startswith(f".{slow}.") and slow not in {path.name for path in tmp_path.rglob("*.nc")}
     n_bytes = part.stat().st_size
-    assert n_bytes >= downloads._PIECE
+    assert n_bytes >= downloads.PIECE_BYTES
     esgf.faults.clear()
     esgf.requests.clear()
     out, _ = fetched_by_command(tmp_path, esgf, *asked)

@@ -45,7 +45,7 @@ def public_file(name: str, *, folder: Path, mirror: Path | None) -> Path:
     DataError
         When the file is missing, cannot be downloaded, or has another checksum than the one known.
     """
-    row = _known()[name]
+    row = known_files()[name]
     if mirror is not None:
         path = mirror / name
         if not path.is_file():
@@ -85,6 +85,7 @@ def _download(name: str, row: dict[str, str], folder: Path) -> Path:
     ) from reason
 
 
-def _known() -> dict[str, dict[str, str]]:
+def known_files() -> dict[str, dict[str, str]]:
+    """Return the rows of `public_files.csv` by name."""
     text = files("thor.core").joinpath("public_files.csv").read_text(encoding="utf-8")
     return {row["name"]: row for row in csv.DictReader(text.splitlines())}

@@ -30,7 +30,9 @@ ROUNDS = 4
 PAUSE_S = 2.0
 """Seconds before the second round, doubled before each further one."""
 
-_PIECE = 2**14  # bytes: so much is lost when a connection is cut
+PIECE_BYTES = 2**14
+"""Written at a time: the most that is lost when a connection is cut."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PASSING = (408, 425, 429)  # HTTP errors of a request that may work later
@@ -161,7 +163,7 @@ class _Transfer:
                     log.debug("%s: %s", replica.url, error)
                     if isinstance(error, _UselessError):
                         replicas.remove(replica)
-                part = _part(place, replica)
+                part = part_of(place, replica)
                 size = part.stat().st_size if part.exists() else 0
                 if size > longest:
                     longest, idle = size, 0
@@ -170,7 +172,7 @@ class _Transfer:
 
     def _get(self, replica: Replica, place: Path) -> None:
         """Fetch what is missing of one file from one data node, and put it in its place."""
-        part = _part(place, replica)
+        part = part_of(place, replica)
         with part.open("ab") as stream:
             _require_alone(stream, place)
             start = stream.tell()
@@ -205,7 +207,7 @@ class _Transfer:
                     stream.truncate()
                     if answer.status_code == requests.codes.partial_content:
                         raise _BrokenError("it gave another part than asked for")
-                for piece in answer.iter_content(_PIECE):
+                for piece in answer.iter_content(PIECE_BYTES):
                     if self.stopped.is_set():
                         raise _StoppedError
                     stream.write(piece)
@@ -260,7 +262,8 @@ def _difference(replica: Replica, size: int, got: str | None) -> str:
     return f"expected {replica.algorithm} {replica.checksum}, got {got}"
 
 
-def _part(place: Path, replica: Replica) -> Path:
+def part_of(place: Path, replica: Replica) -> Path:
+    """Return where a file is kept until it is whole."""
     return place.with_name(f".{place.name}.{(replica.checksum or 'unknown')[:12]}.part")
 
 
@@ -286,7 +289,7 @@ def _require_space(files: Sequence[RemoteFile], folder: Path) -> None:
 def _missing(place: Path, file: RemoteFile) -> int:
     if place.exists():
         return 0
-    parts = [part.stat().st_size for replica in file.replicas if (part := _part(place, replica)).exists()]
+    parts = [part.stat().st_size for replica in file.replicas if (part := part_of(place, replica)).exists()]
     return max(0, file.size - max(parts, default=0))
 
 

@@ -44,10 +44,10 @@ class EsgfIndex:
 
     def __init__(self, services: Iterable[Any] | None = None) -> None:
         require_packages()
-        self._services = list(services) if services is not None else list(_enabled_services())
+        self.services = list(services) if services is not None else list(_enabled_services())
         self._ids: dict[IndexedDataset, dict[int, set[str]]] = {}
         self._superseded: set[IndexedDataset] = set()
-        for service in self._services:
+        for service in self.services:
             service.session = session()
         logging.getLogger("globus_sdk").setLevel(logging.CRITICAL)  # what fails is reported here
 
@@ -72,7 +72,7 @@ class EsgfIndex:
             **{name: value for name, value in facets.items() if value},
         }
         with intake_esgf.conf.set(additional_df_cols=["retracted", "latest"]):
-            answers = self._ask({number: [query] for number in range(len(self._services))}, "search")
+            answers = self._ask({number: [query] for number in range(len(self.services))}, "search")
         found: set[IndexedDataset] = set()
         retracted: set[IndexedDataset] = set()
         for number, row in ((number, row) for number, table in answers for row in table.to_dict("records")):
@@ -98,7 +98,7 @@ class EsgfIndex:
         """
         wanted = sorted(set(datasets))
         queries: dict[int, list[dict[str, Any]]] = {}
-        for number in range(len(self._services)):
+        for number in range(len(self.services)):
             for superseded in (False, True):
                 # Files of a version that is not the latest one are left out unless asked for.
                 options = {"latest": [True, False]} if superseded else {}
@@ -137,7 +137,7 @@ class EsgfIndex:
         answers: list[tuple[int, Any]] = []
         failures: dict[int, Exception] = {}
         for number, asked in queries.items():
-            service = self._services[number]
+            service = self.services[number]
             try:
                 for query in asked:
                     try:
@@ -153,12 +153,12 @@ class EsgfIndex:
         if asked_any and set(failures) >= set(asked_any):
             number, first = next(iter(failures.items()))
             raise DataError(
-                f"No index of ESGF answered; {self._services[number]}: {short_reason(first)}. Check the connection, or "
+                f"No index of ESGF answered; {self.services[number]}: {short_reason(first)}. Check the connection, or "
                 "enable other indices in ~/.config/intake-esgf/conf.yaml."
             ) from first
         for number, failure in failures.items():
             log.warning(
-                "%s gave no answer (%s): results may be incomplete", self._services[number], short_reason(failure)
+                "%s gave no answer (%s): results may be incomplete", self.services[number], short_reason(failure)
             )
         return answers
 

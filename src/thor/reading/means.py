@@ -20,7 +20,7 @@ from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
 
-_BLOCK_BYTES = 4 * 2**20
+READ_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step where that is more."""
 
 
@@ -143,7 +143,7 @@ def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return ranges of time steps that hold all used ones, cut where the file's own pieces end."""
     piece = max(1, file.chunk_steps)
     step_bytes = 4 * file.shape[0] * file.shape[1]
-    length = max(1, _BLOCK_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < _BLOCK_BYTES else piece
+    length = max(1, READ_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < READ_BYTES else piece
     starts = range(0, used.size, length)
     return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
 

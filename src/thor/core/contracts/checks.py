@@ -11,9 +11,9 @@ from thor.core.contracts.structure import (
     check_depth_direction,
     check_dims,
     check_names,
-    check_table,
     check_units,
     dims_text,
+    require_table,
 )
 from thor.core.errors import DataError, GridError, did_you_mean
 from thor.core.variables import UNDECLARED_FILL, Variable, variable
@@ -52,7 +52,7 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
         scalars |= _field_scalars(dataset[name], _region_of(name, contract, regions))
     tables = [name for name in contract.tables if name in dataset.variables]
     for name in tables:
-        check_table(dataset[name], contract, where)
+        require_table(dataset[name], contract, where)
         scalars |= _field_scalars(dataset[name], None)
     verdicts = []
     for rule in contract.rules:

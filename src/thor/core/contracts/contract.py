@@ -42,13 +42,13 @@ class Contract:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     over: str | None = None
     raw: bool = False
-    rules: tuple["Rule", ...] = ()
+    rules: tuple["ContractRule", ...] = ()
 
 
 Verdict = Callable[[Mapping[str, float]], str | None]
 """Reads the computed scalars and returns the complaint, or None."""
 
-Rule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
+ContractRule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
 """Returns named lazy scalars and the verdict on their values."""
 
 

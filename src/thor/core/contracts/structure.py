@@ -59,7 +59,7 @@ def check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, wher
     return grid
 
 
-def check_table(array: xr.DataArray, contract: Contract, where: str) -> None:
+def require_table(array: xr.DataArray, contract: Contract, where: str) -> None:
     """Raise GridError or UnitsError unless a table has its dims and units."""
     require_dims(array, contract.tables[str(array.name)], where)
     check_units(array, contract, where)
