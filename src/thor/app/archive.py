@@ -86,7 +86,7 @@ def check_command(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log no warning of the reader: the table has them all."""
+    """Log no warning of the reader: the table contains them."""
     logger = logging.getLogger("thor")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -97,7 +97,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
-    """Print a line for each run, and below it what is odd about it."""
+    """Print a line for each run, and below it failed checks and warnings."""
     keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
     width = max([len(key) for key in keys], default=0)
     for key, (_, row) in zip(keys, table.iterrows(), strict=True):

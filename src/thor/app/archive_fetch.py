@@ -72,7 +72,7 @@ def fetch_command(
     retracted; for each model deptho, areacello and sftof of any run.
 
     Files that are there with the right size and checksum are not fetched again. After an interrupt or a failure the
-    same command goes on where it stopped.
+    same command continues where it stopped.
     """
     with short_errors():
         from thor.reading.download import activities_folder, download
@@ -124,7 +124,7 @@ def refuse_idealized(folder: Path, globals_: dict[str, Any]) -> None:
     """Raise ConfigError where files would go among those that `idealized_ocean` makes and removes."""
     idealized = Path(globals_["data_root"]) / "01_raw" / "archive"
     if folder.resolve().is_relative_to(idealized.resolve()):
-        raise ConfigError(f"{idealized} is the idealized archive, whose files THOR makes itself. Name another --root.")
+        raise ConfigError(f"{idealized} is the idealized archive, whose files THOR makes. Name another --root.")
 
 
 def _required_names(globals_: dict[str, Any], key: str, option: str) -> list[str]:

@@ -34,7 +34,7 @@ class Commands(click.Group):
             callback=run,
             short_help="Run the pipeline.",
             help="Run the pipeline.\n\n"
-            "Without --pipelines: all of them, or the environment's own (`study` for ecco).\n\n"
+            "Without --pipelines: all of them, or the default pipeline of the environment (`study` for ecco).\n\n"
             "A failure is reported in a few lines; THOR_TRACEBACK=1 prints the traceback as well.",
         )
 

@@ -87,7 +87,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return THOR's own error under what Kedro wrapped around it, or else the innermost cause of Kedro's."""
+    """Return the error of THOR that Kedro has wrapped, or else the innermost cause of Kedro's error."""
     from kedro.io import DatasetError
 
     from thor.core.errors import ThorError

@@ -41,7 +41,7 @@ METRICS = (
     "tracking_metrics",
 )
 NUMBERS_KEPT = {"tracking_metrics": ("summary", "control", "agreement")}
-"""Of these metrics only what is named is kept as numbers: the whole has tens of thousands, and goes as a file."""
+"""The parts of these metrics that are kept as numbers: all would be tens of thousands, which are kept as a file."""
 
 TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attribution")
 """Datasets whose file is kept."""

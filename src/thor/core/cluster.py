@@ -65,7 +65,7 @@ def _results(client: "Client", place: str, work: "Future", parts: Sequence[Input
     try:
         for number in range(1, len(parts) + 1):
             with _explaining(place, f"{description}, block {number} of {len(parts)}"):
-                # Asked anew each time: workers come and go.
+                # Counted each time: workers come and leave.
                 ahead = _AHEAD * max(1, _n_threads(client))
                 for part in islice(left, max(0, ahead - len(waiting))):
                     waiting.append(client.submit(_apply, work, part, pure=False))
@@ -92,7 +92,7 @@ def _client(scheduler: str, n_workers: int | None, memory_limit: str | None, tim
 
     if scheduler == "local":
         with (
-            # A worker that pauses with full memory would wait for ever; one that is ended is told of.
+            # A worker that pauses with full memory would wait for ever; that one was ended is reported.
             dask.config.set({"distributed.worker.memory.pause": False}),
             LocalCluster(
                 n_workers=n_workers,
@@ -107,7 +107,7 @@ def _client(scheduler: str, n_workers: int | None, memory_limit: str | None, tim
         return
     _require_answer(scheduler, timeout_s)
     with warnings.catch_warnings():
-        # A table of all packages on all machines; `_check_workers` says what matters in a line.
+        # A table of all packages on all machines; `_check_workers` reports the relevant ones in a line.
         warnings.simplefilter("ignore", VersionMismatchWarning)
         client = Client(scheduler, timeout=timeout_s, set_as_default=False)
     with client:
@@ -130,14 +130,14 @@ def _require_answer(address: str, timeout_s: float) -> None:
         reason = (str(error) or "nothing came").splitlines()[0]
         raise ConfigError(
             f"No Dask scheduler answers at {address} within {timeout_s:g} s: {reason}. Is it running (`dask "
-            "scheduler`), and is this its own port (8786), not that of its dashboard? Mend compute.scheduler or "
+            "scheduler`), and is this its port (8786), not that of its dashboard? Correct compute.scheduler or "
             "DASK_SCHEDULER_ADDRESS, or set compute.scheduler: threads."
         ) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what Dask logs in this process, traceback upon traceback: what matters becomes an error."""
+    """Silence the log of Dask in this process, which repeats tracebacks: failures are raised as errors."""
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -161,7 +161,7 @@ def _n_threads(client: "Client") -> int:
 def _check_workers(client: "Client", place: str) -> None:
     """Raise ConfigError where THOR is not installed; log how many workers there are, and which have other versions.
 
-    Those that come later are not looked at.
+    Workers that come later are not checked.
     """
     try:
         client.run_on_scheduler(_versions)
@@ -196,7 +196,7 @@ def _versions() -> dict[str, str]:
 # -- messages ------------------------------------------------------------------------------------------------------
 @contextmanager
 def _explaining(place: str, what: str) -> Iterator[None]:
-    """Say in a few lines what became of a block whose worker died, ran out of memory or was lost."""
+    """Report a block whose worker died, ran out of memory or was lost, in a few lines."""
     from distributed import CancelledError, KilledWorker
 
     advice = (

@@ -29,7 +29,7 @@ class Compute:
     n_workers : int or None
         Of `threads` and `local`; None: one for each core. A scheduler has its own.
     memory_limit : str or None
-        Of each process of `local`, such as ``4 GB``, beyond which it is ended and its block done again by another;
+        Of each process of `local`, such as ``4 GB``, beyond which it is ended and its block is computed by another;
         None: its share of this machine. Workers of a scheduler have their own.
     timeout_s : float
         Seconds within which a scheduler has to answer.
@@ -74,13 +74,13 @@ class Map(Protocol):
         Parameters
         ----------
         function : callable
-            Without side effects: a part whose worker dies is done again.
+            Without side effects: a part whose worker dies is computed again.
         shared : object
             What all parts need (networks, scalers); each worker gets it once.
         parts : sequence
             Small, such as slices with their inputs.
         description : str
-            What progress bar and messages call the work.
+            Name of the work in progress bar and messages.
 
         Raises
         ------

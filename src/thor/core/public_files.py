@@ -1,4 +1,4 @@
-"""Public files THOR knows by checksum, from a local mirror or from where they were published."""
+"""Public files with known checksums, from a local mirror or from the place of publication."""
 
 import csv
 from importlib.resources import files
@@ -10,7 +10,7 @@ from thor.core.errors import DataError
 REPOSITORY = "https://raw.githubusercontent.com/maikejulie/DNN4Cli/790d51c8e767c98a6bff4a592449b246727e9e50"
 
 FEATURE_TABLE = "ecco_v4r3/TotalDatasetECCO.npy"
-"""The authors' own table of features; column 1 is the 1992-2011 mean sea level."""
+"""The authors' table of features; column 1 is the 1992-2011 mean sea level."""
 
 ECCO_SURFACE = "ecco_v4r2/ecco_v4r2_mean_0p5deg.nc"
 """Time-mean sea level and stress of ECCO v4r2 on the half-degree grid: derived, so only in a mirror."""

@@ -20,8 +20,8 @@ def in_threads(
 ) -> Iterator[Output]:
     """Yield ``work(part)`` for each part, in the order of the parts.
 
-    NumPy lets go of the interpreter while it computes, so threads share the work; each of them computes with one thread
-    of BLAS, which is faster for small matrices and makes results independent of the number of threads.
+    NumPy releases the interpreter's lock while it computes, so threads share the work. Each uses one thread of BLAS,
+    which is faster for small matrices and makes results independent of the number of threads.
 
     Parameters
     ----------

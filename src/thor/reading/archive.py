@@ -120,7 +120,7 @@ class Archive:
         return run.variant_label in found
 
     def searched(self) -> str:
-        """Return where runs were looked for, by which layout, and what is there."""
+        """Return the folders that were searched, their layout, and what they hold."""
         parts = []
         for top, layout in self._branches:
             names = self._tree.folders(top)

@@ -50,7 +50,7 @@ CLIMATOLOGY_STEPS = (
     remove_mean_sea_level,
     mask_depressed_cells,
 )
-"""What is done to every run, in this order."""
+"""The steps applied to every run, in this order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class ClimatologySettings:
     ----------
     windows : WindowSettings
     masked_basins : sequence of str
-        Basins taken as land (`thor.ocean.basins.basin_names`): enclosed seas, whose sea level has a datum of its own.
+        Basins taken as land (`thor.ocean.basins.basin_names`): enclosed seas, whose sea level has another datum.
     reference_density : float
         Of sea water [kg m-3], to turn the mass of sea ice into a height.
     strict : bool
@@ -87,8 +87,8 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     Returns
     -------
     xarray.Dataset, dims (window, y, x), or (window, lat, lon) on a regular grid
-        `zos` [m], less its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on their own points where attribute
-        `stress_convention` says so (positions in `lat_u`, `lon_u`, `lat_v`, `lon_v`); `deptho` [m], `areacello` [m2],
+        `zos` [m], less its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on the points that attribute
+        `stress_convention` names (positions in `lat_u`, `lon_u`, `lat_v`, `lon_v`); `deptho` [m], `areacello` [m2],
         `sftof` [%] without window. Coordinates of the window: `window_start`, `window_end` (years), `months`,
         `removed_mean` [m] of zos, `baseline_window` of the parent run. Attribute `files` of each variable lists what
         went in: name, tracking id, checksum, steps. Attribute `checks_failed` holds the physical checks that were not
@@ -110,7 +110,7 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
 
 
 def first_month_of(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
-    """Return what `climatology` makes of the first month of a run, to see in seconds whether the run can be read.
+    """Return the first month of a run, processed as by `climatology`: a test in seconds whether the run can be read.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _add_means(
     for name, mean in means.items():
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
         if name in STRESS:
-            # the standard name in the model's file tells true east from the grid's axis
+            # the standard name in the file distinguishes true east from the axis of the grid
             attrs["standard_name"] = str(
                 attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])
             )
@@ -209,7 +209,7 @@ def _needed(name: str) -> bool:
 
 
 def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
-    """Add whose climatology this is and what it is to be compared with."""
+    """Add the facets of the run and its baseline."""
     run, attrs = plan.run, plan.series["zos"].attrs
     facets = {
         **run.facets,

@@ -1,7 +1,7 @@
 """Archives in the cloud: an intake-esm catalogue (json and csv) of zarr stores, as Pangeo and ESGF have them.
 
-A store is fetched when its run is wanted, once, into NetCDF files in ESGF layout; from there on it is an archive like
-any other, with the same checks. What was fetched stays, so that a run that dies goes on where it stopped.
+A store is fetched when its run is wanted, once, into NetCDF files in ESGF layout; after that it is an archive like
+any other, with the same checks. Fetched files stay, so that an interrupted run continues where it stopped.
 """
 
 import logging
@@ -134,7 +134,7 @@ def read_catalogue(catalogue: str) -> tuple[Any, str]:
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise DataError(
             f"The catalogue {catalogue} cannot be read: {str(error).splitlines()[0]}. Expected the JSON file of an "
-            "intake-esm catalogue, with its CSV where the JSON says."
+            "intake-esm catalogue, with its CSV at the place given in the JSON."
         ) from error
     if "member_id" not in table and "variant_label" in table:
         table = table.rename(columns={"variant_label": "member_id"})
@@ -235,5 +235,5 @@ def _require_packages() -> None:
 
 
 def is_catalogue(root: str) -> bool:
-    """Say whether an archive is named by a catalogue instead of a folder."""
+    """Return whether an archive is given by a catalogue instead of a folder."""
     return root.endswith(".json")

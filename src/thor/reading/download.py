@@ -40,7 +40,7 @@ _PASSING = (408, 425, 429)  # HTTP errors of a request that may work later
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a download did.
+    """Result of a download.
 
     Attributes
     ----------
@@ -56,11 +56,11 @@ class Fetched:
 
 
 class _BrokenError(Exception):
-    """A data node gave something that is not the whole file."""
+    """A data node sent something else than the whole file."""
 
 
 class _UselessError(_BrokenError):
-    """It would do so again."""
+    """A data node would send the same again."""
 
 
 class _StoppedError(Exception):
@@ -81,7 +81,7 @@ def download(
     """Fetch files into an archive.
 
     A file that is there with the right size and checksum is kept. Others are written under a hidden name beside their
-    place, ``.<name>.<checksum>.part``, which stays when something fails: the next call goes on there.
+    place, ``.<name>.<checksum>.part``, which stays when something fails: the next call continues it.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def download(
 
 
 class _Transfer:
-    """What parallel downloads share."""
+    """The state shared by parallel downloads."""
 
     def __init__(self, folder: Path, bar: Any) -> None:
         self._folder, self._bar = folder, bar

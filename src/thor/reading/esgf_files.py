@@ -1,4 +1,4 @@
-"""Datasets of ESGF and their files on data nodes, as the index names them, and how servers are asked."""
+"""Datasets of ESGF and their files on data nodes, as the index names them, and the session for requests to servers."""
 
 import hashlib
 import re
@@ -108,7 +108,7 @@ def parse_checksum(algorithm: Any, checksum: Any) -> tuple[str | None, str | Non
 
 
 def session() -> Any:
-    """Return a session of `requests` that never waits for ever and says who asks."""
+    """Return a session of `requests` with time limits and THOR's user agent."""
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -126,7 +126,7 @@ def session() -> Any:
 
 
 def short_reason(error: BaseException) -> str:
-    """Return an error in one short line: what `requests` says of a lost connection is a paragraph."""
+    """Return an error in one short line; that of `requests` for a lost connection is a paragraph."""
     import requests
 
     error = getattr(error, "underlying_exception", error)

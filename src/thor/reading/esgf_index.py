@@ -1,6 +1,6 @@
 """The index of ESGF, searched through intake-esgf: which datasets exist, and which data nodes hold their files.
 
-intake-esgf knows the index services (Globus, Solr, STAC) and which of them are in use: those that its own configuration
+intake-esgf knows the index services (Globus, Solr, STAC) and which of them are in use: those that its configuration
 ``~/.config/intake-esgf/conf.yaml`` enables.
 """
 
@@ -190,7 +190,7 @@ def _enabled_services() -> Iterator[Any]:
 
 
 def _paged(service: Any, query: dict[str, Any]) -> dict[str, Any]:
-    """Return the query with the page's size where that is not intake-esgf's own choice: Solr gives 10 rows a page."""
+    """Return the query, for Solr with the size of a page, which intake-esgf leaves at 10 rows."""
     return query | ({"limit": _PAGE} if type(service).__name__ == "SolrESGFIndex" else {})
 
 

@@ -174,7 +174,7 @@ class ModelFetch:
         return chosen
 
     def _lack(self, there: Mapping[str, _Grids]) -> str:
-        """Return what keeps a run from being fetched, empty if nothing does."""
+        """Return the reason why a run cannot be fetched; empty if it can."""
         missing = [v.variable_id for v in self.series if v.needed and v.variable_id not in there]
         if missing:
             return f"lacks {', '.join(missing)}"
@@ -225,8 +225,8 @@ class ModelFetch:
         if lack:
             self.notes.append(f"{run.key} branches off {parent.run.key}, which in ESGF {lack}: no baseline")
             return []
-        own = [(max(span.first_year, extent[0]), min(span.last_year, extent[1])) for span in spans]
-        years = [Window(first, last) for first, last in own if first <= last]
+        inside = [(max(span.first_year, extent[0]), min(span.last_year, extent[1])) for span in spans]
+        years = [Window(first, last) for first, last in inside if first <= last]
         needed = tuple(sorted({parent.baseline(window, self.settings.windows) for window in years}))
         self.notes.append(f"{run.key} is compared with {', '.join(map(str, needed))} of {parent.run.key}")
         return [(parent.run, found, needed)]

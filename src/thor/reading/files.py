@@ -1,4 +1,4 @@
-"""One file of an archive: opened with errors that name it, and warned of once."""
+"""One file of an archive: opened with errors that name it."""
 
 import logging
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """Return the error that says why a file of the archive cannot be read."""
+    """Return the error for a file of the archive that cannot be read, with the reason."""
     if not path.parent.is_dir():
         return DataError(
             f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."

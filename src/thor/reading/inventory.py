@@ -17,7 +17,7 @@ INVENTORY_COLUMNS = {
     "variant_label": "variant",
     "usable": "whether it can be read",
     "reason": "why it cannot be read",
-    "grid_label": "grid labels; several where points have labels of their own",
+    "grid_label": "grid labels; several where T, u and v points have different labels",
     "version": "version of sea level",
     "calendar": "calendar",
     "first_year": "first whole year",
@@ -27,7 +27,7 @@ INVENTORY_COLUMNS = {
     "parent": "run from which it branches off",
     "size_gb": "size of the files to read [GB]",
     "checks": "physical checks that are not passed",
-    "warnings": "what is odd although it is read",
+    "warnings": "defects that do not keep the run from being read",
 }
 """Columns of the table and their meaning."""
 
@@ -52,7 +52,7 @@ def inventory(plans: Plans) -> pd.DataFrame:
 
 
 def with_first_month(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
-    """Return the table after a look at one month of a run of each model: whether its fields can be read and make sense.
+    """Return the table completed from one month of each model: whether its fields can be read and pass the checks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Directory layouts of archives: which folder says what, and which layout a tree has.
+"""Directory layouts of archives: the facet that each folder names, and recognition of the layout of a tree.
 
 A layout is a template of folder names, ``{facet}`` for a facet, ``*`` for any folder, other words for themselves. The
 layouts of CMIP6 and CMIP7 are recognised; any other tree is described by a template in `archive_layout`.
@@ -20,7 +20,7 @@ FOLDER_FACETS = (
 """Names that a template may use; those of CMIP's global attributes."""
 
 REQUIRED = ("source_id", "experiment_id", "variable_id")
-"""Facets without which files of different runs or variables could not be told apart."""
+"""Facets without which files of different runs or variables could not be distinguished."""
 
 TEMPLATES = {
     "CMIP6": "{activity_id}/{institution_id}/{source_id}/{experiment_id}/{variant_label}/{table_id}/{variable_id}"
@@ -135,7 +135,7 @@ def layout_of(template: str) -> Layout:
         what = f"lacks {{{missing[0]}}}" if missing else "names a facet twice"
         raise ConfigError(
             f"archive_layout '{template}' {what}. Expected {', '.join(known)}, auto, or folders such as "
-            "'{source_id}/{experiment_id}/{variant_label}/{variable_id}', * for a folder that does not matter."
+            "'{source_id}/{experiment_id}/{variant_label}/{variable_id}', * for any folder."
         )
     return layout
 
@@ -180,7 +180,7 @@ def recognise(top: Path, list_folders: Callable[[Path], Sequence[str]]) -> Layou
 
 
 def _fitting(parts: Sequence[str]) -> Layout | None:
-    """Return the known layout whose last folders these are; further ones above are any, absent ones are left out."""
+    """Return the known layout that ends in these folders; folders above it are arbitrary, absent ones are left out."""
     for name in TEMPLATES:
         layout = layout_of(name)
         first = layout.level("source_id")

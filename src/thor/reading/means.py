@@ -44,7 +44,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     """Return the means over windows, months weighted by their lengths.
 
     Each file is read once, in blocks of a few time steps, for all windows together, which may overlap. After each file
-    what has been summed goes into the checkpoint, under the variable's name.
+    the sums are kept in the checkpoint, under the name of the variable.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
         Holds every month of every window.
     windows : sequence of Window
     checkpoint : Checkpoint
-        Sums of the same files and windows are gone on with.
+        Sums of the same files and windows are continued.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _rows(block: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return ranges of time steps that hold all used ones, cut where the file's own pieces end."""
+    """Return ranges of time steps that hold all used ones, cut at the ends of the file's chunks."""
     piece = max(1, file.chunk_steps)
     step_bytes = 4 * file.shape[0] * file.shape[1]
     length = max(1, READ_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < READ_BYTES else piece
@@ -162,7 +162,7 @@ def _warn_of_units(series: Series, files: Sequence[SeriesFile]) -> None:
 
 
 def first_month(series: Series) -> WindowMeans:
-    """Return the first month of a series in place of a mean, to look at a run without reading it.
+    """Return the first month of a series in place of a mean, to test a run without reading it.
 
     Raises
     ------

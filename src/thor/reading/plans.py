@@ -1,4 +1,4 @@
-"""What is to be read of each run, settled from the files' headers before any field is read."""
+"""Plans of all runs, made from the headers of files before any field is read."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,5 +182,5 @@ def _add_baselines(plans: dict[Run, RunPlan], run: Run, origin: Parent, settings
     if warnings != list(plan.warnings):
         log.warning("%s: %s", run.key, warnings[-1])
     plans[run] = replace(plan, baselines=there, warnings=tuple(warnings))
-    # what was added to the parent as a child of its own stays
+    # windows that the parent has as the child of another run stay
     plans[parent.run] = replace(plans[parent.run], windows=tuple(sorted({*parent.windows, *there.values()})))

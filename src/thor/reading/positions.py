@@ -26,7 +26,7 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     path : Path
         A file of a climate model.
     variable_id : str
-        The variable whose cells are asked for.
+        The variable on these cells.
     where : str
         Name of the model in warnings, each of which comes once.
 
@@ -161,7 +161,7 @@ def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e
     (lat, lon), (other_lat, other_lon) = meshed(first), meshed(second)
     if lat.shape != other_lat.shape:
         return False
-    # meridians meet at the poles, where a longitude says nothing
+    # meridians meet at the poles, where a longitude has no meaning
     turn = ((lon - other_lon + 180) % 360 - 180) * np.cos(np.deg2rad(lat))
     return not ((np.abs(lat - other_lat) > degrees) | (np.abs(turn) > degrees)).any()
 

@@ -1,4 +1,4 @@
-"""What single climate models do differently, from `quirks.yml`."""
+"""Known defects and conventions of single climate models, from `quirks.yml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import yaml
 
 @dataclass(frozen=True, kw_only=True)
 class Quirks:
-    """What has to be known about a model beyond its files; the first lines of `quirks.yml` explain each key."""
+    """Properties of a model that its files do not state; the first lines of `quirks.yml` explain each key."""
 
     stress_convention: str | None = None
     stress_side: Literal["north_east", "north_west", "south_east", "south_west"] = "north_east"

@@ -34,7 +34,7 @@ class RunPlan:
     ----------
     run : Run
     grid_label : str
-        Several, separated by blanks, where points have labels of their own.
+        Several, separated by blanks, where T, u and v points have different labels.
     version : str
         That of sea level.
     series : dict of str to Series
@@ -48,7 +48,7 @@ class RunPlan:
         The parent's window with which each of this run's is compared, as far as the parent has it.
     quirks : Quirks
     warnings : tuple of str
-        What is odd about the run, although it is read.
+        Defects that do not keep the run from being read.
     """
 
     run: Run

@@ -127,14 +127,14 @@ def mask_without_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def add_analysis_mask(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Use the budget wherever all terms are finite, unless the data says where."""
+    """Use the budget wherever all terms are finite, unless the data has a mask."""
     if "analysis_mask" in ocean:
         return ocean
     return ocean.assign(analysis_mask=has_all_terms(ocean).astype("int8"))
 
 
 def add_attributes(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Give every variable the attributes of the table beside its own, and sea level the mean that was removed."""
+    """Add the attributes of the table to every variable, and the removed mean to sea level."""
     out = ocean.drop_vars("removed_mean")
     for name in out.data_vars:
         if name in table():

@@ -11,7 +11,7 @@ from thor.core.variables import BUDGET_TERMS
 CLOSURE_TOLERANCE = 1e-3
 """Largest accepted rms of the budget's sum over the rms of its largest term; ECCO v4r3 has 3.5e-4.
 
-A budget that closes better, or is known to close worse, says so in its attribute `closure_tolerance`.
+A budget that closes better, or is known to close worse, has its attribute `closure_tolerance`.
 """
 
 
