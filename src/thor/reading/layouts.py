@@ -80,12 +80,8 @@ class Layout:
 
     def level(self, facet: str) -> int:
         """Return how many folders lie above the one that names this facet; the last for a facet it does not have."""
-        return self.facets_by_level.get(facet, len(self.parts) - 1)
-
-    @property
-    def facets_by_level(self) -> dict[str, int]:
-        """Level of each facet."""
-        return {facet: k for k in range(len(self.parts)) if (facet := self.facet(k))}
+        part = f"{{{facet}}}"
+        return self.parts.index(part) if part in self.parts else len(self.parts) - 1
 
     def address(self, variable_id: str, *, table_id: str | None = None) -> dict[str, str] | None:
         """Return the facets that single out a variable in this layout; None where it cannot hold it.

@@ -14,7 +14,7 @@ from thor.core.checkpoint import Checkpoint
 from thor.core.checksums import file_sha256
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
-from thor.reading.files import unreadable
+from thor.reading.files import opened, unreadable
 from thor.reading.series import Series, SeriesFile
 from thor.reading.windows import Window
 
@@ -117,26 +117,19 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
     for steps in in_windows:
         used[steps] = True
     checksum = _checksum(file.path)
-    try:
-        with xr.open_dataset(file.path, engine="netcdf4", decode_times=False, cache=False) as dataset:
-            for start, stop in _blocks(file, used):
-                block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
-                for k, steps in enumerate(in_windows):
-                    inside = steps[(steps >= start) & (steps < stop)]
-                    if inside.size:
-                        weights = factor * file.days[inside]
-                        # in double precision without a copy of the block, and without threads to wait for
-                        total = np.einsum("t,tc->c", weights, _rows(block, inside - start))
-                        state.sums[k] += total.reshape(state.sums.shape[1:])
-                        state.days[k] += file.days[inside].sum()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise unreadable(file.path, error) from error
+    with opened(file.path) as dataset:
+        for start, stop in _blocks(file, used):
+            block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
+            for k, steps in enumerate(in_windows):
+                inside = steps[(steps >= start) & (steps < stop)]
+                if inside.size:
+                    weights = factor * file.days[inside]
+                    # in double precision without a copy of the block, and without threads to wait for
+                    rows = block if inside.size == block.shape[0] else block[inside - start]
+                    state.sums[k] += np.einsum("t,tc->c", weights, rows).reshape(state.sums.shape[1:])
+                    state.days[k] += file.days[inside].sum()
     tracking_id = file.attrs.get("tracking_id", "no tracking_id")
     state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
-
-
-def _rows(block: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    return block if rows.size == block.shape[0] else block[rows]
 
 
 def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -171,11 +164,8 @@ def first_month(series: Series) -> WindowMeans:
     """
     file = series.files[0]
     factor = unit_factor(series.variable_id, file.units, str(file.path))
-    try:
-        with xr.open_dataset(file.path, engine="netcdf4", decode_times=False, cache=False) as dataset:
-            values = factor * dataset[series.variable_id][:1].values.astype(float)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise unreadable(file.path, error) from error
+    with opened(file.path) as dataset:
+        values = factor * dataset[series.variable_id][:1].values.astype(float)
     return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))
 
 

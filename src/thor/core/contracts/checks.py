@@ -47,7 +47,9 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     check_depth_direction(dataset, present, where)
 
     regions = _regions(dataset)
-    scalars = _coordinate_scalars(dataset, grid)
+    scalars: dict[str, xr.DataArray] = {}
+    for name in (name for name in ("lat", "lon") if name in dataset.variables):
+        scalars |= _field_scalars(dataset[name].drop_vars(name, errors="ignore").rename(name), None)
     for name in present:
         scalars |= _field_scalars(dataset[name], _region_of(name, contract, regions))
     tables = [name for name in contract.tables if name in dataset.variables]
@@ -126,14 +128,6 @@ def _field_scalars(array: xr.DataArray, region: xr.DataArray | None) -> dict[str
         f"{name}|high": measured.max(),
         f"{name}|gaps": (~finite & region).sum() if region is not None else xr.DataArray(0),
     }
-
-
-def _coordinate_scalars(dataset: xr.Dataset, grid: tuple[str, str]) -> dict[str, xr.DataArray]:
-    scalars: dict[str, xr.DataArray] = {}
-    for name in ("lat", "lon"):
-        if name in dataset.variables:
-            scalars |= _field_scalars(dataset[name].drop_vars(name, errors="ignore").rename(name), None)
-    return scalars
 
 
 # -- verdicts -----------------------------------------------------------------------------------------------
