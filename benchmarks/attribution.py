@@ -25,12 +25,12 @@ from networks import ecco_tables, made_tables, published_members
 from rows import Rows, best, in_own_process, parse, peak_memory_mb, timed
 
 from thor.attribution.attributions import attribute
-from thor.attribution.forward import Forward
 from thor.attribution.method import sample_blocks
 from thor.attribution.methods.lime import Lime
 from thor.attribution.methods.relevance import RelevancePropagation
 from thor.attribution.methods.shapley_values import ShapleyValues
 from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import explained_regime
 from thor.core.threads import in_threads
 from thor.core.variables import FEATURES
@@ -177,7 +177,7 @@ def compare_exact(
     background, cells = inputs[-100:], slice(0, n_cells)
     method = ShapleyValues(reference=background, settings=ShapleySettings(method="exact"))
     ours = best(lambda: list(method.explain(stack, inputs[cells], regime[cells]))) / (n_cells * stack.n_networks)
-    one = Forward(stack.select([0]), "centred_logit")
+    one = TargetNetworks(stack.select([0]), "centred_logit")
     k = regime[0]
     explainer = shap.Explainer(
         lambda rows: one.of_inputs(rows, np.full(len(rows), k))[0],
@@ -209,7 +209,7 @@ def compare_sampled(
     import shap
 
     k = of[0]
-    forward = Forward(few, "centred_logit")
+    forward = TargetNetworks(few, "centred_logit")
     explainer = shap.Explainer(
         lambda rows: forward.of_inputs(rows, np.full(len(rows), k)).mean(axis=0),
         shap.maskers.Independent(background, max_samples=100),
@@ -251,7 +251,7 @@ def compare_lime(
         feature_selection="none",
         random_state=0,
     )
-    forward = Forward(stack, "centred_logit")
+    forward = TargetNetworks(stack, "centred_logit")
 
     def explain(cell: int) -> None:
         k = regime[cell]

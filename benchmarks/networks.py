@@ -14,7 +14,6 @@ loaded.
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,7 @@ def compare_training(train: Table, test: Table, settings: TrainingSettings, rows
     steps = -(-len(train.labels) // settings.batch_size)
 
     def train_for(epochs: int) -> float:
-        chosen = replace(settings, epochs=epochs)
+        chosen = settings.replace(epochs=epochs)
         return timed(lambda: train_stack(train, test, features=FEATURES, classes=REGIMES, settings=chosen, seed=0))[1]
 
     cold, ours = train_for(1), train_for(settings.epochs)

@@ -77,11 +77,11 @@ def main() -> None:
     parser.add_argument("--bayesian", action="store_true", help="also Bayesian networks")
     parser.add_argument("--quick", action="store_true", help="8 networks, 5 epochs, seed 0")
     options = parser.parse_args()
-    settings = replace(TRAINING, n_networks=options.networks)
+    settings = TRAINING.replace(n_networks=options.networks)
     bayesian = BAYESIAN if options.bayesian else None
     if options.quick:
-        settings, options.seeds = replace(settings, n_networks=8, epochs=5), [0]
-        bayesian = bayesian and replace(bayesian, n_draws=20, epochs=7)
+        settings, options.seeds = settings.replace(n_networks=8, epochs=5), [0]
+        bayesian = bayesian and bayesian.replace(n_draws=20, epochs=7)
     ocean = ecco_ocean()
     name = "consensus" if options.regimes else "published"
     regimes = xr.load_dataset(options.regimes) if options.regimes else published_labels(ocean)

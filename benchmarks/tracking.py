@@ -84,7 +84,7 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
             scaler=scaler,
             applicability=applicability,
             temperatures=dict.fromkeys(stacks, 1.2),
-            settings=TrackingSettings(),
+            settings=TrackingSettings(block_cells=20_000),
             mapper=mapped,
         )
         seconds = time.perf_counter() - start

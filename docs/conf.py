@@ -1,20 +1,16 @@
 """Configuration of the documentation; some pages are generated from the code so that they agree with it."""
 
-import inspect
-import re
 import shutil
 import sys
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_args
 
-from numpydoc.docscrape import NumpyDocString
 from pydantic import BaseModel
 
 import thor
 from thor.app.configuration import default_configuration
 from thor.app.parameters import MODELS
 from thor.core.metrics import Metrics
+from thor.core.settings import expected
 from thor.core.variables import table
 from thor.networks.scores import SCORES
 from thor.report.metric_tables import METRIC_TABLES
@@ -50,10 +46,10 @@ def write_variables() -> None:
 
 
 def write_parameters() -> None:
-    """Write the parameters of every pipeline with type and meaning as a page."""
+    """Write the parameters of every pipeline with range and meaning as a page."""
     lines = ["# Parameters", "", "All values are in `conf/base/parameters_<pipeline>.yml`.", ""]
     for group, model in MODELS.items():
-        lines += [f"## {group}", "", "| parameter | type | meaning |", "|---|---|---|"]
+        lines += [f"## {group}", "", "| parameter | can be | meaning |", "|---|---|---|"]
         lines += [f"| `{name}` | {kind} | {text} |" for name, kind, text in _rows(model)] + [""]
     _write("parameters.md", lines)
 
@@ -105,33 +101,14 @@ def write_datasets() -> None:
     _write("datasets.md", dictionary().splitlines())
 
 
-def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
-    rows = []
+def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            rows += _rows(kind, f"{prefix}{name}.")
-            continue
-        rows.append((prefix + name, _type_name(kind), field.description or ""))
-        if is_dataclass(kind):
-            meaning = _attributes(kind)
-            rows += [
-                (f"{prefix}{name}.{part.name}", _type_name(part.type), meaning[part.name]) for part in fields(kind)
-            ]
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            rows += _rows(field.annotation, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, expected(field), field.description or ""))
     return rows
-
-
-def _type_name(kind: object) -> str:
-    name = str(kind) if get_args(kind) else getattr(kind, "__name__", str(kind))
-    return re.sub(r"Annotated\[(\w+), FieldInfo\(.*\)\]", r"\1", name.replace("typing.", "")).replace("|", "or")
-
-
-def _attributes(kind: type) -> dict[str, str]:
-    """Return the description of each field from the docstring of a dataclass; one entry may describe several."""
-    meaning = {}
-    for names, _, text in NumpyDocString(inspect.getdoc(kind))["Attributes"]:
-        meaning |= dict.fromkeys(names.split(", "), " ".join(text))
-    return meaning
 
 
 def _write(name: str, lines: list[str]) -> None:

@@ -21,7 +21,7 @@ from kedro.pipeline import Pipeline
 from thor.app.configuration import default_configuration
 from thor.app.parameters import MODELS
 from thor.app.program import program as thor_program
-from thor.core.validation import validate
+from thor.core.settings import validate
 from thor.pipeline_registry import register_pipelines
 
 REPOSITORY = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from thor.app.configuration import default_configuration
 from thor.app.parameters import MODELS
 from thor.attribution.attributions import attribute
 from thor.attribution.truth import additive_stack, additive_truth
-from thor.core.validation import validate
+from thor.core.settings import validate
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.idealized.training import idealized_training_ocean
 from thor.reading.training_ocean import harmonise

@@ -6,20 +6,20 @@ import pkgutil
 import re
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import get_args
 
 import pytest
 import yaml
 from kedro.io import DataCatalog
+from pydantic import BaseModel
 
 import thor
 from thor import settings
 from thor.app.configuration import default_configuration
 from thor.app.parameters import MODELS
 from thor.core.errors import ConfigError
-from thor.core.validation import validate
+from thor.core.settings import Settings, validate
 from thor.pipeline_registry import NOT_IN_STUDY, ON_REQUEST, register_pipelines
 
 REPOSITORY = Path(__file__).parents[1]
@@ -216,33 +216,51 @@ def test_every_pipeline_with_parameters_has_its_group_and_file():
 
 
 def parts(model, path):
-    """The model and what is nested in it, with the place of each in the configuration."""
+    """The model and those nested in it, with the place of each in the configuration; rows of lists have none."""
     yield model, path
-    for name, field in model.model_fields.items() if hasattr(model, "model_fields") else ():
-        # rows of a table that users fill have no place of their own in base
-        kinds = () if get_origin(field.annotation) is dict else (field.annotation, *get_args(field.annotation))
-        for kind in kinds:
-            if hasattr(kind, "model_fields") or is_dataclass(kind):
-                yield from parts(kind, (*path, name))
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from parts(field.annotation, path and (*path, name))
+        for kind in get_args(field.annotation):
+            for inner in (kind, *get_args(kind)):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    yield from parts(inner, ())
 
 
-PARTS = [pytest.param(*part, id=".".join(part[1])) for name, model in MODELS.items() for part in parts(model, (name,))]
+PARTS = [
+    pytest.param(part, path, id=f"{name}.{part.__name__}")
+    for name, model in MODELS.items()
+    for part, path in parts(model, (name,))
+]
 
 
 @pytest.mark.parametrize(("part", "path"), PARTS)
-def test_every_parameter_is_described_and_stated_in_base(part, path):
-    stated = loader("base")["parameters"]
-    for step in path:
-        stated = stated[step]
-    if is_dataclass(part):
-        # The library's own settings may have defaults for a notebook; the configuration states every value.
-        described = {field.name: field.name in (part.__doc__ or "") for field in fields(part)}
-    else:
-        assert part.model_config["extra"] == "forbid"
-        assert all(field.is_required() for field in part.model_fields.values()), f"{part.__name__} has hidden defaults"
-        described = {name: bool(field.description) for name, field in part.model_fields.items()}
-    assert [name for name, told in described.items() if not told] == []
-    assert set(stated) == set(described)
+def test_every_setting_is_described_and_stated_in_base(part, path):
+    assert issubclass(part, Settings) and part.model_config["extra"] == "forbid"
+    assert [name for name, field in part.model_fields.items() if len((field.description or "").split()) < 2] == []
+    if path:
+        stated = loader("base")["parameters"]
+        for step in path:
+            stated = stated[step]
+        assert set(stated) == set(part.model_fields)
+
+
+@pytest.mark.parametrize("group", MODELS)
+def test_every_default_is_the_value_in_base(group, monkeypatch):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    stated = loader("base")["parameters"][group]
+    typed = MODELS[group].model_validate(stated)
+    text = yaml.safe_load((CONF / "base" / f"parameters_{group}.yml").read_text(encoding="utf-8"))[group]
+
+    def shared(values):
+        """Whether the value, or all values below it, are those of globals.yml, or of an environment variable."""
+        if isinstance(values, dict):
+            return bool(values) and all(map(shared, values.values()))
+        return str(values).startswith("${globals:")
+
+    required = {name for name, field in MODELS[group].model_fields.items() if field.is_required()}
+    assert required == {name for name in text if shared(text[name])}
+    assert MODELS[group](**{name: stated[name] for name in required}) == typed
 
 
 @pytest.mark.parametrize("group", MODELS)
@@ -283,7 +301,7 @@ def test_a_scheduler_can_be_given_by_an_environment_variable(monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://10.0.0.1:8786")
     assert loader("ecco")["parameters"]["compute"]["scheduler"] == "tcp://10.0.0.1:8786"
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "thread")
-    with pytest.raises(ConfigError, match="'scheduler' cannot be 'thread'. Did you mean 'threads'"):
+    with pytest.raises(ConfigError, match="'compute.scheduler' cannot be 'thread'. Did you mean 'threads'"):
         validate(loader("base")["parameters"], MODELS)
 
 

@@ -262,7 +262,7 @@ def test_a_misspelt_parameter_stops_it_shortly(binaries, tmp_path, command):
 
 def test_in_a_folder_of_the_project_it_is_kedro_with_the_code_there(binaries, source):
     """The installed package must not run with another version's configuration."""
-    module = source / "src/thor/core/validation.py"
+    module = source / "src/thor/core/settings.py"
     text = module.read_text(encoding="utf-8")
     assert "there is no parameter group" in text
     module.write_text(text.replace("there is no parameter group", "this code has no group"), encoding="utf-8")

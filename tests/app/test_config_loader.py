@@ -8,7 +8,7 @@ from tests.commands import REPOSITORY
 from thor import settings
 from thor.app.parameters import MODELS
 from thor.core.errors import ConfigError
-from thor.core.validation import validate
+from thor.core.settings import validate
 
 ENVIRONMENTS = (None, "base", "local", "ecco", "own")
 VARIABLES = ("THOR_ARCHIVE_ROOT", "THOR_DATA_MIRROR", "THOR_ECCO_ROOT", "THOR_TEST_ROOT", "DASK_SCHEDULER_ADDRESS")

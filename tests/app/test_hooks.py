@@ -1,41 +1,35 @@
 """Typed parameters and the run log, without a run around them; tests/test_cli.py sees them from outside."""
 
 import logging
-from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from thor.app.hooks import RunHooks
 from thor.core.errors import ConfigError, DataError
 from thor.core.run_log import RunLog, describe_run, git_state
-from thor.core.validation import validate
+from thor.core.settings import Settings, validate
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Kmeans(Strict):
+class Kmeans(Settings):
     n_clusters: int = Field(ge=2, le=200)
     seeds: list[int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runs:
+class Runs(Settings):
     n_runs: int
     n_init: int
 
 
-class Clustering(Strict):
+class Clustering(Settings):
     labels: Literal["own", "published"]
     runs: Runs
     kmeans: Kmeans
     sweep: Kmeans | None
 
 
-MODELS = {"regime_clustering": Clustering, "modelling": Strict}
+MODELS = {"regime_clustering": Clustering, "modelling": Settings}
 GOOD = {
     "regime_clustering": {
         "labels": "own",
@@ -73,12 +67,16 @@ def test_good_parameters_come_back_typed():
         ("regime_clustering.sweep", {"n_cluster": 5, "n_clusters": 5, "seeds": []}, "Did you mean 'n_clusters'?"),
         ("regime_clustering.kmeans.xyz", 5, "Valid are: n_clusters, seeds."),
         ("regime_clustering.runs.n_run", 3, "no parameter 'regime_clustering.runs.n_run'. Did you mean 'n_runs'?"),
-        ("regime_clustering.labels", "publishd", "should be 'own' or 'published'; got 'publishd'."),
-        ("regime_clustering.kmeans.n_clusters", 1, "should be greater than or equal to 2; got 1."),
+        (
+            "regime_clustering.labels",
+            "publishd",
+            "must be 'own' or 'published'; got 'publishd'. Did you mean 'published'?",
+        ),
+        ("regime_clustering.kmeans.n_clusters", 1, "must be a whole number from 2 to 200; got 1."),
         (
             "regime_clustering.kmeans.seeds",
             [1, "a"],
-            "parameter 'regime_clustering.kmeans.seeds.1' should be a valid int",
+            "parameter 'regime_clustering.kmeans.seeds.1' must be a whole number; got 'a'.",
         ),
         ("regime_clustering.kmeans", {"seeds": []}, "parameter 'regime_clustering.kmeans.n_clusters' is missing."),
     ],

@@ -84,7 +84,7 @@ def test_stress_curl_has_the_largest_attribution_by_every_method(networks, cells
 def test_one_network_is_explained_as_shap_explains_it(networks, cells):
     import shap
 
-    from thor.attribution.forward import Forward
+    from thor.attribution.target_networks import TargetNetworks
 
     inputs, reference = cells[0][:3], cells[1][:60]
     one = networks.select([7])
@@ -96,7 +96,7 @@ def test_one_network_is_explained_as_shap_explains_it(networks, cells):
         regime,
         network=0,
     )
-    forward = Forward(one, "centred_logit", np.float64)
+    forward = TargetNetworks(one, "centred_logit", np.float64)
     for cell, k in enumerate(regime):
         explainer = shap.Explainer(
             lambda rows, k=k: forward.of_inputs(rows, np.full(len(rows), k))[0],

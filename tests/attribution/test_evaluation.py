@@ -110,5 +110,5 @@ def test_cells_represent_their_area():
 
 
 def test_settings_that_cannot_work_are_refused():
-    with pytest.raises(ConfigError, match="'n_cells' must be at least 6"):
+    with pytest.raises(ConfigError, match="'n_cells' must be a whole number >= 6"):
         EvaluationSettings(n_cells=1)

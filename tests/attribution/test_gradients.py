@@ -1,5 +1,7 @@
 """Gradients beside finite differences, and the sum of integrated gradients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ from tests.attribution.conftest import values_of
 from thor.attribution.gradients import mean_target, target_and_gradient
 from thor.attribution.methods.gradient_times_input import GradientTimesInput
 from thor.attribution.methods.integrated_gradients import IntegratedGradients
+from thor.attribution.methods.relevance import RelevancePropagation
+from thor.attribution.methods.shapley_values import ShapleyValues
+from thor.attribution.settings import RelevanceSettings, ShapleySettings
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError
 from thor.networks.stack import logits
@@ -57,3 +62,19 @@ def test_references_that_are_none_are_refused(stack, inputs, regime):
         IntegratedGradients(reference=np.where(np.arange(5)[:, None] == 2, np.nan, inputs[:5]), n_steps=16)
     with pytest.raises(AttributionError, match="7 features; the networks take 8"):
         list(IntegratedGradients(reference=inputs[:, :7], n_steps=16).explain(stack, inputs, regime))
+
+
+def test_every_activation_of_the_table_is_explained(stack, inputs, regime):
+    """Relevance is conserved and Shapley values add up for networks with another activation than tanh."""
+    relu = replace(stack, activation="relu")
+    exact = ShapleyValues(reference=inputs[100:110], settings=ShapleySettings(method="exact"))
+    values, shares = values_of(exact, relu, inputs[:5], regime[:5])
+    target = target_values(logits(relu, inputs[:5]), regime[:5], "centred_logit")
+    np.testing.assert_allclose(shares["target"], target, atol=1e-5)
+    np.testing.assert_allclose(values.sum(axis=2), shares["target"] - shares["expectation"], atol=1e-4)
+    _, shares = values_of(RelevancePropagation(RelevanceSettings()), relu, inputs[:5], regime[:5])
+    np.testing.assert_allclose(shares["target"], target, atol=1e-5)
+    np.testing.assert_allclose(shares["remainder"], 0, atol=1e-3)
+    method = IntegratedGradients(reference=inputs[100:101], n_steps=400)
+    values, shares = values_of(method, relu, inputs[:5], regime[:5])
+    np.testing.assert_allclose(values.sum(axis=2), shares["target"] - shares["expectation"], atol=2e-2)

@@ -5,9 +5,9 @@ import pytest
 
 from tests.attribution.conftest import make_stack, values_of
 from thor.attribution.attributions import attribute
-from thor.attribution.forward import Forward
 from thor.attribution.methods import lime as module
 from thor.attribution.settings import LimeSettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.core.errors import AttributionError, ConfigError
 
 
@@ -27,7 +27,7 @@ def test_weights_equal_those_of_lime_for_the_same_draws(stack, inputs, regime, r
     method = lime(reference, n_samples=400, kernel_width=width, seed=3, target=target)
     values, shares = values_of(method, stack, inputs[:5], regime[:5])
     for network in range(stack.n_networks):
-        forward = Forward(stack.select([network]), target, np.float64)
+        forward = TargetNetworks(stack.select([network]), target, np.float64)
         for sample in range(5):
             explainer = LimeTabularExplainer(
                 reference.astype(float),
@@ -55,7 +55,7 @@ def test_a_linear_network_is_recovered_exactly(inputs, regime, reference):
     linear = make_stack(sizes=(8, 3))
     method = lime(reference, n_samples=500, ridge=0.0)
     values, shares = values_of(method, linear, inputs[:20], regime[:20])
-    kernel, _ = Forward(linear, "centred_logit", np.float64).last_layer(regime[:20])
+    kernel, _ = TargetNetworks(linear, "centred_logit", np.float64).last_layer(regime[:20])
     np.testing.assert_allclose(values, kernel * (inputs[:20] - method.mean), atol=1e-8)
     np.testing.assert_allclose(shares["fidelity"], 1, atol=1e-10)
     assert np.abs(shares["remainder"]).max() < 1e-8
@@ -89,5 +89,5 @@ def test_references_it_cannot_use_are_refused(stack, inputs, regime, reference):
         lime(constant)
     with pytest.raises(AttributionError, match="7 features; the networks take 8"):
         list(lime(reference[:, :7]).explain(stack, inputs, regime))
-    with pytest.raises(ConfigError, match="'n_samples' must be at least 2"):
+    with pytest.raises(ConfigError, match="'n_samples' must be a whole number >= 2"):
         lime(reference, n_samples=1)

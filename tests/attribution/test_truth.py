@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thor.attribution.forward import Forward
 from thor.attribution.methods.gradient_times_input import GradientTimesInput
 from thor.attribution.methods.integrated_gradients import IntegratedGradients
 from thor.attribution.methods.lime import Lime
 from thor.attribution.methods.shapley_values import ShapleyValues
 from thor.attribution.settings import LimeSettings, ShapleySettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.truth import PhysicalFunction, additive_stack, additive_truth, compare_with_truth
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
 
@@ -63,8 +63,10 @@ def test_an_additive_function_is_attributed_exactly_by_exact_methods(inputs):
     reference = np.random.default_rng(6).normal(size=(60, 8)).astype(np.float32)
     few, regime = inputs[:40], np.arange(40) % 2
     truth = additive_truth(stack, few, regime, reference)
-    whole = Forward(stack, "centred_logit").of_inputs(few, regime).mean(axis=0)
-    base = np.stack([Forward(stack, "centred_logit").of_inputs(reference, np.full(60, k)).mean() for k in range(2)])
+    whole = TargetNetworks(stack, "centred_logit").of_inputs(few, regime).mean(axis=0)
+    base = np.stack(
+        [TargetNetworks(stack, "centred_logit").of_inputs(reference, np.full(60, k)).mean() for k in range(2)]
+    )
     np.testing.assert_allclose(truth.sum(axis=1), whole - base[regime], atol=1e-4)
     methods = {
         "exact": ShapleyValues(reference=reference, settings=ShapleySettings(method="exact")),

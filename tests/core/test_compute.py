@@ -277,9 +277,9 @@ def test_workers_without_thor_are_told(cluster, tmp_path):
 def test_settings_that_cannot_be_are_refused():
     for wrong, message in (
         ({"scheduler": "thread"}, "Did you mean 'threads'.*tcp://host:8786"),
-        ({"n_workers": 0}, "'n_workers' must be at least 1"),
-        ({"memory_limit": "much"}, "'memory_limit' must be a size such as '4 GB', got 'much'"),
-        ({"timeout_s": 0}, "'timeout_s' must be a positive number"),
+        ({"n_workers": 0}, "'n_workers' must be a whole number >= 1"),
+        ({"memory_limit": "much"}, "'memory_limit' must be a size such as '4 GB'; got 'much'"),
+        ({"timeout_s": 0}, "'timeout_s' must be a number > 0"),
     ):
         with pytest.raises(ConfigError, match=message):
             Compute(**wrong)

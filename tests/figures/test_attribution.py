@@ -11,14 +11,13 @@ from thor.attribution.fields import nearest_cell, regime_summary
 from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.figures.attribution import (
     attribution_maps,
-    beeswarm,
-    cell_page,
     evaluation_table,
     explanation_agreement_maps,
     feature_label,
     regime_bars,
     sign_maps,
 )
+from thor.figures.attribution_cells import beeswarm, cell_page
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +118,7 @@ def test_agreement_evaluation_and_cell(explanations):
     np.testing.assert_allclose([bar.get_width() for bar in left.patches], expected)
     assert len(middle.patches) == 3 * len(FEATURES)
     assert [text.get_text() for text in right.get_yticklabels()] == [variable(name).label for name in BUDGET_TERMS]
-    assert "is explained" in page.get_suptitle()
+    assert "attribution of " in page.get_suptitle()
 
 
 def test_groups_and_features_have_short_names():

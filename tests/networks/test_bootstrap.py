@@ -146,7 +146,7 @@ def test_few_blocks_give_no_interval():
 
 
 def test_bad_input():
-    with pytest.raises(ConfigError, match="'level' must lie between 0 and 1, got 90"):
+    with pytest.raises(ConfigError, match="'level' must be a number > 0 and < 1; got 90"):
         BootstrapSettings(level=90)
     with pytest.raises(ConfigError, match="'n_bootstrap'"):
         BootstrapSettings(n_bootstrap=0)

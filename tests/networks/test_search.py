@@ -29,7 +29,7 @@ def test_trials_are_seeded_judged_on_select_and_sorted():
 
 
 def test_ranges_that_cannot_be():
-    with pytest.raises(ConfigError, match="'width' must hold a lowest value above 0"):
+    with pytest.raises(ConfigError, match="'width' must hold a lowest and a highest value; got 32 and 16"):
         SearchSettings(width=(32, 16))
-    with pytest.raises(ConfigError, match="'n_trials' must be at least 1"):
+    with pytest.raises(ConfigError, match="'n_trials' must be a whole number >= 1"):
         SearchSettings(n_trials=0)

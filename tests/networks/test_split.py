@@ -150,7 +150,7 @@ def test_another_grid(made_features, made_regimes):
     [
         (lambda: Region(name="x", role="tset", west=0, east=10), "Did you mean 'test'"),
         (lambda: Region(name="x", role="test", west=0, east=10, south=10, north=-10), "rise from south to north"),
-        (lambda: Region(name="x", role="test", west=10, east=10), "west and east must differ"),
+        (lambda: Region(name="x", role="test", west=10, east=10), "west and east of region 'x' must differ"),
         (lambda: SplitSettings(regions=[ATLANTIC, ATLANTIC]), "different names"),
         (lambda: SplitSettings(regions=[ATLANTIC]), "role select or calibrate"),
         (lambda: SplitSettings(mode="publised"), "Did you mean 'published'"),

@@ -130,7 +130,7 @@ def test_each_network_is_what_keras_makes_of_it_alone_early_stopping_included(tr
 
 def test_sample_weights_penalty_and_falling_rate_are_those_of_keras(select):
     train = make_table(200, seed=3, weighted=True)
-    settings = replace(SETTINGS, l2=1e-3, schedule="cosine", epochs=4, patience=None, n_networks=2)
+    settings = SETTINGS.replace(l2=1e-3, schedule="cosine", epochs=4, patience=None, n_networks=2)
     got = train_stack(train, select, **NAMES, settings=settings, seed=6)
     assert list(got.history["best_epoch"].values) == [3, 3]
     model, _ = keras_fit(1, train, select, settings, 6)
@@ -162,9 +162,9 @@ def test_a_training_is_one_dataset_and_comes_back_from_it(trained):
 
 def test_a_network_is_the_same_bits_in_a_stack_of_any_size(train, select, trained):
     for n_networks in (1, 2):
-        fewer = train_stack(train, select, **NAMES, settings=replace(SETTINGS, n_networks=n_networks), seed=5)
+        fewer = train_stack(train, select, **NAMES, settings=SETTINGS.replace(n_networks=n_networks), seed=5)
         assert_same(fewer.stack, trained.stack.select(slice(n_networks)))
-    other = train_stack(train, select, **NAMES, settings=replace(SETTINGS, n_networks=1), seed=6)
+    other = train_stack(train, select, **NAMES, settings=SETTINGS.replace(n_networks=1), seed=6)
     assert not np.array_equal(other.stack.kernels[0], fewer.stack.kernels[0][:1])
 
 
@@ -191,7 +191,7 @@ def test_each_network_can_learn_labels_of_its_own(train, select):
     # The second network learns the classes in reverse: it has to answer in reverse.
     labels = np.stack([train.labels, 3 - train.labels])
     own = Table(select.inputs, np.stack([select.labels, 3 - select.labels]))
-    settings = replace(SETTINGS, n_networks=2, patience=None)
+    settings = SETTINGS.replace(n_networks=2, patience=None)
     got = train_stack(Table(train.inputs, labels), own, **NAMES, settings=settings, seed=5)
     straight, reverse = (predict(got.stack.select([k]), select.inputs).mean.argmax(axis=1) for k in (0, 1))
     assert (straight == 3 - reverse).mean() > 0.85
@@ -200,7 +200,7 @@ def test_each_network_can_learn_labels_of_its_own(train, select):
 
 def test_an_interrupted_training_goes_on_to_the_same_bits(train, select, trained):
     memory = Memory(stop_after=6)
-    settings = replace(SETTINGS, checkpoint_epochs=3)
+    settings = SETTINGS.replace(checkpoint_epochs=3)
     with pytest.raises(KeyboardInterrupt):
         train_stack(train, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
     assert memory.parts["training"].attrs["epoch"] == 6
@@ -212,7 +212,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(train, select, trained
 
 def test_the_checkpoint_of_another_training_is_not_used(train, select):
     memory = Memory()
-    settings = replace(SETTINGS, epochs=2, checkpoint_epochs=1, n_networks=1)
+    settings = SETTINGS.replace(epochs=2, checkpoint_epochs=1, n_networks=1)
     first = train_stack(train, select, **NAMES, settings=settings, seed=1, checkpoint=memory)
     other = train_stack(train, select, **NAMES, settings=settings, seed=2, checkpoint=memory)
     alone = train_stack(train, select, **NAMES, settings=settings, seed=2)
@@ -226,7 +226,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(select):
     # Finite, but its square is not: the moments of Adam overflow in the first epoch they are met in.
     spoilt.inputs[7] = 3e38
     memory = Memory()
-    settings = replace(SETTINGS, learning_rate=1e30)
+    settings = SETTINGS.replace(learning_rate=1e30)
     with pytest.raises(DivergedError, match=r"network(s)? .*not finite in epoch \d+ .*: network 0.*Lower") as caught:
         train_stack(spoilt, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
     kept = caught.value.trained
@@ -291,11 +291,11 @@ def test_initial_weights_that_do_not_fit(train, select):
     [
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"member_labels": "vote"}, "Did you mean 'votes'"),
-        ({"batch_size": 0}, "'batch_size' must be at least 1"),
-        ({"patience": 0}, "'patience' must be at least 1"),
+        ({"batch_size": 0}, "'batch_size' must be a whole number >= 1"),
+        ({"patience": 0}, "'patience' must be a whole number >= 1"),
         ({"hidden": (8, 0)}, "'hidden'"),
-        ({"learning_rate": 0.0}, "'learning_rate' must be above 0"),
-        ({"l2": -1.0}, "'l2' must not be negative"),
+        ({"learning_rate": 0.0}, "'learning_rate' must be a number > 0"),
+        ({"l2": -1.0}, "'l2' must be a number >= 0"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):

@@ -177,7 +177,7 @@ def test_networks_learn_and_are_calibrated(made, regimes):
         select,
         features=samples.features,
         classes=samples.classes,
-        settings=TrainingSettings(n_networks=4, epochs=40, learning_rate=5e-3),
+        settings=TrainingSettings(n_networks=4, batch_size=64, epochs=40, learning_rate=5e-3),
         seed=1,
         checkpoint=Nothing(),
     )

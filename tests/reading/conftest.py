@@ -1,7 +1,5 @@
 """A small archive, and settings of small windows."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.made_archive import write_run
@@ -32,7 +30,7 @@ def make_climatology():
 
     def make(root, *, quirks=None, checkpoint=None, masked_basins=(), strict=False, **windows):
         settings = ClimatologySettings(
-            windows=replace(WINDOWS, **windows), masked_basins=masked_basins, reference_density=1029.0, strict=strict
+            windows=WINDOWS.replace(**windows), masked_basins=masked_basins, reference_density=1029.0, strict=strict
         )
         archive = Archive(root)
         runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")

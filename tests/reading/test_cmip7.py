@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -31,7 +30,7 @@ SETTINGS = ClimatologySettings(windows=WINDOWS, masked_basins=(), reference_dens
 
 
 def write(folder: Path, mip_era: str) -> Path:
-    settings = replace(ARCHIVE, mip_era=mip_era)
+    settings = ARCHIVE.replace(mip_era=mip_era)
     for key, (_, make) in idealized_archive(settings, seed=3).items():
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
         make().to_netcdf(folder / key, format="NETCDF4")

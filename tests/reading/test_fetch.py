@@ -184,12 +184,12 @@ def test_nothing_is_fetched_twice(index, esgf, tmp_path):
     [
         ({"years": (1853, 1854)}, [("historical", 1852), ("historical", 1854), ("piControl", 1858)]),
         ({"years": (1853, 1854), "parents": False}, [("historical", 1852), ("historical", 1854)]),
-        ({"windows": replace(WINDOWS, years=[(1850, 1851), (1856, 1857)]), "parents": False},
+        ({"windows": WINDOWS.replace(years=[(1850, 1851), (1856, 1857)]), "parents": False},
          [("historical", 1850), ("historical", 1856)]),
         # windows that a run does not have need no baseline: of 1900-1901 it would be 1905-1906
-        ({"windows": replace(WINDOWS, years=[(1850, 1851), (1900, 1901)])},
+        ({"windows": WINDOWS.replace(years=[(1850, 1851), (1900, 1901)])},
          [("historical", 1850), ("piControl", 1854)]),
-        ({"windows": replace(WINDOWS, first_year=1855), "parents": False},
+        ({"windows": WINDOWS.replace(first_year=1855), "parents": False},
          [("historical", 1854), ("historical", 1856)]),
         # of a run that is compared with historical, the reference years; their own baseline is 1857 to 1858
         ({"years": (1860, 1900), "experiment_ids": ["ssp585"]},

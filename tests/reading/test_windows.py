@@ -1,7 +1,5 @@
 """Windows: whole years, consecutive or given, complete or not."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.made_archive import write_run, write_series, years
@@ -14,7 +12,7 @@ from thor.reading.windows import Window
 def plans(root, windows, *, missing="error", **changes):
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-    return plan_runs(archive, runs, replace(windows, **changes), missing=missing)
+    return plan_runs(archive, runs, windows.replace(**changes), missing=missing)
 
 
 def labels(root, windows, **changes):
@@ -28,9 +26,9 @@ def test_a_window_is_whole_years():
 
 
 def test_consecutive_windows_fill_the_run_and_leave_the_rest(windows):
-    assert [str(w) for w in replace(windows, length_years=20).of_run(1850, 2014)][-1] == "1990-2009"
-    assert len(replace(windows, length_years=20).of_run(1850, 1989)) == 7
-    assert [str(w) for w in replace(windows, first_year=1852).of_run(1850, 1856)] == ["1852-1853", "1854-1855"]
+    assert [str(w) for w in windows.replace(length_years=20).of_run(1850, 2014)][-1] == "1990-2009"
+    assert len(windows.replace(length_years=20).of_run(1850, 1989)) == 7
+    assert [str(w) for w in windows.replace(first_year=1852).of_run(1850, 1856)] == ["1852-1853", "1854-1855"]
     assert windows.of_run(1850, 1850) == []
 
 
@@ -45,7 +43,7 @@ def test_given_windows_are_those_a_run_has(root, windows):
 )
 def test_windows_that_cannot_be_are_refused(windows, years, message):
     with pytest.raises(ConfigError, match=message):
-        replace(windows, years=years)
+        windows.replace(years=years)
 
 
 def test_a_window_outside_the_data_is_an_error_or_skipped(root, windows, caplog):

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -17,9 +15,7 @@ def points() -> np.ndarray:
 @pytest.mark.parametrize("algorithm", ["breathing", "kmeans"])
 def test_runs_do_not_depend_on_the_number_of_processes(points, settings, algorithm):
     alone, shared = (
-        cluster_runs(
-            points, settings=replace(settings, algorithm=algorithm, n_jobs=n), seed=5, n_runs=3, progress=False
-        )
+        cluster_runs(points, settings=settings.replace(algorithm=algorithm, n_jobs=n), seed=5, n_runs=3, progress=False)
         for n in (1, 2)
     )
     assert alone.centroids.tobytes() == shared.centroids.tobytes()
@@ -36,7 +32,7 @@ def test_runs_differ_and_seeds_are_kept(points, settings):
 
 def test_breathing_is_lower_than_plain(points, settings):
     breathing = cluster_runs(points, settings=settings, seed=5, n_runs=3, progress=False)
-    plain = cluster_runs(points, settings=replace(settings, algorithm="kmeans"), seed=5, n_runs=3, progress=False)
+    plain = cluster_runs(points, settings=settings.replace(algorithm="kmeans"), seed=5, n_runs=3, progress=False)
     assert breathing.inertia.mean() < plain.inertia.mean()
 
 
@@ -55,9 +51,9 @@ def test_more_clusters_than_points_is_refused(settings):
     ("change", "text"),
     [
         ({"algorithm": "breathng"}, "Did you mean 'breathing'"),
-        ({"n_regimes": 1}, "at least 2"),
+        ({"n_regimes": 1}, "'n_regimes' must be a whole number >= 2"),
         ({"n_clusters": 5}, "at least n_regimes"),
-        ({"group_agreement": 1.0}, "between 0 and 1"),
+        ({"group_agreement": 1.0}, "'group_agreement' must be a number > 0 and < 1"),
         ({"n_jobs": 0}, "processes"),
     ],
 )

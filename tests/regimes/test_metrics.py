@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,7 +71,7 @@ def test_consensuses_use_their_own_runs_alone(made_budget, fitted):
 
 
 def test_one_consensus_has_no_stability(made_budget, settings):
-    model = fit_regimes(made_budget, settings=replace(settings, n_runs=1, n_consensus=1), seed=1, progress=False)
+    model = fit_regimes(made_budget, settings=settings.replace(n_runs=1, n_consensus=1), seed=1, progress=False)
     metrics = clustering_metrics(made_budget, model.predict(made_budget), model)
     assert metrics["stability_ari"] is None
     assert metrics["single_run_ari"] is None

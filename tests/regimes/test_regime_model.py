@@ -1,5 +1,4 @@
 import pickle
-from dataclasses import replace
 
 import dask
 import numpy as np
@@ -61,7 +60,7 @@ def test_the_same_seed_gives_the_same_bits(made_budget, settings, model):
 
 
 def test_plain_kmeans_is_the_other_choice(made_budget, settings):
-    plain = replace(settings, algorithm="kmeans", n_init=5)
+    plain = settings.replace(algorithm="kmeans", n_init=5)
     regime = fit_regimes(made_budget, settings=plain, seed=1, progress=False).predict(made_budget)["regime"]
     inside = made_budget["analysis_mask"] == 1
     assert float((regime == made_budget["reference_regime"]).where(inside).mean()) > 0.95
@@ -117,7 +116,7 @@ def test_given_labels_replace_the_regimes_inside_the_mask(made_budget, model, re
 def test_bad_input_is_refused_before_any_run(made_budget, settings, monkeypatch):
     monkeypatch.setattr(regime_model, "cluster_runs", lambda *_, **__: pytest.fail("a run was started"))
     with pytest.raises(ConfigError, match="n_clusters is 100000"):
-        fit_regimes(made_budget, settings=replace(settings, n_clusters=100_000), seed=0)
+        fit_regimes(made_budget, settings=settings.replace(n_clusters=100_000), seed=0)
     corrupted = made_budget.assign({BUDGET_TERMS[1]: 1.1 * made_budget[BUDGET_TERMS[1]]})
     with pytest.raises(DataError, match="does not close"):
         fit_regimes(corrupted, settings=settings, seed=0)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,7 +23,7 @@ def blob_budget(made_budget):
 def sweep(budget, settings, **changes) -> pd.DataFrame:
     arguments = {"n_clusters": [4, TRUE_K, 10], "n_repeats": 3, "mixture_sample": 1500, "silhouette_sample": 800}
     return cluster_selection(
-        budget, settings=replace(settings, n_regimes=4), seed=2, progress=False, **(arguments | changes)
+        budget, settings=settings.replace(n_regimes=4), seed=2, progress=False, **(arguments | changes)
     )
 
 
@@ -70,7 +68,7 @@ def test_known_regimes_are_stable_over_seeds_and_blocks(made_budget, settings):
 
 
 def test_the_same_seed_gives_the_same_table(blob_budget, settings):
-    first, again = (sweep(blob_budget, replace(settings, n_jobs=n), n_clusters=[5], n_repeats=2) for n in (1, 2))
+    first, again = (sweep(blob_budget, settings.replace(n_jobs=n), n_clusters=[5], n_repeats=2) for n in (1, 2))
     pd.testing.assert_frame_equal(first, again, check_exact=True)
 
 

@@ -30,7 +30,7 @@ def track(made, run, parent=None, stacks=None):
         scaler=made.scaler,
         applicability=made.applicability,
         temperatures=made.temperatures,
-        settings=TrackingSettings(),
+        settings=TrackingSettings(block_cells=20_000),
     )
 
 

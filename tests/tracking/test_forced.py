@@ -27,7 +27,7 @@ from thor.tracking.forced import (
 )
 from thor.tracking.settings import TrackingSettings
 
-SETTINGS = TrackingSettings(min_pairs=3)
+SETTINGS = TrackingSettings(min_pairs=3, block_cells=20_000)
 N_CELLS = 3000
 
 
@@ -121,7 +121,7 @@ def test_left_out_control_windows_are_hardly_ever_called_forced():
     assert np.mean([share["forced"] for share in shares]) < 0.005
     assert np.mean([share["emergence"] for share in shares]) < 0.001
     # and without control of the false discovery rate by as much as the quantile lets through
-    lax = replace(SETTINGS, false_discovery_rate=0.999)
+    lax = SETTINGS.replace(false_discovery_rate=0.999)
     assert control_shares(made_control(n_cells=1000), lax)["forced"] == pytest.approx(0.05, abs=0.01)
 
 
@@ -142,7 +142,7 @@ def test_too_few_pairs_take_the_nearest_separation():
     assert (control.null(4, SETTINGS).separation, control.null(4, SETTINGS).n_pairs) == (4, 3)
     # two windows six apart and nothing else: three pairs four apart are the nearest
     assert (control.null(6, SETTINGS).separation, control.null(12, SETTINGS).separation) == (4, 4)
-    few = replace(SETTINGS, min_pairs=50)
+    few = SETTINGS.replace(min_pairs=50)
     assert control.null(6, few).separation == 1
     # without window 0: only (1, 5) and (2, 6) are four apart, so three apart with three
     assert control.null(4, SETTINGS, without=(0,)).separation == 3
@@ -156,8 +156,8 @@ def test_windows_with_common_months_are_left_out_together():
     overlap[[2, 3], [3, 2]] = True
     overlapping = replace(control, pairs=replace(control.pairs, overlap=overlap))
     # without 0 and 2, pairs two apart are (1, 3), (3, 5) and (4, 6); 3 has months of 2
-    assert control.null(2, replace(SETTINGS, min_pairs=1), without=(0, 2)).n_pairs == 3
-    assert overlapping.null(2, replace(SETTINGS, min_pairs=1), without=(0, 2)).n_pairs == 1
+    assert control.null(2, SETTINGS.replace(min_pairs=1), without=(0, 2)).n_pairs == 3
+    assert overlapping.null(2, SETTINGS.replace(min_pairs=1), without=(0, 2)).n_pairs == 1
 
 
 def test_variants_join_every_separation():
@@ -171,7 +171,7 @@ def test_variants_join_every_separation():
         pairs,
         control.area,
     )
-    settings = replace(SETTINGS, min_pairs=1)
+    settings = SETTINGS.replace(min_pairs=1)
     for separation in (1, 2):
         null = joined.null(separation, settings)
         assert null.n_pairs == control.null(separation, settings).n_pairs + 1

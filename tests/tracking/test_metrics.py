@@ -26,7 +26,11 @@ NO_TRUTH = {"runs": {}, "pooled": {}, "control": {}, "without_truth": [CONTROL, 
 
 @pytest.fixture(scope="module")
 def runs(made):
-    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings(min_pairs=3)}
+    options = {
+        "scaler": made.scaler,
+        "temperatures": made.temperatures,
+        "settings": TrackingSettings(min_pairs=3, block_cells=20_000),
+    }
     natural = natural_variability(made.control, made.stacks, **options)
     return {
         key: track_run(run, parent, natural, made.stacks, applicability=made.applicability, **options)

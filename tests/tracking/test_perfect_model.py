@@ -219,7 +219,11 @@ def world(made):
     features[VARIANT] = other.assign_coords(baseline_window=made.scenario["baseline_window"]).assign_attrs(
         variant_label="r2i1p1f1"
     )
-    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings()}
+    options = {
+        "scaler": made.scaler,
+        "temperatures": made.temperatures,
+        "settings": TrackingSettings(block_cells=20_000),
+    }
     natural = natural_variability(made.control, made.stacks, **options)
     runs = {
         key: track_run(
@@ -349,7 +353,7 @@ def test_positions_on_land_may_be_missing_in_one_file(world, made):
         scaler=made.scaler,
         applicability=made.applicability,
         temperatures=made.temperatures,
-        settings=TrackingSettings(),
+        settings=TrackingSettings(block_cells=20_000),
     )
     here = SimpleNamespace(runs={CONTROL: tracked}, features={CONTROL: suppressed}, baselines=world.baselines)
     entry = skill_of(here, budgets={CONTROL: budget_of(run)})["runs"][CONTROL]["0001-0020"]["ensemble"]

@@ -21,7 +21,7 @@ def track(made, run):
         scaler=made.scaler,
         applicability=made.applicability,
         temperatures=made.temperatures,
-        settings=TrackingSettings(),
+        settings=TrackingSettings(block_cells=20_000),
     )
 
 

@@ -16,7 +16,11 @@ CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
 
 @pytest.fixture(scope="module")
 def runs(made):
-    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": TrackingSettings()}
+    options = {
+        "scaler": made.scaler,
+        "temperatures": made.temperatures,
+        "settings": TrackingSettings(block_cells=20_000),
+    }
     return {
         key: track_run(run, parent, None, made.stacks, applicability=made.applicability, **options)
         for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))

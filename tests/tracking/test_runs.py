@@ -206,7 +206,7 @@ def test_fingerprints_tell_what_a_run_depends_on_and_nothing_else(features, tool
     assert not set(marks(features | {CONTROL: lambda: noisier}, tools).values()) & set(before.values())
     for other in (
         replace(tools, temperatures={"ensemble": 1.1, "bayesian": 1.3}),
-        replace(tools, settings=replace(tools.settings, null_quantile=0.9)),
+        replace(tools, settings=tools.settings.replace(null_quantile=0.9)),
         replace(tools, stacks=made.stacks | {"ensemble": made.stacks["ensemble"].select([0, 1])}),
     ):
         assert not set(marks(features, other).values()) & set(before.values())

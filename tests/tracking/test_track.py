@@ -15,7 +15,7 @@ from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 from thor.uncertainty.predictive import predictive_distribution
 
-SETTINGS = TrackingSettings(min_pairs=3)
+SETTINGS = TrackingSettings(min_pairs=3, block_cells=20_000)
 
 
 def natural_of(made, **options):
@@ -107,7 +107,7 @@ def test_areas_are_sums_over_cells_inside_each_network(made, tracked, members):
 
 def test_a_long_control_run_and_many_variants_are_cut(made, natural):
     variants = [made.control.assign_attrs(variant_label=f"r{k}i1p1f1") for k in (2, 3, 4)]
-    settings = replace(SETTINGS, max_control_windows=3, max_variants=2)
+    settings = SETTINGS.replace(max_control_windows=3, max_variants=2)
     cut = natural_of(made, settings=settings, variants=variants)["ensemble"]
     latest = np.sort(np.argsort(made.control["window_start"].values)[-3:])
     n_windows = made.control.sizes["window"]
@@ -155,7 +155,7 @@ def test_identical_windows_change_nothing_at_all(made, natural):
 
 
 def test_results_do_not_depend_on_who_computes_nor_in_which_order(made, natural, tracked):
-    settings = replace(SETTINGS, block_cells=100)
+    settings = SETTINGS.replace(block_cells=100)
 
     def in_turn(function, shared, parts, *, description):
         for part in parts:

@@ -124,7 +124,7 @@ def test_one_start_by_itself_has_its_own_posterior(fitted):
 
 
 def test_same_seed_same_bits_though_interrupted(cells, fitted):
-    short = replace(SETTINGS, epochs=12, checkpoint_epochs=4, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
+    short = SETTINGS.replace(epochs=12, checkpoint_epochs=4, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
     whole, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)
     checkpoint = Kept(last=2)
     with pytest.raises(KeyboardInterrupt):
@@ -140,7 +140,7 @@ def test_same_seed_same_bits_though_interrupted(cells, fitted):
 
 
 def test_another_trainings_checkpoint_is_left_alone(cells):
-    short = replace(SETTINGS, epochs=4, checkpoint_epochs=2)
+    short = SETTINGS.replace(epochs=4, checkpoint_epochs=2)
     checkpoint = Kept()
     fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, checkpoint=checkpoint, progress=False)
     _, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=4, checkpoint=checkpoint, progress=False)
@@ -148,7 +148,7 @@ def test_another_trainings_checkpoint_is_left_alone(cells):
 
 
 def test_starts_stop_after_their_patience(cells):
-    impatient = replace(SETTINGS, epochs=300, patience=3)
+    impatient = SETTINGS.replace(epochs=300, patience=3)
     network, history = fit_bayesian(cells, cells, **NAMES, settings=impatient, seed=5, progress=False)
     trained = (history["learning_rate"] > 0).sum("epoch").values
     assert (trained == network.best_epoch + 1 + 3).all()
@@ -156,7 +156,7 @@ def test_starts_stop_after_their_patience(cells):
 
 
 def test_flipout_learns_the_same(cells, fitted):
-    settings = replace(SETTINGS, estimator="flipout")
+    settings = SETTINGS.replace(estimator="flipout")
     network, _ = fit_bayesian(cells, cells, **NAMES, settings=settings, seed=1, progress=False)
     answers = [predict(one.draws(400, seed=0), cells.inputs).mean for one in (network, fitted[0])]
     assert answers[0] == pytest.approx(answers[1], abs=0.05)

@@ -41,7 +41,7 @@ class ParameterHooks:
     def after_context_created(self, context: Any) -> None:
         """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
         from thor.app.parameters import MODELS
-        from thor.core.validation import validate
+        from thor.core.settings import validate
 
         loader = context.config_loader
         for sentence in loader.without_effect():

@@ -4,6 +4,7 @@ import numpy as np
 
 from thor.attribution.method import sample_blocks
 from thor.attribution.targets import Regimes, Target, target_values, target_weights
+from thor.networks.network import backward, forward
 from thor.networks.prediction import softmax
 from thor.networks.stack import NetworkStack, Weights, logits
 
@@ -18,22 +19,18 @@ def target_and_gradient(
     value : ndarray, shape (n_networks, n_samples)
     gradient : ndarray, shape (n_networks, n_samples, n_features)
     """
-    activations = [np.asarray(inputs, dtype=np.float32)]
-    for kernel, bias in zip(stack.kernels[:-1], stack.biases[:-1], strict=True):
-        activations.append(np.tanh(activations[-1] @ kernel + bias[:, None, :]))
-    outputs = activations[-1] @ stack.kernels[-1] + stack.biases[-1][:, None, :]
-    value = target_values(outputs, regime, target)
+    layers = stack.layers()
+    passed = list(forward(layers, np.asarray(inputs, dtype=np.float32)))
+    logit = passed[-1][1]
+    value = target_values(logit, regime, target)
     if target == "probability":
-        probability = softmax(outputs)
+        probability = softmax(logit.copy())
         above = probability * -value[..., None]
         above[:, np.arange(len(regime)), regime] += value
     else:
-        above = np.broadcast_to(target_weights(len(stack.classes), regime, target), outputs.shape)
-    for layer in range(len(stack.kernels) - 1, -1, -1):
-        above = above @ np.swapaxes(stack.kernels[layer], 1, 2)
-        if layer:
-            above *= 1 - activations[layer] ** 2
-    return value, above
+        above = np.broadcast_to(target_weights(len(stack.classes), regime, target), logit.shape)
+    *_, gradient = backward(layers, passed, above)
+    return value, gradient
 
 
 def mean_target(stack: NetworkStack, reference: Weights, target: Target) -> Weights:

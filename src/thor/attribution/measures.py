@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.attribution.agreement import correlation
-from thor.attribution.forward import Forward
 from thor.attribution.settings import EvaluationSettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target
 from thor.core.arrays import Array
 from thor.networks.prediction import predict
@@ -124,7 +124,7 @@ class Removal:
         order = random.permuted(np.tile(np.arange(n_features), (settings.n_perturbations, 1)), axis=1)
         self._sets = np.zeros(order.shape, dtype=bool)
         np.put_along_axis(self._sets, order[:, :n_removed], True, axis=1)
-        whole = Forward(stack, target).of_inputs(cells.inputs, cells.regime).mean(axis=0)
+        whole = TargetNetworks(stack, target).of_inputs(cells.inputs, cells.regime).mean(axis=0)
         self._losses = np.stack(
             [whole - self._without(np.broadcast_to(removed, cells.inputs.shape)) for removed in self._sets]
         )
@@ -147,7 +147,7 @@ class Removal:
         return changed / (len(self._rows) * (attribution.shape[1] - 1))
 
     def _without(self, removed: NDArray[np.bool_]) -> Array:
-        forward, total = Forward(self._stack, self._target), np.zeros(len(removed))
+        forward, total = TargetNetworks(self._stack, self._target), np.zeros(len(removed))
         for row in self._rows:
             total += forward.of_inputs(np.where(removed, row, self._cells.inputs), self._cells.regime).mean(axis=0)
         return total / len(self._rows)

@@ -106,7 +106,7 @@ class Method:
     name : str
         Of its dataset and file, and in the files that list methods.
     label, title : str
-        Name in figures and tables, and in sentences.
+        Short name, as within a sentence, and name in full.
     colour : str
         In figures.
     explainer : callable

@@ -1,195 +1,115 @@
-"""How networks are explained and explanations judged: settings, checked when they are made, light to import."""
+"""Settings: how networks are explained, and explanations evaluated."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from thor.attribution.players import Preset
-from thor.core.errors import ConfigError
-from thor.core.ranges import require_at_least, require_choice, require_positive
+from thor.core.settings import Count, NotNegative, Positive, Settings, Share
 
-ReferenceSource = Literal["training", "basin", "regime", "run"]
-Rule = Literal["epsilon", "z", "gamma", "alpha_beta"]
+PropagationRule = Literal["epsilon", "z", "gamma", "alpha_beta"]
 SampledOrExact = Literal["sampled", "exact"]
 
 FEWEST_PAIRS = 3
-"""Of orders of the players, before an error is estimated."""
+"""Pairs of orders of the players below which no error is estimated."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReferenceSettings:
-    """What Shapley values, LIME and integrated gradients measure against.
+class ReferenceSettings(Settings):
+    """The reference of Shapley values, LIME and integrated gradients."""
 
-    Attributes
-    ----------
-    source : {"training", "basin", "regime", "run"}
-        Cells that train; those of a basin; those that train of one regime; those of a climate model's run.
-    name : str or None
-        Of the basin, regime or run (`<source>/<experiment>/<variant>`).
-    window : str or None
-        Of a run; null: its last.
-    n_rows : int
-        Rows drawn.
-    area_weights : bool
-        Whether cells are drawn in proportion to their area.
-    """
+    source: Literal["training", "basin", "regime", "run"] = Field(
+        "training",
+        description="The cells that train; those of a basin; those that train of one regime; or those of a run of a "
+        "climate model.",
+    )
+    name: str | None = Field(
+        None, description="Name of the basin, regime or run (source_id/experiment_id/variant_label)."
+    )
+    window: str | None = Field(None, description="Window of a run; null: its last.")
+    n_rows: Count = Field(500, description="Rows drawn.")
+    area_weights: bool = Field(True, description="Whether cells are drawn in proportion to their area.")
 
-    source: ReferenceSource = "training"
-    name: str | None = None
-    window: str | None = None
-    n_rows: int = 500
-    area_weights: bool = True
-
-    def __post_init__(self) -> None:
-        require_choice("source", self.source, ReferenceSource)
-        require_at_least("n_rows", self.n_rows, 1)
+    @model_validator(mode="after")
+    def _require_name(self) -> Self:
         if (self.name is None) != (self.source == "training"):
-            raise ConfigError(
-                f"A reference of source '{self.source}' "
+            raise ValueError(
+                f"a reference of source '{self.source}' "
                 + ("takes no name." if self.source == "training" else "needs the name of the " + self.source + ".")
             )
+        return self
 
 
-@dataclass(frozen=True, kw_only=True)
-class RelevanceSettings:
-    """How relevance is propagated; see `thor.attribution.relevance.RelevancePropagation`.
+class RelevanceSettings(Settings):
+    """How relevance is propagated; see `thor.attribution.methods.relevance.RelevancePropagation`."""
 
-    Attributes
-    ----------
-    rule : {"epsilon", "z", "gamma", "alpha_beta"}
-        By which a unit hands its relevance on.
-    epsilon : float
-        Stabiliser of all rules but z.
-    gamma : float
-        How much contributions of the unit's own sign are favoured by the gamma rule.
-    alpha : float
-        Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1.
-    biases : bool
-        Whether biases take their share.
-    """
-
-    rule: Rule = "epsilon"
-    epsilon: float = 1e-7
-    gamma: float = 0.25
-    alpha: float = 2.0
-    biases: bool = True
-
-    def __post_init__(self) -> None:
-        require_choice("rule", self.rule, Rule)
-        require_at_least("epsilon", self.epsilon, 0)
-        require_at_least("gamma", self.gamma, 0)
-        require_at_least("alpha", self.alpha, 1)
+    rule: PropagationRule = Field("epsilon", description="Rule by which a unit distributes relevance to its inputs.")
+    epsilon: NotNegative = Field(1e-7, description="Stabiliser of all rules but z.")
+    gamma: NotNegative = Field(
+        0.25, description="Additional weight of contributions with the sign of the unit in the gamma rule."
+    )
+    alpha: float = Field(
+        2.0,
+        ge=1,
+        description="Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1.",
+    )
+    biases: bool = Field(True, description="Whether biases take their share of relevance.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShapleySettings:
-    """How Shapley values are found; see `thor.attribution.shapley.ShapleyValues`.
+class ShapleySettings(Settings):
+    """How Shapley values are computed; see `thor.attribution.methods.shapley_values.ShapleyValues`."""
 
-    Attributes
-    ----------
-    method : {"sampled", "exact"}
-        Random orders of the players, or all coalitions.
-    tolerance : float
-        Standard error over the values' size at which a cell is done (sampled).
-    max_pairs : int
-        Most pairs of orders for each network and cell (sampled).
-    groups : {"physical", "gradients"}, dict of str to list of str, or None
-        Players that are several features each, see `thor.attribution.players`; null: each feature plays for itself.
-    """
-
-    method: SampledOrExact = "sampled"
-    tolerance: float = 0.05
-    max_pairs: int = 16
-    groups: dict[str, list[str]] | Preset | None = None
-
-    def __post_init__(self) -> None:
-        require_choice("method", self.method, SampledOrExact)
-        require_positive("tolerance", self.tolerance)
-        require_at_least("max_pairs", self.max_pairs, FEWEST_PAIRS)
+    method: SampledOrExact = Field(
+        "sampled", description="Random orders of the players, or all coalitions (for few cells)."
+    )
+    tolerance: Positive = Field(
+        0.05, description="Standard error, relative to the size of the values, at which a cell is finished (sampled)."
+    )
+    max_pairs: int = Field(
+        12,
+        ge=FEWEST_PAIRS,
+        description="Largest number of pairs, an order and its reverse, for each network and cell (sampled).",
+    )
+    groups: dict[str, list[str]] | Preset | None = Field(
+        None,
+        description="Players that are several features each, by name, or a preset of `thor.attribution.players`; "
+        "null: each feature is a player.",
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimeSettings:
-    """How LIME draws and fits; see `thor.attribution.lime.Lime`.
+class LimeSettings(Settings):
+    """How LIME draws and fits; see `thor.attribution.methods.lime.Lime`."""
 
-    Attributes
-    ----------
-    n_samples : int
-        Draws, shared by all cells.
-    kernel_width : float or None
-        In standard deviations of the reference; null: 0.75 times the root of the number of features, as lime.
-    ridge : float
-        Penalty on squared coefficients.
-    """
-
-    n_samples: int = 5000
-    kernel_width: float | None = None
-    ridge: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_at_least("n_samples", self.n_samples, 2)
-        require_at_least("ridge", self.ridge, 0)
-        if self.kernel_width is not None:
-            require_positive("kernel_width", self.kernel_width)
+    n_samples: int = Field(5000, ge=2, description="Draws, shared by all cells.")
+    kernel_width: Positive | None = Field(
+        None,
+        description="Width of the kernel in standard deviations of the reference; null: 0.75 times the square root of "
+        "the number of features, as in the package lime.",
+    )
+    ridge: NotNegative = Field(1.0, description="Penalty on squared coefficients.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TruthSettings:
-    """How methods are tested on functions whose attributions are known.
+class TruthSettings(Settings):
+    """How methods are tested on functions whose attributions are known."""
 
-    Attributes
-    ----------
-    n_cells : int
-        Cells explained.
-    n_rows : int
-        Reference rows.
-    n_networks : int
-        Networks that learn the physical function.
-    epochs : int
-        Of their training.
-    """
-
-    n_cells: int = 100
-    n_rows: int = 50
-    n_networks: int = 4
-    epochs: int = 30
-
-    def __post_init__(self) -> None:
-        for name in ("n_cells", "n_rows", "n_networks", "epochs"):
-            require_at_least(name, getattr(self, name), 1)
+    n_cells: Count = Field(100, description="Cells explained.")
+    n_rows: Count = Field(50, description="Rows of the reference.")
+    n_networks: Count = Field(4, description="Networks that learn the physical function.")
+    epochs: Count = Field(30, description="Epochs of their training.")
+    hidden: tuple[Count, ...] = Field((24, 24), description="Units of their hidden layers.")
+    batch_size: Count = Field(64, description="Cells in one step of their training.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationSettings:
-    """On how many cells explanations are judged, and how.
+class EvaluationSettings(Settings):
+    """On how many cells explanations are evaluated, and how."""
 
-    Attributes
-    ----------
-    n_cells : int
-        Cells, as many of each regime.
-    n_perturbations : int
-        Perturbed copies of each cell, and subsets of features removed.
-    perturbation : float
-        Standard deviation of the perturbations, in standard deviations of the inputs.
-    n_removed : int
-        Features removed at once for the correlation of faithfulness.
-    n_rows : int
-        Reference rows that stand in for removed features.
-    n_bootstrap : int
-        Resamples of the cells.
-    level : float
-        Share of resamples inside an interval.
-    """
-
-    n_cells: int = 150
-    n_perturbations: int = 10
-    perturbation: float = 0.1
-    n_removed: int = 3
-    n_rows: int = 10
-    n_bootstrap: int = 1000
-    level: float = 0.9
-
-    def __post_init__(self) -> None:
-        lows = {"n_cells": 6, "n_perturbations": 2, "n_removed": 1, "n_rows": 1, "n_bootstrap": 1}
-        for name, low in lows.items():
-            require_at_least(name, getattr(self, name), low)
-        require_positive("perturbation", self.perturbation)
+    n_cells: int = Field(150, ge=6, description="Cells, the same number of each regime.")
+    n_perturbations: int = Field(
+        10, ge=2, description="Perturbed copies of each cell, and subsets of features removed."
+    )
+    perturbation: Positive = Field(
+        0.1, description="Standard deviation of the perturbations, in standard deviations of the inputs."
+    )
+    n_removed: Count = Field(3, description="Features removed at once for the correlation of faithfulness.")
+    n_rows: Count = Field(10, description="Rows of the reference that replace removed features.")
+    n_bootstrap: Count = Field(1000, description="Resamples of the cells.")
+    level: Share = Field(0.9, description="Share of resamples inside an interval.")

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from thor.attribution.forward import Forward
 from thor.attribution.gradients import mean_target
 from thor.attribution.method import AttributionBlock
 from thor.attribution.players import Groups, membership
 from thor.attribution.settings import FEWEST_PAIRS, ShapleySettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target
 from thor.core.arrays import AnyArray, IntArray
+from thor.networks.network import affine
 from thor.networks.stack import NetworkStack, Weights
 
 
@@ -48,7 +49,7 @@ class ShapleySampler:
         target: Target,
         seed: int,
     ) -> None:
-        self._forward = Forward(stack, target)
+        self._networks = TargetNetworks(stack, target)
         self._n_networks, self._expectation = stack.n_networks, mean_target(stack, reference, target)
         self._membership = membership(groups, stack.features).astype(int)
         self._reference, self._settings, self._seed = reference, settings, seed
@@ -57,7 +58,7 @@ class ShapleySampler:
         """Return the values of all networks; each sample is sampled until its tolerance or `max_pairs` is reached."""
         n_players, tolerance = len(self._membership), self._settings.tolerance
         random = np.random.default_rng([self._seed, part.start])
-        target = self._forward.of_inputs(inputs, regime)
+        target = self._networks.of_inputs(inputs, regime)
         sums = _Sums(self._n_networks, len(inputs), n_players)
         # Each sample starts at a random place of the shuffled reference and uses every row once before any twice.
         n_rows, networks = len(self._reference), np.arange(self._n_networks)
@@ -95,12 +96,12 @@ class ShapleySampler:
         random: np.random.Generator,
     ) -> tuple[AnyArray, AnyArray]:
         """Return the mean marginal contributions of an order and its reverse, and the target of the rows."""
-        forward, networks = self._forward, np.arange(self._n_networks)
+        networks, first = self._networks, self._networks.layers[0]
         n_players = len(self._membership)
         orders = random.permuted(np.tile(np.arange(n_players), (self._n_networks, 1)), axis=1)
         reference = self._reference[rows]
-        begin = reference @ forward.kernels[0] + forward.biases[0]
-        of_rows = forward.targets(begin.copy(), regime)
+        begin = affine(reference, first)
+        of_rows = networks.of_sums(begin.copy(), regime)
         difference = inputs - reference
         values = np.zeros((self._n_networks, len(inputs), n_players), np.float32)
         for order in (orders, orders[:, ::-1]):
@@ -110,9 +111,9 @@ class ShapleySampler:
                 if step == n_players - 1:
                     after = target
                 else:
-                    sums += (difference * self._membership[players][:, None, :]) @ forward.kernels[0]
-                    after = forward.targets(sums.copy(), regime)
-                values[networks, :, players] += 0.5 * (after - before)
+                    sums += (difference * self._membership[players][:, None, :]) @ first.kernel
+                    after = networks.of_sums(sums.copy(), regime)
+                values[np.arange(self._n_networks), :, players] += 0.5 * (after - before)
                 before = after
         return values, of_rows
 

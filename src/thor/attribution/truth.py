@@ -19,6 +19,7 @@ from thor.attribution.settings import TruthSettings
 from thor.attribution.targets import Regimes
 from thor.core.arrays import Array
 from thor.core.variables import FEATURES
+from thor.networks.network import outputs
 from thor.networks.samples import FeatureScaler, Samples
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
@@ -79,7 +80,7 @@ def truth_table(
         *tables,
         features=samples.features[eight],
         classes=samples.classes,
-        settings=TrainingSettings(n_networks=settings.n_networks, epochs=settings.epochs, hidden=(24, 24)),
+        settings=TrainingSettings(**settings.model_dump(include={"n_networks", "epochs", "hidden", "batch_size"})),
         seed=seed,
     ).stack
     unscaled = cells.inputs[:, eight]
@@ -195,7 +196,7 @@ def additive_truth(stack: NetworkStack, inputs: Weights, regime: Regimes, refere
     last = stack.kernels[-1] - stack.kernels[-1].mean(axis=2, keepdims=True)
 
     def parts(rows: Weights, of: Regimes) -> Array:
-        hidden = np.tanh(rows @ stack.kernels[0] + stack.biases[0][:, None])
+        hidden = outputs(stack.layers()[:1], rows)
         each = hidden * np.moveaxis(last, 2, 1)[:, of]
         return each.reshape(*each.shape[:2], n_features, -1).sum(axis=3).astype(float)
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from pydantic import Field, field_validator
 from tqdm import tqdm
 
-from thor.core.errors import ConfigError, did_you_mean
-from thor.core.ranges import require_at_least, require_positive
+from thor.core.errors import did_you_mean
+from thor.core.settings import Count, Positive, Settings
 from thor.core.threads import Input, Output, in_threads
 
 Shared = TypeVar("Shared")
@@ -17,45 +17,44 @@ Shared = TypeVar("Shared")
 _HERE = ("threads", "local")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Compute:
-    """Where blocks of work are done. The results are the same everywhere.
+class Compute(Settings):
+    """Where blocks of work are done. The results are the same everywhere."""
 
-    Attributes
-    ----------
-    scheduler : str
-        ``threads``: threads of this process; ``local``: processes of this machine; or the address of a Dask scheduler,
-        ``tcp://host:8786``.
-    n_workers : int or None
-        Of `threads` and `local`; None: one for each core. A scheduler has its own.
-    memory_limit : str or None
-        Of each process of `local`, such as ``4 GB``, beyond which it is ended and its block is computed by another;
-        None: its share of this machine. Workers of a scheduler have their own.
-    timeout_s : float
-        Seconds within which a scheduler has to answer.
+    scheduler: str = Field(
+        "threads",
+        description="threads: threads of this process; local: processes of this machine; or the address of a Dask "
+        "scheduler, such as tcp://host:8786.",
+    )
+    n_workers: Count | None = Field(
+        None, description="Number of threads or local processes; null: one for each core. Ignored with a scheduler."
+    )
+    memory_limit: str | None = Field(
+        None,
+        description="Memory of each local process, such as 4 GB, beyond which it is ended and its block repeated by "
+        "another; null: its share of this machine. Ignored with threads and with a scheduler.",
+    )
+    timeout_s: Positive = Field(30.0, description="Time within which a scheduler must answer [s].")
 
-    Raises
-    ------
-    ConfigError
-        When a value cannot be used.
-    """
-
-    scheduler: str = "threads"
-    n_workers: int | None = None
-    memory_limit: str | None = None
-    timeout_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.scheduler not in _HERE and "://" not in self.scheduler:
-            raise ConfigError(
-                f"'scheduler' cannot be '{self.scheduler}'.{did_you_mean(self.scheduler, _HERE)} Or give the address "
-                "of a Dask scheduler, such as tcp://host:8786."
+    @field_validator("scheduler")
+    @classmethod
+    def _require_place(cls, scheduler: str) -> str:
+        if scheduler not in _HERE and "://" not in scheduler:
+            raise ValueError(
+                f"cannot be '{scheduler}'.{did_you_mean(scheduler, _HERE)} Or give the address of a Dask scheduler, "
+                "such as tcp://host:8786."
             )
-        if self.n_workers is not None:
-            require_at_least("n_workers", self.n_workers, 1)
-        if self.memory_limit is not None:
-            _require_size("memory_limit", self.memory_limit)
-        require_positive("timeout_s", self.timeout_s)
+        return scheduler
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _require_size(cls, limit: str | None) -> str | None:
+        from dask.utils import parse_bytes
+
+        try:
+            parse_bytes(limit or "0")
+        except ValueError:
+            raise ValueError(f"must be a size such as '4 GB'; got '{limit}'.") from None
+        return limit
 
 
 class Map(Protocol):
@@ -112,7 +111,7 @@ def mapper(settings: Compute) -> Iterator[Map]:
         return
     from thor.core.cluster import map_on_workers, workers
 
-    with workers(**asdict(settings)) as client:
+    with workers(**settings.model_dump()) as client:
         yield partial(_with_bar, partial(map_on_workers, client, settings.scheduler))
 
 
@@ -138,12 +137,3 @@ def _map_in_threads(
     description: str,
 ) -> Iterator[Output]:
     return in_threads(partial(function, shared), parts, n_threads=n_threads)
-
-
-def _require_size(name: str, text: str) -> None:
-    from dask.utils import parse_bytes
-
-    try:
-        parse_bytes(text)
-    except ValueError as error:
-        raise ConfigError(f"'{name}' must be a size such as '4 GB', got '{text}'.") from error

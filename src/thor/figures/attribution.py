@@ -1,4 +1,4 @@
-"""What moved the networks: maps of attributions, what each feature is worth by regime, and how far to trust it."""
+"""Figures of attributions: maps, means in each regime, agreement of the methods and their evaluation."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from thor.attribution.methods import colour_of, labels
-from thor.core.variables import BUDGET_TERMS, is_known, variable
+from thor.attribution.methods import colour_of, labels, title_of
+from thor.core.variables import is_known, variable
 from thor.figures.maps import map_panels
 from thor.figures.mesh import draw_mesh
-from thor.figures.style import colour_map, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import colour_map, letter_panels, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ _SHORT = {
 
 
 def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "ensemble") -> "Figure":
-    """Return one map for each feature, on one scale; cells whose networks disagree on the sign are hatched pale.
+    """Return one map for each feature, on one scale; pale where the networks disagree on the sign.
 
     Parameters
     ----------
@@ -43,32 +43,28 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
         Named in the title.
     predictor : str
     """
-    own = explanation.sel(predictor=predictor)
-    attribution = own["attribution"]
-    high = float(np.nanquantile(np.abs(attribution.values), _SPAN)) or 1.0
-    features = [str(name) for name in own["feature"].values]
+    chosen = explanation.sel(predictor=predictor)
+    high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
     with style():
-        figure, axes = map_panels(len(features), n_columns=3 if len(features) > 6 else 2)
-        for ax, name in zip(axes, features, strict=True):
-            here = own.sel(feature=name)
+        figure, panels = _feature_maps(explanation, f"{title_of(method)}, mean over the {predictor}")
+        for name, ax in panels.items():
+            here = chosen.sel(feature=name)
             mesh = draw_mesh(ax, explanation, here["attribution"].values, cmap=colour_map("cmo.balance"))
             mesh.set_clim(-high, high)
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
             pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
             draw_mesh(ax, explanation, pale, cmap=_one_colour((1, 1, 1, 0.65)))
-            ax.set_title(feature_label(name))
-        bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02, extend="both")
-        bar.set_label("part of the centred logit of the predicted regime (1)", fontsize=7)
-        letter_panels(axes)
-        figure.suptitle(f"{labels(method)}, mean over the {predictor}", x=0.01, ha="left", fontsize=10)
+        _colour_bar(figure, mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")
         figure.supxlabel(
-            "Pale: the middle half of the networks has both signs. Grey: land.", x=0.01, ha="left", fontsize=7
+            "Pale: the interquartile range over networks includes zero. Grey: land.", x=0.01, ha="left", fontsize=7
         )
         return figure
 
 
 def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensemble") -> "Figure":
-    """Return, for each feature, in how many methods three quarters of the networks speak for or against the regime.
+    """Return, for each feature, the methods with positive less those with negative attribution by most networks.
+
+    A method counts where three quarters of its networks have one sign.
 
     Parameters
     ----------
@@ -77,31 +73,28 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensem
     predictor : str
     """
     first = next(iter(explanations.values()))
-    features = [str(name) for name in first["feature"].values]
-    explanations = {name: own for name, own in explanations.items() if list(own["feature"].values) == features}
-    valid = first["valid"].values == 1
+    alike = [
+        each.sel(predictor=predictor) for each in explanations.values() if each["feature"].equals(first["feature"])
+    ]
+    n_methods = len(alike)
     with style():
-        figure, axes = map_panels(len(features), n_columns=3 if len(features) > 6 else 2)
-        for ax, name in zip(axes, features, strict=True):
-            votes = np.zeros(valid.shape)
-            for explanation in explanations.values():
-                own = explanation.sel(predictor=predictor, feature=name)
-                votes += own["attribution_lower_quartile"].values > 0
-                votes -= own["attribution_upper_quartile"].values < 0
-            colours = colour_map("cmo.balance").resampled(2 * len(explanations) + 1)
-            mesh = draw_mesh(ax, first, np.where(valid, votes, np.nan), cmap=colours)
-            mesh.set_clim(-len(explanations) - 0.5, len(explanations) + 0.5)
-            ax.set_title(feature_label(name))
-        ticks = range(-len(explanations), len(explanations) + 1)
-        bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02, ticks=ticks)
-        bar.set_label("methods for the regime less methods against it, each by three quarters of its networks (1)")
-        letter_panels(axes)
-        figure.suptitle("Where methods agree whether a feature speaks for the regime", x=0.01, ha="left", fontsize=10)
+        figure, panels = _feature_maps(first, "Agreement of the methods on the sign of the attribution")
+        for name, ax in panels.items():
+            votes = np.zeros(first["valid"].shape)
+            for explanation in alike:
+                here = explanation.sel(feature=name)
+                votes += here["attribution_lower_quartile"].values > 0
+                votes -= here["attribution_upper_quartile"].values < 0
+            colours = colour_map("cmo.balance").resampled(2 * n_methods + 1)
+            mesh = draw_mesh(ax, first, np.where(first["valid"].values == 1, votes, np.nan), cmap=colours)
+            mesh.set_clim(-n_methods - 0.5, n_methods + 0.5)
+        text = "methods with positive less methods with negative attribution in three quarters of their networks (1)"
+        _colour_bar(figure, mesh, panels, text, ticks=range(-n_methods, n_methods + 1))
         return figure
 
 
 def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figure":
-    """Return what each feature is given in each regime by each method, area-weighted.
+    """Return the attribution of each feature in each regime by each method, area-weighted.
 
     Parameters
     ----------
@@ -109,35 +102,26 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figur
         Rows of `thor.attribution.fields.regime_summary` of all methods.
     predictor : str
     """
-    own = summary[summary["predictor"] == predictor]
-    regimes, features, methods = (list(dict.fromkeys(own[name])) for name in ("regime", "feature", "method"))
+    chosen = summary[summary["predictor"] == predictor]
+    regimes, features, methods = (list(dict.fromkeys(chosen[name])) for name in ("regime", "feature", "method"))
     with style():
-        n_columns = min(3, len(regimes))
-        n_rows = -(-len(regimes) // n_columns)
-        figure = new_figure(2.9 * n_columns + 1.2, (0.2 * len(features) + 1.0) * n_rows)
-        grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-        axes = list(grid.flat)
-        for ax in axes[len(regimes) :]:
-            ax.set_axis_off()
-        height = 0.8 / len(methods)
-        for ax, regime in zip(axes, regimes, strict=False):
-            for place, method in enumerate(methods):
-                here = own[(own["regime"] == regime) & (own["method"] == method)].set_index("feature")
-                rows = here.reindex(features)  # methods may have other players
-                at = np.arange(len(features)) + (place - (len(methods) - 1) / 2) * height
-                ax.barh(at, rows["mean"], height, color=colour_of(method), label=labels(method))
-                ax.hlines(at, rows["lower_quartile"], rows["upper_quartile"], color="0.2", linewidth=0.8)
-            ax.axvline(0, color="0.3", linewidth=0.6)
-            area = here["area_m2"].iloc[0] / 1e12
-            ax.set_title(f"{regime}, {area:.0f} million km$^2$")
-        axes[0].set_yticks(range(len(features)), [feature_label(name) for name in features])
-        axes[0].invert_yaxis()
-        for ax in grid[-1]:
+        figure, axes = regime_panels(len(regimes), width=1.2, height=0.2 * len(features) + 1.0)
+        for ax, regime in zip(axes, regimes, strict=True):
+            of_regime = chosen[chosen["regime"] == regime]
+            # Methods may have other players.
+            rows = {name: table.set_index("feature").reindex(features) for name, table in of_regime.groupby("method")}
+            draw_bars(
+                ax,
+                {name: tuple(rows[name][c] for c in ("mean", "lower_quartile", "upper_quartile")) for name in methods},
+            )
+            ax.set_title(f"{regime}, {of_regime['area_m2'].iloc[0] / 1e12:.0f} million km$^2$")
             ax.set_xlabel("part of the centred logit (1)")
+            ax.label_outer()
+        name_features(axes[0], features)
         axes[0].legend(loc="lower right", fontsize=6)
-        letter_panels(axes[: len(regimes)])
+        letter_panels(axes)
         figure.supxlabel(
-            "Bars: mean over the area of the cells in which the regime is predicted; lines: their quartiles.",
+            "Bars: area-weighted mean over the cells in which the regime is predicted; lines: interquartile range.",
             x=0.01,
             ha="left",
             fontsize=7,
@@ -145,64 +129,8 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figur
         return figure
 
 
-def beeswarm(
-    explanation: xr.Dataset, features: xr.Dataset, *, method: str, predictor: str = "ensemble", n_cells: int = 300
-) -> "Figure":
-    """Return the attributions of cells of each regime, coloured by what the feature is there.
-
-    Parameters
-    ----------
-    explanation : xarray.Dataset
-    features : xarray.Dataset
-        In their own units; players that are no features are left grey.
-    method : str
-    predictor : str
-    n_cells : int
-        Cells drawn of each regime.
-    """
-    own = explanation.sel(predictor=predictor)
-    names = [str(name) for name in own["feature"].values]
-    regimes = str(own["explained_regime"].attrs["flag_meanings"]).split()
-    codes = own["explained_regime"].values.ravel()
-    random = np.random.default_rng(0)
-    present = [code for code in range(len(regimes)) if (codes == code).any()]
-    with style():
-        n_columns = min(3, len(present))
-        n_rows = -(-len(present) // n_columns)
-        figure = new_figure(2.9 * n_columns + 1.4, (0.28 * len(names) + 0.9) * n_rows)
-        axes = list(figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).flat)
-        for ax in axes[len(present) :]:
-            ax.set_axis_off()
-        for ax, code in zip(axes, present, strict=False):
-            inside = np.flatnonzero(codes == code)
-            cells = random.choice(inside, size=min(n_cells, len(inside)), replace=False)
-            for row, name in enumerate(names):
-                values = own["attribution"].sel(feature=name).values.ravel()[cells]
-                colour = _ranks(features[name].values.ravel()[cells]) if name in features else np.full(len(cells), 0.5)
-                points = ax.scatter(
-                    values,
-                    row + _beside(values),
-                    c=colour,
-                    s=2,
-                    cmap=colour_map("cividis"),
-                    vmin=0,
-                    vmax=1,
-                    linewidths=0,
-                )
-            ax.axvline(0, color="0.3", linewidth=0.6)
-            ax.set_title(f"{regimes[code]}, {len(cells)} of {len(inside)} cells")
-        axes[0].set_yticks(range(len(names)), [feature_label(name) for name in names])
-        axes[0].invert_yaxis()
-        bar = figure.colorbar(points, ax=axes, shrink=0.6, aspect=30, pad=0.01, ticks=[0, 1])
-        bar.ax.set_yticklabels(["low", "high"])
-        bar.set_label("value of the feature, rank within the regime")
-        figure.supxlabel(f"{labels(method)}: part of the centred logit of the regime (1)", fontsize=8)
-        letter_panels(axes[: len(present)])
-        return figure
-
-
 def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensemble") -> "Figure":
-    """Return maps of the rank correlation of each pair of methods, and of how far each method's networks agree.
+    """Return maps of the rank correlation of each pair of methods, and of the agreement of each method's networks.
 
     Parameters
     ----------
@@ -210,21 +138,21 @@ def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensem
         As from `thor.attribution.agreement.compare`.
     predictor : str
     """
-    own = agreement.sel(predictor=predictor)
-    area = own["areacello"].where(own["valid"] == 1).fillna(0)
+    chosen = agreement.sel(predictor=predictor)
+    area = chosen["areacello"].where(chosen["valid"] == 1).fillna(0)
+    rows = [
+        ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),
+        ("network_sign_agreement", "method", "cmo.amp", (0.5, 1), "networks with the sign of the mean (1)"),
+    ]
     with style():
-        rows = [
-            ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),
-            ("network_sign_agreement", "method", "cmo.amp", (0.5, 1), "networks with the sign of the mean (1)"),
-        ]
-        n_columns = max(own.sizes["pair"], own.sizes["method"])
+        n_columns = max(chosen.sizes["pair"], chosen.sizes["method"])
         figure, axes = map_panels(2 * n_columns, n_columns=n_columns)
         for row, (name, dim, colours, limits, label) in enumerate(rows):
             beside = axes[row * n_columns : (row + 1) * n_columns]
-            for ax in beside[own.sizes[dim] :]:
+            for ax in beside[chosen.sizes[dim] :]:
                 ax.set_visible(False)
-            for ax, which in zip(beside, map(str, own[dim].values), strict=False):
-                field = own[name].sel({dim: which})
+            for ax, which in zip(beside, map(str, chosen[dim].values), strict=False):
+                field = chosen[name].sel({dim: which})
                 mesh = draw_mesh(ax, agreement, field.values, cmap=colour_map(colours))
                 mesh.set_clim(*limits)
                 ax.set_title(f"{labels(which)}: {float(field.weighted(area).mean()):.2f}")
@@ -244,17 +172,16 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
     """
     measures, methods = list(dict.fromkeys(evaluation["measure"])), list(dict.fromkeys(evaluation["method"]))
     table = evaluation.set_index(["method", "measure"])
-    skill = np.array([[table.loc[(method, measure), "skill"] for measure in measures] for method in methods])
+    skill = np.clip(table["skill"].unstack().loc[methods, measures].to_numpy(), -1, 1)
     with style():
         figure = new_figure(1.15 * len(measures) + 1.6, 0.42 * len(methods) + 1.4)
         ax = figure.subplots()
-        image = ax.imshow(np.clip(skill, -1, 1), cmap=colour_map("cmo.balance_r"), vmin=-1, vmax=1, aspect="auto")
-        for row, method in enumerate(methods):
-            for column, measure in enumerate(measures):
-                entry = table.loc[(method, measure)]
-                shade = "white" if abs(np.clip(skill[row, column], -1, 1)) > 0.6 else "black"
-                text = f"{entry['skill']:.2f}\n{entry['low']:.2f} to {entry['high']:.2f}"
-                ax.text(column, row, text, ha="center", va="center", fontsize=6, color=shade)
+        image = ax.imshow(skill, cmap=colour_map("cmo.balance_r"), vmin=-1, vmax=1, aspect="auto")
+        for (row, column), value in np.ndenumerate(skill):
+            entry = table.loc[(methods[row], measures[column])]
+            text = f"{entry['skill']:.2f}\n{entry['low']:.2f} to {entry['high']:.2f}"
+            colour = "white" if abs(value) > 0.6 else "black"
+            ax.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
         words = [
             f"{measure.replace('_', ' ')}\n({table.loc[(methods[0], measure), 'property']})" for measure in measures
         ]
@@ -265,48 +192,9 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
         bar = figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01)
         bar.set_label("skill (1)")
         n_cells, level = int(evaluation["n_cells"].iloc[0]), 100 * evaluation["level"].iloc[0]
-        ax.set_title(f"0: knows nothing, 1: perfect. {n_cells} cells, weighted by area; below: {level:.0f} % interval")
-        return figure
-
-
-def cell_page(
-    explanations: Mapping[str, xr.Dataset],
-    uncertainty: xr.Dataset,
-    budget: xr.Dataset,
-    place: tuple[int, ...],
-    *,
-    predictor: str = "ensemble",
-) -> "Figure":
-    """Return all that is known of one cell: probabilities, attributions by every method, terms of the budget.
-
-    Parameters
-    ----------
-    explanations : mapping of str to xarray.Dataset
-        By method.
-    uncertainty : xarray.Dataset
-        As from `thor.uncertainty.regime_uncertainty.uncertainty_fields`.
-    budget : xarray.Dataset
-        The terms of the vorticity budget on the same grid.
-    place : tuple of int
-        Row and column of the cell.
-    predictor : str
-    """
-    first = next(iter(explanations.values()))
-    grid = first["valid"].dims
-    at = dict(zip(grid, place, strict=True))
-    names = str(uncertainty.attrs["regimes"]).split()
-    with style():
-        figure = new_figure(9.2, 3.2)
-        left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.5, 1])
-        _draw_probabilities(left, uncertainty.sel(predictor=predictor).isel(at), names)
-        _draw_attributions(middle, {name: e.sel(predictor=predictor).isel(at) for name, e in explanations.items()})
-        _draw_budget(right, budget.isel(at))
-        letter_panels([left, middle, right])
-        here = first.isel(at)
-        lat, lon = float(here["lat"]), float(here["lon"])
-        code = int(here["explained_regime"].sel(predictor=predictor))
-        explained = str(first["explained_regime"].attrs["flag_meanings"]).split()[code]
-        figure.suptitle(f"{_degrees(lat, 'NS')}, {_degrees(lon, 'EW')}: {explained} is explained", x=0.01, ha="left")
+        ax.set_title(
+            f"0: as random attributions, 1: perfect; below: {level:.0f} % interval. {n_cells} cells, weighted by area"
+        )
         return figure
 
 
@@ -317,71 +205,59 @@ def feature_label(name: str) -> str:
     return variable(name).label if is_known(name) else name.replace("_", " ")
 
 
-def _draw_probabilities(ax: "Axes", cell: xr.Dataset, names: Sequence[str]) -> None:
-    probability = cell["regime_probability"].values
-    at = np.arange(len(names))
-    ax.barh(at, probability, color=regime_colours(names))
-    ax.hlines(at, cell["regime_probability_lower"], cell["regime_probability_upper"], color="0.2", linewidth=1)
-    ax.set_yticks(at, names)
-    ax.invert_yaxis()
-    ax.set(xlim=(0, 1), xlabel="probability, interval over networks (1)")
-    ax.set_title("Regime")
+def regime_panels(n_panels: int, *, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+    """Return a figure with panels on common axes, at most three in a row.
+
+    Parameters
+    ----------
+    n_panels : int
+    width : float
+        Beside the panels [inch].
+    height : float
+        Of a row [inch].
+    """
+    n_columns = min(3, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    figure = new_figure(2.9 * n_columns + width, height * n_rows)
+    axes = list(figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).flat)
+    for ax in axes[n_panels:]:
+        ax.set_axis_off()
+    return figure, axes[:n_panels]
 
 
-def _draw_attributions(ax: "Axes", cells: Mapping[str, xr.Dataset]) -> None:
-    height = 0.8 / len(cells)
-    for row, (method, cell) in enumerate(cells.items()):
-        features = [str(name) for name in cell["feature"].values]
-        at = np.arange(len(features)) + (row - (len(cells) - 1) / 2) * height
-        ax.barh(at, cell["attribution"].values, height, color=colour_of(method), label=labels(method))
-        if "attribution_lower_quartile" in cell:  # sums over the features of a group have none
-            lower, upper = (cell[f"attribution_{side}_quartile"].values for side in ("lower", "upper"))
-            ax.hlines(at, lower, upper, color="0.2", linewidth=0.8)
+def draw_bars(ax: "Axes", values: Mapping[str, tuple[Any, ...]]) -> None:
+    """Draw horizontal bars of each feature, one for each method: its value and, where given, the ends of a line."""
+    height = 0.8 / len(values)
+    for row, (method, (value, *ends)) in enumerate(values.items()):
+        at = np.arange(len(value)) + (row - (len(values) - 1) / 2) * height
+        ax.barh(at, value, height, color=colour_of(method), label=labels(method))
+        if ends:
+            ax.hlines(at, *ends, color="0.2", linewidth=0.8)
     ax.axvline(0, color="0.3", linewidth=0.6)
+
+
+def name_features(ax: "Axes", features: Sequence[str]) -> None:
+    """Label the rows of a panel with the features, the first on top."""
     ax.set_yticks(range(len(features)), [feature_label(name) for name in features])
     ax.invert_yaxis()
-    ax.set_xlabel("part of the centred logit, quartiles over networks (1)")
-    ax.set_title("Why")
-    ax.legend(loc="best", fontsize=6)
 
 
-def _draw_budget(ax: "Axes", cell: xr.Dataset) -> None:
-    terms = [float(cell[name]) for name in BUDGET_TERMS]
-    if not np.isfinite(terms).all():
-        ax.text(0.5, 0.5, "no budget in this cell", ha="center", transform=ax.transAxes)
-        ax.set_axis_off()
-        return
-    exponent = int(np.floor(np.log10(max(np.abs(terms).max(), 1e-300))))
-    ax.barh(range(len(terms)), np.array(terms) / 10.0**exponent, color="0.5")
-    ax.axvline(0, color="0.3", linewidth=0.6)
-    ax.set_yticks(range(len(terms)), [variable(name).label for name in BUDGET_TERMS])
-    ax.invert_yaxis()
-    ax.set_xlabel(rf"$10^{{{exponent}}}$ m s$^{{-2}}$")
-    ax.set_title("Vorticity budget")
+def _feature_maps(explanation: xr.Dataset, title: str) -> "tuple[Figure, dict[str, Axes]]":
+    features = [str(name) for name in explanation["feature"].values]
+    figure, axes = map_panels(len(features), n_columns=3 if len(features) > 6 else 2, title=title)
+    for ax, name in zip(axes, features, strict=True):
+        ax.set_title(feature_label(name))
+    letter_panels(axes)
+    return figure, dict(zip(features, axes, strict=True))
 
 
-def _degrees(value: float, signs: str) -> str:
-    value = (value + 180) % 360 - 180 if signs == "EW" else value
-    return f"{abs(value):.1f}{signs[value < 0]}"
+def _colour_bar(figure: "Figure", mesh: Any, panels: "Mapping[str, Axes]", label: str, **options: Any) -> None:
+    axes = list(panels.values())
+    bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02, **options)
+    bar.set_label(label, fontsize=7)
 
 
 def _one_colour(colour: tuple[float, ...]) -> Any:
     from matplotlib.colors import ListedColormap
 
     return ListedColormap([colour])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.argsort(np.argsort(values)) / max(len(values) - 1, 1)
-
-
-def _beside(values: np.ndarray) -> np.ndarray:
-    """Return where points of a row go above and below it, the more of them the denser they are."""
-    edges = np.histogram_bin_edges(values, bins=40)
-    bins = np.digitize(values, edges)
-    offset = np.zeros(len(values))
-    most = max(np.bincount(bins).max(), 1)
-    for code in np.unique(bins):
-        own = np.flatnonzero(bins == code)
-        offset[own] = 0.8 * (np.arange(len(own)) - (len(own) - 1) / 2) / most
-    return offset

@@ -8,10 +8,11 @@ sums of each block: no cell is visited twice.
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
-from thor.core.errors import ConfigError, NetworkError
+from thor.core.errors import NetworkError
 from thor.core.metrics import Metric, Metrics, count, share
-from thor.core.ranges import require_at_least, require_share
+from thor.core.settings import Count, Settings, Share
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import distance, unit_vectors
 
@@ -19,7 +20,7 @@ LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
 """Bounds of a block that is chosen from a correlation length; 10 degrees are those of the published noise."""
 
 LENGTHS_PER_BLOCK = 10.0
-"""Side of a block in correlation lengths.
+"""Side of a block in correlation lengths, where none is given.
 
 Errors of 0 and 1 lose most of their correlation within a cell or two, and the rest reaches far, so an e-folding length
 alone is much too small a block. Over made fields of errors whose truth is known (e-folding at 100, 150 and 290 km, with
@@ -46,30 +47,18 @@ INTERVAL_METRICS: Metrics = {
 """What intervals come with in every file of metrics."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BootstrapSettings:
-    """How intervals of scores are made.
+class BootstrapSettings(Settings):
+    """How intervals of scores are made."""
 
-    Attributes
-    ----------
-    n_bootstrap : int
-        Resamples.
-    level : float
-        Share of resamples inside an interval.
-    block_degrees : float or None
-        Least side of a block in degrees of a great circle. None: `LENGTHS_PER_BLOCK` times the measured
-        correlation length of the errors, between `LEAST_DEGREES` and `LARGEST_DEGREES`.
-    """
-
-    n_bootstrap: int = 1000
-    level: float = 0.9
-    block_degrees: float | None = None
-
-    def __post_init__(self) -> None:
-        require_at_least("n_bootstrap", self.n_bootstrap, 1)
-        require_share("level", self.level)
-        if self.block_degrees is not None and not 0.0 < self.block_degrees <= 90.0:
-            raise ConfigError(f"'block_degrees' must lie between 0 and 90, or be null; got {self.block_degrees}.")
+    n_bootstrap: Count = Field(1000, description="Resamples of spatial blocks.")
+    level: Share = Field(0.9, description="Share of resamples inside an interval.")
+    block_degrees: float | None = Field(
+        None,
+        gt=0,
+        le=90,
+        description="Least side of a block, along a great circle; null: from the measured correlation length of the "
+        "errors [degrees].",
+    )
 
 
 @dataclass(frozen=True, eq=False)

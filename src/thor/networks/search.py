@@ -1,6 +1,5 @@
 """Search for better depth, width and learning rate, judged on the select cells and nothing else."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,8 +87,7 @@ def _suggest(trial: "optuna.Trial", training: TrainingSettings, settings: Search
     depth = trial.suggest_int("depth", *settings.depth)
     width = trial.suggest_int("width", *settings.width, step=WIDTH_STEP)
     rate = trial.suggest_float("learning_rate", *settings.learning_rate, log=True)
-    return replace(
-        training,
+    return training.replace(
         hidden=(width,) * depth,
         learning_rate=rate,
         n_networks=settings.n_networks,

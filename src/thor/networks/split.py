@@ -5,7 +5,6 @@ A random split puts a training cell beside 99.9 % of the test cells and reports 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -61,10 +60,9 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
         When no cell is valid, or features and regimes are on different grids.
     """
     lat, lon, valid = valid_cells(features)
+    regions, buffer_degrees = settings.regions, settings.buffer_degrees
     if settings.mode == "published":
-        regions, buffer_degrees = [PUBLISHED_TEST], 0.0
-    else:
-        regions, buffer_degrees = settings.regions, settings.buffer_degrees
+        regions, buffer_degrees = (PUBLISHED_TEST,), 0.0
     role = np.full(valid.shape, -1, dtype=np.int8)
     role[valid] = separated(regional_roles(lat[valid], lon[valid], regions), lat[valid], lon[valid], buffer_degrees)
     stands_in = "test" if settings.mode == "published" else None
@@ -119,7 +117,7 @@ def basin_folds(
         As for `make_split`.
     """
     lat, lon, valid = valid_cells(features)
-    selecting = [replace(region, role="select") for region in settings.regions if region.role != "test"]
+    selecting = [region.replace(role="select") for region in settings.regions if region.role != "test"]
     testing = [region for region in settings.regions if region.role == "test"]
     kept_out = np.zeros(np.count_nonzero(valid), dtype=bool)
     if without_test:

@@ -9,7 +9,7 @@ goes on in a smaller stack. When all have stopped, training ends.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -129,7 +129,7 @@ def train_stack(
             f"{', '.join(classes)}."
         )
     checkpoint = checkpoint or Nothing()
-    identity = fingerprint(replace(settings, checkpoint_epochs=1), seed, train, select, start)
+    identity = fingerprint(settings.replace(checkpoint_epochs=1), seed, train, select, start)
     kept = checkpoint.load(CHECKPOINT)
     if kept is not None and kept.attrs.get("identity") == identity:
         state = Progress.from_dataset(kept)

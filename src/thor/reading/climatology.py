@@ -1,7 +1,6 @@
 """Climatologies of climate models on their native grids: window means, one mask, one datum."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from thor.reading.steps import (
     suggest_stress_points,
     with_stress_points,
 )
-from thor.reading.windows import Window, WindowSettings
+from thor.reading.windows import ClimatologySettings, Window
 
 CLIMATOLOGY_STEPS = (
     add_sea_area,
@@ -51,27 +50,6 @@ CLIMATOLOGY_STEPS = (
     mask_depressed_cells,
 )
 """The steps applied to every run, in this order."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClimatologySettings:
-    """How climatologies are made; no defaults.
-
-    Attributes
-    ----------
-    windows : WindowSettings
-    masked_basins : sequence of str
-        Basins taken as land (`thor.ocean.basins.basin_names`): enclosed seas, whose sea level has another datum.
-    reference_density : float
-        Of sea water [kg m-3], to turn the mass of sea ice into a height.
-    strict : bool
-        Whether a physical check that is not passed is an error instead of a warning.
-    """
-
-    windows: WindowSettings
-    masked_basins: Sequence[str]
-    reference_density: float
-    strict: bool
 
 
 def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkpoint) -> xr.Dataset:

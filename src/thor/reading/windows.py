@@ -1,10 +1,12 @@
-"""Climatological windows: whole years, given one by one or as first, last, every so many."""
+"""Climatological windows, whole years given one by one or consecutive, and the settings of climatologies."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
-from thor.core.errors import ConfigError
+from pydantic import AfterValidator, Field, field_validator
+
+from thor.core.settings import Count, Settings
 
 
 @dataclass(frozen=True, order=True)
@@ -32,49 +34,41 @@ class Window:
         return Window(self.first_year + years, self.last_year + years)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WindowSettings:
-    """Which windows are taken of each run; no defaults.
+def _ascending(years: tuple[int, int]) -> tuple[int, int]:
+    if years[1] < years[0]:
+        raise ValueError(f"the window {list(years)} ends before it begins.")
+    return years
 
-    Attributes
-    ----------
-    years : sequence of (int, int)
-        First and last year of each window; a run gives those it has. Empty: consecutive windows.
-    first_year, last_year : int or None
-        Of the consecutive windows; None: those of each run. What remains at the end and fills no window is left out.
-    length_years : int
-        Of the consecutive windows.
-    reference_years : (int, int)
-        The window of historical that is the baseline of scenarios that go on from it.
 
-    Raises
-    ------
-    ConfigError
-        When years run backwards or windows overlap.
-    """
+Years = Annotated[tuple[int, int], AfterValidator(_ascending)]
 
-    years: Sequence[tuple[int, int]]
-    first_year: int | None
-    last_year: int | None
-    length_years: int
-    reference_years: tuple[int, int]
 
-    def __post_init__(self) -> None:
-        """Check that windows follow one another."""
-        if self.length_years < 1:
-            raise ConfigError(f"'length_years' of the windows must be at least 1. Got {self.length_years}.")
-        for first, last in (*self.years, self.reference_years):
-            if last < first:
-                raise ConfigError(
-                    f"The window [{first}, {last}] ends before it begins. Correct data_engineering.windows."
-                )
-        ordered = sorted(map(tuple, self.years))
-        for (first, last), (later, end) in pairwise(ordered):
+class WindowSettings(Settings):
+    """Which climatological windows each run has."""
+
+    years: tuple[Years, ...] = Field(
+        (),
+        description="First and last year of each window, for the runs that cover them; empty: consecutive windows.",
+    )
+    first_year: int | None = Field(None, description="First year of consecutive windows; null: that of each run.")
+    last_year: int | None = Field(
+        None, description="Last year of consecutive windows, null: that of each run; an incomplete window is omitted."
+    )
+    length_years: Count = Field(20, description="Length of consecutive windows [years].")
+    reference_years: Years = Field(
+        (1995, 2014), description="Window of historical that is the baseline of the scenarios that continue it."
+    )
+
+    @field_validator("years")
+    @classmethod
+    def _require_no_overlap(cls, years: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        for (first, last), (later, end) in pairwise(sorted(years)):
             if later <= last:
-                raise ConfigError(
-                    f"The windows [{first}, {last}] and [{later}, {end}] overlap; expected years that follow one "
-                    "another. Correct data_engineering.windows.years."
+                raise ValueError(
+                    f"the windows [{first}, {last}] and [{later}, {end}] overlap; expected years that follow one "
+                    "another."
                 )
+        return years
 
     def of_run(self, first_year: int, last_year: int) -> list[Window]:
         """Return the windows of a run with data from the first to the last year.
@@ -88,3 +82,18 @@ class WindowSettings:
         stop = last_year if self.last_year is None else self.last_year
         starts = range(start, stop - self.length_years + 2, self.length_years)
         return [Window(year, year + self.length_years - 1) for year in starts]
+
+
+class ClimatologySettings(Settings):
+    """How climatologies are made."""
+
+    windows: WindowSettings = Field(WindowSettings(), description="Climatological windows of each run.")
+    masked_basins: tuple[str, ...] = Field(
+        ("caspian_sea",),
+        description="Enclosed seas of climate models treated as land, by name (`thor.ocean.basins.basin_names`): their "
+        "sea level has a separate datum.",
+    )
+    reference_density: float = Field(
+        1029.0, gt=900, lt=1200, description="Density of sea water, also that converts sea ice to a height [kg m-3]."
+    )
+    strict: bool = Field(False, description="Whether a failed physical check is an error instead of a warning.")

@@ -1,7 +1,7 @@
 """How many clusters: one row of criteria for each k and repeat."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
@@ -103,7 +103,7 @@ def cluster_selection(
         require_enough_points(min(len(points), mixture_sample), k)
     if not n_clusters or n_repeats < 1:
         raise ConfigError(f"The sweep needs a list of n_clusters and n_repeats >= 1; got {n_clusters}, {n_repeats}.")
-    each = {k: replace(settings, n_clusters=k) for k in n_clusters}
+    each = {k: settings.replace(n_clusters=k) for k in n_clusters}
     standardised = fit_scaler(points).transform(points)
     area = cell_areas(budget)[mask]
     blocks = np.unique(block_numbers(budget, block_degrees)[mask], return_inverse=True)[1]

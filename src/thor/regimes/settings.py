@@ -1,86 +1,71 @@
-"""How the clustering runs are made and combined: settings, checked when they are made."""
+"""Settings: how clustering runs are made and combined, and the number of clusters searched."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, Self
 
-from thor.core.errors import ConfigError, did_you_mean
-from thor.core.ranges import require_at_least, require_share
+from pydantic import Field, field_validator, model_validator
 
-Algorithm = Literal["breathing", "kmeans"]
-ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
+from thor.core.settings import Count, Filled, NotNegative, Settings, Share
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClusteringSettings:
-    """How the runs are made and combined.
+class ClusteringSettings(Settings):
+    """How the clustering runs are made and combined."""
 
-    Attributes
-    ----------
-    algorithm : {"breathing", "kmeans"}
-        Our breathing k-means, or scikit-learn's plain k-means as its rival.
-    n_clusters : int
-        k, clusters of each run.
-    n_regimes : int
-        Classes kept: the `n_regimes` - 1 largest clusters and one into which all others are merged.
-    n_runs, n_consensus : int
-        Runs of each independent consensus, and how many consensuses; `n_runs` x `n_consensus` runs are made
-        in all.
-    group_agreement : float
-        Mean adjusted Rand index above which runs count as one group.
-    inertia_tie : float
-        Groups whose lowest inertias differ relatively by less are equally good: the one with most runs elects.
-    n_breaths : int
-        Trials of adding and removing centroids in a breathing run; ignored by plain k-means.
-    n_micro : int
-        Weighted micro-cells on which the trials are made.
-    max_depth : int
-        Most centroids added and removed in one trial.
-    n_init : int
-        Starts of each plain k-means run; ignored by breathing k-means.
-    n_jobs : int
-        Processes; -1 uses every core. Has no influence on the result.
-    """
+    algorithm: Literal["breathing", "kmeans"] = Field(
+        "breathing", description="Breathing k-means, or plain k-means of scikit-learn for comparison."
+    )
+    n_clusters: Count = Field(50, description="Clusters of each run, k.")
+    n_regimes: int = Field(
+        6, ge=2, description="Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged."
+    )
+    n_runs: Count = Field(12, description="Runs of each independent consensus.")
+    n_consensus: Count = Field(
+        2, description="Independent consensuses; all `n_runs` x `n_consensus` runs together give the regimes."
+    )
+    group_agreement: Share = Field(0.9, description="Mean adjusted Rand index above which runs count as one group.")
+    inertia_tie: NotNegative = Field(
+        1e-3,
+        description="Groups whose lowest inertias have a smaller relative difference are equally good: the regimes are "
+        "then assigned by vote within the largest of them.",
+    )
+    n_breaths: int = Field(
+        300,
+        ge=0,
+        description="Trials of adding and removing centroids in a breathing run; ignored by plain k-means.",
+    )
+    n_micro: Count = Field(10_000, description="Weighted micro-cells on which the trials are made.")
+    max_depth: Count = Field(3, description="Largest number of centroids added and removed in one trial.")
+    n_init: Count = Field(1, description="Starts of each plain k-means run; ignored by breathing k-means.")
+    n_jobs: int = Field(-1, description="Processes; -1: one for each core. Has no influence on the result.")
 
-    algorithm: Algorithm = "breathing"
-    n_clusters: int = 50
-    n_regimes: int = 6
-    n_runs: int = 12
-    n_consensus: int = 3
-    group_agreement: float = 0.9
-    inertia_tie: float = 1e-3
-    n_breaths: int = 450
-    n_micro: int = 10_000
-    max_depth: int = 3
-    n_init: int = 1
-    n_jobs: int = -1
+    @field_validator("n_jobs")
+    @classmethod
+    def _require_processes(cls, n_jobs: int) -> int:
+        if n_jobs == 0:
+            raise ValueError("must be a number of processes, or -1 for every core; got 0.")
+        return n_jobs
 
-    def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise ConfigError(
-                f"Unknown clustering algorithm '{self.algorithm}'.{did_you_mean(self.algorithm, ALGORITHMS)}"
-            )
-        lows = {
-            "n_regimes": 2,
-            "n_runs": 1,
-            "n_consensus": 1,
-            "n_breaths": 0,
-            "n_micro": 1,
-            "max_depth": 1,
-            "n_init": 1,
-        }
-        for name, low in lows.items():
-            require_at_least(name, getattr(self, name), low)
+    @model_validator(mode="after")
+    def _require_enough_clusters(self) -> Self:
         if self.n_clusters < self.n_regimes:
-            raise ConfigError(
+            raise ValueError(
                 f"n_clusters ({self.n_clusters}) must be at least n_regimes ({self.n_regimes}): "
                 f"{self.n_regimes - 1} clusters are kept and the others merged into one."
             )
-        require_share("group_agreement", self.group_agreement)
-        require_at_least("inertia_tie", self.inertia_tie, 0)
-        if self.n_jobs == 0:
-            raise ConfigError("'n_jobs' must be a number of processes, or -1 for every core; got 0.")
+        return self
 
     @property
     def n_runs_total(self) -> int:
         """Runs of all consensuses together."""
         return self.n_runs * self.n_consensus
+
+
+class ClusterSelection(Settings):
+    """Search over the number of clusters."""
+
+    n_clusters: Filled[tuple[Annotated[int, Field(ge=2)], ...]] = Field(
+        (10, 20, 30, 40, 50, 60, 75), description="Numbers of clusters k to try."
+    )
+    n_repeats: Count = Field(3, description="Runs for each k, each with a different seed and bootstrap sample.")
+    n_breaths: int = Field(30, ge=0, description="Trials of each run; fewer than for the regimes suffice.")
+    mixture_sample: int = Field(20_000, ge=2, description="Cells drawn for the Gaussian mixture.")
+    silhouette_sample: int = Field(5_000, ge=2, description="Cells drawn for the silhouette.")

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from thor.attribution.methods import all_methods
+from thor.attribution.methods import all_methods, labels
 from thor.core.variables import variable
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
@@ -95,7 +95,7 @@ def report_page(
             max_cells=settings.max_run_cells,
         ),
         "skill": _skill_chart(skill),
-        "method_names": {name: method.label for name, method in all_methods().items()},
+        "method_names": {name: labels(name) for name in all_methods()},
         "method_colours": {name: method.colour for name, method in all_methods().items()},
         "experiment_colours": EXPERIMENT_COLOURS,
         "likelihood": _likelihood(),

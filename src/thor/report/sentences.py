@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from thor.attribution.methods import titles
+from thor.attribution.methods import in_sentence
 from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.figures.style import years_text
@@ -156,14 +156,14 @@ def _say_explanations(explanations: Mapping[str, Any]) -> list[str]:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
         said.append(
             f"Explanation methods agree whether a feature speaks for or against the regime in {percent(signs[least])} "
-            f"({titles(least)}) to {percent(signs[most])} ({titles(most)}) of all cells and features."
+            f"({in_sentence(least)}) to {percent(signs[most])} ({in_sentence(most)}) of all cells and features."
         )
     faithful = {name: entry for name, entry in explanations["faithfulness"].items() if entry.get("value") is not None}
     if faithful:
         best = max(faithful, key=lambda name: faithful[name]["value"])
         own = faithful[best]
         said.append(
-            f"Most faithful to the networks of {len(faithful)} methods: {titles(best)}. What they give "
+            f"Most faithful to the networks of {len(faithful)} methods: {in_sentence(best)}. What they give "
             f"to a set of features correlates to {own['value']:.2f}{_bounds(own)} with what the networks' verdict "
             f"loses without it (random attributions: {own['random']:.2f})."
         )

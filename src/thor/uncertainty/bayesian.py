@@ -177,7 +177,7 @@ def fit_bayesian(
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_starts)
     checkpoint = checkpoint or Nothing()
-    identity = fingerprint(replace(settings, checkpoint_epochs=1), seed, train, select, features, classes)
+    identity = fingerprint(settings.replace(checkpoint_epochs=1), seed, train, select, features, classes)
     kept = checkpoint.load(CHECKPOINT)
     layer_sizes = (len(features), *settings.hidden, len(classes))
     if kept is not None and kept.attrs.get("identity") == identity:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import REPOSITORY
-from thor.attribution.methods import all_methods, each_method, explaining_methods, labels, titles
+from thor.attribution.methods import all_methods, each_method, explaining_methods, in_sentence, labels, title_of
 
 
 def test_methods_are_found_in_their_order():
@@ -26,7 +26,8 @@ def test_names_are_those_of_datasets_and_colours_differ(method):
 
 def test_pairs_are_named_and_unknown_methods_keep_their_name():
     assert labels("relevance and lime_weights") == "Relevance and LIME"
-    assert titles("gradient_times_input and other") == "gradient times input and other"
+    assert in_sentence("gradient_times_input and other") == "gradient times input and other"
+    assert title_of("lime_weights") == "Local interpretable model-agnostic explanations (LIME)"
 
 
 def test_a_row_for_each_method_stands_where_the_marked_row_is():

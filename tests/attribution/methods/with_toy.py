@@ -111,12 +111,12 @@ def check_report(explanations, agreement) -> None:
     from thor.report.tables import agreement_table, attribution_table
 
     assert captions()[f"explainability_{NAME}"].title == "Toy"
-    assert "toy values" in captions()[f"explainability_{NAME}"].caption
+    assert "Toy values" in captions()[f"explainability_{NAME}"].caption
     assert NAME in PARTS["explainability"].fields
     place = tuple(int(axis[0]) for axis in np.nonzero(explanations[NAME]["valid"].values == 1))
     assert "Toy (1)" in attribution_table(explanations, place).columns
     assert "LIME and Toy" in agreement_table(agreement, place).index
-    assert methods.titles(f"relevance and {NAME}") == "layer-wise relevance propagation and toy values"
+    assert methods.in_sentence(f"relevance and {NAME}") == "relevance and toy"
 
 
 if __name__ == "__main__":

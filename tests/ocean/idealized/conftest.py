@@ -45,7 +45,7 @@ ARCHIVE = ArchiveSettings(
     models=(
         ClimateModelSettings(
             source_id="IDEAL-REG",
-            ocean=replace(SETTINGS, resolution_degrees=5.0),
+            ocean=SETTINGS.replace(resolution_degrees=5.0),
             grid="regular",
             stress_points="t_points",
             calendar="noleap",
@@ -58,7 +58,7 @@ ARCHIVE = ArchiveSettings(
         ),
         ClimateModelSettings(
             source_id="IDEAL-POLE",
-            ocean=replace(SETTINGS, resolution_degrees=6.0, decay_depth=1200.0),
+            ocean=SETTINGS.replace(resolution_degrees=6.0, decay_depth=1200.0),
             grid="displaced_pole",
             stress_points="c_grid",
             calendar="360_day",
@@ -71,7 +71,7 @@ ARCHIVE = ArchiveSettings(
         ),
         ClimateModelSettings(
             source_id="IDEAL-LAND",
-            ocean=replace(SETTINGS, resolution_degrees=6.0, linear_friction=2e-7),
+            ocean=SETTINGS.replace(resolution_degrees=6.0, linear_friction=2e-7),
             grid="regular_land_suppressed",
             stress_points="corners",
             calendar="gregorian",
@@ -167,12 +167,12 @@ def turned_c_grid(resolution_degrees: float, *, pole_lat: float = 75.0, pole_lon
 
 @cache
 def _solved(resolution_degrees: float) -> SolvedOcean:
-    return solve(replace(SETTINGS, resolution_degrees=resolution_degrees))
+    return solve(SETTINGS.replace(resolution_degrees=resolution_degrees))
 
 
 @cache
 def _dataset(resolution_degrees: float, viscosity: float | None) -> xr.Dataset:
-    settings = replace(SETTINGS, resolution_degrees=resolution_degrees, lateral_viscosity=viscosity)
+    settings = SETTINGS.replace(resolution_degrees=resolution_degrees, lateral_viscosity=viscosity)
     return idealized_training_ocean(settings, seed=SEED)
 
 

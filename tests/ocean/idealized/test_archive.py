@@ -1,7 +1,6 @@
 """The archive is laid out, named, described and encoded as CMIP6 archives are."""
 
 import uuid
-from dataclasses import replace
 from hashlib import sha256
 
 import netCDF4
@@ -240,14 +239,14 @@ def test_files_are_written_as_climate_models_write_them(archive, tmp_path):
 
 def test_a_file_depends_on_its_own_model_and_the_common_settings(archive, archive_settings):
     *others, last = archive_settings.models
-    changed = replace(archive_settings, models=(*others, replace(last, zos_datum=0.1)))
+    changed = archive_settings.replace(models=(*others, last.replace(zos_datum=0.1)))
     marks = {key: mark for key, (mark, _) in idealized_archive(changed, seed=SEED).items()}
     assert {key.split("/")[3] for key in archive if marks[key] != archive[key][0]} == {"IDEAL-LAND"}
-    slower = idealized_archive(replace(archive_settings, adjustment_years=3.0), seed=SEED)
+    slower = idealized_archive(archive_settings.replace(adjustment_years=3.0), seed=SEED)
     assert all(slower[key][0] != archive[key][0] for key in archive)
 
 
 def test_a_short_archive_has_fewer_files(archive_settings):
-    one_year = replace(archive_settings, n_years=1, window_years=1)
+    one_year = archive_settings.replace(n_years=1, window_years=1)
     keys = [key for key in idealized_archive(one_year, seed=SEED) if "zos_Omon_IDEAL-REG_historical_r1" in key]
     assert [key.rsplit("_", 1)[1] for key in keys] == ["185001-185012.nc"]

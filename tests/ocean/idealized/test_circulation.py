@@ -1,7 +1,5 @@
 """The solver: one factorisation, many winds, and terms that do what their physics says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -147,7 +145,7 @@ def test_acc_meanders(solved):
 
 
 def test_oblique_grid_gives_the_same_ocean(settings, solve_ocean, turned_grid, coarse):
-    turned = solve_ocean(replace(settings, lateral_viscosity=settings.viscosity), grid=turned_grid)
+    turned = solve_ocean(settings.replace(lateral_viscosity=settings.viscosity), grid=turned_grid)
     assert closure(turned.budget.corners) < 1e-9
     assert closure(turned.budget.cells, turned.budget.cell_mask) < 1e-9
     tree = cKDTree(positions_in_space(turned_grid.t.lat, turned_grid.t.lon).reshape(-1, 3))

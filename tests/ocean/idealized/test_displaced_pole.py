@@ -1,7 +1,5 @@
 """The grid with a displaced pole: an orthogonal grid of the same sphere, on which the ocean is the same."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -30,7 +28,7 @@ def grid():
 @pytest.fixture(scope="module")
 def oceans(settings, solve_ocean):
     """The same settings on the regular and on the displaced-pole grid at 2.5 degrees."""
-    settings = replace(settings, resolution_degrees=2.5)
+    settings = settings.replace(resolution_degrees=2.5)
     return solve_ocean(settings), solve_ocean(settings, grid=displaced_pole_c_grid(2.5))
 
 

@@ -1,7 +1,6 @@
 """The training ocean looks like an ocean: numbers for what one sees on the maps."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,14 +124,14 @@ def test_regimes_are_not_zonal_stripes(ocean):
 
 @pytest.mark.parametrize("resolution", [5.0, 4.0])
 def test_tiny_oceans_close_too(settings, resolution):
-    ocean = idealized_training_ocean(replace(settings, resolution_degrees=resolution), seed=0)
+    ocean = idealized_training_ocean(settings.replace(resolution_degrees=resolution), seed=0)
     assert ocean.attrs["closure"] < 1e-9
     assert ocean.attrs["closure_at_corners"] < 1e-9
     assert ocean.analysis_mask.sum() > 800
 
 
 def test_seed_fixes_every_bit(settings):
-    tiny = replace(settings, resolution_degrees=5.0)
+    tiny = settings.replace(resolution_degrees=5.0)
     one, same, other = (idealized_training_ocean(tiny, seed=s) for s in (1, 1, 2))
     assert one.identical(same)
     assert np.nanmax(np.abs(one.deptho - other.deptho)) > 100
@@ -142,7 +141,7 @@ def test_seed_fixes_every_bit(settings):
 def test_ocean_is_quick(settings, resolution, seconds):
     ocean_mask(regular_c_grid(10.0))  # the 1 km land mask is read once per process
     start = time.process_time()
-    idealized_training_ocean(replace(settings, resolution_degrees=resolution), seed=3)
+    idealized_training_ocean(settings.replace(resolution_degrees=resolution), seed=3)
     # processor time: the machine may be busy with other tests
     assert time.process_time() - start < seconds
 
@@ -150,4 +149,4 @@ def test_ocean_is_quick(settings, resolution, seconds):
 def test_budget_that_does_not_close_is_refused(settings, monkeypatch):
     monkeypatch.setattr(training_module, "CLOSURE_LIMIT", 1e-30)
     with pytest.raises(DataError, match=r"does not close: closure is .* at 5 degrees"):
-        idealized_training_ocean(replace(settings, resolution_degrees=5.0), seed=0)
+        idealized_training_ocean(settings.replace(resolution_degrees=5.0), seed=0)

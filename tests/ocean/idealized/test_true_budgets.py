@@ -1,7 +1,5 @@
 """True budgets are the exact means of the very months that the archive's files hold."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -90,7 +88,7 @@ def test_files_hold_the_months_that_the_windows_average(archive_settings, model_
 def test_stress_files_have_the_curl_that_drives_the_true_budget(archive_settings):
     """On velocity points, without bottom drag: circulation of the published means, moved to T points."""
     settings = next(m for m in archive_settings.models if m.stress_points == "c_grid")
-    settings = replace(settings, ocean=replace(settings.ocean, bottom_drag=0.0))
+    settings = settings.replace(ocean=settings.ocean.replace(bottom_drag=0.0))
     model, truth = solve_climate_model(settings, seed=SEED), true_budget(archive_settings, settings, *RUN, seed=SEED)
     names, used = ("tauuo", "tauvo"), model.cell_mask
     parts = [monthly_field(archive_settings, settings, *RUN, name, years=(0, 8), seed=SEED) for name in names]
@@ -120,7 +118,7 @@ def test_steric_height_changes_zos_and_no_budget(archive_settings, read_run, bud
     settings = archive_settings.models[0]
     model, years = solve_climate_model(settings, seed=SEED), (7, 8)
     with_steric = read_run(settings.source_id, *RUN, "zos").isel(time=slice(-12, None))
-    plain = replace(archive_settings, steric_experiment=None)
+    plain = archive_settings.replace(steric_experiment=None)
     without = monthly_field(plain, settings, *RUN, "zos", years=years, seed=SEED)
     change = (with_steric.zos.values - without.zos.values).mean(0)
     pattern = steric_pattern(model)
@@ -154,5 +152,5 @@ def test_fingerprints_tell_what_a_budget_depends_on(archive_settings):
     assert len(set(before.values())) == len(before)
     assert not set(marks(archive_settings, seed=SEED + 1).values()) & set(before.values())
     first, *others = archive_settings.models
-    changed = marks(replace(archive_settings, models=(replace(first, wind_variability=0.2), *others)))
+    changed = marks(archive_settings.replace(models=(first.replace(wind_variability=0.2), *others)))
     assert {key.split("/")[0] for key in before if changed[key] != before[key]} == {"IDEAL-REG"}

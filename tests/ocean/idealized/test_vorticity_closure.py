@@ -1,7 +1,5 @@
 """The budget closes to round-off everywhere, and only because every term is what it says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -43,7 +41,7 @@ def test_flat_bottom_has_no_bottom_pressure_torque(settings, solve_ocean, coarse
 
 
 def test_linear_ocean_has_no_nonlinear_torque(settings, solve_ocean):
-    linear = solve_ocean(replace(settings, resolution_degrees=4.0, nonlinear_iterations=0))
+    linear = solve_ocean(settings.replace(resolution_degrees=4.0, nonlinear_iterations=0))
     assert np.all(linear.budget.corners["nonlinear_torque"] == 0)
     assert closure(linear.budget.cells, linear.budget.cell_mask) < 1e-9
 

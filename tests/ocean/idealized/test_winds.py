@@ -1,7 +1,5 @@
 """The wind blows the right way in every belt and round every centre, and is not the same at all longitudes."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from thor.ocean.idealized.c_grid import regular_c_grid
@@ -23,7 +21,7 @@ def test_belts_blow_the_right_way(settings):
 def test_air_circles_highs_anticyclonically_and_without_divergence(settings):
     grid = regular_c_grid(1.0)
     calm = {"trades": 0.0, "northern_westerlies": 0.0, "southern_westerlies": 0.0, "polar_easterlies": 0.0}
-    winds = winds_of(replace(settings, **calm))
+    winds = winds_of(settings.replace(**calm))
     stress = stress_on_faces(grid, winds)
     curl = grid.curl(stress)
     for lat, lon, sign in ((33, 220, -1), (32, 322, -1), (-29, 262, 1), (51, 188, 1), (-68, 245, -1)):
@@ -45,7 +43,7 @@ def test_southern_westerlies_follow_their_latitude(settings):
     lat, lon = np.meshgrid(np.arange(-75.0, -30.0, 0.5), np.arange(0.0, 360.0, 5.0), indexing="ij")
     peaks = []
     for latitude in (-51.0, -54.0):
-        winds = winds_of(replace(settings, southern_westerlies_latitude=latitude, centres_stress=0.0, trades=0.0))
+        winds = winds_of(settings.replace(southern_westerlies_latitude=latitude, centres_stress=0.0, trades=0.0))
         peaks.append(lat[wind_stress(lat, lon, winds)[0].mean(1).argmax(), 0])
     np.testing.assert_allclose(peaks[0] - peaks[1], 3.0, atol=0.6)
 

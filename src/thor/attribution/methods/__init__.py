@@ -22,13 +22,19 @@ def explaining_methods() -> dict[str, Method]:
 
 
 def labels(names: str) -> str:
-    """Return how figures name a method, or each of a pair ``<method> and <method>``."""
-    return _named(names, "label")
+    """Return the short name of a method in figures and tables, or of each of a pair ``<method> and <method>``."""
+    return " and ".join(name[:1].upper() + name[1:] for name in in_sentence(names).split(" and "))
 
 
-def titles(names: str) -> str:
-    """Return how sentences name a method, or each of a pair ``<method> and <method>``."""
-    return _named(names, "title")
+def in_sentence(names: str) -> str:
+    """Return the short name of a method within a sentence, or of each of a pair ``<method> and <method>``."""
+    methods = all_methods()
+    return " and ".join(methods[name].label if name in methods else name for name in names.split(" and "))
+
+
+def title_of(name: str) -> str:
+    """Return the name of a method in full."""
+    return all_methods()[name].title if name in all_methods() else name
 
 
 def colour_of(name: str) -> str:
@@ -47,14 +53,10 @@ def each_method(rows: Mapping[str, Any]) -> dict[str, Any]:
             expanded[name] = row
             continue
         for method in explaining_methods().values():
-            words = {"method": method.name} | {key: getattr(method, key) for key in ("label", "title", "description")}
+            words = {"method": method.name, "label": labels(method.name)}
+            words |= {"title": method.title, "description": method.description}
             expanded[_filled(name, words)] = _filled(row, words)
     return expanded
-
-
-def _named(names: str, kind: str) -> str:
-    methods = all_methods()
-    return " and ".join(getattr(methods[name], kind) if name in methods else name for name in names.split(" and "))
 
 
 def _filled(value: Any, words: Mapping[str, str]) -> Any:

@@ -36,8 +36,8 @@ class GradientTimesInput(Explainer):
 
 METHOD = Method(
     name="gradient_times_input",
-    label="Gradient times input",
-    title="gradient times input",
+    label="gradient times input",
+    title="Gradient times input",
     colour="#56B4E9",
     explainer=lambda _, question: GradientTimesInput(target=question.target),
     needs_reference=False,

@@ -75,8 +75,8 @@ class IntegratedGradients(Explainer):
 
 METHOD = Method(
     name="integrated_gradients",
-    label="Integrated gradients",
-    title="integrated gradients",
+    label="integrated gradients",
+    title="Integrated gradients",
     colour="#CC79A7",
     explainer=lambda _, question: IntegratedGradients(
         reference=question.reference.mean(axis=0, keepdims=True), n_steps=8, target=question.target

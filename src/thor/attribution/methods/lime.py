@@ -6,9 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from thor.attribution.forward import Forward
 from thor.attribution.method import AttributionBlock, Explainer, Method, require_features, require_reference, slices
 from thor.attribution.settings import LimeSettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, require_target
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
@@ -75,7 +75,7 @@ class Lime(Explainer):
         """
         require_features(stack, self.reference)
         draws = self._draws(len(stack.features))
-        forward = Forward(stack, self.target, np.float64)
+        forward = TargetNetworks(stack, self.target, np.float64)
         of_regimes = forward.of_every_regime(draws * self.scale + self.mean)
         targets = {k: np.ascontiguousarray(of_regimes[..., k].T) for k in np.unique(regime).tolist()}
         products = (draws[:, :, None] * draws[:, None, :]).reshape(len(draws), -1)
@@ -167,7 +167,7 @@ def _outer(vectors: Array) -> Array:
 METHOD = Method(
     name="lime_weights",
     label="LIME",
-    title="local linear surrogates (LIME)",
+    title="Local interpretable model-agnostic explanations (LIME)",
     colour="#029E73",
     explainer=lambda settings, question: Lime(
         reference=question.reference, settings=settings, target=question.target, seed=question.seed

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from thor.attribution.forward import Forward
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
 from thor.attribution.settings import RelevanceSettings
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, target_weights
 from thor.core.threads import in_threads
+from thor.networks.network import Layer, forward
 from thor.networks.stack import NetworkStack, Weights
 
 
@@ -58,74 +59,70 @@ class RelevancePropagation(Explainer):
         )
 
     def _block(self, stack: NetworkStack, inputs: Weights, regime: Regimes, part: slice) -> AttributionBlock:
-        sums, activations = [], [inputs]
-        for kernel, bias in zip(stack.kernels[:-1], stack.biases[:-1], strict=True):
-            total = activations[-1] @ kernel
-            total += bias[:, None, :]
-            sums.append(total)
-            activations.append(np.tanh(total))
-        last, shift = Forward(stack, self.target).last_layer(regime)
-        contributions = activations[-1] * last
+        layers = stack.layers()[:-1]
+        sums, activations = zip(*forward(layers, inputs), strict=True) if layers else ((), ())
+        below = [inputs, *activations]
+        last, shift = TargetNetworks(stack, self.target).last_layer(regime)
+        contributions = below[-1] * last
         bias = shift if self.settings.biases else np.zeros_like(shift)
         target = np.einsum("wsh->ws", contributions)
         target += shift
-        if self.settings.rule in ("epsilon", "z"):
-            factor, lost = self._factor(target, target if self.settings.biases else target - shift)
-            relevance, bias_share = np.multiply(contributions, factor[..., None], out=contributions), bias * factor
-        else:
+        signed = self.settings.rule in ("gamma", "alpha_beta")
+        if signed:
             above = np.maximum(contributions, 0)
             passed = self._pass_down(above.sum(axis=2), (contributions - above).sum(axis=2), bias, target)
             relevance = above * passed.up[..., None] + (contributions - above) * passed.down[..., None]
-            bias_share, lost = passed.to_bias, passed.lost
-        for layer in range(len(sums) - 1, -1, -1):
-            step = self._layer if self.settings.rule in ("epsilon", "z") else self._signed_layer
-            relevance, of_bias, absorbed = step(
-                activations[layer], stack.kernels[layer], stack.biases[layer], sums[layer], relevance
-            )
-            bias_share, lost = bias_share + of_bias, lost + absorbed
-        remainder = target - np.einsum("wsf->ws", relevance) - bias_share - lost
-        shares = {"target": target, "bias_share": bias_share, "epsilon_share": lost, "remainder": remainder}
+            bias_share, absorbed = passed.to_bias, passed.absorbed
+        else:
+            factor, absorbed = self._factor(target, target if self.settings.biases else target - shift)
+            relevance, bias_share = np.multiply(contributions, factor[..., None], out=contributions), bias * factor
+        step = self._signed_layer if signed else self._layer
+        for layer, activation, total in zip(layers[::-1], below[-2::-1], sums[::-1], strict=True):
+            relevance, of_bias, of_stabiliser = step(layer, activation, total, relevance)
+            bias_share, absorbed = bias_share + of_bias, absorbed + of_stabiliser
+        remainder = target - np.einsum("wsf->ws", relevance) - bias_share - absorbed
+        shares = {"target": target, "bias_share": bias_share, "epsilon_share": absorbed, "remainder": remainder}
         return AttributionBlock(part, relevance, shares=shares)
 
     def _layer(
-        self, activation: Weights, kernel: Weights, bias: Weights, total: Weights, relevance: Weights
+        self, layer: Layer, activation: Weights, sums: Weights, relevance: Weights
     ) -> tuple[Weights, Weights, Weights]:
         """Return the relevance of a layer's inputs from that of its units, and what biases and stabiliser take."""
         if not self.settings.biases:
-            total = total - bias[:, None, :]
-        factor, lost = self._factor(relevance, total)
-        of_bias = (factor @ bias[:, :, None])[..., 0] if self.settings.biases else np.zeros_like(lost)
-        below = factor @ np.swapaxes(kernel, 1, 2)
+            sums = sums - layer.bias[:, None, :]
+        factor, absorbed = self._factor(relevance, sums)
+        of_bias = (factor @ layer.bias[:, :, None])[..., 0] if self.settings.biases else np.zeros_like(absorbed)
+        below = factor @ np.swapaxes(layer.kernel, 1, 2)
         below *= activation
-        return below, of_bias, lost
+        return below, of_bias, absorbed
 
-    def _factor(self, relevance: Weights, total: Weights) -> tuple[Weights, Weights]:
+    def _factor(self, relevance: Weights, sums: Weights) -> tuple[Weights, Weights]:
         """Return relevance over pre-activation of each unit, and what the stabiliser absorbs, summed over units."""
         if self.settings.rule == "z":
-            factor = _ratio(relevance, total)
-            lost = relevance * (total == 0)
+            factor = _ratio(relevance, sums)
+            absorbed = relevance * (sums == 0)
         else:
-            stabiliser = np.copysign(np.float32(self.settings.epsilon), total)
-            factor = stabiliser + total
+            stabiliser = np.copysign(np.float32(self.settings.epsilon), sums)
+            factor = stabiliser + sums
             if self.settings.epsilon == 0:
                 factor = _ratio(relevance, factor)
             else:
                 np.divide(relevance, factor, out=factor)
-            lost = np.multiply(stabiliser, factor, out=stabiliser)
-        return factor, lost if lost.ndim == 2 else np.einsum("wsj->ws", lost)
+            absorbed = np.multiply(stabiliser, factor, out=stabiliser)
+        return factor, absorbed if absorbed.ndim == 2 else np.einsum("wsj->ws", absorbed)
 
     def _signed_layer(
-        self, activation: Weights, kernel: Weights, bias: Weights, total: Weights, relevance: Weights
+        self, layer: Layer, activation: Weights, sums: Weights, relevance: Weights
     ) -> tuple[Weights, Weights, Weights]:
         """Return the same as `_layer` for rules that treat positive and negative contributions differently."""
-        rising, falling = np.maximum(kernel, 0), np.minimum(kernel, 0)
+        rising, falling = np.maximum(layer.kernel, 0), np.minimum(layer.kernel, 0)
         above, below = np.maximum(activation, 0), np.minimum(activation, 0)
-        biases = np.broadcast_to(bias[:, None, :] if self.settings.biases else np.float32(0), total.shape)
+        biases = np.broadcast_to(layer.bias[:, None, :] if self.settings.biases else np.float32(0), sums.shape)
         passed = self._pass_down(above @ rising + below @ falling, above @ falling + below @ rising, biases, relevance)
         rising, falling = np.swapaxes(rising, 1, 2), np.swapaxes(falling, 1, 2)
         of_above = passed.up @ rising + passed.down @ falling
         of_below = passed.down @ rising + passed.up @ falling
-        return above * of_above + below * of_below, passed.to_bias.sum(axis=2), passed.lost.sum(axis=2)
+        return above * of_above + below * of_below, passed.to_bias.sum(axis=2), passed.absorbed.sum(axis=2)
 
     def _pass_down(self, positive: Weights, negative: Weights, bias: Weights, relevance: Weights) -> "_Passed":
         """Return the relevance passed down per positive and per negative contribution, given their sums."""
@@ -153,7 +150,7 @@ class _Passed:
     up: Weights
     down: Weights
     to_bias: Weights
-    lost: Weights
+    absorbed: Weights
 
 
 def _ratio(numerator: Weights, denominator: Any) -> Weights:
@@ -162,8 +159,8 @@ def _ratio(numerator: Weights, denominator: Any) -> Weights:
 
 METHOD = Method(
     name="relevance",
-    label="Relevance",
-    title="layer-wise relevance propagation",
+    label="relevance",
+    title="Layer-wise relevance propagation",
     colour="#0173B2",
     explainer=lambda settings, question: RelevancePropagation(settings, target=question.target),
     settings=RelevanceSettings,

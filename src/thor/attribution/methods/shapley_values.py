@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
-from thor.attribution.forward import Forward
 from thor.attribution.method import (
     AttributionBlock,
     Explainer,
@@ -21,11 +20,13 @@ from thor.attribution.method import (
 from thor.attribution.players import Groups, membership, player_groups
 from thor.attribution.settings import ShapleySettings
 from thor.attribution.shapley_sampling import ShapleySampler
+from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, require_target, target_values
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
 from thor.core.ranges import require_choice
 from thor.core.threads import in_threads
+from thor.networks.network import Layer, outputs
 from thor.networks.stack import NetworkStack, Weights
 
 _ROWS_AT_ONCE = 12_800
@@ -117,35 +118,34 @@ class ShapleyValues(Explainer):
         AttributionError
             When there are too many players.
         """
-        forward = Forward(stack, self.target, np.float64 if self.precision == "double" else np.float32)
+        networks = TargetNetworks(stack, self.target, np.float64 if self.precision == "double" else np.float32)
         inside = self._coalitions(stack)
-        reference = self.reference.astype(forward.dtype)
-        values = np.empty((stack.n_networks, len(inputs), len(inside)), forward.dtype)
+        reference = self.reference.astype(networks.dtype)
+        values = np.empty((stack.n_networks, len(inputs), len(inside)), networks.dtype)
         outside_rows = (reference[None] * ~inside[:, None]).reshape(-1, len(stack.features)).T
         step = max(1, _ROWS_AT_ONCE // len(reference))
         for network in range(stack.n_networks):
             # Units first: biases are added along whole rows.
-            kernels = [np.ascontiguousarray(kernel[network].T) for kernel in forward.kernels]
-            biases = [bias[network].T for bias in forward.biases]
+            layers = [
+                Layer(np.ascontiguousarray(layer.kernel[network].T), layer.bias[network][:, None], layer.activation)
+                for layer in networks.layers
+            ]
+            first, last = layers[0], layers[-1]
             # The contribution of reference rows to the first layer is the same for all samples.
-            outside = (kernels[0] @ outside_rows + biases[0]).reshape(-1, len(inside), len(reference))
-            for sample, (row, k) in enumerate(zip(inputs.astype(forward.dtype), regime, strict=True)):
-                own = kernels[0] @ (row * inside).T
-                for first in range(0, len(inside), step):
-                    some = slice(first, first + step)
-                    hidden = (outside[:, some] + own[:, some, None]).reshape(len(own), -1)
-                    np.tanh(hidden, out=hidden)
-                    for kernel, bias in zip(kernels[1:-1], biases[1:-1], strict=True):
-                        hidden = kernel @ hidden
-                        hidden += bias
-                        np.tanh(hidden, out=hidden)
+            outside = _units_first(outside_rows, first).reshape(-1, len(inside), len(reference))
+            for sample, (row, k) in enumerate(zip(inputs.astype(networks.dtype), regime, strict=True)):
+                of_sample = first.kernel @ (row * inside).T
+                for begin in range(0, len(inside), step):
+                    some = slice(begin, begin + step)
+                    sums = (outside[:, some] + of_sample[:, some, None]).reshape(len(of_sample), -1)
+                    hidden = outputs(layers[1:-1], first.activation(sums, out=sums), affine=_units_first)
                     if self.target == "probability":
-                        logits = (kernels[-1] @ hidden + biases[-1]).T[None]
-                        every = target_values(logits, np.full(logits.shape[1], k), self.target)[0]
+                        logits = _units_first(hidden, last).T[None]
+                        targets = target_values(logits, np.full(logits.shape[1], k), self.target)[0]
                     else:
-                        last, shift = forward.last_layer(np.array([k]))
-                        every = last[network, 0] @ hidden + shift[network, 0]
-                    values[network, sample, some] = every.reshape(-1, len(reference)).mean(axis=1)
+                        kernel, shift = networks.last_layer(np.array([k]))
+                        targets = kernel[network, 0] @ hidden + shift[network, 0]
+                    values[network, sample, some] = targets.reshape(-1, len(reference)).mean(axis=1)
         return values
 
     def _coalitions(self, stack: NetworkStack) -> NDArray[np.bool_]:
@@ -208,6 +208,13 @@ def shap_explanation(
         data=data,
         feature_names=list(method.players(stack)),
     )
+
+
+def _units_first(below: AnyArray, layer: Layer) -> AnyArray:
+    """Return the sums of a layer of one network, shape (n_units, n_rows), from activations (n_in, n_rows)."""
+    sums = layer.kernel @ below
+    sums += layer.bias
+    return sums
 
 
 METHOD = Method(

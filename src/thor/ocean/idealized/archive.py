@@ -1,7 +1,7 @@
 """The files of the idealized archive: names and global attributes as CMIP6 or CMIP7 has them, and what makes them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from uuid import NAMESPACE_URL, uuid5
@@ -117,7 +117,7 @@ def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tupl
     """
     archive: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for file in archive_files(settings):
-        own = replace(settings, models=(file.model,))
+        own = settings.replace(models=(file.model,))
         mark = fingerprint(own, seed, file.key)
         archive[file.key] = (mark, partial(_dataset, file, own, seed, mark))
     return archive

@@ -1,14 +1,11 @@
-"""The physical settings of the idealized ocean, checked when they are made."""
+"""Settings: the physics of the idealized ocean."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, fields
-from math import isfinite
-from numbers import Integral, Real
-from typing import Any
+from typing import Self
 
 import numpy as np
+from pydantic import Field, field_validator, model_validator
 
-from thor.core.errors import ConfigError
+from thor.core.settings import Settings
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 
 MUNK_FACTOR = 1.0
@@ -18,81 +15,63 @@ MUNK_LATITUDE = 30.0
 """Latitude of beta and dx in the default viscosity [degrees]: that of subtropical western boundary currents."""
 
 
-def within(low: float, high: float, units: str) -> Any:
-    """Return a dataclass field without default whose range `check_ranges` keeps."""
-    return field(metadata={"range": (low, high), "units": units})
+class OceanSettings(Settings):
+    """Physical settings of the idealized ocean; by default those of the training ocean."""
 
+    resolution_degrees: float = Field(2.0, ge=0.25, le=10, description="Grid spacing; divides 180 [degrees].")
+    linear_friction: float = Field(
+        1e-7,
+        ge=0,
+        le=1e-4,
+        description="Rayleigh friction R on the transport; small enough that the interior is Sverdrupian [s-1].",
+    )
+    lateral_viscosity: float | None = Field(
+        None,
+        ge=0,
+        le=1e8,
+        description="Lateral viscosity A; null: beta dx^3 with beta and dx at 30 degrees, which just resolves western "
+        "boundary currents [m2 s-1].",
+    )
+    decay_depth: float = Field(950.0, ge=50, le=1e4, description="e-folding depth h of the velocity [m].")
+    bottom_drag: float = Field(1e-3, ge=0, le=0.1, description="Linear drag r on the velocity at the bottom [m s-1].")
+    reference_density: float = Field(1029.0, ge=900, le=1200, description="Density of sea water [kg m-3].")
+    abyssal_depth: float = Field(5500.0, ge=1500, le=11_000, description="Depth far from land and ridges [m].")
+    minimum_depth: float = Field(150.0, ge=10, le=1000, description="Depth at the coast [m].")
+    ridge_height: float = Field(1.0, ge=0, le=1.2, description="Factor on the height of the mid-ocean ridges [1].")
+    roughness: float = Field(250.0, ge=0, le=1500, description="Standard deviation of the seeded hills [m].")
+    trades: float = Field(0.045, ge=-1, le=1, description="Strength of the trade winds [N m-2].")
+    northern_westerlies: float = Field(0.025, ge=-1, le=1, description="Strength of the northern westerlies [N m-2].")
+    southern_westerlies: float = Field(0.07, ge=-1, le=1, description="Strength of the southern westerlies [N m-2].")
+    southern_westerlies_latitude: float = Field(
+        -51.0, ge=-75, le=-30, description="Latitude of the southern westerlies [degrees_north]."
+    )
+    polar_easterlies: float = Field(0.02, ge=-1, le=1, description="Strength of the polar easterlies [N m-2].")
+    centres_stress: float = Field(
+        0.07, ge=-1, le=1, description="Strength of the highs and lows over the basins [N m-2]."
+    )
+    nonlinear_iterations: int = Field(
+        1,
+        ge=0,
+        le=10,
+        description="Corrections by the momentum advection of the ocean itself; 0: the linear ocean [1].",
+    )
 
-@dataclass(frozen=True, kw_only=True)
-class OceanSettings:
-    """Physical settings of the idealized ocean: no defaults, every run states its own.
-
-    Attributes
-    ----------
-    resolution_degrees : float, [degrees]
-        Grid spacing; divides 180.
-    linear_friction : float, [s-1]
-        Rayleigh friction R on the transport.
-    lateral_viscosity : float or None, [m2 s-1]
-        A; None takes beta dx^3 with beta and dx at 30 degrees, which just resolves western boundary currents.
-    decay_depth : float, [m]
-        e-folding depth h of the velocity.
-    bottom_drag : float, [m s-1]
-        Linear drag r on the velocity at the bottom.
-    reference_density : float, [kg m-3]
-    abyssal_depth, minimum_depth : float, [m]
-        Depth far from land and ridges, and at the coast.
-    ridge_height : float, [1]
-        Factor on the height of the mid-ocean ridges.
-    roughness : float, [m]
-        Standard deviation of the seeded hills.
-    trades, northern_westerlies, southern_westerlies, polar_easterlies : float, [N m-2]
-        Strength of the wind belts.
-    southern_westerlies_latitude : float, [degrees_north]
-        Where the southern westerlies blow.
-    centres_stress : float, [N m-2]
-        Strength of the highs and lows over the basins.
-    nonlinear_iterations : int, [1]
-        Corrections by the ocean's own momentum advection; 0 gives the linear ocean.
-
-    Raises
-    ------
-    ConfigError
-        When a setting is not a number within its range.
-    """
-
-    resolution_degrees: float = within(0.25, 10, "degrees")
-    linear_friction: float = within(0, 1e-4, "s-1")
-    lateral_viscosity: float | None = within(0, 1e8, "m2 s-1")
-    decay_depth: float = within(50, 1e4, "m")
-    bottom_drag: float = within(0, 0.1, "m s-1")
-    reference_density: float = within(900, 1200, "kg m-3")
-    abyssal_depth: float = within(1500, 11000, "m")
-    minimum_depth: float = within(10, 1000, "m")
-    ridge_height: float = within(0, 1.2, "1")
-    roughness: float = within(0, 1500, "m")
-    trades: float = within(-1, 1, "N m-2")
-    northern_westerlies: float = within(-1, 1, "N m-2")
-    southern_westerlies: float = within(-1, 1, "N m-2")
-    southern_westerlies_latitude: float = within(-75, -30, "degrees_north")
-    polar_easterlies: float = within(-1, 1, "N m-2")
-    centres_stress: float = within(-1, 1, "N m-2")
-    nonlinear_iterations: int = within(0, 10, "1")
-
-    def __post_init__(self) -> None:
-        """Check type and range of every setting."""
-        check_ranges(self, optional=("lateral_viscosity",))
-        rows = 180 / self.resolution_degrees
+    @field_validator("resolution_degrees")
+    @classmethod
+    def _require_whole_rows(cls, resolution: float) -> float:
+        rows = 180 / resolution
         if abs(rows - round(rows)) > 1e-9:
-            raise ConfigError(
-                f"'resolution_degrees' of OceanSettings must divide 180. Got {self.resolution_degrees}; "
-                f"the nearest that does is {180 / round(rows):g}."
-            )
+            raise ValueError(f"must divide 180; got {resolution}. The nearest that does is {180 / round(rows):g}.")
+        return resolution
+
+    @model_validator(mode="after")
+    def _require_friction(self) -> Self:
         if self.linear_friction == 0 and self.viscosity == 0:
-            raise ConfigError(
-                "'linear_friction' and 'lateral_viscosity' of OceanSettings are both 0: without friction there is no "
-                "steady ocean. Make one of them positive."
+            raise ValueError(
+                "'linear_friction' and 'lateral_viscosity' are both 0: without friction there is no steady ocean. "
+                "Make one of them positive."
             )
+        return self
 
     @property
     def viscosity(self) -> float:
@@ -103,35 +82,3 @@ class OceanSettings:
         beta = 2 * EARTH_ROTATION * cosine / EARTH_RADIUS
         spacing = EARTH_RADIUS * np.deg2rad(self.resolution_degrees) * cosine
         return float(MUNK_FACTOR * beta * spacing**3)
-
-
-def check_ranges(settings: Any, *, optional: Collection[str] = ()) -> None:
-    """Check every field made by `within`: a finite number in its range, whole where the field is an `int`.
-
-    Parameters
-    ----------
-    settings : dataclass
-    optional : collection of str
-        Fields that may be None.
-
-    Raises
-    ------
-    ConfigError
-        For the first field that is not.
-    """
-    for setting in fields(settings):
-        value = getattr(settings, setting.name)
-        if "range" in setting.metadata and not (value is None and setting.name in optional):
-            whole = setting.type in (int, "int")
-            _check(type(settings).__name__, setting.name, value, setting.metadata, whole=whole)
-
-
-def _check(owner: str, name: str, value: object, metadata: Any, *, whole: bool) -> None:
-    kind = Integral if whole else Real
-    (low, high), units = metadata["range"], metadata["units"]
-    if isinstance(value, kind) and not isinstance(value, bool) and isfinite(value) and low <= value <= high:
-        return
-    raise ConfigError(
-        f"'{name}' of {owner} must be a {'whole ' * whole}number in the range [{low:g}, {high:g}] {units}. "
-        f"Got {value!r}; mend it in the parameters of idealized_ocean."
-    )

@@ -1,7 +1,6 @@
 """The true vorticity budgets of the idealized archive: exact window means, on the models' T points."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -36,7 +35,7 @@ def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str,
     """
     budgets: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for model in settings.models:
-        own = replace(settings, models=(model,))
+        own = settings.replace(models=(model,))
         for experiment_id in settings.experiments:
             for variant_label in variant_labels(experiment_id):
                 key = f"{model.source_id}/{experiment_id}/{variant_label}"

@@ -177,7 +177,7 @@ def draw_attributions_by_regime(explanation_summary: pd.DataFrame) -> Any:
 
 def draw_beeswarm(shapley_values: xr.Dataset, features: xr.Dataset) -> Any:
     """Draw Shapley values of single cells against the value of the feature."""
-    from thor.figures.attribution import beeswarm
+    from thor.figures.attribution_cells import beeswarm
 
     return beeswarm(shapley_values, features, method="shapley_values")
 
@@ -205,7 +205,7 @@ def draw_cell(
     """Draw probabilities, attributions and vorticity budget of one cell."""
     from thor.attribution.agreement import same_players
     from thor.attribution.fields import nearest_cell
-    from thor.figures.attribution import cell_page
+    from thor.figures.attribution_cells import cell_page
 
     first = next(iter(explanations.values()))
     place = nearest_cell(first, parameters.cell.latitude, parameters.cell.longitude)

@@ -1,7 +1,6 @@
 """Nodes of `regime_clustering`."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -46,7 +45,7 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
     return cluster_selection(
         vorticity_budget,
         n_clusters=selection.n_clusters,
-        settings=replace(parameters.runs, n_breaths=selection.n_breaths),
+        settings=parameters.runs.replace(n_breaths=selection.n_breaths),
         seed=parameters.seed,
         n_repeats=selection.n_repeats,
         mixture_sample=selection.mixture_sample,

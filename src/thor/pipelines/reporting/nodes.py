@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from thor.app.parameters import Reporting
+from thor.report.settings import ReportSettings
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def write_manifest(
 
 
 def write_report(
-    parameters: Reporting,
+    parameters: ReportSettings,
     run_record: Mapping[str, Any],
     figures: Mapping[str, Any],
     summary: Mapping[str, Any],
@@ -66,7 +66,7 @@ def write_report(
         attributions={name: values for name, values in methods.items() if values is not None},
         archive_inventory=archive_inventory,
         left_out=left_out_sentences(left_out),
-        settings=parameters.settings(),
+        settings=parameters,
         **kept,
     )
     for line in closing_lines(summary):

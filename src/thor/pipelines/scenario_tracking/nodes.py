@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.app.parameters import Compute, ScenarioTracking
+from thor.app.parameters import ScenarioTracking
+from thor.core.compute import Compute
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def track_regimes(
         settings=parameters.change,
         label_run=label_runs(training_history) if "ensemble" in parameters.predictors else None,
     )
-    runs = TrackedRuns(scenario_features, tools, compute.settings(), use_variants=parameters.use_variants)
+    runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%d runs to track, on %s", len(runs), compute.scheduler)
     return runs
 

@@ -26,8 +26,8 @@ class Toy(Explainer):
 
 METHOD = Method(
     name="toy_values",
-    label="Toy",
-    title="toy values",
+    label="toy",
+    title="Toy values",
     colour="#123456",
     explainer=lambda _, question: Toy(target=question.target),
     description="Toy value of each feature for each cell's regime.",
