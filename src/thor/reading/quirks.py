@@ -1,4 +1,4 @@
-"""What single climate models do differently, from `quirks.yml`."""
+"""Known defects and conventions of single climate models, from `quirks.yml`."""
 
 from functools import cache
 from importlib.resources import files
@@ -11,7 +11,7 @@ from thor.core.settings import Settings
 
 
 class Quirks(Settings):
-    """What is known about a model beyond its files; the first lines of `quirks.yml` explain each key."""
+    """Properties of a model that its files do not state; the first lines of `quirks.yml` explain each key."""
 
     stress_convention: str | None = Field(None, description="Points and axes of the stress.")
     stress_side: Literal["north_east", "north_west", "south_east", "south_west"] = Field(
