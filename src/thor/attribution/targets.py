@@ -75,7 +75,7 @@ def explained_regime(stack: NetworkStack, inputs: Weights, regime: str = "predic
         return predict(stack, inputs).mean.argmax(axis=1)
     if regime not in stack.classes:
         raise AttributionError(
-            f"There is no regime '{regime}' to explain; the networks have {', '.join(stack.classes)}; or choose predicted."
+            f"There is no regime '{regime}' to explain; choose from predicted, {', '.join(stack.classes)}."
         )
     return np.full(len(inputs), stack.classes.index(regime))
 
