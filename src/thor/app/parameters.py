@@ -4,19 +4,13 @@ The same defaults stand in `conf/base/parameters_<pipeline>.yml`; environments a
 Values that several files share, of `globals.yml`, have no default here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from thor.attribution.methods import all_methods
 from thor.attribution.players import Preset
-from thor.attribution.settings import (
-    EvaluationSettings,
-    LimeSettings,
-    ReferenceSettings,
-    RelevanceSettings,
-    ShapleySettings,
-    TruthSettings,
-)
+from thor.attribution.settings import EvaluationSettings, ReferenceSettings, TruthSettings
 from thor.core.compute import Compute
 from thor.core.settings import Count, Filled, Seed, Settings, Share
 from thor.networks.bootstrap import BootstrapSettings
@@ -172,8 +166,16 @@ class CellChoice(Settings):
     longitude: float = Field(290.0, ge=-360, le=360, description="Longitude [degrees_east].")
 
 
-class Explainability(Settings):
-    """Parameters of `explainability`."""
+_OF_METHODS: dict[str, Any] = {
+    method.parameters: (method.settings, Field(method.settings(), description=method.settings.__doc__))
+    for method in all_methods().values()
+    if method.settings is not None
+}
+_SettingsOfMethods: Any = create_model("_SettingsOfMethods", __base__=Settings, **_OF_METHODS)
+
+
+class Explainability(_SettingsOfMethods):
+    """Parameters of `explainability`, with the settings of every method of explanation that has some."""
 
     seed: Seed = Field(description="Seed of references, orders, draws and resamples.")
     predictors: Predictors = Field(("ensemble", "bayesian"), description="Predictors whose networks are explained.")
@@ -190,9 +192,6 @@ class Explainability(Settings):
     reference: ReferenceSettings = Field(
         ReferenceSettings(), description="Reference of Shapley values and LIME; relevance has none."
     )
-    relevance: RelevanceSettings = Field(RelevanceSettings(), description="How relevance is propagated.")
-    shapley: ShapleySettings = Field(ShapleySettings(), description="How Shapley values are computed.")
-    lime: LimeSettings = Field(LimeSettings(), description="How LIME draws and fits.")
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="How explanations are evaluated.")
     truth: TruthSettings = Field(
         TruthSettings(), description="How methods are tested on functions with known attributions."

@@ -1,17 +1,10 @@
-"""Settings: how networks are explained, and explanations evaluated."""
+"""Settings of the reference, the evaluation and the comparison with known functions; each method has its settings."""
 
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from thor.attribution.players import Preset
-from thor.core.settings import Count, NotNegative, Positive, Settings, Share
-
-PropagationRule = Literal["epsilon", "z", "gamma", "alpha_beta"]
-SampledOrExact = Literal["sampled", "exact"]
-
-FEWEST_PAIRS = 3
-"""Pairs of orders of the players below which no error is estimated."""
+from thor.core.settings import Count, Positive, Settings, Share
 
 
 class ReferenceSettings(Settings):
@@ -37,55 +30,6 @@ class ReferenceSettings(Settings):
                 + ("takes no name." if self.source == "training" else "needs the name of the " + self.source + ".")
             )
         return self
-
-
-class RelevanceSettings(Settings):
-    """How relevance is propagated; see `thor.attribution.methods.relevance.RelevancePropagation`."""
-
-    rule: PropagationRule = Field("epsilon", description="Rule by which a unit distributes relevance to its inputs.")
-    epsilon: NotNegative = Field(1e-7, description="Stabiliser of all rules but z.")
-    gamma: NotNegative = Field(
-        0.25, description="Additional weight of contributions with the sign of the unit in the gamma rule."
-    )
-    alpha: float = Field(
-        2.0,
-        ge=1,
-        description="Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1.",
-    )
-    biases: bool = Field(True, description="Whether biases take their share of relevance.")
-
-
-class ShapleySettings(Settings):
-    """How Shapley values are computed; see `thor.attribution.methods.shapley_values.ShapleyValues`."""
-
-    method: SampledOrExact = Field(
-        "sampled", description="Random orders of the players, or all coalitions (for few cells)."
-    )
-    tolerance: Positive = Field(
-        0.05, description="Standard error, relative to the size of the values, at which a cell is finished (sampled)."
-    )
-    max_pairs: int = Field(
-        12,
-        ge=FEWEST_PAIRS,
-        description="Largest number of pairs, an order and its reverse, for each network and cell (sampled).",
-    )
-    groups: dict[str, list[str]] | Preset | None = Field(
-        None,
-        description="Players that are several features each, by name, or a preset of `thor.attribution.players`; "
-        "null: each feature is a player.",
-    )
-
-
-class LimeSettings(Settings):
-    """How LIME draws and fits; see `thor.attribution.methods.lime.Lime`."""
-
-    n_samples: int = Field(5000, ge=2, description="Draws, shared by all cells.")
-    kernel_width: Positive | None = Field(
-        None,
-        description="Width of the kernel in standard deviations of the reference; null: 0.75 times the square root of "
-        "the number of features, as in the package lime.",
-    )
-    ridge: NotNegative = Field(1.0, description="Penalty on squared coefficients.")
 
 
 class TruthSettings(Settings):
