@@ -42,22 +42,15 @@ Precision = Literal["single", "double"]
 class ShapleySettings(Settings):
     """How Shapley values are computed."""
 
-    method: Literal["sampled", "exact"] = Field(
-        "sampled", description="Random orders of the players, or all coalitions (for few cells)."
-    )
-    tolerance: Positive = Field(
-        0.05, description="Standard error, relative to the size of the values, at which a cell is finished (sampled)."
-    )
-    max_pairs: int = Field(
-        12,
-        ge=FEWEST_PAIRS,
-        description="Largest number of pairs, an order and its reverse, for each network and cell (sampled).",
-    )
-    groups: dict[str, list[str]] | Preset | None = Field(
-        None,
-        description="Players that are several features each, by name, or a preset of `thor.attribution.players`; "
-        "null: each feature is a player.",
-    )
+    method: Literal["sampled", "exact"] = "sampled"
+    """Random orders of the players, or all coalitions (for few cells)."""
+    tolerance: Positive = 0.05
+    """Standard error, relative to the size of the values, at which a cell is finished (sampled)."""
+    max_pairs: int = Field(12, ge=FEWEST_PAIRS)
+    """Largest number of pairs, an order and its reverse, for each network and cell (sampled)."""
+    groups: dict[str, list[str]] | Preset | None = None
+    """Players that are several features each, by name, or a preset of `thor.attribution.players`; null: each feature is
+    a player."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
