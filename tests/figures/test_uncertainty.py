@@ -123,7 +123,7 @@ def test_one_networks_reliability_by_region():
 
 
 def test_coverage_of_every_region_and_regime(samples, probabilities):
-    model = fit_conformal(probabilities, samples.labels, classes=CLASSES)
+    model = fit_conformal(probabilities, samples.labels, classes=CLASSES, confidence_level=0.9)
     regions = {"test": samples.role == 3, "arctic_ocean": samples.lat > 40}
     coverage = coverage_table(model, probabilities, samples, regions=regions, settings=SETTINGS, seed=0)
     left, right = coverage_bars(coverage).axes

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.browser import Page
-from thor.reading.inventory import COLUMNS
+from thor.reading.inventory import INVENTORY_COLUMNS
 from thor.report.content import captions
 from thor.report.words import PREDICTOR_NAMES
 
@@ -469,7 +469,11 @@ def test_missing_required_inputs_of_the_report_are_named(root, tmp_path):
 
 def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path):
     copied(root, tmp_path)
-    columns = dict.fromkeys(COLUMNS, "") | {"variant_label": "r1i1p1f1", "first_year": 1850, "last_year": 1857}
+    columns = dict.fromkeys(INVENTORY_COLUMNS, "") | {
+        "variant_label": "r1i1p1f1",
+        "first_year": 1850,
+        "last_year": 1857,
+    }
     rows = [columns | {"source_id": f"M{k}", "experiment_id": "historical", "usable": k > 1} for k in range(16)]
     rows[0]["reason"] = rows[1]["reason"] = "no file of 'tauuo'"
     rows[5]["checks"] = "<b>the stress has the wrong sign</b>"

@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from thor.core.errors import DataError
-from thor.reading.inventory import COLUMNS
+from thor.reading.inventory import INVENTORY_COLUMNS
 from thor.report.archive import archive_numbers, archive_rows, archive_sentences
 
 
 def row(run, **more):
     source_id, experiment_id, variant_label = run.split("/")
-    return dict.fromkeys(COLUMNS, "") | {
+    return dict.fromkeys(INVENTORY_COLUMNS, "") | {
         "source_id": source_id,
         "experiment_id": experiment_id,
         "variant_label": variant_label,

@@ -10,6 +10,7 @@ import xarray as xr
 from tests.made_fields import LAND, make_vorticity_budget
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import regime_balances
+from thor.regimes.settings import BalanceSettings
 from thor.report.cell_tables import attribution_table, method_agreement_table, probability_table, trust_table
 from thor.report.tables import (
     area_table,
@@ -85,7 +86,7 @@ def test_terms_are_measured_inside_the_mask_and_sum_to_nothing(budget):
 
 
 def test_regimes_cover_the_area_and_name_their_balance(budget, regimes):
-    balances = regime_balances(budget, regimes, seed=1, n_bootstrap=10)
+    balances = regime_balances(budget, regimes, settings=BalanceSettings(n_bootstrap=10), seed=1)
     words = ("meaning", "terms that balance")
     table = units_everywhere(regime_table(regimes, balances), but=words)
     n_first = int((regimes["regime"] == 0).sum())

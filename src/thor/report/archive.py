@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from thor.core.errors import DataError
-from thor.reading.inventory import COLUMNS
+from thor.reading.inventory import INVENTORY_COLUMNS
 
 _FACETS = ("source_id", "experiment_id", "variant_label")
 _TEXTS = ("reason", "grid_label", "calendar", "version", "parent", "checks", "warnings")
@@ -19,7 +19,7 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
     Parameters
     ----------
     inventory : pandas.DataFrame or None
-        With `thor.reading.inventory.COLUMNS`; None without an archive.
+        With `thor.reading.inventory.INVENTORY_COLUMNS`; None without an archive.
 
     Raises
     ------
@@ -28,10 +28,10 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
     """
     if inventory is None:
         return []
-    if missing := [name for name in COLUMNS if name not in inventory]:
+    if missing := [name for name in INVENTORY_COLUMNS if name not in inventory]:
         raise DataError(f"archive_inventory has no column {', '.join(missing)}. Run data_engineering again.")
     rows = []
-    for row in inventory[list(COLUMNS)].to_dict(orient="records"):
+    for row in inventory[list(INVENTORY_COLUMNS)].to_dict(orient="records"):
         known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
         known |= {name: str(known[name] or "").strip() for name in _TEXTS}
         run = "/".join(str(known[facet]) for facet in _FACETS)
