@@ -17,7 +17,8 @@ from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySe
 from thor.core.contracts import check
 from thor.core.errors import AttributionError, DataError
 from thor.core.variables import FEATURES, extended_features, variable
-from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.samples import cell_inputs
+from thor.networks.scaler import FeatureScaler
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,13 @@ import xarray as xr
 
 from tests.networks.conftest import as_regimes
 from tests.regimes.conftest import make_budget
-from thor.core.errors import GridError, NetworkError
+from thor.core.errors import DataError, GridError, NetworkError
 from thor.core.variables import FEATURES, variable
-from thor.networks.samples import (
-    FeatureScaler,
-    cell_inputs,
-    input_names,
-    sample_weights,
-    samples_from,
-    vote_labels,
-)
+from thor.networks.samples import cell_inputs, input_names, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import ROLES, make_split
+from thor.networks.training_data import sample_weights, vote_labels
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import ClusteringSettings
@@ -105,7 +100,7 @@ def test_features_that_are_not_finite(made_features, made_regimes, split, value)
 
 
 def test_all_cells_masked(made_features, made_regimes, split):
-    with pytest.raises(NetworkError, match="masked"):
+    with pytest.raises(DataError, match="masked"):
         samples_from(made_features.assign(valid=0 * made_features["valid"]), made_regimes, split)
     nowhere = as_regimes(made_features, np.full(split["role"].shape, -1, dtype="int8"))
     with pytest.raises(NetworkError, match="both a regime and a role"):
