@@ -27,7 +27,7 @@ class FieldDataset(FileDataset):
     contract : str, optional
         Stage whose contract of `thor.core.contracts` the dataset keeps; checked on save and on load.
     chunks : dict or str, optional
-        Open lazily with these dask chunks (``{}`` keeps the file's own, ``auto`` lets dask choose); otherwise
+        Open lazily with these dask chunks (``{}`` keeps those of the file, ``auto`` lets dask choose); otherwise
         everything is read and the file closed.
     metadata : dict, optional
         For kedro-viz.
@@ -118,7 +118,7 @@ class GivenFieldDataset(FieldDataset):
             super().save(data.assign_attrs({CONTENT: content_sha256(data)}))
 
     def _written_mark(self) -> str | None:
-        """Return the fingerprint of the file where THOR wrote it and nobody changed it since."""
+        """Return the fingerprint of the file where THOR wrote it and it was not changed since."""
         if not self._filepath.is_file():
             return None
         try:
