@@ -1,8 +1,8 @@
 """Surface stress as climate models publish it: points and axes of its components, and its curl at T points.
 
 Models differ in both. On a C grid the two components are on different points, where vectors cannot be rotated. This
-is not needed: the circulation around a vorticity cell needs the components along its edges. Where both components share a
-point (corners of a B grid, T points) the vector is complete and can be rotated.
+is not needed: the circulation around a vorticity cell needs the components along its edges. Where both components share
+a point (corners of a B grid, T points) the vector is complete and can be rotated.
 
 The convention of a file follows, in this order, from: what the quirk table declares, if the positions allow it; the
 places of the components among the cell centres; `standard_name` (`..._x_stress` is along the grid,
