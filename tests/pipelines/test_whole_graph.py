@@ -19,7 +19,7 @@ import xarray as xr
 
 from tests.browser import Page
 from tests.core.test_compute import Cluster, n_workers_of, wait_for
-from thor.core.metrics import describe
+from thor.core.metrics import find_metric
 from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.report.metric_tables import METRIC_TABLES
 
@@ -235,7 +235,7 @@ def test_every_number_is_described_and_within_its_range(run):
             continue
         (file,) = [*root.rglob(f"0[78]_*/{name}.json"), *root.rglob(f"0[78]_*/{name}.csv")]
         content = json.loads(file.read_text()) if file.suffix == ".json" else pd.read_csv(file).to_dict("records")
-        meaning = functools.cache(functools.partial(describe, metrics=metrics))
+        meaning = functools.cache(functools.partial(find_metric, metrics=metrics))
         for path, value in leaves(content):
             metric = meaning(path[-4:])
             assert metric is not None, f"{file.name}: no table says what {'.'.join(path)} means"
@@ -602,7 +602,7 @@ def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     skill = json.loads((tmp_path / "08_reporting/cross_validation_metrics.json").read_text())
     for path, _ in leaves(skill):
-        assert describe(path, METRIC_TABLES["cross_validation_metrics"]), path
+        assert find_metric(path, METRIC_TABLES["cross_validation_metrics"]), path
     worth = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
     assert set(worth["predictor"]) == {"ensemble", "gradient_boosting"}
     assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2

@@ -55,7 +55,7 @@ def test_figures_belong_to_their_pipeline():
     assert all(name.startswith((*REPORT_PARTS, "data_engineering", "modelling")) for name in captions())
 
 
-def test_figures_that_are_not_shown_are_told_apart_by_the_record():
+def test_figures_that_are_not_shown_are_distinguished_by_the_record():
     shown = [name for name in captions() if name not in ("explainability_cell", "modelling_skill")]
     made = record(ensemble=("b", LATER), explainability_cell=("a", EARLY))
     assert select({}, made, figures=shown)[1] == LeftOut(("modelling_skill",), ("explainability_cell",))
@@ -81,9 +81,7 @@ def test_whole_parts_have_their_title_and_single_datasets_their_name():
         "Not computed in this run: lime_weights, explainability_cell (pipeline explainability)."
     ]
     (said,) = left_out_sentences(LeftOut((), ["explanation_metrics", "relevance"]))
-    assert said == (
-        "Left out, because what they are made from was made again later: explanations (pipeline explainability)."
-    )
+    assert said == ("Left out, because their input was made again later: explanations (pipeline explainability).")
 
 
 def test_two_are_put_together():

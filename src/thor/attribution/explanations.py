@@ -12,7 +12,8 @@ from thor.attribution.attributions import Attributions, attribute
 from thor.attribution.fields import attribution_fields
 from thor.attribution.method import Explainer, Method, Question
 from thor.attribution.targets import Regimes, explained_regime
-from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.samples import cell_inputs
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,10 @@ def make_explainers(methods: Iterable[Method], question: Question, settings: Map
     settings : mapping of str to settings
         By the key `Method.parameters`.
     """
-    return {method.name: method.explainer(settings.get(method.parameters), question) for method in methods}
+    return {
+        method.name: method.explainer(settings[method.parameters] if method.settings else None, question)
+        for method in methods
+    }
 
 
 def explain_cells(

@@ -129,7 +129,7 @@ def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Say by which convention the stress is given, and turn its sign where the quirk table says so."""
+    """Add the convention of the stress, and reverse its sign where the quirk table has it reversed."""
     if not set(STRESS) <= set(ocean.data_vars):
         return ocean
     out, quirks = ocean.copy(), context.quirks
@@ -229,7 +229,7 @@ def remove_mean_sea_level(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def mask_depressed_cells(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Mask cells that sea ice weighs down where the quirk table says the model left that in; else warn."""
+    """Mask cells depressed by sea ice where, by the quirk table, zos includes its weight; warn for other models."""
     low = ocean["zos"] < DEPRESSED
     low = low.any("window") if "window" in low.dims else low
     n_cells = int(low.sum())
