@@ -10,7 +10,7 @@ from thor.networks.prediction import predict
 from thor.networks.stack import concatenate, logits
 from thor.networks.table import Table
 from thor.uncertainty.laplace import LaplaceNetwork, best_network, fit_laplace, gauss_newton, log_evidence
-from thor.uncertainty.posterior import to_stack, to_vectors
+from thor.uncertainty.posterior import Posterior, to_vectors
 from thor.uncertainty.settings import LaplaceSettings
 
 
@@ -171,12 +171,12 @@ def test_bad_cells_are_named(learned):
 
 def test_vectors_and_stacks_are_one(learned):
     networks, _, select = learned
-    back = to_stack(
-        to_vectors(networks),
+    posterior = Posterior(
         layer_sizes=networks.layer_sizes,
         features=networks.features,
         classes=networks.classes,
         activation=networks.activation,
     )
+    back = posterior.to_stack(to_vectors(networks))
     assert (logits(back, select.inputs) == logits(networks, select.inputs)).all()
     assert to_vectors(concatenate([back, networks])).shape == (6, networks.n_weights)

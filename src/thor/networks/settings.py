@@ -6,6 +6,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from thor.core.settings import Count, NotNegative, Positive, Settings
+from thor.networks.network import ActivationName
 
 RegionRole = Literal["select", "calibrate", "test"]
 FeatureSet = Literal["published", "extended"] | Sequence[str]
@@ -89,7 +90,8 @@ class SplitSettings(Settings):
 class TrainingSettings(Settings):
     """How networks are built and trained."""
 
-    hidden: tuple[Count, ...] = Field((24, 24, 16, 16), description="Units of each hidden layer, tanh.")
+    hidden: tuple[Count, ...] = Field((24, 24, 16, 16), description="Units of each hidden layer.")
+    activation: ActivationName = Field("tanh", description="Activation function of the hidden layers.")
     n_networks: Count = Field(
         50, description="Networks trained together, each with different initial weights, shuffling and stopping."
     )
@@ -119,7 +121,6 @@ class TrainingSettings(Settings):
         "consensus",
         description="consensus: every network learns the regimes; votes: each, the map of another clustering run.",
     )
-    checkpoint_epochs: Count = Field(10, description="Epochs between two checkpoints. Has no influence on the result.")
 
 
 class SearchSettings(Settings):

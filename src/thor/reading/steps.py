@@ -19,7 +19,8 @@ from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas, compare_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
-from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points, suggest_points
+from thor.ocean.stress import detect_convention
+from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_points, suggest_points
 from thor.reading.checks import SUGGESTION
 from thor.reading.files import naming
 from thor.reading.positions import same_positions

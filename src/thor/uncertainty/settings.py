@@ -5,12 +5,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from thor.core.settings import Count, Filled, Positive, Settings, Share
+from thor.networks.network import ActivationName
 
 
 class BayesianSettings(Settings):
     """How the mean-field Bayesian network is trained."""
 
     hidden: tuple[Count, ...] = Field((24, 24, 16, 16), description="Units of each hidden layer.")
+    activation: ActivationName = Field("tanh", description="Activation function of the hidden layers.")
     n_starts: Count = Field(
         4, description="Random starts, trained together; each converges to a different Gaussian posterior."
     )
@@ -55,7 +57,6 @@ class BayesianSettings(Settings):
     n_select_draws: Count = Field(
         8, description="Draws whose mean probability is scored on the select region after each epoch."
     )
-    checkpoint_epochs: Count = Field(5, description="Epochs between two checkpoints. Has no influence on the result.")
 
     @model_validator(mode="after")
     def _require_epochs_after_warmup(self) -> Self:
