@@ -26,10 +26,9 @@ from rows import Rows, best, in_own_process, parse, peak_memory_mb, timed
 
 from thor.attribution.attributions import attribute
 from thor.attribution.method import sample_blocks
-from thor.attribution.methods.lime import Lime
-from thor.attribution.methods.relevance import RelevancePropagation
-from thor.attribution.methods.shapley_values import ShapleyValues
-from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
+from thor.attribution.methods.lime import Lime, LimeSettings
+from thor.attribution.methods.relevance import RelevancePropagation, RelevanceSettings
+from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import explained_regime
 from thor.core.threads import in_threads

@@ -108,7 +108,8 @@ def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, ...]]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             rows += _rows(field.annotation, f"{prefix}{name}.")
         else:
-            rows.append((prefix + name, expected(field), re.sub(r" \[[^\]]+\]\.$", ".", field.description or "")))
+            sentence = " ".join((field.description or "").split())
+            rows.append((prefix + name, expected(field), re.sub(r" \[[^\]]+\]\.$", ".", sentence)))
     return rows
 
 

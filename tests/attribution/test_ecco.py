@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from thor.attribution.attributions import attribute
-from thor.attribution.methods.lime import Lime
-from thor.attribution.methods.relevance import RelevancePropagation
-from thor.attribution.methods.shapley_values import ShapleyValues, shap_explanation
-from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
+from thor.attribution.methods.lime import Lime, LimeSettings
+from thor.attribution.methods.relevance import RelevancePropagation, RelevanceSettings
+from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues, shap_explanation
 from thor.attribution.targets import explained_regime
 from thor.core.variables import FEATURES
 from thor.networks.published import published_networks, published_scaler

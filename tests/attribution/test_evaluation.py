@@ -9,9 +9,9 @@ from tests.attribution.conftest import make_stack
 from thor.attribution.evaluation import draw_cells, evaluate
 from thor.attribution.measures import MEASURES, EvaluationCells
 from thor.attribution.method import AttributionBlock, Explainer
-from thor.attribution.methods.relevance import RelevancePropagation
-from thor.attribution.methods.shapley_values import ShapleyValues
-from thor.attribution.settings import EvaluationSettings, RelevanceSettings, ShapleySettings
+from thor.attribution.methods.relevance import RelevancePropagation, RelevanceSettings
+from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues
+from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import explained_regime
 from thor.core.errors import ConfigError
 

@@ -12,8 +12,10 @@ from thor.attribution.agreement import compare, same_players
 from thor.attribution.explanations import explain_cells, make_explainers
 from thor.attribution.method import Question
 from thor.attribution.methods import explaining_methods
+from thor.attribution.methods.lime import LimeSettings
+from thor.attribution.methods.relevance import RelevanceSettings
+from thor.attribution.methods.shapley_values import ShapleySettings
 from thor.attribution.players import player_groups
-from thor.attribution.settings import LimeSettings, RelevanceSettings, ShapleySettings
 from thor.core.contracts import check
 from thor.core.errors import AttributionError, DataError
 from thor.core.variables import FEATURES, extended_features, variable

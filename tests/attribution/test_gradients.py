@@ -9,9 +9,8 @@ from tests.attribution.conftest import values_of
 from thor.attribution.gradients import mean_target, target_and_gradient
 from thor.attribution.methods.gradient_times_input import GradientTimesInput
 from thor.attribution.methods.integrated_gradients import IntegratedGradients
-from thor.attribution.methods.relevance import RelevancePropagation
-from thor.attribution.methods.shapley_values import ShapleyValues
-from thor.attribution.settings import RelevanceSettings, ShapleySettings
+from thor.attribution.methods.relevance import RelevancePropagation, RelevanceSettings
+from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError
 from thor.networks.stack import logits

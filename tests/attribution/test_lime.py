@@ -6,7 +6,7 @@ import pytest
 from tests.attribution.conftest import make_stack, values_of
 from thor.attribution.attributions import attribute
 from thor.attribution.methods import lime as module
-from thor.attribution.settings import LimeSettings
+from thor.attribution.methods.lime import LimeSettings
 from thor.attribution.target_networks import TargetNetworks
 from thor.core.errors import AttributionError, ConfigError
 

@@ -8,8 +8,7 @@ import pytest
 from tests.attribution.conftest import make_stack, values_of
 from thor.attribution import method as blocks_of_samples
 from thor.attribution.methods.gradient_times_input import GradientTimesInput
-from thor.attribution.methods.relevance import RelevancePropagation
-from thor.attribution.settings import RelevanceSettings
+from thor.attribution.methods.relevance import RelevancePropagation, RelevanceSettings
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError, ConfigError
 from thor.networks.stack import logits
@@ -73,12 +72,12 @@ def test_every_rule_equals_a_loop_over_contributions(method, stack, inputs, regi
         biases = [bias[network].astype(float) for bias in stack.biases]
         weights = np.eye(3) - (1 / 3 if method.target == "centred_logit" else 0)
         for sample in range(6):
-            # the target is one output of a last layer of its own
-            own = weights[regime[sample]]
+            # the target is one output of an additional last layer
+            last = weights[regime[sample]]
             got = slowly(
                 method,
-                [*kernels[:-1], kernels[-1] @ own[:, None]],
-                [*biases[:-1], biases[-1] @ own[:, None]],
+                [*kernels[:-1], kernels[-1] @ last[:, None]],
+                [*biases[:-1], biases[-1] @ last[:, None]],
                 inputs[sample].astype(float),
                 lambda z: z,
             )

@@ -9,8 +9,7 @@ import pytest
 from tests.attribution.conftest import make_stack, values_of
 from thor.attribution import method as blocks_of_samples
 from thor.attribution.coalitions import shapley_interactions, shapley_weights
-from thor.attribution.methods.shapley_values import ShapleyValues, shap_explanation
-from thor.attribution.settings import ShapleySettings
+from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues, shap_explanation
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import target_values
 from thor.core.errors import AttributionError, ConfigError

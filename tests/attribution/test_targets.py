@@ -33,7 +33,7 @@ def test_the_predicted_regime_is_that_of_all_networks(stack, inputs):
 
 
 def test_what_does_not_exist_is_named(stack, inputs, regime):
-    with pytest.raises(AttributionError, match="no regime 'NL' to explain; the networks know MD, TR, SO"):
+    with pytest.raises(AttributionError, match="no regime 'NL' to explain; choose from predicted, MD, TR, SO"):
         explained_regime(stack, inputs, "NL")
     with pytest.raises(AttributionError, match="no target 'odds'"):
         target_values(logits(stack, inputs), regime, "odds")

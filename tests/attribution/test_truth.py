@@ -7,9 +7,8 @@ import pytest
 
 from thor.attribution.methods.gradient_times_input import GradientTimesInput
 from thor.attribution.methods.integrated_gradients import IntegratedGradients
-from thor.attribution.methods.lime import Lime
-from thor.attribution.methods.shapley_values import ShapleyValues
-from thor.attribution.settings import LimeSettings, ShapleySettings
+from thor.attribution.methods.lime import Lime, LimeSettings
+from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.truth import PhysicalFunction, additive_stack, additive_truth, compare_with_truth
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY

@@ -249,7 +249,7 @@ def test_initial_weights_that_do_not_fit(train, select):
         ({"member_labels": "vote"}, "Did you mean 'votes'"),
         ({"batch_size": 0}, "'batch_size' must be a whole number >= 1"),
         ({"patience": 0}, "'patience' must be a whole number >= 1"),
-        ({"hidden": (8, 0)}, "'hidden.1' must be a whole number >= 1"),
+        ({"hidden": (8, 0)}, "'hidden.1' must be a whole number >= 1; got 0"),
         ({"learning_rate": 0.0}, "'learning_rate' must be a number > 0"),
         ({"l2": -1.0}, "'l2' must be a number >= 0"),
     ],

@@ -66,7 +66,7 @@ def catalogue(on_disk, tmp_path_factory):
 
 
 def climatologies(archive):
-    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={})
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={}, missing="skip")
     options = ClimatologySettings(windows=WINDOWS, masked_basins=[], reference_density=1029.0, strict=False)
     return {plan.run.key: climatology(plan, options, Nothing()) for plan in plans}
 

@@ -64,7 +64,9 @@ def test_areas_fall_and_stay_below_one(table):
 
 
 def test_known_regimes_are_stable_over_seeds_and_blocks(made_budget, settings):
-    selection = ClusterSelection(n_clusters=(30,), n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500)
+    selection = ClusterSelection(
+        n_clusters=(30,), n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500, silhouette_sample=5_000
+    )
     table = select(made_budget, selection, settings)
     assert (table["stability_seeds"] > 0.9).all()
     assert (table["stability_blocks"] > 0.9).all()

@@ -72,7 +72,7 @@ def check_command(
             variant_labels=variant or ("all" if root else configured.variant_labels),
         )
         with _quiet():
-            plans = plan_runs(there, runs, engineering.windows, quirks=engineering.quirks)
+            plans = plan_runs(there, runs, engineering.windows, quirks=engineering.quirks, missing="skip")
             table = inventory(plans)
             if not headers_only:
                 table = with_first_month(table, plans, engineering.climatology_settings())

@@ -1,4 +1,4 @@
-"""Which inputs moved the networks to a regime: relevance, Shapley values, local surrogates, and how far to trust them.
+"""Attribution of the networks' regimes to their inputs, by registered methods (`methods/`), and its evaluation.
 
-Every method explains the same target of stacked networks and gives blocks, `thor.attribution.attributions.Block`.
+An explainer yields the attributions of stacked networks, block of samples by block (`thor.attribution.method`).
 """

@@ -28,7 +28,10 @@ def make_explainers(methods: Iterable[Method], question: Question, settings: Map
     settings : mapping of str to settings
         By the key `Method.parameters`.
     """
-    return {method.name: method.explainer(settings.get(method.parameters), question) for method in methods}
+    return {
+        method.name: method.explainer(settings[method.parameters] if method.settings else None, question)
+        for method in methods
+    }
 
 
 def explain_cells(

@@ -1,13 +1,15 @@
-"""From attributions of samples to fields on the native grid, and to summaries by regime."""
+"""Attributions of samples as fields on the native grid, and their summaries by regime."""
 
 from collections.abc import Mapping
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.attribution.attributions import STATISTICS, Attributions
+from thor.attribution.attributions import QUARTILES, STATISTICS, Attributions
 from thor.attribution.targets import Regimes
 from thor.networks.fields import on_grid
 from thor.ocean.cells import valid_cells
@@ -69,14 +71,14 @@ def attribution_fields(
 
 
 def regime_summary(fields: xr.Dataset, *, method: str) -> pd.DataFrame:
-    """Return what each feature is given in each explained regime, cells weighted by area.
+    """Return the attribution of each feature in each explained regime, cells weighted by area.
 
     Parameters
     ----------
     fields : xarray.Dataset
         As from `attribution_fields`.
     method : str
-        Goes into the first column.
+        First column.
 
     Returns
     -------
@@ -87,45 +89,42 @@ def regime_summary(fields: xr.Dataset, *, method: str) -> pd.DataFrame:
     """
     rows = []
     area = fields["areacello"].values.ravel()
-    names = fields["explained_regime"].attrs["flag_meanings"].split()
-    for predictor in map(str, fields["predictor"].values):
-        own = fields.sel(predictor=predictor)
-        explained = own["explained_regime"].values.ravel()
-        for feature in map(str, fields["feature"].values):
-            here = own.sel(feature=feature)
-            mean, spread, lower, upper = (
-                here[_NAMES[name]].values.ravel() for name in ("mean", "spread", "lower_quartile", "upper_quartile")
+    explained = fields["explained_regime"]
+    for predictor, feature in product(fields["predictor"].values, fields["feature"].values):
+        here = fields.sel(predictor=predictor, feature=feature)
+        mean, spread, lower, upper = (
+            here[_NAMES[name]].values.ravel() for name in ("mean", "spread", "lower_quartile", "upper_quartile")
+        )
+        for code, regime in enumerate(explained.attrs["flag_meanings"].split()):
+            inside = (explained.sel(predictor=predictor).values.ravel() == code) & np.isfinite(mean)
+            if not inside.any():
+                continue
+            weights = area[inside]
+            average = partial(np.average, weights=weights)
+            quartiles = weighted_quantiles(mean[inside], weights, QUARTILES)
+            rows.append(
+                {
+                    "method": method,
+                    "predictor": str(predictor),
+                    "regime": regime,
+                    "feature": str(feature),
+                    "n_cells": int(inside.sum()),
+                    "area_m2": float(weights.sum()),
+                    "mean": float(average(mean[inside])),
+                    "mean_magnitude": float(average(np.abs(mean[inside]))),
+                    "lower_quartile": quartiles[0],
+                    "upper_quartile": quartiles[1],
+                    "mean_spread": float(average(spread[inside])),
+                    "consistent_area_share": float(average(np.sign(lower[inside]) == np.sign(upper[inside]))),
+                }
             )
-            for code, regime in enumerate(names):
-                inside = (explained == code) & np.isfinite(mean)
-                if inside.any():
-                    weight = area[inside]
-                    quartiles = weighted_quantiles(mean[inside], weight, (0.25, 0.75))
-                    rows.append(
-                        {
-                            "method": method,
-                            "predictor": predictor,
-                            "regime": regime,
-                            "feature": feature,
-                            "n_cells": int(inside.sum()),
-                            "area_m2": float(weight.sum()),
-                            "mean": float(np.average(mean[inside], weights=weight)),
-                            "mean_magnitude": float(np.average(np.abs(mean[inside]), weights=weight)),
-                            "lower_quartile": quartiles[0],
-                            "upper_quartile": quartiles[1],
-                            "mean_spread": float(np.average(spread[inside], weights=weight)),
-                            "consistent_area_share": float(
-                                np.average(np.sign(lower[inside]) == np.sign(upper[inside]), weights=weight)
-                            ),
-                        }
-                    )
     return pd.DataFrame(rows)
 
 
 def weighted_quantiles(
     values: NDArray[np.floating], weights: NDArray[np.floating], levels: tuple[float, ...]
 ) -> list[float]:
-    """Return the values below which given shares of the weight lie."""
+    """Return the quantiles of weighted values."""
     order = np.argsort(values)
     below = np.cumsum(weights[order]) - 0.5 * weights[order]
     return [float(value) for value in np.interp(levels, below / weights.sum(), values[order])]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from thor.attribution.players import Groups, player_names
 from thor.attribution.targets import Regimes, Target
 from thor.core.errors import AttributionError
+from thor.core.settings import Settings
 from thor.networks.prediction import BLOCK_BYTES
 from thor.networks.stack import NetworkStack, Weights
 
@@ -131,7 +132,7 @@ class Method:
     title: str
     colour: str
     explainer: Callable[[Any, Question], Explainer]
-    settings: type | None = None
+    settings: type[Settings] | None = None
     parameters: str = ""
     description: str = ""
     remainder: str = "remainder"
@@ -142,10 +143,10 @@ class Method:
 def sample_blocks(n_samples: int, stack: NetworkStack) -> Iterator[slice]:
     """Yield consecutive samples whose widest activations of all networks fill `BLOCK_BYTES`."""
     size = max(1, BLOCK_BYTES // (4 * stack.n_networks * max(stack.layer_sizes)))
-    return slices(n_samples, size)
+    return sample_parts(n_samples, size)
 
 
-def slices(n_samples: int, size: int) -> Iterator[slice]:
+def sample_parts(n_samples: int, size: int) -> Iterator[slice]:
     """Yield consecutive slices of at most `size` samples."""
     return (slice(first, min(first + size, n_samples)) for first in range(0, n_samples, size))
 

@@ -1,4 +1,4 @@
-"""What attributions are measured against: rows of inputs drawn from the training cells, a basin, a regime or a run."""
+"""The reference of attributions: rows of inputs drawn from the training cells, a basin, a regime or a run."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,7 +14,8 @@ from thor.networks.stack import Weights
 from thor.ocean.basins import basin_names
 from thor.ocean.cells import valid_cells
 
-Runs = Mapping[str, Callable[[], xr.Dataset]]
+FeaturesOfRuns = Mapping[str, Callable[[], xr.Dataset]]
+"""Functions that read the features of climate models, by run."""
 
 PLACE = ["lat", "lon"]
 
@@ -27,9 +28,9 @@ def draw_reference(
     names: tuple[str, ...],
     settings: ReferenceSettings,
     seed: int,
-    runs: Runs | None = None,
+    runs: FeaturesOfRuns | None = None,
 ) -> pd.DataFrame:
-    """Return reference rows in the features' own units, drawn without replacement.
+    """Return reference rows in the units of the features, drawn without replacement.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def draw_reference(
     settings : ReferenceSettings
     seed : int
     runs : mapping of str to callable, optional
-        Functions that give the features of climate models, by run.
+        Functions that read the features of climate models, by run.
 
     Returns
     -------
@@ -75,14 +76,16 @@ def draw_reference(
     return pd.DataFrame(np.column_stack([place[rows], table[rows]]), columns=[*PLACE, *names])
 
 
-def reference_inputs(reference: pd.DataFrame, scaler: FeatureScaler) -> Weights:
-    """Return the rows scaled as the networks take them, shape (n_rows, n_features).
+def reference_inputs(reference: pd.DataFrame | None, scaler: FeatureScaler) -> Weights:
+    """Return the rows scaled for the networks, shape (n_rows, n_features); none where there is no reference.
 
     Raises
     ------
     AttributionError
-        When the features are others or in another order than the networks', a value is not finite, or there is no row.
+        When features or their order differ from the networks', a value is not finite, or there is no row.
     """
+    if reference is None:
+        return np.empty((0, len(scaler.features)), np.float32)
     found = tuple(column for column in reference.columns if column not in PLACE)
     if found != tuple(scaler.features):
         raise AttributionError(
@@ -99,7 +102,7 @@ def reference_inputs(reference: pd.DataFrame, scaler: FeatureScaler) -> Weights:
 
 
 def _cells_of_run(
-    names: tuple[str, ...], settings: ReferenceSettings, runs: Runs
+    names: tuple[str, ...], settings: ReferenceSettings, runs: FeaturesOfRuns
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     run = runs[_known("run", settings.name, runs)]()
     windows = [str(window) for window in run["window"].values]

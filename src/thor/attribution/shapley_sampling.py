@@ -5,12 +5,14 @@ import numpy as np
 from thor.attribution.gradients import mean_target
 from thor.attribution.method import AttributionBlock
 from thor.attribution.players import Groups, membership
-from thor.attribution.settings import FEWEST_PAIRS, ShapleySettings
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target
 from thor.core.arrays import AnyArray, IntArray
 from thor.networks.network import affine
 from thor.networks.stack import NetworkStack, Weights
+
+FEWEST_PAIRS = 3
+"""Pairs of orders of the players below which no error is estimated."""
 
 
 class ShapleySampler:
@@ -21,7 +23,8 @@ class ShapleySampler:
     stack : NetworkStack
     reference : ndarray of float32, shape (n_reference, n_features)
     groups : mapping of str to tuple of str, or None
-    settings : ShapleySettings
+    tolerance : float
+    max_pairs : int
     target : {"centred_logit", "logit", "probability"}
     seed : int
 
@@ -45,18 +48,20 @@ class ShapleySampler:
         reference: Weights,
         groups: Groups | None,
         *,
-        settings: ShapleySettings,
+        tolerance: float,
+        max_pairs: int,
         target: Target,
         seed: int,
     ) -> None:
         self._networks = TargetNetworks(stack, target)
         self._n_networks, self._expectation = stack.n_networks, mean_target(stack, reference, target)
         self._membership = membership(groups, stack.features).astype(int)
-        self._reference, self._settings, self._seed = reference, settings, seed
+        self._reference, self._seed = reference, seed
+        self._tolerance, self._max_pairs = tolerance, max_pairs
 
     def block(self, inputs: Weights, regime: Regimes, part: slice) -> AttributionBlock:
         """Return the values of all networks; each sample is sampled until its tolerance or `max_pairs` is reached."""
-        n_players, tolerance = len(self._membership), self._settings.tolerance
+        n_players, tolerance = len(self._membership), self._tolerance
         random = np.random.default_rng([self._seed, part.start])
         target = self._networks.of_inputs(inputs, regime)
         sums = _Sums(self._n_networks, len(inputs), n_players)
@@ -64,7 +69,7 @@ class ShapleySampler:
         n_rows, networks = len(self._reference), np.arange(self._n_networks)
         shuffled, begin = random.permutation(n_rows), random.integers(n_rows, size=len(inputs))
         active, error = np.arange(len(inputs)), np.empty((len(inputs), n_players))
-        for n_pairs in range(1, self._settings.max_pairs + 1):
+        for n_pairs in range(1, self._max_pairs + 1):
             turn = (n_pairs - 1) * self._n_networks + (networks + n_pairs) % self._n_networks
             rows = shuffled[(begin[active] + turn[:, None]) % n_rows]
             values, of_rows = self._pair(inputs[active], regime[active], target[:, active], rows, random)

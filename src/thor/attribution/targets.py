@@ -1,4 +1,4 @@
-"""What is explained: one number that networks give for a cell and a regime."""
+"""The explained target: one number of the networks for a cell and a regime."""
 
 from typing import Literal, get_args
 
@@ -69,13 +69,13 @@ def explained_regime(stack: NetworkStack, inputs: Weights, regime: str = "predic
     Raises
     ------
     AttributionError
-        When the networks know no such regime.
+        When the networks have no such regime.
     """
     if regime == "predicted":
         return predict(stack, inputs).mean.argmax(axis=1)
     if regime not in stack.classes:
         raise AttributionError(
-            f"There is no regime '{regime}' to explain; the networks know {', '.join(stack.classes)}, or say predicted."
+            f"There is no regime '{regime}' to explain; choose from predicted, {', '.join(stack.classes)}."
         )
     return np.full(len(inputs), stack.classes.index(regime))
 

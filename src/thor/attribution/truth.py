@@ -127,7 +127,7 @@ class PhysicalFunction:
         Parameters
         ----------
         inputs : ndarray, shape (n_cells, 8)
-            Features in their own units.
+            Features in their units.
         labels : ndarray of int, shape (n_cells,)
         n_regimes : int
         """
@@ -138,7 +138,7 @@ class PhysicalFunction:
         return cls(np.array(centroids), scale)
 
     def terms(self, inputs: Array) -> Array:
-        """Return the terms [m s-2] of features in their own units, shape (n_cells, 3)."""
+        """Return the terms [m s-2] of features in their units, shape (n_cells, 3)."""
         curl, _, zos_x, zos_y, depth, depth_x, depth_y, coriolis = inputs.T
         sign = np.where(coriolis < 0, -1.0, 1.0)
         rotation = sign * np.maximum(np.abs(coriolis), self.least_coriolis)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 from tqdm import tqdm
 
 from thor.core.errors import did_you_mean
@@ -20,20 +20,16 @@ _HERE = ("threads", "local")
 class Compute(Settings):
     """Where blocks of work are done. The results are the same everywhere."""
 
-    scheduler: str = Field(
-        "threads",
-        description="threads: threads of this process; local: processes of this machine; or the address of a Dask "
-        "scheduler, such as tcp://host:8786.",
-    )
-    n_workers: Count | None = Field(
-        None, description="Number of threads or local processes; null: one for each core. Ignored with a scheduler."
-    )
-    memory_limit: str | None = Field(
-        None,
-        description="Memory of each local process, such as 4 GB, beyond which it is ended and its block repeated by "
-        "another; null: its share of this machine. Ignored with threads and with a scheduler.",
-    )
-    timeout_s: Positive = Field(30.0, description="Time within which a scheduler must answer [s].")
+    scheduler: str = "threads"
+    """threads: threads of this process; local: processes of this machine; or the address of a Dask scheduler, such as
+    tcp://host:8786."""
+    n_workers: Count | None = None
+    """Number of threads or local processes; null: one for each core. Ignored with a scheduler."""
+    memory_limit: str | None = None
+    """Memory of each local process, such as 4 GB, beyond which it is ended and its block repeated by another; null: its
+    share of this machine. Ignored with threads and with a scheduler."""
+    timeout_s: Positive = 30.0
+    """Time within which a scheduler must answer [s]."""
 
     @field_validator("scheduler")
     @classmethod

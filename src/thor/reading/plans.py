@@ -46,8 +46,8 @@ def plan_runs(
     runs: Sequence[Run],
     settings: WindowSettings,
     *,
+    missing: Missing,
     quirks: Mapping[str, Quirks] | None = None,
-    missing: Missing = "skip",
 ) -> Plans:
     """Return a plan for each run that can be read, and for each run that one of them branches off.
 
@@ -58,7 +58,7 @@ def plan_runs(
     settings : WindowSettings
     quirks : mapping of str to Quirks, optional
         Those of models that `quirks.yml` does not know, or knows wrongly.
-    missing : {'skip', 'error'}, optional
+    missing : {'skip', 'error'}
         Whether a run without a variable, a window without a month, or a run that cannot be read for another reason is
         left out with one warning, or is an error.
 

@@ -10,6 +10,7 @@ from thor.core.variables import BUDGET_TERMS
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import cell_areas
 from thor.regimes.naming import regime_names
+from thor.regimes.settings import BalanceSettings
 
 PERCENTILES = (5.0, 50.0, 95.0)
 
@@ -39,14 +40,12 @@ def regime_balances(
     budget: xr.Dataset,
     regimes: xr.Dataset,
     *,
+    settings: BalanceSettings,
     seed: int,
-    n_bootstrap: int = 1000,
-    block_degrees: float = 10.0,
-    confidence_level: float = 0.9,
 ) -> xr.Dataset:
     """Return the mean terms of each regime and its dominant balance.
 
-    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `block_degrees` are drawn with
+    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `settings.block_degrees` are drawn with
     replacement, because neighbouring cells are not independent. The regimes are kept fixed.
 
     Parameters
@@ -55,13 +54,8 @@ def regime_balances(
         The five terms [m s-2], `analysis_mask`, `areacello` [m2], coordinates `lat`, `lon`.
     regimes : xarray.Dataset
         `regime` with flag_meanings, on the same grid.
+    settings : BalanceSettings
     seed : int
-    n_bootstrap : int
-        Resamples.
-    block_degrees : float
-        Side of a block in degrees of latitude and of longitude.
-    confidence_level : float
-        Share of resamples inside an interval.
 
     Returns
     -------
@@ -81,19 +75,19 @@ def regime_balances(
     names = regime_names(regimes)
     regime = regimes["regime"].transpose(*dims).values[mask].astype(int)
     area = cell_areas(budget)[mask]
-    blocks = block_numbers(budget, block_degrees)[mask]
+    blocks = block_numbers(budget, settings.block_degrees)[mask]
     subsets = term_subsets(len(BUDGET_TERMS))
     area_sums, sums, magnitude_sums = _block_sums(points, regime, area, blocks, len(names))
     rng = np.random.default_rng(seed)
     n_blocks = len(area_sums)
-    draws = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=n_bootstrap).astype(float)
+    draws = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=settings.n_bootstrap).astype(float)
     resampled_area = np.einsum("db,br->dr", draws, area_sums)
     # A resample without any cell of a regime does not count for it.
     resampled_area[resampled_area == 0] = np.nan
     resampled_means = np.einsum("db,brt->drt", draws, sums) / resampled_area[..., None]
     resampled_magnitudes = np.einsum("db,brt->drt", draws, magnitude_sums) / resampled_area[..., None]
 
-    tail = 50.0 * (1.0 - confidence_level)
+    tail = 50.0 * (1.0 - settings.confidence_level)
     bounds = [tail, 100.0 - tail]
     coords = {
         "regime_name": list(names),

@@ -38,9 +38,9 @@ def breathing_kmeans(
     *,
     n_clusters: int,
     seed: int,
-    n_breaths: int = 450,
-    n_micro: int = 10_000,
-    max_depth: int = 3,
+    n_breaths: int,
+    n_micro: int,
+    max_depth: int,
     weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
     """Return the centroids and the inertia of one breathing k-means run.

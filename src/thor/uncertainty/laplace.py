@@ -147,7 +147,7 @@ def best_network(stack: NetworkStack, inputs: Weights, labels: NDArray[np.intege
 
 
 def gauss_newton(
-    network: NetworkStack, inputs: Weights, weights: Weights, *, first: int = 0, block_cells: int = 1024
+    network: NetworkStack, inputs: Weights, weights: Weights, *, first: int = 0, block_cells: int
 ) -> Array:
     """Return the generalised Gauss-Newton matrix of the negative log-likelihood, summed over cells.
 

@@ -1,6 +1,7 @@
 """Checks of a process in which the folder of methods has one file more; run by `test_registry.py`."""
 
 import sys
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,18 +18,14 @@ from thor.attribution.explanation_metrics import explanation_metrics
 from thor.attribution.explanations import explain_cells, make_explainers
 from thor.attribution.fields import regime_summary
 from thor.attribution.method import Question
-from thor.attribution.settings import EvaluationSettings, LimeSettings, RelevanceSettings, ShapleySettings
+from thor.attribution.settings import EvaluationSettings
 from thor.attribution.truth import additive_stack, additive_truth, compare_with_truth
 from thor.core.contracts import check
+from thor.core.settings import validate
 from thor.core.variables import FEATURES
 from thor.networks.samples import FeatureScaler, cell_inputs
 
 NAME = "toy_values"
-SETTINGS = {
-    "relevance": RelevanceSettings(),
-    "shapley": ShapleySettings(method="exact"),
-    "lime": LimeSettings(n_samples=100),
-}
 
 
 def main() -> None:
@@ -40,7 +37,7 @@ def main() -> None:
     scaler = FeatureScaler(FEATURES, ("1",) * 8, table.mean(axis=0), np.maximum(table.std(axis=0), 1e-12))
     reference = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
     question = Question(features=FEATURES, reference=reference, target="centred_logit", seed=0)
-    explainers = make_explainers(methods.all_methods().values(), question, SETTINGS)
+    explainers = make_explainers(methods.all_methods().values(), question, check_parameters())
     explanations = {
         name: explain_cells(name, explainers[name], {"ensemble": stack}, features, scaler, regime="predicted")
         for name in methods.explaining_methods()
@@ -66,6 +63,17 @@ def main() -> None:
     assert metrics["truth"]["additive"][NAME]["n_cells"] == 5
     check_figures(explanations, agreement, evaluation)
     check_report(explanations, agreement)
+
+
+def check_parameters() -> dict[str, Any]:
+    """Return the settings of all methods, read from the configuration with a key for the new one."""
+    from thor.app.parameters import MODELS
+
+    parameters = default_configuration("test")["parameters"]
+    parameters["explainability"] |= {"toy": {"scale": 2.0}, "shapley": {"method": "exact"}, "lime": {"n_samples": 100}}
+    settings = dict(validate(parameters, MODELS)["explainability"])
+    assert settings["toy"].scale == 2.0
+    return settings
 
 
 def check_catalog_and_pipelines() -> None:

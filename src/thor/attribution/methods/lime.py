@@ -5,19 +5,39 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from pydantic import Field
 
-from thor.attribution.method import AttributionBlock, Explainer, Method, require_features, require_reference, slices
-from thor.attribution.settings import LimeSettings
+from thor.attribution.method import (
+    AttributionBlock,
+    Explainer,
+    Method,
+    require_features,
+    require_reference,
+    sample_parts,
+)
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, require_target
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
+from thor.core.settings import NotNegative, Positive, Settings
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
 
 _SAMPLES_PER_BLOCK = 256
 _NETWORKS_AT_ONCE = 64
 """Networks whose products with the draws are held at once: 8 MB for each feature at 5,000 draws with intercept."""
+
+
+class LimeSettings(Settings):
+    """How LIME draws and fits."""
+
+    n_samples: int = Field(5000, ge=2)
+    """Draws, shared by all cells."""
+    kernel_width: Positive | None = None
+    """Width of the kernel in standard deviations of the reference; null: 0.75 times the square root of the number of
+    features, as in the package lime."""
+    ridge: NotNegative = 1.0
+    """Penalty on squared coefficients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +118,7 @@ class Lime(Explainer):
             remainder = target - shares["intercept"] - values.sum(axis=2)
             return AttributionBlock(part, values, error, {"target": target, **shares, "remainder": remainder})
 
-        yield from in_threads(block, slices(len(inputs), _SAMPLES_PER_BLOCK))
+        yield from in_threads(block, sample_parts(len(inputs), _SAMPLES_PER_BLOCK))
 
     def _draws(self, n_features: int) -> Array:
         """Return all draws but the first, which the sample itself replaces, in units of the reference's scale."""

@@ -2,17 +2,35 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
-from thor.attribution.settings import RelevanceSettings
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, target_weights
+from thor.core.settings import NotNegative, Settings
 from thor.core.threads import in_threads
 from thor.networks.network import Layer, forward
 from thor.networks.stack import NetworkStack, Weights
+
+PropagationRule = Literal["epsilon", "z", "gamma", "alpha_beta"]
+
+
+class RelevanceSettings(Settings):
+    """How relevance is propagated."""
+
+    rule: PropagationRule = "epsilon"
+    """Rule by which a unit distributes relevance to its inputs."""
+    epsilon: NotNegative = 1e-7
+    """Stabiliser of all rules but z."""
+    gamma: NotNegative = 0.25
+    """Additional weight of contributions with the sign of the unit in the gamma rule."""
+    alpha: float = Field(2.0, ge=1)
+    """Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1."""
+    biases: bool = True
+    """Whether biases take their share of relevance."""
 
 
 @dataclass(frozen=True)

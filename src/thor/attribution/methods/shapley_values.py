@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
 from thor.attribution.method import (
@@ -15,16 +16,15 @@ from thor.attribution.method import (
     require_features,
     require_reference,
     sample_blocks,
-    slices,
+    sample_parts,
 )
-from thor.attribution.players import Groups, membership, player_groups
-from thor.attribution.settings import ShapleySettings
-from thor.attribution.shapley_sampling import ShapleySampler
+from thor.attribution.players import Groups, Preset, membership, player_groups
+from thor.attribution.shapley_sampling import FEWEST_PAIRS, ShapleySampler
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, require_target, target_values
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
-from thor.core.ranges import require_choice
+from thor.core.settings import Positive, Settings, require
 from thor.core.threads import in_threads
 from thor.networks.network import Layer, outputs
 from thor.networks.stack import NetworkStack, Weights
@@ -37,6 +37,20 @@ _CELLS_AT_ONCE = 16
 """Cells of one thread in the exact method."""
 
 Precision = Literal["single", "double"]
+
+
+class ShapleySettings(Settings):
+    """How Shapley values are computed."""
+
+    method: Literal["sampled", "exact"] = "sampled"
+    """Random orders of the players, or all coalitions (for few cells)."""
+    tolerance: Positive = 0.05
+    """Standard error, relative to the size of the values, at which a cell is finished (sampled)."""
+    max_pairs: int = Field(12, ge=FEWEST_PAIRS)
+    """Largest number of pairs, an order and its reverse, for each network and cell (sampled)."""
+    groups: dict[str, list[str]] | Preset | None = None
+    """Players that are several features each, by name, or a preset of `thor.attribution.players`; null: each feature is
+    a player."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +85,7 @@ class ShapleyValues(Explainer):
 
     def __post_init__(self) -> None:
         require_target(self.target)
-        require_choice("precision", self.precision, Precision)
+        require("precision", self.precision, Precision)
         require_reference(self.reference)
 
     def groups_of(self, features: tuple[str, ...]) -> Groups | None:
@@ -102,7 +116,8 @@ class ShapleyValues(Explainer):
             stack,
             self.reference,
             self.groups_of(stack.features),
-            settings=self.settings,
+            tolerance=self.settings.tolerance,
+            max_pairs=self.settings.max_pairs,
             target=self.target,
             seed=self.seed,
         )
@@ -163,7 +178,7 @@ class ShapleyValues(Explainer):
         weights = shapley_weights(len(self.players(stack)))
         for part, values in in_threads(
             lambda part: (part, self.coalition_values(stack, inputs[part], regime[part])),
-            slices(len(inputs), _CELLS_AT_ONCE),
+            sample_parts(len(inputs), _CELLS_AT_ONCE),
         ):
             shapley = values @ weights.T.astype(values.dtype)
             target, expectation = values[..., -1], values[..., 0]

@@ -43,8 +43,8 @@ def explain_by(method: str) -> Callable[..., xr.Dataset]:
         bayesian_network: Any,
         features: xr.Dataset,
         feature_scaler: dict[str, Any],
-        explanation_reference: pd.DataFrame,
         parameters: Explainability,
+        explanation_reference: pd.DataFrame | None = None,
     ) -> xr.Dataset:
         from thor.attribution.explanations import explain_cells
         from thor.attribution.references import reference_inputs

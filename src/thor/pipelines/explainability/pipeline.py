@@ -16,37 +16,38 @@ from collections.abc import Iterator
 
 from kedro.pipeline import Node, Pipeline
 
+from thor.attribution.method import Method
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.explainability import nodes
 
-PARAMETERS = "params:explainability"
-CELLS = ["features", "regimes", "split", "feature_scaler"]
-NETWORKS = ["ensemble", "bayesian_network", "features", "feature_scaler", "explanation_reference"]
+_PARAMETERS = "params:explainability"
+_CELLS = ["features", "regimes", "split", "feature_scaler"]
+_NETWORKS = ["ensemble", "bayesian_network", "features", "feature_scaler"]
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
-    methods = list(explaining_methods())
+    methods = explaining_methods()
     explanations = _by_name(*methods)
     return Pipeline(
         [
             Node(
                 nodes.choose_reference,
-                [*CELLS, "scenario_features", PARAMETERS],
+                [*_CELLS, "scenario_features", _PARAMETERS],
                 "explanation_reference",
                 name="choose_reference",
             ),
-            *(node for method in methods for node in _nodes_of(method)),
+            *(node for method in methods.values() for node in _nodes_of(method)),
             Node(nodes.compare_explanations, explanations, "explanation_agreement", name="compare_explanations"),
             Node(
                 nodes.evaluate_explanations,
-                ["ensemble", "features", "feature_scaler", "explanation_reference", PARAMETERS],
+                ["ensemble", "features", "feature_scaler", "explanation_reference", _PARAMETERS],
                 "explanation_evaluation",
                 name="evaluate_explanations",
             ),
             Node(
                 nodes.compare_with_known_functions,
-                [*CELLS, "explanation_reference", PARAMETERS],
+                [*_CELLS, "explanation_reference", _PARAMETERS],
                 "explanation_truth",
                 name="compare_with_known_functions",
             ),
@@ -84,7 +85,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.draw_cell,
-                {"parameters": PARAMETERS} | _by_name("regime_uncertainty", "vorticity_budget", *methods),
+                {"parameters": _PARAMETERS} | _by_name("regime_uncertainty", "vorticity_budget", *methods),
                 "explainability_cell",
                 name="draw_cell",
             ),
@@ -93,9 +94,11 @@ def create_pipeline() -> Pipeline:
     )
 
 
-def _nodes_of(method: str) -> Iterator[Node]:
-    yield Node(nodes.explain_by(method), [*NETWORKS, PARAMETERS], method, name=f"explain_by_{method}")
-    yield Node(nodes.draw_method(method), method, f"explainability_{method}", name=f"draw_{method}")
+def _nodes_of(method: Method) -> Iterator[Node]:
+    name = method.name
+    inputs = [*_NETWORKS, _PARAMETERS, *(["explanation_reference"] if method.needs_reference else [])]
+    yield Node(nodes.explain_by(name), inputs, name, name=f"explain_by_{name}")
+    yield Node(nodes.draw_method(name), name, f"explainability_{name}", name=f"draw_{name}")
 
 
 def _by_name(*names: str) -> dict[str, str]:

@@ -54,14 +54,7 @@ def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, paramete
     """Return the mean of each term in each regime, its interval, and the dominant balance."""
     from thor.regimes.balances import regime_balances
 
-    balances = regime_balances(
-        vorticity_budget,
-        regimes,
-        seed=parameters.seed,
-        n_bootstrap=parameters.n_bootstrap,
-        block_degrees=parameters.block_degrees,
-        confidence_level=parameters.confidence_level,
-    )
+    balances = regime_balances(vorticity_budget, regimes, settings=parameters, seed=parameters.seed)
     for name, balance in zip(balances["regime_name"].values, balances["best_subset"].values, strict=True):
         log.info("%s: %s", name, balance)
     return balances
