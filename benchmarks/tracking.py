@@ -27,8 +27,9 @@ from thor.networks.tensorflow import load_tensorflow
 from thor.ocean.constants import EARTH_RADIUS
 from thor.regimes.naming import REGIMES
 from thor.tracking.cells import ControlPairs
-from thor.tracking.forced import NaturalVariability
+from thor.tracking.natural import NaturalVariability
 from thor.tracking.settings import TrackingSettings
+from thor.tracking.tools import TrackingTools
 from thor.tracking.track import track_run
 from thor.uncertainty.applicability import Applicability
 
@@ -76,17 +77,9 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
     scaler = FeatureScaler(FEATURES, units, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
     with mapper(Compute(scheduler=scheduler, n_workers=n_workers)) as mapped:
         start = time.perf_counter()
-        track_run(
-            run,
-            parent,
-            natural,
-            stacks,
-            scaler=scaler,
-            applicability=applicability,
-            temperatures=dict.fromkeys(stacks, 1.2),
-            settings=TrackingSettings(block_cells=20_000),
-            mapper=mapped,
-        )
+        settings = TrackingSettings(block_cells=20_000)
+        tools = TrackingTools(stacks, scaler, applicability, dict.fromkeys(stacks, 1.2), settings)
+        track_run(run, parent, natural, tools, mapper=mapped)
         seconds = time.perf_counter() - start
     return seconds, peak_memory_mb()
 

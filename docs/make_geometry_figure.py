@@ -15,7 +15,7 @@ from matplotlib.colors import BoundaryNorm
 from scipy.special import sph_harm_y
 
 from thor.core.arrays import Array
-from thor.figures.style import LAND, letter_panels, new_figure, style
+from thor.figures.style import LAND_COLOUR, letter_panels, new_figure, style
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.operators import gradient
@@ -86,7 +86,7 @@ def draw_map(ax: Any, grid: Grid, error: Array) -> Any:
         cmap="viridis",
         rasterized=True,
     )
-    ax.set_facecolor(LAND)
+    ax.set_facecolor(LAND_COLOUR)
     ax.set_xlim(-REACH, REACH)
     ax.set_ylim(-REACH, REACH)
     ax.gridlines(linewidth=0.3, color="white", xlocs=range(-180, 180, 60), ylocs=[60, 70, 80])

@@ -12,8 +12,8 @@ from thor.figures.tracking_curves import (
     change_reliability,
     transition_matrices,
 )
-from thor.figures.tracking_maps import agreement_maps, change_likelihood_map, regime_window_maps
-from thor.tracking.forced import LIKELIHOOD
+from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
+from thor.tracking.likelihood import LIKELIHOOD
 
 REGIMES = ("MD", "S-SV", "NL")
 WINDOWS = ("1850-1869", "1870-1889")
@@ -129,7 +129,7 @@ def test_what_models_agree_on():
         coords={"lat": LAT, "lon": LON, "predictor": ["ensemble"], "source_id": ["A", "B", "C"]},
         attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES)},
     )
-    figure = agreement_maps(summary)
+    figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
     regime, agreement, change, forced = meshes(figure)
     np.testing.assert_array_equal(regime.get_array(), summary["regime"].values[0])
@@ -281,7 +281,7 @@ def test_bars_say_which_feature_moved_the_networks():
         (lambda: change_reliability({}), "No run whose true change"),
         (lambda: regime_window_maps(None), "no archive of climate models"),
         (lambda: change_likelihood_map(None), "no archive of climate models"),
-        (lambda: agreement_maps(None), "no archive of climate models"),
+        (lambda: model_agreement_maps(None), "no archive of climate models"),
         (lambda: change_attribution_bars(xr.Dataset(coords={"transition": [], "feature": ["zos"]})), "No cell"),
     ],
 )

@@ -10,7 +10,7 @@ from thor.core.variables import variable
 from thor.figures.uncertainty import (
     FEW_SHARE,
     coverage_bars,
-    network_reliability,
+    network_reliability_curves,
     reliability_curves,
     risk_coverage_curves,
     uncertainty_maps,
@@ -117,7 +117,7 @@ def test_one_networks_reliability_by_region():
             "accuracy": [1, 1, 0.7],
         }
     )
-    (ax,) = network_reliability(bins, "ensemble 3").axes
+    (ax,) = network_reliability_curves(bins, "ensemble 3").axes
     assert ax.get_title(loc="left") == "ensemble 3"
     assert [text.get_text() for text in ax.get_legend().texts] == ["test, ECE 0.275"]
 

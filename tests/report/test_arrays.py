@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from thor.core.errors import DataError
-from thor.report.arrays import GAP, packed, packed_labels, packed_numbers, packed_shares
-from thor.report.rasters import LAND, OUTSIDE, WIDTH, cell_map
+from thor.report.arrays import MISSING, packed, packed_labels, packed_numbers, packed_shares
+from thor.report.rasters import LAND_PIXEL, OUTSIDE_PIXEL, WIDTH, cell_map
 
 
 def unpacked(entry):
@@ -17,7 +17,7 @@ def unpacked(entry):
     values = values.reshape(entry["shape"])
     if entry["kind"] == "float32":
         return values
-    return np.where(values == GAP[entry["kind"]], np.nan, entry.get("low", 0) + values * entry.get("step", 1.0))
+    return np.where(values == MISSING[entry["kind"]], np.nan, entry.get("low", 0) + values * entry.get("step", 1.0))
 
 
 def test_shares_come_back_to_half_a_step_and_gaps_stay_gaps():
@@ -50,12 +50,12 @@ def test_every_pixel_shows_the_cell_that_lies_there(grid):
     cells = cell_map(grid, grid["wet"], max_cells=10_000)
     assert cells.pixels.shape[1] == WIDTH
     assert len(cells.index) == grid["wet"].sum()
-    assert cells.pixels[0, 0] == OUTSIDE
+    assert cells.pixels[0, 0] == OUTSIDE_PIXEL
     shown = np.unique(cells.pixels)
-    assert set(shown) == {*range(len(cells.index)), LAND, OUTSIDE}
+    assert set(shown) == {*range(len(cells.index)), LAND_PIXEL, OUTSIDE_PIXEL}
     # Equal area: the share of the pixels of a cell is that of its area.
     area = np.cos(np.deg2rad(cells.lat))
-    counts = np.bincount(cells.pixels[cells.pixels < OUTSIDE], minlength=len(area))
+    counts = np.bincount(cells.pixels[cells.pixels < OUTSIDE_PIXEL], minlength=len(area))
     inner = np.abs(cells.lat) < 70
     ratio = counts[inner] / counts[inner].sum() / (area[inner] / area[inner].sum())
     assert abs(ratio - 1).max() < 0.12

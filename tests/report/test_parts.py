@@ -3,7 +3,7 @@
 import pytest
 
 from thor.report.content import captions
-from thor.report.parts import NOTHING, PARTS, LeftOut, left_out_sentences, select
+from thor.report.parts import NOTHING, REPORT_PARTS, LeftOut, left_out_sentences, select
 
 EARLY, LATE = "2026-01-01T10:00:00+00:00", "2026-01-01T11:00:00+01:00"
 """The second is written as later, and is the same moment."""
@@ -52,7 +52,7 @@ def test_figures_belong_to_their_pipeline():
     kept, left = select({"explainability_cell": b"1", "modelling_skill": b"2"}, made)
     assert kept == {"explainability_cell": None, "modelling_skill": b"2"}
     assert left == LeftOut((), ("explainability_cell",))
-    assert all(name.startswith((*PARTS, "data_engineering", "modelling")) for name in captions())
+    assert all(name.startswith((*REPORT_PARTS, "data_engineering", "modelling")) for name in captions())
 
 
 def test_figures_that_are_not_shown_are_told_apart_by_the_record():
@@ -70,7 +70,7 @@ def test_an_empty_collection_is_absent_only_where_nothing_was_tracked():
 
 
 def test_whole_parts_have_their_title_and_single_datasets_their_name():
-    everything = [name for part in PARTS.values() for name in (*part.numbers, *part.fields)]
+    everything = [name for part in REPORT_PARTS.values() for name in (*part.numbers, *part.fields)]
     assert left_out_sentences(NOTHING) == []
     assert left_out_sentences(LeftOut([*everything, "modelling_skill"])) == [
         "Not computed in this run: clustering scores and balances (pipeline regime_clustering); calibration and "

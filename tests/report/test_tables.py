@@ -11,15 +11,15 @@ from tests.made_fields import LAND, make_vorticity_budget
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import regime_balances
 from thor.report.tables import (
-    agreement_table,
     area_table,
     attribution_table,
-    calibration_table,
+    calibration_error_table,
     forced_table,
     likelihood_table,
+    method_agreement_table,
     probability_table,
     regime_table,
-    skill_table,
+    score_table,
     term_table,
     trust_table,
 )
@@ -103,7 +103,7 @@ def test_regimes_cover_the_area_and_name_their_balance(budget, regimes):
 def test_skill_has_intervals_units_and_orientation():
     entry = {"accuracy": 0.781, "brier_score": 0.3, "intervals": {"accuracy": {"low": 0.75, "high": 0.814}}}
     skill = {"majority": {"test": entry}, "member_min": {"test": entry}, "ensemble": {"test": entry}}
-    table = skill_table(skill, metrics=("accuracy", "brier_score"))
+    table = score_table(skill, metrics=("accuracy", "brier_score"))
     assert list(table.index) == ["ensemble", "always the commonest regime"]
     assert table.loc["ensemble", "Accuracy (%, higher is better)"] == "78 (75 to 81)"
     assert table.loc["ensemble", "Brier score (1, lower is better)"] == "0.30"
@@ -112,7 +112,7 @@ def test_skill_has_intervals_units_and_orientation():
 def test_calibration_tells_before_after_and_whether_sets_keep_their_promise():
     sets = {"confidence_level": 0.9, "coverage": 0.84, "interval": {"low": 0.81, "high": 0.87}, "mean_set_size": 1.15}
     stages = {stage: {"expected_calibration_error": e} for stage, e in (("before", 0.04), ("after", 0.03))}
-    table = units_everywhere(calibration_table({"ensemble": {"test": stages | {"conformal": sets}}}))
+    table = units_everywhere(calibration_error_table({"ensemble": {"test": stages | {"conformal": sets}}}))
     assert table.loc["ensemble"].tolist() == [pytest.approx(4), pytest.approx(3), 90, "84 (81 to 87)", 1.15]
 
 
@@ -164,7 +164,7 @@ def test_agreement_of_methods_is_told_by_pair():
         | {"valid": (GRID, (~LAND).astype("int8"))},
         coords={"pair": ["relevance and lime_weights"], "predictor": ["ensemble"]},
     )
-    table = units_everywhere(agreement_table(agreement, PLACE))
+    table = units_everywhere(method_agreement_table(agreement, PLACE))
     assert list(table.index) == ["Relevance and LIME"]
     assert table.iloc[0].tolist() == pytest.approx([0.5, 90, 200 / 3])
 

@@ -10,6 +10,8 @@ from thor.core.variables import variable
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.plausibility import TrainingOcean
+from thor.tracking.settings import TrackingSettings
+from thor.tracking.tools import TrackingTools
 from thor.uncertainty.applicability import Applicability
 
 NAMES = ("wind_stress_curl", "zos", "deptho")
@@ -100,6 +102,12 @@ def make_applicability(names=NAMES):
     reference = np.zeros((1, len(names)))
     importance = np.array([1.0, *[0.0] * (len(names) - 1)])
     return Applicability(names, importance, reference, mean_distance=1.0, threshold=20.0)
+
+
+def make_tools(made, **changes):
+    """What the runs of the fixture `made` are tracked with."""
+    given = {name: getattr(made, name) for name in ("stacks", "scaler", "applicability", "temperatures")}
+    return TrackingTools(**{"settings": TrackingSettings(block_cells=20_000), **given, **changes})
 
 
 def training_ocean(run, window=0):

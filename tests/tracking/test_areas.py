@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tracking.conftest import CLASSES, make_run, make_stack
+from tests.tracking.conftest import CLASSES, make_run, make_stack, make_tools
 from thor.core.errors import DataError
 from thor.networks.scores import scores
 from thor.tracking.areas import (
@@ -17,21 +17,11 @@ from thor.tracking.areas import (
     regime_areas,
     regime_transitions,
 )
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 
 
 def track(made, run, parent=None, stacks=None):
-    return track_run(
-        run,
-        parent,
-        None,
-        stacks or made.stacks,
-        scaler=made.scaler,
-        applicability=made.applicability,
-        temperatures=made.temperatures,
-        settings=TrackingSettings(block_cells=20_000),
-    )
+    return track_run(run, parent, None, make_tools(made, stacks=stacks or made.stacks))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from thor.tracking.change import (
     change_parts,
     change_probability,
     change_to_probability,
-    coupled_probability,
     independent_change_probability,
     transition_areas,
 )
@@ -23,19 +22,25 @@ def some(seed, n_networks=3, n_cells=40, n_regimes=6, concentration=0.5):
     )
 
 
+def joint_probability(before, after):
+    """The joint probability of the regimes before and after: the transition areas of each cell, of area 1."""
+    cells = range(before.shape[1])
+    return np.stack([transition_areas(before[:, [k]], after[:, [k]], np.ones(1)) for k in cells], axis=1)
+
+
 def test_by_hand():
     before, after = np.array([[[0.7, 0.2, 0.1]]]), np.array([[[0.4, 0.2, 0.4]]])
     assert change_probability(before, after) == pytest.approx(0.3)
     np.testing.assert_allclose(change_to_probability(before, after)[0, 0], [0, 0, 0.3])
     assert independent_change_probability(before, after) == pytest.approx(1 - 0.28 - 0.04 - 0.04)
     np.testing.assert_allclose(
-        coupled_probability(before, after)[0, 0], [[0.4, 0, 0.3], [0, 0.2, 0], [0, 0, 0.1]], atol=1e-15
+        joint_probability(before, after)[0, 0], [[0.4, 0, 0.3], [0, 0.2, 0], [0, 0, 0.1]], atol=1e-15
     )
 
 
 def test_what_moves_is_shared_among_the_gainers():
     before, after = np.array([[[0.6, 0.4, 0.0, 0.0]]]), np.array([[[0.3, 0.3, 0.1, 0.3]]])
-    joint = coupled_probability(before, after)[0, 0]
+    joint = joint_probability(before, after)[0, 0]
     # 0.3 and 0.1 are lost, a quarter of it goes to the third regime
     np.testing.assert_allclose(joint[0], [0.3, 0, 0.075, 0.225])
     np.testing.assert_allclose(joint[1], [0, 0.3, 0.025, 0.075])
@@ -59,7 +64,7 @@ def test_certain_and_different_regimes_change_for_sure():
 @given(seed=st.integers(0, 10_000), concentration=st.floats(0.1, 5.0))
 def test_the_joint_has_both_windows_as_its_marginals(seed, concentration):
     before, after = some(seed, concentration=concentration)
-    joint = coupled_probability(before, after)
+    joint = joint_probability(before, after)
     assert (joint >= 0).all()
     np.testing.assert_allclose(joint.sum(axis=-1), before, atol=1e-6)
     np.testing.assert_allclose(joint.sum(axis=-2), after, atol=1e-6)
@@ -94,7 +99,9 @@ def test_transition_areas_are_the_joint_summed_over_cells():
     before, after = some(2)
     area = np.random.default_rng(0).uniform(1e9, 1e10, 40).astype("float32")
     areas = transition_areas(before, after, area)
-    expected = np.einsum("i,wikl->wkl", area, coupled_probability(before, after))
+    stays = np.minimum(before, after)
+    moves = (before - stays)[..., :, None] * (after - stays)[..., None, :] / (1 - stays.sum(-1))[..., None, None]
+    expected = np.einsum("i,wikl->wkl", area, moves + stays[..., None] * np.eye(6))
     np.testing.assert_allclose(areas, expected, rtol=1e-4, atol=1e3)
     np.testing.assert_allclose(areas.sum(axis=2), np.einsum("i,wik->wk", area, before), rtol=1e-5)
     np.testing.assert_allclose(areas.sum(axis=1), np.einsum("i,wik->wk", area, after), rtol=1e-5)

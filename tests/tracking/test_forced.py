@@ -4,7 +4,6 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -13,18 +12,13 @@ from hypothesis import strategies as st
 from thor.core.errors import ConfigError, DataError
 from thor.tracking.cells import ControlPairs
 from thor.tracking.forced import (
-    LIKELIHOOD,
-    NaturalVariability,
-    Null,
     control_shares,
     discoveries,
     emergence,
     forced_changes,
-    likelihood_class,
-    likelihood_word,
     published_mask,
-    supported_words,
 )
+from thor.tracking.natural import NaturalVariability, Null
 from thor.tracking.settings import TrackingSettings
 
 SETTINGS = TrackingSettings(min_pairs=3, block_cells=20_000)
@@ -203,9 +197,9 @@ def test_the_published_mask_wants_one_regime_in_the_last_three_windows():
 
 def test_cells_that_are_not_judged_are_no_tests():
     p_value, area = np.array([0.01, np.nan, 0.9]), np.ones(3)
-    forced = forced_changes(p_value, area, SETTINGS, judged=np.array([True, False, True]))
+    forced = forced_changes(p_value, area, SETTINGS, tested=np.array([True, False, True]))
     np.testing.assert_array_equal(forced, [1, -1, 0])
-    none = forced_changes(p_value, area, SETTINGS, judged=np.zeros(3, bool))
+    none = forced_changes(p_value, area, SETTINGS, tested=np.zeros(3, bool))
     np.testing.assert_array_equal(none, [-1, -1, -1])
 
 
@@ -213,49 +207,6 @@ def test_a_change_within_the_quantile_is_not_forced_however_many_there_are():
     p_value = np.full(100, 0.08)
     assert discoveries(p_value, np.ones(100), rate=0.1).all()
     assert (forced_changes(p_value, np.ones(100), SETTINGS) == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("probability", "word"),
-    [
-        (0.0, "exceptionally_unlikely"),
-        (0.01, "very_unlikely"),
-        (0.1, "unlikely"),
-        (0.33, "about_as_likely_as_not"),
-        (0.5, "about_as_likely_as_not"),
-        (0.66, "about_as_likely_as_not"),
-        (0.67, "likely"),
-        (0.91, "very_likely"),
-        (0.995, "virtually_certain"),
-        (np.nan, "unknown"),
-    ],
-)
-def test_words_are_those_of_the_ipcc(probability, word):
-    assert likelihood_word(probability) == word
-
-
-def test_every_probability_lies_in_the_range_of_its_word():
-    probability = np.linspace(0, 1, 1001)
-    ranges = np.array(list(LIKELIHOOD.values()))[likelihood_class(probability)]
-    assert ((ranges[:, 0] <= probability) & (probability <= ranges[:, 1])).all()
-    assert (np.diff(likelihood_class(probability)) >= 0).all()
-
-
-def test_only_words_that_come_true_are_supported():
-    table = pd.DataFrame(
-        {
-            "mean_probability": [0.005, 0.05, 0.2, 0.5, 0.8, 0.95, 0.97],
-            "observed_frequency": [0.02, 0.06, 0.25, 0.5, 0.75, 0.93, 0.81],
-            "area": [1.0, 1.0, 1.0, 1.0, 1.0, 3.0, 1.0],
-        }
-    )
-    # rare changes come twice too often; the two rows of one word are 90 % together
-    assert supported_words(table) == ("very_unlikely", "unlikely", "about_as_likely_as_not", "likely", "very_likely")
-    unsure = table.assign(low=table["observed_frequency"] - 0.05, high=table["observed_frequency"] + 0.03)
-    assert supported_words(unsure) == ("very_unlikely", "unlikely", "about_as_likely_as_not", "likely")
-    assert supported_words(table.assign(area=0.0)) == ()
-    with pytest.raises(DataError, match="missing area"):
-        supported_words(table.drop(columns="area"))
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from tests.tracking.conftest import training_ocean
+from tests.tracking.conftest import make_tools, training_ocean
 from tests.tracking.test_multimodel import always, model_run
 from thor.core.errors import ConfigError
+from thor.tracking.likelihood import LIKELIHOOD_RANGES
 from thor.tracking.metrics import (
-    LIKELIHOOD_RANGES,
     agreement_metrics,
     run_metrics,
     shown_key,
@@ -26,14 +26,10 @@ NO_TRUTH = {"runs": {}, "pooled": {}, "control": {}, "without_truth": [CONTROL, 
 
 @pytest.fixture(scope="module")
 def runs(made):
-    options = {
-        "scaler": made.scaler,
-        "temperatures": made.temperatures,
-        "settings": TrackingSettings(min_pairs=3, block_cells=20_000),
-    }
-    natural = natural_variability(made.control, made.stacks, **options)
+    tools = make_tools(made, settings=TrackingSettings(min_pairs=3, block_cells=20_000))
+    natural = natural_variability(made.control, tools)
     return {
-        key: track_run(run, parent, natural, made.stacks, applicability=made.applicability, **options)
+        key: track_run(run, parent, natural, tools)
         for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))
     }
 

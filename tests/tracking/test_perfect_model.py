@@ -9,20 +9,19 @@ import pytest
 import xarray as xr
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.tracking.conftest import CENTRES, CLASSES, make_run
+from tests.tracking.conftest import CENTRES, CLASSES, make_run, make_tools
 from thor.core.errors import DataError, GridError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.regimes.regime_model import RegimeModel
 from thor.regimes.settings import ClusteringSettings
-from thor.tracking.forced import supported_words
+from thor.tracking.likelihood import supported_words
 from thor.tracking.perfect_model import (
     ALL_WINDOWS,
     perfect_model_skill,
     words_by_predictor,
 )
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 from thor.tracking.truth import TrueCells, together, truth_scores
 
@@ -219,22 +218,10 @@ def world(made):
     features[VARIANT] = other.assign_coords(baseline_window=made.scenario["baseline_window"]).assign_attrs(
         variant_label="r2i1p1f1"
     )
-    options = {
-        "scaler": made.scaler,
-        "temperatures": made.temperatures,
-        "settings": TrackingSettings(block_cells=20_000),
-    }
-    natural = natural_variability(made.control, made.stacks, **options)
+    tools = make_tools(made)
+    natural = natural_variability(made.control, tools)
     runs = {
-        key: track_run(
-            run,
-            None if key == CONTROL else made.control,
-            natural,
-            made.stacks,
-            applicability=made.applicability,
-            **options,
-        )
-        for key, run in features.items()
+        key: track_run(run, None if key == CONTROL else made.control, natural, tools) for key, run in features.items()
     }
     tree = DecisionTreeClassifier(max_leaf_nodes=2).fit(np.array([[-1.0], [1.0]]), [0, 2])
     return SimpleNamespace(
@@ -345,16 +332,7 @@ def test_positions_on_land_may_be_missing_in_one_file(world, made):
     run = make_run("piControl", n_windows=1, seed=1, curvilinear=True)
     wet = run["valid"] == 1
     suppressed = run.assign_coords(lat=run["lat"].where(wet), lon=run["lon"].where(wet))
-    tracked = track_run(
-        suppressed,
-        None,
-        None,
-        made.stacks,
-        scaler=made.scaler,
-        applicability=made.applicability,
-        temperatures=made.temperatures,
-        settings=TrackingSettings(block_cells=20_000),
-    )
+    tracked = track_run(suppressed, None, None, make_tools(made))
     here = SimpleNamespace(runs={CONTROL: tracked}, features={CONTROL: suppressed}, baselines=world.baselines)
     entry = skill_of(here, budgets={CONTROL: budget_of(run)})["runs"][CONTROL]["0001-0020"]["ensemble"]
     assert entry["n_cells"] == int(wet.sum()) and entry["predictor"]["accuracy"] > 0.9

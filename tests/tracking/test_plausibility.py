@@ -4,25 +4,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.tracking.conftest import CLASSES, make_run, training_ocean
+from tests.tracking.conftest import CLASSES, make_run, make_tools, training_ocean
 from thor.core.errors import DataError
 from thor.core.metrics import find_metric
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import track_run
 
 
 def track(made, run):
-    return track_run(
-        run,
-        None,
-        None,
-        made.stacks,
-        scaler=made.scaler,
-        applicability=made.applicability,
-        temperatures=made.temperatures,
-        settings=TrackingSettings(block_cells=20_000),
-    )
+    return track_run(run, None, None, make_tools(made))
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.tracking.conftest import NAMES
+from tests.tracking.conftest import NAMES, make_tools
 from thor.core.errors import DataError
 from thor.networks.stack import logits
 from thor.tracking.cells import Cells, window_inputs
-from thor.tracking.reasons import COLUMNS, change_reasons, transitions_to_draw
-from thor.tracking.settings import TrackingSettings
+from thor.tracking.reasons import REASON_COLUMNS, change_reasons, transitions_to_draw
 from thor.tracking.track import track_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
@@ -16,13 +15,9 @@ CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
 
 @pytest.fixture(scope="module")
 def runs(made):
-    options = {
-        "scaler": made.scaler,
-        "temperatures": made.temperatures,
-        "settings": TrackingSettings(block_cells=20_000),
-    }
+    tools = make_tools(made)
     return {
-        key: track_run(run, parent, None, made.stacks, applicability=made.applicability, **options)
+        key: track_run(run, parent, None, tools)
         for key, run, parent in ((CONTROL, made.control, None), (SCENARIO, made.scenario, made.control))
     }
 
@@ -38,7 +33,7 @@ def reasons(made, runs):
 
 
 def test_what_moved_the_networks_is_found(reasons, runs):
-    assert tuple(reasons.columns) == COLUMNS
+    assert tuple(reasons.columns) == REASON_COLUMNS
     assert set(reasons["experiment_id"]) == {"abrupt-4xCO2"} and set(reasons["window"]) == {"1970-1989"}
     assert set(reasons["predictor"]) == {"ensemble", "bayesian"}
     curl = reasons[reasons["feature"] == "wind_stress_curl"]
@@ -86,7 +81,7 @@ def test_without_a_change_or_a_run_there_are_columns_only(made, runs):
     same = {"CALM": runs[CONTROL]}
     for given in ({}, same):
         table = change_reasons(opened(given), {}, made.stacks, scaler=made.scaler)
-        assert table.empty and tuple(table.columns) == COLUMNS
+        assert table.empty and tuple(table.columns) == REASON_COLUMNS
         drawn = transitions_to_draw(table, None, predictor="ensemble")
         assert drawn.sizes == {"transition": 0, "feature": 0}
 

@@ -9,19 +9,19 @@ import pytest
 import xarray as xr
 
 import thor.tracking.runs as module
-from tests.tracking.conftest import make_run, make_stack, training_ocean
+from tests.tracking.conftest import make_run, make_stack, make_tools, training_ocean
 from thor.core.compute import Compute, mapper
 from thor.core.contracts import check, find_contract
 from thor.core.errors import ConfigError, NetworkError
 from thor.datasets import FieldCollection
 from thor.figures.tracking_curves import area_curves, change_attribution_bars, transition_matrices
-from thor.figures.tracking_maps import agreement_maps, change_likelihood_map, regime_window_maps
+from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
 from thor.report.scenarios import change_table
 from thor.tracking.areas import first_variants, regime_areas, regime_transitions
 from thor.tracking.metrics import shown_run, tracking_metrics
 from thor.tracking.multimodel import agreement_plans
 from thor.tracking.reasons import change_reasons, transitions_to_draw
-from thor.tracking.runs import TrackedRuns, TrackingTools, plan_runs
+from thor.tracking.runs import TrackedRuns, compare_runs
 from thor.tracking.settings import AgreementSettings, TrackingSettings
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
@@ -44,9 +44,7 @@ def features(made):
 
 @pytest.fixture(scope="module")
 def tools(made):
-    return TrackingTools(
-        made.stacks, made.scaler, made.applicability, made.temperatures, TrackingSettings(min_pairs=3, block_cells=100)
-    )
+    return make_tools(made, settings=TrackingSettings(min_pairs=3, block_cells=100))
 
 
 def tracked(features, tools, *, compute=HERE, use_variants=True):
@@ -59,23 +57,23 @@ def marks(features, tools, **options):
 
 
 def test_every_run_knows_its_parent_its_control_run_and_variants(features):
-    plans = {plan.key: plan for plan in plan_runs(features, use_variants=True)[0]}
-    assert plans[CONTROL].parent is None and plans[CONTROL].control == CONTROL
-    assert plans[SCENARIO].parent == plans[SCENARIO].control == CONTROL
+    comparisons = compare_runs(features, use_variants=True)[0]
+    assert comparisons[CONTROL].parent is None and comparisons[CONTROL].control == CONTROL
+    assert comparisons[SCENARIO].parent == comparisons[SCENARIO].control == CONTROL
     # a scenario that goes on from historical is compared with it, and judged by the control run behind that
-    assert plans[FUTURE].parent == HISTORICAL[0] and plans[FUTURE].control == CONTROL
-    assert all(plan.variants == HISTORICAL for plan in plans.values())
-    assert all(plan.variants == () for plan in plan_runs(features, use_variants=False)[0])
+    assert comparisons[FUTURE].parent == HISTORICAL[0] and comparisons[FUTURE].control == CONTROL
+    assert all(comparison.variants == HISTORICAL for comparison in comparisons.values())
+    assert all(comparison.variants == () for comparison in compare_runs(features, use_variants=False)[0].values())
 
 
 def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not_judged(features, tools):
     without = {key: load for key, load in features.items() if key != HISTORICAL[1]}
-    assert plan_runs(without, use_variants=True)[0][0].variants == ()
+    assert compare_runs(without, use_variants=True)[0][CONTROL].variants == ()
     first = features[HISTORICAL[0]]()
     orphan = first.assign_attrs(parent="").assign_coords(baseline_window=("window", [""] * first.sizes["window"]))
     alone = {FUTURE: features[FUTURE], HISTORICAL[0]: lambda: orphan}
     runs = tracked(alone, tools)
-    assert runs.plan(FUTURE).control is None
+    assert runs.comparison(FUTURE).control is None
     out = runs[FUTURE][1]()
     assert out.attrs["not_judged"] == "there is no control run of MADE"
     assert (out["forced_change"].values == -1).all()
@@ -179,7 +177,7 @@ def test_what_can_be_compared_with_nothing_goes_through_all_that_follows(tools, 
         area_curves(areas, predictor="ensemble"),
         area_curves(areas, predictor="ensemble", change=True),
         transition_matrices(first_variants(transitions), predictor="ensemble"),
-        agreement_maps(None, predictor="ensemble"),
+        model_agreement_maps(None, predictor="ensemble"),
         change_attribution_bars(transitions_to_draw(reasons, None, predictor="ensemble")),
     ):
         plt.close(figure)

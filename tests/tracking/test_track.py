@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.tracking.conftest import CLASSES, NAMES, make_applicability, make_run, make_stack
+from tests.tracking.conftest import CLASSES, NAMES, make_applicability, make_run, make_stack, make_tools
 from thor.core.errors import DataError, GridError, NetworkError
 from thor.networks.prediction import member_probabilities
 from thor.networks.samples import cell_inputs
@@ -18,21 +18,15 @@ from thor.uncertainty.predictive import predictive_distribution
 SETTINGS = TrackingSettings(min_pairs=3, block_cells=20_000)
 
 
-def natural_of(made, **options):
-    options = {"scaler": made.scaler, "temperatures": made.temperatures, "settings": SETTINGS} | options
-    return natural_variability(made.control, made.stacks, **options)
+def natural_of(made, *, variants=(), **changes):
+    mapper = {"mapper": changes.pop("mapper")} if "mapper" in changes else {}
+    tools = make_tools(made, **{"settings": SETTINGS, **changes})
+    return natural_variability(made.control, tools, variants=variants, **mapper)
 
 
-def track(made, run, parent, natural=None, **options):
-    options = {
-        "stacks": made.stacks,
-        "scaler": made.scaler,
-        "applicability": made.applicability,
-        "temperatures": made.temperatures,
-        "settings": SETTINGS,
-    } | options
-    stacks = options.pop("stacks")
-    return track_run(run, parent, natural, stacks, **options)
+def track(made, run, parent, natural=None, **changes):
+    mapper = {"mapper": changes.pop("mapper")} if "mapper" in changes else {}
+    return track_run(run, parent, natural, make_tools(made, **{"settings": SETTINGS, **changes}), **mapper)
 
 
 @pytest.fixture(scope="module")

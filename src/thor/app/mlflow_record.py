@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from thor.app.mlflow_store import patiently
-from thor.figures.uncertainty import network_reliability
+from thor.figures.uncertainty import network_reliability_curves
 
 log = logging.getLogger("thor")
 
@@ -149,7 +149,7 @@ class KeptRun:
         with tempfile.TemporaryDirectory() as folder:
             if bins is not None:
                 title = f"{predictor.replace('_', ' ')} {network}"
-                network_reliability(bins, title).savefig(Path(folder) / "reliability.png")
+                network_reliability_curves(bins, title).savefig(Path(folder) / "reliability.png")
             if predictor in self._networks:
                 _save_one(self._networks[predictor], network, Path(folder) / "network")
             self.client.log_artifacts(run, folder)

@@ -8,7 +8,16 @@ import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.mesh import draw_mesh
-from thor.figures.style import LAND, colour_map, empty_figure, flags, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import (
+    LAND_COLOUR,
+    colour_map,
+    empty_figure,
+    flags,
+    letter_panels,
+    new_figure,
+    regime_colours,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +78,7 @@ def map_panels(
     projection = EqualEarth(central_longitude=CENTRAL_LONGITUDE)
     axes = [figure.add_subplot(n_rows, n_columns, i + 1, projection=projection) for i in range(n_panels)]
     for ax in axes:
-        ax.set_facecolor(LAND)
+        ax.set_facecolor(LAND_COLOUR)
         ax.set_global()  # type: ignore[attr-defined]
         ax.spines["geo"].set_linewidth(0.4)
     if title:

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Table = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Scores = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""{predictor: {region: {metric: value}}}."""
 
 _MEMBERS = ("member_mean", "member_min", "member_max")
 
 
-def confusion_matrices(skill: Table, *, region: str = "test") -> "Figure":
+def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
     """Return for each predictor which regime it takes for which, as shares of the cells with a label.
 
     Parameters
@@ -57,7 +58,7 @@ def confusion_matrices(skill: Table, *, region: str = "test") -> "Figure":
 
 
 def skill_intervals(
-    skill: Table,
+    skill: Scores,
     *,
     region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "negative_log_likelihood", "brier_score"),
@@ -163,7 +164,7 @@ def _draw_confusion(ax: "Axes", counts: np.ndarray, names: list[str]) -> Any:
     return image
 
 
-def _draw_score(ax: "Axes", row: int, skill: Table, name: str, region: str, metric: str) -> None:
+def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
     """Draw one predictor's score: filled by cells, open by area; single networks with their range instead."""
     for shift, filled in ((-0.13, True), (0.13, False)):
         entry = skill[name][region] if filled else skill[name][region]["area_weighted"]

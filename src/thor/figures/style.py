@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-LAND = "#c9c9c9"
+LAND_COLOUR = "#c9c9c9"
 
 REGIME_COLOURS = {
     "MD": "#0173B2",

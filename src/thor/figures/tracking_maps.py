@@ -9,8 +9,7 @@ import xarray as xr
 from thor.figures.maps import QUANTILE, map_panels
 from thor.figures.mesh import draw_mesh, hatch, outline
 from thor.figures.style import colour_map, empty_figure, flags, letter_panels, regime_colours, style, years_text
-from thor.tracking.forced import LIKELIHOOD, likelihood_class
-from thor.tracking.metrics import LIKELIHOOD_RANGES
+from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +65,7 @@ def change_likelihood_map(
     predictors : sequence of str, optional
         A map for each; all by default.
     supported : collection of str
-        Words of `thor.tracking.forced.LIKELIHOOD` that a test with known truth supports; only they are written.
+        Words of `thor.tracking.likelihood.LIKELIHOOD` that a test with known truth supports; only they are written.
     """
     if run is None:
         return empty_figure(_NO_RUN)
@@ -107,7 +106,7 @@ def change_likelihood_map(
         return figure
 
 
-def agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemble") -> "Figure":
+def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemble") -> "Figure":
     """Return what climate models agree on in one window: regime, change, and how robust it is.
 
     Parameters

@@ -65,7 +65,7 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
         return figure
 
 
-def network_reliability(bins: "pd.DataFrame", title: str) -> "Figure":
+def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
     """Return how often one network is right where it says so, in every region it did not learn from.
 
     Parameters

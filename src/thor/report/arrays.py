@@ -8,7 +8,7 @@ import numpy as np
 
 from thor.core.arrays import AnyArray
 
-GAP = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int8": -1, "int16": -32768}
+MISSING = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int8": -1, "int16": -32768}
 """What stands for a missing value in each kind of integers."""
 
 
@@ -26,8 +26,8 @@ def packed(values: AnyArray) -> dict[str, Any]:
         For any other kind.
     """
     kind = values.dtype.name
-    if kind not in (*GAP, "float32"):
-        raise TypeError(f"An array of {kind} has no place in a page; expected one of {', '.join(GAP)} or float32.")
+    if kind not in (*MISSING, "float32"):
+        raise TypeError(f"An array of {kind} has no place in a page; expected one of {', '.join(MISSING)} or float32.")
     # The page reads little-endian numbers, whatever this machine writes.
     content = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
     # Level 9 of zlib gives the same bytes everywhere.
@@ -49,7 +49,7 @@ def packed_range(values: AnyArray, low: float, high: float, *, steps: int = 250)
     span = high - low or 1.0
     with np.errstate(invalid="ignore"):
         steps_of = np.clip(np.rint((values - low) / span * steps), 0, steps)
-    whole = np.where(np.isfinite(values), steps_of, GAP["uint8"]).astype(np.uint8)
+    whole = np.where(np.isfinite(values), steps_of, MISSING["uint8"]).astype(np.uint8)
     return packed(whole) | {"low": low, "step": span / steps}
 
 
@@ -61,10 +61,13 @@ def packed_numbers(values: AnyArray, *, digits: int = 3) -> dict[str, Any]:
     step = size / 10.0**digits or 1.0
     # what lies far above the percentile is cut off at the kind's end
     steps_of = np.clip(np.rint(np.nan_to_num(values) / step), -32767, 32767)
-    return packed(np.where(np.isfinite(values), steps_of, GAP["int16"]).astype(np.int16)) | {"low": 0.0, "step": step}
+    return packed(np.where(np.isfinite(values), steps_of, MISSING["int16"]).astype(np.int16)) | {
+        "low": 0.0,
+        "step": step,
+    }
 
 
 def packed_labels(values: AnyArray) -> dict[str, Any]:
     """Return labels as one byte each, -1 where there is none."""
     values = np.asarray(values)
-    return packed(np.where(np.isfinite(values.astype(np.float64)), values, GAP["int8"]).astype(np.int8))
+    return packed(np.where(np.isfinite(values.astype(np.float64)), values, MISSING["int8"]).astype(np.int8))

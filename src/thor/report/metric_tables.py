@@ -9,7 +9,7 @@ from thor.networks.skill import SKILL_METRICS
 from thor.regimes.metrics import CLUSTERING_METRICS
 from thor.regimes.selection import SELECTION_METRICS
 from thor.tracking.areas import AREA_METRICS, TRANSITION_METRICS
-from thor.tracking.metrics import TRACKING_METRICS
+from thor.tracking.metric_meanings import TRACKING_METRICS
 from thor.uncertainty.scoring import CALIBRATION_METRICS
 
 SUMMARY_METRICS: Metrics = {

@@ -15,11 +15,11 @@ from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
 from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
-from thor.report.scenarios import Runs, scenario_content
+from thor.report.scenarios import scenario_content
 from thor.report.sentences import PREDICTOR_NAMES, in_order, in_words, percent, regime_name
 from thor.report.settings import ReportSettings
-from thor.tracking.forced import LIKELIHOOD
-from thor.tracking.metrics import LIKELIHOOD_RANGES
+from thor.tracking import RunDatasets
+from thor.tracking.likelihood import LIKELIHOOD_BOUNDS, LIKELIHOOD_RANGES
 
 
 def report_page(
@@ -34,7 +34,7 @@ def report_page(
     split: xr.Dataset,
     regime_uncertainty: xr.Dataset | None = None,
     attributions: Mapping[str, xr.Dataset] | None = None,
-    scenario_regimes: Runs | None = None,
+    scenario_regimes: RunDatasets | None = None,
     regime_areas: pd.DataFrame | None = None,
     archive_inventory: pd.DataFrame | None = None,
     left_out: Sequence[str] = (),
@@ -136,9 +136,9 @@ def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _likelihood() -> dict[str, Any]:
     """Return the classes of the likelihood of a change: bounds, ranges in words and colours."""
     colours = swatches("cmo.matter")
-    n_classes = len(LIKELIHOOD)
+    n_classes = len(LIKELIHOOD_RANGES)
     return {
-        "bounds": [0.01, 0.10, 0.33, 0.66, 0.90, 0.99],
+        "bounds": list(LIKELIHOOD_BOUNDS),
         "ranges": list(LIKELIHOOD_RANGES),
         "colours": [colours[round(k * (len(colours) - 1) / (n_classes - 1))] for k in range(n_classes)],
     }

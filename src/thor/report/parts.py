@@ -10,7 +10,7 @@ from thor.report.content import captions
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportPart:
     """What one pipeline adds to the report.
 
     Attributes
@@ -29,23 +29,23 @@ class Part:
     made_from: tuple[str, ...]
 
 
-PARTS = {
-    "regime_clustering": Part(
+REPORT_PARTS = {
+    "regime_clustering": ReportPart(
         "clustering scores and balances", ("clustering_metrics", "regime_balances"), (), ("regimes",)
     ),
-    "uncertainty": Part(
+    "uncertainty": ReportPart(
         "calibration and uncertainty",
         ("calibration_metrics", "bayesian_skill_metrics"),
         ("regime_uncertainty",),
         ("regimes", "ensemble"),
     ),
-    "explainability": Part(
+    "explainability": ReportPart(
         "explanations",
         ("explanation_metrics",),
         tuple(explaining_methods()),
         ("regimes", "ensemble"),
     ),
-    "scenario_tracking": Part(
+    "scenario_tracking": ReportPart(
         "scenarios of climate models",
         ("tracking_metrics",),
         ("scenario_regimes", "regime_areas"),
@@ -114,9 +114,9 @@ def left_out_sentences(left_out: LeftOut) -> list[str]:
 def _in_words(names: Collection[str], left_out: LeftOut) -> list[str]:
     """Return the title of each part without any numbers, and the names of single datasets, with their pipeline."""
     words = []
-    for pipeline in dict.fromkeys([*PARTS, *map(_pipeline_of, names)]):
+    for pipeline in dict.fromkeys([*REPORT_PARTS, *map(_pipeline_of, names)]):
         own = [name for name in names if _pipeline_of(name) == pipeline]
-        part = PARTS.get(pipeline)
+        part = REPORT_PARTS.get(pipeline)
         whole = part is not None and set(part.numbers) <= {*left_out.missing, *left_out.outdated}
         if own:
             words.append(f"{part.title if part is not None and whole else ', '.join(own)} (pipeline {pipeline})")
@@ -124,7 +124,7 @@ def _in_words(names: Collection[str], left_out: LeftOut) -> list[str]:
 
 
 def _is_outdated(record: Mapping[str, Any], name: str) -> bool:
-    part, made = PARTS.get(_pipeline_of(name)), _made(record, name)
+    part, made = REPORT_PARTS.get(_pipeline_of(name)), _made(record, name)
     if part is None or made is None:
         return False
     sources = (_made(record, source) for source in part.made_from)
@@ -134,8 +134,10 @@ def _is_outdated(record: Mapping[str, Any], name: str) -> bool:
 def _pipeline_of(name: str) -> str:
     """Return the pipeline of a dataset or figure: figures start with it."""
     if name in captions():
-        return next(pipeline for pipeline in (*PARTS, "data_engineering", "modelling") if name.startswith(pipeline))
-    parts = (pipeline for pipeline, part in PARTS.items() if name in (*part.numbers, *part.fields))
+        return next(
+            pipeline for pipeline in (*REPORT_PARTS, "data_engineering", "modelling") if name.startswith(pipeline)
+        )
+    parts = (pipeline for pipeline, part in REPORT_PARTS.items() if name in (*part.numbers, *part.fields))
     return next(parts, "data_engineering")
 
 

@@ -18,7 +18,7 @@ from thor.figures.mesh import half_diagonals
 from thor.ocean.sphere import unit_vectors
 from thor.report.arrays import packed
 
-LAND, OUTSIDE = 65535, 65534
+LAND_PIXEL, OUTSIDE_PIXEL = 65535, 65534
 """Pixels without a cell, and those beyond the edge of the map."""
 
 WIDTH = 900
@@ -35,7 +35,7 @@ class CellMap:
         Place of each cell in the flattened grid.
     lat, lon : ndarray of shape (n_cells,), [degrees]
     pixels : ndarray of uint16, shape (height, width)
-        Number of the cell at each pixel of an Equal Earth map, or `LAND` or `OUTSIDE`.
+        Number of the cell at each pixel of an Equal Earth map, or `LAND_PIXEL` or `OUTSIDE_PIXEL`.
     stride : int
         Every how manieth cell of the grid is shown in each direction.
     """
@@ -86,7 +86,7 @@ def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMa
     wanted = shown.transpose(*dims).values.astype(bool) & np.isfinite(lat) & np.isfinite(lon)
     if not wanted.any():
         raise DataError("A map needs at least one cell; the mask of the grid is empty. Run data_engineering again.")
-    stride = int(np.ceil(np.sqrt(wanted.sum() / min(max_cells, OUTSIDE))))
+    stride = int(np.ceil(np.sqrt(wanted.sum() / min(max_cells, OUTSIDE_PIXEL))))
     some = np.zeros_like(wanted)
     some[stride // 2 :: stride, stride // 2 :: stride] = True
     chosen = wanted & some
@@ -110,12 +110,12 @@ def _pixels(lat: AnyArray, lon: AnyArray, chosen: AnyArray, stride: int) -> AnyA
     centres = unit_vectors(lat[coarse, coarse], lon[coarse, coarse])
     known = np.isfinite(centres).all(axis=0)
     reach = half_diagonals(centres)[known]
-    numbers = np.full(lat.shape, LAND)
+    numbers = np.full(lat.shape, LAND_PIXEL)
     numbers[chosen] = np.arange(int(chosen.sum()))
     numbers = numbers[coarse, coarse][known]
     away, cell = cKDTree(centres[:, known].T).query(points)
-    pixels = np.full(inside.shape, OUTSIDE, dtype=np.uint16)
-    pixels[inside] = np.where(away < reach[cell], numbers[cell], LAND)
+    pixels = np.full(inside.shape, OUTSIDE_PIXEL, dtype=np.uint16)
+    pixels[inside] = np.where(away < reach[cell], numbers[cell], LAND_PIXEL)
     return pixels
 
 

@@ -1,6 +1,6 @@
-"""Runs of climate models for the page: regimes, likelihood of change and applicability of every window, and areas."""
+"""Runs of climate models for the page: regimes, likelihood of change, applicability and areas of every window."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,13 @@ from thor.core.arrays import AnyArray
 from thor.figures.style import flags
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
-
-Runs = Mapping[str, Callable[[], xr.Dataset]]
+from thor.tracking import RunDatasets
 
 _MILLION_KM2 = 1e12
 _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
 
 
-def scenario_content(runs: Runs, areas: pd.DataFrame, *, max_cells: int) -> dict[str, Any]:
+def scenario_content(runs: RunDatasets, areas: pd.DataFrame, *, max_cells: int) -> dict[str, Any]:
     """Return what the scenario viewer shows.
 
     Parameters
@@ -37,7 +36,7 @@ def scenario_content(runs: Runs, areas: pd.DataFrame, *, max_cells: int) -> dict
         each run; `areas`: curves by run. Empty lists without an archive.
     """
     models: dict[str, CellMap] = {}
-    content: dict[str, Any] = {"models": {}, "runs": [], "areas": area_table(areas)}
+    content: dict[str, Any] = {"models": {}, "runs": [], "areas": area_series(areas)}
     for key in sorted(runs):
         run = runs[key]()
         source_id = key.split("/")[0]
@@ -48,7 +47,7 @@ def scenario_content(runs: Runs, areas: pd.DataFrame, *, max_cells: int) -> dict
     return content
 
 
-def change_table(runs: Runs) -> Iterator[dict[str, Any]]:
+def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
     """Yield what happens in the last window of each run that has a baseline, for each predictor, weighted by area.
 
     Yields
@@ -89,7 +88,7 @@ def baseline_in_words(run: xr.Dataset, window: str) -> str:
     return f"{window.replace('-', '–')} of {parent[1] if len(parent) > 1 else 'its parent run'}"
 
 
-def area_table(areas: pd.DataFrame) -> list[dict[str, Any]]:
+def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the global area of each regime through the windows of each run, in 10^6 km2 to 4 digits."""
     if areas.empty:
         return []

@@ -12,7 +12,7 @@ from thor.networks.scores import SCORES
 from thor.regimes.naming import regime_names
 from thor.report.archive import archive_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
-from thor.report.scenarios import Runs, change_table
+from thor.report.scenarios import change_table
 from thor.report.sentences import (
     METRIC,
     PREDICTOR_NAMES,
@@ -20,6 +20,7 @@ from thor.report.sentences import (
     in_words,
     sentences,
 )
+from thor.tracking import RunDatasets
 
 
 def summarise(
@@ -34,7 +35,7 @@ def summarise(
     calibration_metrics: Mapping[str, Any] | None = None,
     regime_uncertainty: xr.Dataset | None = None,
     explanation_metrics: Mapping[str, Any] | None = None,
-    scenario_regimes: Runs | None = None,
+    scenario_regimes: RunDatasets | None = None,
     tracking_metrics: Mapping[str, Any] | None = None,
     archive_inventory: pd.DataFrame | None = None,
     left_out: LeftOut = NOTHING,

@@ -79,7 +79,7 @@ def regime_table(regimes: xr.Dataset, balances: xr.Dataset) -> pd.DataFrame:
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------
-def skill_table(
+def score_table(
     skill: Mapping[str, Any],
     *,
     region: str = "test",
@@ -103,7 +103,7 @@ def skill_table(
     return _named(pd.DataFrame.from_dict(rows, orient="index"), "predictor")
 
 
-def calibration_table(calibration: Mapping[str, Any], *, region: str = "test") -> pd.DataFrame:
+def calibration_error_table(calibration: Mapping[str, Any], *, region: str = "test") -> pd.DataFrame:
     """Return how far stated probabilities miss observed frequencies, and whether conformal sets hold the label.
 
     Parameters
@@ -182,7 +182,9 @@ def attribution_table(
     return _named(table, "feature")
 
 
-def agreement_table(agreement: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble") -> pd.DataFrame:
+def method_agreement_table(
+    agreement: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble"
+) -> pd.DataFrame:
     """Return how far each pair of methods agrees on a cell.
 
     Parameters

@@ -1,8 +1,8 @@
-"""Tables of regime areas and of the areas that go from one regime to another, for all runs.
+"""Tables of regime areas and of the areas that change from one regime to another, for all runs.
 
-Three areas of a regime stand beside one another. The expected one, the sum of cell areas times probabilities, is right
-where the probabilities are. The area of cells whose most probable regime it is loses rare regimes to common ones. The
-corrected one mends that with how often the networks took one regime for another where the labels are known.
+There are three estimates of the area of a regime. The expected area, the sum of cell areas times probabilities, is
+unbiased where the probabilities are calibrated. The area of the cells whose most probable regime it is underestimates
+rare regimes. The corrected area adjusts the latter by the confusion of the networks where the labels are known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,60 +15,47 @@ import xarray as xr
 from thor.core.arrays import Array
 from thor.core.errors import DataError, did_you_mean
 from thor.core.metrics import Metric, Metrics, area, count, text
-from thor.tracking.cells import run_key
-
-FACETS = ("source_id", "experiment_id", "variant_label")
+from thor.tracking.cells import RUN_FACETS, run_key
 
 _CORRECTED_BY = "calibrate"
-
-_BY_BASIN = ("window", "predictor", "basin", "regime")
-_BETWEEN = ("window", "predictor", "regime_before", "regime")
-
-_WINDOW_COLUMNS = (*FACETS, "window", "window_start", "window_end", "n_months", "baseline_window")
-_AREA_COLUMNS = (
-    *("expected_area_m2", "lower", "upper", "argmax_area_m2", "corrected_area_m2"),
-    *("change_m2", "change_lower", "change_upper", "change_percent"),
-)
-_TRANSITION_COLUMNS = ("area_m2", "lower", "upper")
-
 
 WINDOW_METRICS: Metrics = {
     "source_id": text("climate model"),
     "experiment_id": text("experiment"),
     "variant_label": text("variant"),
-    "window": text("years that means are taken over"),
+    "window": text("years of the mean"),
     "window_start": Metric("first year of the window", "year"),
     "window_end": Metric("last year of the window", "year"),
-    "n_months": count("months that went into the means"),
-    "baseline_window": text("window it is compared with; none where there is no baseline"),
-    "predictor": text("networks that said so"),
+    "n_months": count("months in the mean"),
+    "baseline_window": text("window it is compared with; empty where there is no baseline"),
+    "predictor": text("networks that predict the regimes"),
     "basin": text("ocean basin; global is all of them"),
-    "regime": text("regime of the window"),
     "regime_before": text("regime of the baseline window"),
+    "regime": text("regime of the window"),
 }
-"""What the rows of tables of runs are about."""
+"""Columns that identify the rows of tables of runs."""
 
 AREA_METRICS: Metrics = {
     **WINDOW_METRICS,
     "expected_area_m2": area("sum of cell areas times the probability of the regime"),
     "lower": area("lower end of its interval over networks"),
     "upper": area("upper end of its interval over networks"),
-    "argmax_area_m2": area("of the cells where the regime is the most probable one"),
-    "corrected_area_m2": area("expected, corrected by the confusion of the calibrate region"),
+    "argmax_area_m2": area("area of the cells where the regime is the most probable one"),
+    "corrected_area_m2": area("area of the most probable regime, corrected by the confusion in the calibrate region"),
     "change_m2": Metric("expected area less that of the baseline", "m2"),
     "change_lower": Metric("lower end of its interval, paired inside each network", "m2"),
     "change_upper": Metric("upper end of its interval", "m2"),
     "change_percent": Metric("the change in per cent of the expected area of the baseline", "%", -100),
 }
-"""What `regime_areas` holds."""
+"""Columns of `regime_areas`; all but `regime_before`."""
 
 TRANSITION_METRICS: Metrics = {
     **WINDOW_METRICS,
-    "area_m2": area("that goes from the one regime to the other"),
+    "area_m2": area("area that changes from the one regime to the other"),
     "lower": area("lower end of its interval over networks"),
     "upper": area("upper end of its interval over networks"),
 }
-"""What `regime_transitions` holds."""
+"""Columns of `regime_transitions`; all but `basin`."""
 
 
 def regime_areas(runs: Iterable[xr.Dataset], corrections: Mapping[str, Array] | None = None) -> pd.DataFrame:
@@ -77,7 +64,7 @@ def regime_areas(runs: Iterable[xr.Dataset], corrections: Mapping[str, Array] | 
     Parameters
     ----------
     runs : iterable of xarray.Dataset
-        Regimes of runs, as from `thor.tracking.track.track_run`; one is held at a time.
+        Regimes of runs, as from `thor.tracking.track.track_run`; one is in memory at a time.
     corrections : mapping of str to ndarray of shape (n_regimes, n_regimes), optional
         By predictor, as from `label_shares`; a predictor without one has no corrected area.
 
@@ -97,11 +84,11 @@ def regime_areas(runs: Iterable[xr.Dataset], corrections: Mapping[str, Array] | 
         When a run lacks an area, or a correction is of another number of regimes.
     """
     tables = [_areas_of(run, corrections or {}) for run in runs]
-    return _joined(tables, [*_WINDOW_COLUMNS, *_BY_BASIN[1:], *_AREA_COLUMNS])
+    return _joined(tables, [name for name in AREA_METRICS if name != "regime_before"])
 
 
 def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
-    """Return the area that goes from each regime of the baseline window to each regime.
+    """Return the area that changes from each regime of the baseline window to each regime.
 
     Parameters
     ----------
@@ -113,20 +100,20 @@ def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
     pandas.DataFrame
         One row for each run, window with a baseline, predictor and pair of regimes: the first columns of
         `regime_areas` without `basin`, then `regime_before`, `regime`, and `area_m2` with the ends `lower` and
-        `upper` of its interval over networks. Rows of one regime before and after are the area that stays.
+        `upper` of its interval over networks. Rows with the same regime before and after are the area without a change.
 
     Raises
     ------
     DataError
         When a run lacks a transition area.
     """
-    return _joined([_transitions_of(run) for run in runs], [*_WINDOW_COLUMNS, *_BETWEEN[1:], *_TRANSITION_COLUMNS])
+    return _joined([_transitions_of(run) for run in runs], [name for name in TRANSITION_METRICS if name != "basin"])
 
 
 def label_shares(
     skill: Mapping[str, Mapping[str, Any]], classes: Sequence[str], *, region: str = _CORRECTED_BY
 ) -> Array:
-    """Return how the area in which each regime is predicted is shared by the labels, where these are known.
+    """Return the shares of the labels in the area in which each regime is predicted, in a region with known labels.
 
     Parameters
     ----------
@@ -135,30 +122,29 @@ def label_shares(
     classes : sequence of str
         Names of the regimes in the order in which they are numbered.
     region : str
-        Whose labels neither taught the networks nor score them.
+        Whose labels are used neither to train nor to score the networks.
 
     Returns
     -------
     ndarray of shape (n_regimes, n_regimes)
         P(label k | predicted j) by area, row k and column j; columns sum to one, and are NaN for a regime that is
-        predicted nowhere in the region.
+        not predicted in the region.
 
     Raises
     ------
     DataError
-        When there is no such region, or its regimes are others.
+        When there is no such region, or it has other regimes.
     """
     if region not in skill:
         raise DataError(f"The scores have no region '{region}'.{did_you_mean(region, skill)}")
-    named = list(skill[region]["classes"])
-    if set(named) != set(classes):
+    names = list(skill[region]["classes"])
+    if set(names) != set(classes):
         raise DataError(
-            f"The confusion matrix is of the regimes {', '.join(named)}; expected {', '.join(classes)}. Run modelling "
-            "and uncertainty again, so that scores and networks are of one clustering."
+            f"The confusion matrix is of the regimes {', '.join(names)}; expected {', '.join(classes)}. Run modelling "
+            "and uncertainty again, so that scores and networks belong to one clustering."
         )
-    confusion = np.array(skill[region]["area_weighted"]["confusion_matrix"], dtype=np.float64)
-    order = [named.index(name) for name in classes]
-    confusion = confusion[np.ix_(order, order)]
+    order = [names.index(name) for name in classes]
+    confusion = np.array(skill[region]["area_weighted"]["confusion_matrix"], dtype=np.float64)[np.ix_(order, order)]
     predicted = confusion.sum(axis=0)
     return np.divide(confusion, predicted, out=np.full_like(confusion, np.nan), where=predicted > 0)
 
@@ -178,12 +164,11 @@ def corrections(skill: Mapping[str, Any], classes: Sequence[str]) -> dict[str, A
     DataError
         When the scores are of other regimes.
     """
-    with_matrix = {
-        name: regions
+    return {
+        name: label_shares(regions, classes)
         for name, regions in skill.items()
         if "confusion_matrix" in regions.get(_CORRECTED_BY, {}).get("area_weighted", {})
     }
-    return {name: label_shares(regions, classes, region=_CORRECTED_BY) for name, regions in with_matrix.items()}
 
 
 def first_variants(table: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +178,7 @@ def first_variants(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def corrected_area(argmax_area: Array, shares: Array) -> Array:
-    r"""Return the area of each regime, corrected for how often the networks take one for another.
+    r"""Return the area of each regime, corrected for the confusion of the networks.
 
     Parameters
     ----------
@@ -205,13 +190,13 @@ def corrected_area(argmax_area: Array, shares: Array) -> Array:
     Returns
     -------
     ndarray of shape (..., n_regimes), [m2]
-        All NaN where an area is of a regime of which the shares are unknown. The total is that of `argmax_area`.
+        All NaN where a regime with unknown shares has area. The total is that of `argmax_area`.
 
     Notes
     -----
     :math:`A_k = \sum_j A_j P(\mathrm{label}\ k | \mathrm{predicted}\ j)`, the stratified estimator of Olofsson et al.
-    (2014), doi:10.1016/j.rse.2014.02.015, whose strata are the predicted regimes. It takes for granted that the
-    networks err here as they do in the region of the shares; they were measured in the training ocean, not in this run.
+    (2014), doi:10.1016/j.rse.2014.02.015, whose strata are the predicted regimes. It assumes that the networks
+    err as in the region of the shares, which is part of the training ocean, not of this run.
     """
     argmax_area = np.asarray(argmax_area, dtype=np.float64)
     unknown = np.isnan(shares).any(axis=0)
@@ -221,7 +206,7 @@ def corrected_area(argmax_area: Array, shares: Array) -> Array:
 
 
 def require_regimes(run: xr.Dataset) -> tuple[str, ...]:
-    """Return the names of the regimes in the order of dim `regime`; raise DataError when the run does not tell them."""
+    """Return the names of the regimes in the order of dim `regime`; raise DataError where they are missing."""
     names = tuple(str(run.attrs.get("regimes", "")).split())
     if not names or len(names) != run.sizes.get("regime"):
         raise DataError(
@@ -232,63 +217,52 @@ def require_regimes(run: xr.Dataset) -> tuple[str, ...]:
 
 
 def _areas_of(run: xr.Dataset, corrections: Mapping[str, Array]) -> pd.DataFrame:
-    names = require_regimes(run)
-    area, change = _values(run, "expected_area", _BY_BASIN), _values(run, "expected_area_change", _BY_BASIN)
-    argmax = _values(run, "argmax_area", _BY_BASIN)
-    corrected = np.full_like(argmax, np.nan)
-    for number, predictor in enumerate(run["predictor"].values):
-        if predictor in corrections:
-            shares = corrections[predictor]
-            if shares.shape != (len(names), len(names)):
-                raise DataError(
-                    f"The correction of '{predictor}' has shape {shares.shape}, but {run_key(run)} has {len(names)} "
-                    "regimes. Run modelling and scenario_tracking again."
-                )
-            corrected[:, number] = corrected_area(argmax[:, number], shares)
-    before = area - change
-    return _described(run, _BY_BASIN).assign(
-        expected_area_m2=area.ravel(),
-        lower=_values(run, "expected_area_lower", _BY_BASIN).ravel(),
-        upper=_values(run, "expected_area_upper", _BY_BASIN).ravel(),
-        argmax_area_m2=argmax.ravel(),
-        corrected_area_m2=corrected.ravel(),
-        change_m2=change.ravel(),
-        change_lower=_values(run, "expected_area_change_lower", _BY_BASIN).ravel(),
-        change_upper=_values(run, "expected_area_change_upper", _BY_BASIN).ravel(),
-        change_percent=np.divide(100 * change, before, out=np.full_like(change, np.nan), where=before > 0).ravel(),
-    )
+    columns = {
+        "expected_area": "expected_area_m2",
+        "expected_area_lower": "lower",
+        "expected_area_upper": "upper",
+        "argmax_area": "argmax_area_m2",
+        "expected_area_change": "change_m2",
+        "expected_area_change_lower": "change_lower",
+        "expected_area_change_upper": "change_upper",
+    }
+    table = _table(run, ("window", "predictor", "basin", "regime"), columns).assign(corrected_area_m2=np.nan)
+    n_regimes = run.sizes["regime"]
+    for predictor in set(run["predictor"].values) & set(corrections):
+        shares, rows = corrections[predictor], table["predictor"] == predictor
+        if shares.shape != (n_regimes, n_regimes):
+            raise DataError(
+                f"The correction of '{predictor}' has shape {shares.shape}, but {run_key(run)} has {n_regimes} "
+                "regimes. Run modelling and scenario_tracking again."
+            )
+        argmax_area = table.loc[rows, "argmax_area_m2"].to_numpy().reshape(-1, n_regimes)
+        table.loc[rows, "corrected_area_m2"] = corrected_area(argmax_area, shares).ravel()
+    before = table["expected_area_m2"] - table["change_m2"]
+    return table.assign(change_percent=(100 * table["change_m2"] / before).where(before > 0))
 
 
 def _transitions_of(run: xr.Dataset) -> pd.DataFrame:
-    require_regimes(run)
-    table = _described(run, _BETWEEN).assign(
-        area_m2=_values(run, "transition_area", _BETWEEN).ravel(),
-        lower=_values(run, "transition_area_lower", _BETWEEN).ravel(),
-        upper=_values(run, "transition_area_upper", _BETWEEN).ravel(),
-    )
+    columns = {"transition_area": "area_m2", "transition_area_lower": "lower", "transition_area_upper": "upper"}
+    table = _table(run, ("window", "predictor", "regime_before", "regime"), columns)
     return table[table["baseline_window"] != ""]
 
 
-def _described(run: xr.Dataset, dims: tuple[str, ...]) -> pd.DataFrame:
-    """Return one row for each entry of an array with these dims in C order, and what they are."""
-    labels = {"regime": require_regimes(run), "regime_before": require_regimes(run)}
-    levels = [labels.get(dim, run[dim].values) for dim in dims]
-    table = pd.MultiIndex.from_product(levels, names=dims).to_frame(index=False)
-    each = len(table) // run.sizes["window"]
-    of_window = {name: np.repeat(run[name].values, each) for name in ("window_start", "window_end", "baseline_window")}
-    if "months" in run:
-        of_window["n_months"] = np.repeat(run["months"].values, each)
-    facets = {name: str(run.attrs[name]) for name in FACETS}
-    return table.assign(**facets, **of_window).reindex(columns=[*_WINDOW_COLUMNS, *dims[1:]])
-
-
-def _values(run: xr.Dataset, name: str, dims: tuple[str, ...]) -> Array:
-    if name not in run or set(run[name].dims) != set(dims):
-        found = f"dims {run[name].dims}" if name in run else "nothing"
-        raise DataError(f"{run_key(run)} needs '{name}' with dims {dims}; got {found}. Run scenario_tracking again.")
-    return run[name].transpose(*dims).values.astype(np.float64)
+def _table(run: xr.Dataset, dims: tuple[str, ...], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return the named fields, which have these dims, as columns, with the facets of the run and its windows."""
+    names = list(require_regimes(run))
+    for name in columns:
+        if name not in run or set(run[name].dims) != set(dims):
+            found = f"dims {run[name].dims}" if name in run else "nothing"
+            raise DataError(
+                f"{run_key(run)} needs '{name}' with dims {dims}; got {found}. Run scenario_tracking again."
+            )
+    fields = run[list(columns)].assign_coords({dim: names for dim in dims if dim.startswith("regime")})
+    table = fields.to_dataframe(dim_order=list(dims)).reset_index()
+    return table.rename(columns={**columns, "months": "n_months"}).assign(
+        **{facet: str(run.attrs[facet]) for facet in RUN_FACETS}
+    )
 
 
 def _joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """Return all rows; without any run there are the columns all the same."""
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    """Return the rows of all tables; without any run an empty table with the same columns."""
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns) if tables else pd.DataFrame(columns=columns)

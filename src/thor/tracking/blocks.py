@@ -1,10 +1,10 @@
-"""The networks on one block of cells: each is applied once to every window, and all that is told comes from that.
+"""Regimes and their changes on one block of cells: each network is applied once to every window.
 
-Only here are there probabilities of every network; what leaves a block are means over networks by cell and sums over
+Only here are the probabilities of every network in memory. A block returns means over networks by cell, and sums over
 cells by network.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray
+from thor.core.arrays import AnyArray, Array
 from thor.core.threads import in_threads
-from thor.networks.prediction import probability_blocks
-from thor.networks.stack import NetworkStack
 from thor.tracking.cells import NO_BASELINE, Cells
 from thor.tracking.change import (
     change_parts,
@@ -24,228 +22,177 @@ from thor.tracking.change import (
     independent_change_probability,
     transition_areas,
 )
-from thor.uncertainty.applicability import Applicability
+from thor.tracking.fields import LABELS, VARIANCES, empty_fields, empty_sums
+from thor.tracking.tools import TrackingTools
 from thor.uncertainty.predictive import entropy
 
-LABELS = ("regime", "baseline_regime")
-"""Fields of regime numbers, -1 where there is none; all others are NaN there."""
-
-VARIANCES = ("change_label_variance", "change_network_variance", "change_residual_variance")
-
-_BY_REGIME = ("regime_probability", "change_to_probability")
-_BY_PREDICTOR = (
-    "predictive_entropy",
-    "expected_entropy",
-    "mutual_information",
-    "change_probability",
-    "change_probability_independent",
-    "baseline_certainty",
+_FIELDS = (
+    *("regime", "regime_probability", "predictive_entropy", "expected_entropy", "mutual_information"),
+    *("change_probability", "change_probability_independent", "change_to_probability"),
+    *("baseline_regime", "baseline_certainty", "dissimilarity"),
 )
 
 
 def on_threads(
     function: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any], *, description: str
 ) -> Iterator[Any]:
-    """Yield what a function gives for each part on the cores of this machine: the plainest `thor.core.compute.Map`."""
+    """Yield the results of a function for each part, on the cores of this machine: a `thor.core.compute.Map`."""
     return in_threads(partial(function, shared), parts)
 
 
 @dataclass(frozen=True, eq=False)
-class Networks:
-    """What every block needs.
-
-    Attributes
-    ----------
-    stacks : mapping of str to NetworkStack
-        By predictor.
-    temperatures : mapping of str to float
-    """
-
-    stacks: Mapping[str, NetworkStack]
-    temperatures: Mapping[str, float]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the regimes."""
-        return next(iter(self.stacks.values())).classes
-
-    def probabilities(
-        self, name: str, inputs: Sequence[NDArray[np.float32]]
-    ) -> Iterator[tuple[slice, list[NDArray[np.float32]]]]:
-        """Yield one predictor's probabilities of the same few cells in all states."""
-        blocks = [probability_blocks(self.stacks[name], state, temperature=self.temperatures[name]) for state in inputs]
-        for states in zip(*blocks, strict=True):
-            yield states[0][0], [probability for _, probability in states]
-
-
-@dataclass(frozen=True, eq=False)
-class TrackWork(Networks):
+class RunWork:
     """What every block of a run needs.
 
     Attributes
     ----------
-    applicability : Applicability
+    tools : TrackingTools
     baseline : tuple of int
         For each window the number of its baseline's state, or -1; the run's windows are the first states.
     n_states : int
-    label_run : ndarray of int, shape (n_networks,), or None
-        Of the ensemble.
+    n_basins : int
     """
 
-    applicability: Applicability
+    tools: TrackingTools
     baseline: tuple[int, ...]
     n_states: int
-    label_run: NDArray[np.integer] | None
+    n_basins: int
 
-    def empty_fields(self, n_cells: int) -> dict[str, AnyArray]:
-        """Return every field, missing everywhere: axes window (or state), predictor, regime, cell, or some of them."""
-        both = (len(self.baseline), len(self.stacks))
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*LABELS, *_BY_PREDICTOR), both)
-        shapes |= dict.fromkeys(_BY_REGIME, (*both, len(self.classes)))
-        shapes["dissimilarity"] = (self.n_states,)
-        if self.label_run is not None:
-            shapes |= dict.fromkeys(VARIANCES, (len(self.baseline),))
-        return {
-            name: np.full((*shape, n_cells), -1, np.int8)
-            if name in LABELS
-            else np.full((*shape, n_cells), np.nan, np.float32)
-            for name, shape in shapes.items()
+    def empty(self, n_cells: int) -> tuple[dict[str, AnyArray], dict[str, dict[str, Array]]]:
+        """Return the fields of so many cells without any value, and for each predictor the sums over cells, 0."""
+        n_regimes = len(self.tools.classes)
+        sizes = {
+            "window": len(self.baseline),
+            "state": self.n_states,
+            "predictor": len(self.tools.stacks),
+            "basin": self.n_basins + 1,
+            "regime": n_regimes,
+            "regime_before": n_regimes,
         }
-
-    def empty_sums(self, n_basins: int) -> dict[str, dict[str, NDArray[np.float64]]]:
-        """Return the sums [m2] of every predictor, 0: axes window, network, basin, regime, or some of them."""
-        n_windows, n_regimes = len(self.baseline), len(self.classes)
-        return {
-            name: {
-                "area": np.zeros((n_windows, stack.n_networks, n_basins, n_regimes)),
-                "area_change": np.zeros((n_windows, stack.n_networks, n_basins, n_regimes)),
-                "transition": np.zeros((n_windows, stack.n_networks, n_regimes, n_regimes)),
-                "argmax_area": np.zeros((n_windows, n_basins, n_regimes)),
-            }
-            for name, stack in self.stacks.items()
-        }
+        names = _FIELDS if self.tools.label_run is None else (*_FIELDS, *VARIANCES)
+        stacks = self.tools.stacks.items()
+        sums = {name: empty_sums(sizes | {"network": stack.n_networks}) for name, stack in stacks}
+        return empty_fields(names, sizes, n_cells), sums
 
 
 @dataclass(frozen=True, eq=False)
-class ControlWork(Networks):
+class ControlWork:
     """What every block of a control run needs: also pairs of states, shape (n_pairs, 2)."""
 
+    tools: TrackingTools
     pairs: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class CellBlock:
     """Scaled inputs of each state, area [m2] and basin of each cell, and where there is a baseline."""
 
     inputs: list[NDArray[np.float32]]
-    area: NDArray[np.float64]
+    area: Array
     basin: NDArray[np.int64]
-    n_basins: int
     comparable: NDArray[np.bool_]
 
-    def membership(self) -> NDArray[np.float32]:
+    def area_by_basin(self, n_basins: int) -> NDArray[np.float32]:
         """Return the area of each cell in each basin and, last, in all of them, shape (n_basins + 1, n_cells), [m2]."""
-        inside = self.basin == np.arange(self.n_basins)[:, None]
+        inside = self.basin == np.arange(n_basins)[:, None]
         return (np.vstack([inside, np.ones(self.basin.shape, bool)]) * self.area).astype(np.float32)
 
 
-def slices(n_cells: int, block_cells: int) -> list[slice]:
-    """Return the cells of each block."""
+def cell_slices(n_cells: int, block_cells: int) -> list[slice]:
+    """Return the slice of cells of each block."""
     return [slice(start, min(start + block_cells, n_cells)) for start in range(0, n_cells, block_cells)]
 
 
-def blocks(
+def cell_blocks(
     inputs: Sequence[NDArray[np.float32]], cells: Cells, comparable: NDArray[np.bool_], block_cells: int
-) -> list[Block]:
+) -> list[CellBlock]:
     """Return the blocks, which are views of the inputs."""
     return [
-        Block(
-            [state[part] for state in inputs], cells.area[part], cells.basin[part], len(cells.basins), comparable[part]
-        )
-        for part in slices(len(comparable), block_cells)
+        CellBlock([state[part] for state in inputs], cells.area[part], cells.basin[part], comparable[part])
+        for part in cell_slices(len(comparable), block_cells)
     ]
 
 
-def track_block(work: TrackWork, block: Block) -> tuple[dict[str, AnyArray], dict[str, dict[str, NDArray[np.float64]]]]:
+def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], dict[str, dict[str, Array]]]:
     """Return the fields of a block, the last axis being its cells, and by predictor the sums over its cells."""
-    fields, sums = work.empty_fields(len(block.comparable)), work.empty_sums(block.n_basins + 1)
-    membership = block.membership()
-    compared = membership * block.comparable
+    tools = work.tools
+    fields, sums = work.empty(len(block.comparable))
+    area = block.area_by_basin(work.n_basins)
+    compared_area = area * block.comparable
     for state, inputs in enumerate(block.inputs):
-        fields["dissimilarity"][state] = work.applicability.dissimilarity(inputs)
-    for number, name in enumerate(work.stacks):
-        for part, states in work.probabilities(name, block.inputs):
+        fields["dissimilarity"][state] = tools.applicability.dissimilarity(inputs)
+    for number, predictor in enumerate(tools.stacks):
+        label_run = tools.label_run if predictor == "ensemble" else None
+        for part, states in tools.probabilities(predictor, block.inputs):
             means = [state.mean(axis=0, dtype=np.float64) for state in states]
-            at = number, part
-            _add_windows(work, fields, sums[name], at, membership[:, part], states, means)
-            _add_changes(work, fields, sums[name], at, compared[:, part], states, means)
+            for window, baseline in enumerate(work.baseline):
+                found, added = _regimes(states[window], means[window], area[:, part])
+                if baseline != NO_BASELINE:
+                    before, after, area_of = states[baseline], states[window], compared_area[:, part]
+                    changes, changed_areas = _changes(before, after, means[baseline], area_of, label_run)
+                    found, added = found | changes, added | changed_areas
+                for name, values in found.items():
+                    place = (window, part) if name in VARIANCES else (window, number, ..., part)
+                    fields[name][place] = values
+                for name, values in added.items():
+                    sums[predictor][name][window] += values
     for name, values in fields.items():
         if name.startswith(("change", "baseline")):
             values[..., ~block.comparable] = -1 if name in LABELS else np.nan
     return fields, sums
 
 
-def control_block(work: ControlWork, block: Block) -> dict[str, tuple[AnyArray, AnyArray]]:
+def control_block(work: ControlWork, block: CellBlock) -> dict[str, tuple[AnyArray, AnyArray]]:
     """Return, by predictor, P(change) of each pair, (n_pairs, n_cells), and the certainty of each state."""
     out = {}
-    for name in work.stacks:
+    for predictor in work.tools.stacks:
         change = np.empty((len(work.pairs), len(block.comparable)), np.float32)
         certainty = np.empty((len(block.inputs), len(block.comparable)), np.float32)
-        for part, states in work.probabilities(name, block.inputs):
+        for part, states in work.tools.probabilities(predictor, block.inputs):
             for k, state in enumerate(states):
                 certainty[k, part] = state.mean(axis=0, dtype=np.float64).max(axis=1)
             for k, (first, second) in enumerate(work.pairs):
                 change[k, part] = change_probability(states[first], states[second]).mean(axis=0, dtype=np.float64)
-        out[name] = change, certainty
+        out[predictor] = change, certainty
     return out
 
 
-def _add_windows(
-    work: TrackWork,
-    fields: dict[str, AnyArray],
-    sums: dict[str, NDArray[np.float64]],
-    at: tuple[int, slice],
-    area: NDArray[np.float32],
-    states: list[NDArray[np.float32]],
-    means: list[NDArray[np.float64]],
-) -> None:
-    number, part = at
-    for window in range(len(work.baseline)):
-        to, best = (window, number, ..., part), means[window].argmax(axis=1)
-        total, expected = entropy(means[window]), entropy(states[window]).mean(axis=0)
-        fields["regime"][to] = best
-        fields["regime_probability"][to] = means[window].T
-        fields["predictive_entropy"][to] = total
-        fields["expected_entropy"][to] = expected
-        fields["mutual_information"][to] = np.maximum(total - expected, 0.0)
-        sums["area"][window] += area @ states[window]
-        sums["argmax_area"][window] += area.astype(np.float64) @ np.eye(len(work.classes))[best]
+def _regimes(
+    state: NDArray[np.float32], mean: Array, area: NDArray[np.float32]
+) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
+    """Return the fields of one window and predictor, and its sums over cells, from its networks' probabilities."""
+    best, total, expected = mean.argmax(axis=1), entropy(mean), entropy(state).mean(axis=0)
+    fields = {
+        "regime": best,
+        "regime_probability": mean.T,
+        "predictive_entropy": total,
+        "expected_entropy": expected,
+        "mutual_information": np.maximum(total - expected, 0.0),
+    }
+    argmax_area = area.astype(np.float64) @ np.eye(mean.shape[1])[best]
+    return fields, {"expected_area": area @ state, "argmax_area": argmax_area}
 
 
-def _add_changes(
-    work: TrackWork,
-    fields: dict[str, AnyArray],
-    sums: dict[str, NDArray[np.float64]],
-    at: tuple[int, slice],
+def _changes(
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    mean_before: Array,
     area: NDArray[np.float32],
-    states: list[NDArray[np.float32]],
-    means: list[NDArray[np.float64]],
-) -> None:
-    number, part = at
-    for window, baseline in enumerate(work.baseline):
-        if baseline == NO_BASELINE:
-            continue
-        to, before, after = (window, number, ..., part), states[baseline], states[window]
-        change = change_probability(before, after)
-        independent = independent_change_probability(before, after)
-        fields["change_probability"][to] = change.mean(axis=0, dtype=np.float64)
-        fields["change_probability_independent"][to] = independent.mean(axis=0, dtype=np.float64)
-        fields["change_to_probability"][to] = change_to_probability(before, after).mean(axis=0, dtype=np.float64).T
-        fields["baseline_regime"][to] = means[baseline].argmax(axis=1)
-        fields["baseline_certainty"][to] = means[baseline].max(axis=1)
-        sums["area_change"][window] += area @ (after - before)
-        sums["transition"][window] += transition_areas(before, after, area[-1])
-        if work.label_run is not None and list(work.stacks)[number] == "ensemble":
-            variance = change_parts(change, work.label_run)
-            for name, values in zip(VARIANCES, (variance.label, variance.network, variance.residual), strict=True):
-                fields[name][window, part] = values
+    label_run: NDArray[np.integer] | None,
+) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
+    """Return the fields of the change between two windows, and its sums over cells."""
+    change = change_probability(before, after)
+    each = {
+        "change_probability": change,
+        "change_probability_independent": independent_change_probability(before, after),
+        "change_to_probability": change_to_probability(before, after),
+    }
+    fields = {name: values.mean(axis=0, dtype=np.float64).T for name, values in each.items()}
+    fields |= {"baseline_regime": mean_before.argmax(axis=1), "baseline_certainty": mean_before.max(axis=1)}
+    if label_run is not None:
+        fields |= dict(zip(VARIANCES, vars(change_parts(change, label_run)).values(), strict=True))
+    areas = {
+        "expected_area_change": area @ (after - before),
+        "transition_area": transition_areas(before, after, area[-1]),
+    }
+    return fields, areas

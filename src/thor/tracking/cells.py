@@ -1,4 +1,4 @@
-"""What of a run goes through the networks: its valid cells, its windows with their baselines, and scaled inputs."""
+"""Valid cells of a run, its windows with their baselines, pairs of control windows, and the networks' scaled inputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,20 +12,28 @@ from thor.core.errors import DataError, NetworkError
 from thor.networks.samples import FeatureScaler, cell_inputs
 from thor.ocean.cells import on_same_grid
 
+RUN_FACETS = ("source_id", "experiment_id", "variant_label")
+"""Facets of the key of a run."""
+
 NO_BASELINE = -1
 
 NOT_COMPARED = "not_compared"
 NOT_JUDGED = "not_judged"
-"""Attributes that say why nothing of a run is compared with a baseline, or no change is judged to be forced."""
+"""Attributes with the reason why a run has no baseline, or why its changes are not tested for forcing."""
 
 
 class NoControlPairsError(DataError):
-    """A control run from which natural variability cannot be learned."""
+    """A control run without any pair of windows to estimate natural variability from."""
 
 
 def run_key(run: xr.Dataset) -> str:
     """Return `<source>/<experiment>/<variant>` of a run."""
-    return "/".join(str(run.attrs.get(facet, "?")) for facet in ("source_id", "experiment_id", "variant_label"))
+    return "/".join(str(run.attrs.get(facet, "?")) for facet in RUN_FACETS)
+
+
+def is_control(experiment_id: str) -> bool:
+    """Return whether an experiment is a control run, by its name."""
+    return "control" in experiment_id.lower()
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +45,12 @@ class Cells:
     like : xarray.DataArray
         `valid` of the run, which gives the grid.
     index : ndarray of int, shape (n_cells,)
-        Places in the flattened grid.
+        Positions in the flattened grid.
     area : ndarray of shape (n_cells,), [m2]
     basin : ndarray of int, shape (n_cells,)
         Number of the basin in `basins`, -1 for none.
     basins : tuple of str
-        Basins that hold a cell.
+        Basins with at least one cell.
     """
 
     like: xr.DataArray
@@ -53,7 +61,7 @@ class Cells:
 
     @classmethod
     def of(cls, run: xr.Dataset) -> "Cells":
-        """Return the valid cells of a run; raise DataError when there are none, or they have no area."""
+        """Return the valid cells of a run; raise DataError when there are none, or areas are missing."""
         key = run_key(run)
         valid = run["valid"].values == 1
         if not valid.any():
@@ -73,20 +81,20 @@ class Cells:
         return cls(run["valid"], np.flatnonzero(valid), area, number, tuple(names[code] for code in present))
 
     def take(self, chosen: NDArray[np.bool_]) -> "Cells":
-        """Return the cells at a mask."""
+        """Return the cells where a mask is True."""
         return replace(self, index=self.index[chosen], area=self.area[chosen], basin=self.basin[chosen])
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of a run and what they are compared with.
+    """The windows of a run and their baselines.
 
     Attributes
     ----------
     state : tuple of int
-        For each window the number of its baseline among the run's windows and `baselines`, put together; or -1.
+        For each window the number of its baseline in the list of the run's windows followed by `baselines`; or -1.
     separation : tuple of int
-        How many windows it is away from its baseline: since the branch for a parallel segment, 1 at least; or -1.
+        Distance from its baseline in windows, at least 1; for a parallel segment since the branch; or -1.
     baselines : tuple of int
         The parent's windows that are needed, by number in its file.
     """
@@ -102,29 +110,30 @@ class Windows:
 
     @classmethod
     def of(cls, run: xr.Dataset, parent: xr.Dataset | None) -> "Windows":
-        """Return the windows of a run; without a parent none is compared.
+        """Return the windows of a run; without a parent none has a baseline.
 
-        The first window in the file is taken for that of the branch.
+        The first window in the file counts as that of the branch.
 
         Raises
         ------
         DataError
-            When the parent is another run, or its file does not hold a baseline window.
+            When the parent is another run, or its file lacks a baseline window.
         """
-        n_windows, labels = run.sizes["window"], [str(label) for label in run["baseline_window"].values]
+        n_windows, labels = run.sizes["window"], list(map(str, run["baseline_window"].values))
         if parent is None or not any(labels):
             return cls((NO_BASELINE,) * n_windows, (NO_BASELINE,) * n_windows, ())
         if run_key(parent) != run.attrs.get("parent"):
             raise DataError(
                 f"{run_key(run)} branches off {run.attrs.get('parent')}; expected its file, got {run_key(parent)}."
             )
-        held = [str(label) for label in parent["window"].values]
-        if missing := sorted({label for label in labels if label} - set(held)):
+        available = list(map(str, parent["window"].values))
+        used = {label for label in labels if label}
+        if missing := sorted(used - set(available)):
             raise DataError(
                 f"{run_key(run)} is compared with the window {', '.join(missing)} of {run_key(parent)}, whose file "
-                f"holds {', '.join(held)}. Make the features of both with the same data_engineering.windows."
+                f"has {', '.join(available)}. Make the features of both with the same data_engineering.windows."
             )
-        needed = sorted({held.index(label) for label in labels if label})
+        needed = sorted(map(available.index, used))
         starts, parent_starts = run["window_start"].values, parent["window_start"].values
         parallel = run.attrs.get("baseline") == "parallel segment"
         state, separation = [], []
@@ -133,30 +142,31 @@ class Windows:
                 state.append(NO_BASELINE)
                 separation.append(NO_BASELINE)
                 continue
-            state.append(n_windows + needed.index(held.index(label)))
-            since = starts.min() if parallel else parent_starts[held.index(label)]
+            number = available.index(label)
+            state.append(n_windows + needed.index(number))
+            since = starts.min() if parallel else parent_starts[number]
             separation.append(max(1, windows_apart(since, start, run)))
         return cls(tuple(state), tuple(separation), tuple(needed))
 
 
 def windows_apart(first: int, second: int, run: xr.Dataset) -> int:
-    """Return how many windows of a run lie between two first years."""
+    """Return the distance between two first years in windows of a run."""
     length = float(np.median(run["window_end"].values - run["window_start"].values)) + 1
     return round(abs(float(second) - float(first)) / length)
 
 
 @dataclass(frozen=True, eq=False)
 class ControlPairs:
-    """Pairs of windows that differ by natural variability alone.
+    """Pairs of windows that differ by natural variability only.
 
     Attributes
     ----------
     states : ndarray of int, shape (n_pairs, 2)
         Windows of each pair, numbered through the control run and then its variants.
     separation : ndarray of int, shape (n_pairs,)
-        How many windows they are apart; 0 for two variants at one window.
+        Distance in windows; 0 for two variants in the same window.
     overlap : ndarray of bool, shape (n_windows, n_windows)
-        Which windows have months in common, each with itself among them: they are no pairs.
+        Whether two windows have months in common, as each has with itself: they are not pairs.
     """
 
     states: NDArray[np.int64]
@@ -165,7 +175,7 @@ class ControlPairs:
 
     @classmethod
     def of(cls, control: xr.Dataset, variants: Sequence[xr.Dataset] = ()) -> "ControlPairs":
-        """Return all pairs of control windows without common months, and of variants at one window.
+        """Return all pairs of control windows without common months, and of variants in the same window.
 
         Raises
         ------
@@ -189,8 +199,8 @@ class ControlPairs:
                 separation.append(0)
         if not pairs:
             raise NoControlPairsError(
-                f"{run_key(control)} has no two windows without common months to learn natural variability from. Use "
-                "a longer control run or shorter windows (data_engineering.windows.length_years)."
+                f"{run_key(control)} has no two windows without common months to estimate natural variability from. "
+                "Use a longer control run or shorter windows (data_engineering.windows.length_years)."
             )
         return cls(np.array(pairs, dtype=np.int64), np.array(separation, dtype=np.int64), overlap)
 
@@ -198,7 +208,7 @@ class ControlPairs:
 def window_inputs(
     run: xr.Dataset, window: int, cells: Cells, scaler: FeatureScaler
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return scaled inputs of one window of a run at the cells of another, and where it has any; 0 elsewhere.
+    """Return scaled inputs of one window of a run at the given cells, 0 where missing, and where they are known.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""Whether a cell changes its regime between two windows, by maximal coupling of what each network says of them.
+"""Probability that the regime of a cell changes between two windows, by maximal coupling inside each network.
 
-The regime probabilities of two windows do not fix how likely a change is: that depends on their joint distribution. Two
-independent draws would call a change even between identical inputs. Of all joint distributions with these marginals
-maximal coupling gives the least change: what the windows share stays, and only what one has more than the other moves.
-It is taken inside each network, so that what networks differ by is never taken for a change.
+The regime probabilities of two windows do not determine the probability of a change: that depends on their joint
+distribution. Two independent draws would differ even for identical inputs. Of all joint distributions with these
+marginals, maximal coupling gives the smallest probability of a change: only the excess of one window over the other
+changes regime. It is computed inside each network, so that differences between networks do not count as changes.
 
 All functions take probabilities of both windows as arrays of shape (n_networks, n_cells, n_regimes), from the same
 networks in the same order.
@@ -34,39 +34,22 @@ def change_to_probability(before: AnyArray, after: AnyArray) -> AnyArray:
 
     Notes
     -----
-    :math:`q_k - \min(p_k, q_k)`; over the regimes they add up to `change_probability`.
+    :math:`q_k - \min(p_k, q_k)`; their sum over the regimes is `change_probability`.
     """
     gain = after - before
     return np.maximum(gain, 0, out=gain)
 
 
 def independent_change_probability(before: AnyArray, after: AnyArray) -> AnyArray:
-    """Return the probability of a change if the windows were drawn independently, shape (n_networks, n_cells).
+    """Return the probability of a change if the windows were independent, shape (n_networks, n_cells).
 
-    It calls changes where only the networks are unsure, and so bounds `change_probability` from above.
+    Uncertain networks alone make it large: it is an upper bound of `change_probability`.
     """
     return 1 - _sum_over_regimes(before * after)
 
 
-def coupled_probability(before: AnyArray, after: AnyArray) -> AnyArray:
-    r"""Return the joint probability of the regimes before and after, shape (n_networks, n_cells, n_regimes, n_regimes).
-
-    For few cells; `transition_areas` sums it over many without making it.
-
-    Notes
-    -----
-    On the diagonal :math:`m_k = \min(p_k, q_k)`, off it :math:`(p - m)(q - m)^T / (1 - \sum_k m_k)`. Its sums over
-    either axis are the probabilities of the other window.
-    """
-    gain, loss = change_to_probability(before, after), change_to_probability(after, before)
-    joint = loss[..., :, None] * (gain * _inverse(_sum_over_regimes(gain))[..., None])[..., None, :]
-    regimes = np.arange(before.shape[-1])
-    joint[..., regimes, regimes] = np.minimum(before, after)
-    return joint
-
-
 def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyArray:
-    """Return the area that goes from each regime (rows) to each (columns), of each network, in the unit of `area`.
+    """Return the area that changes from each regime (rows) to each (columns), by network, in the unit of `area`.
 
     Parameters
     ----------
@@ -79,7 +62,7 @@ def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyAr
         Rows sum to the expected areas before, columns to those after.
     """
     gain, loss = change_to_probability(before, after), change_to_probability(after, before)
-    # No regime both gains and loses in a cell, so that the product has nothing on the diagonal.
+    # No regime both gains and loses in a cell, so the diagonal of the product is zero.
     loss *= (area * _inverse(_sum_over_regimes(gain)))[..., None]
     areas = np.swapaxes(loss, -1, -2) @ gain
     regimes = np.arange(before.shape[-1])
@@ -89,13 +72,13 @@ def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyAr
 
 @dataclass(frozen=True, eq=False)
 class ChangeParts:
-    """The variance of whether a cell changes, p (1 - p) of its mean probability p, in three parts that add up to it.
+    """The variance of whether a cell changes, p (1 - p) with mean probability p, in three parts that sum to it.
 
     Attributes
     ----------
     label, network, residual : ndarray of shape (n_cells,)
-        Because clustering runs differ in what they teach; because networks taught the same differ; because single
-        networks are unsure.
+        From differences between the labels of clustering runs, from differences between networks trained on the same
+        labels, and from the uncertainty of single networks.
     """
 
     label: AnyArray
@@ -124,8 +107,8 @@ def change_parts(change: AnyArray, label_run: NDArray[np.integer]) -> ChangePart
 
     .. math:: p (1 - p) = Var_r E_{w|r} p_w + E_r Var_{w|r} p_w + E_w p_w (1 - p_w).
 
-    As for entropies (`thor.uncertainty.predictive.entropy_parts`), few networks to a run make the label part an upper
-    bound and the network part a lower one.
+    As for entropies (`thor.uncertainty.predictive.entropy_parts`), with few networks for each run the label part is an
+    upper bound and the network part a lower bound.
     """
     if np.shape(label_run) != change.shape[:1]:
         raise NetworkError(f"Expected the label run of {len(change)} networks; got shape {np.shape(label_run)}.")
@@ -133,14 +116,14 @@ def change_parts(change: AnyArray, label_run: NDArray[np.integer]) -> ChangePart
     mean = change.mean(axis=0)
     label, network = np.zeros_like(mean), np.zeros_like(mean)
     for run in np.unique(label_run):
-        own = change[label_run == run]
-        label += len(own) / len(change) * (own.mean(axis=0) - mean) ** 2
-        network += len(own) / len(change) * own.var(axis=0)
+        of_run = change[label_run == run]
+        label += len(of_run) / len(change) * (of_run.mean(axis=0) - mean) ** 2
+        network += len(of_run) / len(change) * of_run.var(axis=0)
     return ChangeParts(label, network, (change * (1 - change)).mean(axis=0))
 
 
 def _sum_over_regimes(values: AnyArray) -> AnyArray:
-    # Regime by regime: NumPy is slow at reducing an axis of six.
+    # Regime by regime: NumPy reduces an axis of length six slowly.
     columns = np.moveaxis(values, -1, 0)
     total = columns[0].copy()
     for column in columns[1:]:

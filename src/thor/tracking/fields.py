@@ -1,83 +1,118 @@
-"""What is found of a run as a dataset: fields on its grid, areas with intervals, coordinates and attributes."""
+"""A tracked run as a dataset: fields on its grid, areas with intervals over networks, coordinates and attributes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray
+from thor.core.arrays import AnyArray, Array
 from thor.core.variables import variable
-from thor.tracking.blocks import VARIANCES, TrackWork
-from thor.tracking.cells import NO_BASELINE, Cells
-from thor.tracking.settings import TrackingSettings
+from thor.tracking.cells import Cells
+from thor.tracking.tools import TrackingTools
 
 GLOBAL = "global"
-"""Entry of dim `basin` for all valid cells, those of no basin included."""
+"""Entry of dim `basin` for all valid cells, including those of no basin."""
 
-_DIMS = (
-    dict.fromkeys(("regime_probability", "change_to_probability"), ("window", "predictor", "regime"))
-    | dict.fromkeys(("applicable", "dissimilarity_index", *VARIANCES), ("window",))
-    | dict.fromkeys(("forced_emergence", "natural_variability_mask"), ("predictor",))
-)
+LABELS = ("regime", "baseline_regime")
+"""Fields of regime numbers, -1 where there is none; all other fields of a block are NaN there."""
+
+VARIANCES = ("change_label_variance", "change_network_variance", "change_residual_variance")
+
+_BY_CELL = {
+    **dict.fromkeys(("regime_probability", "change_to_probability"), ("window", "predictor", "regime")),
+    **dict.fromkeys(("applicable", "dissimilarity_index", *VARIANCES), ("window",)),
+    **dict.fromkeys(("forced_emergence", "natural_variability_mask"), ("predictor",)),
+    "dissimilarity": ("state",),
+}
 """Dims of a field before those of the grid, where they are not window and predictor."""
 
+_BY_NETWORK = {
+    "expected_area": ("window", "network", "basin", "regime"),
+    "expected_area_change": ("window", "network", "basin", "regime"),
+    "transition_area": ("window", "network", "regime_before", "regime"),
+    "argmax_area": ("window", "basin", "regime"),
+}
+"""Dims of the sums over cells of one predictor."""
 
-def on_grid(name: str, values: AnyArray, cells: Cells, classes: Sequence[str]) -> xr.DataArray:
-    """Return values of cells, the last axis, as a field; NaN, or -1 for integers, where there is no cell."""
+
+def empty_fields(names: Iterable[str], sizes: Mapping[str, int], n_cells: int) -> dict[str, AnyArray]:
+    """Return the named fields without any value, as arrays whose last axis is the cell."""
+    shapes = {name: (*(sizes[dim] for dim in field_dims(name)), n_cells) for name in names}
+    return {
+        name: np.full(shape, -1, np.int8) if name in LABELS else np.full(shape, np.nan, np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def empty_sums(sizes: Mapping[str, int]) -> dict[str, Array]:
+    """Return the sums over the cells of one predictor [m2], all zero."""
+    return {name: np.zeros([sizes[dim] for dim in dims]) for name, dims in _BY_NETWORK.items()}
+
+
+def field_dims(name: str) -> tuple[str, ...]:
+    """Return the dims of a field before those of the grid."""
+    return _BY_CELL.get(name, ("window", "predictor"))
+
+
+def cell_field(name: str, values: AnyArray, cells: Cells, classes: Iterable[str]) -> xr.DataArray:
+    """Return values of cells, the last axis, as a field on the grid; NaN, or -1 for integers, elsewhere."""
     missing = -1 if values.dtype.kind == "i" else np.nan
     field = np.full((*values.shape[:-1], cells.like.size), missing, dtype=values.dtype)
     field[..., cells.index] = values
     attrs: dict[str, Any] = dict(variable(name).attrs)
-    if name in ("regime", "baseline_regime"):
-        attrs |= {"flag_values": np.arange(len(classes), dtype=np.int8), "flag_meanings": " ".join(classes)}
-    dims = (*_DIMS.get(name, ("window", "predictor")), *cells.like.dims)
-    return xr.DataArray(field.reshape(*values.shape[:-1], *cells.like.shape), dims=dims, attrs=attrs)
+    if name in LABELS:
+        names = list(classes)
+        attrs |= {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
+    field = field.reshape(*values.shape[:-1], *cells.like.shape)
+    return xr.DataArray(field, dims=(*field_dims(name), *cells.like.dims), attrs=attrs)
 
 
-def area_fields(sums: Mapping[str, Mapping[str, NDArray[np.float64]]], level: float) -> dict[str, Any]:
-    """Return means and intervals over networks of what is summed over cells."""
-    by_basin, between = ("window", "predictor", "basin", "regime"), ("window", "predictor", "regime_before", "regime")
+def area_fields(sums: Mapping[str, Mapping[str, Array]], level: float, compared: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the areas [m2] with the ends of their intervals over networks, from the sums of each predictor.
+
+    Changes and transitions are NaN where `compared`, of shape (n_windows,), is False: those windows have no baseline.
+    """
     tails = 0.5 * (1 - level), 0.5 * (1 + level)
     out: dict[str, Any] = {}
-    for kind, name, dims in (
-        ("area", "expected_area", by_basin),
-        ("area_change", "expected_area_change", by_basin),
-        ("transition", "transition_area", between),
-    ):
-        # Where there is no baseline nothing was added.
-        each = [own[kind] for own in sums.values()]
-        out[name] = dims, np.stack([values.mean(axis=1) for values in each], axis=1), variable(name).attrs
-        ends = np.stack([np.quantile(values, tails, axis=1) for values in each], axis=2)
-        for end, values in zip(("lower", "upper"), ends, strict=True):
-            out[f"{name}_{end}"] = dims, values, variable(f"{name}_{end}").attrs
-    argmax = np.stack([own["argmax_area"] for own in sums.values()], axis=1)
-    return out | {"argmax_area": (by_basin, argmax, variable("argmax_area").attrs)}
+    for name, dims in _BY_NETWORK.items():
+        each = [found[name] for found in sums.values()]
+        if "network" in dims:
+            lower, upper = np.stack([np.quantile(values, tails, axis=1) for values in each], axis=2)
+            mean = np.stack([values.mean(axis=1) for values in each], axis=1)
+            parts = {name: mean, f"{name}_lower": lower, f"{name}_upper": upper}
+        else:
+            parts = {name: np.stack(each, axis=1)}
+        for part, values in parts.items():
+            if name in ("expected_area_change", "transition_area"):
+                values[~compared] = np.nan
+            of_cells = (dim for dim in dims if dim not in ("window", "network"))
+            out[part] = ("window", "predictor", *of_cells), values, variable(part).attrs
+    return out
 
 
-def described(
-    out: xr.Dataset, run: xr.Dataset, cells: Cells, work: TrackWork, settings: TrackingSettings
-) -> xr.Dataset:
-    """Return the dataset with coordinates and attributes, and nothing where a window has no baseline."""
-    compared = xr.DataArray(np.array(work.baseline) != NO_BASELINE, dims="window")
-    for name in ("expected_area_change", "transition_area"):
-        for field in (name, f"{name}_lower", f"{name}_upper"):
-            out[field] = out[field].where(compared).assign_attrs(out[field].attrs)
-    coords: dict[Any, Any] = {name: run[name].variable for name in run.coords}
-    coords |= {"predictor": list(work.stacks), "basin": [*cells.basins, GLOBAL], "regime_before": list(work.classes)}
-    n_networks = [stack.n_networks for stack in work.stacks.values()]
-    out = out.assign(valid=run["valid"].variable, areacello=run["areacello"].variable).assign_coords(
-        coords | {"n_networks": ("predictor", n_networks, {"units": "1", "long_name": "Networks of each predictor"})}
-    )
+def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools: TrackingTools) -> xr.Dataset:
+    """Return the fields of a run as a dataset with its coordinates and attributes."""
+    predictors = list(tools.stacks)
+    n_networks = [stack.n_networks for stack in tools.stacks.values()]
+    coords: dict[Any, Any] = {
+        **{name: run[name].variable for name in run.coords},
+        "predictor": predictors,
+        "basin": [*cells.basins, GLOBAL],
+        "regime_before": list(tools.classes),
+        "n_networks": ("predictor", n_networks, {"units": "1", "long_name": "Networks of each predictor"}),
+    }
     facets = ("source_id", "experiment_id", "variant_label", "parent", "baseline", "grid_label", "institution_id")
+    settings = tools.settings
+    out = xr.Dataset({**fields, "valid": run["valid"].variable, "areacello": run["areacello"].variable}, coords)
     return out.assign_attrs(
         {name: run.attrs[name] for name in facets if name in run.attrs},
-        regimes=" ".join(work.classes),
+        regimes=" ".join(tools.classes),
         false_discovery_rate=settings.false_discovery_rate,
         null_quantile=settings.null_quantile,
         interval_level=settings.interval_level,
-        applicability_threshold=work.applicability.threshold,
+        applicability_threshold=tools.applicability.threshold,
         change="of the window means of this run, by maximal coupling inside each network; 0 for identical inputs",
         forced="above the null quantile of control windows null_separation apart, false discovery rate controlled over "
         "the cells inside the area of applicability; expected_false_area is an upper bound",

@@ -1,6 +1,6 @@
-"""What many climate models say together about one window, on a common regular grid."""
+"""Agreement of many climate models in one window, on a common regular grid."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -16,14 +16,13 @@ from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import cell_area, regular_grid
 from thor.ocean.sphere import unit_vectors
+from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.settings import AgreementSettings
 
-Collection = Mapping[str, Callable[[], xr.Dataset]]
-
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
-"""Least shares of the models that show a change beyond natural variability, and that agree on the regime."""
+"""Smallest shares of the models with a forced change, and of those that agree on the regime, of a robust change."""
 
 ROBUSTNESS = ("no_change_or_no_robust_signal", "robust_signal", "conflicting_signals")
 """Meanings of `robustness`, by number."""
@@ -33,9 +32,9 @@ _FIELDS = ("regime_probability", "change_probability", "forced_change")
 _NEW = {
     "change_probability": "Probability that the regime differs from that of the baseline window, mean over models",
     "n_models": "Models with data",
-    "n_models_judged": "Models whose change was judged",
-    "forced_share": "Share of the judged models that show a forced change",
-    "agreement_share": "Share of the models that have the regime of most models",
+    "n_models_judged": "Models whose change was tested",
+    "forced_share": "Share of the tested models with a forced change",
+    "agreement_share": "Share of the models with the regime of most models",
     "robustness": "Whether most models show a change and agree on the regime, -1 with too few models",
     "native_share": "Share of the area on the model's own grid, by regime probability",
     "common_share": "Share of the area on the common grid, by regime probability",
@@ -47,30 +46,29 @@ def multimodel_summary(
 ) -> xr.Dataset:
     """Return mean probabilities over climate models in one window, and where the models agree.
 
-    Every model counts once: its variants are averaged first. Probabilities come to the common grid, never labels, and
-    all that is counted is counted there.
+    Every model counts once: its variants are averaged first. Probabilities, not labels, are brought to the common grid,
+    where all counts are made.
 
     Parameters
     ----------
     runs : iterable of xarray.Dataset
-        Regimes of runs of one experiment, as from `thor.tracking.track.track_run`; one is held at a time. Runs that
-        lack the window are left out.
+        Regimes of runs of one experiment, as from `thor.tracking.track.track_run`; one is in memory at a
+        time. Runs without the window are left out.
     window : str or int
-        Label of a window, or its place in each run: -1 is the last, whatever its years.
+        Label of a window, or its position in each run: -1 is the last, whatever its years.
     spacing : float
-        Of the common grid [degrees]; has to divide 180.
+        Of the common grid [degrees]; must divide 180.
     min_models : int
-        With fewer models in a cell, nothing is said about how robust a change is.
+        In cells with fewer models robustness is missing.
 
     Returns
     -------
     xarray.Dataset, dims (predictor, regime, lat, lon)
-        Means over models: `regime_probability`, `change_probability`. `n_models`, `n_models_judged`: with data, and
-        with a change that was judged. `forced_share`: share of the judged models that show a forced change, in half of
-        their variants at least. `regime`: the most probable regime of most models; `agreement_share`: share of the
-        models in which it is. `robustness`: flags by the numbers of `ROBUSTNESS`. By model, `native_share` and
-        `common_share` of the area that each regime has on the model's own grid and on the common one: how much
-        regridding alters.
+        Means over models: `regime_probability`, `change_probability`. `n_models`, `n_models_judged`: models with data,
+        and with a tested change. `forced_share`: share of the tested models with a forced change in at least half of
+        their variants. `regime`: the most probable regime of most models; `agreement_share`: share of the models with
+        this regime. `robustness`: flags by the numbers of `ROBUSTNESS`. By model, `native_share` and `common_share`
+        of the area with each regime on the native and on the common grid: the effect of regridding.
 
     Raises
     ------
@@ -85,8 +83,8 @@ def multimodel_summary(
     -----
     Robustness as in the sixth assessment report of the IPCC (Gutiérrez et al. 2021, doi:10.1017/9781009157896.021,
     Cross-Chapter Box Atlas.1): robust where at least 66 % of the models show a change beyond natural variability and
-    at least 80 % agree on it, conflicting where they show it but do not agree, else no change or no robust signal.
-    They agree on the regime after the change here, instead of on its sign.
+    at least 80 % agree on it, conflicting where they show a change but do not agree, else no change or no robust
+    signal. Here agreement concerns the regime after the change instead of its sign.
     """
     require_at_least("min_models", min_models, 1)
     grid = common_grid(spacing)
@@ -107,14 +105,16 @@ def multimodel_summary(
     out = _summary(xr.concat([*each.values()], "source_id"), min_models).assign_coords(source_id=[*each])
     shares = {
         "native_share": [np.mean(native[model], axis=0) for model in each],
-        "common_share": [regime_shares(own["regime_probability"], grid) for own in each.values()],
+        "common_share": [regime_shares(model["regime_probability"], grid) for model in each.values()],
     }
-    out = out.assign({name: (("source_id", "predictor", "regime"), np.stack(own)) for name, own in shares.items()})
+    out = out.assign(
+        {name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()}
+    )
     return _described(out, first).assign(areacello=grid["areacello"])
 
 
-def agreement_plans(runs: Collection, settings: AgreementSettings) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
-    """Return, for each experiment whose runs have a baseline, a fingerprint and what gives its summary.
+def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return, for each experiment whose runs have a baseline, a fingerprint and a function that returns its summary.
 
     Parameters
     ----------
@@ -137,13 +137,15 @@ def agreement_plans(runs: Collection, settings: AgreementSettings) -> dict[str, 
             marks.setdefault(key.split("/")[1], {})[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
 
     def make(experiment: str) -> xr.Dataset:
-        own = (runs[key]() for key in marks[experiment])
-        return multimodel_summary(own, window=window, spacing=settings.spacing_degrees, min_models=settings.min_models)
+        of_experiment = (runs[key]() for key in marks[experiment])
+        return multimodel_summary(
+            of_experiment, window=window, spacing=settings.spacing_degrees, min_models=settings.min_models
+        )
 
     return {name: (fingerprint(settings, marks[name]), partial(make, name)) for name in sorted(marks)}
 
 
-def most_changed_experiment(summaries: Collection) -> xr.Dataset | None:
+def most_changed_experiment(summaries: RunDatasets) -> xr.Dataset | None:
     """Return the summary of the experiment with the largest mean probability of a change; None where there is none."""
     means: dict[str, float] = {}
     for name, load in summaries.items():
@@ -172,12 +174,12 @@ def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset, dims (..., lat, lon)
-        NaN where the nearest cell has no value, is farther than a diagonal of the run's grid, or was not judged.
+        NaN where the nearest cell has no value, is farther than a diagonal of the run's grid, or was not tested.
 
     Notes
     -----
-    The nearest cell is sought among all with a position, those on land included, so that coasts stay where they are.
-    Where land has no position the distance tells.
+    The nearest cell is searched among all with a position, including land, so that coasts keep their place. Where land
+    has no position, the distance excludes it.
     """
     lat, lon, valid = valid_cells(run)
     centres = unit_vectors(lat, lon)
@@ -185,7 +187,7 @@ def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     points = unit_vectors(*np.meshgrid(grid["lat"].values, grid["lon"].values, indexing="ij"))
     away, nearest = cKDTree(centres[:, known].T).query(np.moveaxis(points, 0, -1))
     area = on_same_grid(run["valid"], run, "areacello")
-    # Cells are no squares, and near a pole narrow: the typical one sets how far the nearest may be.
+    # Cells are not squares and are narrow near a pole: the median cell bounds the distance from below.
     reach = np.sqrt(np.maximum(area, np.median(area[valid]))[known]) / EARTH_RADIUS
     inside = away <= reach[nearest]
     out = {}

@@ -5,7 +5,7 @@ same window from sea level, stress and depth alone. It is held beside what needs
 tree on the stress curl.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,10 @@ from thor.networks.samples import cell_inputs
 from thor.networks.scores import number
 from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
+from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
-from thor.tracking.forced import supported_words
+from thor.tracking.likelihood import supported_words
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
-
-Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
@@ -34,9 +33,9 @@ _TOLERANCE = 1e-4
 
 
 def perfect_model_skill(
-    runs: Collection,
-    true_budgets: Collection,
-    features: Collection,
+    runs: RunDatasets,
+    true_budgets: RunDatasets,
+    features: RunDatasets,
     *,
     model: RegimeModel,
     baselines: Baselines,
@@ -145,7 +144,7 @@ class _Truth:
         Windows that were asked for and are not in the budgets, `<run> <window>`.
     """
 
-    def __init__(self, budgets: Collection, model: RegimeModel) -> None:
+    def __init__(self, budgets: RunDatasets, model: RegimeModel) -> None:
         self._budgets, self._model = budgets, model
         self._known: dict[tuple[str, str], AnyArray] = {}
         self._open: dict[str, xr.Dataset] = {}

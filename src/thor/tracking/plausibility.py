@@ -23,7 +23,6 @@ from thor.tracking.fields import GLOBAL
 
 log = logging.getLogger(__name__)
 
-
 HALFWAY = 0.5
 """A regime dominates a map where its share exceeds that in the training ocean by this part of all the rest: one of
 20 % there dominates above 60 %, one of 80 % above 90 %."""

@@ -1,6 +1,6 @@
-"""Why regimes changed in a run: what each input has to do with it, for each transition from one regime to another."""
+"""Attribution of changes of regime in a run to the features, for each transition from one regime to another."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,20 +12,18 @@ from thor.attribution.players import Groups, Preset, player_groups
 from thor.core.errors import DataError
 from thor.networks.samples import FeatureScaler
 from thor.networks.stack import NetworkStack
-from thor.tracking.areas import FACETS
-from thor.tracking.cells import Cells, Windows, window_inputs
+from thor.tracking import RunDatasets
+from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
 
-Collection = Mapping[str, Callable[[], xr.Dataset]]
-
-COLUMNS = (
-    *(*FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
+REASON_COLUMNS = (
+    *(*RUN_FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
     *("forced_area_m2", "feature", "can_change", "attribution", "lower", "upper", "explained_change"),
 )
 
 
 def change_reasons(
-    runs: Collection,
-    features: Collection,
+    runs: RunDatasets,
+    features: RunDatasets,
     stacks: Mapping[str, NetworkStack],
     *,
     scaler: FeatureScaler,
@@ -72,7 +70,9 @@ def change_reasons(
         for key, load in runs.items()
         for table in _reasons_of(key, load(), features, stacks, scaler, player_groups(groups, scaler.features))
     ]
-    return pd.concat(tables, ignore_index=True)[[*COLUMNS]] if tables else pd.DataFrame(columns=[*COLUMNS])
+    return (
+        pd.concat(tables, ignore_index=True)[[*REASON_COLUMNS]] if tables else pd.DataFrame(columns=[*REASON_COLUMNS])
+    )
 
 
 def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: str, most: int = 9) -> xr.Dataset:
@@ -121,7 +121,7 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
 def _reasons_of(
     key: str,
     run: xr.Dataset,
-    features: Collection,
+    features: RunDatasets,
     stacks: Mapping[str, NetworkStack],
     scaler: FeatureScaler,
     groups: Groups | None,
@@ -173,7 +173,7 @@ def _table(
     table = table.reset_index().rename(columns={"after": "regime"})
     pairs = zip(table["regime_before"], table["regime"], strict=True)
     return table.assign(
-        **{facet: str(own.attrs[facet]) for facet in FACETS},
+        **{facet: str(own.attrs[facet]) for facet in RUN_FACETS},
         window=str(own["window"].values),
         baseline_window=str(own["baseline_window"].values),
         forced_area_m2=[float(forced[pair]) for pair in pairs],

@@ -1,4 +1,4 @@
-"""All runs of an archive with the same networks: what each is compared with, and its work when it is asked for."""
+"""All runs of an archive with the same networks: the baseline and control run of each, and its regimes on demand."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -7,63 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from thor.core.compute import Compute, Map, mapper
 from thor.core.fingerprint import fingerprint
-from thor.networks.samples import FeatureScaler
-from thor.networks.stack import NetworkStack
-from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
-from thor.tracking.forced import NaturalVariability
-from thor.tracking.settings import TrackingSettings
-from thor.tracking.track import natural_variability, require_networks, track_run
-from thor.uncertainty.applicability import Applicability
+from thor.tracking import RunDatasets
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError, is_control
+from thor.tracking.natural import NaturalVariability
+from thor.tracking.tools import TrackingTools
+from thor.tracking.track import natural_variability, track_run
 
 log = logging.getLogger(__name__)
 
-Collection = Mapping[str, Callable[[], xr.Dataset]]
-
-
-@dataclass(frozen=True, eq=False)
-class TrackingTools:
-    """What all runs are tracked with.
-
-    Attributes
-    ----------
-    stacks : mapping of str to NetworkStack
-        By predictor, such as `ensemble` and `bayesian`.
-    scaler : FeatureScaler
-    applicability : Applicability
-    temperatures : mapping of str to float
-        Of these predictors at least.
-    settings : TrackingSettings
-    label_run : ndarray of int, shape (n_networks,), optional
-        Clustering run from which each network of the ensemble learned, where they learned votes.
-
-    Raises
-    ------
-    NetworkError
-        When networks, scaler, temperatures and area of applicability do not belong together.
-    """
-
-    stacks: Mapping[str, NetworkStack]
-    scaler: FeatureScaler
-    applicability: Applicability
-    temperatures: Mapping[str, float]
-    settings: TrackingSettings
-    label_run: NDArray[np.integer] | None = None
-
-    def __post_init__(self) -> None:
-        require_networks(self.stacks, self.scaler, self.applicability, self.temperatures, self.label_run)
-        # Those of predictors that are not applied here have no influence, and none on fingerprints.
-        object.__setattr__(self, "temperatures", {name: self.temperatures[name] for name in self.stacks})
-
 
 @dataclass(frozen=True)
-class RunPlan:
-    """What a run is compared with, by key of the collection.
+class RunComparison:
+    """The runs with which a run is compared, by key of the collection.
 
     Attributes
     ----------
@@ -73,7 +32,7 @@ class RunPlan:
     control : str or None
         The run whose windows show natural variability.
     variants : tuple of str
-        Runs that differ from one another by natural variability too.
+        Runs that also differ from one another by natural variability only.
     """
 
     key: str
@@ -83,14 +42,14 @@ class RunPlan:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """All runs whose features go into this one's regimes, its own first."""
+        """All runs whose features this run's regimes depend on, itself first."""
         return tuple(dict.fromkeys(name for name in (self.key, self.parent, self.control, *self.variants) if name))
 
 
-def plan_runs(features: Collection, *, use_variants: bool) -> tuple[list[RunPlan], dict[str, str]]:
-    """Return what each run is compared with, and the fingerprint of each run's features.
+def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str, RunComparison], dict[str, str]]:
+    """Return the runs with which each run is compared, and the fingerprint of each run's features, both by key.
 
-    A run whose parent is not among the runs is compared with nothing, and a warning says so.
+    A run whose parent is not among the runs has no baseline; a warning reports it.
 
     Parameters
     ----------
@@ -99,14 +58,14 @@ def plan_runs(features: Collection, *, use_variants: bool) -> tuple[list[RunPlan
     use_variants : bool
         Whether variants of `historical`, where there are several, add to natural variability.
     """
-    attrs, marks, labelled = {}, {}, {}
+    attrs, marks, has_baseline = {}, {}, {}
     for key, load in features.items():
         run = load()
         attrs[key], marks[key] = dict(run.attrs), fingerprint(run)
-        labelled[key] = [str(label) for label in run["baseline_window"].values if str(label)]
-    plans = []
+        has_baseline[key] = bool((run["baseline_window"] != "").any())
+    comparisons = {}
     for key in features:
-        parent = str(attrs[key].get("parent", "")) if labelled[key] else ""
+        parent = str(attrs[key].get("parent", "")) if has_baseline[key] else ""
         if parent and parent not in features:
             log.warning(
                 "%s: its baseline windows are those of %s, which is not among the runs, so no change is stated. Run "
@@ -116,47 +75,48 @@ def plan_runs(features: Collection, *, use_variants: bool) -> tuple[list[RunPlan
             parent = ""
         control = _control_of(key, attrs)
         variants = _variants_of(control, attrs) if control and use_variants else ()
-        plans.append(RunPlan(key, parent or None, control, variants))
-    return plans, marks
+        comparisons[key] = RunComparison(key, parent or None, control, variants)
+    return comparisons, marks
 
 
 class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
     """The runs of an archive, each with the fingerprint of all its regimes depend on and a function that finds them.
 
-    Within ``with`` all functions share one pool of workers, which starts with the first that is called; without it
-    each has its own.
+    Within ``with`` all functions share one pool of workers, which starts with the first call; without it each call
+    starts a pool.
 
     Parameters
     ----------
     features : mapping of str to callable
-        As for `plan_runs`.
+        As for `compare_runs`.
     tools : TrackingTools
     compute : Compute
-        Where the networks are applied; no result depends on it, so that fingerprints do not either.
+        Where the networks are applied; neither results nor fingerprints depend on it.
     use_variants : bool
-        As for `plan_runs`.
+        As for `compare_runs`.
     """
 
-    def __init__(self, features: Collection, tools: TrackingTools, compute: Compute, *, use_variants: bool) -> None:
+    def __init__(self, features: RunDatasets, tools: TrackingTools, compute: Compute, *, use_variants: bool) -> None:
         self._features, self._tools, self._compute = features, tools, compute
-        plans, marks = plan_runs(features, use_variants=use_variants)
-        self._plans = {plan.key: plan for plan in plans}
+        self._runs, marks = compare_runs(features, use_variants=use_variants)
         mark = fingerprint(tools)
-        self._marks = {plan.key: fingerprint(mark, plan, [marks[key] for key in plan.needed]) for plan in plans}
+        self._marks = {
+            key: fingerprint(mark, run, [marks[name] for name in run.needed]) for key, run in self._runs.items()
+        }
         self._natural: tuple[tuple[str, ...], dict[str, NaturalVariability] | None] | None = None
         self._stack: ExitStack | None = None
         self._mapper: Map | None = None
 
     def __getitem__(self, key: str) -> tuple[str, Callable[[], xr.Dataset]]:
         """Return the fingerprint of a run and the function that finds its regimes."""
-        return self._marks[key], partial(self._track, self._plans[key])
+        return self._marks[key], partial(self._track, self._runs[key])
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over keys; runs of one climate model follow one another."""
-        return iter(sorted(self._plans))
+        return iter(sorted(self._runs))
 
     def __len__(self) -> int:
-        return len(self._plans)
+        return len(self._runs)
 
     def __enter__(self) -> "TrackedRuns":
         """Share one pool of workers until the context ends."""
@@ -169,65 +129,44 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         if stack is not None:
             stack.__exit__(*error)
 
-    def plan(self, key: str) -> RunPlan:
-        """Return what a run is compared with."""
-        return self._plans[key]
+    def comparison(self, key: str) -> RunComparison:
+        """Return the runs with which a run is compared."""
+        return self._runs[key]
 
-    def _track(self, plan: RunPlan) -> xr.Dataset:
-        tools = self._tools
-        run = self._features[plan.key]()
+    def _track(self, of: RunComparison) -> xr.Dataset:
+        run = self._features[of.key]()
         labels = run["baseline_window"]
         attrs = {}
-        if plan.parent is None and (labels != "").any():
+        if of.parent is None and (labels != "").any():
             attrs[NOT_COMPARED] = f"{run.attrs['parent']}, whose windows it is compared with, is not among the runs"
             run = run.assign_coords(baseline_window=xr.full_like(labels, ""))
         with self._workers() as mapped:
-            parent = self._features[plan.parent]() if plan.parent else None
-            natural = self._natural_variability(plan, mapped)
-            if natural is None and plan.parent is not None:
+            parent = self._features[of.parent]() if of.parent else None
+            natural = self._natural_variability(of, mapped)
+            if natural is None and of.parent is not None:
                 attrs[NOT_JUDGED] = (
-                    f"{plan.control} has no two windows without common months"
-                    if plan.control
+                    f"{of.control} has no two windows without common months"
+                    if of.control
                     else f"there is no control run of {run.attrs['source_id']}"
                 )
-            return track_run(
-                run,
-                parent,
-                natural,
-                tools.stacks,
-                scaler=tools.scaler,
-                applicability=tools.applicability,
-                temperatures=tools.temperatures,
-                settings=tools.settings,
-                label_run=tools.label_run,
-                mapper=mapped,
-            ).assign_attrs(attrs)
+            return track_run(run, parent, natural, self._tools, mapper=mapped).assign_attrs(attrs)
 
-    def _natural_variability(self, plan: RunPlan, mapped: Map) -> dict[str, NaturalVariability] | None:
+    def _natural_variability(self, of: RunComparison, mapped: Map) -> dict[str, NaturalVariability] | None:
         """Return that of the run's climate model; None where its control run is missing or too short.
 
-        The last one is kept, since the next run is mostly of that model.
+        The last one is kept, since the next run is usually of the same model.
         """
-        if plan.control is None:
+        if of.control is None:
             return None
-        of = (plan.control, *plan.variants)
-        if self._natural is None or self._natural[0] != of:
-            control, *variants = (self._features[key]() for key in of)
-            tools = self._tools
+        keys = (of.control, *of.variants)
+        if self._natural is None or self._natural[0] != keys:
+            control, *variants = (self._features[key]() for key in keys)
             found: dict[str, NaturalVariability] | None = None
             try:
-                found = natural_variability(
-                    control,
-                    tools.stacks,
-                    scaler=tools.scaler,
-                    temperatures=tools.temperatures,
-                    settings=tools.settings,
-                    variants=variants,
-                    mapper=mapped,
-                )
+                found = natural_variability(control, self._tools, variants=variants, mapper=mapped)
             except NoControlPairsError as error:
-                log.warning("%s Until then no change of this model is judged to be forced.", error)
-            self._natural = of, found
+                log.warning("%s Until then no change of this model is tested against natural variability.", error)
+            self._natural = keys, found
         return self._natural[1]
 
     @contextmanager
@@ -241,25 +180,21 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         yield self._mapper
 
 
-def _is_control(experiment_id: str) -> bool:
-    return "control" in experiment_id.lower()
-
-
 def _control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the control run from which a run descends, itself if it is one; else any of its climate model."""
     here, seen = key, set[str]()
     while here in attrs and here not in seen:
-        if _is_control(str(attrs[here]["experiment_id"])):
+        if is_control(attrs[here]["experiment_id"]):
             return here
         seen.add(here)
         here = str(attrs[here].get("parent", ""))
     model = attrs[key]["source_id"]
-    others = (k for k in sorted(attrs) if attrs[k]["source_id"] == model and _is_control(attrs[k]["experiment_id"]))
+    others = (k for k in sorted(attrs) if attrs[k]["source_id"] == model and is_control(attrs[k]["experiment_id"]))
     return next(others, None)
 
 
 def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the historical runs that branch off a control run, if they are two at least."""
+    """Return the historical runs that branch off a control run, if there are at least two."""
     historical = (key for key in sorted(attrs) if attrs[key]["experiment_id"] == "historical")
     found = tuple(key for key in historical if attrs[key].get("parent") == control)
     return found if len(found) > 1 else ()

@@ -9,9 +9,9 @@ import numpy as np
 from thor.core.arrays import AnyArray
 from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings, sphere_blocks
 from thor.networks.scores import number
-from thor.tracking.forced import LIKELIHOOD, likelihood_class
+from thor.tracking.likelihood import LIKELIHOOD, likelihood_class
 
-N_BINS = 10
+CHANGE_BINS = 10
 """Equal bins of P(change) in the reliability table."""
 
 TREE = "stress_curl_tree"
@@ -121,7 +121,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     dict
         `base_rate`: share of the area whose regime truly changed, `mean_probability` of a change. `brier_score` and
         `brier_skill`, 1 - score / score of the base rate. `expected_calibration_error` over the bins of
-        `reliability`, a list of rows as `thor.tracking.forced.supported_words` takes them: `from` and `to` of the
+        `reliability`, a list of rows as `thor.tracking.likelihood.supported_words` takes them: `from` and `to` of the
         bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval `low` to
         `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
         0.66, and of this the shares that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
@@ -131,8 +131,8 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     probability, area = cells.change_probability.astype(np.float64), cells.area
     changed = cells.truth != cells.truth_before
     base, brier = np.average(changed, weights=area), np.average((probability - changed) ** 2, weights=area)
-    bins = np.minimum((probability * N_BINS).astype(int), N_BINS - 1)
-    reliability = _reliability(bins, N_BINS, cells, changed, bootstrap)
+    bins = np.minimum((probability * CHANGE_BINS).astype(int), CHANGE_BINS - 1)
+    reliability = _reliability(bins, CHANGE_BINS, cells, changed, bootstrap)
     gaps = [row["area"] * abs(row["mean_probability"] - row["observed_frequency"]) for row in reliability.values()]
     words = _reliability(likelihood_class(probability).astype(int), len(LIKELIHOOD), cells, changed, bootstrap)
     likely, judged, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
@@ -142,7 +142,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         "brier_score": float(brier),
         "brier_skill": number(1 - brier / (base * (1 - base))) if 0 < base < 1 else None,
         "expected_calibration_error": float(sum(gaps) / area.sum()),
-        "reliability": [{"from": k / N_BINS, "to": (k + 1) / N_BINS} | row for k, row in reliability.items()],
+        "reliability": [{"from": k / CHANGE_BINS, "to": (k + 1) / CHANGE_BINS} | row for k, row in reliability.items()],
         "likelihood": [{"word": list(LIKELIHOOD)[k]} | row for k, row in words.items()],
         "likely_or_more": {
             "area_share": _share(likely, area),

@@ -14,7 +14,7 @@ from kedro.pipeline import Node, Pipeline
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.reporting import nodes
 
-PARAMETERS = "params:reporting"
+_PARAMETERS = "params:reporting"
 FIGURES = (
     *("data_engineering_features", "data_engineering_scenarios"),
     *("regime_clustering_regimes", "regime_clustering_selection"),
@@ -48,7 +48,7 @@ def create_pipeline() -> Pipeline:
             Node(nodes.write_manifest, ["run_record", "figures", "summary"], "manifest", name="write_manifest"),
             Node(
                 nodes.write_report,
-                {"parameters": PARAMETERS}
+                {"parameters": _PARAMETERS}
                 | _by_name((*FIGURES, "figures", "summary", "manifest", "run_record", *FIELDS)),
                 "report",
                 name="write_report",

@@ -1,7 +1,6 @@
 """Nodes of `scenario_tracking`."""
 
 import logging
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,10 +8,9 @@ import xarray as xr
 
 from thor.app.parameters import ScenarioTracking
 from thor.core.compute import Compute
+from thor.tracking import RunDatasets
 
 log = logging.getLogger(__name__)
-
-Collection = Mapping[str, Callable[[], xr.Dataset]]
 
 
 def track_regimes(
@@ -21,14 +19,15 @@ def track_regimes(
     feature_scaler: dict[str, Any],
     calibration_model: dict[str, Any],
     training_history: pd.DataFrame,
-    scenario_features: Collection,
+    scenario_features: RunDatasets,
     parameters: ScenarioTracking,
     compute: Compute,
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that finds them."""
     from thor.networks.fields import label_runs
     from thor.networks.samples import FeatureScaler
-    from thor.tracking.runs import TrackedRuns, TrackingTools
+    from thor.tracking.runs import TrackedRuns
+    from thor.tracking.tools import TrackingTools
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 
     calibration = CalibrationModel.from_dict(calibration_model)
@@ -46,7 +45,7 @@ def track_regimes(
 
 
 def measure_areas(
-    scenario_regimes: Collection,
+    scenario_regimes: RunDatasets,
     ensemble: Any,
     skill_metrics: dict[str, Any],
     bayesian_skill_metrics: dict[str, Any] | None,
@@ -61,7 +60,7 @@ def measure_areas(
     }
 
 
-def compare_models(scenario_regimes: Collection, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
+def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
     """Return, for each experiment, the fingerprint of what climate models agree on and a function that finds it."""
     from thor.tracking.multimodel import agreement_plans
 
@@ -72,8 +71,8 @@ def explain_changes(
     ensemble: Any,
     bayesian_network: Any,
     feature_scaler: dict[str, Any],
-    scenario_regimes: Collection,
-    scenario_features: Collection,
+    scenario_regimes: RunDatasets,
+    scenario_features: RunDatasets,
     parameters: ScenarioTracking,
 ) -> pd.DataFrame:
     """Return what moved the networks from one regime to another, by transition."""
@@ -90,10 +89,10 @@ def explain_changes(
 
 
 def score_tracking(
-    scenario_regimes: Collection,
-    model_agreement: Collection,
-    true_budgets: Collection,
-    scenario_features: Collection,
+    scenario_regimes: RunDatasets,
+    model_agreement: RunDatasets,
+    true_budgets: RunDatasets,
+    scenario_features: RunDatasets,
     regimes: xr.Dataset,
     regime_model: Any,
     baselines: Any,
@@ -119,7 +118,7 @@ def score_tracking(
 
 
 def draw_regimes_by_window(
-    scenario_regimes: Collection, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+    scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
 ) -> Any:
     """Draw the regimes of one run in every window."""
     from thor.figures.tracking_maps import regime_window_maps
@@ -129,7 +128,7 @@ def draw_regimes_by_window(
     return regime_window_maps(run, predictor=parameters.predictors[0])
 
 
-def draw_change(scenario_regimes: Collection, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
+def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw how likely the regimes of one run changed."""
     from thor.figures.tracking_maps import change_likelihood_map
     from thor.tracking.metrics import shown_run
@@ -167,12 +166,12 @@ def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
     return change_reliability(tracking_metrics["perfect_model"]["pooled"])
 
 
-def draw_agreement(model_agreement: Collection, parameters: ScenarioTracking) -> Any:
+def draw_agreement(model_agreement: RunDatasets, parameters: ScenarioTracking) -> Any:
     """Draw what climate models agree on in the experiment that changes most."""
-    from thor.figures.tracking_maps import agreement_maps
+    from thor.figures.tracking_maps import model_agreement_maps
     from thor.tracking.multimodel import most_changed_experiment
 
-    return agreement_maps(most_changed_experiment(model_agreement), predictor=parameters.predictors[0])
+    return model_agreement_maps(most_changed_experiment(model_agreement), predictor=parameters.predictors[0])
 
 
 def draw_reasons(
@@ -195,5 +194,5 @@ def _stacks(ensemble: Any, bayesian_network: Any, parameters: ScenarioTracking) 
     return {str(name): stacks[name] for name in parameters.predictors}
 
 
-def _each(collection: Collection) -> Any:
+def _each(collection: RunDatasets) -> Any:
     return (load() for load in collection.values())

@@ -13,9 +13,9 @@ from kedro.pipeline import Node, Pipeline
 
 from thor.pipelines.scenario_tracking import nodes
 
-PARAMETERS = "params:scenario_tracking"
-NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
-SHOWN = ["scenario_regimes", "tracking_metrics", PARAMETERS]
+_PARAMETERS = "params:scenario_tracking"
+_NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
+_SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
 def create_pipeline() -> Pipeline:
@@ -25,11 +25,11 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.track_regimes,
                 [
-                    *NETWORKS,
+                    *_NETWORKS,
                     "calibration_model",
                     "training_history",
                     "scenario_features",
-                    PARAMETERS,
+                    _PARAMETERS,
                     "params:compute",
                 ],
                 "scenario_regimes",
@@ -41,10 +41,10 @@ def create_pipeline() -> Pipeline:
                 {"regime_areas": "regime_areas", "regime_transitions": "regime_transitions"},
                 name="measure_areas",
             ),
-            Node(nodes.compare_models, ["scenario_regimes", PARAMETERS], "model_agreement", name="compare_models"),
+            Node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement", name="compare_models"),
             Node(
                 nodes.explain_changes,
-                [*NETWORKS, "scenario_regimes", "scenario_features", PARAMETERS],
+                [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
                 "change_attribution",
                 name="explain_changes",
             ),
@@ -58,23 +58,23 @@ def create_pipeline() -> Pipeline:
                     "regimes",
                     "regime_model",
                     "baselines",
-                    PARAMETERS,
+                    _PARAMETERS,
                 ],
                 "tracking_metrics",
                 name="score_tracking",
             ),
-            Node(nodes.draw_regimes_by_window, SHOWN, "scenario_tracking_regimes", name="draw_regimes_by_window"),
-            Node(nodes.draw_change, SHOWN, "scenario_tracking_change", name="draw_change"),
-            Node(nodes.draw_areas, ["regime_areas", PARAMETERS], "scenario_tracking_areas", name="draw_areas"),
+            Node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes", name="draw_regimes_by_window"),
+            Node(nodes.draw_change, _SHOWN, "scenario_tracking_change", name="draw_change"),
+            Node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas", name="draw_areas"),
             Node(
                 nodes.draw_area_changes,
-                ["regime_areas", PARAMETERS],
+                ["regime_areas", _PARAMETERS],
                 "scenario_tracking_area_changes",
                 name="draw_area_changes",
             ),
             Node(
                 nodes.draw_transitions,
-                ["regime_transitions", PARAMETERS],
+                ["regime_transitions", _PARAMETERS],
                 "scenario_tracking_transitions",
                 name="draw_transitions",
             ),
@@ -86,13 +86,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.draw_agreement,
-                ["model_agreement", PARAMETERS],
+                ["model_agreement", _PARAMETERS],
                 "scenario_tracking_agreement",
                 name="draw_agreement",
             ),
             Node(
                 nodes.draw_reasons,
-                ["change_attribution", "tracking_metrics", PARAMETERS],
+                ["change_attribution", "tracking_metrics", _PARAMETERS],
                 "scenario_tracking_reasons",
                 name="draw_reasons",
             ),
