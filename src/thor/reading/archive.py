@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published, table
 from thor.reading.layouts import Layout, layout_of, recognise
 from thor.reading.runs import Run, Wanted
@@ -124,8 +124,7 @@ class Archive:
         """Return the folders that were searched, their layout, and what they hold."""
         parts = []
         for top, layout in self._branches:
-            names = self._tree.folders(top)
-            there = f"{', '.join(names[:6])}{' and others' if len(names) > 6 else ''}" if names else "no folder"
+            there = listed(self._tree.folders(top), most=6) or "no folder"
             parts.append(f"Below {top} folders were taken as {layout}; at its top: {there}.")
         return " ".join(parts)
 
