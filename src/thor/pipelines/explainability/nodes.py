@@ -22,7 +22,7 @@ def choose_reference(
 ) -> pd.DataFrame:
     """Return the rows of inputs that attributions are measured against."""
     from thor.attribution.references import draw_reference
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
 
     return draw_reference(
         features,
@@ -48,7 +48,7 @@ def explain_by(method: str) -> Callable[..., xr.Dataset]:
     ) -> xr.Dataset:
         from thor.attribution.explanations import explain_cells
         from thor.attribution.references import reference_inputs
-        from thor.networks.samples import FeatureScaler
+        from thor.networks.scaler import FeatureScaler
 
         scaler = FeatureScaler.from_dict(feature_scaler)
         explainer = _explainers([method], scaler.features, reference_inputs(explanation_reference, scaler), parameters)
@@ -81,7 +81,7 @@ def evaluate_explanations(
     """Return faithfulness, robustness, randomisation and complexity of every method."""
     from thor.attribution.evaluation import evaluate_on_cells
     from thor.attribution.references import reference_inputs
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     reference = reference_inputs(explanation_reference, scaler)
@@ -107,7 +107,8 @@ def compare_with_known_functions(
     """Return the comparison of every method with functions whose attributions are known."""
     from thor.attribution.references import reference_inputs
     from thor.attribution.truth import truth_table
-    from thor.networks.samples import FeatureScaler, samples_from
+    from thor.networks.samples import samples_from
+    from thor.networks.scaler import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     return truth_table(
