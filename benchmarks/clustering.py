@@ -28,7 +28,7 @@ from thor.ocean.idealized.training import idealized_training_ocean
 from thor.regimes.clustering import budget_points, run_labels
 from thor.regimes.consensus import mean_of_pairs, merge_small_clusters, pairwise_agreement
 from thor.regimes.metrics import clustering_metrics
-from thor.regimes.regime_model import fit_regimes, fit_scaler
+from thor.regimes.regime_model import fit_regimes, fit_term_scaler
 from thor.regimes.settings import ClusteringSettings
 
 ECCO_ARRAYS = ("curlTau", "curlCori", "BPT", "curlB", "curlA")
@@ -49,7 +49,7 @@ def main() -> None:
     if options.quick:
         budget, where = budget.isel(lat=slice(None, None, 2), lon=slice(None, None, 2)), f"{where}, thinned"
     points, _ = budget_points(budget)
-    standardised = fit_scaler(points).transform(points)
+    standardised = fit_term_scaler(points).transform(points)
 
     metrics, ours, memory = consensus(budget, settings)
     plain, theirs = timed(lambda: plain_recipe(standardised, starts, settings))

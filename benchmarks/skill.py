@@ -145,7 +145,7 @@ def of_networks(stack: NetworkStack, scaler: FeatureScaler, test: Samples, calib
     """Return the predictions of networks for the test cells, before and after temperature scaling."""
     inputs, near = scaler.transform(test.inputs), scaler.transform(calibrate.inputs)
     temperature = fit_temperature(lambda t: predict(stack, near, temperature=t).mean, calibrate.labels)
-    plain = predictive_distribution(stack, inputs)
+    plain = predictive_distribution(stack, inputs, credible_level=0.9)
     return Found(plain.probability, predict(stack, inputs, temperature=temperature).mean, plain.mutual_information)
 
 

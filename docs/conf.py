@@ -1,5 +1,6 @@
 """Configuration of the documentation; some pages are generated from the code so that they agree with it."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def write_parameters() -> None:
     """Write the parameters of every pipeline with range and meaning as a page."""
     lines = ["# Parameters", "", "All values are in `conf/base/parameters_<pipeline>.yml`.", ""]
     for group, model in MODELS.items():
-        lines += [f"## {group}", "", "| parameter | can be | meaning |", "|---|---|---|"]
+        lines += [f"## {group}", "", "| parameter | type and range | meaning |", "|---|---|---|"]
         lines += [f"| `{name}` | {kind} | {text} |" for name, kind, text in _rows(model)] + [""]
     _write("parameters.md", lines)
 
@@ -107,7 +108,8 @@ def _rows(model: type[BaseModel], prefix: str = "") -> list[tuple[str, ...]]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             rows += _rows(field.annotation, f"{prefix}{name}.")
         else:
-            rows.append((prefix + name, expected(field), field.description or ""))
+            sentence = " ".join((field.description or "").split())
+            rows.append((prefix + name, expected(field), re.sub(r" \[[^\]]+\]\.$", ".", sentence)))
     return rows
 
 

@@ -118,7 +118,7 @@ def _layer(entry: Mapping[str, Any]) -> str:
 
 def _row(name: str, entry: Mapping[str, Any], pipelines: Mapping[str, Pipeline]) -> str:
     made = ", ".join(f"{pipeline} (`{node}`)" for pipeline, node in makers(name, pipelines)) or GIVEN[name]
-    read = ", ".join(readers(name, pipelines)) or "people"
+    read = ", ".join(readers(name, pipelines)) or "users"
     where = f"`{name}`<br>`{entry['place']}`<br>{_format(entry)}"
     return f"| {where} | {description(name, entry)}<br>Made by {made}<br>Read by {read} |"
 

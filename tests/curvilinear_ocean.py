@@ -9,8 +9,7 @@ from thor.ocean.idealized.circulation import CirculationModel
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import build_geography
 from thor.ocean.idealized.settings import OceanSettings
-from thor.ocean.idealized.training import circulation_model, winds_of
-from thor.ocean.idealized.winds import stress_at, stress_on_faces
+from thor.ocean.idealized.winds import stress_at, stress_on_faces, winds_of
 
 SETTINGS = OceanSettings(
     resolution_degrees=4.0,
@@ -42,15 +41,8 @@ def curvilinear_training_ocean(settings: OceanSettings = SETTINGS, *, stress_poi
     stress_points : {'c_grid', 'corners', 't_points'}
     """
     grid = displaced_pole_c_grid(settings.resolution_degrees)
-    geography = build_geography(
-        grid,
-        abyssal_depth=settings.abyssal_depth,
-        minimum_depth=settings.minimum_depth,
-        ridge_height=settings.ridge_height,
-        roughness=settings.roughness,
-        seed=1,
-    )
-    model: CirculationModel = circulation_model(grid, geography, settings)
+    geography = build_geography(grid, settings, seed=1)
+    model = CirculationModel(grid, geography, settings)
     winds = winds_of(settings)
     forcing = stress_on_faces(grid, winds)
     circulation, advection = model.solve_nonlinear(forcing, iterations=settings.nonlinear_iterations)

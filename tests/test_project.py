@@ -1,5 +1,6 @@
 """The project as a whole: registry, layers of imports, catalog, parameters, environments."""
 
+import ast
 import json
 import os
 import pkgutil
@@ -261,6 +262,38 @@ def test_every_default_is_the_value_in_base(group, monkeypatch):
     required = {name for name, field in MODELS[group].model_fields.items() if field.is_required()}
     assert required == {name for name in text if shared(text[name])}
     assert MODELS[group](**{name: stated[name] for name in required}) == typed
+
+
+def second_defaults(names):
+    """Keyword defaults of the library's functions and classes whose name and value are those of a setting."""
+    for file in (REPOSITORY / "src/thor").rglob("*.py"):
+        if {"app", "pipelines", "datasets", "figures", "report"} & set(file.parts) or file.stem.endswith("settings"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            pairs = []
+            if isinstance(node, ast.FunctionDef):
+                arguments = node.args.posonlyargs + node.args.args
+                pairs = [*zip(reversed(arguments), reversed(node.args.defaults), strict=False)]
+                pairs += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            elif isinstance(node, ast.ClassDef) and not any(getattr(b, "id", "") == "Settings" for b in node.bases):
+                pairs = [(part.target, part.value) for part in node.body if isinstance(part, ast.AnnAssign)]
+            for argument, value in pairs:
+                name = getattr(argument, "arg", getattr(argument, "id", None))
+                constant = isinstance(value, ast.Constant) and isinstance(value.value, int | float | str)
+                if constant and value.value in names.get(name, ()):
+                    yield f"{file.name}: {getattr(node, 'name', '')}({name}={value.value!r})"
+
+
+def test_no_function_of_the_library_repeats_the_default_of_a_setting():
+    """Values for convenience in a notebook are few, named here, and passed explicitly by every node."""
+    names = {}
+    for name, model in MODELS.items():
+        for part, _ in parts(model, (name,)):
+            for key, field in part.model_fields.items():
+                names.setdefault(key, []).append(field.default)
+    allowed = {"strict", "numbering", "target", "regime", "name", "activation"}
+    found = [text for text in second_defaults(names) if text.partition("(")[2].partition("=")[0] not in allowed]
+    assert found == []
 
 
 @pytest.mark.parametrize("group", MODELS)

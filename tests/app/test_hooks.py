@@ -173,7 +173,7 @@ class Node:
 def test_a_node_is_finished_by_its_last_output(caplog):
     caplog.set_level(logging.INFO, logger="thor")
     hooks, node = RunHooks(), Node("fit", ["model", "metrics"])
-    hooks._total = 7
+    hooks.n_nodes = 7
     hooks.before_dataset_loaded(dataset_name="features", node=node)
     assert (hooks.node, hooks.action, hooks.dataset) == ("fit", "loading", "features")
     hooks.before_node_run(node=node)

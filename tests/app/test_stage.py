@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
 from tests.made_fields import make_regimes
-from thor.app.stage import _check_fields
+from thor.app.stage import check_fields
 from thor.core.errors import DataError, UnitsError
 from thor.datasets.netcdf import write
 from thor.handover import Place, pack, unpack
@@ -74,7 +74,7 @@ def test_a_stage_goes_from_one_project_to_another(project, tmp_path_factory):  #
     assert "Other files lie below" in err and "table (table.csv)" in err
     assert (other / "data/table.csv").read_text() == "value\n7\n"
     _, err = stage(other, "pack", "first", code=1)
-    assert "'table' (table.csv) is not what the run record tells" in err and "--accept-changed" in err
+    assert "'table' (table.csv) is not what the run record says" in err and "--accept-changed" in err
     assert not list(other.glob("*.tar*"))
     out, err = stage(other, "pack", "first", "--accept-changed", "--output", "changed.tar")
     assert "changed after the run on record: table" in err and "Made by" not in out
@@ -125,7 +125,7 @@ def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, 
             {"regimes": place},
             root=tmp_path / "receiver",
             record=tmp_path / "receiver/logs/run_record.json",
-            check=_check_fields,
+            check=check_fields,
         )
 
     file.parent.mkdir(parents=True)

@@ -253,7 +253,7 @@ def test_workers_with_other_code_are_told_in_a_line(cluster, monkeypatch, caplog
         assert "has no workers yet" in caplog.text
     cluster.worker()
     wait_for(lambda: n_workers_of(cluster.address) == 1)
-    monkeypatch.setattr("thor.core.compute.code_version", lambda: "0123456789")
+    monkeypatch.setattr("thor.core.cluster.code_version", lambda: "0123456789")
     caplog.clear()
     with (
         warnings.catch_warnings(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from thor.core.metrics import Metric, describe, share
+from thor.core.metrics import Metric, find_metric, share
 from thor.report.metric_tables import METRIC_TABLES
 
 TABLE = {"value": Metric("any"), "f1.<regime>": share("of a regime"), "skill.value": Metric("of the skill")}
@@ -20,12 +20,12 @@ TABLE["area_<place>"] = share("by size")
     ],
 )
 def test_the_longest_end_of_the_path_decides(path, meaning):
-    assert describe(path.split("/"), TABLE).meaning == meaning
+    assert find_metric(path.split("/"), TABLE).meaning == meaning
 
 
 @pytest.mark.parametrize("path", ["f1", "value/x", "SO"])
 def test_what_is_in_no_table_is_not_described(path):
-    assert describe(path.split("/"), TABLE) is None
+    assert find_metric(path.split("/"), TABLE) is None
 
 
 @pytest.mark.parametrize("name", METRIC_TABLES)

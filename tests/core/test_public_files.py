@@ -11,8 +11,9 @@ import pytest
 
 from tests.conftest import ECCO_TERMS
 from thor.core import public_files
+from thor.core.checksums import file_checksum
 from thor.core.errors import DataError
-from thor.core.public_files import ECCO_ARRAYS, FEATURE_TABLE, checksum, fetch
+from thor.core.public_files import ECCO_ARRAYS, FEATURE_TABLE, public_file
 from thor.datasets import EccoTrainingOcean
 
 
@@ -26,7 +27,7 @@ def repository(tmp_path, monkeypatch, data_mirror):
     """A server laid out like the public repository, where some arrays lie in the second of their candidate folders."""
     root = tmp_path / "repository"
     for name in ECCO_ARRAYS:
-        target = root / public_files._known()[name]["path"].split("|")[-1]
+        target = root / public_files.known_files()[name]["path"].split("|")[-1]
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data_mirror / name, target)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
@@ -38,43 +39,43 @@ def repository(tmp_path, monkeypatch, data_mirror):
 
 def test_every_known_file_of_the_mirror_is_the_published_one(data_mirror, tmp_path):
     for name in ECCO_ARRAYS:
-        assert fetch(name, folder=tmp_path, mirror=data_mirror) == data_mirror / name
+        assert public_file(name, folder=tmp_path, mirror=data_mirror) == data_mirror / name
 
 
 def test_files_are_downloaded_once_and_verified(repository, tmp_path):
     for name in ECCO_ARRAYS:
-        path = fetch(name, folder=tmp_path / "raw", mirror=None)
+        path = public_file(name, folder=tmp_path / "raw", mirror=None)
         assert path.is_file()
     shutil.rmtree(repository)
-    assert fetch(ECCO_ARRAYS[0], folder=tmp_path / "raw", mirror=None).is_file()
+    assert public_file(ECCO_ARRAYS[0], folder=tmp_path / "raw", mirror=None).is_file()
 
 
 def test_a_download_that_fails_says_what_to_do(repository, tmp_path):
     with pytest.raises(DataError, match=r"could not be downloaded \(HTTPError\).*set THOR_DATA_MIRROR"):
-        fetch(FEATURE_TABLE, folder=tmp_path, mirror=None)
+        public_file(FEATURE_TABLE, folder=tmp_path, mirror=None)
 
 
 def test_a_mirror_with_a_damaged_or_missing_file(data_mirror, tmp_path):
     name = ECCO_ARRAYS[0]
     (tmp_path / name).parent.mkdir()
     with pytest.raises(DataError, match="is not in the mirror"):
-        fetch(name, folder=tmp_path, mirror=tmp_path)
+        public_file(name, folder=tmp_path, mirror=tmp_path)
     content = bytearray((data_mirror / name).read_bytes())
     content[1000] ^= 1
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match="is not the file THOR knows: expected sha256 03a19f2329e10e70"):
-        fetch(name, folder=tmp_path, mirror=tmp_path)
+        public_file(name, folder=tmp_path, mirror=tmp_path)
 
 
 def test_a_derived_file_has_no_public_address(tmp_path):
     with pytest.raises(DataError, match="has no public address; set THOR_DATA_MIRROR"):
-        fetch(public_files.ECCO_SURFACE, folder=tmp_path, mirror=None)
+        public_file(public_files.ECCO_SURFACE, folder=tmp_path, mirror=None)
 
 
 def test_git_names_a_blob_by_the_same_checksum(tmp_path):
     (tmp_path / "file").write_bytes(b"what is up, doc?")
-    assert checksum(tmp_path / "file", "git-blob") == "bd9dbf5aae1a3862dd1526723246b20206e5fc37"
-    assert checksum(tmp_path / "file", "sha256") == hashlib.sha256(b"what is up, doc?").hexdigest()
+    assert file_checksum(tmp_path / "file", "git-blob") == "bd9dbf5aae1a3862dd1526723246b20206e5fc37"
+    assert file_checksum(tmp_path / "file", "sha256") == hashlib.sha256(b"what is up, doc?").hexdigest()
 
 
 def test_the_ecco_dataset_without_a_mirror(repository, tmp_path, monkeypatch, data_mirror):
@@ -83,11 +84,11 @@ def test_the_ecco_dataset_without_a_mirror(repository, tmp_path, monkeypatch, da
     table = np.random.default_rng(1).normal(size=(present.sum(), 8))
     path = repository / "THOR" / "LRPonECCO" / "TotalDatasetECCO.npy"
     np.save(path, table)
-    row = public_files._known()[FEATURE_TABLE]
+    row = public_files.known_files()[FEATURE_TABLE]
     with pytest.raises(DataError, match="is not the file THOR knows: expected git-blob 3221d4ab9eaf3e04"):
         EccoTrainingOcean(folder=str(tmp_path / "raw"), terms=ECCO_TERMS)._surface(tmp_path)
-    known = public_files._known() | {FEATURE_TABLE: row | {"checksum": checksum(path, "git-blob")}}
-    monkeypatch.setattr(public_files, "_known", lambda: known)
+    known = public_files.known_files() | {FEATURE_TABLE: row | {"checksum": file_checksum(path, "git-blob")}}
+    monkeypatch.setattr(public_files, "known_files", lambda: known)
     ocean = EccoTrainingOcean(folder=str(tmp_path / "raw"), terms=ECCO_TERMS).load()
     np.testing.assert_array_equal(ocean.zos.values[present], table[:, 1])
     assert "tauuo" not in ocean

@@ -29,7 +29,7 @@ def test_curves_are_means_over_repeats(selection):
         assert ax.get_xlabel() == "number of clusters k"
     curve = figure.axes[0].lines[0]
     np.testing.assert_allclose(curve.get_ydata(), selection.groupby("n_clusters")["inertia"].mean())
-    assert [line.get_label() for line in figure.axes[1].lines[:2]] == ["AIC", "BIC"]
+    assert [line.get_label() for line in figure.axes[1].lines[:2]] == ["Akaike (AIC)", "Bayesian (BIC)"]
 
 
 def test_bars_are_means_with_their_interval_and_the_balance_is_filled():

@@ -123,4 +123,4 @@ def test_learning_curves_of_all_networks_in_one_panel():
 
 def test_networks_without_history_are_said():
     nothing = pd.DataFrame(columns=["epoch", "network", "train_loss", "select_loss", "best_epoch"])
-    assert "not trained here" in learning_curves(nothing).texts[0].get_text()
+    assert "not trained in this run" in learning_curves(nothing).texts[0].get_text()

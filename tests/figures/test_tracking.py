@@ -112,7 +112,7 @@ def test_no_outline_runs_across_the_map_where_it_is_cut():
 
 
 def test_a_window_without_baseline_is_said():
-    assert "compared with none" in change_likelihood_map(make_run(), window=0).texts[0].get_text()
+    assert "has no baseline" in change_likelihood_map(make_run(), window=0).texts[0].get_text()
 
 
 def test_what_models_agree_on():
@@ -277,8 +277,8 @@ def test_bars_say_which_feature_moved_the_networks():
     ("figure", "text"),
     [
         (lambda: area_curves(make_areas(), basin="arctic_ocean"), "No areas of ensemble in arctic ocean"),
-        (lambda: transition_matrices(make_transitions().iloc[:0]), "No run is compared"),
-        (lambda: change_reliability({}), "No run whose true change"),
+        (lambda: transition_matrices(make_transitions().iloc[:0]), "No run has a baseline"),
+        (lambda: change_reliability({}), "No run with a known true change"),
         (lambda: regime_window_maps(None), "no archive of climate models"),
         (lambda: change_likelihood_map(None), "no archive of climate models"),
         (lambda: model_agreement_maps(None), "no archive of climate models"),

@@ -123,7 +123,7 @@ def test_one_networks_reliability_by_region():
 
 
 def test_coverage_of_every_region_and_regime(samples, probabilities):
-    model = fit_conformal(probabilities, samples.labels, classes=CLASSES)
+    model = fit_conformal(probabilities, samples.labels, classes=CLASSES, confidence_level=0.9)
     regions = {"test": samples.role == 3, "arctic_ocean": samples.lat > 40}
     coverage = coverage_table(model, probabilities, samples, regions=regions, settings=SETTINGS, seed=0)
     left, right = coverage_bars(coverage).axes
@@ -131,7 +131,7 @@ def test_coverage_of_every_region_and_regime(samples, probabilities):
     assert drawn == pytest.approx([100 * coverage[region]["coverage"] for region in regions])
     sizes = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "o"]
     assert sizes == pytest.approx([coverage[region]["mean_set_size"] for region in regions])
-    assert "90 % asked for" in left.get_title(loc="left")
+    assert "90 % nominal" in left.get_title(loc="left")
     # the rare regime has too few cells to say much
     few = [line for line in left.lines if line.get_marker() == "D" and line.get_markerfacecolor() == "white"]
     assert len(few) == sum(0 < of["n_cells"] < 100 for entry in coverage.values() for of in entry["by_regime"].values())
@@ -158,4 +158,4 @@ def test_maps_and_histograms_of_right_and_wrong_cells():
     counted = np.isfinite(wrong.values) & np.isfinite(entropy.values)
     means = [entropy.values[counted & (wrong.values == flag)].mean() for flag in (0, 1)]
     labels = [text.get_text() for text in histogram.get_legend().get_texts()]
-    assert labels == [f"right, mean {means[0]:.3f} bit", f"wrong, mean {means[1]:.3f} bit"]
+    assert labels == [f"correct, mean {means[0]:.3f} bit", f"wrong, mean {means[1]:.3f} bit"]

@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.networks.conftest import as_regimes
 from tests.regimes.conftest import make_budget
-from thor.core.errors import GridError, NetworkError
+from thor.core.errors import DataError, GridError, NetworkError
 from thor.core.variables import FEATURES, variable
 from thor.networks.samples import (
     FeatureScaler,
@@ -105,7 +105,7 @@ def test_features_that_are_not_finite(made_features, made_regimes, split, value)
 
 
 def test_all_cells_masked(made_features, made_regimes, split):
-    with pytest.raises(NetworkError, match="masked"):
+    with pytest.raises(DataError, match="masked"):
         samples_from(made_features.assign(valid=0 * made_features["valid"]), made_regimes, split)
     nowhere = as_regimes(made_features, np.full(split["role"].shape, -1, dtype="int8"))
     with pytest.raises(NetworkError, match="both a regime and a role"):

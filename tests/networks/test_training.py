@@ -1,4 +1,4 @@
-"""Stacked training beside Keras, its seeds, its stopping, its checkpoints and its failures."""
+"""Stacked training beside Keras, its seeds, its stopping and its failures."""
 
 import hashlib
 import os
@@ -12,12 +12,13 @@ import pytest
 from thor.core.errors import ConfigError, NetworkError
 from thor.networks.epochs import shuffled
 from thor.networks.prediction import predict
+from thor.networks.progress import DivergedError
 from thor.networks.samples import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
-from thor.networks.training import DivergedError, Trained, initial_stack, train_stack
+from thor.networks.training import initial_stack, train_stack
 
 NAMES = {"features": ("x", "y", "z"), "classes": ("a", "b", "c", "d")}
 SETTINGS = TrainingSettings(
@@ -57,21 +58,6 @@ def arrays(stack):
 def assert_same(one, other):
     for first, second in zip(arrays(one), arrays(other), strict=True):
         np.testing.assert_array_equal(first, second)
-
-
-class Memory:
-    """A checkpoint in memory, which can interrupt like Ctrl-C."""
-
-    def __init__(self, stop_after=None):
-        self.parts, self.stop_after = {}, stop_after
-
-    def load(self, name):
-        return self.parts.get(name)
-
-    def save(self, name, part):
-        self.parts[name] = part
-        if self.stop_after is not None and part.attrs["epoch"] >= self.stop_after:
-            raise KeyboardInterrupt
 
 
 def keras_fit(network, train, select, settings, seed, callbacks=()):
@@ -153,13 +139,6 @@ def test_the_history_is_that_of_the_kept_weights(select, trained):
     assert float(trained.history["train_loss"][0].mean()) == pytest.approx(np.log(4), abs=0.4)
 
 
-def test_a_training_is_one_dataset_and_comes_back_from_it(trained):
-    again = Trained.from_dataset(trained.to_dataset())
-    assert_same(again.stack, trained.stack)
-    assert (again.stack.features, again.stack.classes) == tuple(NAMES.values())
-    assert again.history.identical(trained.history)
-
-
 def test_a_network_is_the_same_bits_in_a_stack_of_any_size(train, select, trained):
     for n_networks in (1, 2):
         fewer = train_stack(train, select, **NAMES, settings=SETTINGS.replace(n_networks=n_networks), seed=5)
@@ -169,7 +148,7 @@ def test_a_network_is_the_same_bits_in_a_stack_of_any_size(train, select, traine
 
 
 def test_a_stack_that_shrinks_as_networks_stop_gives_the_same_bits(train, select, trained, monkeypatch):
-    monkeypatch.setattr("thor.networks.epochs.WORTH_COMPILING", 0)
+    monkeypatch.setattr("thor.networks.epochs.LEAST_WORK_TO_COMPILE", 0)
     monkeypatch.setattr("thor.networks.epochs.STEPS_PER_CALL", 3)
     again = train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
     assert_same(again.stack, trained.stack)
@@ -198,43 +177,20 @@ def test_each_network_can_learn_labels_of_its_own(train, select):
     assert (straight == select.labels).mean() > 0.7
 
 
-def test_an_interrupted_training_goes_on_to_the_same_bits(train, select, trained):
-    memory = Memory(stop_after=6)
-    settings = SETTINGS.replace(checkpoint_epochs=3)
-    with pytest.raises(KeyboardInterrupt):
-        train_stack(train, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
-    assert memory.parts["training"].attrs["epoch"] == 6
-    memory.stop_after = None
-    resumed = train_stack(train, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
-    assert_same(resumed.stack, trained.stack)
-    np.testing.assert_array_equal(resumed.history["select_loss"], trained.history["select_loss"])
-
-
-def test_the_checkpoint_of_another_training_is_not_used(train, select):
-    memory = Memory()
-    settings = SETTINGS.replace(epochs=2, checkpoint_epochs=1, n_networks=1)
-    first = train_stack(train, select, **NAMES, settings=settings, seed=1, checkpoint=memory)
-    other = train_stack(train, select, **NAMES, settings=settings, seed=2, checkpoint=memory)
-    alone = train_stack(train, select, **NAMES, settings=settings, seed=2)
-    assert_same(other.stack, alone.stack)
-    assert not np.array_equal(first.stack.kernels[0], other.stack.kernels[0])
-
-
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(select):
     train = make_table(200, seed=1)
     spoilt = replace(train, inputs=train.inputs.copy())
     # Finite, but its square is not: the moments of Adam overflow in the first epoch they are met in.
     spoilt.inputs[7] = 3e38
-    memory = Memory()
     settings = SETTINGS.replace(learning_rate=1e30)
     with pytest.raises(DivergedError, match=r"network(s)? .*not finite in epoch \d+ .*: network 0.*Lower") as caught:
-        train_stack(spoilt, select, **NAMES, settings=settings, seed=5, checkpoint=memory)
-    kept = caught.value.trained
-    epoch = memory.parts["training"].attrs["epoch"]
-    assert kept.history.sizes["epoch"] == epoch
-    if epoch == 0:
-        assert_same(kept.stack, initial_stack(**NAMES, settings=settings, seed=5))
-    assert all(np.isfinite(array).all() for array in arrays(kept.stack))
+        train_stack(spoilt, select, **NAMES, settings=settings, seed=5)
+    kept = caught.value.progress
+    assert kept.history().sizes["epoch"] == kept.epoch
+    if kept.epoch == 0:
+        for best, initial in zip(kept.best, arrays(initial_stack(**NAMES, settings=settings, seed=5)), strict=True):
+            np.testing.assert_array_equal(best, initial)
+    assert all(np.isfinite(array).all() for array in [*kept.best, *kept.weights])
 
 
 def test_glorot_uniform():
@@ -293,7 +249,7 @@ def test_initial_weights_that_do_not_fit(train, select):
         ({"member_labels": "vote"}, "Did you mean 'votes'"),
         ({"batch_size": 0}, "'batch_size' must be a whole number >= 1"),
         ({"patience": 0}, "'patience' must be a whole number >= 1"),
-        ({"hidden": (8, 0)}, "'hidden'"),
+        ({"hidden": (8, 0)}, "'hidden.1' must be a whole number >= 1; got 0"),
         ({"learning_rate": 0.0}, "'learning_rate' must be a number > 0"),
         ({"l2": -1.0}, "'l2' must be a number >= 0"),
     ],

@@ -19,16 +19,8 @@ from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import NEIGHBOURS, Grid, regular_grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import distance, local_basis, normalised, unit_vectors
-from thor.ocean.stress import (
-    CONVENTIONS,
-    SIDES,
-    detect_convention,
-    mask_stress_on_land,
-    stress_curl,
-    stress_eastward_northward,
-    stress_on_assumed_points,
-    suggest_points,
-)
+from thor.ocean.stress import detect_convention, stress_curl, stress_eastward_northward
+from thor.ocean.stress_points import CONVENTIONS, SIDES, mask_stress_on_land, stress_on_assumed_points, suggest_points
 
 STAGGERED = ("grid_axes_c_grid", "grid_axes_corners")
 X_STRESS = {"tauuo": "surface_downward_x_stress", "tauvo": "surface_downward_y_stress"}

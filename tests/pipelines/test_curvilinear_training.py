@@ -25,7 +25,7 @@ from thor.ocean.idealized.training import idealized_training_ocean
 from thor.reading.training_ocean import harmonise
 from thor.regimes.balances import regime_balances
 from thor.regimes.regime_model import fit_regimes
-from thor.regimes.settings import ClusteringSettings
+from thor.regimes.settings import BalanceSettings, ClusteringSettings
 from thor.report.rasters import cell_map
 from thor.uncertainty.regime_uncertainty import calibrate, uncertainty_fields
 from thor.uncertainty.settings import ApplicabilitySettings
@@ -144,7 +144,7 @@ def test_neighbourhoods_and_basins(ocean):
 
 
 def test_balances_of_regimes_make_sense(budget, regimes):
-    balances = regime_balances(budget, regimes, seed=1, n_bootstrap=50)
+    balances = regime_balances(budget, regimes, settings=BalanceSettings(n_bootstrap=50), seed=1)
     assert set(np.unique(regimes["regime"].values[budget["analysis_mask"].values == 1])) == set(range(6))
     fraction = balances["area_fraction"]
     assert float(fraction.sum()) == pytest.approx(1) and float(fraction.max()) < 0.5

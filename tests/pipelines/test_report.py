@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from tests.browser import Page
-from thor.reading.inventory import COLUMNS
+from thor.reading.inventory import INVENTORY_COLUMNS
 from thor.report.content import captions
-from thor.report.sentences import PREDICTOR_NAMES
+from thor.report.words import PREDICTOR_NAMES
 
 PROJECT = Path(__file__).parents[2]
 READY = "document.documentElement.dataset.ready === 'yes'"
@@ -96,8 +96,10 @@ def test_a_click_tells_all_of_another_cell(page):
     assert attributions == [8, 8, 8]
     terms = page.run("document.querySelector('#chart-terms').data[0].x")
     assert abs(sum(terms)) < 1e-5 * max(map(abs, terms))
-    fates = page.run("[...document.querySelectorAll('#fate tbody tr')].map(r => r.querySelectorAll('.state').length)")
-    assert len(fates) == 12 and min(fates) > 0  # three models: historical in three variants, one scenario
+    projections = page.run(
+        "[...document.querySelectorAll('#projections tbody tr')].map(r => r.querySelectorAll('.state').length)"
+    )
+    assert len(projections) == 12 and min(projections) > 0  # three models: historical in three variants, one scenario
 
 
 def test_the_numbers_of_a_cell_are_those_of_the_files(page, root):
@@ -425,10 +427,10 @@ def test_regimes_and_networks_alone_make_a_report(root, tmp_path):
         assert page.run("[...document.querySelector('#ocean-layer').options].map(o => o.label)") == [
             "Regime (clustering)",
             "Clustering runs that agree",
-            "What the cell was used for",
+            "Use of the cell in training",
         ]
         page.click("#ocean-map", across=0.55, down=0.45)
-        assert "Clustering puts it into" in page.run("document.querySelector('#cell-text').innerText")
+        assert "Clustering assigns it to" in page.run("document.querySelector('#cell-text').innerText")
         assert page.run("document.querySelector('#cell-features tbody').rows.length") == 8
         assert page.errors == []
     finally:
@@ -447,7 +449,7 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
             node |= {"run": "a later one", "finished": "2999-01-01T00:00:00+00:00"}
     file.write_text(json.dumps(record))
     told = kedro(tmp_path, "--pipelines", "reporting")
-    expected = "Left out, because what they are made from was made again later: explanations (pipeline explainability)."
+    expected = "Left out, because their input was made again later: explanations (pipeline explainability)."
     assert expected in told
     summary = json.loads((tmp_path / "08_reporting/summary.json").read_text())
     assert summary["explanations"] == {} and summary["calibration"] != {}
@@ -467,7 +469,11 @@ def test_what_a_report_cannot_do_without_is_said(root, tmp_path):
 
 def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path):
     copied(root, tmp_path)
-    columns = dict.fromkeys(COLUMNS, "") | {"variant_label": "r1i1p1f1", "first_year": 1850, "last_year": 1857}
+    columns = dict.fromkeys(INVENTORY_COLUMNS, "") | {
+        "variant_label": "r1i1p1f1",
+        "first_year": 1850,
+        "last_year": 1857,
+    }
     rows = [columns | {"source_id": f"M{k}", "experiment_id": "historical", "usable": k > 1} for k in range(16)]
     rows[0]["reason"] = rows[1]["reason"] = "no file of 'tauuo'"
     rows[5]["checks"] = "<b>the stress has the wrong sign</b>"

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ import xarray as xr
 
 from tests.browser import Page
 from tests.core.test_compute import Cluster, n_workers_of, wait_for
-from thor.core.metrics import describe
+from thor.core.metrics import find_metric
 from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.report.metric_tables import METRIC_TABLES
 
@@ -236,7 +235,7 @@ def test_every_number_is_described_and_within_its_range(run):
             continue
         (file,) = [*root.rglob(f"0[78]_*/{name}.json"), *root.rglob(f"0[78]_*/{name}.csv")]
         content = json.loads(file.read_text()) if file.suffix == ".json" else pd.read_csv(file).to_dict("records")
-        meaning = functools.cache(functools.partial(describe, metrics=metrics))
+        meaning = functools.cache(functools.partial(find_metric, metrics=metrics))
         for path, value in leaves(content):
             metric = meaning(path[-4:])
             assert metric is not None, f"{file.name}: no table says what {'.'.join(path)} means"
@@ -346,75 +345,60 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
         assert {artifact.path for artifact in client.list_artifacts(one[name])} == kept
 
 
-def test_interrupted_trainings_go_on_and_are_never_half(run, tmp_path):
-    """Ctrl-C in the ensemble's training, a kill in the Bayesian network's: both end as if nothing had happened."""
+def test_interrupted_trainings_leave_the_earlier_networks_and_start_afresh(run, tmp_path):
+    """Ctrl-C in the ensemble's training, a kill in the Bayesian network's: the next run gives the same files."""
     from thor.app.mlflow_store import open_store
 
-    bayesian, ensemble = (["train_bayesian_network", "gather_bayesian_network"], ["train_ensemble", "gather_ensemble"])
-    long = "modelling.training.epochs=150,uncertainty.bayesian.epochs=60"
-    long += ",modelling.training.checkpoint_epochs=1,uncertainty.bayesian.checkpoint_epochs=1"
+    ensemble, bayesian = "train_ensemble", "train_bayesian_network"
+    short = "modelling.training.epochs=4,uncertainty.bayesian.epochs=9"
+    endless = "modelling.training.epochs=100000,uncertainty.bayesian.epochs=100000"
     for root in ("whole", "broken"):
         for layer in ("03_primary", "04_feature", "05_model_input", "06_models", "08_reporting"):
             shutil.copytree(run[0] / layer, tmp_path / root / layer)
     before = files(tmp_path / "broken")
 
-    def begin(root, nodes):
-        return started(tmp_path / root, "run", "--env", "test", "--nodes", ",".join(nodes), "--params", long)
-
-    def end(process):
+    def interrupt(node, log_line, number):
+        process = started(tmp_path / "broken", "run", "--env", "test", "--nodes", node, "--params", endless)
+        found = any(log_line in line for line in process.stdout)
+        process.send_signal(number)
         out, err = process.communicate(timeout=300)
+        assert found, out + err
+        assert files(tmp_path / "broken") == before, "the networks of the earlier run are still there, whole"
         return process.returncode, out + err
 
-    def interrupt(process, part, number):
-        path = tmp_path / "broken" / "06_models" / f".{part}.part.nc"
-        until = time.monotonic() + 120
-        while not path.exists() and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        process.send_signal(number)
-        code, told = end(process)
-        assert path.exists(), told
-        return code, told
+    def train(root):
+        nodes = f"{ensemble},{bayesian}"
+        result = kedro(tmp_path / root, "run", "--env", "test", "--nodes", nodes, "--params", short)
+        assert result.returncode == 0, result.stdout + result.stderr
 
-    whole = begin("whole", [*ensemble, *bayesian])
-    code, told = interrupt(begin("broken", ensemble), "ensemble_training.training", signal.SIGINT)
-    assert (code, "Interrupted in node 'modelling.train_ensemble'" in told) == (130, True), told
-    left = {name: content for name, content in files(tmp_path / "broken").items() if not name.name.startswith(".")}
-    assert left == before, "the networks of the earlier run are still there, whole"
-    code, told = interrupt(
-        begin("broken", [*ensemble, *bayesian]), "bayesian_training.bayesian_training", signal.SIGKILL
-    )
-    assert (code, "the training goes on after epoch" in told) == (-signal.SIGKILL, True), told
-    code, told = end(begin("broken", ["gather_ensemble", *bayesian]))
-    assert (code, "the training goes on after epoch" in told) == (0, True), told
-
-    code, told = end(whole)
-    assert code == 0, told
+    code, text = interrupt(ensemble, "training 4 networks", signal.SIGINT)
+    assert (code, "Interrupted in node 'modelling.train_ensemble'" in text) == (130, True), text
+    code, text = interrupt(bayesian, "training the Bayesian network", signal.SIGKILL)
+    assert code == -signal.SIGKILL, text
+    train("broken")
+    train("whole")
     ends, wanted = files(tmp_path / "broken"), files(tmp_path / "whole")
     assert ends == wanted
     changed = {path.relative_to(path.parts[0]) for path in wanted if wanted[path] != before[path]}
-    assert {Path("ensemble_training.nc"), Path("training_history.csv"), Path("bayesian_training.nc")} < changed
+    expected = {"ensemble/weights.npz", "training_history.csv", "bayesian_network/posterior.npz"}
+    assert set(map(Path, expected)) < changed
     client, experiment = open_store(tmp_path / "broken" / "mlflow" / "mlflow.db")
     ended = client.search_runs([experiment], order_by=["attributes.start_time"])
     assert [entry.info.status for entry in ended] == ["FAILED", "FAILED", "FINISHED"]
     assert [entry.data.tags.get("error", "")[:17] for entry in ended] == ["KeyboardInterrupt", "killed", ""]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(run, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_earlier_networks(run, tmp_path):
     for layer in ("03_primary", "04_feature", "05_model_input", "06_models"):
         shutil.copytree(run[0] / layer, tmp_path / layer)
     before = files(tmp_path)
     parameters = "modelling.training.learning_rate=1.0e+38"
     result = kedro(tmp_path, "run", "--env", "test", "--nodes", "train_ensemble", "--params", parameters)
     assert result.returncode == 1
-    told = " ".join((result.stdout + result.stderr).split())
-    assert "of 4 networks is not finite in epoch 0 (counted from 0): network 0" in told
-    assert "Lower the learning rate (1e+38)" in told
-    after = files(tmp_path)
-    (part,) = after.keys() - before.keys()
-    assert {name: after[name] for name in before} == before
-    with xr.open_dataset(tmp_path / part) as kept:
-        assert kept.attrs["epoch"] == 0
-        assert all(np.isfinite(kept[f"best_{k}"]).all() for k in range(10))
+    text = " ".join((result.stdout + result.stderr).split())
+    assert "of 4 networks is not finite in epoch 0 (counted from 0): network 0" in text
+    assert "Lower the learning rate (1e+38)" in text
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -618,7 +602,7 @@ def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     skill = json.loads((tmp_path / "08_reporting/cross_validation_metrics.json").read_text())
     for path, _ in leaves(skill):
-        assert describe(path, METRIC_TABLES["cross_validation_metrics"]), path
+        assert find_metric(path, METRIC_TABLES["cross_validation_metrics"]), path
     worth = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
     assert set(worth["predictor"]) == {"ensemble", "gradient_boosting"}
     assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2

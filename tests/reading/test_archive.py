@@ -8,8 +8,9 @@ import xarray as xr
 
 from tests.made_archive import folder, write_run, write_series, years
 from thor.core.errors import ConfigError, DataError
-from thor.reading.archive import Archive, Run
+from thor.reading.archive import Archive
 from thor.reading.grids import grid_group
+from thor.reading.runs import Run
 
 RUN = Run("MADE-1", "historical", "r1i1p1f1")
 

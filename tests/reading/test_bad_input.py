@@ -18,7 +18,7 @@ from tests.made_archive import (
     write_series,
     years,
 )
-from thor.core.errors import DataError, GridError, IncompleteWindowError, UnitsError
+from thor.core.errors import ConfigError, DataError, GridError, IncompleteWindowError, UnitsError
 from thor.core.warn import warn_once
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
@@ -167,8 +167,11 @@ def test_stress_declared_on_velocity_points_but_given_with_sea_level_is_placed(r
         np.testing.assert_allclose(away, 0, atol=1e-9)
         np.testing.assert_allclose(result["lat_v"].values[4], lat[4] + np.sign(columns) * 10, rtol=1e-9)
         assert f"half a cell to the {side.replace('_', '-')}" in caplog.text
+    with pytest.raises(ConfigError, match="'stress_side' must be .*Did you mean 'north_west'"):
+        Quirks(stress_convention="grid_axes_c_grid", stress_side="northwest")
+    unchecked = Quirks.model_construct(stress_convention="grid_axes_c_grid", stress_side="northwest")
     with pytest.raises(GridError, match="MADE-1/historical/r1i1p1f1: .*Did you mean 'north_west'"):
-        make_climatology(root, quirks={"MADE-1": Quirks(stress_convention="grid_axes_c_grid", stress_side="northwest")})
+        make_climatology(root, quirks={"MADE-1": unchecked})
 
 
 def test_stress_of_the_wrong_sign_is_turned_by_the_quirk_table(root, make_climatology):

@@ -13,11 +13,12 @@ from thor.core.checkpoint import Nothing
 from thor.core.errors import ConfigError, DataError
 from thor.datasets import EsgfArchive
 from thor.reading import cloud
-from thor.reading.archive import Archive, Run
+from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.cloud import FACETS, CloudArchive, fetch
+from thor.reading.cloud import CATALOGUE_COLUMNS, CloudArchive, fetch_store
 from thor.reading.grids import grid_group
 from thor.reading.plans import plan_runs
+from thor.reading.runs import Run
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
 RUN = Run("MADE-1", "historical", "r1i1p1f1")
@@ -27,7 +28,7 @@ def write_catalogue(archive, folder, *, format="zarr", **columns):
     """Turn an ESGF tree into zarr stores with a catalogue, as Pangeo's: one store for each variable and version."""
     rows = []
     for version in sorted(path for path in (archive / "CMIP6").rglob("v*") if path.is_dir()):
-        facets = dict(zip(FACETS, version.relative_to(archive / "CMIP6").parts, strict=False))
+        facets = dict(zip(CATALOGUE_COLUMNS, version.relative_to(archive / "CMIP6").parts, strict=False))
         files = sorted(version.glob("*.nc"))
         parts = [xr.open_dataset(file, decode_cf=False) for file in files]
         dataset = parts[0] if len(parts) == 1 else xr.concat(parts, "time", data_vars="minimal")
@@ -43,7 +44,7 @@ def write_catalogue(archive, folder, *, format="zarr", **columns):
         "id": "made",
         "description": "of a test",
         "catalog_file": str(folder / "made.csv"),
-        "attributes": [{"column_name": name} for name in FACETS],
+        "attributes": [{"column_name": name} for name in CATALOGUE_COLUMNS],
         "assets": {"column_name": "zstore", "format": format},
     }
     (folder / "made.json").write_text(json.dumps(content))
@@ -65,7 +66,7 @@ def catalogue(on_disk, tmp_path_factory):
 
 
 def climatologies(archive):
-    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={})
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={}, missing="skip")
     options = ClimatologySettings(windows=WINDOWS, masked_basins=[], reference_density=1029.0, strict=False)
     return {plan.run.key: climatology(plan, options, Nothing()) for plan in plans}
 
@@ -150,10 +151,10 @@ def test_errors_name_the_catalogue(catalogue, on_disk, tmp_path):
     with pytest.raises(DataError, match=r"cannot be read|has no column 'grid_label'"):
         CloudArchive(path, tmp_path).source_ids()
     with pytest.raises(DataError, match=r"The store .*gone cannot be read"):
-        fetch(str(tmp_path / "gone"), tmp_path / "M/e/r1/Omon/zos/gn/v1")
+        fetch_store(str(tmp_path / "gone"), tmp_path / "M/e/r1/Omon/zos/gn/v1")
     store = next((tmp_path / "a" / "stores").glob("*_zos_*"))
     with pytest.raises(DataError, match=r"has no variable 'tauuo'; it has .*zos.*The catalogue is wrong"):
-        fetch(str(store), tmp_path / "M/e/r1/Omon/tauuo/gn/v1")
+        fetch_store(str(store), tmp_path / "M/e/r1/Omon/tauuo/gn/v1")
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):

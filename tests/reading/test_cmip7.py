@@ -15,11 +15,13 @@ from thor.core.errors import ConfigError, DataError
 from thor.core.variables import published, variable
 from thor.ocean.features import window_features
 from thor.ocean.idealized.archive import idealized_archive
-from thor.reading.archive import Archive, Run
+from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.grids import grid_group
 from thor.reading.layouts import layout_of
-from thor.reading.plans import SURFACE, plan_runs
+from thor.reading.plans import plan_runs
+from thor.reading.run_plan import SURFACE
+from thor.reading.runs import Run
 from thor.reading.windows import WindowSettings
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}

@@ -20,15 +20,19 @@ import pytest
 from tests.esgf_server import serving
 from tests.made_archive import write_fixed, write_run, write_series, years
 from tests.reading.conftest import WINDOWS
-from thor.app.archive import _archive_root, _refuse_idealized, archive, fetch
+from thor.app.archive import archive
+from thor.app.archive_fetch import archive_folder, fetch_command, refuse_idealized
 from thor.core.errors import ConfigError, DataError
 from thor.reading import download as downloads
-from thor.reading.archive import Archive, Run
+from thor.reading.archive import Archive
 from thor.reading.download import activities_folder, download
-from thor.reading.esgf_index import Index, _checksum
-from thor.reading.fetch import FetchSettings, plan_fetch
+from thor.reading.esgf_files import parse_checksum, parse_dataset
+from thor.reading.esgf_index import EsgfIndex
+from thor.reading.fetch import plan_fetch
+from thor.reading.fetch_settings import FetchSettings
 from thor.reading.fetch_variables import variables_to_fetch
 from thor.reading.quirks import Quirks
+from thor.reading.runs import Run
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
 SETTINGS = FetchSettings(
@@ -90,12 +94,12 @@ def esgf(ocean):
 
 @pytest.fixture(params=["globus", "solr"])
 def index(request, esgf, monkeypatch):
-    return Index([service(esgf, request.param, monkeypatch)])
+    return EsgfIndex([service(esgf, request.param, monkeypatch)])
 
 
 @pytest.fixture
 def solr(esgf, monkeypatch):
-    return Index([service(esgf, "solr", monkeypatch)])
+    return EsgfIndex([service(esgf, "solr", monkeypatch)])
 
 
 def service(esgf, kind, monkeypatch):
@@ -242,7 +246,7 @@ def test_no_variant_with_all_variables(solr, ocean, tmp_path):
             write_series(tmp_path, variable_id, years(1850, 1851))
         write_series(tmp_path, "tauvo", years(1850, 1851), grid_label="gr")
         write_series(tmp_path, "zos", years(1850, 1851), variant_label="r2i1p1f1")
-        solr._services[0].url = esgf.address
+        solr.services[0].url = esgf.address
         with pytest.raises(DataError) as caught:
             plan_fetch(solr, replace(SETTINGS, experiment_ids=["historical"]))
     assert str(caught.value) == (
@@ -262,7 +266,7 @@ def test_a_grid_on_which_there_is_no_depth_is_not_taken(solr, tmp_path):
         version.rename(version.parents[1] / "gr1" / version.name)
         path = write_fixed(tmp_path, "deptho", experiment_id="abrupt-4xCO2", variant_label="r7i1p1f1")
         path.parents[1].rename(path.parents[1].with_name("gr"))
-        solr._services[0].url = esgf.address
+        solr.services[0].url = esgf.address
         plan = plan_fetch(solr, replace(SETTINGS, experiment_ids=["historical"]))
     assert {file.dataset.grid_label for file in plan.files} == {"gr"}
     # of any experiment, as historical has it on another grid
@@ -314,7 +318,7 @@ def test_the_newest_version_that_is_not_retracted(index, esgf):
     assert versions() == {"v20210101"}
     # what is not the latest any more is found when all newer ones are retracted
     esgf.flags = {"v20210101": {"retracted": True}, "v20200101": {"retracted": True}, "v20190101": {"latest": False}}
-    index._ids.clear()
+    index = EsgfIndex(index.services)
     files = index.files(
         dataset for dataset in index.datasets(source_id="MADE-1", experiment_id="historical", variable_id="zos")
         if dataset.version == "v20190101"
@@ -327,8 +331,8 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     file = small_plan(solr)[0]
     esgf.nodes, esgf.faults = ["a"], {("a", file.name): "cut"}
     download([one_node(file)], folder, progress=False)
-    assert file.size // 2 > downloads._PIECE
-    assert esgf.requests == [("a", file.name, None), ("a", file.name, f"bytes={downloads._PIECE}-")]
+    assert file.size // 2 > downloads.PIECE_BYTES
+    assert esgf.requests == [("a", file.name, None), ("a", file.name, f"bytes={downloads.PIECE_BYTES}-")]
     assert (folder / file.path).read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
 
     # what an earlier call left is gone on with, also at another node
@@ -336,7 +340,7 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     content = place.read_bytes()
     place.unlink()
     esgf.requests.clear()
-    downloads._part(place, file.replicas[1]).write_bytes(content[:1000])
+    downloads.part_of(place, file.replicas[1]).write_bytes(content[:1000])
     esgf.faults = {("a", "*"): 503}
     download([file], folder, progress=False)
     assert esgf.requests == [("a", file.name, "bytes=1000-"), ("b", file.name, "bytes=1000-")]
@@ -348,7 +352,7 @@ def test_what_cannot_be_gone_on_with_starts_again(solr, esgf, tmp_path, fault):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     place = folder / file.path
     place.parent.mkdir(parents=True)
-    part = downloads._part(place, file.replicas[0])
+    part = downloads.part_of(place, file.replicas[0])
     # a node without parts of files; and a part that is not one of this file
     part.write_bytes((esgf.root / "CMIP6" / file.path).read_bytes()[:1000] if fault else bytes(1000))
     esgf.faults = {("a", file.name): fault}
@@ -419,7 +423,7 @@ def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path, monkeypatch):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     place = folder / file.path
     place.parent.mkdir(parents=True)
-    with downloads._part(place, file.replicas[0]).open("ab") as other:
+    with downloads.part_of(place, file.replicas[0]).open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="is being fetched by another process"):
             download([file], folder, progress=False)
@@ -454,9 +458,9 @@ def test_no_index_answers(esgf, monkeypatch, caplog):
     gone = SolrESGFIndex("gone")
     gone.url = "http://127.0.0.1:1"
     with pytest.raises(DataError, match=r"No index of ESGF answered; SolrESGFIndex\('gone'\): no connection\. Check"):
-        plan_fetch(Index([gone]), SETTINGS)
+        plan_fetch(EsgfIndex([gone]), SETTINGS)
     # one that answers is enough
-    both = Index([gone, service(esgf, "solr", monkeypatch)])
+    both = EsgfIndex([gone, service(esgf, "solr", monkeypatch)])
     assert len(small_plan(both)) == 4
     assert "SolrESGFIndex('gone') gave no answer (no connection): results may be incomplete" in caplog.text
 
@@ -464,18 +468,16 @@ def test_no_index_answers(esgf, monkeypatch, caplog):
 def test_a_package_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "intake_esgf", None)
     with pytest.raises(ConfigError, match=r"not installed: intake_esgf\. Install it with `pip install 'thor\[esgf\]'`"):
-        Index()
+        EsgfIndex()
 
 
 def test_an_index_cannot_name_files_outside_the_archive(solr, esgf, ocean):
-    from thor.reading.esgf_index import _dataset
-
-    assert _dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is not None
-    assert _dataset("CMIP6.CMIP.THOR.../x.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
-    assert _dataset("CMIP6.CMIP.THOR./etc.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
-    assert _dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.latest|a") is None
+    assert parse_dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is not None
+    assert parse_dataset("CMIP6.CMIP.THOR.../x.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
+    assert parse_dataset("CMIP6.CMIP.THOR./etc.historical.r1i1p1f1.Omon.zos.gn.v20200101|a") is None
+    assert parse_dataset("CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.latest|a") is None
     record = {"dataset_id": "CMIP6.CMIP.THOR.MADE-1.historical.r1i1p1f1.Omon.zos.gn.v20200101|a", "path": "../../.nc"}
-    solr._services[0].get_file_info = lambda **options: [record | {"HTTPServer": ["http://127.0.0.1/x"]}]
+    solr.services[0].get_file_info = lambda **options: [record | {"HTTPServer": ["http://127.0.0.1/x"]}]
     datasets = solr.datasets(source_id="MADE-1", variable_id="zos", experiment_id="ssp585")
     with pytest.raises(DataError, match="but no file of it that can be fetched by HTTP"):
         solr.files(datasets)
@@ -493,8 +495,8 @@ def test_an_index_cannot_name_files_outside_the_archive(solr, esgf, ocean):
         (("crc32", "abcd"), (None, None)),
     ],
 )
-def test_forms_of_a_checksum(given, expected):
-    assert _checksum(*given) == expected
+def test_forms_of_aparse_checksum(given, expected):
+    assert parse_checksum(*given) == expected
 
 
 def test_where_an_archive_begins(tmp_path):
@@ -557,14 +559,14 @@ def test_the_command(esgf, tmp_path):
 def test_where_the_command_does_not_fetch_to(tmp_path):
     for root in (None, "idealized", "https://somewhere/cmip6.json", "made.json"):
         with pytest.raises(ConfigError, match="is no folder to fetch into"):
-            _archive_root({"archive_root": root})
+            archive_folder({"archive_root": root})
     with pytest.raises(ConfigError, match=r"gone does not exist\. Make that folder"):
-        _archive_root({"archive_root": str(tmp_path / "gone")})
-    assert _archive_root({"archive_root": str(tmp_path)}) == tmp_path
+        archive_folder({"archive_root": str(tmp_path / "gone")})
+    assert archive_folder({"archive_root": str(tmp_path)}) == tmp_path
     for folder in ("01_raw/archive/CMIP6", "01_raw/archive"):
         with pytest.raises(ConfigError, match="is the idealized archive"):
-            _refuse_idealized(tmp_path / folder, {"data_root": str(tmp_path)})
-    _refuse_idealized(tmp_path / "01_raw/archive_2/CMIP6", {"data_root": str(tmp_path)})
+            refuse_idealized(tmp_path / folder, {"data_root": str(tmp_path)})
+    refuse_idealized(tmp_path / "01_raw/archive_2/CMIP6", {"data_root": str(tmp_path)})
 
 
 def test_options_of_the_command():
@@ -574,7 +576,7 @@ def test_options_of_the_command():
     assert (
         asked.exit_code == 2 and "'1990' is no span of years. Expected FIRST-LAST, such as 1995-2014." in asked.output
     )
-    context = fetch.make_context("fetch", ["--source", "A,B", "--source", "C A", "--years", "1990-1999"])
+    context = fetch_command.make_context("fetch", ["--source", "A,B", "--source", "C A", "--years", "1990-1999"])
     assert context.params["source"] == ["A", "B", "C"] and context.params["years"] == (1990, 1999)
     assert context.params["with_parents"] is True and context.params["parallel"] == downloads.N_PARALLEL
 
@@ -599,7 +601,7 @@ def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
         (part,) = tmp_path.rglob("*.part")
         assert part.name.startswith(f".{slow}.") and slow not in {path.name for path in tmp_path.rglob("*.nc")}
     n_bytes = part.stat().st_size
-    assert n_bytes >= downloads._PIECE
+    assert n_bytes >= downloads.PIECE_BYTES
     esgf.faults.clear()
     esgf.requests.clear()
     out, _ = fetched_by_command(tmp_path, esgf, *asked)

@@ -21,7 +21,7 @@ from thor.datasets.collections import FieldCollection
 from thor.pipelines.data_engineering import nodes
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.inventory import COLUMNS, inventory, looked_at
+from thor.reading.inventory import INVENTORY_COLUMNS, inventory, with_first_month
 from thor.reading.plans import plan_runs
 from thor.reading.windows import WindowSettings
 
@@ -132,8 +132,8 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def table(root):
     archive = Archive(root)
-    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS)
-    return looked_at(inventory(plans), plans, SETTINGS).set_index("source_id")
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip")
+    return with_first_month(inventory(plans), plans, SETTINGS).set_index("source_id")
 
 
 def test_every_fault_is_named_and_the_others_are_usable(table):
@@ -157,7 +157,7 @@ def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
     assert result.exit_code == 0, result.output
     assert time.perf_counter() - start < 60  # 20 s on two idle cores
     written = pd.read_csv(tmp_path / "sub" / "table.csv")
-    assert list(written.columns) == list(COLUMNS) and len(written) == N_MODELS
+    assert list(written.columns) == list(INVENTORY_COLUMNS) and len(written) == N_MODELS
 
 
 def test_all_that_can_be_read_is_read_in_one_go(root, tmp_path):
@@ -200,7 +200,7 @@ def test_a_run_whose_fields_cannot_be_read_is_left_out_with_its_reason(tmp_path)
     content[middle : middle + 2000] = bytes(2000)
     path.write_bytes(bytes(content))
     archive = Archive(root)
-    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS)
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip")
     assert len(plans) == 2  # headers tell nothing
     read = left_out_on_error(lambda plan: climatology(plan, SETTINGS, Nothing()))
     collection = FieldCollection(path=str(tmp_path / "out"), may_be_empty=True)

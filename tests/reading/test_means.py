@@ -45,7 +45,7 @@ def expected(window, days, seed=0):
 @pytest.mark.parametrize("calendar", ["noleap", "360_day"])
 @pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 5 * 4 * N_ROWS * N_COLUMNS, 2**23])
 def test_overlapping_windows_and_any_blocks_give_the_weighted_mean(tmp_path, monkeypatch, calendar, block_bytes):
-    monkeypatch.setattr(means, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(means, "READ_BYTES", block_bytes)
     result = window_means(series(tmp_path, calendar=calendar), WINDOWS, checkpoint=Nothing())
     for mean, window in zip(result.values, WINDOWS, strict=True):
         np.testing.assert_allclose(mean, expected(window, DAYS[calendar]), rtol=1e-6)
@@ -122,7 +122,7 @@ def test_blocks_end_where_stored_pieces_end(tmp_path, monkeypatch):
     assert chunked["shape"][0] == 48
     header = made.files[0]
     object.__setattr__(header, "chunk_steps", 10)
-    monkeypatch.setattr(means, "BLOCK_BYTES", 25 * 4 * N_ROWS * N_COLUMNS)
+    monkeypatch.setattr(means, "READ_BYTES", 25 * 4 * N_ROWS * N_COLUMNS)
     used = np.ones(48, dtype=bool)
     assert means._blocks(header, used) == [(0, 20), (20, 40), (40, 48)]
     used[:40] = False

@@ -81,7 +81,7 @@ def test_every_name_asked_for_has_to_be_got(tmp_path):
     archive = Archive(tmp_path)
 
     def plans(**choice):
-        return plan_runs(archive, archive.runs(**ALL | choice), WINDOWS)
+        return plan_runs(archive, archive.runs(**ALL | choice), WINDOWS, missing="skip")
 
     require_usable(plans(), archive, **ALL)
     named = ALL | {"source_ids": ["TINY", "OTHER"]}
@@ -96,7 +96,7 @@ def test_an_archive_without_a_usable_run_is_an_error_that_says_where_it_looked(t
     write_tiny(tmp_path, skip=("tauvo",))
     archive = Archive(tmp_path)
     with pytest.raises(DataError, match="None of 1 runs of .* can be read. The first: .* has no 'tauvo'"):
-        require_usable(plan_runs(archive, archive.runs(**ALL), WINDOWS), archive, **ALL)
+        require_usable(plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip"), archive, **ALL)
     (tmp_path / "CMIP6/CMIP/INST/TINY/historical/r1i1p1f1").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="holds no NetCDF file: .* at the top CMIP"):
         Archive(tmp_path).runs(**ALL)

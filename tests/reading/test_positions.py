@@ -9,9 +9,10 @@ import xarray as xr
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.stress import detect_convention
-from thor.reading.archive import Archive, Run
+from thor.reading.archive import Archive
 from thor.reading.fields import read_field
 from thor.reading.positions import positions, read_positions, same_positions
+from thor.reading.runs import Run
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import block_numbers, dominant_balance, m_score, regime_balances, term_subsets
 from thor.regimes.naming import REGIMES
+from thor.regimes.settings import BalanceSettings
 
 
 def test_m_score_by_hand():
@@ -53,7 +54,7 @@ def test_all_subsets_are_there():
 
 @pytest.fixture(scope="module")
 def balances(made_budget) -> xr.Dataset:
-    return regime_balances(made_budget, true_regimes(made_budget), seed=0, n_bootstrap=200)
+    return regime_balances(made_budget, true_regimes(made_budget), settings=BalanceSettings(n_bootstrap=200), seed=0)
 
 
 def true_regimes(budget: xr.Dataset) -> xr.Dataset:
@@ -78,7 +79,7 @@ def test_percentiles_are_area_weighted(made_budget):
     budget = made_budget.assign(dict.fromkeys(BUDGET_TERMS, sine))
     budget["analysis_mask"] = xr.ones_like(budget["analysis_mask"])
     regime = xr.zeros_like(budget["analysis_mask"]).assign_attrs(flag_meanings="all")
-    found = regime_balances(budget, xr.Dataset({"regime": regime}), seed=0, n_bootstrap=10)
+    found = regime_balances(budget, xr.Dataset({"regime": regime}), settings=BalanceSettings(n_bootstrap=10), seed=0)
     np.testing.assert_allclose(found["percentiles"][0, 0], [-0.9e-10, 0.0, 0.9e-10], atol=0.02e-10)
 
 
@@ -94,7 +95,8 @@ def test_the_known_balance_is_found(balances):
 def test_intervals_hold_the_estimate_and_widen_with_the_level(made_budget, balances):
     low, high = balances["mean_interval"].isel(bound=0), balances["mean_interval"].isel(bound=1)
     assert ((low <= balances["mean"]) & (balances["mean"] <= high)).mean() > 0.95
-    wide = regime_balances(made_budget, true_regimes(made_budget), seed=0, n_bootstrap=200, confidence_level=0.99)
+    settings = BalanceSettings(n_bootstrap=200, confidence_level=0.99)
+    wide = regime_balances(made_budget, true_regimes(made_budget), settings=settings, seed=0)
     assert (wide["mean_interval"].isel(bound=1) >= high).all()
     assert ((low <= high) & (balances["best_m_score_interval"].isel(bound=0) <= balances["best_m_score"])).all()
 
@@ -106,19 +108,20 @@ def test_larger_blocks_are_less_sure(made_budget):
     budget = made_budget.assign({term: made_budget[term] + offset for term in BUDGET_TERMS})
     widths = []
     for degrees in (4.0, 20.0):
-        found = regime_balances(budget, true_regimes(budget), seed=0, n_bootstrap=200, block_degrees=degrees)
+        settings = BalanceSettings(n_bootstrap=200, block_degrees=degrees)
+        found = regime_balances(budget, true_regimes(budget), settings=settings, seed=0)
         widths.append(float(found["mean_interval"].diff("bound").sel(regime_name="MD", term=BUDGET_TERMS[2]).item()))
     assert widths[1] > 2 * widths[0]
 
 
 def test_the_same_seed_gives_the_same_intervals(made_budget, balances):
-    again = regime_balances(made_budget, true_regimes(made_budget), seed=0, n_bootstrap=200)
+    again = regime_balances(made_budget, true_regimes(made_budget), settings=BalanceSettings(n_bootstrap=200), seed=0)
     xr.testing.assert_identical(again, balances)
 
 
 def test_an_empty_regime_is_nan_and_the_rest_goes_on(made_budget):
     budget = made_budget.assign(reference_regime=made_budget["reference_regime"].where(lambda r: r != 4, 3))
-    found = regime_balances(budget, true_regimes(budget), seed=0, n_bootstrap=20)
+    found = regime_balances(budget, true_regimes(budget), settings=BalanceSettings(n_bootstrap=20), seed=0)
     assert np.isnan(found["mean"].sel(regime_name="SO")).all()
     assert np.isfinite(found["mean"].sel(regime_name="TR")).all()
     assert np.isfinite(found.attrs["global_m_score"])

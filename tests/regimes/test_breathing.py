@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from thor.regimes.breathing import breathing_kmeans, micro_cells
+from thor.regimes import breathing
+from thor.regimes.breathing import micro_cells
+
+
+def breathing_kmeans(points, *, n_micro=10_000, **options):
+    return breathing.breathing_kmeans(points, n_micro=n_micro, max_depth=3, **options)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from thor.regimes.consensus import (
     adjusted_rand_index,
+    assign_by_vote,
     build_consensus,
     contingency,
-    elect,
     group_runs,
     match_classes,
     mean_of_pairs,
@@ -16,6 +16,7 @@ from thor.regimes.consensus import (
     pairwise_agreement,
     votes,
 )
+from thor.regimes.settings import ClusteringSettings
 
 # Sizes 5, 4, 3, 2, 1 and 1: three classes keep the two largest.
 LABELS = np.repeat([2, 0, 5, 1, 3, 4], [5, 4, 3, 2, 1, 1])
@@ -82,30 +83,30 @@ def test_a_chain_of_agreement_is_no_group():
     assert group_runs(agreement, np.arange(6.0), threshold=0.9, tie=0.0).max() > 0
 
 
-def test_the_group_of_lowest_inertia_votes_against_a_majority():
+def test_the_group_of_lowest_inertia_assigns_against_a_majority():
     rng = np.random.default_rng(0)
     best, common = rng.integers(0, 3, 500), rng.integers(0, 3, 500)
     shift = lambda labels, by: np.r_[labels[:-10], (labels[-10:] + by) % 3]  # noqa: E731
     labels = np.stack([best, shift(best, 1), *(shift(common, n % 3) for n in range(5))])
     inertia = np.array([1.0, 1.1, *np.linspace(1.05, 1.5, 5)])
-    consensus = build_consensus(labels, inertia, n_clusters=3, n_classes=3, threshold=0.9, tie=1e-3)
+    consensus = build_consensus(labels, inertia, ClusteringSettings(n_clusters=3, n_regimes=3, inertia_tie=1e-3))
     np.testing.assert_array_equal(consensus.group, [0, 0, 1, 1, 1, 1, 1])
     assert consensus.representative == 0
     classes = np.take_along_axis(consensus.class_of_cluster, labels, axis=1)
-    elected = elect(classes, voters=consensus.group == 0, representative=0, n_classes=3)
-    assert adjusted_rand_score(elected, best) == 1.0
+    assigned = consensus.assign(labels)
+    assert adjusted_rand_score(assigned, best) == 1.0
     shares = votes(classes, 3)
     np.testing.assert_allclose(shares.sum(axis=0), 1.0)
-    # Only two of seven runs back the elected class where the groups differ.
-    own = np.take_along_axis(shares, elected[None].astype(int), axis=0)[0]
-    assert own.min() < 0.3
+    # Only two of seven runs vote for the assigned class where the groups differ.
+    share = np.take_along_axis(shares, assigned[None].astype(int), axis=0)[0]
+    assert share.min() < 0.3
 
 
-def test_the_representative_breaks_ties():
+def test_the_representative_decides_between_equal_votes():
     classes = np.array([[0, 1], [1, 0]])
     for representative, expected in ((0, [0, 1]), (1, [1, 0])):
         np.testing.assert_array_equal(
-            elect(classes, voters=np.array([True, True]), representative=representative, n_classes=2), expected
+            assign_by_vote(classes, np.zeros(2), representative=representative, n_classes=2), expected
         )
 
 

@@ -43,8 +43,10 @@ def test_votes_sum_to_one_and_confidence_is_the_elected_share(regimes):
     inside = regimes["regime"].values >= 0
     shares = regimes["regime_votes"].values[:, inside]
     np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-6)
-    elected = regimes["regime"].values[inside].astype(int)
-    np.testing.assert_array_equal(regimes["regime_confidence"].values[inside], shares[elected, np.arange(len(elected))])
+    assigned = regimes["regime"].values[inside].astype(int)
+    np.testing.assert_array_equal(
+        regimes["regime_confidence"].values[inside], shares[assigned, np.arange(len(assigned))]
+    )
     assert np.isnan(regimes["regime_confidence"].values[~inside]).all()
 
 

@@ -5,6 +5,7 @@ import pytest
 from thor.core.errors import ConfigError
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.selection import cluster_selection
+from thor.regimes.settings import ClusterSelection
 
 TRUE_K = 6
 
@@ -21,10 +22,13 @@ def blob_budget(made_budget):
 
 
 def sweep(budget, settings, **changes) -> pd.DataFrame:
-    arguments = {"n_clusters": [4, TRUE_K, 10], "n_repeats": 3, "mixture_sample": 1500, "silhouette_sample": 800}
-    return cluster_selection(
-        budget, settings=settings.replace(n_regimes=4), seed=2, progress=False, **(arguments | changes)
-    )
+    arguments = {"n_clusters": (4, TRUE_K, 10), "n_repeats": 3, "mixture_sample": 1500, "silhouette_sample": 800}
+    selection = ClusterSelection(n_breaths=settings.n_breaths, **(arguments | changes))
+    return select(budget, selection, settings.replace(n_regimes=4))
+
+
+def select(budget, selection, settings) -> pd.DataFrame:
+    return cluster_selection(budget, selection, settings=settings, seed=2, block_degrees=10.0, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +64,10 @@ def test_areas_fall_and_stay_below_one(table):
 
 
 def test_known_regimes_are_stable_over_seeds_and_blocks(made_budget, settings):
-    table = cluster_selection(
-        made_budget, n_clusters=[30], settings=settings, seed=2, n_repeats=2, mixture_sample=500, progress=False
+    selection = ClusterSelection(
+        n_clusters=(30,), n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500, silhouette_sample=5_000
     )
+    table = select(made_budget, selection, settings)
     assert (table["stability_seeds"] > 0.9).all()
     assert (table["stability_blocks"] > 0.9).all()
 

@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from thor.core.errors import DataError
-from thor.reading.inventory import COLUMNS
-from thor.report.archive import archive_numbers, archive_rows, say_archive
+from thor.reading.inventory import INVENTORY_COLUMNS
+from thor.report.archive import archive_numbers, archive_rows, archive_sentences
 
 
 def row(run, **more):
     source_id, experiment_id, variant_label = run.split("/")
-    return dict.fromkeys(COLUMNS, "") | {
+    return dict.fromkeys(INVENTORY_COLUMNS, "") | {
         "source_id": source_id,
         "experiment_id": experiment_id,
         "variant_label": variant_label,
@@ -26,13 +26,13 @@ NO_ARCHIVE = {"n_runs": 0, "n_read": 0, "not_read": {}, "not_passed": {}}
 
 
 def told(*rows):
-    return say_archive(archive_numbers(pd.DataFrame(rows)))
+    return archive_sentences(archive_numbers(pd.DataFrame(rows)))
 
 
 def test_without_an_archive_nothing_is_said():
     assert archive_rows(None) == []
     assert archive_numbers(None) == NO_ARCHIVE
-    assert say_archive(NO_ARCHIVE) == []
+    assert archive_sentences(NO_ARCHIVE) == []
 
 
 def test_what_was_not_read_comes_first_with_its_reason(tmp_path):

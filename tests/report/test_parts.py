@@ -81,9 +81,7 @@ def test_whole_parts_have_their_title_and_single_datasets_their_name():
         "Not computed in this run: lime_weights, explainability_cell (pipeline explainability)."
     ]
     (said,) = left_out_sentences(LeftOut((), ["explanation_metrics", "relevance"]))
-    assert said == (
-        "Left out, because what they are made from was made again later: explanations (pipeline explainability)."
-    )
+    assert said == ("Left out, because their input was made again later: explanations (pipeline explainability).")
 
 
 def test_two_are_put_together():

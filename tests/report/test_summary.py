@@ -4,8 +4,9 @@ import pytest
 import xarray as xr
 
 from thor.report.scenarios import baseline_in_words
-from thor.report.sentences import _say_caveats, _say_scenarios, in_order
-from thor.report.summary import _experiments, _implausible, _regimes_of_map, _test_region
+from thor.report.sentences import caveat_sentences, scenario_sentences
+from thor.report.summary import experiment_means, held_out_region, implausible_runs, regimes_of_map
+from thor.report.words import in_order
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from thor.report.summary import _experiments, _implausible, _regimes_of_map, _te
     ],
 )
 def test_a_region_is_told_with_its_extent(regions, told):
-    assert _test_region(xr.Dataset(attrs={"regions": regions})) == told
+    assert held_out_region(xr.Dataset(attrs={"regions": regions})) == told
 
 
 @pytest.mark.parametrize(
@@ -52,13 +53,13 @@ def test_a_scenario_is_told_against_its_own_baseline_and_one_model_is_no_range()
         "forced_share": 0.4,
         "applicable_share": 1.0,
     }
-    experiments = _experiments([row, row | {"predictor": "bayesian", "expected_changed_share": 0.9}])
+    experiments = experiment_means([row, row | {"predictor": "bayesian", "expected_changed_share": 0.9}])
     told = _scenarios(experiments)
     assert told.startswith("ssp585, 2081–2100 against 1995–2014 of historical: 12 % of the area is expected")
     assert "(one climate model)" in told and "90 %" not in told
     other = row | {"source_id": "N", "run": "N/ssp585/r1", "expected_changed_share": 0.223}
-    assert "17 % of the area" in _scenarios(_experiments([row, other]))
-    assert "(12 % to 22 % in 2 climate models)" in _scenarios(_experiments([row, other]))
+    assert "17 % of the area" in _scenarios(experiment_means([row, other]))
+    assert "(12 % to 22 % in 2 climate models)" in _scenarios(experiment_means([row, other]))
 
 
 @pytest.mark.parametrize(
@@ -66,31 +67,30 @@ def test_a_scenario_is_told_against_its_own_baseline_and_one_model_is_no_range()
     [
         (None, []),
         (0, ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]),
-        (3, ["None of the tracked runs (3) has a baseline to compare with, so no change is stated."]),
+        (3, ["None of the tracked runs (3) has a baseline, so no change is stated."]),
     ],
 )
 def test_why_no_change_is_stated(n_tracked, told):
     """Not tracked at all, which is said elsewhere; no archive; no run with a baseline."""
-    assert _say_scenarios({}, {}, n_tracked) == told
+    assert scenario_sentences({}, {}, n_tracked) == told
 
 
 def caveats(**more):
     quiet = {"archive": {"n_runs": 2, "n_read": 2, "not_read": {}, "not_passed": {}}, "n_tracked": 2}
-    return _say_caveats(quiet | {key: {} for key in ("implausible", "not_compared", "not_judged")} | more)
+    return caveat_sentences(quiet | {key: {} for key in ("implausible", "not_compared", "not_judged")} | more)
 
 
 def test_caveats_are_told_only_where_there_are_any():
     assert caveats() == []
     assert caveats(implausible={"A/b/r1": "SO absent"}) == [
-        "Regimes are implausible as a whole in 1 of 2 runs: A/b/r1 (SO absent). "
+        "The regimes of 1 of 2 runs are implausible as a whole: A/b/r1 (SO absent). "
         "Check sign, units and grid of their stress, sea level and depth."
     ]
     assert caveats(not_judged={"A/b/r1": "no control run", "A/c/r1": "no control run"}) == [
-        "Whether changes exceed natural variability is not judged without control windows: A/b/r1, A/c/r1 (no "
-        "control run)."
+        "Changes are not tested against natural variability without control windows: A/b/r1, A/c/r1 (no control run)."
     ]
     assert caveats(not_compared={"A/b/r1": "its parent is missing"}) == [
-        "No change is stated where there is no baseline: A/b/r1 (its parent is missing)."
+        "No change is stated for runs without a baseline: A/b/r1 (its parent is missing)."
     ]
     archive = {"n_runs": 2, "n_read": 1, "not_read": {"A/b/r1": "no 'zos'"}, "not_passed": {}}
     assert caveats(archive=archive) == ["1 of 2 runs of the archive were read; the others: A/b/r1 (no 'zos')."]
@@ -99,8 +99,8 @@ def test_caveats_are_told_only_where_there_are_any():
 def test_of_implausible_runs_the_objections_of_one_predictor_are_told():
     objections = {"bayesian": {"objections": ["SO absent"]}, "ensemble": {"objections": []}}
     calm = {"ensemble": {"objections": []}}
-    assert _implausible({"plausibility": {"A/b/r1": objections, "A/c/r1": calm}}) == {"A/b/r1": "SO absent"}
-    assert _implausible({}) == {}
+    assert implausible_runs({"plausibility": {"A/b/r1": objections, "A/c/r1": calm}}) == {"A/b/r1": "SO absent"}
+    assert implausible_runs({}) == {}
 
 
 def test_without_clustering_metrics_regimes_are_those_of_the_map():
@@ -112,7 +112,7 @@ def test_without_clustering_metrics_regimes_are_those_of_the_map():
             "regime_confidence": ("y", [1.0, 0.5, float("nan"), 1.0]),
         }
     )
-    told = _regimes_of_map(regimes)
+    told = regimes_of_map(regimes)
     assert told["regimes"] == ["A", "B"] and told["n_cells"] == 3
     assert told["area_fraction"] == {"A": 0.25, "B": 0.75}
     assert told["mean_confidence"] == 0.75
@@ -120,4 +120,4 @@ def test_without_clustering_metrics_regimes_are_those_of_the_map():
 
 
 def _scenarios(experiments):
-    return _say_scenarios(experiments, {}, 1)[0].replace("\u00a0", " ")
+    return scenario_sentences(experiments, {}, 1)[0].replace("\u00a0", " ")

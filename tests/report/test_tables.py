@@ -10,18 +10,16 @@ import xarray as xr
 from tests.made_fields import LAND, make_vorticity_budget
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import regime_balances
+from thor.regimes.settings import BalanceSettings
+from thor.report.cell_tables import attribution_table, method_agreement_table, probability_table, trust_table
 from thor.report.tables import (
     area_table,
-    attribution_table,
     calibration_error_table,
     forced_table,
     likelihood_table,
-    method_agreement_table,
-    probability_table,
     regime_table,
     score_table,
     term_table,
-    trust_table,
 )
 
 PLACE = (1, 2)
@@ -88,7 +86,7 @@ def test_terms_are_measured_inside_the_mask_and_sum_to_nothing(budget):
 
 
 def test_regimes_cover_the_area_and_name_their_balance(budget, regimes):
-    balances = regime_balances(budget, regimes, seed=1, n_bootstrap=10)
+    balances = regime_balances(budget, regimes, settings=BalanceSettings(n_bootstrap=10), seed=1)
     words = ("meaning", "terms that balance")
     table = units_everywhere(regime_table(regimes, balances), but=words)
     n_first = int((regimes["regime"] == 0).sum())
@@ -104,7 +102,7 @@ def test_skill_has_intervals_units_and_orientation():
     entry = {"accuracy": 0.781, "brier_score": 0.3, "intervals": {"accuracy": {"low": 0.75, "high": 0.814}}}
     skill = {"majority": {"test": entry}, "member_min": {"test": entry}, "ensemble": {"test": entry}}
     table = score_table(skill, metrics=("accuracy", "brier_score"))
-    assert list(table.index) == ["ensemble", "always the commonest regime"]
+    assert list(table.index) == ["ensemble", "most common regime everywhere"]
     assert table.loc["ensemble", "Accuracy (%, higher is better)"] == "78 (75 to 81)"
     assert table.loc["ensemble", "Brier score (1, lower is better)"] == "0.30"
 
@@ -129,11 +127,11 @@ def test_what_to_believe_names_both_regimes_and_the_uncertainty(uncertainty, reg
     table = trust_table(uncertainty, regimes, PLACE)
     assert table.loc["Regime of the budget", "value"] == "MD"
     assert table.loc["Most probable regime of the networks", "value"] == "S-SV"
-    assert table.loc["Of the uncertainty, disagreement between networks"].tolist() == ["20", "%"]
-    assert table.loc["Uncertainty if nothing were known of 2 regimes"].tolist() == ["1", "bit"]
+    assert table.loc["Share of the uncertainty from disagreement between networks"].tolist() == ["20", "%"]
+    assert table.loc["Largest possible uncertainty with 2 regimes"].tolist() == ["1", "bit"]
     assert table.loc["Regimes in the conformal set", "value"] == "1"
     outside = trust_table(uncertainty, regimes, (0, 0))
-    assert outside.loc["Regime of the budget", "value"] == "no budget here"
+    assert outside.loc["Regime of the budget", "value"] == "no budget in this cell"
     assert outside.loc["Clustering runs that agree with the budget's regime", "value"] == "unknown"
 
 

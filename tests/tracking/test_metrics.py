@@ -113,8 +113,10 @@ def test_the_run_that_changes_most_is_shown_unless_another_is_wanted(runs, train
 def test_agreement_is_weighted_by_area():
     north, south = always(0.8, 0.1, 0.1), always(0.1, 0.1, 0.8)
     everywhere = lambda lat, lon: np.ones(lat.shape)  # noqa: E731
-    agree = multimodel_summary([model_run(name, north, forced=everywhere) for name in "AB"])
-    differ = multimodel_summary([model_run("A", north, forced=everywhere), model_run("B", south, forced=everywhere)])
+    options = {"window": -1, "spacing": 2.0, "min_models": 2}
+    agree = multimodel_summary([model_run(name, north, forced=everywhere) for name in "AB"], **options)
+    runs = [model_run("A", north, forced=everywhere), model_run("B", south, forced=everywhere)]
+    differ = multimodel_summary(runs, **options)
     told = agreement_metrics([agree])["ssp585"]
     assert told["models"] == ["A", "B"] and told["window"] == "2035-2054"
     assert told["ensemble"]["mean_agreement_share"] == 1.0

@@ -21,6 +21,10 @@ from thor.tracking.settings import AgreementSettings
 WINDOWS = ("2015-2034", "2035-2054")
 
 
+def summary_of(runs, *, window=-1, spacing=2.0, min_models=2):
+    return multimodel_summary(runs, window=window, spacing=spacing, min_models=min_models)
+
+
 def bands(lat, lon):
     """Three regimes that fade into one another with latitude and wave with longitude."""
     middle = lat + 10 * np.sin(np.deg2rad(2 * lon))
@@ -86,7 +90,7 @@ def model_run(
 @pytest.mark.parametrize(("spacing", "curvilinear"), [(5.0, False), (5.0, True), (1.0, False), (9.0, True)])
 def test_regimes_keep_their_share_of_the_area(spacing, curvilinear):
     run = model_run("A", spacing=spacing, curvilinear=curvilinear)
-    summary = multimodel_summary([run], spacing=2.0)
+    summary = summary_of([run], spacing=2.0)
     np.testing.assert_allclose(summary["common_share"], summary["native_share"], rtol=0.03)
     np.testing.assert_allclose(summary["native_share"].sum("regime"), 1)
     total = float(summary["regime_probability"].sum("regime", min_count=1).mean())
@@ -96,7 +100,7 @@ def test_regimes_keep_their_share_of_the_area(spacing, curvilinear):
 @pytest.mark.parametrize("curvilinear", [False, True])
 def test_land_stays_land_whether_it_has_a_position_or_not(curvilinear):
     grid = common_grid(2.0)
-    summary = multimodel_summary([model_run("A", curvilinear=curvilinear)], spacing=2.0)
+    summary = summary_of([model_run("A", curvilinear=curvilinear)], spacing=2.0)
     wet = (summary["n_models"] == 1).values[0]
     land = (np.abs(grid["lat"]) < 30) & (grid["lon"] > 60) & (grid["lon"] < 120)
     ocean_share = (grid["areacello"] * wet).sum() / grid["areacello"].sum()
@@ -120,7 +124,7 @@ def test_variants_are_averaged_before_models():
         model_run("A", always(0.4, 0.6, 0.0), variant="r2i1p1f1", change=0.2),
         model_run("B", always(0.9, 0.1, 0.0), change=0.5),
     ]
-    summary = multimodel_summary(runs, spacing=5.0)
+    summary = summary_of(runs, spacing=5.0)
     cell = summary.sel(predictor="ensemble", lat=42.5, lon=2.5)
     np.testing.assert_allclose(cell["regime_probability"], [0.6, 0.4, 0.0])
     assert float(cell["change_probability"]) == pytest.approx(0.3)
@@ -144,7 +148,7 @@ def test_robust_conflicting_and_none():
 
         return probability
 
-    summary = multimodel_summary([model_run(f"M{k}", regime_of(k), forced=east) for k in range(3)], spacing=5.0)
+    summary = summary_of([model_run(f"M{k}", regime_of(k), forced=east) for k in range(3)], spacing=5.0)
     at = summary.sel(predictor="ensemble")
     assert str(at["robustness"].attrs["flag_meanings"]).split() == list(ROBUSTNESS)
     robust, conflicting, none = (
@@ -160,7 +164,7 @@ def test_two_thirds_of_the_models_are_enough_and_half_are_not():
     def robustness(n_forced, n):
         forced = [east if k < n_forced else nowhere for k in range(n)]
         runs = [model_run(f"M{k}", always(0.8, 0.1, 0.1), forced=forced[k]) for k in range(n)]
-        return int(multimodel_summary(runs, spacing=10.0)["robustness"].sel(lat=45, lon=185).item())
+        return int(summary_of(runs, spacing=10.0)["robustness"].sel(lat=45, lon=185).item())
 
     assert robustness(2, 3) == 1
     assert robustness(2, 4) == 0
@@ -171,7 +175,7 @@ def test_where_a_change_was_not_judged_a_model_does_not_count():
     def unjudged(lat, lon):
         return -np.ones(lat.shape)
 
-    summary = multimodel_summary([model_run("A", forced=east), model_run("B", forced=unjudged)], spacing=5.0)
+    summary = summary_of([model_run("A", forced=east), model_run("B", forced=unjudged)], spacing=5.0)
     cell = summary.sel(predictor="ensemble", lat=42.5, lon=182.5)
     assert (int(cell["n_models"]), int(cell["n_models_judged"]), float(cell["forced_share"])) == (2, 1, 1.0)
 
@@ -179,10 +183,10 @@ def test_where_a_change_was_not_judged_a_model_does_not_count():
 def test_a_window_is_found_by_its_label_or_its_place():
     early = model_run("A", always(1.0, 0.0, 0.0), windows=WINDOWS[:1])
     late = model_run("B", always(0.0, 1.0, 0.0))
-    by_label = multimodel_summary([early, late], window=WINDOWS[1], spacing=10.0)
+    by_label = summary_of([early, late], window=WINDOWS[1], spacing=10.0)
     assert [*by_label["source_id"].values] == ["B"] and by_label.attrs["window"] == WINDOWS[1]
-    assert multimodel_summary([early, late], window=-1, spacing=10.0).sizes["source_id"] == 2
-    assert multimodel_summary([early, late], window=1, spacing=10.0).sizes["source_id"] == 1
+    assert summary_of([early, late], window=-1, spacing=10.0).sizes["source_id"] == 2
+    assert summary_of([early, late], window=1, spacing=10.0).sizes["source_id"] == 1
 
 
 def test_shares_weigh_by_area():
@@ -192,15 +196,15 @@ def test_shares_weigh_by_area():
 
 def test_errors_say_what_cannot_be_summarised():
     with pytest.raises(DataError, match="No run has the window '1850-1869'"):
-        multimodel_summary([model_run("A")], window="1850-1869")
+        summary_of([model_run("A")], window="1850-1869")
     with pytest.raises(DataError, match=r"one experiment only: A/ssp585/r1i1p1f1 has ssp585, .* historical"):
-        multimodel_summary([model_run("A"), model_run("B", experiment="historical")])
+        summary_of([model_run("A"), model_run("B", experiment="historical")])
     with pytest.raises(DataError, match="one regimes only"):
-        multimodel_summary([model_run("A"), model_run("B").assign_attrs(regimes="a b c")])
+        summary_of([model_run("A"), model_run("B").assign_attrs(regimes="a b c")])
     with pytest.raises(GridError, match="must divide 180"):
-        multimodel_summary([model_run("A")], spacing=7.0)
-    with pytest.raises(ConfigError, match="'min_models' must be at least 1"):
-        multimodel_summary([model_run("A")], min_models=0)
+        summary_of([model_run("A")], spacing=7.0)
+    with pytest.raises(ConfigError, match="'min_models' must be a whole number >= 1"):
+        summary_of([model_run("A")], min_models=0)
 
 
 def with_baselines(run, *labels):

@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.tracking.conftest import CLASSES, make_run, make_tools, training_ocean
 from thor.core.errors import DataError
-from thor.core.metrics import describe
+from thor.core.metrics import find_metric
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
 from thor.tracking.track import track_run
 
@@ -48,7 +48,7 @@ def test_numbers_are_those_of_the_map(control, training):
     assert own["largest_share"] == pytest.approx(shares[own["largest_regime"]])
     assert own["largest_share_in_training"] == pytest.approx(shares[own["largest_regime"]])
     assert own["latitude_mismatch"] == 0
-    assert all(describe(["run", "ensemble", name], PLAUSIBILITY_METRICS) for name in own)
+    assert all(find_metric(["run", "ensemble", name], PLAUSIBILITY_METRICS) for name in own)
 
 
 def test_a_stress_of_the_wrong_sign_is_found_although_areas_are_as_they_should_be(made, training, caplog):

@@ -66,7 +66,7 @@ def test_fields_are_those_of_the_networks(made, tracked, members):
     np.testing.assert_allclose(at_cells(last["change_probability_independent"]), independent, atol=1e-6)
     table, _ = cell_inputs(made.scenario.isel(window=-1), names=NAMES)
     inputs = made.scaler.transform(table)
-    known = predictive_distribution(made.stacks["ensemble"], inputs)
+    known = predictive_distribution(made.stacks["ensemble"], inputs, credible_level=0.9)
     for name in ("predictive_entropy", "expected_entropy", "mutual_information"):
         np.testing.assert_allclose(at_cells(last[name]), getattr(known, name), atol=1e-5)
     np.testing.assert_allclose(

@@ -8,8 +8,9 @@ from scipy.special import log_expit
 
 from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
+from thor.networks.progress import DivergedError
 from thor.networks.table import Table
-from thor.uncertainty.bayesian import BayesianNetwork, fit_bayesian, from_training_dataset, training_dataset
+from thor.uncertainty.bayesian import BayesianNetwork, fit_bayesian
 from thor.uncertainty.posterior import to_vectors
 from thor.uncertainty.settings import BayesianSettings
 
@@ -18,21 +19,6 @@ SETTINGS = BayesianSettings(
     hidden=(), n_starts=2, epochs=400, batch_size=25, learning_rate=0.005, initial_scale=0.3, warmup_epochs=3
 )
 N_CELLS = 100
-
-
-class Kept:
-    """A checkpoint in memory."""
-
-    def __init__(self, last: int | None = None) -> None:
-        self.parts, self.last = [], last
-
-    def load(self, name):
-        return self.parts[-1] if self.parts else None
-
-    def save(self, name, part):
-        self.parts.append(part)
-        if self.last == len(self.parts):
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -123,28 +109,15 @@ def test_one_start_by_itself_has_its_own_posterior(fitted):
     assert (network.draw_starts(3) == 0).all()
 
 
-def test_same_seed_same_bits_though_interrupted(cells, fitted):
-    short = SETTINGS.replace(epochs=12, checkpoint_epochs=4, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
-    whole, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)
-    checkpoint = Kept(last=2)
-    with pytest.raises(KeyboardInterrupt):
-        fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, checkpoint=checkpoint, progress=False)
-    checkpoint.last = None
-    resumed, again = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, checkpoint=checkpoint, progress=False)
-    assert len(checkpoint.parts) == 3
-    assert (resumed.mean == whole.mean).all() and (resumed.scale == whole.scale).all()
+def test_same_seed_same_bits_and_the_rate_falls_at_a_plateau(cells, fitted):
+    short = SETTINGS.replace(epochs=12, schedule="plateau", plateau_epochs=2, learning_rate=0.02)
+    first, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)
+    second, again = fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, progress=False)
+    assert (second.mean == first.mean).all() and (second.scale == first.scale).all()
     assert again.identical(history)
-    assert (whole.mean != fitted[0].mean).any()
+    assert (first.mean != fitted[0].mean).any()
     rates = set(np.unique(history["learning_rate"]))
     assert rates <= {np.float32(0.02 * 0.25**k) for k in range(6)} and len(rates) > 1
-
-
-def test_another_trainings_checkpoint_is_left_alone(cells):
-    short = SETTINGS.replace(epochs=4, checkpoint_epochs=2)
-    checkpoint = Kept()
-    fit_bayesian(cells, cells, **NAMES, settings=short, seed=3, checkpoint=checkpoint, progress=False)
-    _, history = fit_bayesian(cells, cells, **NAMES, settings=short, seed=4, checkpoint=checkpoint, progress=False)
-    assert history.sizes["epoch"] == 4 and len(checkpoint.parts) == 4
 
 
 def test_starts_stop_after_their_patience(cells):
@@ -163,25 +136,21 @@ def test_flipout_learns_the_same(cells, fitted):
 
 
 def test_loss_that_is_not_finite_names_start_and_epoch_and_keeps_the_last_good_state(cells):
-    checkpoint = Kept()
     wild = Table(cells.inputs * np.float32(3e19), cells.labels)
-    with pytest.raises(NetworkError, match=r"not finite in epoch 0 .*: start 0, 1 of 2\. Lower the learning rate"):
-        fit_bayesian(wild, cells, **NAMES, settings=SETTINGS, seed=1, checkpoint=checkpoint, progress=False)
-    assert np.isfinite(checkpoint.parts[-1]["parameters"]).all() and "rows" not in checkpoint.parts[-1]
+    with pytest.raises(
+        DivergedError, match=r"2 of 2 starts is not finite in epoch 0 .*: start 0, 1\. Lower the learning rate"
+    ) as caught:
+        fit_bayesian(wild, cells, **NAMES, settings=SETTINGS, seed=1, progress=False)
+    kept = caught.value.progress
+    assert np.isfinite(kept.weights[0]).all() and kept.epoch == 0
 
 
 def test_files_give_the_network_back(fitted, tmp_path):
     fitted[0].save(tmp_path)
     again = BayesianNetwork.load(tmp_path)
     assert (to_vectors(again.draws(4, seed=1)) == to_vectors(fitted[0].draws(4, seed=1))).all()
-    assert (again.features, again.classes, again.layer_sizes) == (*NAMES.values(), (2, 2))
-
-
-def test_a_training_is_one_dataset_and_comes_back_from_it(fitted):
-    network, history = from_training_dataset(training_dataset(*fitted))
-    for entry in fields(network):
-        np.testing.assert_array_equal(getattr(network, entry.name), getattr(fitted[0], entry.name), entry.name)
-    assert history.identical(fitted[1])
+    for entry in fields(again):
+        np.testing.assert_array_equal(getattr(again, entry.name), getattr(fitted[0], entry.name), entry.name)
 
 
 @pytest.mark.parametrize("damage", ["edit", "swap", "drop", "tear", "kind", "remove"])

@@ -75,14 +75,14 @@ def test_a_higher_level_gives_larger_sets():
 
 def test_float32_probabilities_that_exceed_one_by_a_rounding_are_fine():
     p = np.eye(3, dtype=np.float32)[[0, 1, 2] * 30] * np.float32(1.0000001)
-    model = fit_conformal(p, np.array([0, 1, 2] * 30), classes=CLASSES)
+    model = fit_conformal(p, np.array([0, 1, 2] * 30), classes=CLASSES, confidence_level=0.9)
     assert model.thresholds == (0.0, 0.0, 0.0)
     np.testing.assert_array_equal(model.sets(p), p > 0.5)
 
 
 def test_a_model_survives_json_to_the_last_digit():
     calibrate, labels = made(300)
-    model = fit_conformal(calibrate, labels, classes=CLASSES)
+    model = fit_conformal(calibrate, labels, classes=CLASSES, confidence_level=0.9)
     again = ConformalModel.from_dict(json.loads(json.dumps(model.to_dict())))
     assert again == model
 
@@ -107,7 +107,7 @@ def test_other_regimes_are_refused():
     with pytest.raises(NetworkError, match="a column for each of MD, TR, NL"):
         model.sets(np.full((4, 2), 0.5))
     with pytest.raises(NetworkError, match="Labels run"):
-        fit_conformal(np.full((2, 3), 1 / 3), np.array([0, 3]), classes=CLASSES)
+        fit_conformal(np.full((2, 3), 1 / 3), np.array([0, 3]), classes=CLASSES, confidence_level=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def table():
     labels = np.random.default_rng(0).choice(3, len(lat), p=[0.6, 0.3, 0.1])
     good, poor = (make_probabilities(labels, certainty=c, seed=4) for c in (1.5, 0.3))
     probabilities = np.where((lat > 0)[:, None], good, poor)
-    model = fit_conformal(*made(4000), classes=CLASSES)
+    model = fit_conformal(*made(4000), classes=CLASSES, confidence_level=0.9)
     samples = make_samples(labels, lat=lat, lon=lon, area=area)
     regions = {"north": lat > 0, "south": lat <= 0, "no_nl": (lat > 0) & (labels < 2)}
     settings = BootstrapSettings(n_bootstrap=200)

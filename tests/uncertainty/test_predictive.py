@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,10 @@ from scipy.stats import ttest_1samp
 from tests.uncertainty.made_networks import constant_networks, random_networks
 from thor.core.errors import NetworkError
 from thor.networks.prediction import member_probabilities
-from thor.uncertainty.predictive import entropy, entropy_parts, predictive_distribution, published_interval_test
+from thor.uncertainty import predictive
+from thor.uncertainty.predictive import entropy, entropy_parts, published_interval_test
+
+predictive_distribution = partial(predictive.predictive_distribution, credible_level=0.9)
 
 ONE_CELL = np.zeros((1, 1), np.float32)
 

@@ -5,7 +5,7 @@ import pytest
 
 from thor.networks.stack import logits
 from thor.networks.tensorflow import load_tensorflow
-from thor.uncertainty.posterior import layer_places, to_stack
+from thor.uncertainty.posterior import Posterior, layer_places
 from thor.uncertainty.variational import ESTIMATORS, gaussian, kl_divergence, sampled_logits
 
 SIZES = (3, 5, 2)
@@ -56,7 +56,7 @@ def test_estimators_have_the_distribution_of_networks_with_drawn_weights(paramet
     rng = np.random.default_rng(3)
     for start in range(2):
         vectors = mean[start] + scale[start] * rng.standard_normal((n_draws, N_WEIGHTS))
-        networks = to_stack(vectors, layer_sizes=SIZES, features=("a", "b", "c"), classes=("k", "l"), activation="tanh")
+        networks = Posterior(layer_sizes=SIZES, features=("a", "b", "c"), classes=("k", "l")).to_stack(vectors)
         expected = logits(networks, cell[None])[:, 0]
         assert found[start].mean(axis=0) == pytest.approx(expected.mean(axis=0), abs=0.06)
         assert np.cov(found[start].T) == pytest.approx(np.cov(expected.T), rel=0.08, abs=0.06)

@@ -31,7 +31,7 @@ def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> Catalog
             f"'{Path(folder).resolve()}' lies in no Kedro project (no folder above it has a pyproject.toml with "
             "[tool.kedro]). Start the notebook inside the clone, or give its place: open_catalog(folder=...)."
         )
-    # Kedro looks for it below the working folder only, and is else told of every load in many lines.
+    # Kedro searches it below the working folder only; without it every load is logged in many lines.
     os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(project / "conf" / "logging.yml"))
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project

@@ -38,9 +38,9 @@ class Cleaned:
 
 
 def clean(root: Path, *, store: Path | None = None, dry_run: bool = False) -> Cleaned:
-    """Remove the files below a `data_root` that a run made and nobody changed since, with the logs of the runs.
+    """Remove the files below a `data_root` that a run made and that were not changed since, with the logs of the runs.
 
-    A file is a run's when the run record (`thor.core.run_record`) says that a node made it and holds its checksum; in a
+    A file is a run's when a node made it by the run record (`thor.core.run_record`), which has its checksum; in a
     folder of NetCDF files each also carries THOR's fingerprint. Downloads, what another team handed over, and whatever
     else lies there are kept.
 
@@ -50,7 +50,7 @@ def clean(root: Path, *, store: Path | None = None, dry_run: bool = False) -> Cl
     store : Path, optional
         An MLflow store below it that is removed too, with its artifacts.
     dry_run : bool
-        Remove nothing, only say what would be.
+        Remove nothing, only return what would be.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def clean(root: Path, *, store: Path | None = None, dry_run: bool = False) -> Cl
 def _made(record: RunRecord, root: Path) -> Iterator[Path]:
     for name, entry in record.content["datasets"].items():
         place = root / entry["path"]
-        # A link leads to what belongs to somebody else, as does a record that names a place outside.
+        # A link leads to files of others, as does a record that names a place outside.
         if entry["node"] is None or not place.exists() or place.resolve() != place or root not in place.parents:
             continue
         for file, checksum in _recorded_files(record, name, entry, place).items():
@@ -129,7 +129,7 @@ def _forget(record: RunRecord, root: Path) -> None:
 @click.command("clean", short_help="Remove what runs made, and nothing else.")
 @click.option("--env", "-e", "environments", multiple=True, help="Only the data of this environment; may be repeated.")
 @click.option("--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed.")
+@click.option("--dry-run", is_flag=True, help="List what would be removed.")
 def clean_command(environments: tuple[str, ...], conf_source: str | None, dry_run: bool) -> None:
     """Remove the files that runs made below the data_root of every environment, and the logs of these runs.
 

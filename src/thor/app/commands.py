@@ -1,5 +1,7 @@
 """The commands of the project: `kedro <name>` in its folder, `thor <name>` in any other."""
 
+from importlib import import_module
+
 import click
 
 
@@ -17,14 +19,9 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return Kedro's `run` with all its options around our callback, `stage` or `archive`."""
-        if cmd_name == "stage":
-            from thor.app.stage import stage
-
-            return stage
-        if cmd_name == "archive":
-            from thor.app.archive import archive
-
-            return archive
+        if cmd_name in ("stage", "archive"):
+            command: click.Command = getattr(import_module(f"thor.app.{cmd_name}"), cmd_name)
+            return command
         if cmd_name != "run":
             return None
         from kedro.framework.cli.project import run as kedro_run
@@ -37,7 +34,7 @@ class Commands(click.Group):
             callback=run,
             short_help="Run the pipeline.",
             help="Run the pipeline.\n\n"
-            "Without --pipelines: all of them, or the environment's own (`study` for ecco).\n\n"
+            "Without --pipelines: all of them, or the default pipeline of the environment (`study` for ecco).\n\n"
             "A failure is reported in a few lines; THOR_TRACEBACK=1 prints the traceback as well.",
         )
 

@@ -29,7 +29,7 @@ def project_folder() -> Path | None:
     return find_kedro_project(Path.cwd())
 
 
-def program() -> str:
+def program_name() -> str:
     """Return how commands are called here, for advice: `kedro` in a project, `thor` elsewhere."""
     return "thor" if project_folder() is None else "kedro"
 
@@ -50,7 +50,7 @@ def same_options(*more: str) -> str:
 
 
 def conf_source() -> str:
-    """Return where configuration is taken from when no `--conf-source` says so.
+    """Return the folder of the configuration without `--conf-source`.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def conf_source() -> str:
 
 
 def default_configuration(env: str = "base", *, runtime_params: dict[str, Any] | None = None) -> Any:
-    """Return the configuration that THOR comes with, read without anyone's own ``local``: for documentation and tests.
+    """Return the configuration that THOR comes with, read without ``local``: for documentation and tests.
 
     Parameters
     ----------
@@ -102,6 +102,14 @@ def load_configuration(env: str | None = None, source: str | None = None) -> Any
     )
 
 
+def data_configuration(env: str | None, conf_source: str | None) -> tuple[dict[str, Any], Any]:
+    """Return globals.yml and the parameters of data_engineering, as a run in this environment has them."""
+    from thor.app.parameters import DataEngineering
+
+    loader = load_configuration(env, conf_source)
+    return loader["globals"], DataEngineering(**loader["parameters"]["data_engineering"])
+
+
 def choose_logging() -> None:
     """Have Kedro take `logging.yml` of this folder's configuration, wherever it is, unless the user names another.
 
@@ -112,7 +120,7 @@ def choose_logging() -> None:
 
 
 def begin(source: str | None) -> None:
-    """Log as `logging.yml` in the folder given by `--conf-source` says, and say outside a project what is used."""
+    """Configure logging from the folder of `--conf-source`; outside a project log which configuration is used."""
     file = Path(source or "") / "logging.yml"
     if source and file.is_file() and os.environ.get(_LOGGING, "") in ("", str(_logging_file())):
         from kedro.framework.project import LOGGING
@@ -124,7 +132,7 @@ def begin(source: str | None) -> None:
 
 
 def copy_default(folder: Path) -> None:
-    """Copy the default configuration to a new folder, without anyone's own overrides in ``local``.
+    """Copy the default configuration to a new folder, without the overrides in ``local``.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def _short_failures() -> Iterator[None]:
 
 def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and how to go on."""
-    from thor.app.configuration import program, same_options
+    from thor.app.configuration import program_name, same_options
     from thor.core.atomic import show
 
     hooks = _hooks()
@@ -78,7 +78,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
     if hooks and hooks.node:
         again = same_options("--pipelines", "--pipeline", "-p")
-        lines.append(f"Go on with: {program()} run{again} --from-nodes {hooks.node}")
+        lines.append(f"Go on with: {program_name()} run{again} --from-nodes {hooks.node}")
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
     elif error is not None:
@@ -87,7 +87,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return THOR's own error under what Kedro wrapped around it, or else the innermost cause of Kedro's."""
+    """Return the error of THOR that Kedro has wrapped, or else the innermost cause of Kedro's error."""
     from kedro.io import DatasetError
 
     from thor.core.errors import ThorError

@@ -1,4 +1,4 @@
-"""What happens around a run: parameters checked first, inputs looked for, a line for each node, a log of everything."""
+"""Hooks around a run: parameters and inputs are checked first, each node is logged, and a run record is kept."""
 
 import logging
 import time
@@ -11,7 +11,8 @@ from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
 
 from thor.app.config_loader import holds
-from thor.app.configuration import program, same_options
+from thor.app.configuration import program_name, same_options
+from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError
 from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
@@ -25,7 +26,7 @@ _RECORD_NAME, _REPORT = "run_record", "report"
 
 
 class ParameterHooks:
-    """Every parameter group is read into its model before anything else.
+    """Reads every parameter group into its model before anything else.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ class ParameterHooks:
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
+        from thor.app.parameters import MODELS
         from thor.core.settings import validate
 
         loader = context.config_loader
@@ -50,17 +52,16 @@ class ParameterHooks:
                 return "--params"
             return loader.find("parameters", path) or Path(loader.conf_source).name
 
-        models = _project_models() if self._models is None else self._models
-        validate(loader["parameters"], models, find_source=find_source)
+        validate(loader["parameters"], MODELS if self._models is None else self._models, find_source=find_source)
 
 
 class RunHooks:
-    """Follows one run: which node is at work and what it has in hand, for the console, the log and the failure report.
+    """Follows one run, for the console, the log and the report of a failure.
 
     Attributes
     ----------
     node, dataset : str or None
-        The node at work, and the dataset it is loading or saving.
+        The node that runs, and the dataset that it loads or saves.
     finished : list of str
         Nodes whose outputs are all saved.
     log : RunLog or None
@@ -79,7 +80,7 @@ class RunHooks:
         self.finished: list[str] = []
         self.log: RunLog | None = None
         self.data_root = ""
-        self._total = 0
+        self.n_nodes = 0
         self._started = 0.0
         self._node_started = 0.0
         self._unsaved: set[str] = set()
@@ -102,7 +103,7 @@ class RunHooks:
         self.reset()
         self.data_root, self._catalog = data_root, catalog
         self._started = time.perf_counter()
-        self._total = len(pipeline.nodes)
+        self.n_nodes = len(pipeline.nodes)
         project = Path(context.project_path)
         about = describe_run(project=project, parameters=context.config_loader["parameters"], run=run_params)
         about["seed"] = context.config_loader["globals"].get("seed")
@@ -114,11 +115,11 @@ class RunHooks:
         self._memory = MemoryWatch()
         from tqdm import tqdm
 
-        self._bar = tqdm(total=self._total, unit="node", leave=False, disable=None)
+        self._bar = tqdm(total=self.n_nodes, unit="node", leave=False, disable=None)
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
-        """Note that `node` is at work."""
+        """Note that `node` loads its inputs."""
         self._begin(node)
         self.action, self.dataset = "loading", dataset_name
         place = self._place(dataset_name)
@@ -139,7 +140,7 @@ class RunHooks:
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str) -> None:
-        """Note what is being saved."""
+        """Note which dataset is saved."""
         self.action, self.dataset = "saving", dataset_name
 
     @hook_impl
@@ -159,15 +160,15 @@ class RunHooks:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Say how long it took and where to look, and close the log."""
+        """Print the time it took and the path of the report, and close the log."""
         log.info("%d nodes in %s; results in %s/", len(self.finished), _duration(self._started), self.data_root)
         if self._report is not None:
-            log.info("Open %s in a browser; figures and numbers are beside it.", _relative(self._report))
+            log.info("Open %s in a browser; figures and numbers are beside it.", show(self._report))
         self.close()
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """Put the full traceback into the log."""
+        """Write the full traceback to the log."""
         self.close(error)
 
     def close(self, error: BaseException | None = None) -> None:
@@ -205,7 +206,7 @@ class RunHooks:
             self._record.write()
         if self._bar is not None:
             self._bar.update()
-        log.info("[%d/%d] %s: %s", len(self.finished), self._total, node.name, _duration(self._node_started))
+        log.info("[%d/%d] %s: %s", len(self.finished), self.n_nodes, node.name, _duration(self._node_started))
 
     def _place(self, dataset_name: str) -> Path | None:
         """Return the file or folder of a dataset; None for parameters."""
@@ -222,15 +223,9 @@ def _plain_name(node: Any) -> str:
 
 
 def _filepath(dataset: Any) -> str | None:
-    """Return where a dataset says its file or folder is."""
-    told = dataset._describe()
-    return told.get("filepath") or told.get("path")
-
-
-def _project_models() -> Mapping[str, Any]:
-    from thor.app.parameters import MODELS
-
-    return MODELS
+    """Return the file or folder in the description of a dataset."""
+    described = dataset._describe()
+    return described.get("filepath") or described.get("path")
 
 
 def _duration(since: float) -> str:
@@ -239,7 +234,7 @@ def _duration(since: float) -> str:
 
 
 def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
-    """Yield what no node of a run makes, and what one would make if a setting did not say where it is."""
+    """Yield the datasets that no node of a run makes, and those whose place a setting gives."""
     for name in sorted(pipeline.inputs() | pipeline.all_outputs()):
         if name == "parameters" or name.startswith("params:"):
             continue
@@ -253,7 +248,7 @@ def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
         dataset = catalog.get(name)
         if dataset is None:
             raise ConfigError(f"Dataset '{name}' is in no catalog file. Give it an entry in conf/base/catalog_*.yml.")
-        # A dataset that cannot say whether it is there is asked when it is loaded.
+        # Whether a dataset without `_exists` exists shows when it is loaded.
         if type(dataset)._exists is not AbstractDataset._exists and not dataset.exists():
             missing.append((name, dataset))
     if not missing:
@@ -262,21 +257,15 @@ def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
     place = _filepath(dataset) or type(dataset).__name__
     if setting := getattr(dataset, "setting", None):
         raise DataError(
-            f"{_relative(place)} does not exist; {loader.find('globals', (setting,))} names it as {setting}. "
+            f"{show(place)} does not exist; {loader.find('globals', (setting,))} names it as {setting}. "
             "Correct it there, or mount the disk."
         )
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]
-    command = f"{program()} run{same_options()} --pipelines"
+    command = f"{program_name()} run{same_options()} --pipelines"
     advice = f"Make it with `{command} {makers[0]}`" if makers else "No pipeline makes it: put it there"
     others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     raise DataError(
-        f"Input '{name}'{others} is missing: {_relative(place)} does not exist. "
+        f"Input '{name}'{others} is missing: {show(place)} does not exist. "
         f"{advice}, or check the data_root of {loader.find('globals', ('data_root',))}."
     )
-
-
-def _relative(place: Any) -> str:
-    from thor.core.atomic import show
-
-    return show(str(place))

@@ -22,7 +22,7 @@ TRACKED: dict[str, dict[str, str]] = {
 }
 """Tables with a row for each network, and those that go with them; all have the columns predictor and network."""
 
-NETWORKS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
+NETWORK_DATASETS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
 """Datasets of networks, and their predictor in the tables."""
 
 SETTINGS = {
@@ -40,8 +40,8 @@ METRICS = (
     "explanation_metrics",
     "tracking_metrics",
 )
-PARTS = {"tracking_metrics": ("summary", "control", "agreement")}
-"""Of these metrics only what is named is kept as numbers: the whole has tens of thousands, and goes as a file."""
+NUMBERS_KEPT = {"tracking_metrics": ("summary", "control", "agreement")}
+"""The parts of these metrics that are kept as numbers: all would be tens of thousands, which are kept as a file."""
 
 TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attribution")
 """Datasets whose file is kept."""
@@ -88,10 +88,10 @@ class KeptRun:
         """Log one dataset: its numbers, which `load` gives, or its file."""
         if name in METRICS:
             value = load()
-            kept = {part: value[part] for part in PARTS.get(name, value)}
+            kept = {part: value[part] for part in NUMBERS_KEPT.get(name, value)}
             self._log(self.run_id, metrics=dict(numbers(kept, prefix=name)))
-        if name in NETWORKS:
-            self._networks[NETWORKS[name]] = load()
+        if name in NETWORK_DATASETS:
+            self._networks[NETWORK_DATASETS[name]] = load()
         if name in _TABLES_OF_NETWORKS:
             self._tables[name] = load()
             self._log_networks()
@@ -99,7 +99,7 @@ class KeptRun:
             self.client.log_artifact(self.run_id, str(path), "figures")
         elif name in TABLES:
             self.client.log_artifact(self.run_id, str(path), "tables")
-        elif name in NETWORKS:
+        elif name in NETWORK_DATASETS:
             self.client.log_artifacts(self.run_id, str(path), f"networks/{name}")
 
     def end(self, *, status: str, ended: int | None = None, tags: Mapping[str, str] | None = None) -> None:
@@ -179,7 +179,7 @@ class KeptRun:
 
 def is_kept(name: str, path: Path) -> bool:
     """Return whether anything of a dataset is kept."""
-    return path.suffix == ".png" or name in {*METRICS, *NETWORKS, *TABLES, *_TABLES_OF_NETWORKS}
+    return path.suffix == ".png" or name in {*METRICS, *NETWORK_DATASETS, *TABLES, *_TABLES_OF_NETWORKS}
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

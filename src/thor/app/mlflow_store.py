@@ -54,9 +54,9 @@ def open_store(store: Path) -> tuple[Any, str]:
     ConfigError
         When it cannot be opened: it is damaged, of another version of MLflow, or locked by another process for long.
     """
-    # MLflow reports to nobody, draws no banner, and leaves its tracebacks to whoever catches the error.
+    # No telemetry and no banner of MLflow; its tracebacks are left to the caller.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # A connection kept open would go on with a store that was removed or replaced.
+    # A connection kept open would write to a store that was removed or replaced.
     os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -107,7 +107,7 @@ def close_dead_runs(client: Any, experiment: str) -> None:
             patiently(client.set_tag, run.info.run_id, "error", "killed")
             patiently(client.set_terminated, run.info.run_id, "FAILED")
         if run.info.run_id in dead:
-            log.info("MLflow: run %s was left open by a process that is gone; marked as failed", run.info.run_name)
+            log.info("MLflow: run %s was left open by a process that has ended; marked as failed", run.info.run_name)
 
 
 def may_run(host: str, process: str) -> bool:
@@ -135,7 +135,7 @@ def _experiment(client: Any, store: Path) -> str:
 
 
 def _correct_locations(store: Path) -> None:
-    """Let a store that was moved or copied keep its artifacts in its own folder.
+    """Correct the locations of the artifacts of a store that was moved or copied.
 
     MLflow knows absolute locations only: a relative one is resolved in the working folder when the experiment is made.
     Runs whose artifacts stayed where they were still point there.

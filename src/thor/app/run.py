@@ -47,6 +47,6 @@ def _whole_name(node: str) -> str:
     """Return `<pipeline>.<node>` where a node is named without its pipeline; a name that nothing has stays as it is."""
     from kedro.framework.project import pipelines
 
-    names = {own.name for pipeline in pipelines.values() for own in pipeline.nodes}
+    names = {known.name for pipeline in pipelines.values() for known in pipeline.nodes}
     found = [name for name in names if name.rpartition(".")[2] == node]
     return found[0] if len(found) == 1 else node

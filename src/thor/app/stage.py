@@ -7,17 +7,12 @@ from typing import Any
 import click
 
 from thor.app.failures import short_errors
-from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
+from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.handover.manifest import Manifest, shown
 
-ENVIRONMENT = click.option("--env", "-e", help="Kedro environment; base and local without it.")
-CONF_SOURCE = click.option(
-    "--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration."
-)
-PIN = click.option("--sha256", metavar="HEX", help="What the archive's SHA-256 must be, as its sender told you.")
+PIN = click.option("--sha256", metavar="HEX", help="Expected SHA-256 of the archive, from its sender.")
 ARCHIVE = click.argument("archive", type=click.Path(path_type=Path))
-
-_NAMED = 3
 
 
 @click.group()
@@ -25,15 +20,15 @@ def stage() -> None:
     """Hand a pipeline's outputs to another team in one verified archive."""
 
 
-@stage.command()
+@stage.command("pack")
 @click.argument("pipeline")
 @ENVIRONMENT
-@CONF_SOURCE
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), help="The archive; thor_PIPELINE_ENV.tar[.gz] without it."
-)
-@click.option("--accept-changed", is_flag=True, help="Pack outputs that were changed after the run that is on record.")
-def pack(pipeline: str, env: str | None, conf_source: str | None, output: Path | None, accept_changed: bool) -> None:
+@CONFIGURATION
+@path_option("--output", "-o", help="The archive; thor_PIPELINE_ENV.tar[.gz] without it.")
+@click.option("--accept-changed", is_flag=True, help="Pack outputs that were changed after the run on record.")
+def pack_command(
+    pipeline: str, env: str | None, conf_source: str | None, output: Path | None, accept_changed: bool
+) -> None:
     """Pack what the nodes of PIPELINE write, with a manifest of checksums, versions, seed and parameters."""
     with short_errors():
         import thor
@@ -49,7 +44,7 @@ def pack(pipeline: str, env: str | None, conf_source: str | None, output: Path |
             made[name] = handover.made_by(record, name, checksum, groups=groups)
             if made[name].changed and not accept_changed:
                 raise DataError(
-                    f"'{name}' ({project.places[name].path}) is not what the run record tells: it was changed later. "
+                    f"'{name}' ({project.places[name].path}) is not what the run record says: it was changed later. "
                     f"Make it again with `{project.command(pipeline)}`, or pack it as it is with --accept-changed."
                 )
             return made[name]
@@ -64,33 +59,33 @@ def pack(pipeline: str, env: str | None, conf_source: str | None, output: Path |
             made=remember,
         )
         click.echo(f"Packed into {archive}:")
-        _tell(manifest, checksum)
+        _print_manifest(manifest, checksum)
         _warn("changed after the run on record", [name for name, maker in made.items() if maker.changed])
         unknown = [name for name, maker in made.items() if maker.run is None and not maker.changed]
-        _warn("in no run record, so nothing is told of what made them", unknown)
-        click.echo(f"Tell the receiver: thor stage unpack {archive.name} --sha256 {checksum}")
+        _warn("in no run record: the archive does not say what made them", unknown)
+        click.echo(f"Send to the receiver: thor stage unpack {archive.name} --sha256 {checksum}")
 
 
-@stage.command()
+@stage.command("verify")
 @ARCHIVE
 @PIN
-def verify(archive: Path, sha256: str | None) -> None:
-    """Say what is in ARCHIVE and whether everything about it is right; nothing is unpacked."""
+def verify_command(archive: Path, sha256: str | None) -> None:
+    """List what is in ARCHIVE and verify all of it; nothing is unpacked."""
     with short_errors():
         from thor import handover
 
         manifest, checksum = handover.verify(archive, sha256=sha256)
-        _tell(manifest, checksum)
-        click.echo(f"All {len(manifest.files)} files are there and as the manifest tells.{_unpinned(sha256)}")
+        _print_manifest(manifest, checksum)
+        click.echo(f"All {len(manifest.files)} files are there and as the manifest says.{_unpinned(sha256)}")
 
 
-@stage.command()
+@stage.command("unpack")
 @ARCHIVE
 @ENVIRONMENT
-@CONF_SOURCE
+@CONFIGURATION
 @PIN
 @click.option("--force", is_flag=True, help="Replace other files that lie in their places.")
-def unpack(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:
+def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:
     """Put the files of ARCHIVE into their places below data_root, after all of it was verified."""
     with short_errors():
         import thor
@@ -104,10 +99,10 @@ def unpack(archive: Path, env: str | None, conf_source: str | None, sha256: str 
             record=project.record_path,
             force=force,
             sha256=sha256,
-            check=_check_fields,
+            check=check_fields,
         )
         manifest = received.manifest
-        _tell(manifest, received.sha256)
+        _print_manifest(manifest, received.sha256)
         if manifest.environment != project.environment:
             click.echo(f"Note: packed in environment {shown(manifest.environment)}, this is '{project.environment}'.")
         if manifest.thor_version != thor.__version__:
@@ -163,10 +158,9 @@ class _Project:
         """Return when all these datasets are there."""
         missing = [name for name in names if not self._catalog.get(name).exists()]
         if missing:
-            told = ", ".join(f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing[:_NAMED])
-            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            names = listed([f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing])
             raise DataError(
-                f"{len(missing)} of the outputs of '{pipeline}' are missing: {told}{more}. "
+                f"{len(missing)} of the outputs of '{pipeline}' are missing: {names}. "
                 f"Make them with `{self.command(pipeline)}`, or check data_root in globals.yml."
             )
 
@@ -189,9 +183,9 @@ class _Project:
 
     def command(self, pipeline: str) -> str:
         """Return the command that runs a pipeline here."""
-        from thor.app.configuration import program, same_options
+        from thor.app.configuration import program_name, same_options
 
-        return f"{program()} run --pipelines {pipeline}{same_options()}"
+        return f"{program_name()} run --pipelines {pipeline}{same_options()}"
 
 
 def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
@@ -199,8 +193,8 @@ def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
     from thor.datasets import NetworkDataset
     from thor.handover import Place
 
-    told = dataset._describe()
-    path = told.get("filepath") or told.get("path")
+    described = dataset._describe()
+    path = described.get("filepath") or described.get("path")
     if path is None or not (folder / path).is_relative_to(root):
         return None
     return Place(
@@ -208,12 +202,12 @@ def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
         type=type(dataset).__name__.removeprefix("Optional"),  # the same file, whether or not it may be absent
         layer=((dataset.metadata or {}).get("kedro-viz") or {}).get("layer", ""),
         path=(folder / path).relative_to(root).as_posix(),
-        folder="path" in told or isinstance(dataset, NetworkDataset),
-        contract=told.get("contract"),
+        folder="path" in described or isinstance(dataset, NetworkDataset),
+        contract=described.get("contract"),
     )
 
 
-def _check_fields(place: Any, file: Any, path: Path) -> None:
+def check_fields(place: Any, file: Any, path: Path) -> None:
     """Raise when a NetCDF file cannot be read or breaks the contract of its stage; nothing else is opened."""
     if not file.path.endswith(".nc"):
         return
@@ -228,7 +222,7 @@ def _check_fields(place: Any, file: Any, path: Path) -> None:
         raise DataError(f"{file.path} of the archive cannot be read as NetCDF: {error}.") from error
 
 
-def _tell(manifest: Manifest, checksum: str) -> None:
+def _print_manifest(manifest: Manifest, checksum: str) -> None:
     """Print what an archive holds."""
     click.echo(f"Stage {shown(manifest.pipeline)} of environment {shown(manifest.environment)}:")
     width = max((len(dataset.name) for dataset in manifest.datasets), default=0)
@@ -245,16 +239,15 @@ def _tell(manifest: Manifest, checksum: str) -> None:
     if pickles:
         click.echo(
             f"Holds pickles ({', '.join(pickles)}), which execute code when they are loaded: "
-            "load them only when you trust the sender and the SHA-256 is the one you were told."
+            "load them only when you trust the sender and the SHA-256 is the sender's."
         )
     click.echo(f"{len(manifest.files)} files, {manifest.n_bytes / 1e6:.1f} MB; SHA-256 of the archive:\n{checksum}")
 
 
 def _unpinned(sha256: str | None) -> str:
-    return "" if sha256 else " Compare its SHA-256 with what the sender told you (--sha256 does that)."
+    return "" if sha256 else " Compare its SHA-256 with that of the sender (--sha256 does that)."
 
 
 def _warn(what: str, names: list[str]) -> None:
     if names:
-        told = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-        click.echo(f"Note: {len(names)} datasets are {what}: {told}.", err=True)
+        click.echo(f"Note: {len(names)} datasets are {what}: {listed(names)}.", err=True)

@@ -1,4 +1,4 @@
-"""Checksums of files and folders, and how to tell without reading that they are unchanged."""
+"""Checksums of files and folders, and signatures that show without reading whether they have changed."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,10 +6,25 @@ from pathlib import Path
 from typing import Any
 
 
+def file_checksum(path: Path, algorithm: str) -> str:
+    """Return the checksum (hex) of a file's content.
+
+    Parameters
+    ----------
+    path : Path
+    algorithm : str
+        One of `hashlib`, or ``git-blob``: SHA-1 of header and content, as git names it.
+    """
+    start = b""
+    if algorithm == "git-blob":
+        algorithm, start = "sha1", b"blob %d\0" % path.stat().st_size
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, start, usedforsecurity=False)).hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 (hex) of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_checksum(path, "sha256")
 
 
 def sha256(path: Path) -> str:

@@ -30,7 +30,7 @@ _NOT_CODE = (
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return the SHA-256 (hex) of the parts' content and of THOR's own library code.
+    """Return the SHA-256 (hex) of the parts' content and of THOR's library code.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def fingerprint(*parts: Any) -> str:
     Raises
     ------
     TypeError
-        For a part whose content cannot be told, such as a function.
+        For a part whose content cannot be hashed, such as a function.
     """
     digest = hashlib.sha256()
     digest.update(code_version().encode())
@@ -83,7 +83,7 @@ def _sources(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
 
 
 def _hash(part: Any) -> bytes:
-    """Return the SHA-256 of one part; its kind goes in too, so that 1, 1.0, True and '1' differ."""
+    """Return the SHA-256 of one part; its type is included, so that 1, 1.0, True and '1' differ."""
     digest = hashlib.sha256(type(part).__name__.encode() + b"\0")
     if isinstance(part, xr.Dataset):
         digest.update(_hash_attrs(part.attrs))

@@ -1,6 +1,6 @@
-"""What the numbers in a file of metrics mean: units, range, perfect value, and which way is better.
+"""Meaning of the numbers in files of metrics: units, range, perfect value and orientation.
 
-Each module that makes metrics has a table of them; `thor.report.metric_tables` says which table belongs to which file.
+Each module that makes metrics has a table of them; `thor.report.metric_tables` has the table of each file.
 """
 
 import re
@@ -46,8 +46,8 @@ def text(meaning: str) -> Metric:
     return Metric(meaning, "")
 
 
-def describe(path: Sequence[str], metrics: Metrics) -> Metric | None:
-    """Return what the number at the end of a path means, by the longest end of the path in the table; None if none is.
+def find_metric(path: Sequence[str], metrics: Metrics) -> Metric | None:
+    """Return the metric at the end of a path, by the longest end of the path in the table; None if there is none.
 
     Parameters
     ----------

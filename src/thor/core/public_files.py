@@ -1,16 +1,16 @@
-"""Public files THOR knows by checksum, from a local mirror or from where they were published."""
+"""Public files with known checksums, from a local mirror or from the place of publication."""
 
 import csv
-import hashlib
 from importlib.resources import files
 from pathlib import Path
 
+from thor.core.checksums import file_checksum
 from thor.core.errors import DataError
 
 REPOSITORY = "https://raw.githubusercontent.com/maikejulie/DNN4Cli/790d51c8e767c98a6bff4a592449b246727e9e50"
 
 FEATURE_TABLE = "ecco_v4r3/TotalDatasetECCO.npy"
-"""The authors' own table of features; column 1 is the 1992-2011 mean sea level."""
+"""The authors' table of features; column 1 is the 1992-2011 mean sea level."""
 
 ECCO_SURFACE = "ecco_v4r2/ecco_v4r2_mean_0p5deg.nc"
 """Time-mean sea level and stress of ECCO v4r2 on the half-degree grid: derived, so only in a mirror."""
@@ -28,7 +28,7 @@ PUBLISHED_NETWORKS = tuple(f"published_networks/vanillamodel_{number}.h5" for nu
 """The members of the published ensemble."""
 
 
-def fetch(name: str, *, folder: Path, mirror: Path | None) -> Path:
+def public_file(name: str, *, folder: Path, mirror: Path | None) -> Path:
     """Return the path of a public file, verified against the checksum THOR knows.
 
     Parameters
@@ -45,28 +45,20 @@ def fetch(name: str, *, folder: Path, mirror: Path | None) -> Path:
     DataError
         When the file is missing, cannot be downloaded, or has another checksum than the one known.
     """
-    row = _known()[name]
+    row = known_files()[name]
     if mirror is not None:
         path = mirror / name
         if not path.is_file():
             raise DataError(f"{name} is not in the mirror {mirror}. Complete the mirror, or unset THOR_DATA_MIRROR.")
     else:
         path = _download(name, row, folder)
-    got = checksum(path, row["algorithm"])
+    got = file_checksum(path, row["algorithm"])
     if got != row["checksum"]:
         raise DataError(
             f"{path} is not the file THOR knows: expected {row['algorithm']} {row['checksum'][:16]}..., "
             f"got {got[:16]}.... It is damaged or of another version; delete it and copy or download it again."
         )
     return path
-
-
-def checksum(path: Path, algorithm: str) -> str:
-    """Return the checksum of a file: `sha256`, or `git-blob` (SHA-1 of its header and content, as git names it)."""
-    content = path.read_bytes()
-    if algorithm == "git-blob":
-        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    return hashlib.new(algorithm, content).hexdigest()
 
 
 def _download(name: str, row: dict[str, str], folder: Path) -> Path:
@@ -93,6 +85,7 @@ def _download(name: str, row: dict[str, str], folder: Path) -> Path:
     ) from reason
 
 
-def _known() -> dict[str, dict[str, str]]:
+def known_files() -> dict[str, dict[str, str]]:
+    """Return the rows of `public_files.csv` by name."""
     text = files("thor.core").joinpath("public_files.csv").read_text(encoding="utf-8")
     return {row["name"]: row for row in csv.DictReader(text.splitlines())}

@@ -1,7 +1,7 @@
 """The run record: what made each file, when, in how much time and memory, and the checksum of what it made.
 
-One JSON file beside the logs is kept up to date by every run, so that a pipeline that runs alone changes its own
-entries only. Times, hosts and versions live here and not in results.
+One JSON file beside the logs is kept up to date by every run, so that a pipeline that runs alone changes only
+its entries. Times, hosts and versions live here and not in results.
 """
 
 import json
@@ -62,7 +62,7 @@ class RunRecord:
         self._dataset(name, place, {"node": node, "run": self._run})
 
     def loaded(self, name: str, place: Path) -> None:
-        """Record what a run has read, where it is not what was last recorded: somebody else put it there."""
+        """Record what a run has read, where it differs from what was last recorded."""
         known = self.content["datasets"].get(name)
         if known is None or any(known.get(key) != value for key, value in signature(place).items()):
             self._dataset(name, place, {"node": None, "run": None})
@@ -93,7 +93,7 @@ class RunRecord:
 
     def _dataset(self, name: str, place: Path, maker: Mapping[str, Any]) -> None:
         place = place.resolve()
-        # An archive elsewhere may be terabytes: only what lies in our own folder is read for a checksum.
+        # An archive elsewhere may be terabytes: only files below `data_root` are read for a checksum.
         if not place.is_relative_to(self._root) or not place.exists():
             return
         files = {file.relative_to(place).as_posix(): file_sha256(file) for file in files_of(place)}
@@ -107,7 +107,7 @@ class RunRecord:
 
 
 class MemoryWatch:
-    """Samples the memory of this process and its children, five times a second, in a thread of its own."""
+    """Samples the memory of this process and its children, five times a second, in a separate thread."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -46,7 +46,9 @@ class Settings(BaseModel):
         so that it names the whole path.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -114,6 +116,14 @@ def validate(
     return typed
 
 
+def require(name: str, value: Any, kind: Any) -> None:
+    """Raise ConfigError unless an argument that is no setting is of a type with limits, such as `Count`."""
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        raise ConfigError(f"'{name}' {_must_be(kind, value)}") from None
+
+
 def expected(field: FieldInfo) -> str:
     """Return in words what a field can be, such as ``a number from 50 to 10000 m``."""
     unit = re.search(r"\[([^\]]+)\]", field.description or "")
@@ -141,6 +151,8 @@ def _complaints(
     )
     lines: dict[tuple[str, ...], str] = {}
     for details in found:
+        if details["type"] == "too_short" and details["input"]:
+            continue  # pydantic does not count items that have errors of their own
         kind, holder, path = _locate(model, details["loc"])
         full = (*group, *path)
         key = ".".join(full)
@@ -152,10 +164,17 @@ def _complaints(
             message = details["msg"].removeprefix("Value error, ")
             text = f"parameter '{key}'{' ' if message.startswith(_PREDICATES) else ': '}{message}" if key else message
         else:
-            words = expected(kind) if isinstance(kind, FieldInfo) else _in_words(kind)
-            text = f"parameter '{key}' must be {words}; got {_shown(details['input'])}.{_nearest(kind, details)}"
+            text = f"parameter '{key}' {_must_be(kind, details['input'])}"
         lines.setdefault((*group, *path), f"{find_source(full)}: {text}")
     return list(lines.values())
+
+
+def _must_be(kind: Any, value: Any) -> str:
+    words = expected(kind) if isinstance(kind, FieldInfo) else _in_words(kind)
+    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    choices = [str(c) for part in _alternatives(kind) if get_origin(part) is Literal for c in get_args(part)]
+    near = get_close_matches(str(value), choices, n=1)
+    return f"must be {words}; got {shown}." + (f" Did you mean '{near[0]}'?" if near else "")
 
 
 def _locate(model: type[BaseModel], steps: Sequence[Any]) -> tuple[Any, type[BaseModel], tuple[str, ...]]:
@@ -219,14 +238,3 @@ def _limits(limits: Sequence[Any]) -> str:
         return f" from {bounds['ge']:g} to {bounds['le']:g}"
     words = " and ".join(f"{_BOUNDS[name]} {value:g}" for name, value in bounds.items())
     return f" {words}" if words else ""
-
-
-def _nearest(kind: Any, details: Any) -> str:
-    choices = [str(c) for part in _alternatives(kind) if get_origin(part) is Literal for c in get_args(part)]
-    near = get_close_matches(str(details["input"]), choices, n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -8,20 +8,20 @@ from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-Part = TypeVar("Part")
-Result = TypeVar("Result")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 _AHEAD = 2
 """Parts handed out per thread before their results are taken: bounds the memory."""
 
 
 def in_threads(
-    work: Callable[[Part], Result], parts: Iterable[Part], *, n_threads: int | None = None
-) -> Iterator[Result]:
+    work: Callable[[Input], Output], parts: Iterable[Input], *, n_threads: int | None = None
+) -> Iterator[Output]:
     """Yield ``work(part)`` for each part, in the order of the parts.
 
-    NumPy lets go of the interpreter while it computes, so threads share the work; each of them computes with one thread
-    of BLAS, which is faster for small matrices and makes results independent of the number of threads.
+    NumPy releases the interpreter's lock while it computes, so threads share the work. Each uses one thread of BLAS,
+    which is faster for small matrices and makes results independent of the number of threads.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def in_threads(
     """
     n_threads = n_threads or len(os.sched_getaffinity(0))
     with ThreadpoolController().limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[Future[Result]] = deque()
+        waiting: deque[Future[Output]] = deque()
         try:
             for part in parts:
                 waiting.append(pool.submit(work, part))

@@ -54,7 +54,7 @@ class Published:
     point : {'T', 'u', 'v'}
         Grid point where models have it.
     needed : bool
-        Whether a run is of no use without it.
+        Whether a run cannot be used without it.
     """
 
     cmip6: str
@@ -155,7 +155,7 @@ def groups_of(feature: str) -> FeatureGroups:
     Raises
     ------
     DataError
-        When the table does not know the feature or its row names no groups.
+        When the feature is not in the table or its row names no groups.
     """
     groups = variable(feature).feature
     if groups is None:
@@ -167,7 +167,7 @@ def groups_of(feature: str) -> FeatureGroups:
 
 
 def is_known(name: str) -> bool:
-    """Say whether `name` is in the table or a neighbourhood statistic of a variable that is."""
+    """Return whether `name` is in the table or a neighbourhood statistic of a variable that is."""
     match = _NEIGHBOURHOOD.fullmatch(name)
     return name in table() or (match is not None and match["base"] in table())
 
@@ -178,7 +178,7 @@ def variable(name: str) -> Variable:
     Raises
     ------
     DataError
-        When the table does not know the name.
+        When the name is not in the table.
     """
     if name in table():
         return table()[name]

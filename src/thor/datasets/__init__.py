@@ -1,4 +1,4 @@
-"""THOR's own Kedro datasets: checked NetCDF fields and collections, figures, metrics, tables and models.
+"""THOR's Kedro datasets: checked NetCDF fields and collections, figures, metrics, tables and models.
 
 All of them write a file beside the old one and rename it, and none puts times or hosts into it.
 """

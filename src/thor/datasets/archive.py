@@ -63,7 +63,7 @@ class EsgfArchive(FieldCollection):
 
     @property
     def setting(self) -> str | None:
-        """The setting that says where a given archive is."""
+        """The setting that names the place of a given archive."""
         return "archive_root" if self.given else None
 
     def load(self) -> Archive:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""What unfinished work has made so far, kept beside the file in the making."""
+"""Parts of unfinished work, kept beside the file that is being made."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ class FileCheckpoint:
     file : Path
         The file in the making.
     mark : str
-        Its fingerprint: parts of another are not given back. Empty where the work itself tells its parts from others.
+        Its fingerprint: parts of another are not given back. Empty where the work itself identifies its parts.
     """
 
     def __init__(self, file: Path, mark: str = "") -> None:

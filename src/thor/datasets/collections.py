@@ -23,7 +23,7 @@ from thor.datasets.netcdf import is_netcdf, read, write
 log = logging.getLogger(__name__)
 
 _KEPT: set[tuple[str, str, int, int, int]] = set()
-"""States of files that this process found to keep their contract: several nodes read the same ones."""
+"""States of files that passed their contract in this process: several nodes read the same ones."""
 
 Maker = Callable[[], xr.Dataset]
 
@@ -109,8 +109,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         Raises
         ------
         DataError
-            When nothing is to be saved, a key is no relative path, a file of somebody else's lies in the place of one,
-            or a dataset breaks its contract. Files written before that stay and are not made again.
+            When nothing is to be saved, a key is no relative path, a file that THOR did not write lies in its place, or
+            a dataset breaks its contract. Files written before that stay and are not made again.
         """
         if not data and not self._may_be_empty:
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
@@ -196,7 +196,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             _KEPT.add(self._state(self._file(key)))
 
     def _state(self, file: Path) -> tuple[str, str, int, int, int]:
-        """Return what changes whenever the file does, and whose contract it is to keep."""
+        """Return what changes whenever the file does, and the name of its contract."""
         about = file.stat()
         name = self._contract.name if self._contract else ""
         return str(file.resolve()), name, about.st_ino, about.st_size, about.st_mtime_ns

@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset
 
 from thor.core.contracts import check
 from thor.core.errors import DataError
-from thor.core.public_files import ECCO_ARRAYS, ECCO_SURFACE, FEATURE_TABLE, fetch
+from thor.core.public_files import ECCO_ARRAYS, ECCO_SURFACE, FEATURE_TABLE, public_file
 from thor.ocean.ecco import ecco_training_ocean, sea_level_from_feature_table, surface_from_files
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
         return xr.merge(parts, compat="override")
 
     def _fetch(self, name: str) -> Path:
-        return fetch(name, folder=self._folder, mirror=self._mirror)
+        return public_file(name, folder=self._folder, mirror=self._mirror)
 
     def _exists(self) -> bool:
         return True

@@ -23,7 +23,7 @@ class FieldDataset(FileDataset):
     """One NetCDF file, loaded and saved as an `xarray.Dataset`.
 
     Saving also takes a `thor.core.checkpoint.Resumable`, which is called with a checkpoint beside the file: long work
-    then goes on where it was interrupted.
+    then continues where it was interrupted.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class FieldDataset(FileDataset):
     contract : str, optional
         Stage whose contract of `thor.core.contracts` the dataset keeps; checked on save and on load.
     chunks : dict or str, optional
-        Open lazily with these dask chunks (``{}`` keeps the file's own, ``auto`` lets dask choose); otherwise
+        Open lazily with these dask chunks (``{}`` keeps those of the file, ``auto`` lets dask choose); otherwise
         everything is read and the file closed.
     metadata : dict, optional
         For kedro-viz.
@@ -128,7 +128,7 @@ class GivenFieldDataset(FieldDataset):
             super().save(data.assign_attrs({CONTENT: content_sha256(data)}))
 
     def _written_mark(self) -> str | None:
-        """Return the fingerprint of the file where THOR wrote it and nobody changed it since."""
+        """Return the fingerprint of the file where THOR wrote it and it was not changed since."""
         if not self._filepath.is_file():
             return None
         try:

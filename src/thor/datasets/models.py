@@ -1,4 +1,4 @@
-"""Fitted objects of the project's own classes, pickled with what is needed to refuse them rather than misread them."""
+"""Fitted objects of the project's classes, pickled with versions and checksum so that a wrong one is refused."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ _PICKLED_BY = ("numpy", "scikit-learn")
 
 
 class ModelDataset(FileDataset):
-    """One object of the project's own, as a pickle behind a header with versions and checksum.
+    """One object of the project's classes, as a pickle behind a header with versions and checksum.
 
     Only files that this class wrote are unpickled: another file, a damaged one, or one of another minor version of
-    scikit-learn or major version of NumPy is refused. Never load a model from somebody you do not trust.
+    scikit-learn or major version of NumPy is refused. Never load a model from an untrusted source.
     """
 
     def load(self) -> Any:

@@ -95,9 +95,9 @@ def is_netcdf(path: Path) -> bool:
 def open_netcdf(path: Path, *, chunks: dict[str, int] | str | None) -> xr.Dataset:
     """Return the open file, lazily with dask where `chunks` are given; the caller closes it."""
     with warnings.catch_warnings():
-        # Broken files also warn from xarray's guesses at the format; the error says it.
+        # Broken files also warn from xarray's guesses at the format; the error is enough.
         warnings.simplefilter("ignore", RuntimeWarning)
-        # The catalog says how to chunk; files of single fields are stored in one piece all the same.
+        # Chunks are those of the catalog; files of single fields are stored in one piece nevertheless.
         warnings.filterwarnings("ignore", message="The specified chunks separate the stored chunks")
         return xr.open_dataset(path, engine="netcdf4", chunks=chunks, decode_timedelta=False)
 

@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset
 
 from thor.core.atomic import replacing_folder, show
 from thor.core.errors import ConfigError, DataError, did_you_mean
-from thor.core.public_files import PUBLISHED_NETWORKS, fetch
+from thor.core.public_files import PUBLISHED_NETWORKS, public_file
 from thor.datasets.files import FileDataset
 
 Kind = Literal["stack", "bayesian", "laplace"]
@@ -84,7 +84,9 @@ class PublishedNetworks(AbstractDataset[None, Any]):
         def networks() -> Any:
             from thor.networks.published import published_networks
 
-            return published_networks([fetch(n, folder=self._folder, mirror=self._mirror) for n in PUBLISHED_NETWORKS])
+            return published_networks(
+                [public_file(n, folder=self._folder, mirror=self._mirror) for n in PUBLISHED_NETWORKS]
+            )
 
         return networks
 

@@ -14,7 +14,7 @@ class MayBeMissing:
 
     _filepath: Path
 
-    # A run asks before it starts for what says here whether it exists; this is asked when it is loaded.
+    # Without an `_exists` of its class the dataset is not required before a run; a missing file is seen on load.
     _exists = AbstractDataset._exists
 
     def exists(self) -> bool:

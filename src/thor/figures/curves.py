@@ -1,4 +1,4 @@
-"""Curves and bars: what speaks for a number of clusters, and which terms balance in each regime."""
+"""Criteria for the number of clusters, and the balance of terms in each regime."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.variables import variable
-from thor.figures.style import colour_map, letter_panels, new_figure, regime_colours, style
+from thor.figures.style import add_heading, colour_map, letter_panels, new_figure, new_panels, regime_colours, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ BLUE, ORANGE = "#0173B2", "#DE8F05"
 
 
 def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
-    """Return the criteria for the number of clusters against k: means over repeats, and their range as a band.
+    """Return the criteria for the number of clusters k: means over repeats, with their range as a band.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
     areas = [name for name in selection.columns if name.startswith("area_")]
     panels: list[tuple[str, str, dict[str, str | None]]] = [
         ("Inertia", "squared standard deviations", {"inertia": None}),
-        ("Information criteria", "per cell", {"aic_per_cell": "AIC", "bic_per_cell": "BIC"}),
+        ("Information criteria", "per cell", {"aic_per_cell": "Akaike (AIC)", "bic_per_cell": "Bayesian (BIC)"}),
         ("Silhouette", "coefficient", {"silhouette": None}),
         (
             "Stability of the regimes",
@@ -40,8 +40,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
     ]
     with style():
         figure = new_figure(8.4, 4.6)
-        axes = list(figure.subplots(2, 3).flat)
-        figure.delaxes(axes.pop())
+        axes = new_panels(figure, len(panels), 3)
         for ax, (title, unit, curves) in zip(axes, panels, strict=True):
             _draw_curves(ax, selection, curves)
             ax.axvline(n_clusters, color="0.7", linewidth=0.8, zorder=0)
@@ -55,7 +54,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
 
 
 def balance_bars(balances: xr.Dataset) -> "Figure":
-    """Return for each regime the area-weighted mean of each term, with its interval, and the dominant balance.
+    """Return the area-weighted mean of each term with its interval, and the dominant balance, for each regime.
 
     Parameters
     ----------
@@ -65,14 +64,9 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
     """
     names = [str(name) for name in balances["regime_name"].values]
     terms = [str(term) for term in balances["term"].values]
-    n_columns = 3
-    n_rows = -(-len(names) // n_columns)
     with style():
-        figure = new_figure(9.0, 1.9 * n_rows + 0.3)
-        axes = list(np.atleast_1d(figure.subplots(n_rows, n_columns, sharey=True)).flat)
-        for ax in axes[len(names) :]:
-            figure.delaxes(ax)
-        axes = axes[: len(names)]
+        figure = new_figure(9.0, 1.9 * -(-len(names) // 3) + 0.3)
+        axes = new_panels(figure, len(names), 3, sharey=True)
         for ax, name, colour in zip(axes, names, regime_colours(names), strict=True):
             _draw_balance(ax, balances.sel(regime_name=name), colour)
             ax.set_title(f"{name}, {100 * float(balances['area_fraction'].sel(regime_name=name)):.0f} % of the area")
@@ -80,12 +74,10 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
         axes[0].invert_yaxis()
         letter_panels(axes)
         level = float(balances["bound"][1] - balances["bound"][0])
-        figure.suptitle(
-            f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval; "
-            "filled: the dominant balance, scored by mean magnitudes",
-            x=0.01,
-            ha="left",
-            fontsize=8,
+        add_heading(
+            figure,
+            f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval; filled: the dominant "
+            "balance, scored by mean magnitudes (M)",
         )
         return figure
 
@@ -115,7 +107,7 @@ def _draw_balance(ax: "Axes", balance: xr.Dataset, colour: str) -> None:
             edgecolor=colour,
             linewidth=0.9,
         )
-    # A percentile interval need not hold the mean; error bars cannot be negative.
+    # A percentile interval may exclude the mean; error bars cannot be negative.
     spread = np.maximum(np.abs(interval - mean[:, None]) * (np.sign(interval - mean[:, None]) * [-1, 1] > 0), 0)
     ax.errorbar(
         mean * scale, range(len(mean)), xerr=spread.T * scale, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=1.5

@@ -1,6 +1,6 @@
-"""Maps: one equal-area projection, cells drawn as cells, land from the mask, units on every bar."""
+"""Maps in one equal-area projection, with units on every colour bar: fields, labels, regimes, features, changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.mesh import draw_mesh
 from thor.figures.style import (
     LAND_COLOUR,
+    add_heading,
+    add_note,
     colour_map,
     empty_figure,
     flags,
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CENTRAL_LONGITUDE = 205.0
-"""The maps are cut at 25E, through Africa, so that no ocean but the Arctic and Southern is split."""
+"""The maps are cut at 25E, through Africa, which splits no ocean but the Arctic and Southern Oceans."""
 
 NO_BUDGET = "land, and cells whose budget is not used"
 
 QUANTILE, QUANTILE_OF_TORQUES = 0.98, 0.9
-"""Colour bars span this share of the cells; budget terms have long tails, in which the interior would fade."""
+"""Share of the cells inside the range of colour bars; budget terms have long tails that would hide the interior."""
 
 
 def field_maps(
@@ -53,7 +55,7 @@ def field_maps(
     title : str, optional
         Over all maps.
     grey : str
-        What cells without a value are, said below the maps.
+        Meaning of the cells without a value, written below the maps.
 
     Returns
     -------
@@ -82,13 +84,13 @@ def map_panels(
         ax.set_global()  # type: ignore[attr-defined]
         ax.spines["geo"].set_linewidth(0.4)
     if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    figure.supxlabel(f"Grey: {grey}.", x=0.01, ha="left", fontsize=7)
+        add_heading(figure, title, fontsize=10)
+    add_note(figure, f"Grey: {grey}.")
     return figure, axes
 
 
 def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
-    """Draw one field with its colour bar; signed fields get a symmetric one."""
+    """Draw one field with its colour bar, which is symmetric for signed fields."""
     row = variable(str(field.name))
     values = field.values.astype(float)
     quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
@@ -104,24 +106,37 @@ def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
 
 
 def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
-    """Draw labels with one colour each and a bar that names them; -1 is left as land."""
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
+    """Draw labels with one colour each and a bar that names them; -1 is drawn as land."""
     meanings = flags(labels)
     order = {value: position for position, value in enumerate(meanings)}
     position = xr.apply_ufunc(np.vectorize(lambda value: order.get(int(value), np.nan), otypes=[float]), labels)
-    mesh = draw_mesh(ax, grid, position.values, cmap=ListedColormap(list(colours)))
-    mesh.set_norm(BoundaryNorm(np.arange(len(order) + 1) - 0.5, len(order)))
-    bar = ax.figure.colorbar(
-        mesh, ax=ax, orientation="horizontal", shrink=0.85, aspect=35, pad=0.03, ticks=range(len(order))
-    )
-    bar.ax.set_xticklabels([meaning.replace("_", " ") for meaning in meanings.values()], fontsize=6)
-    bar.ax.tick_params(length=0)
+    mesh = draw_mesh(ax, grid, position.values, **class_colours(colours))
+    name_classes(mesh, ax, [meaning.replace("_", " ") for meaning in meanings.values()], fontsize=6)
     ax.set_title(variable(str(labels.name)).label)
 
 
+def class_colours(colours: Collection[Any]) -> dict[str, Any]:
+    """Return colour map and norm, options of `draw_mesh`, for classes numbered from 0 with these colours."""
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    n_classes = len(colours)
+    return {"cmap": ListedColormap(list(colours)), "norm": BoundaryNorm(np.arange(n_classes + 1) - 0.5, n_classes)}
+
+
+def name_classes(
+    mesh: Any, axes: Any, names: Sequence[str], *, fontsize: float, shrink: float = 0.85, aspect: float = 35
+) -> None:
+    """Add a colour bar with the names of classes below one map, or below all maps of a list."""
+    figure = (axes[0] if isinstance(axes, list) else axes).figure
+    bar = figure.colorbar(
+        mesh, ax=axes, orientation="horizontal", shrink=shrink, aspect=aspect, pad=0.03, ticks=range(len(names))
+    )
+    bar.ax.set_xticklabels(names, fontsize=fontsize)
+    bar.ax.tick_params(length=0)
+
+
 def regime_map(regimes: xr.Dataset) -> "Figure":
-    """Return the map of regimes beside that of their vote share.
+    """Return the map of regimes and that of their vote share.
 
     Parameters
     ----------
@@ -130,15 +145,14 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
     """
     with style():
         figure, axes = map_panels(2, n_columns=2, grey=NO_BUDGET)
-        names = list(flags(regimes["regime"]).values())
-        draw_flags(axes[0], regimes["regime"], regimes, colours=regime_colours(names))
+        _draw_regimes(axes[0], regimes)
         draw_field(axes[1], regimes["regime_confidence"], regimes)
         letter_panels(axes)
         return figure
 
 
 def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figure":
-    """Return a map of regimes for each title, one beside the other.
+    """Return a map of regimes for each title.
 
     Parameters
     ----------
@@ -151,28 +165,24 @@ def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figur
         columns = 2 if len(maps) == 4 else min(n_columns, len(maps))
         figure, axes = map_panels(len(maps), n_columns=columns, grey=NO_BUDGET)
         for ax, (title, regimes) in zip(axes, maps.items(), strict=True):
-            names = list(flags(regimes["regime"]).values())
-            draw_flags(ax, regimes["regime"], regimes, colours=regime_colours(names))
+            _draw_regimes(ax, regimes)
             ax.set_title(title)
         letter_panels(axes)
         return figure
 
 
 def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
-    """Return maps of the features and of the basins they lie in."""
+    """Return maps of the features and of the ocean basins."""
     import matplotlib as mpl
 
     with style():
         figure, axes = map_panels(len(names) + 1, n_columns=3)
         for ax, name in zip(axes, names, strict=False):
             draw_field(ax, features[name], features)
-        present = set(np.unique(features["basin"])) - {-1}
         basin = features["basin"]
-        kept = {value: meaning for value, meaning in flags(basin).items() if value in present}
-        basin = basin.assign_attrs(
-            flag_values=list(kept),
-            flag_meanings=" ".join(m.replace("_ocean", "").replace("_sea", "") for m in kept.values()),
-        )
+        kept = {value: meaning for value, meaning in flags(basin).items() if (basin == value).any()}
+        names = " ".join(kept.values()).replace("_ocean", "").replace("_sea", "")
+        basin = basin.assign_attrs(flag_values=list(kept), flag_meanings=names)
         draw_flags(axes[-1], basin, features, colours=[mpl.colormaps["tab20"](value) for value in kept])
         axes[-1].figure.axes[-1].tick_params(labelrotation=60)
         letter_panels(axes)
@@ -180,12 +190,12 @@ def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
 
 
 def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
-    """Return sea level of climate models and how far sea level and stress curl have changed, a row for each model.
+    """Return maps of sea level and of the changes of sea level and wind stress curl, a row for each climate model.
 
     Parameters
     ----------
     runs : mapping of str to (xarray.Dataset, xarray.Dataset)
-        Features of one window, and of a later one or of another run on the same grid; the key is the row's title.
+        Features of one window, and of a later window or another run on the same grid; the key is the title of the row.
     """
     with style():
         if not runs:
@@ -205,10 +215,15 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
 
 
 def units_text(units: str, exponent: int = 0) -> str:
-    """Return units for a label, with a power of ten before them and exponents raised; the unit 1 has a word."""
+    """Return units for a label, with a power of ten and raised exponents; `dimensionless` for the unit 1."""
     if units == "1":
         return rf"$10^{{{exponent}}}$" if exponent else "dimensionless"
     return (rf"$10^{{{exponent}}}$ " if exponent else "") + " ".join(map(_raised, units.split()))
+
+
+def _draw_regimes(ax: "Axes", regimes: xr.Dataset) -> None:
+    names = list(flags(regimes["regime"]).values())
+    draw_flags(ax, regimes["regime"], regimes, colours=regime_colours(names))
 
 
 def _raised(word: str) -> str:

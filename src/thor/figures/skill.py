@@ -1,4 +1,4 @@
-"""How well regimes are predicted: confusion matrices, scores with their intervals, learning curves."""
+"""Skill of the predictors: confusion matrices, scores with their intervals, learning curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.style import colour_map, empty_figure, in_reading_order, letter_panels, new_figure, style
+from thor.figures.style import (
+    add_note,
+    colour_map,
+    empty_figure,
+    in_reading_order,
+    letter_panels,
+    new_figure,
+    new_panels,
+    style,
+)
 from thor.networks.scores import SCORES
 
 if TYPE_CHECKING:
@@ -21,7 +30,7 @@ _MEMBERS = ("member_mean", "member_min", "member_max")
 
 
 def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
-    """Return for each predictor which regime it takes for which, as shares of the cells with a label.
+    """Return the confusion matrix of each predictor, as shares of the cells with a label.
 
     Parameters
     ----------
@@ -36,24 +45,24 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
     n_rows = -(-len(matrices) // n_columns)
     with style():
         figure = new_figure(2.9 * n_columns + 0.7, 3.1 * n_rows + 0.3)
-        axes = list(np.atleast_1d(figure.subplots(n_rows, n_columns)).flat)
-        for ax in axes[len(matrices) :]:
-            figure.delaxes(ax)
-        axes = axes[: len(matrices)]
+        axes = new_panels(figure, len(matrices), n_columns)
         for ax, (name, entry) in zip(axes, matrices.items(), strict=True):
-            image = _draw_confusion(ax, np.array(entry["confusion_matrix"]), entry["classes"])
+            counts = np.array(entry["confusion_matrix"])
+            shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            # Shares below 1 % are rounded to 0; the count shows how many cells they are.
+            texts = {
+                (row, column): (f"{shares[row, column]:.0f}", f"{counts[row, column]:,}")
+                for row, column in np.argwhere(counts)
+            }
+            image = draw_matrix(ax, shares, texts, entry["classes"], highest=100, dark=55)
+            ax.set_xlabel("predicted regime")
             ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
-            ax.set_ylabel("regime of the label")
+            ax.set_ylabel("regime by the label")
         bar = figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02)
         bar.set_label("cells with this label (%)")
         letter_panels(axes)
-        figure.supxlabel(
-            f"In each cell: share of its row in %, and number of grid cells. Region: {region}.",
-            x=0.01,
-            ha="left",
-            fontsize=7,
-        )
+        add_note(figure, f"In each cell: share of its row in %, and number of grid cells. Region: {region}.")
         return figure
 
 
@@ -69,7 +78,7 @@ def skill_intervals(
     ----------
     skill : mapping
         As for `confusion_matrices`; with `member_mean`, `member_min` and `member_max` one row shows the mean and
-        range of single networks. The score by cells of `majority` is written instead of drawn.
+        range of single networks. The score by cells of `majority` is written, not drawn.
     region : str
     metrics : sequence of str
         A panel for each.
@@ -78,11 +87,11 @@ def skill_intervals(
     rows += ["member_mean"] if "member_mean" in skill else []
     with style():
         figure = new_figure(2.1 * len(metrics) + 1.2, 0.36 * len(rows) + 1.3)
-        axes = list(np.atleast_1d(figure.subplots(1, len(metrics), sharey=True)))
+        axes = new_panels(figure, len(metrics), len(metrics), sharey=True)
         for ax, metric in zip(axes, metrics, strict=True):
             for row, name in enumerate(rows):
                 if name == "majority":
-                    # Drawn to scale it would squeeze all others into a corner.
+                    # Drawn to scale it would compress all others.
                     ax.text(
                         0.02, row, f"{skill[name][region][metric]:.2f}", va="center", transform=ax.get_yaxis_transform()
                     )
@@ -104,25 +113,28 @@ def skill_intervals(
 
 
 def learning_curves(history: pd.DataFrame) -> "Figure":
-    """Return the training and select loss of every network against the epoch, and where each was best.
+    """Return the training and selection loss of every network against the epoch, and the epoch of its kept weights.
 
     Parameters
     ----------
     history : pandas.DataFrame
         One row for each epoch and network: `epoch`, `network`, `train_loss`, `select_loss` [nat] (NaN once the
-        network has stopped), `best_epoch`, whose weights were kept. Without rows: networks that were given.
+        network has stopped), `best_epoch`, whose weights were kept. Without rows: networks trained elsewhere.
     """
     with style():
         if history.empty:
-            return empty_figure("No learning curves: these networks were not trained here.")
+            return empty_figure("No learning curves: these networks were not trained in this run.")
         figure = new_figure(4.6, 3.2)
         ax = figure.subplots()
-        for column, colour, label in (("train_loss", BLUE, "training cells"), ("select_loss", ORANGE, "select region")):
+        for column, colour, label in (
+            ("train_loss", BLUE, "training cells"),
+            ("select_loss", ORANGE, "selection region"),
+        ):
             curves = history.pivot(index="epoch", columns="network", values=column)
-            # Epochs are counted from 0; after the first, one has been trained.
+            # Epochs are numbered from 0; after the first, one epoch is complete.
             epochs = curves.index.to_numpy() + 1
             ax.plot(epochs, curves.to_numpy(), color=colour, alpha=0.25, linewidth=0.5)
-            # Where most networks have stopped, the median would be that of a few slow ones.
+            # After most networks have stopped, the median would be that of a few slow ones.
             running = curves.notna().mean(axis=1) >= 0.5
             ax.plot(epochs[running], curves.median(axis=1)[running], color=colour, label=label)
         best = history[history["epoch"] == history["best_epoch"]]
@@ -135,7 +147,7 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
             color="0.15",
             label="weights kept",
         )
-        # A few wild first epochs would flatten everything after them.
+        # Large losses in the first epochs would hide the others.
         losses = history[["train_loss", "select_loss"]].to_numpy()
         ax.set_ylim(0.98 * np.nanmin(losses), np.nanquantile(losses, 0.99))
         ax.set_xlabel("epoch")
@@ -146,26 +158,43 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         return figure
 
 
-def _draw_confusion(ax: "Axes", counts: np.ndarray, names: list[str]) -> Any:
-    shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = ax.imshow(shares, cmap=colour_map("Blues"), vmin=0, vmax=100)
-    for row, column in np.ndindex(counts.shape):
-        if counts[row, column]:
-            share, count = shares[row, column], counts[row, column]
-            ink = "white" if share > 55 else "0.15"
-            # Shares below 1 % round to 0, the count still says how many.
-            ax.text(column, row - 0.14, f"{share:.0f}", ha="center", va="center", fontsize=7, color=ink)
-            ax.text(column, row + 0.24, f"{count:,}", ha="center", va="center", fontsize=4.5, color=ink)
+def draw_matrix(
+    ax: "Axes",
+    shades: np.ndarray,
+    texts: Mapping[tuple[int, int], tuple[str, str]],
+    names: Sequence[str],
+    *,
+    highest: float,
+    dark: float,
+) -> Any:
+    """Draw a matrix of regimes by regimes in shades of blue, with two texts in some cells, and return the image.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    shades : ndarray of shape (n_regimes, n_regimes)
+        NaN is grey.
+    texts : mapping of (int, int) to (str, str)
+        Large and small text, by row and column.
+    names : sequence of str
+        Of the regimes.
+    highest, dark : float
+        End of the colour scale, and the value above which the text is white.
+    """
+    image = ax.imshow(shades, cmap=colour_map("Blues").with_extremes(bad="0.93"), vmin=0, vmax=highest)
+    for (row, column), (large, small) in texts.items():
+        ink = "white" if shades[row, column] > dark else "0.15"
+        ax.text(column, row - 0.14, large, ha="center", va="center", fontsize=7, color=ink)
+        ax.text(column, row + 0.23, small, ha="center", va="center", fontsize=4.8, color=ink)
     ax.set_xticks(range(len(names)), names, rotation=45)
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel("regime predicted")
     return image
 
 
 def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
-    """Draw one predictor's score: filled by cells, open by area; single networks with their range instead."""
+    """Draw the score of one predictor, filled by cells and open by area; single networks with their range."""
     for shift, filled in ((-0.13, True), (0.13, False)):
         entry = skill[name][region] if filled else skill[name][region]["area_weighted"]
         colour, weighting = (BLUE, "by cells") if filled else (ORANGE, "by area")
@@ -176,20 +205,15 @@ def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, met
             interval = entry.get("intervals", {}).get(metric, {})
             low, high = interval.get("low"), interval.get("high")
         if low is not None and high is not None:
-            # The range over networks is no interval: it is drawn thinner.
+            # The range over networks is not an interval: it is drawn thinner.
             ax.hlines(row + shift, low, high, color=colour, linewidth=0.7 if name == "member_mean" else 1.6, alpha=0.7)
         if entry[metric] is not None:
-            face = colour if filled else "white"
-            ax.plot(
-                entry[metric],
-                row + shift,
-                marker="o" if filled else "s",
-                markersize=4,
-                markerfacecolor=face,
-                markeredgecolor=colour,
-                linestyle="none",
-                label=weighting,
-            )
+            mark: dict[str, Any] = {
+                "markerfacecolor": colour if filled else "white",
+                "markeredgecolor": colour,
+                "markersize": 4,
+            }
+            ax.plot(entry[metric], row + shift, "o" if filled else "s", label=weighting, **mark)
 
 
 def _words(name: str) -> str:

@@ -1,8 +1,9 @@
-"""The one style of all figures: fonts, panel letters, colours of regimes, land."""
+"""The one style of all figures: fonts, panels, headings, notes, and the colours of regimes and land."""
 
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PREDICTORS = (
     *("ensemble", "bayesian", "laplace", "published_networks"),
     *("gradient_boosting", "stress_curl_tree", "majority"),
 )
-"""In the order in which figures show them; files keep them by the alphabet."""
+"""Order of the predictors in figures; files sort them by name."""
 
 _RC: Any = {
     "figure.dpi": 100,
@@ -58,17 +59,41 @@ def style() -> Iterator[None]:
 
 
 def empty_figure(text: str) -> "Figure":
-    """Return a figure that says why there is nothing to draw."""
+    """Return a figure with the reason why there is nothing to draw."""
     figure = new_figure(4, 1)
     figure.text(0.5, 0.5, text, ha="center")
     return figure
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure [inches] that no graphical backend knows of."""
+    """Return an empty figure [inches] that no graphical backend manages."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_panels(figure: "Figure", n_panels: int, n_columns: int, **options: Any) -> "list[Axes]":
+    """Return the axes of so many panels, row by row; options are those of `Figure.subplots`."""
+    axes = list(figure.subplots(-(-n_panels // n_columns), n_columns, squeeze=False, **options).flat)
+    for ax in axes[n_panels:]:
+        figure.delaxes(ax)
+    return axes[:n_panels]
+
+
+def add_heading(figure: "Figure", text: str, *, fontsize: float = 8) -> None:
+    """Write a heading above all panels."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=fontsize)
+
+
+def add_note(figure: "Figure", text: str) -> None:
+    """Write a note below all panels."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7)
+
+
+def add_diagonal(ax: "Axes", **options: Any) -> None:
+    """Draw the diagonal of perfect reliability on axes of probabilities."""
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", **options)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
 
 
 def letter_panels(axes: "Iterable[Axes]") -> None:
@@ -78,7 +103,7 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
 
 
 def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:
-    """Return the names in the order of `first`, and those it does not hold after them as they came."""
+    """Return the names in the order of `first`, followed by all others in their order."""
     names = list(names)
     return [name for name in first if name in names] + [name for name in names if name not in first]
 
@@ -96,12 +121,17 @@ def colour_map(name: str) -> "Colormap":
 
 def regime_colours(names: Sequence[str]) -> list[str]:
     """Return one colour for each regime: the published one where the name is published."""
-    spare = iter(OTHER_COLOURS * (1 + len(names) // len(OTHER_COLOURS)))
-    return [REGIME_COLOURS.get(name) or next(spare) for name in names]
+    return named_colours(names, REGIME_COLOURS)
+
+
+def named_colours(names: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    """Return one colour for each name, with spare colours where it has none."""
+    spare = cycle(OTHER_COLOURS)
+    return [known.get(name) or next(spare) for name in names]
 
 
 def flags(labels: Any) -> dict[int, str]:
-    """Return the CF flags of a DataArray of labels: {value: meaning}, without the one for no label."""
+    """Return the flags of a DataArray of labels, {value: meaning}, without the flag of missing labels."""
     values = [int(value) for value in labels.attrs["flag_values"]]
     return {v: m for v, m in zip(values, labels.attrs["flag_meanings"].split(), strict=True) if v >= 0}
 

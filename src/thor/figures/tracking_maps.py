@@ -1,12 +1,12 @@
-"""Maps of regimes through time: every window, how likely they changed, and what climate models agree on."""
+"""Maps of regimes through time: every window, the likelihood of their change, and the agreement of models."""
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from thor.figures.maps import QUANTILE, map_panels
+from thor.figures.maps import QUANTILE, class_colours, map_panels, name_classes
 from thor.figures.mesh import draw_mesh, hatch, outline
 from thor.figures.style import colour_map, empty_figure, flags, letter_panels, regime_colours, style, years_text
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
@@ -24,25 +24,25 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
     Parameters
     ----------
     run : xarray.Dataset or None
-        `regime` with CF flags, as from `thor.tracking.track.track_run`; None gives a figure that says there is none.
+        `regime` with CF flags, as from `thor.tracking.track.track_run`; None: a figure with the reason.
     predictor : str
     n_columns : int
         Maps beside one another.
     """
     if run is None:
         return empty_figure(_NO_RUN)
-    own = run.sel(predictor=predictor)
-    names = list(flags(own["regime"]).values())
+    regime = run["regime"].sel(predictor=predictor).transpose("window", *run["valid"].dims)
+    names = list(flags(regime).values())
     labels = [str(label) for label in run["window"].values]
     with style():
         columns = 2 if len(labels) == 4 else min(n_columns, len(labels))
         figure, axes = map_panels(
             len(labels), n_columns=columns, title=f"{_run_title(run)}, {predictor}", grey="land, and cells not used"
         )
-        for place, (ax, label) in enumerate(zip(axes, labels, strict=True)):
-            mesh = _draw_regimes(ax, own["regime"].isel(window=place), run, names)
+        for values, ax, label in zip(regime.where(regime >= 0).values, axes, labels, strict=True):
+            mesh = draw_mesh(ax, run, values, **class_colours(regime_colours(names)))
             ax.set_title(years_text(label))
-        _name_regimes(figure, mesh, axes, names)
+        name_classes(mesh, axes, names, fontsize=7, shrink=0.6, aspect=45)
         letter_panels(axes)
         return figure
 
@@ -54,7 +54,7 @@ def change_likelihood_map(
     predictors: Sequence[str] | None = None,
     supported: Collection[str] = (),
 ) -> "Figure":
-    """Return how likely the regime of each cell differs from its baseline, in the classes of the likelihood scale.
+    """Return the likelihood that the regime of each cell differs from its baseline, in the classes of the IPCC.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def change_likelihood_map(
     predictors : sequence of str, optional
         A map for each; all by default.
     supported : collection of str
-        Words of `thor.tracking.likelihood.LIKELIHOOD` that a test with known truth supports; only they are written.
+        Words of `thor.tracking.likelihood.LIKELIHOOD` that the test with known truth supports; only these are written.
     """
     if run is None:
         return empty_figure(_NO_RUN)
@@ -73,7 +73,7 @@ def change_likelihood_map(
     with style():
         baseline = str(here["baseline_window"].values)
         if not baseline:
-            return empty_figure(f"{_run_title(run)}: this window is compared with none.")
+            return empty_figure(f"{_run_title(run)}: this window has no baseline.")
         predictors = [*map(str, run["predictor"].values)] if predictors is None else predictors
         # One map is too narrow for one line.
         end = "\n" if len(predictors) == 1 else " "
@@ -84,30 +84,27 @@ def change_likelihood_map(
             f"land, and cells not compared. Outlined: a forced change.{end}Hatched: outside the area of applicability"
         )
         if supported:
-            meaning += ".\nNamed: what the test with known truth supports"
+            meaning += ".\nNamed: classes that the test with known truth supports"
         figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
         figure.set_figheight(figure.get_figheight() + (0.7 if supported else 0.3))
+        shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
-            own = here.sel(predictor=predictor)
-            classes = likelihood_class(own["change_probability"].values).astype(float)
-            mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **_classes_of(len(LIKELIHOOD)))
-            outline(ax, run, own["forced_change"].values == 1)
-            hatch(ax, run, own["applicable"].values == 0)
+            fields = here.sel(predictor=predictor)
+            classes = likelihood_class(fields["change_probability"].values).astype(float)
+            mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
+            outline(ax, run, fields["forced_change"].values == 1)
+            hatch(ax, run, fields["applicable"].values == 0)
             ax.set_title(f"Likelihood of a change of regime, {predictor}")
-        bar = figure.colorbar(
-            mesh, ax=axes, orientation="horizontal", shrink=0.9, aspect=45, pad=0.03, ticks=range(len(LIKELIHOOD))
-        )
         words = [_stacked(word) if word in supported else "" for word in LIKELIHOOD]
         texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
-        bar.ax.set_xticklabels(texts, fontsize=5.5 if len(predictors) == 1 else 6)
-        bar.ax.tick_params(length=0)
+        name_classes(mesh, axes, texts, fontsize=5.5 if len(predictors) == 1 else 6, shrink=0.9, aspect=45)
         if len(axes) > 1:
             letter_panels(axes)
         return figure
 
 
 def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemble") -> "Figure":
-    """Return what climate models agree on in one window: regime, change, and how robust it is.
+    """Return the agreement of climate models in one window: regime, probability of its change, and robustness.
 
     Parameters
     ----------
@@ -117,7 +114,7 @@ def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemb
     """
     if summary is None:
         return empty_figure(_NO_RUN)
-    own = summary.sel(predictor=predictor)
+    fields = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
     models = ", ".join(map(str, summary["source_id"].values))
     with style():
@@ -127,56 +124,25 @@ def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemb
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, {predictor}: {models}",
             grey="land, and cells without a model. Outlined in (d): robust change. Hatched: conflicting",
         )
-        regime = own["regime"].where(own["regime"] >= 0)
-        mesh = draw_mesh(axes[0], summary, regime.values, **_colours_of(names))
-        _name_regimes(figure, mesh, axes[0], names)
+        regime = fields["regime"].where(fields["regime"] >= 0)
+        mesh = draw_mesh(axes[0], summary, regime.values, **class_colours(regime_colours(names)))
+        name_classes(mesh, axes[0], names, fontsize=7)
         for ax, name, title in (
-            (axes[1], "agreement_share", "Models that have this regime"),
-            (axes[2], "change_probability", "Likelihood of a change of regime, mean over models"),
-            (axes[3], "forced_share", "Models that show a forced change"),
+            (axes[1], "agreement_share", "Models with this regime"),
+            (axes[2], "change_probability", "Probability of a change of regime, mean over models"),
+            (axes[3], "forced_share", "Models with a forced change"),
         ):
-            _draw_share(ax, 100 * own[name].values, summary, full=name != "change_probability")
+            _draw_share(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)
         axes[0].set_title("Regime of most models")
-        outline(axes[3], summary, own["robustness"].values == 1)
-        hatch(axes[3], summary, own["robustness"].values == 2)
+        outline(axes[3], summary, fields["robustness"].values == 1)
+        hatch(axes[3], summary, fields["robustness"].values == 2)
         letter_panels(axes)
         return figure
 
 
-# -- pieces ------------------------------------------------------------------------------------------------------------
-def _draw_regimes(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, names: Sequence[str]) -> Any:
-    values = labels.transpose(*grid["valid"].dims).values.astype(float)
-    return draw_mesh(ax, grid, np.where(values < 0, np.nan, values), **_colours_of(names))
-
-
-def _colours_of(names: Sequence[str]) -> dict[str, Any]:
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
-    return {
-        "cmap": ListedColormap(regime_colours(names)),
-        "norm": BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names)),
-    }
-
-
-def _classes_of(n_classes: int) -> dict[str, Any]:
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
-    shades = colour_map("cmo.amp")(np.linspace(0.0, 0.95, n_classes))
-    return {"cmap": ListedColormap(shades), "norm": BoundaryNorm(np.arange(n_classes + 1) - 0.5, n_classes)}
-
-
-def _name_regimes(figure: "Figure", mesh: Any, axes: Any, names: Sequence[str]) -> None:
-    options: dict[str, Any] = (
-        {"shrink": 0.6, "aspect": 45} if isinstance(axes, list) else {"shrink": 0.85, "aspect": 35}
-    )
-    bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", pad=0.03, ticks=range(len(names)), **options)
-    bar.ax.set_xticklabels(names, fontsize=7)
-    bar.ax.tick_params(length=0)
-
-
 def _draw_share(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
-    """Draw percentages, on a bar up to 100 or to what nearly all cells reach."""
+    """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))
     mesh = draw_mesh(ax, grid, values, cmap=colour_map("cmo.amp"), vmin=0, vmax=highest)

@@ -1,4 +1,4 @@
-"""How far probabilities can be believed: reliability, where the networks are unsure, and what to do with it."""
+"""Calibration and uncertainty: reliability, maps of uncertainty, risk against coverage, conformal sets."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from thor.figures.maps import draw_field, map_panels
 from thor.figures.style import (
     OTHER_COLOURS,
     REGIME_COLOURS,
+    add_diagonal,
+    add_note,
     in_reading_order,
     letter_panels,
     new_figure,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 Calibration = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 
 FEW_CELLS = 100
-"""A coverage of fewer cells than this is drawn open: it says little."""
+"""A coverage of fewer cells than this is drawn open: it is uncertain."""
 
 FEW_SHARE = 1e-3
 """A bin with a smaller share of the cells is drawn open and not joined to the others."""
@@ -37,7 +39,7 @@ _COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *OTHER_COLOURS)
 
 
 def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Figure":
-    """Return how often each predictor is right where it says so, before and after calibration.
+    """Return the share of correct cells against the stated probability, before and after calibration.
 
     Parameters
     ----------
@@ -50,23 +52,23 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
         figure = new_figure(2.5 * len(calibration) + 0.4, 3.8)
         grid = figure.subplots(2, len(calibration), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
         for (above, below), name in zip(grid.T, in_reading_order(calibration), strict=True):
-            above.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label="perfect")
+            add_diagonal(above, label="perfect")
             for stage in _STAGES:
                 _draw_reliability(above, below, stage, calibration[name][region][stage])
             above.set_title(name.replace("_", " "))
-            above.set(xlim=(0, 1), ylim=(0, 1))
             above.legend(loc="lower right")
             below.set_yscale("log")
             below.set_xlabel("largest probability (1)")
-        grid[0, 0].set_ylabel("share of cells right (1)")
+        grid[0, 0].set_ylabel("share of correct cells (1)")
         grid[1, 0].set_ylabel("share of cells (1)")
-        figure.supxlabel(f"Open: under {100 * FEW_SHARE:g} % of the cells.", x=0.01, ha="left", fontsize=7)
+        few = f"{100 * FEW_SHARE:g} %"
+        add_note(figure, f"ECE: expected calibration error. Open: bins with less than {few} of the cells.")
         letter_panels(grid[0])
         return figure
 
 
 def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
-    """Return how often one network is right where it says so, in every region it did not learn from.
+    """Return the share of correct cells against the stated probability of one network, outside its training region.
 
     Parameters
     ----------
@@ -78,39 +80,39 @@ def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
     with style():
         figure = new_figure(3.2, 3.0)
         ax = figure.subplots()
-        ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
-        for (region, own), colour in zip(bins[bins["region"] != "train"].groupby("region"), _COLOURS, strict=False):
-            gap = np.average(np.abs(own["confidence"] - own["accuracy"]), weights=own["n_cells"])
-            ax.plot(
-                own["confidence"], own["accuracy"], "o-", color=colour, markersize=3, label=f"{region}, ECE {gap:.3f}"
-            )
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="largest probability (1)", ylabel="share of cells right (1)")
+        add_diagonal(ax)
+        for (region, rows), colour in zip(bins[bins["region"] != "train"].groupby("region"), _COLOURS, strict=False):
+            gap = np.average(np.abs(rows["confidence"] - rows["accuracy"]), weights=rows["n_cells"])
+            label = f"{region}, ECE {gap:.3f}"
+            ax.plot(rows["confidence"], rows["accuracy"], "o-", color=colour, markersize=3, label=label)
+        ax.set(xlabel="largest probability (1)", ylabel="share of correct cells (1)")
         ax.set_title(title)
         ax.legend(loc="upper left")
+        add_note(figure, "ECE: expected calibration error.")
         return figure
 
 
 def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
-    """Return maps of predictive entropy and mutual information, and their histograms in right and in wrong cells.
+    """Return maps of predictive entropy and mutual information, and their histograms in correct and in wrong cells.
 
     Parameters
     ----------
     uncertainty : xarray.Dataset, dims (lat, lon) or (y, x)
         `predictive_entropy` and `mutual_information` [bit] of one predictor, coordinates `lat`, `lon`.
     wrong : xarray.DataArray
-        1 where the predicted regime is not the label, 0 where it is, NaN in cells that are not to be counted.
+        1 where the predicted regime is not the label, 0 where it is, NaN in cells that do not count.
     """
     names = ("predictive_entropy", "mutual_information")
     with style():
         figure, axes = map_panels(4, n_columns=2, grey="land, and cells without features")
         for place, name in enumerate(names):
             draw_field(axes[place], uncertainty[name], uncertainty)
-            # The lower panels are no maps.
+            # The lower panels are not maps.
             figure.delaxes(axes[2 + place])
             axes[2 + place] = figure.add_subplot(2, 2, 3 + place)
             _draw_histogram(axes[2 + place], uncertainty[name].values, wrong.transpose(*uncertainty[name].dims).values)
             axes[2 + place].set_xlabel(f"{variable(name).label.lower()} ({variable(name).units})")
-            axes[2 + place].set_title("In right and in wrong cells")
+            axes[2 + place].set_title("In correct and in wrong cells")
         axes[2].set_ylabel("density (bit$^{-1}$)")
         letter_panels(axes)
         return figure
@@ -119,7 +121,7 @@ def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
 def risk_coverage_curves(
     calibration: Calibration, *, region: str = "test", stage: str = "after", uncertainty: str = "entropy"
 ) -> "Figure":
-    """Return the share of wrong cells among the most certain ones, and how it grows with unlike inputs.
+    """Return the share of wrong cells among the most certain ones, and against the dissimilarity of the inputs.
 
     Parameters
     ----------
@@ -127,7 +129,7 @@ def risk_coverage_curves(
         As for `reliability_curves`; where the ensemble's region holds `error_by_dissimilarity`, as from
         `thor.uncertainty.applicability.error_by_dissimilarity`, a second panel shows it.
     region, stage, uncertainty : str
-        By which uncertainty cells are left out.
+        Uncertainty by which cells are left out.
     """
     dissimilar: Any = calibration.get("ensemble", {}).get(region, {}).get("error_by_dissimilarity")
     with style():
@@ -141,7 +143,7 @@ def risk_coverage_curves(
             ax.axhline(risk[-1], color=colour, linewidth=0.6, linestyle=":")
         ax.set(xlim=(0, 100), ylim=(0, None))
         ax.set_xlabel(f"cells kept, in order of rising {uncertainty.replace('_', ' ')} (%)")
-        ax.set_ylabel("wrong among them (%)")
+        ax.set_ylabel("wrong cells among them (%)")
         ax.set_title("Risk and coverage; dotted: no skill")
         ax.legend(loc="center left")
         if dissimilar:
@@ -151,7 +153,7 @@ def risk_coverage_curves(
 
 
 def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
-    """Return how often conformal sets hold the label, and how large they are, by basin and by regime.
+    """Return the coverage and the size of conformal sets, by basin and by regime.
 
     Parameters
     ----------
@@ -169,16 +171,9 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
             low, high = entry["interval"]["low"], entry["interval"]["high"]
             if low is not None and high is not None:
                 left.hlines(row, 100 * low, 100 * high, color="0.2", linewidth=2.0)
-            left.plot(
-                100 * entry["coverage"],
-                row,
-                "o",
-                color="0.1",
-                markersize=5,
-                label="all cells" if row == 0 else None,
-                zorder=4,
-            )
-            right.plot(entry["mean_set_size"], row, "o", color="0.1", markersize=5, zorder=4)
+            dot: dict[str, Any] = {"color": "0.1", "markersize": 5, "zorder": 4}
+            left.plot(100 * entry["coverage"], row, "o", label="all cells" if row == 0 else None, **dot)
+            right.plot(entry["mean_set_size"], row, "o", **dot)
             for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
                 of = entry["by_regime"][regime]
                 if of["coverage"] is not None:
@@ -191,8 +186,8 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
             range(len(regions)), [f"{name.replace('_', ' ')}\n{of['n_cells']:,} cells" for name, of in coverage.items()]
         )
         left.set_ylim(len(regions) - 0.5, -0.5)
-        left.set_xlabel("cells whose set holds the label (%)")
-        left.set_title(f"Coverage; dashed: {level:.0f} % asked for; open: under {FEW_CELLS} cells")
+        left.set_xlabel("cells whose set contains the label (%)")
+        left.set_title(f"Coverage; dashed: {level:.0f} % nominal; open: under {FEW_CELLS} cells")
         right.set_xlabel("mean number of regimes in a set (1)")
         right.set_title("Size of the sets")
         for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
@@ -205,29 +200,26 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
 def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[str, Any]) -> None:
     colour, marker, label = _STAGES[stage]
     curve = entry["reliability_curve"]
-    said, right, share = (np.asarray(curve[name], dtype=float) for name in ("confidence", "accuracy", "share"))
+    stated, correct, share = (np.asarray(curve[name], dtype=float) for name in ("confidence", "accuracy", "share"))
     many = share >= FEW_SHARE
     label = f"{label}, ECE {entry['expected_calibration_error']:.3f}"
-    above.plot(said[many], right[many], color=colour, marker=marker, markersize=3, label=label)
-    above.scatter(said[~many], right[~many], s=9, marker=marker, edgecolor=colour, facecolor="white")
-    below.plot(said, share, color=colour, marker=marker, markersize=3, linewidth=0.8)
+    above.plot(stated[many], correct[many], color=colour, marker=marker, markersize=3, label=label)
+    above.scatter(stated[~many], correct[~many], s=9, marker=marker, edgecolor=colour, facecolor="white")
+    below.plot(stated, share, color=colour, marker=marker, markersize=3, linewidth=0.8)
 
 
 def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
-    for inside, colour, label in ((True, BLUE, "applicable"), (False, ORANGE, "outside the area of applicability")):
-        own = [row for row in rows if bool(row["inside"]) is inside]
-        if own:
-            n_cells = sum(row["n_cells"] for row in own)
-            ax.plot(
-                [row["mean_dissimilarity"] for row in own],
-                [100.0 * row["error_rate"] for row in own],
-                "o-",
-                color=colour,
-                markersize=4,
-                label=f"{label}, {n_cells:,} cells",
-            )
+    for inside, colour, label in (
+        (True, BLUE, "inside the area of applicability"),
+        (False, ORANGE, "outside the area of applicability"),
+    ):
+        chosen = [row for row in rows if bool(row["inside"]) is inside]
+        if chosen:
+            x, y = ([row[name] for row in chosen] for name in ("mean_dissimilarity", "error_rate"))
+            n_cells = sum(row["n_cells"] for row in chosen)
+            ax.plot(x, 100.0 * np.array(y), "o-", color=colour, markersize=4, label=f"{label}, {n_cells:,} cells")
     ax.set(ylim=(0, None), xlabel="dissimilarity to the training inputs (1)", ylabel="wrong cells (%)")
-    ax.set_title("Mistakes of the ensemble by dissimilarity")
+    ax.set_title("Errors of the ensemble by dissimilarity")
     ax.legend(loc="best")
 
 
@@ -235,12 +227,12 @@ def _draw_histogram(ax: "Axes", values: np.ndarray, wrong: np.ndarray) -> None:
     counted = np.isfinite(values) & np.isfinite(wrong)
     edges = np.linspace(0.0, np.quantile(values[counted], 0.995), 41).tolist()
     highest = 0.0
-    for flag, colour, label in ((0, BLUE, "right"), (1, ORANGE, "wrong")):
-        own = values[counted & (wrong == flag)]
-        if own.size:
-            label = f"{label}, mean {own.mean():.3f} bit"
-            density, *_ = ax.hist(own, edges, density=True, histtype="step", color=colour, label=label)
-            ax.axvline(own.mean(), color=colour, linewidth=0.7, linestyle=":")
+    for flag, colour, label in ((0, BLUE, "correct"), (1, ORANGE, "wrong")):
+        chosen = values[counted & (wrong == flag)]
+        if chosen.size:
+            label = f"{label}, mean {chosen.mean():.3f} bit"
+            density, *_ = ax.hist(chosen, edges, density=True, histtype="step", color=colour, label=label)
+            ax.axvline(chosen.mean(), color=colour, linewidth=0.7, linestyle=":")
             highest = max(highest, float(np.max(density)))
     ax.set_ylim(0.0, 1.3 * highest)
     ax.legend(loc="upper right")

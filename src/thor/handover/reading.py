@@ -127,12 +127,12 @@ def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
         content = _small(tar, MANIFEST, _LARGEST_MANIFEST)
         line = _small(tar, MANIFEST_CHECKSUM, len(checksum_line(b"")))
         if line != checksum_line(content):
-            raise DataError("Its manifest is not what its checksum tells. Have it sent again.")
+            raise DataError("Its manifest does not have its checksum. Have it sent again.")
         for name, text in ((MANIFEST, content), (MANIFEST_CHECKSUM, line)):
             add(expected.count, name, len(text), io.BytesIO(text))
         manifest = parse(content)
         if manifest.n_bytes > room:
-            raise DataError(f"It says that it holds {manifest.n_bytes} bytes, more than its own size can hold.")
+            raise DataError(f"Its manifest lists {manifest.n_bytes} bytes, more than its own size can hold.")
         if receiver is not None:
             receiver.begin(manifest)
         awaited = {DATA + file.path for file in manifest.files}

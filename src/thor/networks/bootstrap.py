@@ -50,15 +50,13 @@ INTERVAL_METRICS: Metrics = {
 class BootstrapSettings(Settings):
     """How intervals of scores are made."""
 
-    n_bootstrap: Count = Field(1000, description="Resamples of spatial blocks.")
-    level: Share = Field(0.9, description="Share of resamples inside an interval.")
-    block_degrees: float | None = Field(
-        None,
-        gt=0,
-        le=90,
-        description="Least side of a block, along a great circle; null: from the measured correlation length of the "
-        "errors [degrees].",
-    )
+    n_bootstrap: Count = 1000
+    """Resamples of spatial blocks."""
+    level: Share = 0.9
+    """Share of resamples inside an interval."""
+    block_degrees: float | None = Field(None, gt=0, le=90)
+    """Least side of a block, along a great circle; null: from the measured correlation length of the errors [degrees].
+    """
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,24 +1,25 @@
-"""One epoch of all running networks: shuffling, compiled steps, loss on the select samples, best weights."""
+"""One epoch of all running networks: shuffling, compiled steps, loss on the select samples."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.networks.optimiser import step_sizes
 from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings
-from thor.networks.steps import BETA_1, BETA_2, SELECT_BLOCK, compile_steps
+from thor.networks.steps import SELECT_BLOCK, compile_steps
 from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
 
 STEPS_PER_CALL = 512
 
-WORTH_COMPILING = 2_000_000_000
+LEAST_WORK_TO_COMPILE = 2_000_000_000
 """Weights times samples of an epoch above which it pays to compile for a smaller stack: about a second's work."""
 
 
 class Epochs:
-    """The tables in TensorFlow's hands, and what an epoch does with them."""
+    """The tables as TensorFlow constants, and the steps of an epoch on them."""
 
     def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
         tf = load_tensorflow()
@@ -26,32 +27,24 @@ class Epochs:
         self._compiled = compile_steps(activation, settings.l2)
         self._n_samples = len(train.inputs)
         self._n_steps = -(-self._n_samples // settings.batch_size)
-        self._own_labels = (train.labels.ndim == 2, select.labels.ndim == 2)
+        self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
         self._train = tuple(map(tf.constant, (train.inputs, train.label_rows(), train.sample_weights())))
         self._select = tuple(map(tf.constant, _blocks(select)))
         self._rows: NDArray[np.int64] | None = None
 
     def advance(self, progress: Progress) -> None:
-        """Train all running networks for one epoch and note how they do.
-
-        Raises
-        ------
-        FloatingPointError
-            When a loss is not finite; `progress` then stays as it was.
-        """
+        """Train all running networks for one epoch; raise FloatingPointError when a loss is not finite."""
         running = progress.running(self._settings.patience)
         stack = self._stack_rows(progress, running)
         trained, train_loss = self._train_rows(progress, stack)
-        labelling = stack if self._own_labels[1] else np.zeros_like(stack)
-        judged = self._compiled.evaluate(trained[0], *self._select, labelling.astype(np.int32))
+        labelling = stack if self._labels_differ[1] else np.zeros_like(stack)
+        scores = self._compiled.evaluate(trained[0], *self._select, labelling.astype(np.int32))
         alive = running[stack]
-        rows = stack[alive]
-        losses = np.stack([train_loss, *(np.asarray(values) for values in judged)])[:, alive].astype(float)
-        _require_finite(losses, rows, progress.epoch)
-        for kept, new in zip((progress.weights, progress.first, progress.second), trained, strict=True):
-            for old_array, new_array in zip(kept, new, strict=True):
-                old_array[rows] = np.asarray(new_array)[alive]
-        progress.note(rows, *losses)
+        progress.close_epoch(
+            stack[alive],
+            [[np.asarray(array)[alive] for array in arrays] for arrays in trained],
+            [np.asarray(values)[alive] for values in (train_loss, *scores)],
+        )
 
     def learning_rate(self, step: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the rate of steps, counted from 0 over all epochs."""
@@ -65,10 +58,10 @@ class Epochs:
         return self.learning_rate((epochs + 1) * self._n_steps - 1)
 
     def _stack_rows(self, progress: Progress, running: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return which networks the stack holds; those that have stopped stay in it until half have."""
+        """Return which networks the stack holds; networks that have stopped stay in it until half have."""
         alive = np.flatnonzero(running)
         n_weights = sum(array[0].size for array in progress.weights)
-        costly = n_weights * self._n_samples * running.size > WORTH_COMPILING
+        costly = n_weights * self._n_samples * running.size > LEAST_WORK_TO_COMPILE
         if self._rows is None or (costly and 2 * alive.size <= self._rows.size):
             # XLA adds up a single network in another order than several.
             self._rows = np.repeat(alive, 2) if alive.size == 1 else alive
@@ -79,14 +72,13 @@ class Epochs:
         parts: list[Any] = [
             [array[stack] for array in arrays] for arrays in (progress.weights, progress.first, progress.second)
         ]
-        labelling = (stack if self._own_labels[0] else np.zeros_like(stack)).astype(np.int32)
+        labelling = (stack if self._labels_differ[0] else np.zeros_like(stack)).astype(np.int32)
         size = self._settings.batch_size
         batches = self._batches(stack, progress.epoch)
         counts = np.full(self._n_steps, size, np.int32)
         counts[-1] = self._n_samples - (self._n_steps - 1) * size
         step = progress.epoch * self._n_steps + np.arange(self._n_steps)
-        # Adam's moments start at zero: the correction goes into the rate.
-        sizes = self.learning_rate(step) * np.sqrt(1 - BETA_2 ** (step + 1)) / (1 - BETA_1 ** (step + 1))
+        sizes = step_sizes(self.learning_rate(step), step)
         total = np.zeros(stack.size)
         length = min(STEPS_PER_CALL, self._n_steps)
         for start in range(0, self._n_steps, length):
@@ -114,13 +106,13 @@ class Epochs:
 
 
 def shuffled(n_samples: int, *, seed: int, network: int, epoch: int) -> NDArray[np.int32]:
-    """Return the samples in the order in which a network meets them in an epoch, shape (n_samples,)."""
+    """Return the order of the samples in an epoch of a network, shape (n_samples,)."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(network, epoch)))
     return generator.permutation(np.arange(n_samples, dtype=np.int32))
 
 
 def _blocks(table: Table) -> tuple[NDArray[Any], ...]:
-    """Return inputs, labels and weights in blocks along a leading axis; what fills up the last one has weight 0."""
+    """Return inputs, labels and weights in blocks along a leading axis; padding of the last block has weight 0."""
     labels, weights = table.label_rows(), table.sample_weights()
     n_samples, n_features = table.inputs.shape
     size = min(SELECT_BLOCK, n_samples)
@@ -136,13 +128,3 @@ def _blocks(table: Table) -> tuple[NDArray[Any], ...]:
 def _padded(array: NDArray[Any], length: int) -> NDArray[Any]:
     """Return the array with zeros at the end of its first axis, so that it has `length`: one shape, one compilation."""
     return np.pad(array, [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)])
-
-
-def _require_finite(losses: NDArray[np.float64], rows: NDArray[np.int64], epoch: int) -> None:
-    bad = ~np.isfinite(losses).all(axis=0)
-    if bad.any():
-        networks = np.unique(rows[bad])
-        raise FloatingPointError(
-            f"The loss of {networks.size} of {np.unique(rows).size} networks is not finite in epoch {epoch} (counted "
-            f"from 0): network {', '.join(map(str, networks[:10]))}"
-        )

@@ -4,12 +4,12 @@ Training, prediction, the Bayesian networks, the Laplace approximation and all a
 and `backward`. `forward` yields what relevance and gradients need of every layer; `outputs` gives the last activations
 alone, also from part of the layers on, as Shapley values need them after a change of the first layer's sums.
 
-To add an activation, add a row to `ACTIVATIONS`.
+To add an activation, add its name to `ActivationName` and a row to `ACTIVATIONS`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -35,6 +35,8 @@ class Activation:
         """Return the activations of NumPy sums, written into `out` where it is given."""
         return self.function(np, sums, out=out)
 
+
+ActivationName = Literal["tanh", "relu"]
 
 ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(lambda xp, sums, **out: xp.tanh(sums, **out), lambda _, activations: 1 - activations**2),

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from thor.networks.prediction import predict
+from thor.networks.progress import DivergedError
 from thor.networks.settings import SearchSettings, TrainingSettings
 from thor.networks.table import Table
-from thor.networks.training import DivergedError, train_stack
+from thor.networks.training import train_stack
 
 if TYPE_CHECKING:
     import optuna
@@ -62,7 +63,7 @@ def search(
                 train, select, features=features, classes=classes, settings=chosen, seed=seed, progress=progress
             )
         except DivergedError as error:
-            rows.append(row | {"n_weights": error.trained.stack.n_weights, "select_loss": np.inf})
+            rows.append(row | {"n_weights": sum(array[0].size for array in error.progress.best), "select_loss": np.inf})
             # The sampler takes no infinity: the loss of no skill at all will do.
             return float(np.log(len(classes)))
         probability = predict(trained.stack, select.inputs).mean

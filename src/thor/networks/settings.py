@@ -6,6 +6,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from thor.core.settings import Count, NotNegative, Positive, Settings
+from thor.networks.network import ActivationName
 
 RegionRole = Literal["select", "calibrate", "test"]
 FeatureSet = Literal["published", "extended"] | Sequence[str]
@@ -14,19 +15,19 @@ FeatureSet = Literal["published", "extended"] | Sequence[str]
 class Region(Settings):
     """A box of longitude and latitude whose cells have one role; cells outside every region train."""
 
-    name: str = Field(description="Name of the region.")
-    role: RegionRole = Field(description="What the cells are used for.")
-    west: float = Field(
-        ge=-360, le=360, description="Western limit, part of the box, in any convention [degrees_east]."
-    )
-    east: float = Field(
-        ge=-360,
-        le=360,
-        description="Eastern limit, not part of the box, which extends eastward from `west`; limits 360 degrees apart "
-        "include every longitude [degrees_east].",
-    )
-    south: float = Field(-90.0, ge=-90, le=90, description="Southern limit, part of the box [degrees_north].")
-    north: float = Field(90.0, ge=-90, le=90, description="Northern limit, part of the box [degrees_north].")
+    name: str
+    """Name of the region."""
+    role: RegionRole
+    """What the cells are used for."""
+    west: float = Field(ge=-360, le=360)
+    """Western limit, part of the box, in any convention [degrees_east]."""
+    east: float = Field(ge=-360, le=360)
+    """Eastern limit, not part of the box, which extends eastward from `west`; limits 360 degrees apart include every
+    longitude [degrees_east]."""
+    south: float = Field(-90.0, ge=-90, le=90)
+    """Southern limit, part of the box [degrees_north]."""
+    north: float = Field(90.0, ge=-90, le=90)
+    """Northern limit, part of the box [degrees_north]."""
 
     @model_validator(mode="after")
     def _require_extent(self) -> Self:
@@ -57,23 +58,14 @@ They end at 66N: in the Arctic Ocean, where all longitudes meet, bands and their
 class SplitSettings(Settings):
     """Which cells train, select, calibrate and test."""
 
-    mode: Literal["regions", "published"] = Field(
-        "regions",
-        description="regions: by `regions`, with a buffer between roles; published: the Atlantic band selects, "
-        "calibrates and tests, all other cells train, without a buffer.",
-    )
-    regions: tuple[Region, ...] = Field(
-        DEFAULT_REGIONS,
-        description="Boxes whose cells do not train; where two overlap, test takes precedence over calibrate, and "
-        "calibrate over select. Ignored if published.",
-    )
-    buffer_degrees: float = Field(
-        2.0,
-        ge=0,
-        lt=90,
-        description="Least great-circle distance between cells of different roles; 0 for none. Ignored if published "
-        "[degrees].",
-    )
+    mode: Literal["regions", "published"] = "regions"
+    """regions: by `regions`, with a buffer between roles; published: the Atlantic band selects, calibrates and tests,
+    all other cells train, without a buffer."""
+    regions: tuple[Region, ...] = DEFAULT_REGIONS
+    """Boxes whose cells do not train; where two overlap, test takes precedence over calibrate, and calibrate over
+    select. Ignored if published."""
+    buffer_degrees: float = Field(2.0, ge=0, lt=90)
+    """Least great-circle distance between cells of different roles; 0 for none. Ignored if published [degrees]."""
 
     @model_validator(mode="after")
     def _require_each_role(self) -> Self:
@@ -89,54 +81,48 @@ class SplitSettings(Settings):
 class TrainingSettings(Settings):
     """How networks are built and trained."""
 
-    hidden: tuple[Count, ...] = Field((24, 24, 16, 16), description="Units of each hidden layer, tanh.")
-    n_networks: Count = Field(
-        50, description="Networks trained together, each with different initial weights, shuffling and stopping."
-    )
-    batch_size: Count = Field(32, description="Cells in one step of one network.")
-    learning_rate: Positive = Field(3e-3, description="Initial learning rate of Adam.")
-    schedule: Literal["constant", "cosine"] = Field(
-        "cosine",
-        description="Learning rate: constant, or falling to zero over all `epochs` along half a cosine.",
-    )
-    epochs: Count = Field(60, description="Largest number of epochs.")
-    patience: Count | None = Field(
-        None,
-        description="Epochs without a lower loss on the select cells after which a network stops; null: never. The "
-        "weights of its best epoch are kept either way.",
-    )
-    l2: NotNegative = Field(
-        0.0,
-        description="Penalty on the sum of squared kernel weights, added to the mean loss (published: 0).",
-    )
-    area_weights: bool = Field(False, description="Whether the loss weights cells by their area (published: no).")
-    confidence_weights: bool = Field(
-        False,
-        description="Whether the loss weights cells by the share of clustering runs that agree with their label "
-        "(published: no).",
-    )
-    member_labels: Literal["consensus", "votes"] = Field(
-        "consensus",
-        description="consensus: every network learns the regimes; votes: each, the map of another clustering run.",
-    )
-    checkpoint_epochs: Count = Field(10, description="Epochs between two checkpoints. Has no influence on the result.")
+    hidden: tuple[Count, ...] = (24, 24, 16, 16)
+    """Units of each hidden layer."""
+    activation: ActivationName = "tanh"
+    """Activation function of the hidden layers."""
+    n_networks: Count = 50
+    """Networks trained together, each with different initial weights, shuffling and stopping."""
+    batch_size: Count = 32
+    """Cells in one step of one network."""
+    learning_rate: Positive = 3e-3
+    """Initial learning rate of Adam."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Learning rate: constant, or falling to zero over all `epochs` along half a cosine."""
+    epochs: Count = 60
+    """Largest number of epochs."""
+    patience: Count | None = None
+    """Epochs without a lower loss on the select cells after which a network stops; null: never. The weights of its best
+    epoch are kept either way."""
+    l2: NotNegative = 0.0
+    """Penalty on the sum of squared kernel weights, added to the mean loss (published: 0)."""
+    area_weights: bool = False
+    """Whether the loss weights cells by their area (published: no)."""
+    confidence_weights: bool = False
+    """Whether the loss weights cells by the share of clustering runs that agree with their label (published: no)."""
+    member_labels: Literal["consensus", "votes"] = "consensus"
+    """consensus: every network learns the regimes; votes: each, the map of another clustering run."""
 
 
 class SearchSettings(Settings):
     """What is searched for better training settings, on the select cells only."""
 
-    n_trials: Count = Field(20, description="Settings tried.")
-    n_networks: Count = Field(
-        5, description="Networks trained in each trial; the trial is scored by their mean probability."
-    )
-    epochs: Count = Field(20, description="Epochs of each trial.")
-    depth: tuple[Count, Count] = Field((2, 5), description="Fewest and most hidden layers.")
-    width: tuple[Count, Count] = Field(
-        (16, 64), description="Fewest and most units of a hidden layer, searched in steps of 8."
-    )
-    learning_rate: tuple[Positive, Positive] = Field(
-        (3e-4, 1e-2), description="Lowest and highest learning rate, searched on a logarithmic scale."
-    )
+    n_trials: Count = 20
+    """Settings tried."""
+    n_networks: Count = 5
+    """Networks trained in each trial; the trial is scored by their mean probability."""
+    epochs: Count = 20
+    """Epochs of each trial."""
+    depth: tuple[Count, Count] = (2, 5)
+    """Fewest and most hidden layers."""
+    width: tuple[Count, Count] = (16, 64)
+    """Fewest and most units of a hidden layer, searched in steps of 8."""
+    learning_rate: tuple[Positive, Positive] = (3e-4, 1e-2)
+    """Lowest and highest learning rate, searched on a logarithmic scale."""
 
     @model_validator(mode="after")
     def _require_ascending(self) -> Self:

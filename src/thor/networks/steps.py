@@ -1,47 +1,33 @@
-"""Compiled TensorFlow loops over many networks at once: steps of Adam, and the loss on cells held out.
+"""Compiled TensorFlow loops over many networks at once: optimiser steps, and the loss on the select samples.
 
 Weights are lists of arrays with a leading network axis, kernel and bias of each layer in turn. Labels come in as many
 rows as there are different labellings, and `labelling` (n_networks,) says which row each network learns.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from thor.networks.network import dense_layers, outputs
+from thor.networks.optimiser import Compiled, adam_step
 from thor.networks.tensorflow import load_tensorflow
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-"""Of Adam, as tf_keras has them."""
-
 SELECT_BLOCK = 1024
-"""Samples held out that are looked at together."""
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """The two compiled functions.
-
-    Attributes
-    ----------
-    train : callable
-        ``(weights, first, second, step_sizes, inputs, labels, sample_weights, labelling, batches, counts, n_steps)`` to
-        ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are its moments, `step_sizes`
-        (n_steps,) its rate corrected for their start at zero, `batches` (n_steps, n_networks, batch_size) indices of
-        samples, of which the first `counts` (n_steps,) count; `loss` (n_networks,) is summed over the steps.
-    evaluate : callable
-        ``(weights, inputs, labels, sample_weights, labelling)`` to ``(loss, accuracy)``, each (n_networks,): weighted
-        means over all samples, given in blocks (n_blocks, n_block, ...), labels (n_blocks, n_labellings, n_block).
-    """
-
-    train: Callable[..., Any]
-    evaluate: Callable[..., Any]
+"""Select samples that are evaluated together."""
 
 
 @cache
 def compile_steps(activation: str, l2: float) -> Compiled:
-    """Return the functions, which XLA compiles once for each shape they are called with.
+    """Return the compiled functions.
+
+    `train` takes ``(weights, first, second, step_sizes, inputs, labels, sample_weights, labelling, batches, counts,
+    n_steps)`` to ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are its moments,
+    `step_sizes` has shape (n_steps,); `batches` (n_steps, n_networks, batch_size) holds indices of samples, the first
+    `counts` (n_steps,) of which are used; `loss` (n_networks,) is summed over the steps.
+
+    `evaluate` takes ``(weights, inputs, labels, sample_weights, labelling)`` to ``(loss, accuracy)``, each
+    (n_networks,): weighted means over all samples, given in blocks (n_blocks, n_block, ...), labels (n_blocks,
+    n_labellings, n_block).
 
     Parameters
     ----------
@@ -84,15 +70,10 @@ def compile_steps(activation: str, l2: float) -> Compiled:
                 loss = tf.reduce_sum(each * cross_entropy(weights, seen, wanted)[0], -1) / tf.cast(count, tf.float32)
                 if l2:
                     loss += l2 * tf.add_n([tf.reduce_sum(kernel**2, (1, 2)) for kernel in weights[::2]])
-            # Networks share nothing, so the gradient of the sum holds each network's own.
+            # Networks share no weight: the gradient of the sum holds the gradient of each.
             gradients = tape.gradient(loss, weights)
-            first = [m + (g - m) * (1 - BETA_1) for m, g in zip(first, gradients, strict=True)]
-            second = [v + (g * g - v) * (1 - BETA_2) for v, g in zip(second, gradients, strict=True)]
-            weights = [
-                w - step_sizes[number] * m / (tf.sqrt(v) + EPSILON)
-                for w, m, v in zip(weights, first, second, strict=True)
-            ]
-            return number + 1, weights, first, second, total + loss
+            state = adam_step(weights, first, second, gradients, step_sizes[number])
+            return number + 1, *state, total + loss
 
         start = (tf.constant(0), list(weights), list(first), list(second), tf.zeros(tf.shape(labelling)[0]))
         return tf.while_loop(lambda number, *_: number < n_steps, step, start)[1:]

@@ -1,4 +1,4 @@
-"""Whether cell areas can be those of a grid of the Earth, and whether published ones are."""
+"""Checks of cell areas: whether a grid of the Earth can have them, and whether published ones are those of the grid."""
 
 from typing import Literal, NamedTuple, Protocol
 
@@ -28,7 +28,7 @@ grid that many may be coastal, with areas of their wet part only."""
 
 
 class GridAreas(Protocol):
-    """The part of a `thor.ocean.grid.Grid` that its areas are checked with."""
+    """The attributes of a `thor.ocean.grid.Grid` that the checks of its areas use."""
 
     @property
     def lat(self) -> Array: ...  # noqa: D102
@@ -40,42 +40,45 @@ class GridAreas(Protocol):
     def duplicate(self) -> NDArray[np.bool_]: ...  # noqa: D102
 
 
+AreaVerdict = Literal["usable", "constant factor", "other grid"]
+
+
 class AreaCheck(NamedTuple):
-    """How far our cell areas are from published ones, and what follows for the published ones.
+    """Comparison of the areas of a grid with published ones.
 
     Attributes
     ----------
-    deviation : ndarray of shape (n_rows, n_columns)
-        Ours over theirs, minus one; NaN where either is missing or theirs is zero, and everywhere for another shape.
-    median, quantile_99 : float
-        Median of the deviation, 99th percentile of its magnitude; NaN where no cell can be compared.
-    total : float
-        Sum of ours over sum of theirs, minus one; each cell counted once.
-    n_cells : int
-        Cells compared.
-    ratio : float
-        Median of theirs over ours.
-    odd : float
-        Share of the cells whose ratio differs from the median one by more than 10 %.
     verdict : {'usable', 'constant factor', 'other grid'}
         Whether the published areas are those of the grid, or those times a factor, or neither.
     sentence : str
         The verdict with its numbers, for a warning.
+    deviation : ndarray of shape (n_rows, n_columns)
+        Ours over theirs, minus one; NaN where either is missing or theirs is zero, and everywhere for another shape.
+    n_cells : int
+        Cells compared.
+    median, quantile_99 : float
+        Median of the deviation, 99th percentile of its magnitude; NaN where no cell can be compared.
+    total : float
+        Sum of ours over sum of theirs, minus one; each cell counted once.
+    ratio : float
+        Median of theirs over ours.
+    odd : float
+        Share of the cells whose ratio differs from the median one by more than 10 %.
     """
 
-    deviation: Array
-    median: float
-    quantile_99: float
-    total: float
-    n_cells: int
-    ratio: float
-    odd: float
-    verdict: Literal["usable", "constant factor", "other grid"]
+    verdict: AreaVerdict
     sentence: str
+    deviation: Array
+    n_cells: int = 0
+    median: float = np.nan
+    quantile_99: float = np.nan
+    total: float = np.nan
+    ratio: float = np.nan
+    odd: float = np.nan
 
 
 def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
-    """Return how far the grid's cell areas are from published ones, and whether those are usable.
+    """Return the differences of published cell areas from those of the grid, and whether they are usable.
 
     Parameters
     ----------
@@ -84,40 +87,36 @@ def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
         Published cell areas [m2]; zero or NaN on land. Where a model publishes the ocean part of coastal cells only,
         those deviate.
     """
-    nowhere = np.full(grid.area.shape, np.nan)
+    deviation = np.full(grid.area.shape, np.nan)
     if areacello.shape != grid.area.shape:
         sentence = f"'areacello' has shape {areacello.shape}, the grid {grid.area.shape}: areas of another grid"
-        return AreaCheck(nowhere, np.nan, np.nan, np.nan, 0, np.nan, np.nan, "other grid", sentence)
+        return AreaCheck("other grid", sentence, deviation)
     known = (areacello > 0) & np.isfinite(areacello) & np.isfinite(grid.area) & ~grid.duplicate
     if not known.any():
         sentence = "'areacello' is empty: no cell has both a position and a published area"
-        return AreaCheck(nowhere, np.nan, np.nan, np.nan, 0, np.nan, np.nan, "other grid", sentence)
+        return AreaCheck("other grid", sentence, deviation)
     ours, theirs = grid.area[known], areacello[known]
-    deviation = nowhere
     deviation[known] = ours / theirs - 1
     ratio = float(np.median(theirs / ours))
     odd = float(np.mean(np.abs(theirs / ours / ratio - 1) > ODD_AREA))
-    numbers = f"'areacello' is {ratio:.4g} times the areas of the positions in the median cell"
-    verdict: Literal["usable", "constant factor", "other grid"] = "usable"
-    sentence = f"{numbers}, and within {ODD_AREA:.0%} of that ratio in {1 - odd:.0%} of {known.sum()} cells"
+    verdict: AreaVerdict = "usable"
+    sentence = f"and within {ODD_AREA:.0%} of that ratio in {1 - odd:.0%} of {known.sum()} cells"
     if odd > MAX_ODD_AREAS:
         verdict = "other grid"
-        sentence = (
-            f"{numbers}, but off that ratio by more than {ODD_AREA:.0%} in {odd:.0%} of cells: areas of another grid"
-        )
+        sentence = f"but off that ratio by more than {ODD_AREA:.0%} in {odd:.0%} of cells: areas of another grid"
     elif abs(ratio - 1) > LARGEST_FACTOR:
         verdict = "constant factor"
-        sentence = f"{numbers}, alike in all: {'km2 called m2' if ratio < 1e-5 else 'areas times a factor'}"
+        sentence = f"alike in all: {'km2 called m2' if ratio < 1e-5 else 'areas times a factor'}"
     return AreaCheck(
-        deviation,
-        float(np.median(deviation[known])),
-        float(np.quantile(np.abs(deviation[known]), 0.99)),
-        float(ours.sum() / theirs.sum() - 1),
-        int(known.sum()),
-        ratio,
-        odd,
         verdict,
-        sentence,
+        f"'areacello' is {ratio:.4g} times the areas of the positions in the median cell, {sentence}",
+        deviation,
+        n_cells=int(known.sum()),
+        median=float(np.median(deviation[known])),
+        quantile_99=float(np.quantile(np.abs(deviation[known]), 0.99)),
+        total=float(ours.sum() / theirs.sum() - 1),
+        ratio=ratio,
+        odd=odd,
     )
 
 
@@ -130,7 +129,7 @@ def check_areas(grid: GridAreas, area: Array | None = None, *, sea: NDArray[np.b
     area : ndarray of shape (n_rows, n_columns), optional
         Cell areas [m2], for example published ones; those of the grid by default. NaN and zero are land.
     sea : ndarray of bool, shape (n_rows, n_columns), optional
-        Where there is sea; without it the share of land is not looked at.
+        Where there is sea; without it the share of land is not checked.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Cell areas on any grid: from bounds, else from centres."""
+"""Cell areas on any grid, from bounds or from centres."""
 
 import numpy as np
 import xarray as xr
@@ -32,10 +32,10 @@ def parallel_area(south: Array, north: Array, west: Array, east: Array) -> Array
 
 
 def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) -> Array:
-    """Return the areas [m2] of cells with 2-D coordinates; NaN where nothing tells them.
+    """Return the areas [m2] of cells with 2-D coordinates; NaN where they are unknown.
 
     From the vertices of the bounds, else from the centres, else from `areacello`. Bounds that disagree with the
-    centres in more than `MAX_ODD_BOUNDS` of the cells are left aside with a warning: in EC-Earth3-Veg, for example,
+    centres in more than `MAX_ODD_BOUNDS` of the cells are ignored with a warning: in EC-Earth3-Veg, for example,
     they run along parallels and meridians where the cells do not.
 
     Parameters
@@ -69,7 +69,7 @@ def area_from_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Arra
     lat_bnds, lon_bnds : ndarray of shape (n_rows, n_columns, 4)
         Vertices in order around each cell, either way [degrees].
     centres : ndarray of shape (3, n_rows, n_columns)
-        Unit vectors; a cell whose centre is farther from the middle of its vertices than these are is not believed.
+        Unit vectors; a cell whose centre is farther from the middle of its vertices than these are gets no area.
 
     Raises
     ------
@@ -92,10 +92,10 @@ def area_from_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Arra
 
 
 def area_from_centres(centres: Array, topology: Topology) -> Array:
-    """Return the areas [m2] of cells whose corners lie amid four centres, shape (n_rows, n_columns).
+    """Return the areas [m2] of cells whose corners lie between four centres, shape (n_rows, n_columns).
 
-    Centres that are missing, beyond the end of the grid or on land without coordinates, are thought to lie as far away
-    as those on the other side.
+    Missing centres, beyond the end of the grid or on land without coordinates, are taken to lie as far away as those on
+    the other side.
     """
     corners = [points_beside(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
     area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(np.stack(corners, axis=-1)))
@@ -103,17 +103,17 @@ def area_from_centres(centres: Array, topology: Topology) -> Array:
 
 
 def _has_all_neighbours(centres: Array, topology: Topology) -> NDArray[np.bool_]:
-    """Return the cells whose corners lie amid stored centres; around a pole of the grid centres say too little."""
+    """Return the cells whose corners lie between stored centres, away from the poles of the grid."""
     steps = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
-    complete = np.logical_and.reduce([np.isfinite(_stored(centres, topology, step)).all(axis=0) for step in steps])
+    complete = np.logical_and.reduce([np.isfinite(topology.values_at(step, centres)).all(axis=0) for step in steps])
     complete[[0, -1]] = False
     return complete
 
 
 def points_beside(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
-    """Return the points half a `step` = (rows, columns) from the centres: amid two or, at corners, four of them.
+    """Return the points half a `step` = (rows, columns) from the centres: between two or, at corners, four of them.
 
-    Centres that are missing are thought to lie as far away as those on the other side.
+    Missing centres are taken to lie as far away as those on the other side.
 
     Parameters
     ----------
@@ -126,22 +126,17 @@ def points_beside(centres: Array, topology: Topology, step: tuple[int, int]) -> 
     Returns
     -------
     ndarray of shape (3, n_rows, n_columns)
-        Unit vectors; NaN where nothing tells the point.
+        Unit vectors; NaN where the point is unknown.
     """
     rows, columns = step
     if 0 in step:
         return normalised(centres + _next(centres, topology, step))
     along_row, along_column = _next(centres, topology, (rows, 0)), _next(centres, topology, (0, columns))
-    diagonal = _stored(centres, topology, step)
+    diagonal = topology.values_at(step, centres)
     diagonal = np.where(np.isfinite(diagonal), diagonal, along_row + along_column - centres)
     return normalised(centres + along_row + along_column + diagonal)
 
 
 def _next(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
-    ahead, behind = _stored(centres, topology, step), _stored(centres, topology, (-step[0], -step[1]))
+    ahead, behind = topology.values_at(step, centres), topology.values_at((-step[0], -step[1]), centres)
     return np.where(np.isfinite(ahead), ahead, 2 * centres - behind)
-
-
-def _stored(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:
-    index = topology.locate(step).cell
-    return np.where(index >= 0, centres.reshape(3, -1)[:, index], np.nan)

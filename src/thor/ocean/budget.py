@@ -1,4 +1,4 @@
-"""The barotropic vorticity budget: its terms on one side, and whether they close."""
+"""The barotropic vorticity budget: terms on one side, and their closure."""
 
 import numpy as np
 import xarray as xr
@@ -53,7 +53,7 @@ def closure_rms(budget: xr.Dataset) -> float:
 
 
 def require_closed(budget: xr.Dataset, *, tolerance: float | None = None) -> None:
-    """Raise DataError when the sum's rms exceeds `tolerance` (the budget's own by default) times the largest term's."""
+    """Raise DataError when the sum's rms exceeds `tolerance` (by default its attribute) times the largest term's."""
     if tolerance is None:
         tolerance = float(budget.attrs.get("closure_tolerance", CLOSURE_TOLERANCE))
     if not int((budget["analysis_mask"] == 1).sum()):
@@ -70,7 +70,7 @@ def require_closed(budget: xr.Dataset, *, tolerance: float | None = None) -> Non
 
 
 def _once(dataset: xr.Dataset) -> xr.DataArray:
-    """Return where a cell has a position, and none that another cell stands for."""
+    """Return where a cell has a position and repeats no other cell."""
     grid = Grid.from_dataset(dataset)
     return xr.DataArray(np.isfinite(grid.lat) & ~grid.duplicate, dims=grid.dims)
 

@@ -1,7 +1,7 @@
 """The curl of stress at T points as circulation over area, where its components sit on edges or corners of the cells.
 
-True components are no other case: on corners they are vectors as they are; on the edges of a C grid each is completed
-by those of the other component around it, and then taken along the grid.
+True components on corners are complete vectors. On the edges of a C grid each is completed by those of the other
+component around it, and then projected on the grid's axes.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from thor.core.arrays import Array
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.sphere import local_basis, quadrilateral_area, unit_vectors
-from thor.ocean.stress_points import Component, Offset, grid_axes, senses, stored_at
+from thor.ocean.stress_points import Component, Offset, grid_axes, senses, steps_within, stored_at
 
 DIAGONALS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
@@ -47,7 +47,7 @@ def curl_from_corners(stress: Array, u: Component, grid: Grid, *, sea: NDArray[n
     Circulation around the T cell over its area. A cell with a dry corner takes the mean over its neighbours of what
     their curls and those of the cells beyond extrapolate to at the edge between it and them: half a cell seaward, as on
     a C grid. Where no neighbour has all its corners, it takes the circulation around the triangle of three wet corners,
-    else what its neighbours have so. A cell without any wet corner has one only where `sea` says that it is no land.
+    else the mean of its neighbours. A cell without any wet corner has a curl only where `sea` is True.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _circulation_over_area(stresses: list[Array], places: list[Array]) -> Array:
 
 
 def _from_cells_beside(curl: Array, steps: tuple[Offset, ...], grid: Grid) -> Array:
-    """Extrapolate from the neighbours of each cell, in the mean over them, to the edge between it and them."""
+    """Return the mean of what the neighbours of each cell extrapolate to at the edge between it and them."""
     total, count = np.zeros(grid.shape), np.zeros(grid.shape)
     for step in steps:
         beside = grid.neighbour(curl, step)
@@ -104,27 +104,27 @@ def along_grid(u: Component, v: Component, grid: Grid) -> tuple[Component, Compo
     """
     directions = local_basis(u.lat, u.lon)[0], local_basis(v.lat, v.lon)[1]
     out = []
-    for axis, (own, other) in enumerate(((u, v), (v, u))):
-        along, across = directions[axis], local_basis(own.lat, own.lon)[1 - axis]
-        rows, columns = own.offset[0] - other.offset[0], own.offset[1] - other.offset[1]
+    for axis, (one, other) in enumerate(((u, v), (v, u))):
+        along, across = directions[axis], local_basis(one.lat, one.lon)[1 - axis]
+        rows, columns = one.offset[0] - other.offset[0], one.offset[1] - other.offset[1]
         squares, products = np.zeros(grid.shape), np.zeros(grid.shape)
-        for step in {(row, column) for row in {0, rows} for column in {0, columns}}:
+        for step in steps_within((rows, columns)):
             direction, value = (stored_at(array, step, grid) for array in (directions[1 - axis], other.values))
             part = (direction * across).sum(axis=0)
-            misfit = part * (value - own.values * (direction * along).sum(axis=0))
+            misfit = part * (value - one.values * (direction * along).sum(axis=0))
             present = np.isfinite(misfit)
             squares += np.where(present, part**2, 0.0)
             products += np.where(present, misfit, 0.0)
         second = np.divide(products, squares, out=np.full(grid.shape, np.nan), where=squares > 0.01)
-        grid_axis = grid_axes(own, grid)[axis]
+        grid_axis = grid_axes(one, grid)[axis]
         share = (across * grid_axis).sum(axis=0)
         second = np.where(np.isnan(second) & (np.abs(share) < NEGLIGIBLE), 0.0, second)
-        out.append(own._replace(values=own.values * (along * grid_axis).sum(axis=0) + second * share))
+        out.append(one._replace(values=one.values * (along * grid_axis).sum(axis=0) + second * share))
     return out[0], out[1]
 
 
 def _work_along_edges(u: Component, v: Component, grid: Grid) -> dict[Offset, Array]:
-    """Stress times distance [N m-1] from each T point to its four neighbours."""
+    """Return stress times distance [N m-1] from each T point to its four neighbours."""
     edges = {}
     for component, sense in zip((u, v), senses(grid), strict=True):
         step, back = component.offset, (-component.offset[0], -component.offset[1])

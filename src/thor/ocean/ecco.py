@@ -93,7 +93,7 @@ def surface_from_files(paths: list[Path]) -> xr.Dataset:
 
 
 def sea_level_from_feature_table(table: Path, missing: Path) -> xr.Dataset:
-    """Return `zos` from the authors' own feature table (rows: the cells that `missing` leaves, in C order).
+    """Return `zos` from the authors' feature table (rows: the cells that `missing` leaves, in C order).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The features a network sees: sea level, stress curl, depth, their gradients and rotation, on any grid."""
+"""The input features of the networks: sea level, stress curl, depth, their gradients and rotation, on any grid."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,11 +19,11 @@ from thor.ocean.stress import stress_curl as curl_of_stress
 Gradient = Callable[[Array, Grid], tuple[Array, Array]]
 
 NEIGHBOURHOOD_OF = ("wind_stress_curl", "zos", "deptho", "zos_deptho_jacobian")
-"""The features whose means and spreads over a neighbourhood are offered."""
+"""The features for which neighbourhood means and spreads can be computed."""
 
 STRESS_CURL = {
     "surface": "curl of the surface stress over reference density, as climate models allow",
-    "released": "the budget's own term: wind minus bottom stress, smoothed as released",
+    "released": "the term of the budget: wind minus bottom stress, smoothed as released",
 }
 
 
@@ -44,7 +44,7 @@ def features(
         Harmonised fields `zos` [m], `deptho` [m], `areacello` [m2], and `tauuo`, `tauvo` [N m-2] (eastward, northward)
         or the budget's `wind_stress_curl` [m s-2].
     stress_curl : {"surface", "released"}
-        Whether the stress curl is taken from the surface stress or is the budget's own term.
+        Whether the stress curl is taken from the surface stress or is the term of the budget.
     metric : {"spherical", "published"}
         True geometry, or that of the published study (`thor.ocean.published`).
     reference_density : float
@@ -58,8 +58,8 @@ def features(
     -------
     xarray.Dataset
         Each feature with units, `valid` (1 where all are finite), `basin`, `areacello`. Attributes of
-        `wind_stress_curl` from the surface stress: `coastal_curl`, how it is made at coasts, and `coastal_cells`, how
-        many valid cells have land around them.
+        `wind_stress_curl` from the surface stress: `coastal_curl`, the method at coasts, and `coastal_cells`, the
+        number of valid cells with land around them.
     """
     grid = Grid.from_dataset(ocean)
     take_gradient = gradient if metric == "spherical" else published_gradient
@@ -234,7 +234,7 @@ def _dataset(
         out[name] = (dims, np.where(land, np.nan, values), variable(name).attrs)
     out["wind_stress_curl"].attrs["comment"] = STRESS_CURL[stress_curl]
     if stress_curl == "surface":
-        # At a coast the curl is that of a place beside the centre: said here, so that it can be looked at.
+        # At a coast the curl is that of a place beside the centre.
         out["wind_stress_curl"].attrs["coastal_curl"] = coastal_curl(ocean, grid)
         out["wind_stress_curl"].attrs["coastal_cells"] = int((valid & _at_coast(~land, grid)).sum())
     if "removed_mean" in ocean["zos"].attrs:
@@ -247,6 +247,6 @@ def _dataset(
             out = out.assign_coords({name: ocean[name]})
     out.attrs = {"metric": metric, "stress_curl": stress_curl, "features": " ".join(fields)}
     if "budget_scale" in ocean.attrs:
-        # Features are compared with regimes of this budget: the difference of scales travels with them.
+        # Features are compared with regimes of this budget: the file keeps the difference of scales.
         out.attrs["budget_scale"] = ocean.attrs["budget_scale"]
     return out

@@ -1,6 +1,6 @@
 """Structured grids on the sphere: positions, cell areas and the displacements between neighbouring cells.
 
-A grid is what its cell centres, cell areas and neighbours are. Everything the operators need (`operators.py`) follows
+A grid is defined by its cell centres, cell areas and neighbours. Everything the operators need (`operators.py`) follows
 from the great-circle displacements to the four neighbours, expressed eastward and northward, so a regular, rotated,
 displaced-pole or tripolar grid is the same case; only where the neighbours lie differs (`topology.py`).
 """
@@ -40,7 +40,7 @@ class Grid:
     lat, lon : ndarray of shape (n_rows, n_columns)
         Cell centres [degrees_north, degrees_east]; NaN on land without coordinates.
     area : ndarray of shape (n_rows, n_columns)
-        Cell areas [m2]; NaN where nothing tells them.
+        Cell areas [m2]; NaN where they are unknown.
     topology : Topology
         Which cells neighbour which.
     dims : tuple of str
@@ -116,7 +116,7 @@ class Grid:
 
     @property
     def over_pole(self) -> tuple[bool, bool]:
-        """Whether the first and the last row end at a pole, beyond which the row goes on half a turn away."""
+        """Whether the first and the last row end at a pole, beyond which the row continues half a turn away."""
         return self.topology.over_pole
 
     @cached_property
@@ -148,15 +148,14 @@ class Grid:
         Parameters
         ----------
         values : ndarray of shape (..., n_rows, n_columns)
-            Scalars. Of components along the grid's axes, those beyond a fold point the other way:
-            `topology.locate(step)` tells where.
+            Scalars. Components along the grid's axes have the opposite sign beyond a fold, where the signs of
+            `topology.locate(step)` are negative.
         step : (int, int)
         """
-        index = self.topology.locate(step).cell
-        return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
+        return self.topology.values_at(step, values)
 
     def fill_repeated(self, values: Array) -> Array:
-        """Return scalars with each cell that repeats another's place holding that one's value: halos may be stale."""
+        """Return scalars with the value of the original in every repeated cell: halos may be out of date."""
         return self.neighbour(values, (0, 0))
 
     def wrap(self, values: Array, name: str, **attrs: str) -> xr.DataArray:
@@ -169,7 +168,7 @@ def cell_area(dataset: xr.Dataset) -> Array:
 
     1-D coordinates: from bounds, else from midpoints between centres (edges along parallels and meridians: exact).
     2-D coordinates: spherical quadrilaterals between the vertices of the bounds, else between the corners that lie
-    amid four centres, else `areacello`.
+    between four centres, else `areacello`.
 
     Raises
     ------
@@ -234,7 +233,7 @@ def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
 
 
 def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
-    """Return the stored edges of columns, or those half-way between the longitudes where the stored ones are wrong."""
+    """Return the stored edges of columns, or those midway between the longitudes where the stored ones are wrong."""
     if "lon_bnds" not in dataset.variables:
         return columns.west, columns.east
     west, east = _stored_bounds(dataset, "lon")
@@ -242,7 +241,7 @@ def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
     odd = np.abs(width / expected - 1) > ODD_WIDTH
     if odd.any() and (width > 0).all():
         warn_once(
-            f"Edges of columns are taken half-way between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} "
+            f"Edges of columns are taken midway between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} "
             f"of {odd.size} columns, where it makes them up to {np.max(width / expected):.3g} times as wide."
         )
         return columns.west, columns.east

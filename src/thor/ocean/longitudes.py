@@ -11,7 +11,7 @@ COINCIDENT_COLUMNS = 0.1
 """Columns nearer than this share of the median spacing are the same place."""
 
 GAP_FACTOR = 1.5
-"""A spacing wider than this times those on either side of it is a gap, where the grid ends and begins again."""
+"""A spacing wider than this times those on either side of it is a gap, where the grid ends and starts again."""
 
 
 class Columns(NamedTuple):
@@ -20,12 +20,12 @@ class Columns(NamedTuple):
     Attributes
     ----------
     place : ndarray of int, shape (n_columns,)
-        Where each column comes in the direction of the columns; equal for columns that repeat one another. A gap is a
-        place without a column.
+        Position of each column in the order of longitude; equal for columns that repeat one another. A gap is a
+        position without a column.
     closed : bool
         Whether the last place neighbours the first.
     west, east : ndarray of shape (n_columns,)
-        Edges [degrees], half-way between neighbouring columns; at a gap as far away as on the other side.
+        Edges [degrees], midway between neighbouring columns; at a gap as far away as on the other side.
     """
 
     place: NDArray[np.int64]
@@ -42,7 +42,7 @@ def columns_around(lon: Array) -> Columns:
     """
     order = np.argsort(lon % 360, kind="stable")
     steps = np.diff(lon[order] % 360, append=lon[order[0]] % 360 + 360)
-    # of the columns at one place the last one stands for it
+    # the last of the columns at one place represents it
     distinct = np.flatnonzero(steps >= COINCIDENT_COLUMNS * np.median(steps))
     n_places = distinct.size
     centres = lon[order[distinct]] % 360

@@ -1,4 +1,4 @@
-"""The geometry of the published study, kept to reproduce its numbers; use `operators` for anything else.
+"""The geometry of the published study, kept to reproduce its numbers; use `operators` otherwise.
 
 The longitude spacing is taken from latitude differences, so that the northernmost row is off by a factor of 359;
 nothing is periodic; differences next to land are missing. Recipe: notebooks of Sonnewald & Lguensat (2021),
@@ -29,7 +29,7 @@ def published_gradient(field: Array, grid: Grid) -> tuple[Array, Array]:
         [field units per m]; NaN where any neighbour is missing.
     """
     if np.ptp(grid.lat, axis=1).max() > 0 or not grid.periodic:
-        raise GridError("The published metric knows global regular grids only; set data_engineering.metric: spherical.")
+        raise GridError("The published metric needs a global regular grid; set data_engineering.metric: spherical.")
     # The published arrays start at the date line, where their differences are one-sided.
     seam = int(np.searchsorted(grid.lon[0], 180))
     field, lat = np.roll(field, -seam, axis=1), grid.lat

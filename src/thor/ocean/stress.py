@@ -1,13 +1,13 @@
-"""Surface stress as climate models publish it: where its components sit, along which axes, and its curl at T points.
+"""Surface stress as climate models publish it: points and axes of its components, and its curl at T points.
 
 Models differ in both. On a C grid the two components sit on different points, so that nothing can be turned there; but
 nothing has to be: a component along the edge of a vorticity cell is what the circulation around that cell needs. Where
 both components share a point (corners of a B grid, T points) the vector is complete, and directions matter no more.
 
-Which convention a file follows is believed in this order: what the quirk table declares, if the positions allow it;
-where the components' positions lie among the cell centres; `standard_name` (`..._x_stress` is along the grid,
-`..._eastward_stress` is true); words in `long_name`, `description` or `comment`. A file that says nothing is taken to
-hold components along the grid's axes if they are staggered, true ones if they sit on T points.
+The convention of a file follows, in this order, from: what the quirk table declares, if the positions allow it; the
+places of the components among the cell centres; `standard_name` (`..._x_stress` is along the grid,
+`..._eastward_stress` is true); words in `long_name`, `description` or `comment`. Without any of these, a file is taken
+to hold components along the grid's axes if they are staggered, true ones if they are on T points.
 
 Along the grid's axes means: x along the columns, in the sense that is eastward in most of the grid, y to the left of x.
 """
@@ -20,37 +20,21 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import GridError
+from thor.core.variables import STRESS
 from thor.ocean.circulation import along_grid, curl_from_corners, curl_from_edges
 from thor.ocean.grid import Grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import local_basis
 from thor.ocean.stress_points import (
-    CONVENTIONS,
-    SIDES,
     Component,
     component_at,
     convention_of,
     grid_axes,
-    mask_stress_on_land,
     offset_of,
     require_known,
+    steps_within,
     stored_at,
-    stress_on_assumed_points,
-    suggest_points,
 )
-
-__all__ = [
-    "COASTAL_CURL",
-    "CONVENTIONS",
-    "SIDES",
-    "coastal_curl",
-    "detect_convention",
-    "mask_stress_on_land",
-    "stress_curl",
-    "stress_eastward_northward",
-    "stress_on_assumed_points",
-    "suggest_points",
-]
 
 COASTAL_CURL = {
     "grid_axes_c_grid": "from the complete ones of four vorticity cells around the cell, about half a cell seaward",
@@ -75,7 +59,7 @@ def detect_convention(dataset: xr.Dataset, *, declared: str | None = None, grid:
         `tauuo`, `tauvo`; coordinates `lat`, `lon` of T points and, where the components sit elsewhere, `lat_u`,
         `lon_u`, `lat_v`, `lon_v` (2-D).
     declared : str, optional
-        What the quirk table says.
+        Convention in the quirk table.
     grid : Grid, optional
         The grid of the T points, made from the dataset if not given.
 
@@ -93,7 +77,7 @@ def detect_convention(dataset: xr.Dataset, *, declared: str | None = None, grid:
         if declared not in (placed, "true_east_north"):
             raise GridError(
                 f"The stress is declared as '{declared}', but {where}: {placed or 'no known arrangement'}. "
-                "Mend the quirk table, or give lat_u, lon_u, lat_v, lon_v."
+                "Correct the quirk table, or give lat_u, lon_u, lat_v, lon_v."
             )
         return declared
     if _says_true(dataset, staggered=any(map(any, offsets))):
@@ -114,7 +98,7 @@ def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:
     dataset : xarray.Dataset
         `tauuo`, `tauvo` [N m-2] on the grid's rows and columns, NaN on land, with coordinates as in
         `detect_convention`; attribute `stress_convention`, without which they are true components. `deptho` [m], if it
-        is there, tells sea from land in cells that no stress on corners touches.
+        is there, separates sea from land in cells that no stress on corners touches.
     grid : Grid
 
     Returns
@@ -130,10 +114,10 @@ def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:
     Notes
     -----
     C grid and corners: `circulation.curl_from_edges`, `circulation.curl_from_corners`; true components there are turned
-    to the grid's axes, or make a vector as they are. On T points: `operators.curl`, one-sided at coasts. What that
-    means for cells at coasts is said by `COASTAL_CURL`.
+    to the grid's axes, or make a vector as they are. On T points: `operators.curl`, one-sided at coasts. `COASTAL_CURL`
+    describes the result in cells at coasts.
     """
-    true = _require_fit(dataset, grid) == "true_east_north"
+    true = _is_true(dataset, grid)
     u, v = (component_at(dataset, point, grid) for point in "uv")
     placed = convention_of((u.offset, v.offset))
     if placed == "grid_axes_c_grid":
@@ -146,8 +130,8 @@ def stress_curl(dataset: xr.Dataset, grid: Grid) -> Array:
 
 
 def coastal_curl(dataset: xr.Dataset, grid: Grid) -> str:
-    """Return how `stress_curl` makes the curl of a cell at the coast; errors as there."""
-    _require_fit(dataset, grid)
+    """Return a description of the curl that `stress_curl` gives in cells at coasts; errors as there."""
+    _is_true(dataset, grid)
     placed = convention_of(tuple(offset_of(dataset, point, grid) for point in "uv"))
     return COASTAL_CURL.get(placed or "", COASTAL_CURL["grid_axes_t_points"])
 
@@ -169,11 +153,10 @@ def stress_eastward_northward(dataset: xr.Dataset, grid: Grid) -> tuple[Array, A
     eastward, northward : ndarray of shape (n_rows, n_columns)
         [N m-2]; NaN where either component has no point next to the cell.
     """
-    convention = _require_fit(dataset, grid)
+    true = _is_true(dataset, grid)
     u, v = (component_at(dataset, point, grid) for point in "uv")
-    if convention == "true_east_north" and u.offset == v.offset == (0, 0):
+    if true and u.offset == v.offset == (0, 0):
         return u.values, v.values
-    true = convention == "true_east_north"
     along_x = (local_basis(u.lat, u.lon) if true else grid_axes(u, grid))[0]
     along_y = (local_basis(v.lat, v.lon) if true else grid_axes(v, grid))[1]
     eastward, northward = _best_fit(((u, along_x), (v, along_y)), grid)
@@ -186,7 +169,7 @@ def _best_fit(components: Sequence[tuple[Component, Array]], grid: Grid) -> tupl
     squares, products = np.zeros((2, 2, *grid.shape)), np.zeros((2, *grid.shape))
     for component, axis in components:
         rows, columns = component.offset
-        for step in {(-row, -column) for row in {0, rows} for column in {0, columns}}:
+        for step in steps_within((-rows, -columns)):
             around = stored_at(axis, step, grid)
             direction = np.stack([(around * unit).sum(axis=0) for unit in basis])
             value = stored_at(component.values, step, grid)
@@ -194,31 +177,31 @@ def _best_fit(components: Sequence[tuple[Component, Array]], grid: Grid) -> tupl
             squares += np.where(present, direction[:, None] * direction, 0.0)
             products += np.where(present, direction * value, 0.0)
     determinant = squares[0, 0] * squares[1, 1] - squares[0, 1] ** 2
-    # Components along one direction only say nothing about the other.
-    told = determinant > 0.01 * (squares[0, 0] + squares[1, 1]) ** 2
-    determinant = np.where(told, determinant, np.nan)
+    # Components along one direction only do not determine the other.
+    independent = determinant > 0.01 * (squares[0, 0] + squares[1, 1]) ** 2
+    determinant = np.where(independent, determinant, np.nan)
     return (
         (squares[1, 1] * products[0] - squares[0, 1] * products[1]) / determinant,
         (squares[0, 0] * products[1] - squares[0, 1] * products[0]) / determinant,
     )
 
 
-def _require_fit(dataset: xr.Dataset, grid: Grid) -> str:
-    convention = dataset.attrs.get("stress_convention", "true_east_north")
-    return detect_convention(dataset, declared=convention, grid=grid)
+def _is_true(dataset: xr.Dataset, grid: Grid) -> bool:
+    """Return whether the components are eastward and northward; raise GridError where the positions do not fit."""
+    declared = dataset.attrs.get("stress_convention", "true_east_north")
+    return detect_convention(dataset, declared=declared, grid=grid) == "true_east_north"
 
 
 def _says_true(dataset: xr.Dataset, *, staggered: bool) -> bool:
-    """Whether the attributes speak of true east and north; where they are silent, T points do and others do not."""
-    said = [_axes_by_attributes(dataset[name]) for name in ("tauuo", "tauvo") if name in dataset]
-    answers = {answer for answer in said if answer is not None}
+    """Return whether the attributes name true east and north; by default T points do and others do not."""
+    answers = {_axes_by_attributes(dataset[name]) for name in STRESS if name in dataset} - {None}
     if len(answers) > 1:
         raise GridError("Attributes of 'tauuo' and 'tauvo' contradict each other: one is true, one along the grid.")
-    return answers.pop() if answers else not staggered
+    return bool(answers.pop()) if answers else not staggered
 
 
 def _axes_by_attributes(stress: xr.DataArray) -> bool | None:
-    """Return True for true components, False for those along the grid, None if nothing is said."""
+    """Return True for true components, False for those along the grid, None without such attributes."""
     for name in ("standard_name", "long_name", "description", "comment"):
         text = str(stress.attrs.get(name, ""))
         true, along_grid = bool(_TRUE.search(text)), bool(_ALONG_GRID.search(text))

@@ -38,14 +38,14 @@ class Component(NamedTuple):
 
 
 class Suggestion(NamedTuple):
-    """Where stress with the positions of T points rather sits.
+    """The points on which stress with the positions of T points probably is.
 
     Attributes
     ----------
     convention, side : str
         To be declared: one of `CONVENTIONS`, one of `SIDES`.
     unlike, unlike_on_t_points : float
-        Shares of cells at coasts in which a component is missing where it should be there, or the other way round.
+        Shares of cells at coasts in which a component is missing although it should exist there, or the reverse.
     sentence : str
         For a warning.
     """
@@ -60,7 +60,7 @@ class Suggestion(NamedTuple):
 def stress_on_assumed_points(
     dataset: xr.Dataset, grid: Grid, *, convention: str | None, side: str = "north_east"
 ) -> xr.Dataset:
-    """Return the stress with positions of its own where files give staggered components the positions of T points.
+    """Return the stress on staggered points where files give its components the positions of T points.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def stress_on_assumed_points(
         As in `detect_convention`.
     grid : Grid
     convention : str or None
-        What is known of the model. Where it is `grid_axes_c_grid` or `grid_axes_corners` and a component's positions
-        are those of the T points, they are replaced by points half a cell away, made from the grid itself, across its
+        Convention of the model, if known. Where it is `grid_axes_c_grid` or `grid_axes_corners` and a component has the
+        positions of the T points, they are replaced by points half a cell away, made from the grid itself, across its
         seam and fold too.
     side : {'north_east', 'north_west', 'south_east', 'south_west'}
         On which side of the T points of the same index they lie: u east or west, v north or south, corners both. East
@@ -105,8 +105,8 @@ def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_])
     """Return the stress with NaN where an ocean model has none: at points that touch land.
 
     A component on an edge needs sea in both T cells beside it, one on a corner in all four around it, across seam and
-    fold too; on T points in its own. What lies beyond the end of the grid is not known to be land; a cell without
-    position is land.
+    fold too; one on a T point needs sea there. Beyond the end of the grid there may be sea; a cell without position is
+    land.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_])
 
 
 def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> Suggestion | None:
-    """Return where stress with the positions of T points rather sits, as its land shows; None where nothing does.
+    """Return the points on which stress with the positions of T points probably is, or None; its land shows it.
 
     Ocean models have no stress at points that touch land. So the cells at coasts in which a component is missing, or
     exactly zero, differ between T points, C grids and corners, and between the sides of the T points.
@@ -146,9 +146,9 @@ def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> S
 
     Notes
     -----
-    The smoothness of the curl does not tell: taken with the points of T, C grid or corners, the curl of the same stress
-    is rough by the same amount within 3 % (median difference of neighbours) wherever it was sampled, since half a cell
-    only displaces the two components against one another.
+    The smoothness of the curl does not distinguish them: with the points of T, C grid or corners, the curl of the same
+    stress is rough by the same amount within 3 % (median difference of neighbours) wherever it was sampled, since half
+    a cell only displaces the two components against one another.
     """
     if any(any(offset_of(dataset, point, grid)) for point in "uv"):
         return None
@@ -186,11 +186,17 @@ def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> S
 
 def _wet_points(sea: NDArray[np.bool_], offset: Offset, grid: Grid) -> NDArray[np.bool_]:
     """Return where all T cells that a point touches are sea, or beyond the end of the grid."""
-    everywhere, (rows, columns) = grid.topology.with_positions_everywhere(), offset
+    everywhere = grid.topology.with_positions_everywhere()
     wet = sea.copy()
-    for step in {(row, column) for row in {0, rows} for column in {0, columns}}:
+    for step in steps_within(offset):
         wet &= (grid.neighbour(sea.astype(float), step) == 1) | (everywhere.locate(step).cell < 0)
     return wet
+
+
+def steps_within(offset: Offset) -> set[Offset]:
+    """Return the steps from a T point to all T points that a point at this offset touches."""
+    rows, columns = offset
+    return {(row, column) for row in {0, rows} for column in {0, columns}}
 
 
 def _steps(convention: str, side: str, grid: Grid) -> dict[str, Offset]:
@@ -202,7 +208,7 @@ def _steps(convention: str, side: str, grid: Grid) -> dict[str, Offset]:
 
 
 def stored_at(values: Array, step: Offset, grid: Grid) -> Array:
-    """Return what is stored with the cell `step` away; NaN where its axes run the other way: its points lie beyond."""
+    """Return the value stored with the cell `step` away; NaN where its axes run in the opposite sense."""
     located = grid.topology.locate(step)
     return np.where((located.row_sign > 0) & (located.column_sign > 0), grid.neighbour(values, step), np.nan)
 
@@ -217,7 +223,7 @@ def grid_axes(component: Component, grid: Grid) -> tuple[Array, Array]:
 
 
 def senses(grid: Grid) -> tuple[float, float]:
-    """1 where the grid's columns run eastward, its rows northward, in the median cell; else -1."""
+    """Return 1 where the grid's columns run eastward, its rows northward, in the median cell; else -1."""
     eastward, northward = grid.displacements[0, 1][0], grid.displacements[1, 0][1]
     return float(np.sign(np.nanmedian(eastward))), float(np.sign(np.nanmedian(northward)))
 
@@ -248,7 +254,7 @@ def _positions(dataset: xr.Dataset, point: str, grid: Grid) -> tuple[Array, Arra
 
 
 def offset_of(dataset: xr.Dataset, point: str, grid: Grid) -> Offset:
-    """Where a component's points lie from the T points of the same index, in half cells (rows, columns)."""
+    """Return where a component's points lie from the T points of the same index, in half cells (rows, columns)."""
     lat, lon = _positions(dataset, point, grid)
     if lat is grid.lat:
         return 0, 0

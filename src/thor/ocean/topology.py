@@ -1,13 +1,13 @@
-"""Which cells neighbour which on a structured grid, found from the positions of their centres alone.
+"""Neighbours of the cells of a structured grid, found from the positions of their centres alone.
 
-Inside a grid the neighbours are the next columns and rows. At its rim they are found by looking where the centres lie:
+Inside a grid the neighbours are the next columns and rows. At its edge they follow from the positions of the centres:
 
 * the last column meets the first (periodic), perhaps after columns that repeat the first ones;
-* beyond an end row the grid goes on over a pole, half a turn away, or through a tripolar fold, mirrored. Either is one
+* beyond an end row the grid continues over a pole, half a turn away, or through a tripolar fold, mirrored, by one
   rule: row r stands for row `row_sum` - r, column c for column `column_shift` +- c. It holds for rows that are stored
   twice as for those beyond the end, so folds with and without repeated rows, about T points or about F points, are
   one case;
-* where nothing fits, the grid just ends.
+* where neither fits, the grid ends.
 """
 
 from dataclasses import dataclass, field, replace
@@ -64,9 +64,9 @@ class Topology:
     period : int or None
         Columns once around the globe; None where the last column does not meet the first.
     beyond : tuple of (Continuation or None)
-        What lies beyond the first and the last row.
+        Continuation beyond the first and the last row.
     places : ndarray of int, shape (n_columns,), optional
-        Where each column comes in the direction of the columns, where that is not the order in which they are stored;
+        Position of each column in the direction of the columns, where that is not the order in which they are stored;
         columns at one place repeat each other, and a place without a column is a gap. `period` and `beyond` count
         places.
     """
@@ -91,8 +91,8 @@ class Topology:
     @property
     def duplicate(self) -> NDArray[np.bool_]:
         """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums."""
-        own = np.arange(self.known.size).reshape(self.known.shape)
-        return self.known & (self.locate((0, 0)).cell != own)
+        index = np.arange(self.known.size).reshape(self.known.shape)
+        return self.known & (self.locate((0, 0)).cell != index)
 
     def with_positions_everywhere(self) -> "Topology":
         """Return the same topology as if every cell had a position: -1 is then the end of the grid only."""
@@ -106,6 +106,11 @@ class Topology:
             rows, columns = np.meshgrid(np.arange(n_rows) + step[0], places + step[1], indexing="ij")
             self._located[step] = self._stored(rows, columns)
         return self._located[step]
+
+    def values_at(self, step: tuple[int, int], values: Array) -> Array:
+        """Return for each cell the value (..., n_rows, n_columns) of the one `step` away; NaN where there is none."""
+        index = self.locate(step).cell
+        return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
 
     def _stored(self, rows: IntArray, columns: IntArray) -> Located:
         n_rows, n_columns = self.known.shape
@@ -184,7 +189,7 @@ def _seam_closes(centres: Array) -> bool:
 
 
 def _beyond_last_row(ring: Array, first: int) -> Continuation | None:
-    """Return how columns `first`, ... of a periodic grid go on beyond the last row."""
+    """Return the continuation of columns `first`, ... of a periodic grid beyond the last row."""
     end, period = ring.shape[1] - 1, ring.shape[2]
     last = ring[:, end]
     spacing = _median_length(np.diff(last, axis=1))
@@ -193,10 +198,10 @@ def _beyond_last_row(ring: Array, first: int) -> Continuation | None:
         if _median_length(last - _mirrored(ring[:, end - behind], shift)) < COINCIDENT_CENTRES * spacing:
             return Continuation(2 * end - behind, shift + 2 * first, -1)
     opposite = np.roll(last, period // 2, axis=1)
-    if period % 2 == 0 and _goes_straight_on(ring[:, end - 1], last, opposite):
+    if period % 2 == 0 and _continues_evenly(ring[:, end - 1], last, opposite):
         return Continuation(2 * end + 1, period // 2, 1)
     shift = _best_mirror(last, last)
-    if _goes_straight_on(ring[:, end - 1], last, _mirrored(last, shift)):
+    if _continues_evenly(ring[:, end - 1], last, _mirrored(last, shift)):
         return Continuation(2 * end + 1, shift + 2 * first, -1)
     return None
 
@@ -213,8 +218,8 @@ def _mirrored(row: Array, shift: int) -> Array:
     return row[:, (shift - np.arange(n_columns)) % n_columns]
 
 
-def _goes_straight_on(before: Array, last: Array, beyond: Array) -> bool:
-    """Whether rows go on evenly: the second difference is small beside the first."""
+def _continues_evenly(before: Array, last: Array, beyond: Array) -> bool:
+    """Return whether rows continue evenly: the second difference is small beside the first."""
     return _median_length(before + beyond - 2 * last) < 0.5 * _median_length(beyond - before)
 
 

@@ -1,23 +1,16 @@
 """Archives of climate models: which runs and files a tree holds, listed as they are asked for."""
 
-import logging
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import xarray as xr
 
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.variables import published, table
 from thor.reading.layouts import Layout, layout_of, recognise
-
-log = logging.getLogger(__name__)
-
-Wanted = Sequence[str] | Literal["all"]
+from thor.reading.runs import Run, Wanted
+from thor.reading.tree import Stored, Tree, newest
 
 TOPS = (("CMIP6",), ("CMIP7",), ("MIP-DRS7", "CMIP7"))
 """Folders of an archive below which the layout begins, if they are there."""
@@ -27,82 +20,6 @@ IDEALIZED = "idealized"
 
 ONLY_VARIANT = "r1i1p1f1"
 """Variant of the runs in a layout that does not name variants."""
-
-_NUMBERED = re.compile(r"v?(\d+)")
-
-
-@dataclass(frozen=True, order=True)
-class Run:
-    """One variant of one experiment of one climate model."""
-
-    source_id: str
-    experiment_id: str
-    variant_label: str
-
-    @property
-    def key(self) -> str:
-        """The run's name in collections, ``source/experiment/variant``."""
-        return f"{self.source_id}/{self.experiment_id}/{self.variant_label}"
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version of a variable of a run on one grid.
-
-    Attributes
-    ----------
-    grid_label, version : str
-        Empty where the layout does not say.
-    folder : Path
-    tree : Tree
-    newer : tuple of str
-        Newer versions that hold no file.
-    older : tuple of str
-        Older versions beside it.
-    """
-
-    grid_label: str
-    version: str
-    folder: Path
-    tree: "Tree"
-    newer: tuple[str, ...] = ()
-    older: tuple[str, ...] = ()
-
-    def files(self) -> list[Path]:
-        """Files in the order of their names; fetched when the archive is in the cloud."""
-        return self.tree.files(self.folder)
-
-
-class Tree:
-    """The folders of a file system; each is listed once."""
-
-    def __init__(self) -> None:
-        self._listed: dict[Path, tuple[str, ...]] = {}
-
-    def folders(self, folder: Path) -> tuple[str, ...]:
-        """Return the names of the folders in a folder, sorted; none where there is no such folder."""
-        if folder not in self._listed:
-            try:
-                with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
-            except (FileNotFoundError, NotADirectoryError):
-                names = []
-            except OSError as error:
-                raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
-            self._listed[folder] = tuple(sorted(names))
-        return self._listed[folder]
-
-    def exists(self, folder: Path) -> bool:
-        """Return whether a folder is there now."""
-        return folder.is_dir()
-
-    def has_files(self, folder: Path) -> bool:
-        """Return whether a folder holds NetCDF files."""
-        return bool(self.files(folder))
-
-    def files(self, folder: Path) -> list[Path]:
-        """Return the NetCDF files in a folder, sorted."""
-        return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
 
 
 class Archive:
@@ -203,7 +120,7 @@ class Archive:
         return run.variant_label in found
 
     def searched(self) -> str:
-        """Return where runs were looked for, by which layout, and what is there."""
+        """Return the folders that were searched, their layout, and what they hold."""
         parts = []
         for top, layout in self._branches:
             names = self._tree.folders(top)
@@ -213,13 +130,11 @@ class Archive:
 
     def is_gone(self, run: Run) -> bool:
         """Return whether the folders of a run, once listed, are not there any more."""
-        pinned = {"source_id": run.source_id, "experiment_id": run.experiment_id, "variant_label": run.variant_label}
-        folders = [
-            folder
+        return not any(
+            self._tree.exists(folder)
             for top, layout in self._branches
-            for folder, _ in self._walk(top, layout, max(layout.level(f) for f in pinned if f in layout.facets), pinned)
-        ]
-        return not any(self._tree.exists(folder) for folder in folders)
+            for folder, _ in self._walk(top, layout, _deepest(layout, run.facets), run.facets)
+        )
 
     def runs(self, *, source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted) -> list[Run]:
         """Return the runs wanted, as far as there are folders of them.
@@ -257,29 +172,26 @@ class Archive:
         self, found: Sequence[Run], source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted
     ) -> None:
         """Raise ConfigError for a name that none of the runs found has."""
-        models = self.source_ids() if source_ids == "all" else source_ids
         wanted = {"source_id": source_ids, "experiment_id": experiment_ids, "variant_label": variant_labels}
         for facet, names in wanted.items():
-            got = {getattr(run, facet) for run in found}
-            lacking = [name for name in names if name not in got] if names != "all" else []
+            lacking = sorted(set(names) - {getattr(run, facet) for run in found}) if names != "all" else []
             if not lacking:
                 continue
+            name = next(name for name in names if name in lacking)
+            models = self.source_ids() if source_ids == "all" else source_ids
             experiments = {model: self.experiment_ids(model) for model in models}
-            there = {name for names in experiments.values() for name in names}
-            if facet == "variant_label":
-                chosen = {
-                    model: [e for e in names if e in (experiment_ids if experiment_ids != "all" else names)]
-                    for model, names in experiments.items()
-                }
-                there = {v for model, names in chosen.items() for e in names for v in self.variant_labels(model, e)}
-            known = (
-                did_you_mean(lacking[0], there)
-                if facet != "source_id"
-                else (f" It has the experiments {', '.join(experiments[lacking[0]])}.")
-            )
+            if facet == "source_id":
+                known = f" It has the experiments {', '.join(experiments[name])}."
+            elif facet == "experiment_id":
+                known = did_you_mean(name, {there for every in experiments.values() for there in every})
+            else:
+                chosen = [
+                    (m, e) for m in models for e in experiments[m] if experiment_ids == "all" or e in experiment_ids
+                ]
+                known = did_you_mean(name, {label for pair in chosen for label in self.variant_labels(*pair)})
             raise ConfigError(
-                f"None of the runs asked for in {self.where} has {facet} '{lacking[0]}'.{known} "
-                f"Correct {facet}s, or set it to all."
+                f"None of the runs asked for in {self.where} has {facet} '{name}'.{known} Correct {facet}s, or set it "
+                "to all."
             )
 
     # -- variables -------------------------------------------------------------------------------------------------
@@ -298,8 +210,7 @@ class Archive:
         ConfigError
             When `versions` names a version that is not there.
         """
-        pinned = {"source_id": run.source_id, "experiment_id": run.experiment_id, "variant_label": run.variant_label}
-        return self._stored(variable_id, table_id, **pinned).get(run, {})
+        return self._stored(variable_id, table_id, **run.facets).get(run, {})
 
     def variables(self, run: Run) -> list[str]:
         """Return those of the variables that THOR reads which a run has, for messages."""
@@ -353,7 +264,8 @@ class Archive:
                 versions.setdefault(there.get("version", ""), []).append(folder)
         found: dict[Run, dict[str, Stored]] = {}
         for (run, label), versions in folders.items():
-            chosen = self._newest(run, variable_id, label, versions)
+            named = self._named_version(run, variable_id)
+            chosen = newest(self._tree, label, versions, named=named, where=f"{variable_id} of {run.key}")
             if chosen is not None:
                 found.setdefault(run, {})[label] = chosen
         return found
@@ -363,9 +275,8 @@ class Archive:
         """Return the values of a facet in the folders with these others."""
         found: set[str] = set()
         for top, layout in self._branches:
-            deepest = max(layout.level(name) for name in (facet, *pinned) if name in layout.facets)
             missing = ONLY_VARIANT if facet == "variant_label" and facet not in layout.facets else ""
-            walk = self._walk(top, layout, deepest, pinned)
+            walk = self._walk(top, layout, _deepest(layout, (facet, *pinned)), pinned)
             found |= {there.get(facet, missing) for _, there in walk}
         return sorted(found - {""})
 
@@ -385,35 +296,12 @@ class Archive:
             here = further
         return here
 
-    def _newest(self, run: Run, variable_id: str, label: str, folders: Mapping[str, Sequence[Path]]) -> Stored | None:
-        """Return the version to take on one grid: the one that `versions` names, or the newest that holds files."""
-        ordered = sorted(folders, key=_age, reverse=True)
-        named = self._named_version(run, variable_id)
-        if named is not None:
-            fitting = [version for version in ordered if _same_version(version, named)]
-            if not fitting:
-                raise ConfigError(
-                    f"versions asks for '{named}' of {variable_id} of {run.key}; {self.where} has {', '.join(ordered)}."
-                )
-            ordered = fitting
-        for k, version in enumerate(ordered):
-            folder = next((folder for folder in folders[version] if self._tree.has_files(folder)), None)
-            if folder is not None:
-                newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
-                return Stored(label, version, folder, self._tree, newer, older)
-        return None
-
     def _named_version(self, run: Run, variable_id: str) -> str | None:
         parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
         keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
         return next((self._versions[key] for key in keys if key in self._versions), None)
 
 
-def _age(version: str) -> tuple[int, str]:
-    """Return a key by which versions are ordered in time: dates and numbers, with or without v; then ``latest``."""
-    numbered = _NUMBERED.fullmatch(version)
-    return (int(numbered[1]), version) if numbered else (0, version)
-
-
-def _same_version(version: str, other: str) -> bool:
-    return version.removeprefix("v") == other.removeprefix("v")
+def _deepest(layout: Layout, facets: Iterable[str]) -> int:
+    """Return the level below which none of these facets names a folder."""
+    return max(layout.level(facet) for facet in facets if facet in layout.facets)

@@ -1,4 +1,4 @@
-"""What a run is compared with: the parallel segment of its control run, or a window of its historical run."""
+"""Baselines of a run: the parallel segment of its control run, or a window of its historical run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import cftime
 import xarray as xr
 
 from thor.core.errors import DataError
-from thor.reading.archive import Run
+from thor.reading.runs import Run
 from thor.reading.series import Series, clean_units
 from thor.reading.windows import Window, WindowSettings
 
-NO_PARENT = "no parent"
+_NO_PARENT = "no parent"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Parent:
     is_control : bool
         Whether the parent's forcing is constant, so that a parallel segment of it is the baseline.
     branch_year : int or None
-        Year of the parent at which the child branches off; None where nothing says it.
+        Year of the parent at which the child branches off; None where it is unknown.
     """
 
     run: Run
@@ -46,7 +46,7 @@ class Parent:
 
 
 def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Parent | None:
-    """Return the parent that the global attributes of a run tell of, or None where there is none.
+    """Return the parent named in the global attributes of a run, or None.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         When there is a parent, but no branch time.
     """
     attrs = series.attrs
-    experiment = str(attrs.get("parent_experiment_id", NO_PARENT)).strip()
-    if experiment in ("", "none", "N/A", NO_PARENT):
+    experiment = str(attrs.get("parent_experiment_id", _NO_PARENT)).strip()
+    if experiment in ("", "none", "N/A", _NO_PARENT):
         return None
     parent = Run(
         str(attrs.get("parent_source_id", run.source_id)),
@@ -81,7 +81,7 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
 
 
 def _branch_years(attrs: Mapping[str, Any], series: Series, branch_year: int | None) -> tuple[int, int | None]:
-    """Return the years of child and parent at the time of the branch; the parent's is None where nothing tells it."""
+    """Return the years of child and parent at the time of the branch; the parent's is None where it is unknown."""
     child = int(series.months[0]) // 12
     if "branch_time_in_child" in attrs:
         child = _nearest_year(attrs["branch_time_in_child"], series.files[0].time_units, series.calendar)

@@ -44,7 +44,7 @@ class Check:
 
     @property
     def subject(self) -> str:
-        """What is checked, for messages."""
+        """The quantity that is checked, for messages."""
         region = "" if self.latitudes == (-90.0, 90.0) else f" in {self.latitudes[0]:g} to {self.latitudes[1]:g} N"
         region += "" if self.longitudes == (0.0, 360.0) else f", {self.longitudes[0]:g} to {self.longitudes[1]:g} E"
         return f"{self.statistic.replace('_', ' ')} of {self.quantity.replace('_', ' ')}{region}"
@@ -52,7 +52,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found.
+    """The result of a check.
 
     Attributes
     ----------

@@ -15,8 +15,8 @@ from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
-from thor.reading.plans import FIXED, RunPlan
 from thor.reading.positions import read_positions, same_positions
+from thor.reading.run_plan import FIXED_FIELDS, RunPlan
 from thor.reading.steps import (
     Context,
     add_cell_area,
@@ -36,7 +36,7 @@ from thor.reading.steps import (
 )
 from thor.reading.windows import ClimatologySettings, Window
 
-STEPS = (
+CLIMATOLOGY_STEPS = (
     add_sea_area,
     add_cell_area,
     add_stress_convention,
@@ -49,7 +49,7 @@ STEPS = (
     remove_mean_sea_level,
     mask_depressed_cells,
 )
-"""What is done to every run, in this order."""
+"""The steps applied to every run, in this order."""
 
 
 def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkpoint) -> xr.Dataset:
@@ -65,8 +65,8 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     Returns
     -------
     xarray.Dataset, dims (window, y, x), or (window, lat, lon) on a regular grid
-        `zos` [m], less its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on their own points where attribute
-        `stress_convention` says so (positions in `lat_u`, `lon_u`, `lat_v`, `lon_v`); `deptho` [m], `areacello` [m2],
+        `zos` [m], less its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on the points that attribute
+        `stress_convention` names (positions in `lat_u`, `lon_u`, `lat_v`, `lon_v`); `deptho` [m], `areacello` [m2],
         `sftof` [%] without window. Coordinates of the window: `window_start`, `window_end` (years), `months`,
         `removed_mean` [m] of zos, `baseline_window` of the parent run. Attribute `files` of each variable lists what
         went in: name, tracking id, checksum, steps. Attribute `checks_failed` holds the physical checks that were not
@@ -87,8 +87,8 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     return rows_and_columns_ascending(_describe_run(ocean, plan, settings))
 
 
-def look(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
-    """Return what `climatology` makes of the first month of a run, to see in seconds whether the run can be read.
+def first_month_of(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
+    """Return the first month of a run, processed as by `climatology`: a test in seconds whether the run can be read.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _assembled(
     ocean = with_stress_points(places["zos"], {name: places[name] for name in STRESS}, where)
     context = Context(where, ocean, plan.quirks, settings.masked_basins, settings.reference_density)
     ocean = _add_fixed_fields(_add_means(ocean, plan, means, windows, context), plan, context)
-    ocean = reduce(lambda ocean, step: step(ocean, context), STEPS, ocean)
+    ocean = reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean)
     return check_physics(ocean, context.grid, where=where, strict=settings.strict)
 
 
@@ -125,7 +125,7 @@ def _add_means(
     for name, mean in means.items():
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
         if name in STRESS:
-            # the standard name in the model's file tells true east from the grid's axis
+            # the standard name in the file distinguishes true east from the axis of the grid
             attrs["standard_name"] = str(
                 attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])
             )
@@ -144,7 +144,7 @@ def _add_means(
 def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.Dataset:
     """Add depth, cell area and sea area that lie on the positions of sea level; only depth has to."""
     out = ocean.copy()
-    for name in FIXED:
+    for name in FIXED_FIELDS:
         shapes = []
         for path in plan.fixed[name]:
             try:
@@ -187,12 +187,10 @@ def _needed(name: str) -> bool:
 
 
 def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
-    """Add whose climatology this is and what it is to be compared with."""
+    """Add the facets of the run and its baseline."""
     run, attrs = plan.run, plan.series["zos"].attrs
     facets = {
-        "source_id": run.source_id,
-        "experiment_id": run.experiment_id,
-        "variant_label": run.variant_label,
+        **run.facets,
         "institution_id": str(attrs.get("institution_id", "")),
         "grid_label": plan.grid_label,
         "calendar": plan.series["zos"].calendar,

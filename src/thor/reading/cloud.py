@@ -1,7 +1,7 @@
 """Archives in the cloud: an intake-esm catalogue (json and csv) of zarr stores, as Pangeo and ESGF have them.
 
-A store is fetched when its run is wanted, once, into NetCDF files in ESGF layout; from there on it is an archive like
-any other, with the same checks. What was fetched stays, so that a run that dies goes on where it stopped.
+A store is fetched when its run is wanted, once, into NetCDF files in ESGF layout; after that it is an archive like
+any other, with the same checks. Fetched files stay, so that an interrupted run continues where it stopped.
 """
 
 import logging
@@ -16,12 +16,13 @@ import xarray as xr
 from thor.core.atomic import replacing
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.variables import published
-from thor.reading.archive import Archive, Tree
+from thor.reading.archive import Archive
 from thor.reading.layouts import Layout, layout_of
+from thor.reading.tree import Tree
 
 log = logging.getLogger(__name__)
 
-FACETS = (
+CATALOGUE_COLUMNS = (
     *("activity_id", "institution_id", "source_id", "experiment_id", "member_id"),
     *("table_id", "variable_id", "grid_label"),
 )
@@ -82,7 +83,7 @@ class _CloudTree(Tree):
         stores: dict[Path, str] = {}
         for row in table.to_dict(orient="records"):
             version = re.sub(r"\D", "", str(row.get("version", "")).split(".")[0]) or "0"
-            stores[self._top.joinpath(*(str(row[name]) for name in FACETS), f"v{version}")] = str(row[asset])
+            stores[self._top.joinpath(*(str(row[name]) for name in CATALOGUE_COLUMNS), f"v{version}")] = str(row[asset])
         if not stores:
             raise DataError(
                 f"The catalogue {self._catalogue} lists none of the variables {', '.join(sorted(published()))}."
@@ -114,7 +115,7 @@ class _CloudTree(Tree):
 
     def files(self, folder: Path) -> list[Path]:
         """Return the files of a store, fetched unless they are there."""
-        return fetch(self._stores[folder], folder)
+        return fetch_store(self._stores[folder], folder)
 
 
 def read_catalogue(catalogue: str) -> tuple[Any, str]:
@@ -133,15 +134,15 @@ def read_catalogue(catalogue: str) -> tuple[Any, str]:
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise DataError(
             f"The catalogue {catalogue} cannot be read: {str(error).splitlines()[0]}. Expected the JSON file of an "
-            "intake-esm catalogue, with its CSV where the JSON says."
+            "intake-esm catalogue, with its CSV at the place given in the JSON."
         ) from error
     if "member_id" not in table and "variant_label" in table:
         table = table.rename(columns={"variant_label": "member_id"})
-    missing = [name for name in FACETS if name not in table]
+    missing = [name for name in CATALOGUE_COLUMNS if name not in table]
     if missing:
         raise DataError(
             f"The catalogue {catalogue} has no column '{missing[0]}'."
-            f"{did_you_mean(missing[0], map(str, table.columns))} It needs {', '.join(FACETS)}."
+            f"{did_you_mean(missing[0], map(str, table.columns))} It needs {', '.join(CATALOGUE_COLUMNS)}."
         )
     kind = getattr(assets.format, "value", assets.format)
     if kind is not None and "zarr" not in str(kind):
@@ -149,7 +150,7 @@ def read_catalogue(catalogue: str) -> tuple[Any, str]:
     return table, str(assets.column_name)
 
 
-def fetch(store: str, folder: Path) -> list[Path]:
+def fetch_store(store: str, folder: Path) -> list[Path]:
     """Return the NetCDF files of a store in this folder, fetched unless they are all there.
 
     Parameters
@@ -234,5 +235,5 @@ def _require_packages() -> None:
 
 
 def is_catalogue(root: str) -> bool:
-    """Say whether an archive is named by a catalogue instead of a folder."""
+    """Return whether an archive is given by a catalogue instead of a folder."""
     return root.endswith(".json")

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
@@ -16,8 +15,9 @@ from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
+from thor.core.checksums import file_checksum
 from thor.core.errors import DataError
-from thor.reading.esgf_index import TIMEOUT, RemoteFile, Replica, reason, session
+from thor.reading.esgf_files import TIMEOUT, RemoteFile, Replica, session, short_reason
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ ROUNDS = 4
 PAUSE_S = 2.0
 """Seconds before the second round, doubled before each further one."""
 
-_PIECE = 2**14  # bytes: so much is lost when a connection is cut
+PIECE_BYTES = 2**14
+"""Written at a time: the most that is lost when a connection is cut."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PASSING = (408, 425, 429)  # HTTP errors of a request that may work later
@@ -38,7 +40,7 @@ _PASSING = (408, 425, 429)  # HTTP errors of a request that may work later
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a download did.
+    """Result of a download.
 
     Attributes
     ----------
@@ -54,11 +56,11 @@ class Fetched:
 
 
 class _BrokenError(Exception):
-    """A data node gave something that is not the whole file."""
+    """A data node sent something else than the whole file."""
 
 
 class _UselessError(_BrokenError):
-    """It would do so again."""
+    """A data node would send the same again."""
 
 
 class _StoppedError(Exception):
@@ -79,7 +81,7 @@ def download(
     """Fetch files into an archive.
 
     A file that is there with the right size and checksum is kept. Others are written under a hidden name beside their
-    place, ``.<name>.<checksum>.part``, which stays when something fails: the next call goes on there.
+    place, ``.<name>.<checksum>.part``, which stays when something fails: the next call continues it.
 
     Parameters
     ----------
@@ -127,7 +129,7 @@ def download(
 
 
 class _Transfer:
-    """What parallel downloads share."""
+    """The state shared by parallel downloads."""
 
     def __init__(self, folder: Path, bar: Any) -> None:
         self._folder, self._bar = folder, bar
@@ -161,7 +163,7 @@ class _Transfer:
                     log.debug("%s: %s", replica.url, error)
                     if isinstance(error, _UselessError):
                         replicas.remove(replica)
-                part = _part(place, replica)
+                part = part_of(place, replica)
                 size = part.stat().st_size if part.exists() else 0
                 if size > longest:
                     longest, idle = size, 0
@@ -170,7 +172,7 @@ class _Transfer:
 
     def _get(self, replica: Replica, place: Path) -> None:
         """Fetch what is missing of one file from one data node, and put it in its place."""
-        part = _part(place, replica)
+        part = part_of(place, replica)
         with part.open("ab") as stream:
             _require_alone(stream, place)
             start = stream.tell()
@@ -181,7 +183,7 @@ class _Transfer:
                 raise _BrokenError(f"the connection was cut after {size} of {replica.size} bytes")
             stream.flush()
             os.fsync(stream.fileno())
-            got = checksum(part, replica.algorithm) if replica.algorithm else None
+            got = file_checksum(part, replica.algorithm) if replica.algorithm else None
             if size != (replica.size or size) or got != replica.checksum:
                 part.unlink()
                 self._show(place, 0)
@@ -205,7 +207,7 @@ class _Transfer:
                     stream.truncate()
                     if answer.status_code == requests.codes.partial_content:
                         raise _BrokenError("it gave another part than asked for")
-                for piece in answer.iter_content(_PIECE):
+                for piece in answer.iter_content(PIECE_BYTES):
                     if self.stopped.is_set():
                         raise _StoppedError
                     stream.write(piece)
@@ -215,10 +217,10 @@ class _Transfer:
             if status == requests.codes.requested_range_not_satisfiable:
                 stream.truncate(0)
             elif 400 <= status < 500 and status not in _PASSING:
-                raise _UselessError(reason(error)) from error
-            raise _BrokenError(reason(error)) from error
+                raise _UselessError(short_reason(error)) from error
+            raise _BrokenError(short_reason(error)) from error
         except requests.RequestException as error:
-            raise _BrokenError(reason(error)) from error
+            raise _BrokenError(short_reason(error)) from error
         return start
 
     def _show(self, place: Path, n_bytes: int) -> None:
@@ -244,7 +246,7 @@ def _require_same(place: Path, file: RemoteFile) -> None:
     for replica in file.replicas:
         if replica.size in (0, size):
             if replica.algorithm not in got:
-                got[replica.algorithm] = checksum(place, str(replica.algorithm))
+                got[replica.algorithm] = file_checksum(place, str(replica.algorithm))
             if got[replica.algorithm] == replica.checksum:
                 return
     known = file.replicas[0]
@@ -254,19 +256,14 @@ def _require_same(place: Path, file: RemoteFile) -> None:
     )
 
 
-def checksum(path: Path, algorithm: str) -> str:
-    """Return the checksum (hex) of a file by an algorithm of `hashlib`."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-
-
 def _difference(replica: Replica, size: int, got: str | None) -> str:
     if replica.size and size != replica.size:
         return f"expected {replica.size} bytes, got {size}"
     return f"expected {replica.algorithm} {replica.checksum}, got {got}"
 
 
-def _part(place: Path, replica: Replica) -> Path:
+def part_of(place: Path, replica: Replica) -> Path:
+    """Return where a file is kept until it is whole."""
     return place.with_name(f".{place.name}.{(replica.checksum or 'unknown')[:12]}.part")
 
 
@@ -292,7 +289,7 @@ def _require_space(files: Sequence[RemoteFile], folder: Path) -> None:
 def _missing(place: Path, file: RemoteFile) -> int:
     if place.exists():
         return 0
-    parts = [part.stat().st_size for replica in file.replicas if (part := _part(place, replica)).exists()]
+    parts = [part.stat().st_size for replica in file.replicas if (part := part_of(place, replica)).exists()]
     return max(0, file.size - max(parts, default=0))
 
 

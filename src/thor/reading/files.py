@@ -1,4 +1,4 @@
-"""One file of an archive: opened with errors that name it, and warned of once."""
+"""One file of an archive: opened with errors that name it."""
 
 import logging
 from collections.abc import Iterator
@@ -30,15 +30,10 @@ def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
     DataError
         When the file cannot be read.
     """
-    try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
-            if variable_id not in dataset:
-                raise GridError(
-                    f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}."
-                )
-            return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise unreadable(path, error) from error
+    with opened(path) as dataset:
+        if variable_id not in dataset:
+            raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
+        return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
 
 
 def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
@@ -49,15 +44,22 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
     DataError
         When the file cannot be read.
     """
+    with opened(path) as dataset:
+        return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[xr.Dataset]:
+    """Give the open file, times not decoded; DataError when it cannot be read."""
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
-            return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
+            yield dataset
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise unreadable(path, error) from error
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """Return the error that says why a file of the archive cannot be read."""
+    """Return the error for a file of the archive that cannot be read, with the reason."""
     if not path.parent.is_dir():
         return DataError(
             f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."

@@ -1,8 +1,8 @@
-"""Which files of a run belong to one grid: by their label, or where points have labels of their own by positions.
+"""Grids of a run: its files are grouped by grid label, or by positions where T, u and v points have different labels.
 
-CMIP6 has one label for all variables of a grid (``gn`` for the native one). In CMIP7 every set of points has its own:
-sea level, eastward and northward stress of one C grid lie under three labels, so files are grouped by where their
-points are. Where a run is there natively and regridded, the native group is taken.
+CMIP6 has one label for all variables of a grid (``gn`` for the native one). In CMIP7 every set of points has another
+one: sea level, eastward and northward stress of one C grid lie under three labels, so files are grouped by the
+positions of their points. Where a run is there natively and regridded, the native group is taken.
 """
 
 import re
@@ -15,9 +15,11 @@ import numpy as np
 from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError
 from thor.ocean.sphere import distance, unit_vectors
-from thor.reading.archive import Archive, Run, Stored
+from thor.reading.archive import Archive
 from thor.reading.files import attributes
 from thor.reading.positions import meshed, read_positions
+from thor.reading.runs import Run
+from thor.reading.tree import Stored
 
 NATIVE = "gn"
 """Label of native grids in CMIP6."""

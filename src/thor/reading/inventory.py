@@ -6,17 +6,18 @@ from typing import Any
 import pandas as pd
 
 from thor.core.errors import DataError
-from thor.reading.archive import Run
-from thor.reading.climatology import ClimatologySettings, look
-from thor.reading.plans import Plans, RunPlan
+from thor.reading.climatology import ClimatologySettings, first_month_of
+from thor.reading.plans import Plans
+from thor.reading.run_plan import RunPlan
+from thor.reading.runs import Run
 
-COLUMNS = {
+INVENTORY_COLUMNS = {
     "source_id": "climate model",
     "experiment_id": "experiment",
     "variant_label": "variant",
     "usable": "whether it can be read",
     "reason": "why it cannot be read",
-    "grid_label": "grid labels; several where points have labels of their own",
+    "grid_label": "grid labels; several where T, u and v points have different labels",
     "version": "version of sea level",
     "calendar": "calendar",
     "first_year": "first whole year",
@@ -26,7 +27,7 @@ COLUMNS = {
     "parent": "run from which it branches off",
     "size_gb": "size of the files to read [GB]",
     "checks": "physical checks that are not passed",
-    "warnings": "what is odd although it is read",
+    "warnings": "defects that do not keep the run from being read",
 }
 """Columns of the table and their meaning."""
 
@@ -44,14 +45,14 @@ def inventory(plans: Plans) -> pd.DataFrame:
         Columns as in `COLUMNS`, a row for each run.
     """
     rows = [_row(plan) for plan in plans] + [_left_out(run, reason) for run, reason in plans.left_out.items()]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS))
     whole = ["first_year", "last_year", "n_windows", "n_baselines"]
     table[whole] = table[whole].astype("Int64")
     return table.sort_values(["source_id", "experiment_id", "variant_label"], ignore_index=True)
 
 
-def looked_at(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
-    """Return the table after a look at one month of a run of each model: whether its fields can be read and make sense.
+def with_first_month(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
+    """Return the table completed from one month of each model: whether its fields can be read and pass the checks.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def looked_at(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) 
     checks: dict[str, str] = {}
     for plan in {plan.run.source_id: plan for plan in reversed(plans.usable)}.values():
         try:
-            checks[plan.run.source_id] = failed_checks(look(plan, settings).attrs)
+            checks[plan.run.source_id] = failed_checks(first_month_of(plan, settings).attrs)
         except DataError as error:
             reasons[plan.run.source_id] = str(error)
     out = table.copy()
@@ -113,7 +114,7 @@ def failed_checks(attributes: Mapping[str, Any]) -> str:
 
 def _row(plan: RunPlan) -> dict[str, Any]:
     first, last = plan.series["zos"].whole_years
-    return _facets(plan.run) | {
+    return plan.run.facets | {
         "usable": True,
         "reason": "",
         "grid_label": plan.grid_label,
@@ -132,7 +133,7 @@ def _row(plan: RunPlan) -> dict[str, Any]:
 
 def _left_out(run: Run, reason: str) -> dict[str, Any]:
     texts = dict.fromkeys(("grid_label", "version", "calendar", "parent", "checks", "warnings"), "")
-    return _facets(run) | texts | {"usable": False, "reason": reason}
+    return run.facets | texts | {"usable": False, "reason": reason}
 
 
 def _facets(run: Run) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Directory layouts of archives: which folder says what, and which layout a tree has.
+"""Directory layouts of archives: the facet that each folder names, and recognition of the layout of a tree.
 
 A layout is a template of folder names, ``{facet}`` for a facet, ``*`` for any folder, other words for themselves. The
 layouts of CMIP6 and CMIP7 are recognised; any other tree is described by a template in `archive_layout`.
@@ -13,14 +13,14 @@ from pathlib import Path
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.variables import variable
 
-FACETS = (
+FOLDER_FACETS = (
     *("activity_id", "institution_id", "source_id", "experiment_id", "variant_label", "table_id", "region"),
     *("frequency", "variable_id", "branding_suffix", "grid_label", "version"),
 )
 """Names that a template may use; those of CMIP's global attributes."""
 
 REQUIRED = ("source_id", "experiment_id", "variable_id")
-"""Facets without which files of different runs or variables could not be told apart."""
+"""Facets without which files of different runs or variables could not be distinguished."""
 
 TEMPLATES = {
     "CMIP6": "{activity_id}/{institution_id}/{source_id}/{experiment_id}/{variant_label}/{table_id}/{variable_id}"
@@ -80,12 +80,8 @@ class Layout:
 
     def level(self, facet: str) -> int:
         """Return how many folders lie above the one that names this facet; the last for a facet it does not have."""
-        return self.facets_by_level.get(facet, len(self.parts) - 1)
-
-    @property
-    def facets_by_level(self) -> dict[str, int]:
-        """Level of each facet."""
-        return {facet: k for k in range(len(self.parts)) if (facet := self.facet(k))}
+        part = f"{{{facet}}}"
+        return self.parts.index(part) if part in self.parts else len(self.parts) - 1
 
     def address(self, variable_id: str, *, table_id: str | None = None) -> dict[str, str] | None:
         """Return the facets that single out a variable in this layout; None where it cannot hold it.
@@ -126,14 +122,16 @@ def layout_of(template: str) -> Layout:
     parts = tuple(part for part in template.strip("/").split("/") if part)
     layout = Layout(template, parts)
     for facet in layout.facets:
-        if facet not in FACETS:
-            raise ConfigError(f"archive_layout '{template}' has no known facet '{facet}'.{did_you_mean(facet, FACETS)}")
+        if facet not in FOLDER_FACETS:
+            raise ConfigError(
+                f"archive_layout '{template}' has no known facet '{facet}'.{did_you_mean(facet, FOLDER_FACETS)}"
+            )
     missing = [facet for facet in REQUIRED if facet not in layout.facets]
     if missing or len(set(layout.facets)) < len(layout.facets):
         what = f"lacks {{{missing[0]}}}" if missing else "names a facet twice"
         raise ConfigError(
             f"archive_layout '{template}' {what}. Expected {', '.join(known)}, auto, or folders such as "
-            "'{source_id}/{experiment_id}/{variant_label}/{variable_id}', * for a folder that does not matter."
+            "'{source_id}/{experiment_id}/{variant_label}/{variable_id}', * for any folder."
         )
     return layout
 
@@ -178,7 +176,7 @@ def recognise(top: Path, list_folders: Callable[[Path], Sequence[str]]) -> Layou
 
 
 def _fitting(parts: Sequence[str]) -> Layout | None:
-    """Return the known layout whose last folders these are; further ones above are any, absent ones are left out."""
+    """Return the known layout that ends in these folders; folders above it are arbitrary, absent ones are left out."""
     for name in TEMPLATES:
         layout = layout_of(name)
         first = layout.level("source_id")

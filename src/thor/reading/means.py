@@ -1,6 +1,5 @@
 """Means over climatological windows, every file read once."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +11,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from thor.core.checkpoint import Checkpoint
+from thor.core.checksums import file_sha256
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
-from thor.reading.files import unreadable
+from thor.reading.files import opened, unreadable
 from thor.reading.series import Series, SeriesFile
 from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 4 * 2**20
+READ_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step where that is more."""
 
 
@@ -44,7 +44,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     """Return the means over windows, months weighted by their lengths.
 
     Each file is read once, in blocks of a few time steps, for all windows together, which may overlap. After each file
-    what has been summed goes into the checkpoint, under the variable's name.
+    the sums are kept in the checkpoint, under the name of the variable.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
         Holds every month of every window.
     windows : sequence of Window
     checkpoint : Checkpoint
-        Sums of the same files and windows are gone on with.
+        Sums of the same files and windows are continued.
 
     Raises
     ------
@@ -117,33 +117,26 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
     for steps in in_windows:
         used[steps] = True
     checksum = _checksum(file.path)
-    try:
-        with xr.open_dataset(file.path, engine="netcdf4", decode_times=False, cache=False) as dataset:
-            for start, stop in _blocks(file, used):
-                block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
-                for k, steps in enumerate(in_windows):
-                    inside = steps[(steps >= start) & (steps < stop)]
-                    if inside.size:
-                        weights = factor * file.days[inside]
-                        # in double precision without a copy of the block, and without threads to wait for
-                        total = np.einsum("t,tc->c", weights, _rows(block, inside - start))
-                        state.sums[k] += total.reshape(state.sums.shape[1:])
-                        state.days[k] += file.days[inside].sum()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise unreadable(file.path, error) from error
+    with opened(file.path) as dataset:
+        for start, stop in _blocks(file, used):
+            block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
+            for k, steps in enumerate(in_windows):
+                inside = steps[(steps >= start) & (steps < stop)]
+                if inside.size:
+                    weights = factor * file.days[inside]
+                    # in double precision without a copy of the block, and without threads to wait for
+                    rows = block if inside.size == block.shape[0] else block[inside - start]
+                    state.sums[k] += np.einsum("t,tc->c", weights, rows).reshape(state.sums.shape[1:])
+                    state.days[k] += file.days[inside].sum()
     tracking_id = file.attrs.get("tracking_id", "no tracking_id")
     state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
 
 
-def _rows(block: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    return block if rows.size == block.shape[0] else block[rows]
-
-
 def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return ranges of time steps that hold all used ones, cut where the file's own pieces end."""
+    """Return ranges of time steps that hold all used ones, cut at the ends of the file's chunks."""
     piece = max(1, file.chunk_steps)
     step_bytes = 4 * file.shape[0] * file.shape[1]
-    length = max(1, BLOCK_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < BLOCK_BYTES else piece
+    length = max(1, READ_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < READ_BYTES else piece
     starts = range(0, used.size, length)
     return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
 
@@ -162,7 +155,7 @@ def _warn_of_units(series: Series, files: Sequence[SeriesFile]) -> None:
 
 
 def first_month(series: Series) -> WindowMeans:
-    """Return the first month of a series in place of a mean, to look at a run without reading it.
+    """Return the first month of a series in place of a mean, to test a run without reading it.
 
     Raises
     ------
@@ -171,18 +164,14 @@ def first_month(series: Series) -> WindowMeans:
     """
     file = series.files[0]
     factor = unit_factor(series.variable_id, file.units, str(file.path))
-    try:
-        with xr.open_dataset(file.path, engine="netcdf4", decode_times=False, cache=False) as dataset:
-            values = factor * dataset[series.variable_id][:1].values.astype(float)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise unreadable(file.path, error) from error
+    with opened(file.path) as dataset:
+        values = factor * dataset[series.variable_id][:1].values.astype(float)
     return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))
 
 
 def _checksum(path: Path) -> str:
     """Return the SHA-256 of the file, which is then in the machine's memory when its fields are read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise unreadable(path, error) from error

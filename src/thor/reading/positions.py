@@ -26,7 +26,7 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     path : Path
         A file of a climate model.
     variable_id : str
-        The variable whose cells are asked for.
+        The variable on these cells.
     where : str
         Name of the model in warnings, each of which comes once.
 
@@ -55,7 +55,7 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
 
 def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
     """Return the positions of a variable's cells under common names; see `read_positions`."""
-    steps = (common_names, fill_to_missing_positions, zero_on_land_to_missing, longitudes_from_zero, describe)
+    steps = (common_names, fill_to_missing_positions, zero_on_land_to_missing, longitudes_from_zero, add_cf_attributes)
     return reduce(lambda part, step: step(part, where), steps, _coordinates_of(dataset, variable_id, where))
 
 
@@ -123,7 +123,7 @@ def longitudes_from_zero(dataset: xr.Dataset, where: str) -> xr.Dataset:
     return dataset.assign_coords(lon=turned, lon_bnds=dataset["lon_bnds"] + shift.variable)
 
 
-def describe(dataset: xr.Dataset, where: str) -> xr.Dataset:
+def add_cf_attributes(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Give latitude and longitude their CF attributes."""
     out = dataset.copy()
     for name, units in (("lat", "degrees_north"), ("lon", "degrees_east")):
@@ -161,7 +161,7 @@ def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e
     (lat, lon), (other_lat, other_lon) = meshed(first), meshed(second)
     if lat.shape != other_lat.shape:
         return False
-    # meridians meet at the poles, where a longitude says nothing
+    # meridians meet at the poles, where a longitude has no meaning
     turn = ((lon - other_lon + 180) % 360 - 180) * np.cos(np.deg2rad(lat))
     return not ((np.abs(lat - other_lat) > degrees) | (np.abs(turn) > degrees)).any()
 

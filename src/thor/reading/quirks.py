@@ -1,31 +1,31 @@
-"""What single climate models do differently, from `quirks.yml`."""
+"""Known defects and conventions of single climate models, from `quirks.yml`."""
 
 from functools import cache
 from importlib.resources import files
 from typing import Literal
 
 import yaml
-from pydantic import Field
 
 from thor.core.settings import Settings
 
 
 class Quirks(Settings):
-    """What is known about a model beyond its files; the first lines of `quirks.yml` explain each key."""
+    """Properties of a model that its files do not state; the first lines of `quirks.yml` explain each key."""
 
-    stress_convention: str | None = Field(None, description="Points and axes of the stress.")
-    stress_side: Literal["north_east", "north_west", "south_east", "south_west"] = Field(
-        "north_east", description="Side of T points on which staggered stress lies where files give T points."
-    )
-    sea_ice_depression: Literal["left_in"] | None = Field(
-        None, description="left_in: zos includes the depression by the weight of sea ice."
-    )
-    stress_sign: Literal[1, -1] = Field(1, description="-1: the stress is that on the atmosphere.")
-    branch_years: dict[str, int] = Field(
-        {}, description="Year of the parent at which an experiment branches off, where attributes are wrong."
-    )
-    reason: str = Field("", description="What is different, and the source.")
-    checked: Literal["file", "documentation", ""] = Field("", description="Whether seen in a file, or documented.")
+    stress_convention: str | None = None
+    """Points and axes of the stress."""
+    stress_side: Literal["north_east", "north_west", "south_east", "south_west"] = "north_east"
+    """Side of T points on which staggered stress lies where files give T points."""
+    sea_ice_depression: Literal["left_in"] | None = None
+    """left_in: zos includes the depression by the weight of sea ice."""
+    stress_sign: Literal[1, -1] = 1
+    """-1: the stress is that on the atmosphere."""
+    branch_years: dict[str, int] = {}
+    """Year of the parent at which an experiment branches off, where attributes are wrong."""
+    reason: str = ""
+    """What is different, and the source."""
+    checked: Literal["file", "documentation", ""] = ""
+    """Whether seen in a file, or documented."""
 
 
 @cache

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from thor.reading.esgf_index import TIMEOUT, RemoteFile, session
+from thor.reading.esgf_files import TIMEOUT, RemoteFile, session
 from thor.reading.series import Series
 
 _BUFFER = 2**18  # bytes read at a time

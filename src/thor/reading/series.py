@@ -22,7 +22,7 @@ _REFORM = 12 * 1582 + 10
 
 @dataclass(frozen=True, eq=False)
 class SeriesFile:
-    """One file of a series, as its header tells.
+    """The header of one file of a series.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class SeriesFile:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells this file from another without reading its fields."""
+        """Name, tracking id and size, which identify the file without reading its fields."""
         return {"name": self.path.name, "tracking_id": str(self.attrs.get("tracking_id", "")), "size": self.size}
 
 
@@ -70,7 +70,7 @@ class Series:
     ----------
     variable_id : str
     where : str
-        What messages call the series.
+        Name of the series in messages.
     files : tuple of SeriesFile
     """
 
@@ -132,7 +132,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Serie
     files : sequence of Path
     variable_id : str
     where : str
-        What messages call the series: ``source/experiment/variant``.
+        Name of the series in messages: ``source/experiment/variant``.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Serie
 
 
 def read_header(path: Path, variable_id: str) -> SeriesFile:
-    """Return what the header of one file says.
+    """Return the header of one file.
 
     The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
 

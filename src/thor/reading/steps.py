@@ -19,7 +19,8 @@ from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas, compare_areas
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
-from thor.ocean.stress import detect_convention, mask_stress_on_land, stress_on_assumed_points, suggest_points
+from thor.ocean.stress import detect_convention
+from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_points, suggest_points
 from thor.reading.checks import SUGGESTION
 from thor.reading.files import naming
 from thor.reading.positions import same_positions
@@ -128,7 +129,7 @@ def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Say by which convention the stress is given, and turn its sign where the quirk table says so."""
+    """Add the convention of the stress, and reverse its sign where the quirk table has it reversed."""
     if not set(STRESS) <= set(ocean.data_vars):
         return ocean
     out, quirks = ocean.copy(), context.quirks
@@ -228,7 +229,7 @@ def remove_mean_sea_level(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def mask_depressed_cells(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Mask cells that sea ice weighs down where the quirk table says the model left that in; else warn."""
+    """Mask cells depressed by sea ice where, by the quirk table, zos includes its weight; warn for other models."""
     low = ocean["zos"] < DEPRESSED
     low = low.any("window") if "window" in low.dims else low
     n_cells = int(low.sum())

@@ -25,7 +25,7 @@ from thor.reading.steps import (
     suggest_stress_points,
 )
 
-STRESS_POINTS = ("lat_u", "lon_u", "lat_v", "lon_v")
+STRESS_COORDINATES = ("lat_u", "lon_u", "lat_v", "lon_v")
 """Coordinates with the positions of staggered stress."""
 
 
@@ -70,7 +70,7 @@ def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
         mask_land_stress,
         remove_mean_sea_level,
         add_analysis_mask,
-        describe,
+        add_attributes,
     )
     ocean = reduce(lambda ocean, step: step(ocean, context), steps, ocean)
     return check_physics(ocean, context.grid, where=where, strict=strict)
@@ -89,7 +89,7 @@ def _on_positions(raw: xr.Dataset, where: str) -> xr.Dataset:
         if set(field.dims) != set(dims):
             raise GridError(f"'{name}' has dims {raw[name].dims}, 'zos' {raw['zos'].dims}; expected one grid.")
         out[name] = field.transpose(*dims)
-    for name in STRESS_POINTS:
+    for name in STRESS_COORDINATES:
         if name in raw.variables:
             values = raw[name].rename({d: n for d, n in names.items() if d in raw[name].dims}).variable
             out = out.assign_coords({name: values})
@@ -127,14 +127,14 @@ def mask_without_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def add_analysis_mask(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Use the budget wherever all terms are finite, unless the data says where."""
+    """Use the budget wherever all terms are finite, unless the data has a mask."""
     if "analysis_mask" in ocean:
         return ocean
     return ocean.assign(analysis_mask=has_all_terms(ocean).astype("int8"))
 
 
-def describe(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Give every variable the attributes of the table beside its own, and sea level the mean that was removed."""
+def add_attributes(ocean: xr.Dataset, context: Context) -> xr.Dataset:
+    """Add the attributes of the table to every variable, and the removed mean to sea level."""
     out = ocean.drop_vars("removed_mean")
     for name in out.data_vars:
         if name in table():

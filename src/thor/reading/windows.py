@@ -46,18 +46,16 @@ Years = Annotated[tuple[int, int], AfterValidator(_ascending)]
 class WindowSettings(Settings):
     """Which climatological windows each run has."""
 
-    years: tuple[Years, ...] = Field(
-        (),
-        description="First and last year of each window, for the runs that cover them; empty: consecutive windows.",
-    )
-    first_year: int | None = Field(None, description="First year of consecutive windows; null: that of each run.")
-    last_year: int | None = Field(
-        None, description="Last year of consecutive windows, null: that of each run; an incomplete window is omitted."
-    )
-    length_years: Count = Field(20, description="Length of consecutive windows [years].")
-    reference_years: Years = Field(
-        (1995, 2014), description="Window of historical that is the baseline of the scenarios that continue it."
-    )
+    years: tuple[Years, ...] = ()
+    """First and last year of each window, for the runs that cover them; empty: consecutive windows."""
+    first_year: int | None = None
+    """First year of consecutive windows; null: that of each run."""
+    last_year: int | None = None
+    """Last year of consecutive windows, null: that of each run; an incomplete window is omitted."""
+    length_years: Count = 20
+    """Length of consecutive windows [years]."""
+    reference_years: Years = (1995, 2014)
+    """Window of historical that is the baseline of the scenarios that continue it."""
 
     @field_validator("years")
     @classmethod
@@ -87,13 +85,12 @@ class WindowSettings(Settings):
 class ClimatologySettings(Settings):
     """How climatologies are made."""
 
-    windows: WindowSettings = Field(WindowSettings(), description="Climatological windows of each run.")
-    masked_basins: tuple[str, ...] = Field(
-        ("caspian_sea",),
-        description="Enclosed seas of climate models treated as land, by name (`thor.ocean.basins.basin_names`): their "
-        "sea level has a separate datum.",
-    )
-    reference_density: float = Field(
-        1029.0, gt=900, lt=1200, description="Density of sea water, also that converts sea ice to a height [kg m-3]."
-    )
-    strict: bool = Field(False, description="Whether a failed physical check is an error instead of a warning.")
+    windows: WindowSettings = WindowSettings()
+    """Climatological windows of each run."""
+    masked_basins: tuple[str, ...] = ("caspian_sea",)
+    """Enclosed seas of climate models treated as land, by name (`thor.ocean.basins.basin_names`): their sea level has a
+    separate datum."""
+    reference_density: float = Field(1029.0, gt=900, lt=1200)
+    """Density of sea water, also that converts sea ice to a height [kg m-3]."""
+    strict: bool = False
+    """Whether a failed physical check is an error instead of a warning."""

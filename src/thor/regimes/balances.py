@@ -1,4 +1,4 @@
-"""Which terms balance in each regime: area-weighted statistics, the dominant balance, and how sure both are."""
+"""Terms that balance in each regime: area-weighted statistics and the dominant balance, with bootstrap intervals."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,8 +10,22 @@ from thor.core.variables import BUDGET_TERMS
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import cell_areas
 from thor.regimes.naming import regime_names
+from thor.regimes.settings import BalanceSettings
 
 PERCENTILES = (5.0, 50.0, 95.0)
+
+_OUTPUTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "mean": (("term",), "m s-2"),
+    "standard_deviation": (("term",), "m s-2"),
+    "mean_magnitude": (("term",), "m s-2"),
+    "percentiles": (("term", "percentile"), "m s-2"),
+    "mean_interval": (("term", "bound"), "m s-2"),
+    "m_score": (("subset",), "1"),
+    "best_m_score": ((), "1"),
+    "best_m_score_interval": (("bound",), "1"),
+    "best_subset_frequency": ((), "1"),
+}
+"""Dims of each statistic beside the regime, and units."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +40,13 @@ def regime_balances(
     budget: xr.Dataset,
     regimes: xr.Dataset,
     *,
+    settings: BalanceSettings,
     seed: int,
-    n_bootstrap: int = 1000,
-    block_degrees: float = 10.0,
-    confidence_level: float = 0.9,
 ) -> xr.Dataset:
-    """Return what the terms are in each regime and which of them balance.
+    """Return the mean terms of each regime and its dominant balance.
 
-    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `block_degrees` are drawn with
-    replacement, because neighbouring cells are not independent. The regimes themselves are held fixed.
+    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `settings.block_degrees` are drawn with
+    replacement, because neighbouring cells are not independent. The regimes are kept fixed.
 
     Parameters
     ----------
@@ -42,13 +54,8 @@ def regime_balances(
         The five terms [m s-2], `analysis_mask`, `areacello` [m2], coordinates `lat`, `lon`.
     regimes : xarray.Dataset
         `regime` with flag_meanings, on the same grid.
+    settings : BalanceSettings
     seed : int
-    n_bootstrap : int
-        Resamples.
-    block_degrees : float
-        Side of a block in degrees of latitude and of longitude.
-    confidence_level : float
-        Share of resamples inside an interval.
 
     Returns
     -------
@@ -68,51 +75,67 @@ def regime_balances(
     names = regime_names(regimes)
     regime = regimes["regime"].transpose(*dims).values[mask].astype(int)
     area = cell_areas(budget)[mask]
-    blocks = block_numbers(budget, block_degrees)[mask]
+    blocks = block_numbers(budget, settings.block_degrees)[mask]
     subsets = term_subsets(len(BUDGET_TERMS))
     area_sums, sums, magnitude_sums = _block_sums(points, regime, area, blocks, len(names))
-    draws = _bootstrap_counts(len(area_sums), n_bootstrap, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    n_blocks = len(area_sums)
+    draws = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=settings.n_bootstrap).astype(float)
     resampled_area = np.einsum("db,br->dr", draws, area_sums)
-    # A resample may miss a regime altogether; it then says nothing about it.
+    # A resample without any cell of a regime does not count for it.
     resampled_area[resampled_area == 0] = np.nan
     resampled_means = np.einsum("db,brt->drt", draws, sums) / resampled_area[..., None]
     resampled_magnitudes = np.einsum("db,brt->drt", draws, magnitude_sums) / resampled_area[..., None]
 
-    n_names, n_terms = len(names), len(BUDGET_TERMS)
-    tail = 50.0 * (1.0 - confidence_level)
-    bounds = (tail, 100.0 - tail)
-    result = {
-        "mean": np.full((n_names, n_terms), np.nan),
-        "standard_deviation": np.full((n_names, n_terms), np.nan),
-        "mean_magnitude": np.full((n_names, n_terms), np.nan),
-        "percentiles": np.full((n_names, n_terms, len(PERCENTILES)), np.nan),
-        "mean_interval": np.full((n_names, n_terms, 2), np.nan),
-        "m_score": np.full((n_names, len(subsets)), np.nan),
-        "best_m_score": np.full(n_names, np.nan),
-        "best_m_score_interval": np.full((n_names, 2), np.nan),
-        "best_subset_frequency": np.full(n_names, np.nan),
+    tail = 50.0 * (1.0 - settings.confidence_level)
+    bounds = [tail, 100.0 - tail]
+    coords = {
+        "regime_name": list(names),
+        "term": list(BUDGET_TERMS),
+        "percentile": ("percentile", list(PERCENTILES), {"units": "%"}),
+        "bound": ("bound", bounds, {"units": "%"}),
+        "subset": [_joined(subset) or "none" for subset in subsets],
     }
-    best_subset = np.full(n_names, "", dtype=object)
-    for number in range(n_names):
-        own = regime == number
-        if not own.any():
+    balances = xr.Dataset(coords=coords)
+    for name, (dims, units) in _OUTPUTS.items():
+        shape = [balances.sizes[dim] for dim in ("regime_name", *dims)]
+        balances[name] = (("regime_name", *dims), np.full(shape, np.nan), {"units": units})
+    out = {name: balances[name].values for name in _OUTPUTS}
+    best_subset = np.full(len(names), "", dtype=object)
+    for number in range(len(names)):
+        cells = regime == number
+        if not cells.any():
             continue
-        result["mean"][number] = np.average(points[own], axis=0, weights=area[own])
-        deviations = points[own] - result["mean"][number]
-        result["standard_deviation"][number] = np.sqrt(np.average(deviations**2, axis=0, weights=area[own]))
-        result["percentiles"][number] = [_weighted_percentiles(column, area[own]) for column in points[own].T]
-        result["mean_interval"][number] = np.nanpercentile(resampled_means[:, number], bounds, axis=0).T
-        magnitudes = np.average(np.abs(points[own]), axis=0, weights=area[own])
-        result["mean_magnitude"][number] = magnitudes
-        result["m_score"][number] = [m_score(magnitudes, subset) for subset in subsets]
+        values, weights = points[cells], area[cells]
+        mean = np.average(values, axis=0, weights=weights)
+        magnitudes = np.average(np.abs(values), axis=0, weights=weights)
         best = dominant_balance(magnitudes)
         found = [dominant_balance(row) for row in resampled_magnitudes[:, number] if np.isfinite(row).all()]
-        best_subset[number] = " + ".join(BUDGET_TERMS[term] for term in best.terms)
-        result["best_m_score"][number] = best.score
-        result["best_m_score_interval"][number] = np.percentile([other.score for other in found], bounds)
-        result["best_subset_frequency"][number] = np.mean([other.terms == best.terms for other in found])
+        best_subset[number] = _joined(best.terms)
+        out["mean"][number] = mean
+        out["standard_deviation"][number] = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
+        out["mean_magnitude"][number] = magnitudes
+        out["percentiles"][number] = [_weighted_percentiles(column, weights) for column in values.T]
+        out["mean_interval"][number] = np.nanpercentile(resampled_means[:, number], bounds, axis=0).T
+        out["m_score"][number] = [m_score(magnitudes, subset) for subset in subsets]
+        out["best_m_score"][number] = best.score
+        out["best_m_score_interval"][number] = np.percentile([other.score for other in found], bounds)
+        out["best_subset_frequency"][number] = np.mean([other.terms == best.terms for other in found])
     fractions = area_sums.sum(axis=0) / area_sums.sum()
-    return _balances_dataset(result, best_subset, fractions, regime, names, subsets, bounds, blocks)
+    counts = np.bincount(regime[regime >= 0], minlength=len(names))
+    balances["best_subset"] = ("regime_name", best_subset.astype(str))
+    balances["area_fraction"] = ("regime_name", fractions, {"units": "1"})
+    balances["n_cells"] = ("regime_name", counts, {"units": "1"})
+    return balances.assign_attrs(
+        weighting="area",
+        n_blocks=n_blocks,
+        global_m_score=float(np.nansum(fractions * out["best_m_score"])),
+        references="doi:10.1016/j.engappai.2022.105496",
+    )
+
+
+def _joined(terms: tuple[int, ...]) -> str:
+    return " + ".join(BUDGET_TERMS[term] for term in terms)
 
 
 def m_score(magnitudes: np.ndarray, selected: tuple[int, ...]) -> float:
@@ -186,72 +209,17 @@ def _block_sums(
     labelled = regime >= 0
     _, block = np.unique(blocks, return_inverse=True)
     place = (block * n_regimes + regime)[labelled]
-    n_blocks = int(block.max()) + 1
-    shape, size = (n_blocks, n_regimes), n_blocks * n_regimes
-    area_sums = np.bincount(place, area[labelled], minlength=size).reshape(shape)
-    values = points[labelled] * area[labelled, None]
-    sums = [np.bincount(place, column, minlength=size).reshape(shape) for column in values.T]
-    magnitudes = [np.bincount(place, np.abs(column), minlength=size).reshape(shape) for column in values.T]
-    return area_sums, np.stack(sums, axis=-1), np.stack(magnitudes, axis=-1)
+    shape = (int(block.max()) + 1, n_regimes)
 
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(place, values, minlength=shape[0] * n_regimes).reshape(shape)
 
-def _bootstrap_counts(n_blocks: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often each block is drawn in each resample, shape (n_bootstrap, n_blocks)."""
-    return rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=n_bootstrap).astype(float)
+    terms = (points[labelled] * area[labelled, None]).T
+    sums, magnitudes = (np.stack([total(term) for term in table], axis=-1) for table in (terms, np.abs(terms)))
+    return total(area[labelled]), sums, magnitudes
 
 
 def _weighted_percentiles(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     order = np.argsort(values, kind="stable")
     middle = np.cumsum(weights[order]) - 0.5 * weights[order]
     return np.interp(np.array(PERCENTILES) / 100.0, middle / weights.sum(), values[order])
-
-
-def _balances_dataset(
-    result: dict[str, np.ndarray],
-    best_subset: np.ndarray,
-    fractions: np.ndarray,
-    regime: np.ndarray,
-    names: tuple[str, ...],
-    subsets: list[tuple[int, ...]],
-    bounds: tuple[float, float],
-    blocks: np.ndarray,
-) -> xr.Dataset:
-    dims = {
-        "mean": ("regime_name", "term"),
-        "standard_deviation": ("regime_name", "term"),
-        "mean_magnitude": ("regime_name", "term"),
-        "percentiles": ("regime_name", "term", "percentile"),
-        "mean_interval": ("regime_name", "term", "bound"),
-        "m_score": ("regime_name", "subset"),
-        "best_m_score": ("regime_name",),
-        "best_m_score_interval": ("regime_name", "bound"),
-        "best_subset_frequency": ("regime_name",),
-    }
-    balances = xr.Dataset(
-        {name: (dims[name], values, {"units": _units(name)}) for name, values in result.items()},
-        coords={
-            "regime_name": list(names),
-            "term": list(BUDGET_TERMS),
-            "percentile": ("percentile", list(PERCENTILES), {"units": "%"}),
-            "bound": ("bound", list(bounds), {"units": "%"}),
-            "subset": [" + ".join(BUDGET_TERMS[term] for term in subset) or "none" for subset in subsets],
-        },
-        attrs={
-            "weighting": "area",
-            "n_blocks": len(np.unique(blocks)),
-            "global_m_score": float(np.nansum(fractions * result["best_m_score"])),
-            "references": "doi:10.1016/j.engappai.2022.105496",
-        },
-    )
-    balances["best_subset"] = ("regime_name", best_subset.astype(str))
-    balances["area_fraction"] = ("regime_name", fractions, {"units": "1"})
-    balances["n_cells"] = (
-        "regime_name",
-        np.bincount(regime[regime >= 0], minlength=len(names)),
-        {"units": "1"},
-    )
-    return balances
-
-
-def _units(name: str) -> str:
-    return "m s-2" if name.startswith(("mean", "standard", "percentiles")) else "1"

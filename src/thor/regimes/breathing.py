@@ -1,15 +1,16 @@
-"""Breathing k-means, our own: local search over centroids on micro-cells, then Lloyd's iteration on every point.
+"""Breathing k-means: local search over centroids on micro-cells, then Lloyd's iteration on every point.
 
 Plain k-means stops in the first local optimum it meets. A breath leaves it again: a few centroids are added
 where the error is large (breathing in), settled, and as many of the least useful are taken away (breathing
 out); the result is kept when the inertia fell. The idea is Fritzke's (2020, arXiv:2006.15666); two things
-differ here. Places and removals are drawn at random from one generator, so that the search never runs dry,
+differ here. Places and removals are drawn at random from one generator, so that the search does not repeat itself,
 and the search happens on a few thousand weighted micro-cells instead of all points, which makes a breath some
 ten times cheaper. Points of a micro-cell lie so close together that partitions of micro-cells and of points
-rank alike; the last word has Lloyd's iteration on all points.
+rank alike; the final centroids come from Lloyd's iteration on all points.
 """
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -25,14 +26,21 @@ FREEZE_RADIUS = 1.1
 REMOVAL_NOISE = 0.3
 
 
+class Weighted(NamedTuple):
+    """Points, shape (n, n_terms), and their weights, shape (n,)."""
+
+    points: np.ndarray
+    weights: np.ndarray
+
+
 def breathing_kmeans(
     points: np.ndarray,
     *,
     n_clusters: int,
     seed: int,
-    n_breaths: int = 450,
-    n_micro: int = 10_000,
-    max_depth: int = 3,
+    n_breaths: int,
+    n_micro: int,
+    max_depth: int,
     weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
     """Return the centroids and the inertia of one breathing k-means run.
@@ -62,101 +70,82 @@ def breathing_kmeans(
         Weighted sum of squared distances to the nearest centroid over all points.
     """
     rng = np.random.default_rng(seed)
-    weights = np.ones(len(points)) if weights is None else np.asarray(weights, dtype=float)
+    everything = Weighted(points, np.ones(len(points)) if weights is None else np.asarray(weights, dtype=float))
     with threadpool_limits(1), warnings.catch_warnings():
         # Duplicate points leave a centroid empty for a while; the next breath moves it.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        cells, cell_weights = points, weights
+        cells = everything
         if len(points) > n_micro > n_clusters:
-            cells, cell_weights = micro_cells(points, weights, n_micro=n_micro, rng=rng)
-        centroids = _search(cells, cell_weights, n_clusters, n_breaths, max_depth, rng)
-        centroids, inertia = _lloyd(points, weights, centroids, tolerance=FINAL_TOLERANCE, max_iter=300)
-    return centroids, inertia
+            cells = micro_cells(*everything, n_micro=n_micro, rng=rng)
+        centroids = _search(cells, n_clusters, n_breaths, max_depth, rng)
+        return _lloyd(everything, centroids, tolerance=FINAL_TOLERANCE, max_iter=300)
 
 
-def micro_cells(
-    points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return about `n_micro` weighted means of neighbouring points: positions (n, n_terms) and weights (n,).
+def micro_cells(points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: np.random.Generator) -> Weighted:
+    """Return about `n_micro` weighted means of neighbouring points.
 
     A coarse k-means splits the points, a finer one splits each part; a part gets micro-cells in proportion to
     the geometric mean of its weight and its error, so that both crowded and far-flung parts are resolved.
     """
     coarse = KMeans(COARSE_CELLS, n_init=1, max_iter=5, random_state=_draw(rng)).fit(points, sample_weight=weights)
     labels = coarse.labels_
-    errors = np.bincount(
-        labels,
-        weights * ((points - coarse.cluster_centers_[labels]) ** 2).sum(axis=1),
-        minlength=COARSE_CELLS,
-    )
+    squared = weights * ((points - coarse.cluster_centers_[labels]) ** 2).sum(axis=1)
+    errors = np.bincount(labels, squared, minlength=COARSE_CELLS)
     shares = np.sqrt(np.bincount(labels, weights, minlength=COARSE_CELLS) * errors)
     numbers = np.maximum(1, np.rint(n_micro * shares / shares.sum())).astype(int)
     positions, masses = [], []
     for part, number in enumerate(numbers):
         members = np.flatnonzero(labels == part)
-        if len(members) == 0:
-            continue
         number = min(number, len(members))
+        if number == 0:
+            continue
         fine = KMeans(number, init="random", n_init=1, max_iter=5, random_state=_draw(rng))
         fine_labels = fine.fit_predict(points[members], sample_weight=weights[members])
         position, mass = _means(points[members], weights[members], fine_labels, number)
         positions.append(position[mass > 0])
         masses.append(mass[mass > 0])
-    return np.concatenate(positions), np.concatenate(masses)
+    return Weighted(np.concatenate(positions), np.concatenate(masses))
 
 
-def _search(
-    cells: np.ndarray,
-    weights: np.ndarray,
-    n_clusters: int,
-    n_breaths: int,
-    max_depth: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
+def _search(cells: Weighted, n_clusters: int, n_breaths: int, max_depth: int, rng: np.random.Generator) -> np.ndarray:
     """Return the best centroids of `n_breaths` breaths from one k-means++ start."""
-    start = KMeans(n_clusters, n_init=1, max_iter=100, random_state=_draw(rng)).fit(cells, sample_weight=weights)
+    points, weights = cells
+    start = KMeans(n_clusters, n_init=1, max_iter=100, random_state=_draw(rng)).fit(points, sample_weight=weights)
     best, best_inertia = start.cluster_centers_, start.inertia_
     # Adding more than there are spare cells, or removing from one or two centroids, has no meaning.
-    max_depth = min(max_depth, n_clusters // 2, len(cells) - n_clusters)
-    errors = weights * _two_nearest(cells, best)[1]
+    max_depth = min(max_depth, n_clusters // 2, len(points) - n_clusters)
+    errors = weights * _two_nearest(points, best)[1]
     for _ in range(n_breaths if max_depth > 0 else 0):
         depth = int(rng.integers(1, max_depth + 1))
-        full = _breathe_in(cells, weights, best, errors, depth, rng)
-        trial = _breathe_out(cells, weights, full, len(full) - n_clusters, rng)
-        trial, inertia = _lloyd(cells, weights, trial, tolerance=SEARCH_TOLERANCE, max_iter=100)
+        full = _breathe_in(cells, best, errors, depth, rng)
+        trial = _breathe_out(cells, full, len(full) - n_clusters, rng)
+        trial, inertia = _lloyd(cells, trial, tolerance=SEARCH_TOLERANCE, max_iter=100)
         if inertia < best_inertia:
             best, best_inertia = trial, inertia
-            errors = weights * _two_nearest(cells, best)[1]
+            errors = weights * _two_nearest(points, best)[1]
     return best
 
 
 def _breathe_in(
-    cells: np.ndarray,
-    weights: np.ndarray,
-    centroids: np.ndarray,
-    errors: np.ndarray,
-    depth: int,
-    rng: np.random.Generator,
+    cells: Weighted, centroids: np.ndarray, errors: np.ndarray, depth: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the centroids and `depth` more, put where the error is, after a few Lloyd iterations."""
     # Duplicate cells can be met exactly: then there is nowhere to add.
     depth = min(depth, int(np.count_nonzero(errors)))
     if depth == 0:
         return centroids
-    added = cells[rng.choice(len(cells), size=depth, replace=False, p=errors / errors.sum())]
-    return _lloyd(cells, weights, np.concatenate([centroids, added]), tolerance=0.0, max_iter=SETTLE_ITERATIONS)[0]
+    added = cells.points[rng.choice(len(errors), size=depth, replace=False, p=errors / errors.sum())]
+    return _lloyd(cells, np.concatenate([centroids, added]), tolerance=0.0, max_iter=SETTLE_ITERATIONS)[0]
 
 
-def _breathe_out(
-    cells: np.ndarray, weights: np.ndarray, centroids: np.ndarray, depth: int, rng: np.random.Generator
-) -> np.ndarray:
+def _breathe_out(cells: Weighted, centroids: np.ndarray, depth: int, rng: np.random.Generator) -> np.ndarray:
     """Return the centroids without `depth` of the least useful ones.
 
-    The utility of a centroid is what the inertia would rise by without it. Close neighbours share their
-    utility and must not go together, so removing one freezes the others near it while others are left.
+    The utility of a centroid is the rise of the inertia without it. Close neighbours share their utility and
+    must not be removed together, so removing one freezes the others near it while others are left.
     """
-    nearest, first, second = _two_nearest(cells, centroids)
-    utility = np.bincount(nearest, weights * (second - first), minlength=len(centroids))
+    nearest, first, second = _two_nearest(cells.points, centroids)
+    utility = np.bincount(nearest, cells.weights * (second - first), minlength=len(centroids))
     order = np.argsort(utility * np.exp(REMOVAL_NOISE * rng.standard_normal(len(centroids))), kind="stable")
     distances = cdist(centroids, centroids)
     np.fill_diagonal(distances, np.inf)
@@ -172,12 +161,9 @@ def _breathe_out(
     return np.delete(centroids, removed, axis=0)
 
 
-def _lloyd(
-    points: np.ndarray, weights: np.ndarray, centroids: np.ndarray, *, tolerance: float, max_iter: int
-) -> tuple[np.ndarray, float]:
-    fitted = KMeans(len(centroids), init=centroids, n_init=1, tol=tolerance, max_iter=max_iter).fit(
-        points, sample_weight=weights
-    )
+def _lloyd(cells: Weighted, centroids: np.ndarray, *, tolerance: float, max_iter: int) -> tuple[np.ndarray, float]:
+    start = KMeans(len(centroids), init=centroids, n_init=1, tol=tolerance, max_iter=max_iter)
+    fitted = start.fit(cells.points, sample_weight=cells.weights)
     return fitted.cluster_centers_, float(fitted.inertia_)
 
 

@@ -1,4 +1,4 @@
-"""From a vorticity budget to many seeded k-means runs: points, scaling, runs in parallel, labels of any point."""
+"""Seeded k-means runs of a vorticity budget: table of points, runs in parallel, labels of any point."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from thor.regimes.settings import ClusteringSettings
 
 
 @dataclass(frozen=True)
-class Runs:
+class ClusteringRuns:
     """Clustering runs in the order of their seeds.
 
     Attributes
@@ -39,7 +39,7 @@ def cluster_runs(
     seed: int,
     n_runs: int | None = None,
     progress: bool = True,
-) -> Runs:
+) -> ClusteringRuns:
     """Return seeded clustering runs of standardised points, made in `settings.n_jobs` processes.
 
     Parameters
@@ -48,7 +48,7 @@ def cluster_runs(
         Standardised terms.
     settings : ClusteringSettings
     seed : int
-        Every run draws its own seed from it; the runs do not depend on the number of processes.
+        The seeds of the runs are drawn from it; the runs do not depend on the number of processes.
     n_runs : int, optional
         How many; by default `settings.n_runs_total`.
     progress : bool
@@ -66,7 +66,7 @@ def cluster_runs(
     done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(settings.n_jobs), number), return_as="generator")(tasks)
     label = f"{settings.algorithm} k-means, k = {settings.n_clusters}"
     results = list(tqdm(done, total=number, desc=label, unit="run", disable=None if progress else True))
-    return Runs(
+    return ClusteringRuns(
         centroids=np.stack([centroids for centroids, _ in results]),
         inertia=np.array([inertia for _, inertia in results]),
         seeds=seeds,
@@ -89,9 +89,8 @@ def one_run(
         )
     # Sums over several threads come in any order, and the last bits with them.
     with threadpool_limits(1):
-        fitted = KMeans(settings.n_clusters, n_init=settings.n_init, random_state=seed).fit(
-            points, sample_weight=weights
-        )
+        start = KMeans(settings.n_clusters, n_init=settings.n_init, random_state=seed)
+        fitted = start.fit(points, sample_weight=weights)
     return fitted.cluster_centers_, float(fitted.inertia_)
 
 
@@ -115,8 +114,8 @@ def run_labels(points: np.ndarray, centroids: np.ndarray, *, block: int = 50_000
     with threadpool_limits(1):
         for start in range(0, len(points), block):
             part = slice(start, start + block)
-            for run, own in enumerate(centroids):
-                labels[run, part] = nearest_centroid(points[part], own)
+            for run, of_run in enumerate(centroids):
+                labels[run, part] = nearest_centroid(points[part], of_run)
     return labels
 
 
@@ -156,7 +155,7 @@ def budget_points(budget: xr.Dataset, *, terms: tuple[str, ...] = BUDGET_TERMS) 
         if not np.isfinite(column).all():
             raise DataError(
                 f"'{name}' is not finite at {int((~np.isfinite(column)).sum())} of {column.size} analysis_mask cells. "
-                "Take them out of analysis_mask or mend the field."
+                "Take them out of analysis_mask or correct the field."
             )
         columns.append(column)
     return np.stack(columns, axis=1), mask

@@ -1,8 +1,8 @@
-"""Many runs, one set of regimes: merge small clusters, align the runs, group them by agreement, let them vote.
+"""Consensus regimes of many runs: merge small clusters, align the runs, group them by agreement, count votes.
 
-A plain majority over all runs can elect a local optimum that is common but not the best (it does on the ECCO
-budget with plain k-means). So runs are grouped by how well their maps agree, the group that holds the run of
-lowest inertia votes the regime, and all runs together vote the uncertainty.
+A plain majority over all runs can give a local optimum that is common but not the best (it does on the ECCO
+budget with plain k-means). So runs are grouped by how well their maps agree, regimes are assigned by vote within
+the group that holds the run of lowest inertia, and the votes of all runs give the uncertainty.
 """
 
 from dataclasses import dataclass
@@ -12,32 +12,40 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import squareform
 
+from thor.regimes.settings import ClusteringSettings
+
 
 @dataclass(frozen=True)
 class Consensus:
-    """Aligned runs and who votes.
+    """Aligned runs, and the group of them that assigns the regimes.
 
     Attributes
     ----------
     class_of_cluster : ndarray of int8, shape (n_runs, n_clusters)
         Class of each cluster; class `n_classes` - 1 is the one small clusters are merged into.
     group : ndarray of int, shape (n_runs,)
-        Group of each run; group 0 elects the regimes, the others follow by their lowest inertia.
+        Group of each run; regimes are assigned by vote within group 0, the others follow by their
+        lowest inertia.
     representative : int
         The run of lowest inertia in group 0.
     agreement : ndarray of shape (n_runs, n_runs)
         Adjusted Rand index between the maps of each pair of runs.
+    n_classes : int
     """
 
     class_of_cluster: np.ndarray
     group: np.ndarray
     representative: int
     agreement: np.ndarray
+    n_classes: int
+
+    def assign(self, labels: np.ndarray) -> np.ndarray:
+        """Return the consensus class of each cell from its cluster in every run, (n_runs, n_cells)."""
+        classes = np.take_along_axis(self.class_of_cluster, labels, axis=1)
+        return assign_by_vote(classes, self.group, representative=self.representative, n_classes=self.n_classes)
 
 
-def build_consensus(
-    labels: np.ndarray, inertia: np.ndarray, *, n_clusters: int, n_classes: int, threshold: float, tie: float
-) -> Consensus:
+def build_consensus(labels: np.ndarray, inertia: np.ndarray, settings: ClusteringSettings) -> Consensus:
     """Return the aligned and grouped runs.
 
     Parameters
@@ -45,23 +53,20 @@ def build_consensus(
     labels : ndarray of int, shape (n_runs, n_cells)
         Cluster of each cell in each run.
     inertia : ndarray of shape (n_runs,)
-    n_clusters, n_classes : int
-        Clusters of each run, classes they are reduced to.
-    threshold : float
-        Mean agreement (adjusted Rand index) above which runs belong to one group.
-    tie : float
-        Relative difference of lowest inertias below which the number of runs decides between groups.
+    settings : ClusteringSettings
+        Numbers of clusters and regimes, and when runs and groups of them count as equal.
     """
-    merged = np.stack([merge_small_clusters(own, n_clusters=n_clusters, n_classes=n_classes) for own in labels])
-    classes = np.stack([own_map[own] for own_map, own in zip(merged, labels, strict=True)])
+    n_classes = settings.n_regimes
+    merged = np.stack(
+        [merge_small_clusters(run, n_clusters=settings.n_clusters, n_classes=n_classes) for run in labels]
+    )
+    classes = np.take_along_axis(merged, labels, axis=1)
     agreement = pairwise_agreement(classes, n_classes)
-    group = group_runs(agreement, inertia, threshold=threshold, tie=tie)
+    group = group_runs(agreement, inertia, threshold=settings.group_agreement, tie=settings.inertia_tie)
     representative = int(np.argmin(np.where(group == 0, inertia, np.inf)))
-    aligned = np.empty_like(merged)
-    for run, own in enumerate(classes):
-        table = contingency(own, classes[representative], n_classes)
-        aligned[run] = match_classes(table, keep_last=True)[merged[run]]
-    return Consensus(aligned, group, representative, agreement)
+    tables = [contingency(run, classes[representative], n_classes) for run in classes]
+    aligned = np.stack([match_classes(table, keep_last=True)[run] for table, run in zip(tables, merged, strict=True)])
+    return Consensus(aligned, group, representative, agreement, n_classes)
 
 
 def merge_small_clusters(labels: np.ndarray, *, n_clusters: int, n_classes: int) -> np.ndarray:
@@ -90,7 +95,7 @@ def match_classes(table: np.ndarray, *, keep_last: bool) -> np.ndarray:
 
 
 def group_runs(agreement: np.ndarray, inertia: np.ndarray, *, threshold: float, tie: float) -> np.ndarray:
-    """Return the group of each run, shape (n_runs,); group 0 elects, the others follow by their lowest inertia.
+    """Return the group of each run, shape (n_runs,): first the one that assigns the regimes, then by lowest inertia.
 
     Average linkage: connected components would chain runs that do not agree through those in between, complete
     linkage would split a group for one pair that agrees by chance less well. Groups are compared by their LOWEST
@@ -106,25 +111,31 @@ def group_runs(agreement: np.ndarray, inertia: np.ndarray, *, threshold: float, 
     order = sorted(lowest, key=lowest.__getitem__)
     tied = [number for number in order if lowest[number] <= inertia.min() * (1.0 + tie)]
     # max keeps the first of equals, which is the lower one.
-    elected = max(tied, key=lambda number: int((found == number).sum()))
-    order = [elected, *(number for number in order if number != elected)]
+    first = max(tied, key=lambda number: int((found == number).sum()))
+    order = [first, *(number for number in order if number != first)]
     return np.array([order.index(number) for number in found])
 
 
 def votes(classes: np.ndarray, n_classes: int) -> np.ndarray:
     """Return the share of runs for each class, shape (n_classes, n_cells), from classes (n_runs, n_cells)."""
-    shares = np.empty((n_classes, classes.shape[1]))
-    for number in range(n_classes):
-        shares[number] = (classes == number).mean(axis=0)
-    return shares
+    return np.stack([(classes == number).mean(axis=0) for number in range(n_classes)])
 
 
-def elect(classes: np.ndarray, *, voters: np.ndarray, representative: int, n_classes: int) -> np.ndarray:
-    """Return the class most `voters` (bool, (n_runs,)) choose for each cell; the representative run breaks ties."""
-    ballots = votes(classes[voters], n_classes) * voters.sum()
-    cells = np.arange(classes.shape[1])
-    ballots[classes[representative], cells] += 0.5
-    return ballots.argmax(axis=0).astype(np.int8)
+def assign_by_vote(classes: np.ndarray, group: np.ndarray, *, representative: int, n_classes: int) -> np.ndarray:
+    """Return the class of each cell with most votes in group 0; the representative run decides between equals.
+
+    Parameters
+    ----------
+    classes : ndarray of int, shape (n_runs, n_cells)
+    group : ndarray of int, shape (n_runs,)
+    representative : int
+        A run of group 0.
+    n_classes : int
+    """
+    voters = group == 0
+    counts = votes(classes[voters], n_classes) * voters.sum()
+    counts[classes[representative], np.arange(classes.shape[1])] += 0.5
+    return counts.argmax(axis=0).astype(np.int8)
 
 
 def contingency(first: np.ndarray, second: np.ndarray, n_classes: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How good and how steady the regimes are, as one dictionary that JSON can hold."""
+"""Quality, stability and areas of the regimes, as one dictionary that JSON can hold."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from thor.regimes.consensus import (
     adjusted_rand_index,
     build_consensus,
     contingency,
-    elect,
     mean_of_pairs,
     pairwise_agreement,
 )
@@ -28,12 +27,12 @@ CLUSTERING_METRICS: Metrics = {
     "stability_ari": Metric("adjusted Rand index between independent consensuses; chance is 0", "1", -0.5, 1, 1, True),
     "single_run_ari": Metric("the same between single runs", "1", -0.5, 1, 1, True),
     "mean_ari_within": Metric("the same between the runs of a group", "1", -0.5, 1, 1, True),
-    "ari_to_elected_group": Metric("the same between a group's runs and those that elect", "1", -0.5, 1, 1, True),
-    "reference_ari": Metric("the same between the elected regimes and given labels", "1", -0.5, 1, 1, True),
-    "reference_agreement": share("cells whose elected regime is the given label", perfect=1, higher_is_better=True),
+    "ari_to_elected_group": Metric("the same between a group's runs and those of group 0", "1", -0.5, 1, 1, True),
+    "reference_ari": Metric("the same between the consensus regimes and given labels", "1", -0.5, 1, 1, True),
+    "reference_agreement": share("cells whose consensus regime is the given label", perfect=1, higher_is_better=True),
     "mean_confidence": share("clustering runs that agree on the regime", perfect=1, higher_is_better=True),
     "area_fraction.<regime>": share("area of the regime"),
-    "group": count("number of the group; 0 elects"),
+    "group": count("number of the group; group 0 assigns the regimes"),
     "share": share("runs that are in the group"),
     "n_cells": count("cells of the budget"),
     "n_clusters": count("clusters of a run"),
@@ -65,7 +64,7 @@ def clustering_metrics(
         What `RegimeModel.predict` or `RegimeModel.with_reference_labels` gave for this budget.
     model : RegimeModel
     region : str
-        What the metrics say they were computed on.
+        Cells on which the metrics were computed, as stated in them.
 
     Returns
     -------
@@ -74,7 +73,7 @@ def clustering_metrics(
         s-2], `stability_ari` (mean adjusted Rand index between independent consensuses; 0 chance, 1 best;
         None with fewer than two consensuses), `single_run_ari` (the same between single runs), `groups`,
         `mean_confidence` (1/n to 1), `area_fraction` by regime, and with reference labels `reference_ari` and
-        `reference_agreement` of the elected regimes; `weighting` says what counts by cell and what by area.
+        `reference_agreement` of the consensus regimes; `weighting` gives for each what it counts: cells, areas or runs.
     """
     points, mask = budget_points(budget, terms=model.terms)
     of_run, clusters = model.cell_regimes(points)
@@ -105,18 +104,11 @@ def clustering_metrics(
         "groups": group_table(model, agreement),
         "mean_confidence": float(np.average(confidence, weights=area)),
         "area_fraction": area_fractions(regime, area, model.names),
-        "weighting": {
-            "inertia": "cell",
-            "closure_rms": "cell",
-            "stability_ari": "cell",
-            "single_run_ari": "cell",
-            "groups": "run",
-            "mean_confidence": "area",
-            "area_fraction": "area",
-        },
+        "weighting": dict.fromkeys(("inertia", "closure_rms", "stability_ari", "single_run_ari"), "cell")
+        | {"groups": "run", "mean_confidence": "area", "area_fraction": "area"},
     }
     if "reference_regime" in budget:
-        metrics |= _reference_metrics(budget, mask, model.elect(of_run), model.n_regimes)
+        metrics |= _reference_metrics(budget, mask, model.assign(of_run), model.n_regimes)
         metrics["weighting"] |= {"reference_ari": "cell", "reference_agreement": "cell"}
     return metrics
 
@@ -124,47 +116,33 @@ def clustering_metrics(
 def independent_consensuses(model: RegimeModel, clusters: np.ndarray) -> np.ndarray:
     """Return the map of each independent consensus, (n_consensus, n_cells), from the clusters of every run.
 
-    Each is built from its own runs alone, grouping and representative included; the numbers of its classes
-    are its own, which the adjusted Rand index does not mind.
+    Each is built from the runs of one consensus alone, grouping and representative included. Its classes are
+    numbered independently, which the adjusted Rand index ignores.
     """
     maps = []
     for number in np.unique(model.consensus_of_run):
-        own = model.consensus_of_run == number
-        consensus = build_consensus(
-            clusters[own],
-            model.inertia[own],
-            n_clusters=model.settings.n_clusters,
-            n_classes=model.n_regimes,
-            threshold=model.settings.group_agreement,
-            tie=model.settings.inertia_tie,
-        )
-        maps.append(
-            elect(
-                np.take_along_axis(consensus.class_of_cluster, clusters[own], axis=1),
-                voters=consensus.group == 0,
-                representative=consensus.representative,
-                n_classes=model.n_regimes,
-            )
-        )
+        runs = model.consensus_of_run == number
+        consensus = build_consensus(clusters[runs], model.inertia[runs], model.settings)
+        maps.append(consensus.assign(clusters[runs]))
     return np.stack(maps)
 
 
 def group_table(model: RegimeModel, agreement: np.ndarray) -> list[dict[str, Any]]:
-    """Return one entry for each group of agreeing runs, the electing one first: runs, share, inertia, agreement."""
+    """Return one entry for each group of agreeing runs, group 0 first: runs, share, inertia, agreement."""
     table = []
     for number in range(int(model.group.max()) + 1):
-        own = model.group == number
-        inertia = model.inertia[own]
+        runs = model.group == number
+        inertia = model.inertia[runs]
         table.append(
             {
                 "group": number,
-                "n_runs": int(own.sum()),
-                "share": float(own.mean()),
+                "n_runs": int(runs.sum()),
+                "share": float(runs.mean()),
                 "inertia_min": float(inertia.min()),
                 "inertia_mean": float(inertia.mean()),
                 "inertia_max": float(inertia.max()),
-                "mean_ari_within": _number(mean_of_pairs(agreement[np.ix_(own, own)])),
-                "ari_to_elected_group": _number(float(agreement[np.ix_(own, model.group == 0)].mean())),
+                "mean_ari_within": _number(mean_of_pairs(agreement[np.ix_(runs, runs)])),
+                "ari_to_elected_group": _number(float(agreement[np.ix_(runs, model.group == 0)].mean())),
             }
         )
     return table
@@ -188,13 +166,13 @@ def cell_areas(budget: xr.Dataset) -> np.ndarray:
 
 
 def _reference_metrics(
-    budget: xr.Dataset, mask: np.ndarray, elected: np.ndarray, n_regimes: int
+    budget: xr.Dataset, mask: np.ndarray, assigned: np.ndarray, n_regimes: int
 ) -> dict[str, float | int]:
-    """Return agreement of the elected regimes with the given labels, as numbered: they share names only then."""
+    """Return agreement of the consensus regimes with the given labels, which share names once aligned."""
     reference = reference_labels(budget, n_regimes=n_regimes)
     given = reference[mask]
     labelled = given >= 0
-    table = contingency(elected[labelled], given[labelled], n_regimes)
+    table = contingency(assigned[labelled], given[labelled], n_regimes)
     return {
         "reference_ari": adjusted_rand_index(table),
         "reference_agreement": float(np.trace(table) / table.sum()),

@@ -1,10 +1,9 @@
-"""Numbers and names of regimes from their physics, so that colours and numbers never swap between refits.
+"""Numbers and names of regimes from their physics, so that they stay the same between fits.
 
 On ECCO the median wind stress curl alone puts the five large regimes into one order, with wide gaps in
 between: transitional (1.4e-10 m s-2), southern Sverdrupian (0.6), momentum driven (-0.1), northern
 Sverdrupian (-0.9), Southern Ocean (-2.3). The merged small clusters are the nonlinear regime. An ocean with
-six regimes gets these names by the rank of its median curl; whether the signs fit too is told apart
-(`signature` or `rank`).
+six regimes gets these names by the rank of its median curl. `rule` is `signature` if the signs agree too, else `rank`.
 """
 
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ def name_regimes(classes: np.ndarray, wind_stress_curl: np.ndarray, *, n_classes
     wind_stress_curl : ndarray of shape (n_cells,), [m s-2]
     n_classes : int
     """
-    # A class that wins no cell has no median: it goes behind the others.
+    # A class without cells has no median and comes last.
     medians = np.array(
         [np.median(wind_stress_curl[classes == c]) if (classes == c).any() else -np.inf for c in range(n_classes - 1)]
     )

@@ -11,8 +11,8 @@ from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.budget import require_closed
 from thor.regimes.clustering import budget_points, cluster_runs, require_enough_points, run_labels
-from thor.regimes.consensus import Consensus, build_consensus, contingency, elect, match_classes, votes
-from thor.regimes.naming import Naming, default_names, name_regimes
+from thor.regimes.consensus import assign_by_vote, build_consensus, contingency, match_classes, votes
+from thor.regimes.naming import default_names, name_regimes
 from thor.regimes.settings import ClusteringSettings
 
 BLOCK_CELLS = 50_000
@@ -35,7 +35,7 @@ class RegimeModel:
     consensus_of_run : ndarray of int, shape (n_runs,)
         Independent consensus each run was made for.
     group : ndarray of int, shape (n_runs,)
-        Runs that agree; group 0 elects the regimes.
+        Runs that agree; regimes are assigned by vote within group 0.
     representative : int
         Run of lowest inertia in group 0.
     names : tuple of str
@@ -73,9 +73,9 @@ class RegimeModel:
         clusters = run_labels(self.standardise(points), self.centroids)
         return np.take_along_axis(self.regime_of_cluster, clusters, axis=1), clusters
 
-    def elect(self, regimes: np.ndarray) -> np.ndarray:
-        """Return the regime group 0 elects for each cell from the regimes of every run, (n_runs, n_cells)."""
-        return elect(regimes, voters=self.group == 0, representative=self.representative, n_classes=self.n_regimes)
+    def assign(self, regimes: np.ndarray) -> np.ndarray:
+        """Return the consensus regime of each cell from its regimes in every run, (n_runs, n_cells)."""
+        return assign_by_vote(regimes, self.group, representative=self.representative, n_classes=self.n_regimes)
 
     def predict(self, budget: xr.Dataset) -> xr.Dataset:
         """Return the regimes of a budget on any grid, in blocks of rows.
@@ -100,10 +100,12 @@ class RegimeModel:
         """
         dims = tuple(str(dim) for dim in _mask(budget).dims)
         rows, columns = (budget.sizes[dim] for dim in dims)
-        regime = np.full((rows, columns), -1, dtype=np.int8)
-        cluster = np.full((rows, columns), -1, dtype=np.int16)
-        shares = np.full((self.n_regimes, rows, columns), np.nan, dtype=np.float32)
-        confidence = np.full((rows, columns), np.nan, dtype=np.float32)
+        fields: dict[str, np.ndarray] = {
+            "regime": np.full((rows, columns), -1, dtype=np.int8),
+            "regime_votes": np.full((self.n_regimes, rows, columns), np.nan, dtype=np.float32),
+            "regime_confidence": np.full((rows, columns), np.nan, dtype=np.float32),
+            "cluster": np.full((rows, columns), -1, dtype=np.int16),
+        }
         height = max(1, BLOCK_CELLS // columns)
         for start in range(0, rows, height):
             part = slice(start, start + height)
@@ -112,17 +114,26 @@ class RegimeModel:
                 continue
             points, mask = budget_points(block, terms=self.terms)
             regimes, clusters = self.cell_regimes(points)
-            elected, ballots = self.elect(regimes), votes(regimes, self.n_regimes)
-            regime[part][mask] = elected
-            cluster[part][mask] = clusters[self.representative]
-            shares[:, part][:, mask] = ballots
-            confidence[part][mask] = np.take_along_axis(ballots, elected[None].astype(int), axis=0)[0]
-        return self._dataset(budget, dims, regime, shares, confidence, cluster)
+            assigned, shares = self.assign(regimes), votes(regimes, self.n_regimes)
+            fields["regime"][part][mask] = assigned
+            fields["regime_votes"][:, part][:, mask] = shares
+            fields["regime_confidence"][part][mask] = _of_regime(shares, assigned)
+            fields["cluster"][part][mask] = clusters[self.representative]
+        out = xr.Dataset(
+            {
+                name: (("regime", *dims)[-values.ndim :], values, variable(name).attrs)
+                for name, values in fields.items()
+            },
+            coords=budget["analysis_mask"].coords,
+        )
+        flags = {"flag_values": np.arange(self.n_regimes, dtype=np.int8), "flag_meanings": " ".join(self.names)}
+        out["regime"].attrs |= flags | {"naming": self.naming}
+        return out
 
     def aligned_to(self, budget: xr.Dataset) -> "RegimeModel":
         """Return the model with its regime numbers matched to `reference_regime` of the budget it was fitted on.
 
-        Optimal assignment on the contingency table of elected and given regimes over the cells of
+        Optimal assignment on the contingency table of consensus and given regimes over the cells of
         `analysis_mask`.
 
         Raises
@@ -132,9 +143,9 @@ class RegimeModel:
         """
         reference = reference_labels(budget, n_regimes=self.n_regimes)
         points, mask = budget_points(budget, terms=self.terms)
-        given, elected = reference[mask], self.elect(self.cell_regimes(points)[0])
+        given, assigned = reference[mask], self.assign(self.cell_regimes(points)[0])
         labelled = given >= 0
-        table = contingency(elected[labelled], given[labelled], self.n_regimes)
+        table = contingency(assigned[labelled], given[labelled], self.n_regimes)
         matched = match_classes(table, keep_last=False)
         return replace(
             self,
@@ -155,7 +166,7 @@ class RegimeModel:
         dims = regimes["regime"].dims
         inside = regimes["cluster"].values >= 0
         given = np.where(inside, reference, -1).astype(np.int8)
-        shares = np.take_along_axis(regimes["regime_votes"].values, np.maximum(given, 0)[None].astype(int), axis=0)[0]
+        shares = _of_regime(regimes["regime_votes"].values, np.maximum(given, 0))
         confidence = np.where(inside, np.where(given >= 0, shares, 0.0), np.nan).astype(np.float32)
         counts = {
             "n_labels_outside_analysis_mask": int(((reference >= 0) & ~inside).sum()),
@@ -164,29 +175,6 @@ class RegimeModel:
         regimes["regime"] = (dims, given, regimes["regime"].attrs | {"labels": "reference_regime"} | counts)
         regimes["regime_confidence"] = (dims, confidence, regimes["regime_confidence"].attrs)
         return regimes
-
-    def _dataset(
-        self,
-        budget: xr.Dataset,
-        dims: tuple[str, ...],
-        regime: np.ndarray,
-        shares: np.ndarray,
-        confidence: np.ndarray,
-        cluster: np.ndarray,
-    ) -> xr.Dataset:
-        flags = {
-            "flag_values": np.arange(self.n_regimes, dtype=np.int8),
-            "flag_meanings": " ".join(self.names),
-        }
-        return xr.Dataset(
-            {
-                "regime": (dims, regime, variable("regime").attrs | flags | {"naming": self.naming}),
-                "regime_votes": (("regime", *dims), shares, variable("regime_votes").attrs),
-                "regime_confidence": (dims, confidence, variable("regime_confidence").attrs),
-                "cluster": (dims, cluster, variable("cluster").attrs),
-            },
-            coords=budget["analysis_mask"].coords,
-        )
 
 
 def fit_regimes(
@@ -199,7 +187,7 @@ def fit_regimes(
 ) -> RegimeModel:
     """Return the regimes of a vorticity budget.
 
-    All runs of all consensuses elect the regimes together: more runs make a steadier map, and the agreement
+    The runs of all consensuses are combined: more runs make a more stable map, and the agreement
     between consensuses of `settings.n_runs` each (`clustering_metrics`) is then a lower bound for it.
 
     Parameters
@@ -226,11 +214,13 @@ def fit_regimes(
     require_closed(budget)
     if numbering == "reference":
         reference_labels(budget, n_regimes=settings.n_regimes)
-    scaler = fit_scaler(points)
+    scaler = fit_term_scaler(points)
     standardised = scaler.transform(points)
     runs = cluster_runs(standardised, settings=settings, seed=seed, progress=progress)
     labels = run_labels(standardised, runs.centroids)
-    consensus, naming = combine(labels, runs.inertia, points, settings=settings)
+    consensus = build_consensus(labels, runs.inertia, settings)
+    curl = points[:, BUDGET_TERMS.index("wind_stress_curl")]
+    naming = name_regimes(consensus.assign(labels), curl, n_classes=settings.n_regimes)
     model = RegimeModel(
         terms=BUDGET_TERMS,
         mean=scaler.mean_,
@@ -249,30 +239,7 @@ def fit_regimes(
     return model.aligned_to(budget) if numbering == "reference" else model
 
 
-def combine(
-    labels: np.ndarray, inertia: np.ndarray, points: np.ndarray, *, settings: ClusteringSettings
-) -> tuple[Consensus, Naming]:
-    """Return the consensus of some runs, labels (n_runs, n_cells), and the names of its classes."""
-    consensus = build_consensus(
-        labels,
-        inertia,
-        n_clusters=settings.n_clusters,
-        n_classes=settings.n_regimes,
-        threshold=settings.group_agreement,
-        tie=settings.inertia_tie,
-    )
-    classes = np.take_along_axis(consensus.class_of_cluster, labels, axis=1)
-    elected = elect(
-        classes,
-        voters=consensus.group == 0,
-        representative=consensus.representative,
-        n_classes=settings.n_regimes,
-    )
-    curl = points[:, BUDGET_TERMS.index("wind_stress_curl")]
-    return consensus, name_regimes(elected, curl, n_classes=settings.n_regimes)
-
-
-def fit_scaler(points: np.ndarray) -> StandardScaler:
+def fit_term_scaler(points: np.ndarray) -> StandardScaler:
     """Return the standardisation of the terms, unweighted as published; raise DataError for a constant term."""
     constant = [name for name, spread in zip(BUDGET_TERMS, np.ptp(points, axis=0), strict=True) if spread == 0]
     if constant:
@@ -291,6 +258,11 @@ def reference_labels(budget: xr.Dataset, *, n_regimes: int) -> np.ndarray:
             f"'reference_regime' holds label {labels.max()} but n_regimes is {n_regimes}: labels must be below it."
         )
     return labels
+
+
+def _of_regime(shares: np.ndarray, regime: np.ndarray) -> np.ndarray:
+    """Return the share (n_regimes, ...) of the regime (...) of each cell."""
+    return np.take_along_axis(shares, regime[None].astype(int), axis=0)[0]
 
 
 def _mask(budget: xr.Dataset) -> xr.DataArray:

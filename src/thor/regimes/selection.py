@@ -1,7 +1,6 @@
-"""How many clusters: one row of criteria for each k and repeat."""
+"""Criteria for the number of clusters, one row for each k and repeat."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -13,14 +12,13 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from thor.core.errors import ConfigError
 from thor.core.metrics import Metric, Metrics, count, share
 from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import budget_points, nearest_centroid, one_run, require_enough_points, run_seeds
 from thor.regimes.consensus import merge_small_clusters, pairwise_agreement
 from thor.regimes.metrics import cell_areas
-from thor.regimes.regime_model import fit_scaler
-from thor.regimes.settings import ClusteringSettings
+from thor.regimes.regime_model import fit_term_scaler
+from thor.regimes.settings import ClusteringSettings, ClusterSelection
 
 SELECTION_METRICS: Metrics = {
     "n_clusters": count("k"),
@@ -32,7 +30,7 @@ SELECTION_METRICS: Metrics = {
     "bic_per_cell": Metric("the second for each cell", "nat", None, None, None, False),
     "mixture_cells": count("cells the mixture was fitted to"),
     "mixture_converged": share("whether the mixture converged", perfect=1, higher_is_better=True),
-    "silhouette": Metric("how much nearer cells lie to their own cluster than to the next", "1", -1, 1, 1, True),
+    "silhouette": Metric("mean margin between the nearest other cluster and the cell's cluster", "1", -1, 1, 1, True),
     "silhouette_cells": count("cells the silhouette was computed on"),
     "area_<place>": share("area of one of the large clusters, by falling size"),
     "stability_seeds": Metric("adjusted Rand index between repeats with other seeds", "1", -0.5, 1, 1, True),
@@ -40,9 +38,8 @@ SELECTION_METRICS: Metrics = {
 }
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What one task gives: numbers of the row, and the six-class maps whose agreement is taken later."""
+class _Row(NamedTuple):
+    """Result of one task: numbers of the row, and the maps of classes whose agreement is computed later."""
 
     numbers: dict[str, float]
     seed_map: np.ndarray
@@ -51,14 +48,11 @@ class _Row:
 
 def cluster_selection(
     budget: xr.Dataset,
+    selection: ClusterSelection,
     *,
-    n_clusters: Sequence[int],
     settings: ClusteringSettings,
     seed: int,
-    n_repeats: int = 3,
-    mixture_sample: int = 20_000,
-    silhouette_sample: int = 5_000,
-    block_degrees: float = 10.0,
+    block_degrees: float,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Return criteria for the number of clusters, one row for each k and repeat.
@@ -67,17 +61,12 @@ def cluster_selection(
     ----------
     budget : xarray.Dataset
         The five terms [m s-2], `analysis_mask`, `areacello` [m2], `lat`, `lon`.
-    n_clusters : sequence of int
-        Values of k.
+    selection : ClusterSelection
+        Values of k, repeats and samples. Cells are drawn without replacement, all if there are no more; the
+        samples of one repeat are the same for every k.
     settings : ClusteringSettings
-        Algorithm and classes; its own `n_clusters`, `n_runs` and `n_consensus` are not used. Fewer breaths
-        than for the final runs will do.
+        Algorithm and classes; its `n_clusters`, `n_breaths`, `n_runs` and `n_consensus` are not used.
     seed : int
-    n_repeats : int
-        Runs for each k, each with its own seed, bootstrap and samples.
-    mixture_sample, silhouette_sample : int
-        Cells drawn without replacement for the Gaussian mixture and the silhouette; all, if there are no
-        more. The samples of one repeat are the same for every k.
     block_degrees : float
         Side of a bootstrap block.
     progress : bool
@@ -99,25 +88,22 @@ def cluster_selection(
         When a k is larger than the number of cells or smaller than the number of classes.
     """
     points, mask = budget_points(budget)
-    for k in n_clusters:
-        require_enough_points(min(len(points), mixture_sample), k)
-    if not n_clusters or n_repeats < 1:
-        raise ConfigError(f"The sweep needs a list of n_clusters and n_repeats >= 1; got {n_clusters}, {n_repeats}.")
-    each = {k: settings.replace(n_clusters=k) for k in n_clusters}
-    standardised = fit_scaler(points).transform(points)
+    for k in selection.n_clusters:
+        require_enough_points(min(len(points), selection.mixture_sample), k)
+    each = {k: settings.replace(n_clusters=k, n_breaths=selection.n_breaths) for k in selection.n_clusters}
+    standardised = fit_term_scaler(points).transform(points)
     area = cell_areas(budget)[mask]
     blocks = np.unique(block_numbers(budget, block_degrees)[mask], return_inverse=True)[1]
-    seeds = run_seeds(seed, n_repeats)
+    seeds = run_seeds(seed, selection.n_repeats)
     # Large k first: the tasks that take longest must not be the last ones.
-    keys = [(k, repeat) for k in sorted(n_clusters, reverse=True) for repeat in range(n_repeats)]
+    keys = [(k, repeat) for k in sorted(each, reverse=True) for repeat in range(selection.n_repeats)]
     tasks = (
-        joblib.delayed(_row)(standardised, area, blocks, each[k], int(seeds[repeat]), mixture_sample, silhouette_sample)
-        for k, repeat in keys
+        joblib.delayed(_row)(standardised, area, blocks, each[k], int(seeds[repeat]), selection) for k, repeat in keys
     )
     done = joblib.Parallel(n_jobs=settings.n_jobs, return_as="generator")(tasks)
     bar = tqdm(done, total=len(keys), desc="number of clusters", unit="run", disable=None if progress else True)
     rows = dict(zip(keys, bar, strict=True))
-    return _table(rows, n_clusters, n_repeats, settings.n_regimes)
+    return _table(rows, selection, settings.n_regimes)
 
 
 def _row(
@@ -126,28 +112,28 @@ def _row(
     blocks: np.ndarray,
     settings: ClusteringSettings,
     seed: int,
-    mixture_sample: int,
-    silhouette_sample: int,
+    selection: ClusterSelection,
 ) -> _Row:
     rng = np.random.default_rng(seed)
-    mixture_cells = _sample(len(points), mixture_sample, rng)
-    silhouette_cells = _sample(len(points), silhouette_sample, rng)
+    mixture_cells = _sample(len(points), selection.mixture_sample, rng)
+    silhouette_cells = _sample(len(points), selection.silhouette_sample, rng)
     block_weights = rng.multinomial(blocks.max() + 1, np.full(blocks.max() + 1, 1.0 / (blocks.max() + 1)))[blocks]
     centroids, inertia = one_run(points, settings, seed)
     with threadpool_limits(1):
         labels = nearest_centroid(points, centroids)
-        numbers = {"inertia": inertia}
-        numbers |= _mixture(points, mixture_cells, centroids, settings, seed)
-        few = len(np.unique(labels[silhouette_cells])) < 2
-        numbers["silhouette"] = (
-            float("nan") if few else float(silhouette_score(points[silhouette_cells], labels[silhouette_cells]))
-        )
+        numbers = {"inertia": inertia} | _mixture(points, mixture_cells, centroids, settings, seed)
+        sampled = labels[silhouette_cells]
+        distinct = len(np.unique(sampled)) > 1
+        numbers["silhouette"] = float(silhouette_score(points[silhouette_cells], sampled)) if distinct else np.nan
         numbers["silhouette_cells"] = len(silhouette_cells)
-        numbers |= _area_shares(labels, area, settings)
+        classes = _classes(labels, settings)
+        shares = np.bincount(classes, area, minlength=settings.n_regimes) / area.sum()
+        large = np.sort(shares[:-1])[::-1]
+        numbers |= {f"area_{place}": float(share) for place, share in enumerate(large, start=1)}
         drawn = np.flatnonzero(block_weights)
         resampled, _ = one_run(points[drawn], settings, seed, weights=block_weights[drawn].astype(float))
-        resampled_labels = nearest_centroid(points, resampled)
-    return _Row(numbers, _classes(labels, settings), _classes(resampled_labels, settings))
+        resampled_classes = _classes(nearest_centroid(points, resampled), settings)
+    return _Row(numbers, classes, resampled_classes)
 
 
 def _mixture(
@@ -172,22 +158,9 @@ def _mixture(
         tol=1e-3,
         random_state=seed % 2**31,
     ).fit(sample)
-    aic, bic = float(mixture.aic(sample)), float(mixture.bic(sample))
-    return {
-        "aic": aic,
-        "bic": bic,
-        "aic_per_cell": aic / len(cells),
-        "bic_per_cell": bic / len(cells),
-        "mixture_cells": len(cells),
-        "mixture_converged": float(mixture.converged_),
-    }
-
-
-def _area_shares(labels: np.ndarray, area: np.ndarray, settings: ClusteringSettings) -> dict[str, float]:
-    classes = _classes(labels, settings)
-    shares = np.bincount(classes, area, minlength=settings.n_regimes) / area.sum()
-    large = np.sort(shares[:-1])[::-1]
-    return {f"area_{place}": float(share) for place, share in enumerate(large, start=1)}
+    scores = {"aic": float(mixture.aic(sample)), "bic": float(mixture.bic(sample))}
+    per_cell = {f"{name}_per_cell": score / len(cells) for name, score in scores.items()}
+    return scores | per_cell | {"mixture_cells": len(cells), "mixture_converged": float(mixture.converged_)}
 
 
 def _classes(labels: np.ndarray, settings: ClusteringSettings) -> np.ndarray:
@@ -199,12 +172,10 @@ def _sample(n_points: int, size: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.choice(n_points, size=min(size, n_points), replace=False))
 
 
-def _table(
-    rows: dict[tuple[int, int], _Row], n_clusters: Sequence[int], n_repeats: int, n_classes: int
-) -> pd.DataFrame:
+def _table(rows: dict[tuple[int, int], _Row], selection: ClusterSelection, n_classes: int) -> pd.DataFrame:
     records = []
-    for k in n_clusters:
-        repeats = [rows[k, repeat] for repeat in range(n_repeats)]
+    for k in selection.n_clusters:
+        repeats = [rows[k, repeat] for repeat in range(selection.n_repeats)]
         seeds = _agreement_with_others(np.stack([row.seed_map for row in repeats]), n_classes)
         bootstraps = _agreement_with_others(np.stack([row.block_map for row in repeats]), n_classes)
         for repeat, row in enumerate(repeats):

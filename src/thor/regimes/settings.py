@@ -10,32 +10,31 @@ from thor.core.settings import Count, Filled, NotNegative, Settings, Share
 class ClusteringSettings(Settings):
     """How the clustering runs are made and combined."""
 
-    algorithm: Literal["breathing", "kmeans"] = Field(
-        "breathing", description="Breathing k-means, or plain k-means of scikit-learn for comparison."
-    )
-    n_clusters: Count = Field(50, description="Clusters of each run, k.")
-    n_regimes: int = Field(
-        6, ge=2, description="Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged."
-    )
-    n_runs: Count = Field(12, description="Runs of each independent consensus.")
-    n_consensus: Count = Field(
-        2, description="Independent consensuses; all `n_runs` x `n_consensus` runs together give the regimes."
-    )
-    group_agreement: Share = Field(0.9, description="Mean adjusted Rand index above which runs count as one group.")
-    inertia_tie: NotNegative = Field(
-        1e-3,
-        description="Groups whose lowest inertias have a smaller relative difference are equally good: the regimes are "
-        "then assigned by vote within the largest of them.",
-    )
-    n_breaths: int = Field(
-        300,
-        ge=0,
-        description="Trials of adding and removing centroids in a breathing run; ignored by plain k-means.",
-    )
-    n_micro: Count = Field(10_000, description="Weighted micro-cells on which the trials are made.")
-    max_depth: Count = Field(3, description="Largest number of centroids added and removed in one trial.")
-    n_init: Count = Field(1, description="Starts of each plain k-means run; ignored by breathing k-means.")
-    n_jobs: int = Field(-1, description="Processes; -1: one for each core. Has no influence on the result.")
+    algorithm: Literal["breathing", "kmeans"] = "breathing"
+    """Breathing k-means, or plain k-means of scikit-learn for comparison."""
+    n_clusters: Count = 50
+    """Clusters of each run, k."""
+    n_regimes: int = Field(6, ge=2)
+    """Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged."""
+    n_runs: Count = 12
+    """Runs of each independent consensus."""
+    n_consensus: Count = 2
+    """Independent consensuses; all `n_runs` x `n_consensus` runs together give the regimes."""
+    group_agreement: Share = 0.9
+    """Mean adjusted Rand index above which runs count as one group."""
+    inertia_tie: NotNegative = 1e-3
+    """Groups whose lowest inertias have a smaller relative difference are equally good: the regimes are then assigned
+    by vote within the largest of them."""
+    n_breaths: int = Field(300, ge=0)
+    """Trials of adding and removing centroids in a breathing run; ignored by plain k-means."""
+    n_micro: Count = 10_000
+    """Weighted micro-cells on which the trials are made."""
+    max_depth: Count = 3
+    """Largest number of centroids added and removed in one trial."""
+    n_init: Count = 1
+    """Starts of each plain k-means run; ignored by breathing k-means."""
+    n_jobs: int = -1
+    """Processes; -1: one for each core. Has no influence on the result."""
 
     @field_validator("n_jobs")
     @classmethod
@@ -59,13 +58,27 @@ class ClusteringSettings(Settings):
         return self.n_runs * self.n_consensus
 
 
+class BalanceSettings(Settings):
+    """How intervals of the balances in each regime are made."""
+
+    n_bootstrap: Count = 1000
+    """Resamples of the block bootstrap of the balances."""
+    block_degrees: float = Field(10.0, gt=0, le=90)
+    """Side of a bootstrap block [degrees]."""
+    confidence_level: Share = 0.9
+    """Share of resamples inside an interval."""
+
+
 class ClusterSelection(Settings):
     """Search over the number of clusters."""
 
-    n_clusters: Filled[tuple[Annotated[int, Field(ge=2)], ...]] = Field(
-        (10, 20, 30, 40, 50, 60, 75), description="Numbers of clusters k to try."
-    )
-    n_repeats: Count = Field(3, description="Runs for each k, each with a different seed and bootstrap sample.")
-    n_breaths: int = Field(30, ge=0, description="Trials of each run; fewer than for the regimes suffice.")
-    mixture_sample: int = Field(20_000, ge=2, description="Cells drawn for the Gaussian mixture.")
-    silhouette_sample: int = Field(5_000, ge=2, description="Cells drawn for the silhouette.")
+    n_clusters: Filled[tuple[Annotated[int, Field(ge=2)], ...]] = (10, 20, 30, 40, 50, 60, 75)
+    """Numbers of clusters k to try."""
+    n_repeats: Count = 3
+    """Runs for each k, each with a different seed and bootstrap sample."""
+    n_breaths: int = Field(30, ge=0)
+    """Trials of each run; fewer than for the regimes suffice."""
+    mixture_sample: int = Field(20_000, ge=2)
+    """Cells drawn for the Gaussian mixture."""
+    silhouette_sample: int = Field(5_000, ge=2)
+    """Cells drawn for the silhouette."""

@@ -1,4 +1,4 @@
-"""The archive of climate models as it was read: which runs, which not and why, and which physical checks they fail."""
+"""The archive of climate models: runs that were read, runs that were not and why, and physical checks not passed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from thor.core.errors import DataError
-from thor.reading.inventory import COLUMNS
+from thor.reading.inventory import INVENTORY_COLUMNS
 
 _FACETS = ("source_id", "experiment_id", "variant_label")
 _TEXTS = ("reason", "grid_label", "calendar", "version", "parent", "checks", "warnings")
@@ -14,12 +14,12 @@ _NAMED = 3
 
 
 def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Return the rows of an inventory with `run`, those that were not read first; texts are empty and numbers None.
+    """Return the rows of an inventory with `run`, runs that were not read first; missing texts are empty, numbers None.
 
     Parameters
     ----------
     inventory : pandas.DataFrame or None
-        With `thor.reading.inventory.COLUMNS`; None without an archive.
+        With `thor.reading.inventory.INVENTORY_COLUMNS`; None without an archive.
 
     Raises
     ------
@@ -28,20 +28,20 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
     """
     if inventory is None:
         return []
-    if missing := [name for name in COLUMNS if name not in inventory]:
+    if missing := [name for name in INVENTORY_COLUMNS if name not in inventory]:
         raise DataError(f"archive_inventory has no column {', '.join(missing)}. Run data_engineering again.")
     rows = []
-    for row in inventory[list(COLUMNS)].to_dict(orient="records"):
+    for row in inventory[list(INVENTORY_COLUMNS)].to_dict(orient="records"):
         known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
         known |= {name: str(known[name] or "").strip() for name in _TEXTS}
         run = "/".join(str(known[facet]) for facet in _FACETS)
-        # read from CSV, a column with gaps holds words
+        # Read from CSV, a column with gaps has texts.
         rows.append(known | {"run": run, "usable": str(known["usable"]).lower() in ("true", "1", "1.0")})
     return sorted(rows, key=lambda row: row["usable"])
 
 
 def archive_numbers(inventory: pd.DataFrame | None) -> dict[str, Any]:
-    """Return how many runs there are and were read, and by run why it was not, and which checks it does not pass."""
+    """Return the numbers of all runs and of those read, and by run the reason why not, and the checks not passed."""
     rows = archive_rows(inventory)
     return {
         "n_runs": len(rows),
@@ -51,8 +51,8 @@ def archive_numbers(inventory: pd.DataFrame | None) -> dict[str, Any]:
     }
 
 
-def say_archive(archive: Mapping[str, Any]) -> list[str]:
-    """Return how many runs of the archive were read and which not, and which physical checks are not passed."""
+def archive_sentences(archive: Mapping[str, Any]) -> list[str]:
+    """Return sentences on the runs that were read or not, and on the physical checks that are not passed."""
     sentences = []
     if archive["not_read"]:
         sentences.append(
@@ -68,11 +68,11 @@ def say_archive(archive: Mapping[str, Any]) -> list[str]:
 
 
 def by_reason(runs: Mapping[str, str]) -> str:
-    """Return runs with what is said of them, runs of which the same is said together; of many the first only."""
+    """Return runs with their reasons, runs with the same reason together; of many only the first."""
     together: dict[str, list[str]] = {}
     for run, reason in runs.items():
         together.setdefault(reason.rstrip("."), []).append(run)
-    parts = [f"{_some(own)} ({reason})" if reason else _some(own) for reason, own in together.items()]
+    parts = [_some(names) + (f" ({reason})" if reason else "") for reason, names in together.items()]
     return _some(parts, separator="; ")
 
 

@@ -1,4 +1,4 @@
-"""Arrays in a page: few bytes for what the eye can tell apart, compressed, as text that a browser unpacks."""
+"""Arrays in a page: rounded to visible differences, compressed, as text that a browser unpacks."""
 
 import base64
 import zlib
@@ -9,11 +9,11 @@ import numpy as np
 from thor.core.arrays import AnyArray
 
 MISSING = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int8": -1, "int16": -32768}
-"""What stands for a missing value in each kind of integers."""
+"""Missing value of each kind of integers."""
 
 
 def packed(values: AnyArray) -> dict[str, Any]:
-    """Return an array as `kind`, `shape` and `bytes` (zlib, base64), for the page's own `unpack`.
+    """Return an array as `kind`, `shape` and `bytes` (zlib, base64), for `unpack` in report.js.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def packed(values: AnyArray) -> dict[str, Any]:
     """
     kind = values.dtype.name
     if kind not in (*MISSING, "float32"):
-        raise TypeError(f"An array of {kind} has no place in a page; expected one of {', '.join(MISSING)} or float32.")
+        raise TypeError(f"An array of {kind} cannot be packed; expected one of {', '.join(MISSING)} or float32.")
     # The page reads little-endian numbers, whatever this machine writes.
     content = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
     # Level 9 of zlib gives the same bytes everywhere.
@@ -39,7 +39,7 @@ def packed(values: AnyArray) -> dict[str, Any]:
 
 
 def packed_shares(values: AnyArray, *, steps: int = 250) -> dict[str, Any]:
-    """Return shares in [0, 1] in equal steps of one byte; NaN is the gap."""
+    """Return shares in [0, 1] in equal steps of one byte; NaN is missing."""
     return packed_range(values, 0.0, 1.0, steps=steps)
 
 
@@ -54,12 +54,12 @@ def packed_range(values: AnyArray, low: float, high: float, *, steps: int = 250)
 
 
 def packed_numbers(values: AnyArray, *, digits: int = 3) -> dict[str, Any]:
-    """Return signed numbers in two bytes, to `digits` digits of the 99.9th percentile of their size; NaN is the gap."""
+    """Return signed numbers in two bytes, to `digits` digits of the 99.9th percentile of their size; NaN is missing."""
     values = np.asarray(values, dtype=np.float64)
     finite = np.abs(values[np.isfinite(values)])
     size = float(np.quantile(finite, 0.999)) if finite.size else 0.0
     step = size / 10.0**digits or 1.0
-    # what lies far above the percentile is cut off at the kind's end
+    # Values far above the percentile are cut off at the end of the range.
     steps_of = np.clip(np.rint(np.nan_to_num(values) / step), -32767, 32767)
     return packed(np.where(np.isfinite(values), steps_of, MISSING["int16"]).astype(np.int16)) | {
         "low": 0.0,

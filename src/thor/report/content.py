@@ -1,4 +1,4 @@
-"""What the page shows of the training ocean: maps and the numbers of every cell, and figures made small."""
+"""Contents of the page: maps and numbers of the training ocean by cell, and figures with their captions."""
 
 import base64
 import io
@@ -26,16 +26,16 @@ _SWATCHES = 64
 
 @dataclass(frozen=True)
 class Caption:
-    """What is said about a figure of the report.
+    """Texts of a figure of the report.
 
     Attributes
     ----------
     section : str
-        Where it stands.
+        Section of the report.
     title, caption : str
         Above and below it.
     alt : str
-        For those who cannot see it.
+        Alternative text.
     """
 
     section: str
@@ -52,7 +52,7 @@ def captions() -> dict[str, Caption]:
 
 
 def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Return what is known of each figure: section, title, caption, text for those who cannot see it, and its size.
+    """Return section, title, caption, alternative text and size of each figure.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 
 def small_image(content: bytes, *, colours: int) -> str:
-    """Return a PNG with at most so many colours as a data address: a third of the bytes, the same to the eye."""
+    """Return a PNG with at most so many colours as a data URL: a third of the bytes without visible difference."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -115,17 +115,17 @@ def ocean_content(
     Parameters
     ----------
     features, vorticity_budget, regimes, split, regime_uncertainty : xarray.Dataset
-        On one grid; without the last there is nothing of the networks.
+        On one grid; without the last the networks are left out.
     attributions : mapping of str to xarray.Dataset
         By method.
     max_cells : int
-        Of a finer grid some cells are left out.
+        Finer grids are thinned.
 
     Returns
     -------
     dict
         `grid`: the cell map; `regimes`: names and colours; `layers`: maps with their colours and legends; `cells`:
-        packed numbers of every cell; `features`, `terms`, `methods`, `predictors`: what their axes are.
+        packed numbers of every cell; `features`, `terms`, `methods`, `predictors`: their axes.
     """
     dims = tuple(map(str, features["valid"].dims))
     names = list(flags(regimes["regime"]).values())
@@ -133,7 +133,11 @@ def ocean_content(
     cells = cell_map(features, shown, max_cells=max_cells)
     roles = list(flags(split["role"]).values())
     explained = next(iter(attributions.values()), None)
-    used = [str(name) for name in explained["feature"].values] if explained is not None else _own_features(features)
+    used = (
+        [str(name) for name in explained["feature"].values]
+        if explained is not None
+        else [name for name in FEATURES if name in features]
+    )
 
     def take(field: xr.DataArray) -> AnyArray:
         return cells.take(field, dims)
@@ -166,8 +170,8 @@ def ocean_content(
         "cells": content,
         "predictors": predictors,
         "explained_predictors": [] if explained is None else [str(name) for name in explained["predictor"].values],
-        "features": [_described(name) for name in used],
-        "terms": [_described(term) for term in BUDGET_TERMS],
+        "features": [_axis_entry(name) for name in used],
+        "terms": [_axis_entry(term) for term in BUDGET_TERMS],
         "methods": list(attributions),
         "roles": roles,
         "basins": {str(value): name.replace("_", " ").title() for value, name in flags(features["basin"]).items()},
@@ -177,7 +181,7 @@ def ocean_content(
 def _of_networks(
     fields: xr.Dataset, take: Callable[[xr.DataArray], AnyArray], dims: tuple[str, ...], bits: float, index: AnyArray
 ) -> dict[str, dict[str, Any]]:
-    """Return what the networks say of every cell."""
+    """Return the predictions of the networks in every cell."""
     probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
     best = probability.fillna(0.0).argmax("regime").where(fields["valid"] == 1)
     sets = (fields["regime_set"].transpose("predictor", "regime", *dims) == 1).values
@@ -197,20 +201,15 @@ def _of_networks(
     return content
 
 
-def _own_features(features: xr.Dataset) -> list[str]:
-    """Return the features that networks see by default, as far as they are there."""
-    return [name for name in FEATURES if name in features]
-
-
 def _first_cell(doubt: AnyArray, test: AnyArray) -> int:
-    """Return the cell with which the explorer opens: one no network has seen, neither sure nor lost."""
+    """Return the first cell of the explorer: a test cell of intermediate uncertainty."""
     known = np.isfinite(doubt)
     wanted = known & test if (known & test).any() else known
     order = np.argsort(np.where(wanted, doubt, np.inf), kind="stable")
     return int(order[round(0.9 * max(int(wanted.sum()) - 1, 0))])
 
 
-def _described(name: str) -> dict[str, str]:
+def _axis_entry(name: str) -> dict[str, str]:
     row = variable(name) if is_known(name) else None
     return {
         "name": name,
@@ -220,67 +219,35 @@ def _described(name: str) -> dict[str, str]:
 
 
 def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:
-    """Return the maps of the explorer: what they show, of which field, and in which colours."""
-    role_colours = dict(
-        zip(roles, ("#DDDDDD", "#56B4E9", "#E69F00", "#0072B2", "#F5F5F5", "#CC79A7", "#009E73"), strict=False)
+    """Return the maps of the explorer: their names, labels and colours, and whether they depend on the predictor."""
+    scales = (
+        ("confidence", "Clustering runs that agree", "cmo.matter", 0.5, 1.0, "share"),
+        ("probability_of_predicted", "Probability of that regime", "cmo.matter", 0.4, 1.0, "share"),
+        ("predictive_entropy", "Total uncertainty", "cmo.amp", 0.0, round(0.75 * bits, 1), "bit"),
+        ("mutual_information", "Disagreement between networks", "cmo.amp", 0.0, 0.5, "bit"),
     )
-    return [
-        {"name": "regime", "label": "Regime (clustering)", "kind": "regime", "predictor": False},
-        {
-            "name": "confidence",
-            "label": "Clustering runs that agree",
+    layers: dict[str, dict[str, Any]] = {
+        name: {
+            "label": label,
             "kind": "scale",
-            "colours": swatches("cmo.matter"),
-            "low": 0.5,
-            "high": 1.0,
-            "unit": "share",
-            "predictor": False,
-        },
-        {"name": "predicted", "label": "Regime (networks)", "kind": "regime", "predictor": True},
-        {
-            "name": "probability_of_predicted",
-            "label": "Probability of that regime",
-            "kind": "scale",
-            "colours": swatches("cmo.matter"),
-            "low": 0.4,
-            "high": 1.0,
-            "unit": "share",
-            "predictor": True,
-        },
-        {
-            "name": "predictive_entropy",
-            "label": "All uncertainty",
-            "kind": "scale",
-            "colours": swatches("cmo.amp"),
-            "low": 0.0,
-            "high": round(0.75 * bits, 1),
-            "unit": "bit",
-            "predictor": True,
-        },
-        {
-            "name": "mutual_information",
-            "label": "Disagreement between networks",
-            "kind": "scale",
-            "colours": swatches("cmo.amp"),
-            "low": 0.0,
-            "high": 0.5,
-            "unit": "bit",
-            "predictor": True,
-        },
-        {
-            "name": "applicable",
-            "label": "Like the training cells",
-            "kind": "labels",
-            "labels": ["unlike", "like"],
-            "colours": ["#D55E00", "#DDDDDD"],
-            "predictor": False,
-        },
-        {
-            "name": "role",
-            "label": "What the cell was used for",
-            "kind": "labels",
-            "labels": list(roles),
-            "colours": [role_colours[role] for role in roles],
-            "predictor": False,
-        },
-    ]
+            "colours": swatches(colour_map_name),
+            "low": low,
+            "high": high,
+            "unit": unit,
+        }
+        for name, label, colour_map_name, low, high, unit in scales
+    }
+    layers["regime"] = {"label": "Regime (clustering)", "kind": "regime"}
+    layers["predicted"] = {"label": "Regime (networks)", "kind": "regime"}
+    role_colours = ["#DDDDDD", "#56B4E9", "#E69F00", "#0072B2", "#F5F5F5", "#CC79A7", "#009E73"]
+    for name, label, labels, colours in (
+        ("applicable", "Like the training cells", ["unlike", "like"], ["#D55E00", "#DDDDDD"]),
+        ("role", "Use of the cell in training", list(roles), role_colours[: len(roles)]),
+    ):
+        layers[name] = {"label": label, "kind": "labels", "labels": labels, "colours": colours}
+    order = (
+        *("regime", "confidence", "predicted", "probability_of_predicted"),
+        *("predictive_entropy", "mutual_information", "applicable", "role"),
+    )
+    by_predictor = ("predicted", "probability_of_predicted", "predictive_entropy", "mutual_information")
+    return [{"name": name, **layers[name], "predictor": name in by_predictor} for name in order]

@@ -1,4 +1,4 @@
-"""What a report was made from: runs, versions, seed, parameters, time and memory of nodes, checksums of files."""
+"""The origin of a report: runs, versions, seed, parameters, time and memory of nodes, checksums of files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +17,9 @@ def manifest(record: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `last_run`: what the latest run was. `runs`: all that made something that is still there. `nodes`: a list in the
+        `last_run`: the latest run. `runs`: all runs that made a file that still exists. `nodes`: a list in the
         order in which they finished. `datasets`: by name. `totals`: nodes, seconds, largest peak memory [MB], bytes.
-        `differences`: in which of `git`, `seed` and `parameters` the runs differ, empty where all was made alike.
+        `differences`: those of `git`, `seed` and `parameters` in which the runs differ.
     """
     runs, datasets = record.get("runs", {}), record.get("datasets", {})
     nodes = [{"name": name, **entry} for name, entry in record.get("nodes", {}).items()]

@@ -16,8 +16,8 @@ from thor.networks.scores import SCORES
 from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import scenario_content
-from thor.report.sentences import PREDICTOR_NAMES, in_order, in_words, percent, regime_name
 from thor.report.settings import ReportSettings
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name, regime_name
 from thor.tracking import RunDatasets
 from thor.tracking.likelihood import LIKELIHOOD_BOUNDS, LIKELIHOOD_RANGES
 
@@ -127,7 +127,7 @@ def report_page(
 def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each predictor's accuracy with its interval, in the order of the table."""
     return [
-        {"name": PREDICTOR_NAMES.get(name, name.replace("_", " ")), **scores["accuracy"]}
+        {"name": predictor_name(name), **scores["accuracy"]}
         for name, scores in skill["predictors"].items()
         if scores["accuracy"]["value"] is not None
     ]

@@ -1,4 +1,4 @@
-"""The parts of a report that may be absent: their pipeline did not run, or not since its input was made again."""
+"""Parts of a report that may be absent: their pipeline did not run, or not since its input changed."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -11,7 +11,7 @@ from thor.report.content import captions
 
 @dataclass(frozen=True)
 class ReportPart:
-    """What one pipeline adds to the report.
+    """The part of the report that one pipeline makes.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class ReportPart:
     numbers, fields : tuple of str
         Its datasets; its figures start with the name of the pipeline.
     made_from : tuple of str
-        Datasets of earlier pipelines: what is older than one of them is out of date.
+        Datasets of earlier pipelines: results that are older than one of them are out of date.
     """
 
     title: str
@@ -52,7 +52,7 @@ REPORT_PARTS = {
         ("regimes", "ensemble", "calibration_model", "scenario_features"),
     ),
 }
-"""By pipeline. All else that a report is made of has to be there."""
+"""By pipeline. All other inputs of a report are required."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class LeftOut:
     Attributes
     ----------
     missing, outdated : sequence of str
-        Not there, and older than what they are made from.
+        Absent, and older than their inputs.
     """
 
     missing: Sequence[str] = ()
     outdated: Sequence[str] = ()
 
     def __or__(self, other: "LeftOut") -> "LeftOut":
-        """Return what either leaves out."""
+        """Return the union of both."""
         return LeftOut(*(sorted({*a, *b}) for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
@@ -79,17 +79,17 @@ NOTHING = LeftOut()
 def select(
     found: Mapping[str, Any], record: Mapping[str, Any], *, figures: Collection[str] | None = None
 ) -> tuple[dict[str, Any], LeftOut]:
-    """Return what is there and up to date, all else being None, and what is left out.
+    """Return the inputs, with None for those that are absent or out of date, and the names left out.
 
     Parameters
     ----------
     found : mapping
         Datasets and figures by name, None where there is none.
     record : mapping
-        `nodes` and `datasets`, as `thor.core.run_record.RunRecord` keeps them. Of what somebody else made, and handed
-        over, no time is known: it counts as up to date.
+        `nodes` and `datasets`, as `thor.core.run_record.RunRecord` keeps them. Data handed over by others have no
+        time and count as up to date.
     figures : collection of str, optional
-        Figures that are shown: all others that a report can have are left out.
+        Figures that are shown: all other figures of the report are left out.
     """
     unseen = [name for name in captions() if name not in figures] if figures is not None else []
     absent = [*(name for name, value in found.items() if value is None), *unseen]
@@ -101,13 +101,13 @@ def select(
 
 
 def left_out_sentences(left_out: LeftOut) -> list[str]:
-    """Return which parts, or which of their datasets and figures, a report leaves out, and what makes them."""
+    """Return sentences on the parts, datasets and figures that a report leaves out, with their pipelines."""
     sentences = []
     if left_out.missing:
         sentences.append(f"Not computed in this run: {'; '.join(_in_words(left_out.missing, left_out))}.")
     if left_out.outdated:
         parts = "; ".join(_in_words(left_out.outdated, left_out))
-        sentences.append(f"Left out, because what they are made from was made again later: {parts}.")
+        sentences.append(f"Left out, because their input was made again later: {parts}.")
     return sentences
 
 
@@ -115,11 +115,13 @@ def _in_words(names: Collection[str], left_out: LeftOut) -> list[str]:
     """Return the title of each part without any numbers, and the names of single datasets, with their pipeline."""
     words = []
     for pipeline in dict.fromkeys([*REPORT_PARTS, *map(_pipeline_of, names)]):
-        own = [name for name in names if _pipeline_of(name) == pipeline]
+        of_pipeline = [name for name in names if _pipeline_of(name) == pipeline]
         part = REPORT_PARTS.get(pipeline)
         whole = part is not None and set(part.numbers) <= {*left_out.missing, *left_out.outdated}
-        if own:
-            words.append(f"{part.title if part is not None and whole else ', '.join(own)} (pipeline {pipeline})")
+        if of_pipeline:
+            words.append(
+                f"{part.title if part is not None and whole else ', '.join(of_pipeline)} (pipeline {pipeline})"
+            )
     return words
 
 

@@ -1,7 +1,7 @@
-"""Any grid as a picture: for each pixel of one equal-area map the cell that lies there.
+"""Any grid as a raster: the cell at each pixel of one equal-area map.
 
-The page colours pixels by looking up their cells, so one picture serves all layers of a grid, native grids are drawn as
-they are, and a click on the map is a cell at once.
+The page colours pixels by their cells. One raster therefore serves all layers of a grid, native grids keep the shapes
+of their cells, and a click on the map selects a cell.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ WIDTH = 900
 
 @dataclass(frozen=True, eq=False)
 class CellMap:
-    """The cells of a grid that are shown, and where they are on the map.
+    """The cells of a grid that are shown, with their pixels on the map.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class CellMap:
     pixels : ndarray of uint16, shape (height, width)
         Number of the cell at each pixel of an Equal Earth map, or `LAND_PIXEL` or `OUTSIDE_PIXEL`.
     stride : int
-        Every how manieth cell of the grid is shown in each direction.
+        Step between the cells that are shown, in each direction.
     """
 
     index: AnyArray
@@ -63,14 +63,14 @@ class CellMap:
 
 
 def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMap:
-    """Return which cells of a grid are shown, and where.
+    """Return the cells of a grid that are shown, with their pixels.
 
     Parameters
     ----------
     grid : xarray.Dataset
         With `lat` and `lon` [degrees], of one or two dims; NaN where a cell has no position.
     shown : xarray.DataArray of bool
-        Cells worth showing.
+        Cells to show.
     max_cells : int
         With more, every second or third cell in each direction is shown instead of every one.
 
@@ -134,7 +134,7 @@ def _map_points() -> tuple[AnyArray, AnyArray]:
     found = plate.transform_points(projection, x, y)
     lon, lat = found[..., 0], found[..., 1]
     back = projection.transform_points(plate, np.nan_to_num(lon), np.nan_to_num(lat, posinf=0, neginf=0))
-    # Beyond the edge the inverse gives nothing, or a place whose image is elsewhere.
+    # Beyond the edge the inverse is undefined, or a position whose image is elsewhere.
     near = np.hypot(back[..., 0] - x, back[..., 1] - y) < (east - west) / WIDTH
     inside = np.isfinite(lon) & np.isfinite(lat) & near
     return inside, unit_vectors(lat[inside], lon[inside]).reshape(3, -1).T

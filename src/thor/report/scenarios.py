@@ -48,14 +48,14 @@ def scenario_content(runs: RunDatasets, areas: pd.DataFrame, *, max_cells: int) 
 
 
 def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
-    """Yield what happens in the last window of each run that has a baseline, for each predictor, weighted by area.
+    """Yield the change in the last window with a baseline of each run, for each predictor, weighted by area.
 
     Yields
     ------
     dict
         `run`, its facets, `window`, `baseline_window`, `baseline` in words, `predictor`; `expected_changed_share` of
-        the compared area (mean
-        P(change)), `forced_share` of the judged area, `applicable_share` of the area; None where there is none.
+        the compared area (mean P(change)), `forced_share` of the tested area, `applicable_share` of the area; None
+        where undefined.
     """
     for key in sorted(runs):
         run = runs[key]()
@@ -65,8 +65,8 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
         last = run.isel(window=int(compared[-1]))
         area = last["areacello"].where(last["valid"] == 1)
         for predictor in map(str, run["predictor"].values):
-            own = last.sel(predictor=predictor)
-            forced = own["forced_change"]
+            predicted = last.sel(predictor=predictor)
+            forced = predicted["forced_change"]
             yield {
                 "run": key,
                 **dict(zip(("source_id", "experiment_id", "variant_label"), key.split("/"), strict=True)),
@@ -74,14 +74,14 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
                 "baseline_window": str(last["baseline_window"].values),
                 "baseline": baseline_in_words(run, str(last["baseline_window"].values)),
                 "predictor": predictor,
-                "expected_changed_share": _mean(own["change_probability"], area),
+                "expected_changed_share": _mean(predicted["change_probability"], area),
                 "forced_share": _mean((forced == 1).where(forced >= 0), area),
-                "applicable_share": _mean((own["applicable"] == 1).where(own["applicable"] >= 0), area),
+                "applicable_share": _mean((predicted["applicable"] == 1).where(predicted["applicable"] >= 0), area),
             }
 
 
 def baseline_in_words(run: xr.Dataset, window: str) -> str:
-    """Return what a window of a run is compared with."""
+    """Return the baseline of a window of a run in words."""
     if run.attrs.get("baseline") == "parallel segment":
         return "the same span of the control run"
     parent = str(run.attrs.get("parent", "")).split("/")

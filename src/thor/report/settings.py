@@ -8,19 +8,9 @@ from thor.core.settings import Settings
 class ReportSettings(Settings):
     """How many cells the report shows, and its size."""
 
-    max_cells: int = Field(
-        20_000,
-        ge=100,
-        description="Cells of the training ocean in the cell explorer; of a finer grid every second, third, ... cell "
-        "is shown.",
-    )
-    max_run_cells: int = Field(
-        8_000, ge=100, description="Cells of each climate model in the scenario viewer, likewise."
-    )
-    figure_colours: int = Field(
-        256,
-        ge=16,
-        le=256,
-        description="Colours of each figure inside the report; fewer make a smaller page. Files of figures keep all "
-        "colours.",
-    )
+    max_cells: int = Field(20_000, ge=100)
+    """Cells of the training ocean in the cell explorer; of a finer grid every second, third, ... cell is shown."""
+    max_run_cells: int = Field(8_000, ge=100)
+    """Cells of each climate model in the scenario viewer, likewise."""
+    figure_colours: int = Field(256, ge=16, le=256)
+    """Colours of each figure inside the report; fewer make a smaller page. Files of figures keep all colours."""

@@ -1,4 +1,4 @@
-"""What a run found: the numbers that matter most, drawn from all of its outputs, and sentences that hold them."""
+"""The results of a run: the main numbers of all its outputs, and sentences on them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,8 @@ from thor.regimes.naming import regime_names
 from thor.report.archive import archive_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import change_table
-from thor.report.sentences import (
-    METRIC,
-    PREDICTOR_NAMES,
-    in_order,
-    in_words,
-    sentences,
-)
+from thor.report.sentences import METRIC, sentences
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words
 from thor.tracking import RunDatasets
 
 
@@ -40,7 +35,7 @@ def summarise(
     archive_inventory: pd.DataFrame | None = None,
     left_out: LeftOut = NOTHING,
 ) -> dict[str, Any]:
-    """Return the numbers of a run by topic, and `sentences` about each topic; of what is None there are none.
+    """Return the numbers of a run by topic, and `sentences` on each topic; topics whose inputs are None are empty.
 
     Returns
     -------
@@ -53,7 +48,7 @@ def summarise(
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
         "ocean": {"title": str(vorticity_budget.attrs.get("title", "the training ocean"))},
-        "regimes": _regimes(clustering_metrics) if clustering_metrics else _regimes_of_map(regimes),
+        "regimes": _regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes),
         "balances": _balances(regime_balances) if regime_balances is not None else {},
         "skill": _skill({**skill_metrics, **(bayesian_skill_metrics or {})}, split),
         "calibration": _calibration(calibration_metrics or {}),
@@ -63,10 +58,10 @@ def summarise(
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
         "archive": archive_numbers(archive_inventory),
-        "implausible": _implausible(tracking),
+        "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
     }
-    numbers["experiments"] = _experiments(numbers["scenarios"])
+    numbers["experiments"] = experiment_means(numbers["scenarios"])
     said = sentences(numbers) | {"left_out": left_out_sentences(left_out)}
     return numbers | {"left_out": asdict(left_out), "sentences": said}
 
@@ -78,8 +73,8 @@ def _regimes(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metrics[name] for name in names if name in metrics} | {name: metrics.get(name) for name in optional}
 
 
-def _regimes_of_map(regimes: xr.Dataset) -> dict[str, Any]:
-    """Return what the map of regimes holds where nothing is known of the clustering."""
+def regimes_of_map(regimes: xr.Dataset) -> dict[str, Any]:
+    """Return the numbers of the map of regimes alone, where those of the clustering are missing."""
     names, area = regime_names(regimes), regimes["areacello"].where(regimes["regime"] >= 0)
     shares = {name: float(area.where(regimes["regime"] == k).sum() / area.sum()) for k, name in enumerate(names)}
     return {
@@ -107,14 +102,14 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     ensemble = skill["ensemble"]["test"]
     predictors = {}
     for name, regions in in_order(skill, PREDICTOR_NAMES).items():
-        own = regions["test"]
+        test = regions["test"]
         predictors[name] = {
-            metric: {"value": own.get(metric), **_ends(own.get("intervals", {}).get(metric, {}))}
+            metric: {"value": test.get(metric), **_ends(test.get("intervals", {}).get(metric, {}))}
             for metric in SCORES
-            if not isinstance(own.get(metric), Mapping)  # a score of each regime: in the file, not in the table
-        } | {"area_accuracy": own.get("area_weighted", {}).get("accuracy")}
+            if not isinstance(test.get(metric), Mapping)  # a score of each regime: in the file, not in the table
+        } | {"area_accuracy": test.get("area_weighted", {}).get("accuracy")}
     return {
-        "region": _test_region(split),
+        "region": held_out_region(split),
         "n_cells": ensemble["n_cells"],
         "classes": ensemble["classes"],
         "predictors": predictors,
@@ -126,7 +121,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _test_region(split: xr.Dataset) -> str:
+def held_out_region(split: xr.Dataset) -> str:
     """Return the names and extents of the test regions in words."""
     parts = str(split.attrs.get("regions", "")).split("; ")
     named = [part.partition(": test") for part in parts if ": test" in part]
@@ -139,8 +134,8 @@ def _region(name: str, box: str) -> str:
     ends = re.findall(r"(-?[\d.]+)([EN])", box)
     if not ends:
         return title
-    told = [_degrees(float(value), axis) for value, axis in ends]
-    return f"{title} ({', '.join(f'{low} to {high}' for low, high in zip(told[::2], told[1::2], strict=True))})"
+    bounds = [_degrees(float(value), axis) for value, axis in ends]
+    return f"{title} ({', '.join(f'{low} to {high}' for low, high in zip(bounds[::2], bounds[1::2], strict=True))})"
 
 
 def _degrees(value: float, axis: str) -> str:
@@ -170,9 +165,10 @@ def _uncertainty(fields: xr.Dataset) -> dict[str, Any]:
     area = fields["areacello"].where(fields["valid"] == 1)
     parts = {}
     for name in map(str, fields["predictor"].values):
-        own = fields.sel(predictor=name)
+        predicted = fields.sel(predictor=name)
         total, disagreement = (
-            float((own[field] * area).sum() / area.sum()) for field in ("predictive_entropy", "mutual_information")
+            float((predicted[field] * area).sum() / area.sum())
+            for field in ("predictive_entropy", "mutual_information")
         )
         parts[name] = {"entropy_bit": total, "disagreement_share": disagreement / total if total else None}
     return {
@@ -196,13 +192,13 @@ def _explanations(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {"predictor": predictor, "agreement": agreement, "faithfulness": faithful}
 
 
-def _implausible(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return by run what speaks against its regimes, of the first predictor of which something does."""
+def implausible_runs(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return the objections to the regimes of each run, from the first predictor that has any."""
     found = {}
     for run, predictors in metrics.get("plausibility", {}).items():
-        objections = [own["objections"] for own in in_order(predictors, PREDICTOR_NAMES).values() if own["objections"]]
-        if objections:
-            found[run] = "; ".join(objections[0])
+        objections = (numbers["objections"] for numbers in in_order(predictors, PREDICTOR_NAMES).values())
+        if first := next(filter(None, objections), None):
+            found[run] = "; ".join(first)
     return found
 
 
@@ -225,21 +221,21 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _experiments(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return mean and range over climate models of what changed in each experiment, for the first predictor."""
+def experiment_means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean and range over climate models of the change in each experiment, for the first predictor."""
     if not rows:
         return {}
     table = pd.DataFrame(rows)
     table = table[table["predictor"] == rows[0]["predictor"]]
     found = {}
-    for experiment, own in table.groupby("experiment_id"):
+    for experiment, of_experiment in table.groupby("experiment_id"):
         found[str(experiment)] = {
-            "n_models": int(own["source_id"].nunique()),
-            "windows": sorted(set(own["window"])),
-            "baselines": sorted(set(own["baseline"])),
+            "n_models": int(of_experiment["source_id"].nunique()),
+            "windows": sorted(set(of_experiment["window"])),
+            "baselines": sorted(set(of_experiment["baseline"])),
         }
         for name in ("expected_changed_share", "forced_share"):
-            shares = own.groupby("source_id")[name].mean().dropna()
+            shares = of_experiment.groupby("source_id")[name].mean().dropna()
             known = {"mean": float(shares.mean()), "low": float(shares.min()), "high": float(shares.max())}
             found[str(experiment)][name] = known if len(shares) else None
     return found

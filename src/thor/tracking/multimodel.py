@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
-from thor.core.ranges import require_at_least
+from thor.core.settings import Count, require
 from thor.core.variables import variable
 from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.constants import EARTH_RADIUS
@@ -41,9 +41,7 @@ _NEW = {
 }
 
 
-def multimodel_summary(
-    runs: Iterable[xr.Dataset], *, window: str | int = -1, spacing: float = 2.0, min_models: int = 2
-) -> xr.Dataset:
+def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing: float, min_models: int) -> xr.Dataset:
     """Return mean probabilities over climate models in one window, and where the models agree.
 
     Every model counts once: its variants are averaged first. Probabilities, not labels, are brought to the common grid,
@@ -86,7 +84,7 @@ def multimodel_summary(
     at least 80 % agree on it, conflicting where they show a change but do not agree, else no change or no robust
     signal. Here agreement concerns the regime after the change instead of its sign.
     """
-    require_at_least("min_models", min_models, 1)
+    require("min_models", min_models, Count)
     grid = common_grid(spacing)
     first: xr.Dataset | None = None
     common: dict[str, list[xr.Dataset]] = {}

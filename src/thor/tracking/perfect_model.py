@@ -1,8 +1,7 @@
-"""How well regimes and their changes are told where they are known: climate models whose true budget is at hand.
+"""Skill of regimes and their changes in climate models whose true vorticity budget is known.
 
-The regime model labels the true vorticity budget of every window. That is the truth for what the networks said of the
-same window from sea level, stress and depth alone. It is held beside what needs no network: that nothing changes, and a
-tree on the stress curl.
+The regime model labels the true vorticity budget of every window. This is the truth for the networks' predictions from
+sea level, stress and depth alone. References without networks are persistence and a tree on the wind stress curl.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +41,7 @@ def perfect_model_skill(
     settings: BootstrapSettings,
     seed: int,
 ) -> dict[str, Any]:
-    """Return how well regimes and their changes are told in runs whose true budget is known.
+    """Return the skill of predicted regimes and changes in runs whose true budget is known.
 
     Parameters
     ----------
@@ -54,11 +53,11 @@ def perfect_model_skill(
     features : mapping of str to callable
         Reads the features of the runs, for the tree.
     model : RegimeModel
-        Whose regimes the networks learned.
+        Whose regimes the networks were trained on.
     baselines : Baselines
-        With the tree on the stress curl.
+        With the tree on the wind stress curl.
     settings : BootstrapSettings
-        Of the intervals. Blocks measure 10 degrees where it leaves them open: errors of P(change) are correlated over
+        Of the intervals. Without a given size blocks measure 10 degrees: errors of P(change) are correlated over
         about 100 km (see `thor.networks.bootstrap`).
     seed : int
 
@@ -67,9 +66,9 @@ def perfect_model_skill(
     dict
         Plain numbers. `runs`: {run: {window: {predictor: scores}}}. `pooled`: {experiment: {window: {predictor:
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
-        {predictor: {forced, emergence}}}, shares of the area of control runs that are called so. `without_truth`: runs
-        left out, because their budget or that of their baseline is not known, and single windows of others,
-        `<run> <window>`. What scores are, `thor.tracking.truth.truth_scores` says.
+        {predictor: {forced, emergence}}}, shares of the area of control runs with false discoveries. `without_truth`:
+        runs without a known budget, of themselves or of their baseline, and single windows of others,
+        `<run> <window>`. Scores are those of `thor.tracking.truth.truth_scores`.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def perfect_model_skill(
             for window, predictor, cells in _true_cells(
                 key, run, runs[parent]() if compared else None, features[key](), source, baselines
             ):
-                # Intervals of what is pooled only: there are hundreds of single windows.
+                # Intervals of pooled scores only: there are hundreds of single windows.
                 scored.setdefault(window, {})[predictor] = truth_scores(cells, **options | {"settings": None})
                 for place in (window, ALL_WINDOWS):
                     pool.setdefault((place, predictor), []).append(cells)
@@ -120,7 +119,7 @@ def words_by_predictor(skill: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     Parameters
     ----------
     skill : mapping
-        As from `perfect_model_skill`; those cells count that are inside the area of applicability.
+        As from `perfect_model_skill`; only cells inside the area of applicability count.
 
     Returns
     -------
@@ -131,17 +130,17 @@ def words_by_predictor(skill: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     for windows in skill["pooled"].values():
         for predictor, scores in windows.get(ALL_WINDOWS, {}).items():
             rows.setdefault(predictor, []).extend(scores["applicable"].get("change", {}).get("likelihood", []))
-    return {name: supported_words(pd.DataFrame(own)) if own else () for name, own in rows.items()}
+    return {name: supported_words(pd.DataFrame(table)) if table else () for name, table in rows.items()}
 
 
 # -- truth -------------------------------------------------------------------------------------------------------------
 class _Truth:
-    """True regimes of windows, each found once: several runs share a baseline.
+    """True regimes of windows, each determined once: several runs share a baseline.
 
     Attributes
     ----------
     unknown : set of str
-        Windows that were asked for and are not in the budgets, `<run> <window>`.
+        Requested windows that are not in the budgets, `<run> <window>`.
     """
 
     def __init__(self, budgets: RunDatasets, model: RegimeModel) -> None:
@@ -151,9 +150,9 @@ class _Truth:
         self.unknown: set[str] = set()
 
     def regime(self, key: str, window: str, like: xr.DataArray) -> AnyArray | None:
-        """Return the true regime of one window of a run in the dims order of `like`, -1 off the budget's cells.
+        """Return the true regime of one window of a run in the dims order of `like`, -1 outside the budget's cells.
 
-        None where the budget does not have the window.
+        None where the budget lacks the window.
         """
         if (key, window) not in self._known:
             budget = self._budget(key)
@@ -181,7 +180,7 @@ def _true_cells(
     source: _Truth,
     baselines: Baselines,
 ) -> Iterator[tuple[str, str, TrueCells]]:
-    """Yield the cells of each window and predictor; windows without a baseline only in runs that have none."""
+    """Yield the cells of each window and predictor; windows without a baseline only in runs without any."""
     lat, lon, valid = valid_cells(run)
     dims = run["valid"].dims
     for place, label in enumerate(map(str, run["window"].values)):
@@ -203,9 +202,9 @@ def _true_cells(
             used &= before >= 0
         tree = _tree_regime(baselines, features.isel(window=place))
         for predictor in map(str, run["predictor"].values):
-            own = here.sel(predictor=predictor)
+            predicted = here.sel(predictor=predictor)
             at = {
-                name: own[name].transpose(..., *dims).values
+                name: predicted[name].transpose(..., *dims).values
                 for name in ("regime", "regime_probability", "baseline_regime", "change_probability", "forced_change")
             }
             # Cells without inputs in the baseline were not compared.
@@ -238,7 +237,7 @@ def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:
 
 
 def control_shares_of(run: xr.Dataset) -> dict[str, dict[str, float | None]]:
-    """Return which shares of a control run's area are called `forced` changes and `emergence`; empty for others."""
+    """Return the shares of a control run's area called `forced` and `emergence`; empty for other runs."""
     if "control_forced_share" not in run:
         return {}
     return {
@@ -251,7 +250,7 @@ def _require_same_regimes(key: str, run: xr.Dataset, model: RegimeModel, baselin
     for what, names in ((key, require_regimes(run)), ("the baselines", baselines.classes)):
         if tuple(names) != tuple(model.names):
             raise DataError(
-                f"The regime model knows {', '.join(model.names)}, but {what} {', '.join(names)}: the true regimes "
+                f"The regime model has {', '.join(model.names)}, but {what} {', '.join(names)}: the true regimes "
                 "cannot be compared. Run regime_clustering, modelling and scenario_tracking again."
             )
 

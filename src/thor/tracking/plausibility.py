@@ -1,8 +1,8 @@
-"""Whether the regimes of a run can be right as a whole: compared with those of the training ocean.
+"""Plausibility of the regimes of a run as a whole, compared with those of the training ocean.
 
-The area of applicability judges single cells. Inputs of the wrong sign, unit or place may lie inside it everywhere and
-still give a map that cannot be: one regime nearly everywhere, a regime of the training ocean absent, or regimes at
-latitudes where the training ocean has others. What is found is a reason to check the input, not a proof.
+The area of applicability concerns single cells. Inputs with a wrong sign, unit or position may lie inside it everywhere
+and still give an implausible map: one regime nearly everywhere, a regime of the training ocean absent, or regimes at
+latitudes where the training ocean has others. An objection is a reason to check the input, not a proof.
 """
 
 import logging
@@ -28,14 +28,14 @@ HALFWAY = 0.5
 20 % there dominates above 60 %, one of 80 % above 90 %."""
 
 NOTICEABLE_SHARE = 0.01
-"""Regimes with less of the area of the training ocean may be absent."""
+"""Regimes with a smaller share of the training ocean may be absent."""
 
 ABSENT_PART = 0.1
 """A regime is absent where its share is less than this part of that in the training ocean."""
 
 LATITUDE_MISMATCH = 0.45
 """Largest plausible share of the area with other regimes than the training ocean has at the same latitude. The
-idealized climate models have 0.15 to 0.26; with the sign of the stress turned 0.60 to 0.65, with no stress 0.47 to
+idealized climate models have 0.15 to 0.26; with the sign of the stress reversed 0.60 to 0.65, without stress 0.47 to
 0.57, with 100 times the stress 0.66 to 0.69."""
 
 BAND_DEGREES = 10.0
@@ -52,13 +52,13 @@ PLAUSIBILITY_METRICS: Metrics = {
         perfect=0,
         higher_is_better=False,
     ),
-    "objections": text("why the map of regimes is implausible; none where it is not"),
+    "objections": text("reasons why the map of regimes is implausible; empty where it is plausible"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingOcean:
-    """How much area the regimes of the training ocean have.
+    """The areas of the regimes of the training ocean.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class TrainingOcean:
 
     @classmethod
     def of(cls, regimes: xr.Dataset) -> "TrainingOcean":
-        """Return that of a map of regimes with `areacello` [m2] and `lat`; cells without a regime do not count."""
+        """Return the areas of a map of regimes with `areacello` [m2] and `lat`; cells without a regime do not count."""
         names = regime_names(regimes)
         return cls(names, _by_latitude(regimes["regime"], regimes["areacello"], len(names)))
 
@@ -82,7 +82,7 @@ class TrainingOcean:
         Raises
         ------
         DataError
-            When they are other regimes.
+            When the regimes differ.
         """
         if set(names) != set(self.names):
             raise DataError(
@@ -98,7 +98,7 @@ class TrainingOcean:
 
 
 def plausibility(run: xr.Dataset, training: TrainingOcean) -> dict[str, dict[str, Any]]:
-    """Return how the regimes of a run compare with those of the training ocean, and warn of what is implausible.
+    """Return the comparison of a run's regimes with those of the training ocean, and warn where it is implausible.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ def plausibility(run: xr.Dataset, training: TrainingOcean) -> dict[str, dict[str
 
     Notes
     -----
-    Largest regime and latitudes are those of the map of the most probable regime. Absent is a regime by its expected
-    area, because a rare regime is rarely the most probable one.
+    Largest regime and latitudes concern the map of the most probable regime. A regime is absent by its expected area,
+    because a rare regime is rarely the most probable one.
     """
     training = training.of_regimes(require_regimes(run))
     found = {str(name): _of_predictor(run.sel(predictor=name), training) for name in run["predictor"].values}
-    objections = [f"{name}: {objection}" for name, own in found.items() for objection in own["objections"]]
+    objections = [f"{name}: {objection}" for name, numbers in found.items() for objection in numbers["objections"]]
     if objections:
         log.warning(
             "%s: the regimes are implausible (%s). Check sign, units and grid of its stress, sea level and depth.",
@@ -140,10 +140,10 @@ def _of_predictor(run: xr.Dataset, training: TrainingOcean) -> dict[str, Any]:
     absent = noticeable & (expected < ABSENT_PART * training.share).any(axis=0)
     numbers = {
         "largest_regime": training.names[regime],
-        "largest_share": min(float(largest[window, regime]), 1.0),  # a sum may be rounded above it
+        "largest_share": min(float(largest[window, regime]), 1.0),  # a sum may exceed 1 by rounding
         "largest_share_in_training": float(training.share[regime]),
         "absent_regimes": [name for name, gone in zip(training.names, absent, strict=True) if gone],
-        "latitude_mismatch": max(_mismatch(own, training.area) for own in maps),
+        "latitude_mismatch": max(_mismatch(areas, training.area) for areas in maps),
     }
     return numbers | {"objections": list(_objections(numbers))}
 
@@ -165,13 +165,13 @@ def _dominant(share_in_training: Any) -> Any:
     return share_in_training + HALFWAY * (1 - share_in_training)
 
 
-def _mismatch(own: AnyArray, training: AnyArray) -> float:
+def _mismatch(areas: AnyArray, training: AnyArray) -> float:
     """Return the distance in total variation of the regimes of both in each band, mean over the area both have."""
-    both = (own.sum(axis=1) > 0) & (training.sum(axis=1) > 0)
+    both = (areas.sum(axis=1) > 0) & (training.sum(axis=1) > 0)
     if not both.any():
         return 0.0
-    shares = [area[both] / area[both].sum(axis=1, keepdims=True) for area in (own, training)]
-    return float(np.average(0.5 * np.abs(shares[0] - shares[1]).sum(axis=1), weights=own[both].sum(axis=1)))
+    shares = [area[both] / area[both].sum(axis=1, keepdims=True) for area in (areas, training)]
+    return float(np.average(0.5 * np.abs(shares[0] - shares[1]).sum(axis=1), weights=areas[both].sum(axis=1)))
 
 
 def _by_latitude(regime: xr.DataArray, area: xr.DataArray, n_regimes: int) -> AnyArray:

@@ -29,7 +29,7 @@ def change_reasons(
     scaler: FeatureScaler,
     groups: Mapping[str, Sequence[str]] | Preset | None = None,
 ) -> pd.DataFrame:
-    """Return what moved the networks from one regime to another between baseline and last window, by run.
+    """Return the attribution of each transition between baseline and last window to the features, by run.
 
     Parameters
     ----------
@@ -41,29 +41,29 @@ def change_reasons(
         By predictor.
     scaler : FeatureScaler
     groups : mapping of str to sequence of str, or {"physical", "gradients"}, optional
-        Features that are taken together, every feature in one of them; each on its own by default.
+        Groups of features that are attributed together, each feature in one of them; single features by default.
 
     Returns
     -------
     pandas.DataFrame
         One row for each run with a baseline, predictor, transition and feature: `source_id`, `experiment_id`,
         `variant_label`, `window`, `baseline_window`, `predictor`, `regime_before`, `regime`, `n_cells`, `area_m2` of
-        the cells whose most probable regime changes so, `forced_area_m2` of them beyond natural variability,
-        `feature`, `can_change` (0: the same in both windows, and zero by construction), `attribution` with the ends
-        `lower` and `upper` (5 and 95 % over networks) in logits, and `explained_change`, which the attributions of a
-        transition add up to.
+        the cells with this transition of the most probable regime, `forced_area_m2` beyond natural variability,
+        `feature`, `can_change` (0: identical in both windows, so that its attribution is zero), `attribution` with the
+        ends `lower` and `upper` (5 and 95 % over networks) in logits, and `explained_change`, the sum of the
+        attributions of a transition.
 
     Raises
     ------
     DataError
         When a run has no features.
     AttributionError
-        When more features change than exact Shapley values can take; `groups` take them together.
+        When more features change than exact Shapley values allow; use `groups`.
 
     Notes
     -----
-    Explained is z_new - z_old: the logit of the regime after less that of the regime before, with the cell's own
-    earlier state as reference (`thor.attribution.change`).
+    The explained quantity is z_new - z_old, the logit of the regime after minus that of the regime before, with the
+    earlier state of the cell as reference (`thor.attribution.change`).
     """
     tables = [
         table
@@ -83,7 +83,7 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
     reasons : pandas.DataFrame
         As from `change_reasons`.
     key : str or None
-        Of the run; None: there is none, and no transition.
+        Of the run; None: no run, and no transition.
     predictor : str
     most : int
         Transitions kept.
@@ -95,26 +95,20 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
         `baseline_window`, `predictor`.
     """
     of_run = reasons["source_id"] + "/" + reasons["experiment_id"] + "/" + reasons["variant_label"]
-    own = reasons[(of_run == key) & (reasons["predictor"] == predictor)]
-    own = own.assign(transition=own["regime_before"] + " to " + own["regime"])
-    area = own.groupby("transition", sort=False)["area_m2"].first().sort_values(ascending=False, kind="stable")
-    kept, names = list(area.index[:most]), list(dict.fromkeys(own["feature"]))
+    rows = reasons[(of_run == key) & (reasons["predictor"] == predictor)]
+    rows = rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
+    area = rows.groupby("transition", sort=False)["area_m2"].first().sort_values(ascending=False, kind="stable")
+    kept, names = list(area.index[:most]), list(dict.fromkeys(rows["feature"]))
     dims = ("transition", "feature")
     fields = {
-        name: (dims, own.pivot(index="transition", columns="feature", values=column).loc[kept, names].to_numpy(float))
+        name: (dims, rows.pivot(index="transition", columns="feature", values=column).loc[kept, names].to_numpy(float))
         for name, column in (("mean", "attribution"), ("lower", "lower"), ("upper", "upper"))
     }
-    first = own.iloc[0] if len(own) else None
+    windows = {name: str(rows[name].iloc[0]) for name in ("window", "baseline_window")} if len(rows) else {}
     return xr.Dataset(
         fields | {"area": ("transition", area.loc[kept].to_numpy(float), {"units": "m2"})},
         coords={"transition": kept, "feature": names},
-        attrs={}
-        if first is None
-        else {
-            "run": str(key),
-            "predictor": predictor,
-            **{name: str(first[name]) for name in ("window", "baseline_window")},
-        },
+        attrs={"run": str(key), "predictor": predictor, **windows} if windows else {},
     )
 
 
@@ -126,7 +120,7 @@ def _reasons_of(
     scaler: FeatureScaler,
     groups: Groups | None,
 ) -> Iterator[pd.DataFrame]:
-    """Yield the table of each predictor of a run; nothing for a run without a baseline or without any change."""
+    """Yield the table of each predictor of a run; none for a run without a baseline or without any change."""
     compared = np.flatnonzero(run["baseline_window"].values != "")
     if not compared.size:
         return
@@ -142,9 +136,9 @@ def _reasons_of(
     then, known = window_inputs(before, at, cells, scaler)
     here = run.isel(window=window)
     for predictor, stack in stacks.items():
-        own = here.sel(predictor=predictor)
+        predicted = here.sel(predictor=predictor)
         regime, old, forced = (
-            own[field].transpose(*cells.like.dims).values.ravel()[cells.index].astype(np.int64)
+            predicted[field].transpose(*cells.like.dims).values.ravel()[cells.index].astype(np.int64)
             for field in ("regime", "baseline_regime", "forced_change")
         )
         moved = there & known & (old >= 0) & (regime != old)
@@ -152,14 +146,14 @@ def _reasons_of(
             continue
         method = ChangeAttribution(before=then[moved], regime_before=old[moved], groups=groups)
         found = transition_summary(method, stack, now[moved], regime[moved], cells.area[moved])
-        yield _table(found, own, stack, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)).assign(
-            predictor=predictor
-        )
+        yield _table(
+            found, predicted, stack, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)
+        ).assign(predictor=predictor)
 
 
 def _table(
     found: xr.Dataset,
-    own: xr.Dataset,
+    predicted: xr.Dataset,
     stack: NetworkStack,
     old: NDArray[np.int64],
     regime: NDArray[np.int64],
@@ -173,8 +167,8 @@ def _table(
     table = table.reset_index().rename(columns={"after": "regime"})
     pairs = zip(table["regime_before"], table["regime"], strict=True)
     return table.assign(
-        **{facet: str(own.attrs[facet]) for facet in RUN_FACETS},
-        window=str(own["window"].values),
-        baseline_window=str(own["baseline_window"].values),
+        **{facet: str(predicted.attrs[facet]) for facet in RUN_FACETS},
+        window=str(predicted["window"].values),
+        baseline_window=str(predicted["baseline_window"].values),
         forced_area_m2=[float(forced[pair]) for pair in pairs],
     )

@@ -1,46 +1,36 @@
 """Settings: how change in climate-model runs is tested, and compared between models."""
 
-from pydantic import Field
-
 from thor.core.settings import Count, Positive, Settings, Share
 
 
 class TrackingSettings(Settings):
     """How change is tested and how many cells are processed at once."""
 
-    false_discovery_rate: Share = Field(
-        0.1,
-        description="Largest expected share of false detections in the area of forced change, in each window.",
-    )
-    null_quantile: Share = Field(
-        0.95, description="Quantile of P(change) in the control run that a forced change also exceeds."
-    )
-    interval_level: Share = Field(0.9, description="Share of the networks inside the interval of an area.")
-    n_strata: Count = Field(
-        10,
-        description="Classes of cells, by confidence of the networks in the baseline, each with a null distribution.",
-    )
-    min_pairs: Count = Field(
-        5,
-        description="Fewest pairs of control windows equally far apart that make a null distribution; with fewer, the "
-        "nearest separation with as many pairs is used.",
-    )
-    max_control_windows: Count = Field(
-        20,
-        description="Windows of a control run that are used, the latest: memory and time grow with their square.",
-    )
-    max_variants: Count = Field(
-        5, description="Variants of an experiment that are used besides, in the order of their labels."
-    )
-    block_cells: Count = Field(
-        2_000,
-        description="Cells in one block of work. Has no influence on the result but for rounding.",
-    )
+    false_discovery_rate: Share = 0.1
+    """Largest expected share of false detections in the area of forced change, in each window."""
+    null_quantile: Share = 0.95
+    """Quantile of P(change) in the control run that a forced change also exceeds."""
+    interval_level: Share = 0.9
+    """Share of the networks inside the interval of an area."""
+    n_strata: Count = 10
+    """Classes of cells, by confidence of the networks in the baseline, each with a null distribution."""
+    min_pairs: Count = 5
+    """Fewest pairs of control windows equally far apart that make a null distribution; with fewer, the nearest
+    separation with as many pairs is used."""
+    max_control_windows: Count = 20
+    """Windows of a control run that are used, the latest: memory and time grow with their square."""
+    max_variants: Count = 5
+    """Variants of an experiment that are used besides, in the order of their labels."""
+    block_cells: Count = 2_000
+    """Cells in one block of work. Has no influence on the result but for rounding."""
 
 
 class AgreementSettings(Settings):
     """How climate models are compared with one another."""
 
-    window: str = Field("last", description="Label of a window such as 2081-2100, or `last`: that of each run.")
-    spacing_degrees: Positive = Field(2.0, description="Spacing of the common grid; must divide 180 [degrees].")
-    min_models: Count = Field(2, description="Models in a cell below which the agreement of the change is undefined.")
+    window: str = "last"
+    """Label of a window such as 2081-2100, or `last`: that of each run."""
+    spacing_degrees: Positive = 2.0
+    """Spacing of the common grid; must divide 180 [degrees]."""
+    min_models: Count = 2
+    """Models in a cell below which the agreement of the change is undefined."""

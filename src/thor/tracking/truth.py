@@ -1,4 +1,4 @@
-"""Scores of what was told of cells whose true regime is known: regimes, their areas, and how likely they changed."""
+"""Scores where the true regime is known: regimes, their areas, and the probability of their change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -31,11 +31,11 @@ class TrueCells:
         Regime by the true budget, by the networks, and by the tree.
     probability : ndarray of shape (n_cells, n_regimes)
     truth_before, predicted_before : ndarray of int, shape (n_cells,)
-        In the baseline window, -1 without one.
+        In the baseline window; -1 without a baseline.
     change_probability : ndarray of shape (n_cells,)
         NaN without a baseline.
     forced : ndarray of int, shape (n_cells,)
-        1 for a forced change, 0 for none, -1 where it is not judged.
+        1 for a forced change, 0 for none, -1 where not tested.
     """
 
     lat: AnyArray
@@ -52,7 +52,7 @@ class TrueCells:
     forced: AnyArray
 
     def take(self, chosen: AnyArray) -> "TrueCells":
-        """Return the cells at a mask."""
+        """Return the cells where a mask is True."""
         return TrueCells(**{entry.name: getattr(self, entry.name)[chosen] for entry in fields(self)})
 
     @property
@@ -62,7 +62,7 @@ class TrueCells:
 
 
 def together(parts: Sequence[TrueCells]) -> TrueCells:
-    """Return the cells of several windows or runs as one; those with a baseline only, if any has one."""
+    """Return the cells of several windows or runs together; only those with a baseline, if any has one."""
     compared = [part for part in parts if part.compared]
     chosen = compared or parts
     return TrueCells(
@@ -81,7 +81,7 @@ def truth_scores(
     dict
         `region`, `n_cells`, `area_m2`, `weighting` ("area": every number is weighted by it). `predictor`,
         `stress_curl_tree`, `persistence` (the true baseline regime stays) and `predicted_persistence` (the predicted
-        one does): `accuracy` and `balanced_accuracy`, the mean recall of the regimes that are there.
+        one does): `accuracy` and `balanced_accuracy`, the mean recall of the regimes that occur.
         `error_removed`, 1 - (1 - b) / (1 - b_reference) in balanced accuracy b, relative to each of these references.
         `regime_area`: {regime: {true_m2, expected_m2, argmax_m2, expected_error_percent, argmax_error_percent}}.
         `change`: as from `change_scores`. `applicable`: the same of the cells inside the area of applicability.
@@ -97,13 +97,14 @@ def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSetting
     result: dict[str, Any] = {"n_cells": len(cells.area), "area_m2": float(cells.area.sum()), "weighting": "area"}
     if not result["area_m2"]:
         return result
-    told = {"predictor": cells.predicted, TREE: cells.tree}
+    predictions = {"predictor": cells.predicted, TREE: cells.tree}
     if cells.compared:
-        told |= {"persistence": cells.truth_before, "predicted_persistence": cells.predicted_before}
-    hits = {name: _accuracy(regime, cells, len(classes)) for name, regime in told.items()}
-    mine = hits["predictor"]["balanced_accuracy"]
-    removed = {name: _error_removed(mine, hits[name]["balanced_accuracy"]) for name in hits if name != "predictor"}
-    result |= hits | {"error_removed": removed, "regime_area": _regime_areas(cells, classes)}
+        predictions |= {"persistence": cells.truth_before, "predicted_persistence": cells.predicted_before}
+    scores = {name: _accuracy(regime, cells, len(classes)) for name, regime in predictions.items()}
+    balanced = {name: score["balanced_accuracy"] for name, score in scores.items()}
+    error = 1 - balanced.pop("predictor")
+    removed = {name: 1 - error / (1 - reference) if reference < 1 else None for name, reference in balanced.items()}
+    result |= scores | {"error_removed": removed, "regime_area": _regime_areas(cells, classes)}
     if cells.compared:
         bootstrap = None
         if settings is not None:
@@ -114,7 +115,7 @@ def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSetting
 
 
 def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[str, Any]:
-    """Return how the probability of a change stands to true changes, weighted by area.
+    """Return the scores of the probability of a change against true changes, weighted by area.
 
     Returns
     -------
@@ -124,9 +125,9 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         `reliability`, a list of rows as `thor.tracking.likelihood.supported_words` takes them: `from` and `to` of the
         bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval `low` to
         `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
-        0.66, and of this the shares that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
-        `forced`: share of the judged area that is called a forced change, share of this that changed (`precision`),
-        and share of the changed area so called (`recall`).
+        0.66, and its parts that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
+        `forced`: share of the tested area with a forced change, its part that changed (`precision`), and the part of
+        the changed area with a forced change (`recall`).
     """
     probability, area = cells.change_probability.astype(np.float64), cells.area
     changed = cells.truth != cells.truth_before
@@ -135,7 +136,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     reliability = _reliability(bins, CHANGE_BINS, cells, changed, bootstrap)
     gaps = [row["area"] * abs(row["mean_probability"] - row["observed_frequency"]) for row in reliability.values()]
     words = _reliability(likelihood_class(probability).astype(int), len(LIKELIHOOD), cells, changed, bootstrap)
-    likely, judged, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
+    likely, tested, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
     return {
         "base_rate": float(base),
         "mean_probability": float(np.average(probability, weights=area)),
@@ -151,9 +152,9 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
             "stayed": _share(~changed, area, of=likely),
         },
         "forced": {
-            "area_share": _share(called, area, of=judged),
+            "area_share": _share(called, area, of=tested),
             "precision": _share(changed, area, of=called),
-            "recall": _share(called, area, of=changed & judged),
+            "recall": _share(called, area, of=changed & tested),
         },
     }
 
@@ -161,17 +162,17 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
 def _reliability(
     place: AnyArray, n_places: int, cells: TrueCells, changed: AnyArray, bootstrap: BlockBootstrap | None
 ) -> dict[int, dict[str, Any]]:
-    """Return what was said and what happened in each class that has area."""
+    """Return mean probability and observed frequency of a change in each class with area."""
     n_blocks = bootstrap.n_blocks if bootstrap else 1
     key = place if bootstrap is None else bootstrap.block * n_places + place
 
     def sums(weights: AnyArray) -> AnyArray:
         return np.bincount(key, weights, minlength=n_blocks * n_places).reshape(n_blocks, n_places)
 
-    area, happened, said = (sums(cells.area * factor) for factor in (1.0, changed, cells.change_probability))
+    area, observed, stated = (sums(cells.area * factor) for factor in (1.0, changed, cells.change_probability))
     if bootstrap is not None:
         with np.errstate(invalid="ignore"):
-            draws = bootstrap.draws(happened) / bootstrap.draws(area)
+            draws = bootstrap.draws(observed) / bootstrap.draws(area)
     counts = np.bincount(place, minlength=n_places)
     rows: dict[int, dict[str, Any]] = {}
     for k in np.flatnonzero(area.sum(axis=0) > 0):
@@ -179,8 +180,8 @@ def _reliability(
         rows[int(k)] = {
             "n_cells": int(counts[k]),
             "area": float(total),
-            "mean_probability": float(said[:, k].sum() / total),
-            "observed_frequency": float(happened[:, k].sum() / total),
+            "mean_probability": float(stated[:, k].sum() / total),
+            "observed_frequency": float(observed[:, k].sum() / total),
             **(bootstrap.interval(draws[:, k]) if bootstrap is not None else {}),
         }
     return rows
@@ -191,10 +192,6 @@ def _accuracy(regime: AnyArray, cells: TrueCells, n_regimes: int) -> dict[str, f
     there = np.bincount(cells.truth, cells.area, minlength=n_regimes)
     recall = right[there > 0] / there[there > 0]
     return {"accuracy": float(right.sum() / there.sum()), "balanced_accuracy": float(recall.mean())}
-
-
-def _error_removed(mine: float, reference: float) -> float | None:
-    return 1 - (1 - mine) / (1 - reference) if reference < 1 else None
 
 
 def _regime_areas(cells: TrueCells, classes: Sequence[str]) -> dict[str, dict[str, float | None]]:

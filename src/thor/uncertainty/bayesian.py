@@ -8,45 +8,33 @@ The posterior is a product of Gaussians, the prior N(0, 1) on weights and biases
 leading `start` axis, and one compiled function takes them through an epoch.
 """
 
-import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
-from thor.core.checkpoint import Checkpoint, Nothing
-from thor.core.errors import NetworkError
-from thor.core.fingerprint import fingerprint
 from thor.networks.epochs import shuffled
+from thor.networks.optimiser import step_sizes
+from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
+from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
-from thor.uncertainty.posterior import load_posterior, save_posterior, to_stack
+from thor.networks.training import initial_stack
+from thor.uncertainty.posterior import Posterior, to_vectors
 from thor.uncertainty.settings import BayesianSettings
-from thor.uncertainty.starts import Starts, kl_weight
 from thor.uncertainty.variational import cells_of, compile_variational
 
-log = logging.getLogger(__name__)
-
-CHECKPOINT = "bayesian_training"
-"""Name under which an unfinished training is kept."""
-
-_KIND = "mean-field Bayesian"
+CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
 
 
-@dataclass(frozen=True, eq=False)
-class BayesianNetwork:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BayesianNetwork(Posterior):
     """A Gaussian posterior for every weight and random start.
 
     Attributes
     ----------
     mean, scale : ndarray of float32, shape (n_starts, n_weights)
         Of each weight, in the order of `thor.uncertainty.posterior`.
-    layer_sizes : tuple of int
-        Units of each layer, input first.
-    features, classes : tuple of str
     select_loss : ndarray of shape (n_starts,), [nat]
         Negative log-likelihood of the mean probability on the select region, at the epoch kept.
     best_epoch : ndarray of int, shape (n_starts,)
@@ -55,20 +43,17 @@ class BayesianNetwork:
         Whether networks are drawn from all starts in turn, or from the one of lowest `select_loss`.
     kl_weight : float
         Weight of the Kullback-Leibler term in the loss; 1 is Bayes' rule.
-    activation : str
-        Of the hidden layers.
     """
+
+    KIND = "mean-field Bayesian"
+    ARRAYS = ("mean", "scale", "select_loss", "best_epoch")
 
     mean: np.ndarray
     scale: np.ndarray
-    layer_sizes: tuple[int, ...]
-    features: tuple[str, ...]
-    classes: tuple[str, ...]
     select_loss: np.ndarray
     best_epoch: np.ndarray
     drawn_from: str
     kl_weight: float
-    activation: str = "tanh"
 
     @property
     def n_starts(self) -> int:
@@ -77,8 +62,7 @@ class BayesianNetwork:
 
     def one_start(self, start: int) -> "BayesianNetwork":
         """Return the posterior of one random start by itself."""
-        arrays = {name: getattr(self, name)[[start]] for name in ("mean", "scale", "select_loss", "best_epoch")}
-        return replace(self, **arrays)
+        return replace(self, **{name: getattr(self, name)[[start]] for name in self.ARRAYS})
 
     def draw_starts(self, n: int) -> np.ndarray:
         """Return the start each of `n` draws comes from: of a mixture, any first draws are shared out evenly."""
@@ -90,42 +74,7 @@ class BayesianNetwork:
         """Return `n` networks drawn from the posterior; the first of them are the same for every larger `n`."""
         starts = self.draw_starts(n)
         noise = np.random.default_rng(seed).standard_normal((n, self.mean.shape[1]), dtype=np.float32)
-        return to_stack(
-            self.mean[starts] + self.scale[starts] * noise,
-            layer_sizes=self.layer_sizes,
-            features=self.features,
-            classes=self.classes,
-            activation=self.activation,
-        )
-
-    def save(self, folder: Path) -> None:
-        """Write the posterior into a folder."""
-        arrays = {name: getattr(self, name) for name in ("mean", "scale", "select_loss", "best_epoch")}
-        description = {
-            "kind": _KIND,
-            "layer_sizes": list(self.layer_sizes),
-            "features": list(self.features),
-            "classes": list(self.classes),
-            "activation": self.activation,
-            "drawn_from": self.drawn_from,
-            "kl_weight": self.kl_weight,
-        }
-        save_posterior(folder, arrays, description)
-
-    @classmethod
-    def load(cls, folder: Path) -> "BayesianNetwork":
-        """Return the network that `save` wrote; raise NetworkError when the folder is incomplete or was edited."""
-        names = ("mean", "scale", "select_loss", "best_epoch")
-        arrays, description = load_posterior(folder, kind=_KIND, names=names)
-        return cls(
-            **arrays,
-            layer_sizes=tuple(description["layer_sizes"]),
-            features=tuple(description["features"]),
-            classes=tuple(description["classes"]),
-            activation=description.get("activation", "tanh"),
-            drawn_from=description["drawn_from"],
-            kl_weight=description["kl_weight"],
-        )
+        return self.to_stack(self.mean[starts] + self.scale[starts] * noise)
 
 
 def fit_bayesian(
@@ -136,7 +85,6 @@ def fit_bayesian(
     classes: tuple[str, ...],
     settings: BayesianSettings,
     seed: int,
-    checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> tuple[BayesianNetwork, xr.Dataset]:
     """Return the Bayesian network of some cells, and how it was trained.
@@ -154,10 +102,7 @@ def fit_bayesian(
         Names of inputs and outputs.
     settings : BayesianSettings
     seed : int
-        The same seed gives the same network bit for bit, whatever the number of threads, interrupted or not.
-    checkpoint : Checkpoint, optional
-        Keeps the state every `settings.checkpoint_epochs` epochs; a training of the same data, settings and seed goes
-        on from there, any other starts afresh.
+        The same seed gives the same network bit for bit, whatever the number of threads.
     progress : bool
         Show a progress bar.
 
@@ -172,134 +117,112 @@ def fit_bayesian(
     Raises
     ------
     NetworkError
-        When cells cannot be used, or a loss is not finite; the checkpoint then has the last good state.
+        When cells cannot be used.
+    DivergedError
+        When a loss is not finite.
     """
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_starts)
-    checkpoint = checkpoint or Nothing()
-    identity = fingerprint(settings.replace(checkpoint_epochs=1), seed, train, select, features, classes)
-    kept = checkpoint.load(CHECKPOINT)
+    state = Progress.start(
+        [initial_parameters(features, classes, settings, seed)],
+        CURVES,
+        epochs=settings.epochs,
+        first_epoch=settings.warmup_epochs,
+        member="start",
+    )
     layer_sizes = (len(features), *settings.hidden, len(classes))
-    if kept is not None and kept.attrs.get("identity") == identity:
-        state = Starts.from_dataset(kept)
-        log.info("the training goes on after epoch %d of %d", state.epoch, settings.epochs)
-    else:
-        state = Starts.begin(features, classes, settings, seed)
     epochs = _Epochs(train, select, layer_sizes, settings, seed)
-    with _bar(settings, state.epoch, shown=progress) as bar:
-        while state.epoch < settings.epochs and state.running(settings).any():
-            try:
-                epochs.advance(state)
-            except FloatingPointError as error:
-                checkpoint.save(CHECKPOINT, state.to_dataset(identity))
-                raise NetworkError(
-                    f"{error}. Lower the learning rate ({settings.learning_rate:g}), or look for inputs far from all "
-                    "others."
-                ) from None
-            bar.update()
-            if state.epoch % settings.checkpoint_epochs == 0:
-                checkpoint.save(CHECKPOINT, state.to_dataset(identity))
-    mean, raw = np.split(state.best, 2, axis=1)
+    description = f"Bayesian network, {settings.n_starts} starts"
+    run_epochs(state, epochs.advance, settings, description=description, show_bar=progress)
+    mean, raw = np.split(state.best[0], 2, axis=1)
     network = BayesianNetwork(
         mean=mean,
         scale=np.logaddexp(raw, np.float32(0)),
         layer_sizes=layer_sizes,
         features=features,
         classes=classes,
-        select_loss=state.best_loss,
+        activation=settings.activation,
+        select_loss=state.best_loss.astype(np.float32),
         best_epoch=state.best_epoch,
         drawn_from=settings.drawn_from,
         kl_weight=settings.kl_weight,
     )
-    return network, state.history(settings)
+    history = state.history().drop_vars("n_epochs")
+    history = history.assign({name: history[name].astype(np.float32) for name in CURVES})
+    history["kl_weight"] = ("epoch", [kl_weight(epoch, settings) for epoch in range(state.epoch)])
+    return network, history
 
 
-def training_dataset(network: BayesianNetwork, history: xr.Dataset) -> xr.Dataset:
-    """Return what `fit_bayesian` returns as one dataset."""
-    arrays = {name: (("start", "weight"), getattr(network, name)) for name in ("mean", "scale")}
-    return history.assign(arrays | {"lowest_select_loss": ("start", network.select_loss)}).assign_attrs(
-        layer_sizes=list(network.layer_sizes),
-        features=" ".join(network.features),
-        classes=" ".join(network.classes),
-        drawn_from=network.drawn_from,
-        kl_weight=network.kl_weight,
-    )
+def initial_parameters(
+    features: tuple[str, ...], classes: tuple[str, ...], settings: BayesianSettings, seed: int
+) -> np.ndarray:
+    """Return means as the initial weights of any other network, and one scale for all, (n_starts, 2 n_weights)."""
+    training = TrainingSettings(hidden=settings.hidden, n_networks=settings.n_starts)
+    mean = to_vectors(initial_stack(features, classes, training, seed))
+    return np.concatenate([mean, np.full_like(mean, np.log(np.expm1(settings.initial_scale)))], axis=1)
 
 
-def from_training_dataset(kept: xr.Dataset) -> tuple[BayesianNetwork, xr.Dataset]:
-    """Return network and history that `training_dataset` described."""
-    network = BayesianNetwork(
-        mean=kept["mean"].values,
-        scale=kept["scale"].values,
-        layer_sizes=tuple(map(int, kept.attrs["layer_sizes"])),
-        features=tuple(kept.attrs["features"].split()),
-        classes=tuple(kept.attrs["classes"].split()),
-        select_loss=kept["lowest_select_loss"].values,
-        best_epoch=kept["best_epoch"].values,
-        drawn_from=str(kept.attrs["drawn_from"]),
-        kl_weight=float(kept.attrs["kl_weight"]),
-    )
-    return network, kept.drop_vars(["mean", "scale", "lowest_select_loss"]).drop_attrs()
+def kl_weight(epoch: int, settings: BayesianSettings) -> float:
+    """Return the weight of the Kullback-Leibler term in an epoch, counted from 0."""
+    return settings.kl_weight * min(1.0, (epoch + 1) / (settings.warmup_epochs + 1))
 
 
 class _Epochs:
-    """The cells in TensorFlow's hands, and what an epoch does with them."""
+    """The cells as TensorFlow constants, the learning rates, and an epoch of all starts."""
 
     def __init__(
         self, train: Table, select: Table, layer_sizes: tuple[int, ...], settings: BayesianSettings, seed: int
     ) -> None:
         self._settings, self._seed = settings, seed
-        self._compiled = compile_variational(layer_sizes, "tanh", settings.estimator, settings.n_select_draws)
+        self._compiled = compile_variational(
+            layer_sizes, settings.activation, settings.estimator, settings.n_select_draws
+        )
         self._train, self._select = cells_of(train), cells_of(select)
         self._n_samples = len(train.inputs)
+        self._n_cuts = np.zeros(settings.n_starts, dtype=int)
+        self._last_change = np.full(settings.n_starts, settings.warmup_epochs - 1)
 
-    def advance(self, state: Starts) -> None:
-        """Take all starts through one epoch.
-
-        Raises
-        ------
-        FloatingPointError
-            When a loss is not finite; `state` then stays as it was.
-        """
-        rate = state.learning_rate(self._settings)
-        parameters, momenta, *losses = self._compiled.epoch(
-            state.parameters,
-            state.momenta,
+    def advance(self, state: Progress) -> None:
+        """Train all starts for one epoch; raise FloatingPointError when a loss is not finite."""
+        rate, batches = self._learning_rate(state), self._batches(state.epoch)
+        step = state.epoch * batches.shape[1] + np.arange(batches.shape[1])[:, None]
+        trained, *losses = self._compiled.train(
+            (state.weights[0], state.first[0], state.second[0]),
             self._train,
             self._noise(0),
             np.int32(state.epoch),
-            self._batches(state.epoch),
-            rate,
+            batches,
+            step_sizes(rate, step).astype(np.float32),
             np.float32(kl_weight(state.epoch, self._settings)),
         )
-        losses.append(self._compiled.select_loss(parameters, self._select, self._noise(1)))
-        row = np.stack([*(loss.numpy() for loss in losses), rate])
-        bad = np.flatnonzero(~np.isfinite(row).all(axis=0))
-        if bad.size:
-            raise FloatingPointError(
-                f"The loss of the Bayesian network is not finite in epoch {state.epoch} (counted from 0): start "
-                f"{', '.join(map(str, bad))} of {self._settings.n_starts}"
-            )
-        state.note(parameters.numpy(), momenta.numpy(), row, self._settings)
+        losses.append(self._compiled.evaluate(trained[0], self._select, self._noise(1)))
+        state.close_epoch(np.arange(len(rate)), [[array] for array in trained], [*losses, rate])
+        self._count_cuts(state)
+
+    def _learning_rate(self, state: Progress) -> np.ndarray:
+        """Return the rate of each start in the coming epoch, 0 for those that have stopped."""
+        settings = self._settings
+        if settings.schedule == "cosine":
+            factor = np.full(settings.n_starts, 0.5 * (1 + np.cos(np.pi * state.epoch / settings.epochs)))
+        else:
+            factor = settings.plateau_factor**self._n_cuts
+        return np.where(state.running(settings.patience), settings.learning_rate * factor, 0.0).astype(np.float32)
+
+    def _count_cuts(self, state: Progress) -> None:
+        """Count a cut of the rate where a start improved in none of the last `plateau_epochs` epochs since a cut."""
+        latest = state.epoch - 1
+        self._last_change = np.maximum(self._last_change, state.best_epoch)
+        cut = latest - self._last_change >= self._settings.plateau_epochs
+        self._n_cuts += cut
+        self._last_change[cut] = latest
 
     def _noise(self, purpose: int) -> np.ndarray:
         """Return the seed of the noise of training (0) or selection (1)."""
         return np.array([self._seed % 2**31, purpose], dtype=np.int32)
 
     def _batches(self, epoch: int) -> np.ndarray:
-        """Return the cells of each step, int32, (n_starts, n_steps, batch); those that fill no batch wait an epoch."""
+        """Return the cells of each step, (n_starts, n_steps, batch); a remainder that fills no batch is left out."""
         n_starts, size = self._settings.n_starts, min(self._settings.batch_size, self._n_samples)
         n_steps = self._n_samples // size
         orders = [shuffled(self._n_samples, seed=self._seed, network=k, epoch=epoch) for k in range(n_starts)]
         return np.stack(orders)[:, : n_steps * size].reshape(n_starts, n_steps, size)
-
-
-def _bar(settings: BayesianSettings, done: int, *, shown: bool) -> Any:
-    return tqdm(
-        total=settings.epochs,
-        initial=done,
-        desc=f"Bayesian network, {settings.n_starts} starts",
-        unit="epoch",
-        disable=None if shown else True,
-        leave=False,
-    )

@@ -94,7 +94,7 @@ class ConformalModel:
 
 
 def fit_conformal(
-    probabilities: np.ndarray, labels: np.ndarray, *, classes: tuple[str, ...], confidence_level: float = 0.9
+    probabilities: np.ndarray, labels: np.ndarray, *, classes: tuple[str, ...], confidence_level: float
 ) -> ConformalModel:
     """Return the thresholds of the calibrate region, for each regime by itself (Mondrian by label).
 

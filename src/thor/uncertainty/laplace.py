@@ -9,7 +9,6 @@ weights, the exact Hessian (Daxberger et al. 2021, arXiv:2106.14806). With 1,590
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,14 +22,12 @@ from thor.networks.prediction import predict, probability_blocks, softmax
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
-from thor.uncertainty.posterior import layer_places, load_posterior, save_posterior, to_stack, to_vectors
+from thor.uncertainty.posterior import Posterior, layer_places, to_vectors
 from thor.uncertainty.settings import LaplaceSettings
 
-_KIND = "Laplace"
 
-
-@dataclass(frozen=True, eq=False)
-class LaplaceNetwork:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LaplaceNetwork(Posterior):
     """A Gaussian around one trained network.
 
     Attributes
@@ -40,24 +37,18 @@ class LaplaceNetwork:
     factor : ndarray of float32, shape (n_uncertain, n_uncertain)
         A square root of the covariance, `factor @ factor.T`, of the last `n_uncertain` weights: all of them, or those
         of the last layer. The others are fixed.
-    layer_sizes : tuple of int
-        Units of each layer, input first.
-    features, classes : tuple of str
     prior_precision : float
     network : int
-        Which network of the ensemble it is.
-    activation : str
-        Of the hidden layers.
+        Number of the network in the ensemble.
     """
+
+    KIND = "Laplace"
+    ARRAYS = ("mean", "factor")
 
     mean: np.ndarray
     factor: np.ndarray
-    layer_sizes: tuple[int, ...]
-    features: tuple[str, ...]
-    classes: tuple[str, ...]
     prior_precision: float
     network: int
-    activation: str = "tanh"
 
     def draws(self, n: int, *, seed: int) -> NetworkStack:
         """Return `n` networks drawn from the posterior; the first of them are the same for every larger `n`."""
@@ -66,40 +57,7 @@ class LaplaceNetwork:
         with ThreadpoolController().limit(limits=1):
             # One by one: the rounding of a product of matrices may depend on the number of rows.
             vectors[:, len(self.mean) - len(self.factor) :] += np.stack([self.factor @ row for row in noise])
-        return to_stack(
-            vectors,
-            layer_sizes=self.layer_sizes,
-            features=self.features,
-            classes=self.classes,
-            activation=self.activation,
-        )
-
-    def save(self, folder: Path) -> None:
-        """Write the posterior into a folder."""
-        description = {
-            "kind": _KIND,
-            "layer_sizes": list(self.layer_sizes),
-            "features": list(self.features),
-            "classes": list(self.classes),
-            "activation": self.activation,
-            "prior_precision": self.prior_precision,
-            "network": self.network,
-        }
-        save_posterior(folder, {"mean": self.mean, "factor": self.factor}, description)
-
-    @classmethod
-    def load(cls, folder: Path) -> "LaplaceNetwork":
-        """Return the network that `save` wrote; raise NetworkError when the folder is incomplete or was edited."""
-        arrays, description = load_posterior(folder, kind=_KIND, names=("mean", "factor"))
-        return cls(
-            **arrays,
-            layer_sizes=tuple(description["layer_sizes"]),
-            features=tuple(description["features"]),
-            classes=tuple(description["classes"]),
-            activation=description.get("activation", "tanh"),
-            prior_precision=description["prior_precision"],
-            network=description["network"],
-        )
+        return self.to_stack(vectors)
 
 
 def fit_laplace(
@@ -157,7 +115,14 @@ def fit_laplace(
     def network(precision: float) -> LaplaceNetwork:
         factor = (directions / np.sqrt(values + precision)).astype(np.float32)
         return LaplaceNetwork(
-            mean, factor, chosen.layer_sizes, chosen.features, chosen.classes, precision, best, chosen.activation
+            mean=mean,
+            factor=factor,
+            layer_sizes=chosen.layer_sizes,
+            features=chosen.features,
+            classes=chosen.classes,
+            activation=chosen.activation,
+            prior_precision=precision,
+            network=best,
         )
 
     given = settings.prior_precision
@@ -182,7 +147,7 @@ def best_network(stack: NetworkStack, inputs: Weights, labels: NDArray[np.intege
 
 
 def gauss_newton(
-    network: NetworkStack, inputs: Weights, weights: Weights, *, first: int = 0, block_cells: int = 1024
+    network: NetworkStack, inputs: Weights, weights: Weights, *, first: int = 0, block_cells: int
 ) -> Array:
     """Return the generalised Gauss-Newton matrix of the negative log-likelihood, summed over cells.
 

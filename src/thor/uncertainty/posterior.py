@@ -1,4 +1,4 @@
-"""Weights of networks as vectors, and posteriors over them in files: what Bayesian and Laplace networks share.
+"""Posteriors over the weights of networks, in memory and in files: common parts of Bayesian and Laplace networks.
 
 The vector of a network holds, layer by layer from the input, the kernel in C order and then the bias, so that the
 last layer comes last.
@@ -8,9 +8,10 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -45,58 +46,72 @@ def to_vectors(stack: NetworkStack) -> np.ndarray:
     return np.concatenate([part.reshape(stack.n_networks, -1) for layer in layers for part in layer], axis=1)
 
 
-def to_stack(
-    vectors: np.ndarray,
-    *,
-    layer_sizes: Sequence[int],
-    features: tuple[str, ...],
-    classes: tuple[str, ...],
-    activation: str,
-) -> NetworkStack:
-    """Return the networks whose vectors these are, shape (n_networks, n_weights)."""
-    vectors = np.asarray(vectors, dtype=np.float32)
-    places = layer_places(layer_sizes)
-    return NetworkStack(
-        kernels=tuple(vectors[:, place.kernel].reshape(-1, place.n_in, place.n_out) for place in places),
-        biases=tuple(vectors[:, place.bias] for place in places),
-        features=features,
-        classes=classes,
-        activation=activation,
-    )
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Posterior:
+    """A distribution over the weights of networks of one architecture.
 
+    Subclasses name their arrays, and the kind of network that their description states.
 
-def save_posterior(folder: Path, arrays: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> None:
-    """Write arrays and description into a folder, which is made; a checksum ties the two together.
-
-    Parameters
+    Attributes
     ----------
-    folder : Path
-    arrays : mapping of str to ndarray
-    description : mapping
-        What JSON can hold.
+    layer_sizes : tuple of int
+        Units of each layer, input first.
+    features, classes : tuple of str
+    activation : str
+        Of the hidden layers.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**description, "sha256": _checksum(arrays, description)}, indent=2) + "\n"
-    np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
-    (folder / ARCHITECTURE).write_text(text, encoding="utf-8")
+
+    KIND: ClassVar[str]
+    ARRAYS: ClassVar[tuple[str, ...]]
+
+    layer_sizes: tuple[int, ...]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    activation: str = "tanh"
+
+    def to_stack(self, vectors: np.ndarray) -> NetworkStack:
+        """Return the networks with these weights, shape (n_networks, n_weights)."""
+        vectors = np.asarray(vectors, dtype=np.float32)
+        places = layer_places(self.layer_sizes)
+        return NetworkStack(
+            kernels=tuple(vectors[:, place.kernel].reshape(-1, place.n_in, place.n_out) for place in places),
+            biases=tuple(vectors[:, place.bias] for place in places),
+            features=self.features,
+            classes=self.classes,
+            activation=self.activation,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write arrays and description into a folder, which is made; a checksum ties the two together."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays, description = self._parts()
+        text = json.dumps({**description, "sha256": _checksum(arrays, description)}, indent=2) + "\n"
+        np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
+        (folder / ARCHITECTURE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return what `save` wrote.
+
+        Raises
+        ------
+        NetworkError
+            When a file or an array is missing, damaged or edited, or the folder holds another kind of network.
+        """
+        arrays, description = _read(folder, kind=cls.KIND, names=cls.ARRAYS)
+        del description["kind"]
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in description.items()
+        }
+        return cls(**values | arrays)
+
+    def _parts(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        arrays = {name: values.pop(name) for name in self.ARRAYS}
+        return arrays, {"kind": self.KIND} | values
 
 
-def load_posterior(folder: Path, *, kind: str, names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return the arrays and the description that `save_posterior` wrote.
-
-    Parameters
-    ----------
-    folder : Path
-    kind : str
-        What the description must say under `kind`.
-    names : sequence of str
-        Arrays that must be there.
-
-    Raises
-    ------
-    NetworkError
-        When a file or an array is missing, damaged or edited, or the folder holds another kind of network.
-    """
+def _read(folder: Path, *, kind: str, names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     again = "Run the pipeline uncertainty again to write it anew."
     try:
         description = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))

@@ -67,7 +67,7 @@ class EntropyParts:
 
 
 def predictive_distribution(
-    stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, credible_level: float = 0.9
+    stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, credible_level: float
 ) -> Predictive:
     """Return what many networks say together about each cell, in blocks of bounded memory.
 

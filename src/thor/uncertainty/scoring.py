@@ -113,10 +113,13 @@ def score_predictors(
         row for each start and for Laplace; `bayesian_network_reliability`, a row for each of them, region and bin.
     """
     regions = role_masks(samples)
+    # No score uses the intervals of the distributions.
     stages = {
         name: {
-            "before": predictive_distribution(stack, inputs),
-            "after": predictive_distribution(stack, inputs, temperature=model.temperature[name]),
+            "before": predictive_distribution(stack, inputs, credible_level=_SIGNIFICANCE),
+            "after": predictive_distribution(
+                stack, inputs, temperature=model.temperature[name], credible_level=_SIGNIFICANCE
+            ),
         }
         for name, stack in stacks.items()
     }

@@ -1,42 +1,31 @@
-"""One epoch of variational inference for networks with a Gaussian for every weight, all starts at once, compiled.
+"""Variational inference for networks with a Gaussian for every weight: an epoch of all starts at once, compiled.
 
-Parameters are one array (n_starts, 2 n_weights): the means, then what softplus turns into standard deviations.
+Parameters are one array (n_starts, 2 n_weights): the means, then the values whose softplus is the standard deviation.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 from thor.networks.network import Activation, Layer, affine, dense_layers, outputs
+from thor.networks.optimiser import Compiled, adam_step
 from thor.networks.scores import FLOOR
-from thor.networks.steps import BETA_1, BETA_2, EPSILON
 from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import layer_places
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """The two compiled functions; `cells` are inputs, labels and weights, (n_samples, ...), labels (rows, n_samples).
-
-    Attributes
-    ----------
-    epoch : callable
-        (parameters, momenta (2, n_starts, 2 n_weights), cells, seed (2,), epoch from 0, batches (n_starts, n_steps,
-        batch), rate (n_starts,), kl_weight) to (parameters, momenta, negative log-likelihood (n_starts,) [nat],
-        Kullback-Leibler divergence (n_starts,) [nat]). The noise of a step depends on seed, epoch and step only.
-    select_loss : callable
-        (parameters, cells, seed (2,)) to the negative log-likelihood [nat] of each start's mean probability.
-    """
-
-    epoch: Callable[..., Any]
-    select_loss: Callable[..., Any]
-
-
 @cache
 def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator: str, n_select_draws: int) -> Compiled:
-    """Return the functions, which XLA compiles once for each shape they are called with.
+    """Return the compiled functions; `cells` are inputs, labels (rows, n_samples) and weights of all samples.
+
+    `train` takes ``(state, cells, seed, epoch, batches, step_sizes, kl_weight)`` to ``(state, likelihood, kl)``, an
+    epoch of Adam. `state` holds the parameters and their first and second moments, `seed` has shape (2,), `batches`
+    (n_starts, n_steps, batch), `step_sizes` (n_steps, n_starts); negative log-likelihood (mean over steps) and
+    Kullback-Leibler divergence [nat] have shape (n_starts,). The noise depends on seed, epoch and step only.
+
+    `evaluate` takes ``(parameters, cells, seed)`` to the negative log-likelihood [nat] of the mean probability of each
+    start.
 
     Parameters
     ----------
@@ -53,9 +42,9 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
     forward = partial(sampled_logits, layer_sizes=layer_sizes, estimator=estimator, activation=activation)
     fold = tf.random.experimental.stateless_fold_in
 
-    def step(parameters: Any, momenta: Any, batch: Any, n_cells: int, taken: Any, noise: Any, size: Any) -> Any:
+    def step(state: Any, batch: Any, n_cells: int, noise: Any, step_size: Any, kl_weight: Any) -> Any:
+        parameters, first, second = state
         inputs, labels, weights = batch
-        rate, kl_weight = size
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             posterior = gaussian(parameters)
@@ -66,32 +55,24 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
             # Starts share no weight: the gradient of the sum holds the gradient of each.
             loss = tf.reduce_sum(likelihood + kl_weight * kl / n_cells)
         gradient = tape.gradient(loss, parameters)
-        first = BETA_1 * momenta[0] + (1 - BETA_1) * gradient
-        second = BETA_2 * momenta[1] + (1 - BETA_2) * gradient**2
-        usual = tf.sqrt(second / (1 - BETA_2**taken)) + EPSILON
-        change = rate[:, None] * first / (1 - BETA_1**taken) / usual
-        return parameters - change, tf.stack([first, second]), likelihood, kl
+        state = adam_step([parameters], [first], [second], [gradient], step_size[:, None])
+        return tuple(array for (array,) in state), likelihood, kl
 
     @tf.function(jit_compile=True, autograph=False)
-    def epoch(
-        parameters: Any, momenta: Any, cells: Any, seed: Any, number: Any, batches: Any, rate: Any, kl_weight: Any
-    ) -> Any:
+    def train(state: Any, cells: Any, seed: Any, number: Any, batches: Any, step_sizes: Any, kl_weight: Any) -> Any:
         inputs, labels, weights = cells
         n_starts, n_steps = batches.shape[:2]
         labels = tf.broadcast_to(labels, (n_starts, inputs.shape[0]))
         seed_of_epoch = fold(seed, number)
 
-        def body(i: Any, parameters: Any, momenta: Any, likelihood: Any, _: Any) -> Any:
+        def body(i: Any, state: Any, likelihood: Any, _: Any) -> Any:
             chosen = batches[:, i]
             batch = tf.gather(inputs, chosen), tf.gather(labels, chosen, batch_dims=1), tf.gather(weights, chosen)
-            taken = tf.cast(number * n_steps + i + 1, tf.float32)
-            parameters, momenta, now, kl = step(
-                parameters, momenta, batch, inputs.shape[0], taken, fold(seed_of_epoch, i), (rate, kl_weight)
-            )
-            return i + 1, parameters, momenta, likelihood + now / n_steps, kl
+            state, now, kl = step(state, batch, inputs.shape[0], fold(seed_of_epoch, i), step_sizes[i], kl_weight)
+            return i + 1, state, likelihood + now / n_steps, kl
 
-        nothing = tf.zeros(n_starts)
-        return tf.while_loop(lambda i, *_: i < n_steps, body, (0, parameters, momenta, nothing, nothing))[1:]
+        zeros = tf.zeros(n_starts)
+        return tf.while_loop(lambda i, *_: i < n_steps, body, (0, state, zeros, zeros))[1:]
 
     @tf.function(jit_compile=True, autograph=False)
     def select_loss(parameters: Any, cells: Any, seed: Any) -> Any:
@@ -107,7 +88,7 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
         total = tf.while_loop(lambda draw, _: draw < n_select_draws, body, (0, tf.zeros(stacked.shape[:2])))[1]
         return -tf.reduce_mean(tf.math.log(tf.maximum(total / n_select_draws, FLOOR)), axis=-1)
 
-    return Compiled(epoch, select_loss)
+    return Compiled(train, select_loss)
 
 
 def cells_of(table: Table) -> tuple[Any, Any, Any]:

@@ -14,8 +14,8 @@ from thor.ocean.idealized.c_grid import CGrid, FaceField, Points, regular_c_grid
 from thor.ocean.idealized.circulation import Circulation, CirculationModel
 from thor.ocean.idealized.geography import Geography, build_geography
 from thor.ocean.idealized.settings import OceanSettings
-from thor.ocean.idealized.training import circulation_model, idealized_training_ocean, winds_of
-from thor.ocean.idealized.winds import stress_on_faces
+from thor.ocean.idealized.training import idealized_training_ocean
+from thor.ocean.idealized.winds import stress_on_faces, winds_of
 
 SEED = 42
 
@@ -112,11 +112,10 @@ class SolvedOcean:
 
 def solve(settings: OceanSettings, *, grid: CGrid | None = None, flat: bool = False) -> SolvedOcean:
     grid = grid or regular_c_grid(settings.resolution_degrees)
-    names = ("abyssal_depth", "minimum_depth", "ridge_height", "roughness")
-    geography = build_geography(grid, **{name: getattr(settings, name) for name in names}, seed=SEED)
+    geography = build_geography(grid, settings, seed=SEED)
     if flat:
         geography = replace(geography, depth=np.full(grid.shape, 4000.0))
-    model = circulation_model(grid, geography, settings)
+    model = CirculationModel(grid, geography, settings)
     stress = stress_on_faces(grid, winds_of(settings))
     circulation, advection = model.solve_nonlinear(stress, iterations=settings.nonlinear_iterations)
     return SolvedOcean(

@@ -16,18 +16,11 @@ def _work(grid, transport, force):
 
 
 @pytest.fixture(scope="module")
-def water_planet():
+def water_planet(settings):
     grid = regular_c_grid(2.0)
     geography = Geography(mask=np.ones(grid.shape, dtype=bool), depth=np.full(grid.shape, 4000.0))
-    return CirculationModel(
-        grid,
-        geography,
-        linear_friction=1e-6,
-        lateral_viscosity=1e5,
-        decay_depth=1000.0,
-        bottom_drag=0.0,
-        reference_density=1029.0,
-    )
+    changes = {"linear_friction": 1e-6, "lateral_viscosity": 1e5, "decay_depth": 1000.0, "bottom_drag": 0.0}
+    return CirculationModel(grid, geography, settings.replace(**changes))
 
 
 def test_transport_has_no_divergence_and_no_flow_through_coasts(solved):

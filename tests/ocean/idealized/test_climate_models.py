@@ -16,8 +16,7 @@ from thor.ocean.idealized.climate_models import (
     response_weights,
     solve_climate_model,
 )
-from thor.ocean.idealized.training import winds_of
-from thor.ocean.idealized.winds import stress_on_faces
+from thor.ocean.idealized.winds import stress_on_faces, winds_of
 
 
 def _strengths(**changes):

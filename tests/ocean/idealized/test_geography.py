@@ -9,8 +9,6 @@ import pytest
 from thor.ocean.idealized.c_grid import regular_c_grid
 from thor.ocean.idealized.geography import build_geography, depth_at, ocean_mask
 
-FLOOR = {"abyssal_depth": 5500.0, "minimum_depth": 150.0, "ridge_height": 1.0, "roughness": 250.0}
-
 OCEAN = {"Pacific": (0, 200), "Atlantic": (30, 320), "Indian": (-20, 80), "Drake": (-59, 295), "Arctic": (85, 200)}
 LAND = {
     "Asia": (50, 90),
@@ -75,22 +73,22 @@ def test_drake_passage_is_open_and_wide():
         assert 5 <= width <= 10
 
 
-def test_depth_is_one_function_of_position():
+def test_depth_is_one_function_of_position(settings):
     lat, lon = np.array([-45.3, 0.2, 31.7]), np.array([330.4, 200.9, 300.1])
-    alone = depth_at(lat, lon, **FLOOR, seed=1)
+    alone = depth_at(lat, lon, settings, seed=1)
     for resolution in (2.0, 1.0):
         grid = regular_c_grid(resolution)
-        whole = depth_at(grid.t.lat, grid.t.lon, **FLOOR, seed=1)
+        whole = depth_at(grid.t.lat, grid.t.lon, settings, seed=1)
         j, i = np.transpose([_cell(grid, a, o) for a, o in zip(lat, lon, strict=True)])
-        np.testing.assert_allclose(whole[j, i], depth_at(grid.t.lat[j, i], grid.t.lon[j, i], **FLOOR, seed=1))
-    np.testing.assert_allclose(alone, depth_at(lat[::-1], lon[::-1] - 360, **FLOOR, seed=1)[::-1], rtol=1e-9)
+        np.testing.assert_allclose(whole[j, i], depth_at(grid.t.lat[j, i], grid.t.lon[j, i], settings, seed=1))
+    np.testing.assert_allclose(alone, depth_at(lat[::-1], lon[::-1] - 360, settings, seed=1)[::-1], rtol=1e-9)
 
 
-def test_sea_floor_has_shelves_ridges_and_an_abyss():
+def test_sea_floor_has_shelves_ridges_and_an_abyss(settings):
     grid = regular_c_grid(2.0)
-    geography = build_geography(grid, **FLOOR, seed=1)
+    geography = build_geography(grid, settings, seed=1)
     depth = np.where(geography.mask, geography.depth, np.nan)
-    assert np.nanmin(depth) >= FLOOR["minimum_depth"]
+    assert np.nanmin(depth) >= settings.minimum_depth
     assert np.nanmax(depth) < 7500
     area = grid.t.area * geography.mask
     assert 3000 < np.nansum(area * depth) / area.sum() < 4200
@@ -100,23 +98,23 @@ def test_sea_floor_has_shelves_ridges_and_an_abyss():
     assert np.nanmedian(depth[coast]) < 1000
 
 
-def test_hills_follow_the_seed_and_the_roughness():
+def test_hills_follow_the_seed_and_the_roughness(settings):
     grid = regular_c_grid(4.0)
-    far = {**FLOOR, "ridge_height": 0.0}
-    one, same, other = (depth_at(grid.t.lat, grid.t.lon, **far, seed=s) for s in (1, 1, 2))
-    smooth = depth_at(grid.t.lat, grid.t.lon, **{**far, "roughness": 0.0}, seed=1)
+    far, flat = (settings.replace(ridge_height=0.0, **change) for change in ({}, {"roughness": 0.0}))
+    one, same, other = (depth_at(grid.t.lat, grid.t.lon, far, seed=s) for s in (1, 1, 2))
+    smooth = depth_at(grid.t.lat, grid.t.lon, flat, seed=1)
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 500
     deep = smooth > 5400
     assert deep.sum() > 200
-    np.testing.assert_allclose(np.std((one - smooth)[deep]), FLOOR["roughness"], rtol=0.2)
+    np.testing.assert_allclose(np.std((one - smooth)[deep]), settings.roughness, rtol=0.2)
 
 
 def test_land_is_that_of_the_package_without_its_gigabyte():
     """In a process of its own: the package keeps its 1 km mask for as long as it stays imported."""
     code = (
-        "import sys, numpy as np; from thor.ocean.idealized.geography import _sea_lattice;"
-        "sea = _sea_lattice(); assert 'global_land_mask.globe' not in sys.modules;"
+        "import sys, numpy as np; from thor.ocean.idealized.geography import sea_lattice;"
+        "sea = sea_lattice(); assert 'global_land_mask.globe' not in sys.modules;"
         "from global_land_mask import globe; rng = np.random.default_rng(1);"
         "j, i = rng.integers(0, 1440, 20000), rng.integers(0, 2880, 20000);"
         "print((sea[j, i] == globe.is_ocean(-90 + (j + 0.5) / 8, -180 + (i + 0.5) / 8)).mean(), sea.mean())"

@@ -9,7 +9,7 @@ from sklearn.metrics import mutual_info_score
 
 from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.ocean.idealized import training as training_module
+from thor.ocean.idealized import budget as budget_module
 from thor.ocean.idealized.c_grid import regular_c_grid
 from thor.ocean.idealized.geography import ocean_mask
 from thor.ocean.idealized.training import idealized_training_ocean
@@ -147,6 +147,6 @@ def test_ocean_is_quick(settings, resolution, seconds):
 
 
 def test_budget_that_does_not_close_is_refused(settings, monkeypatch):
-    monkeypatch.setattr(training_module, "CLOSURE_LIMIT", 1e-30)
-    with pytest.raises(DataError, match=r"does not close: closure is .* at 5 degrees"):
+    monkeypatch.setattr(budget_module, "CLOSURE_LIMIT", 1e-30)
+    with pytest.raises(DataError, match="idealized ocean at 5 degrees does not close: the sum of its terms is"):
         idealized_training_ocean(settings.replace(resolution_degrees=5.0), seed=0)

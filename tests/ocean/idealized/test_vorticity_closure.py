@@ -49,7 +49,8 @@ def test_linear_ocean_has_no_nonlinear_torque(settings, solve_ocean):
 def test_bottom_pressure_torque_is_the_jacobian_of_ssh_and_depth(solved):
     # curl(-g F grad eta) = g exp(-H/h) J(eta, H) = g J(eta, F), here with centred differences over 2 x 2 cells
     grid, model = solved.grid, solved.model
-    reach = model.decay_depth * (1 - np.exp(-solved.geography.depth / model.decay_depth))
+    decay_depth = model.settings.decay_depth
+    reach = decay_depth * (1 - np.exp(-solved.geography.depth / decay_depth))
 
     def slopes(field):
         i = grid.apply(grid.along_j, grid.apply(grid.east - grid.identity, field))

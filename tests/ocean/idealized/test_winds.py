@@ -3,8 +3,7 @@
 import numpy as np
 
 from thor.ocean.idealized.c_grid import regular_c_grid
-from thor.ocean.idealized.training import winds_of
-from thor.ocean.idealized.winds import stress_on_cells, stress_on_faces, wind_stress
+from thor.ocean.idealized.winds import stress_at, stress_on_faces, wind_stress, winds_of
 
 
 def test_belts_blow_the_right_way(settings):
@@ -51,6 +50,6 @@ def test_southern_westerlies_follow_their_latitude(settings):
 def test_stress_turns_with_the_grid_axes(settings, turned_grid):
     winds = winds_of(settings)
     east, north = wind_stress(turned_grid.t.lat, turned_grid.t.lon, winds)
-    along_i, along_j = stress_on_cells(turned_grid, winds)
+    along_i, along_j = stress_at(turned_grid.t, winds)
     np.testing.assert_allclose(np.hypot(along_i, along_j), np.hypot(east, north))
     assert np.abs(along_i - east).max() > 0.05

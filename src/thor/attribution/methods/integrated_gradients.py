@@ -15,7 +15,7 @@ from thor.attribution.method import (
     sample_blocks,
 )
 from thor.attribution.targets import Regimes, Target, require_target, target_values
-from thor.core.errors import AttributionError
+from thor.core.settings import Count, require
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights, logits
 
@@ -44,8 +44,7 @@ class IntegratedGradients(Explainer):
 
     def __post_init__(self) -> None:
         require_target(self.target)
-        if self.n_steps < 1:
-            raise AttributionError(f"Integrated gradients need at least 1 step; got {self.n_steps}.")
+        require("n_steps", self.n_steps, Count)
         require_reference(self.reference)
 
     def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:

@@ -31,13 +31,13 @@ _NETWORKS_AT_ONCE = 64
 class LimeSettings(Settings):
     """How LIME draws and fits."""
 
-    n_samples: int = Field(5000, ge=2, description="Draws, shared by all cells.")
-    kernel_width: Positive | None = Field(
-        None,
-        description="Width of the kernel in standard deviations of the reference; null: 0.75 times the square root of "
-        "the number of features, as in the package lime.",
-    )
-    ridge: NotNegative = Field(1.0, description="Penalty on squared coefficients.")
+    n_samples: int = Field(5000, ge=2)
+    """Draws, shared by all cells."""
+    kernel_width: Positive | None = None
+    """Width of the kernel in standard deviations of the reference; null: 0.75 times the square root of the number of
+    features, as in the package lime."""
+    ridge: NotNegative = 1.0
+    """Penalty on squared coefficients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,17 +21,16 @@ PropagationRule = Literal["epsilon", "z", "gamma", "alpha_beta"]
 class RelevanceSettings(Settings):
     """How relevance is propagated."""
 
-    rule: PropagationRule = Field("epsilon", description="Rule by which a unit distributes relevance to its inputs.")
-    epsilon: NotNegative = Field(1e-7, description="Stabiliser of all rules but z.")
-    gamma: NotNegative = Field(
-        0.25, description="Additional weight of contributions with the sign of the unit in the gamma rule."
-    )
-    alpha: float = Field(
-        2.0,
-        ge=1,
-        description="Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1.",
-    )
-    biases: bool = Field(True, description="Whether biases take their share of relevance.")
+    rule: PropagationRule = "epsilon"
+    """Rule by which a unit distributes relevance to its inputs."""
+    epsilon: NotNegative = 1e-7
+    """Stabiliser of all rules but z."""
+    gamma: NotNegative = 0.25
+    """Additional weight of contributions with the sign of the unit in the gamma rule."""
+    alpha: float = Field(2.0, ge=1)
+    """Weight of positive contributions in the alpha-beta rule; negative ones have alpha - 1."""
+    biases: bool = True
+    """Whether biases take their share of relevance."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, require_target, target_values
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
-from thor.core.settings import Positive, Settings
+from thor.core.settings import Positive, Settings, require
 from thor.core.threads import in_threads
 from thor.networks.network import Layer, outputs
 from thor.networks.stack import NetworkStack, Weights
@@ -42,22 +42,15 @@ Precision = Literal["single", "double"]
 class ShapleySettings(Settings):
     """How Shapley values are computed."""
 
-    method: Literal["sampled", "exact"] = Field(
-        "sampled", description="Random orders of the players, or all coalitions (for few cells)."
-    )
-    tolerance: Positive = Field(
-        0.05, description="Standard error, relative to the size of the values, at which a cell is finished (sampled)."
-    )
-    max_pairs: int = Field(
-        12,
-        ge=FEWEST_PAIRS,
-        description="Largest number of pairs, an order and its reverse, for each network and cell (sampled).",
-    )
-    groups: dict[str, list[str]] | Preset | None = Field(
-        None,
-        description="Players that are several features each, by name, or a preset of `thor.attribution.players`; "
-        "null: each feature is a player.",
-    )
+    method: Literal["sampled", "exact"] = "sampled"
+    """Random orders of the players, or all coalitions (for few cells)."""
+    tolerance: Positive = 0.05
+    """Standard error, relative to the size of the values, at which a cell is finished (sampled)."""
+    max_pairs: int = Field(12, ge=FEWEST_PAIRS)
+    """Largest number of pairs, an order and its reverse, for each network and cell (sampled)."""
+    groups: dict[str, list[str]] | Preset | None = None
+    """Players that are several features each, by name, or a preset of `thor.attribution.players`; null: each feature is
+    a player."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,8 +85,7 @@ class ShapleyValues(Explainer):
 
     def __post_init__(self) -> None:
         require_target(self.target)
-        if self.precision not in get_args(Precision):
-            raise AttributionError(f"There is no precision '{self.precision}'; choose from single, double.")
+        require("precision", self.precision, Precision)
         require_reference(self.reference)
 
     def groups_of(self, features: tuple[str, ...]) -> Groups | None:

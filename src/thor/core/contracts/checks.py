@@ -7,12 +7,16 @@ import xarray as xr
 
 from thor.core.contracts.contract import Contract, cells_text
 from thor.core.contracts.stages import CONTRACTS
-from thor.core.errors import DataError, GridError, UnitsError, did_you_mean
-from thor.core.variables import UNDECLARED_FILL, Variable, is_known, variable
-
-_MOST_NAMED = 12
-_BOUNDS = ("_bnds", "_bounds", "_vertices")
-_GRIDS = (("lat", "lon"), ("y", "x"))
+from thor.core.contracts.structure import (
+    check_depth_direction,
+    check_dims,
+    check_names,
+    check_units,
+    dims_text,
+    require_table,
+)
+from thor.core.errors import DataError, GridError, did_you_mean
+from thor.core.variables import UNDECLARED_FILL, Variable, variable
 
 
 def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Dataset:
@@ -23,7 +27,7 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     dataset : xarray.Dataset
         Fields with dims (lat, lon) or (y, x), in memory or backed by dask.
     contract : str or Contract
-        A stage's name, one of `CONTRACTS`, or a contract of one's own.
+        A stage's name, one of `CONTRACTS`, or any contract.
     where : str
         What the error calls the dataset: its file, or model and experiment.
 
@@ -37,18 +41,20 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
         Wrong dims, or coordinates from which no geometry can be built.
     """
     contract = find_contract(contract)
-    present = _check_names(dataset, contract, where)
-    grid = _check_dims(dataset, present, contract, where)
-    factors = {name: _check_units(dataset[name], contract, where) for name in present}
-    _check_depth_direction(dataset, present, where)
+    present = check_names(dataset, contract, where)
+    grid = check_dims(dataset, present, contract, where)
+    factors = {name: check_units(dataset[name], contract, where) for name in present}
+    check_depth_direction(dataset, present, where)
 
     regions = _regions(dataset)
-    scalars = _coordinate_scalars(dataset, grid)
+    scalars: dict[str, xr.DataArray] = {}
+    for name in (name for name in ("lat", "lon") if name in dataset.variables):
+        scalars |= _field_scalars(dataset[name].drop_vars(name, errors="ignore").rename(name), None)
     for name in present:
         scalars |= _field_scalars(dataset[name], _region_of(name, contract, regions))
     tables = [name for name in contract.tables if name in dataset.variables]
     for name in tables:
-        _check_table(dataset[name], contract, where)
+        require_table(dataset[name], contract, where)
         scalars |= _field_scalars(dataset[name], None)
     verdicts = []
     for rule in contract.rules:
@@ -82,85 +88,6 @@ def find_contract(contract: str | Contract) -> Contract:
     if contract not in CONTRACTS:
         raise DataError(f"There is no contract '{contract}' in thor.core.contracts.{did_you_mean(contract, CONTRACTS)}")
     return CONTRACTS[contract]
-
-
-# -- names, dims, units: no data needed ---------------------------------------------------------------------
-def _check_names(dataset: xr.Dataset, contract: Contract, where: str) -> list[str]:
-    names = [str(name) for name in dataset.variables]
-    beside = [name for name in contract.tables if name not in (contract.optional or ())]
-    missing = [name for name in (*contract.required, *beside) if name not in names]
-    if missing:
-        fields = sorted(name for name in map(str, dataset.data_vars) if not name.endswith(_BOUNDS))
-        more = f" and {len(fields) - _MOST_NAMED} more" if len(fields) > _MOST_NAMED else ""
-        raise DataError(
-            f"{where}: variable '{missing[0]}' is missing; '{contract.name}' needs it. "
-            f"There are {', '.join(fields[:_MOST_NAMED]) or 'no variables'}{more}. Rename or add it."
-        )
-    allowed = (set(contract.required) | set(contract.optional or ())) - set(contract.tables)
-    present = [name for name in names if name in allowed]
-    for name in map(str, dataset.data_vars):
-        if name in allowed or name in contract.tables or name.endswith(_BOUNDS) or contract.raw:
-            continue
-        if contract.optional is not None or not is_known(name):
-            raise DataError(
-                f"{where}: '{name}' has no place in '{contract.name}'. "
-                "Rename or drop it, or give it a row in variables.yml."
-            )
-        present.append(name)
-    return present
-
-
-def _check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, where: str) -> tuple[str, str]:
-    first = dataset[contract.required[0]]
-    grid = next((grid for grid in _GRIDS if set(grid) <= set(first.dims)), None)
-    if grid is None:
-        raise GridError(
-            f"{where}: '{first.name}' has dims {_dims(first.dims)}; expected (lat, lon) or (y, x). "
-            "Rename or transpose them."
-        )
-    for name in present:
-        extra = contract.extra_dims.get(name, ())
-        if contract.over_windows and "window" in dataset[name].dims:
-            extra = ("window",)
-        expected = (*extra, *grid)
-        if dataset[name].dims != expected:
-            raise GridError(
-                f"{where}: '{name}' has dims {_dims(dataset[name].dims)}; expected {_dims(expected)}. "
-                "Rename or transpose them."
-            )
-        if 0 in dataset[name].shape:
-            raise GridError(f"{where}: '{name}' has no cell, shape {dataset[name].shape}.")
-    return grid
-
-
-def _check_table(array: xr.DataArray, contract: Contract, where: str) -> None:
-    expected = contract.tables[str(array.name)]
-    if array.dims != expected:
-        raise GridError(f"{where}: '{array.name}' has dims {_dims(array.dims)}; expected {_dims(expected)}.")
-    _check_units(array, contract, where)
-
-
-def _check_units(array: xr.DataArray, contract: Contract, where: str) -> float:
-    row, units = variable(str(array.name)), array.attrs.get("units")
-    if units is None:
-        raise UnitsError(f"{where}: '{array.name}' has no units attribute; expected '{row.units}'. Add it to the file.")
-    if units == row.units:
-        return 1.0
-    if contract.raw and units in row.accept:
-        return row.accept[units]
-    valid = [row.units, *(row.accept if contract.raw else ())]
-    raise UnitsError(
-        f"{where}: '{array.name}' has units '{units}'; expected {' or '.join(repr(unit) for unit in valid)}. "
-        "Mend the file's attribute, or declare the conversion in variables.yml."
-    )
-
-
-def _check_depth_direction(dataset: xr.Dataset, present: list[str], where: str) -> None:
-    if "deptho" in present and dataset["deptho"].attrs.get("positive", "down") != "down":
-        raise DataError(
-            f"{where}: 'deptho' says positive = '{dataset['deptho'].attrs['positive']}'; "
-            "depth is positive down in THOR. Change its sign and the attribute."
-        )
 
 
 # -- scalars: what is computed, lazily ----------------------------------------------------------------------
@@ -203,24 +130,20 @@ def _field_scalars(array: xr.DataArray, region: xr.DataArray | None) -> dict[str
     }
 
 
-def _coordinate_scalars(dataset: xr.Dataset, grid: tuple[str, str]) -> dict[str, xr.DataArray]:
-    scalars: dict[str, xr.DataArray] = {}
-    for name in ("lat", "lon"):
-        if name in dataset.variables:
-            scalars |= _field_scalars(dataset[name].drop_vars(name, errors="ignore").rename(name), None)
-    return scalars
-
-
 # -- verdicts -----------------------------------------------------------------------------------------------
 def _check_coordinates(
     dataset: xr.Dataset, grid: tuple[str, str], values: Mapping[str, float], contract: Contract, where: str
 ) -> None:
     for name in ("lat", "lon"):
         if name not in dataset.variables:
-            raise GridError(f"{where}: coordinate '{name}' is missing; expected dims {_dims(grid)} with lat and lon.")
+            raise GridError(
+                f"{where}: coordinate '{name}' is missing; expected dims {dims_text(grid)} with lat and lon."
+            )
         expected = (name,) if grid == ("lat", "lon") else grid
         if dataset[name].dims != expected:
-            raise GridError(f"{where}: '{name}' has dims {_dims(dataset[name].dims)}; expected {_dims(expected)}.")
+            raise GridError(
+                f"{where}: '{name}' has dims {dims_text(dataset[name].dims)}; expected {dims_text(expected)}."
+            )
         if values[f"{name}|fill"]:
             raise GridError(
                 f"{where}: coordinate '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
@@ -284,7 +207,7 @@ def _check_field(
         over = contract.over or row.over
         raise DataError(
             f"{where}: '{name}' is NaN in {cells_text(values[f'{name}|gaps'])} of the {over} region"
-            f"{_first(dataset, name, region)}; expected finite values there. Mend the field or its mask."
+            f"{_first(dataset, name, region)}; expected finite values there. Correct the field or its mask."
         )
 
 
@@ -316,7 +239,3 @@ def _first(dataset: xr.Dataset, name: str, region: xr.DataArray | None) -> str:
 
 def _range(values: Mapping[str, float], name: str) -> str:
     return f"{values[f'{name}|low']:g} to {values[f'{name}|high']:g}"
-
-
-def _dims(dims: tuple) -> str:
-    return f"({', '.join(map(str, dims))})"

@@ -19,13 +19,13 @@ class Contract:
     over_windows : bool
         Whether variables may have a leading dimension `window`.
     gaps : tuple of str
-        Variables that need not be finite anywhere: stress on points of its own.
+        Variables that need not be finite anywhere: stress on its u and v points.
     may_be_missing : tuple of str
         Those of them that may have no finite value at all: without a baseline window nothing is said of a change.
     tables : mapping of str to tuple of str
         Variables that lie on no grid, with their dimensions, required unless they are `optional` too.
     over : str or None
-        Region in which every field must be finite, where the table's own does not fit this stage.
+        Region in which every field must be finite, where that of the table does not fit this stage.
     raw : bool
         As it came: any convertible units, any longitude convention, gaps allowed, unknown variables ignored.
     rules : tuple of callables
@@ -42,13 +42,13 @@ class Contract:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     over: str | None = None
     raw: bool = False
-    rules: tuple["Rule", ...] = ()
+    rules: tuple["ContractRule", ...] = ()
 
 
 Verdict = Callable[[Mapping[str, float]], str | None]
 """Reads the computed scalars and returns the complaint, or None."""
 
-Rule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
+ContractRule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
 """Returns named lazy scalars and the verdict on their values."""
 
 

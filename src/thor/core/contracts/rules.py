@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from thor.core.contracts.contract import Rule, Verdict, cells_text
+from thor.core.contracts.contract import ContractRule, Verdict, cells_text
 from thor.core.variables import BUDGET_TERMS
 
 CLOSURE_TOLERANCE = 1e-3
 """Largest accepted rms of the budget's sum over the rms of its largest term; ECCO v4r3 has 3.5e-4.
 
-A budget that closes better, or is known to close worse, says so in its attribute `closure_tolerance`.
+A budget that closes better, or is known to close worse, has its attribute `closure_tolerance`.
 """
 
 
@@ -38,7 +38,7 @@ def budget_closes(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> t
     return scalars, verdict
 
 
-def mask_is_binary(name: str) -> Rule:
+def mask_is_binary(name: str) -> ContractRule:
     """Require that the mask holds 0 and 1 only, and at least one 1."""
 
     def rule(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
@@ -57,7 +57,7 @@ def mask_is_binary(name: str) -> Rule:
     return rule
 
 
-def sums_to_one(name: str) -> Rule:
+def sums_to_one(name: str) -> ContractRule:
     """Require that shares or probabilities sum to one over the regimes within 1e-5, where there are any."""
 
     def rule(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:

@@ -9,9 +9,9 @@ from thor.core.contracts.rules import (
     sums_to_one,
     windows_are_whole,
 )
-from thor.core.variables import BUDGET_TERMS, FEATURES
+from thor.core.variables import BUDGET_TERMS, FEATURES, published
 
-# The surface stress may be missing: the budget then gives its own stress curl (data_engineering.stress_curl).
+# The surface stress may be missing: the budget then gives the stress curl (data_engineering.stress_curl).
 _BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
 
 _BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
@@ -28,7 +28,7 @@ _BY_FEATURE = (
 _BY_PAIR = ("rank_correlation", "sign_agreement", "top_overlap")
 _SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity", "remainder", "converged")
 
-# Of a run through its windows; what tells of a change is missing where there is no baseline window.
+# Of a run through its windows; measures of change are missing where there is no baseline window.
 _EACH = ("window", "predictor")
 _OF_REGIME = (*_EACH, "regime")
 _CHANGES: dict[str, tuple[str, ...]] = {
@@ -75,7 +75,7 @@ CONTRACTS: dict[str, Contract] = {
             name="training_ocean",
             required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
             optional=_BESIDE,
-            gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
+            gaps=("tauuo", "tauvo"),  # on their u and v points, of a C-grid or on corners
             rules=(mask_is_binary("analysis_mask"),),
         ),
         Contract(
@@ -94,9 +94,9 @@ CONTRACTS: dict[str, Contract] = {
         ),
         Contract(
             name="climatologies",
-            required=("zos", "tauuo", "tauvo", "deptho", "areacello", "sftof"),
+            required=(*published(needed=True), *published(fixed=True, needed=False)),
             over_windows=True,
-            gaps=("tauuo", "tauvo"),  # on points of their own, C-grid or corners
+            gaps=("tauuo", "tauvo"),  # on their u and v points, of a C-grid or on corners
             rules=(windows_are_whole,),
         ),
         Contract(

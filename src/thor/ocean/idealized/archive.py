@@ -1,4 +1,4 @@
-"""The files of the idealized archive: names and global attributes as CMIP6 or CMIP7 has them, and what makes them."""
+"""The files of the idealized archive: names and global attributes of CMIP6 or CMIP7, and functions that make them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from thor.ocean.idealized.scenarios import branch_year, first_year, variant_labe
 
 INSTITUTION_ID = "THOR"
 DRS_VERSION = "v20240101"
-"""Of every dataset in the archive: the day says nothing, but readers take the newest."""
+"""Version of every dataset in the archive: an arbitrary day; readers take the newest."""
 
 REGION = "glb"
 """Region of all files, in CMIP7."""
@@ -61,7 +61,7 @@ class ArchiveFile:
 
     @property
     def grid_label(self) -> str:
-        """``gn`` in CMIP6; in CMIP7 every kind of points of every model has a label of its own."""
+        """``gn`` in CMIP6; in CMIP7 every kind of points of every model has its label."""
         if self.mip_era == "CMIP6":
             return "gn"
         kind = points_of(self.variable_id, self.model)
@@ -111,20 +111,20 @@ def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tupl
     -------
     dict of str to (str, callable)
         Keys are paths of files below ``CMIP6`` or ``MIP-DRS7/CMIP7`` (`thor.reading.layouts`). A file changes when the
-        settings of its own model or the archive's common ones do. A model is solved when its first file is asked for.
-        The datasets' times are numbers with CF attributes, and their encoding says how to write them
+        settings of its model or those of the whole archive do. A model is solved when its first file is made.
+        The datasets' times are numbers with CF attributes, and their encoding is complete
         (``dataset.to_netcdf(path, format="NETCDF4")``).
     """
     archive: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for file in archive_files(settings):
-        own = settings.replace(models=(file.model,))
-        mark = fingerprint(own, seed, file.key)
-        archive[file.key] = (mark, partial(_dataset, file, own, seed, mark))
+        of_model = settings.replace(models=(file.model,))
+        mark = fingerprint(of_model, seed, file.key)
+        archive[file.key] = (mark, partial(_dataset, file, of_model, seed, mark))
     return archive
 
 
 def archive_files(settings: ArchiveSettings) -> Iterator[ArchiveFile]:
-    """Yield every file, those of one model in a row: fixed fields with piControl, then each experiment and variant."""
+    """Yield every file, model by model: fixed fields with piControl, then each experiment and variant."""
     for number, model in enumerate(settings.models):
         of_model = partial(ArchiveFile, model, mip_era=settings.mip_era, grid_number=number)
         for variable_id in published(fixed=True):
@@ -170,9 +170,7 @@ def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -
         "experiment": EXPERIMENTS[file.experiment_id].title,
         "variant_label": file.variant_label,
         "realization_index": int(file.variant_label.removeprefix("r").split("i")[0]),
-        "initialization_index": 1,
-        "physics_index": 1,
-        "forcing_index": 1,
+        **dict.fromkeys(("initialization_index", "physics_index", "forcing_index"), 1),
         "sub_experiment_id": "none",
         "variable_id": file.variable_id,
         "frequency": file.published.frequency,

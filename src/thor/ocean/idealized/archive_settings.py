@@ -51,44 +51,37 @@ EXPERIMENTS: dict[str, Experiment] = {
 class ClimateModelSettings(Settings):
     """One idealized climate model."""
 
-    source_id: str = Field(description="Name in the archive: letters, digits and hyphens.")
-    ocean: OceanSettings = Field(
-        description="Physics of its ocean, with at most one correction by the momentum advection: the response to the "
-        "wind is bilinear then."
-    )
-    grid: GridKind = Field(
-        "regular",
-        description="Latitude and longitude; with the northern pole in Greenland; or regular with 2-D coordinates that "
-        "are zero on land, undeclared, as in some CMIP6 models.",
-    )
-    stress_points: StressPoints = Field(
-        "t_points",
-        description="Points of the published stress components, always along the grid axes: those of zos, u and v "
-        "points, or corners.",
-    )
-    calendar: Calendar = Field("noleap", description="Calendar of the files.")
-    zero_depth_on_land: bool = Field(False, description="Whether deptho is 0 on land instead of missing.")
-    control_start_year: int = Field(1, ge=1, le=9000, description="First year of piControl.")
-    zos_datum: float = Field(0.0, ge=-2, le=2, description="Constant added to zos [m].")
-    steric_amplitude: float = Field(
-        0.1, ge=-2, le=2, description="Largest height change without transport at full warming [m]."
-    )
-    wind_variability: float = Field(
-        0.15, ge=0, le=1, description="Standard deviation of the monthly strength of each wind pattern [1]."
-    )
-    shift_variability: float = Field(
-        1.0,
-        ge=0,
-        le=5,
-        description="Standard deviation of the monthly latitude of the southern westerlies [degrees].",
-    )
-    persistence: float = Field(0.4, ge=0, le=0.99, description="Correlation from one month to the next [1].")
-    seasonal_amplitude: float = Field(
-        0.3, ge=0, le=1, description="Seasonal cycle of the northern westerlies; other patterns have a part of it [1]."
-    )
-    seed_offset: int = Field(
-        1, ge=0, le=1_000_000, description="Added to the seed of the archive: different hills and weather."
-    )
+    source_id: str
+    """Name in the archive: letters, digits and hyphens."""
+    ocean: OceanSettings
+    """Physics of its ocean, with at most one correction by the momentum advection: the response to the wind is bilinear
+    then."""
+    grid: GridKind = "regular"
+    """Latitude and longitude; with the northern pole in Greenland; or regular with 2-D coordinates that are zero on
+    land, undeclared, as in some CMIP6 models."""
+    stress_points: StressPoints = "t_points"
+    """Points of the published stress components, always along the grid axes: those of zos, u and v points, or corners.
+    """
+    calendar: Calendar = "noleap"
+    """Calendar of the files."""
+    zero_depth_on_land: bool = False
+    """Whether deptho is 0 on land instead of missing."""
+    control_start_year: int = Field(1, ge=1, le=9000)
+    """First year of piControl."""
+    zos_datum: float = Field(0.0, ge=-2, le=2)
+    """Constant added to zos [m]."""
+    steric_amplitude: float = Field(0.1, ge=-2, le=2)
+    """Largest height change without transport at full warming [m]."""
+    wind_variability: float = Field(0.15, ge=0, le=1)
+    """Standard deviation of the monthly strength of each wind pattern [1]."""
+    shift_variability: float = Field(1.0, ge=0, le=5)
+    """Standard deviation of the monthly latitude of the southern westerlies [degrees]."""
+    persistence: float = Field(0.4, ge=0, le=0.99)
+    """Correlation from one month to the next [1]."""
+    seasonal_amplitude: float = Field(0.3, ge=0, le=1)
+    """Seasonal cycle of the northern westerlies; other patterns have a part of it [1]."""
+    seed_offset: int = Field(1, ge=0, le=1_000_000)
+    """Added to the seed of the archive: different hills and weather."""
 
     @field_validator("source_id")
     @classmethod
@@ -138,41 +131,30 @@ IDEALIZED_MODELS: tuple[ClimateModelSettings, ...] = (
 class ArchiveSettings(Settings):
     """The idealized archive."""
 
-    models: Filled[tuple[ClimateModelSettings, ...]] = Field(IDEALIZED_MODELS, description="Climate models.")
-    experiments: Filled[tuple[ExperimentId, ...]] = Field(
-        ("piControl", "historical", "1pctCO2", "abrupt-4xCO2"),
-        description="Experiments; piControl is one of them, as the others branch off it.",
-    )
-    n_years: int = Field(140, ge=1, le=1000, description="Length of every experiment [years].")
-    window_years: int = Field(
-        20,
-        ge=1,
-        le=1000,
-        description="Length of the windows of the true budgets, consecutive from the first year [years].",
-    )
-    southern_westerlies_change: float = Field(
-        0.33,
-        ge=-1,
-        le=1,
-        description="Relative change in strength of the southern westerlies at full warming, that of 4xCO2 [1].",
-    )
-    southern_westerlies_shift: float = Field(
-        2.0, ge=-10, le=10, description="Poleward shift of the southern westerlies at full warming [degrees]."
-    )
-    northern_westerlies_change: float = Field(
-        0.08, ge=-1, le=1, description="Relative change in strength of the northern westerlies at full warming [1]."
-    )
-    trades_change: float = Field(
-        -0.05, ge=-1, le=1, description="Relative change in strength of the trade winds at full warming [1]."
-    )
-    historical_share: float = Field(0.25, ge=0, le=1, description="Share of full warming at the end of historical [1].")
-    adjustment_years: float = Field(5.0, ge=0.1, le=1000, description="e-folding time of abrupt-4xCO2 [years].")
-    steric_experiment: ExperimentId | None = Field(
-        "abrupt-4xCO2", description="Experiment whose zos also changes without transport."
-    )
-    mip_era: MipEra = Field(
-        "CMIP6", description="Phase of CMIP that sets directories, file names and attributes; the fields are the same."
-    )
+    models: Filled[tuple[ClimateModelSettings, ...]] = IDEALIZED_MODELS
+    """Climate models."""
+    experiments: Filled[tuple[ExperimentId, ...]] = ("piControl", "historical", "1pctCO2", "abrupt-4xCO2")
+    """Experiments; piControl is one of them, as the others branch off it."""
+    n_years: int = Field(140, ge=1, le=1000)
+    """Length of every experiment [years]."""
+    window_years: int = Field(20, ge=1, le=1000)
+    """Length of the windows of the true budgets, consecutive from the first year [years]."""
+    southern_westerlies_change: float = Field(0.33, ge=-1, le=1)
+    """Relative change in strength of the southern westerlies at full warming, that of 4xCO2 [1]."""
+    southern_westerlies_shift: float = Field(2.0, ge=-10, le=10)
+    """Poleward shift of the southern westerlies at full warming [degrees]."""
+    northern_westerlies_change: float = Field(0.08, ge=-1, le=1)
+    """Relative change in strength of the northern westerlies at full warming [1]."""
+    trades_change: float = Field(-0.05, ge=-1, le=1)
+    """Relative change in strength of the trade winds at full warming [1]."""
+    historical_share: float = Field(0.25, ge=0, le=1)
+    """Share of full warming at the end of historical [1]."""
+    adjustment_years: float = Field(5.0, ge=0.1, le=1000)
+    """e-folding time of abrupt-4xCO2 [years]."""
+    steric_experiment: ExperimentId | None = "abrupt-4xCO2"
+    """Experiment whose zos also changes without transport."""
+    mip_era: MipEra = "CMIP6"
+    """Phase of CMIP that sets directories, file names and attributes; the fields are the same."""
 
     @model_validator(mode="after")
     def _require_control_and_names(self) -> Self:

@@ -29,7 +29,7 @@ def bit_round(values: NDArray[np.float32], *, digits: int) -> NDArray[np.float32
     """
     exponent = (np.ascontiguousarray(values, dtype=np.float32).view(np.uint32) >> MANTISSA_BITS) & 0xFF
     large = _large_numbers(digits).take(exponent)
-    # a number so large that its own last bit is the last one to keep: the processor rounds the sum to that bit
+    # a number so large that its last bit is the last one to keep: the processor rounds the sum to that bit
     return (values + large) - large
 
 

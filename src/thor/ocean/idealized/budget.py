@@ -6,9 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
+from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.c_grid import CGrid, FaceField
 from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
+
+CLOSURE_LIMIT = 1e-9
+"""Largest rms of the budget's sum over the rms of its largest term that round-off explains."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ def momentum_terms(
         "wind_stress_curl": model.wind(stress) + bottom,
         "planetary_vorticity_advection": model.coriolis(circulation.transport),
         "bottom_pressure_torque": model.pressure(circulation.ssh),
-        "nonlinear_torque": FaceField(*(m * a for m, a in zip(model.mask, advection, strict=True))),
+        "nonlinear_torque": model.mask.map(np.multiply, advection),
         "viscous_torque": model.viscous(circulation.transport),
         "bottom_stress_curl": bottom,
     }
@@ -91,10 +95,22 @@ def closure(terms: dict[str, Array], where: NDArray[np.bool_] | None = None) -> 
     terms : dict of str to ndarray of shape (..., nj, ni)
         Holds at least `BUDGET_TERMS`.
     where : ndarray of bool, shape (nj, ni), optional
-        Cells to look at; all by default.
+        Cells that count; all by default.
     """
     stack = np.stack([terms[name] if where is None else terms[name][..., where] for name in BUDGET_TERMS])
     return float(_rms(stack.sum(0)) / max(_rms(term) for term in stack))
+
+
+def checked_closure(what: str, terms: dict[str, Array], where: NDArray[np.bool_] | None = None) -> float:
+    """Return the `closure` of the terms; raise DataError when it exceeds `CLOSURE_LIMIT` or is not finite."""
+    value = closure(terms, where)
+    # written so that NaN fails too
+    if not value <= CLOSURE_LIMIT:
+        raise DataError(
+            f"The budget of {what} does not close: the sum of its terms is {value:.1e} of the largest; expected at "
+            f"most {CLOSURE_LIMIT:g}. More friction or depth makes the matrix better conditioned."
+        )
+    return value
 
 
 def _rms(field: Array) -> float:

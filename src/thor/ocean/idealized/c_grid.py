@@ -1,13 +1,14 @@
 """An Arakawa C grid on the sphere with orthogonal curvilinear metric factors, and its discrete operators.
 
-Cells are indexed (j, i), periodic in i, with walls at both ends of j. Cell (j, i) owns its centre (T), its eastern
+Cells are indexed (j, i), periodic in i, with walls at both ends of j. Cell (j, i) has its centre (T), its eastern
 face (u), its northern face (v) and its north-eastern corner (q). Every operator is a sparse matrix over the flattened
-(j, i) index, so the very same matrices build the equations and evaluate the budget.
+(j, i) index, so the same matrices build the equations and evaluate the budget.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +19,7 @@ from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 
 
 class FaceField(NamedTuple):
-    """A vector field on a C grid: components along the grid's own axes, normal to the faces they sit on.
+    """A vector field on a C grid: components along the grid's axes, normal to the faces they sit on.
 
     Attributes
     ----------
@@ -31,7 +32,11 @@ class FaceField(NamedTuple):
 
     def __add__(self, other: "FaceField") -> "FaceField":  # type: ignore[override]
         """Add component by component: a tuple would be lengthened instead."""
-        return FaceField(self.u + other.u, self.v + other.v)
+        return self.map(np.add, other)
+
+    def map(self, function: Callable[..., Any], *others: "FaceField") -> "FaceField":
+        """Return `function` applied to the u components, and to the v components, of this field and the others."""
+        return FaceField(*(function(*parts) for parts in zip(self, *others, strict=True)))
 
 
 @dataclass(frozen=True)

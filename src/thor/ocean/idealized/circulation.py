@@ -20,6 +20,7 @@ from thor.core.arrays import Array
 from thor.ocean.constants import GRAVITY
 from thor.ocean.idealized.c_grid import CGrid, FaceField, diagonal, reciprocal
 from thor.ocean.idealized.geography import Geography
+from thor.ocean.idealized.settings import OceanSettings
 
 SSH_SCALE = 1e-3
 """Unit of the SSH unknown [m]: makes all coefficients of the matrix similar in size, so that pivoting works."""
@@ -51,45 +52,24 @@ class CirculationModel:
     ----------
     grid : CGrid
     geography : Geography
-    linear_friction : float, [s-1]
-        R.
-    lateral_viscosity : float, [m2 s-1]
-        A.
-    decay_depth : float, [m]
-        h.
-    bottom_drag : float, [m s-1]
-        r, linear drag on the velocity at the bottom.
-    reference_density : float, [kg m-3]
+    settings : OceanSettings
+        Friction R, viscosity A, decay depth h, drag r on the velocity at the bottom, reference density.
     """
 
-    def __init__(
-        self,
-        grid: CGrid,
-        geography: Geography,
-        *,
-        linear_friction: float,
-        lateral_viscosity: float,
-        decay_depth: float,
-        bottom_drag: float,
-        reference_density: float,
-    ) -> None:
-        self.grid, self.geography = grid, geography
-        self.reference_density = reference_density
-        self.decay_depth = decay_depth
+    def __init__(self, grid: CGrid, geography: Geography, settings: OceanSettings) -> None:
+        self.grid, self.geography, self.settings = grid, geography, settings
         self.mask = open_faces(geography.mask)
         # `reach` is F, the depth over which the surface pressure gradient acts
-        bottom = np.exp(-geography.depth / decay_depth)
-        reach = np.where(geography.mask, decay_depth * (1 - bottom), 1.0)
+        bottom = np.exp(-geography.depth / settings.decay_depth)
+        reach = np.where(geography.mask, settings.decay_depth * (1 - bottom), 1.0)
         self._reach = _to_faces(grid, reach)
         self._inertia_t = np.where(geography.mask, (1 + bottom) / (2 * reach), 0.0)
         self._inertia_q = self._corner_mean(self._inertia_t)
-        drag = _to_faces(grid, bottom_drag * bottom / reach)
+        drag = _to_faces(grid, settings.bottom_drag * bottom / reach)
         self._coriolis = self._coriolis_matrices()
-        self._pressure = FaceField(
-            *(-GRAVITY * diagonal(m * r) @ d for m, r, d in zip(self.mask, self._reach, grid.gradient, strict=True))
-        )
-        self._bottom_stress = FaceField(*(-diagonal(m * d) for m, d in zip(self.mask, drag, strict=True)))
-        self._viscous = self._viscous_matrices(linear_friction, lateral_viscosity)
+        self._pressure = self.mask.map(lambda m, r, d: -GRAVITY * diagonal(m * r) @ d, self._reach, grid.gradient)
+        self._bottom_stress = self.mask.map(lambda m, d: -diagonal(m * d), drag)
+        self._viscous = self._viscous_matrices()
         self._factorise()
 
     # -- momentum terms, [m2 s-2], each on the model's open faces -----------------------------------------------------
@@ -100,27 +80,20 @@ class CirculationModel:
 
     def pressure(self, ssh: Array) -> FaceField:
         """Return -g F grad(eta)."""
-        return FaceField(*(self.grid.apply(matrix, ssh) for matrix in self._pressure))
+        return self._pressure.map(lambda matrix: self.grid.apply(matrix, ssh))
 
     def bottom_stress(self, transport: FaceField) -> FaceField:
         """Return minus the bottom stress over the reference density."""
-        return FaceField(
-            self.grid.apply(self._bottom_stress.u, transport.u),
-            self.grid.apply(self._bottom_stress.v, transport.v),
-        )
+        return self._bottom_stress.map(self.grid.apply, transport)
 
     def viscous(self, transport: FaceField) -> FaceField:
         """Return -R U + A lap(U), no slip at coasts."""
-        (u_u, u_v), (v_u, v_v) = self._viscous
         apply = self.grid.apply
-        return FaceField(
-            apply(u_u, transport.u) + apply(u_v, transport.v),
-            apply(v_u, transport.u) + apply(v_v, transport.v),
-        )
+        return FaceField(*(apply(from_u, transport.u) + apply(from_v, transport.v) for from_u, from_v in self._viscous))
 
     def wind(self, stress: FaceField) -> FaceField:
         """Return the wind stress over the reference density."""
-        return FaceField(*(m * s / self.reference_density for m, s in zip(self.mask, stress, strict=True)))
+        return self.mask.map(lambda m, s: m * s / self.settings.reference_density, stress)
 
     def advection(self, first: FaceField, second: FaceField | None = None) -> FaceField:
         """Return N = -div(G U U), symmetric and bilinear in two transports (`second` defaults to `first`).
@@ -160,7 +133,7 @@ class CirculationModel:
         """
         force = self.wind(stress)
         if extra is not None:
-            force = force + FaceField(*(m * e for m, e in zip(self.mask, extra, strict=True)))
+            force = force + self.mask.map(np.multiply, extra)
         lead = force.u.shape[:-2]
         right = np.zeros((self._matrix.shape[0], int(np.prod(lead, dtype=int))))
         n_u, n_v = (np.count_nonzero(m) for m in self.mask)
@@ -180,12 +153,12 @@ class CirculationModel:
         return Circulation(ssh=ssh, transport=FaceField(fields[0], fields[1]))
 
     def solve_nonlinear(self, stress: FaceField, *, iterations: int) -> tuple[Circulation, FaceField]:
-        """Return the circulation after `iterations` corrections by its own advection, and the advection it feels.
+        """Return the circulation after `iterations` corrections by its advection, and the advection that drives it.
 
-        The momentum balance, and so the budget, hold exactly with the advection returned: that of the iterate before.
+        The momentum balance, and so the budget, hold exactly with the advection returned, that of the iterate before.
         """
         circulation = self.solve(stress)
-        advection = FaceField(*(np.zeros_like(s) for s in stress))
+        advection = stress.map(np.zeros_like)
         for _ in range(iterations):
             advection = self.advection(circulation.transport)
             circulation = self.solve(stress, extra=advection)
@@ -201,27 +174,25 @@ class CirculationModel:
         v_from_u = reciprocal(grid.v.dy) @ grid.along_i.T @ f @ grid.along_j @ diagonal(grid.u.dy)
         return diagonal(self.mask.u) @ u_from_v, -diagonal(self.mask.v) @ v_from_u
 
-    def _viscous_matrices(
-        self, linear_friction: float, viscosity: float
-    ) -> tuple[tuple[sp.csr_array, sp.csr_array], tuple[sp.csr_array, sp.csr_array]]:
-        grid = self.grid
+    def _viscous_matrices(self) -> list[list[sp.csr_array]]:
+        """Return the matrices of -R U + A lap(U), by the component that they give and the one they apply to."""
+        grid, viscosity = self.grid, self.settings.viscosity
         # lap(U) = k x grad(curl U) as div(U) = 0; at a coast the velocity jumps from U to -U (no slip): twice the
         # circulation that the open faces alone give
         slip = np.where(wet_corners(self.geography.mask), 1.0, 2.0)
         curl = [reciprocal(grid.q.area / slip) @ part for part in grid.circulation]
         masks = [diagonal(m) for m in self.mask]
-        lap = [
+        out = [
             [viscosity * masks[k] @ grid.rotated_gradient[k] @ curl[m] @ masks[m] for m in range(2)] for k in range(2)
         ]
-        return (lap[0][0] - linear_friction * masks[0], lap[0][1]), (
-            lap[1][0],
-            lap[1][1] - linear_friction * masks[1],
-        )
+        for k in range(2):
+            out[k][k] = out[k][k] - self.settings.linear_friction * masks[k]
+        return out
 
     def _corner_mean(self, field: Array) -> Array:
         """Return the mean over the wet cells around each corner; zero where there is none."""
-        total = self.grid.apply(self.grid.along_i @ self.grid.along_j, field)
-        wet = self.grid.apply(self.grid.along_i @ self.grid.along_j, self.geography.mask.astype(float))
+        to_corners = self.grid.along_i @ self.grid.along_j
+        total, wet = (self.grid.apply(to_corners, part) for part in (field, self.geography.mask.astype(float)))
         return np.where(wet > 0, total / np.where(wet > 0, wet, 1), 0.0)
 
     def _factorise(self) -> None:
@@ -231,26 +202,15 @@ class CirculationModel:
         row_scale = 1e-4 / self.grid.t.dy.mean()
         open_u, open_v = (np.flatnonzero(m) for m in self.mask)
         wet = np.flatnonzero(self.geography.mask)
-        blocks = [
-            [
-                (f_uu + b_u)[open_u][:, open_u],
-                (c_uv + f_uv)[open_u][:, open_v],
-                SSH_SCALE * p_u[open_u][:, wet],
-            ],
-            [
-                (c_vu + f_vu)[open_v][:, open_u],
-                (f_vv + b_v)[open_v][:, open_v],
-                SSH_SCALE * p_v[open_v][:, wet],
-            ],
-            [row_scale * o_u[wet][:, open_u], row_scale * o_v[wet][:, open_v], self._datum(wet.size)],
-        ]
-        self._matrix = sp.csc_array(sp.block_array(blocks, format="csc"))
+        # momentum and continuity fix SSH up to a constant: the SSH of one cell enters the continuity row of that cell.
+        # The sum of all rows states that no water leaves the ocean, so that this SSH is zero and the row is continuity.
+        datum = sp.csr_array(([1e-4], ([0], [0])), shape=(wet.size, wet.size))
+        from_u = (f_uu + b_u)[open_u], (c_vu + f_vu)[open_v], row_scale * o_u[wet]
+        from_v = (c_uv + f_uv)[open_u], (f_vv + b_v)[open_v], row_scale * o_v[wet]
+        from_ssh = (SSH_SCALE * p_u[open_u][:, wet], SSH_SCALE * p_v[open_v][:, wet], datum)
+        columns = [[row[:, open_u] for row in from_u], [row[:, open_v] for row in from_v], from_ssh]
+        self._matrix = sp.csc_array(sp.block_array(list(zip(*columns, strict=True)), format="csc"))
         self._lu = splu(self._matrix)
-
-    def _datum(self, n_wet: int) -> sp.csr_array:
-        # momentum and continuity fix SSH up to a constant: let one cell's SSH enter its own continuity row. All rows
-        # together say that no water leaves the ocean, so that SSH comes out zero and its row is continuity again.
-        return sp.csr_array(([1e-4], ([0], [0])), shape=(n_wet, n_wet))
 
 
 def open_faces(mask: np.ndarray) -> FaceField:

@@ -1,4 +1,4 @@
-r"""Idealized climate models: an ocean on its own grid, solved once for a few wind patterns and every pair of them.
+r"""Idealized climate models: each an ocean on its grid, solved once for a few wind patterns and every pair of them.
 
 The wind of a month is a combination sum c_a tau_a of the patterns. Its ocean is the one that
 `CirculationModel.solve_nonlinear` gives with one correction: the linear circulation of that wind, and the response to
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ from thor.ocean.idealized.c_grid import CGrid, FaceField, regular_c_grid
 from thor.ocean.idealized.circulation import Circulation, CirculationModel, wet_corners
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import Geography, build_geography
-from thor.ocean.idealized.training import circulation_model, winds_of
-from thor.ocean.idealized.winds import Winds, stress_at, stress_on_faces
+from thor.ocean.idealized.winds import STRENGTHS, Winds, stress_at, stress_on_faces, winds_of
 
 PointKind = Literal["t", "u", "v", "q"]
 
@@ -42,7 +41,7 @@ PATTERNS = (
     "north_pacific",
     "north_atlantic",
 )
-"""Wind patterns in their order. The shift counts in degrees poleward, the others as shares of the model's own winds."""
+"""Wind patterns in their order. The shift counts in degrees poleward, the others as shares of the model's winds."""
 
 SHIFT_STEP = 2.0
 """Poleward move of the southern westerlies [degrees] from which their pattern is a finite difference."""
@@ -109,18 +108,11 @@ def solve_climate_model(settings: ClimateModelSettings, *, seed: int) -> SolvedM
     ----------
     settings : ClimateModelSettings
     seed : int
-        Of the archive; the model adds its own offset.
+        Of the archive; the model adds its offset.
     """
     grid, ocean = model_grid(settings), settings.ocean
-    geography = build_geography(
-        grid,
-        abyssal_depth=ocean.abyssal_depth,
-        minimum_depth=ocean.minimum_depth,
-        ridge_height=ocean.ridge_height,
-        roughness=ocean.roughness,
-        seed=seed + settings.seed_offset,
-    )
-    model = circulation_model(grid, geography, ocean)
+    geography = build_geography(grid, ocean, seed=seed + settings.seed_offset)
+    model = CirculationModel(grid, geography, ocean)
     winds = winds_of(ocean)
     stress = _patterns(lambda wind: stress_on_faces(grid, wind), winds)
     circulation, forcing, advection = _responses(model, stress, nonlinear=ocean.nonlinear_iterations > 0)
@@ -132,12 +124,8 @@ def solve_climate_model(settings: ClimateModelSettings, *, seed: int) -> SolvedM
         geography=geography,
         zos=circulation.ssh,
         stress=_patterns(lambda wind: FaceField(stress_at(along_i, wind)[0], stress_at(along_j, wind)[1]), winds),
-        masks={
-            "t": geography.mask,
-            "u": model.mask.u.astype(bool),
-            "v": model.mask.v.astype(bool),
-            "q": wet_corners(geography.mask),
-        },
+        masks={"t": geography.mask, "q": wet_corners(geography.mask)}
+        | {"u": model.mask.u.astype(bool), "v": model.mask.v.astype(bool)},
         terms={name: budget.cells[name] for name in BUDGET_TERMS},
         cell_mask=budget.cell_mask,
     )
@@ -171,15 +159,15 @@ def _responses(
 ) -> tuple[Circulation, FaceField, FaceField]:
     """Return circulation, wind stress and advection of every response, stacked."""
     linear = model.solve(stress)
-    calm = FaceField(*(np.zeros_like(part) for part in stress))
+    calm = stress.map(np.zeros_like)
     if not nonlinear:
         return linear, stress, calm
     first, second = _pairs()
     # a pair of two patterns stands for both orders
     orders = np.where(np.array(first) == np.array(second), 1.0, 2.0)[:, None, None]
-    advection = model.advection(*(FaceField(*(part[pick] for part in linear.transport)) for pick in (first, second)))
-    advection = FaceField(orders * advection.u, orders * advection.v)
-    still = FaceField(*(np.zeros_like(part) for part in advection))
+    pair = (linear.transport.map(lambda part, pick=pick: part[pick]) for pick in (first, second))
+    advection = model.advection(*pair).map(lambda part: orders * part)
+    still = advection.map(np.zeros_like)
     pairs = model.solve(still, extra=advection)
     return (
         Circulation(ssh=np.concatenate([linear.ssh, pairs.ssh]), transport=_stacked(linear.transport, pairs.transport)),
@@ -189,30 +177,25 @@ def _responses(
 
 
 def _stacked(first: FaceField, second: FaceField) -> FaceField:
-    return FaceField(np.concatenate([first.u, second.u]), np.concatenate([first.v, second.v]))
+    return first.map(lambda *parts: np.concatenate(parts), second)
 
 
 def _patterns(stress: Callable[[Winds], FaceField], winds: Winds) -> FaceField:
     """Return the stress of each of `PATTERNS`."""
-    calm = Winds(
-        trades=0.0,
-        northern_westerlies=0.0,
-        southern_westerlies=0.0,
-        southern_westerlies_latitude=winds.southern_westerlies_latitude,
-        polar_easterlies=0.0,
-        centres_stress=0.0,
-    )
+    no_strengths: dict[str, Any] = dict.fromkeys(STRENGTHS, 0.0)
+    calm = replace(winds, **no_strengths)
     southern = replace(calm, southern_westerlies=winds.southern_westerlies)
     moved = replace(southern, southern_westerlies_latitude=winds.southern_westerlies_latitude - SHIFT_STEP)
     here, there = stress(southern), stress(moved)
     fields = {
         "mean": stress(winds),
         "southern_westerlies": here,
-        "southern_shift": FaceField(*((b - a) / SHIFT_STEP for a, b in zip(here, there, strict=True))),
+        "southern_shift": here.map(lambda a, b: (b - a) / SHIFT_STEP, there),
         "northern_westerlies": stress(replace(calm, northern_westerlies=winds.northern_westerlies)),
         "trades": stress(replace(calm, trades=winds.trades)),
         "centres": stress(replace(calm, centres_stress=winds.centres_stress)),
     }
     for name, centres in BASIN_CENTRES.items():
         fields[name] = stress(replace(calm, centres_stress=winds.centres_stress, centres=centres))
-    return FaceField(*(np.stack([fields[name][k] for name in PATTERNS]) for k in range(2)))
+    first, *others = (fields[name] for name in PATTERNS)
+    return first.map(lambda *parts: np.stack(parts), *others)

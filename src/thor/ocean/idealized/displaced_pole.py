@@ -2,7 +2,7 @@ r"""An orthogonal grid of the whole sphere whose northern pole lies on land.
 
 In the stereographic plane seen from the north, zeta = tan(pi/4 - lat/2) exp(i lon), the regular grid is moved by a
 translation, zeta + c. That is a Moebius map of the sphere, so the grid stays orthogonal and its cells keep their shape;
-the North Pole goes where c says and the South Pole stays, so Southern Ocean grid lines are almost meridians.
+c gives the new North Pole and the South Pole stays, so grid lines in the Southern Ocean are almost meridians.
 """
 
 from dataclasses import replace

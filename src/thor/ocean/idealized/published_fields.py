@@ -1,4 +1,4 @@
-"""The fields of the idealized archive, as CMIP6 models publish them: float32, monthly, on their own coordinates."""
+"""The fields of the idealized archive, as CMIP6 models publish them: float32, monthly, on the model's coordinates."""
 
 import numpy as np
 import xarray as xr
@@ -108,7 +108,7 @@ def points_of(variable_id: str, settings: ClimateModelSettings) -> PointKind:
 
 
 def published_attrs(variable_id: str, settings: ClimateModelSettings) -> dict[str, str]:
-    """Return the attributes of a variable; those of a stress say along which axes it points."""
+    """Return the attributes of a variable; for a stress they name its axis."""
     attrs = variable(variable_id).attrs | {"cell_methods": _CELL_METHODS[variable_id]}
     if variable_id in STRESS:
         names = ("eastward", "northward") if settings.grid == "regular" else ("x", "y")
@@ -134,11 +134,11 @@ def _sea_level(
     settings: ArchiveSettings, model: SolvedModel, experiment_id: str, strengths: Array
 ) -> tuple[Array, Array]:
     """Return factors of shape (n_months, n) and patterns of shape (n, nj, ni) [m] whose products sum up to zos."""
-    own = model.settings
+    chosen = model.settings
     steric = np.zeros(len(strengths))
     if experiment_id == settings.steric_experiment:
-        steric = own.steric_amplitude * warming(settings, experiment_id)
-    datum = np.full(len(strengths), own.zos_datum)
+        steric = chosen.steric_amplitude * warming(settings, experiment_id)
+    datum = np.full(len(strengths), chosen.zos_datum)
     factors = np.column_stack([model.weights(strengths), datum, steric])
     patterns = np.concatenate([model.zos, [np.ones(model.grid.shape)], [steric_pattern(model)]])
     return factors, patterns
@@ -166,7 +166,7 @@ def _with_time(
 
 
 def _encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:
-    """Return the dataset with everything that writing it well takes, in its encoding."""
+    """Return the dataset with compression, chunks and fill values in its encoding."""
     for name in dataset.variables:
         dataset[name].encoding = {"_FillValue": None}
         if dataset[name].ndim > 1:

@@ -14,7 +14,7 @@ from thor.ocean.idealized.displaced_pole import displaced_position
 
 @dataclass(frozen=True)
 class CoordinateNames:
-    """What a model calls its horizontal coordinates: rows and columns, centres, bounds and their dimension."""
+    """Names of the horizontal coordinates of a model: rows and columns, centres, bounds and their dimension."""
 
     dims: tuple[str, str]
     lat: str
@@ -52,7 +52,7 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
     -------
     xarray.Dataset
         Latitude and longitude [degrees] as coordinates, their bounds as variables; 1-D on the regular grid, otherwise
-        2-D with four vertices a cell. On suppressed land all of them are zero, and nothing says so.
+        2-D with four vertices a cell. On suppressed land all of them are zero, undeclared.
     """
     names, points = NAMES[model.settings.grid], getattr(model.grid, kind)
     if model.settings.grid == "regular":
@@ -61,13 +61,9 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
     if model.settings.grid == "regular_land_suppressed":
         sea = model.masks[kind]
         fields = [np.where(sea if field.ndim == 2 else sea[..., None], field, 0.0) for field in fields]
-    lat, lon, lat_bounds, lon_bounds = fields
-    lat_attrs, lon_attrs = _attributes(names)
-    return xr.Dataset(
-        {names.lat_bounds: ((*names.dims, names.vertex), lat_bounds, {"units": "degrees_north"})}
-        | {names.lon_bounds: ((*names.dims, names.vertex), lon_bounds, {"units": "degrees_east"})},
-        coords={names.lat: (names.dims, lat, lat_attrs), names.lon: (names.dims, lon, lon_attrs)},
-    )
+    out = _coordinates(names, (names.dims, names.dims), *fields)
+    out[names.lat_bounds].attrs["units"], out[names.lon_bounds].attrs["units"] = "degrees_north", "degrees_east"
+    return out
 
 
 def true_coordinates(model: SolvedModel) -> xr.Dataset:
@@ -82,22 +78,20 @@ def true_coordinates(model: SolvedModel) -> xr.Dataset:
 def _regular(points: Points, names: CoordinateNames, *, spacing: float) -> xr.Dataset:
     # eastern faces end at 0E, which has to come after 358E here
     lat, lon = points.lat[:, 0], np.unwrap(points.lon[0], period=360)
-    lat_attrs, lon_attrs = _attributes(names)
     half = np.array([-spacing / 2, spacing / 2])
-    return xr.Dataset(
-        {
-            names.lat_bounds: ((names.lat, names.vertex), np.clip(lat[:, None] + half, -90, 90)),
-            names.lon_bounds: ((names.lon, names.vertex), lon[:, None] + half),
-        },
-        coords={names.lat: (names.lat, lat, lat_attrs), names.lon: (names.lon, lon, lon_attrs)},
-    )
+    bounds = np.clip(lat[:, None] + half, -90, 90), lon[:, None] + half
+    return _coordinates(names, ((names.lat,), (names.lon,)), lat, lon, *bounds)
 
 
-def _attributes(names: CoordinateNames) -> tuple[dict[str, str], dict[str, str]]:
-    return (
-        {"standard_name": "latitude", "units": "degrees_north", "bounds": names.lat_bounds},
-        {"standard_name": "longitude", "units": "degrees_east", "bounds": names.lon_bounds},
-    )
+def _coordinates(
+    names: CoordinateNames, dims: tuple[tuple[str, ...], tuple[str, ...]], lat: Array, lon: Array, *bounds: Array
+) -> xr.Dataset:
+    out = xr.Dataset()
+    for bound, on, values in zip((names.lat_bounds, names.lon_bounds), dims, bounds, strict=True):
+        out[bound] = ((*on, names.vertex), values)
+    lat_attrs = {"standard_name": "latitude", "units": "degrees_north", "bounds": names.lat_bounds}
+    lon_attrs = {"standard_name": "longitude", "units": "degrees_east", "bounds": names.lon_bounds}
+    return out.assign_coords({names.lat: (dims[0], lat, lat_attrs), names.lon: (dims[1], lon, lon_attrs)})
 
 
 def _vertices(model: SolvedModel, kind: PointKind) -> tuple[Array, Array]:

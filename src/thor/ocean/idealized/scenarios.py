@@ -1,4 +1,4 @@
-"""Experiments of the idealized archive: how strong each wind pattern blows in each month, and how warm it is."""
+"""Experiments of the idealized archive: strength of each wind pattern, and warming, in each month."""
 
 from zlib import crc32
 
@@ -9,7 +9,7 @@ from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveS
 from thor.ocean.idealized.climate_models import PATTERNS
 
 SCENARIO_START_YEAR = 1850
-"""First year of every experiment but piControl, whose first year is the model's own."""
+"""First year of every experiment but piControl, which has one for each model."""
 
 SEASONS: dict[str, tuple[float, int]] = {
     "northern_westerlies": (1.0, 0),
@@ -39,7 +39,7 @@ def branch_year(settings: ArchiveSettings, experiment_id: str, variant_label: st
 
 
 def warming(settings: ArchiveSettings, experiment_id: str) -> Array:
-    """Return how far warming has come in each month, 1 being that of 4xCO2, shape (n_months,)."""
+    """Return the warming of each month as a share of that of 4xCO2, shape (n_months,)."""
     years = (np.arange(12 * settings.n_years) + 0.5) / 12
     forcing = EXPERIMENTS[experiment_id].forcing
     if forcing == "slow":

@@ -18,43 +18,41 @@ MUNK_LATITUDE = 30.0
 class OceanSettings(Settings):
     """Physical settings of the idealized ocean; by default those of the training ocean."""
 
-    resolution_degrees: float = Field(2.0, ge=0.25, le=10, description="Grid spacing; divides 180 [degrees].")
-    linear_friction: float = Field(
-        1e-7,
-        ge=0,
-        le=1e-4,
-        description="Rayleigh friction R on the transport; small enough that the interior is Sverdrupian [s-1].",
-    )
-    lateral_viscosity: float | None = Field(
-        None,
-        ge=0,
-        le=1e8,
-        description="Lateral viscosity A; null: beta dx^3 with beta and dx at 30 degrees, which just resolves western "
-        "boundary currents [m2 s-1].",
-    )
-    decay_depth: float = Field(950.0, ge=50, le=1e4, description="e-folding depth h of the velocity [m].")
-    bottom_drag: float = Field(1e-3, ge=0, le=0.1, description="Linear drag r on the velocity at the bottom [m s-1].")
-    reference_density: float = Field(1029.0, ge=900, le=1200, description="Density of sea water [kg m-3].")
-    abyssal_depth: float = Field(5500.0, ge=1500, le=11_000, description="Depth far from land and ridges [m].")
-    minimum_depth: float = Field(150.0, ge=10, le=1000, description="Depth at the coast [m].")
-    ridge_height: float = Field(1.0, ge=0, le=1.2, description="Factor on the height of the mid-ocean ridges [1].")
-    roughness: float = Field(250.0, ge=0, le=1500, description="Standard deviation of the seeded hills [m].")
-    trades: float = Field(0.045, ge=-1, le=1, description="Strength of the trade winds [N m-2].")
-    northern_westerlies: float = Field(0.025, ge=-1, le=1, description="Strength of the northern westerlies [N m-2].")
-    southern_westerlies: float = Field(0.07, ge=-1, le=1, description="Strength of the southern westerlies [N m-2].")
-    southern_westerlies_latitude: float = Field(
-        -51.0, ge=-75, le=-30, description="Latitude of the southern westerlies [degrees_north]."
-    )
-    polar_easterlies: float = Field(0.02, ge=-1, le=1, description="Strength of the polar easterlies [N m-2].")
-    centres_stress: float = Field(
-        0.07, ge=-1, le=1, description="Strength of the highs and lows over the basins [N m-2]."
-    )
-    nonlinear_iterations: int = Field(
-        1,
-        ge=0,
-        le=10,
-        description="Corrections by the momentum advection of the ocean itself; 0: the linear ocean [1].",
-    )
+    resolution_degrees: float = Field(2.0, ge=0.25, le=10)
+    """Grid spacing; divides 180 [degrees]."""
+    linear_friction: float = Field(1e-7, ge=0, le=1e-4)
+    """Rayleigh friction R on the transport; small enough that the interior is Sverdrupian [s-1]."""
+    lateral_viscosity: float | None = Field(None, ge=0, le=1e8)
+    """Lateral viscosity A; null: beta dx^3 with beta and dx at 30 degrees, which just resolves western boundary
+    currents [m2 s-1]."""
+    decay_depth: float = Field(950.0, ge=50, le=1e4)
+    """e-folding depth h of the velocity [m]."""
+    bottom_drag: float = Field(1e-3, ge=0, le=0.1)
+    """Linear drag r on the velocity at the bottom [m s-1]."""
+    reference_density: float = Field(1029.0, ge=900, le=1200)
+    """Density of sea water [kg m-3]."""
+    abyssal_depth: float = Field(5500.0, ge=1500, le=11_000)
+    """Depth far from land and ridges [m]."""
+    minimum_depth: float = Field(150.0, ge=10, le=1000)
+    """Depth at the coast [m]."""
+    ridge_height: float = Field(1.0, ge=0, le=1.2)
+    """Factor on the height of the mid-ocean ridges [1]."""
+    roughness: float = Field(250.0, ge=0, le=1500)
+    """Standard deviation of the seeded hills [m]."""
+    trades: float = Field(0.045, ge=-1, le=1)
+    """Strength of the trade winds [N m-2]."""
+    northern_westerlies: float = Field(0.025, ge=-1, le=1)
+    """Strength of the northern westerlies [N m-2]."""
+    southern_westerlies: float = Field(0.07, ge=-1, le=1)
+    """Strength of the southern westerlies [N m-2]."""
+    southern_westerlies_latitude: float = Field(-51.0, ge=-75, le=-30)
+    """Latitude of the southern westerlies [degrees_north]."""
+    polar_easterlies: float = Field(0.02, ge=-1, le=1)
+    """Strength of the polar easterlies [N m-2]."""
+    centres_stress: float = Field(0.07, ge=-1, le=1)
+    """Strength of the highs and lows over the basins [N m-2]."""
+    nonlinear_iterations: int = Field(1, ge=0, le=10)
+    """Corrections by the momentum advection of the ocean itself; 0: the linear ocean [1]."""
 
     @field_validator("resolution_degrees")
     @classmethod

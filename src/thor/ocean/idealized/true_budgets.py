@@ -7,16 +7,14 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import DataError
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.idealized.archive_settings import CONTROL, ArchiveSettings, ClimateModelSettings
-from thor.ocean.idealized.budget import closure
+from thor.ocean.idealized.budget import CLOSURE_LIMIT, checked_closure
 from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.climate_models import SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import true_coordinates
 from thor.ocean.idealized.scenarios import branch_year, first_year, pattern_strengths, variant_labels
-from thor.ocean.idealized.training import CLOSURE_LIMIT
 
 
 def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -35,12 +33,12 @@ def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str,
     """
     budgets: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for model in settings.models:
-        own = settings.replace(models=(model,))
+        of_model = settings.replace(models=(model,))
         for experiment_id in settings.experiments:
             for variant_label in variant_labels(experiment_id):
                 key = f"{model.source_id}/{experiment_id}/{variant_label}"
-                make = partial(true_budget, own, model, experiment_id, variant_label, seed=seed)
-                budgets[key] = (fingerprint("true budget", own, seed, key), make)
+                make = partial(true_budget, of_model, model, experiment_id, variant_label, seed=seed)
+                budgets[key] = (fingerprint("true budget", of_model, seed, key), make)
     return budgets
 
 
@@ -76,21 +74,14 @@ def true_budget(
     model = solve_climate_model(model_settings, seed=seed)
     weights = window_weights(settings, model, experiment_id, variant_label, seed=seed)
     terms = {name: np.tensordot(weights, model.terms[name], axes=1) for name in BUDGET_TERMS}
-    residual = closure(terms, model.cell_mask)
-    # written so that NaN fails too
-    if not residual <= CLOSURE_LIMIT:
-        raise DataError(
-            f"The true budget of {model_settings.source_id}/{experiment_id}/{variant_label} does not close: the sum of "
-            f"its terms is {residual:.1e} of the largest; expected at most {CLOSURE_LIMIT:g}. More friction or depth "
-            "makes the matrix better conditioned."
-        )
+    ids = {"source_id": model_settings.source_id, "experiment_id": experiment_id, "variant_label": variant_label}
+    residual = checked_closure("/".join(ids.values()), terms, model.cell_mask)
     dataset = true_coordinates(model)
     dims = ("lat", "lon") if model_settings.grid == "regular" else ("y", "x")
     for name, term in terms.items():
         dataset[name] = (("window", *dims), term, variable(name).attrs)
     dataset["analysis_mask"] = (dims, model.cell_mask.astype(np.int8), variable("analysis_mask").attrs)
     dataset["areacello"] = (dims, model.grid.t.area, variable("areacello").attrs)
-    ids = {"source_id": model_settings.source_id, "experiment_id": experiment_id, "variant_label": variant_label}
     windows = _windows(settings, experiment_id, first_year(model_settings, experiment_id))
     return dataset.assign_coords(windows).assign_attrs(ids | {"closure": residual, "closure_tolerance": CLOSURE_LIMIT})
 

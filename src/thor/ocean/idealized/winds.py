@@ -1,11 +1,13 @@
 """Wind stress of the idealized ocean: belts plus highs and lows over the basins, analytic in longitude and latitude."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from thor.core.arrays import Array
 from thor.ocean.idealized.c_grid import CGrid, FaceField, Points
+from thor.ocean.idealized.settings import OceanSettings
 
 CENTRES: dict[str, tuple[float, float, float, float, float, float]] = {
     "North Pacific high": (33.0, 220.0, 1.0, 26.0, 11.0, 6.0),
@@ -33,17 +35,27 @@ CENTRES: dict[str, tuple[float, float, float, float, float, float]] = {
 [degrees], and the axis' tilt from eastward [degrees anticlockwise]."""
 
 
+STRENGTHS = ("trades", "northern_westerlies", "southern_westerlies", "polar_easterlies", "centres_stress")
+"""The strengths of `Winds`."""
+
+
 @dataclass(frozen=True)
 class Winds:
-    """Strengths of the wind belts [N m-2], where the southern westerlies blow [degrees north], and which centres do."""
+    """Strengths of wind belts and centres [N m-2], latitude of the southern westerlies [degrees], active centres."""
 
     trades: float
     northern_westerlies: float
     southern_westerlies: float
-    southern_westerlies_latitude: float
     polar_easterlies: float
     centres_stress: float
+    southern_westerlies_latitude: float
     centres: tuple[str, ...] = tuple(CENTRES)
+
+
+def winds_of(settings: OceanSettings) -> Winds:
+    """Return the winds of some settings, with all centres."""
+    strengths: dict[str, Any] = {name: getattr(settings, name) for name in STRENGTHS}
+    return Winds(southern_westerlies_latitude=settings.southern_westerlies_latitude, **strengths)
 
 
 def wind_stress(lat: Array, lon: Array, winds: Winds) -> tuple[Array, Array]:
@@ -66,11 +78,6 @@ def wind_stress(lat: Array, lon: Array, winds: Winds) -> tuple[Array, Array]:
 def stress_on_faces(grid: CGrid, winds: Winds) -> FaceField:
     """Return the wind stress along the grid's axes, i at u points and j at v points [N m-2]."""
     return FaceField(stress_at(grid.u, winds)[0], stress_at(grid.v, winds)[1])
-
-
-def stress_on_cells(grid: CGrid, winds: Winds) -> tuple[Array, Array]:
-    """Return the wind stress along the grid's axes at T points [N m-2]."""
-    return stress_at(grid.t, winds)
 
 
 def _belts(lat: Array, lon: Array, winds: Winds) -> Array:

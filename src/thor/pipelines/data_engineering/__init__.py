@@ -1,4 +1,4 @@
-"""The pipeline `data_engineering`; `pipeline.py` says what it does."""
+"""The pipeline `data_engineering`; `pipeline.py` has a sketch of it."""
 
 from thor.pipelines.data_engineering.pipeline import create_pipeline
 

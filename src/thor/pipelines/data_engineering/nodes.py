@@ -41,9 +41,7 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
         training_ocean,
         stress_curl=parameters.stress_curl,
         metric=parameters.metric,
-        reference_density=parameters.reference_density,
-        extended=parameters.extended_features,
-        neighbourhood_radii_km=parameters.neighbourhood_radii_km,
+        **_feature_options(parameters),
     )
     log.info("%d features on %d cells", len(feature_names(result)), int(result["valid"].sum()))
     return result
@@ -73,7 +71,7 @@ def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> 
 
 
 def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame:
-    """Return the table of runs with what was found when they were read."""
+    """Return the table of runs with the results of reading them."""
     from thor.reading.inventory import completed
 
     table = completed(archive_plan, {key: load().attrs for key, load in climatologies.items()}, climatologies.left_out)
@@ -87,11 +85,7 @@ def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEng
     from thor.core.fingerprint import fingerprint
     from thor.ocean.features import window_features
 
-    options: dict[str, Any] = {
-        "reference_density": parameters.reference_density,
-        "extended": parameters.extended_features,
-        "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
-    }
+    options = _feature_options(parameters)
 
     def make(key: str, load: Any) -> xr.Dataset:
         return check(window_features(load(), **options), "scenario_features", where=key)
@@ -113,6 +107,14 @@ def draw_scenarios(scenario_features: dict[str, Any]) -> Any:
     from thor.reading.baselines import before_and_after
 
     return change_maps(before_and_after(scenario_features))
+
+
+def _feature_options(parameters: DataEngineering) -> dict[str, Any]:
+    return {
+        "reference_density": parameters.reference_density,
+        "extended": parameters.extended_features,
+        "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
+    }
 
 
 def _area(ocean: xr.Dataset) -> float:

@@ -1,4 +1,4 @@
-"""From oceans as they come to the budget that is clustered and the features networks see.
+"""Budget to be clustered and features of the networks, from the training ocean and the archive.
 
 raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_vorticity_budget -> vorticity_budget
@@ -12,7 +12,7 @@ from kedro.pipeline import Node, Pipeline
 
 from thor.pipelines.data_engineering import nodes
 
-PARAMETERS = "params:data_engineering"
+_PARAMETERS = "params:data_engineering"
 
 
 def create_pipeline() -> Pipeline:
@@ -21,27 +21,27 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.harmonise_training_ocean,
-                ["raw_training_ocean", PARAMETERS],
+                ["raw_training_ocean", _PARAMETERS],
                 "training_ocean",
                 name="harmonise_training_ocean",
             ),
             Node(
                 nodes.compute_vorticity_budget,
-                ["training_ocean", PARAMETERS],
+                ["training_ocean", _PARAMETERS],
                 "vorticity_budget",
                 name="compute_vorticity_budget",
             ),
-            Node(nodes.compute_features, ["training_ocean", PARAMETERS], "features", name="compute_features"),
+            Node(nodes.compute_features, ["training_ocean", _PARAMETERS], "features", name="compute_features"),
             Node(
                 nodes.compute_climatologies,
-                ["raw_archive", PARAMETERS],
+                ["raw_archive", _PARAMETERS],
                 {"archive_plan": "archive_plan", "climatologies": "climatologies"},
                 name="compute_climatologies",
             ),
             Node(nodes.list_archive, ["archive_plan", "climatologies"], "archive_inventory", name="list_archive"),
             Node(
                 nodes.compute_scenario_features,
-                ["climatologies", PARAMETERS],
+                ["climatologies", _PARAMETERS],
                 "scenario_features",
                 name="compute_scenario_features",
             ),

@@ -1,4 +1,4 @@
-"""The pipeline `idealized_ocean`; `pipeline.py` says what it does."""
+"""The pipeline `idealized_ocean`; `pipeline.py` has a sketch of it."""
 
 from thor.pipelines.idealized_ocean.pipeline import create_pipeline
 

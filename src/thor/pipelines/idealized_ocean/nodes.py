@@ -50,7 +50,7 @@ def make_true_budgets(parameters: IdealizedOcean) -> Files:
     from thor.ocean.idealized.true_budgets import idealized_true_budgets
 
     if parameters.archive_root != IDEALIZED:
-        log.info("archive_root is %s: no true budgets are known", parameters.archive_root or "null")
+        log.info("archive_root is %s: no true budgets exist", parameters.archive_root or "null")
         return {}
     budgets = idealized_true_budgets(parameters.archive, seed=parameters.seed)
     log.info("true budgets of %d runs in windows of %d years", len(budgets), parameters.archive.window_years)

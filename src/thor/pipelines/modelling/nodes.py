@@ -7,7 +7,6 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import Modelling
-from thor.core.checkpoint import Checkpoint, Resumable
 
 log = logging.getLogger(__name__)
 
@@ -41,25 +40,25 @@ def train_ensemble(
     vorticity_budget: xr.Dataset,
     published_networks: Any,
     parameters: Modelling,
-) -> Resumable:
-    """Return a training of the networks that goes on where it was interrupted; the published ones need none."""
-    from thor.networks.fields import training_tables
+) -> dict[str, Any]:
+    """Return the networks, trained here or published, each at its best epoch, and their learning curves."""
+    from thor.networks.fields import history_table, training_tables
     from thor.networks.samples import FeatureScaler
-    from thor.networks.training import Trained, train_stack
+    from thor.networks.training import train_stack
 
     if parameters.networks == "published":
-        return Resumable(lambda _: Trained(published_networks(), xr.Dataset()).to_dataset())
-    samples = _samples(features, regimes, split, parameters)
-    train, select, runs = training_tables(
-        samples,
-        FeatureScaler.from_dict(feature_scaler),
-        parameters.training,
-        model=regime_model,
-        budget=vorticity_budget,
-        seed=parameters.seed,
-    )
-
-    def training(checkpoint: Checkpoint) -> xr.Dataset:
+        stack, history = published_networks(), xr.Dataset()
+    else:
+        samples = _samples(features, regimes, split, parameters)
+        train, select, runs = training_tables(
+            samples,
+            FeatureScaler.from_dict(feature_scaler),
+            parameters.training,
+            model=regime_model,
+            budget=vorticity_budget,
+            seed=parameters.seed,
+        )
+        log.info("training %d networks on %d cells", parameters.training.n_networks, len(train.inputs))
         trained = train_stack(
             train,
             select,
@@ -67,25 +66,13 @@ def train_ensemble(
             classes=samples.classes,
             settings=parameters.training,
             seed=parameters.seed,
-            checkpoint=checkpoint,
         )
-        best = trained.history["best_epoch"].values
-        log.info("%d networks; best epochs %d to %d", trained.stack.n_networks, best.min() + 1, best.max() + 1)
-        return trained.to_dataset() if runs is None else trained.to_dataset().assign(label_run=("network", runs))
-
-    return Resumable(training)
-
-
-def gather_ensemble(ensemble_training: xr.Dataset) -> dict[str, Any]:
-    """Return the networks of a training, each at its best epoch, and their learning curves."""
-    from thor.networks.fields import history_table
-    from thor.networks.training import Trained
-
-    trained = Trained.from_dataset(ensemble_training)
-    return {
-        "ensemble": trained.stack,
-        "training_history": history_table(trained.history, predictor="ensemble"),
-    }
+        stack, history = trained.stack, trained.history
+        if runs is not None:
+            history = history.assign(label_run=("network", runs))
+        best = history["best_epoch"].values
+        log.info("%d networks; best epochs %d to %d", stack.n_networks, best.min() + 1, best.max() + 1)
+    return {"ensemble": stack, "training_history": history_table(history, predictor="ensemble")}
 
 
 def fit_baselines(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> Any:

@@ -1,8 +1,7 @@
 """Networks that learn to see a regime in sea level, stress and depth, beside simpler predictors.
 
 features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
-                                          -> train_ensemble -> ensemble_training -> gather_ensemble
-                                          -> ensemble, training_history -> draw_learning_curves
+                                          -> train_ensemble -> ensemble, training_history -> draw_learning_curves
                                           -> fit_baselines  -> baselines
 ensemble -> predict_ensemble -> ensemble_probabilities
 ensemble, baselines -> score_networks -> network_metrics, network_reliability, skill_metrics -> draw_skill and so on
@@ -25,14 +24,8 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.train_ensemble,
                 [*CELLS, "feature_scaler", "regime_model", "vorticity_budget", "published_networks", PARAMETERS],
-                "ensemble_training",
-                name="train_ensemble",
-            ),
-            Node(
-                nodes.gather_ensemble,
-                "ensemble_training",
                 {"ensemble": "ensemble", "training_history": "training_history"},
-                name="gather_ensemble",
+                name="train_ensemble",
             ),
             Node(nodes.fit_baselines, [*CELLS, PARAMETERS], "baselines", name="fit_baselines"),
             Node(

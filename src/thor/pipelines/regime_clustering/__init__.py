@@ -1,4 +1,4 @@
-"""The pipeline `regime_clustering`; `pipeline.py` says what it does."""
+"""The pipeline `regime_clustering`; `pipeline.py` has a sketch of it."""
 
 from thor.pipelines.regime_clustering.pipeline import create_pipeline
 

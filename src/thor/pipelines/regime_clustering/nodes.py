@@ -41,15 +41,11 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
     """Return the criteria for each number of clusters and repeat."""
     from thor.regimes.selection import cluster_selection
 
-    selection = parameters.selection
     return cluster_selection(
         vorticity_budget,
-        n_clusters=selection.n_clusters,
-        settings=parameters.runs.replace(n_breaths=selection.n_breaths),
+        parameters.selection,
+        settings=parameters.runs,
         seed=parameters.seed,
-        n_repeats=selection.n_repeats,
-        mixture_sample=selection.mixture_sample,
-        silhouette_sample=selection.silhouette_sample,
         block_degrees=parameters.block_degrees,
     )
 
@@ -58,21 +54,14 @@ def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, paramete
     """Return the mean of each term in each regime, its interval, and the dominant balance."""
     from thor.regimes.balances import regime_balances
 
-    balances = regime_balances(
-        vorticity_budget,
-        regimes,
-        seed=parameters.seed,
-        n_bootstrap=parameters.n_bootstrap,
-        block_degrees=parameters.block_degrees,
-        confidence_level=parameters.confidence_level,
-    )
+    balances = regime_balances(vorticity_budget, regimes, settings=parameters, seed=parameters.seed)
     for name, balance in zip(balances["regime_name"].values, balances["best_subset"].values, strict=True):
         log.info("%s: %s", name, balance)
     return balances
 
 
 def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime_model: Any) -> dict[str, Any]:
-    """Return how good, how stable and how large the regimes are."""
+    """Return quality, stability and areas of the regimes."""
     from thor.regimes.metrics import clustering_metrics
 
     metrics = clustering_metrics(vorticity_budget, regimes, regime_model)

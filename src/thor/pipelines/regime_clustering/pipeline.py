@@ -1,4 +1,4 @@
-"""From the terms of the vorticity budget to dynamical regimes, how sure they are, and what balances in them.
+"""Dynamical regimes from the terms of the vorticity budget, their stability, and the balances in them.
 
 vorticity_budget -> fit_regime_model -> regime_model -> label_regimes -> regimes -> draw_regimes
                       |-> select_number_of_clusters -> cluster_selection -> draw_selection
@@ -11,29 +11,29 @@ from kedro.pipeline import Node, Pipeline
 
 from thor.pipelines.regime_clustering import nodes
 
-PARAMETERS = "params:regime_clustering"
+_PARAMETERS = "params:regime_clustering"
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(nodes.fit_regime_model, ["vorticity_budget", PARAMETERS], "regime_model", name="fit_regime_model"),
+            Node(nodes.fit_regime_model, ["vorticity_budget", _PARAMETERS], "regime_model", name="fit_regime_model"),
             Node(
                 nodes.label_regimes,
-                ["vorticity_budget", "regime_model", PARAMETERS],
+                ["vorticity_budget", "regime_model", _PARAMETERS],
                 "regimes",
                 name="label_regimes",
             ),
             Node(
                 nodes.select_number_of_clusters,
-                ["vorticity_budget", PARAMETERS],
+                ["vorticity_budget", _PARAMETERS],
                 "cluster_selection",
                 name="select_number_of_clusters",
             ),
             Node(
                 nodes.measure_balances,
-                ["vorticity_budget", "regimes", PARAMETERS],
+                ["vorticity_budget", "regimes", _PARAMETERS],
                 "regime_balances",
                 name="measure_balances",
             ),
@@ -48,7 +48,7 @@ def create_pipeline() -> Pipeline:
             Node(nodes.draw_balances, "regime_balances", "regime_clustering_balances", name="draw_balances"),
             Node(
                 nodes.draw_selection,
-                ["cluster_selection", PARAMETERS],
+                ["cluster_selection", _PARAMETERS],
                 "regime_clustering_selection",
                 name="draw_selection",
             ),

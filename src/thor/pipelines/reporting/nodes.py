@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def index_figures(run_record: Mapping[str, Any], **figures: bytes | None) -> dict[str, Any]:
-    """Return title, caption, alternative text and size of every figure that is there and up to date."""
+    """Return title, caption, alternative text and size of every figure that is present and up to date."""
     from thor.report.content import figure_index
     from thor.report.parts import select
 
@@ -21,7 +21,7 @@ def index_figures(run_record: Mapping[str, Any], **figures: bytes | None) -> dic
 def summarise_run(
     run_record: Mapping[str, Any], figures: Mapping[str, Any], archive_inventory: Any, **found: Any
 ) -> dict[str, Any]:
-    """Return what the run found, in numbers and in sentences."""
+    """Return the results of the run, in numbers and in sentences."""
     from thor.report.parts import select
     from thor.report.summary import summarise
 
@@ -32,7 +32,7 @@ def summarise_run(
 def write_manifest(
     run_record: Mapping[str, Any], figures: Mapping[str, Any], summary: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what everything was made from; figures and summary are there to be done before."""
+    """Return the origin of all results; figures and summary are inputs only so that they are made before."""
     from thor.report.manifest import manifest
 
     return manifest(run_record)

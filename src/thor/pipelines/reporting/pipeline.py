@@ -1,12 +1,12 @@
-"""One page of what the run found: it assembles, and computes nothing that is not in the files.
+"""The results of a run on one page, assembled from the files of the other pipelines.
 
 figures of all pipelines                 -> index_figures  -> figures (captions, alternative texts)
 metrics, regimes, uncertainty, inventory -> summarise_run  -> summary
 run_record (of the hooks)                -> write_manifest -> manifest
 summary, manifest, figures, fields       -> write_report   -> report
 
-What pipelines that did not run would have made is left out, and so is what is older than its own input: run_record
-tells that. Needed are features, vorticity_budget, regimes, split and skill_metrics.
+Results that are absent, or older than their input by run_record, are left out. Required are features, vorticity_budget,
+regimes, split and skill_metrics.
 """
 
 from kedro.pipeline import Node, Pipeline

@@ -23,7 +23,7 @@ def track_regimes(
     parameters: ScenarioTracking,
     compute: Compute,
 ) -> Any:
-    """Return, for each run, the fingerprint of its regimes and a function that finds them."""
+    """Return, for each run, the fingerprint of its regimes and a function that computes them."""
     from thor.networks.fields import label_runs
     from thor.networks.samples import FeatureScaler
     from thor.tracking.runs import TrackedRuns
@@ -50,7 +50,7 @@ def measure_areas(
     skill_metrics: dict[str, Any],
     bayesian_skill_metrics: dict[str, Any] | None,
 ) -> dict[str, pd.DataFrame]:
-    """Return the area of each regime in each run, window and basin, and that which goes from each to each."""
+    """Return the area of each regime in each run, window and basin, and the area of each transition."""
     from thor.tracking.areas import corrections, regime_areas, regime_transitions
 
     skill = skill_metrics | (bayesian_skill_metrics or {})
@@ -61,7 +61,7 @@ def measure_areas(
 
 
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
-    """Return, for each experiment, the fingerprint of what climate models agree on and a function that finds it."""
+    """Return, for each experiment, the fingerprint of the models' agreement and a function that computes it."""
     from thor.tracking.multimodel import agreement_plans
 
     return agreement_plans(scenario_regimes, parameters.agreement)
@@ -75,7 +75,7 @@ def explain_changes(
     scenario_features: RunDatasets,
     parameters: ScenarioTracking,
 ) -> pd.DataFrame:
-    """Return what moved the networks from one regime to another, by transition."""
+    """Return the attribution of the changes of regime to the features, by transition."""
     from thor.networks.samples import FeatureScaler
     from thor.tracking.reasons import change_reasons
 
@@ -98,7 +98,7 @@ def score_tracking(
     baselines: Any,
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
-    """Return the numbers of every run and window, what models agree on, and the test with known truth."""
+    """Return the numbers of every run and window, the agreement of models, and the test with known truth."""
     from thor.tracking.metrics import tracking_metrics
     from thor.tracking.perfect_model import perfect_model_skill
     from thor.tracking.plausibility import TrainingOcean
@@ -129,7 +129,7 @@ def draw_regimes_by_window(
 
 
 def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw how likely the regimes of one run changed."""
+    """Draw the likelihood that the regimes of one run changed."""
     from thor.figures.tracking_maps import change_likelihood_map
     from thor.tracking.metrics import shown_run
 
@@ -145,14 +145,14 @@ def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
 
 
 def draw_area_changes(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw how areas differ from those of the baseline."""
+    """Draw the changes of the areas from the baseline."""
     from thor.figures.tracking_curves import area_curves
 
     return area_curves(regime_areas, predictor=parameters.predictors[0], change=True)
 
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the area that goes from each regime to each, for the first variant of every experiment."""
+    """Draw the area of each transition, for the first variant of every experiment."""
     from thor.figures.tracking_curves import transition_matrices
     from thor.tracking.areas import first_variants
 
@@ -160,14 +160,14 @@ def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTrack
 
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
-    """Draw whether changes come true as often as was said."""
+    """Draw the reliability of the probability of a change."""
     from thor.figures.tracking_curves import change_reliability
 
     return change_reliability(tracking_metrics["perfect_model"]["pooled"])
 
 
 def draw_agreement(model_agreement: RunDatasets, parameters: ScenarioTracking) -> Any:
-    """Draw what climate models agree on in the experiment that changes most."""
+    """Draw the agreement of climate models in the experiment with the largest change."""
     from thor.figures.tracking_maps import model_agreement_maps
     from thor.tracking.multimodel import most_changed_experiment
 
@@ -177,7 +177,7 @@ def draw_agreement(model_agreement: RunDatasets, parameters: ScenarioTracking) -
 def draw_reasons(
     change_attribution: pd.DataFrame, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
 ) -> Any:
-    """Draw what moved the networks from one regime to another in one run."""
+    """Draw the attribution of the changes of regime in one run."""
     from thor.figures.tracking_curves import change_attribution_bars
     from thor.tracking.metrics import shown_key
     from thor.tracking.reasons import transitions_to_draw

@@ -1,4 +1,4 @@
-"""Which regimes move, where, when, in which climate models, and how likely.
+"""Regimes of climate models through time: where, when and with what probability they change.
 
 ensemble, bayesian_network, calibration_model, scenario_features -> track_regimes -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes

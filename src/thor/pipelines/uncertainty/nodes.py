@@ -8,7 +8,6 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import Uncertainty
-from thor.core.checkpoint import Checkpoint, Resumable
 
 log = logging.getLogger(__name__)
 
@@ -19,33 +18,21 @@ def train_bayesian_network(
     split: xr.Dataset,
     feature_scaler: dict[str, Any],
     parameters: Uncertainty,
-) -> Resumable:
-    """Return a training of the Bayesian network that goes on where it was interrupted."""
-    from thor.uncertainty.bayesian import fit_bayesian, training_dataset
+) -> dict[str, Any]:
+    """Return the Bayesian network, each start at its best epoch, and its learning curves."""
+    from thor.networks.fields import history_table
+    from thor.uncertainty.bayesian import fit_bayesian
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
-
-    def training(checkpoint: Checkpoint) -> xr.Dataset:
-        network, history = fit_bayesian(
-            *_tables(samples, scaler),
-            features=samples.features,
-            classes=samples.classes,
-            settings=parameters.bayesian,
-            seed=parameters.seed,
-            checkpoint=checkpoint,
-        )
-        log.info("Bayesian network: %d starts, select losses %s", network.n_starts, np.round(network.select_loss, 3))
-        return training_dataset(network, history)
-
-    return Resumable(training)
-
-
-def gather_bayesian_network(bayesian_training: xr.Dataset) -> dict[str, Any]:
-    """Return the Bayesian network of a training, each start at its best epoch, and its learning curves."""
-    from thor.networks.fields import history_table
-    from thor.uncertainty.bayesian import from_training_dataset
-
-    network, history = from_training_dataset(bayesian_training)
+    log.info("training the Bayesian network from %d starts", parameters.bayesian.n_starts)
+    network, history = fit_bayesian(
+        *_tables(samples, scaler),
+        features=samples.features,
+        classes=samples.classes,
+        settings=parameters.bayesian,
+        seed=parameters.seed,
+    )
+    log.info("Bayesian network: %d starts, select losses %s", network.n_starts, np.round(network.select_loss, 3))
     return {
         "bayesian_network": network,
         "bayesian_training_history": history_table(history.rename(start="network"), predictor="bayesian"),

@@ -1,7 +1,6 @@
 """How surely a cell has its regime: Bayesian networks, calibration, conformal sets, area of applicability.
 
-features, regimes, split -> train_bayesian_network -> bayesian_training
-                         -> gather_bayesian_network -> bayesian_network, bayesian_training_history
+features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
 ensemble                 -> fit_laplace_network    -> laplace_network
 ensemble, bayesian_network, laplace_network -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
@@ -25,17 +24,11 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.train_bayesian_network,
                 [*CELLS, PARAMETERS],
-                "bayesian_training",
-                name="train_bayesian_network",
-            ),
-            Node(
-                nodes.gather_bayesian_network,
-                "bayesian_training",
                 {
                     "bayesian_network": "bayesian_network",
                     "bayesian_training_history": "bayesian_training_history",
                 },
-                name="gather_bayesian_network",
+                name="train_bayesian_network",
             ),
             Node(
                 nodes.fit_laplace_network,

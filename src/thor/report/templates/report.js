@@ -1,5 +1,5 @@
 "use strict";
-/* Maps, selectors and charts of the report. Numbers come packed (zlib, base64) in #report-data; nothing is fetched. */
+/* Maps, selectors and charts of the report. Numbers are packed (zlib, base64) in #report-data; nothing is fetched. */
 
 const LAND = 65535, OUTSIDE = 65534;
 const KINDS = {
@@ -43,7 +43,7 @@ async function unpack(tree) {
 
 /* -- maps ---------------------------------------------------------------------------------------------------------- */
 const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
-/* Land is warm and light, so that no grey of a regime looks like it. */
+/* Land is light and warm, unlike the grey of any regime. */
 const LAND_RGB = [232, 226, 213], GAP_RGB = [250, 250, 250];
 
 class CellMap {
@@ -91,7 +91,7 @@ class CellMap {
     }
     return undefined;
   }
-  pickCell(cell, told) {
+  pickCell(cell, notify) {
     const first = this.grid.pixels.values.indexOf(cell);
     if (first < 0) return;
     let last = first;
@@ -102,7 +102,7 @@ class CellMap {
     if (this.cellAt(x, y) !== cell) y = Math.floor(first / this.width);
     let right = x;
     while (this.cellAt(right + 1, y) === cell) right += 1;
-    this.show([Math.floor((x + right) / 2), y], cell, told);
+    this.show([Math.floor((x + right) / 2), y], cell, notify);
   }
   nearest(lat, lon) {
     const radians = Math.PI / 180;
@@ -116,11 +116,11 @@ class CellMap {
     return best;
   }
   place(cell) { return [this.grid.lat.values[cell] * 0.01, this.grid.lon.values[cell] * 0.01]; }
-  show(pixel, cell, told) {
+  show(pixel, cell, notify) {
     this.pixel = pixel;
     this.cell = cell;
     this.redraw();
-    if (told) this.onPick(cell);
+    if (notify) this.onPick(cell);
   }
   paint(colourOf) {
     const n = this.grid.n_cells, lut = new Uint8Array(3 * n);
@@ -229,16 +229,16 @@ function explorer(data, onCell) {
     byId("cell-title").textContent = [degrees(lat, lon), basin].filter(Boolean).join(", ");
     map.canvas.dataset.cell = cell;
     if (!Number.isNaN(regime)) {
-      words.push(`Clustering puts it into ${ocean.regimes[regime].name}; ${percent(cells.confidence.at(cell))} of the runs agree.`);
+      words.push(`Clustering assigns it to ${ocean.regimes[regime].name}; ${percent(cells.confidence.at(cell))} of the runs agree.`);
     } else words.push("Its budget is not used, so it has no label.");
     if (!Number.isNaN(predicted)) {
-      words.push(`The networks (${name}) see ${ocean.regimes[predicted].name} with ${percent(cells.probability_of_predicted.at(p, cell))}; `
-        + `it comes first in ${percent(cells.superiority.at(p, cell))} of them.`);
+      words.push(`The networks (${name}) predict ${ocean.regimes[predicted].name} with a probability of ${percent(cells.probability_of_predicted.at(p, cell))}; `
+        + `${percent(cells.superiority.at(p, cell))} of them prefer it to the second regime.`);
       const set = cells.regime_set.at(p, cell), held = ocean.regimes.filter((r, k) => set & (2 ** k)).map((r) => r.name);
       words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "Its conformal set is empty: no regime fits well.");
-      words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: not to be relied on." : "It is like the training cells.");
-    } else if (predictorSelect) words.push("A feature is missing here, so the networks say nothing.");
-    if (role) words.push(`Role: ${role}.`);
+      words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: the prediction is unreliable." : "It is like the training cells.");
+    } else if (predictorSelect) words.push("A feature is missing in this cell, so there is no prediction.");
+    if (role) words.push(`Use: ${role}.`);
     byId("cell-text").textContent = words.join(" ");
     if (predictorSelect) probabilities(cell, p);
     terms(cell);
@@ -267,7 +267,7 @@ function explorer(data, onCell) {
       hovertemplate: "%{y}: %{x:.2e} m s<sup>-2</sup><extra></extra>",
     }], {
       xaxis: axis({ exponentformat: "power", nticks: 4, tickangle: 0, title: { text: "m s<sup>-2</sup>", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
-      annotations: known ? [] : [{ text: "no budget here", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
+      annotations: known ? [] : [{ text: "no budget in this cell", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
     });
   }
 
@@ -287,7 +287,7 @@ function explorer(data, onCell) {
       };
     });
     draw("chart-attributions", traces, {
-      barmode: "group", xaxis: axis({ title: { text: "part of the centred logit", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
+      barmode: "group", xaxis: axis({ title: { text: "contribution to the centred logit", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, margin: { l: 8, r: 12, t: 34, b: 44 },
     });
   }
@@ -313,7 +313,7 @@ function explorer(data, onCell) {
 /* -- the climate models -------------------------------------------------------------------------------------------- */
 function scenarioViewer(data, onPlace) {
   const { scenarios, likelihood } = data;
-  if (!scenarios.runs.length) return { showFate() {}, areas() {} };
+  if (!scenarios.runs.length) return { showProjections() {}, areas() {} };
   const model = byId("run-model"), experiment = byId("run-experiment"), predictor = byId("run-predictor");
   const slider = byId("run-window"), regimes = data.ocean.regimes, colourOfRegime = new Map(regimes.map((r) => [r.name, r.colour]));
   const runsOf = (source) => scenarios.runs.filter((run) => run.source_id === source);
@@ -323,7 +323,7 @@ function scenarioViewer(data, onPlace) {
   };
   const layer = () => document.querySelector("input[name=run-layer]:checked").value;
   const current = () => scenarios.runs.find((run) => run.key === experiment.value);
-  const map = new CellMap(byId("run-map"), (cell) => { told(); onPlace(...map.place(cell)); });
+  const map = new CellMap(byId("run-map"), (cell) => { describe(); onPlace(...map.place(cell)); });
   const changeColours = likelihood.colours.map(rgb);
   const classOf = (v) => { const [a, b, c, d, e, f] = likelihood.bounds; return v < a ? 0 : v < b ? 1 : v < c ? 2 : v <= d ? 3 : v <= e ? 4 : v <= f ? 5 : 6; };
 
@@ -354,11 +354,11 @@ function scenarioViewer(data, onPlace) {
     const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), kind = layer();
     byId("run-window-label").textContent = run.windows[w] + (run.baselines[w] ? ` (baseline ${run.baselines[w]})` : " (no baseline)");
     slider.setAttribute("aria-valuetext", run.windows[w]);
-    const shown = { regime: "most probable regime", change: "likelihood that the regime differs from the baseline", applicable: "where the networks apply" }[kind];
+    const shown = { regime: "most probable regime", change: "likelihood that the regime differs from the baseline", applicable: "area of applicability of the networks" }[kind];
     const { stride } = scenarios.models[model.value];
     byId("run-caption").textContent = `${run.source_id}, ${run.experiment_id} ${run.variant_label}, ${run.windows[w]}`
       + `${run.baselines[w] ? ` against ${run.baselines[w]} of ${run.parent}` : ""}, ${predictor.value}: ${shown}.`
-      + (stride > 1 ? ` The grid is thinned: one cell of each ${stride} by ${stride} is shown; areas and figures are of every cell.` : "");
+      + (stride > 1 ? ` The grid is thinned: one cell of each ${stride} by ${stride} is shown; areas and figures use every cell.` : "");
     const colours = run.regimes.map((name) => rgb(colourOfRegime.get(name) || "#000000"));
     if (kind === "regime") {
       map.paint((k) => { const v = run.regime.at(p, k, w); return Number.isNaN(v) ? null : colours[v]; });
@@ -367,14 +367,14 @@ function scenarioViewer(data, onPlace) {
       map.paint((k) => { const v = run.change.at(p, k, w); return Number.isNaN(v) ? null : changeColours[classOf(v)]; });
       legend(byId("run-legend"), run.baselines[w]
         ? likelihood.ranges.map((label, k) => ({ label, colour: likelihood.colours[k] }))
-        : [{ label: "this window has no baseline to compare with", colour: "#fafafa" }]);
+        : [{ label: "this window has no baseline", colour: "#fafafa" }]);
     } else {
       map.paint((k) => { const v = run.applicable.at(k, w); return Number.isNaN(v) ? null : v ? [221, 221, 221] : [213, 94, 0]; });
-      legend(byId("run-legend"), [{ label: "like the training cells", colour: "#dddddd" }, { label: "unlike them: not to be relied on", colour: "#d55e00" }]);
+      legend(byId("run-legend"), [{ label: "like the training cells", colour: "#dddddd" }, { label: "unlike them: unreliable", colour: "#d55e00" }]);
     }
-    told();
+    describe();
   }
-  function told() {
+  function describe() {
     const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), k = map.cell;
     if (k === undefined) { byId("run-text").textContent = ""; return; }
     const regime = run.regime.at(p, k, w), change = run.change.at(p, k, w);
@@ -408,8 +408,8 @@ function scenarioViewer(data, onPlace) {
     });
     draw("chart-areas", traces, { ...more, legend: { orientation: "h", y: -0.06, yanchor: "top" }, margin: { l: 8, r: 8, t: 26, b: 30 } });
   }
-  function showFate(lat, lon, predictorName) {
-    const head = byId("fate").tHead, body = byId("fate").tBodies[0], rows = [];
+  function showProjections(lat, lon, predictorName) {
+    const head = byId("projections").tHead, body = byId("projections").tBodies[0], rows = [];
     const shown = scenarios.runs.filter((run) => run.baselines.some(Boolean) && !run.experiment_id.toLowerCase().includes("control"));
     const most = Math.max(0, ...shown.map((run) => run.windows.length));
     const finder = Object.create(CellMap.prototype), nearest = {};
@@ -461,7 +461,7 @@ function scenarioViewer(data, onPlace) {
   byId("area-kind").addEventListener("change", areas);
   document.querySelectorAll("input[name=run-layer]").forEach((radio) => radio.addEventListener("change", paint));
   fillModel();
-  return { showFate, areas, map };
+  return { showProjections, areas, map };
 }
 
 /* -- skill --------------------------------------------------------------------------------------------------------- */
@@ -478,7 +478,7 @@ function skillChart(rows) {
 /* -- paper, narrow windows, keyboard -------------------------------------------------------------------------------- */
 const charts = () => [...document.querySelectorAll(".js-plotly-plot")];
 function paper(redraw) {
-  /* Charts are drawn in pixels: on paper they are drawn anew as wide as their place there. Closed details open. */
+  /* Charts are drawn in pixels: for printing they are redrawn in the width on paper. Closed details are opened. */
   let opened = [];
   window.addEventListener("beforeprint", () => {
     document.documentElement.classList.add("printing");
@@ -495,7 +495,7 @@ function paper(redraw) {
   });
 }
 function scrollers() {
-  /* What scrolls sideways can be scrolled by keys as well; what does not is no stop of the Tab key. */
+  /* Boxes that scroll sideways can be reached by the Tab key and scrolled by keys; others cannot. */
   for (const box of document.querySelectorAll(".scroll, pre")) {
     const scrolls = box.scrollWidth > box.clientWidth;
     const head = box.closest("section").querySelector("h2");
@@ -511,7 +511,7 @@ async function start() {
   skillChart(data.skill);
   let ocean = null;
   const viewer = scenarioViewer(data, (lat, lon) => ocean.goTo(lat, lon));
-  ocean = explorer(data, (lat, lon) => viewer.showFate(lat, lon, ocean ? ocean.predictor() : data.ocean.predictors[0]));
+  ocean = explorer(data, (lat, lon) => viewer.showProjections(lat, lon, ocean ? ocean.predictor() : data.ocean.predictors[0]));
   ocean.map.pickCell(data.ocean.start, true);
   paper(viewer.areas);
   scrollers();

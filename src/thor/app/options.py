@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+ENVIRONMENT = click.option("--env", "-e", help="Kedro environment; base and local without it.")
+CONFIGURATION = click.option(
+    "--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration."
+)
+
+
+def path_option(*names: str, help: str, **kind: bool) -> Any:
+    """Return an option that takes a path; `kind` as for `click.Path`."""
+    return click.option(*names, type=click.Path(path_type=Path, **kind), help=help)
+
+
+def names_option(name: str, help: str) -> Any:
+    """Return an option that takes names: it may be repeated, and may hold several separated by commas."""
+    return click.option(name, multiple=True, callback=_split, metavar="NAME[,NAME...]", help=help)
+
+
+def _split(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))

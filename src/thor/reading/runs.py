@@ -1,0 +1,27 @@
+"""A run of a climate model: one variant of one experiment."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Wanted = Sequence[str] | Literal["all"]
+"""Names of models, experiments or variants, or all there are."""
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One variant of one experiment of one climate model."""
+
+    source_id: str
+    experiment_id: str
+    variant_label: str
+
+    @property
+    def key(self) -> str:
+        """The run's name in collections, ``source/experiment/variant``."""
+        return f"{self.source_id}/{self.experiment_id}/{self.variant_label}"
+
+    @property
+    def facets(self) -> dict[str, str]:
+        """Its `source_id`, `experiment_id` and `variant_label`."""
+        return asdict(self)

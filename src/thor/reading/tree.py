@@ -1,0 +1,112 @@
+"""The folders of an archive, and which version of a variable is taken."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from thor.core.errors import ConfigError, DataError
+
+_NUMBERED = re.compile(r"v?(\d+)")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One version of a variable of a run on one grid.
+
+    Attributes
+    ----------
+    grid_label, version : str
+        Empty where the layout does not say.
+    folder : Path
+    tree : Tree
+    newer : tuple of str
+        Newer versions that hold no file.
+    older : tuple of str
+        Older versions beside it.
+    """
+
+    grid_label: str
+    version: str
+    folder: Path
+    tree: "Tree"
+    newer: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
+
+    def files(self) -> list[Path]:
+        """Files in the order of their names; fetched when the archive is in the cloud."""
+        return self.tree.files(self.folder)
+
+
+class Tree:
+    """The folders of a file system; each is listed once."""
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, tuple[str, ...]] = {}
+
+    def folders(self, folder: Path) -> tuple[str, ...]:
+        """Return the names of the folders in a folder, sorted; none where there is no such folder."""
+        if folder not in self._listed:
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            except (FileNotFoundError, NotADirectoryError):
+                names = []
+            except OSError as error:
+                raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
+            self._listed[folder] = tuple(sorted(names))
+        return self._listed[folder]
+
+    def exists(self, folder: Path) -> bool:
+        """Return whether a folder is there now."""
+        return folder.is_dir()
+
+    def has_files(self, folder: Path) -> bool:
+        """Return whether a folder holds NetCDF files."""
+        return bool(self.files(folder))
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the NetCDF files in a folder, sorted."""
+        return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
+
+
+def newest(
+    tree: Tree, label: str, folders: Mapping[str, Sequence[Path]], *, named: str | None, where: str
+) -> Stored | None:
+    """Return the version to take on one grid: the one named, or else the newest that holds files.
+
+    Parameters
+    ----------
+    tree : Tree
+    label : str
+        Of the grid.
+    folders : mapping of str to sequence of Path
+        By version.
+    named : str or None
+    where : str
+        Name of variable and run in messages.
+
+    Raises
+    ------
+    ConfigError
+        When the version named is not there.
+    """
+    ordered = sorted(folders, key=_age, reverse=True)
+    if named is not None:
+        fitting = [version for version in ordered if version.removeprefix("v") == named.removeprefix("v")]
+        if not fitting:
+            raise ConfigError(f"versions asks for '{named}' of {where}; the archive has {', '.join(ordered)}.")
+        ordered = fitting
+    for k, version in enumerate(ordered):
+        folder = next((folder for folder in folders[version] if tree.has_files(folder)), None)
+        if folder is not None:
+            newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
+            return Stored(label, version, folder, tree, newer, older)
+    return None
+
+
+def _age(version: str) -> tuple[int, str]:
+    """Return a key by which versions are ordered in time: dates and numbers, with or without v; then ``latest``."""
+    numbered = _NUMBERED.fullmatch(version)
+    return (int(numbered[1]), version) if numbered else (0, version)

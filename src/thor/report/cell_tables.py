@@ -1,0 +1,153 @@
+"""Numbers of one cell of the training ocean as small tables: probabilities, attributions, agreement, reliability."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from thor.attribution.methods import labels
+from thor.figures.attribution import feature_label
+
+
+def probability_table(
+    uncertainty: xr.Dataset, regimes: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble"
+) -> pd.DataFrame:
+    """Return the probability of each regime in a cell, with its interval over networks, and the votes of clustering.
+
+    Parameters
+    ----------
+    uncertainty : xarray.Dataset
+        As from `thor.uncertainty.regime_uncertainty.uncertainty_fields`.
+    regimes : xarray.Dataset
+        `regime` and `regime_votes` on the same grid.
+    place : tuple of int
+        Row and column of the cell.
+    predictor : str
+    """
+    cell, votes = _cell(uncertainty, place).sel(predictor=predictor), _cell(regimes, place)["regime_votes"].values
+    level = f"{100 * float(uncertainty.attrs['credible_level']):.0f} %"
+    names = str(uncertainty.attrs["regimes"]).split()
+    table = pd.DataFrame(
+        {
+            "probability (%)": 100 * cell["regime_probability"].values,
+            f"lower end, {level} of networks (%)": 100 * cell["regime_probability_lower"].values,
+            f"upper end, {level} of networks (%)": 100 * cell["regime_probability_upper"].values,
+            "in the conformal set": np.where(cell["regime_set"].values == 1, "yes", "no"),
+            "clustering runs that vote for it (%)": 100 * votes,
+        },
+        index=names,
+    )
+    return table.rename_axis("regime")
+
+
+def attribution_table(
+    explanations: Mapping[str, xr.Dataset], place: tuple[int, ...], *, predictor: str = "ensemble"
+) -> pd.DataFrame:
+    """Return the attribution of each feature in a cell by each method: mean over networks, standard error, quartiles.
+
+    The standard error is that of the mean over networks from the sampling of the method; exact methods have none. The
+    quartiles are over networks; sums over the features of a group have none.
+
+    Parameters
+    ----------
+    explanations : mapping of str to xarray.Dataset
+        By method, with the same players.
+    place : tuple of int
+    predictor : str
+    """
+    table = {}
+    for method, explanation in explanations.items():
+        cell = _cell(explanation, place).sel(predictor=predictor)
+        table[f"{labels(method)} (1)"] = {
+            feature_label(str(name)): _attribution(cell.sel(feature=name)) for name in cell["feature"].values
+        }
+    return pd.DataFrame(table).rename_axis("feature")
+
+
+def method_agreement_table(
+    agreement: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble"
+) -> pd.DataFrame:
+    """Return the agreement of each pair of methods in a cell.
+
+    Parameters
+    ----------
+    agreement : xarray.Dataset
+        As from `thor.attribution.agreement.compare`.
+    place : tuple of int
+    predictor : str
+    """
+    cell = _cell(agreement, place).sel(predictor=predictor)
+    pairs = [labels(str(pair)) for pair in cell["pair"].values]
+    table = pd.DataFrame(
+        {
+            "rank correlation (1)": cell["rank_correlation"].values.astype(float),
+            "agreement on signs (%)": 100.0 * cell["sign_agreement"].values.astype(float),
+            "overlap of the three largest (%)": 100.0 * cell["top_overlap"].values.astype(float),
+        },
+        index=pairs,
+    )
+    return table.rename_axis("methods")
+
+
+def trust_table(
+    uncertainty: xr.Dataset, regimes: xr.Dataset, place: tuple[int, ...], *, predictor: str = "ensemble"
+) -> pd.DataFrame:
+    """Return the numbers that show how reliable the regime of a cell is.
+
+    Parameters
+    ----------
+    uncertainty, regimes : xarray.Dataset
+        As for `probability_table`.
+    place : tuple of int
+    predictor : str
+    """
+    cell, label = _cell(uncertainty, place).sel(predictor=predictor), _cell(regimes, place)
+    names = str(uncertainty.attrs["regimes"]).split()
+    label_number = int(label["regime"])
+    entropy, disagreement = float(cell["predictive_entropy"]), float(cell["mutual_information"])
+    rows = {
+        "Regime of the budget": (names[label_number] if label_number >= 0 else "no budget in this cell", "name"),
+        "Most probable regime of the networks": (names[int(cell["regime_probability"].argmax("regime"))], "name"),
+        "Clustering runs that agree with the budget's regime": (100 * float(label["regime_confidence"]), "%"),
+        "Probability of the most probable regime": (100 * float(cell["regime_probability"].max()), "%"),
+        "Networks that prefer it to the second": (100 * float(cell["superiority"]), "%"),
+        "Uncertainty, total (0: certain)": (entropy, "bit"),
+        f"Largest possible uncertainty with {len(names)} regimes": (float(np.log2(len(names))), "bit"),
+        "Share of the uncertainty from disagreement between networks": (
+            100 * disagreement / entropy if entropy else 0.0,
+            "%",
+        ),
+        "Regimes in the conformal set": (int((cell["regime_set"] == 1).sum()), "1"),
+        "Dissimilarity to the training cells": (float(cell["dissimilarity_index"]), "1"),
+        "Largest dissimilarity inside the area of applicability": (
+            float(uncertainty.attrs["applicability_threshold"]),
+            "1",
+        ),
+    }
+    shown = {name: (_short(value), units) for name, (value, units) in rows.items()}
+    return pd.DataFrame.from_dict(shown, orient="index", columns=["value", "units"]).rename_axis("question")
+
+
+def _cell(fields: xr.Dataset, place: tuple[int, ...]) -> xr.Dataset:
+    dims = fields["valid" if "valid" in fields else "analysis_mask"].dims
+    return fields.isel(dict(zip(dims, place, strict=True)))
+
+
+def _attribution(cell: xr.Dataset) -> str:
+    text = f"{float(cell['attribution']):+.2f}"
+    if float(cell.get("attribution_standard_error", 0.0)) > 0:
+        text += f" ± {float(cell['attribution_standard_error']):.2f}"
+    if "attribution_lower_quartile" in cell:
+        lower, upper = (float(cell[f"attribution_{end}_quartile"]) for end in ("lower", "upper"))
+        text += f" ({lower:+.2f} to {upper:+.2f})"
+    return text
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        if not np.isfinite(value):
+            return "unknown"
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
+    return str(value)

@@ -1,0 +1,76 @@
+"""Numbers and names in words: predictors, regimes, shares, intervals and lists."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from thor.core.errors import DataError
+from thor.figures.style import in_reading_order
+from thor.regimes.naming import LONG_NAMES
+
+PREDICTOR_NAMES = {
+    "ensemble": "the ensemble",
+    "bayesian": "the Bayesian network",
+    "laplace": "the Laplace approximation",
+    "member_mean": "single networks, mean",
+    "member_min": "single networks, lowest score",
+    "member_max": "single networks, highest score",
+    "gradient_boosting": "gradient boosting",
+    "stress_curl_tree": "a tree on the wind stress curl",
+    "majority": "the most common regime everywhere",
+}
+"""Predictors in words, in the order of the report."""
+
+_PERCENT = "\u00a0%"
+
+
+def predictor_name(name: str) -> str:
+    """Return a predictor in words."""
+    return PREDICTOR_NAMES.get(name, name.replace("_", " "))
+
+
+def regime_name(name: str) -> str:
+    """Return the short and long name of a regime."""
+    return f"{name} ({LONG_NAMES[name]})" if name in LONG_NAMES else name
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """Return a share as text; a small share is not rounded to zero."""
+    if share is None or not np.isfinite(share):
+        return "an unknown share"
+    if 0 < share < 0.5 * 10.0 ** -(digits + 2):
+        return f"less than {10.0**-digits:g}{_PERCENT}"
+    return f"{100 * share:.{digits}f}{_PERCENT}"
+
+
+def in_words(parts: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    if not parts:
+        raise DataError("A list in words needs at least one part; got none.")
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def in_order(entries: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return entries in the order of `names`, followed by all others: files sort entries by name."""
+    return {name: entries[name] for name in in_reading_order(entries, first=tuple(names))}
+
+
+def interval(entry: Mapping[str, Any], *, factor: float = 100, digits: int = 0, units: str = _PERCENT) -> str:
+    """Return the interval of a number in brackets, that of a share in per cent; empty where there is none."""
+    if entry.get("low") is None or entry.get("high") is None:
+        return ""
+    return f" ({span(entry, factor, digits=digits)}{units})"
+
+
+def span(entry: Mapping[str, Any], factor: float, *, digits: int = 1) -> str:
+    """Return the ends of an interval, with its level where known."""
+    low, high = (signed(factor * entry[end], digits) for end in ("low", "high"))
+    level = f"{100 * entry['level']:.0f}{_PERCENT} interval " if entry.get("level") else ""
+    return f"{level}{low} to {high}"
+
+
+def signed(value: float, digits: int, *, plus: bool = False) -> str:
+    """Return a number with a typographic minus sign, on request with a plus sign."""
+    text = f"{value:+.{digits}f}" if plus else f"{value:.{digits}f}"
+    return text.replace("-", "\u2212")
