@@ -24,7 +24,8 @@ from rows import Rows, in_own_process, parse, peak_memory_mb, timed
 from thor.core.variables import FEATURES
 from thor.networks.prediction import predict
 from thor.networks.published import published_networks
-from thor.networks.samples import FeatureScaler, samples_from
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import make_split
 from thor.networks.stack import NetworkStack

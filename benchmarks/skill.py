@@ -33,7 +33,8 @@ from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, Samples, input_names, samples_from
+from thor.networks.samples import Samples, input_names, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import scores
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
@@ -42,9 +43,10 @@ from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.uncertainty.bayesian import fit_bayesian
-from thor.uncertainty.calibration import fit_temperature, mistake_auroc, temperature_of_mean, with_temperature
 from thor.uncertainty.predictive import predictive_distribution
+from thor.uncertainty.selective import mistake_auroc
 from thor.uncertainty.settings import BayesianSettings
+from thor.uncertainty.temperature import fit_temperature, temperature_of_mean, with_temperature
 
 CURLS = ("released", "surface")
 RADII_KM = (150, 300)

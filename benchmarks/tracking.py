@@ -21,7 +21,7 @@ from rows import Rows, in_own_process, parse, peak_memory_mb
 
 from thor.core.compute import Compute, mapper
 from thor.core.variables import FEATURES, variable
-from thor.networks.samples import FeatureScaler
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.networks.tensorflow import load_tensorflow
 from thor.ocean.constants import EARTH_RADIUS

@@ -7,7 +7,8 @@ from thor.attribution.references import draw_reference, reference_inputs
 from thor.attribution.settings import ReferenceSettings
 from thor.core.errors import AttributionError, ConfigError
 from thor.core.variables import FEATURES
-from thor.networks.samples import FeatureScaler, samples_from
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import make_split
 from thor.ocean.basins import basin_names

@@ -10,7 +10,6 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_regimes, make_vorticity_budget
-from thor.core.checkpoint import Resumable
 from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, CONTENT
 from thor.datasets import FieldDataset, GivenFieldDataset, netcdf
@@ -159,26 +158,6 @@ def test_the_preview_tells_units_and_ranges(tmp_path):
     assert told["variables"]["areacello"]["units"] == "m2"
     assert told["variables"]["areacello"]["range"] == ["1e+10", "1e+10"]
     assert told["attributes"] == {"title": "a budget"}
-
-
-def test_long_work_goes_on_from_what_it_left_beside_the_file(tmp_path):
-    dataset = FieldDataset(filepath=str(tmp_path / "field.nc"), contract="features")
-    seen = []
-
-    def work(checkpoint):
-        seen.append(checkpoint.load("blocks"))
-        checkpoint.save("blocks", xr.Dataset({"done": ("cell", [1.0, 2.0])}))
-        if len(seen) == 1:
-            raise DataError("interrupted")
-        return make_features()
-
-    with pytest.raises(DatasetError):
-        dataset.save(Resumable(work))
-    assert not dataset.exists()
-    dataset.save(Resumable(work))
-    assert seen[0] is None
-    assert list(seen[1]["done"].values) == [1.0, 2.0]
-    assert [file.name for file in tmp_path.rglob("*.nc")] == ["field.nc"]
 
 
 # -- a file that the user may give -------------------------------------------------------------------------------------

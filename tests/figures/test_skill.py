@@ -9,7 +9,8 @@ import pytest
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.figures.skill import confusion_matrices, learning_curves, skill_intervals
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.skill import member_table, network_scores, network_sums, skill_table
+from thor.networks.member_skill import member_table, network_scores, network_sums
+from thor.networks.skill import skill_table
 
 
 @pytest.fixture(scope="module")

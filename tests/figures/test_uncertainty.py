@@ -16,8 +16,9 @@ from thor.figures.uncertainty import (
     uncertainty_maps,
 )
 from thor.networks.bootstrap import BootstrapSettings
-from thor.uncertainty.calibration import calibration_table, with_temperature
+from thor.uncertainty.calibration import calibration_table
 from thor.uncertainty.conformal import coverage_table, fit_conformal
+from thor.uncertainty.temperature import with_temperature
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)
 

@@ -7,13 +7,15 @@ from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_probabilities, published_scaling
 from thor.networks.prediction import predict
 from thor.networks.published import published_networks
-from thor.networks.samples import FeatureScaler, Samples, samples_from
+from thor.networks.samples import Samples, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
 from thor.networks.split import make_split
 from thor.networks.table import Table
 from thor.networks.training import train_stack
-from thor.uncertainty.calibration import calibration_metrics, fit_temperature
+from thor.uncertainty.calibration import calibration_metrics
+from thor.uncertainty.temperature import fit_temperature
 
 SHORT = TrainingSettings(n_networks=16, batch_size=256, epochs=25)
 """A third of the networks and less than half of the epochs of a real run, in larger batches."""

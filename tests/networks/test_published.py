@@ -8,7 +8,8 @@ import pytest
 from thor.core.errors import NetworkError
 from thor.networks.prediction import member_probabilities, predict
 from thor.networks.published import published_networks, published_scaler
-from thor.networks.samples import FeatureScaler, samples_from
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import ROLES, make_split
 

@@ -8,16 +8,11 @@ from tests.networks.conftest import as_regimes
 from tests.regimes.conftest import make_budget
 from thor.core.errors import DataError, GridError, NetworkError
 from thor.core.variables import FEATURES, variable
-from thor.networks.samples import (
-    FeatureScaler,
-    cell_inputs,
-    input_names,
-    sample_weights,
-    samples_from,
-    vote_labels,
-)
+from thor.networks.samples import cell_inputs, input_names, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import ROLES, make_split
+from thor.networks.training_data import sample_weights, vote_labels
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import ClusteringSettings

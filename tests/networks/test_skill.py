@@ -8,16 +8,15 @@ import pytest
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.scores import scores
-from thor.networks.skill import (
+from thor.networks.member_skill import (
     member_table,
     network_reliability,
     network_scores,
     network_sums,
-    paired_differences,
     predictor_reliability,
-    skill_table,
 )
+from thor.networks.scores import scores
+from thor.networks.skill import paired_differences, skill_table
 
 SETTINGS = BootstrapSettings(n_bootstrap=200)
 

@@ -13,7 +13,7 @@ from thor.core.errors import ConfigError, NetworkError
 from thor.networks.epochs import shuffled
 from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
-from thor.networks.samples import FeatureScaler
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table

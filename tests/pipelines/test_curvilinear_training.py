@@ -12,7 +12,8 @@ from thor.core.variables import FEATURES
 from thor.figures.maps import feature_maps, regime_maps
 from thor.networks.fields import probability_fields
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, cell_inputs, samples_from
+from thor.networks.samples import cell_inputs, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import make_split
 from thor.networks.table import Table

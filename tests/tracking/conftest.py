@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from thor.core.variables import variable
-from thor.networks.samples import FeatureScaler
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.plausibility import TrainingOcean
 from thor.tracking.settings import TrackingSettings

@@ -16,13 +16,10 @@ from thor.uncertainty.calibration import (
     calibration_error,
     calibration_metrics,
     calibration_table,
-    fit_temperature,
-    mistake_auroc,
     reliability_curve,
-    risk_coverage,
-    temperature_of_mean,
-    with_temperature,
 )
+from thor.uncertainty.selective import mistake_auroc, risk_coverage
+from thor.uncertainty.temperature import fit_temperature, temperature_of_mean, with_temperature
 
 
 def true_labels(probabilities, seed=0):

@@ -5,16 +5,17 @@ import pytest
 
 from tests.networks.conftest import as_regimes
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, Samples, samples_from
+from thor.networks.samples import Samples, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import make_split
 from thor.networks.table import Table
 from thor.ocean.features import features
 from thor.uncertainty.applicability import Applicability, error_by_dissimilarity
 from thor.uncertainty.bayesian import fit_bayesian
-from thor.uncertainty.calibration import mistake_auroc
 from thor.uncertainty.laplace import fit_laplace
 from thor.uncertainty.predictive import predictive_distribution
+from thor.uncertainty.selective import mistake_auroc
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 EVERY = 6

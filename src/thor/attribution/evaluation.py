@@ -20,7 +20,8 @@ from thor.attribution.method import Explainer
 from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import Regimes, explained_regime, require_inputs
 from thor.core.arrays import Array
-from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.samples import cell_inputs
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack, Weights
 
 

@@ -12,7 +12,8 @@ from thor.attribution.attributions import Attributions, attribute
 from thor.attribution.fields import attribution_fields
 from thor.attribution.method import Explainer, Method, Question
 from thor.attribution.targets import Regimes, explained_regime
-from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.samples import cell_inputs
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 
 log = logging.getLogger(__name__)

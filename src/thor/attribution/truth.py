@@ -21,7 +21,8 @@ from thor.attribution.targets import Regimes
 from thor.core.arrays import Array
 from thor.core.variables import FEATURES
 from thor.networks.network import outputs
-from thor.networks.samples import FeatureScaler, Samples
+from thor.networks.samples import Samples
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table

@@ -43,7 +43,7 @@ UNDECLARED_FILL = 1e15
 
 @dataclass(frozen=True)
 class Published:
-    """How climate models publish a variable.
+    """Tables and grid point with which climate models publish a variable.
 
     Attributes
     ----------

@@ -8,11 +8,9 @@ import xarray as xr
 from kedro_datasets._typing import JSONPreview
 
 from thor.core.atomic import show
-from thor.core.checkpoint import Resumable
 from thor.core.contracts import check, find_contract
 from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, CONTENT, content_sha256
-from thor.datasets.checkpoints import FileCheckpoint
 from thor.datasets.files import FileDataset, require
 from thor.datasets.netcdf import open_netcdf, read, write
 
@@ -21,9 +19,6 @@ log = logging.getLogger(__name__)
 
 class FieldDataset(FileDataset):
     """One NetCDF file, loaded and saved as an `xarray.Dataset`.
-
-    Saving also takes a `thor.core.checkpoint.Resumable`, which is called with a checkpoint beside the file: long work
-    then continues where it was interrupted.
 
     Parameters
     ----------
@@ -63,7 +58,7 @@ class FieldDataset(FileDataset):
             check(dataset, self._contract, where=show(self._filepath))
         return dataset
 
-    def save(self, data: xr.Dataset | Resumable) -> None:
+    def save(self, data: xr.Dataset) -> None:
         """Write the dataset; the same content gives the same bytes.
 
         Raises
@@ -71,11 +66,6 @@ class FieldDataset(FileDataset):
         DataError
             When it breaks its contract, the disk is full or the folder cannot be written.
         """
-        if isinstance(data, Resumable):
-            checkpoint = FileCheckpoint(self._filepath)
-            self.save(data(checkpoint))
-            checkpoint.clear()
-            return
         if not isinstance(data, xr.Dataset):
             raise DataError(f"{show(self._filepath)} takes an xarray.Dataset; got a {type(data).__name__}.")
         if self._contract:

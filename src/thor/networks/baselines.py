@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
-from thor.networks.samples import FeatureScaler, Samples
+from thor.networks.samples import Samples
+from thor.networks.scaler import FeatureScaler
 
 BASELINES = ("majority", "stress_curl_tree", "gradient_boosting")
 """Class shares alone; a tree on wind stress curl alone; gradient boosting on all features."""

@@ -12,13 +12,15 @@ from tqdm import tqdm
 from thor.networks.baselines import BASELINES, fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, Samples, input_names, sample_weights, samples_from
+from thor.networks.samples import Samples, input_names, samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import scores
 from thor.networks.settings import FeatureSet, SplitSettings, TrainingSettings
 from thor.networks.skill import paired_differences, skill_table
 from thor.networks.split import basin_folds
 from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import sample_weights
 from thor.ocean.features import feature_groups, feature_names
 
 Probabilities = dict[str, NDArray[np.float64]]

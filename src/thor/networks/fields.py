@@ -14,13 +14,11 @@ from thor.core.errors import NetworkError
 from thor.core.variables import variable
 from thor.networks.prediction import Prediction, predict
 from thor.networks.published import published_scaler
-from thor.networks.samples import FeatureScaler, Samples, sample_weights, vote_labels
+from thor.networks.samples import Samples
+from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import SCORES
-from thor.networks.settings import TrainingSettings
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
-from thor.regimes.regime_model import RegimeModel
 
 log = logging.getLogger(__name__)
 
@@ -73,28 +71,6 @@ def probability_fields(
     fields["regime"].attrs |= flags
     return xr.Dataset(fields | {"areacello": features["areacello"], "valid": features["valid"]}).assign_attrs(
         regimes=" ".join(classes)
-    )
-
-
-def training_tables(
-    samples: Samples,
-    scaler: FeatureScaler,
-    settings: TrainingSettings,
-    *,
-    model: RegimeModel,
-    budget: xr.Dataset,
-    seed: int,
-) -> tuple[Table, Table, NDArray[np.int64] | None]:
-    """Return the cells to learn and to select on, and the clustering run each network learns (None: consensus)."""
-    train, select = samples.with_role("train"), samples.with_role("select")
-    weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
-    labels, runs = train.labels, None
-    if settings.member_labels == "votes":
-        labels, runs = vote_labels(model, budget, train.index, n_networks=settings.n_networks, seed=seed)
-    return (
-        Table(scaler.transform(train.inputs), labels, weights),
-        Table(scaler.transform(select.inputs), select.labels, None),
-        runs,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from thor.core.errors import NetworkError
 from thor.core.variables import FEATURES, variable
-from thor.networks.samples import FeatureScaler
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack, concatenate
 from thor.regimes.naming import REGIMES
 

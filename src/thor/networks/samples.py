@@ -1,7 +1,7 @@
 """Fields as tables: which cells are samples, what networks see of them, and how inputs are scaled."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from thor.networks.split import ROLES
 from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.features import feature_groups, feature_names
 from thor.regimes.naming import regime_names
-from thor.regimes.regime_model import RegimeModel
 
 _PER_SAMPLE = ("inputs", "labels", "area", "confidence", "lat", "lon", "basin", "role", "index")
 
@@ -158,8 +157,10 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
 
     Raises
     ------
+    DataError
+        When no cell is valid.
     NetworkError
-        When no cell is valid, or a feature is missing, in another unit than the table of variables has, or not finite
+        When a feature is missing, in another unit than the table of variables has, or not finite
         in a valid cell.
     """
     valid = valid_cells(features)[2]
@@ -222,162 +223,3 @@ def input_names(features: xr.Dataset, feature_set: FeatureSet) -> tuple[str, ...
             )
     chosen = {member for name in feature_set for member in groups[name]}
     return (*FEATURES, *(name for name in names if name in chosen and name not in FEATURES))
-
-
-def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:
-    """Return weights of mean one, shape (n_samples,), by area, by label confidence, by both; None for neither.
-
-    Raises
-    ------
-    NetworkError
-        When all weights are zero, or one is negative or not finite.
-    """
-    if not (area or confidence):
-        return None
-    weights = np.ones(len(samples))
-    if area:
-        weights *= samples.area
-    if confidence:
-        weights *= samples.confidence
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise NetworkError("Weights by area or confidence must be finite, not negative, and not all zero.")
-    return weights / weights.mean()
-
-
-def vote_labels(
-    model: RegimeModel, budget: xr.Dataset, index: NDArray[np.int64], *, n_networks: int, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each network the regimes of one clustering run.
-
-    Every run is dealt once, in random order, before one is dealt again, so that the runs have equal shares.
-
-    Parameters
-    ----------
-    model : RegimeModel
-        Its runs are aligned: a number means the same regime in all of them.
-    budget : xarray.Dataset
-        The terms [m s-2] that the model was fitted on, on the grid of the samples.
-    index : ndarray of int, shape (n_samples,)
-        The samples' places in the flattened grid (`Samples.index`).
-    n_networks : int
-    seed : int
-
-    Returns
-    -------
-    labels : ndarray of int, shape (n_networks, n_samples)
-    runs : ndarray of int, shape (n_networks,)
-        Which run each network learns.
-
-    Raises
-    ------
-    NetworkError
-        When a term of the budget is not finite at a sample.
-    """
-    dims = budget["analysis_mask"].dims
-    points = np.stack([budget[term].transpose(*dims).values.ravel()[index] for term in model.terms], axis=1)
-    if not np.isfinite(points).all():
-        raise NetworkError(
-            f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "
-            "samples, so clustering runs have no vote there. Set modelling.member_labels: consensus."
-        )
-    regime_of_run, _ = model.cell_regimes(points)
-    rng = np.random.default_rng(seed)
-    rounds = -(-n_networks // len(regime_of_run))
-    runs = np.concatenate([rng.permutation(len(regime_of_run)) for _ in range(rounds)])[:n_networks]
-    return regime_of_run[runs].astype(np.int64), runs
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureScaler:
-    """Standardisation of the features: (value - mean) / scale.
-
-    Attributes
-    ----------
-    features, units : tuple of str
-        In the order of the columns.
-    mean, scale : ndarray of shape (n_features,)
-        In the units of the features.
-    """
-
-    features: tuple[str, ...]
-    units: tuple[str, ...]
-    mean: Array
-    scale: Array
-
-    def __post_init__(self) -> None:
-        shape = (len(self.features),)
-        if not (len(self.units),) == self.mean.shape == self.scale.shape == shape:
-            raise NetworkError(
-                f"A scaler of {shape[0]} features needs as many units, means and scales; "
-                f"got {len(self.units)}, {self.mean.shape} and {self.scale.shape}."
-            )
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
-            raise NetworkError("The means and scales of a scaler must be finite, and the scales above 0.")
-
-    @classmethod
-    def fit(cls, samples: Samples) -> "FeatureScaler":
-        """Return mean and standard deviation of the samples' features, unweighted: pass training samples only.
-
-        Raises
-        ------
-        NetworkError
-            When a feature has one value only.
-        """
-        mean, scale = samples.inputs.mean(axis=0), samples.inputs.std(axis=0)
-        constant = [
-            name for name, spread in zip(samples.features, np.ptp(samples.inputs, axis=0), strict=True) if spread == 0
-        ]
-        if constant:
-            raise NetworkError(f"{', '.join(constant)} has one value in all training cells: leave it out.")
-        return cls(samples.features, samples.units, mean, scale)
-
-    def transform(self, inputs: Array) -> NDArray[np.float32]:
-        """Return inputs (n_samples, n_features), in the features' units, in standard deviations."""
-        if inputs.ndim != 2 or inputs.shape[1] != len(self.features):
-            raise NetworkError(f"The scaler takes inputs of shape (n, {len(self.features)}); got {inputs.shape}.")
-        return ((inputs - self.mean) / self.scale).astype(np.float32)
-
-    def require(self, features: Iterable[str], units: Iterable[str] | None = None) -> None:
-        """Raise NetworkError unless `features`, and `units` if given, are those of the scaler, in its order."""
-        features = tuple(features)
-        if features != self.features:
-            missing, unknown = set(self.features) - set(features), set(features) - set(self.features)
-            how = f"missing {sorted(missing)}, unknown {sorted(unknown)}" if missing or unknown else "in another order"
-            raise NetworkError(
-                f"The features are not those of the scaler: {how}. Expected {', '.join(self.features)}; "
-                f"got {', '.join(features)}. Run modelling again, or give the features it was run with."
-            )
-        if units is not None and tuple(units) != self.units:
-            wrong = [
-                f"'{name}' in '{got}' instead of '{expected}'"
-                for name, got, expected in zip(features, units, self.units, strict=True)
-                if got != expected
-            ]
-            raise NetworkError(f"The features' units are not those of the scaler: {'; '.join(wrong)}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists of names, units and numbers, which JSON keeps to the last digit."""
-        return {entry.name: list(map(_plain, getattr(self, entry.name))) for entry in fields(self)}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "FeatureScaler":
-        """Return the scaler that `to_dict` described.
-
-        Raises
-        ------
-        NetworkError
-            When an entry is missing or unknown, or lengths differ.
-        """
-        expected = {entry.name for entry in fields(cls)}
-        if set(content) != expected:
-            raise NetworkError(f"A feature scaler holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
-        return cls(
-            tuple(content["features"]),
-            tuple(content["units"]),
-            np.asarray(content["mean"], dtype=float),
-            np.asarray(content["scale"], dtype=float),
-        )
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str) else float(value)

@@ -1,4 +1,4 @@
-"""Which ocean basin a cell lies in, on any grid, offline: polygons that come with the package (`basins.json`)."""
+"""Ocean basins of the cells of any grid, offline, from polygons in the package (`basins.json`)."""
 
 import json
 from functools import cache

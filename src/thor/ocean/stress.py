@@ -1,8 +1,8 @@
 """Surface stress as climate models publish it: points and axes of its components, and its curl at T points.
 
-Models differ in both. On a C grid the two components sit on different points, so that nothing can be turned there; but
-nothing has to be: a component along the edge of a vorticity cell is what the circulation around that cell needs. Where
-both components share a point (corners of a B grid, T points) the vector is complete, and directions matter no more.
+Models differ in both. On a C grid the two components are on different points, where vectors cannot be rotated. This
+is not needed: the circulation around a vorticity cell needs the components along its edges. Where both components share
+a point (corners of a B grid, T points) the vector is complete and can be rotated.
 
 The convention of a file follows, in this order, from: what the quirk table declares, if the positions allow it; the
 places of the components among the cell centres; `standard_name` (`..._x_stress` is along the grid,
@@ -41,7 +41,7 @@ COASTAL_CURL = {
     "grid_axes_corners": "from those of the neighbours with four wet corners, extrapolated to half a cell seaward",
     "grid_axes_t_points": "from one-sided differences, half a cell seaward",
 }
-"""How the curl of a cell at the coast is made, by where the components sit. All three are off the curl at the centre of
+"""Curl of a cell at the coast, by the points of the components. All three differ from the curl at the centre of
 the cell by about the same: 6 to 8 % rms at 2.5 degrees, half that at 1.25, for stress of the scale of basins."""
 
 _TRUE = re.compile(r"eastward|northward|true east|true north|zonal|meridional", re.IGNORECASE)

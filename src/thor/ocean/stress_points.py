@@ -1,4 +1,4 @@
-"""Where the components of surface stress sit: on T points, on the edges or on the corners of the cells of a grid."""
+"""Points of the components of surface stress: T points, or the edges or corners of the cells of a grid."""
 
 from typing import NamedTuple
 
@@ -16,14 +16,14 @@ CONVENTIONS = ("grid_axes_c_grid", "grid_axes_corners", "grid_axes_t_points", "t
 """Components along the grid's axes on u and v points, on shared corners or on T points; or true ones on any of them."""
 
 SIDES = {"north_east": (1, 1), "north_west": (1, -1), "south_east": (-1, 1), "south_west": (-1, -1)}
-"""Where staggered points may lie from the T points of the same index, as half cells (northward, eastward)."""
+"""Sides of the T points of the same index on which staggered points may lie, in half cells (northward, eastward)."""
 
 MAX_UNLIKE = 0.1
 """Points are suggested where the land of the stress differs from theirs in at most this share of cells at coasts, and
 in a quarter at most of those in which it differs from that of T points. Measured: 0 % and 26 % in MPI-ESM1-2-LR."""
 
 LARGEST_MISFIT = 0.15
-"""How far from an edge, a corner or a centre the median point may lie, in cells."""
+"""Largest distance of the median point from an edge, a corner or a centre, in cells."""
 
 Offset = tuple[int, int]
 

@@ -27,7 +27,7 @@ COINCIDENT_CENTRES = 0.1
 
 
 class Continuation(NamedTuple):
-    """Where rows beyond an end lie: row r stands for `row_sum` - r, column c for `column_shift` + `column_sign` c.
+    """Rows beyond an end: row r stands for `row_sum` - r, column c for `column_shift` + `column_sign` c.
 
     The sign of the columns is 1 over a pole and -1 through a fold.
     """

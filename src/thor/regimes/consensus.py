@@ -84,8 +84,8 @@ def merge_small_clusters(labels: np.ndarray, *, n_clusters: int, n_classes: int)
 def match_classes(table: np.ndarray, *, keep_last: bool) -> np.ndarray:
     """Return the column class of each row class by optimal assignment on a contingency table (n_classes, n_classes).
 
-    With `keep_last` the last row goes to the last column: merged small clusters stay merged small clusters,
-    although in a poor run a large cluster may happen to overlap them most.
+    With `keep_last` the last row is assigned to the last column: merged small clusters stay merged small clusters,
+    although in a poor run a large cluster may overlap them most.
     """
     matched = np.arange(len(table), dtype=np.int8)
     free = len(table) - 1 if keep_last else len(table)

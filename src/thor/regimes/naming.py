@@ -26,7 +26,7 @@ _BY_FALLING_CURL = ("TR", "S-SV", "MD", "N-SV", "SO")
 
 @dataclass(frozen=True)
 class Naming:
-    """Which class is which regime.
+    """Regime of each class.
 
     Attributes
     ----------

@@ -9,7 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.errors import DataError, NetworkError
-from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.samples import cell_inputs
+from thor.networks.scaler import FeatureScaler
 from thor.ocean.cells import on_same_grid
 
 RUN_FACETS = ("source_id", "experiment_id", "variant_label")

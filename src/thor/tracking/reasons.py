@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thor.attribution.change import ChangeAttribution, transition_summary
 from thor.attribution.players import Groups, Preset, player_groups
 from thor.core.errors import DataError
-from thor.networks.samples import FeatureScaler
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.prediction import probability_blocks
-from thor.networks.samples import FeatureScaler
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability

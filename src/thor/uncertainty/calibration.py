@@ -1,27 +1,25 @@
 """Whether probabilities can be believed: reliability, temperature, and how well an uncertainty finds the mistakes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import entr, softmax
+from scipy.special import entr
 
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
-from thor.networks.scores import FLOOR, N_BINS, check_probabilities, number, score_values, total_sums
+from thor.networks.scores import N_BINS, check_probabilities, number, score_values, total_sums
 from thor.networks.skill import score_intervals, wrong_cells
+from thor.uncertainty.selective import mistake_auroc, risk_coverage
+from thor.uncertainty.temperature import temperature_of_mean
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
 
 CalibrationError = Literal["top_label", "class_wise", "adaptive"]
 
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
-"""Beyond these a temperature says no more than that the probabilities are useless, or all certain and right."""
 
 _SCORES = ("accuracy", "expected_calibration_error", "negative_log_likelihood", "brier_score")
-_COVERAGES = np.linspace(0.02, 1.0, 50)
 
 
 def calibration_table(
@@ -233,108 +231,6 @@ def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins
         parts["uncertainty"] += float(base_rate * (1 - base_rate))
         parts["within_bin"] += float(np.mean(within))
     return parts
-
-
-def fit_temperature(
-    predict: Callable[[float], np.ndarray], labels: np.ndarray, *, weights: np.ndarray | None = None
-) -> float:
-    """Return the temperature at which the likelihood of the labels is highest.
-
-    For networks let `predict` divide each network's logits before the mean over networks is taken
-    (`lambda t: predict(stack, inputs, temperature=t).mean`): the result is as good as a temperature of the mean (on
-    ECCO's published networks the likelihoods differ by 1e-4 nats), and entropies and mutual information remain those
-    of one mixture. For anything without networks: `temperature_of_mean`.
-
-    Parameters
-    ----------
-    predict : callable
-        Probabilities of shape (n_samples, n_classes) of the calibrate region at a temperature.
-    labels : ndarray of int, shape (n_samples,)
-    weights : ndarray of shape (n_samples,), optional
-
-    Returns
-    -------
-    float
-        Between `LOWEST_TEMPERATURE` and `HIGHEST_TEMPERATURE`; above 1 where the predictor was too sure.
-
-    Raises
-    ------
-    NetworkError
-        When a probability is not a number.
-
-    Notes
-    -----
-    Guo et al. 2017, doi:10.48550/arXiv.1706.04599. Temperature before or after the mean: Rahaman & Thiery 2021,
-    doi:10.48550/arXiv.2007.08792.
-    """
-
-    def loss(log_temperature: float) -> float:
-        of_label = predict(float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
-        return float(np.average(-np.log(np.maximum(of_label, FLOOR)), weights=weights))
-
-    bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
-    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
-    if not np.isfinite(found.fun):
-        raise NetworkError("No temperature can be fitted: probabilities of the calibrate region are not numbers.")
-    return float(np.exp(found.x))
-
-
-def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray, *, weights: np.ndarray | None = None) -> float:
-    """Return the temperature of given probabilities, to be used with `with_temperature`; see `fit_temperature`."""
-    return fit_temperature(lambda t: with_temperature(probabilities, t), labels, weights=weights)
-
-
-def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return probabilities of shape (..., n_classes) raised to 1 / temperature and normalised."""
-    return softmax(np.log(np.maximum(probabilities, FLOOR)) / temperature, axis=-1)
-
-
-def mistake_auroc(uncertainty: np.ndarray, wrong: np.ndarray) -> float | None:
-    """Return the probability that a wrong cell is less certain than a right one; 0.5 is chance, 1 perfect.
-
-    Parameters
-    ----------
-    uncertainty : ndarray of shape (n_samples,)
-    wrong : ndarray of bool, shape (n_samples,)
-
-    Returns
-    -------
-    float or None
-        Area under the receiver operating characteristic; None when all cells are right, or all wrong.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    if wrong.all() or not wrong.any():
-        return None
-    return float(roc_auc_score(wrong, uncertainty))
-
-
-def risk_coverage(uncertainty: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
-    """Return the share of wrong cells among the most certain ones, for growing shares of the cells.
-
-    Parameters
-    ----------
-    uncertainty : ndarray of shape (n_samples,)
-    wrong : ndarray of bool, shape (n_samples,)
-
-    Returns
-    -------
-    dict
-        `coverage` (share kept, up to 1), `risk` (share wrong among them), `area` under the whole curve: 0 is perfect,
-        the error rate is no skill. Equally certain cells are taken in together, so their order plays no part.
-
-    Notes
-    -----
-    Geifman & El-Yaniv 2017, doi:10.48550/arXiv.1705.08500.
-    """
-    levels, level = np.unique(uncertainty, return_inverse=True)
-    count = np.bincount(level, minlength=len(levels))
-    # Every cell of a tie carries the mean of the tie.
-    errors = np.repeat(np.bincount(level, wrong, minlength=len(levels)) / count, count)
-    taken = np.arange(1, len(wrong) + 1)
-    risk = np.cumsum(errors) / taken
-    at = np.maximum(np.round(_COVERAGES * len(wrong)).astype(int), 1) - 1
-    return {"coverage": (taken[at] / len(wrong)).tolist(), "risk": risk[at].tolist(), "area": float(risk.mean())}
 
 
 def _weighted_and_intervals(

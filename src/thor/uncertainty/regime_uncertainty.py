@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
 from thor.networks.prediction import predict
-from thor.networks.samples import FeatureScaler, Samples, cell_inputs
+from thor.networks.samples import Samples, cell_inputs
+from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
 from thor.networks.stack import NetworkStack
 from thor.ocean.basins import basin_names
 from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.calibration import fit_temperature
 from thor.uncertainty.conformal import ConformalModel, fit_conformal
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.settings import ApplicabilitySettings
+from thor.uncertainty.temperature import fit_temperature
 
 
 @dataclass(frozen=True, eq=False)

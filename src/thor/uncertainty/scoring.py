@@ -9,18 +9,17 @@ import pandas as pd
 from thor.core.metrics import Metric, Metrics, share, text
 from thor.networks.bootstrap import INTERVAL_METRICS, BootstrapSettings
 from thor.networks.fields import network_table, predictor_rows, role_masks
-from thor.networks.prediction import predict
-from thor.networks.samples import Samples
-from thor.networks.scores import number
-from thor.networks.skill import (
-    SKILL_METRICS,
+from thor.networks.member_skill import (
     NetworkSums,
     network_reliability,
     network_scores,
     network_sums,
     predictor_reliability,
-    skill_table,
 )
+from thor.networks.prediction import predict
+from thor.networks.samples import Samples
+from thor.networks.scores import number
+from thor.networks.skill import SKILL_METRICS, skill_table
 from thor.networks.stack import NetworkStack, Weights
 from thor.uncertainty.applicability import error_by_dissimilarity
 from thor.uncertainty.bayesian import BayesianNetwork

@@ -23,7 +23,8 @@ from thor.attribution.truth import additive_stack, additive_truth, compare_with_
 from thor.core.contracts import check
 from thor.core.settings import validate
 from thor.core.variables import FEATURES
-from thor.networks.samples import FeatureScaler, cell_inputs
+from thor.networks.samples import cell_inputs
+from thor.networks.scaler import FeatureScaler
 
 NAME = "toy_values"
 
@@ -116,7 +117,7 @@ def check_report(explanations, agreement) -> None:
     """Find caption, part, tables and words."""
     from thor.report.content import captions
     from thor.report.parts import REPORT_PARTS
-    from thor.report.tables import attribution_table, method_agreement_table
+    from thor.report.cell_tables import attribution_table, method_agreement_table
 
     assert captions()[f"explainability_{NAME}"].title == "Toy"
     assert "Toy values" in captions()[f"explainability_{NAME}"].caption

@@ -54,7 +54,7 @@ class ArchiveFile:
 
     @property
     def published(self) -> Published:
-        """How models publish the variable."""
+        """Tables and grid point with which models publish the variable."""
         source = variable(self.variable_id).published
         assert source is not None
         return source

@@ -33,7 +33,7 @@ from thor.ocean.idealized.settings import OceanSettings
 from thor.ocean.sphere import unit_vectors
 
 SMALLEST_ISLAND = 6e10
-"""Islands of less area [m2] are left out: on a coarse grid they would stand for more than they are."""
+"""Islands of less area [m2] are left out: on a coarse grid they would be too large."""
 
 REFERENCE_RESOLUTION = 0.5
 """Spacing of the mask from which distances to land are measured [degrees], whatever the grid."""

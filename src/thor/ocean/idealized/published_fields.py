@@ -19,7 +19,7 @@ POINTS: tuple[PointKind, ...] = ("t", "u", "v", "q")
 """Kinds of points: centres, faces, corners."""
 
 SIGNIFICANT_DIGITS = 4
-"""To which monthly fields are rounded."""
+"""Decimal digits to which monthly fields are rounded."""
 
 FILL_VALUE = np.float32(1e20)
 MONTHS_PER_CHUNK = 12

@@ -22,7 +22,7 @@ def choose_reference(
 ) -> pd.DataFrame:
     """Return the rows of inputs that attributions are measured against."""
     from thor.attribution.references import draw_reference
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
 
     return draw_reference(
         features,
@@ -209,7 +209,7 @@ def draw_cell(
 def _scaled(feature_scaler: dict[str, Any], reference: pd.DataFrame | None) -> tuple[Any, Any]:
     """Return the scaler of the features and the scaled reference."""
     from thor.attribution.references import reference_inputs
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     return scaler, reference_inputs(reference, scaler)

@@ -24,7 +24,7 @@ def split_cells(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling
 def fit_scaler(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> dict[str, Any]:
     """Return mean and scale of the features over the training cells, or those of the published networks."""
     from thor.networks.fields import published_scaling
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
 
     if parameters.networks == "published":
         return published_scaling(features).to_dict()
@@ -42,9 +42,10 @@ def train_ensemble(
     parameters: Modelling,
 ) -> dict[str, Any]:
     """Return the networks, trained here or published, each at its best epoch, and their learning curves."""
-    from thor.networks.fields import history_table, training_tables
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.fields import history_table
+    from thor.networks.scaler import FeatureScaler
     from thor.networks.training import train_stack
+    from thor.networks.training_data import training_tables
 
     if parameters.networks == "published":
         stack, history = published_networks(), xr.Dataset()
@@ -86,7 +87,8 @@ def predict_ensemble(ensemble: Any, features: xr.Dataset, feature_scaler: dict[s
     """Return mean and spread of the networks' probabilities in every valid cell."""
     from thor.networks.fields import probability_fields
     from thor.networks.prediction import predict
-    from thor.networks.samples import FeatureScaler, cell_inputs
+    from thor.networks.samples import cell_inputs
+    from thor.networks.scaler import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     scaler.require(ensemble.features)
@@ -114,16 +116,16 @@ def score_networks(
         published_scaling,
         role_masks,
     )
-    from thor.networks.prediction import predict, probability_blocks
-    from thor.networks.samples import FeatureScaler
-    from thor.networks.skill import (
+    from thor.networks.member_skill import (
         member_table,
         network_reliability,
         network_scores,
         network_sums,
         predictor_reliability,
-        skill_table,
     )
+    from thor.networks.prediction import predict, probability_blocks
+    from thor.networks.scaler import FeatureScaler
+    from thor.networks.skill import skill_table
 
     samples = _samples(features, regimes, split, parameters)
     inputs = FeatureScaler.from_dict(feature_scaler).transform(samples.inputs)

@@ -19,7 +19,8 @@ def search_networks(
     parameters: NetworkSearch,
 ) -> pd.DataFrame:
     """Return the depths, widths and rates tried, best first; only select cells judge."""
-    from thor.networks.samples import FeatureScaler, samples_from
+    from thor.networks.samples import samples_from
+    from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search
     from thor.networks.table import Table
 

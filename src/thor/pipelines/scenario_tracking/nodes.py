@@ -25,7 +25,7 @@ def track_regimes(
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
     from thor.networks.fields import label_runs
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
     from thor.tracking.runs import TrackedRuns
     from thor.tracking.tools import TrackingTools
     from thor.uncertainty.regime_uncertainty import CalibrationModel
@@ -76,7 +76,7 @@ def explain_changes(
     parameters: ScenarioTracking,
 ) -> pd.DataFrame:
     """Return the attribution of the changes of regime to the features, by transition."""
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
     from thor.tracking.reasons import change_reasons
 
     return change_reasons(

@@ -95,7 +95,7 @@ def compute_regime_uncertainty(
 ) -> xr.Dataset:
     """Return calibrated probabilities and their uncertainty in every valid cell."""
     from thor.networks.fields import label_runs
-    from thor.networks.samples import FeatureScaler
+    from thor.networks.scaler import FeatureScaler
     from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
 
     fields = uncertainty_fields(
@@ -191,7 +191,8 @@ def _tables(samples: Any, scaler: Any) -> Any:
 
 
 def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, feature_scaler: dict[str, Any]) -> Any:
-    from thor.networks.samples import FeatureScaler, samples_from
+    from thor.networks.samples import samples_from
+    from thor.networks.scaler import FeatureScaler
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     return samples_from(features, regimes, split, names=scaler.features), scaler

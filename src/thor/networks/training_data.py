@@ -1,0 +1,98 @@
+"""Training and select cells as tables: scaled inputs, labels of each network, weights."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.core.arrays import Array
+from thor.core.errors import NetworkError
+from thor.networks.samples import Samples
+from thor.networks.scaler import FeatureScaler
+from thor.networks.settings import TrainingSettings
+from thor.networks.table import Table
+from thor.regimes.regime_model import RegimeModel
+
+
+def training_tables(
+    samples: Samples,
+    scaler: FeatureScaler,
+    settings: TrainingSettings,
+    *,
+    model: RegimeModel,
+    budget: xr.Dataset,
+    seed: int,
+) -> tuple[Table, Table, NDArray[np.int64] | None]:
+    """Return the cells to learn and to select on, and the clustering run each network learns (None: consensus)."""
+    train, select = samples.with_role("train"), samples.with_role("select")
+    weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
+    labels, runs = train.labels, None
+    if settings.member_labels == "votes":
+        labels, runs = vote_labels(model, budget, train.index, n_networks=settings.n_networks, seed=seed)
+    return (
+        Table(scaler.transform(train.inputs), labels, weights),
+        Table(scaler.transform(select.inputs), select.labels, None),
+        runs,
+    )
+
+
+def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:
+    """Return weights of mean one, shape (n_samples,), by area, by label confidence, by both; None for neither.
+
+    Raises
+    ------
+    NetworkError
+        When all weights are zero, or one is negative or not finite.
+    """
+    if not (area or confidence):
+        return None
+    weights = np.ones(len(samples))
+    if area:
+        weights *= samples.area
+    if confidence:
+        weights *= samples.confidence
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise NetworkError("Weights by area or confidence must be finite, not negative, and not all zero.")
+    return weights / weights.mean()
+
+
+def vote_labels(
+    model: RegimeModel, budget: xr.Dataset, index: NDArray[np.int64], *, n_networks: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each network the regimes of one clustering run.
+
+    Every run is dealt once, in random order, before one is dealt again, so that the runs have equal shares.
+
+    Parameters
+    ----------
+    model : RegimeModel
+        Its runs are aligned: a number means the same regime in all of them.
+    budget : xarray.Dataset
+        The terms [m s-2] that the model was fitted on, on the grid of the samples.
+    index : ndarray of int, shape (n_samples,)
+        The samples' places in the flattened grid (`Samples.index`).
+    n_networks : int
+    seed : int
+
+    Returns
+    -------
+    labels : ndarray of int, shape (n_networks, n_samples)
+    runs : ndarray of int, shape (n_networks,)
+        Which run each network learns.
+
+    Raises
+    ------
+    NetworkError
+        When a term of the budget is not finite at a sample.
+    """
+    dims = budget["analysis_mask"].dims
+    points = np.stack([budget[term].transpose(*dims).values.ravel()[index] for term in model.terms], axis=1)
+    if not np.isfinite(points).all():
+        raise NetworkError(
+            f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "
+            "samples, so clustering runs have no vote there. Set modelling.member_labels: consensus."
+        )
+    regime_of_run, _ = model.cell_regimes(points)
+    rng = np.random.default_rng(seed)
+    rounds = -(-n_networks // len(regime_of_run))
+    runs = np.concatenate([rng.permutation(len(regime_of_run)) for _ in range(rounds)])[:n_networks]
+    return regime_of_run[runs].astype(np.int64), runs
