@@ -9,12 +9,16 @@ all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_change_reliability
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
 _NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
+_SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
@@ -22,7 +26,7 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(
+            _node(
                 nodes.track_regimes,
                 [
                     *_NETWORKS,
@@ -33,69 +37,36 @@ def create_pipeline() -> Pipeline:
                     "params:compute",
                 ],
                 "scenario_regimes",
-                name="track_regimes",
             ),
-            Node(
+            _node(
                 nodes.measure_areas,
                 ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"],
                 {"regime_areas": "regime_areas", "regime_transitions": "regime_transitions"},
-                name="measure_areas",
             ),
-            Node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement", name="compare_models"),
-            Node(
+            _node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
+            _node(
                 nodes.explain_changes,
                 [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
                 "change_attribution",
-                name="explain_changes",
             ),
-            Node(
+            _node(
                 nodes.score_tracking,
-                [
-                    "scenario_regimes",
-                    "model_agreement",
-                    "true_budgets",
-                    "scenario_features",
-                    "regimes",
-                    "regime_model",
-                    "baselines",
-                    _PARAMETERS,
-                ],
+                [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS],
                 "tracking_metrics",
-                name="score_tracking",
             ),
-            Node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes", name="draw_regimes_by_window"),
-            Node(nodes.draw_change, _SHOWN, "scenario_tracking_change", name="draw_change"),
-            Node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas", name="draw_areas"),
-            Node(
-                nodes.draw_area_changes,
-                ["regime_areas", _PARAMETERS],
-                "scenario_tracking_area_changes",
-                name="draw_area_changes",
-            ),
-            Node(
-                nodes.draw_transitions,
-                ["regime_transitions", _PARAMETERS],
-                "scenario_tracking_transitions",
-                name="draw_transitions",
-            ),
-            Node(
-                nodes.draw_change_reliability,
-                "tracking_metrics",
-                "scenario_tracking_reliability",
-                name="draw_change_reliability",
-            ),
-            Node(
-                nodes.draw_agreement,
-                ["model_agreement", _PARAMETERS],
-                "scenario_tracking_agreement",
-                name="draw_agreement",
-            ),
-            Node(
-                nodes.draw_reasons,
-                ["change_attribution", "tracking_metrics", _PARAMETERS],
-                "scenario_tracking_reasons",
-                name="draw_reasons",
-            ),
+            _node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
+            _node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            _node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
+            _node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
+            _node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
+            _node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
+            _node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
+            _node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
         ],
         tags="scenario_tracking",
     )
+
+
+def _node(function: Callable[..., Any], inputs: list[str], outputs: str | dict[str, str]) -> Node:
+    """Return a node that has the name of its function."""
+    return Node(function, inputs, outputs, name=function.__name__)
