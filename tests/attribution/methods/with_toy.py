@@ -115,9 +115,9 @@ def check_figures(explanations, agreement, evaluation) -> None:
 
 def check_report(explanations, agreement) -> None:
     """Find caption, part, tables and words."""
+    from thor.report.cell_tables import attribution_table, method_agreement_table
     from thor.report.content import captions
     from thor.report.parts import REPORT_PARTS
-    from thor.report.cell_tables import attribution_table, method_agreement_table
 
     assert captions()[f"explainability_{NAME}"].title == "Toy"
     assert "Toy values" in captions()[f"explainability_{NAME}"].caption
