@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -240,7 +239,6 @@ def test_an_interrupt_ends_shortly_with_its_code(project, number, code):
     for line in process.stdout:
         if line.startswith("waiting"):
             break
-    time.sleep(0.3)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
