@@ -157,7 +157,7 @@ def test_a_failing_save_names_the_dataset_and_leaves_no_file(project):
     ("arguments", "told"),
     [
         (["--params", "mini.n_cell=3"], "--params: there is no parameter 'mini.n_cell'. Did you mean 'n_cells'?"),
-        (["--params", "mini.n_cells=1"], "parameter 'mini.n_cells' should be greater than or equal to 2; got 1."),
+        (["--params", "mini.n_cells=1"], "parameter 'mini.n_cells' must be a whole number >= 2; got 1."),
         (["--params", "mimi.n_cells=3"], "there is no parameter group 'mimi'. Did you mean 'mini'?"),
     ],
 )
