@@ -1,4 +1,4 @@
-"""Hooks log parameters, networks, learning curves, scores and the end of a run in MLflow, whose failures stop no run."""
+"""Hooks log parameters, networks, curves, scores and the end of a run in MLflow, whose failures stop no run."""
 
 import errno
 import json
