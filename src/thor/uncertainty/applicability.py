@@ -5,10 +5,8 @@ standard deviations weighted by what the networks use, over the mean distance be
 ocean basin is from all others the networks were never tested, and their uncertainty is no guide.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.networks.json_model import JsonModel
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack
 from thor.uncertainty.settings import ApplicabilitySettings
@@ -29,7 +28,7 @@ DECIMALS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Applicability:
+class Applicability(JsonModel):
     """Measures dissimilarity to the training cells, and says how much is too much.
 
     Attributes
@@ -45,11 +44,21 @@ class Applicability:
         Largest dissimilarity inside the area of applicability.
     """
 
+    KIND = "An applicability"
+
     features: tuple[str, ...]
     importance: Array
     reference: Array
     mean_distance: float
     threshold: float
+
+    def __post_init__(self) -> None:
+        n_features = len(self.features)
+        if self.importance.shape != (n_features,) or self.reference.shape[1:] != (n_features,):
+            raise NetworkError(
+                f"An applicability of {n_features} features needs as many importances and columns of its reference; "
+                f"got {self.importance.shape} and {self.reference.shape}."
+            )
 
     @classmethod
     def fit(
@@ -118,31 +127,6 @@ class Applicability:
     def inside(self, inputs: np.ndarray) -> NDArray[np.bool_]:
         """Return which scaled inputs, shape (n_samples, n_features), lie inside the area of applicability."""
         return self.dissimilarity(inputs) <= self.threshold
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, which JSON keeps to the last digit."""
-        return {
-            "features": list(self.features),
-            "importance": self.importance.tolist(),
-            "reference": self.reference.tolist(),
-            "mean_distance": self.mean_distance,
-            "threshold": self.threshold,
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Applicability":
-        """Return what `to_dict` described; raise NetworkError when an entry is missing, unknown or of another size."""
-        expected = {entry.name for entry in fields(cls)}
-        if set(content) != expected:
-            raise NetworkError(f"An applicability holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
-        importance, reference = np.asarray(content["importance"]), np.asarray(content["reference"])
-        n_features = len(content["features"])
-        if importance.shape != (n_features,) or reference.shape[1:] != (n_features,):
-            raise NetworkError(
-                f"An applicability of {n_features} features needs as many importances and columns of its reference; "
-                f"got {importance.shape} and {reference.shape}."
-            )
-        return cls(tuple(content["features"]), importance, reference, content["mean_distance"], content["threshold"])
 
     @cached_property
     def _tree(self) -> cKDTree:

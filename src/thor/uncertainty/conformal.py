@@ -6,21 +6,23 @@ measured counts. `coverage_table` measures it, by basin and by regime.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings, block_bootstraps
+from thor.networks.json_model import JsonModel
 from thor.networks.scores import check_probabilities
+from thor.networks.skill import require_cells
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
 
 
 @dataclass(frozen=True)
-class ConformalModel:
+class ConformalModel(JsonModel):
     """Which probability is high enough for a regime to be in a set, as plain numbers.
 
     Attributes
@@ -34,6 +36,8 @@ class ConformalModel:
     n_cells : tuple of int
         Calibrate cells of each regime; a regime with too few of them for the level is in every set.
     """
+
+    KIND = "A conformal model"
 
     classes: tuple[str, ...]
     thresholds: tuple[float, ...]
@@ -68,29 +72,6 @@ class ConformalModel:
                 f"{', '.join(self.classes)}."
             )
         return 1.0 - probabilities.astype(float) <= np.array(self.thresholds)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers, which JSON keeps to the last digit."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "ConformalModel":
-        """Return the model that `to_dict` described.
-
-        Raises
-        ------
-        NetworkError
-            When an entry is missing or unknown, or numbers are out of range.
-        """
-        expected = {entry.name for entry in fields(cls)}
-        if set(content) != expected:
-            raise NetworkError(f"A conformal model holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
-        return cls(
-            classes=tuple(content["classes"]),
-            thresholds=tuple(map(float, content["thresholds"])),
-            confidence_level=float(content["confidence_level"]),
-            n_cells=tuple(map(int, content["n_cells"])),
-        )
 
 
 def fit_conformal(
@@ -182,8 +163,7 @@ def coverage_table(
     size, held = sets.sum(axis=1), sets[np.arange(len(sets)), samples.labels]
     table = {}
     for region, inside in regions.items():
-        if not inside.any():
-            raise NetworkError(f"Region '{region}' holds no labelled cell: no coverage can be measured there.")
+        require_cells(region, inside)
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
         missed = ~held[inside][:, None]
         (bootstrap,) = block_bootstraps(missed, lat, lon, area, settings=settings, seed=seed)

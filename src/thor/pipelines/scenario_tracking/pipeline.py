@@ -9,8 +9,9 @@ all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_change_reliability
 """
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
@@ -22,7 +23,7 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(
+            named_node(
                 nodes.track_regimes,
                 [
                     *_NETWORKS,
@@ -33,22 +34,19 @@ def create_pipeline() -> Pipeline:
                     "params:compute",
                 ],
                 "scenario_regimes",
-                name="track_regimes",
             ),
-            Node(
+            named_node(
                 nodes.measure_areas,
                 ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"],
-                {"regime_areas": "regime_areas", "regime_transitions": "regime_transitions"},
-                name="measure_areas",
+                by_name("regime_areas", "regime_transitions"),
             ),
-            Node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement", name="compare_models"),
-            Node(
+            named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
+            named_node(
                 nodes.explain_changes,
                 [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
                 "change_attribution",
-                name="explain_changes",
             ),
-            Node(
+            named_node(
                 nodes.score_tracking,
                 [
                     "scenario_regimes",
@@ -61,40 +59,16 @@ def create_pipeline() -> Pipeline:
                     _PARAMETERS,
                 ],
                 "tracking_metrics",
-                name="score_tracking",
             ),
-            Node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes", name="draw_regimes_by_window"),
-            Node(nodes.draw_change, _SHOWN, "scenario_tracking_change", name="draw_change"),
-            Node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas", name="draw_areas"),
-            Node(
-                nodes.draw_area_changes,
-                ["regime_areas", _PARAMETERS],
-                "scenario_tracking_area_changes",
-                name="draw_area_changes",
-            ),
-            Node(
-                nodes.draw_transitions,
-                ["regime_transitions", _PARAMETERS],
-                "scenario_tracking_transitions",
-                name="draw_transitions",
-            ),
-            Node(
-                nodes.draw_change_reliability,
-                "tracking_metrics",
-                "scenario_tracking_reliability",
-                name="draw_change_reliability",
-            ),
-            Node(
-                nodes.draw_agreement,
-                ["model_agreement", _PARAMETERS],
-                "scenario_tracking_agreement",
-                name="draw_agreement",
-            ),
-            Node(
-                nodes.draw_reasons,
-                ["change_attribution", "tracking_metrics", _PARAMETERS],
-                "scenario_tracking_reasons",
-                name="draw_reasons",
+            named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
+            named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            named_node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
+            named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
+            named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
+            named_node(nodes.draw_change_reliability, "tracking_metrics", "scenario_tracking_reliability"),
+            named_node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
+            named_node(
+                nodes.draw_reasons, ["change_attribution", "tracking_metrics", _PARAMETERS], "scenario_tracking_reasons"
             ),
         ],
         tags="scenario_tracking",
