@@ -20,7 +20,7 @@ from thor.ocean.sphere import unit_vectors
 from thor.regimes.naming import regime_names
 
 ROLES = ("train", "select", "calibrate", "test", "buffer")
-"""What a cell is for, by its code; -1 where a cell is not valid."""
+"""Roles of cells by their codes; -1 where a cell is not valid."""
 
 TRAIN, SELECT, CALIBRATE, TEST, BUFFER = range(len(ROLES))
 
@@ -82,10 +82,10 @@ def basin_folds(
     basins: Sequence[str] = OCEANS,
     without_test: bool = False,
 ) -> dict[str, xr.Dataset]:
-    """Return one split for each basin, in which that basin is what is tested.
+    """Return one split for each basin, with that basin as the test region.
 
     Outside the basin, the regions of `settings` that select or calibrate select, the regions that test train like all
-    the rest; nothing calibrates. Marginal seas are not folds: their cells train.
+    other cells; nothing calibrates. Marginal seas are not folds: their cells train.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def basin_folds(
         Its mode does not matter.
     basins : sequence of str
     without_test : bool
-        Whether cells of the regions that test have no part in any fold, so that choices made by the folds are blind to
-        them; a basin that has no other cells is then no fold.
+        Whether to leave the cells of the test regions out of all folds, so that choices based on the folds are
+        independent of them; a basin without other cells is then left out.
 
     Returns
     -------

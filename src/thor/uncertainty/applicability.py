@@ -1,8 +1,8 @@
-"""Where networks may be applied: how far a cell's inputs are from all that they were trained on.
+"""The area of applicability: dissimilarity of the inputs of each cell to those of the training cells.
 
 The dissimilarity of Meyer & Pebesma (2021), doi:10.1111/2041-210X.13650: distance to the nearest training cell, in
-standard deviations weighted by what the networks use, over the mean distance between training cells. Beyond what one
-ocean basin is from all others the networks were never tested, and their uncertainty is no guide.
+standard deviations weighted by the importance of the features, over the mean distance between training cells. Where
+it exceeds that of one ocean basin to all others, the networks are untested and their uncertainty is not reliable.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ N_PAIRS = 200_000
 """Random pairs of training cells whose mean distance is the unit of dissimilarity."""
 
 DECIMALS = 4
-"""Of the reference cells [standard deviations], so that they stay short as text and the same when read again."""
+"""Of the reference cells [standard deviations]: short as text, and unchanged when read again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Applicability(JsonModel):
-    """Measures dissimilarity to the training cells, and says how much is too much.
+    """Reference cells of the dissimilarity index, and its threshold.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Applicability(JsonModel):
     importance : ndarray of shape (n_features,)
         Weights of the features in the distance; they sum to one.
     reference : ndarray of shape (n_reference, n_features)
-        Scaled inputs of training cells that stand for all of them.
+        Scaled inputs of training cells that represent all of them.
     mean_distance : float
         Mean weighted distance between training cells.
     threshold : float
@@ -136,10 +136,10 @@ class Applicability(JsonModel):
 def feature_importance(
     stack: NetworkStack, inputs: np.ndarray, *, n_permutations: int, rng: np.random.Generator
 ) -> Array:
-    """Return how much the networks use each feature, shape (n_features,), summing to one.
+    """Return the importance of each feature for the networks, shape (n_features,), summing to one.
 
     The mean over cells of the total variation distance between the mean probability of a cell and that with the
-    feature taken from another cell. It needs no labels, and unlike a gradient it sees a saturated unit's use.
+    feature taken from another cell. It needs no labels, and unlike a gradient it includes saturated units.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def feature_importance(
             mixed[:, feature] = rng.permutation(mixed[:, feature])
             change[feature] += 0.5 * np.abs(predict(stack, mixed).mean - usual).sum(axis=1).mean()
     if not change.any():
-        raise NetworkError("The networks give one answer whatever their inputs: no feature is used.")
+        raise NetworkError("The networks give the same probabilities for all inputs: no feature is used.")
     return change / change.sum()
 
 
@@ -162,15 +162,15 @@ def spread_cells(points: Array, basin: NDArray[np.integer], n_cells: int) -> NDA
     """Return indices of about `n_cells` points that cover all of them, each basin with its share.
 
     In every basin the point farthest from those chosen is chosen next (Gonzalez 1985,
-    doi:10.1016/0304-3975(85)90224-5), so that no point is far from a chosen one; a random sample leaves out the rare
-    ones, which are those that matter here.
+    doi:10.1016/0304-3975(85)90224-5), so that no point is far from a chosen one; a random sample would leave out rare
+    points, which determine the dissimilarity.
     """
     if len(points) <= n_cells:
         return np.arange(len(points))
     chosen = []
     for code in np.unique(basin):
-        own = np.flatnonzero(basin == code)
-        chosen.append(own[_farthest_first(points[own], max(1, n_cells * len(own) // len(points)))])
+        inside = np.flatnonzero(basin == code)
+        chosen.append(inside[_farthest_first(points[inside], max(1, n_cells * len(inside) // len(points)))])
     return np.concatenate(chosen)
 
 
@@ -224,7 +224,7 @@ def _distance_to_other_basins(
     """Return the distance of each point to the nearest reference point of another basin, shape (n_points,)."""
     distance = np.empty(len(points))
     for code in np.unique(basin):
-        own = basin == code
+        inside = basin == code
         others = cKDTree(reference[reference_basin != code])
-        distance[own] = others.query(points[own], workers=-1)[0]
+        distance[inside] = others.query(points[inside], workers=-1)[0]
     return distance

@@ -1,4 +1,4 @@
-"""Each ocean basin tested by networks that never saw it: `kedro run --pipeline cross_validation`.
+"""Networks tested in each ocean basin, which is left out of their training: `kedro run --pipeline cross_validation`.
 
 features, regimes -> cross_validate_basins  -> cross_validation_metrics
                   -> measure_feature_groups -> feature_group_worth

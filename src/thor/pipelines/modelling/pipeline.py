@@ -1,4 +1,4 @@
-"""Networks that learn to see a regime in sea level, stress and depth, beside simpler predictors.
+"""Networks that predict the regime from sea level, wind stress and depth, compared with simpler predictors.
 
 features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
                                           -> train_ensemble -> ensemble, training_history -> draw_learning_curves

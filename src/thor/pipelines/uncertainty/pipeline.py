@@ -1,4 +1,4 @@
-"""How surely a cell has its regime: Bayesian networks, calibration, conformal sets, area of applicability.
+"""Uncertainty of the predicted regimes: Bayesian networks, calibration, conformal sets, area of applicability.
 
 features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
 ensemble                 -> fit_laplace_network    -> laplace_network
