@@ -147,7 +147,7 @@ def test_changes_are_later_minus_earlier(ocean):
     assert np.ptp(state.get_array().compressed()) > 1
 
 
-def test_no_climate_model_is_said():
+def test_without_climate_models_the_figure_gives_the_reason():
     assert "archive_root is null" in change_maps({}).texts[0].get_text()
 
 

@@ -122,6 +122,6 @@ def test_learning_curves_of_all_networks_in_one_panel():
     np.testing.assert_allclose(kept.get_ydata(), 1.2 / 4)
 
 
-def test_networks_without_history_are_said():
+def test_without_history_the_figure_gives_the_reason():
     nothing = pd.DataFrame(columns=["epoch", "network", "train_loss", "select_loss", "best_epoch"])
     assert "not trained in this run" in learning_curves(nothing).texts[0].get_text()

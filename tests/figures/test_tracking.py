@@ -111,7 +111,7 @@ def test_no_outline_runs_across_the_map_where_it_is_cut():
     assert max(np.ptp(segment[:, 0]) for segment in outline.get_segments()) < 0.05 * np.ptp(ax.get_xlim())
 
 
-def test_a_window_without_baseline_is_said():
+def test_without_a_baseline_the_figure_gives_the_reason():
     assert "has no baseline" in change_likelihood_map(make_run(), window=0).texts[0].get_text()
 
 
@@ -285,5 +285,5 @@ def test_bars_say_which_feature_moved_the_networks():
         (lambda: change_attribution_bars(xr.Dataset(coords={"transition": [], "feature": ["zos"]})), "No cell"),
     ],
 )
-def test_where_there_is_nothing_the_figure_says_so(figure, text):
+def test_empty_figures_give_the_reason(figure, text):
     assert text in figure().texts[0].get_text()

@@ -58,7 +58,7 @@ def test_the_page_is_one_file_without_errors_and_every_image_is_there(page, root
     assert outside == [(root / "08_reporting/report.html").as_uri()]
     images = page.run("[...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt.length > 20])")
     assert len(images) == len(captions())
-    assert all(loaded and told for loaded, told in images)
+    assert all(loaded and described for loaded, described in images)
     assert page.run("[...document.querySelectorAll('main > section')].map(s => s.id)") == list(SECTIONS)
     links = page.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href').slice(1))")
     assert links == list(SECTIONS)
@@ -82,7 +82,7 @@ def pixels(page, canvas):
     return page.run(f"document.querySelector('{canvas}').toDataURL()")
 
 
-def test_a_click_tells_all_of_another_cell(page):
+def test_a_click_shows_all_numbers_of_another_cell(page):
     before = state(page)
     page.click("#ocean-map", across=0.55, down=0.45)  # the tropical Pacific
     page.wait_for(f"document.querySelector('#ocean-map').dataset.cell !== '{before[0]}'")
@@ -284,12 +284,12 @@ def test_figures_and_predictors_stand_in_their_order(page):
     assert page.run("document.querySelector('#chart-skill').data[0].y") == names
 
 
-def test_a_thinned_grid_is_told_and_the_run_ends_with_what_it_found(root, tmp_path):
+def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_path):
     shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
-    told = kedro(
+    output = kedro(
         tmp_path, "--pipelines", "reporting", "--params", "reporting.max_cells=200,reporting.max_run_cells=200"
     )
-    last = re.split(r"write_manifest: .*\n", told)[1].splitlines()
+    last = re.split(r"write_manifest: .*\n", output)[1].splitlines()
     assert 10 <= len(last) <= 16
     for part in ("Regimes: 6 in", "Skill in the Atlantic", "Change by", "Brier skill", "report.html in a browser"):
         assert any(part in line for line in last), part
@@ -381,8 +381,8 @@ def test_without_explainability_all_else_is_reported(root, tmp_path):
     explanations = ("relevance.nc", "shapley_values.nc", "lime_weights.nc")
     gone = ["08_reporting/explanation_metrics.json", "08_reporting/figures/explainability_*.png"]
     copied(root, tmp_path, *gone, *(f"07_model_output/{name}" for name in explanations))
-    told = kedro(tmp_path, "--pipelines", "reporting")
-    assert "Not computed in this run: explanations (pipeline explainability)." in told
+    output = kedro(tmp_path, "--pipelines", "reporting")
+    assert "Not computed in this run: explanations (pipeline explainability)." in output
     page = opened(tmp_path)
     try:
         assert sections(page) == [name for name in SECTIONS if name != "explanations"]
@@ -448,9 +448,9 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
         if node["pipeline"] in ("modelling", "uncertainty", "scenario_tracking"):
             node |= {"run": "a later one", "finished": "2999-01-01T00:00:00+00:00"}
     file.write_text(json.dumps(record))
-    told = kedro(tmp_path, "--pipelines", "reporting")
+    output = kedro(tmp_path, "--pipelines", "reporting")
     expected = "Left out, because their input was made again later: explanations (pipeline explainability)."
-    assert expected in told
+    assert expected in output
     summary = json.loads((tmp_path / "08_reporting/summary.json").read_text())
     assert summary["explanations"] == {} and summary["calibration"] != {}
     index = json.loads((tmp_path / "08_reporting/figures/index.json").read_text())
@@ -459,12 +459,12 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
     assert text.count(expected.replace("'", "&#39;")) == 1 and 'id="explanations"' not in text
 
 
-def test_what_a_report_cannot_do_without_is_said(root, tmp_path):
+def test_missing_required_inputs_of_the_report_are_named(root, tmp_path):
     copied(root, tmp_path, "08_reporting/skill_metrics.json", "05_model_input/split.nc")
-    with pytest.raises(AssertionError) as told:
+    with pytest.raises(AssertionError) as output:
         kedro(tmp_path, "--pipeline", "reporting")
-    assert "Input 'skill_metrics' (and 1 more) is missing" in str(told.value)
-    assert "kedro run --env test --pipelines modelling" in " ".join(str(told.value).split())
+    assert "Input 'skill_metrics' (and 1 more) is missing" in str(output.value)
+    assert "kedro run --env test --pipelines modelling" in " ".join(str(output.value).split())
 
 
 def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path):
@@ -494,9 +494,9 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
             "14 of 16 runs of the archive were read; the others: M0/historical/r1i1p1f1, M1/historical/r1i1p1f1 (no "
             "file of 'tauuo').",
             "Physical checks that were not passed: M5/historical/r1i1p1f1 (<b>the stress has the wrong sign</b>).",
-            f"Regimes are implausible as a whole in 1 of 15 runs: {run} (SO covers 93% of the ocean, 12% of the "
+            f"The regimes of 1 of 15 runs are implausible as a whole: {run} (SO covers 93% of the ocean, 12% of the "
             "training ocean). Check sign, units and grid of their stress, sea level and depth.",
-            f"Whether changes exceed natural variability is not judged without control windows: {run} (there is no "
+            f"Changes are not tested against natural variability without control windows: {run} (there is no "
             "control run of IDEAL-REG).",
         ]
         text = page.run("document.querySelector('#scenarios').innerText")
@@ -513,7 +513,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
 
 def test_single_figures_that_are_missing_are_named(root, tmp_path):
     copied(root, tmp_path, "08_reporting/figures/modelling_skill.png", "08_reporting/figures/uncertainty_maps.png")
-    told = kedro(tmp_path, "--pipeline", "reporting")
-    assert "Not computed in this run: uncertainty_maps (pipeline uncertainty); modelling_skill (pipeline mo" in told
+    output = kedro(tmp_path, "--pipeline", "reporting")
+    assert "Not computed in this run: uncertainty_maps (pipeline uncertainty); modelling_skill (pipeline mo" in output
     text = (tmp_path / "08_reporting/report.html").read_text()
     assert "modelling_skill (pipeline modelling)" in text and captions()["modelling_skill"].alt not in text

@@ -25,11 +25,11 @@ BAD = row("B/ssp585/r1", usable=False, reason="no file of 'tauuo'.", first_year=
 NO_ARCHIVE = {"n_runs": 0, "n_read": 0, "not_read": {}, "not_passed": {}}
 
 
-def told(*rows):
+def lines_of(*rows):
     return archive_sentences(archive_numbers(pd.DataFrame(rows)))
 
 
-def test_without_an_archive_nothing_is_said():
+def test_without_an_archive_there_are_no_sentences():
     assert archive_rows(None) == []
     assert archive_numbers(None) == NO_ARCHIVE
     assert archive_sentences(NO_ARCHIVE) == []
@@ -48,9 +48,9 @@ def test_what_was_not_read_comes_first_with_its_reason(tmp_path):
 
 
 def test_sentences_count_what_was_read_and_name_the_rest():
-    assert told(GOOD) == ["The one run was read."]
-    assert told(GOOD, row("A/ssp585/r1")) == ["All 2 runs of the archive were read."]
-    assert told(GOOD, ALSO, BAD) == [
+    assert lines_of(GOOD) == ["The one run was read."]
+    assert lines_of(GOOD, row("A/ssp585/r1")) == ["All 2 runs of the archive were read."]
+    assert lines_of(GOOD, ALSO, BAD) == [
         "2 of 3 runs of the archive were read; the others: B/ssp585/r1 (no file of 'tauuo').",
         "Physical checks that were not passed: A/historical/r1 (stress has the wrong sign; sea level in cm).",
     ]
@@ -59,7 +59,7 @@ def test_sentences_count_what_was_read_and_name_the_rest():
 def test_runs_of_one_reason_are_named_together_and_of_many_the_first():
     many = [row(f"M{k}/ssp585/r1", usable=False, reason="no file of 'zos'") for k in range(5)]
     others = [row(f"N{k}/ssp585/r1", usable=False, reason=f"calendar {k} is unknown") for k in range(3)]
-    (said,) = told(*many, *others)
+    (said,) = lines_of(*many, *others)
     assert said == (
         "0 of 8 runs of the archive were read; the others: M0/ssp585/r1, M1/ssp585/r1, M2/ssp585/r1, and 2 more "
         "(no file of 'zos'); N0/ssp585/r1 (calendar 0 is unknown); N1/ssp585/r1 (calendar 1 is unknown); and 1 "

@@ -55,7 +55,7 @@ def test_figures_belong_to_their_pipeline():
     assert all(name.startswith((*REPORT_PARTS, "data_engineering", "modelling")) for name in captions())
 
 
-def test_figures_that_are_not_shown_are_told_apart_by_the_record():
+def test_figures_that_are_not_shown_are_distinguished_by_the_record():
     shown = [name for name in captions() if name not in ("explainability_cell", "modelling_skill")]
     made = record(ensemble=("b", LATER), explainability_cell=("a", EARLY))
     assert select({}, made, figures=shown)[1] == LeftOut(("modelling_skill",), ("explainability_cell",))

@@ -10,7 +10,7 @@ from thor.report.words import in_order
 
 
 @pytest.mark.parametrize(
-    ("regions", "told"),
+    ("regions", "expected"),
     [
         ("atlantic: test, 280E to 20E; west_indian: select, 60E to 72E", "Atlantic (80°\u00a0W to 20°\u00a0E)"),
         ("north_sea: test, 0E to 10E, 50N to 60N", "North Sea (0°\u00a0E to 10°\u00a0E, 50°\u00a0N to 60°\u00a0N)"),
@@ -19,27 +19,27 @@ from thor.report.words import in_order
         ("", "test cells"),
     ],
 )
-def test_a_region_is_told_with_its_extent(regions, told):
-    assert held_out_region(xr.Dataset(attrs={"regions": regions})) == told
+def test_a_region_is_named_with_its_extent(regions, expected):
+    assert held_out_region(xr.Dataset(attrs={"regions": regions})) == expected
 
 
 @pytest.mark.parametrize(
-    ("attributes", "told"),
+    ("attributes", "expected"),
     [
         ({"baseline": "parallel segment", "parent": "M/piControl/r1"}, "the same span of the control run"),
         ({"baseline": "reference window", "parent": "M/historical/r1"}, "1995–2014 of historical"),
         ({}, "1995–2014 of its parent run"),
     ],
 )
-def test_a_baseline_is_told_as_what_it_is(attributes, told):
-    assert baseline_in_words(xr.Dataset(attrs=attributes), "1995-2014") == told
+def test_a_baseline_in_words(attributes, expected):
+    assert baseline_in_words(xr.Dataset(attrs=attributes), "1995-2014") == expected
 
 
 def test_entries_follow_the_given_order_and_none_is_lost():
     assert list(in_order({"a": 1, "b": 2, "c": 3}, ["c", "x", "a"])) == ["c", "a", "b"]
 
 
-def test_a_scenario_is_told_against_its_own_baseline_and_one_model_is_no_range():
+def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
     row = {
         "run": "M/ssp585/r1",
         "source_id": "M",
@@ -54,25 +54,25 @@ def test_a_scenario_is_told_against_its_own_baseline_and_one_model_is_no_range()
         "applicable_share": 1.0,
     }
     experiments = experiment_means([row, row | {"predictor": "bayesian", "expected_changed_share": 0.9}])
-    told = _scenarios(experiments)
-    assert told.startswith("ssp585, 2081–2100 against 1995–2014 of historical: 12 % of the area is expected")
-    assert "(one climate model)" in told and "90 %" not in told
+    expected = _scenarios(experiments)
+    assert expected.startswith("ssp585, 2081–2100 against 1995–2014 of historical: 12 % of the area is expected")
+    assert "(one climate model)" in expected and "90 %" not in expected
     other = row | {"source_id": "N", "run": "N/ssp585/r1", "expected_changed_share": 0.223}
     assert "17 % of the area" in _scenarios(experiment_means([row, other]))
     assert "(12 % to 22 % in 2 climate models)" in _scenarios(experiment_means([row, other]))
 
 
 @pytest.mark.parametrize(
-    ("n_tracked", "told"),
+    ("n_tracked", "expected"),
     [
         (None, []),
         (0, ["No archive of climate models is configured, so no scenario was tracked (archive_root in globals.yml)."]),
         (3, ["None of the tracked runs (3) has a baseline, so no change is stated."]),
     ],
 )
-def test_why_no_change_is_stated(n_tracked, told):
+def test_why_no_change_is_stated(n_tracked, expected):
     """Not tracked at all, which is said elsewhere; no archive; no run with a baseline."""
-    assert scenario_sentences({}, {}, n_tracked) == told
+    assert scenario_sentences({}, {}, n_tracked) == expected
 
 
 def caveats(**more):
@@ -80,7 +80,7 @@ def caveats(**more):
     return caveat_sentences(quiet | {key: {} for key in ("implausible", "not_compared", "not_judged")} | more)
 
 
-def test_caveats_are_told_only_where_there_are_any():
+def test_caveats_appear_only_where_there_are_any():
     assert caveats() == []
     assert caveats(implausible={"A/b/r1": "SO absent"}) == [
         "The regimes of 1 of 2 runs are implausible as a whole: A/b/r1 (SO absent). "
@@ -96,7 +96,7 @@ def test_caveats_are_told_only_where_there_are_any():
     assert caveats(archive=archive) == ["1 of 2 runs of the archive were read; the others: A/b/r1 (no 'zos')."]
 
 
-def test_of_implausible_runs_the_objections_of_one_predictor_are_told():
+def test_implausible_runs_have_the_objections_of_one_predictor():
     objections = {"bayesian": {"objections": ["SO absent"]}, "ensemble": {"objections": []}}
     calm = {"ensemble": {"objections": []}}
     assert implausible_runs({"plausibility": {"A/b/r1": objections, "A/c/r1": calm}}) == {"A/b/r1": "SO absent"}
@@ -112,11 +112,11 @@ def test_without_clustering_metrics_regimes_are_those_of_the_map():
             "regime_confidence": ("y", [1.0, 0.5, float("nan"), 1.0]),
         }
     )
-    told = regimes_of_map(regimes)
-    assert told["regimes"] == ["A", "B"] and told["n_cells"] == 3
-    assert told["area_fraction"] == {"A": 0.25, "B": 0.75}
-    assert told["mean_confidence"] == 0.75
-    assert told["n_runs"] is None
+    expected = regimes_of_map(regimes)
+    assert expected["regimes"] == ["A", "B"] and expected["n_cells"] == 3
+    assert expected["area_fraction"] == {"A": 0.25, "B": 0.75}
+    assert expected["mean_confidence"] == 0.75
+    assert expected["n_runs"] is None
 
 
 def _scenarios(experiments):

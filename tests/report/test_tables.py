@@ -107,7 +107,7 @@ def test_skill_has_intervals_units_and_orientation():
     assert table.loc["ensemble", "Brier score (1, lower is better)"] == "0.30"
 
 
-def test_calibration_tells_before_after_and_whether_sets_keep_their_promise():
+def test_calibration_error_before_and_after_and_coverage_of_sets():
     sets = {"confidence_level": 0.9, "coverage": 0.84, "interval": {"low": 0.81, "high": 0.87}, "mean_set_size": 1.15}
     stages = {stage: {"expected_calibration_error": e} for stage, e in (("before", 0.04), ("after", 0.03))}
     table = units_everywhere(calibration_error_table({"ensemble": {"test": stages | {"conformal": sets}}}))
@@ -123,7 +123,7 @@ def test_probabilities_of_a_cell_stand_beside_the_votes(uncertainty, regimes):
     assert table["clustering runs that vote for it (%)"].tolist() == pytest.approx([75, 25])
 
 
-def test_what_to_believe_names_both_regimes_and_the_uncertainty(uncertainty, regimes):
+def test_reliability_of_a_cell_names_both_regimes_and_the_uncertainty(uncertainty, regimes):
     table = trust_table(uncertainty, regimes, PLACE)
     assert table.loc["Regime of the budget", "value"] == "MD"
     assert table.loc["Most probable regime of the networks", "value"] == "S-SV"
@@ -155,7 +155,7 @@ def test_attributions_have_an_error_only_where_the_method_samples():
     assert list(row) == ["+1.23 (-0.50 to +2.00)", "+1.23 ± 0.11 (-0.50 to +2.00)", "+1.23"]
 
 
-def test_agreement_of_methods_is_told_by_pair():
+def test_agreement_of_methods_by_pair():
     fields = {"rank_correlation": 0.5, "sign_agreement": 0.9, "top_overlap": 2 / 3}
     agreement = xr.Dataset(
         {name: (("pair", "predictor", *GRID), np.full((1, 1, *LAND.shape), v)) for name, v in fields.items()}
@@ -186,7 +186,7 @@ def test_classes_of_likelihood_rise_and_have_words_only_where_supported(window):
     assert table["share of the compared area (%)"].tolist() == [25, 75, 0]
 
 
-def test_forced_change_is_told_with_what_is_called_falsely(window):
+def test_forced_change_has_an_upper_bound_of_false_discoveries(window):
     table = units_everywhere(forced_table(window))
     assert list(table.index) == ["ensemble"], "predictors without a baseline are left out"
     assert table.iloc[0].tolist() == pytest.approx([4, 0.5, 3, 1, 0.1])

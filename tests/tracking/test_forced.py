@@ -44,7 +44,7 @@ def natural_change(certainty, rng, n=1):
     return rng.beta(1.0, 1 / mean - 1, size=(n, certainty.size)).astype("float32")
 
 
-def test_false_discoveries_are_as_rare_as_promised_and_true_ones_found():
+def test_false_discoveries_have_the_nominal_rate_and_true_changes_are_found():
     control = made_control()
     null = control.null(2, SETTINGS)
     rng = np.random.default_rng(1)

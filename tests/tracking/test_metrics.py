@@ -44,9 +44,9 @@ def opened(runs):
 
 
 def test_areas_of_each_window_add_up(runs):
-    told = run_metrics(runs[SCENARIO], {})
-    assert list(told) == [str(label) for label in runs[SCENARIO]["window"].values]
-    for entry in told.values():
+    numbers = run_metrics(runs[SCENARIO], {})
+    assert list(numbers) == [str(label) for label in runs[SCENARIO]["window"].values]
+    for entry in numbers.values():
         assert entry["n_months"] == 240 and entry["weighting"] == "area"
         for predictor in ("ensemble", "bayesian"):
             regimes = entry[predictor]["regime_area"]
@@ -60,24 +60,24 @@ def test_areas_of_each_window_add_up(runs):
             assert 0 <= change["expected_m2"] < change["independent_m2"] < change["compared_m2"]
             assert change["forced_m2"] <= change["judged_m2"] <= change["compared_m2"]
             assert change["expected_false_m2"] == pytest.approx(0.1 * change["forced_m2"])
-    own = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
-    by_hand = float((own["change_probability"] * own["areacello"]).sum())
-    assert told["1970-1989"]["ensemble"]["change"]["expected_m2"] == pytest.approx(by_hand, rel=1e-5)
+    fields = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
+    by_hand = float((fields["change_probability"] * fields["areacello"]).sum())
+    assert numbers["1970-1989"]["ensemble"]["change"]["expected_m2"] == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_area_outside_applicability_is_told(runs):
+def test_area_outside_the_area_of_applicability(runs):
     """Half of the cells of the last window are outside."""
     run = runs[SCENARIO].copy(deep=True)
     run["applicable"][-1, :, :18] = run["applicable"][-1, :, :18].where(run["valid"][:, :18] == 0, 0)
-    told = run_metrics(run, {})["1970-1989"]
-    assert told["area_outside_applicability_m2"] == pytest.approx(0.5 * told["area_m2"])
+    numbers = run_metrics(run, {})["1970-1989"]
+    assert numbers["area_outside_applicability_m2"] == pytest.approx(0.5 * numbers["area_m2"])
 
 
 def test_only_words_that_truth_supports_are_used(runs):
-    told = run_metrics(runs[SCENARIO], {"ensemble": ("likely", "very_unlikely")})["1970-1989"]
-    words = {text: part["word"] for text, part in told["ensemble"]["change"]["likelihood"].items()}
+    numbers = run_metrics(runs[SCENARIO], {"ensemble": ("likely", "very_unlikely")})["1970-1989"]
+    words = {text: part["word"] for text, part in numbers["ensemble"]["change"]["likelihood"].items()}
     assert words == dict.fromkeys(LIKELIHOOD_RANGES) | {"1-10 %": "very_unlikely", "66-90 %": "likely"}
-    assert {part["word"] for part in told["bayesian"]["change"]["likelihood"].values()} == {None}
+    assert {part["word"] for part in numbers["bayesian"]["change"]["likelihood"].values()} == {None}
 
 
 def test_control_runs_and_runs_without_truth(runs, training):
@@ -117,9 +117,9 @@ def test_agreement_is_weighted_by_area():
     agree = multimodel_summary([model_run(name, north, forced=everywhere) for name in "AB"], **options)
     runs = [model_run("A", north, forced=everywhere), model_run("B", south, forced=everywhere)]
     differ = multimodel_summary(runs, **options)
-    told = agreement_metrics([agree])["ssp585"]
-    assert told["models"] == ["A", "B"] and told["window"] == "2035-2054"
-    assert told["ensemble"]["mean_agreement_share"] == 1.0
-    assert told["ensemble"]["robustness_share"]["robust_signal"] == pytest.approx(1.0)
-    assert told["ensemble"]["mean_change_probability"] == pytest.approx(0.2)
+    numbers = agreement_metrics([agree])["ssp585"]
+    assert numbers["models"] == ["A", "B"] and numbers["window"] == "2035-2054"
+    assert numbers["ensemble"]["mean_agreement_share"] == 1.0
+    assert numbers["ensemble"]["robustness_share"]["robust_signal"] == pytest.approx(1.0)
+    assert numbers["ensemble"]["mean_change_probability"] == pytest.approx(0.2)
     assert agreement_metrics([differ])["ssp585"]["ensemble"]["robustness_share"]["conflicting_signals"] == 1.0

@@ -142,7 +142,7 @@ def test_calibrated_chances_score_as_they_must():
     assert {"very_unlikely", "unlikely", "about_as_likely_as_not", "likely", "very_likely"} <= set(words)
 
 
-def test_chances_that_promise_too_much_are_found_out():
+def test_overconfident_probabilities_have_a_calibration_error():
     chance = np.random.default_rng(1).random(40_000)
     change = scored(chances(chance, 0.5 * chance))["change"]
     assert change["expected_calibration_error"] == pytest.approx(0.25, abs=0.01)

@@ -34,30 +34,30 @@ def test_a_run_like_the_training_ocean_and_one_that_changes_are_plausible(made, 
     for run in (control, track(made, made.scenario)):
         found = plausibility(run, training)
         assert set(found) == {"ensemble", "bayesian"}
-        assert [own["objections"] for own in found.values()] == [[], []]
-        assert [own["absent_regimes"] for own in found.values()] == [[], []]
+        assert [result["objections"] for result in found.values()] == [[], []]
+        assert [result["absent_regimes"] for result in found.values()] == [[], []]
     assert caplog.text == ""
 
 
 def test_numbers_are_those_of_the_map(control, training):
-    own = plausibility(control.isel(window=[0]), training)["ensemble"]
+    result = plausibility(control.isel(window=[0]), training)["ensemble"]
     area = control["areacello"].where(control["valid"] == 1)
     regime = control["regime"].isel(window=0).sel(predictor="ensemble")
     shares = {name: float(area.where(regime == k).sum() / area.sum()) for k, name in enumerate(CLASSES)}
     np.testing.assert_allclose(training.share, list(shares.values()), rtol=1e-12)
-    assert own["largest_share"] == pytest.approx(shares[own["largest_regime"]])
-    assert own["largest_share_in_training"] == pytest.approx(shares[own["largest_regime"]])
-    assert own["latitude_mismatch"] == 0
-    assert all(find_metric(["run", "ensemble", name], PLAUSIBILITY_METRICS) for name in own)
+    assert result["largest_share"] == pytest.approx(shares[result["largest_regime"]])
+    assert result["largest_share_in_training"] == pytest.approx(shares[result["largest_regime"]])
+    assert result["latitude_mismatch"] == 0
+    assert all(find_metric(["run", "ensemble", name], PLAUSIBILITY_METRICS) for name in result)
 
 
 def test_a_stress_of_the_wrong_sign_is_found_although_areas_are_as_they_should_be(made, training, caplog):
     """The largest regimes change places, between the hemispheres here."""
     found = plausibility(with_stress(made, -1), training)
-    for own in found.values():
-        assert own["absent_regimes"] == []
-        assert own["latitude_mismatch"] > 0.6
-        (objection,) = own["objections"]
+    for result in found.values():
+        assert result["absent_regimes"] == []
+        assert result["latitude_mismatch"] > 0.6
+        (objection,) = result["objections"]
         assert "of the area has other regimes than the training ocean at the same latitude" in objection
     (record,) = caplog.records
     assert record.levelname == "WARNING"
@@ -66,11 +66,11 @@ def test_a_stress_of_the_wrong_sign_is_found_although_areas_are_as_they_should_b
 
 
 def test_one_regime_everywhere_is_found(made, training):
-    own = plausibility(with_stress(made, 0), training)["ensemble"]
-    assert (own["largest_regime"], own["largest_share"]) == ("middle", 1.0)
+    result = plausibility(with_stress(made, 0), training)["ensemble"]
+    assert (result["largest_regime"], result["largest_share"]) == ("middle", 1.0)
     assert any(
         sentence == f"middle covers 100% of the ocean, {training.share[1]:.0%} of the training ocean"
-        for sentence in own["objections"]
+        for sentence in result["objections"]
     )
 
 
@@ -97,9 +97,9 @@ def test_an_absent_regime_is_named_unless_it_is_rare_in_the_training_ocean(contr
 def test_one_window_is_enough(control, training):
     run = control.copy(deep=True)
     run["regime"][3] = run["regime"][3].where(run["regime"][3] < 0, 0)
-    own = plausibility(run, training)["ensemble"]
-    assert (own["largest_regime"], own["largest_share"]) == ("north", 1.0)
-    assert len(own["objections"]) == 2
+    result = plausibility(run, training)["ensemble"]
+    assert (result["largest_regime"], result["largest_share"]) == ("north", 1.0)
+    assert len(result["objections"]) == 2
 
 
 def test_grids_and_the_order_of_regimes_do_not_matter(made, training):

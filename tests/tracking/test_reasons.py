@@ -46,11 +46,11 @@ def test_what_moved_the_networks_is_found(reasons, runs):
 
 
 def test_transitions_are_those_of_the_most_probable_regime(reasons, runs):
-    own = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
-    moved = (own["regime"] != own["baseline_regime"]) & (own["regime"] >= 0)
+    last = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
+    moved = (last["regime"] != last["baseline_regime"]) & (last["regime"] >= 0)
     table = reasons[(reasons["predictor"] == "ensemble") & (reasons["feature"] == "zos")]
     assert table["n_cells"].sum() == int(moved.sum())
-    assert table["area_m2"].sum() == pytest.approx(float(own["areacello"].where(moved).sum()))
+    assert table["area_m2"].sum() == pytest.approx(float(last["areacello"].where(moved).sum()))
     # without a control run nothing was called forced
     assert (table["forced_area_m2"] == 0).all()
 
@@ -59,8 +59,8 @@ def test_attributions_add_up_to_the_change_of_the_logits(reasons, made, runs):
     cells = Cells.of(made.scenario)
     now, then = (window_inputs(run, 6, cells, made.scaler)[0] for run in (made.scenario, made.control))
     stack = made.stacks["ensemble"]
-    own = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
-    regime, old = (own[name].values.ravel()[cells.index].astype(int) for name in ("regime", "baseline_regime"))
+    last = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
+    regime, old = (last[name].values.ravel()[cells.index].astype(int) for name in ("regime", "baseline_regime"))
     row = reasons[(reasons["predictor"] == "ensemble")].iloc[0]
     names = list(stack.classes)
     chosen = (old == names.index(row["regime_before"])) & (regime == names.index(row["regime"]))

@@ -73,7 +73,7 @@ def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not
     orphan = first.assign_attrs(parent="").assign_coords(baseline_window=("window", [""] * first.sizes["window"]))
     alone = {FUTURE: features[FUTURE], HISTORICAL[0]: lambda: orphan}
     runs = tracked(alone, tools)
-    assert runs.comparison(FUTURE).control is None
+    assert compare_runs(alone, use_variants=True)[0][FUTURE].control is None
     out = runs[FUTURE][1]()
     assert out.attrs["not_judged"] == "there is no control run of MADE"
     assert (out["forced_change"].values == -1).all()
@@ -107,7 +107,7 @@ SHORT = {
 def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_only(
     features, tools, made, caplog, short
 ):
-    """Everything but what it is needed for is as with the whole control run, and all of it can be told."""
+    """Everything but what it is needed for is as with the whole control run, and all of it can be warned."""
     control = SHORT[short](made.control)
     only = {"baseline_window": ("window", [*control["window"].values, *[""] * (7 - control.sizes["window"])])}
     scenario = made.scenario.assign_coords(only)
@@ -115,9 +115,9 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     runs = tracked(few, tools, use_variants=False)
     with runs:
         out = {key: runs[key][1]() for key in runs}
-    told = [record.getMessage() for record in caplog.records if "natural variability" in record.getMessage()]
-    assert len(told) == 1, "once for the climate model, not for every run of it"
-    assert told[0].startswith(f"{CONTROL} has no two windows without common months")
+    warned = [record.getMessage() for record in caplog.records if "natural variability" in record.getMessage()]
+    assert len(warned) == 1, "once for the climate model, not for every run of it"
+    assert warned[0].startswith(f"{CONTROL} has no two windows without common months")
     whole = tracked({CONTROL: features[CONTROL], SCENARIO: lambda: scenario}, tools, use_variants=False)[SCENARIO][1]()
     judged = ["change_p_value", "forced_change", "forced_emergence", "expected_false_area", "null_separation"]
     judged.append("null_pairs")
@@ -192,7 +192,7 @@ def test_variants_alone_show_natural_variability_where_the_control_run_has_one_w
     assert "not_judged" not in out.attrs
 
 
-def test_fingerprints_tell_what_a_run_depends_on_and_nothing_else(features, tools, made):
+def test_fingerprints_depend_on_all_inputs_of_a_run_and_nothing_else(features, tools, made):
     before = marks(features, tools)
     assert len(set(before.values())) == len(features)
     assert marks(features, tools, compute=Compute(scheduler="local", n_workers=2)) == before

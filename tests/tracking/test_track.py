@@ -219,7 +219,7 @@ def test_a_reference_window_counts_years_not_windows_since_the_branch(made):
     assert np.isfinite(at_cells(fields["change_probability"])).all()
 
 
-def test_windows_without_baseline_are_told_but_not_compared(made, natural):
+def test_windows_without_baseline_have_regimes_but_no_change(made, natural):
     run = make_run(
         "historical", seed=5, parent="MADE/piControl/r1i1p1f1", baseline=made.control["window"].values[2:5], signal=-0.4
     )
@@ -236,7 +236,7 @@ def test_windows_without_baseline_are_told_but_not_compared(made, natural):
     assert float(fields["forced_emergence"].notnull().sum()) > 0
 
 
-def test_networks_that_learned_votes_tell_why_change_is_uncertain(made, natural):
+def test_networks_trained_on_votes_separate_the_variance_of_change(made, natural):
     label_run = np.array([0, 0, 1, 1, 2])
     fields = track(made, made.scenario, made.control, label_run=label_run)
     names = [f"change_{part}_variance" for part in ("label", "network", "residual")]

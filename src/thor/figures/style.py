@@ -51,7 +51,7 @@ _RC: Any = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw inside this context: one style, no window, whatever the user's own matplotlib settings."""
+    """Draw inside this context: one style, no window, independent of the user's matplotlib settings."""
     import matplotlib as mpl
 
     with mpl.rc_context(_RC):
@@ -90,9 +90,18 @@ def add_note(figure: "Figure", text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7)
 
 
-def add_diagonal(ax: "Axes", **options: Any) -> None:
+def reliability_panels(figure: "Figure", n_columns: int, *, label: str | None = None) -> "list[tuple[Axes, Axes]]":
+    """Return the axes of so many reliability diagrams, each above the axes for the shares of its bins."""
+    grid = figure.subplots(2, n_columns, sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
+    for above, below in grid.T:
+        add_diagonal(above, label=label)
+        below.set_yscale("log")
+    return [(above, below) for above, below in grid.T]
+
+
+def add_diagonal(ax: "Axes", *, label: str | None = None) -> None:
     """Draw the diagonal of perfect reliability on axes of probabilities."""
-    ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", **options)
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label=label)
     ax.set(xlim=(0, 1), ylim=(0, 1))
 
 

@@ -13,7 +13,6 @@ from thor.figures.curves import BLUE, ORANGE
 from thor.figures.skill import draw_matrix
 from thor.figures.style import (
     OTHER_COLOURS,
-    add_diagonal,
     add_heading,
     add_note,
     empty_figure,
@@ -21,6 +20,7 @@ from thor.figures.style import (
     named_colours,
     new_figure,
     new_panels,
+    reliability_panels,
     style,
     years_text,
 )
@@ -173,18 +173,16 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
             return empty_figure("No run with a known true change of regimes.")
         level = next(iter(next(iter(drawn.values())).values()))["reliability"][0]["level"]
         figure = new_figure(2.7 * len(drawn) + 0.5, 4.2)
-        grid = figure.subplots(2, len(drawn), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
-        for (above, below), (name, changes) in zip(grid.T, drawn.items(), strict=True):
-            add_diagonal(above)
+        panels = reliability_panels(figure, len(drawn))
+        for (above, below), (name, changes) in zip(panels, drawn.items(), strict=True):
             for number, (predictor, change) in enumerate(changes.items()):
                 _draw_change_reliability(above, below, number, len(changes), predictor, change)
             above.set_title(name)
             above.legend(loc="best")
-            below.set_yscale("log")
             below.set_xlabel("probability of a change (1)")
-        grid[0, 0].set_ylabel("share of the area that changed (1)")
-        grid[1, 0].set_ylabel("share of the area (%)")
-        letter_panels(grid[0])
+        panels[0][0].set_ylabel("share of the area that changed (1)")
+        panels[0][1].set_ylabel("share of the area (%)")
+        letter_panels(above for above, _ in panels)
         add_note(
             figure,
             f"ECE: expected calibration error. Lines: {100 * level:.0f} % block-bootstrap interval.\n"

@@ -19,7 +19,7 @@ _NO_RUN = "There is no archive of climate models, or no run in it has a baseline
 
 
 def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
-    """Return a map of the most probable regime for each window of a run, on its own grid.
+    """Return a map of the most probable regime for each window of a run, on its native grid.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from thor.figures.style import (
     letter_panels,
     new_figure,
     regime_colours,
+    reliability_panels,
     style,
 )
 
@@ -50,20 +51,18 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
     """
     with style():
         figure = new_figure(2.5 * len(calibration) + 0.4, 3.8)
-        grid = figure.subplots(2, len(calibration), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 1])
-        for (above, below), name in zip(grid.T, in_reading_order(calibration), strict=True):
-            add_diagonal(above, label="perfect")
+        panels = reliability_panels(figure, len(calibration), label="perfect")
+        for (above, below), name in zip(panels, in_reading_order(calibration), strict=True):
             for stage in _STAGES:
                 _draw_reliability(above, below, stage, calibration[name][region][stage])
             above.set_title(name.replace("_", " "))
             above.legend(loc="lower right")
-            below.set_yscale("log")
             below.set_xlabel("largest probability (1)")
-        grid[0, 0].set_ylabel("share of correct cells (1)")
-        grid[1, 0].set_ylabel("share of cells (1)")
+        panels[0][0].set_ylabel("share of correct cells (1)")
+        panels[0][1].set_ylabel("share of cells (1)")
         few = f"{100 * FEW_SHARE:g} %"
         add_note(figure, f"ECE: expected calibration error. Open: bins with less than {few} of the cells.")
-        letter_panels(grid[0])
+        letter_panels(above for above, _ in panels)
         return figure
 
 

@@ -1,5 +1,5 @@
-"""The report: one self-contained page of what a run found, how sure it is, and how it was made.
+"""The report: one self-contained page with the results of a run, their uncertainty and their origin.
 
-`content` and `scenarios` gather it from datasets, `summary` says it in sentences, `manifest` says what it was made
-from, and `page` lays it out with the templates beside it. It knows no Kedro and reads no files but its own templates.
+`content` and `scenarios` collect datasets, `summary` numbers and sentences, `manifest` the origin of all files, and
+`page` joins them with the templates. The folder is independent of Kedro and reads no files but its templates.
 """

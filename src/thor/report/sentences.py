@@ -207,7 +207,7 @@ def _over_models(shares: Mapping[str, Any], n_models: int) -> str:
 
 def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return at most ten lines of results for the console at the end of a run."""
-    regimes, skill, said = summary["regimes"], summary["skill"], summary["sentences"]
+    regimes, skill, by_topic = summary["regimes"], summary["skill"], summary["sentences"]
     shares = regimes["area_fraction"]
     ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
     ensemble = skill["predictors"]["ensemble"][METRIC]
@@ -221,7 +221,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
         f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}; "
         f"{percent(regimes['mean_confidence'])} of {regimes['n_runs'] or 'the'} clustering runs agree.",
         f"Skill in the {skill['region']}, held out: {'; '.join([correct, *([', '.join(others)] if others else [])])}.",
-        *(*said["calibration"][:1], *said["explanations"][-1:]),
+        *(*by_topic["calibration"][:1], *by_topic["explanations"][-1:]),
     ]
     for experiment, means in list(summary["experiments"].items())[:4]:
         changed = means["expected_changed_share"]
@@ -235,7 +235,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
             text += f"; beyond natural variability on {percent(means['forced_share']['mean'])}"
         lines.append(text + ".")
     if not summary["experiments"]:
-        lines += said["scenarios"]
+        lines += by_topic["scenarios"]
     known = [
         f"{experiment} {scores['brier_skill']:.2f}"
         for experiment, predictors in summary["perfect_model"].items()
@@ -243,5 +243,5 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     if known:
         lines.append(f"Brier skill of the probability of a change where the truth is known: {', '.join(known)}.")
-    lines += said["caveats"] + said["left_out"]
+    lines += by_topic["caveats"] + by_topic["left_out"]
     return [line.replace("\u00a0", " ") for line in lines]

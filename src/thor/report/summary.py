@@ -62,8 +62,8 @@ def summarise(
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
     }
     numbers["experiments"] = experiment_means(numbers["scenarios"])
-    said = sentences(numbers) | {"left_out": left_out_sentences(left_out)}
-    return numbers | {"left_out": asdict(left_out), "sentences": said}
+    lines = sentences(numbers) | {"left_out": left_out_sentences(left_out)}
+    return numbers | {"left_out": asdict(left_out), "sentences": lines}
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def run_summary(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[st
     -------
     dict
         {predictor: numbers}: `window`, `outside_applicability_share`, {regime: `expected_m2`} as `regime_area`; with a
-        baseline `changed_share`, `forced_share`, `likely_share` (probability above 66 %) of the compared or judged
+        baseline `changed_share`, `forced_share`, `likely_share` (probability above 66 %) of the compared or tested
         area; where the truth is known `balanced_accuracy`, `error_removed_of_persistence`, `true_changed_share`,
         `expected_calibration_error` and `brier_skill` of P(change).
     """

@@ -36,7 +36,7 @@ _NEW = {
     "forced_share": "Share of the tested models with a forced change",
     "agreement_share": "Share of the models with the regime of most models",
     "robustness": "Whether most models show a change and agree on the regime, -1 with too few models",
-    "native_share": "Share of the area on the model's own grid, by regime probability",
+    "native_share": "Share of the area on the model's native grid, by regime probability",
     "common_share": "Share of the area on the common grid, by regime probability",
 }
 
@@ -218,8 +218,8 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
     probability, forced = models["regime_probability"], models["forced_change"]
     present = probability.notnull().all("regime")
     n_models, n_judged = present.sum("source_id"), forced.notnull().sum("source_id")
-    own_regime = probability.fillna(-1).argmax("regime").where(present)
-    votes = xr.concat([(own_regime == k).sum("source_id") for k in range(probability.sizes["regime"])], "regime")
+    regimes = probability.fillna(-1).argmax("regime").where(present)
+    votes = xr.concat([(regimes == k).sum("source_id") for k in range(probability.sizes["regime"])], "regime")
     regime = votes.argmax("regime").where(n_models > 0, -1)
     agreement = (votes.max("regime") / n_models).where(n_models > 0)
     forced_share = ((forced >= 0.5).sum("source_id") / n_judged).where(n_judged > 0)

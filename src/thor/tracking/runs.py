@@ -129,10 +129,6 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         if stack is not None:
             stack.__exit__(*error)
 
-    def comparison(self, key: str) -> RunComparison:
-        """Return the runs with which a run is compared."""
-        return self._runs[key]
-
     def _track(self, of: RunComparison) -> xr.Dataset:
         run = self._features[of.key]()
         labels = run["baseline_window"]

@@ -16,6 +16,7 @@ from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
 _NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
+_SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
@@ -48,16 +49,7 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(
                 nodes.score_tracking,
-                [
-                    "scenario_regimes",
-                    "model_agreement",
-                    "true_budgets",
-                    "scenario_features",
-                    "regimes",
-                    "regime_model",
-                    "baselines",
-                    _PARAMETERS,
-                ],
+                [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS],
                 "tracking_metrics",
             ),
             named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
@@ -65,11 +57,9 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
             named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
             named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
-            named_node(nodes.draw_change_reliability, "tracking_metrics", "scenario_tracking_reliability"),
+            named_node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
             named_node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
-            named_node(
-                nodes.draw_reasons, ["change_attribution", "tracking_metrics", _PARAMETERS], "scenario_tracking_reasons"
-            ),
+            named_node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
         ],
         tags="scenario_tracking",
     )

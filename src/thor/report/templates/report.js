@@ -329,10 +329,10 @@ function scenarioViewer(data, onPlace) {
 
   function fillModel() {
     const before = current();
-    const own = runsOf(model.value);
-    options(experiment, own.map((run) => [run.key, named(run)]));
-    const alike = own.find((run) => before && run.experiment_id === before.experiment_id)
-      || own.find((run) => run.experiment_id.includes("4x")) || own.find((run) => run.baselines.some(Boolean)) || own[0];
+    const runs = runsOf(model.value);
+    options(experiment, runs.map((run) => [run.key, named(run)]));
+    const alike = runs.find((run) => before && run.experiment_id === before.experiment_id)
+      || runs.find((run) => run.experiment_id.includes("4x")) || runs.find((run) => run.baselines.some(Boolean)) || runs[0];
     experiment.value = alike.key;
     map.pixel = null;
     map.cell = undefined;
