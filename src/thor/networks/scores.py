@@ -51,7 +51,7 @@ def scores(
     area: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of class probabilities as plain numbers; `SCORES` says what each can be.
+    """Return the scores of class probabilities as plain numbers; `SCORES` gives their ranges.
 
     Parameters
     ----------

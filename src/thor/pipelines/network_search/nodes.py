@@ -22,17 +22,12 @@ def search_networks(
     from thor.networks.samples import samples_from
     from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search
-    from thor.networks.table import Table
+    from thor.networks.training_data import unweighted_tables
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
-    train, select = (
-        Table(scaler.transform(cells.inputs), cells.labels)
-        for cells in (samples.with_role("train"), samples.with_role("select"))
-    )
     trials = search(
-        train,
-        select,
+        *unweighted_tables(samples, scaler),
         features=samples.features,
         classes=samples.classes,
         training=parameters.training,
