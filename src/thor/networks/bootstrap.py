@@ -235,7 +235,7 @@ def correlation_length(
     known = sums[:, 0] > 0
     lag, *covariances = (sums[known, 1:] / sums[known, :1]).T
     variances = np.average(anomalies**2, axis=0, weights=weights)
-    lengths = [_e_folding(lag, *pair) for pair in zip(covariances, variances, strict=True)]
+    lengths = [_e_folding(lag, own, variance) for own, variance in zip(covariances, variances, strict=True)]
     return np.array(lengths).reshape(np.shape(errors)[1:])
 
 

@@ -22,16 +22,19 @@ FLOOR = float(np.finfo(float).eps)
 """Smallest probability in a logarithm: a certain mistake costs 36 nats, not infinitely many."""
 
 
-HIGHEST_LOSS = -float(np.log(FLOOR))
-"""Negative log-likelihood of a certain mistake [nat]."""
-
 SCORES: dict[str, Metric] = {
     "accuracy": Metric("share of cells whose most probable regime is the label", "1", 0, 1, 1, True, "Accuracy"),
     "balanced_accuracy": Metric("mean over regimes of their recall", "1", 0, 1, 1, True, "Balanced accuracy"),
     "macro_f1": Metric("mean over regimes of their F1", "1", 0, 1, 1, True, "Macro F1"),
     "f1": Metric("harmonic mean of a regime's precision and recall", "1", 0, 1, 1, True, "F1"),
     "negative_log_likelihood": Metric(
-        "mean of -ln of the probability of the label", "nat", 0, HIGHEST_LOSS, 0, False, "Negative log-likelihood"
+        "mean of -ln of the probability of the label",
+        "nat",
+        0,
+        -float(np.log(FLOOR)),
+        0,
+        False,
+        "Negative log-likelihood",
     ),
     "brier_score": Metric(
         "mean over cells of the squared error summed over regimes", "1", 0, 2, 0, False, "Brier score"

@@ -35,12 +35,6 @@ def training_tables(
     )
 
 
-def unweighted_tables(samples: Samples, scaler: FeatureScaler) -> tuple[Table, Table]:
-    """Return training and select cells with equal weights and the consensus labels."""
-    train, select = (samples.with_role(role) for role in ("train", "select"))
-    return Table(scaler.transform(train.inputs), train.labels), Table(scaler.transform(select.inputs), select.labels)
-
-
 def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:
     """Return weights of mean one, shape (n_samples,), by area, by label confidence, by both; None for neither.
 

@@ -22,12 +22,17 @@ def search_networks(
     from thor.networks.samples import samples_from
     from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search
-    from thor.networks.training_data import unweighted_tables
+    from thor.networks.table import Table
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
+    train, select = (
+        Table(scaler.transform(cells.inputs), cells.labels)
+        for cells in (samples.with_role("train"), samples.with_role("select"))
+    )
     trials = search(
-        *unweighted_tables(samples, scaler),
+        train,
+        select,
         features=samples.features,
         classes=samples.classes,
         training=parameters.training,

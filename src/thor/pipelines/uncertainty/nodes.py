@@ -21,13 +21,12 @@ def train_bayesian_network(
 ) -> dict[str, Any]:
     """Return the Bayesian network, each start at its best epoch, and its learning curves."""
     from thor.networks.fields import history_table
-    from thor.networks.training_data import unweighted_tables
     from thor.uncertainty.bayesian import fit_bayesian
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
     log.info("training the Bayesian network from %d starts", parameters.bayesian.n_starts)
     network, history = fit_bayesian(
-        *unweighted_tables(samples, scaler),
+        *_tables(samples, scaler),
         features=samples.features,
         classes=samples.classes,
         settings=parameters.bayesian,
@@ -49,13 +48,10 @@ def fit_laplace_network(
     parameters: Uncertainty,
 ) -> Any:
     """Return the Laplace approximation of the ensemble's best network."""
-    from thor.networks.training_data import unweighted_tables
     from thor.uncertainty.laplace import fit_laplace
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
-    network, _ = fit_laplace(
-        ensemble, *unweighted_tables(samples, scaler), settings=parameters.laplace, seed=parameters.seed
-    )
+    network, _ = fit_laplace(ensemble, *_tables(samples, scaler), settings=parameters.laplace, seed=parameters.seed)
     log.info("Laplace approximation of network %d, prior precision %g", network.network, network.prior_precision)
     return network
 
@@ -185,6 +181,13 @@ def _stacks(ensemble: Any, bayesian_network: Any, laplace_network: Any, paramete
         "bayesian": bayesian_network.draws(parameters.bayesian.n_draws, seed=parameters.seed),
         "laplace": laplace_network.draws(parameters.laplace.n_draws, seed=parameters.seed),
     }
+
+
+def _tables(samples: Any, scaler: Any) -> Any:
+    from thor.networks.table import Table
+
+    cells = samples.with_role("train"), samples.with_role("select")
+    return [Table(scaler.transform(part.inputs), part.labels) for part in cells]
 
 
 def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, feature_scaler: dict[str, Any]) -> Any:
