@@ -218,12 +218,6 @@ def _values(ocean: xr.Dataset, name: str) -> Array:
     return ocean[name].values.astype(float)
 
 
-def _at_coast(sea: np.ndarray, grid: Grid) -> np.ndarray:
-    """Return where one of the eight cells around is not sea."""
-    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column]
-    return ~np.logical_and.reduce([grid.neighbour(sea.astype(float), step) == 1 for step in around])
-
-
 def _dataset(
     ocean: xr.Dataset, grid: Grid, fields: dict[str, Array], valid: np.ndarray, *, stress_curl: str, metric: str
 ) -> xr.Dataset:
@@ -236,7 +230,7 @@ def _dataset(
     if stress_curl == "surface":
         # At a coast the curl is that of a place beside the centre.
         out["wind_stress_curl"].attrs["coastal_curl"] = coastal_curl(ocean, grid)
-        out["wind_stress_curl"].attrs["coastal_cells"] = int((valid & _at_coast(~land, grid)).sum())
+        out["wind_stress_curl"].attrs["coastal_cells"] = int((valid & ~grid.topology.surrounded(~land)).sum())
     if "removed_mean" in ocean["zos"].attrs:
         out["zos"].attrs["removed_mean"] = ocean["zos"].attrs["removed_mean"]
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)
