@@ -1,6 +1,8 @@
 """Experiments of the idealized archive: strength of each wind pattern, and warming, in each month."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from zlib import crc32
 
 import numpy as np
@@ -133,7 +135,6 @@ def _variability(model: ClimateModelSettings, n_months: int, rng: np.random.Gene
     memory = model.persistence
     shocks = np.sqrt(1 - memory**2) * rng.normal(size=(n_months, len(PATTERNS)))
     # the first month is drawn from the same distribution as all others
-    series = [rng.normal(size=len(PATTERNS))]
-    for shock in shocks[1:]:
-        series.append(memory * series[-1] + shock)
-    return np.stack(series) * deviation
+    shocks[0] = rng.normal(size=len(PATTERNS))
+    series: Iterator[Array] = accumulate(shocks, lambda before, shock: memory * before + shock)
+    return np.stack(list(series)) * deviation
