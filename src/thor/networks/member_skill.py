@@ -21,7 +21,7 @@ _WEIGHTINGS = ("", "area_weighted_")
 def network_sums(
     blocks: Iterable[tuple[slice, np.ndarray]], samples: "Samples", *, regions: Mapping[str, np.ndarray]
 ) -> NetworkSums:
-    """Return for every single network the sums of which its scores are functions.
+    """Return for every single network the sums from which its scores are computed.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def network_scores(sums: NetworkSums, *, classes: tuple[str, ...]) -> pd.DataFra
 
 
 def network_reliability(sums: NetworkSums, *, predictor: str) -> pd.DataFrame:
-    """Return how often each network is right where it says so, one row for each network, region and bin with cells.
+    """Return the reliability of each network, one row for each network, region and bin with cells.
 
     Parameters
     ----------
@@ -110,12 +110,10 @@ def network_reliability(sums: NetworkSums, *, predictor: str) -> pd.DataFrame:
             weight, confidence, right = confidence_bins(values)
             network, place = np.nonzero(weight)
             count = weight[network, place]
-            columns = {"network": network, "region": region, "n_cells": count.astype(int)}
+            columns = {"predictor": predictor, "network": network, "region": region, "n_cells": count.astype(int)}
             columns |= {"confidence": confidence[network, place] / count, "accuracy": right[network, place] / count}
             frames.append(pd.DataFrame(columns))
-    table = pd.concat(frames, ignore_index=True)
-    table.insert(0, "predictor", predictor)
-    return table
+    return pd.concat(frames, ignore_index=True)
 
 
 def member_table(networks: pd.DataFrame, *, classes: tuple[str, ...]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Scores of regime probabilities against labels: what they can be, and their formulas.
+"""Scores of regime probabilities against labels: their table and formulas.
 
 Each score is a function of sums over cells (confusion, log-likelihood, squared error, bins of confidence). The same
 function therefore turns the sums of a region, of each of many networks, or of a thousand resamples into scores.
@@ -16,7 +16,7 @@ N_BINS = 15
 """Equal bins of confidence of the published expected calibration error."""
 
 CONFIDENT = 0.9
-"""Labels with a larger vote share are scored once more by themselves."""
+"""Labels with a larger vote share are also scored separately."""
 
 FLOOR = float(np.finfo(float).eps)
 """Smallest probability in a logarithm: a certain mistake costs 36 nats, not infinitely many."""
@@ -54,7 +54,7 @@ def scores(
     area: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of class probabilities as plain numbers; `SCORES` says what each can be.
+    """Return the scores of class probabilities as plain numbers; `SCORES` gives their ranges.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def score_sums(
     confidence = probabilities.max(axis=1).astype(float)
     of_label = probabilities[np.arange(len(labels)), labels].astype(float)
     squared_error = (probabilities.astype(float) ** 2).sum(axis=1) - 2 * of_label + 1.0
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    bins = equal_bins(confidence, N_BINS)
 
     def sums(place: np.ndarray, n_places: int, values: np.ndarray) -> np.ndarray:
         return np.bincount(group * n_places + place, values, minlength=n_groups * n_places).reshape(n_groups, n_places)
@@ -176,6 +176,11 @@ def score_values(sums: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
             "brier_score": sums[..., n_classes**2 + 1] / total,
             "expected_calibration_error": np.abs(confidence - right).sum(axis=-1) / total,
         }
+
+
+def equal_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the bin of each value from 0 to 1 among `n_bins` of equal width; the last bin includes 1."""
+    return np.minimum((values * n_bins).astype(int), n_bins - 1)
 
 
 def confidence_bins(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
