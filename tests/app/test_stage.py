@@ -74,7 +74,7 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert "Other files lie below" in err and "table (table.csv)" in err
     assert (other / "data/table.csv").read_text() == "value\n7\n"
     _, err = stage(other, "pack", "first", code=1)
-    assert "'table' (table.csv) is not what the run record says" in err and "--accept-changed" in err
+    assert "'table' (table.csv) differs from the run record" in err and "--accept-changed" in err
     assert not list(other.glob("*.tar*"))
     out, err = stage(other, "pack", "first", "--accept-changed", "--output", "changed.tar")
     assert "changed after the run on record: table" in err and "Made by" not in out

@@ -52,7 +52,7 @@ class NetworkDataset(FileDataset):
         return _load(self._kind, self._filepath)
 
     def save(self, data: Any) -> None:
-        """Write the networks into a folder of their own, then put it in the place of the old one."""
+        """Write the networks into a new folder, then replace the old one by it."""
         with replacing_folder(self._filepath) as temporary:
             _save(data, temporary)
 
@@ -91,7 +91,7 @@ class PublishedNetworks(AbstractDataset[None, Any]):
         return networks
 
     def save(self, data: None) -> None:
-        """Refuse: the published networks are given."""
+        """Raise an error: the published networks are read-only."""
         raise DataError("The published networks are never written to.")
 
     def _describe(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Made:
-    """The node and run that made a dataset, as far as known; `changed`: the record is of other content."""
+    """The node and run that made a dataset, as far as known; `changed`: the record describes other content."""
 
     node: str | None = None
     run: Provenance | None = None
@@ -209,7 +209,7 @@ def header(name: str, size: int) -> bytes:
 
 @contextmanager
 def progress(n_bytes: int, doing: str) -> Iterator[Any]:
-    """Give a progress bar that is shown when the work takes more than a few seconds."""
+    """Yield a progress bar that is shown when the work takes more than a few seconds."""
     with tqdm(total=n_bytes, desc=doing, unit="B", unit_scale=True, delay=3, leave=False, disable=None) as bar:
         yield bar
 

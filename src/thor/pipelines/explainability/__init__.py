@@ -1,4 +1,4 @@
-"""The pipeline `explainability`; `pipeline.py` says what it does."""
+"""The pipeline `explainability`; `pipeline.py` describes it."""
 
 from thor.pipelines.explainability.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""A search for better networks, for those who ask for it: `kedro run --pipeline network_search`.
+"""A search for better networks, run on request: `kedro run --pipeline network_search`.
 
 features, regimes, split, feature_scaler -> search_networks -> search_trials
 """
