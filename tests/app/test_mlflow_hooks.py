@@ -25,7 +25,7 @@ from thor.core.variables import FEATURES
 from thor.datasets import MetricsDataset, NetworkDataset, TableDataset
 from thor.datasets.reports import FigureDataset
 from thor.networks.settings import TrainingSettings
-from thor.networks.stack import load_stack
+from thor.networks.stack import NetworkStack
 from thor.networks.training import initial_stack
 
 N_NETWORKS, N_EPOCHS = 50, 60
@@ -122,7 +122,7 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     )
     artifacts = Path(url2pathname(urlparse(one.info.artifact_uri).path))
     assert (artifacts / "reliability.png").read_bytes().startswith(b"\x89PNG")
-    weights = load_stack(artifacts / "network")
+    weights = NetworkStack.load(artifacts / "network")
     np.testing.assert_array_equal(weights.kernels[0], stack.kernels[0][[7]])
     whole = client.get_run(parent)
     assert whole.info.status == "FINISHED"

@@ -54,7 +54,7 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert f"thor stage unpack {archive.name} --sha256 {checksum}" in out and err == ""
 
     out, _ = stage(other, "verify", archive, "--sha256", checksum)
-    assert "All 1 files are there" in out and checksum in out
+    assert "All 1 files are present" in out and checksum in out
     _, err = stage(other, "verify", archive, "--sha256", "0" * 64, code=1)
     assert "It is not the archive that was announced" in err
 

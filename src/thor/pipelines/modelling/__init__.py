@@ -1,4 +1,4 @@
-"""The pipeline `modelling`; `pipeline.py` says what it does."""
+"""The pipeline `modelling`; `pipeline.py` describes it."""
 
 from thor.pipelines.modelling.pipeline import create_pipeline
 

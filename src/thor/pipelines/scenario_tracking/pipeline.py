@@ -9,11 +9,9 @@ all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_change_reliability
 """
 
-from collections.abc import Callable
-from typing import Any
+from kedro.pipeline import Pipeline
 
-from kedro.pipeline import Node, Pipeline
-
+from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
@@ -26,7 +24,7 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            _node(
+            named_node(
                 nodes.track_regimes,
                 [
                     *_NETWORKS,
@@ -38,35 +36,30 @@ def create_pipeline() -> Pipeline:
                 ],
                 "scenario_regimes",
             ),
-            _node(
+            named_node(
                 nodes.measure_areas,
                 ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"],
-                {"regime_areas": "regime_areas", "regime_transitions": "regime_transitions"},
+                by_name("regime_areas", "regime_transitions"),
             ),
-            _node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
-            _node(
+            named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
+            named_node(
                 nodes.explain_changes,
                 [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
                 "change_attribution",
             ),
-            _node(
+            named_node(
                 nodes.score_tracking,
                 [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS],
                 "tracking_metrics",
             ),
-            _node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
-            _node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
-            _node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
-            _node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
-            _node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
-            _node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
-            _node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
-            _node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
+            named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
+            named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            named_node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
+            named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
+            named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
+            named_node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
+            named_node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
+            named_node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
         ],
         tags="scenario_tracking",
     )
-
-
-def _node(function: Callable[..., Any], inputs: list[str], outputs: str | dict[str, str]) -> Node:
-    """Return a node that has the name of its function."""
-    return Node(function, inputs, outputs, name=function.__name__)
