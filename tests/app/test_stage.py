@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
 from tests.made_fields import make_regimes
+from tests.waiting import wait_until
 from thor.app.stage import check_fields
 from thor.core.errors import DataError, UnitsError
 from thor.datasets.netcdf import write
@@ -94,9 +94,7 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
     before = sorted(path.name for path in project.iterdir())
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         process = started(project, "unpack", archive)
-        deadline = time.monotonic() + 60
-        while not list(project.glob(".thor-stage-*/*")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: list(project.glob(".thor-stage-*/*")))
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, out + err

@@ -171,10 +171,9 @@ class KeptRun:
             epoch = int(step.pop("epoch"))
             rows += [Metric(name, value, now, epoch) for name, value in numbers(step, prefix="curve")]
         texts = [Param(name, value) for name, value in (params or {}).items()]
-        for start in range(0, len(rows), _BATCH["metrics"]):
-            patiently(self.client.log_batch, run_id, metrics=rows[start : start + _BATCH["metrics"]])
-        for start in range(0, len(texts), _BATCH["params"]):
-            patiently(self.client.log_batch, run_id, params=texts[start : start + _BATCH["params"]])
+        for kind, entries in (("metrics", rows), ("params", texts)):
+            for start in range(0, len(entries), _BATCH[kind]):
+                patiently(self.client.log_batch, run_id, **{kind: entries[start : start + _BATCH[kind]]})
 
 
 def is_kept(name: str, path: Path) -> bool:

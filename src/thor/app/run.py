@@ -22,7 +22,7 @@ def run(**options: Any) -> None:
             options["pipelines"] = [default] if default else []
         _require_pipelines(options["pipelines"])
         for option in ("node_names", "from_nodes", "to_nodes"):
-            options[option] = [_whole_name(name) for name in options[option]]
+            options[option] = [whole_name(name) for name in options[option]]
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
@@ -43,7 +43,7 @@ def default_pipeline(env: str | None, conf_source: str | None = None) -> str | N
     return load_configuration(env, conf_source)["globals"].get("default_pipeline")
 
 
-def _whole_name(node: str) -> str:
+def whole_name(node: str) -> str:
     """Return `<pipeline>.<node>` where a node is named without its pipeline; a name that nothing has stays as it is."""
     from kedro.framework.project import pipelines
 

@@ -1,4 +1,4 @@
-"""The pipeline `modelling`; `pipeline.py` describes it."""
+"""The pipeline `modelling`: see `pipeline.py`."""
 
 from thor.pipelines.modelling.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The pipeline `reporting`; `pipeline.py` describes it."""
+"""The pipeline `reporting`: see `pipeline.py`."""
 
 from thor.pipelines.reporting.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The pipeline `uncertainty`; `pipeline.py` describes it."""
+"""The pipeline `uncertainty`: see `pipeline.py`."""
 
 from thor.pipelines.uncertainty.pipeline import create_pipeline
 
