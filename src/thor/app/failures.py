@@ -56,7 +56,7 @@ def _short_failures() -> Iterator[None]:
 
 
 def _report(what: str, error: BaseException | None) -> list[str]:
-    """Return the failure in at most twelve lines: what failed, why, and how to go on."""
+    """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
     from thor.app.configuration import program_name, same_options
     from thor.core.atomic import show
 

@@ -56,7 +56,7 @@ class ParameterHooks:
 
 
 class RunHooks:
-    """Follows one run, for the console, the log and the report of a failure.
+    """Records one run for the console, the log and the report of a failure.
 
     Attributes
     ----------

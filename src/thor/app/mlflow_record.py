@@ -20,7 +20,7 @@ TRACKED: dict[str, dict[str, str]] = {
     },
     "search_trials": {},
 }
-"""Tables with a row for each network, and those that go with them; all have the columns predictor and network."""
+"""Tables with a row for each network, and tables related to them; all have the columns predictor and network."""
 
 NETWORK_DATASETS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
 """Datasets of networks, and their predictor in the tables."""
@@ -134,7 +134,7 @@ class KeptRun:
             tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
         ).info.run_id
         words = {name: value for name, value in row.items() if isinstance(value, str)}
-        # Networks that were given have no learning curve, and no settings here made them.
+        # Given networks have no learning curve and no settings of this run.
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
             group = f"{SETTINGS[predictor]}."
             words |= {

@@ -92,7 +92,7 @@ def patiently(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def cause(error: BaseException) -> str:
-    """Return the first line of what is at the bottom of an error of MLflow: it repeats the statement that failed."""
+    """Return the first line of the innermost error of MLflow, which repeats the failed statement."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -111,7 +111,7 @@ def close_dead_runs(client: Any, experiment: str) -> None:
 
 
 def may_run(host: str, process: str) -> bool:
-    """Return whether a process may still run; of another machine that is not known."""
+    """Return whether a process may still run; on another machine this is unknown."""
     return host != socket.gethostname() or (process.isdigit() and is_running(int(process)))
 
 
@@ -120,7 +120,7 @@ def _make(store: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with replacing(store) as temporary, warnings.catch_warnings():
-        # MLflow's own migrations, of which Alembic warns several times.
+        # The migrations of MLflow, of which Alembic warns several times.
         warnings.filterwarnings("ignore", category=UserWarning, module="alembic")
         SqlAlchemyStore(f"sqlite:///{temporary}", str(store.parent / ARTIFACTS)).engine.dispose()
 
@@ -161,7 +161,7 @@ def _correct_locations(store: Path) -> None:
 
 
 def _path(uri: str) -> Path:
-    """Return the path of a file URI; of any other one, which is not ours, an empty path."""
+    """Return the path of a file URI, or an empty path for any other URI."""
     return Path(url2pathname(urlparse(uri).path)) if uri.startswith("file:") else Path()
 
 

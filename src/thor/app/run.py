@@ -1,4 +1,4 @@
-"""`kedro run` and `thor run`: Kedro's own command, with short failures and the environment's default pipeline."""
+"""`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from thor.app.failures import short_errors
 
 
 def run(**options: Any) -> None:
-    """Run Kedro's own `run` with these options; any failure ends the process with its report and a non-zero code."""
+    """Run Kedro's `run` with these options; any failure ends the process with its report and a non-zero code."""
     from kedro.framework.cli.project import run as kedro_run
 
     from thor.app.configuration import begin
