@@ -10,11 +10,9 @@ from pydantic import BaseModel
 import thor
 from thor.app.configuration import default_configuration
 from thor.app.parameters import MODELS
-from thor.core.metrics import Metrics
+from thor.core.metrics import Metrics, metric_tables, metrics
 from thor.core.settings import expected
 from thor.core.variables import table
-from thor.networks.scores import SCORES
-from thor.report.metric_tables import METRIC_TABLES
 
 project = "THOR"
 author = copyright = "THOR maintainers"
@@ -57,7 +55,7 @@ def write_parameters() -> None:
 
 def write_metrics() -> None:
     """Write the definitions of all metrics as a page, and the scores as part of the page on networks."""
-    _write("scores.md", _metric_table(SCORES))
+    _write("scores.md", _metric_table(metrics("scores")))
     places = default_configuration()["catalog"]
     lines = [
         *("# Metrics", ""),
@@ -70,22 +68,22 @@ def write_metrics() -> None:
         "network, in columns `<region>.<score>` and, weighted by area, `<region>.area_weighted_<score>`.",
     ]
     written: dict[int, str] = {}
-    for name, metrics in METRIC_TABLES.items():
+    for name, section in metric_tables().items():
         lines += ["", f"## {name}", "", f"`{places[name]['filepath'].removeprefix('data/')}`", ""]
-        if id(metrics) in written:
-            lines.append(f"As [{written[id(metrics)]}](#{written[id(metrics)]}).")
+        if id(section) in written:
+            lines.append(f"As [{written[id(section)]}](#{written[id(section)]}).")
             continue
-        written[id(metrics)] = name
-        lines += _metric_table(metrics)
+        written[id(section)] = name
+        lines += _metric_table(section)
     _write("metrics.md", lines)
 
 
-def _metric_table(metrics: Metrics) -> list[str]:
+def _metric_table(section: Metrics) -> list[str]:
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.3g}"
 
     lines = ["| metric | meaning | units | range | perfect | better |", "|---|---|---|---|---|---|"]
-    for name, metric in metrics.items():
+    for name, metric in section.items():
         low, high = number(metric.minimum), number(metric.maximum)
         span = f"{low} to {high}" if low and high else f"from {low}" * bool(low) + f"up to {high}" * bool(high)
         better = {None: "", True: "higher", False: "lower"}[metric.higher_is_better]

@@ -8,7 +8,8 @@ from sklearn import metrics as sklearn_metrics
 
 from tests.made_samples import CLASSES, make_probabilities
 from thor.core.errors import NetworkError
-from thor.networks.scores import FLOOR, SCORES, scores
+from thor.core.metrics import metrics
+from thor.networks.scores import FLOOR, N_BINS, scores
 
 
 def test_scores_equal_values_calculated_by_hand():
@@ -66,7 +67,7 @@ def test_scores_keep_their_range_and_do_not_depend_on_the_order(seed):
     got = scores(p, labels, classes=CLASSES, area=area)
     order = rng.permutation(30)
     shuffled = scores(p[order], labels[order], classes=CLASSES, area=area[order])
-    for name, score in SCORES.items():
+    for name, score in metrics("scores").items():
         if name != "f1":
             assert score.minimum <= got[name] <= score.maximum
             assert shuffled[name] == pytest.approx(got[name])
@@ -77,11 +78,16 @@ def test_perfect_and_worst_predictions():
     labels = np.array([0, 1, 2, 1])
     perfect = scores(np.eye(3)[labels], labels, classes=CLASSES)
     worst = scores(np.eye(3)[(labels + 1) % 3], labels, classes=CLASSES)
-    for name, score in SCORES.items():
+    for name, score in metrics("scores").items():
         best, worst_possible = score.perfect, score.minimum if score.higher_is_better else score.maximum
         values = (perfect[name], worst[name]) if name != "f1" else (perfect["f1"]["MD"], worst["f1"]["MD"])
         assert values == pytest.approx((best, worst_possible)), name
     assert worst["negative_log_likelihood"] == pytest.approx(-np.log(FLOOR))
+
+
+def test_the_table_of_metrics_has_the_bins_and_the_largest_score():
+    assert f" {N_BINS} equal bins" in metrics("scores")["expected_calibration_error"].meaning
+    assert metrics("scores")["negative_log_likelihood"].maximum == -np.log(FLOOR)
 
 
 def test_a_regime_that_is_nowhere_has_no_f1():

@@ -20,8 +20,8 @@ import xarray as xr
 from tests.browser import Page
 from tests.core.test_compute import Cluster, n_workers_of, wait_for
 from tests.metric_tables import find_metric
+from thor.core.metrics import metric_tables
 from thor.core.variables import BUDGET_TERMS, FEATURES
-from thor.report.metric_tables import METRIC_TABLES
 
 PROJECT = Path(__file__).parents[2]
 
@@ -235,8 +235,8 @@ def test_every_number_is_described_and_within_its_range(run):
     """Every metric is in the documentation; a key without a description fails."""
     root, _ = run
     kept = {path.stem for path in (root / "08_reporting").glob("*.json")} - {"manifest"}
-    assert kept < set(METRIC_TABLES)
-    for name, metrics in METRIC_TABLES.items():
+    assert kept < set(metric_tables())
+    for name, metrics in metric_tables().items():
         if name == "cross_validation_metrics":  # on request
             continue
         (file,) = [*root.rglob(f"0[78]_*/{name}.json"), *root.rglob(f"0[78]_*/{name}.csv")]
@@ -608,7 +608,7 @@ def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     skill = json.loads((tmp_path / "08_reporting/cross_validation_metrics.json").read_text())
     for path, _ in leaves(skill):
-        assert find_metric(path, METRIC_TABLES["cross_validation_metrics"]), path
+        assert find_metric(path, metric_tables()["cross_validation_metrics"]), path
     groups = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
     assert set(groups["predictor"]) == {"ensemble", "gradient_boosting"}
     assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2

@@ -7,7 +7,8 @@ import xarray as xr
 from tests.metric_tables import find_metric
 from tests.tracking.conftest import CLASSES, make_run, make_tools, training_ocean
 from thor.core.errors import DataError
-from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
+from thor.core.metrics import metrics
+from thor.tracking.plausibility import TrainingOcean, plausibility
 from thor.tracking.track import track_run
 
 
@@ -48,7 +49,7 @@ def test_numbers_are_those_of_the_map(control, training):
     assert result["largest_share"] == pytest.approx(shares[result["largest_regime"]])
     assert result["largest_share_in_training"] == pytest.approx(shares[result["largest_regime"]])
     assert result["latitude_mismatch"] == 0
-    assert all(find_metric(["run", "ensemble", name], PLAUSIBILITY_METRICS) for name in result)
+    assert all(find_metric(["run", "ensemble", name], metrics("plausibility")) for name in result)
 
 
 def test_a_stress_of_the_wrong_sign_is_found_although_areas_are_as_they_should_be(made, training, caplog):

@@ -20,6 +20,7 @@ from thor.attribution.method import Explainer
 from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import Regimes, explained_regime, require_inputs
 from thor.core.arrays import Array
+from thor.core.metrics import metrics
 from thor.networks.samples import cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack, Weights
@@ -139,15 +140,17 @@ def _rows(
     resampled = resampled / resampled.sum(axis=1, keepdims=True)
     tails = (1 - settings.level) / 2
     rows = []
-    for measure, described in MEASURES.items():
+    for measure, quantified in MEASURES.items():
+        metric = metrics("explanation")[f"{measure}.value"]
+        perfect = float(metric.perfect or 0)
         of_method, blind = (np.nan_to_num(each[measure]) for each in (values, of_random))
         value, at_random = (float(np.average(each, weights=cells.weights)) for each in (of_method, blind))
-        skills = _skill(resampled @ of_method, resampled @ blind, described.perfect)
+        skills = _skill(resampled @ of_method, resampled @ blind, perfect)
         low, high = np.quantile(skills, [tails, 1 - tails])
-        row = {"method": name, "property": described.property, "measure": measure, "value": value, "random": at_random}
-        row |= {"skill": _skill(value, at_random, described.perfect), "low": low, "high": high, "level": settings.level}
-        row |= {"n_cells": n_cells, "weighting": "area", "perfect": described.perfect}
-        rows.append(row | {"higher_is_better": described.higher_is_better})
+        row = {"method": name, "property": quantified, "measure": measure, "value": value, "random": at_random}
+        row |= {"skill": _skill(value, at_random, perfect), "low": low, "high": high, "level": settings.level}
+        row |= {"n_cells": n_cells, "weighting": "area", "perfect": perfect}
+        rows.append(row | {"higher_is_better": metric.higher_is_better})
     return pd.DataFrame(rows)
 
 

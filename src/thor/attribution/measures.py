@@ -1,7 +1,6 @@
 """Measures of the quality of attributions: faithfulness, robustness, randomisation and complexity."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,34 +13,16 @@ from thor.core.arrays import Array
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack, Weights
 
-
-@dataclass(frozen=True)
-class Measure:
-    """The property that a measure quantifies, its direction and its meaning."""
-
-    property: str
-    higher_is_better: bool
-    meaning: str
-
-    @cached_property
-    def perfect(self) -> float:
-        """The value of a perfect attribution."""
-        return float(self.higher_is_better)
-
-
-_FAITHFULNESS = "correlation, over random sets of features, of attribution and loss of the target without them"
-_REMOVAL = "share of changed regimes when features are removed, largest attributions first, mean over their number"
-_BLIND = "rank correlation of magnitudes with those of networks whose weights are shuffled; independent of networks: 1"
-
-MEASURES: dict[str, Measure] = {
-    "faithfulness_correlation": Measure("faithfulness", True, _FAITHFULNESS),
-    "removal_curve": Measure("faithfulness", True, _REMOVAL),
-    "local_lipschitz": Measure("robustness", False, "largest relative change per change of the inputs nearby"),
-    "average_sensitivity": Measure("robustness", False, "mean relative change when inputs are perturbed"),
-    "parameter_randomisation": Measure("randomisation", False, _BLIND),
-    "entropy": Measure("complexity", False, "entropy of the magnitudes, over that of equal ones"),
-    "sparseness": Measure("complexity", True, "Gini coefficient of the magnitudes"),
+MEASURES = {
+    "faithfulness_correlation": "faithfulness",
+    "removal_curve": "faithfulness",
+    "local_lipschitz": "robustness",
+    "average_sensitivity": "robustness",
+    "parameter_randomisation": "randomisation",
+    "entropy": "complexity",
+    "sparseness": "complexity",
 }
+"""Property that each measure quantifies; meaning, perfect value and direction are in `thor/core/metrics.yml`."""
 
 
 @dataclass(frozen=True, eq=False)

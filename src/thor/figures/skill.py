@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from thor.core.metrics import metrics
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
     add_note,
@@ -17,7 +18,6 @@ from thor.figures.style import (
     new_panels,
     style,
 )
-from thor.networks.scores import SCORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,9 +97,7 @@ def skill_intervals(
                     )
                 else:
                     _draw_score(ax, row, skill, name, region, metric)
-            score = SCORES[metric]
-            ax.set_title(score.label)
-            ax.set_xlabel(f"({score.units}), {'higher' if score.higher_is_better else 'lower'} is better")
+            _label_score(ax, metric)
             ax.grid(axis="x", color="0.9", linewidth=0.5)
             ax.set_axisbelow(True)
             ax.margins(x=0.08)
@@ -191,6 +189,12 @@ def draw_matrix(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return image
+
+
+def _label_score(ax: "Axes", metric: str) -> None:
+    score = metrics("scores")[metric]
+    ax.set_title(score.label)
+    ax.set_xlabel(f"({score.units}), {'higher' if score.higher_is_better else 'lower'} is better")
 
 
 def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import Field
 
 from thor.core.errors import NetworkError
-from thor.core.metrics import Metric, Metrics, count, share
 from thor.core.settings import Count, Settings, Share
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import distance, unit_vectors
@@ -32,18 +31,6 @@ LEAST_BLOCKS = 5
 
 _CLASS, _LARGEST_LAG = 50.0, 5000.0
 """Width of a class of distances, and the largest distance at which the correlation is computed [km]."""
-
-
-INTERVAL_METRICS: Metrics = {
-    "low": Metric("lower end of the interval, in the units of its score"),
-    "high": Metric("upper end of the interval, in the units of its score"),
-    "level": share("confidence level of the interval"),
-    "n_blocks": count("blocks of neighbouring cells that were resampled together"),
-    "n_bootstrap": count("resamples"),
-    "block_degrees": Metric("side of a block", "degrees", 0, 180),
-    "correlation_length_km": Metric("e-folding distance of the correlation of errors", "km", 0),
-}
-"""Entries of intervals in every file of metrics."""
 
 
 class BootstrapSettings(Settings):

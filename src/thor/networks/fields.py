@@ -11,12 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
+from thor.core.metrics import metrics
 from thor.core.variables import variable
 from thor.networks.prediction import Prediction, predict
 from thor.networks.published import published_scaler
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
-from thor.networks.scores import SCORES
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack
 
@@ -166,6 +166,6 @@ def predictor_rows(skill: Mapping[str, Any], *, settings: Mapping[str, str]) -> 
     for predictor, regions in skill.items():
         row = {"predictor": predictor, "network": 0, "best_epoch": np.nan}
         for region, entry in regions.items():
-            row |= {f"{region}.{name}": entry[name] for name in SCORES if isinstance(entry.get(name), float)}
+            row |= {f"{region}.{name}": entry[name] for name in metrics("scores") if isinstance(entry.get(name), float)}
         rows.append(row | {"settings": settings.get(predictor, "")})
     return pd.DataFrame(rows)

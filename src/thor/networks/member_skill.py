@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from thor.core.errors import NetworkError
-from thor.networks.scores import SCORES, confidence_bins, number, score_sums, score_values
+from thor.core.metrics import metrics
+from thor.networks.scores import confidence_bins, number, score_sums, score_values
 from thor.networks.skill import require_cells
 
 NetworkSums = dict[tuple[str, str], np.ndarray]
@@ -146,7 +147,7 @@ def _member_scores(rows: pd.DataFrame, by: str, statistic: str, classes: tuple[s
     def of(column: str) -> float | None:
         return number(rows[by + column].agg(statistic))
 
-    return {name: {c: of(f"f1_{c}") for c in classes} if name == "f1" else of(name) for name in SCORES}
+    return {name: {c: of(f"f1_{c}") for c in classes} if name == "f1" else of(name) for name in metrics("scores")}
 
 
 def predictor_reliability(

@@ -1,4 +1,4 @@
-"""Scores of regime probabilities against labels: their table and formulas.
+"""Scores of regime probabilities against labels: their formulas.
 
 Each score is a function of sums over cells (confusion, log-likelihood, squared error, bins of confidence). The same
 function therefore turns the sums of a region, of each of many networks, or of a thousand resamples into scores.
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from thor.core.errors import NetworkError
-from thor.core.metrics import Metric
 
 N_BINS = 15
 """Equal bins of confidence of the published expected calibration error."""
@@ -22,30 +21,6 @@ FLOOR = float(np.finfo(float).eps)
 """Smallest probability in a logarithm: a certain mistake costs 36 nats, not infinitely many."""
 
 
-SCORES: dict[str, Metric] = {
-    "accuracy": Metric("share of cells whose most probable regime is the label", "1", 0, 1, 1, True, "Accuracy"),
-    "balanced_accuracy": Metric("mean over regimes of their recall", "1", 0, 1, 1, True, "Balanced accuracy"),
-    "macro_f1": Metric("mean over regimes of their F1", "1", 0, 1, 1, True, "Macro F1"),
-    "f1": Metric("harmonic mean of a regime's precision and recall", "1", 0, 1, 1, True, "F1"),
-    "negative_log_likelihood": Metric(
-        "mean of -ln of the probability of the label",
-        "nat",
-        0,
-        -float(np.log(FLOOR)),
-        0,
-        False,
-        "Negative log-likelihood",
-    ),
-    "brier_score": Metric(
-        "mean over cells of the squared error summed over regimes", "1", 0, 2, 0, False, "Brier score"
-    ),
-    "expected_calibration_error": Metric(
-        f"mean gap of confidence and accuracy in {N_BINS} equal bins", "1", 0, 1, 0, False, "Expected calibration error"
-    ),
-}
-"""The scores of this module, for tables in the documentation and for figures."""
-
-
 def scores(
     probabilities: np.ndarray,
     labels: np.ndarray,
@@ -54,7 +29,7 @@ def scores(
     area: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of class probabilities as plain numbers; `SCORES` gives their ranges.
+    """Return the scores of class probabilities as plain numbers; their ranges are in `thor/core/metrics.yml`.
 
     Parameters
     ----------

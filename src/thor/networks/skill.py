@@ -7,32 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thor.core.errors import NetworkError
-from thor.core.metrics import Metric, Metrics, count, share, text
-from thor.networks.bootstrap import INTERVAL_METRICS, BlockBootstrap, BootstrapSettings, block_bootstraps
-from thor.networks.scores import SCORES, score_sums, score_values, scores, total_sums
+from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
+from thor.networks.scores import score_sums, score_values, scores, total_sums
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
-
-
-SKILL_METRICS: Metrics = {
-    **{name: score for name, score in SCORES.items() if name != "f1"},
-    "f1.<regime>": SCORES["f1"],
-    "accuracy_confident": share(
-        "accuracy in cells on whose label most clustering runs agree", perfect=1, higher_is_better=True
-    ),
-    "n_cells_confident": count("of such cells"),
-    "confusion_matrix": Metric("rows are labels, columns predictions; cells, or shares of the area", "1", 0),
-    "difference": Metric("score of this predictor less that of the other one, on the same cells"),
-    "n_cells": count("cells of the region"),
-    "n_networks": count("networks of which mean, minimum and maximum are given"),
-    "classes": text("regimes in the order of rows and columns"),
-    "region": text("name of the region"),
-    "split": text("how cells were divided into roles"),
-    "weighting": text("whether every cell counts the same (cell) or by its area (area)"),
-    **INTERVAL_METRICS,
-}
-"""Metrics of the tables of this module; a positive difference in a score has the sense of the score."""
 
 
 def skill_table(

@@ -6,43 +6,10 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError
-from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.ocean.budget import closure_rms
 from thor.regimes.clustering import budget_points
 from thor.regimes.consensus import adjusted_rand_index, build_consensus, contingency, mean_of_pairs, pairwise_agreement
 from thor.regimes.regime_model import RegimeModel, reference_labels
-
-CLUSTERING_METRICS: Metrics = {
-    "inertia": Metric("lowest sum of squared distances to centroids of all runs", "std2", 0, None, 0, False),
-    "inertia_min": Metric("the same, lowest of the group", "std2", 0, None, 0, False),
-    "inertia_mean": Metric("the same, mean over runs", "std2", 0, None, 0, False),
-    "inertia_max": Metric("the same, largest of the runs", "std2", 0, None, 0, False),
-    "closure_rms": Metric("rms of the sum of the budget's terms", "m s-2", 0, None, 0, False),
-    "stability_ari": Metric("adjusted Rand index between independent consensuses; chance is 0", "1", -0.5, 1, 1, True),
-    "single_run_ari": Metric("the same between single runs", "1", -0.5, 1, 1, True),
-    "mean_ari_within": Metric("the same between the runs of a group", "1", -0.5, 1, 1, True),
-    "ari_to_elected_group": Metric("the same between a group's runs and those of group 0", "1", -0.5, 1, 1, True),
-    "reference_ari": Metric("the same between the consensus regimes and given labels", "1", -0.5, 1, 1, True),
-    "reference_agreement": share("cells whose consensus regime is the given label", perfect=1, higher_is_better=True),
-    "mean_confidence": share("clustering runs that agree on the regime", perfect=1, higher_is_better=True),
-    "area_fraction.<regime>": share("area of the regime"),
-    "group": count("number of the group; group 0 assigns the regimes"),
-    "share": share("runs that are in the group"),
-    "n_cells": count("cells of the budget"),
-    "n_clusters": count("clusters of a run"),
-    "n_regimes": count("regimes, the merged small clusters among them"),
-    "n_runs": count("clustering runs"),
-    "n_runs_per_consensus": count("runs of one independent consensus"),
-    "n_consensus": count("independent consensuses"),
-    "n_labels_outside_analysis_mask": count("given labels off the cells of the budget, which are dropped"),
-    "n_cells_without_label": count("cells of the budget that have no given label"),
-    "regimes": text("names of the regimes"),
-    "naming": text("how regimes got their names"),
-    "labels": text("where the regimes come from"),
-    "algorithm": text("of one run"),
-    "region": text("cells that the numbers come from"),
-    "weighting.<metric>": text("whether a number counts cells, areas or runs"),
-}
 
 
 def clustering_metrics(

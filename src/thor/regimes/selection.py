@@ -12,30 +12,12 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from thor.core.metrics import Metric, Metrics, count, share
 from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import budget_points, nearest_centroid, one_run, require_enough_points, run_seeds
 from thor.regimes.consensus import merge_small_clusters, pairwise_agreement
 from thor.regimes.metrics import cell_areas
 from thor.regimes.regime_model import fit_term_scaler
 from thor.regimes.settings import ClusteringSettings, ClusterSelection
-
-SELECTION_METRICS: Metrics = {
-    "n_clusters": count("k"),
-    "repeat": count("number of the repeat"),
-    "inertia": Metric("sum of squared distances to centroids; falls with k", "std2", 0, None, 0, False),
-    "aic": Metric("Akaike's criterion of a Gaussian mixture", "nat", None, None, None, False),
-    "bic": Metric("Bayesian criterion of a Gaussian mixture", "nat", None, None, None, False),
-    "aic_per_cell": Metric("the first for each cell", "nat", None, None, None, False),
-    "bic_per_cell": Metric("the second for each cell", "nat", None, None, None, False),
-    "mixture_cells": count("cells the mixture was fitted to"),
-    "mixture_converged": share("whether the mixture converged", perfect=1, higher_is_better=True),
-    "silhouette": Metric("mean margin between the nearest other cluster and the cell's cluster", "1", -1, 1, 1, True),
-    "silhouette_cells": count("cells the silhouette was computed on"),
-    "area_<place>": share("area of one of the large clusters, by falling size"),
-    "stability_seeds": Metric("adjusted Rand index between repeats with other seeds", "1", -0.5, 1, 1, True),
-    "stability_blocks": Metric("the same between bootstraps of blocks of cells", "1", -0.5, 1, 1, True),
-}
 
 
 class _Row(NamedTuple):

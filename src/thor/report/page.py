@@ -10,9 +10,9 @@ import xarray as xr
 import yaml
 
 from thor.attribution.methods import all_methods, explaining_methods, labels, title_of
+from thor.core.metrics import metrics
 from thor.core.variables import variable
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
-from thor.networks.scores import SCORES
 from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import scenario_content
@@ -117,7 +117,7 @@ def report_page(
         predictor_names=PREDICTOR_NAMES,
         explained_by=in_words([method.title for method in explaining_methods().values()]),
         method_names={name: title_of(name) for name in all_methods()},
-        scores=SCORES,
+        scores=metrics("scores"),
         data=_for_script(data),
         style=_template("report.css"),
         script=_template("report.js"),

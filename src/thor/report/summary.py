@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from thor.networks.scores import SCORES
+from thor.core.metrics import metrics
 from thor.regimes.naming import regime_names
 from thor.report.archive import archive_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
@@ -105,7 +105,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
         test = regions["test"]
         predictors[name] = {
             metric: {"value": test.get(metric), **_ends(test.get("intervals", {}).get(metric, {}))}
-            for metric in SCORES
+            for metric in metrics("scores")
             if not isinstance(test.get(metric), Mapping)  # a score of each regime: in the file, not in the table
         } | {"area_accuracy": test.get("area_weighted", {}).get("accuracy")}
     return {

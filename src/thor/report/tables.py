@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.core.metrics import metrics
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.style import flags, in_reading_order
-from thor.networks.scores import SCORES
 from thor.regimes.naming import LONG_NAMES
 
 _MILLION_KM2 = 1e12
@@ -90,7 +90,7 @@ def score_table(
         {predictor: {region: {metric: value}}}, as from `thor.networks.skill.skill_table`.
     region : str
     metrics : sequence of str
-        Names of `thor.networks.scores.SCORES`.
+        Of the section `scores` of `thor/core/metrics.yml`.
     """
     rows = {}
     for name in in_reading_order(name for name in skill if name not in ("member_min", "member_max")):
@@ -201,7 +201,7 @@ def _by_row(rows: dict[str, dict[str, Any]], index: str) -> pd.DataFrame:
 
 
 def _heading(metric: str) -> str:
-    score = SCORES[metric]
+    score = metrics("scores")[metric]
     units = "%" if metric == "accuracy" else score.units
     return f"{score.label} ({units}, {'higher' if score.higher_is_better else 'lower'} is better)"
 

@@ -14,48 +14,10 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError, did_you_mean
-from thor.core.metrics import Metric, Metrics, area, count, text
+from thor.core.metrics import metrics
 from thor.tracking.cells import RUN_FACETS, run_key
 
 _CORRECTED_BY = "calibrate"
-
-WINDOW_METRICS: Metrics = {
-    "source_id": text("climate model"),
-    "experiment_id": text("experiment"),
-    "variant_label": text("variant"),
-    "window": text("years of the mean"),
-    "window_start": Metric("first year of the window", "year"),
-    "window_end": Metric("last year of the window", "year"),
-    "n_months": count("months in the mean"),
-    "baseline_window": text("window it is compared with; empty where there is no baseline"),
-    "predictor": text("networks that predict the regimes"),
-    "basin": text("ocean basin; global is all of them"),
-    "regime_before": text("regime of the baseline window"),
-    "regime": text("regime of the window"),
-}
-"""Columns that identify the rows of tables of runs."""
-
-AREA_METRICS: Metrics = {
-    **WINDOW_METRICS,
-    "expected_area_m2": area("sum of cell areas times the probability of the regime"),
-    "lower": area("lower end of its interval over networks"),
-    "upper": area("upper end of its interval over networks"),
-    "argmax_area_m2": area("area of the cells where the regime is the most probable one"),
-    "corrected_area_m2": area("area of the most probable regime, corrected by the confusion in the calibrate region"),
-    "change_m2": Metric("expected area less that of the baseline", "m2"),
-    "change_lower": Metric("lower end of its interval, paired inside each network", "m2"),
-    "change_upper": Metric("upper end of its interval", "m2"),
-    "change_percent": Metric("the change in per cent of the expected area of the baseline", "%", -100),
-}
-"""Columns of `regime_areas`; all but `regime_before`."""
-
-TRANSITION_METRICS: Metrics = {
-    **WINDOW_METRICS,
-    "area_m2": area("area that changes from the one regime to the other"),
-    "lower": area("lower end of its interval over networks"),
-    "upper": area("upper end of its interval over networks"),
-}
-"""Columns of `regime_transitions`; all but `basin`."""
 
 
 def regime_areas(runs: Iterable[xr.Dataset], corrections: Mapping[str, Array] | None = None) -> pd.DataFrame:
@@ -84,7 +46,7 @@ def regime_areas(runs: Iterable[xr.Dataset], corrections: Mapping[str, Array] | 
         When a run lacks an area, or a correction is of another number of regimes.
     """
     tables = [_areas_of(run, corrections or {}) for run in runs]
-    return _joined(tables, [name for name in AREA_METRICS if name != "regime_before"])
+    return _joined(tables, [name for name in metrics("areas") if name != "regime_before"])
 
 
 def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
@@ -107,7 +69,7 @@ def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
     DataError
         When a run lacks a transition area.
     """
-    return _joined([_transitions_of(run) for run in runs], [name for name in TRANSITION_METRICS if name != "basin"])
+    return _joined([_transitions_of(run) for run in runs], [name for name in metrics("transitions") if name != "basin"])
 
 
 def label_shares(

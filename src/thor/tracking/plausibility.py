@@ -15,7 +15,6 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
-from thor.core.metrics import Metrics, share, text
 from thor.regimes.naming import regime_names
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
@@ -39,21 +38,6 @@ idealized climate models have 0.15 to 0.26; with the sign of the stress reversed
 0.57, with 100 times the stress 0.66 to 0.69."""
 
 BAND_DEGREES = 10.0
-
-PLAUSIBILITY_METRICS: Metrics = {
-    "largest_share": share(
-        "area that the regime most above its share in the training ocean has, largest of all windows"
-    ),
-    "largest_share_in_training": share("area of the training ocean that this regime has"),
-    "largest_regime": text("this regime"),
-    "absent_regimes": text("regimes of the training ocean that are absent in some window"),
-    "latitude_mismatch": share(
-        "area with other regimes than the training ocean has at the same latitude, largest of all windows",
-        perfect=0,
-        higher_is_better=False,
-    ),
-    "objections": text("reasons why the map of regimes is implausible; empty where it is plausible"),
-}
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thor.core.metrics import Metric, Metrics, share, text
-from thor.networks.bootstrap import INTERVAL_METRICS, BootstrapSettings
+from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import network_table, predictor_rows, role_masks
 from thor.networks.member_skill import (
     NetworkSums,
@@ -19,7 +18,7 @@ from thor.networks.member_skill import (
 from thor.networks.prediction import predict
 from thor.networks.samples import Samples
 from thor.networks.scores import number
-from thor.networks.skill import SKILL_METRICS, skill_table
+from thor.networks.skill import skill_table
 from thor.networks.stack import NetworkStack, Weights
 from thor.uncertainty.applicability import error_by_dissimilarity
 from thor.uncertainty.bayesian import BayesianNetwork
@@ -27,49 +26,6 @@ from thor.uncertainty.calibration import calibration_table
 from thor.uncertainty.conformal import coverage_table
 from thor.uncertainty.predictive import Predictive, predictive_distribution, published_interval_test
 from thor.uncertainty.regime_uncertainty import CalibrationModel, basin_masks
-
-CALIBRATION_METRICS: Metrics = {
-    **{name: SKILL_METRICS[name] for name in ("accuracy", "negative_log_likelihood", "brier_score")},
-    "expected_calibration_error": SKILL_METRICS["expected_calibration_error"],
-    "class_wise_calibration_error": Metric("the same of every regime, mean over regimes", "1", 0, 1, 0, False),
-    "adaptive_calibration_error": Metric("the same in bins of equally many cells", "1", 0, 1, 0, False),
-    "brier_decomposition.reliability": Metric("part of the Brier score from wrong probabilities", "1", 0, 2, 0, False),
-    "brier_decomposition.resolution": Metric(
-        "part subtracted because probabilities vary with the label; best is the uncertainty", "1", 0, 1, None, True
-    ),
-    "brier_decomposition.uncertainty": Metric("Brier score of the frequencies of the labels alone", "1", 0, 1),
-    "brier_decomposition.within_bin": Metric("part that the bins cannot resolve", "1", -2, 2),
-    "temperature_left": Metric("temperature fitted to these cells again; above 1: overconfident", "1", 0.05, 20, 1),
-    "temperature": Metric("by which all logits were divided", "1", 0.05, 20),
-    "mean_right": Metric("mean uncertainty where the most probable regime is right", "as named", 0),
-    "mean_wrong": Metric("mean uncertainty where it is wrong", "as named", 0),
-    "auroc": share("a wrong cell is less certain than a right one; chance is 0.5", perfect=1, higher_is_better=True),
-    "risk_coverage_area": share(
-        "mistakes among the most certain cells, mean over shares", perfect=0, higher_is_better=False
-    ),
-    "area": share("the same as risk_coverage_area", perfect=0, higher_is_better=False),
-    "risk": share("mistakes among the most certain cells, at each coverage", perfect=0, higher_is_better=False),
-    "risk_coverage_curves.<uncertainty>.coverage": share("cells kept, the most certain first"),
-    "reliability_curve.confidence": share("mean largest probability in a bin"),
-    "reliability_curve.accuracy": share("cells of the bin that are right; perfect is the confidence"),
-    "reliability_curve.share": share("cells in the bin"),
-    "confidence_level": share("nominal coverage of the conformal sets"),
-    "coverage": share("cells whose conformal set contains the label; perfect is confidence_level"),
-    "mean_set_size": Metric("regimes in a set; smaller is better at the same coverage", "1", 0, None, 1, False),
-    "empty_share": share("cells whose set is empty"),
-    "single_share": share("cells whose set contains one regime"),
-    "share_significant": share("cells that are significant in the test"),
-    "accuracy_significant": share("correct cells among the significant", perfect=1, higher_is_better=True),
-    "accuracy_not_significant": share("correct cells among the others"),
-    "inside": text("whether the cells are inside the area of applicability"),
-    "mean_dissimilarity": Metric("mean distance to the nearest training cell, scaled by the training cells'", "1", 0),
-    "error_rate": share("mistakes of the ensemble", perfect=0, higher_is_better=False),
-    "n_cells": SKILL_METRICS["n_cells"],
-    "region": SKILL_METRICS["region"],
-    "weighting": SKILL_METRICS["weighting"],
-    **INTERVAL_METRICS,
-}
-"""Metrics of `calibration_metrics`."""
 
 _UNCERTAINTIES = ("expected_entropy", "mutual_information")
 
