@@ -9,37 +9,38 @@ from thor.networks.skill import SKILL_METRICS
 from thor.regimes.metrics import CLUSTERING_METRICS
 from thor.regimes.selection import SELECTION_METRICS
 from thor.tracking.areas import AREA_METRICS, TRANSITION_METRICS
+from thor.tracking.cells import RUN_FACETS
 from thor.tracking.metric_meanings import TRACKING_METRICS
 from thor.uncertainty.scoring import CALIBRATION_METRICS
 
+
+def _some(metrics: Metrics, *names: str) -> Metrics:
+    return {name: metrics[name] for name in names}
+
+
 SUMMARY_METRICS: Metrics = {
-    **{
-        name: CLUSTERING_METRICS[name] for name in ("mean_confidence", "stability_ari", "single_run_ari", "closure_rms")
-    },
-    **{name: CLUSTERING_METRICS[name] for name in ("area_fraction.<regime>", "regimes", "labels")},
-    **{name: CLUSTERING_METRICS[name] for name in ("n_clusters", "n_consensus", "n_runs")},
+    **_some(CLUSTERING_METRICS, "mean_confidence", "stability_ari", "single_run_ari", "closure_rms", "labels"),
+    **_some(CLUSTERING_METRICS, "area_fraction.<regime>", "regimes", "n_clusters", "n_consensus", "n_runs"),
     **{f"predictors.<predictor>.{name}.value": score for name, score in SCORES.items() if name != "f1"},
-    **{name: SKILL_METRICS[name] for name in ("n_cells", "difference", "classes", "region", "weighting")},
+    **_some(SKILL_METRICS, "n_cells", "difference", "classes", "region", "weighting", "low", "high", "level"),
     "area_accuracy": share("area whose most probable regime is the label", perfect=1, higher_is_better=True),
-    **{name: CALIBRATION_METRICS[name] for name in ("temperature", "confidence_level", "coverage", "mean_set_size")},
-    "single_share": CALIBRATION_METRICS["single_share"],
+    **_some(CALIBRATION_METRICS, "temperature", "confidence_level", "coverage", "mean_set_size", "single_share"),
     "before": Metric("expected calibration error before calibration, test cells", "1", 0, 1, 0, False),
     "after": Metric("expected calibration error after calibration, test cells", "1", 0, 1, 0, False),
-    **{name: EXPLANATION_METRICS[name] for name in ("rank_correlation", "sign_agreement", "top_overlap")},
-    **{name: EXPLANATION_METRICS[name] for name in ("random", "skill", "perfect", "higher_is_better", "property")},
+    **_some(EXPLANATION_METRICS, "rank_correlation", "sign_agreement", "top_overlap", "random", "skill", "perfect"),
+    **_some(EXPLANATION_METRICS, "higher_is_better", "property"),
     "faithfulness.<method>.value": EXPLANATION_METRICS["faithfulness_correlation.value"],
-    **{name: TRACKING_METRICS[name] for name in ("base_rate", "brier_skill", "mean_probability", "window")},
+    **_some(TRACKING_METRICS, "base_rate", "brier_skill", "mean_probability", "window", "accuracy", "forced_share"),
+    **_some(TRACKING_METRICS, "not_compared.<run>", "not_judged.<run>"),
     **{name: entry for name, entry in TRACKING_METRICS.items() if name.startswith("error_removed.")},
     "perfect_model.<experiment>.<predictor>.expected_calibration_error": TRACKING_METRICS["expected_calibration_error"],
-    "accuracy": TRACKING_METRICS["accuracy"],
     "tree_accuracy": share(
         "area with the correct regime by a tree on the wind stress curl", perfect=1, higher_is_better=True
     ),
     "likely_changed": TRACKING_METRICS["changed"],
-    **{name: AREA_METRICS[name] for name in ("source_id", "experiment_id", "variant_label", "baseline_window")},
+    **_some(AREA_METRICS, *RUN_FACETS, "baseline_window"),
     "run": text("model, experiment and variant"),
     "expected_changed_share": TRACKING_METRICS["changed_share"],
-    "forced_share": TRACKING_METRICS["forced_share"],
     "applicable_share": share("area inside the area of applicability"),
     "not_applicable_share": share("area outside the area of applicability"),
     "mean": Metric("mean over climate models; low and high are the least and the largest of them"),
@@ -63,8 +64,6 @@ SUMMARY_METRICS: Metrics = {
     "not_read.<run>": text("why the run could not be read"),
     "not_passed.<run>": text("physical checks that the run does not pass"),
     "implausible.<run>": TRACKING_METRICS["objections"],
-    **{name: TRACKING_METRICS[name] for name in ("not_compared.<run>", "not_judged.<run>")},
-    **{name: SKILL_METRICS[name] for name in ("low", "high", "level")},
 }
 
 METRIC_TABLES: Mapping[str, Metrics] = {

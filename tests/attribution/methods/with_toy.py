@@ -115,16 +115,16 @@ def check_figures(explanations, agreement, evaluation) -> None:
 
 def check_report(explanations, agreement) -> None:
     """Find caption, part, tables and words."""
+    from thor.report.cell_tables import attribution_table, method_agreement_table
     from thor.report.content import captions
-    from thor.report.parts import PARTS
-    from thor.report.tables import agreement_table, attribution_table
+    from thor.report.parts import REPORT_PARTS
 
     assert captions()[f"explainability_{NAME}"].title == "Toy"
     assert "Toy values" in captions()[f"explainability_{NAME}"].caption
-    assert NAME in PARTS["explainability"].fields
+    assert NAME in REPORT_PARTS["explainability"].fields
     place = tuple(int(axis[0]) for axis in np.nonzero(explanations[NAME]["valid"].values == 1))
     assert "Toy (1)" in attribution_table(explanations, place).columns
-    assert "LIME and Toy" in agreement_table(agreement, place).index
+    assert "LIME and Toy" in method_agreement_table(agreement, place).index
     assert methods.in_sentence(f"relevance and {NAME}") == "relevance and toy"
 
 

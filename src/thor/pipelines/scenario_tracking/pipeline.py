@@ -18,55 +18,35 @@ from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
 _NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
+_CALIBRATED = ["calibration_model", "training_history", "scenario_features"]
+_SKILL = ["skill_metrics", "bayesian_skill_metrics"]
+_AREAS = ("regime_areas", "regime_transitions")
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
 def create_pipeline() -> Pipeline:
-    """Return the pipeline."""
+    """Return the pipeline; nodes have the names of their functions."""
+    functions: tuple[tuple[Callable[..., Any], list[str], str | dict[str, str]], ...] = (
+        (nodes.track_regimes, [*_NETWORKS, *_CALIBRATED, _PARAMETERS, "params:compute"], "scenario_regimes"),
+        (nodes.measure_areas, ["scenario_regimes", "ensemble", *_SKILL], {name: name for name in _AREAS}),
+        (nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
+        (
+            nodes.explain_changes,
+            [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
+            "change_attribution",
+        ),
+        (nodes.score_tracking, [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS], "tracking_metrics"),
+        (nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
+        (nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+        (nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
+        (nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
+        (nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
+        (nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
+        (nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
+        (nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
+    )
     return Pipeline(
-        [
-            _node(
-                nodes.track_regimes,
-                [
-                    *_NETWORKS,
-                    "calibration_model",
-                    "training_history",
-                    "scenario_features",
-                    _PARAMETERS,
-                    "params:compute",
-                ],
-                "scenario_regimes",
-            ),
-            _node(
-                nodes.measure_areas,
-                ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"],
-                {"regime_areas": "regime_areas", "regime_transitions": "regime_transitions"},
-            ),
-            _node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
-            _node(
-                nodes.explain_changes,
-                [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
-                "change_attribution",
-            ),
-            _node(
-                nodes.score_tracking,
-                [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS],
-                "tracking_metrics",
-            ),
-            _node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
-            _node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
-            _node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
-            _node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
-            _node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
-            _node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
-            _node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
-            _node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
-        ],
+        [Node(function, inputs, outputs, name=function.__name__) for function, inputs, outputs in functions],
         tags="scenario_tracking",
     )
-
-
-def _node(function: Callable[..., Any], inputs: list[str], outputs: str | dict[str, str]) -> Node:
-    """Return a node that has the name of its function."""
-    return Node(function, inputs, outputs, name=function.__name__)
