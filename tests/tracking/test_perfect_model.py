@@ -349,7 +349,7 @@ def test_windows_without_a_true_budget_are_left_out_and_named(world):
 
 
 def test_errors_say_what_does_not_belong_together(world):
-    with pytest.raises(DataError, match=r"regime model knows a, b, c, but MADE/abrupt-4xCO2/r1i1p1f1 north"):
+    with pytest.raises(DataError, match=r"regime model has a, b, c, but MADE/abrupt-4xCO2/r1i1p1f1 north"):
         skill_of(world, model=regime_model(("a", "b", "c")))
     moved = world.budgets[SCENARIO].assign_coords(lon=world.budgets[SCENARIO]["lon"] + 1.0)
     with pytest.raises(GridError, match="abrupt-4xCO2/r1i1p1f1 is on another grid"):
