@@ -4,9 +4,12 @@ Each module that makes metrics has a table of them; `thor.report.metric_tables` 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+
+import yaml
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,29 @@ def area(meaning: str) -> Metric:
 def text(meaning: str) -> Metric:
     """Return what is no number: a name, or a list of names."""
     return Metric(meaning, "")
+
+
+_KINDS: Mapping[str, Callable[..., Metric]] = {
+    "number": Metric,
+    "share": share,
+    "count": count,
+    "area": area,
+    "text": text,
+}
+
+
+def read_metrics(package: str) -> Metrics:
+    """Return the metrics in the file `metrics.yml` of a package.
+
+    Each row starts with the kind (number, share, count, area or text) and the meaning; fields of `Metric` that differ
+    from those of the kind follow.
+    """
+    rows = yaml.safe_load(files(package).joinpath("metrics.yml").read_text(encoding="utf-8"))
+    metrics = {}
+    for name, row in rows.items():
+        (kind, meaning), *others = row.items()
+        metrics[name] = _KINDS[kind](meaning, **dict(others))
+    return metrics
 
 
 def find_metric(path: Sequence[str], metrics: Metrics) -> Metric | None:
