@@ -380,4 +380,4 @@ def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers
         assert all(f"`{node}`" in made for node in nodes)
         assert made and (nodes or name in data_dictionary.GIVEN or made.split(" ")[0] in ON_REQUEST)
         readers = {key for key, own in pipelines.items() if any(name in node.inputs for node in own.nodes)}
-        assert set(read.split(", ")) == readers - {"__default__", "study"} or (not readers and read == "people")
+        assert set(read.split(", ")) == readers - {"__default__", "study"} or (not readers and read == "users")

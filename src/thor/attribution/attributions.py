@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from thor.attribution.method import AttributionBlock, Explainer
 from thor.attribution.targets import Regimes, require_inputs
+from thor.core.arrays import Array
 from thor.networks.stack import NetworkStack, Weights
 
 QUARTILES = (0.25, 0.75)
@@ -104,3 +105,9 @@ def attribute(
             found.add(block)
             bar.update(block.part.stop - block.part.start)
     return found
+
+
+def mean_over_networks(explainer: Explainer, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
+    """Return the mean attributions over networks, shape (n_samples, n_players)."""
+    blocks = explainer.explain(stack, inputs, regime)
+    return np.concatenate([block.values.mean(axis=0) for block in blocks]).astype(float)

@@ -14,6 +14,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from thor.attribution.agreement import rank_correlation
+from thor.attribution.attributions import mean_over_networks
 from thor.attribution.measures import MEASURES, EvaluationCells, Removal, measure_values
 from thor.attribution.method import Explainer
 from thor.attribution.settings import EvaluationSettings
@@ -106,9 +107,9 @@ def evaluate(
     for name, explainer in tqdm(
         explainers.items(), desc="evaluation", unit="method", leave=False, disable=None if progress else True
     ):
-        values = _mean(explainer, stack, cells.inputs, cells.regime)
-        nearby = np.stack([_mean(explainer, stack, inputs, cells.regime) for inputs in near])
-        blind = _mean(explainer, shuffled, cells.inputs, cells.regime)
+        values = mean_over_networks(explainer, stack, cells.inputs, cells.regime)
+        nearby = np.stack([mean_over_networks(explainer, stack, inputs, cells.regime) for inputs in near])
+        blind = mean_over_networks(explainer, shuffled, cells.inputs, cells.regime)
         measured = measure_values(cells, values, near, nearby, removal)
         measured["parameter_randomisation"] = rank_correlation(np.abs(values), np.abs(blind))
         frames.append(_rows(name, measured, of_random, cells, settings, seed))
@@ -132,10 +133,8 @@ def _rows(
     settings: EvaluationSettings,
     seed: int,
 ) -> pd.DataFrame:
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(
-        len(cells.weights), np.full(len(cells.weights), 1 / len(cells.weights)), settings.n_bootstrap
-    )
+    n_cells = len(cells.weights)
+    drawn = np.random.default_rng(seed).multinomial(n_cells, np.full(n_cells, 1 / n_cells), settings.n_bootstrap)
     resampled = drawn * cells.weights
     resampled = resampled / resampled.sum(axis=1, keepdims=True)
     tails = (1 - settings.level) / 2
@@ -145,35 +144,15 @@ def _rows(
         value, at_random = (float(np.average(each, weights=cells.weights)) for each in (of_method, blind))
         skills = _skill(resampled @ of_method, resampled @ blind, described.perfect)
         low, high = np.quantile(skills, [tails, 1 - tails])
-        rows.append(
-            {
-                "method": name,
-                "property": described.property,
-                "measure": measure,
-                "value": value,
-                "random": at_random,
-                "skill": float(_skill(value, at_random, described.perfect)),
-                "low": float(low),
-                "high": float(high),
-                "level": settings.level,
-                "n_cells": len(of_method),
-                "weighting": "area",
-                "perfect": described.perfect,
-                "higher_is_better": described.higher_is_better,
-            }
-        )
+        row = {"method": name, "property": described.property, "measure": measure, "value": value, "random": at_random}
+        row |= {"skill": _skill(value, at_random, described.perfect), "low": low, "high": high, "level": settings.level}
+        row |= {"n_cells": n_cells, "weighting": "area", "perfect": described.perfect}
+        rows.append(row | {"higher_is_better": described.higher_is_better})
     return pd.DataFrame(rows)
 
 
 def _skill(value: Array | float, at_random: Array | float, perfect: float) -> Array | float:
     return (value - at_random) / (perfect - at_random)
-
-
-def _mean(explainer: Explainer, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
-    """Return the mean attributions over networks."""
-    return np.concatenate([block.values.mean(axis=0) for block in explainer.explain(stack, inputs, regime)]).astype(
-        float
-    )
 
 
 def _perturbed(inputs: Weights, settings: EvaluationSettings, random: np.random.Generator) -> list[Weights]:

@@ -1,6 +1,7 @@
 """Measures of the quality of attributions: faithfulness, robustness, randomisation and complexity."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,41 +17,30 @@ from thor.networks.stack import NetworkStack, Weights
 
 @dataclass(frozen=True)
 class Measure:
-    """The property that a measure quantifies, its perfect value, its direction and its meaning."""
+    """The property that a measure quantifies, its direction and its meaning."""
 
     property: str
-    perfect: float
     higher_is_better: bool
     meaning: str
 
+    @cached_property
+    def perfect(self) -> float:
+        """The value of a perfect attribution."""
+        return float(self.higher_is_better)
+
+
+_FAITHFULNESS = "correlation, over random sets of features, of attribution and loss of the target without them"
+_REMOVAL = "share of changed regimes when features are removed, largest attributions first, mean over their number"
+_BLIND = "rank correlation of magnitudes with those of networks whose weights are shuffled; independent of networks: 1"
 
 MEASURES: dict[str, Measure] = {
-    "faithfulness_correlation": Measure(
-        "faithfulness",
-        1.0,
-        True,
-        "correlation, over random sets of features, of their attribution with the loss of the target without them",
-    ),
-    "removal_curve": Measure(
-        "faithfulness",
-        1.0,
-        True,
-        "share of changed regimes when features are removed, largest attributions first, mean over their number",
-    ),
-    "local_lipschitz": Measure(
-        "robustness", 0.0, False, "largest relative change of the attribution per change of the inputs nearby"
-    ),
-    "average_sensitivity": Measure(
-        "robustness", 0.0, False, "mean relative change of the attribution when inputs are perturbed"
-    ),
-    "parameter_randomisation": Measure(
-        "randomisation",
-        0.0,
-        False,
-        "rank correlation of magnitudes with those of networks whose weights are shuffled; independent of networks: 1",
-    ),
-    "entropy": Measure("complexity", 0.0, False, "entropy of the magnitudes, over that of equal ones"),
-    "sparseness": Measure("complexity", 1.0, True, "Gini coefficient of the magnitudes"),
+    "faithfulness_correlation": Measure("faithfulness", True, _FAITHFULNESS),
+    "removal_curve": Measure("faithfulness", True, _REMOVAL),
+    "local_lipschitz": Measure("robustness", False, "largest relative change per change of the inputs nearby"),
+    "average_sensitivity": Measure("robustness", False, "mean relative change when inputs are perturbed"),
+    "parameter_randomisation": Measure("randomisation", False, _BLIND),
+    "entropy": Measure("complexity", False, "entropy of the magnitudes, over that of equal ones"),
+    "sparseness": Measure("complexity", True, "Gini coefficient of the magnitudes"),
 }
 
 

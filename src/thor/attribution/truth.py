@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from thor.attribution.agreement import agreement, correlation, cosine
+from thor.attribution.attributions import mean_over_networks
 from thor.attribution.coalitions import coalitions, shapley_weights
 from thor.attribution.method import Explainer
 from thor.attribution.settings import TruthSettings
@@ -241,8 +242,7 @@ def compare_with_truth(
     """
     rows = []
     for name, explainer in explainers.items():
-        blocks = explainer.explain(stack, inputs, regime)
-        found = np.concatenate([block.values.mean(axis=0) for block in blocks]).astype(float)
+        found = mean_over_networks(explainer, stack, inputs, regime)
         rows.append(
             {
                 "function": function,

@@ -11,7 +11,7 @@ from thor.core.atomic import show
 from thor.core.contracts import check, find_contract
 from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, CONTENT, content_sha256
-from thor.datasets.files import FileDataset, require
+from thor.datasets.files import FileDataset, require_file
 from thor.datasets.netcdf import open_netcdf, read, write
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class FieldDataset(FileDataset):
         DataError
             When the file is missing, cannot be read as NetCDF, or breaks its contract.
         """
-        dataset = read(require(self._filepath), chunks=self._chunks)
+        dataset = read(require_file(self._filepath), chunks=self._chunks)
         if self._contract:
             check(dataset, self._contract, where=show(self._filepath))
         return dataset
@@ -78,7 +78,7 @@ class FieldDataset(FileDataset):
 
     def preview(self) -> JSONPreview:
         """Return dims, attributes, and each variable's units and range, for kedro-viz."""
-        with open_netcdf(require(self._filepath), chunks={}) as dataset:
+        with open_netcdf(require_file(self._filepath), chunks={}) as dataset:
             return JSONPreview(json.dumps(_summary(dataset), indent=2))
 
 

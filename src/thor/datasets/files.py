@@ -31,7 +31,7 @@ class FileDataset(AbstractDataset[Any, Any]):
         return self._filepath.is_file()
 
 
-def require(path: Path) -> Path:
+def require_file(path: Path) -> Path:
     """Return `path` when there is a file to read.
 
     Raises

@@ -8,7 +8,7 @@ from typing import Any
 
 from thor.core.atomic import replacing, show
 from thor.core.errors import DataError
-from thor.datasets.files import FileDataset, require
+from thor.datasets.files import FileDataset, require_file
 
 _MAGIC = b"THOR model 1\n"
 _PICKLED_BY = ("numpy", "scikit-learn")
@@ -30,7 +30,7 @@ class ModelDataset(FileDataset):
             When the file is missing, was not written by THOR, is damaged, or is of other versions.
         """
         where = show(self._filepath)
-        content = require(self._filepath).read_bytes()
+        content = require_file(self._filepath).read_bytes()
         if not content.startswith(_MAGIC):
             raise DataError(f"{where} was not written by THOR and is not unpickled. Run the pipeline that makes it.")
         line, _, payload = content.removeprefix(_MAGIC).partition(b"\n")

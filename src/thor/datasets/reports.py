@@ -11,7 +11,7 @@ from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from thor.core.atomic import replacing, show
 from thor.core.errors import DataError
-from thor.datasets.files import FileDataset, require
+from thor.datasets.files import FileDataset, require_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class FigureDataset(FileDataset):
 
     def load(self) -> bytes:
         """Return the PNG bytes."""
-        return require(self._filepath).read_bytes()
+        return require_file(self._filepath).read_bytes()
 
     def save(self, data: "Figure | bytes") -> None:
         """Write the figure without date and software version: the same figure gives the same bytes."""
@@ -69,7 +69,7 @@ class MetricsDataset(FileDataset):
 
     def load(self) -> dict[str, Any]:
         """Return the metrics; a null comes back as None."""
-        return _parse(require(self._filepath).read_text(encoding="utf-8"), show(self._filepath))
+        return _parse(require_file(self._filepath).read_text(encoding="utf-8"), show(self._filepath))
 
     def save(self, data: Mapping[str, Any]) -> None:
         """Write the metrics.
@@ -87,7 +87,7 @@ class MetricsDataset(FileDataset):
 
     def preview(self) -> JSONPreview:
         """Return the file's text, for kedro-viz."""
-        return JSONPreview(require(self._filepath).read_text(encoding="utf-8"))
+        return JSONPreview(require_file(self._filepath).read_text(encoding="utf-8"))
 
 
 class TableDataset(FileDataset):
@@ -104,7 +104,7 @@ class TableDataset(FileDataset):
         import pandas as pd
 
         try:
-            return pd.read_csv(require(self._filepath))
+            return pd.read_csv(require_file(self._filepath))
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise DataError(f"{show(self._filepath)} is not a CSV table: {error}. Make it again.") from error
 
@@ -126,7 +126,7 @@ class PageDataset(FileDataset):
 
     def load(self) -> str:
         """Return the text."""
-        return require(self._filepath).read_text(encoding="utf-8")
+        return require_file(self._filepath).read_text(encoding="utf-8")
 
     def save(self, data: str) -> None:
         """Write the text.

@@ -1,12 +1,13 @@
-"""Archives of climate models: which runs and files a tree holds, listed as they are asked for."""
+"""Archives of climate models: the runs and files of a tree, listed as they are needed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
-from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published, table
 from thor.reading.layouts import Layout, layout_of, recognise
 from thor.reading.runs import Run, Wanted
@@ -28,7 +29,7 @@ class Archive:
     Parameters
     ----------
     root : Path, str, sequence of these, or None
-        The folder or folders; None is an archive without runs.
+        None: an archive without runs.
     layout : str, optional
         ``auto``: recognised from the place of a file; else the name of a layout or a template
         (`thor.reading.layouts`).
@@ -123,8 +124,7 @@ class Archive:
         """Return the folders that were searched, their layout, and what they hold."""
         parts = []
         for top, layout in self._branches:
-            names = self._tree.folders(top)
-            there = f"{', '.join(names[:6])}{' and others' if len(names) > 6 else ''}" if names else "no folder"
+            there = listed(self._tree.folders(top), most=6) or "no folder"
             parts.append(f"Below {top} folders were taken as {layout}; at its top: {there}.")
         return " ".join(parts)
 
@@ -133,7 +133,7 @@ class Archive:
         return not any(
             self._tree.exists(folder)
             for top, layout in self._branches
-            for folder, _ in self._walk(top, layout, _deepest(layout, run.facets), run.facets)
+            for folder, _ in self._walk(top, layout, layout.deepest(run.facets), run.facets)
         )
 
     def runs(self, *, source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted) -> list[Run]:
@@ -203,7 +203,7 @@ class Archive:
         run : Run
         variable_id : str
         table_id : str, optional
-            Table of CMIP6, for variables that the table of variables does not know.
+            Table of CMIP6, for variables without a row in the table of variables.
 
         Raises
         ------
@@ -239,17 +239,15 @@ class Archive:
         stored = self.stored(run, variable_id, table_id=table_id)
         if not stored:
             raise DataError(f"{run.key} has no '{variable_id}' in {self.where}.")
-        label = "gn" if "gn" in stored else min(stored)
-        return xr.open_mfdataset(
-            stored[label].files(),
-            combine="nested",
-            concat_dim="time",
-            data_vars="minimal",
-            coords="minimal",
-            compat="override",
-            chunks={},
-            decode_times=xr.coders.CFDatetimeCoder(use_cftime=True),
-        )
+        joined: dict[str, Any] = {
+            "combine": "nested",
+            "concat_dim": "time",
+            "data_vars": "minimal",
+            "coords": "minimal",
+        }
+        times = xr.coders.CFDatetimeCoder(use_cftime=True)
+        files = stored["gn" if "gn" in stored else min(stored)].files()
+        return xr.open_mfdataset(files, **joined, compat="override", chunks={}, decode_times=times)
 
     def _stored(self, variable_id: str, table_id: str | None, **pinned: str) -> dict[Run, dict[str, Stored]]:
         """Return what there is of one variable in the runs with these facets, by run and grid label."""
@@ -276,7 +274,7 @@ class Archive:
         found: set[str] = set()
         for top, layout in self._branches:
             missing = ONLY_VARIANT if facet == "variant_label" and facet not in layout.facets else ""
-            walk = self._walk(top, layout, _deepest(layout, (facet, *pinned)), pinned)
+            walk = self._walk(top, layout, layout.deepest((facet, *pinned)), pinned)
             found |= {there.get(facet, missing) for _, there in walk}
         return sorted(found - {""})
 
@@ -300,8 +298,3 @@ class Archive:
         parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
         keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
         return next((self._versions[key] for key in keys if key in self._versions), None)
-
-
-def _deepest(layout: Layout, facets: Iterable[str]) -> int:
-    """Return the level below which none of these facets names a folder."""
-    return max(layout.level(facet) for facet in facets if facet in layout.facets)

@@ -134,11 +134,3 @@ def _row(plan: RunPlan) -> dict[str, Any]:
 def _left_out(run: Run, reason: str) -> dict[str, Any]:
     texts = dict.fromkeys(("grid_label", "version", "calendar", "parent", "checks", "warnings"), "")
     return run.facets | texts | {"usable": False, "reason": reason}
-
-
-def _facets(run: Run) -> dict[str, str]:
-    return {
-        "source_id": run.source_id,
-        "experiment_id": run.experiment_id,
-        "variant_label": run.variant_label,
-    }

@@ -6,7 +6,7 @@ layouts of CMIP6 and CMIP7 are recognised; any other tree is described by a temp
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,10 @@ class Layout:
         """Return how many folders lie above the one that names this facet; the last for a facet it does not have."""
         part = f"{{{facet}}}"
         return self.parts.index(part) if part in self.parts else len(self.parts) - 1
+
+    def deepest(self, facets: Iterable[str]) -> int:
+        """Return the level below which none of these facets names a folder."""
+        return max(self.level(facet) for facet in facets if facet in self.facets)
 
     def address(self, variable_id: str, *, table_id: str | None = None) -> dict[str, str] | None:
         """Return the facets that single out a variable in this layout; None where it cannot hold it.

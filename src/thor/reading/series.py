@@ -11,7 +11,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.core.errors import DataError, IncompleteWindowError
+from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.reading.files import unreadable
 from thor.reading.windows import Window
 
@@ -111,16 +111,12 @@ class Series:
             return
         months = self.months
         span = f"{_month_text(months[0])} to {_month_text(months[-1])}"
-        named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
-        outside = len(missing) == window.n_months
+        state = f"lacks {len(missing)} of {window.n_months} months: {listed(missing, most=6)}."
+        if len(missing) == window.n_months:
+            state = f"lies outside the data, {span}."
         raise IncompleteWindowError(
-            f"{self.where}: the window {window} "
-            + (
-                f"lies outside the data, {span}."
-                if outside
-                else f"lacks {len(missing)} of {window.n_months} months: {named}."
-            )
-            + f"{hint} Get the missing files, choose other windows, or set data_engineering.missing: skip."
+            f"{self.where}: the window {window} {state}{hint} Get the missing files, choose other windows, or set "
+            "data_engineering.missing: skip."
         )
 
 

@@ -47,11 +47,9 @@ def explain_by(method: str) -> Callable[..., xr.Dataset]:
         explanation_reference: pd.DataFrame | None = None,
     ) -> xr.Dataset:
         from thor.attribution.explanations import explain_cells
-        from thor.attribution.references import reference_inputs
-        from thor.networks.scaler import FeatureScaler
 
-        scaler = FeatureScaler.from_dict(feature_scaler)
-        explainer = _explainers([method], scaler.features, reference_inputs(explanation_reference, scaler), parameters)
+        scaler, reference = _scaled(feature_scaler, explanation_reference)
+        explainer = _explainers([method], scaler.features, reference, parameters)
         stacks = {
             "ensemble": ensemble,
             "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
@@ -80,11 +78,8 @@ def evaluate_explanations(
 ) -> pd.DataFrame:
     """Return faithfulness, robustness, randomisation and complexity of every method."""
     from thor.attribution.evaluation import evaluate_on_cells
-    from thor.attribution.references import reference_inputs
-    from thor.networks.scaler import FeatureScaler
 
-    scaler = FeatureScaler.from_dict(feature_scaler)
-    reference = reference_inputs(explanation_reference, scaler)
+    scaler, reference = _scaled(feature_scaler, explanation_reference)
     return evaluate_on_cells(
         _evaluated(scaler.features, reference, parameters),
         ensemble,
@@ -105,17 +100,15 @@ def compare_with_known_functions(
     parameters: Explainability,
 ) -> pd.DataFrame:
     """Return the comparison of every method with functions whose attributions are known."""
-    from thor.attribution.references import reference_inputs
     from thor.attribution.truth import truth_table
     from thor.networks.samples import samples_from
-    from thor.networks.scaler import FeatureScaler
 
-    scaler = FeatureScaler.from_dict(feature_scaler)
+    scaler, reference = _scaled(feature_scaler, explanation_reference)
     return truth_table(
         lambda rows: _evaluated(scaler.features[: rows.shape[1]], rows, parameters),
         samples_from(features, regimes, split, names=scaler.features),
         scaler,
-        reference_inputs(explanation_reference, scaler),
+        reference,
         settings=parameters.truth,
         seed=parameters.seed,
     )
@@ -211,6 +204,15 @@ def draw_cell(
     first = next(iter(explanations.values()))
     place = nearest_cell(first, parameters.cell.latitude, parameters.cell.longitude)
     return cell_page(same_players(explanations), regime_uncertainty, vorticity_budget, place)
+
+
+def _scaled(feature_scaler: dict[str, Any], reference: pd.DataFrame | None) -> tuple[Any, Any]:
+    """Return the scaler of the features and the scaled reference."""
+    from thor.attribution.references import reference_inputs
+    from thor.networks.scaler import FeatureScaler
+
+    scaler = FeatureScaler.from_dict(feature_scaler)
+    return scaler, reference_inputs(reference, scaler)
 
 
 def _explainers(methods: Any, features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
