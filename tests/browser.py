@@ -97,7 +97,7 @@ class Page:
         return answer["result"].get("value")
 
     def click(self, selector: str, *, across: float = 0.5, down: float = 0.5) -> None:
-        """Click inside an element as a hand does."""
+        """Click inside an element at a position, with mouse events."""
         box = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"

@@ -1,7 +1,7 @@
-"""The commands that the documentation tells, and whether they would do what it says: checked without running them.
+"""The commands of the documentation, and checks that they are valid without running them.
 
-Commands are the lines of fenced ``bash`` blocks, and inline code that begins with one of `PROGRAMS`. What one needs
-and a test has not (the network, a cluster) is said where the reader sees it: `needs the network` in a comment of the
+Commands are the lines of fenced ``bash`` blocks, and inline code that begins with one of `PROGRAMS`. A requirement
+that tests do not have (the network, a cluster) is stated on the page: `needs the network` in a comment of the
 block, in the text of the section, or in the introduction of the page.
 """
 
@@ -27,7 +27,7 @@ from thor.pipeline_registry import register_pipelines
 REPOSITORY = Path(__file__).parents[1]
 PROGRAMS = ("kedro", "thor", "make", "mlflow", "dask", "python", "pip", "git")
 NEEDS = re.compile(r"\bneeds?\s(the\snetwork|SLURM|Kubernetes|a cluster|uv)\b")
-"""What a reader is told, and the tests do without."""
+"""Requirements stated on the page that the tests do not have."""
 
 PLACEHOLDER = re.compile(r"<[^>]+>")
 SHELL = ("cd", "echo", "export", "mkdir", "source")
@@ -35,7 +35,7 @@ ENVIRONMENTS = ("base", "test", "ecco", "local")
 
 
 @dataclass(frozen=True)
-class Told:
+class Command:
     """One command of the documentation.
 
     Attributes
@@ -56,13 +56,13 @@ class Told:
 
 
 def pages() -> list[Path]:
-    """What people wrote: pages that are written from the code have no command of their own."""
+    """Hand-written pages; pages generated from the code contain no commands."""
     written = {"variables.md", "parameters.md", "scores.md", "metrics.md", "datasets.md"}
     found = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
     return [page for page in found if page.name not in written]
 
 
-def commands(page: Path) -> Iterator[Told]:
+def commands(page: Path) -> Iterator[Command]:
     """The commands of a page, in their order."""
     name, section, fence, block = page.relative_to(REPOSITORY), "", "", ""
     text = page.read_text(encoding="utf-8")
@@ -75,13 +75,15 @@ def commands(page: Path) -> Iterator[Told]:
         elif fence == "bash":
             command = line.split(" #")[0].strip()
             if command and not line.lstrip().startswith("#"):
-                yield Told(f"{name}:{number}", command, _needs(block) or _needs(section) or _needs(introduction), made)
+                yield Command(
+                    f"{name}:{number}", command, _needs(block) or _needs(section) or _needs(introduction), made
+                )
         elif not fence:
             if line.startswith("#"):
                 section = "\n".join(lines[number - 1 : _end(lines, number, "#")])
             for code in re.findall(r"`([^`]+)`", line):
                 if re.match(rf"(?:[A-Z_]+=\S+ )*(?:{'|'.join(PROGRAMS)}) ", code):
-                    yield Told(f"{name}:{number}", code, _needs(section) or _needs(introduction), made)
+                    yield Command(f"{name}:{number}", code, _needs(section) or _needs(introduction), made)
 
 
 def _end(lines: list[str], start: int, sign: str = "```") -> int:
@@ -94,7 +96,7 @@ def _needs(text: str) -> str:
 
 
 def check(text: str, *, made: Collection[str] = ()) -> None:
-    """Raise an error when a command is none of ours, or names what does not exist."""
+    """Raise an error when a command is not one of THOR's, or names what does not exist."""
     words = shlex.split(PLACEHOLDER.sub("placeholder", text), comments=True)
     while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
         words.pop(0)
@@ -128,12 +130,12 @@ def check(text: str, *, made: Collection[str] = ()) -> None:
 def parse(command: click.Command, words: list[str]) -> click.Context:
     """Follow the words down to a command, which reads the rest as its options."""
     context = click.Context(command)
-    while isinstance(command, click.Group) and words:  # a group alone tells its commands
+    while isinstance(command, click.Group) and words:  # a group alone lists its commands
         found = command.get_command(context, words[0])
         assert found is not None, f"no such command: {words[0]}"
         command, words = found, words[1:]
-    asked = [word for word in words if word != "--help"]  # it would end here
-    return context if isinstance(command, click.Group) else command.make_context(command.name, asked)
+    options = [word for word in words if word != "--help"]  # `--help` would end the process
+    return context if isinstance(command, click.Group) else command.make_context(command.name, options)
 
 
 def check_run(options: dict[str, Any], made: Collection[str]) -> None:

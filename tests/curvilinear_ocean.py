@@ -1,4 +1,4 @@
-"""A training ocean on a curvilinear grid: the idealized ocean with its northern pole in Greenland, its budget true."""
+"""A training ocean on a curvilinear grid: the idealized one with its northern pole in Greenland and its true budget."""
 
 import numpy as np
 import xarray as xr

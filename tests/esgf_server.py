@@ -13,11 +13,11 @@ FACETS = (
     *("member_id", "table_id", "variable_id", "grid_label"),
 )
 TEMPLATE = "%(root)s/" + "/".join(f"%({name})s" for name in (*FACETS, "version"))
-PAGE = 7  # documents in one answer: paging is part of what is tested
+PAGE = 7  # documents in one answer, so that paging is tested
 
 
 class Esgf:
-    """What the server has, does wrong, and was asked.
+    """Files, faults and requests of the server.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Esgf:
         What a node does wrong with a file: ``{("a", name): fault}``, where a fault is an HTTP status, ``cut`` (it ends
         in the middle, once), ``no ranges``, ``wrong`` (other bytes) or ``slow``.
     requests : list of (str, str, str or None)
-        Node, name and range of every file asked for.
+        Node, name and range of every requested file.
     """
 
     def __init__(self, root):
@@ -71,8 +71,8 @@ class Esgf:
         return [document for document in self.documents() if _fits(document, conditions)]
 
     def fetched(self):
-        """Names of files of which more than a header was asked for."""
-        return sorted(name for _, name, asked in self.requests if asked is None or asked.endswith("-"))
+        """Names of files of which more than a header was requested."""
+        return sorted(name for _, name, requested in self.requests if requested is None or requested.endswith("-"))
 
 
 def _fits(document, conditions):
@@ -117,16 +117,16 @@ class Handler(BaseHTTPRequestHandler):
         self.give(node, self.esgf.root / path)
 
     def give(self, node, file):
-        asked = self.headers.get("Range")
-        self.esgf.requests.append((node, file.name, asked))
+        requested = self.headers.get("Range")
+        self.esgf.requests.append((node, file.name, requested))
         fault = self.esgf.faults.get((node, file.name)) or self.esgf.faults.get((node, "*"))
         if isinstance(fault, int):
             self.send_error(fault)
             return
         content = file.read_bytes()
         first, last = 0, len(content) - 1
-        if asked and fault != "no ranges":
-            start, _, stop = asked.removeprefix("bytes=").partition("-")
+        if requested and fault != "no ranges":
+            start, _, stop = requested.removeprefix("bytes=").partition("-")
             first, last = int(start), min(int(stop or last), last)
             if first > last:
                 self.send_error(416)
@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             piece = piece[:-1] + bytes([piece[-1] ^ 1])
         self.send_header("Content-Length", str(len(piece)))
         self.end_headers()
-        header_only = asked is not None and not asked.endswith("-")
+        header_only = requested is not None and not requested.endswith("-")
         if fault == "slow" and not header_only:
             self.wfile.write(piece[:20000])
             self.wfile.flush()
@@ -172,7 +172,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(root):
-    """Serve the tree below a folder, and give what the server has and does."""
+    """Serve the tree below a folder and yield the state of the server."""
     server = Server(("127.0.0.1", 0), Handler)
     server.esgf = esgf = Esgf(root)
     esgf.address = f"http://127.0.0.1:{server.server_port}"

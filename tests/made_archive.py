@@ -108,7 +108,7 @@ def series_dataset(variable_id, months, values, calendar):
             "time_bnds": (("time", "bnds"), bounds),
         },
         coords={
-            # stamped at the end of the month, as some models do: the bounds tell
+            # stamped at the end of the month, as some models do: the bounds give the month
             "time": ("time", bounds[:, 1], time_attrs),
             "lat": ("lat", lat, {"standard_name": "latitude", "units": "degrees_north"}),
             "lon": ("lon", lon, {"standard_name": "longitude", "units": "degrees_east"}),

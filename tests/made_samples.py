@@ -35,7 +35,7 @@ def make_ocean(degrees=4.0):
 
 
 def make_probabilities(labels, n_classes=3, *, certainty=2.0, seed=0):
-    """Probabilities that lean to the label with random logits; the labels' own logit is raised by `certainty`."""
+    """Probabilities from random logits; the logit of the label is raised by `certainty`."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(len(labels), n_classes))
     logits[np.arange(len(labels)), labels] += certainty

@@ -65,8 +65,8 @@ def test_the_cheapest_benchmark_gives_its_table(tmp_path):
     rows = check_ratios(table(written))
     assert [row["alternative"] for row in rows] == ["xarray: open_mfdataset, sel, mean", "reading every step once"]
     assert all(5 < float(row["peak memory"].removesuffix(" MB")) < 2000 for row in rows)
-    for told in (f"numpy {version('numpy')}", f"tensorflow {version('tensorflow')}", " cores", " GB", "| date |"):
-        assert told in written
+    for words in (f"numpy {version('numpy')}", f"tensorflow {version('tensorflow')}", " cores", " GB", "| date |"):
+        assert words in written
     assert not re.search(r"/(home|root|tmp|work)/", written)
 
 
@@ -76,7 +76,7 @@ def fake(folder, name, *, code=0, rows=1):
     (folder / f"{name}.py").write_text(script)
 
 
-def test_a_failing_benchmark_is_named_the_others_go_on_and_the_page_stays(bench, monkeypatch, tmp_path, capsys):
+def test_a_failing_benchmark_is_named_the_others_continue_and_the_page_is_kept(bench, monkeypatch, tmp_path, capsys):
     for name, options in {"first": {}, "second": {"code": 3}, "third": {"rows": 0}, "fourth": {}}.items():
         fake(tmp_path, name, **options)
     page = tmp_path / "page.md"
@@ -95,7 +95,7 @@ def test_a_failing_benchmark_is_named_the_others_go_on_and_the_page_stays(bench,
     assert [row["ratio"] for row in table(page.read_text())] == ["250"] * 4
 
 
-def test_what_is_left_out_is_told_with_its_reason(bench, tmp_path):
+def test_omitted_benchmarks_are_listed_with_their_reason(bench, tmp_path):
     rows = importlib.import_module("rows")
     kept = rows.Rows(tmp_path / "kept.jsonl")
     kept.leave_out("networks on ECCO", "THOR_DATA_MIRROR is not set")
@@ -149,7 +149,7 @@ def test_two_versions_with_the_same_numbers_are_the_same(results):
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1 + 1e-8, 0), (1 + 1e-4, 1)])
-def test_differences_between_two_versions_are_sized(results, factor, code):
+def test_differences_between_two_versions_are_quantified(results, factor, code):
     (results / "after/08_reporting/scores.json").write_text(json.dumps({"accuracy": [0.5, 0.7 * factor], "n_cells": 3}))
     returned, printed = compare_results(results)
     assert returned == code
@@ -169,7 +169,7 @@ def test_other_labels_missing_values_and_files_are_failures(results, file, text)
     assert compare_results(results)[0] == 1
 
 
-def test_docstrings_comments_and_blank_lines_are_no_code(monkeypatch):
+def test_docstrings_comments_and_blank_lines_are_not_counted(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     code_lines = importlib.import_module("code_lines").code_lines
     source = (

@@ -1,4 +1,4 @@
-"""The documentation: it builds without a warning, its links lead somewhere, and its commands would do what they say."""
+"""The documentation: it builds without a warning, its links resolve, and its commands are valid."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ import xarray as xr
 import yaml
 
 import thor
-from tests.commands import NEEDS, REPOSITORY, Told, check, commands, pages
+from tests.commands import NEEDS, REPOSITORY, Command, check, commands, pages
 from thor.app.configuration import default_configuration
 from thor.app.parameters import MODELS
 from thor.attribution.attributions import attribute
@@ -21,7 +21,7 @@ from thor.ocean.budget import vorticity_budget
 from thor.ocean.idealized.training import idealized_training_ocean
 from thor.reading.training_ocean import harmonise
 
-COMMANDS = [told for page in pages() for told in commands(page)]
+COMMANDS = [command for page in pages() for command in commands(page)]
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,14 @@ def test_the_citation_names_this_version_and_the_papers_of_the_readme():
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("told", COMMANDS, ids=lambda told: f"{told.place} {told.text}")
-def test_a_command_is_right_and_says_what_it_needs(told: Told):
-    """What needs nothing is run by other tests: targets of make, and every pipeline (tests/pipelines)."""
-    check(told.text, made=told.made)
-    online = re.match(r"pip |git clone|dask |make (ecco|lock)\b", told.text) or re.search(r"--env[= ]ecco\b", told.text)
-    assert told.needs or not online, f"{told.place}: say in its block or section what it needs: {NEEDS.pattern}"
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.place} {command.text}")
+def test_a_command_is_valid_and_states_its_requirements(command: Command):
+    """Commands without requirements are run by other tests: targets of make, and every pipeline (tests/pipelines)."""
+    check(command.text, made=command.made)
+    online = re.match(r"pip |git clone|dask |make (ecco|lock)\b", command.text) or re.search(
+        r"--env[= ]ecco\b", command.text
+    )
+    assert command.needs or not online, f"{command.place}: state in its block or section what it needs: {NEEDS.pattern}"
 
 
 @pytest.mark.parametrize(
@@ -134,9 +136,9 @@ def test_a_command_is_right_and_says_what_it_needs(told: Told):
     ],
 )
 def test_a_wrong_command_is_found(text):
-    with pytest.raises(Exception, match=r".") as told:
+    with pytest.raises(Exception, match=r".") as caught:
         check(text)
-    assert not isinstance(told.value, (ImportError, AttributeError, NameError, TypeError)), told.value
+    assert not isinstance(caught.value, (ImportError, AttributeError, NameError, TypeError)), caught.value
 
 
 def test_commands_are_found_with_what_they_need(tmp_path, monkeypatch):
@@ -147,7 +149,7 @@ def test_commands_are_found_with_what_they_need(tmp_path, monkeypatch):
         "```python\nkedro run\n```\n\n## C\n\n```bash\n# needs SLURM\nkedro run\n```\n"
     )
     monkeypatch.setattr("tests.commands.REPOSITORY", tmp_path)
-    assert [(told.text, told.needs) for told in commands(page)] == [
+    assert [(command.text, command.needs) for command in commands(page)] == [
         ("kedro run --env test", ""),
         ("THOR_DATA_MIRROR=<folder> make ecco", ""),
         ("make ecco", "needs the network"),
@@ -156,7 +158,7 @@ def test_commands_are_found_with_what_they_need(tmp_path, monkeypatch):
 
 
 def test_cheap_commands_run():
-    """Those that look and change nothing; the whole graph and single pipelines run in tests/pipelines."""
+    """Commands that change nothing; the whole graph and single pipelines run in tests/pipelines."""
     for command in (["make"], ["make", "--dry-run", "run", "ecco", "test", "lint", "docs", "viz", "bench"]):
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -197,7 +199,7 @@ def test_the_method_of_the_how_to_is_one_and_is_right_where_the_truth_is_known()
     np.testing.assert_allclose(found.mean, additive_truth(stack, inputs, regime, reference), atol=1e-4)
 
 
-def test_the_output_of_a_model_goes_in_as_the_how_to_says(tmp_path, monkeypatch):
+def test_the_how_to_for_model_output_gives_a_valid_training_ocean(tmp_path, monkeypatch):
     ocean = validate(default_configuration("test")["parameters"], MODELS)["idealized_ocean"].training_ocean
     made = idealized_training_ocean(ocean, seed=1)
     given = made.rename(zos="SSH", deptho="depth", wind_stress_curl="curl_tau")

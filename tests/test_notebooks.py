@@ -28,7 +28,7 @@ class Executed:
             if "parameters" in cell.metadata.get("tags", ()):
                 # A name that the cell does not set would change nothing.
                 assert set(parameters) <= set(re.findall(r"^(\w+) = ", cell.source, re.M))
-                cell.source += "".join(f"\n{key} = {own!r}" for key, own in parameters.items())
+                cell.source += "".join(f"\n{key} = {value!r}" for key, value in parameters.items())
         notebook.cells.append(nbformat.v4.new_code_cell(f"import json\nprint('value:', json.dumps({value}))"))
         environment = os.environ | {"KEDRO_ENV": "test", "THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"}
         NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(FOLDER)}}).execute(env=environment)
@@ -43,7 +43,7 @@ class Executed:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_stripped_and_could_be_anyones(path):
+def test_a_notebook_is_stripped_and_names_no_machine(path):
     text = path.read_text(encoding="utf-8")
     assert text == stripped(path), "run `make format`"
     assert not re.search(r"(?<![\w.:/])/(work|home|root|Users|tmp)/", text)
@@ -64,7 +64,7 @@ def test_outputs_and_counts_are_taken_out(tmp_path):
     assert (cell.outputs, cell.execution_count, cell.metadata) == ([], None, {"tags": ["parameters"]})
 
 
-def test_the_list_of_notebooks_is_whole():
+def test_the_list_of_notebooks_is_complete():
     assert re.findall(r"\]\((\S+\.ipynb)\)", (FOLDER / "README.md").read_text()) == [path.name for path in NOTEBOOKS]
 
 
@@ -123,19 +123,19 @@ def test_a_scenario_is_followed_through_its_windows(whole_run):
     assert (scenario.n_figures, len(scenario.tables)) == (4, 3)
 
 
-def test_ones_own_ocean_is_mended_and_accepted_by_the_pipelines(tmp_path):
-    """Ends as the notebook tells its reader to go on: save the ocean, and run the pipelines on it."""
-    own = Executed(
+def test_a_users_ocean_is_corrected_and_accepted_by_the_pipelines(tmp_path):
+    """Follows the notebook to its last step: save the ocean and run the pipelines on it."""
+    notebook = Executed(
         "05_your_own_ocean.ipynb",
         tmp_path,
         value="[open_catalog().save('raw_training_ocean', ocean), budget.attrs['closure_rms'], sorted(model.names)]",
         RESOLUTION=5.0,
         N_CLUSTERS=15,
     )
-    assert "'tauuo' has no units; expected one of 'N m-2'" in own.text
-    assert "The vorticity budget does not close" in own.text
-    assert own.value[1] < 1e-20
-    assert (own.n_figures, len(own.tables)) == (2, 2)
+    assert "'tauuo' has no units; expected one of 'N m-2'" in notebook.text
+    assert "The vorticity budget does not close" in notebook.text
+    assert notebook.value[1] < 1e-20
+    assert (notebook.n_figures, len(notebook.tables)) == (2, 2)
     nodes = "harmonise_training_ocean,compute_vorticity_budget,compute_features"
     done = subprocess.run(
         [sys.executable, "-m", "kedro", "run", "--env", "test", "--nodes", nodes],

@@ -162,16 +162,21 @@ def test_every_catalog_entry_has_a_layer_and_a_place_below_data_root(environment
         assert place.startswith(below), f"'{name}' lies at {place}, outside {root}"
 
 
-def test_data_go_from_layer_to_layer_and_never_back():
-    """Else Kedro-Viz shows no layers. A pipeline counts as one step, from what it reads to what it hands on."""
+def test_data_flow_from_layer_to_layer_and_never_back():
+    """Otherwise Kedro-Viz shows no layers. A pipeline counts as one step, from its inputs to its outputs."""
     layers = {
         name: LAYERS.index(entry["metadata"]["kedro-viz"]["layer"]) for name, entry in loader("base")["catalog"].items()
     }
-    pipelines = {name: own for name, own in register_pipelines().items() if name not in ("__default__", "study")}
-    read = set().union(*(own.inputs() for own in pipelines.values()))
-    for name, own in pipelines.items():
-        steps = [(node.name, node.inputs, node.outputs) for node in own.nodes]
-        for step, inputs, outputs in [*steps, (name, own.inputs(), own.outputs() | (own.all_outputs() & read))]:
+    pipelines = {
+        name: pipeline for name, pipeline in register_pipelines().items() if name not in ("__default__", "study")
+    }
+    read = set().union(*(pipeline.inputs() for pipeline in pipelines.values()))
+    for name, pipeline in pipelines.items():
+        steps = [(node.name, node.inputs, node.outputs) for node in pipeline.nodes]
+        for step, inputs, outputs in [
+            *steps,
+            (name, pipeline.inputs(), pipeline.outputs() | (pipeline.all_outputs() & read)),
+        ]:
             late = max(((layers[i], i) for i in inputs if i in layers), default=(0, ""))
             early = min((layers[o], o) for o in outputs)
             assert late[0] <= early[0], f"{step}: {late[1]} is in a later layer than {early[1]}"
@@ -209,7 +214,7 @@ def test_every_pipeline_with_parameters_has_its_group_and_file():
         if name in ("__default__", "study"):
             continue
         groups = {i.removeprefix("params:").split(".")[0] for i in pipeline.inputs() if i.startswith("params:")}
-        # `compute` says where work is done, whichever pipeline's it is
+        # `compute` sets where the work of every pipeline is done
         assert groups <= {name, "compute"}, f"{name} reads the parameters of another pipeline"
         assert groups <= set(MODELS)
         for group in groups:
@@ -339,13 +344,13 @@ def test_a_scheduler_can_be_given_by_an_environment_variable(monkeypatch):
 
 
 def test_an_environment_changes_single_keys():
-    """With Kedro's own merging one overridden key drops its whole group."""
+    """With Kedro's default merging one overridden key drops its whole group."""
     base, test = loader("base")["parameters"], loader("test")["parameters"]
     for name in MODELS:
         assert test[name].keys() == base[name].keys()
 
 
-def test_nobody_is_told_about_our_runs():
+def test_no_usage_statistics_are_sent():
     assert yaml.safe_load((REPOSITORY / ".telemetry").read_text(encoding="utf-8")) == {"consent": False}
     assert "kedro-telemetry" in settings.DISABLE_HOOKS_FOR_PLUGINS
     ignored = subprocess.run(["git", "check-ignore", "-q", ".telemetry"], cwd=REPOSITORY, check=False).returncode
@@ -361,7 +366,7 @@ def test_no_file_names_this_machine_or_an_index():
 
 
 # -- documentation ---------------------------------------------------------------------------------------------
-def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers(monkeypatch):
+def test_the_data_dictionary_lists_every_dataset_with_contents_maker_and_readers(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
     import data_dictionary
 
@@ -370,8 +375,10 @@ def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers
     pipelines = register_pipelines()
     for environment in ENVIRONMENTS:
         for name, entry in loader(environment)["catalog"].items():
-            told = data_dictionary.description(name, entry)
-            assert len(told.split()) > 3 and told.endswith("."), f"'{name}' of {environment} does not say what it holds"
+            text = data_dictionary.description(name, entry)
+            assert len(text.split()) > 3 and text.endswith("."), (
+                f"'{name}' of {environment} has no description of its contents"
+            )
     for name, entry in loader("base")["catalog"].items():
         place, contents, made, read = re.split(r" \| |<br>Made by |<br>Read by ", rows[name])
         assert re.match(r"`([^`]+?)/?`<br>\w", place)[1] in _place(entry)
@@ -379,5 +386,5 @@ def test_the_data_dictionary_tells_every_dataset_with_contents_maker_and_readers
         nodes = {node.name.rpartition(".")[2] for node in pipelines["__default__"].nodes if name in node.outputs}
         assert all(f"`{node}`" in made for node in nodes)
         assert made and (nodes or name in data_dictionary.GIVEN or made.split(" ")[0] in ON_REQUEST)
-        readers = {key for key, own in pipelines.items() if any(name in node.inputs for node in own.nodes)}
+        readers = {key for key, made in pipelines.items() if any(name in node.inputs for node in made.nodes)}
         assert set(read.split(", ")) == readers - {"__default__", "study"} or (not readers and read == "users")

@@ -55,7 +55,7 @@ def call(*command: str | Path, cwd: Path, **environment: str) -> Done:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
-    """A copy of the project in which everything may be built, with one user's own overrides."""
+    """A copy of the project in which everything may be built, with the local overrides of one user."""
     folder = tmp_path_factory.mktemp("source")
     for name in ("src", "conf"):
         shutil.copytree(
@@ -63,7 +63,7 @@ def source(tmp_path_factory) -> Path:
         )
     for name in ("pyproject.toml", "README.md", "LICENSE", ".telemetry"):
         shutil.copy(REPOSITORY / name, folder)
-    (folder / "conf/local/globals.yml").write_text("data_root: my_own_disk\n")
+    (folder / "conf/local/globals.yml").write_text("data_root: disk_of_a_user\n")
     return folder
 
 
@@ -90,7 +90,7 @@ def binaries(wheel, tmp_path_factory) -> Path:
     done = call(*pip, "--no-deps", "--no-index", "--no-compile", wheel, cwd=environment)
     assert done.code == 0, done.err
     (packages,) = environment.glob("lib/python*/site-packages")
-    # A folder named in a .pth file is searched, but its own .pth files, such as that of an editable THOR, are not read.
+    # A folder named in a .pth file is searched, but .pth files in it, such as that of an editable THOR, are not read.
     (packages / "dependencies.pth").write_text(f"{Path(yaml.__file__).parents[1]}\n")
     return binaries
 
@@ -131,7 +131,7 @@ def test_the_stated_pythons_agree():
     assert stated == [f"3.{minor}" for minor in range(int(first), int(after))]
     span = f"Python {stated[0]} to {stated[-1]}"
     for name in ("README.md", "docs/install.md"):
-        assert span in (REPOSITORY / name).read_text(encoding="utf-8"), f"{name} does not say '{span}'"
+        assert span in (REPOSITORY / name).read_text(encoding="utf-8"), f"{name} does not contain '{span}'"
 
 
 # -- what is packed --------------------------------------------------------------------------------------------
@@ -152,25 +152,25 @@ def test_the_wheel_holds_all_code_and_the_default_configuration(wheel):
         assert inside[name] == path.read_bytes(), name
     about = Parser().parsestr(inside[f"thor-{thor.__version__}.dist-info/METADATA"].decode())
     assert about["Version"] == thor.__version__
-    assert b"my_own_disk" not in b"".join(inside.values())
+    assert b"disk_of_a_user" not in b"".join(inside.values())
 
 
-def test_kedro_packs_the_configuration_without_anyones_own(archive):
+def test_kedro_packs_the_configuration_without_local_overrides(archive):
     with tarfile.open(archive) as packed:
         inside = {name for name in packed.getnames() if packed.getmember(name).isfile()}
-    own = {name for name in files(REPOSITORY / "conf") if name.startswith("local/") and name.endswith(".yml")}
-    assert inside == {f"conf/{name}" for name in files(REPOSITORY / "conf") - own}
+    local = {name for name in files(REPOSITORY / "conf") if name.startswith("local/") and name.endswith(".yml")}
+    assert inside == {f"conf/{name}" for name in files(REPOSITORY / "conf") - local}
 
 
-# -- what the installed package does, in a folder that holds nothing ---------------------------------------------
-def test_the_installed_command_says_what_it_is(binaries, tmp_path):
+# -- the installed package in an empty folder ---------------------------------------------
+def test_the_installed_command_prints_help_and_version(binaries, tmp_path):
     where = call(binaries / "python", "-c", "import thor; print(thor.__file__)", cwd=tmp_path)
     assert Path(where.out.strip()).is_relative_to(binaries.parent)
     assert call(binaries / "thor", "--version", cwd=tmp_path).out == f"thor {thor.__version__}\n"
-    told = call(binaries / "thor", "--help", cwd=tmp_path)
-    assert told.code == 0
+    help_text = call(binaries / "thor", "--help", cwd=tmp_path)
+    assert help_text.code == 0
     assert {"run", "conf", "clean"} <= {
-        line.split()[0] for line in told.out.partition("Commands:")[2].splitlines() if line
+        line.split()[0] for line in help_text.out.partition("Commands:")[2].splitlines() if line
     }
     help_of_run = call(binaries / "python", "-m", "thor", "run", "--help", cwd=tmp_path).out
     for option in ("--conf-source", "--env", "--params", "--pipelines", "--from-nodes"):
@@ -181,7 +181,7 @@ def test_the_installed_command_says_what_it_is(binaries, tmp_path):
     assert files(tmp_path) == set()
 
 
-def test_the_installed_thor_runs_with_its_own_configuration(made):
+def test_the_installed_thor_runs_with_the_packaged_configuration(made):
     folder, done = made
     assert done.code == 0, done.err
     assert "configuration: THOR's defaults" in done.out
@@ -251,7 +251,7 @@ def test_nothing_is_left_of_a_configuration_that_cannot_be_written(binaries, tmp
 
 
 @pytest.mark.parametrize("command", [["thor"], ["python", "-m", "thor"]])
-def test_a_misspelt_parameter_stops_it_shortly(binaries, tmp_path, command):
+def test_a_misspelt_parameter_stops_it_with_a_short_error(binaries, tmp_path, command):
     command = [binaries / command[0], *command[1:]]
     done = call(*command, "run", "--params", "modelling.sed=1", cwd=tmp_path)
     assert done.code == 1

@@ -1,4 +1,4 @@
-"""The catalog as notebooks open it: from any folder of the project, and from no other."""
+"""`open_catalog` for notebooks works in any folder of the project and nowhere else."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from thor.core.errors import ConfigError
 
 
 def test_a_folder_outside_a_project_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"lies in no Kedro project .* open_catalog\(folder=\.\.\.\)") as told:
+    with pytest.raises(ConfigError, match=r"lies in no Kedro project .* open_catalog\(folder=\.\.\.\)") as caught:
         open_catalog(folder=tmp_path)
-    assert str(tmp_path) in str(told.value)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_a_folder_below_the_project_and_an_environment_can_be_given(tmp_path):
-    """Here in a process of its own: a session configures the whole of Kedro."""
+    """In a separate process: a session configures the whole of Kedro."""
     code = (
         f"import os; os.environ['THOR_TEST_ROOT'] = {str(tmp_path)!r}\n"
         "from thor.app.catalog import open_catalog\n"

@@ -52,19 +52,20 @@ def data(tmp_path):
 
 
 def test_all_that_runs_made_is_removed_with_empty_folders(data):
-    told = clean(data, dry_run=True)
+    planned = clean(data, dry_run=True)
     before = files(data)
-    assert {path.relative_to(data).as_posix() for path in told.removed} | {"logs/run_record.json", ".gitkeep"} == set(
-        before
-    )
+    assert {path.relative_to(data).as_posix() for path in planned.removed} | {
+        "logs/run_record.json",
+        ".gitkeep",
+    } == set(before)
     assert files(data) == before
     cleaned = clean(data)
-    assert (cleaned.removed, cleaned.n_bytes, cleaned.kept) == (told.removed, told.n_bytes, [])
+    assert (cleaned.removed, cleaned.n_bytes, cleaned.kept) == (planned.removed, planned.n_bytes, [])
     assert [path.name for path in data.iterdir()] == [".gitkeep"]
     assert clean(data).removed == []
 
 
-def test_what_others_put_there_or_changed_stays(data):
+def test_files_of_others_and_changed_files_are_kept(data):
     (data / "08_reporting/metrics.json").write_text("changed")
     mine = {
         "01_raw/training_ocean.nc",
@@ -92,7 +93,7 @@ def test_what_others_put_there_or_changed_stays(data):
     assert clean(data).removed == []
 
 
-def test_files_of_the_users_in_a_folder_of_a_run_stay_though_the_run_has_recorded_them(data):
+def test_user_files_in_a_folder_of_a_run_are_kept_although_the_run_recorded_them(data):
     FieldDataset(filepath=str(data / "04_feature/runs/A/mine.nc")).save(field(2.0))
     record = RunRecord(data / "logs/run_record.json", data_root=data)
     record.saved("runs", data / "04_feature/runs", node="make")
@@ -101,7 +102,7 @@ def test_files_of_the_users_in_a_folder_of_a_run_stay_though_the_run_has_recorde
     assert files(data / "04_feature") == ["runs/A/mine.nc"]
 
 
-def test_what_was_read_or_handed_over_stays(data):
+def test_inputs_and_handed_over_files_are_kept(data):
     record = RunRecord(data / "logs/run_record.json", data_root=data)
     (data / "01_raw").mkdir()
     for name in ("given.nc", "received.nc"):
@@ -127,7 +128,7 @@ def test_the_record_of_an_older_version_is_enough_where_nothing_changed(data):
 
 
 @pytest.mark.parametrize("path", ["../outside.txt", "06_models/link/outside.txt"])
-def test_a_record_that_leads_elsewhere_removes_nothing_there(data, path):
+def test_a_record_of_another_folder_removes_nothing_there(data, path):
     outside = data.parent / "outside.txt"
     outside.write_text("mine")
     (data / "06_models/link").symlink_to(data.parent)
@@ -162,7 +163,7 @@ def thor(folder, *arguments, **environment):
     )
 
 
-def test_the_command_cleans_the_data_of_every_environment_and_says_what_it_keeps(data):
+def test_the_command_cleans_the_data_of_every_environment_and_lists_what_it_keeps(data):
     folder = data.parent
     (data / "01_raw/ecco_v4r3").mkdir(parents=True)
     (data / "01_raw/ecco_v4r3/BPT.npy").write_text("download")
@@ -174,10 +175,10 @@ def test_the_command_cleans_the_data_of_every_environment_and_says_what_it_keeps
     (folder / "data/test/mlflow/mlartifacts/1/figure.png").write_text("trained")
     (folder / "mlflow.db").write_text("trained")
 
-    told = thor(folder, "clean", "--dry-run")
-    assert told.returncode == 0, told.stderr
-    assert "data/ecco/: 8 files would be removed (0.0 MB)" in told.stdout
-    assert "data/test/: 10 files would be removed" in told.stdout
+    planned = thor(folder, "clean", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert "data/ecco/: 8 files would be removed (0.0 MB)" in planned.stdout
+    assert "data/test/: 10 files would be removed" in planned.stdout
     done = thor(folder, "clean")
     assert done.returncode == 0, done.stderr
     assert "  removed: 04_feature/runs/ (4 files)" in done.stdout
@@ -187,7 +188,7 @@ def test_the_command_cleans_the_data_of_every_environment_and_says_what_it_keeps
     assert (folder / "mlflow.db").is_file() and len(files(disk)) > 3
 
 
-def test_the_command_goes_where_the_configuration_says(data):
+def test_the_command_cleans_the_configured_folders(data):
     folder = data.parent
     assert thor(folder, "conf").returncode == 0
     data.rename(folder / "disk")
@@ -210,7 +211,7 @@ def test_make_clean_removes_what_runs_and_builds_made(data):
     (data / "01_raw").mkdir()
     (data / "01_raw/training_ocean.nc").write_text("mine")
     before = files(data)
-    # without an environment nobody knows what runs made
+    # without an environment the files of runs are unknown
     without = subprocess.run(["make", "clean"], cwd=folder, capture_output=True, text=True, check=False)
     assert without.returncode == 0 and "No .venv: the data stay as they are" in without.stdout
     assert files(data) == before and not (folder / "build").exists()

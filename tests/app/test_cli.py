@@ -1,4 +1,4 @@
-"""`kedro run` from outside: what a user sees, and what is on disk afterwards."""
+"""`kedro run` as a user starts it: its output, and the files on disk afterwards."""
 
 import os
 import signal
@@ -95,7 +95,7 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever starts the tests in the background makes children ignore Ctrl-C.
+        # Tests started in the background have children that ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
@@ -106,7 +106,7 @@ def run(project: Path, *arguments: str, **environment: str) -> tuple[int, str, s
     return process.returncode, out, err
 
 
-def test_a_run_tells_one_line_for_each_node_and_logs_the_rest(project):
+def test_a_run_prints_one_line_for_each_node_and_logs_the_rest(project):
     code, out, err = run(project)
     assert code == 0, err
     lines = [line for line in out.splitlines() if line != "make_table ran"]
@@ -117,8 +117,8 @@ def test_a_run_tells_one_line_for_each_node_and_logs_the_rest(project):
     assert (project / "data/metrics.json").read_text() == '{\n  "total": 6.0\n}\n'
     (log,) = (project / "data/logs").glob("run_*.log")
     text = log.read_text()
-    for told in ("host:", "versions:", "git:", "n_cells: 4", "[2/2] make_metrics"):
-        assert told in text
+    for words in ("host:", "versions:", "git:", "n_cells: 4", "[2/2] make_metrics"):
+        assert words in text
 
 
 def test_the_environment_names_the_pipeline_of_a_bare_run(project):
@@ -131,12 +131,12 @@ def test_the_environment_names_the_pipeline_of_a_bare_run(project):
     assert (project / "data/metrics.json").exists()
 
 
-def test_a_failing_node_is_told_in_twelve_lines(project):
+def test_a_failing_node_is_reported_in_twelve_lines(project):
     code, out, err = run(project, "--params", "mini.behaviour=fail")
     assert code == 1
-    told = (out + err).splitlines()
-    report = [line for line in told if "make_table" not in line]
-    assert len(report) <= 12, told
+    lines = (out + err).splitlines()
+    report = [line for line in lines if "make_table" not in line]
+    assert len(report) <= 12, lines
     assert "Failed in node 'make_metrics'." in report
     assert "ValueError: the sea" in report
     assert "Go on with: kedro run --params mini.behaviour=fail --from-nodes make_metrics" in report
@@ -155,19 +155,19 @@ def test_a_failing_save_names_the_dataset_and_leaves_no_file(project):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--params", "mini.n_cell=3"], "--params: there is no parameter 'mini.n_cell'. Did you mean 'n_cells'?"),
         (["--params", "mini.n_cells=1"], "parameter 'mini.n_cells' should be greater than or equal to 2; got 1."),
         (["--params", "mimi.n_cells=3"], "there is no parameter group 'mimi'. Did you mean 'mini'?"),
     ],
 )
-def test_a_misspelt_parameter_stops_before_any_node(project, arguments, told):
+def test_a_misspelt_parameter_stops_before_any_node(project, arguments, message):
     code, out, err = run(project, *arguments)
     assert code == 1
     assert "make_table ran" not in out
     assert "ConfigError: " in err
-    assert told in err
+    assert message in err
     assert len((out + err).splitlines()) <= 12
     assert not (project / "data").exists()
 
@@ -179,7 +179,7 @@ def test_a_misspelt_pipeline_names_the_nearest(project):
     assert "make_table ran" not in out and not (project / "data").exists()
 
 
-def test_advice_repeats_what_decides_files_and_numbers(project):
+def test_advice_repeats_the_options_that_determine_files_and_numbers(project):
     (project / "conf/other").mkdir()
     code, _, err = run(project, "-e", "other", "--params=mini.n_cells=5", "--pipelines", "second")
     assert code == 1
@@ -227,14 +227,14 @@ def test_a_missing_input_names_file_and_pipeline_before_any_node(project):
     assert len((out + err).splitlines()) <= 12
 
 
-def test_the_traceback_is_there_for_who_wants_it(project):
+def test_the_traceback_is_printed_on_request(project):
     code, _, err = run(project, "--params", "mini.behaviour=fail", THOR_TRACEBACK="1")
     assert code == 1
     assert "Traceback (most recent call last)" in err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_ends_shortly_with_its_code(project, number, code):
+def test_an_interrupt_ends_with_a_short_message_and_its_code(project, number, code):
     process = start(project, "--params", "mini.behaviour=wait")
     assert process.stdout is not None
     for line in process.stdout:

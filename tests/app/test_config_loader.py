@@ -1,4 +1,4 @@
-"""Whose value holds: base, environment, local, environment variables; and where a wrong one stands."""
+"""Precedence of base, environment, local and environment variables; errors name the file."""
 
 import shutil
 
@@ -21,7 +21,7 @@ def no_variables(monkeypatch):
 
 
 class Configuration:
-    """A copy of the project's configuration, with an environment that a user made, as the how-to says."""
+    """A copy of the project's configuration, with an environment made by a user as in the how-to."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -46,9 +46,9 @@ def conf(tmp_path):
     return Configuration(tmp_path / "conf")
 
 
-# -- local holds under every environment -------------------------------------------------------------------------------
+# -- local applies under every environment -----------------------------------------------------------------------------
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_local_decides_over_every_environment(conf, env):
+def test_local_takes_precedence_over_every_environment(conf, env):
     conf.write("local/globals.yml", "archive_root: /some/CMIP6\nsource_ids: [CESM2]\nmlflow_store: /shared/mlflow.db\n")
     config = conf.read(env)
     assert config["globals"]["archive_root"] == "/some/CMIP6"
@@ -104,7 +104,7 @@ def test_the_environment_test_reads_nothing_of_local(conf):
     assert conf.read("test")["globals"] == before["globals"]
 
 
-def test_params_decide_over_local(conf):
+def test_params_take_precedence_over_local(conf):
     conf.write("local/parameters.yml", "modelling:\n  training:\n    epochs: 7\n    n_networks: 3\n")
     config = conf.read("ecco", {"modelling": {"training": {"epochs": 5}}})["parameters"]["modelling"]["training"]
     assert (config["epochs"], config["n_networks"]) == (5, 3)
@@ -124,7 +124,7 @@ def test_the_default_pipeline_of_a_bare_run_is_that_of_local(conf, monkeypatch):
     assert default_pipeline(None, str(conf.folder)) == "study"
 
 
-def test_without_a_folder_local_the_rest_holds(conf):
+def test_without_a_folder_local_the_other_layers_apply(conf):
     assert not (conf.folder / "local").exists()
     assert conf.read()["globals"]["data_root"] == "data"
     assert conf.read("ecco")["globals"]["data_root"] == "data/ecco"
@@ -147,7 +147,7 @@ def test_each_environment_keeps_its_folder_below_the_data_root_of_local(conf, ro
 
 
 @pytest.mark.parametrize("place", ["/scratch/own", "elsewhere", "database"])
-def test_an_environment_with_a_place_of_its_own_stays_there(conf, place):
+def test_an_environment_with_another_data_root_keeps_it(conf, place):
     conf.write("own/globals.yml", f"data_root: {place}\n")
     conf.write("local/globals.yml", "data_root: /disk/thor\n")
     assert conf.read("own")["globals"]["data_root"] == place
@@ -162,7 +162,7 @@ def test_a_home_folder_is_one(conf, monkeypatch):
 
 # -- environment variables ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("env", [None, "ecco"])
-def test_a_variable_of_one_command_decides_over_local(conf, env, monkeypatch):
+def test_an_environment_variable_takes_precedence_over_local(conf, env, monkeypatch):
     conf.write("local/globals.yml", "archive_root: /some/CMIP6\ndata_mirror: /mirror\ndata_root: /disk\n")
     conf.write("local/parameters.yml", "compute:\n  scheduler: local\n  timeout_s: 5.0\n")
     for name in VARIABLES[:3]:
@@ -191,7 +191,7 @@ def test_a_variable_that_the_environment_does_not_name_changes_nothing(conf, mon
 
 # -- what is wrong, and where ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("globals.yml", "archive_root: [/some\n", ", line 2 cannot be read: "),
         ("globals.yaml", "seed: 1\nseed: 2\n", ", line 2 cannot be read: found duplicate key seed"),
@@ -207,11 +207,11 @@ def test_a_variable_that_the_environment_does_not_name_changes_nothing(conf, mon
     ],
 )
 @pytest.mark.parametrize("env", ["ecco", None])
-def test_a_file_of_local_that_cannot_be_used_is_named(conf, env, name, text, told):
+def test_a_file_of_local_that_cannot_be_used_is_named(conf, env, name, text, message):
     conf.write(f"local/{name}", text)
     with pytest.raises(ConfigError) as caught:
         [conf.read(env)[key] for key in ("parameters", "catalog")]
-    assert str(caught.value).startswith(f"conf/local/{name}{told}")
+    assert str(caught.value).startswith(f"conf/local/{name}{message}")
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -238,7 +238,7 @@ def test_where_a_value_comes_from_is_found(conf, monkeypatch):
     assert config.find("globals", ("archive_root",)) == "THOR_ARCHIVE_ROOT"
 
 
-def test_what_has_no_effect_is_told(conf):
+def test_settings_without_effect_are_reported(conf):
     conf.write("local/global.yml", "archive_root: /some/CMIP6\n")
     conf.write("local/logging.yml", "version: 1\n")
     conf.write("local/notes.txt", "nothing\n")

@@ -1,4 +1,4 @@
-"""Typed parameters and the run log, without a run around them; tests/test_cli.py sees them from outside."""
+"""Typed parameters and the run log, without a Kedro run; tests/app/test_cli.py tests them in whole runs."""
 
 import logging
 from typing import Literal
@@ -59,7 +59,7 @@ def test_good_parameters_come_back_typed():
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "message"),
     [
         ("regime_clustring", {}, "there is no parameter group 'regime_clustring'. Did you mean 'regime_clustering'?"),
         ("regime_clustering.label", "own", "there is no parameter 'regime_clustering.label'. Did you mean 'labels'?"),
@@ -81,10 +81,10 @@ def test_good_parameters_come_back_typed():
         ("regime_clustering.kmeans", {"seeds": []}, "parameter 'regime_clustering.kmeans.n_clusters' is missing."),
     ],
 )
-def test_a_bad_parameter_is_named(path, value, told):
+def test_a_bad_parameter_is_named(path, value, message):
     with pytest.raises(ConfigError) as caught:
         validate(changed(path, value), MODELS, find_source=lambda steps: f"conf/{'/'.join(steps)}")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith("conf/reg")
     assert len(str(caught.value).splitlines()) == 1
 
@@ -105,7 +105,7 @@ def test_a_missing_group_is_named():
         validate({"regime_clustering": GOOD["regime_clustering"]}, MODELS)
 
 
-def test_at_most_three_complaints_are_told():
+def test_at_most_three_errors_are_reported():
     with pytest.raises(ConfigError) as caught:
         validate({f"unknown_{n}": {} for n in range(8)}, MODELS)
     assert str(caught.value).splitlines()[-1] == "... and 5 more."
@@ -119,7 +119,7 @@ def run_log(tmp_path):
     log.close()
 
 
-def test_the_run_log_keeps_what_results_must_not(run_log, tmp_path):
+def test_the_run_log_holds_what_results_must_not(run_log, tmp_path):
     about = describe_run(project=tmp_path, parameters={"a": {"b": 1}}, run={"env": "test", "tags": None})
     run_log.header(about)
     logger = logging.getLogger("thor.test_hooks")
@@ -132,7 +132,7 @@ def test_the_run_log_keeps_what_results_must_not(run_log, tmp_path):
     run_log.close()
     logger.info("after")
     text = run_log.path.read_text()
-    for told in (
+    for words in (
         "host:",
         "xarray: 20",
         "git: no git",
@@ -142,7 +142,7 @@ def test_the_run_log_keeps_what_results_must_not(run_log, tmp_path):
         "Traceback",
         "ValueError: the sea",
     ):
-        assert told in text
+        assert words in text
     assert "after" not in text
     assert "tags" not in text
 
@@ -154,7 +154,7 @@ def test_two_runs_have_two_logs(tmp_path):
     assert logs[0].path != logs[1].path
 
 
-def test_a_log_that_cannot_be_written_is_told(tmp_path):
+def test_a_log_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot be written"):
         RunLog(tmp_path / "file" / "logs")

@@ -1,4 +1,4 @@
-"""Hooks keep parameters, networks, learning curves, scores and the end of a run in MLflow; its failures cost no run."""
+"""Hooks log parameters, networks, curves, scores and the end of a run in MLflow, whose failures stop no run."""
 
 import errno
 import json
@@ -25,7 +25,7 @@ from thor.core.variables import FEATURES
 from thor.datasets import MetricsDataset, NetworkDataset, TableDataset
 from thor.datasets.reports import FigureDataset
 from thor.networks.settings import TrainingSettings
-from thor.networks.stack import load_stack
+from thor.networks.stack import NetworkStack
 from thor.networks.training import initial_stack
 
 N_NETWORKS, N_EPOCHS = 50, 60
@@ -122,7 +122,7 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     )
     artifacts = Path(url2pathname(urlparse(one.info.artifact_uri).path))
     assert (artifacts / "reliability.png").read_bytes().startswith(b"\x89PNG")
-    weights = load_stack(artifacts / "network")
+    weights = NetworkStack.load(artifacts / "network")
     np.testing.assert_array_equal(weights.kernels[0], stack.kernels[0][[7]])
     whole = client.get_run(parent)
     assert whole.info.status == "FINISHED"
@@ -141,7 +141,7 @@ def test_a_run_that_dies_is_marked_as_failed(hooks, tmp_path, error):
     (run,) = runs(tmp_path)[1]
     assert run.info.status == "FAILED"
     assert type(error).__name__ in run.data.tags["error"]
-    hooks.close()  # closing again, as after Kedro's own hook, changes nothing
+    hooks.close()  # closing again, as after the hook of Kedro, changes nothing
     assert runs(tmp_path)[1][0].info.status == "FAILED"
 
 
@@ -149,7 +149,7 @@ def test_a_run_left_open_by_a_killed_process_is_swept_up_at_the_next_start(hooks
     left = begin(hooks)
     client, experiment = open_store(tmp_path / "mlflow.db")
     close_dead_runs(client, experiment)
-    # its number is our own, and we know nothing of another run of it: what is open was left by an earlier process
+    # it has the number of this process, which has no other run: an open run was left by an earlier process
     assert client.get_run(left).info.status == "FAILED"
     alive = begin(hooks)
     client.set_tag(alive, "process", str(os.getppid()))
@@ -157,7 +157,7 @@ def test_a_run_left_open_by_a_killed_process_is_swept_up_at_the_next_start(hooks
     assert client.get_run(alive).info.status == "RUNNING"
 
 
-def test_networks_that_were_given_are_not_said_to_be_trained(hooks, tmp_path):
+def test_given_networks_are_not_logged_as_trained(hooks, tmp_path):
     parent = begin(hooks)
     given = tables(2, 2)
     given["training_history"] = given["training_history"][:0]
@@ -178,7 +178,7 @@ def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path)
 
 @contextmanager
 def ordinary_user():
-    """Be someone whom permissions hold back, as they do not root."""
+    """Become a user without the rights of root, so that permissions apply."""
     if os.getuid() == 0:
         os.seteuid(65534)
     try:
@@ -215,7 +215,7 @@ def test_a_store_in_the_place_of_a_file_fails_before_training(hooks, tmp_path):
     hooks.store = tmp_path / "file" / "mlflow.db"
     with pytest.raises(ConfigError, match="cannot be written.*Nothing was trained"):
         begin(hooks)
-    (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at as one")
+    (tmp_path / "text.db").write_text("no database, but long enough for its header")
     hooks.store = tmp_path / "text.db"
     with pytest.raises(ConfigError, match="cannot be written"):
         begin(hooks)
@@ -227,8 +227,8 @@ def test_parameters_are_flat_and_numbers_finite():
     assert dict(numbers(tree, prefix="m")) == {"m.a.x": 1.0, "m.c": 2.0}
 
 
-def test_of_the_tracking_the_summary_is_numbers_and_the_rest_a_file(hooks, tmp_path):
-    """A collection, whose description has no file, is not taken for one."""
+def test_the_tracking_summary_is_logged_as_numbers_and_the_rest_as_a_file(hooks, tmp_path):
+    """A collection, whose description has no file, is not logged."""
     run = begin(hooks)
     summary = {"A/b/r1": {"ensemble": {"changed_share": 0.1, "window": "1850-1869", "brier_skill": None}}}
     metrics = {"summary": summary, "control": {}, "agreement": {}, "runs": {"A/b/r1": {"x": 1.0}}}
@@ -271,8 +271,8 @@ def overwrite_store(hooks):
 
 
 @pytest.mark.parametrize("fail", [remove_store, swap_store, fill_disk, overwrite_store])
-def test_a_store_that_fails_costs_no_run_and_is_caught_up_with_at_the_next_start(tmp_path, caplog, fail):
-    """All is saved, one warning is given, and the next start logs the run from its files as if nothing failed."""
+def test_a_failing_store_stops_no_run_and_is_completed_at_the_next_start(tmp_path, caplog, fail):
+    """All datasets are saved, with one warning, and the next start logs the run from its files."""
     stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
     outputs = {"ensemble": stack} | tables(2, 3) | {"skill_metrics": {"ensemble": {"accuracy": 0.85}}}
     outputs |= {"modelling_skill": PNG, "regime_areas": pd.DataFrame({"area": [1.0]})}
@@ -291,7 +291,7 @@ def test_a_store_that_fails_costs_no_run_and_is_caught_up_with_at_the_next_start
     assert "Results are not affected" in warnings[0]
     (pending,) = (broken / "data/logs" / PENDING).glob("*.json")
     assert json.loads(pending.read_text())["status"] == "FINISHED"
-    if fail is overwrite_store:  # the user has to move it away, as the check before training says
+    if fail is overwrite_store:  # the user has to move the file, as the error before training states
         with pytest.raises(ConfigError, match="not a database"):
             begin(made_hooks(broken))
         (broken / "mlflow.db").rename(broken / "damaged.db")
@@ -321,8 +321,8 @@ def test_a_store_that_fails_costs_no_run_and_is_caught_up_with_at_the_next_start
     assert "not_logged" not in late.data.tags
 
 
-def test_of_a_run_logged_later_what_was_overwritten_is_named(hooks, tmp_path):
-    """It was killed, too: its file is as it was left in the middle."""
+def test_overwritten_files_of_a_run_logged_later_are_named(hooks, tmp_path):
+    """The run was also killed, so its file is incomplete."""
     begin(hooks)
     fill_disk(hooks)
     stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
@@ -351,7 +351,7 @@ def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hoo
     assert runs(tmp_path)[0].get_run(run).data.metrics == {"skill_metrics.ensemble.accuracy": 0.85}
 
 
-def test_where_the_record_cannot_be_kept_for_later_the_run_goes_on(hooks, tmp_path, caplog):
+def test_a_run_continues_where_the_record_cannot_be_kept_for_later(hooks, tmp_path, caplog):
     begin(hooks)
     remove_store(hooks)
     (tmp_path / "data").mkdir()

@@ -1,4 +1,4 @@
-"""The MLflow store is made once, written by several processes, and keeps its artifacts in its own folder."""
+"""The MLflow store is made once, written by several processes, and keeps its artifacts in the folder of the project."""
 
 import multiprocessing
 import os
@@ -44,10 +44,10 @@ def in_processes(store, n_processes):
     processes = [SPAWN.Process(target=open_and_log, args=(store, gate, answers)) for _ in range(n_processes)]
     for process in processes:
         process.start()
-    said = [answers.get(timeout=120) for _ in processes]
+    answered = [answers.get(timeout=120) for _ in processes]
     for process in processes:
         process.join()
-    return said
+    return answered
 
 
 @pytest.mark.parametrize("exists", [False, True])
@@ -55,9 +55,9 @@ def test_runs_started_at_once_share_one_store(tmp_path, exists):
     store = tmp_path / "mlflow.db"
     if exists:
         open_store(store)
-    said = in_processes(store, N_PROCESSES)
+    answered = in_processes(store, N_PROCESSES)
     client, experiment = open_store(store)
-    assert said == [experiment] * N_PROCESSES
+    assert answered == [experiment] * N_PROCESSES
     found = client.search_runs([experiment])
     assert len(found) == N_PROCESSES * N_RUNS
     assert {(run.info.status, len(run.data.metrics)) for run in found} == {("FINISHED", N_METRICS)}
@@ -83,7 +83,7 @@ def die_while_making(store):
     thor.app.mlflow_store.open_store(store)
 
 
-def test_a_process_killed_while_it_makes_the_store_stops_nobody(tmp_path):
+def test_a_process_killed_while_it_makes_the_store_blocks_no_other(tmp_path):
     store = tmp_path / "mlflow.db"
     process = SPAWN.Process(target=die_while_making, args=(store,))
     process.start()
@@ -166,7 +166,7 @@ def test_a_project_that_was_copied_or_moved_logs_into_itself(tmp_path, move):
         assert place(client, before).is_relative_to(original)
 
 
-def test_of_a_database_copied_alone_earlier_artifacts_stay_where_they_are(tmp_path):
+def test_earlier_artifacts_of_a_database_copied_alone_keep_their_location(tmp_path):
     original, other = tmp_path / "project", tmp_path / "elsewhere"
     for folder in (original, other):
         folder.mkdir()
@@ -205,7 +205,7 @@ def test_networks_of_a_killed_run_are_closed_with_it(tmp_path):
     assert status == {dead: "FAILED", below: "FAILED", alive: "RUNNING", of_alive: "RUNNING", elsewhere: "RUNNING"}
 
 
-def test_a_database_locked_for_a_moment_is_written_all_the_same(monkeypatch):
+def test_a_database_locked_for_a_moment_is_written_later(monkeypatch):
     monkeypatch.setattr("thor.app.mlflow_store.time.sleep", lambda _: None)
     attempts = []
 

@@ -1,4 +1,4 @@
-"""`kedro stage` from outside: a small project hands its table to another one."""
+"""`kedro stage` as a user starts it: one small project passes its table to another."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def started(folder, *arguments):
 
 
 def stage(folder, *arguments, code=0):
-    """Return what the command says, after its exit code was what it should be."""
+    """Return the output of the command after checking its exit code."""
     process = started(folder, *arguments)
     out, err = process.communicate(timeout=120)
     assert process.returncode == code, out + err
@@ -40,7 +40,7 @@ def stage(folder, *arguments, code=0):
     return out, " ".join(err.split())
 
 
-def test_a_stage_goes_from_one_project_to_another(project, tmp_path_factory):  # noqa: F811
+def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_factory):  # noqa: F811
     other = tmp_path_factory.mktemp("other") / "project"
     shutil.copytree(project, other)
     _, err = stage(project, "pack", "first", code=1)
@@ -64,7 +64,7 @@ def test_a_stage_goes_from_one_project_to_another(project, tmp_path_factory):  #
     assert (other / "data/table.csv").read_bytes() == (project / "data/table.csv").read_bytes()
     code, out, err = run(other, "--pipelines", "second")
     assert code == 0 and json.loads((other / "data/metrics.json").read_text()) == {"total": 6}, out + err
-    # this project's record knows who made the table
+    # the record of this project names the run that made the table
     entry = json.loads((other / "data/logs/run_record.json").read_text())["datasets"]["table"]
     assert entry["made_by"]["node"] == "make_table"
     assert entry["made_by"]["run"]["parameters"] == {"mini": {"n_cells": 4, "behaviour": "work"}}
@@ -81,7 +81,7 @@ def test_a_stage_goes_from_one_project_to_another(project, tmp_path_factory):  #
 
 
 def test_an_interrupt_leaves_nothing(project):  # noqa: F811
-    """Large enough to be still at work when the signal comes: it waits until something is on disk."""
+    """The file is large enough that the command still runs when the signal comes, after the first bytes are on disk."""
     place = Place("table", "TableDataset", "", "table.csv", False)
     data = project / "data"
     data.mkdir()
@@ -105,7 +105,7 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    ("fault", "error", "told"),
+    ("fault", "error", "message"),
     [
         (lambda regimes: regimes["regime_votes"].attrs.update(units="m"), UnitsError, "'regime_votes' has units 'm'"),
         (lambda regimes: regimes["regime_votes"].__imul__(2.0), DataError, "regime_votes"),
@@ -113,11 +113,11 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
     ],
     ids=["units", "values", "no NetCDF"],
 )
-def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, error, told):
+def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, error, message):
     place = Place("regimes", "FieldDataset", "model_input", "05_model_input/regimes.nc", False, "regimes")
     regimes, file = make_regimes(), tmp_path / "sender" / place.path
 
-    def hand_over():
+    def unpack_stage():
         about = {"pipeline": "clustering", "environment": "test", "thor_version": "1"}
         archive, _, _ = pack([place], tmp_path / "stage.tar", root=tmp_path / "sender", **about)
         unpack(
@@ -134,9 +134,9 @@ def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, 
     else:
         fault(regimes)
         write(regimes, file)
-    with pytest.raises(error, match=told):
-        hand_over()
+    with pytest.raises(error, match=message):
+        unpack_stage()
     assert not (tmp_path / "receiver").exists()
     write(make_regimes(), file)
-    hand_over()
+    unpack_stage()
     assert (tmp_path / "receiver" / place.path).read_bytes() == file.read_bytes()

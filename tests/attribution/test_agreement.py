@@ -1,4 +1,4 @@
-"""Agreement of methods: worked out by hand, and weighted by area."""
+"""Agreement of methods: equal to values calculated by hand, and weighted by area."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,14 @@ import xarray as xr
 from thor.attribution.agreement import agreement, compare, network_agreement, pair_agreement
 
 
-def test_agreement_by_hand():
+def test_agreement_equals_values_calculated_by_hand():
     first = np.array([[3.0, -2.0, 1.0, 0.5], [1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0]])
     second = np.array([[6.0, -4.0, 2.0, 1.0], [-4.0, -3.0, -2.0, -1.0], [4.0, 3.0, 2.0, 1.0]])
     got = agreement(first, second)
     assert got["rank_correlation"][:2] == pytest.approx([1, 1])
     assert np.isnan(got["rank_correlation"][2])
     assert got["sign_agreement"] == pytest.approx([1, 0, 1])
-    # by magnitude: 3 2 1 of both; 4 3 2 against 1 2 3, of which two are common; ties go by their order
+    # by magnitude: 3 2 1 of both; 4 3 2 against 1 2 3, of which two are common; ties keep their order
     assert got["top_overlap"] == pytest.approx([1, 2 / 3, 1])
     swapped = agreement(np.array([[1.0, 2.0, 3.0]]), np.array([[1.0, 3.0, 2.0]]))
     assert swapped["rank_correlation"] == pytest.approx(0.5)

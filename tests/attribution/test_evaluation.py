@@ -77,7 +77,7 @@ def test_shapley_values_are_faithful_and_blind_ones_are_not(table):
     assert abs(skill["blind", "faithfulness_correlation"]) < 0.35
 
 
-def test_what_never_changes_is_robust_and_fails_randomisation(table):
+def test_constant_attributions_are_robust_and_fail_randomisation(table):
     row = table.set_index(["method", "measure"])
     assert row.loc[("blind", "average_sensitivity"), "skill"] == 1
     assert row.loc[("blind", "local_lipschitz"), "skill"] == 1

@@ -55,13 +55,13 @@ def test_summaries_are_weighted_by_area(made):
     assert len(table) == 16
 
 
-def test_weighted_quantiles_by_hand():
+def test_weighted_quantiles_equal_values_calculated_by_hand():
     values, weights = np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0])
     assert weighted_quantiles(values, weights, (0.5,)) == [2.0]
     assert weighted_quantiles(values, np.ones(3), (0.0, 1.0)) == [1.0, 3.0]
 
 
-def test_the_nearest_valid_cell_goes_across_the_seam():
+def test_the_nearest_valid_cell_may_lie_across_the_seam():
     features = make_features()
     wet = np.argwhere(features["valid"].values == 1)
     row, column = wet[0]

@@ -1,4 +1,4 @@
-"""References: whose cells they are, and what is refused."""
+"""References: which cells they contain, and what is refused."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def near(table, field, name):
     return field.sel(lat=table["lat"].to_xarray(), lon=table["lon"].to_xarray(), method="nearest").values
 
 
-def test_rows_are_cells_of_what_was_asked_for(ocean):
+def test_rows_are_cells_of_the_requested_reference(ocean):
     features, regimes, split = ocean
     train = draw(ocean, n_rows=60)
     assert len(train) == 60

@@ -1,4 +1,4 @@
-"""Relevance propagation: rules against slow loops, what is known by hand, and conservation."""
+"""Relevance propagation: rules equal to loops, values calculated by hand, and conservation."""
 
 from dataclasses import replace
 

@@ -124,7 +124,7 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
     values = np.concatenate([block.values for block in blocks], axis=1)
     error = np.concatenate([block.standard_error for block in blocks])
     deviation = values.mean(axis=0) - exact.mean(axis=0)
-    # networks and pairs together go through the whole reference: an upper bound, but not a loose one
+    # networks and pairs together cover the whole reference: the error is an upper bound, but close
     ratio = np.sqrt((deviation**2).mean() / (error**2).mean())
     assert 0.4 < ratio < 1.1
     assert (np.abs(deviation) < 2 * error).mean() > 0.9

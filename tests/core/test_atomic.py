@@ -1,4 +1,4 @@
-"""A file is the old one or the new one, whatever happens while it is written."""
+"""A file is either the complete old one or the complete new one, even after a failed write."""
 
 import errno
 import os
@@ -92,7 +92,7 @@ def test_what_sigkill_leaves_is_swept_by_the_next_save(tmp_path):
     assert target.read_text() == "new"
 
 
-def test_a_living_writer_is_left_alone(tmp_path):
+def test_a_running_writer_is_not_disturbed(tmp_path):
     target = tmp_path / "a.txt"
     with replacing(target) as temporary:
         temporary.write_text("zero")
@@ -114,7 +114,7 @@ def test_a_living_writer_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_in_one_line(tmp_path, code):
+def test_a_full_disk_is_reported_in_one_line(tmp_path, code):
     target = tmp_path / "a.txt"
     target.write_text("old")
     with pytest.raises(DataError, match="disk is full") as caught, replacing(target) as temporary:  # noqa: PT012
@@ -125,8 +125,8 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, code):
     assert files_of(tmp_path) == ["a.txt"]
 
 
-def test_a_full_disk_under_netcdf_is_told_too(tmp_path, monkeypatch):
-    """The NetCDF library itself only says "HDF error"."""
+def test_a_full_disk_under_netcdf_is_reported_too(tmp_path, monkeypatch):
+    """The NetCDF library itself only reports "HDF error"."""
     monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(DataError, match="disk is full"), replacing(tmp_path / "a.nc"):
         raise RuntimeError("NetCDF: HDF error")
@@ -137,7 +137,7 @@ def test_a_full_disk_under_netcdf_is_told_too(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A real disk of 300 kB, where the machine lets us mount one."""
+    """A real disk of 300 kB, where mounting is permitted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
@@ -163,7 +163,7 @@ def test_a_really_full_disk_keeps_the_old_field(small_disk):
     assert files_of(small_disk) == ["field.nc"]
 
 
-def test_an_unwritable_folder_is_told_in_one_line(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_reported_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="was not written: a file stands"), replacing(tmp_path / "file" / "a.txt"):
         pass

@@ -1,4 +1,4 @@
-"""Blocks of work on threads, on processes and on a real Dask cluster: one result, whatever dies on the way."""
+"""Blocks of work on threads, on processes and on a real Dask cluster: the same result whichever process dies."""
 
 import json
 import logging
@@ -64,7 +64,7 @@ def full(shared, part):
 
 
 class Cluster:
-    """A scheduler and workers, each a process of its own, on loopback."""
+    """A scheduler and workers as separate processes on the loopback interface."""
 
     def __init__(self, folder):
         self.folder, self.processes = folder, []
@@ -87,7 +87,7 @@ class Cluster:
         return process
 
     def worker(self, **options):
-        """Start a worker of one thread that nobody starts again."""
+        """Start a worker of one thread that is not restarted."""
         arguments = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", "scratch")
         return self.start("worker", *arguments, **options)
 
@@ -142,7 +142,7 @@ def test_threads_processes_and_a_cluster_give_the_same_bits_in_order(cluster):
             assert all(set(counts) == {1} for counts in apply(blas_threads, None, [0, 1], description="BLAS"))
 
 
-def test_a_worker_that_is_killed_costs_nothing_but_time(cluster, tmp_path):
+def test_a_killed_worker_does_not_change_the_result(cluster, tmp_path):
     cluster.worker(), cluster.worker()
     wait_for(lambda: n_workers_of(cluster.address) == 2)
     done = tmp_path / "done"
@@ -161,11 +161,11 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(cluster, tmp_path):
     assert {worker for _, worker in results[killed_at + ahead :]} == {survivor}
     ran = [int(path.name[:3]) for path in done.iterdir()]
     assert set(ran) == set(range(80))
-    # what the dead worker had done and not handed over is done again, and no more than that
+    # only finished work that the dead worker had not yet returned is repeated
     assert len(ran) <= 80 + ahead
 
 
-def test_work_goes_on_when_all_workers_die_and_another_comes(cluster, tmp_path):
+def test_work_continues_when_all_workers_die_and_another_starts(cluster, tmp_path):
     first = cluster.worker()
     results = []
     with mapper(Compute(scheduler=cluster.address)) as apply:
@@ -178,7 +178,7 @@ def test_work_goes_on_when_all_workers_die_and_another_comes(cluster, tmp_path):
     assert {worker for _, worker in results} == {first.pid, second.pid}
 
 
-def test_few_parts_are_handed_out_ahead(cluster, tmp_path):
+def test_few_parts_are_submitted_ahead(cluster, tmp_path):
     cluster.worker()
     wait_for(lambda: n_workers_of(cluster.address) == 1)
     done = tmp_path / "done"
@@ -210,11 +210,11 @@ def test_a_block_too_large_for_its_worker_is_named_with_the_limit():
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         pytest.raises(ConfigError, match=r"test, block 1 of 3: 1 workers died.*limit of a worker: 429.15 MiB.*smaller"),
     ):
-        # The hungry block comes first: what a worker has done but not yet handed over is lost with it.
+        # The hungry block comes first: finished work that a worker has not yet returned is lost with it.
         run(Compute(scheduler="local", n_workers=1, memory_limit="450 MB"), hungry, None, [1, 2, 3])
 
 
-def test_errors_of_the_work_come_back_as_they_are():
+def test_errors_of_the_work_are_raised_unchanged():
     for settings in (Compute(), Compute(scheduler="local", n_workers=1)):
         with pytest.raises(DataError, match="part 2 lie on land"):
             run(settings, refusing, None, range(4))
@@ -222,7 +222,7 @@ def test_errors_of_the_work_come_back_as_they_are():
         run(Compute(scheduler="local", n_workers=1), full, None, [0])
 
 
-def test_an_address_where_nobody_answers_is_named_in_time():
+def test_an_address_without_an_answer_is_named_in_time():
     start = time.monotonic()
     with pytest.raises(
         ConfigError, match="No Dask scheduler answers at tcp://127.0.0.1:9 within 0.5 s.*DASK_SCHEDULER"
@@ -231,11 +231,11 @@ def test_an_address_where_nobody_answers_is_named_in_time():
     assert time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["nothing", "http"])
-def test_a_server_of_another_kind_is_no_scheduler(says):
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["nothing", "http"])
+def test_a_server_of_another_kind_is_no_scheduler(reply):
     class Other(socketserver.BaseRequestHandler):
         def handle(self):
-            self.request.sendall(says)
+            self.request.sendall(reply)
             self.request.recv(10_000)
             time.sleep(1)
 
@@ -248,7 +248,7 @@ def test_a_server_of_another_kind_is_no_scheduler(says):
         server.shutdown()
 
 
-def test_workers_with_other_code_are_told_in_a_line(cluster, monkeypatch, caplog):
+def test_workers_with_other_code_are_reported_in_one_line(cluster, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING, "thor"), mapper(Compute(scheduler=cluster.address)):
         assert "has no workers yet" in caplog.text
     cluster.worker()
@@ -265,7 +265,7 @@ def test_workers_with_other_code_are_told_in_a_line(cluster, monkeypatch, caplog
     assert re.search(r"1 of 1 workers have THOR code \w{8}, here is 01234567; results may differ", record.message)
 
 
-def test_workers_without_thor_are_told(cluster, tmp_path):
+def test_workers_without_thor_are_reported(cluster, tmp_path):
     (tmp_path / "other" / "thor").mkdir(parents=True)
     (tmp_path / "other" / "thor" / "__init__.py").touch()
     cluster.worker(path=tmp_path / "other")
@@ -274,7 +274,7 @@ def test_workers_without_thor_are_told(cluster, tmp_path):
         run(Compute(scheduler=cluster.address), refusing, None, [0])
 
 
-def test_settings_that_cannot_be_are_refused():
+def test_invalid_settings_are_refused():
     for wrong, message in (
         ({"scheduler": "thread"}, "Did you mean 'threads'.*tcp://host:8786"),
         ({"n_workers": 0}, "'n_workers' must be a whole number >= 1"),

@@ -1,4 +1,4 @@
-"""Metrics are described: looked up by the end of their path, with sensible ranges."""
+"""Descriptions of metrics: found by the end of their path, with valid ranges."""
 
 import pytest
 

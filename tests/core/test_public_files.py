@@ -1,4 +1,4 @@
-"""Public files: from a mirror, from a server, verified, and what happens when they are not what they should be."""
+"""Public files: read from a mirror or a server, verified by checksum, and refused when damaged."""
 
 import hashlib
 import shutil
@@ -19,7 +19,7 @@ from thor.datasets import EccoTrainingOcean
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args):
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_files_are_downloaded_once_and_verified(repository, tmp_path):
     assert public_file(ECCO_ARRAYS[0], folder=tmp_path / "raw", mirror=None).is_file()
 
 
-def test_a_download_that_fails_says_what_to_do(repository, tmp_path):
+def test_a_failed_download_gives_instructions(repository, tmp_path):
     with pytest.raises(DataError, match=r"could not be downloaded \(HTTPError\).*set THOR_DATA_MIRROR"):
         public_file(FEATURE_TABLE, folder=tmp_path, mirror=None)
 

@@ -1,4 +1,4 @@
-"""What the record of runs holds: who made what, in how much time and memory, and whether it is still that."""
+"""The run record: which run made each file, its time and memory, and whether the file is unchanged."""
 
 import json
 import time
@@ -37,7 +37,7 @@ def test_a_second_run_keeps_what_it_did_not_touch_and_drops_runs_without_traces(
     assert entry["sha256"] == sha256(tmp_path / "table.csv")
 
 
-def test_a_file_that_somebody_else_put_there_is_told_from_ours(record, tmp_path):
+def test_a_file_from_elsewhere_is_distinguished_from_one_of_a_run(record, tmp_path):
     record.loaded("table", tmp_path / "table.csv")
     assert record.content["datasets"]["table"]["node"] == "make_table"
     (tmp_path / "table.csv").write_text("a\n1234\n")
@@ -85,14 +85,14 @@ def test_a_damaged_record_is_begun_anew(tmp_path):
     assert set(json.loads((tmp_path / "record.json").read_text())["runs"]) == {"run"}
 
 
-def test_a_record_that_cannot_be_written_says_so(tmp_path):
+def test_a_record_that_cannot_be_written_gives_a_warning(tmp_path):
     (tmp_path / "logs").write_text("a file where a folder is needed")
     record = RunRecord(tmp_path / "logs/record.json", data_root=tmp_path)
     with pytest.raises(DataError, match="record.json was not written"):
         record.start_run("run", {})
 
 
-def test_the_peak_of_memory_is_seen_after_it_has_passed():
+def test_the_peak_of_memory_is_recorded_after_it_has_passed():
     watch = MemoryWatch()
     before = watch.peak_mb()
     watch.reset()

@@ -1,4 +1,4 @@
-"""Settings on their own: what they refuse, in which words, and that changes are checked like the first values."""
+"""Settings without a pipeline: refused values, error messages, and checks of changed values."""
 
 import pickle
 from typing import Literal
@@ -84,7 +84,7 @@ def test_inside_a_group_the_whole_path_and_the_file_are_named():
         Network.model_validate({"last": {"units": 0}})
 
 
-def test_changed_settings_are_checked_and_the_old_ones_stay():
+def test_changed_settings_are_checked_and_the_old_ones_are_unchanged():
     network = Network(depth=200.0)
     changed = network.replace(patience=3)
     assert (changed.depth, changed.patience, network.patience) == (200.0, 3, None)

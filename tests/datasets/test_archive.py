@@ -1,4 +1,4 @@
-"""The archive as a dataset: written where it is the idealized one, read anywhere, absent where so set."""
+"""The archive as a dataset: written only where it is the idealized one, read from any folder, absent by setting."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_the_idealized_archive_is_written_and_read(tmp_path):
         assert stored.encoding["unlimited_dims"] == {"time"}
 
 
-def test_what_did_not_change_is_kept_and_what_is_no_longer_made_removed(tmp_path):
+def test_unchanged_files_are_kept_and_files_no_longer_made_removed(tmp_path):
     dataset = EsgfArchive(path=str(tmp_path), root="idealized")
     dataset.save({KEY: ("mark", make)})
     before = (tmp_path / KEY).stat().st_mtime_ns
@@ -70,12 +70,12 @@ def test_no_archive_has_no_runs(tmp_path):
 
 
 @pytest.mark.parametrize("root", [None, "given"])
-def test_nothing_to_write_leaves_a_given_archive_alone(tmp_path, root):
+def test_nothing_to_write_leaves_a_given_archive_unchanged(tmp_path, root):
     write_run(tmp_path / "given")
     before = sorted(tmp_path.rglob("*"))
     dataset = EsgfArchive(path=str(tmp_path / "own"), root=str(tmp_path / root) if root else None)
     assert dataset.given and dataset.setting == "archive_root"
     dataset.save({})
     assert sorted(tmp_path.rglob("*")) == before
-    own = EsgfArchive(path=str(tmp_path / "own"), root="idealized")
-    assert not own.given and own.setting is None
+    made = EsgfArchive(path=str(tmp_path / "own"), root="idealized")
+    assert not made.given and made.setting is None

@@ -1,4 +1,4 @@
-"""A collection makes only what changed, and says why."""
+"""A collection makes only changed entries and logs the reason."""
 
 import errno
 import logging
@@ -16,7 +16,7 @@ from thor.datasets.checkpoints import FileCheckpoint
 
 
 class Maker:
-    """Counts how often it is asked."""
+    """A function that counts its calls."""
 
     def __init__(self, make):
         self.make, self.calls = make, 0
@@ -84,14 +84,14 @@ def test_a_file_is_checked_again_when_it_has_changed(collection, tmp_path, monke
     )
     load = collection.load()["one"]
     load(), load()
-    assert checked == []  # on the way in
+    assert checked == []  # checked when loaded
     broken = make_features().drop_vars("valid")
     FieldDataset(filepath=str(tmp_path / "features/one.nc")).save(broken)
     load(), load()
     assert checked == ["features"]
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch):
     (tmp_path / "features").write_text("in the way")
     maker = Maker(make_features)
     collection = FieldCollection(path=str(tmp_path / "features/inner"))
@@ -116,7 +116,7 @@ def test_loading_gives_readers(collection):
     xr.testing.assert_identical(dataset, make_features())
 
 
-def test_what_is_no_longer_produced_goes_and_what_is_not_ours_stays(collection, tmp_path):
+def test_files_no_longer_produced_are_removed_and_files_of_others_kept(collection, tmp_path):
     offer(collection, one="a", model__two="b")
     FieldDataset(filepath=str(tmp_path / "features/foreign.nc")).save(make_features())
     offer(collection, one="a")
@@ -125,7 +125,7 @@ def test_what_is_no_longer_produced_goes_and_what_is_not_ours_stays(collection, 
     ]  # fmt: skip
 
 
-def test_a_file_of_somebody_elses_is_not_replaced(collection, tmp_path):
+def test_a_file_of_another_program_is_not_replaced(collection, tmp_path):
     offer(collection, one="a")
     file = FieldDataset(filepath=str(tmp_path / "features/two.nc"))
     file.save(make_features())
@@ -170,7 +170,7 @@ def test_every_file_keeps_the_contract(collection, tmp_path, lazy):
         reader()
 
 
-def test_nothing_to_load_and_nothing_to_save_are_told(collection, tmp_path):
+def test_nothing_to_load_and_nothing_to_save_are_errors(collection, tmp_path):
     with pytest.raises(DatasetError, match="features/ does not exist"):
         collection.load()
     (tmp_path / "features").mkdir()
@@ -188,7 +188,7 @@ def test_keys_stay_in_the_folder(collection, tmp_path, key):
     assert not list(tmp_path.rglob("*.nc"))
 
 
-def test_real_fingerprints_drive_it(collection):
+def test_real_fingerprints_determine_what_is_made_again(collection):
     parameters = {"radius": 500.0}
     mark = fingerprint(make_vorticity_budget(), parameters)
     assert offer(collection, one=mark) == {"one": 1}
@@ -197,7 +197,7 @@ def test_real_fingerprints_drive_it(collection):
     assert collection.preview()["data"][0][0] == "one"
 
 
-def test_unfinished_work_goes_on_from_its_checkpoint(collection, tmp_path):
+def test_unfinished_work_continues_from_its_checkpoint(collection, tmp_path):
     seen = []
 
     def work(checkpoint):
@@ -217,13 +217,13 @@ def test_unfinished_work_goes_on_from_its_checkpoint(collection, tmp_path):
     assert [file.name for file in tmp_path.rglob("*.nc")] == ["one.nc"]
 
 
-def test_a_checkpoint_of_other_inputs_is_not_gone_on_with(tmp_path):
+def test_a_checkpoint_of_other_inputs_is_not_used(tmp_path):
     FileCheckpoint(tmp_path / "one.nc", "a").save("half", xr.Dataset({"sums": ("x", [1.0])}))
     assert FileCheckpoint(tmp_path / "one.nc", "b").load("half") is None
     assert FileCheckpoint(tmp_path / "one.nc", "a").load("half") is not None
 
 
-def test_no_key_is_a_result_where_the_catalog_says_so(tmp_path):
+def test_an_empty_collection_is_valid_where_the_catalog_allows_it(tmp_path):
     optional = FieldCollection(path=str(tmp_path / "scenarios"), contract="features", may_be_empty=True)
     assert optional.exists()
     optional.save({"one": ("a", make_features)})

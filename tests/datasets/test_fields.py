@@ -1,4 +1,4 @@
-"""Fields come back as they were saved, and bad files do not come back at all."""
+"""Fields are loaded as they were saved, and invalid files are refused."""
 
 import json
 import logging
@@ -150,14 +150,14 @@ def test_other_objects_and_contracts_are_refused(tmp_path):
         FieldDataset(filepath=str(tmp_path / "a.nc"), contract="regime")
 
 
-def test_the_preview_tells_units_and_ranges(tmp_path):
+def test_the_preview_shows_units_and_ranges(tmp_path):
     dataset = FieldDataset(filepath=str(tmp_path / "a.nc"))
     dataset.save(make_vorticity_budget().assign_attrs(title="a budget"))
-    told = json.loads(dataset.preview())
-    assert told["dims"] == {"lat": 9, "lon": 16}
-    assert told["variables"]["areacello"]["units"] == "m2"
-    assert told["variables"]["areacello"]["range"] == ["1e+10", "1e+10"]
-    assert told["attributes"] == {"title": "a budget"}
+    preview = json.loads(dataset.preview())
+    assert preview["dims"] == {"lat": 9, "lon": 16}
+    assert preview["variables"]["areacello"]["units"] == "m2"
+    assert preview["variables"]["areacello"]["range"] == ["1e+10", "1e+10"]
+    assert preview["attributes"] == {"title": "a budget"}
 
 
 # -- a file that the user may give -------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def made(mark):
     return make_vorticity_budget().assign_attrs({ATTRIBUTE: mark})
 
 
-def test_thors_own_file_is_written_again_only_when_its_fingerprint_changes(tmp_path, caplog):
+def test_a_file_made_by_thor_is_replaced_only_when_its_fingerprint_changes(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     dataset = GivenFieldDataset(filepath=str(tmp_path / "a.nc"), contract="vorticity_budget")
     assert not dataset.given
@@ -205,7 +205,7 @@ def a_renamed_field(file):
     ids=["another", "changed", "renamed", "no NetCDF"],
 )
 @pytest.mark.parametrize("mark", ["one", "two"])
-def test_a_file_of_the_users_is_never_replaced(tmp_path, caplog, put, mark):
+def test_a_file_of_the_user_is_never_replaced(tmp_path, caplog, put, mark):
     dataset = GivenFieldDataset(filepath=str(tmp_path / "a.nc"))
     dataset.save(made("one"))
     put(tmp_path / "a.nc")
@@ -216,7 +216,7 @@ def test_a_file_of_the_users_is_never_replaced(tmp_path, caplog, put, mark):
     assert "a.nc was not written by THOR, or was changed since: it is used as it is" in caplog.text
 
 
-def test_what_a_notebook_saves_is_the_users(tmp_path):
+def test_a_file_saved_by_a_notebook_belongs_to_the_user(tmp_path):
     dataset = GivenFieldDataset(filepath=str(tmp_path / "a.nc"))
     dataset.save(made("one"))
     dataset.save(dataset.load().assign_attrs(title="mine"))

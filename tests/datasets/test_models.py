@@ -1,4 +1,4 @@
-"""A model comes back as it was, or is refused."""
+"""A model is loaded as it was saved, or refused."""
 
 import pickle
 
@@ -45,7 +45,7 @@ def test_a_damaged_model_is_refused(dataset, tmp_path):
 
 
 def test_somebody_elses_pickle_is_never_opened(dataset, tmp_path):
-    class Trap:  # what a hostile pickle looks like
+    class Trap:  # a hostile pickle
         def __reduce__(self):
             return (tmp_path.joinpath("sprung").touch, ())
 
@@ -64,7 +64,7 @@ def test_another_version_of_scikit_learn_is_refused(dataset, monkeypatch):
         dataset.load()
 
 
-def test_a_class_that_is_gone_is_told(dataset, monkeypatch):
+def test_a_missing_class_is_named(dataset, monkeypatch):
     dataset.save(fit())
     monkeypatch.delattr("sklearn.cluster._kmeans.KMeans")
     with pytest.raises(DatasetError, match="holds a class this version of THOR has not"):

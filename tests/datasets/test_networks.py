@@ -1,4 +1,4 @@
-"""Networks as a folder: what comes back is what went in, and a failed save leaves the old ones."""
+"""Networks as a folder: loaded as they were saved, and kept when a save fails."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What may be absent is None when it is loaded, says that it is absent, and is not asked for before a run."""
+"""An optional dataset is None where its file is absent, and a run does not require it."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "plain", "name", "value"), CASES)
-def test_it_is_none_until_it_is_there_and_then_as_ever(tmp_path, kind, plain, name, value):
+def test_it_is_none_while_absent_and_loaded_once_present(tmp_path, kind, plain, name, value):
     optional, ordinary = (made(filepath=str(tmp_path / name)) for made in (kind, plain))
     assert optional.load() is None
     assert not optional.exists() and not DataCatalog({"any": optional}).exists("any")
@@ -46,14 +46,14 @@ def test_it_is_none_until_it_is_there_and_then_as_ever(tmp_path, kind, plain, na
     assert optional._describe() == ordinary._describe()
 
 
-def test_what_is_there_but_broken_is_an_error(tmp_path):
+def test_a_damaged_file_is_an_error(tmp_path):
     (tmp_path / "metrics.json").write_text("{")
     with pytest.raises(Exception, match="is not JSON") as caught:
         OptionalMetricsDataset(filepath=str(tmp_path / "metrics.json")).load()
     assert isinstance(caught.value, DataError) or isinstance(caught.value.__cause__, DataError)
 
 
-def test_a_run_does_not_ask_for_it_but_for_all_others(tmp_path):
+def test_a_run_requires_all_inputs_but_the_optional_one(tmp_path):
     catalog = {kind.__name__: kind(filepath=str(tmp_path / name)) for kind, _, name, _ in CASES}
     loader = default_configuration()
     _require_inputs(catalog, catalog, loader)

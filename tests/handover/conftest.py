@@ -1,4 +1,4 @@
-"""Two teams: one with a file, a folder and a pickle to hand over, one with the same places and nothing in them."""
+"""Two teams: one with a file, a folder and a pickle to transfer, one with the same catalog and no files."""
 
 import pickle
 import tarfile
@@ -21,7 +21,7 @@ PLACES = {
 
 
 class Bomb:
-    """Whoever unpickles it makes a file."""
+    """An object that writes a file when unpickled."""
 
     def __init__(self, file):
         self.file = file
@@ -46,7 +46,7 @@ class Team:
         return unpack(archive, PLACES, **{"root": self.root, "record": self.record} | options)
 
     def files(self):
-        """Everything that is there, hidden files and empty folders too; the run record aside."""
+        """All files and folders, including hidden files and empty folders, except the run record."""
         found = sorted(path for path in self.root.rglob("*") if path != self.record) if self.root.exists() else []
         return {str(path.relative_to(self.root)): path.read_bytes() if path.is_file() else None for path in found}
 
@@ -84,7 +84,7 @@ def members(archive):
 
 
 def write(target, entries):
-    """Write a tar of (name or TarInfo, content), as THOR does but with whatever it is given."""
+    """Write a tar of (name or TarInfo, content), in the form of THOR with any given content."""
     with target.open("wb") as file:
         for name, content in entries:
             info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)

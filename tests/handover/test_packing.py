@@ -1,4 +1,4 @@
-"""What an archive holds: all files of a stage, told first, and the same bytes for the same files."""
+"""An archive holds all files of a stage after their list, with the same bytes for the same files."""
 
 import gzip
 import hashlib
@@ -15,7 +15,7 @@ from thor.handover import Made, made_by
 from thor.handover.manifest import Provenance
 
 
-def test_the_manifest_comes_first_and_tells_every_file(sender, archive):
+def test_the_manifest_comes_first_and_lists_every_file(sender, archive):
     content = members(archive)
     assert [name for name, _ in content[:2]] == ["manifest.json", "manifest.json.sha256"]
     manifest = json.loads(content[0][1])
@@ -35,10 +35,10 @@ def test_the_manifest_comes_first_and_tells_every_file(sender, archive):
         "files": None,
     }
     assert datasets["none"]["files"] == []
-    told = {file["path"]: file for entry in manifest["datasets"] for file in entry["files"]}
-    assert [f"data/{path}" for path in told] == [name for name, _ in content[2:]]
+    listed = {file["path"]: file for entry in manifest["datasets"] for file in entry["files"]}
+    assert [f"data/{path}" for path in listed] == [name for name, _ in content[2:]]
     for name, text in content[2:]:
-        entry = told[name.removeprefix("data/")]
+        entry = listed[name.removeprefix("data/")]
         assert entry["size"] == len(text) and entry["sha256"] == hashlib.sha256(text).hexdigest()
         assert text == (sender.root / entry["path"]).read_bytes()
 
@@ -111,7 +111,7 @@ def test_a_file_that_changes_meanwhile_is_not_packed(sender, tmp_path):
     assert not list(tmp_path.glob("*.tar")) and not list(tmp_path.glob(".*"))
 
 
-def test_the_run_that_made_a_dataset_is_told_without_times_and_hosts(sender, tmp_path):
+def test_the_run_that_made_a_dataset_is_recorded_without_times_and_hosts(sender, tmp_path):
     about = {"seed": 42, "git": "abc", "python": "3.11", "versions": {"thor": "1"}, "host": "h", "started": "today"}
     about["parameters"] = {"clustering": {"n": 3}, "modelling": {"n": 4}, "compute": {"n": 5}}
     file = sender.root / "05_model_input/regimes.nc"

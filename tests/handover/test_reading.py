@@ -1,4 +1,4 @@
-"""What is refused: archives that were really tampered with."""
+"""Tampered archives are refused."""
 
 import gzip
 import hashlib
@@ -27,8 +27,8 @@ def test_a_good_archive_is_verified_and_pinned(archive):
         verify(archive, sha256=checksum[:16])
 
 
-def test_the_pin_tells_one_consistent_archive_from_another(archive, sender, tmp_path):
-    """Who changes file and manifest alike is caught by nothing else."""
+def test_the_pinned_checksum_distinguishes_consistent_archives(archive, sender, tmp_path):
+    """A consistent change of file and manifest is found only by the pinned checksum."""
     checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
     (sender.root / "06_models/model.pkl").write_bytes(b"evil")
     forged = sender.pack(tmp_path / "forged.tar")[0]
@@ -39,7 +39,7 @@ def test_the_pin_tells_one_consistent_archive_from_another(archive, sender, tmp_
 
 def test_a_flipped_byte_anywhere_is_found(archive, tmp_path):
     whole = bytearray(archive.read_bytes())
-    # densely over headers, manifest and small members, here and there in the large one
+    # every byte of headers, manifest and small members, some bytes of the large one
     places = [*range(0, 6000, 37), *range(6000, len(whole), 99_991), *range(len(whole) - 3000, len(whole), 41)]
     target = tmp_path / "flipped.tar"
     for place in places:
@@ -62,7 +62,7 @@ def test_a_truncated_archive_is_found(archive, tmp_path, left, compress):
         verify(target)
 
 
-def test_what_is_no_archive_is_told(tmp_path, archive):
+def test_a_file_that_is_no_archive_is_refused(tmp_path, archive):
     target = tmp_path / "other"
     for content in (b"PK\x03\x04" * 400, bytes(2048), gzip.compress(b"text" * 1000)):
         target.write_bytes(content)
@@ -91,7 +91,7 @@ def link(kind, name="data/06_models/link", to="/etc/passwd"):
 
 
 @pytest.mark.parametrize(
-    ("member", "told"),
+    ("member", "message"),
     [
         ("data/06_models/more.pkl", "'data/06_models/more.pkl' is not in the manifest"),
         ("data/../../evil", "would lie outside data_root"),
@@ -112,12 +112,12 @@ def link(kind, name="data/06_models/link", to="/etc/passwd"):
     ids=lambda value: (value.name + value.type.decode()) if isinstance(value, tarfile.TarInfo) else None,
 )
 @pytest.mark.parametrize("where", ["before", "after"])
-def test_a_member_that_the_manifest_does_not_tell_is_refused(archive, tmp_path, member, told, where):
+def test_a_member_missing_from_the_manifest_is_refused(archive, tmp_path, member, message, where):
     entries = members(archive)
     added = (member, b"evil" if isinstance(member, str) else b"")
     place = 3 if where == "before" else len(entries)
     target = write(tmp_path / "added.tar", [*entries[:place], added, *entries[place:]])
-    with pytest.raises(DataError, match=f"added.tar is refused: .*{told}"):
+    with pytest.raises(DataError, match=f"added.tar is refused: .*{message}"):
         verify(target)
 
 
@@ -141,7 +141,7 @@ def test_what_lies_between_and_behind_is_refused(archive, tmp_path):
 
 
 def forged(archive, target, change):
-    """The archive with another manifest, whose checksum is right."""
+    """The archive with another manifest and the matching checksum."""
     entries = members(archive)
     manifest = json.loads(entries[0][1])
     changed = change(manifest)
@@ -154,7 +154,7 @@ def dataset(manifest, name):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda m: m.update(format_version=2), "format version 2; this THOR reads version 1"),
         (lambda m: m.update(format="zip"), "not one of 'thor-stage'"),
@@ -179,12 +179,12 @@ def dataset(manifest, name):
         (lambda m: dataset(m, "model")["files"][0].update(sha256="0"), "wrong at 'datasets.0.files.0.sha256'"),
     ],
 )
-def test_a_wrong_manifest_is_refused(archive, tmp_path, change, told):
-    with pytest.raises(DataError, match=told):
+def test_a_wrong_manifest_is_refused(archive, tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
         verify(forged(archive, tmp_path / "forged.tar", change))
 
 
-def test_a_changed_manifest_is_found_by_its_own_checksum(archive, tmp_path):
+def test_a_changed_manifest_is_found_by_its_checksum(archive, tmp_path):
     entries = members(archive)
     entries[0] = ("manifest.json", entries[0][1].replace(b"1.2.3", b"9.9.9"))
     with pytest.raises(DataError, match="manifest does not have its checksum"):

@@ -1,4 +1,4 @@
-"""All files are put in their places at once, or everything stays as it was."""
+"""All files are put in place together, or none is changed."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def test_the_receiver_has_the_same_bytes(sender, receiver, archive, tmp_path):
     received = receiver.unpack(archive)
     assert only_files(receiver) == handed_over(sender) and len(only_files(receiver)) == 4
     assert sorted(received.placed) == ["model", "regimes", "scenarios"] and received.kept == ["none"]
-    # what was handed over can be handed on
+    # a received stage can be packed again
     again = receiver.pack(tmp_path / "again.tar")
     assert again[0].read_bytes() == archive.read_bytes()
     # and unpacked where it is already
@@ -48,7 +48,7 @@ def test_a_pickle_is_never_loaded(receiver, archive, sender, tmp_path):
     assert marker.exists(), "the pickle of this test does nothing when it is loaded"
 
 
-def test_other_files_are_replaced_only_when_asked(receiver, archive, sender):
+def test_other_files_are_replaced_only_on_request(receiver, archive, sender):
     receiver.unpack(archive)
     folder = receiver.root / "04_feature/scenarios"
     (folder / "IDEAL/piControl/r1i1p1f1.nc").write_bytes(b"CONTROL" * 100)
@@ -61,7 +61,7 @@ def test_other_files_are_replaced_only_when_asked(receiver, archive, sender):
     assert receiver.files() == before
     received = receiver.unpack(archive, force=True)
     assert sorted(received.placed) == ["none", "scenarios"]
-    # a folder is replaced as a whole: a file too many would be one more scenario
+    # a folder is replaced as a whole: an additional file would be one more scenario
     assert only_files(receiver) == handed_over(sender)
 
 
@@ -84,9 +84,7 @@ def fails_at_the_third(extract):
     ("place", "error"),
     [("check", KeyboardInterrupt), ("record", KeyboardInterrupt), ("read", KeyboardInterrupt), ("tampered", DataError)],
 )
-def test_whatever_ends_it_early_leaves_everything_as_it_was(
-    receiver, archive, tmp_path, monkeypatch, state, place, error
-):
+def test_any_failure_leaves_all_files_unchanged(receiver, archive, tmp_path, monkeypatch, state, place, error):
     if state == "other files":
         for name in ("05_model_input/regimes.nc", "04_feature/scenarios/a/b.nc", "04_feature/none/c.nc", "06_models/x"):
             (receiver.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +109,7 @@ def test_whatever_ends_it_early_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize("number", range(8))
-def test_an_interrupt_between_two_renames_takes_all_of_them_back(receiver, archive, monkeypatch, number):
+def test_an_interrupt_between_two_renames_reverts_all_of_them(receiver, archive, monkeypatch, number):
     for name in ("05_model_input/regimes.nc", "04_feature/scenarios/a/b.nc", "04_feature/none/c.nc"):
         (receiver.root / name).parent.mkdir(parents=True, exist_ok=True)
         (receiver.root / name).write_bytes(b"old")
@@ -149,7 +147,7 @@ def test_a_link_to_another_disk_stays_and_is_not_left(receiver, archive, tmp_pat
     assert [path.name for path in (tmp_path / "disk").iterdir()] == ["scenarios"]
 
 
-def test_a_full_disk_is_told_before_anything_is_written(receiver, archive, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_written(receiver, archive, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda folder: usage(1, 1, 1000))
     with pytest.raises(DataError, match=r"It needs 2 MB in .*; 0 MB are free"):
@@ -157,7 +155,7 @@ def test_a_full_disk_is_told_before_anything_is_written(receiver, archive, monke
     assert not receiver.root.exists()
 
 
-def test_a_failing_disk_is_told(receiver, archive, monkeypatch):
+def test_a_failing_disk_is_reported(receiver, archive, monkeypatch):
     def full(path, *arguments):
         raise OSError(28, "No space left on device", "regimes.nc")
 
@@ -167,13 +165,13 @@ def test_a_failing_disk_is_told(receiver, archive, monkeypatch):
     assert not receiver.root.exists()
 
 
-def test_who_made_it_is_known_to_the_receiver_and_to_whom_he_hands_it_on(sender, receiver, tmp_path):
+def test_the_producing_run_is_recorded_by_every_later_receiver(sender, receiver, tmp_path):
     run = Provenance(seed=42, git="abc", python="3.11", versions={"thor": "1"}, parameters={"clustering": {"n": 3}})
     first, manifest, _ = sender.pack(tmp_path / "first.tar", made=lambda name, checksum: Made("label", run))
     receiver.unpack(first)
     record = json.loads(receiver.record.read_text())
     entry = record["datasets"]["regimes"]
-    # another project's run is none of ours
+    # runs of another project are not in this run record
     assert entry["node"] is None and entry["run"] is None and record["runs"] == {}
     assert entry["sha256"] == next(d for d in manifest.datasets if d.name == "regimes").files[0].sha256
 

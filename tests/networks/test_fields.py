@@ -80,7 +80,7 @@ def test_label_runs_come_back_by_network(caplog):
     np.testing.assert_array_equal(label_runs(table), [5, 5])
     table["label_run"] = np.array([5, 3])[table["network"]]
     assert label_runs(table) is None
-    assert "2 networks learned from as many clustering runs" in caplog.text
+    assert "2 networks trained on as many clustering runs" in caplog.text
 
 
 def test_each_network_is_one_row_with_its_scores_by_region():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thor.core.errors import NetworkError
-from thor.networks.stack import NetworkStack, concatenate, load_stack, logits, save_stack
+from thor.networks.stack import NetworkStack, concatenate, logits
 
 
 def make_stack(n_networks=3, sizes=(2, 4, 3), seed=0):
@@ -54,8 +54,8 @@ def test_only_like_networks_make_one_stack():
 def test_a_stack_comes_back_from_its_folder_bit_for_bit(tmp_path):
     stack = make_stack()
     for folder in ("a", "b"):
-        save_stack(stack, tmp_path / folder)
-    again = load_stack(tmp_path / "a")
+        stack.save(tmp_path / folder)
+    again = NetworkStack.load(tmp_path / "a")
     for before, after in zip((*stack.kernels, *stack.biases), (*again.kernels, *again.biases), strict=True):
         np.testing.assert_array_equal(before, after)
     assert (again.features, again.classes) == (stack.features, stack.classes)
@@ -101,10 +101,10 @@ def rewrite(change):
     ],
 )
 def test_a_spoilt_folder_is_refused(tmp_path, spoil, message):
-    save_stack(make_stack(), tmp_path)
+    make_stack().save(tmp_path)
     spoil(tmp_path)
     with pytest.raises(NetworkError, match=message):
-        load_stack(tmp_path)
+        NetworkStack.load(tmp_path)
 
 
 def test_inputs_and_weights_that_do_not_fit():

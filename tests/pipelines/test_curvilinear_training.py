@@ -80,7 +80,7 @@ def test_contracts_hold_on_rows_and_columns(ocean, budget, made, regimes):
 @pytest.mark.parametrize(
     ("stress_points", "n_valid", "error"), [("c_grid", 2524, 4e-4), ("corners", 2502, 0.06), ("t_points", 2528, 0.013)]
 )
-def test_the_budgets_own_curl_is_found_in_the_surface_stress(budget, stress_points, n_valid, error):
+def test_the_curl_of_the_budget_is_found_in_the_surface_stress(budget, stress_points, n_valid, error):
     """The budget's term less its bottom stress, which was moved from corners to cells in the mean of four."""
     ocean = harmonised(curvilinear_training_ocean(stress_points=stress_points))
     made = features(ocean, **PLAIN)
@@ -135,8 +135,8 @@ def test_what_the_published_metric_cannot_do_is_refused(ocean):
 def test_neighbourhoods_and_basins(ocean):
     around = features(ocean, **PLAIN | {"extended": True, "neighbourhood_radii_km": [600.0]})
     there = around["valid"].values == 1
-    mean, own = around["deptho_mean_600km"].values[there], around["deptho"].values[there]
-    assert np.corrcoef(mean, own)[0, 1] > 0.8 and mean.std() < own.std()
+    mean, local = around["deptho_mean_600km"].values[there], around["deptho"].values[there]
+    assert np.corrcoef(mean, local)[0, 1] > 0.8 and mean.std() < local.std()
     grid = Grid.from_dataset(ocean)
     names = dict(zip(around["basin"].flag_values, str(around["basin"].flag_meanings).split(), strict=True))
     for lat, lon, basin in ((30, 320, "atlantic_ocean"), (0, 200, "pacific_ocean"), (-60, 30, "southern_ocean")):
@@ -144,7 +144,7 @@ def test_neighbourhoods_and_basins(ocean):
         assert names[around["basin"].values.ravel()[nearest]] == basin
 
 
-def test_balances_of_regimes_make_sense(budget, regimes):
+def test_balances_of_regimes_are_plausible(budget, regimes):
     balances = regime_balances(budget, regimes, settings=BalanceSettings(n_bootstrap=50), seed=1)
     assert set(np.unique(regimes["regime"].values[budget["analysis_mask"].values == 1])) == set(range(6))
     fraction = balances["area_fraction"]

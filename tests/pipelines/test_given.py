@@ -1,4 +1,4 @@
-"""What a user gave: an archive and a training ocean of one's own in a run of everything, and nothing of it is lost."""
+"""A given archive and training ocean are used by a run of all pipelines and left unchanged."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The report of a tiny run, as a reader has it: in a browser, by hand and keyboard, on a phone, without archive."""
+"""The report of a tiny run, in a browser with mouse and keyboard, on a phone, on paper and without archive."""
 
 import json
 import os
@@ -233,7 +233,7 @@ def test_paper_holds_all_of_it(page):
     assert page.errors == []
 
 
-def test_the_tab_key_goes_through_all_controls_in_order_and_shows_where_it_is(page):
+def test_the_tab_key_reaches_all_controls_in_order_with_visible_focus(page):
     page.run("window.scrollTo(0, 0), document.querySelector('.skip').focus()")
     stops, outlines = [], []
     for _ in range(60):
@@ -331,7 +331,7 @@ def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):
     assert set(captions()) <= set(manifest["datasets"])
 
 
-def test_without_an_archive_the_report_says_so(root, tmp_path):
+def test_without_an_archive_the_report_states_it(root, tmp_path):
     """As on ECCO: nothing to track is no error."""
     shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow"))
     for folder in ("04_feature/scenario_features", "01_raw/true_budgets"):
@@ -377,7 +377,7 @@ def notes(page):
 
 
 def test_without_explainability_all_else_is_reported(root, tmp_path):
-    """Who wants regimes of climate models only runs no explanations."""
+    """A user interested only in regimes of climate models runs no explanations."""
     explanations = ("relevance.nc", "shapley_values.nc", "lime_weights.nc")
     gone = ["08_reporting/explanation_metrics.json", "08_reporting/figures/explainability_*.png"]
     copied(root, tmp_path, *gone, *(f"07_model_output/{name}" for name in explanations))

@@ -49,7 +49,7 @@ def run(whole_run):
 
 
 def files(root):
-    """What a run leaves, but for what holds times: logs and MLflow."""
+    """Files of a run without logs and MLflow, which hold times."""
     found = (p for p in sorted(root.rglob("*")) if p.is_file() and not {"logs", "mlflow"} & set(p.parts))
     return {p.relative_to(root): p.read_bytes() for p in found}
 
@@ -138,7 +138,7 @@ def test_every_predictor_is_scored_in_every_region(run):
     assert skill["member_min"]["test"]["accuracy"] <= skill["member_mean"]["test"]["accuracy"]
 
 
-def test_roles_are_apart_and_test_is_the_atlantic(run):
+def test_roles_are_disjoint_and_test_is_the_atlantic(run):
     root, _ = run
     split = xr.open_dataset(root / "05_model_input" / "split.nc")
     meanings = split["role"].attrs["flag_meanings"].split()
@@ -148,7 +148,7 @@ def test_roles_are_apart_and_test_is_the_atlantic(run):
     assert ((longitude[tested] >= 280) | (longitude[tested] < 20)).all()
 
 
-def test_calibration_is_told_before_and_after(run):
+def test_calibration_is_reported_before_and_after(run):
     root, _ = run
     table = json.loads((root / "08_reporting" / "calibration_metrics.json").read_text())
     assert set(table) == {"ensemble", "bayesian", "laplace"}
@@ -163,12 +163,16 @@ def test_calibration_is_told_before_and_after(run):
         assert 0 <= calibrate["conformal"]["coverage"] <= 1
     assert table["ensemble"]["test"]["error_by_dissimilarity"]
     for name in table:
-        told = table[name]["test"]["significance"]
+        significance = table[name]["test"]["significance"]
         # the interval of a mean shrinks with every draw; the share of networks that agree does not
-        assert set(told) == {"published_interval_test", "superiority"}
-        assert all(0 <= called["share_significant"] <= 1 and called["level"] == 0.99 for called in told.values())
-    told = table["bayesian"]["test"]["significance"]
-    assert told["published_interval_test"]["share_significant"] > told["superiority"]["share_significant"]
+        assert set(significance) == {"published_interval_test", "superiority"}
+        assert all(
+            0 <= called["share_significant"] <= 1 and called["level"] == 0.99 for called in significance.values()
+        )
+    significance = table["bayesian"]["test"]["significance"]
+    assert (
+        significance["published_interval_test"]["share_significant"] > significance["superiority"]["share_significant"]
+    )
 
 
 def test_reliability_of_every_network_is_kept(run):
@@ -176,8 +180,8 @@ def test_reliability_of_every_network_is_kept(run):
     networks = pd.read_csv(root / "08_reporting" / "network_metrics.csv").set_index(["predictor", "network"])
     bins = pd.read_csv(root / "08_reporting" / "network_reliability.csv")
     test = bins[bins["region"] == "test"].assign(gap=lambda rows: (rows["confidence"] - rows["accuracy"]).abs())
-    for key, own in test.groupby(["predictor", "network"]):
-        error = np.average(own["gap"], weights=own["n_cells"])
+    for key, rows in test.groupby(["predictor", "network"]):
+        error = np.average(rows["gap"], weights=rows["n_cells"])
         assert error == pytest.approx(networks.loc[key, "test.expected_calibration_error"], abs=1e-9), key
     assert set(pd.read_csv(root / "08_reporting" / "bayesian_network_reliability.csv")["predictor"]) == {
         "bayesian",
@@ -196,7 +200,7 @@ def test_uncertainty_has_its_parts(run):
     assert set(np.unique(fields["applicable"].values[valid])) <= {0, 1}
 
 
-def test_explanations_are_whole_and_add_up(run):
+def test_explanations_are_complete_and_add_up(run):
     root, _ = run
     metrics = json.loads((root / "08_reporting" / "explanation_metrics.json").read_text())
     assert set(metrics["methods"]) == {"relevance", "shapley_values", "lime_weights"}
@@ -205,13 +209,15 @@ def test_explanations_are_whole_and_add_up(run):
         valid = fields["valid"].values == 1
         assert list(fields["feature"].values) == list(FEATURES)
         for predictor, entry in predictors.items():
-            own = fields.sel(predictor=predictor)
+            explained = fields.sel(predictor=predictor)
             assert entry["n_cells"] == valid.sum()
             assert entry["n_networks"] == {"ensemble": 4, "bayesian": 3}[predictor]
-            assert np.isfinite(own["attribution"].transpose("lat", "lon", "feature").values[valid]).all()
-            shares = [share for share in ("expectation", "bias_share", "epsilon_share", "intercept") if share in own]
-            parts = own["attribution"].sum("feature") + sum(own[share] for share in shares)
-            left = (own["explained_target"] - parts - own["remainder"]).values[valid]
+            assert np.isfinite(explained["attribution"].transpose("lat", "lon", "feature").values[valid]).all()
+            shares = [
+                share for share in ("expectation", "bias_share", "epsilon_share", "intercept") if share in explained
+            ]
+            parts = explained["attribution"].sum("feature") + sum(explained[share] for share in shares)
+            left = (explained["explained_target"] - parts - explained["remainder"]).values[valid]
             assert np.abs(left).max() < 1e-3 * np.abs(parts.values[valid]).max()
     assert metrics["methods"]["shapley_values"]["ensemble"]["additivity_error"]["largest"] < 1e-4
     relevance = metrics["methods"]["relevance"]["ensemble"]["conservation_error"]
@@ -226,7 +232,7 @@ def test_explanations_are_whole_and_add_up(run):
 
 
 def test_every_number_is_described_and_within_its_range(run):
-    """In the metrics of the documentation; a key that nothing says the meaning of fails."""
+    """Every metric is in the documentation; a key without a description fails."""
     root, _ = run
     kept = {path.stem for path in (root / "08_reporting").glob("*.json")} - {"manifest"}
     assert kept < set(METRIC_TABLES)
@@ -238,7 +244,7 @@ def test_every_number_is_described_and_within_its_range(run):
         meaning = functools.cache(functools.partial(find_metric, metrics=metrics))
         for path, value in leaves(content):
             metric = meaning(path[-4:])
-            assert metric is not None, f"{file.name}: no table says what {'.'.join(path)} means"
+            assert metric is not None, f"{file.name}: no table describes {'.'.join(path)}"
             if isinstance(value, float):
                 low, high = metric.minimum, metric.maximum
                 assert low is None or not value < low - 1e-9, f"{file.name}: {'.'.join(path)} = {value} < {low}"
@@ -266,10 +272,10 @@ def test_kedro_viz_shows_pipelines_layers_and_what_they_made(run, tmp_path):
         (tmp_path / name).symlink_to(PROJECT / name)
     built = kedro(root, "viz", "build", "--include-previews", folder=tmp_path, KEDRO_ENV="test")
     assert built.returncode == 0, built.stdout + built.stderr
-    told = json.loads((tmp_path / "build/api/main").read_text())
+    main = json.loads((tmp_path / "build/api/main").read_text())
     layers = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
-    assert sorted(told["layers"]) == sorted(layers)
-    boxes = set(told["modular_pipelines"]) - {"__root__"}
+    assert sorted(main["layers"]) == sorted(layers)
+    boxes = set(main["modular_pipelines"]) - {"__root__"}
     assert len(boxes) == 8
 
     handler = functools.partial(Quiet, directory=tmp_path / "build")
@@ -332,9 +338,9 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     assert {"figures/modelling_skill.png", "figures/scenario_tracking_change.png"} <= figures
     tables = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "tables")}
     assert {"tables/regime_areas.csv", "tables/tracking_metrics.json"} <= tables
-    told = parent.data.metrics
-    assert told["tracking_metrics.summary.IDEAL-REG/abrupt-4xCO2/r1i1p1f1.ensemble.changed_share"] > 0
-    assert not any(name.startswith("tracking_metrics.perfect_model") for name in told)
+    logged = parent.data.metrics
+    assert logged["tracking_metrics.summary.IDEAL-REG/abrupt-4xCO2/r1i1p1f1.ensemble.changed_share"] > 0
+    assert not any(name.startswith("tracking_metrics.perfect_model") for name in logged)
     one = {r.info.run_name: r.info.run_id for r in found}
     for name, kept in {
         "ensemble 3": {"reliability.png", "network"},
@@ -409,7 +415,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_earlier_networks
         ("IDEAL-LAND", "grid_axes_corners", 0.98),
     ],
 )
-def test_climate_models_come_through_the_archive_as_they_went_in(run, model, convention, correlation):
+def test_climate_models_are_unchanged_by_the_archive(run, model, convention, correlation):
     """The curl read from published stress on any points is that which drove the ocean, in every window and run."""
     root, _ = run
     files = sorted((root / "04_feature" / "scenario_features" / model).rglob("*.nc"))
@@ -428,7 +434,7 @@ def test_climate_models_come_through_the_archive_as_they_went_in(run, model, con
         assert np.corrcoef(read[both], true[both])[0, 1] > correlation
 
 
-def test_scenarios_know_their_baseline(run):
+def test_scenarios_name_their_baseline(run):
     root, _ = run
     climatologies = root / "02_intermediate" / "climatologies" / "IDEAL-POLE"
     scenario = xr.open_dataset(climatologies / "abrupt-4xCO2" / "r1i1p1f1.nc")
@@ -452,18 +458,18 @@ def test_every_run_is_tracked_through_its_windows(run):
     for key in keys:
         fields = xr.open_dataset(tracked / key)
         name = str(key.with_suffix(""))
-        told = metrics["runs"][name]
-        assert list(told) == [str(label) for label in fields["window"].values]
+        entries = metrics["runs"][name]
+        assert list(entries) == [str(label) for label in fields["window"].values]
         valid = fields["valid"].values == 1
-        for place, (label, entry) in enumerate(told.items()):
+        for place, (label, entry) in enumerate(entries.items()):
             assert entry["n_months"] == 24 and entry["n_cells"] == valid.sum()
             for predictor in ("ensemble", "bayesian"):
                 total = sum(area["expected_m2"] for area in entry[predictor]["regime_area"].values())
                 assert total == pytest.approx(entry["area_m2"], rel=1e-5)
-                own = areas[(areas["window"] == label) & (areas["predictor"] == predictor)]
-                own = own[own["basin"] == "global"]
-                own = own[own["source_id"] + "/" + own["experiment_id"] + "/" + own["variant_label"] == name]
-                assert own["expected_area_m2"].astype(float).sum() == pytest.approx(entry["area_m2"], rel=1e-5)
+                rows = areas[(areas["window"] == label) & (areas["predictor"] == predictor)]
+                rows = rows[rows["basin"] == "global"]
+                rows = rows[rows["source_id"] + "/" + rows["experiment_id"] + "/" + rows["variant_label"] == name]
+                assert rows["expected_area_m2"].astype(float).sum() == pytest.approx(entry["area_m2"], rel=1e-5)
                 change = fields["change_probability"].sel(predictor=predictor).isel(window=place).values
                 assert np.isfinite(change[valid]).all() == ("change" in entry[predictor])
         if "piControl" in name:
@@ -472,8 +478,8 @@ def test_every_run_is_tracked_through_its_windows(run):
     moved = moved[moved["predictor"] == "ensemble"]
     last = moved[moved["window_start"] == moved["window_start"].max()]
     after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["ensemble"]["regime_area"]
-    for regime, own in last.groupby("regime"):
-        assert own["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
+    for regime, rows in last.groupby("regime"):
+        assert rows["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
 
 
 def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
@@ -498,15 +504,15 @@ def test_changes_are_explained_by_what_can_change(run):
     fixed = table["feature"].str.startswith("deptho") | (table["feature"] == "coriolis_parameter")
     assert (table.loc[fixed, "can_change"] == 0).all() and (table.loc[fixed, "attribution"] == 0).all()
     by = ["source_id", "experiment_id", "variant_label", "predictor", "regime_before", "regime"]
-    for _, own in table.groupby(by):
-        assert len(own) == 8
-        whole = own["explained_change"].iloc[0]
-        assert own["attribution"].sum() == pytest.approx(whole, rel=1e-3, abs=1e-3)
+    for _, rows in table.groupby(by):
+        assert len(rows) == 8
+        whole = rows["explained_change"].iloc[0]
+        assert rows["attribution"].sum() == pytest.approx(whole, rel=1e-3, abs=1e-3)
         # the regime after gained on the one before
-        assert own["n_cells"].iloc[0] < 3 or whole > 0
+        assert rows["n_cells"].iloc[0] < 3 or whole > 0
 
 
-def test_metrics_hold_what_they_must(run):
+def test_metrics_hold_the_required_keys(run):
     root, _ = run
     metrics = json.loads((root / "08_reporting" / "clustering_metrics.json").read_text())
     assert metrics["n_cells"] == int(xr.open_dataset(root / "03_primary" / "vorticity_budget.nc").analysis_mask.sum())
@@ -522,7 +528,7 @@ def test_metrics_hold_what_they_must(run):
 
 @pytest.mark.parametrize("killed", [False, True], ids=["two workers", "one of two workers is killed"])
 def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
-    """A real scheduler and two workers, each a process of its own; the address comes from the environment."""
+    """A real scheduler and two workers as separate processes; the address comes from the environment."""
     root, _ = run
     (tmp_path / "cluster").mkdir()
     copied = tmp_path / "data"
@@ -557,7 +563,7 @@ def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
     assert [str(name) for name in expected if expected[name] != after[name]] == []
 
 
-def test_without_an_archive_there_is_nothing_to_track_and_that_is_no_error(run, tmp_path):
+def test_without_an_archive_an_empty_tracking_is_no_error(run, tmp_path):
     """As on ECCO without a CMIP6 archive; what an earlier archive left is removed."""
     root, _ = run
     shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
@@ -577,7 +583,7 @@ def test_without_an_archive_there_is_nothing_to_track_and_that_is_no_error(run, 
 
 
 def test_the_same_seed_gives_the_same_files(run, tmp_path):
-    """All but the manifest, which tells times; the report but for its section."""
+    """All but the manifest, which holds times, and its section of the report."""
     root, _ = run
     result = kedro(tmp_path, "run", "--env", "test")
     assert result.returncode == 0, result.stdout
@@ -585,11 +591,11 @@ def test_the_same_seed_gives_the_same_files(run, tmp_path):
     assert first.keys() == second.keys()
     differing = {str(name) for name in first if first[name] != second[name]}
     assert differing <= {"08_reporting/manifest.json", "08_reporting/report.html"}
-    pages = [own[Path("08_reporting/report.html")] for own in (first, second)]
+    pages = [made[Path("08_reporting/report.html")] for made in (first, second)]
     sections = [re.search(rb'<section id="manifest">.*?</section>', page, re.S).group() for page in pages]
     assert b"SHA-256" in sections[0]
     assert pages[0].replace(sections[0], b"") == pages[1].replace(sections[1], b"")
-    prints = [json.loads(own[Path("08_reporting/manifest.json")])["datasets"] for own in (first, second)]
+    prints = [json.loads(made[Path("08_reporting/manifest.json")])["datasets"] for made in (first, second)]
     assert {n: e["sha256"] for n, e in prints[0].items()} == {n: e["sha256"] for n, e in prints[1].items()}
 
 
@@ -597,14 +603,14 @@ def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
     for layer in ("01_raw", "04_feature", "05_model_input"):
         shutil.copytree(run[0] / layer, tmp_path / layer, ignore=shutil.ignore_patterns("archive", "true_budgets"))
     parameters = "cross_validation.training.n_networks=1,cross_validation.training.epochs=2"
-    asked = ["--pipelines", "network_search,cross_validation", "--params", parameters]
-    result = kedro(tmp_path, "run", "--env", "test", *asked)
+    options = ["--pipelines", "network_search,cross_validation", "--params", parameters]
+    result = kedro(tmp_path, "run", "--env", "test", *options)
     assert result.returncode == 0, result.stdout + result.stderr
     skill = json.loads((tmp_path / "08_reporting/cross_validation_metrics.json").read_text())
     for path, _ in leaves(skill):
         assert find_metric(path, METRIC_TABLES["cross_validation_metrics"]), path
-    worth = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
-    assert set(worth["predictor"]) == {"ensemble", "gradient_boosting"}
+    groups = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
+    assert set(groups["predictor"]) == {"ensemble", "gradient_boosting"}
     assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2
 
 
@@ -616,9 +622,9 @@ def test_a_pipeline_runs_alone_from_the_archive_that_another_team_handed_over(ru
     assert "Note" not in packed.stderr
     missing = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
     assert missing.returncode == 1
-    told = " ".join(missing.stderr.split())
-    assert "03_primary/vorticity_budget.nc does not exist" in told
-    assert "Make it with `kedro run --env test --pipelines data_engineering`" in told
+    message = " ".join(missing.stderr.split())
+    assert "03_primary/vorticity_budget.nc does not exist" in message
+    assert "Make it with `kedro run --env test --pipelines data_engineering`" in message
     unpacked = kedro(there, "stage", "unpack", str(archive), "--env", "test")
     assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
     result = kedro(there, "run", "--env", "test", "--pipeline", "regime_clustering")
@@ -654,14 +660,14 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
         ("data_engineering.stress_curl=both", "'surface' or 'released'"),
     ],
 )
-def test_what_is_wrong_is_said_shortly_and_nothing_is_half_written(run, tmp_path, parameters, words):
+def test_errors_are_short_and_no_file_is_incomplete(run, tmp_path, parameters, words):
     root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
     assert result.returncode == 1
-    told = (result.stdout + result.stderr).strip().splitlines()
-    assert words in " ".join(told)
-    assert len(told) <= 12
+    lines = (result.stdout + result.stderr).strip().splitlines()
+    assert words in " ".join(lines)
+    assert len(lines) <= 12
     assert files(root) == before
 
 

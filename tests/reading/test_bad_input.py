@@ -1,4 +1,4 @@
-"""What is wrong with an archive is named, or mended with a warning where that is right."""
+"""Faults of an archive are named, or corrected with a warning where that is safe."""
 
 import shutil
 
@@ -103,7 +103,7 @@ def test_unknown_units_are_named(root, make_climatology):
         make_climatology(root)
 
 
-def test_areas_in_square_kilometres_are_converted_where_they_say_so(root, make_climatology):
+def test_areas_declared_in_square_kilometres_are_converted(root, make_climatology):
     expected = make_climatology(root)["areacello"].values
     write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6, units="km2")
     np.testing.assert_allclose(make_climatology(root)["areacello"].values, expected, rtol=1e-12)
@@ -181,7 +181,7 @@ def test_stress_of_the_wrong_sign_is_turned_by_the_quirk_table(root, make_climat
 
 
 def curvilinear(dataset, *, on_land):
-    """The same grid with 2-D coordinates, which are something else on land."""
+    """The same grid with 2-D coordinates, with other values on land."""
     lat, lon = np.meshgrid(*centres(), indexing="ij")
     lat, lon = (np.where(land(), value, array) for value, array in zip(on_land, (lat, lon), strict=True))
     dataset = dataset.drop_vars(["lat", "lon"]).rename({"lat": "j", "lon": "i"})
@@ -198,7 +198,7 @@ def curvilinear(dataset, *, on_land):
         ((9.97e36, 9.97e36), "19 cells have no position but the undeclared fill value 9.97e.36"),
     ],
 )
-def test_positions_left_out_on_land_are_missing_and_told_once(root, make_climatology, caplog, on_land, warning):
+def test_positions_left_out_on_land_are_missing_and_warned_of_once(root, make_climatology, caplog, on_land, warning):
     for path in (root / "CMIP6").rglob("*.nc"):
         rewrite(path, lambda d: curvilinear(d, on_land=on_land))
     result = make_climatology(root)
@@ -217,7 +217,7 @@ def test_fields_on_a_curvilinear_grid_are_those_on_the_regular_one(root, make_cl
     np.testing.assert_allclose(make_climatology(root)["zos"].values, expected["zos"].values, atol=1e-12)
 
 
-def test_values_that_are_undeclared_fill_are_missing(root, make_climatology, caplog):
+def test_undeclared_fill_values_are_missing(root, make_climatology, caplog):
     for path in files(root, "zos"):
         rewrite(path, lambda d: d.assign(zos=d["zos"].fillna(np.float32(1e20)).assign_attrs(units="m")))
     for path in files(root, "zos"):
@@ -263,7 +263,7 @@ def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
         make_climatology(root)
 
 
-def test_an_archive_that_disappears_while_it_is_read_is_told(root, windows):
+def test_an_archive_that_disappears_while_it_is_read_is_named(root, windows):
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
     archive.stored(runs[0], "zos")
@@ -272,7 +272,7 @@ def test_an_archive_that_disappears_while_it_is_read_is_told(root, windows):
         plan_runs(archive, runs, windows, missing="error")
 
 
-def test_a_file_that_disappears_between_header_and_fields_is_told(root, make_climatology):
+def test_a_file_that_disappears_between_header_and_fields_is_named(root, make_climatology):
     class Vanishing:
         def load(self, name):
             return None
@@ -300,7 +300,7 @@ def test_a_file_without_its_variable_is_named(root, make_climatology):
         make_climatology(root)
 
 
-def test_masks_without_a_common_cell_are_told(root, make_climatology):
+def test_masks_without_a_common_cell_are_refused(root, make_climatology):
     write_fixed(root, "sftof", values=np.zeros((N_ROWS, N_COLUMNS)))
     with pytest.raises(DataError, match="no cell has sea level, depth and sea area at once"):
         make_climatology(root)

@@ -1,4 +1,4 @@
-"""What runs are compared with: the parallel control segment, or a window of historical."""
+"""Baselines of runs: the parallel control segment, or a window of historical."""
 
 import cftime
 import pytest
@@ -40,7 +40,7 @@ def test_the_parallel_control_segment_comes_with_the_run(tmp_path, windows, cale
     found = plans(tmp_path, windows)
     baselines = {str(window): str(baseline) for window, baseline in found["1pctCO2"].baselines.items()}
     assert baselines == {"1850-1851": "0004-0005", "1852-1853": "0006-0007"}
-    # its own windows, and those of its child between them
+    # windows of the run, with those of its child between them
     control = [str(window) for window in found["piControl"].windows]
     assert control == ["0001-0002", "0003-0004", "0004-0005", "0005-0006", "0006-0007", "0007-0008"]
 
@@ -53,7 +53,7 @@ def test_a_scenario_is_compared_with_a_window_of_historical(root, windows):
     assert set(found) == {"ssp585", "historical"}
 
 
-def test_segments_the_control_run_does_not_cover_are_told(tmp_path, windows, caplog):
+def test_segments_the_control_run_does_not_cover_are_named(tmp_path, windows, caplog):
     write_run(tmp_path, experiment_id="piControl", first=1, last=4)
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})
     found = plans(tmp_path, windows)
@@ -61,13 +61,13 @@ def test_segments_the_control_run_does_not_cover_are_told(tmp_path, windows, cap
     assert "covers 1 of its 2 windows" in caplog.text
 
 
-def test_a_parent_that_is_not_there_is_told(tmp_path, windows, caplog):
+def test_a_missing_parent_is_named(tmp_path, windows, caplog):
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})
     assert plans(tmp_path, windows)["1pctCO2"].baselines == {}
     assert "its parent MADE-1/piControl/r1i1p1f1 is not in the archive" in caplog.text
 
 
-def test_a_branch_without_time_is_an_error_that_the_quirk_table_mends(tmp_path, windows):
+def test_a_branch_without_time_is_an_error_that_the_quirk_table_corrects(tmp_path, windows):
     write_run(tmp_path, experiment_id="piControl", first=1, last=9)
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH)
     with pytest.raises(DataError, match="do not say when. Give branch_years"):
@@ -92,7 +92,7 @@ def run(experiment_id, windows, baselines, **attrs):
     return lambda: dataset.assign_attrs(experiment_id=experiment_id, **attrs)
 
 
-def test_the_last_window_of_the_last_scenario_is_set_against_its_baseline():
+def test_the_last_window_of_the_last_scenario_is_compared_with_its_baseline():
     collection = {
         "A/abrupt-4xCO2/r1": run(
             "abrupt-4xCO2", ["1850-1869", "1870-1889"], ["0011-0030", ""], parent="A/piControl/r1"

@@ -1,4 +1,4 @@
-"""Climatologies of a run: means, mask, datum, stress, what is written of their origin."""
+"""Climatologies of a run: means, mask, datum, stress, record of their origin."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_removing_the_mean_of_each_month_or_of_the_window_is_the_same(root, make
     np.testing.assert_allclose(make_climatology(root)["zos"][0].values, expected, atol=1e-6)
 
 
-def test_attributes_tell_files_steps_and_convention(root, make_climatology):
+def test_attributes_name_files_steps_and_convention(root, make_climatology):
     result = make_climatology(root)
     lines = result["zos"].attrs["files"].splitlines()
     assert len(lines) == 2

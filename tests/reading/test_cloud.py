@@ -83,7 +83,7 @@ def test_the_same_climatologies_come_from_the_cloud_as_from_disk(catalogue, on_d
             assert cloudy[key].attrs[facet] == expected.attrs[facet]
 
 
-def test_nothing_is_fetched_before_it_is_wanted_and_nothing_twice(catalogue, tmp_path, monkeypatch):
+def test_data_are_fetched_on_demand_and_only_once(catalogue, tmp_path, monkeypatch):
     archive = CloudArchive(catalogue, tmp_path)
     assert archive.source_ids() == ["MADE-1"]
     assert archive.experiment_ids("MADE-1") == ["historical"]
@@ -125,7 +125,7 @@ def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypa
         assert whole["zos"].shape == (48, N_ROWS, N_COLUMNS)
 
 
-def test_the_dataset_takes_a_catalogue_for_what_it_is(catalogue, tmp_path):
+def test_the_dataset_recognises_a_catalogue(catalogue, tmp_path):
     dataset = EsgfArchive(path=str(tmp_path / "archive"), root=catalogue)
     assert dataset.exists() and dataset._describe() == {"path": catalogue, "layout": "auto"}
     archive = dataset.load()

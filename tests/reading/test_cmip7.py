@@ -74,7 +74,7 @@ def test_both_forms_are_read_beside_each_other(forms, tmp_path):
     assert both.runs(**ALL) == here.runs(**ALL)
 
 
-def test_points_with_labels_of_their_own_are_one_grid(forms):
+def test_points_with_different_labels_are_one_grid(forms):
     archive = Archive(forms["CMIP7"])
     groups = {run.source_id: grid_group(archive, run, SURFACE) for run in archive.runs(**ALL)}
     labels = {source_id: group.label.split() for source_id, group in groups.items()}
@@ -125,8 +125,10 @@ def test_the_native_group_is_taken_and_grid_labels_choose(with_regridded, forms)
     run = archive.runs(**ALL)[0]
     chosen = Archive(with_regridded, grid_labels={run.source_id: "g99"})
     assert grid_group(chosen, run, SURFACE).label == "g99"
-    own = grid_group(native, run, SURFACE).label.split()
-    assert grid_group(Archive(with_regridded, grid_labels={run.source_id: own}), run, SURFACE).label == " ".join(own)
+    labels = grid_group(native, run, SURFACE).label.split()
+    assert grid_group(Archive(with_regridded, grid_labels={run.source_id: labels}), run, SURFACE).label == " ".join(
+        labels
+    )
     with pytest.raises(ConfigError, match=r"grid_labels asks for g77; zos on g1\d\d, g99"):
         grid_group(Archive(with_regridded, grid_labels={run.source_id: "g77"}), run, SURFACE)
     old, new = fields(native), fields(archive)

@@ -1,6 +1,6 @@
-"""Fetching from ESGF: an index and data nodes on this machine, which intake-esgf asks as it asks those of ESGF.
+"""Fetching from ESGF: an index and data nodes on this machine, which intake-esgf queries like those of ESGF.
 
-The index answers in the forms of Globus (intake-esgf's default) and Solr; what the real services give is not tested.
+The index answers in the forms of Globus (intake-esgf's default) and Solr; answers of the real services are not tested.
 """
 
 import errno
@@ -59,7 +59,7 @@ def branch(experiment, year, variant="r1i1p1f1"):
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory):
-    """intake-esgf looks for its configuration at home when it is imported."""
+    """intake-esgf reads its configuration from the home folder when it is imported."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         import intake_esgf
@@ -70,7 +70,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ocean(tmp_path_factory):
-    """What ESGF has: a control run, two experiments in some variants, older and retracted versions."""
+    """Content of ESGF: a control run, two experiments in some variants, older and retracted versions."""
     root = tmp_path_factory.mktemp("esgf")
     write_run(root, experiment_id="piControl", first=1850, last=1865, n_files=4, fixed=False)
     write_run(root, first=1850, last=1857, attrs=branch("piControl", 1855), n_files=4)
@@ -131,7 +131,7 @@ def small_plan(index, **options):
 
 def test_what_is_fetched(index, esgf, ocean, tmp_path):
     plan = plan_fetch(index, SETTINGS)
-    # all of the runs asked for; of the control run the years parallel to historical, 1855 + (1850 to 1857) - 1850
+    # all requested runs; of the control run the years parallel to historical, 1855 + (1850 to 1857) - 1850
     assert names(plan) == [
         *[("historical", "r1i1p1f1", first, first + 1) for first in (1850, 1852, 1854, 1856)],
         *[("piControl", "r1i1p1f1", first, first + 3) for first in (1854, 1858, 1862)],
@@ -191,7 +191,7 @@ def test_nothing_is_fetched_twice(index, esgf, tmp_path):
          [("historical", 1850), ("piControl", 1854)]),
         ({"windows": WINDOWS.replace(first_year=1855), "parents": False},
          [("historical", 1854), ("historical", 1856)]),
-        # of a run that is compared with historical, the reference years; their own baseline is 1857 to 1858
+        # of a run that is compared with historical, the reference years; their parallel baseline is 1857 to 1858
         ({"years": (1860, 1900), "experiment_ids": ["ssp585"]},
          [("historical", 1852), ("piControl", 1854), ("piControl", 1858), ("ssp585", 1860)]),
     ],
@@ -204,7 +204,7 @@ def test_only_files_of_the_years_wanted(solr, options, expected):
     assert sum(file.years is None for file in plan.files) == 3
 
 
-def test_variants_asked_for(solr):
+def test_requested_variants(solr):
     plan = plan_fetch(solr, replace(SETTINGS, variant_labels=["r1i1p1f1", "r10i1p1f1"]))
     assert {name[:2] for name in names(plan)} == {
         ("historical", "r1i1p1f1"), ("historical", "r10i1p1f1"), ("ssp585", "r1i1p1f1"), ("piControl", "r1i1p1f1"),
@@ -276,7 +276,7 @@ def test_a_grid_on_which_there_is_no_depth_is_not_taken(solr, tmp_path):
     assert {"ESGF has no areacello of MADE-1 on gr", "ESGF has no sftof of MADE-1 on gr"} <= set(plan.notes)
 
 
-def test_variables_asked_for(solr):
+def test_requested_variables(solr):
     plan = plan_fetch(solr, replace(SETTINGS, variable_ids=["deptho"]))
     assert [file.name for file in plan.files] == ["deptho_Ofx_MADE-1_historical_r1i1p1f1_gn.nc"]
     # a variant need not have the others; its sea level is on two grids, of which gn is the native one
@@ -335,7 +335,7 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     assert esgf.requests == [("a", file.name, None), ("a", file.name, f"bytes={downloads.PIECE_BYTES}-")]
     assert (folder / file.path).read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
 
-    # what an earlier call left is gone on with, also at another node
+    # a partial file of an earlier call is continued, also from another node
     place = folder / file.path
     content = place.read_bytes()
     place.unlink()
@@ -348,17 +348,17 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["no ranges", None])
-def test_what_cannot_be_gone_on_with_starts_again(solr, esgf, tmp_path, fault):
+def test_a_file_that_cannot_be_continued_starts_again(solr, esgf, tmp_path, fault):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     place = folder / file.path
     place.parent.mkdir(parents=True)
     part = downloads.part_of(place, file.replicas[0])
-    # a node without parts of files; and a part that is not one of this file
+    # a node without byte ranges; and a partial file that belongs to another file
     part.write_bytes((esgf.root / "CMIP6" / file.path).read_bytes()[:1000] if fault else bytes(1000))
     esgf.faults = {("a", file.name): fault}
     download([file], folder, progress=False)
     assert place.read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
-    assert [asked for _, _, asked in esgf.requests] == (["bytes=1000-"] if fault else ["bytes=1000-", None])
+    assert [span for _, _, span in esgf.requests] == (["bytes=1000-"] if fault else ["bytes=1000-", None])
 
 
 def one_node(file):
@@ -370,7 +370,7 @@ def test_the_second_replica_is_taken_when_the_first_fails(solr, esgf, tmp_path, 
     esgf.faults = {("a", "*"): fault}
     files = small_plan(solr)
     download(files, activities_folder(tmp_path), n_parallel=1, progress=False)
-    # a node that failed once is asked last
+    # a node that failed once is tried last
     assert [node for node, *_ in esgf.requests] == ["a", "b", "b", "b", "b"]
 
 
@@ -459,7 +459,7 @@ def test_no_index_answers(esgf, monkeypatch, caplog):
     gone.url = "http://127.0.0.1:1"
     with pytest.raises(DataError, match=r"No index of ESGF answered; SolrESGFIndex\('gone'\): no connection\. Check"):
         plan_fetch(EsgfIndex([gone]), SETTINGS)
-    # one that answers is enough
+    # one answering index is enough
     both = EsgfIndex([gone, service(esgf, "solr", monkeypatch)])
     assert len(small_plan(both)) == 4
     assert "SolrESGFIndex('gone') gave no answer (no connection): results may be incomplete" in caplog.text
@@ -495,7 +495,7 @@ def test_an_index_cannot_name_files_outside_the_archive(solr, esgf, ocean):
         (("crc32", "abcd"), (None, None)),
     ],
 )
-def test_forms_of_aparse_checksum(given, expected):
+def test_forms_of_a_checksum(given, expected):
     assert parse_checksum(*given) == expected
 
 
@@ -534,8 +534,8 @@ def fetched_by_command(folder, esgf, *arguments, code=0):
 
 
 def test_the_command(esgf, tmp_path):
-    asked = ("--source", "MADE-1", "--experiment", "historical,ssp585", "--years", "1856-1861", "--root", "archive")
-    out, err = fetched_by_command(tmp_path, esgf, *asked, "--dry-run")
+    options = ("--source", "MADE-1", "--experiment", "historical,ssp585", "--years", "1856-1861", "--root", "archive")
+    out, err = fetched_by_command(tmp_path, esgf, *options, "--dry-run")
     assert not (tmp_path / "archive").exists() and not esgf.fetched()
     listed = [line.split()[-1] for line in out.splitlines() if line.endswith(".nc")]
     # historical 1856; 1995-2014 for ssp585 is not there; piControl 1861-1866; ssp585 1858, 1860
@@ -547,10 +547,10 @@ def test_the_command(esgf, tmp_path):
     assert "Nothing was fetched (--dry-run)." in out
     assert "Note: MADE-1/historical/r1i1p1f1 has 1850-1857: nothing of 1995-2014." in err
 
-    out, err = fetched_by_command(tmp_path, esgf, *asked)
+    out, err = fetched_by_command(tmp_path, esgf, *options)
     assert "Fetched 18 files" in out and f"set archive_root: {tmp_path / 'archive'} in conf/local/globals.yml" in out
     assert {str(path.relative_to(tmp_path / "archive/CMIP6")) for path in tmp_path.rglob("*.nc")} == set(listed)
-    out, err = fetched_by_command(tmp_path, esgf, *asked)
+    out, err = fetched_by_command(tmp_path, esgf, *options)
     assert "18 files" in out and "0 to fetch" in out and "Fetched 0 files" in out and "18 were there already" in out
     _, err = fetched_by_command(tmp_path, esgf, "--source", "MADE-1", "--experiment", "historical", code=1)
     assert "ConfigError: archive_root is idealized, which is no folder to fetch into. Name one with --root" in err
@@ -572,9 +572,9 @@ def test_where_the_command_does_not_fetch_to(tmp_path):
 def test_options_of_the_command():
     from click.testing import CliRunner
 
-    asked = CliRunner().invoke(archive, ["fetch", "--source", "A,B", "--source", "C A", "--years", "1990"])
+    result = CliRunner().invoke(archive, ["fetch", "--source", "A,B", "--source", "C A", "--years", "1990"])
     assert (
-        asked.exit_code == 2 and "'1990' is no span of years. Expected FIRST-LAST, such as 1995-2014." in asked.output
+        result.exit_code == 2 and "'1990' is no span of years. Expected FIRST-LAST, such as 1995-2014." in result.output
     )
     context = fetch_command.make_context("fetch", ["--source", "A,B", "--source", "C A", "--years", "1990-1999"])
     assert context.params["source"] == ["A", "B", "C"] and context.params["years"] == (1990, 1999)
@@ -582,19 +582,19 @@ def test_options_of_the_command():
 
 
 def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
-    asked = ("--source", "MADE-1", "--experiment", "piControl", "--variables", "zos", "--root", "archive")
+    options = ("--source", "MADE-1", "--experiment", "piControl", "--variables", "zos", "--root", "archive")
     slow = sorted((esgf.root / "CMIP6/CMIP/THOR/MADE-1/piControl").rglob("zos*.nc"))[-1].name
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         esgf.faults = {(node, slow): "slow" for node in "ab"}
         esgf.requests.clear()
-        process = started(tmp_path, esgf, *asked)
+        process = started(tmp_path, esgf, *options)
         deadline = time.monotonic() + 60
         while slow not in esgf.fetched() and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(number)
         time.sleep(0.3)
-        esgf.waiting.set()  # the rest comes, but is not wanted any more
+        esgf.waiting.set()  # the other bytes arrive, but are no longer needed
         out, err = process.communicate(timeout=60)
         esgf.waiting.clear()
         assert process.returncode == code, out + err
@@ -604,7 +604,7 @@ def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
     assert n_bytes >= downloads.PIECE_BYTES
     esgf.faults.clear()
     esgf.requests.clear()
-    out, _ = fetched_by_command(tmp_path, esgf, *asked)
+    out, _ = fetched_by_command(tmp_path, esgf, *options)
     assert "Fetched 1 files" in out and "3 were there already" in out
-    assert [asked for _, name, asked in esgf.requests if name == slow] == [f"bytes={n_bytes}-"]
+    assert [span for _, name, span in esgf.requests if name == slow] == [f"bytes={n_bytes}-"]
     assert not list(tmp_path.rglob("*.part"))

@@ -1,4 +1,4 @@
-"""The inventory of an archive: forty models, a dozen faults, each left out or warned of by name, the others read."""
+"""The inventory of an archive: forty models, a dozen named faults, and the other runs are read."""
 
 import shutil
 import time
@@ -160,7 +160,7 @@ def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
     assert list(written.columns) == list(INVENTORY_COLUMNS) and len(written) == N_MODELS
 
 
-def test_all_that_can_be_read_is_read_in_one_go(root, tmp_path):
+def test_all_readable_runs_are_read_in_one_run(root, tmp_path):
     parameters = DataEngineering(
         stress_curl="surface",
         metric="spherical",
@@ -201,13 +201,13 @@ def test_a_run_whose_fields_cannot_be_read_is_left_out_with_its_reason(tmp_path)
     path.write_bytes(bytes(content))
     archive = Archive(root)
     plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip")
-    assert len(plans) == 2  # headers tell nothing
+    assert len(plans) == 2  # headers show no fault
     read = left_out_on_error(lambda plan: climatology(plan, SETTINGS, Nothing()))
     collection = FieldCollection(path=str(tmp_path / "out"), may_be_empty=True)
     collection.save({plan.run.key: ("mark", partial(read, plan)) for plan in plans})
     assert list(collection.load()) == ["GOOD/historical/r1i1p1f1"]
     (reason,) = collection.load().left_out.values()
     assert "tauvo" in reason and "cannot be read as NetCDF" in reason
-    # what was there before is of other files: it does not stay
+    # earlier results belong to other files and are removed
     collection.save({plan.run.key: ("later", partial(read, plan)) for plan in plans if plan.run.source_id == "GOOD"})
     assert collection.load().left_out == {}

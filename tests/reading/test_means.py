@@ -1,4 +1,4 @@
-"""Means over windows: one pass, whatever the blocks, and on from where a dead run stopped."""
+"""Means over windows: one pass for any blocks, continued where a killed run stopped."""
 
 import netCDF4
 import numpy as np
@@ -80,7 +80,7 @@ def test_every_file_in_a_window_is_opened_once_for_its_fields(tmp_path, monkeypa
     assert opened == [file.path.name for file in made.files[:3]]
 
 
-def test_a_dead_run_goes_on_at_the_file_where_it_stopped(tmp_path, monkeypatch, caplog):
+def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, monkeypatch, caplog):
     made = series(tmp_path)
     whole = window_means(made, WINDOWS, checkpoint=Nothing())
     checkpoint = Memory()
@@ -105,7 +105,7 @@ def test_a_dead_run_goes_on_at_the_file_where_it_stopped(tmp_path, monkeypatch, 
     assert result.sources == whole.sources
 
 
-def test_sums_of_other_windows_or_files_are_not_gone_on_with(tmp_path):
+def test_sums_of_other_windows_or_files_are_not_continued(tmp_path):
     made = series(tmp_path)
     checkpoint = Memory()
     window_means(made, WINDOWS[:1], checkpoint=checkpoint)

@@ -1,4 +1,4 @@
-"""Archives that are odd but readable, and wrong ones that are named: one small archive for each."""
+"""Unusual but readable archives, and errors for invalid ones: one small archive for each."""
 
 import logging
 import shutil
@@ -60,7 +60,7 @@ def relative_rms(values, expected):
 
 
 # -- what is missing -----------------------------------------------------------------------------------------------
-def test_runs_that_lack_something_stop_nobody_else(tmp_path, caplog):
+def test_runs_with_missing_variables_do_not_stop_others(tmp_path, caplog):
     lat, lon, _ = write_tiny(tmp_path)
     write(tmp_path, "deptho", deptho(lat, lon), lat, lon, variant_label="r5i1p1f1")
     write_tiny(tmp_path, variant_label="r2i1p1f1", skip=("tauuo",))
@@ -75,7 +75,7 @@ def test_runs_that_lack_something_stop_nobody_else(tmp_path, caplog):
         read(tmp_path)
 
 
-def test_every_name_asked_for_has_to_be_got(tmp_path):
+def test_every_requested_name_has_to_be_found(tmp_path):
     write_tiny(tmp_path)
     write_tiny(tmp_path, source_id="OTHER", skip=("zos",))
     archive = Archive(tmp_path)
@@ -92,7 +92,7 @@ def test_every_name_asked_for_has_to_be_got(tmp_path):
         require_usable(plans(**named), archive, **named)
 
 
-def test_an_archive_without_a_usable_run_is_an_error_that_says_where_it_looked(tmp_path):
+def test_an_archive_without_a_usable_run_is_an_error_that_names_the_searched_folders(tmp_path):
     write_tiny(tmp_path, skip=("tauvo",))
     archive = Archive(tmp_path)
     with pytest.raises(DataError, match="None of 1 runs of .* can be read. The first: .* has no 'tauvo'"):
@@ -192,7 +192,7 @@ def test_any_other_tree_is_read_by_a_template(tmp_path):
         ("CMIP8", "lacks {source_id}.*Expected CMIP6, CMIP7, CMIP5, auto"),
     ],
 )
-def test_a_template_that_cannot_be_is_refused(template, words):
+def test_an_invalid_template_is_refused(template, words):
     with pytest.raises(ConfigError, match=words):
         layout_of(template)
 
@@ -408,14 +408,14 @@ def test_fields_with_wrong_units_or_signs_are_noticed(tmp_path, name, factor, ch
         assert "sea_level_range" in ocean.attrs["checks_failed"]
 
 
-def test_a_sound_ocean_passes_all_checks(tmp_path, caplog):
+def test_a_valid_ocean_passes_all_checks(tmp_path, caplog):
     write_tiny(tmp_path)
     ocean, _ = only(tmp_path)
     assert ocean.attrs["checks_failed"] == "" and ocean.attrs["checks_not_applicable"] == ""
     assert set(ocean.attrs["checks_passed"].split()) >= {"southern_westerlies", "drake_passage", "sea_share"}
 
 
-def test_a_regional_model_is_not_judged_by_regions_it_does_not_have(tmp_path):
+def test_a_regional_model_is_not_checked_in_regions_it_does_not_have(tmp_path):
     lat, lon = np.arange(20.25, 60, 0.5), np.arange(280.25, 340, 0.5)
     write_tiny(tmp_path, lat=lat, lon=lon)
     ocean, _ = only(tmp_path)
@@ -451,7 +451,7 @@ def test_an_ocean_without_land_is_an_error(tmp_path):
         read(tmp_path)
 
 
-def test_nothing_is_logged_of_a_sound_run_but_missing_areas(tmp_path, caplog):
+def test_nothing_but_missing_areas_is_logged_for_a_valid_run(tmp_path, caplog):
     write_tiny(tmp_path)
     with caplog.at_level(logging.WARNING):
         read(tmp_path)

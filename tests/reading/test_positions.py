@@ -1,4 +1,4 @@
-"""Positions and fields of real files, whatever they call things."""
+"""Positions and fields of real files with any names of coordinates."""
 
 import logging
 
@@ -76,7 +76,7 @@ def test_areas_and_bounds_of_a_real_model(archive):
         (("geolat", "geolon"), ("yh", "xh")),
     ],
 )
-def test_models_call_coordinates_what_they_like(names, dims):
+def test_coordinates_may_have_any_name(names, dims):
     lat, lon = np.meshgrid(np.linspace(-60, 60, 5), np.linspace(-180, 150, 12), indexing="ij")
     dataset = xr.Dataset(
         {"zos": (("time", *dims), np.zeros((1, 5, 12)))},

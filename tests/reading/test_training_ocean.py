@@ -1,4 +1,4 @@
-"""Harmonisation: units, longitudes, rows, masks, sea-level datum; and everything that is refused."""
+"""Harmonisation: units, longitudes, rows, masks, sea-level datum, and refused input."""
 
 import numpy as np
 import pytest

@@ -41,7 +41,7 @@ def test_given_windows_are_those_a_run_has(root, windows):
 @pytest.mark.parametrize(
     ("years", "message"), [([(1850, 1859), (1859, 1869)], "overlap"), ([(1870, 1850)], "ends before it begins")]
 )
-def test_windows_that_cannot_be_are_refused(windows, years, message):
+def test_invalid_windows_are_refused(windows, years, message):
     with pytest.raises(ConfigError, match=message):
         windows.replace(years=years)
 

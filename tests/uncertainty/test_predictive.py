@@ -103,7 +103,7 @@ def test_entropy_parts_tell_labels_from_networks():
 
 def test_entropy_parts_refuse_what_cannot_be_told_apart():
     stack = constant_networks(np.full((3, 2), 0.5))
-    with pytest.raises(NetworkError, match="cannot be told apart"):
+    with pytest.raises(NetworkError, match="cannot be separated"):
         entropy_parts(stack, ONE_CELL, np.arange(3))
     with pytest.raises(NetworkError, match="label run of 3 networks"):
         entropy_parts(stack, ONE_CELL, np.arange(2))

@@ -204,9 +204,9 @@ def numbers(tree: Any, *, prefix: str) -> Iterator[tuple[str, float]]:
 
 def _save_one(networks: Any, network: int, folder: Path) -> None:
     """Write one member of a stack, one start of a Bayesian network, or a network that is one only."""
-    from thor.networks.stack import NetworkStack, save_stack
+    from thor.networks.stack import NetworkStack
 
     if isinstance(networks, NetworkStack):
-        save_stack(networks.select([network]), folder)
+        networks.select([network]).save(folder)
     else:
         (networks.one_start(network) if hasattr(networks, "one_start") else networks).save(folder)

@@ -9,9 +9,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
-from thor.attribution.method import AttributionBlock, Explainer, require_features, require_reference, sample_blocks
+from thor.attribution.method import AttributionBlock, Explainer, sample_blocks
 from thor.attribution.players import Groups, membership
-from thor.attribution.targets import Regimes, Target, require_inputs, target_weights
+from thor.attribution.targets import (
+    Regimes,
+    Target,
+    require_features,
+    require_inputs,
+    require_reference,
+    target_weights,
+)
 from thor.core.errors import AttributionError
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights, logits

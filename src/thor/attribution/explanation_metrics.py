@@ -69,9 +69,7 @@ EXPLANATION_METRICS: Metrics = {
     "n_networks": count("networks that were explained"),
     "n_cells": count("cells that the numbers are computed from"),
     "weighting": text("whether means count cells or areas"),
-    "low": INTERVAL_METRICS["low"],
-    "high": INTERVAL_METRICS["high"],
-    "level": INTERVAL_METRICS["level"],
+    **{name: INTERVAL_METRICS[name] for name in ("low", "high", "level")},
 }
 """Meaning of the numbers of `explanation_metrics`."""
 

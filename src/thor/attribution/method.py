@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from thor.attribution.players import Groups, player_names
 from thor.attribution.targets import Regimes, Target
-from thor.core.errors import AttributionError
 from thor.core.settings import Settings
 from thor.networks.prediction import BLOCK_BYTES
 from thor.networks.stack import NetworkStack, Weights
@@ -107,7 +105,7 @@ class Method:
     name : str
         Of its dataset and file, and in the files that list methods.
     label, title : str
-        Short name, as within a sentence, and name in full.
+        Short name and name in full, as within a sentence.
     colour : str
         In figures.
     explainer : callable
@@ -149,24 +147,3 @@ def sample_blocks(n_samples: int, stack: NetworkStack) -> Iterator[slice]:
 def sample_parts(n_samples: int, size: int) -> Iterator[slice]:
     """Yield consecutive slices of at most `size` samples."""
     return (slice(first, min(first + size, n_samples)) for first in range(0, n_samples, size))
-
-
-def require_reference(reference: Weights) -> None:
-    """Raise AttributionError when a reference holds no row, or an input that is not finite."""
-    if reference.ndim != 2 or not len(reference):
-        raise AttributionError(
-            f"The reference has shape {reference.shape}; expected at least one row, (n_reference, n_features). "
-            "Choose another reference: a basin, regime or role that holds cells."
-        )
-    if not np.isfinite(reference).all():
-        bad = int((~np.isfinite(reference)).any(axis=1).sum())
-        raise AttributionError(f"{bad} of {len(reference)} rows of the reference have inputs that are not finite.")
-
-
-def require_features(stack: NetworkStack, reference: Weights) -> None:
-    """Raise AttributionError when a reference has other features than the networks."""
-    if reference.shape[1] != len(stack.features):
-        raise AttributionError(
-            f"The reference has {reference.shape[1]} features; the networks take {len(stack.features)}: "
-            f"{', '.join(stack.features)}."
-        )

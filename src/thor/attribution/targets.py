@@ -1,4 +1,4 @@
-"""The explained target: one number of the networks for a cell and a regime."""
+"""The explained target, one number of the networks for a cell and a regime, and checks of inputs and reference."""
 
 from typing import Literal, get_args
 
@@ -102,4 +102,25 @@ def require_inputs(stack: NetworkStack, inputs: Weights, regime: Regimes) -> Non
         raise AttributionError(
             f"Each of the {len(inputs)} samples needs a regime from 0 to {len(stack.classes) - 1}; got shape "
             f"{regime.shape}, values {np.unique(regime)[:8].tolist()}."
+        )
+
+
+def require_reference(reference: Weights) -> None:
+    """Raise AttributionError when a reference holds no row, or an input that is not finite."""
+    if reference.ndim != 2 or not len(reference):
+        raise AttributionError(
+            f"The reference has shape {reference.shape}; expected at least one row, (n_reference, n_features). "
+            "Choose another reference: a basin, regime or role that holds cells."
+        )
+    if not np.isfinite(reference).all():
+        bad = int((~np.isfinite(reference)).any(axis=1).sum())
+        raise AttributionError(f"{bad} of {len(reference)} rows of the reference have inputs that are not finite.")
+
+
+def require_features(stack: NetworkStack, reference: Weights) -> None:
+    """Raise AttributionError when a reference has other features than the networks."""
+    if reference.shape[1] != len(stack.features):
+        raise AttributionError(
+            f"The reference has {reference.shape[1]} features; the networks take {len(stack.features)}: "
+            f"{', '.join(stack.features)}."
         )

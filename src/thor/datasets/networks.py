@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Literal
 
 from kedro.io import AbstractDataset
@@ -12,7 +13,12 @@ from thor.core.public_files import PUBLISHED_NETWORKS, public_file
 from thor.datasets.files import FileDataset
 
 Kind = Literal["stack", "bayesian", "laplace"]
-KINDS = ("stack", "bayesian", "laplace")
+CLASSES = {
+    "stack": "thor.networks.stack:NetworkStack",
+    "bayesian": "thor.uncertainty.bayesian:BayesianNetwork",
+    "laplace": "thor.uncertainty.laplace:LaplaceNetwork",
+}
+"""Class of the networks of each kind, imported when a folder is read."""
 
 
 class NetworkDataset(FileDataset):
@@ -30,8 +36,8 @@ class NetworkDataset(FileDataset):
 
     def __init__(self, *, filepath: str, kind: Kind = "stack", metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        if kind not in KINDS:
-            raise ConfigError(f"{filepath}: there are no networks of kind '{kind}'.{did_you_mean(kind, KINDS)}")
+        if kind not in CLASSES:
+            raise ConfigError(f"{filepath}: there are no networks of kind '{kind}'.{did_you_mean(kind, CLASSES)}")
         self._kind = kind
 
     def load(self) -> Any:
@@ -49,12 +55,12 @@ class NetworkDataset(FileDataset):
                 f"{show(self._filepath)}/ does not exist. Run the pipeline that writes it, "
                 "or check data_root in conf/*/globals.yml."
             )
-        return _load(self._kind, self._filepath)
+        return resolve_name(CLASSES[self._kind]).load(self._filepath)
 
     def save(self, data: Any) -> None:
-        """Write the networks into a folder of their own, then put it in the place of the old one."""
+        """Write the networks into a temporary folder, then replace the earlier one by it."""
         with replacing_folder(self._filepath) as temporary:
-            _save(data, temporary)
+            data.save(temporary)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()
@@ -96,26 +102,3 @@ class PublishedNetworks(AbstractDataset[None, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {"folder": str(self._folder), "mirror": str(self._mirror) if self._mirror else None}
-
-
-def _load(kind: Kind, folder: Path) -> Any:
-    if kind == "bayesian":
-        from thor.uncertainty.bayesian import BayesianNetwork
-
-        return BayesianNetwork.load(folder)
-    if kind == "laplace":
-        from thor.uncertainty.laplace import LaplaceNetwork
-
-        return LaplaceNetwork.load(folder)
-    from thor.networks.stack import load_stack
-
-    return load_stack(folder)
-
-
-def _save(networks: Any, folder: Path) -> None:
-    from thor.networks.stack import NetworkStack, save_stack
-
-    if isinstance(networks, NetworkStack):
-        save_stack(networks, folder)
-    else:
-        networks.save(folder)

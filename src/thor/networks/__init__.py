@@ -1,4 +1,4 @@
-"""Networks that tell the regime from what climate models publish: samples, training, prediction, rivals, scores.
+"""Networks that predict the regime from published climate variables: samples, training, prediction, baselines, scores.
 
-Many networks are one thing here: weights stacked along a leading `network` axis, trained and applied together.
+The weights of many networks are stacked along a leading `network` axis; they are trained and applied together.
 """

@@ -1,4 +1,4 @@
-"""Rivals without a network: what every network's score is to be read beside."""
+"""Baseline predictors without a network, for comparison with the networks' scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ BOOSTING = {
     "max_leaf_nodes": 15,
     "min_samples_leaf": 50,
     "l2_regularization": 0.0,
-    # Stopping early would hold out random cells, which are nearly copies of those it learns.
+    # Early stopping would hold out random cells, which are nearly copies of training cells.
     "early_stopping": False,
 }
 """Settings of scikit-learn's HistGradientBoostingClassifier: smaller steps and trees than its defaults."""
@@ -33,7 +33,7 @@ BOOSTING = {
 
 @dataclass(frozen=True, eq=False)
 class Baselines:
-    """Fitted rivals.
+    """Fitted baselines.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Baselines:
     classes: tuple[str, ...]
 
     def predict_proba(self, name: str, inputs: Array) -> NDArray[np.float64]:
-        """Return the probabilities of one rival.
+        """Return the probabilities of one baseline.
 
         Parameters
         ----------
@@ -61,12 +61,12 @@ class Baselines:
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            0 for a class it has not met.
+            0 for a class without training samples.
 
         Raises
         ------
         NetworkError
-            When there is no such rival, or the number of features differs.
+            When there is no such baseline, or the number of features differs.
         """
         if name not in self.models:
             raise NetworkError(f"There is no baseline '{name}'.{did_you_mean(name, self.models)}")
@@ -78,7 +78,7 @@ class Baselines:
 
 
 def fit_baselines(samples: Samples, *, seed: int, weights: NDArray[np.float64] | None = None) -> Baselines:
-    """Return the rivals fitted on training samples.
+    """Return the baselines fitted on training samples.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def fit_baselines(samples: Samples, *, seed: int, weights: NDArray[np.float64] |
         With `wind_stress_curl` among the features.
     seed : int
     weights : ndarray of shape (n_samples,), optional
-        Of the samples; by default all count alike.
+        Of the samples; by default all are equal.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Leave-one-basin-out cross-validation: how networks and their rivals do in each ocean basin when it taught nothing."""
+"""Leave-one-basin-out cross-validation: scores of networks and baselines in each ocean basin."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -46,7 +46,7 @@ def cross_validate(
     split : SplitSettings
         Whose regions, but for the one that tests, select; see `thor.networks.split.basin_folds`.
     training : TrainingSettings
-        All networks learn the consensus.
+        All networks are trained on the consensus labels.
     bootstrap : BootstrapSettings
     seed : int
 
@@ -76,15 +76,15 @@ def feature_group_worth(
     bootstrap: BootstrapSettings,
     seed: int,
 ) -> pd.DataFrame:
-    """Return what each group of extended features is worth in basins that taught nothing.
+    """Return the gain in accuracy from each group of extended features, in basins left out of training.
 
     Networks and boosting are trained on the published features, on those and one group, on all, and on all but one
-    group. Cells of the regions that test have no part in it, so that a choice of groups stays blind to them.
+    group. Cells of the test regions are left out, so that a choice of groups is independent of them.
 
     Parameters
     ----------
     features : xarray.Dataset
-        With extended features; without them there is but the published set.
+        With extended features; without them there is the published set only.
     regimes, split, training, bootstrap, seed
         As for `cross_validate`.
 
@@ -99,30 +99,30 @@ def feature_group_worth(
     groups = feature_groups(every)
     published = groups.pop("published")
     sets = {"published": published}
-    sets |= {f"published + {group}": (*published, *own) for group, own in groups.items()}
+    sets |= {f"published + {group}": (*published, *members) for group, members in groups.items()}
     if len(groups) > 1:
         sets["all"] = tuple(every)
-        sets |= {f"all - {group}": tuple(n for n in every if n not in own) for group, own in groups.items()}
+        sets |= {f"all - {group}": tuple(n for n in every if n not in members) for group, members in groups.items()}
     folds = basin_folds(features, regimes, split, without_test=True)
-    rivals = ("gradient_boosting",)
+    baselines = ("gradient_boosting",)
     rows: list[dict[str, Any]] = []
     reference: Probabilities = {}
     for label, names in tqdm(sets.items(), desc="feature groups", unit="set", leave=False, disable=None):
-        parts = list(_predictions(features, regimes, folds, names, training, rivals, seed))
+        parts = list(_predictions(features, regimes, folds, names, training, baselines, seed))
         cells = {
             name: np.concatenate([getattr(test, name) for _, test, _ in parts])
             for name in ("labels", "lat", "lon", "area")
         }
         labels = cells.pop("labels")
-        for predictor in ("ensemble", *rivals):
+        for predictor in ("ensemble", *baselines):
             found = np.concatenate([probabilities[predictor] for _, _, probabilities in parts])
             reference.setdefault(predictor, found)
             difference = paired_differences(
                 {"this": found, "published": reference[predictor]}, labels, **cells, settings=bootstrap, seed=seed
             )["this"]["published"]["accuracy"]
-            told = scores(found, labels, classes=parts[0][1].classes)
+            skill = scores(found, labels, classes=parts[0][1].classes)
             row = {"features": label, "n_features": len(names), "predictor": predictor, "n_cells": len(labels)}
-            row |= {name: told[name] for name in ("accuracy", "negative_log_likelihood")}
+            row |= {name: skill[name] for name in ("accuracy", "negative_log_likelihood")}
             rows.append(row | {name: difference[name] for name in ("difference", "low", "high")})
     return pd.DataFrame(rows)
 
@@ -133,10 +133,10 @@ def _predictions(
     folds: dict[str, xr.Dataset],
     names: Sequence[str],
     training: TrainingSettings,
-    rivals: Sequence[str],
+    baselines: Sequence[str],
     seed: int,
 ) -> Iterator[tuple[str, Samples, Probabilities]]:
-    """Yield each basin, its samples, and what predictors trained elsewhere say of them."""
+    """Yield each basin, its samples, and the probabilities of predictors trained on the other basins."""
     for basin, fold in folds.items():
         samples = samples_from(features, regimes, fold, names=names)
         train, select, test = (samples.with_role(role) for role in ("train", "select", "test"))
@@ -152,4 +152,4 @@ def _predictions(
         )
         fitted = fit_baselines(train, seed=seed)
         probabilities = {"ensemble": predict(trained.stack, scaler.transform(test.inputs)).mean}
-        yield basin, test, probabilities | {name: fitted.predict_proba(name, test.inputs) for name in rivals}
+        yield basin, test, probabilities | {name: fitted.predict_proba(name, test.inputs) for name in baselines}

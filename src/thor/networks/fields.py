@@ -1,4 +1,4 @@
-"""From tables of cells back to fields, and from fields to what trains and is scored."""
+"""Values of cells as fields on the grid, and histories and scores as tables."""
 
 import logging
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def on_grid(
     values : ndarray of shape (n_cells,) or (n_cells, n_classes)
         The second axis becomes a first dim.
     index : ndarray of int, shape (n_cells,)
-        Places in the flattened grid.
+        Positions in the flattened grid.
     features : xarray.Dataset
         Its `valid` gives the grid.
     name : str
@@ -75,7 +75,7 @@ def probability_fields(
 
 
 def published_scaling(features: xr.Dataset) -> FeatureScaler:
-    """Return the published scaler for features whose sea level has lost its mean, which the published kept."""
+    """Return the published scaler, shifted to features whose sea level has its mean removed, unlike the published."""
     scaler = published_scaler()
     mean = scaler.mean.copy()
     mean[scaler.features.index("zos")] -= features["zos"].attrs.get("removed_mean", 0.0)
@@ -83,7 +83,7 @@ def published_scaling(features: xr.Dataset) -> FeatureScaler:
 
 
 def published_probabilities(networks: NetworkStack, samples: Samples, scaler: FeatureScaler) -> NDArray[np.float64]:
-    """Return what the published networks say of samples, in the order of the samples' regimes.
+    """Return the probabilities of the published networks, with columns in the order of the samples' regimes.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def published_probabilities(networks: NetworkStack, samples: Samples, scaler: Fe
     """
     if set(networks.classes) != set(samples.classes) or not set(scaler.features) <= set(samples.features):
         raise NetworkError(
-            f"The published networks know the regimes {', '.join(networks.classes)} by the published features; here "
-            f"they are {', '.join(samples.classes)}. Set modelling.compare_published: false."
+            f"The published networks predict the regimes {', '.join(networks.classes)} from the published features; "
+            f"here they are {', '.join(samples.classes)}. Set modelling.compare_published: false."
         )
     inputs = samples.inputs[:, [samples.features.index(name) for name in scaler.features]]
     order = [networks.classes.index(name) for name in samples.classes]
@@ -101,15 +101,15 @@ def published_probabilities(networks: NetworkStack, samples: Samples, scaler: Fe
 
 
 def role_masks(samples: Samples) -> dict[str, NDArray[np.bool_]]:
-    """Return which samples each region of the scores holds; a published split selects and calibrates on test."""
+    """Return the samples of each region of the scores; a published split selects and calibrates on test."""
     return {name: samples.role == ROLES.index(samples.roles[name]) for name in REGIONS}
 
 
 def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
     """Return the learning curves, one row for each epoch of each network, as long as it was trained.
 
-    A variable `label_run` by network, the clustering run it learned, becomes a column. Networks that were not trained
-    here have no curves and give a table without rows.
+    The clustering run on whose labels each network was trained, `label_run`, is a column if it is known. Networks that
+    were not trained here have no curves: the table is empty.
     """
     if "train_loss" not in history:
         return pd.DataFrame(columns=["predictor", "network", "epoch", "train_loss", "select_loss", "best_epoch"])
@@ -124,15 +124,16 @@ def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
 
 
 def label_runs(history: pd.DataFrame) -> NDArray[np.int64] | None:
-    """Return the clustering run each network learned from, in their order; None for the consensus.
+    """Return the clustering run on whose labels each network was trained; None for the consensus.
 
-    None also where no two networks share a run: their labels and themselves then cannot be told apart, and it is said.
+    Also None, with a warning, where no two networks share a run: the effects of labels and networks on the entropy
+    cannot then be separated.
     """
     if "label_run" not in history:
         return None
     runs = history.groupby("network")["label_run"].first().to_numpy()
     if np.unique(runs).size == runs.size:
-        log.warning("%d networks learned from as many clustering runs: entropy is not split into parts", runs.size)
+        log.warning("%d networks trained on as many clustering runs: entropy is not split into parts", runs.size)
         return None
     return runs
 
@@ -148,7 +149,7 @@ def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame
     history : pandas.DataFrame
         As from `history_table`; empty for networks that were not trained here.
     settings : str
-        What holds for all of them.
+        Description of the settings that all of them share.
     """
     wide = scores.pivot(index="network", columns="region")
     wide.columns = wide.columns.map(lambda pair: f"{pair[1]}.{pair[0]}")

@@ -110,12 +110,10 @@ def network_reliability(sums: NetworkSums, *, predictor: str) -> pd.DataFrame:
             weight, confidence, right = confidence_bins(values)
             network, place = np.nonzero(weight)
             count = weight[network, place]
-            columns = {"network": network, "region": region, "n_cells": count.astype(int)}
+            columns = {"predictor": predictor, "network": network, "region": region, "n_cells": count.astype(int)}
             columns |= {"confidence": confidence[network, place] / count, "accuracy": right[network, place] / count}
             frames.append(pd.DataFrame(columns))
-    table = pd.concat(frames, ignore_index=True)
-    table.insert(0, "predictor", predictor)
-    return table
+    return pd.concat(frames, ignore_index=True)
 
 
 def member_table(networks: pd.DataFrame, *, classes: tuple[str, ...]) -> dict[str, dict[str, dict[str, Any]]]:

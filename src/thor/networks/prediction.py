@@ -1,4 +1,4 @@
-"""What networks say about any number of cells: in blocks, so that memory does not grow with cells or networks."""
+"""Probabilities of stacked networks for any number of cells, in blocks of bounded memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from thor.core.errors import NetworkError
 from thor.networks.stack import NetworkStack, Weights, logits
 
 BLOCK_BYTES = 2 * 2**20
-"""Activations of the widest layer of all networks held at once: about what a core's cache holds."""
+"""Size of the activations of the widest layer, over all networks, in one block: about a core's cache."""
 
 _FEWEST_SAMPLES = 32
 
@@ -61,7 +61,7 @@ def predict(
 
 
 def member_probabilities(stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0) -> Weights:
-    """Return every network's own probabilities, shape (n_networks, n_samples, n_classes): for few samples.
+    """Return the probabilities of every network, shape (n_networks, n_samples, n_classes), for few samples.
 
     Parameters and errors are those of `probability_blocks`.
     """
@@ -105,7 +105,7 @@ def probability_blocks(
             "finite. Apply networks to cells with valid = 1 only."
         )
     n_block = max(_FEWEST_SAMPLES, block_bytes // (4 * stack.n_networks * max(stack.layer_sizes)))
-    # Threads cost more than they give on matrices this small, and take turns in adding.
+    # On matrices this small, threads slow the product down and change the order of its sums.
     controller = ThreadpoolController()
     for start in range(0, len(inputs), n_block):
         part = slice(start, min(start + n_block, len(inputs)))

@@ -1,7 +1,7 @@
-"""The fifty networks of the published study and their scaler, in the form of our own.
+"""The fifty networks of the published study and their scaler, as a `NetworkStack` and a `FeatureScaler`.
 
 Sonnewald & Lguensat (2021), doi:10.1029/2021MS002496; files `ensembleMLP/vanillamodel_0.h5` to `_49.h5` of
-github.com/maikejulie/DNN4Cli. They take sea level with its own datum: not with the mean of the ocean removed.
+github.com/maikejulie/DNN4Cli. Their sea level keeps its datum: the mean over the ocean is not removed.
 """
 
 import re

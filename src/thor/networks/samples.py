@@ -1,4 +1,4 @@
-"""Fields as tables: which cells are samples, what networks see of them, and how inputs are scaled."""
+"""Labelled cells as a table of samples, and the features of all valid cells as inputs of networks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Samples:
     Attributes
     ----------
     inputs : ndarray of shape (n_samples, n_features)
-        Features in their own units, not scaled.
+        Features in their units, not scaled.
     labels : ndarray of int, shape (n_samples,)
         Number of the regime.
     area : ndarray of shape (n_samples,), [m2]
@@ -44,7 +44,7 @@ class Samples:
     classes : tuple of str
         Names of the regimes by number.
     roles : dict of str to str
-        Whose cells each role uses: itself, but test for select and calibrate in a published split.
+        Role whose cells are used for each role: the same, but test for select and calibrate in a published split.
     """
 
     inputs: Array
@@ -117,7 +117,7 @@ def samples_from(
     used = (regime >= 0) & (role >= 0)
     if not used.any():
         raise NetworkError(
-            f"None of the {valid_index.size} valid cells has both a regime and a role: nothing to learn from. "
+            f"None of the {valid_index.size} valid cells has both a regime and a role: there is nothing to train on. "
             "Regimes, split and features should be of one training ocean."
         )
     stands_in = {"select": split.attrs["select_role"], "calibrate": split.attrs["calibrate_role"]}
@@ -151,7 +151,7 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
     Returns
     -------
     inputs : ndarray of shape (n_cells, n_features)
-        In their own units.
+        In their units, not scaled.
     index : ndarray of int, shape (n_cells,)
         Place of each in the flattened grid, C order of `valid`.
 
@@ -180,7 +180,8 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
         counts = {name: int(count) for name, count in zip(names, bad.sum(axis=0), strict=True) if count}
         raise NetworkError(
             f"Features are not finite in {int(bad.any(axis=1).sum())} of {len(table)} valid cells: "
-            f"{', '.join(f'{name} in {count}' for name, count in counts.items())}. Mend them, or set valid to 0 there."
+            f"{', '.join(f'{name} in {count}' for name, count in counts.items())}. "
+            "Correct them, or set valid to 0 there."
         )
     return table, np.flatnonzero(valid)
 
@@ -198,7 +199,7 @@ def input_names(features: xr.Dataset, feature_set: FeatureSet) -> tuple[str, ...
     Raises
     ------
     NetworkError
-        When the set or a group is unknown, or `extended` is asked for and there are only the published ones.
+        When the set or a group is unknown, or the set is `extended` and there are only the published features.
     """
     if feature_set == "published":
         return FEATURES

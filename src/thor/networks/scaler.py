@@ -1,19 +1,19 @@
 """Standardisation of the features with the moments of the training cells."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.networks.json_model import JsonModel
 from thor.networks.samples import Samples
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureScaler:
+class FeatureScaler(JsonModel):
     """Standardisation of the features: (value - mean) / scale.
 
     Attributes
@@ -23,6 +23,8 @@ class FeatureScaler:
     mean, scale : ndarray of shape (n_features,)
         In the units of the features.
     """
+
+    KIND = "A feature scaler"
 
     features: tuple[str, ...]
     units: tuple[str, ...]
@@ -79,30 +81,3 @@ class FeatureScaler:
                 if got != expected
             ]
             raise NetworkError(f"The features' units are not those of the scaler: {'; '.join(wrong)}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists of names, units and numbers, which JSON keeps to the last digit."""
-        return {entry.name: list(map(_plain, getattr(self, entry.name))) for entry in fields(self)}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "FeatureScaler":
-        """Return the scaler that `to_dict` described.
-
-        Raises
-        ------
-        NetworkError
-            When an entry is missing or unknown, or lengths differ.
-        """
-        expected = {entry.name for entry in fields(cls)}
-        if set(content) != expected:
-            raise NetworkError(f"A feature scaler holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
-        return cls(
-            tuple(content["features"]),
-            tuple(content["units"]),
-            np.asarray(content["mean"], dtype=float),
-            np.asarray(content["scale"], dtype=float),
-        )
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str) else float(value)

@@ -137,7 +137,7 @@ def score_sums(
     confidence = probabilities.max(axis=1).astype(float)
     of_label = probabilities[np.arange(len(labels)), labels].astype(float)
     squared_error = (probabilities.astype(float) ** 2).sum(axis=1) - 2 * of_label + 1.0
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    bins = equal_bins(confidence, N_BINS)
 
     def sums(place: np.ndarray, n_places: int, values: np.ndarray) -> np.ndarray:
         return np.bincount(group * n_places + place, values, minlength=n_groups * n_places).reshape(n_groups, n_places)
@@ -176,6 +176,11 @@ def score_values(sums: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
             "brier_score": sums[..., n_classes**2 + 1] / total,
             "expected_calibration_error": np.abs(confidence - right).sum(axis=-1) / total,
         }
+
+
+def equal_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the bin of each value from 0 to 1 among `n_bins` of equal width; the last bin includes 1."""
+    return np.minimum((values * n_bins).astype(int), n_bins - 1)
 
 
 def confidence_bins(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

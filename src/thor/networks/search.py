@@ -1,4 +1,4 @@
-"""Search for better depth, width and learning rate, judged on the select cells and nothing else."""
+"""Search over depth, width and learning rate, scored on the select cells only."""
 
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def search(
     seed: int,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Return the settings tried and how good they are, best first.
+    """Return the settings tried and their scores, best first.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def search(
             )
         except DivergedError as error:
             rows.append(row | {"n_weights": sum(array[0].size for array in error.progress.best), "select_loss": np.inf})
-            # The sampler takes no infinity: the loss of no skill at all will do.
+            # The sampler accepts no infinity: return the loss of a predictor without skill.
             return float(np.log(len(classes)))
         probability = predict(trained.stack, select.inputs).mean
         loss, accuracy = _loss_and_accuracy(probability, select)

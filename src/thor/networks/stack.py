@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,53 @@ class NetworkStack:
 
     def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> "NetworkStack":
         """Return the networks at `indices`, in their order."""
-        return NetworkStack(
-            tuple(kernel[indices] for kernel in self.kernels),
-            tuple(bias[indices] for bias in self.biases),
-            self.features,
-            self.classes,
-            self.activation,
-        )
+        kernels, biases = (tuple(array[indices] for array in arrays) for arrays in (self.kernels, self.biases))
+        return replace(self, kernels=kernels, biases=biases)
+
+    def save(self, folder: Path | str) -> None:
+        """Write `weights.npz` and `architecture.json` into a folder, created if missing.
+
+        The same stack gives the same bytes. The description includes a checksum of weights and architecture, so that a
+        half-written or edited folder is refused.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        description = _architecture(self) | {"n_networks": self.n_networks, "checksum": _checksum(self)}
+        np.savez(folder / WEIGHTS_FILE, allow_pickle=False, **_arrays(self))
+        (folder / ARCHITECTURE_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "NetworkStack":
+        """Return the stack that `save` wrote.
+
+        Raises
+        ------
+        NetworkError
+            When a file or an array is missing, shapes do not fit, or weights or architecture were changed since.
+        """
+        folder = Path(folder)
+        description = _read_architecture(folder)
+        arrays = _read_arrays(folder)
+        n_layers = len(description["layer_sizes"]) - 1
+        expected = {f"{kind}_{layer}" for layer in range(n_layers) for kind in ("kernel", "bias")}
+        if set(arrays) != expected:
+            raise NetworkError(
+                f"{folder / WEIGHTS_FILE} should hold {', '.join(sorted(expected))}; "
+                f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {_AGAIN}"
+            )
+        try:
+            stack = cls(
+                tuple(arrays[f"kernel_{layer}"] for layer in range(n_layers)),
+                tuple(arrays[f"bias_{layer}"] for layer in range(n_layers)),
+                tuple(description["features"]),
+                tuple(description["classes"]),
+                description["activation"],
+            )
+        except NetworkError as error:
+            raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {_AGAIN}") from error
+        if _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)} != description:
+            raise NetworkError(f"{folder}: the checksum differs: weights or architecture changed by hand. {_AGAIN}")
+        return stack
 
 
 def concatenate(stacks: Sequence[NetworkStack]) -> NetworkStack:
@@ -101,21 +141,17 @@ def concatenate(stacks: Sequence[NetworkStack]) -> NetworkStack:
         When there are none, or their features, classes or layers differ.
     """
     if not stacks:
-        raise NetworkError("There are no networks to put together.")
+        raise NetworkError("There are no networks to concatenate.")
     first = stacks[0]
     for other in stacks[1:]:
         if _architecture(other) != _architecture(first):
             raise NetworkError(
-                "Only networks of the same features, classes and layers make one stack; got "
+                "Only networks with the same features, classes and layers can be stacked; got "
                 f"{_architecture(first)} and {_architecture(other)}."
             )
-    return NetworkStack(
-        tuple(np.concatenate(kernels) for kernels in zip(*(stack.kernels for stack in stacks), strict=True)),
-        tuple(np.concatenate(biases) for biases in zip(*(stack.biases for stack in stacks), strict=True)),
-        first.features,
-        first.classes,
-        first.activation,
-    )
+    kernels = zip(*(stack.kernels for stack in stacks), strict=True)
+    biases = zip(*(stack.biases for stack in stacks), strict=True)
+    return replace(first, kernels=tuple(map(np.concatenate, kernels)), biases=tuple(map(np.concatenate, biases)))
 
 
 def logits(stack: NetworkStack, inputs: Weights) -> Weights:
@@ -142,51 +178,6 @@ def logits(stack: NetworkStack, inputs: Weights) -> Weights:
             f"Their features are {', '.join(stack.features)}."
         )
     return outputs(stack.layers(), inputs.astype(np.float32, copy=False))
-
-
-def save_stack(stack: NetworkStack, folder: Path | str) -> None:
-    """Write `weights.npz` and `architecture.json` into a folder, which is made; the same stack gives the same bytes.
-
-    A checksum of weights and architecture goes with them, so that a half-written or edited folder is refused.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    description = _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)}
-    np.savez(folder / WEIGHTS_FILE, allow_pickle=False, **_arrays(stack))
-    (folder / ARCHITECTURE_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-
-
-def load_stack(folder: Path | str) -> NetworkStack:
-    """Return the stack that `save_stack` wrote.
-
-    Raises
-    ------
-    NetworkError
-        When a file or an array is missing, shapes do not fit, or weights or architecture were changed since.
-    """
-    folder = Path(folder)
-    description = _read_architecture(folder)
-    arrays = _read_arrays(folder)
-    n_layers = len(description["layer_sizes"]) - 1
-    expected = {f"{kind}_{layer}" for layer in range(n_layers) for kind in ("kernel", "bias")}
-    if set(arrays) != expected:
-        raise NetworkError(
-            f"{folder / WEIGHTS_FILE} should hold {', '.join(sorted(expected))}; "
-            f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {_AGAIN}"
-        )
-    try:
-        stack = NetworkStack(
-            tuple(arrays[f"kernel_{layer}"] for layer in range(n_layers)),
-            tuple(arrays[f"bias_{layer}"] for layer in range(n_layers)),
-            tuple(description["features"]),
-            tuple(description["classes"]),
-            description["activation"],
-        )
-    except NetworkError as error:
-        raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {_AGAIN}") from error
-    if _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)} != description:
-        raise NetworkError(f"{folder}: the checksum differs; weights or architecture were changed by hand. {_AGAIN}")
-    return stack
 
 
 _AGAIN = "Train or save the networks again."

@@ -1,4 +1,4 @@
-"""Samples as training takes them: scaled inputs, labels and weights."""
+"""Samples for training and selection: scaled inputs, labels and weights."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class Table:
     inputs : ndarray of float32, shape (n_samples, n_features)
         Scaled.
     labels : ndarray of int, shape (n_samples,) or (n_networks, n_samples)
-        The same for all networks, or each network's own.
+        One row for all networks, or one row for each.
     weights : ndarray of shape (n_samples,), optional
-        Of the samples, with a mean of about one; by default all count alike.
+        Of the samples, with a mean of about one; by default all are equal.
     """
 
     inputs: Weights
@@ -35,13 +35,13 @@ class Table:
         if self.labels.shape not in ((n_samples,), (n_networks, n_samples)):
             raise NetworkError(
                 f"The {what} labels have shape {self.labels.shape}; expected ({n_samples},), or "
-                f"({n_networks}, {n_samples}) for labels of each network's own."
+                f"({n_networks}, {n_samples}) for labels that differ between networks."
             )
         bad = ~np.isfinite(self.inputs).all(axis=1)
         if bad.any():
             raise NetworkError(
                 f"{int(bad.sum())} of {n_samples} {what} samples have inputs that are not finite. "
-                "Leave them out, or mend the features."
+                "Leave them out, or correct the features."
             )
         if self.labels.min() < 0 or self.labels.max() >= n_classes:
             raise NetworkError(

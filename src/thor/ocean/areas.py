@@ -2,7 +2,6 @@
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import GridError
@@ -49,7 +48,9 @@ def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) ->
     area = area_from_centres(centres, topology)
     if "lat_bnds" in dataset.variables and "lon_bnds" in dataset.variables:
         from_vertices = area_from_vertices(dataset["lat_bnds"].values, dataset["lon_bnds"].values, centres)
-        both = np.isfinite(area) & np.isfinite(from_vertices) & _has_all_neighbours(centres, topology)
+        both = np.isfinite(area) & np.isfinite(from_vertices) & topology.surrounded(topology.known)
+        # away from the poles of the grid
+        both[[0, -1]] = False
         odd = np.mean(np.abs(from_vertices[both] / area[both] - 1) > ODD_BOUNDS) if both.any() else 1.0
         if odd > MAX_ODD_BOUNDS:
             warn_once(f"Cell areas are taken from the centres: bounds contradict them in {odd:.0%} of cells.")
@@ -100,14 +101,6 @@ def area_from_centres(centres: Array, topology: Topology) -> Array:
     corners = [points_beside(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
     area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(np.stack(corners, axis=-1)))
     return np.where(area > 0, area, np.nan)
-
-
-def _has_all_neighbours(centres: Array, topology: Topology) -> NDArray[np.bool_]:
-    """Return the cells whose corners lie between stored centres, away from the poles of the grid."""
-    steps = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
-    complete = np.logical_and.reduce([np.isfinite(topology.values_at(step, centres)).all(axis=0) for step in steps])
-    complete[[0, -1]] = False
-    return complete
 
 
 def points_beside(centres: Array, topology: Topology, step: tuple[int, int]) -> Array:

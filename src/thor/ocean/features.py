@@ -65,8 +65,7 @@ def features(
     take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
     curl = _stress_curl(ocean, grid, stress_curl, reference_density)
-    surface = _surface_fields(_values(ocean, "zos"), curl, fixed, grid, take_gradient, extended=extended)
-    fields = surface | fixed
+    fields = _surface_fields(ocean, curl, fixed, grid, take_gradient, extended=extended) | fixed
     valid = _valid(fields, grid)
     if neighbourhood_radii_km:
         fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km)
@@ -97,26 +96,17 @@ def window_features(
     """
     grid = Grid.from_dataset(climatology)
     fixed = _fixed_fields(_values(climatology, "deptho"), grid, gradient, extended=extended)
-    windows = [climatology.isel(window=k) for k in range(climatology.sizes["window"])]
-    each = [
-        _surface_fields(
-            _values(window, "zos"),
-            _stress_curl(window, grid, "surface", reference_density),
-            fixed,
-            grid,
-            gradient,
-            extended=extended,
-        )
-        for window in windows
-    ]
+    each = []
+    for number in range(climatology.sizes["window"]):
+        window = climatology.isel(window=number)
+        curl = _stress_curl(window, grid, "surface", reference_density)
+        each.append(_surface_fields(window, curl, fixed, grid, gradient, extended=extended))
     valid = np.logical_and.reduce([_valid(surface | fixed, grid) for surface in each])
     if neighbourhood_radii_km:
-        fixed_means = _neighbourhoods(fixed, grid, valid, neighbourhood_radii_km)
-        for surface in each:
-            surface |= _neighbourhoods(surface, grid, valid, neighbourhood_radii_km)
-        fixed |= fixed_means
-    fields = {name: np.stack([surface[name] for surface in each]) for name in each[0]} | fixed
-    out = _dataset(climatology, grid, fields, valid, stress_curl="surface", metric="spherical")
+        for fields in (*each, fixed):
+            fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km)
+    by_window = {name: np.stack([surface[name] for surface in each]) for name in each[0]}
+    out = _dataset(climatology, grid, by_window | fixed, valid, stress_curl="surface", metric="spherical")
     keep = ["window", *(name for name in climatology.coords if climatology[name].dims == ("window",))]
     return out.assign_coords({name: climatology[name] for name in keep}).assign_attrs(climatology.attrs | out.attrs)
 
@@ -136,17 +126,12 @@ def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extende
 
 
 def _surface_fields(
-    zos: Array,
-    stress_curl: Array,
-    fixed: Mapping[str, Array],
-    grid: Grid,
-    take_gradient: Gradient,
-    *,
-    extended: bool,
+    ocean: xr.Dataset, curl: Array, fixed: dict[str, Array], grid: Grid, take_gradient: Gradient, *, extended: bool
 ) -> dict[str, Array]:
+    zos = _values(ocean, "zos")
     east, north = take_gradient(zos, grid)
     fields = {
-        "wind_stress_curl": stress_curl,
+        "wind_stress_curl": curl,
         "zos": zos,
         "zos_gradient_eastward": east,
         "zos_gradient_northward": north,
@@ -218,12 +203,6 @@ def _values(ocean: xr.Dataset, name: str) -> Array:
     return ocean[name].values.astype(float)
 
 
-def _at_coast(sea: np.ndarray, grid: Grid) -> np.ndarray:
-    """Return where one of the eight cells around is not sea."""
-    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column]
-    return ~np.logical_and.reduce([grid.neighbour(sea.astype(float), step) == 1 for step in around])
-
-
 def _dataset(
     ocean: xr.Dataset, grid: Grid, fields: dict[str, Array], valid: np.ndarray, *, stress_curl: str, metric: str
 ) -> xr.Dataset:
@@ -236,15 +215,13 @@ def _dataset(
     if stress_curl == "surface":
         # At a coast the curl is that of a place beside the centre.
         out["wind_stress_curl"].attrs["coastal_curl"] = coastal_curl(ocean, grid)
-        out["wind_stress_curl"].attrs["coastal_cells"] = int((valid & _at_coast(~land, grid)).sum())
+        out["wind_stress_curl"].attrs["coastal_cells"] = int((valid & ~grid.topology.surrounded(~land)).sum())
     if "removed_mean" in ocean["zos"].attrs:
         out["zos"].attrs["removed_mean"] = ocean["zos"].attrs["removed_mean"]
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)
     out["basin"] = basin_codes(grid, ocean=~land)
     out["areacello"] = ocean["areacello"]
-    for name in ("lat_bnds", "lon_bnds"):
-        if name in ocean.coords:
-            out = out.assign_coords({name: ocean[name]})
+    out = out.assign_coords({name: ocean[name] for name in ("lat_bnds", "lon_bnds") if name in ocean.coords})
     out.attrs = {"metric": metric, "stress_curl": stress_curl, "features": " ".join(fields)}
     if "budget_scale" in ocean.attrs:
         # Features are compared with regimes of this budget: the file keeps the difference of scales.

@@ -279,6 +279,5 @@ def _require_monotonic(lat: xr.DataArray) -> None:
 
 
 def _ends_at_poles(dataset: xr.Dataset) -> tuple[bool, bool]:
-    edges = np.concatenate(_row_edges(dataset))
-    ends = np.abs([edges[[0, len(edges) // 2]], edges[[len(edges) // 2 - 1, -1]]]).max(axis=1)
-    return bool(np.isclose(ends[0], 90)), bool(np.isclose(ends[1], 90))
+    edges = np.abs(_row_edges(dataset)).max(axis=0)
+    return bool(np.isclose(edges[0], 90)), bool(np.isclose(edges[-1], 90))

@@ -43,12 +43,10 @@ def neighbourhood_statistics(
     table = np.stack([fields[name][mask] for name in names], axis=1)
     centre = table.mean(axis=0)
     table = table - centre
+    weighted = np.column_stack([area, area[:, None] * table, area[:, None] * table**2])
     out = {}
     for radius in radii_km:
-        weighted = _sums_within(
-            centres, radius, np.column_stack([area, area[:, None] * table, area[:, None] * table**2])
-        )
-        total, first, second = weighted[:, :1], weighted[:, 1 : 1 + len(names)], weighted[:, 1 + len(names) :]
+        total, first, second = np.split(_sums_within(centres, radius, weighted), [1, 1 + len(names)], axis=1)
         mean = first / total
         spread = np.sqrt(np.maximum(second / total - mean**2, 0.0))
         for column, name in enumerate(names):
@@ -64,15 +62,10 @@ def _sums_within(centres: Array, radius_km: float, table: Array) -> Array:
     counts = tree.query_ball_point(centres, chord, return_length=True, workers=-1)
     blocks = np.searchsorted(np.cumsum(counts), np.arange(PAIRS_PER_BLOCK, counts.sum(), PAIRS_PER_BLOCK))
     out = np.empty((len(centres), table.shape[1]))
-    starts = np.concatenate([[0], np.unique(blocks + 1), [len(centres)]])
-    for start, stop in tqdm(
-        list(pairwise(starts)),
-        desc=f"cells within {radius_km:g} km",
-        disable=None if len(starts) > 8 else True,
-        leave=False,
-    ):
-        if start == stop:
-            continue
+    starts = np.unique([0, *(blocks + 1), len(centres)])
+    hidden = None if len(starts) > 8 else True
+    label = f"cells within {radius_km:g} km"
+    for start, stop in tqdm(list(pairwise(starts)), desc=label, disable=hidden, leave=False):
         pairs = cKDTree(centres[start:stop]).sparse_distance_matrix(tree, chord, output_type="ndarray")
         # Sorted pairs, so that sums are added in one order whatever the tree does.
         matrix = csr_array((np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(int(stop - start), len(centres)))

@@ -152,9 +152,7 @@ def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> S
     """
     if any(any(offset_of(dataset, point, grid)) for point in "uv"):
         return None
-    around = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
-    surrounded = np.logical_and.reduce([grid.neighbour(sea.astype(float), step) == 1 for step in around])
-    coast = sea & ~surrounded & ~grid.duplicate
+    coast = sea & ~grid.topology.surrounded(sea) & ~grid.duplicate
     present = {}
     for point in "uv":
         field = dataset[f"tau{point}o"]

@@ -112,6 +112,11 @@ class Topology:
         index = self.locate(step).cell
         return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
 
+    def surrounded(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the cells at which, and at all eight neighbours of which, `where` (n_rows, n_columns) is true."""
+        steps = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
+        return np.logical_and.reduce([self.values_at(step, where.astype(float)) == 1 for step in steps])
+
     def _stored(self, rows: IntArray, columns: IntArray) -> Located:
         n_rows, n_columns = self.known.shape
         columns = self._wrapped(columns)

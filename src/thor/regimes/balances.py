@@ -36,13 +36,7 @@ class Balance:
     score: float
 
 
-def regime_balances(
-    budget: xr.Dataset,
-    regimes: xr.Dataset,
-    *,
-    settings: BalanceSettings,
-    seed: int,
-) -> xr.Dataset:
+def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: BalanceSettings, seed: int) -> xr.Dataset:
     """Return the mean terms of each regime and its dominant balance.
 
     Intervals are from a spatial block bootstrap: longitude-latitude blocks of `settings.block_degrees` are drawn with

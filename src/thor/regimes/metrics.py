@@ -9,13 +9,7 @@ from thor.core.errors import DataError
 from thor.core.metrics import Metric, Metrics, count, share, text
 from thor.ocean.budget import closure_rms
 from thor.regimes.clustering import budget_points
-from thor.regimes.consensus import (
-    adjusted_rand_index,
-    build_consensus,
-    contingency,
-    mean_of_pairs,
-    pairwise_agreement,
-)
+from thor.regimes.consensus import adjusted_rand_index, build_consensus, contingency, mean_of_pairs, pairwise_agreement
 from thor.regimes.regime_model import RegimeModel, reference_labels
 
 CLUSTERING_METRICS: Metrics = {

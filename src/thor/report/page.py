@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from thor.attribution.methods import all_methods, labels
+from thor.attribution.methods import all_methods, explaining_methods, labels, title_of
 from thor.core.variables import variable
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.networks.scores import SCORES
@@ -115,7 +115,8 @@ def report_page(
         has_attributions=bool(data["ocean"]["methods"]),
         stride=data["ocean"]["grid"]["stride"],
         predictor_names=PREDICTOR_NAMES,
-        method_names={name: method.title for name, method in all_methods().items()},
+        explained_by=in_words([method.title for method in explaining_methods().values()]),
+        method_names={name: title_of(name) for name in all_methods()},
         scores=SCORES,
         data=_for_script(data),
         style=_template("report.css"),

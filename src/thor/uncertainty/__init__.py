@@ -1,5 +1,5 @@
-"""How far a regime probability can be believed: posteriors, predictive distributions, calibration, applicability.
+"""Uncertainty of regime probabilities: posteriors, predictive distributions, calibration, area of applicability.
 
-`bayesian` and `laplace` give networks drawn from a posterior, stacked like any others; `predictive` tells what many
-networks say together; `applicability` tells where none of them has learned anything. Import from the modules.
+`bayesian` and `laplace` draw networks from a posterior, stacked like any others; `predictive` computes the predictive
+distribution of many networks; `applicability` finds cells unlike all training cells. Import from the modules.
 """

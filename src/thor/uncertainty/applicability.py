@@ -1,14 +1,12 @@
-"""Where networks may be applied: how far a cell's inputs are from all that they were trained on.
+"""The area of applicability: dissimilarity of the inputs of each cell to those of the training cells.
 
 The dissimilarity of Meyer & Pebesma (2021), doi:10.1111/2041-210X.13650: distance to the nearest training cell, in
-standard deviations weighted by what the networks use, over the mean distance between training cells. Beyond what one
-ocean basin is from all others the networks were never tested, and their uncertainty is no guide.
+standard deviations weighted by the importance of the features, over the mean distance between training cells. Where
+it exceeds that of one ocean basin to all others, the networks are untested and their uncertainty is not reliable.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.networks.json_model import JsonModel
 from thor.networks.prediction import predict
 from thor.networks.stack import NetworkStack
 from thor.uncertainty.settings import ApplicabilitySettings
@@ -25,12 +24,12 @@ N_PAIRS = 200_000
 """Random pairs of training cells whose mean distance is the unit of dissimilarity."""
 
 DECIMALS = 4
-"""Of the reference cells [standard deviations], so that they stay short as text and the same when read again."""
+"""Of the reference cells [standard deviations]: short as text, and unchanged when read again."""
 
 
 @dataclass(frozen=True, eq=False)
-class Applicability:
-    """Measures dissimilarity to the training cells, and says how much is too much.
+class Applicability(JsonModel):
+    """Reference cells of the dissimilarity index, and its threshold.
 
     Attributes
     ----------
@@ -38,18 +37,28 @@ class Applicability:
     importance : ndarray of shape (n_features,)
         Weights of the features in the distance; they sum to one.
     reference : ndarray of shape (n_reference, n_features)
-        Scaled inputs of training cells that stand for all of them.
+        Scaled inputs of training cells that represent all of them.
     mean_distance : float
         Mean weighted distance between training cells.
     threshold : float
         Largest dissimilarity inside the area of applicability.
     """
 
+    KIND = "An applicability"
+
     features: tuple[str, ...]
     importance: Array
     reference: Array
     mean_distance: float
     threshold: float
+
+    def __post_init__(self) -> None:
+        n_features = len(self.features)
+        if self.importance.shape != (n_features,) or self.reference.shape[1:] != (n_features,):
+            raise NetworkError(
+                f"An applicability of {n_features} features needs as many importances and columns of its reference; "
+                f"got {self.importance.shape} and {self.reference.shape}."
+            )
 
     @classmethod
     def fit(
@@ -119,31 +128,6 @@ class Applicability:
         """Return which scaled inputs, shape (n_samples, n_features), lie inside the area of applicability."""
         return self.dissimilarity(inputs) <= self.threshold
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, which JSON keeps to the last digit."""
-        return {
-            "features": list(self.features),
-            "importance": self.importance.tolist(),
-            "reference": self.reference.tolist(),
-            "mean_distance": self.mean_distance,
-            "threshold": self.threshold,
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Applicability":
-        """Return what `to_dict` described; raise NetworkError when an entry is missing, unknown or of another size."""
-        expected = {entry.name for entry in fields(cls)}
-        if set(content) != expected:
-            raise NetworkError(f"An applicability holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
-        importance, reference = np.asarray(content["importance"]), np.asarray(content["reference"])
-        n_features = len(content["features"])
-        if importance.shape != (n_features,) or reference.shape[1:] != (n_features,):
-            raise NetworkError(
-                f"An applicability of {n_features} features needs as many importances and columns of its reference; "
-                f"got {importance.shape} and {reference.shape}."
-            )
-        return cls(tuple(content["features"]), importance, reference, content["mean_distance"], content["threshold"])
-
     @cached_property
     def _tree(self) -> cKDTree:
         return cKDTree(self.reference * self.importance)
@@ -152,10 +136,10 @@ class Applicability:
 def feature_importance(
     stack: NetworkStack, inputs: np.ndarray, *, n_permutations: int, rng: np.random.Generator
 ) -> Array:
-    """Return how much the networks use each feature, shape (n_features,), summing to one.
+    """Return the importance of each feature for the networks, shape (n_features,), summing to one.
 
     The mean over cells of the total variation distance between the mean probability of a cell and that with the
-    feature taken from another cell. It needs no labels, and unlike a gradient it sees a saturated unit's use.
+    feature taken from another cell. It needs no labels, and unlike a gradient it includes saturated units.
 
     Raises
     ------
@@ -170,7 +154,7 @@ def feature_importance(
             mixed[:, feature] = rng.permutation(mixed[:, feature])
             change[feature] += 0.5 * np.abs(predict(stack, mixed).mean - usual).sum(axis=1).mean()
     if not change.any():
-        raise NetworkError("The networks give one answer whatever their inputs: no feature is used.")
+        raise NetworkError("The networks give the same probabilities for all inputs: no feature is used.")
     return change / change.sum()
 
 
@@ -178,15 +162,15 @@ def spread_cells(points: Array, basin: NDArray[np.integer], n_cells: int) -> NDA
     """Return indices of about `n_cells` points that cover all of them, each basin with its share.
 
     In every basin the point farthest from those chosen is chosen next (Gonzalez 1985,
-    doi:10.1016/0304-3975(85)90224-5), so that no point is far from a chosen one; a random sample leaves out the rare
-    ones, which are those that matter here.
+    doi:10.1016/0304-3975(85)90224-5), so that no point is far from a chosen one; a random sample would leave out rare
+    points, which determine the dissimilarity.
     """
     if len(points) <= n_cells:
         return np.arange(len(points))
     chosen = []
     for code in np.unique(basin):
-        own = np.flatnonzero(basin == code)
-        chosen.append(own[_farthest_first(points[own], max(1, n_cells * len(own) // len(points)))])
+        inside = np.flatnonzero(basin == code)
+        chosen.append(inside[_farthest_first(points[inside], max(1, n_cells * len(inside) // len(points)))])
     return np.concatenate(chosen)
 
 
@@ -240,7 +224,7 @@ def _distance_to_other_basins(
     """Return the distance of each point to the nearest reference point of another basin, shape (n_points,)."""
     distance = np.empty(len(points))
     for code in np.unique(basin):
-        own = basin == code
+        inside = basin == code
         others = cKDTree(reference[reference_basin != code])
-        distance[own] = others.query(points[own], workers=-1)[0]
+        distance[inside] = others.query(points[inside], workers=-1)[0]
     return distance

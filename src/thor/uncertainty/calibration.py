@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.special import entr
 
-from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
-from thor.networks.scores import N_BINS, check_probabilities, number, score_values, total_sums
-from thor.networks.skill import score_intervals, wrong_cells
+from thor.networks.scores import N_BINS, check_probabilities, equal_bins, number, score_values, total_sums
+from thor.networks.skill import require_cells, score_intervals, wrong_cells
 from thor.uncertainty.selective import mistake_auroc, risk_coverage
 from thor.uncertainty.temperature import temperature_of_mean
 
@@ -60,8 +59,7 @@ def calibration_table(
     """
     table: dict[str, dict[str, dict[str, dict[str, Any]]]] = {predictor: {} for predictor in probabilities}
     for region, inside in regions.items():
-        if not inside.any():
-            raise NetworkError(f"Region '{region}' holds no labelled cell: no calibration can be measured there.")
+        require_cells(region, inside)
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
         first = {predictor: next(iter(stages.values()))[inside] for predictor, stages in probabilities.items()}
         bootstraps = block_bootstraps(wrong_cells(first, labels), lat, lon, area, settings=settings, seed=seed)
@@ -155,7 +153,7 @@ def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: 
         a cell. Perfect: accuracy equals confidence.
     """
     confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
-    bins = _equal_bins(confidence, n_bins)
+    bins = equal_bins(confidence, n_bins)
     count, sum_confidence, hits = (
         np.bincount(bins, values, minlength=n_bins) for values in (np.ones(len(labels)), confidence, right)
     )
@@ -189,10 +187,10 @@ def calibration_error(
     """
     if kind == "class_wise":
         outcomes = _outcomes(probabilities, labels)
-        gaps = [_gap(p, o, _equal_bins(p, n_bins)) for p, o in zip(probabilities.T, outcomes.T, strict=True)]
+        gaps = [_gap(p, o, equal_bins(p, n_bins)) for p, o in zip(probabilities.T, outcomes.T, strict=True)]
         return float(np.mean(gaps))
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    return _gap(confidence, right, (_equal_bins if kind == "top_label" else _even_bins)(confidence, n_bins))
+    return _gap(confidence, right, (equal_bins if kind == "top_label" else _even_bins)(confidence, n_bins))
 
 
 def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS) -> dict[str, float]:
@@ -219,7 +217,7 @@ def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins
     """
     parts = {"reliability": 0.0, "resolution": 0.0, "uncertainty": 0.0, "within_bin": 0.0}
     for probability, outcome in zip(probabilities.T.astype(float), _outcomes(probabilities, labels).T, strict=True):
-        bins = _equal_bins(probability, n_bins)
+        bins = equal_bins(probability, n_bins)
         count = np.maximum(np.bincount(bins, minlength=n_bins), 1)
         forecast, observed = (
             np.bincount(bins, x, minlength=n_bins)[bins] / count[bins] for x in (probability, outcome)
@@ -253,10 +251,6 @@ def _weighted_and_intervals(
 
 def _outcomes(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (labels[:, None] == np.arange(probabilities.shape[1])).astype(float)
-
-
-def _equal_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
-    return np.minimum((values * n_bins).astype(int), n_bins - 1)
 
 
 def _even_bins(values: np.ndarray, n_bins: int) -> np.ndarray:

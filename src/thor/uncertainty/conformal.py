@@ -1,27 +1,28 @@
-"""Sets of regimes instead of one: conformal prediction by regime, and how often the sets hold the truth.
+"""Conformal prediction: sets of regimes for each cell, and their measured coverage.
 
-A set is promised to hold the true regime in a given share of cells only if new cells are exchangeable with those of
-the calibrate region. Cells of another basin are not: there the promise is void, and only the coverage that was
-measured counts. `coverage_table` measures it, by basin and by regime.
+The sets contain the true regime at the confidence level only if new cells are exchangeable with those of the calibrate
+region. Cells of another basin are not: their coverage must be measured, as `coverage_table` does by basin and regime.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings, block_bootstraps
+from thor.networks.json_model import JsonModel
 from thor.networks.scores import check_probabilities
+from thor.networks.skill import require_cells
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
 
 
 @dataclass(frozen=True)
-class ConformalModel:
-    """Which probability is high enough for a regime to be in a set, as plain numbers.
+class ConformalModel(JsonModel):
+    """Thresholds of the probability of each regime above which it is in a set.
 
     Attributes
     ----------
@@ -30,10 +31,12 @@ class ConformalModel:
     thresholds : tuple of float
         A regime is in the set of a cell where 1 minus its probability is at most this. 1: always in.
     confidence_level : float
-        Share of cells of each regime whose sets hold it, among cells exchangeable with the calibrate region.
+        Share of the cells of each regime whose sets contain it, among cells exchangeable with the calibrate region.
     n_cells : tuple of int
         Calibrate cells of each regime; a regime with too few of them for the level is in every set.
     """
+
+    KIND = "A conformal model"
 
     classes: tuple[str, ...]
     thresholds: tuple[float, ...]
@@ -55,7 +58,7 @@ class ConformalModel:
     def sets(self, probabilities: np.ndarray) -> np.ndarray:
         """Return which regimes are in the set of each cell, bool of shape (n_samples, n_classes).
 
-        A set may be empty: no regime is then as probable as it usually is where it is true.
+        A set is empty where no regime is as probable as it usually is where it is the true one.
 
         Raises
         ------
@@ -69,37 +72,14 @@ class ConformalModel:
             )
         return 1.0 - probabilities.astype(float) <= np.array(self.thresholds)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers, which JSON keeps to the last digit."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "ConformalModel":
-        """Return the model that `to_dict` described.
-
-        Raises
-        ------
-        NetworkError
-            When an entry is missing or unknown, or numbers are out of range.
-        """
-        expected = {entry.name for entry in fields(cls)}
-        if set(content) != expected:
-            raise NetworkError(f"A conformal model holds {', '.join(sorted(expected))}; got {', '.join(content)}.")
-        return cls(
-            classes=tuple(content["classes"]),
-            thresholds=tuple(map(float, content["thresholds"])),
-            confidence_level=float(content["confidence_level"]),
-            n_cells=tuple(map(int, content["n_cells"])),
-        )
-
 
 def fit_conformal(
     probabilities: np.ndarray, labels: np.ndarray, *, classes: tuple[str, ...], confidence_level: float
 ) -> ConformalModel:
-    """Return the thresholds of the calibrate region, for each regime by itself (Mondrian by label).
+    """Return the thresholds from the calibrate region, separately for each regime (Mondrian by label).
 
-    One threshold for all regimes would keep its promise on average by holding frequent regimes too often and rare
-    ones too seldom.
+    One threshold for all regimes would have the right coverage on average, but too high for frequent regimes and too
+    low for rare ones.
 
     Parameters
     ----------
@@ -118,14 +98,14 @@ def fit_conformal(
     -----
     Nonconformity 1 - p of the regime; crepes' p-value of a candidate is (1 + number of calibrate cells of the regime
     at least as nonconforming) / (1 + their number), and the regime is in the set when it is at least 1 -
-    `confidence_level`. It falls in steps at the calibrate cells' own scores, so the largest of them whose p-value is
-    high enough is the threshold. Vovk et al. 2005, doi:10.1007/b106715; crepes: Boström 2022.
+    `confidence_level`. It falls in steps at the scores of the calibrate cells, so the threshold is the largest of
+    these scores whose p-value is high enough. Vovk et al. 2005, doi:10.1007/b106715; crepes: Boström 2022.
     """
     from crepes import ConformalClassifier
     from crepes.extras import hinge
 
     check_probabilities(probabilities, labels, classes)
-    # The softmax of float32 may exceed 1 by a rounding.
+    # The float32 softmax may exceed 1 by rounding.
     nonconformity = hinge(np.minimum(probabilities.astype(float), 1.0))[np.arange(len(labels)), labels]
     p_values = (
         ConformalClassifier().fit(nonconformity, bins=labels).predict_p(nonconformity, bins=labels, smoothing=False)
@@ -133,7 +113,7 @@ def fit_conformal(
     allowed = p_values >= 1.0 - confidence_level
     n_cells = np.bincount(labels, minlength=len(classes))
     thresholds = [
-        # The p-value of a candidate beyond all calibrate cells is high enough too when there are few of them.
+        # With few calibrate cells even the p-value of a candidate beyond all of them is high enough.
         1.0
         if 1.0 / (n_cells[regime] + 1) >= 1.0 - confidence_level
         else float(nonconformity[allowed & (labels == regime)].max())
@@ -151,7 +131,7 @@ def coverage_table(
     settings: BootstrapSettings,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Return how often the sets hold the label, and how large they are, {region: {metric: value}}, for JSON.
+    """Return coverage and size of the sets, {region: {metric: value}}, for JSON.
 
     Parameters
     ----------
@@ -167,7 +147,7 @@ def coverage_table(
     Returns
     -------
     dict
-        `n_cells`, `region`, `weighting`, `confidence_level` (promised under exchangeability), `coverage` with
+        `n_cells`, `region`, `weighting`, `confidence_level` (coverage under exchangeability), `coverage` with
         `interval` (low, high, level), `mean_set_size` (1 is best if covered), `empty_share` and `single_share` of the
         cells, `by_regime` with `n_cells`, `coverage` and `mean_set_size` of the cells with that label (None without
         any), `area_weighted` with `coverage` and `mean_set_size`, and `blocks` of the interval.
@@ -179,30 +159,29 @@ def coverage_table(
     """
     check_probabilities(probabilities, samples.labels, model.classes)
     sets = model.sets(probabilities)
-    size, held = sets.sum(axis=1), sets[np.arange(len(sets)), samples.labels]
+    size, covered = sets.sum(axis=1), sets[np.arange(len(sets)), samples.labels]
     table = {}
     for region, inside in regions.items():
-        if not inside.any():
-            raise NetworkError(f"Region '{region}' holds no labelled cell: no coverage can be measured there.")
+        require_cells(region, inside)
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
-        missed = ~held[inside][:, None]
+        missed = ~covered[inside][:, None]
         (bootstrap,) = block_bootstraps(missed, lat, lon, area, settings=settings, seed=seed)
-        draws = bootstrap.draws(bootstrap.sums(np.column_stack([held[inside], np.ones(len(labels))])))
+        draws = bootstrap.draws(bootstrap.sums(np.column_stack([covered[inside], np.ones(len(labels))])))
         table[region] = {
             "region": region,
             "weighting": "cell",
             "confidence_level": model.confidence_level,
-            **_coverage(held[inside], size[inside]),
+            **_coverage(covered[inside], size[inside]),
             "interval": bootstrap.interval(draws[:, 0] / draws[:, 1]),
             "empty_share": float(np.mean(size[inside] == 0)),
             "single_share": float(np.mean(size[inside] == 1)),
             "by_regime": {
-                name: _coverage(held[inside][labels == regime], size[inside][labels == regime])
+                name: _coverage(covered[inside][labels == regime], size[inside][labels == regime])
                 for regime, name in enumerate(model.classes)
             },
             "area_weighted": {
                 "weighting": "area",
-                "coverage": float(np.average(held[inside], weights=area)),
+                "coverage": float(np.average(covered[inside], weights=area)),
                 "mean_set_size": float(np.average(size[inside], weights=area)),
             },
             "blocks": bootstrap.describe(),
@@ -210,9 +189,9 @@ def coverage_table(
     return table
 
 
-def _coverage(held: np.ndarray, size: np.ndarray) -> dict[str, float | None]:
+def _coverage(covered: np.ndarray, size: np.ndarray) -> dict[str, float | None]:
     return {
-        "n_cells": len(held),
-        "coverage": float(held.mean()) if len(held) else None,
-        "mean_set_size": float(size.mean()) if len(held) else None,
+        "n_cells": len(covered),
+        "coverage": float(covered.mean()) if len(covered) else None,
+        "mean_set_size": float(size.mean()) if len(covered) else None,
     }

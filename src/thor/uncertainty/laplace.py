@@ -1,11 +1,12 @@
-"""A Laplace approximation: a Gaussian around the weights of a trained network, as wide as the loss there is flat.
+"""The Laplace approximation: a Gaussian posterior around the weights of a trained network.
 
 Its precision is the generalised Gauss-Newton matrix of the likelihood plus that of the prior,
 
     sum over cells of J^T (diag p - p p^T) J  +  prior_precision I,
 
 J the Jacobian of the logits to the weights and p the probabilities: for a softmax over logits that are linear in the
-weights, the exact Hessian (Daxberger et al. 2021, arXiv:2106.14806). With 1,590 weights all correlations fit.
+weights, the exact Hessian (Daxberger et al. 2021, arXiv:2106.14806). With 1,590 weights the full covariance fits
+into memory.
 """
 
 from dataclasses import dataclass
@@ -63,15 +64,15 @@ class LaplaceNetwork(Posterior):
 def fit_laplace(
     ensemble: NetworkStack, train: Table, select: Table, *, settings: LaplaceSettings, seed: int
 ) -> tuple[LaplaceNetwork, pd.DataFrame]:
-    """Return the Laplace approximation of the best network, and what each candidate prior precision gave.
+    """Return the Laplace approximation of the best network, and the scores of the candidate prior precisions.
 
     Parameters
     ----------
     ensemble : NetworkStack
         Trained networks; that of lowest negative log-likelihood on the select region is taken.
     train, select : Table
-        Cells the networks learned, and those of the select region; labels of shape (n_samples,). The curvature does not
-        depend on the labels of the first.
+        Training cells of the networks, and those of the select region; labels of shape (n_samples,). The curvature does
+        not depend on the training labels.
     settings : LaplaceSettings
     seed : int
         Of the draws that score the candidates; the same gives the same network bit for bit, whatever the threads.
@@ -90,11 +91,11 @@ def fit_laplace(
 
     Notes
     -----
-    The precision of the prior decides how far draws stray along the many directions in which the cells say nothing;
-    a network is not linear there, and drawn networks are then worse than the trained one (Immer, Korzepa & Bauer 2021,
-    arXiv:2008.08400, predict with the linearised network instead). So it happens on ECCO with the precision of highest
-    evidence. Chosen on the select region by the score of the very networks that are drawn, it is high enough that they
-    stay good; the linearised network is then no better, and draws are networks that can be explained like any other.
+    The prior precision sets the spread of the draws along the many directions that the cells do not constrain. There a
+    network is not linear, so drawn networks are worse than the trained one (Immer, Korzepa & Bauer 2021,
+    arXiv:2008.08400, predict with the linearised network instead), as on ECCO with the precision of highest evidence.
+    A precision chosen by the select loss of the drawn networks keeps their skill; the linearised network is then not
+    better, and the attribution methods apply to the draws as to any network.
     """
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(ensemble.features), n_classes=len(ensemble.classes), n_networks=1)
@@ -102,7 +103,7 @@ def fit_laplace(
     best = best_network(ensemble, select.inputs, select_labels)
     chosen = ensemble.select([best])
     first = layer_places(chosen.layer_sizes)[0 if settings.structure == "full" else -1].kernel.start
-    # Threads take turns in adding: with one the bits do not depend on how many there are.
+    # Threads change the order of sums: with one thread the result is the same to the last bit.
     with ThreadpoolController().limit(limits=1):
         curvature = gauss_newton(
             chosen, train.inputs, train.sample_weights(), first=first, block_cells=settings.block_cells
@@ -184,7 +185,7 @@ def gauss_newton(
         total += rows.T @ rows
     if not np.isfinite(total).all():
         raise NetworkError(
-            "The Laplace approximation met inputs or weights that are not finite, or too large; check the features."
+            "The Gauss-Newton matrix is not finite: inputs or weights are not finite, or too large; check the features."
         )
     return total
 
@@ -202,7 +203,7 @@ def log_evidence(values: Array, weights: np.ndarray, prior_precision: float) -> 
 
     Notes
     -----
-    MacKay (1992), doi:10.1162/neco.1992.4.3.448. It takes neighbouring cells for independent.
+    MacKay (1992), doi:10.1162/neco.1992.4.3.448. Neighbouring cells are treated as independent.
     """
     fit = prior_precision * float(np.square(weights, dtype=np.float64).sum())
     return 0.5 * (float(np.log(prior_precision / (values + prior_precision)).sum()) - fit)

@@ -1,4 +1,4 @@
-"""What many networks say together about a cell: how uncertain, how much of it because the networks differ, which wins.
+"""Predictive distributions of many networks: probabilities, the parts of their entropy, and credible intervals.
 
 Entropies are in bits: 0 where one regime is certain, log2 of the number of regimes where all are equally likely.
 """
@@ -27,17 +27,17 @@ class Predictive:
     predictive_entropy : ndarray of shape (n_samples,), [bit]
         Of the mean probability: all uncertainty.
     expected_entropy : ndarray of shape (n_samples,), [bit]
-        Mean entropy of the single networks: what they agree cannot be told from the inputs (aleatoric).
+        Mean entropy of the single networks: the inputs do not determine the regime (aleatoric).
     mutual_information : ndarray of shape (n_samples,), [bit]
-        Predictive minus expected entropy: what is uncertain because the networks differ (epistemic).
+        Predictive minus expected entropy: from differences between the networks (epistemic).
     lower, upper : ndarray of shape (n_samples, n_classes)
-        Central credible interval of each probability over the networks: of the parameter, not of its mean.
+        Central credible interval of each probability over the networks, not of their mean.
     credible_level : float
         Share of the networks inside it.
     superiority : ndarray of shape (n_samples,)
         P(p_a > p_b) over networks, of the regimes a and b of highest and second highest mean probability; both are
-        taken from the same network, and ties count half. Near 1/2 the networks do not know which is better; below
-        it most prefer b, and fewer but surer ones a.
+        taken from the same network, and ties count half. Near 1/2 neither regime is preferred; below 1/2 most networks
+        prefer b, and a minority assigns a the higher probability by a larger margin.
     """
 
     probability: Array
@@ -57,8 +57,8 @@ class EntropyParts:
     Attributes
     ----------
     label, network, residual : ndarray of shape (n_samples,), [bit]
-        Because clustering runs differ in what they teach; because networks taught the same differ; because single
-        networks are unsure.
+        From differences between the labels of clustering runs; from differences between networks trained on the same
+        labels; the mean entropy of single networks.
     """
 
     label: Array
@@ -69,7 +69,7 @@ class EntropyParts:
 def predictive_distribution(
     stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, credible_level: float
 ) -> Predictive:
-    """Return what many networks say together about each cell, in blocks of bounded memory.
+    """Return the predictive distribution of many networks for each cell, in blocks of bounded memory.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def predictive_distribution(
 def entropy_parts(
     stack: NetworkStack, inputs: Weights, label_run: NDArray[np.integer], *, temperature: float = 1.0
 ) -> EntropyParts:
-    """Return the label, network and residual part of the predictive entropy of networks trained on votes.
+    """Return the label, network and residual parts of the predictive entropy of networks trained on votes.
 
     Parameters
     ----------
@@ -114,14 +114,15 @@ def entropy_parts(
     inputs : ndarray of shape (n_samples, n_features)
         Scaled as the networks were trained.
     label_run : ndarray of int, shape (n_networks,)
-        Clustering run whose labels each network learned.
+        Clustering run on whose labels each network was trained.
     temperature : float
         Every network's logits are divided by it.
 
     Raises
     ------
     NetworkError
-        When there is not one run for each network, or no run taught two: label and network cannot then be told apart.
+        When there is not one run for each network, or no two networks share a run: the label and network parts cannot
+        then be separated.
 
     Notes
     -----
@@ -129,23 +130,23 @@ def entropy_parts(
 
         H(E p) = [H(E p) - E_r H(E_{w|r} p)] + [E_r H(E_{w|r} p) - E H(p)] + E H(p).
 
-    A run counts by its number of networks. From m networks to a run, part of order 1/m of what they differ by is
-    taken for a difference of labels: the label part is an upper bound, the network part a lower one.
+    Runs are weighted by their number of networks. With m networks for each run, a share of order 1/m of the differences
+    between them is included in the label part: it is an upper bound, and the network part a lower bound.
     """
     runs, number = np.unique(label_run, return_inverse=True)
     if np.shape(label_run) != (stack.n_networks,):
         raise NetworkError(f"Expected the label run of {stack.n_networks} networks; got shape {np.shape(label_run)}.")
     if len(runs) == stack.n_networks > 1:
         raise NetworkError(
-            f"Each of the {len(runs)} networks learned from another run, so differences of labels and of networks "
-            "cannot be told apart. Train more networks than there are clustering runs."
+            f"Each of the {len(runs)} networks was trained on another run, so differences of labels and of networks "
+            "cannot be separated. Train more networks than there are clustering runs."
         )
     members = [np.flatnonzero(number == run) for run in range(len(runs))]
     total, within, residual = (np.empty(len(inputs)) for _ in range(3))
     for part, block in probability_blocks(stack, inputs, temperature=temperature):
-        run_means = [block[own].mean(axis=0, dtype=np.float64) for own in members]
+        run_means = [block[rows].mean(axis=0, dtype=np.float64) for rows in members]
         total[part] = entropy(block.mean(axis=0, dtype=np.float64))
-        within[part] = sum(len(own) * entropy(mean) for own, mean in zip(members, run_means, strict=True))
+        within[part] = sum(len(rows) * entropy(mean) for rows, mean in zip(members, run_means, strict=True))
         residual[part] = entropy(block).mean(axis=0)
     within /= stack.n_networks
     return EntropyParts(np.maximum(total - within, 0.0), np.maximum(within - residual, 0.0), residual)
@@ -154,11 +155,11 @@ def entropy_parts(
 def published_interval_test(
     stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, level: float = 0.99
 ) -> NDArray[np.bool_]:
-    """Return where the published test calls the most probable regime significant; do not use it to judge a cell.
+    """Return the cells that are significant in the published test; use it only to reproduce the published results.
 
-    It holds where the t-intervals of the MEAN probability over draws of the best and the second regime are apart.
-    Such an interval shrinks with the square root of the number of draws and speaks of the mean alone: with draws
-    enough every cell is significant, however wide the posterior. `Predictive.superiority` is what was meant.
+    Significant are cells where the t-intervals of the MEAN probability over draws of the best and the second regime do
+    not overlap. These intervals shrink with the square root of the number of draws: with enough draws every cell is
+    significant, however wide the posterior. `Predictive.superiority` uses the width of the posterior instead.
 
     Parameters
     ----------

@@ -35,30 +35,32 @@ CALIBRATION_METRICS: Metrics = {
     "adaptive_calibration_error": Metric("the same in bins of equally many cells", "1", 0, 1, 0, False),
     "brier_decomposition.reliability": Metric("part of the Brier score from wrong probabilities", "1", 0, 2, 0, False),
     "brier_decomposition.resolution": Metric(
-        "part taken off because probabilities tell cells apart; perfect is the uncertainty", "1", 0, 1, None, True
+        "part subtracted because probabilities vary with the label; best is the uncertainty", "1", 0, 1, None, True
     ),
     "brier_decomposition.uncertainty": Metric("Brier score of the frequencies of the labels alone", "1", 0, 1),
     "brier_decomposition.within_bin": Metric("part that the bins cannot resolve", "1", -2, 2),
-    "temperature_left": Metric("temperature these cells would still choose; above 1: too sure", "1", 0.05, 20, 1),
+    "temperature_left": Metric("temperature fitted to these cells again; above 1: overconfident", "1", 0.05, 20, 1),
     "temperature": Metric("by which all logits were divided", "1", 0.05, 20),
     "mean_right": Metric("mean uncertainty where the most probable regime is right", "as named", 0),
     "mean_wrong": Metric("mean uncertainty where it is wrong", "as named", 0),
     "auroc": share("a wrong cell is less certain than a right one; chance is 0.5", perfect=1, higher_is_better=True),
-    "risk_coverage_area": share("mistakes among the surest cells, over all shares", perfect=0, higher_is_better=False),
+    "risk_coverage_area": share(
+        "mistakes among the most certain cells, mean over shares", perfect=0, higher_is_better=False
+    ),
     "area": share("the same as risk_coverage_area", perfect=0, higher_is_better=False),
-    "risk": share("mistakes among the surest cells, at each coverage", perfect=0, higher_is_better=False),
-    "risk_coverage_curves.<uncertainty>.coverage": share("cells kept, the surest first"),
+    "risk": share("mistakes among the most certain cells, at each coverage", perfect=0, higher_is_better=False),
+    "risk_coverage_curves.<uncertainty>.coverage": share("cells kept, the most certain first"),
     "reliability_curve.confidence": share("mean largest probability in a bin"),
     "reliability_curve.accuracy": share("cells of the bin that are right; perfect is the confidence"),
     "reliability_curve.share": share("cells in the bin"),
-    "confidence_level": share("what conformal sets promise"),
-    "coverage": share("cells whose conformal set holds the label; perfect is confidence_level"),
+    "confidence_level": share("nominal coverage of the conformal sets"),
+    "coverage": share("cells whose conformal set contains the label; perfect is confidence_level"),
     "mean_set_size": Metric("regimes in a set; smaller is better at the same coverage", "1", 0, None, 1, False),
     "empty_share": share("cells whose set is empty"),
-    "single_share": share("cells whose set names one regime"),
-    "share_significant": share("cells that the test calls significant"),
-    "accuracy_significant": share("of these, those that are right", perfect=1, higher_is_better=True),
-    "accuracy_not_significant": share("of the others, those that are right"),
+    "single_share": share("cells whose set contains one regime"),
+    "share_significant": share("cells that are significant in the test"),
+    "accuracy_significant": share("correct cells among the significant", perfect=1, higher_is_better=True),
+    "accuracy_not_significant": share("correct cells among the others"),
     "inside": text("whether the cells are inside the area of applicability"),
     "mean_dissimilarity": Metric("mean distance to the nearest training cell, scaled by the training cells'", "1", 0),
     "error_rate": share("mistakes of the ensemble", perfect=0, higher_is_better=False),
@@ -67,12 +69,12 @@ CALIBRATION_METRICS: Metrics = {
     "weighting": SKILL_METRICS["weighting"],
     **INTERVAL_METRICS,
 }
-"""What `calibration_metrics` holds."""
+"""Metrics of `calibration_metrics`."""
 
 _UNCERTAINTIES = ("expected_entropy", "mutual_information")
 
 _SIGNIFICANCE = 0.99
-"""Level of the published test, and of the superiority laid beside it."""
+"""Level of the published test, and threshold of the superiority in the comparison."""
 
 
 def score_predictors(
@@ -86,7 +88,7 @@ def score_predictors(
     settings: BootstrapSettings,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the tables of scores that belong to predictors with a distribution over networks.
+    """Return the tables of scores of predictors with a distribution over networks.
 
     Parameters
     ----------
@@ -180,9 +182,9 @@ def _calibration(
 def _significance(
     stack: NetworkStack, predictive: Predictive, samples: Samples, inputs: Weights, kept: np.ndarray
 ) -> dict[str, dict[str, float | None]]:
-    """Return how many test cells the published test calls significant, and how often they are right.
+    """Return the share of test cells that the published test finds significant, and the accuracy in these cells.
 
-    Beside it the same of cells in which the first regime beats the second in that share of the networks.
+    Likewise for cells in which the first regime is more probable than the second in that share of the networks.
     """
     right = predictive.probability[kept].argmax(axis=1) == samples.labels[kept]
     calls = {

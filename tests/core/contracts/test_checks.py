@@ -85,7 +85,7 @@ def latitudes(row, value):
 
 
 FAULTS = [
-    # contract, fault, error, what the message must say
+    # contract, fault, error, words of the message
     ("training_ocean", lambda d: d.drop_vars("zos"), DataError, "variable 'zos' is missing"),
     ("training_ocean", lambda d: d.assign(data2=d["zos"]), DataError, "'data2' has no place"),
     ("training_ocean", lambda d: d.transpose("lon", "lat"), GridError, r"expected \(lat, lon\)"),
@@ -227,7 +227,7 @@ def test_the_surface_stress_may_be_missing():
         check(make_training_ocean().drop_vars(["tauuo", "tauvo"]), name, where="here")
 
 
-def test_a_range_is_judged_after_conversion():
+def test_a_range_is_checked_after_conversion():
     raw = make_training_ocean()
     raw["deptho"] = (raw["deptho"] / 1000).assign_attrs(units="km")
     check(raw, "raw_training_ocean", where="here")
@@ -261,11 +261,11 @@ def test_a_curvilinear_grid_passes_too():
         check(curvilinear.assign_coords(lon=curvilinear["lon"] + 90), "training_ocean", where="here")
 
 
-def test_stress_on_points_of_its_own_may_have_gaps():
+def test_stress_on_staggered_points_may_have_gaps():
     check(put("tauuo", np.nan)(make_climatologies()), "climatologies", where="here")
 
 
-def test_without_any_baseline_nothing_need_be_known_of_changes():
+def test_without_a_baseline_changes_may_be_missing():
     run = make_scenario_regimes()
     for name in ("change_probability", "change_to_probability", "change_p_value", "transition_area"):
         run[name] = xr.full_like(run[name], np.nan)

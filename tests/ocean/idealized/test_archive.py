@@ -11,7 +11,7 @@ import xarray as xr
 from tests.ocean.idealized.conftest import SEED
 from thor.ocean.idealized.archive import idealized_archive
 from thor.ocean.idealized.climate_models import STRESS_POINT_KINDS, solve_climate_model
-from thor.ocean.idealized.scenarios import first_year
+from thor.ocean.idealized.scenarios import IdealizedRun
 
 CONTROL = {"IDEAL-REG": 1, "IDEAL-POLE": 1960, "IDEAL-LAND": 1850}
 NAMES = {"IDEAL-REG": ("lat", "lon"), "IDEAL-POLE": ("latitude", "longitude"), "IDEAL-LAND": ("nav_lat", "nav_lon")}
@@ -77,7 +77,7 @@ def test_branch_times_point_at_the_month_of_the_control(archive, archive_setting
 def test_time_is_the_middle_of_whole_consecutive_months(read_run, archive_settings):
     for model in archive_settings.models:
         for experiment_id, first in (("historical", 1850), ("piControl", CONTROL[model.source_id])):
-            assert first_year(model, experiment_id) == first
+            assert IdealizedRun(archive_settings, model, experiment_id, "r1i1p1f1", SEED).first_year == first
             run = read_run(model.source_id, experiment_id, "r1i1p1f1", "zos")
             assert run.time.attrs["calendar"] == model.calendar
             assert run.sizes["time"] == 96

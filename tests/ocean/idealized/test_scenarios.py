@@ -6,7 +6,7 @@ import pytest
 from tests.ocean.idealized.conftest import SEED
 from thor.core.errors import ConfigError
 from thor.ocean.idealized.climate_models import PATTERNS, solve_climate_model
-from thor.ocean.idealized.scenarios import branch_year, pattern_strengths, variant_labels, warming
+from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, runs_of, variant_labels, warming
 
 LATITUDES = np.linspace(-65, -35, 3001)
 
@@ -18,7 +18,7 @@ def long(archive_settings):
 
 
 def _mean_strengths(settings, model, experiment_id, years):
-    strengths = pattern_strengths(settings, model, experiment_id, "r1i1p1f1", seed=SEED)
+    strengths = pattern_strengths(IdealizedRun(settings, model, experiment_id, "r1i1p1f1", SEED))
     return strengths[12 * years[0] : 12 * years[1]].mean(0)
 
 
@@ -63,7 +63,7 @@ def test_warming_grows_as_the_experiments_say(long):
 
 
 def test_control_has_no_trend(long, model_settings):
-    strengths = pattern_strengths(long, model_settings, "piControl", "r1i1p1f1", seed=SEED)
+    strengths = pattern_strengths(IdealizedRun(long, model_settings, "piControl", "r1i1p1f1", SEED))
     years = strengths.reshape(140, 12, -1).mean(1)
     time = np.arange(140) - 69.5
     slope = (time[:, None] * (years - years.mean(0))).sum(0) / (time**2).sum()
@@ -77,7 +77,7 @@ def test_control_has_no_trend(long, model_settings):
 
 def test_weather_has_the_spread_and_memory_asked_for(long, model_settings):
     calm = model_settings.replace(seasonal_amplitude=0.0)
-    strengths = pattern_strengths(long, calm, "piControl", "r1i1p1f1", seed=SEED)
+    strengths = pattern_strengths(IdealizedRun(long, calm, "piControl", "r1i1p1f1", SEED))
     assert np.all(strengths[:, 0] == 1)
     expected = np.where(np.array(PATTERNS) == "southern_shift", calm.shift_variability, calm.wind_variability)[1:]
     np.testing.assert_allclose(strengths[:, 1:].std(0), expected, rtol=0.1)
@@ -86,7 +86,7 @@ def test_weather_has_the_spread_and_memory_asked_for(long, model_settings):
 
 
 def test_northern_winds_are_strongest_in_winter_and_southern_ones_in_spring(long, model_settings):
-    strengths = pattern_strengths(long, model_settings, "piControl", "r1i1p1f1", seed=SEED)
+    strengths = pattern_strengths(IdealizedRun(long, model_settings, "piControl", "r1i1p1f1", SEED))
     cycle = strengths.reshape(140, 12, -1).mean(0)
     assert cycle[:, PATTERNS.index("northern_westerlies")].argmax() in (11, 0, 1)
     assert cycle[:, PATTERNS.index("southern_westerlies")].argmax() in (7, 8, 9)
@@ -94,7 +94,7 @@ def test_northern_winds_are_strongest_in_winter_and_southern_ones_in_spring(long
 
 def test_variants_experiments_models_and_seeds_have_their_own_weather(archive_settings):
     def series(model, experiment_id, variant_label, seed):
-        strengths = pattern_strengths(archive_settings, model, experiment_id, variant_label, seed=seed)
+        strengths = pattern_strengths(IdealizedRun(archive_settings, model, experiment_id, variant_label, seed))
         return strengths[:, PATTERNS.index("north_pacific")]
 
     one, other, _ = archive_settings.models
@@ -113,8 +113,9 @@ def test_variants_experiments_models_and_seeds_have_their_own_weather(archive_se
 
 def test_variants_branch_off_inside_the_control(archive_settings):
     assert variant_labels("historical") == ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1")
-    assert [branch_year(archive_settings, "historical", label) for label in variant_labels("historical")] == [0, 2, 4]
-    assert branch_year(archive_settings, "1pctCO2", "r1i1p1f1") == 0
+    runs = runs_of(archive_settings, archive_settings.models[0], seed=SEED)
+    assert [run.branch_year for run in runs if run.experiment_id == "historical"] == [0, 2, 4]
+    assert [run.branch_year for run in runs if run.experiment_id == "1pctCO2"] == [0]
 
 
 @pytest.mark.parametrize(

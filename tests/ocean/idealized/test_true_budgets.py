@@ -10,6 +10,7 @@ from thor.ocean.idealized.budget import corners_to_cells
 from thor.ocean.idealized.c_grid import FaceField
 from thor.ocean.idealized.climate_models import solve_climate_model
 from thor.ocean.idealized.published_fields import monthly_field, steric_pattern
+from thor.ocean.idealized.scenarios import IdealizedRun
 from thor.ocean.idealized.true_budgets import idealized_true_budgets, true_budget, window_weights
 
 RUN = ("abrupt-4xCO2", "r1i1p1f1")
@@ -58,7 +59,7 @@ def test_datasets_have_the_agreed_form(budgets):
 def test_control_windows_parallel_to_a_variant_have_months_of_their_own(archive_settings, model_settings, read_run):
     model = solve_climate_model(model_settings, seed=SEED)
     run = read_run(model_settings.source_id, "piControl", "r1i1p1f1", "zos")
-    weights = window_weights(archive_settings, model, "piControl", "r1i1p1f1", seed=SEED)
+    weights = window_weights(IdealizedRun(archive_settings, model_settings, "piControl", "r1i1p1f1", SEED))
     for place, year in enumerate((0, 2, 3, 4, 5)):
         mean = _window_mean(run.isel(time=slice(12 * year, 12 * (year + 3))), "zos")
         exact = np.tensordot(weights[place], model.zos, axes=1) + model_settings.zos_datum
@@ -77,7 +78,7 @@ def test_every_window_closes(budgets):
 def test_files_hold_the_months_that_the_windows_average(archive_settings, model_settings, read_run):
     model = solve_climate_model(model_settings, seed=SEED)
     run = read_run(model_settings.source_id, "historical", "r2i1p1f1", "zos")
-    weights = window_weights(archive_settings, model, "historical", "r2i1p1f1", seed=SEED)
+    weights = window_weights(IdealizedRun(archive_settings, model_settings, "historical", "r2i1p1f1", SEED))
     for window in range(2):
         mean = _window_mean(_months_of_window(run, window, 3), "zos")
         exact = np.tensordot(weights[window], model.zos, axes=1) + model_settings.zos_datum
@@ -89,9 +90,10 @@ def test_stress_files_have_the_curl_that_drives_the_true_budget(archive_settings
     """On velocity points, without bottom drag: circulation of the published means, moved to T points."""
     settings = next(m for m in archive_settings.models if m.stress_points == "c_grid")
     settings = settings.replace(ocean=settings.ocean.replace(bottom_drag=0.0))
-    model, truth = solve_climate_model(settings, seed=SEED), true_budget(archive_settings, settings, *RUN, seed=SEED)
+    run = IdealizedRun(archive_settings, settings, *RUN, SEED)
+    model, truth = run.solved_model(), true_budget(run)
     names, used = ("tauuo", "tauvo"), model.cell_mask
-    parts = [monthly_field(archive_settings, settings, *RUN, name, years=(0, 8), seed=SEED) for name in names]
+    parts = [monthly_field(run, name, years=(0, 8)) for name in names]
     for window in range(2):
         means = [
             _window_mean(_months_of_window(part, window, 3), name) for part, name in zip(parts, names, strict=True)
@@ -106,7 +108,7 @@ def test_stress_files_have_the_curl_that_drives_the_true_budget(archive_settings
 def test_bilinear_torque_is_that_of_every_month_and_not_of_the_mean_wind(archive_settings, budgets):
     settings = archive_settings.models[0]
     model = solve_climate_model(settings, seed=SEED)
-    weights = window_weights(archive_settings, model, *RUN, seed=SEED)[0]
+    weights = window_weights(IdealizedRun(archive_settings, settings, *RUN, SEED))[0]
     n_patterns = model.stress.u.shape[0]
     of_mean = np.tensordot(model.weights(weights[:n_patterns]), model.terms["nonlinear_torque"], axes=1)
     truth = budgets[f"{settings.source_id}/{'/'.join(RUN)}"]["nonlinear_torque"].values[0]
@@ -118,8 +120,8 @@ def test_steric_height_changes_zos_and_no_budget(archive_settings, read_run, bud
     settings = archive_settings.models[0]
     model, years = solve_climate_model(settings, seed=SEED), (7, 8)
     with_steric = read_run(settings.source_id, *RUN, "zos").isel(time=slice(-12, None))
-    plain = archive_settings.replace(steric_experiment=None)
-    without = monthly_field(plain, settings, *RUN, "zos", years=years, seed=SEED)
+    plain = IdealizedRun(archive_settings.replace(steric_experiment=None), settings, *RUN, SEED)
+    without = monthly_field(plain, "zos", years=years)
     change = (with_steric.zos.values - without.zos.values).mean(0)
     pattern = steric_pattern(model)
     sea = model.geography.mask
@@ -127,8 +129,7 @@ def test_steric_height_changes_zos_and_no_budget(archive_settings, read_run, bud
     np.testing.assert_allclose(change[sea], settings.steric_amplitude * share * pattern[sea], atol=3e-4)
     assert np.ptp(pattern[sea]) > 1.5
     assert abs(np.average(pattern[sea], weights=model.grid.t.area[sea])) < 1e-12
-    other = true_budget(plain, settings, *RUN, seed=SEED)
-    xr.testing.assert_identical(other, budgets[f"{settings.source_id}/{'/'.join(RUN)}"])
+    xr.testing.assert_identical(true_budget(plain), budgets[f"{settings.source_id}/{'/'.join(RUN)}"])
 
 
 def test_warm_winds_change_the_budget_more_than_weather_does(budgets):

@@ -23,7 +23,7 @@ def explaining_methods() -> dict[str, Method]:
 
 def labels(names: str) -> str:
     """Return the short name of a method in figures and tables, or of each of a pair ``<method> and <method>``."""
-    return " and ".join(name[:1].upper() + name[1:] for name in in_sentence(names).split(" and "))
+    return " and ".join(_capitalised(name) for name in in_sentence(names).split(" and "))
 
 
 def in_sentence(names: str) -> str:
@@ -34,7 +34,7 @@ def in_sentence(names: str) -> str:
 
 def title_of(name: str) -> str:
     """Return the name of a method in full."""
-    return all_methods()[name].title if name in all_methods() else name
+    return _capitalised(all_methods()[name].title) if name in all_methods() else name
 
 
 def colour_of(name: str) -> str:
@@ -54,9 +54,13 @@ def each_method(rows: Mapping[str, Any]) -> dict[str, Any]:
             continue
         for method in explaining_methods().values():
             words = {"method": method.name, "label": labels(method.name)}
-            words |= {"title": method.title, "description": method.description}
+            words |= {"title": title_of(method.name), "description": method.description}
             expanded[_filled(name, words)] = _filled(row, words)
     return expanded
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _filled(value: Any, words: Mapping[str, str]) -> Any:

@@ -37,7 +37,7 @@ class GradientTimesInput(Explainer):
 METHOD = Method(
     name="gradient_times_input",
     label="gradient times input",
-    title="Gradient times input",
+    title="gradient times input",
     colour="#56B4E9",
     explainer=lambda _, question: GradientTimesInput(target=question.target),
     needs_reference=False,

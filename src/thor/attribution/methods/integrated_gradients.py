@@ -6,15 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from thor.attribution.gradients import mean_target, target_and_gradient
-from thor.attribution.method import (
-    AttributionBlock,
-    Explainer,
-    Method,
-    require_features,
-    require_reference,
-    sample_blocks,
-)
-from thor.attribution.targets import Regimes, Target, require_target, target_values
+from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
+from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target, target_values
 from thor.core.settings import Count, require
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights, logits
@@ -76,7 +69,7 @@ class IntegratedGradients(Explainer):
 METHOD = Method(
     name="integrated_gradients",
     label="integrated gradients",
-    title="Integrated gradients",
+    title="integrated gradients",
     colour="#CC79A7",
     explainer=lambda _, question: IntegratedGradients(
         reference=question.reference.mean(axis=0, keepdims=True), n_steps=8, target=question.target

@@ -7,16 +7,9 @@ from functools import cached_property
 import numpy as np
 from pydantic import Field
 
-from thor.attribution.method import (
-    AttributionBlock,
-    Explainer,
-    Method,
-    require_features,
-    require_reference,
-    sample_parts,
-)
+from thor.attribution.method import AttributionBlock, Explainer, Method, sample_parts
 from thor.attribution.target_networks import TargetNetworks
-from thor.attribution.targets import Regimes, Target, require_target
+from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
 from thor.core.settings import NotNegative, Positive, Settings
@@ -187,7 +180,7 @@ def _outer(vectors: Array) -> Array:
 METHOD = Method(
     name="lime_weights",
     label="LIME",
-    title="Local interpretable model-agnostic explanations (LIME)",
+    title="local interpretable model-agnostic explanations (LIME)",
     colour="#029E73",
     explainer=lambda settings, question: Lime(
         reference=question.reference, settings=settings, target=question.target, seed=question.seed

@@ -178,7 +178,7 @@ def _ratio(numerator: Weights, denominator: Any) -> Weights:
 METHOD = Method(
     name="relevance",
     label="relevance",
-    title="Layer-wise relevance propagation",
+    title="layer-wise relevance propagation",
     colour="#0173B2",
     explainer=lambda settings, question: RelevancePropagation(settings, target=question.target),
     settings=RelevanceSettings,

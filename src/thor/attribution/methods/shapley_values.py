@@ -9,19 +9,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
-from thor.attribution.method import (
-    AttributionBlock,
-    Explainer,
-    Method,
-    require_features,
-    require_reference,
-    sample_blocks,
-    sample_parts,
-)
+from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks, sample_parts
 from thor.attribution.players import Groups, Preset, membership, player_groups
 from thor.attribution.shapley_sampling import FEWEST_PAIRS, ShapleySampler
 from thor.attribution.target_networks import TargetNetworks
-from thor.attribution.targets import Regimes, Target, require_target, target_values
+from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target, target_values
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
 from thor.core.settings import Positive, Settings, require

@@ -1,9 +1,9 @@
 """The files of the idealized archive: names and global attributes of CMIP6 or CMIP7, and functions that make them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -11,10 +11,9 @@ import xarray as xr
 
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import Published, published, variable
-from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings, ClimateModelSettings, MipEra
-from thor.ocean.idealized.calendars import months
+from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings
 from thor.ocean.idealized.published_fields import MONTHLY, POINTS, fixed_field, monthly_field, points_of
-from thor.ocean.idealized.scenarios import branch_year, first_year, variant_labels
+from thor.ocean.idealized.scenarios import IdealizedRun, runs_of
 
 INSTITUTION_ID = "THOR"
 DRS_VERSION = "v20240101"
@@ -38,18 +37,17 @@ class ArchiveFile:
 
     Attributes
     ----------
-    model : ClimateModelSettings
-    experiment_id, variant_label, variable_id : str
+    run : IdealizedRun
+    variable_id : str
     years : (int, int) or None
         First year and the one after the last, counted from the experiment's first as 0; None for fixed fields.
+    grid_number : int
+        Place of the model in the archive.
     """
 
-    model: ClimateModelSettings
-    experiment_id: str
-    variant_label: str
+    run: IdealizedRun
     variable_id: str
     years: tuple[int, int] | None
-    mip_era: MipEra
     grid_number: int
 
     @property
@@ -62,40 +60,27 @@ class ArchiveFile:
     @property
     def grid_label(self) -> str:
         """``gn`` in CMIP6; in CMIP7 every kind of points of every model has its label."""
-        if self.mip_era == "CMIP6":
+        if self.run.archive.mip_era == "CMIP6":
             return "gn"
-        kind = points_of(self.variable_id, self.model)
+        kind = points_of(self.variable_id, self.run.model)
         return f"g{100 + 10 * self.grid_number + POINTS.index(kind)}"
 
     @property
     def key(self) -> str:
         """Path in the archive, as the data reference syntax has it."""
-        run = (self.model.source_id, self.experiment_id, self.variant_label)
+        run = self.run.key.split("/")
         name, source, label = self.variable_id, self.published, self.grid_label
-        if self.mip_era == "CMIP6":
-            folder: tuple[str, ...] = (
-                "CMIP6",
-                "CMIP",
-                INSTITUTION_ID,
-                *run,
-                source.cmip6,
-                name,
-                label,
-                DRS_VERSION,
-            )
-            words: tuple[str, ...] = (name, source.cmip6, *run, label, *self._months)
+        if self.run.archive.mip_era == "CMIP6":
+            folder = ["CMIP6", "CMIP", INSTITUTION_ID, *run, source.cmip6, name, label, DRS_VERSION]
+            words = [name, source.cmip6, *run, label]
         else:
-            place = ("MIP-DRS7", "CMIP7", "CMIP", INSTITUTION_ID, *run, REGION, source.frequency)
-            folder = (*place, name, str(source.cmip7), label, DRS_VERSION)
-            words = (name, str(source.cmip7), source.frequency, REGION, label, *run, *self._months)
+            folder = ["MIP-DRS7", "CMIP7", "CMIP", INSTITUTION_ID, *run, REGION, source.frequency]
+            folder += [name, str(source.cmip7), label, DRS_VERSION]
+            words = [name, str(source.cmip7), source.frequency, REGION, label, *run]
+        if self.years is not None:
+            first, beyond = (self.run.first_year + year for year in self.years)
+            words.append(f"{first:04d}01-{beyond - 1:04d}12")
         return "/".join((*folder, "_".join(words) + ".nc"))
-
-    @property
-    def _months(self) -> tuple[str, ...]:
-        if self.years is None:
-            return ()
-        start = first_year(self.model, self.experiment_id)
-        return (f"{start + self.years[0]:04d}01-{start + self.years[1] - 1:04d}12",)
 
 
 def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -116,48 +101,38 @@ def idealized_archive(settings: ArchiveSettings, *, seed: int) -> dict[str, tupl
         (``dataset.to_netcdf(path, format="NETCDF4")``).
     """
     archive: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
-    for file in archive_files(settings):
-        of_model = settings.replace(models=(file.model,))
-        mark = fingerprint(of_model, seed, file.key)
-        archive[file.key] = (mark, partial(_dataset, file, of_model, seed, mark))
+    for file in archive_files(settings, seed=seed):
+        mark = fingerprint(file.run.archive, seed, file.key)
+        archive[file.key] = (mark, partial(_dataset, file, mark))
     return archive
 
 
-def archive_files(settings: ArchiveSettings) -> Iterator[ArchiveFile]:
+def archive_files(settings: ArchiveSettings, *, seed: int) -> Iterator[ArchiveFile]:
     """Yield every file, model by model: fixed fields with piControl, then each experiment and variant."""
     for number, model in enumerate(settings.models):
-        of_model = partial(ArchiveFile, model, mip_era=settings.mip_era, grid_number=number)
+        of_model = settings.replace(models=(model,))
+        control = IdealizedRun(of_model, model, CONTROL, CONTROL_VARIANT, seed)
         for variable_id in published(fixed=True):
-            yield of_model(CONTROL, CONTROL_VARIANT, variable_id, None)
-        for experiment_id in settings.experiments:
+            yield ArchiveFile(control, variable_id, None, number)
+        for run in runs_of(of_model, model, seed=seed):
             # whole years in every file, as many files as the experiment has or fewer
-            edges = np.linspace(0, settings.n_years, EXPERIMENTS[experiment_id].n_files + 1).astype(int).tolist()
-            for variant_label in variant_labels(experiment_id):
-                for variable_id in MONTHLY:
-                    for years in pairwise(edges):
-                        if years[0] < years[1]:
-                            yield of_model(experiment_id, variant_label, variable_id, years)
+            edges = np.linspace(0, settings.n_years, EXPERIMENTS[run.experiment_id].n_files + 1).astype(int).tolist()
+            for variable_id, years in product(MONTHLY, pairwise(edges)):
+                if years[0] < years[1]:
+                    yield ArchiveFile(run, variable_id, years, number)
 
 
-def _dataset(file: ArchiveFile, settings: ArchiveSettings, seed: int, mark: str) -> xr.Dataset:
+def _dataset(file: ArchiveFile, mark: str) -> xr.Dataset:
     if file.years is None:
-        dataset = fixed_field(file.model, file.variable_id, seed=seed)
+        dataset = fixed_field(file.run.model, file.variable_id, seed=file.run.seed)
     else:
-        dataset = monthly_field(
-            settings,
-            file.model,
-            file.experiment_id,
-            file.variant_label,
-            file.variable_id,
-            years=file.years,
-            seed=seed,
-        )
-    return dataset.assign_attrs(global_attributes(file, settings, mark))
+        dataset = monthly_field(file.run, file.variable_id, years=file.years)
+    return dataset.assign_attrs(global_attributes(file, mark))
 
 
-def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -> dict[str, str | int | float]:
+def global_attributes(file: ArchiveFile, mark: str) -> dict[str, str | int | float]:
     """Return the global attributes of a file with the fingerprint `mark`."""
-    source_id = file.model.source_id
+    run, source_id = file.run, file.run.model.source_id
     return {
         **_form(file),
         "activity_id": "CMIP",
@@ -166,10 +141,10 @@ def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -
         "source_id": source_id,
         "source": f"{source_id}: steady equivalent-barotropic ocean driven by combinations of wind patterns",
         "comment": "Made by thor.ocean.idealized; no Earth system model.",
-        "experiment_id": file.experiment_id,
-        "experiment": EXPERIMENTS[file.experiment_id].title,
-        "variant_label": file.variant_label,
-        "realization_index": int(file.variant_label.removeprefix("r").split("i")[0]),
+        "experiment_id": run.experiment_id,
+        "experiment": EXPERIMENTS[run.experiment_id].title,
+        "variant_label": run.variant_label,
+        "realization_index": int(run.variant_label.removeprefix("r").split("i")[0]),
         **dict.fromkeys(("initialization_index", "physics_index", "forcing_index"), 1),
         "sub_experiment_id": "none",
         "variable_id": file.variable_id,
@@ -177,15 +152,15 @@ def global_attributes(file: ArchiveFile, settings: ArchiveSettings, mark: str) -
         "realm": "ocean",
         "product": "model-output",
         "grid_label": file.grid_label,
-        "grid": _GRIDS[file.model.grid],
+        "grid": _GRIDS[run.model.grid],
         "tracking_id": f"hdl:21.14100/{uuid5(NAMESPACE_URL, f'{file.key}#{mark}')}",
-        **_parent(file, settings),
+        **_parent(run),
     }
 
 
 def _form(file: ArchiveFile) -> dict[str, str]:
     """Return the attributes that only one phase of CMIP has."""
-    if file.mip_era == "CMIP6":
+    if file.run.archive.mip_era == "CMIP6":
         return {"Conventions": "CF-1.7 CMIP-6.2", "mip_era": "CMIP6", "table_id": file.published.cmip6}
     suffix = str(file.published.cmip7)
     return {
@@ -198,17 +173,16 @@ def _form(file: ArchiveFile) -> dict[str, str]:
     }
 
 
-def _parent(file: ArchiveFile, settings: ArchiveSettings) -> dict[str, str | float]:
+def _parent(run: IdealizedRun) -> dict[str, str | float]:
     """Return where the run branches off piControl; all experiments do on the first of January."""
     names = ("activity_id", "experiment_id", "mip_era", "source_id", "time_units", "variant_label")
-    if file.experiment_id == CONTROL:
+    if run.experiment_id == CONTROL:
         method, branch_time, values = "no parent", 0.0, ("no parent",) * len(names)
     else:
-        start = first_year(file.model, CONTROL)
-        years = branch_year(settings, file.experiment_id, file.variant_label)
-        control = months(file.model.calendar, first_year=start + years, n_years=1, origin_year=start)
-        method, branch_time = "standard", float(control.edges[0])
-        values = ("CMIP", CONTROL, file.mip_era, file.model.source_id, control.units, CONTROL_VARIANT)
+        control = replace(run, experiment_id=CONTROL, variant_label=CONTROL_VARIANT)
+        branch = control.months(run.branch_year, run.branch_year + 1)
+        method, branch_time = "standard", float(branch.edges[0])
+        values = ("CMIP", CONTROL, run.archive.mip_era, run.model.source_id, branch.units, CONTROL_VARIANT)
     return {
         "branch_method": method,
         "branch_time_in_child": 0.0,

@@ -177,25 +177,20 @@ def _responses(
 
 
 def _stacked(first: FaceField, second: FaceField) -> FaceField:
-    return first.map(lambda *parts: np.concatenate(parts), second)
+    return first.map(lambda a, b: np.concatenate([a, b]), second)
 
 
 def _patterns(stress: Callable[[Winds], FaceField], winds: Winds) -> FaceField:
     """Return the stress of each of `PATTERNS`."""
-    no_strengths: dict[str, Any] = dict.fromkeys(STRENGTHS, 0.0)
-    calm = replace(winds, **no_strengths)
-    southern = replace(calm, southern_westerlies=winds.southern_westerlies)
-    moved = replace(southern, southern_westerlies_latitude=winds.southern_westerlies_latitude - SHIFT_STEP)
-    here, there = stress(southern), stress(moved)
-    fields = {
-        "mean": stress(winds),
-        "southern_westerlies": here,
-        "southern_shift": here.map(lambda a, b: (b - a) / SHIFT_STEP, there),
-        "northern_westerlies": stress(replace(calm, northern_westerlies=winds.northern_westerlies)),
-        "trades": stress(replace(calm, trades=winds.trades)),
-        "centres": stress(replace(calm, centres_stress=winds.centres_stress)),
-    }
-    for name, centres in BASIN_CENTRES.items():
-        fields[name] = stress(replace(calm, centres_stress=winds.centres_stress, centres=centres))
+
+    def alone(strength: str, **changes: Any) -> FaceField:
+        changes |= {name: 0.0 for name in STRENGTHS if name != strength}
+        return stress(replace(winds, **changes))
+
+    fields = {name: alone(name) for name in ("southern_westerlies", "northern_westerlies", "trades")}
+    fields |= {"mean": stress(winds), "centres": alone("centres_stress")}
+    fields |= {name: alone("centres_stress", centres=centres) for name, centres in BASIN_CENTRES.items()}
+    moved = alone("southern_westerlies", southern_westerlies_latitude=winds.southern_westerlies_latitude - SHIFT_STEP)
+    fields["southern_shift"] = fields["southern_westerlies"].map(lambda a, b: (b - a) / SHIFT_STEP, moved)
     first, *others = (fields[name] for name in PATTERNS)
     return first.map(lambda *parts: np.stack(parts), *others)

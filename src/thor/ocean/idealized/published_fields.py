@@ -6,12 +6,11 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.variables import STRESS, published, variable
-from thor.ocean.idealized.archive_settings import ArchiveSettings, ClimateModelSettings
+from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
-from thor.ocean.idealized.calendars import months
 from thor.ocean.idealized.climate_models import STRESS_POINT_KINDS, PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates
-from thor.ocean.idealized.scenarios import first_year, pattern_strengths, warming
+from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, warming
 
 MONTHLY = published(fixed=False, needed=True)
 
@@ -35,27 +34,15 @@ _CELL_METHODS = {
 }
 
 
-def monthly_field(
-    settings: ArchiveSettings,
-    model_settings: ClimateModelSettings,
-    experiment_id: str,
-    variant_label: str,
-    variable_id: str,
-    *,
-    years: tuple[int, int],
-    seed: int,
-) -> xr.Dataset:
+def monthly_field(run: IdealizedRun, variable_id: str, *, years: tuple[int, int]) -> xr.Dataset:
     """Return one monthly variable with its coordinates, and how to encode them in a file.
 
     Parameters
     ----------
-    settings : ArchiveSettings
-    model_settings : ClimateModelSettings
-    experiment_id, variant_label : str
+    run : IdealizedRun
     variable_id : {'zos', 'tauuo', 'tauvo'}
     years : (int, int)
         First year and the one after the last, counted from the experiment's first as 0.
-    seed : int
 
     Returns
     -------
@@ -63,19 +50,23 @@ def monthly_field(
         The variable (float32, rounded, NaN on land) with dims (time, rows, columns) as the model calls them, `time`
         (middle of the months) and `time_bnds` as numbers with CF units and calendar, and `published_coordinates`.
     """
-    model = solve_climate_model(model_settings, seed=seed)
-    strengths = pattern_strengths(settings, model_settings, experiment_id, variant_label, seed=seed)
-    kind = points_of(variable_id, model_settings)
+    model, strengths = run.solved_model(), pattern_strengths(run)
+    kind = points_of(variable_id, run.model)
     if variable_id == "zos":
-        factors, patterns = _sea_level(settings, model, experiment_id, strengths)
+        factors, patterns = _sea_level(run, model, strengths)
     else:
         factors, patterns = strengths, model.stress[STRESS.index(variable_id)]
     steps = slice(12 * years[0], 12 * years[1])
     dataset = published_coordinates(model, kind)
-    dims = ("time", *NAMES[model_settings.grid].dims)
-    dataset[variable_id] = (dims, _combined(factors[steps], patterns, model.masks[kind]))
-    dataset[variable_id].attrs = published_attrs(variable_id, model_settings)
-    return _encoded(_with_time(dataset, model_settings, experiment_id, years), variable_id)
+    field = _combined(factors[steps], patterns, model.masks[kind])
+    dims = ("time", *NAMES[run.model.grid].dims)
+    dataset[variable_id] = (dims, field, published_attrs(variable_id, run.model))
+    axis = run.months(*years)
+    attrs = {"standard_name": "time", "long_name": "time", "axis": "T", "bounds": "time_bnds"}
+    attrs |= {"units": axis.units, "calendar": axis.calendar}
+    dataset["time_bnds"] = (("time", "bnds"), np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
+    middle = (axis.edges[1:] + axis.edges[:-1]) / 2
+    return _encoded(dataset.assign_coords(time=("time", middle, attrs)), variable_id)
 
 
 def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed: int) -> xr.Dataset:
@@ -97,8 +88,8 @@ def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed:
     else:
         field = np.where(sea, 100.0, 0.0)
     dataset = published_coordinates(model, "t")
-    dataset[variable_id] = (NAMES[model_settings.grid].dims, field.astype(np.float32))
-    dataset[variable_id].attrs = published_attrs(variable_id, model_settings)
+    attrs = published_attrs(variable_id, model_settings)
+    dataset[variable_id] = (NAMES[model_settings.grid].dims, field.astype(np.float32), attrs)
     return _encoded(dataset, variable_id)
 
 
@@ -130,15 +121,12 @@ def steric_pattern(model: SolvedModel) -> Array:
     return pattern - np.average(pattern[sea], weights=points.area[sea])
 
 
-def _sea_level(
-    settings: ArchiveSettings, model: SolvedModel, experiment_id: str, strengths: Array
-) -> tuple[Array, Array]:
+def _sea_level(run: IdealizedRun, model: SolvedModel, strengths: Array) -> tuple[Array, Array]:
     """Return factors of shape (n_months, n) and patterns of shape (n, nj, ni) [m] whose products sum up to zos."""
-    chosen = model.settings
     steric = np.zeros(len(strengths))
-    if experiment_id == settings.steric_experiment:
-        steric = chosen.steric_amplitude * warming(settings, experiment_id)
-    datum = np.full(len(strengths), chosen.zos_datum)
+    if run.experiment_id == run.archive.steric_experiment:
+        steric = run.model.steric_amplitude * warming(run.archive, run.experiment_id)
+    datum = np.full(len(strengths), run.model.zos_datum)
     factors = np.column_stack([model.weights(strengths), datum, steric])
     patterns = np.concatenate([model.zos, [np.ones(model.grid.shape)], [steric_pattern(model)]])
     return factors, patterns
@@ -152,17 +140,6 @@ def _combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArr
         block = slice(start, start + MONTHS_PER_CHUNK)
         field[block, mask] = bit_round((factors[block] @ at_sea).astype(np.float32), digits=SIGNIFICANT_DIGITS)
     return field
-
-
-def _with_time(
-    dataset: xr.Dataset, settings: ClimateModelSettings, experiment_id: str, years: tuple[int, int]
-) -> xr.Dataset:
-    start = first_year(settings, experiment_id)
-    axis = months(settings.calendar, first_year=start + years[0], n_years=years[1] - years[0], origin_year=start)
-    attrs = {"standard_name": "time", "long_name": "time", "axis": "T", "bounds": "time_bnds"}
-    middle = (axis.edges[1:] + axis.edges[:-1]) / 2
-    dataset["time_bnds"] = (("time", "bnds"), np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
-    return dataset.assign_coords(time=("time", middle, attrs | {"units": axis.units, "calendar": axis.calendar}))
 
 
 def _encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:

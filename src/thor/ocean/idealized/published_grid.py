@@ -7,7 +7,7 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.ocean.idealized.archive_settings import GridKind
-from thor.ocean.idealized.c_grid import Points, regular_c_grid
+from thor.ocean.idealized.c_grid import regular_c_grid
 from thor.ocean.idealized.climate_models import PointKind, SolvedModel
 from thor.ocean.idealized.displaced_pole import displaced_position
 
@@ -54,9 +54,9 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
         Latitude and longitude [degrees] as coordinates, their bounds as variables; 1-D on the regular grid, otherwise
         2-D with four vertices a cell. On suppressed land all of them are zero, undeclared.
     """
-    names, points = NAMES[model.settings.grid], getattr(model.grid, kind)
     if model.settings.grid == "regular":
-        return _regular(points, names, spacing=model.settings.ocean.resolution_degrees)
+        return _regular(model, kind)
+    names, points = NAMES[model.settings.grid], getattr(model.grid, kind)
     fields = [points.lat, points.lon, *_vertices(model, kind)]
     if model.settings.grid == "regular_land_suppressed":
         sea = model.masks[kind]
@@ -68,14 +68,14 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
 
 def true_coordinates(model: SolvedModel) -> xr.Dataset:
     """Return `lat` and `lon` of the T points [degrees], land included, dims (lat, lon) if regular, otherwise (y, x)."""
-    points = model.grid.t
     if model.settings.grid == "regular":
-        names = NAMES["regular"]
-        return _regular(points, names, spacing=model.settings.ocean.resolution_degrees)[["lat", "lon"]].drop_attrs()
+        return _regular(model, "t")[["lat", "lon"]].drop_attrs()
+    points = model.grid.t
     return xr.Dataset(coords={"lat": (("y", "x"), points.lat), "lon": (("y", "x"), points.lon)})
 
 
-def _regular(points: Points, names: CoordinateNames, *, spacing: float) -> xr.Dataset:
+def _regular(model: SolvedModel, kind: PointKind) -> xr.Dataset:
+    names, points, spacing = NAMES["regular"], getattr(model.grid, kind), model.settings.ocean.resolution_degrees
     # eastern faces end at 0E, which has to come after 358E here
     lat, lon = points.lat[:, 0], np.unwrap(points.lon[0], period=360)
     half = np.array([-spacing / 2, spacing / 2])

@@ -1,39 +1,20 @@
 """Wind stress of the idealized ocean: belts plus highs and lows over the basins, analytic in longitude and latitude."""
 
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import yaml
 
 from thor.core.arrays import Array
 from thor.ocean.idealized.c_grid import CGrid, FaceField, Points
 from thor.ocean.idealized.settings import OceanSettings
 
-CENTRES: dict[str, tuple[float, float, float, float, float, float]] = {
-    "North Pacific high": (33.0, 220.0, 1.0, 26.0, 11.0, 6.0),
-    "West Pacific high": (27.0, 160.0, 0.45, 22.0, 9.0, 8.0),
-    "North Atlantic high": (32.0, 322.0, 1.0, 22.0, 10.5, 6.0),
-    "South Pacific high": (-29.0, 262.0, 1.1, 22.0, 11.0, 0.0),
-    "South Atlantic high": (-28.0, 353.0, 1.1, 20.0, 11.0, 0.0),
-    "Indian Ocean high": (-32.0, 82.0, 1.2, 26.0, 10.0, 0.0),
-    "Tasman high": (-34.0, 165.0, 0.5, 16.0, 9.0, 0.0),
-    "Aleutian low": (51.0, 188.0, -1.2, 24.0, 9.0, 5.0),
-    "Icelandic low": (61.0, 327.0, -1.1, 22.0, 8.0, 12.0),
-    "Amundsen low": (-68.0, 245.0, -0.5, 35.0, 7.0, 0.0),
-    "Weddell low": (-66.0, 345.0, -0.4, 25.0, 6.0, 0.0),
-    "Prydz low": (-64.0, 90.0, -0.5, 35.0, 6.0, 0.0),
-    "Beaufort high": (78.0, 215.0, 0.25, 50.0, 8.0, 0.0),
-    "Arabian Sea high": (9.0, 62.0, 0.6, 12.0, 7.0, 20.0),
-    "Bengal low": (11.0, 88.0, -0.3, 10.0, 7.0, 0.0),
-    "South Equatorial Indian low": (-9.0, 75.0, -0.4, 26.0, 7.0, -5.0),
-    "South Pacific convergence": (-14.0, 192.0, -0.5, 30.0, 8.0, -20.0),
-    "Costa Rica low": (9.0, 262.0, -0.4, 18.0, 7.0, 0.0),
-    "Guinea low": (8.0, 336.0, -0.4, 16.0, 7.0, 0.0),
-    "Mindanao low": (8.0, 142.0, -0.5, 20.0, 7.0, 0.0),
-}
-"""Latitude, longitude [degrees], strength relative to `centres_stress` (positive: a high), half widths along and across
-[degrees], and the axis' tilt from eastward [degrees anticlockwise]."""
-
+CENTRES: dict[str, list[float]] = yaml.safe_load(
+    files("thor.ocean.idealized").joinpath("wind_centres.yml").read_text(encoding="utf-8")
+)
+"""Place, strength and shape of each high and low; the file describes the numbers."""
 
 STRENGTHS = ("trades", "northern_westerlies", "southern_westerlies", "polar_easterlies", "centres_stress")
 """The strengths of `Winds`."""

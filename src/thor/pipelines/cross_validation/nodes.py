@@ -24,13 +24,13 @@ def cross_validate_basins(features: xr.Dataset, regimes: xr.Dataset, parameters:
         bootstrap=parameters.bootstrap,
         seed=parameters.seed,
     )
-    told = ", ".join(f"{basin} {entry['accuracy']:.3f}" for basin, entry in table["ensemble"].items())
-    log.info("accuracy without having seen it: %s", told)
+    accuracies = ", ".join(f"{basin} {entry['accuracy']:.3f}" for basin, entry in table["ensemble"].items())
+    log.info("accuracy in the basin left out of training: %s", accuracies)
     return table
 
 
 def measure_feature_groups(features: xr.Dataset, regimes: xr.Dataset, parameters: CrossValidation) -> pd.DataFrame:
-    """Return what each group of extended features is worth in basins that taught nothing."""
+    """Return the gain in accuracy from each group of extended features, in basins left out of training."""
     from thor.networks.cross_validation import feature_group_worth
 
     return feature_group_worth(

@@ -1,11 +1,12 @@
-"""Each ocean basin tested by networks that never saw it: `kedro run --pipeline cross_validation`.
+"""Networks tested in each ocean basin, which is left out of their training: `kedro run --pipeline cross_validation`.
 
 features, regimes -> cross_validate_basins  -> cross_validation_metrics
                   -> measure_feature_groups -> feature_group_worth
 """
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from thor.app.named_nodes import named_node
 from thor.pipelines.cross_validation import nodes
 
 
@@ -13,17 +14,13 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(
+            named_node(
                 nodes.cross_validate_basins,
                 ["features", "regimes", "params:cross_validation"],
                 "cross_validation_metrics",
-                name="cross_validate_basins",
             ),
-            Node(
-                nodes.measure_feature_groups,
-                ["features", "regimes", "params:cross_validation"],
-                "feature_group_worth",
-                name="measure_feature_groups",
+            named_node(
+                nodes.measure_feature_groups, ["features", "regimes", "params:cross_validation"], "feature_group_worth"
             ),
         ],
         tags="cross_validation",

@@ -20,7 +20,8 @@ def harmonise_training_ocean(raw_training_ocean: xr.Dataset, parameters: DataEng
     from thor.reading.training_ocean import harmonise
 
     ocean = harmonise(raw_training_ocean, strict=parameters.strict)
-    log.info("ocean of %.3g km2; %.4f m removed from zos", _area(ocean), ocean["zos"].attrs["removed_mean"])
+    area = float(ocean["areacello"].where(ocean["sftof"] > 0).sum()) / 1e6
+    log.info("ocean of %.3g km2; %.4f m removed from zos", area, ocean["zos"].attrs["removed_mean"])
     return ocean
 
 
@@ -37,12 +38,8 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
     """Return the features of every ocean cell."""
     from thor.ocean.features import feature_names, features
 
-    result = features(
-        training_ocean,
-        stress_curl=parameters.stress_curl,
-        metric=parameters.metric,
-        **_feature_options(parameters),
-    )
+    options = _feature_options(parameters)
+    result = features(training_ocean, stress_curl=parameters.stress_curl, metric=parameters.metric, **options)
     log.info("%d features on %d cells", len(feature_names(result)), int(result["valid"].sum()))
     return result
 
@@ -115,7 +112,3 @@ def _feature_options(parameters: DataEngineering) -> dict[str, Any]:
         "extended": parameters.extended_features,
         "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
     }
-
-
-def _area(ocean: xr.Dataset) -> float:
-    return float(ocean["areacello"].where(ocean["sftof"] > 0).sum()) / 1e6

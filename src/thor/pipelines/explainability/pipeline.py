@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from kedro.pipeline import Node, Pipeline
 
+from thor.app.named_nodes import by_name, named_node
 from thor.attribution.method import Method
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.explainability import nodes
@@ -28,66 +29,35 @@ _NETWORKS = ["ensemble", "bayesian_network", "features", "feature_scaler"]
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     methods = explaining_methods()
-    explanations = _by_name(*methods)
+    explanations = by_name(*methods)
     return Pipeline(
         [
-            Node(
-                nodes.choose_reference,
-                [*_CELLS, "scenario_features", _PARAMETERS],
-                "explanation_reference",
-                name="choose_reference",
-            ),
+            named_node(nodes.choose_reference, [*_CELLS, "scenario_features", _PARAMETERS], "explanation_reference"),
             *(node for method in methods.values() for node in _nodes_of(method)),
-            Node(nodes.compare_explanations, explanations, "explanation_agreement", name="compare_explanations"),
-            Node(
+            named_node(nodes.compare_explanations, explanations, "explanation_agreement"),
+            named_node(
                 nodes.evaluate_explanations,
                 ["ensemble", "features", "feature_scaler", "explanation_reference", _PARAMETERS],
                 "explanation_evaluation",
-                name="evaluate_explanations",
             ),
-            Node(
-                nodes.compare_with_known_functions,
-                [*_CELLS, "explanation_reference", _PARAMETERS],
-                "explanation_truth",
-                name="compare_with_known_functions",
+            named_node(
+                nodes.compare_with_known_functions, [*_CELLS, "explanation_reference", _PARAMETERS], "explanation_truth"
             ),
-            Node(nodes.summarise_explanations, explanations, "explanation_summary", name="summarise_explanations"),
-            Node(
+            named_node(nodes.summarise_explanations, explanations, "explanation_summary"),
+            named_node(
                 nodes.score_explanations,
-                _by_name("explanation_agreement", "explanation_evaluation", "explanation_truth", *methods),
+                by_name("explanation_agreement", "explanation_evaluation", "explanation_truth", *methods),
                 "explanation_metrics",
-                name="score_explanations",
             ),
-            Node(nodes.draw_signs, explanations, "explainability_signs", name="draw_signs"),
-            Node(
-                nodes.draw_attributions_by_regime,
-                "explanation_summary",
-                "explainability_regimes",
-                name="draw_attributions_by_regime",
-            ),
-            Node(
-                nodes.draw_beeswarm,
-                ["shapley_values", "features"],
-                "explainability_beeswarm",
-                name="draw_beeswarm",
-            ),
-            Node(
-                nodes.draw_explanation_agreement,
-                "explanation_agreement",
-                "explainability_agreement",
-                name="draw_explanation_agreement",
-            ),
-            Node(
-                nodes.draw_explanation_evaluation,
-                "explanation_evaluation",
-                "explainability_evaluation",
-                name="draw_explanation_evaluation",
-            ),
-            Node(
+            named_node(nodes.draw_signs, explanations, "explainability_signs"),
+            named_node(nodes.draw_attributions_by_regime, "explanation_summary", "explainability_regimes"),
+            named_node(nodes.draw_beeswarm, ["shapley_values", "features"], "explainability_beeswarm"),
+            named_node(nodes.draw_explanation_agreement, "explanation_agreement", "explainability_agreement"),
+            named_node(nodes.draw_explanation_evaluation, "explanation_evaluation", "explainability_evaluation"),
+            named_node(
                 nodes.draw_cell,
-                {"parameters": _PARAMETERS} | _by_name("regime_uncertainty", "vorticity_budget", *methods),
+                {"parameters": _PARAMETERS} | by_name("regime_uncertainty", "vorticity_budget", *methods),
                 "explainability_cell",
-                name="draw_cell",
             ),
         ],
         tags="explainability",
@@ -99,7 +69,3 @@ def _nodes_of(method: Method) -> Iterator[Node]:
     inputs = [*_NETWORKS, _PARAMETERS, *(["explanation_reference"] if method.needs_reference else [])]
     yield Node(nodes.explain_by(name), inputs, name, name=f"explain_by_{name}")
     yield Node(nodes.draw_method(name), name, f"explainability_{name}", name=f"draw_{name}")
-
-
-def _by_name(*names: str) -> dict[str, str]:
-    return dict(zip(names, names, strict=True))

@@ -8,8 +8,9 @@ params:idealized_ocean -> make_training_ocean -> raw_training_ocean
    |-> make_true_budgets -> true_budgets
 """
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from thor.app.named_nodes import named_node
 from thor.pipelines.idealized_ocean import nodes
 
 
@@ -17,10 +18,10 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(nodes.make_training_ocean, "params:idealized_ocean", "raw_training_ocean", name="make_training_ocean"),
-            Node(nodes.make_archive, "params:idealized_ocean", "raw_archive", name="make_archive"),
-            Node(nodes.make_true_budgets, "params:idealized_ocean", "true_budgets", name="make_true_budgets"),
-            Node(nodes.draw_ocean_state, "raw_training_ocean", "idealized_ocean_state", name="draw_ocean_state"),
+            named_node(nodes.make_training_ocean, "params:idealized_ocean", "raw_training_ocean"),
+            named_node(nodes.make_archive, "params:idealized_ocean", "raw_archive"),
+            named_node(nodes.make_true_budgets, "params:idealized_ocean", "true_budgets"),
+            named_node(nodes.draw_ocean_state, "raw_training_ocean", "idealized_ocean_state"),
         ],
         tags="idealized_ocean",
     )

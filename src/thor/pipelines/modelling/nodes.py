@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def split_cells(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> xr.Dataset:
-    """Return what each cell is for: train, select, calibrate, test, or a buffer between them."""
+    """Return the role of each cell: train, select, calibrate, test, or buffer between them."""
     from thor.networks.split import ROLES, make_split
 
     split = make_split(features, regimes, parameters.split)
@@ -166,7 +166,7 @@ def draw_skill(skill_metrics: dict[str, Any]) -> Any:
 
 
 def draw_confusion(skill_metrics: dict[str, Any]) -> Any:
-    """Draw how regimes are taken for one another."""
+    """Draw the confusion matrices."""
     from thor.figures.skill import confusion_matrices
 
     return confusion_matrices(skill_metrics)

@@ -1,4 +1,4 @@
-"""Networks that learn to see a regime in sea level, stress and depth, beside simpler predictors.
+"""Networks that predict the regime from sea level, wind stress and depth, compared with simpler predictors.
 
 features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
                                           -> train_ensemble -> ensemble, training_history -> draw_learning_curves
@@ -7,8 +7,9 @@ ensemble -> predict_ensemble -> ensemble_probabilities
 ensemble, baselines -> score_networks -> network_metrics, network_reliability, skill_metrics -> draw_skill and so on
 """
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.modelling import nodes
 
 PARAMETERS = "params:modelling"
@@ -19,38 +20,26 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(nodes.split_cells, ["features", "regimes", PARAMETERS], "split", name="split_cells"),
-            Node(nodes.fit_scaler, [*CELLS, PARAMETERS], "feature_scaler", name="fit_scaler"),
-            Node(
+            named_node(nodes.split_cells, ["features", "regimes", PARAMETERS], "split"),
+            named_node(nodes.fit_scaler, [*CELLS, PARAMETERS], "feature_scaler"),
+            named_node(
                 nodes.train_ensemble,
                 [*CELLS, "feature_scaler", "regime_model", "vorticity_budget", "published_networks", PARAMETERS],
-                {"ensemble": "ensemble", "training_history": "training_history"},
-                name="train_ensemble",
+                by_name("ensemble", "training_history"),
             ),
-            Node(nodes.fit_baselines, [*CELLS, PARAMETERS], "baselines", name="fit_baselines"),
-            Node(
-                nodes.predict_ensemble,
-                ["ensemble", "features", "feature_scaler"],
-                "ensemble_probabilities",
-                name="predict_ensemble",
-            ),
-            Node(
+            named_node(nodes.fit_baselines, [*CELLS, PARAMETERS], "baselines"),
+            named_node(nodes.predict_ensemble, ["ensemble", "features", "feature_scaler"], "ensemble_probabilities"),
+            named_node(
                 nodes.score_networks,
                 [
                     *("ensemble", "baselines", *CELLS, "feature_scaler"),
                     *("training_history", "published_networks", PARAMETERS),
                 ],
-                {name: name for name in ("skill_metrics", "network_metrics", "network_reliability")},
-                name="score_networks",
+                by_name("skill_metrics", "network_metrics", "network_reliability"),
             ),
-            Node(nodes.draw_skill, "skill_metrics", "modelling_skill", name="draw_skill"),
-            Node(nodes.draw_confusion, "skill_metrics", "modelling_confusion", name="draw_confusion"),
-            Node(
-                nodes.draw_learning_curves,
-                "training_history",
-                "modelling_learning_curves",
-                name="draw_learning_curves",
-            ),
+            named_node(nodes.draw_skill, "skill_metrics", "modelling_skill"),
+            named_node(nodes.draw_confusion, "skill_metrics", "modelling_confusion"),
+            named_node(nodes.draw_learning_curves, "training_history", "modelling_learning_curves"),
         ],
         tags="modelling",
     )

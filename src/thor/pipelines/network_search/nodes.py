@@ -18,7 +18,7 @@ def search_networks(
     feature_scaler: dict[str, Any],
     parameters: NetworkSearch,
 ) -> pd.DataFrame:
-    """Return the depths, widths and rates tried, best first; only select cells judge."""
+    """Return the depths, widths and learning rates tried, ranked by their loss on the select cells."""
     from thor.networks.samples import samples_from
     from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search

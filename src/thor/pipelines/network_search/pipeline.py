@@ -1,10 +1,11 @@
-"""A search for better networks, for those who ask for it: `kedro run --pipeline network_search`.
+"""A search over depths, widths and learning rates, run on request: `kedro run --pipeline network_search`.
 
 features, regimes, split, feature_scaler -> search_networks -> search_trials
 """
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from thor.app.named_nodes import named_node
 from thor.pipelines.network_search import nodes
 
 
@@ -12,11 +13,10 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(
+            named_node(
                 nodes.search_networks,
                 ["features", "regimes", "split", "feature_scaler", "params:network_search"],
                 "search_trials",
-                name="search_networks",
             )
         ],
         tags="network_search",

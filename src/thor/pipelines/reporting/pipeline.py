@@ -9,8 +9,9 @@ Results that are absent, or older than their input by run_record, are left out. 
 regimes, split and skill_metrics.
 """
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from thor.app.named_nodes import by_name, named_node
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.reporting import nodes
 from thor.report.content import captions
@@ -32,20 +33,15 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(nodes.index_figures, _by_name(("run_record", *FIGURES)), "figures", name="index_figures"),
-            Node(nodes.summarise_run, _by_name(("run_record", "figures", *NUMBERS)), "summary", name="summarise_run"),
-            Node(nodes.write_manifest, ["run_record", "figures", "summary"], "manifest", name="write_manifest"),
-            Node(
+            named_node(nodes.index_figures, by_name("run_record", *FIGURES), "figures"),
+            named_node(nodes.summarise_run, by_name("run_record", "figures", *NUMBERS), "summary"),
+            named_node(nodes.write_manifest, ["run_record", "figures", "summary"], "manifest"),
+            named_node(
                 nodes.write_report,
                 {"parameters": _PARAMETERS}
-                | _by_name((*FIGURES, "figures", "summary", "manifest", "run_record", *FIELDS)),
+                | by_name(*FIGURES, "figures", "summary", "manifest", "run_record", *FIELDS),
                 "report",
-                name="write_report",
             ),
         ],
         tags="reporting",
     )
-
-
-def _by_name(names: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(names, names, strict=True))

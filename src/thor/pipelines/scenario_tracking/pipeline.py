@@ -9,44 +9,44 @@ all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_change_reliability
 """
 
-from collections.abc import Callable
-from typing import Any
+from kedro.pipeline import Pipeline
 
-from kedro.pipeline import Node, Pipeline
-
+from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
 _NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
-_CALIBRATED = ["calibration_model", "training_history", "scenario_features"]
-_SKILL = ["skill_metrics", "bayesian_skill_metrics"]
-_AREAS = ("regime_areas", "regime_transitions")
+_APPLIED = ["calibration_model", "training_history", "scenario_features"]
+_MEASURED = ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"]
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
 def create_pipeline() -> Pipeline:
-    """Return the pipeline; nodes have the names of their functions."""
-    functions: tuple[tuple[Callable[..., Any], list[str], str | dict[str, str]], ...] = (
-        (nodes.track_regimes, [*_NETWORKS, *_CALIBRATED, _PARAMETERS, "params:compute"], "scenario_regimes"),
-        (nodes.measure_areas, ["scenario_regimes", "ensemble", *_SKILL], {name: name for name in _AREAS}),
-        (nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
-        (
-            nodes.explain_changes,
-            [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
-            "change_attribution",
-        ),
-        (nodes.score_tracking, [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS], "tracking_metrics"),
-        (nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
-        (nodes.draw_change, _SHOWN, "scenario_tracking_change"),
-        (nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
-        (nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
-        (nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
-        (nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
-        (nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
-        (nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
-    )
+    """Return the pipeline."""
     return Pipeline(
-        [Node(function, inputs, outputs, name=function.__name__) for function, inputs, outputs in functions],
+        [
+            named_node(nodes.track_regimes, [*_NETWORKS, *_APPLIED, _PARAMETERS, "params:compute"], "scenario_regimes"),
+            named_node(nodes.measure_areas, _MEASURED, by_name("regime_areas", "regime_transitions")),
+            named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
+            named_node(
+                nodes.explain_changes,
+                [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
+                "change_attribution",
+            ),
+            named_node(
+                nodes.score_tracking,
+                [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS],
+                "tracking_metrics",
+            ),
+            named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
+            named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            named_node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
+            named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
+            named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
+            named_node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
+            named_node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
+            named_node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
+        ],
         tags="scenario_tracking",
     )

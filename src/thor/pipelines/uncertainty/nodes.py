@@ -78,8 +78,8 @@ def calibrate(
         settings=parameters.applicability,
         seed=parameters.seed,
     )
-    told = ", ".join(f"{name} {value:.3f}" for name, value in model.temperature.items())
-    log.info("temperatures: %s; applicable up to %.2f", told, model.applicability.threshold)
+    temperatures = ", ".join(f"{name} {value:.3f}" for name, value in model.temperature.items())
+    log.info("temperatures: %s; dissimilarity threshold %.2f", temperatures, model.applicability.threshold)
     return model.to_dict()
 
 

@@ -37,7 +37,7 @@ class Toy(Explainer):
 METHOD = Method(
     name="toy_values",
     label="toy",
-    title="Toy values",
+    title="toy values",
     colour="#123456",
     explainer=lambda settings, question: Toy(settings=settings, target=question.target),
     settings=ToySettings,
