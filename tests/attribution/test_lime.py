@@ -72,8 +72,8 @@ def test_the_standard_error_is_the_spread_over_other_draws(stack, inputs, regime
 def test_blocks_change_nothing_and_networks_may_be_many(monkeypatch, stack, inputs, regime, reference):
     method = lime(reference, n_samples=300)
     whole, _ = values_of(method, stack, inputs, regime)
-    monkeypatch.setattr(module, "_SAMPLES_PER_BLOCK", 64)
-    monkeypatch.setattr(module, "_NETWORKS_AT_ONCE", 2)
+    monkeypatch.setattr(module, "SAMPLES_PER_BLOCK", 64)
+    monkeypatch.setattr(module, "NETWORKS_AT_ONCE", 2)
     again, _ = values_of(method, stack, inputs, regime)
     np.testing.assert_allclose(again, whole, atol=1e-10)
     found = attribute(method, stack, inputs, regime, progress=False)

@@ -16,8 +16,8 @@ from thor.core.settings import NotNegative, Positive, Settings
 from thor.core.threads import in_threads
 from thor.networks.stack import NetworkStack, Weights
 
-_SAMPLES_PER_BLOCK = 256
-_NETWORKS_AT_ONCE = 64
+SAMPLES_PER_BLOCK = 256
+NETWORKS_AT_ONCE = 64
 """Networks whose products with the draws are held at once: 8 MB for each feature at 5,000 draws with intercept."""
 
 
@@ -111,7 +111,7 @@ class Lime(Explainer):
             remainder = target - shares["intercept"] - values.sum(axis=2)
             return AttributionBlock(part, values, error, {"target": target, **shares, "remainder": remainder})
 
-        yield from in_threads(block, sample_parts(len(inputs), _SAMPLES_PER_BLOCK))
+        yield from in_threads(block, sample_parts(len(inputs), SAMPLES_PER_BLOCK))
 
     def _draws(self, n_features: int) -> Array:
         """Return all draws but the first, which the sample itself replaces, in units of the reference's scale."""
@@ -142,8 +142,8 @@ class Lime(Explainer):
         target_mean = ((weights @ targets).T + target) / total
         target_squares = (weights @ targets**2).T + target**2
         together = np.empty((len(target), n_samples, n_features))
-        for first in range(0, len(target), _NETWORKS_AT_ONCE):
-            some = slice(first, first + _NETWORKS_AT_ONCE)
+        for first in range(0, len(target), NETWORKS_AT_ONCE):
+            some = slice(first, first + NETWORKS_AT_ONCE)
             both = (draws[:, :, None] * targets[:, None, some]).reshape(len(draws), -1)
             sums = (weights @ both).reshape(n_samples, n_features, -1)
             together[some] = np.moveaxis(sums, 2, 0)
