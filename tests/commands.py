@@ -140,7 +140,7 @@ def parse(command: click.Command, words: list[str]) -> click.Context:
 
 def check_run(options: dict[str, Any], made: Collection[str]) -> None:
     """Raise an error when `kedro run` would not know an environment, parameter, pipeline, node or dataset."""
-    from thor.app.run import _whole_name
+    from thor.app.run import whole_name
 
     environment = options["env"] or "base"
     assert environment in {*ENVIRONMENTS, *made}, f"no such environment: {environment}"
@@ -154,9 +154,9 @@ def check_run(options: dict[str, Any], made: Collection[str]) -> None:
     chosen = sum((pipelines[name] for name in named), Pipeline([]))
     chosen.filter(
         tags=options["tags"] or None,
-        from_nodes=[_whole_name(name) for name in options["from_nodes"]] or None,
-        to_nodes=[_whole_name(name) for name in options["to_nodes"]] or None,
-        node_names=[_whole_name(name) for name in options["node_names"]] or None,
+        from_nodes=[whole_name(name) for name in options["from_nodes"]] or None,
+        to_nodes=[whole_name(name) for name in options["to_nodes"]] or None,
+        node_names=[whole_name(name) for name in options["node_names"]] or None,
         from_inputs=options["from_inputs"] or None,
         to_outputs=options["to_outputs"] or None,
         node_namespaces=options["namespaces"] or None,

@@ -101,7 +101,7 @@ def test_a_process_killed_while_it_makes_the_store_blocks_no_other(tmp_path):
 def test_a_store_that_is_being_made_for_too_long_is_an_error(tmp_path, monkeypatch):
     from filelock import FileLock
 
-    monkeypatch.setattr("thor.app.mlflow_store._PATIENCE", 0.1)
+    monkeypatch.setattr("thor.app.mlflow_store.PATIENCE_S", 0.1)
     with (
         FileLock(tmp_path / ".mlflow.db.lock"),
         pytest.raises(ConfigError, match=r"cannot be opened: The file lock .* could not be acquired.*Nothing was"),
@@ -219,7 +219,7 @@ def test_a_database_locked_for_a_moment_is_written_later(monkeypatch):
     assert len(attempts) == 4
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         patiently(lambda: sqlite3.connect(":memory:").execute("SELECT * FROM none_such"))
-    monkeypatch.setattr("thor.app.mlflow_store._PATIENCE", 0.0)
+    monkeypatch.setattr("thor.app.mlflow_store.PATIENCE_S", 0.0)
     attempts.clear()
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         patiently(write, 5)

@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
 from tests.made_fields import make_regimes
+from tests.waiting import wait_until
 from thor.app.stage import check_fields
 from thor.core.errors import DataError, UnitsError
 from thor.datasets.netcdf import write
@@ -54,7 +54,7 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert f"thor stage unpack {archive.name} --sha256 {checksum}" in out and err == ""
 
     out, _ = stage(other, "verify", archive, "--sha256", checksum)
-    assert "All 1 files are there" in out and checksum in out
+    assert "All 1 files are present" in out and checksum in out
     _, err = stage(other, "verify", archive, "--sha256", "0" * 64, code=1)
     assert "It is not the archive that was announced" in err
 
@@ -74,7 +74,7 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert "Other files lie below" in err and "table (table.csv)" in err
     assert (other / "data/table.csv").read_text() == "value\n7\n"
     _, err = stage(other, "pack", "first", code=1)
-    assert "'table' (table.csv) is not what the run record says" in err and "--accept-changed" in err
+    assert "'table' (table.csv) differs from the run record" in err and "--accept-changed" in err
     assert not list(other.glob("*.tar*"))
     out, err = stage(other, "pack", "first", "--accept-changed", "--output", "changed.tar")
     assert "changed after the run on record: table" in err and "Made by" not in out
@@ -94,9 +94,7 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
     before = sorted(path.name for path in project.iterdir())
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         process = started(project, "unpack", archive)
-        deadline = time.monotonic() + 60
-        while not list(project.glob(".thor-stage-*/*")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: list(project.glob(".thor-stage-*/*")))
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, out + err

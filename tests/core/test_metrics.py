@@ -2,7 +2,8 @@
 
 import pytest
 
-from thor.core.metrics import Metric, find_metric, share
+from tests.metric_tables import find_metric
+from thor.core.metrics import Metric, share
 from thor.report.metric_tables import METRIC_TABLES
 
 TABLE = {"value": Metric("any"), "f1.<regime>": share("of a regime"), "skill.value": Metric("of the skill")}

@@ -7,7 +7,7 @@ import xarray as xr
 from kedro.io import AbstractDataset, DataCatalog
 
 from thor.app.configuration import default_configuration
-from thor.app.hooks import _require_inputs
+from thor.app.hooks import require_available
 from thor.core.errors import DataError
 from thor.datasets import (
     FieldDataset,
@@ -56,8 +56,8 @@ def test_a_damaged_file_is_an_error(tmp_path):
 def test_a_run_requires_all_inputs_but_the_optional_one(tmp_path):
     catalog = {kind.__name__: kind(filepath=str(tmp_path / name)) for kind, _, name, _ in CASES}
     loader = default_configuration()
-    _require_inputs(catalog, catalog, loader)
+    require_available(catalog, catalog, loader)
     assert all(type(dataset)._exists is AbstractDataset._exists for dataset in catalog.values())
     catalog |= {"needed": MetricsDataset(filepath=str(tmp_path / "metrics.json"))}
     with pytest.raises(DataError, match="Input 'needed' is missing"):
-        _require_inputs(catalog, catalog, loader)
+        require_available(catalog, catalog, loader)

@@ -105,7 +105,7 @@ def test_learning_curves_of_all_networks_in_one_panel():
             "best_epoch": 3,
         }
         for network in range(networks)
-        # the last network alone goes on to the end
+        # the last network alone continues to the end
         for epoch in epochs[: 6 if network == 4 else 5]
     ]
     history = pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Figures of tracking show the numbers of its tables and fields, and say when there is nothing to show."""
+"""Figures of tracking show the numbers of its tables and fields, and give the reason when they are empty."""
 
 import numpy as np
 import pandas as pd
@@ -250,7 +250,7 @@ def test_reliability_of_change_with_its_areas():
     np.testing.assert_allclose(heights, 100 * np.array([9e13, 9e12, 1e9]) / 9.9001e13)
 
 
-def test_bars_say_which_feature_moved_the_networks():
+def test_bars_show_which_feature_moved_the_networks():
     mean = np.array([[0.8, -0.3, 0.0], [0.1, 0.2, 0.0]])
     attribution = xr.Dataset(
         {

@@ -133,7 +133,7 @@ def test_coverage_of_every_region_and_regime(samples, probabilities):
     sizes = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "o"]
     assert sizes == pytest.approx([coverage[region]["mean_set_size"] for region in regions])
     assert "90 % nominal" in left.get_title(loc="left")
-    # the rare regime has too few cells to say much
+    # the rare regime has too few cells for a narrow interval
     few = [line for line in left.lines if line.get_marker() == "D" and line.get_markerfacecolor() == "white"]
     assert len(few) == sum(0 < of["n_cells"] < 100 for entry in coverage.values() for of in entry["by_regime"].values())
     assert few

@@ -58,7 +58,7 @@ def test_a_truncated_archive_is_found(archive, tmp_path, left, compress):
     content = gzip.compress(archive.read_bytes(), mtime=0) if compress else archive.read_bytes()
     target = tmp_path / "short.tar"
     target.write_bytes(content[: int(len(content) * left)])
-    with pytest.raises(DataError, match="cut off|more than its own size can hold"):
+    with pytest.raises(DataError, match="cut off|more than a file of its size can hold"):
         verify(target)
 
 
@@ -80,7 +80,7 @@ def test_a_removed_member_is_named(archive, tmp_path):
     for number in range(2, len(entries)):
         name = entries[number][0]
         target = write(tmp_path / "removed.tar", entries[:number] + entries[number + 1 :])
-        with pytest.raises(DataError, match=f"'{name}' is missing|more than its own size"):
+        with pytest.raises(DataError, match=f"'{name}' is missing|more than a file of its size"):
             verify(target)
 
 
@@ -172,9 +172,9 @@ def dataset(manifest, name):
         (lambda m: dataset(m, "none").update(path="04_FEATURE/Scenarios"), "is twice in the manifest"),
         (lambda m: dataset(m, "none").update(name="model"), "have the same name"),
         (lambda m: dataset(m, "none").update(run=0), "a run that the manifest does not describe"),
-        (lambda m: dataset(m, "model")["files"][0].update(size=10**15), "more than its own size can hold"),
+        (lambda m: dataset(m, "model")["files"][0].update(size=10**15), "more than a file of its size can hold"),
         (lambda m: dataset(m, "model")["files"][0].update(size=-1), "wrong at 'datasets.0.files.0.size'"),
-        (lambda m: dataset(m, "model")["files"][0].update(size=3), "the manifest says 3"),
+        (lambda m: dataset(m, "model")["files"][0].update(size=3), "the manifest lists 3"),
         (lambda m: dataset(m, "model")["files"][0].update(sha256="0" * 64), "was changed or damaged"),
         (lambda m: dataset(m, "model")["files"][0].update(sha256="0"), "wrong at 'datasets.0.files.0.sha256'"),
     ],

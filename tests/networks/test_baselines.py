@@ -36,14 +36,14 @@ def test_the_tree_sees_the_stress_curl_alone(baselines, made_samples):
     )
 
 
-def test_the_more_a_rival_sees_the_better_it_is(baselines, made_samples):
+def test_more_features_make_a_baseline_better(baselines, made_samples):
     test = made_samples.with_role("test")
     scores = [accuracy(baselines, name, test) for name in BASELINES]
     assert scores[0] + 0.2 < scores[1] < scores[2] - 0.02
     assert scores[2] > 0.95
 
 
-def test_a_class_it_has_not_met_gets_nothing(made_samples):
+def test_an_untrained_class_has_probability_zero(made_samples):
     train = made_samples.with_role("train")
     fitted = fit_baselines(train.take(train.labels != 4), seed=0)
     for name in BASELINES:
@@ -66,7 +66,7 @@ def test_weights_count(made_samples):
     assert fitted.predict_proba("majority", train.inputs[:1])[0, 5] > 0.99
 
 
-def test_unknown_rivals_and_other_features(baselines, made_samples):
+def test_unknown_baselines_and_other_features(baselines, made_samples):
     with pytest.raises(NetworkError, match="no baseline 'boosting'"):
         baselines.predict_proba("boosting", made_samples.inputs)
     with pytest.raises(NetworkError, match=r"shape \(n, 8\)"):

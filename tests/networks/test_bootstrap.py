@@ -1,4 +1,4 @@
-"""Blocks are as large as they say, resamples are sums of blocks, and intervals cover the truth."""
+"""Blocks have the requested size, resamples are sums of blocks, and intervals cover the truth."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def patches(lat, lon, *, degrees, seed):
 
 
 @pytest.mark.parametrize("degrees", [10.0, 13.0, 45.0])
-def test_blocks_are_about_equal_and_as_large_as_asked(degrees):
+def test_blocks_are_about_equal_and_of_the_requested_size(degrees):
     lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij"))
     block = sphere_blocks(lat, lon, degrees=degrees)
     area = np.bincount(block, np.cos(np.deg2rad(lat)))
@@ -49,7 +49,7 @@ def test_blocks_are_about_equal_and_as_large_as_asked(degrees):
     assert min(heights) >= degrees - 1
 
 
-def test_blocks_do_not_mind_how_longitudes_are_counted():
+def test_blocks_do_not_depend_on_the_longitude_convention():
     lat, lon, _ = make_ocean()
     np.testing.assert_array_equal(sphere_blocks(lat, lon, degrees=10), sphere_blocks(lat, lon - 360, degrees=10))
 
@@ -112,7 +112,7 @@ def test_block_size_exceeds_the_length_between_its_bounds():
 
 
 def test_intervals_cover_the_truth_where_those_of_cells_do_not():
-    """The true share of errors is known; 60 made oceans say how often an interval of 90 % holds it."""
+    """The true share of errors is known; in 60 made oceans the coverage of the 90 % interval is measured."""
     lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-58, 60, 2.5), np.arange(0, 140, 2.5), indexing="ij"))
     blocks, cells, n_made = 0, 0, 60
     for seed in range(n_made):

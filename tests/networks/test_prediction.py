@@ -12,7 +12,7 @@ def inputs():
     return np.random.default_rng(1).normal(size=(1000, 2)).astype("float32")
 
 
-def test_softmax_of_numbers_worked_out_by_hand():
+def test_softmax_equals_values_calculated_by_hand():
     got = softmax(np.log(np.float32([[1.0, 2.0, 5.0]])) + 100)
     np.testing.assert_allclose(got, [[0.125, 0.25, 0.625]], rtol=1e-5)
 

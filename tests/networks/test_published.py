@@ -1,4 +1,4 @@
-"""The published networks on the real cells: what the published study's own data gives."""
+"""The published networks on the real cells: with the data of the published study."""
 
 import shutil
 
@@ -32,7 +32,7 @@ def samples(ecco_features, ecco_regimes):
 
 @pytest.fixture(scope="module")
 def inputs(samples, ecco_ocean):
-    """Scaled inputs with sea level put back on its own datum, on which the networks were trained."""
+    """Scaled inputs with sea level put back on the datum of the study, on which the networks were trained."""
     table = samples.inputs.copy()
     table[:, samples.features.index("zos")] += ecco_ocean["zos"].attrs["removed_mean"]
     return published_scaler().transform(table)

@@ -1,4 +1,4 @@
-"""Scores worked out by hand, against scikit-learn, and their properties."""
+"""Scores equal to values calculated by hand and those of scikit-learn, and their properties."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from thor.core.errors import NetworkError
 from thor.networks.scores import FLOOR, SCORES, scores
 
 
-def test_scores_by_hand():
+def test_scores_equal_values_calculated_by_hand():
     got = scores(
         np.array([[0.8, 0.1, 0.1], [0.6, 0.4, 0.0], [0.2, 0.7, 0.1], [0.5, 0.0, 0.5]]),
         np.array([0, 1, 1, 2]),
@@ -58,7 +58,7 @@ def test_standard_scores_are_those_of_scikit_learn(seed, certainty):
 
 
 @given(st.integers(0, 10_000))
-def test_scores_keep_their_range_and_do_not_mind_the_order(seed):
+def test_scores_keep_their_range_and_do_not_depend_on_the_order(seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, 30)
     p = rng.dirichlet([0.2, 0.2, 0.2], 30)

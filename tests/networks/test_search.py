@@ -10,7 +10,7 @@ TRAINING = TrainingSettings(batch_size=64, n_networks=50, epochs=100)
 SETTINGS = SearchSettings(n_trials=3, n_networks=2, epochs=4, depth=(1, 2), width=(8, 16), learning_rate=(1e-4, 3e-2))
 
 
-def test_trials_are_seeded_judged_on_select_and_sorted():
+def test_trials_are_seeded_scored_on_select_cells_and_sorted():
     train, select = make_table(256, seed=1), make_table(128, seed=2)
     first, again = (
         search(train, select, **NAMES, training=TRAINING, settings=SETTINGS, seed=4, progress=False) for _ in range(2)
@@ -21,7 +21,7 @@ def test_trials_are_seeded_judged_on_select_and_sorted():
     assert set(first["depth"]) <= {1, 2}
     assert set(first["width"]) <= {8, 16}
     assert first["learning_rate"].between(1e-4, 3e-2).all()
-    # What is worse than the shares of the classes has learnt nothing.
+    # A network worse than the shares of the classes has learnt nothing.
     assert first["select_loss"].iloc[0] < np.log(4)
     assert first["best_epoch"].between(0, 3).all()
     one_layer = first[first["depth"] == 1]

@@ -1,4 +1,4 @@
-"""Tables of skill say what they are of; intervals, differences and single networks agree with the scores alone."""
+"""Tables of skill describe their content; intervals, differences and single networks agree with the scores alone."""
 
 import json
 
@@ -47,7 +47,7 @@ def table(ocean, probabilities):
     return skill_table(probabilities, ocean, regions=regions, settings=SETTINGS, seed=1)
 
 
-def test_the_table_is_plain_json_and_says_what_it_is_of(table, ocean):
+def test_the_table_is_plain_json_and_describes_its_content(table, ocean):
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert set(table) == {"good", "poor", "nearly"}
     entry = table["good"]["test"]

@@ -27,7 +27,7 @@ def test_sizes():
     assert stack.n_networks == 3
 
 
-def test_logits_of_a_network_worked_out_by_hand():
+def test_logits_equal_values_calculated_by_hand():
     stack = NetworkStack(
         (np.float32([[[2.0]]]), np.float32([[[3.0, -1.0]]])),
         (np.float32([[0.5]]), np.float32([[0.0, 1.0]])),

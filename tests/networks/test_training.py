@@ -61,7 +61,7 @@ def assert_same(one, other):
 
 
 def keras_fit(network, train, select, settings, seed, callbacks=()):
-    """Fit one Keras model from the initial weights of a network on its own batches; return model and history."""
+    """Fit one Keras model from the initial weights of a network on the same batches; return model and history."""
     load_tensorflow()
     import tf_keras
 
@@ -95,12 +95,12 @@ def keras_fit(network, train, select, settings, seed, callbacks=()):
     return model, history.history
 
 
-def test_each_network_is_what_keras_makes_of_it_alone_early_stopping_included(train, select, trained):
+def test_each_network_equals_one_trained_by_keras_with_early_stopping(train, select, trained):
     load_tensorflow()
     import tf_keras
 
     stopped = trained.history["n_epochs"].values
-    assert len(set(stopped)) > 1, "the networks should stop at different epochs for this test to say anything"
+    assert len(set(stopped)) > 1, "the networks should stop at different epochs for this test to be meaningful"
     assert stopped.max() < SETTINGS.epochs
     for network in range(3):
         stopping = tf_keras.callbacks.EarlyStopping(patience=SETTINGS.patience, restore_best_weights=True)
@@ -166,12 +166,12 @@ def test_the_same_bits_on_any_number_of_threads(trained):
     assert out.stdout.split()[-1] == hashlib.sha256(b"".join(a.tobytes() for a in arrays(trained.stack))).hexdigest()
 
 
-def test_each_network_can_learn_labels_of_its_own(train, select):
+def test_each_network_can_learn_different_labels(train, select):
     # The second network learns the classes in reverse: it has to answer in reverse.
     labels = np.stack([train.labels, 3 - train.labels])
-    own = Table(select.inputs, np.stack([select.labels, 3 - select.labels]))
+    selected = Table(select.inputs, np.stack([select.labels, 3 - select.labels]))
     settings = SETTINGS.replace(n_networks=2, patience=None)
-    got = train_stack(Table(train.inputs, labels), own, **NAMES, settings=settings, seed=5)
+    got = train_stack(Table(train.inputs, labels), selected, **NAMES, settings=settings, seed=5)
     straight, reverse = (predict(got.stack.select([k]), select.inputs).mean.argmax(axis=1) for k in (0, 1))
     assert (straight == 3 - reverse).mean() > 0.85
     assert (straight == select.labels).mean() > 0.7

@@ -78,7 +78,7 @@ def test_the_ocean_has_the_area_it_has(data_mirror, name, ocean_area):
     assert grid.area[ocean & ~grid.duplicate].sum() == pytest.approx(ocean_area, rel=0.02)
 
 
-def test_areas_where_nothing_else_tells_come_from_areacello():
+def test_areas_without_other_source_come_from_areacello():
     lat, lon = np.meshgrid(np.arange(0.0, 5), np.arange(0.0, 6), indexing="ij")
     lat[0, 0] = np.nan
     dataset = curvilinear(lat, lon)

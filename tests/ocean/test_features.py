@@ -70,7 +70,7 @@ def test_extended_features(raw_ocean):
     assert float(got.zos_spread_600km.mean()) < float(got.zos_spread_1200km.mean())
 
 
-def test_what_the_curl_is_at_coasts_is_said(raw_ocean):
+def test_the_curl_at_coasts_is_logged(raw_ocean):
     ocean = harmonise(raw_ocean)
     attrs = features(ocean, **PLAIN)["wind_stress_curl"].attrs
     assert attrs["coastal_curl"] == "from one-sided differences, half a cell seaward"

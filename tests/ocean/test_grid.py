@@ -38,7 +38,7 @@ def test_displacements_are_great_circle_distances():
     np.testing.assert_allclose(np.hypot(east, north), haversine, rtol=1e-9)
 
 
-def test_neighbours_wrap_in_longitude_and_go_on_beyond_the_pole():
+def test_neighbours_wrap_in_longitude_and_continue_beyond_the_pole():
     grid = Grid.from_dataset(regular_grid(10.0))
     assert grid.periodic and grid.over_pole == (True, True)
     assert grid.neighbour(grid.lon, (0, 1))[0, -1] == grid.lon[0, 0]

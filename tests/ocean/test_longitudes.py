@@ -138,7 +138,7 @@ def test_bounds_that_were_guessed_in_file_order_are_not_believed(caplog):
     assert "'lon_bnds' contradicts them in 2 of 72 columns, where it makes them up to" in caplog.text
 
 
-def test_eccos_own_longitudes():
+def test_longitudes_of_ecco():
     lat, lon = np.arange(-89.75, 90, 0.5), np.arange(-179.75, 180, 0.5)
     for stored in (lon, lon % 360, np.sort(lon % 360)):
         area = Grid.from_dataset(xr.Dataset(coords={"lat": lat, "lon": stored})).area

@@ -101,7 +101,7 @@ def test_a_curvilinear_grid_is_the_same_case():
     scale = rms(np.hypot(east, north), grid) / (EARTH_RADIUS * np.deg2rad(2.0))
     assert np.abs(curl(got_east, got_north, grid)).max() < 1e-6 * scale
     rotation = curl(1e-6 * EARTH_RADIUS * np.cos(np.deg2rad(grid.lat)), np.zeros(grid.shape), grid)
-    # Root mean square: in the rows around the grid's own poles, cells are triangles and the error is 2 %.
+    # Root mean square: in the rows around the poles of the grid, cells are triangles and the error is 2 %.
     assert rms(rotation - 2e-6 * np.sin(np.deg2rad(grid.lat)), grid) < 0.005 * 2e-6
 
 

@@ -1,4 +1,4 @@
-"""The curl of the stress under every convention: analytic stress on real grids, and a climate model's own stress."""
+"""The curl of the stress under every convention: analytic stress on real grids, and the stress of a climate model."""
 
 import numpy as np
 import pytest
@@ -142,7 +142,7 @@ def test_the_way_a_grid_is_stored_does_not_matter(data_mirror, convention, chang
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-15)
 
 
-def test_true_components_on_t_points_are_the_operators_own_case():
+def test_true_components_on_t_points_need_no_conversion():
     grid = Grid.from_dataset(regular_grid(5.0))
     stress = sampled(grid, rotation, "true_east_north")
     expected = curl(stress["tauuo"].values, stress["tauvo"].values, grid)
@@ -446,7 +446,7 @@ def test_every_convention_covers_the_same_ocean(spacing):
 
 @pytest.mark.parametrize("true", [False, True])
 def test_coastal_curl_from_corners(true):
-    """A gradient has none, a rotation its own, and where four corners are wet nothing depends on land."""
+    """A gradient has none, a rotation the exact one, and where four corners are wet nothing depends on land."""
     grid, sea, inner = ocean_with_coasts(2.5)
     inner &= np.abs(grid.lat) < 85  # at the poles all corners of a row are one point
     for vector, exact in ((rotation, solid_body_rotation(grid)[2]), (harmonic_gradient, 0.0)):
@@ -477,7 +477,7 @@ def test_land_shows_where_stress_sits(convention, side, land):
     rng = np.random.default_rng(1)
     stress = stress + xr.DataArray(0.02 * rng.standard_normal(grid.shape), dims=grid.dims)
     stress = stress.fillna(0.0) if land == "zero" else stress
-    assert suggest_points(stress, grid, sea) is None  # its own positions are there
+    assert suggest_points(stress, grid, sea) is None  # its positions are given
     found = suggest_points(without_positions(stress).expand_dims(window=2), grid, sea)
     # Beyond the northern and the southern end of the sea corners on one side are not stored.
     assert (found.convention, found.side) == (convention, side) and found.unlike < 0.03
@@ -496,8 +496,8 @@ def test_stress_on_t_points_suggests_nothing():
         assert suggest_points(dataset, grid, mask) is None
 
 
-def test_real_stress_without_its_positions_is_found_out(mpi):
-    """Without positions MPI-ESM1-2-LR's land shows what the quirk table says: tauuo east, tauvo south of zos."""
+def test_real_stress_without_its_positions_is_detected(mpi):
+    """Without positions MPI-ESM1-2-LR's land agrees with the quirk table: tauuo east, tauvo south of zos."""
     stress, grid, ocean = mpi
     assert suggest_points(stress, grid, ocean) is None
     found = suggest_points(without_positions(stress), grid, ocean)
@@ -506,7 +506,7 @@ def test_real_stress_without_its_positions_is_found_out(mpi):
 
 
 def test_smoothness_does_not_show_where_stress_sits():
-    """Why land is looked at: the same operator's curl is as rough wherever the stress was sampled."""
+    """Reason for using the land mask: the same operator's curl is as rough wherever the stress was sampled."""
     grid, _, inner = ocean_with_coasts(2.5)
     cells = inner & (np.abs(grid.lat) < 65)
     rough = []
@@ -518,7 +518,7 @@ def test_smoothness_does_not_show_where_stress_sits():
     assert rough == pytest.approx(rough[:1] * 3, rel=0.01)
 
 
-def test_a_strait_takes_the_curl_beside_it_where_depth_tells_it_from_land():
+def test_a_strait_takes_the_curl_beside_it_where_depth_distinguishes_it_from_land():
     grid, sea, _ = ocean_with_coasts(5.0)
     stress = mask_stress_on_land(sampled(grid, winds, "grid_axes_corners"), grid, sea)
     bare = stress_curl(stress, grid)

@@ -52,13 +52,13 @@ def test_each_place_in_the_ocean_counts_once(data_mirror):
 def test_neighbours_are_near_and_mutual(data_mirror, name):
     centres = centres_of(data_mirror, name)
     topology = find_topology(centres)
-    own = np.arange(topology.known.size).reshape(topology.known.shape)
+    cells = np.arange(topology.known.size).reshape(topology.known.shape)
     for step in NEIGHBOURS:
         located = topology.locate(step)
         there = (located.cell >= 0) & ~topology.duplicate
         sign = located.row_sign if step[0] else located.column_sign
         back = [topology.locate((-by * step[0], -by * step[1])).cell.ravel()[located.cell] for by in (1, -1)]
-        assert (np.where(sign > 0, *back) == own)[there].all()
+        assert (np.where(sign > 0, *back) == cells)[there].all()
         away = np.linalg.norm(places(topology, centres, step) - centres, axis=0)[there & (centres[2] > -0.97)]
         assert away.max() < 0.04  # 250 km: no step leads across the globe
 

@@ -19,7 +19,7 @@ import xarray as xr
 
 from tests.browser import Page
 from tests.core.test_compute import Cluster, n_workers_of, wait_for
-from thor.core.metrics import find_metric
+from tests.metric_tables import find_metric
 from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.report.metric_tables import METRIC_TABLES
 

@@ -98,25 +98,25 @@ def test_data_are_fetched_on_demand_and_only_once(catalogue, tmp_path, monkeypat
     assert stored.older == ("v20190101",)
     assert {file.parents[1].name for file in tmp_path.rglob("*.nc")} == {"gn"}
     assert {file.parents[2].name for file in tmp_path.rglob("*.nc")} == {"zos"}
-    monkeypatch.setattr(cloud, "_open", lambda *arguments: pytest.fail("fetched again"))
+    monkeypatch.setattr(xr, "open_zarr", lambda *arguments, **options: pytest.fail("fetched again"))
     assert CloudArchive(catalogue, tmp_path).stored(RUN, "zos")["gn"].files() == files
     assert "gn" in CloudArchive(catalogue, tmp_path).stored(RUN, "tauuo")
 
 
 def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypatch):
     monkeypatch.setattr(cloud, "STEPS_PER_FILE", 20)  # 48 months: three files
-    archive, real, written = CloudArchive(catalogue, tmp_path), cloud._write, []
+    archive, real, written = CloudArchive(catalogue, tmp_path), cloud.replacing, []
 
-    def dies(dataset, path, store):
+    def dies(path):
         if len(written) == 2:
             raise KeyboardInterrupt
-        real(dataset, path, store)
         written.append(path)
+        return real(path)
 
-    monkeypatch.setattr(cloud, "_write", dies)
+    monkeypatch.setattr(cloud, "replacing", dies)
     with pytest.raises(KeyboardInterrupt):
         archive.stored(RUN, "zos")["gn"].files()
-    monkeypatch.setattr(cloud, "_write", real)
+    monkeypatch.setattr(cloud, "replacing", real)
     times = {path: path.stat().st_mtime_ns for path in written}
     files = CloudArchive(catalogue, tmp_path).stored(RUN, "zos")["gn"].files()
     assert len(files) == 3 and set(written) < set(files)

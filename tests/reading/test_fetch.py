@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ import pytest
 from tests.esgf_server import serving
 from tests.made_archive import write_fixed, write_run, write_series, years
 from tests.reading.conftest import WINDOWS
+from tests.waiting import wait_until
 from thor.app.archive import archive
 from thor.app.archive_fetch import archive_folder, fetch_command, refuse_idealized
 from thor.core.errors import ConfigError, DataError
@@ -509,13 +509,32 @@ def test_where_an_archive_begins(tmp_path):
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
-def started(folder, esgf, *arguments):
+ANNOUNCED = """
+from concurrent.futures import ThreadPoolExecutor
+
+import thor.reading.download as downloads
+from thor.app.program import main
+
+
+class Pool(ThreadPoolExecutor):
+    def shutdown(self, *arguments, **options):
+        print("ending", flush=True)
+        super().shutdown(*arguments, **options)
+
+
+downloads.ThreadPoolExecutor = Pool
+main()
+"""
+"""`thor`, which prints a line when its downloads are to end."""
+
+
+def started(folder, esgf, *arguments, program=("-m", "thor")):
     """Start `thor archive fetch` with intake-esgf's default index, whose service is here."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
     environment = {"HOME": str(home), "GLOBUS_SDK_SERVICE_URL_SEARCH": f"{esgf.address}/", "THOR_TRACEBACK": ""}
     return subprocess.Popen(
-        [sys.executable, "-m", "thor", "archive", "fetch", *map(str, arguments)],
+        [sys.executable, *program, "archive", "fetch", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_ARCHIVE_ROOT": ""} | environment,
         stdout=subprocess.PIPE,
@@ -587,13 +606,11 @@ def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         esgf.faults = {(node, slow): "slow" for node in "ab"}
         esgf.requests.clear()
-        process = started(tmp_path, esgf, *options)
-        deadline = time.monotonic() + 60
-        while slow not in esgf.fetched() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+        process = started(tmp_path, esgf, *options, program=("-c", ANNOUNCED))
+        wait_until(lambda: slow in esgf.fetched())
+        wait_until(lambda: any(p.stat().st_size >= downloads.PIECE_BYTES for p in tmp_path.rglob("*.part")))
         process.send_signal(number)
-        time.sleep(0.3)
+        assert "ending\n" in iter(process.stdout.readline, "")
         esgf.waiting.set()  # the other bytes arrive, but are no longer needed
         out, err = process.communicate(timeout=60)
         esgf.waiting.clear()

@@ -124,6 +124,6 @@ def test_blocks_end_where_stored_pieces_end(tmp_path, monkeypatch):
     object.__setattr__(header, "chunk_steps", 10)
     monkeypatch.setattr(means, "READ_BYTES", 25 * 4 * N_ROWS * N_COLUMNS)
     used = np.ones(48, dtype=bool)
-    assert means._blocks(header, used) == [(0, 20), (20, 40), (40, 48)]
+    assert means.time_blocks(header, used) == [(0, 20), (20, 40), (40, 48)]
     used[:40] = False
-    assert means._blocks(header, used) == [(40, 48)]
+    assert means.time_blocks(header, used) == [(40, 48)]

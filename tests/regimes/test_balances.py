@@ -10,7 +10,7 @@ from thor.regimes.naming import REGIMES
 from thor.regimes.settings import BalanceSettings
 
 
-def test_m_score_by_hand():
+def test_m_score_equals_values_calculated_by_hand():
     magnitudes = np.array([100.0, 50.0, 4.0, 1.0])
     # Normalised by 1: s_min 50, r_max 4, s_max 100.
     expected = np.log(46.0) / np.log(54.0) / (1.0 + np.log10(2.0))
@@ -63,8 +63,8 @@ def true_regimes(budget: xr.Dataset) -> xr.Dataset:
 
 
 def test_means_and_spread_are_area_weighted(made_budget, balances):
-    own = (made_budget["reference_regime"] == 1) & (made_budget["analysis_mask"] == 1)
-    area = made_budget["areacello"].where(own, 0.0)
+    inside = (made_budget["reference_regime"] == 1) & (made_budget["analysis_mask"] == 1)
+    area = made_budget["areacello"].where(inside, 0.0)
     for term in BUDGET_TERMS:
         weighted = made_budget[term].weighted(area)
         found = balances.sel(regime_name="S-SV", term=term)
@@ -101,8 +101,8 @@ def test_intervals_hold_the_estimate_and_widen_with_the_level(made_budget, balan
     assert ((low <= high) & (balances["best_m_score_interval"].isel(bound=0) <= balances["best_m_score"])).all()
 
 
-def test_larger_blocks_are_less_sure(made_budget):
-    # Parcels of 20 degrees share one regime, but values within are independent; give each parcel its own offset.
+def test_larger_blocks_give_wider_intervals(made_budget):
+    # Parcels of 20 degrees share one regime, but values within are independent; give each parcel a different offset.
     lat, lon = xr.broadcast(made_budget["lat"], made_budget["lon"])
     offset = 1e-10 * np.sin(12.9898 * np.floor(lat / 20) + 78.233 * np.floor(lon / 20))
     budget = made_budget.assign({term: made_budget[term] + offset for term in BUDGET_TERMS})
@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_intervals(made_budget, balances):
     xr.testing.assert_identical(again, balances)
 
 
-def test_an_empty_regime_is_nan_and_the_rest_goes_on(made_budget):
+def test_an_empty_regime_is_nan_and_the_others_are_computed(made_budget):
     budget = made_budget.assign(reference_regime=made_budget["reference_regime"].where(lambda r: r != 4, 3))
     found = regime_balances(budget, true_regimes(budget), settings=BalanceSettings(n_bootstrap=20), seed=0)
     assert np.isnan(found["mean"].sel(regime_name="SO")).all()

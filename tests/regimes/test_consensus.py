@@ -27,7 +27,7 @@ def test_largest_clusters_are_kept_and_the_rest_merged():
     np.testing.assert_array_equal(classes, [1, 2, 0, 2, 2, 2])
 
 
-def test_equal_sizes_go_by_number():
+def test_equal_sizes_are_ordered_by_number():
     np.testing.assert_array_equal(merge_small_clusters(np.arange(4), n_clusters=4, n_classes=3), [0, 1, 2, 2])
 
 
@@ -46,7 +46,7 @@ def test_alignment_undoes_any_renumbering(order, seed):
     np.testing.assert_array_equal(matched[renumbered], reference)
 
 
-def test_the_merged_class_stays_merged_only_where_asked():
+def test_the_merged_class_stays_merged_only_on_request():
     # The last class overlaps class 0 most.
     table = np.array([[1, 0, 9], [0, 9, 0], [9, 0, 1]])
     np.testing.assert_array_equal(match_classes(table, keep_last=True), [0, 1, 2])

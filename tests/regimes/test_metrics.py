@@ -28,7 +28,7 @@ def test_metrics_are_plain_json(metrics):
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
-def test_metrics_say_what_they_are_of(metrics, made_budget, fitted):
+def test_metrics_describe_their_content(metrics, made_budget, fitted):
     model, _ = fitted
     assert metrics["n_cells"] == int(made_budget["analysis_mask"].sum())
     assert (metrics["n_clusters"], metrics["n_runs"], metrics["n_consensus"]) == (30, 8, 2)
@@ -61,7 +61,7 @@ def test_groups_account_for_every_run(metrics):
     assert all(g["inertia_min"] <= g["inertia_mean"] <= g["inertia_max"] for g in metrics["groups"])
 
 
-def test_consensuses_use_their_own_runs_alone(made_budget, fitted):
+def test_each_consensus_uses_only_its_runs(made_budget, fitted):
     model, _ = fitted
     _, clusters = model.cell_regimes(budget_points(made_budget)[0])
     first = independent_consensuses(model, clusters)[0]
@@ -84,7 +84,7 @@ def test_areas_are_needed(made_budget, fitted):
 
 
 def test_ecco_regimes_are_better_than_published(ecco_budget):
-    """A reduced fit of the real budget: published labels' own recipe reaches 145,286 with 50 starts."""
+    """A reduced fit of the real budget: the recipe of the published labels reaches 145,286 with 50 starts."""
     settings = ClusteringSettings(n_runs=4, n_consensus=1, n_breaths=120, n_micro=8000, n_jobs=2)
     model = fit_regimes(ecco_budget, settings=settings, seed=0, progress=False)
     metrics = clustering_metrics(ecco_budget, model.predict(ecco_budget), model)

@@ -39,7 +39,7 @@ def test_regimes_keep_their_contract(regimes):
     assert regimes["cluster"].dtype == np.int16
 
 
-def test_votes_sum_to_one_and_confidence_is_the_elected_share(regimes):
+def test_votes_sum_to_one_and_confidence_is_the_share_of_the_assigned_regime(regimes):
     inside = regimes["regime"].values >= 0
     shares = regimes["regime_votes"].values[:, inside]
     np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The archive as it was read: rows of the inventory, and what is said of them."""
+"""The archive as it was read: rows of the inventory, and the sentences about them."""
 
 import pandas as pd
 import pytest
@@ -59,8 +59,8 @@ def test_sentences_count_what_was_read_and_name_the_rest():
 def test_runs_of_one_reason_are_named_together_and_of_many_the_first():
     many = [row(f"M{k}/ssp585/r1", usable=False, reason="no file of 'zos'") for k in range(5)]
     others = [row(f"N{k}/ssp585/r1", usable=False, reason=f"calendar {k} is unknown") for k in range(3)]
-    (said,) = lines_of(*many, *others)
-    assert said == (
+    (line,) = lines_of(*many, *others)
+    assert line == (
         "0 of 8 runs of the archive were read; the others: M0/ssp585/r1, M1/ssp585/r1, M2/ssp585/r1, and 2 more "
         "(no file of 'zos'); N0/ssp585/r1 (calendar 0 is unknown); N1/ssp585/r1 (calendar 1 is unknown); and 1 "
         "more."

@@ -1,4 +1,4 @@
-"""Which parts of a report are left out: absent, older than what they are made from; and how that is said."""
+"""Which parts of a report are left out: absent or older than their inputs; and the sentences about them."""
 
 import pytest
 
@@ -11,7 +11,7 @@ LATER = "2026-01-01T12:00:00+00:00"
 
 
 def record(**made):
-    """What the hooks keep: by dataset its run and time, each made by a node of its own."""
+    """What the hooks keep: by dataset its run and time, each made by a different node."""
     return {
         "datasets": {name: {"node": f"make_{name}"} for name in made} | {"regimes": {"node": None}},
         "nodes": {f"make_{name}": {"run": run, "finished": time} for name, (run, time) in made.items()},
@@ -80,8 +80,8 @@ def test_whole_parts_have_their_title_and_single_datasets_their_name():
     assert left_out_sentences(LeftOut(["lime_weights", "explainability_cell"])) == [
         "Not computed in this run: lime_weights, explainability_cell (pipeline explainability)."
     ]
-    (said,) = left_out_sentences(LeftOut((), ["explanation_metrics", "relevance"]))
-    assert said == ("Left out, because their input was made again later: explanations (pipeline explainability).")
+    (sentence,) = left_out_sentences(LeftOut((), ["explanation_metrics", "relevance"]))
+    assert sentence == ("Left out, because their input was made again later: explanations (pipeline explainability).")
 
 
 def test_two_are_put_together():

@@ -71,7 +71,7 @@ def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
     ],
 )
 def test_why_no_change_is_stated(n_tracked, expected):
-    """Not tracked at all, which is said elsewhere; no archive; no run with a baseline."""
+    """Not tracked at all, which is stated elsewhere; no archive; no run with a baseline."""
     assert scenario_sentences({}, {}, n_tracked) == expected
 
 

@@ -1,4 +1,4 @@
-"""Tables to read: numbers worked out by hand, a unit in every heading, nothing where there is nothing to say."""
+"""Tables for readers: numbers calculated by hand, a unit in every heading, no table without content."""
 
 import re
 
@@ -80,8 +80,8 @@ def uncertainty(budget):
 def test_terms_are_measured_inside_the_mask_and_sum_to_nothing(budget):
     table = units_everywhere(term_table(budget))
     used = budget["analysis_mask"].values == 1
-    by_hand = 1e11 * np.sqrt(np.mean(budget[BUDGET_TERMS[0]].values[used] ** 2))
-    assert table.loc["Wind stress curl", "rms (1e-11 m s-2)"] == pytest.approx(by_hand)
+    expected = 1e11 * np.sqrt(np.mean(budget[BUDGET_TERMS[0]].values[used] ** 2))
+    assert table.loc["Wind stress curl", "rms (1e-11 m s-2)"] == pytest.approx(expected)
     assert table.loc["Sum"].abs().max() < 1e-12
 
 

@@ -1,4 +1,4 @@
-"""Areas: expected ones keep what argmax loses, the correction is exact for a known confusion, tables say it all."""
+"""Areas: expected ones keep what argmax loses, the correction is exact for a known confusion, tables are complete."""
 
 from dataclasses import replace
 
@@ -81,14 +81,14 @@ def test_the_correction_is_exact_where_the_confusion_is_known():
     np.testing.assert_allclose(corrected_area(argmax, shares), true, rtol=1e-12)
 
 
-def test_the_correction_by_hand():
+def test_the_correction_equals_values_calculated_by_hand():
     """Of what is called the first regime 9/10 are; of the second 7/10."""
     shares = label_shares(skill_of([[0.45, 0.15], [0.05, 0.35]], ["a", "b"]), ["a", "b"])
     np.testing.assert_allclose(shares, [[0.9, 0.3], [0.1, 0.7]])
     np.testing.assert_allclose(corrected_area(np.array([[10.0, 20.0], [0.0, 10.0]]), shares), [[15, 15], [3, 7]])
 
 
-def test_names_not_places_say_which_regime_is_which():
+def test_regimes_are_identified_by_name_and_not_by_position():
     swapped = label_shares(skill_of([[0.35, 0.05], [0.15, 0.45]], ["b", "a"]), ["a", "b"])
     np.testing.assert_allclose(swapped, [[0.9, 0.3], [0.1, 0.7]])
 
@@ -114,8 +114,8 @@ def test_one_row_for_each_window_predictor_basin_and_regime(areas, made, scenari
     assert row["baseline_window"] == made.control["window"].values[1]
     assert row["lower"] < row["expected_area_m2"] < row["upper"]
     probability = scenario["regime_probability"].values[1, 1, 2]
-    by_hand = np.nansum(probability * scenario["areacello"].values)
-    assert row["expected_area_m2"] == pytest.approx(by_hand, rel=1e-5)
+    expected = np.nansum(probability * scenario["areacello"].values)
+    assert row["expected_area_m2"] == pytest.approx(expected, rel=1e-5)
     before = row["expected_area_m2"] - row["change_m2"]
     assert row["change_percent"] == pytest.approx(100 * row["change_m2"] / before)
 
@@ -130,8 +130,8 @@ def test_basins_add_up_and_regimes_fill_the_ocean(areas, scenario):
     np.testing.assert_allclose(filled, total, rtol=1e-5)
 
 
-def test_the_southern_regime_goes_with_its_stress_curl(areas, made):
-    """Positive curl is what tells the southern regime; paired inside each network, the sign of its change is sure."""
+def test_the_southern_regime_follows_its_stress_curl(areas, made):
+    """Positive curl defines the southern regime; paired inside each network, the sign of its change is certain."""
     curl = made.scenario["wind_stress_curl"].sel(lat=slice(-60, -30)).mean(["lat", "lon"])
     sign = np.sign(float(curl[-1] - curl[0]))
     south = areas.query("regime == 'south' and basin == 'global' and predictor == 'ensemble'")
@@ -180,7 +180,7 @@ def test_without_runs_there_are_columns_all_the_same(areas):
     assert "area_m2" in regime_transitions([])
 
 
-def test_errors_say_what_does_not_fit(scenario):
+def test_errors_name_what_does_not_fit(scenario):
     with pytest.raises(DataError, match=r"no region 'calibrat'.*'calibrate'"):
         label_shares(skill_of(np.eye(3)), CLASSES, region="calibrat")
     with pytest.raises(DataError, match="of the regimes a, b; expected north, middle, south"):

@@ -1,4 +1,4 @@
-"""Maximal coupling: worked by hand, against its definition, and where it must lie."""
+"""Maximal coupling: values calculated by hand, its definition, and its bounds."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def joint_probability(before, after):
     return np.stack([transition_areas(before[:, [k]], after[:, [k]], np.ones(1)) for k in cells], axis=1)
 
 
-def test_by_hand():
+def test_values_calculated_by_hand():
     before, after = np.array([[[0.7, 0.2, 0.1]]]), np.array([[[0.4, 0.2, 0.4]]])
     assert change_probability(before, after) == pytest.approx(0.3)
     np.testing.assert_allclose(change_to_probability(before, after)[0, 0], [0, 0, 0.3])
@@ -41,7 +41,7 @@ def test_by_hand():
 def test_what_moves_is_shared_among_the_gainers():
     before, after = np.array([[[0.6, 0.4, 0.0, 0.0]]]), np.array([[[0.3, 0.3, 0.1, 0.3]]])
     joint = joint_probability(before, after)[0, 0]
-    # 0.3 and 0.1 are lost, a quarter of it goes to the third regime
+    # 0.3 and 0.1 are lost, a quarter of it is gained by the third regime
     np.testing.assert_allclose(joint[0], [0.3, 0, 0.075, 0.225])
     np.testing.assert_allclose(joint[1], [0, 0.3, 0.025, 0.075])
 

@@ -57,14 +57,14 @@ def test_false_discoveries_have_the_nominal_rate_and_true_changes_are_found():
         forced = forced_changes(p_value, control.area, SETTINGS) == 1
         false_shares.append(control.area[forced & ~truth].sum() / control.area[forced].sum())
         found_shares.append(control.area[forced & truth].sum() / control.area[truth].sum())
-    # Benjamini and Hochberg promise the rate times the share of cells that did not change
+    # Benjamini and Hochberg bound it by the rate times the share of cells that did not change
     assert np.mean(false_shares) < 0.1
     assert np.mean(false_shares) == pytest.approx(0.1 * 0.8, abs=0.03)
     assert np.mean(found_shares) > 0.8
 
 
-def test_certainty_sets_the_bar():
-    """The same probability of change says more where the networks are sure of the baseline than where they are not."""
+def test_certainty_sets_the_threshold():
+    """The same probability of change is stronger evidence where the networks are certain of the baseline."""
     control = made_control()
     null = control.null(1, SETTINGS)
     change, area = np.full(2, 0.3), np.full(2, 5e9)
@@ -84,13 +84,13 @@ def test_without_forcing_p_values_are_uniform_and_never_zero():
     assert (sure < 1e-3).all()
 
 
-def test_p_value_by_hand():
+def test_p_value_equals_values_calculated_by_hand():
     null = Null.fit(np.array([0.3, 0.1, 0.2]), np.ones(3), np.array([2.0, 1.0, 3.0]), n_strata=1)
     p_value = null.p_value(np.array([0.05, 0.2, 0.25, 0.4]), np.ones(4), np.ones(4))
     np.testing.assert_allclose(p_value, [7 / 7, 6 / 7, 3 / 7, 1 / 7])
 
 
-def test_discoveries_by_hand():
+def test_discoveries_equal_values_calculated_by_hand():
     p_value = np.array([0.5, 0.01, 0.03, 0.02])
     # 0.01, 0.02 and 0.03 lie below 1/4, 2/4 and 3/4 of 0.05
     np.testing.assert_array_equal(discoveries(p_value, np.ones(4), rate=0.05), [False, True, True, True])
@@ -195,7 +195,7 @@ def test_the_published_mask_wants_one_regime_in_the_last_three_windows():
     np.testing.assert_array_equal(published_mask(regime[:2]), [-1, -1, -1, -1])
 
 
-def test_cells_that_are_not_judged_are_no_tests():
+def test_cells_without_a_p_value_are_no_tests():
     p_value, area = np.array([0.01, np.nan, 0.9]), np.ones(3)
     forced = forced_changes(p_value, area, SETTINGS, tested=np.array([True, False, True]))
     np.testing.assert_array_equal(forced, [1, -1, 0])

@@ -61,8 +61,8 @@ def test_areas_of_each_window_add_up(runs):
             assert change["forced_m2"] <= change["judged_m2"] <= change["compared_m2"]
             assert change["expected_false_m2"] == pytest.approx(0.1 * change["forced_m2"])
     fields = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
-    by_hand = float((fields["change_probability"] * fields["areacello"]).sum())
-    assert numbers["1970-1989"]["ensemble"]["change"]["expected_m2"] == pytest.approx(by_hand, rel=1e-5)
+    expected = float((fields["change_probability"] * fields["areacello"]).sum())
+    assert numbers["1970-1989"]["ensemble"]["change"]["expected_m2"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_area_outside_the_area_of_applicability(runs):

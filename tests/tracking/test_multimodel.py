@@ -130,7 +130,7 @@ def test_variants_are_averaged_before_models():
     assert float(cell["change_probability"]) == pytest.approx(0.3)
     assert int(cell["n_models"]) == 2
     assert [*summary["source_id"].values] == ["A", "B"]
-    # one says middle, one north: neither has more than half
+    # one has middle, one north: neither has more than half
     assert float(cell["agreement_share"]) == 0.5
 
 
@@ -143,8 +143,8 @@ def test_robust_conflicting_and_none():
 
     def regime_of(k):
         def probability(lat, lon):
-            own = np.where(lat > 0, 0, k)
-            return np.where(own[None] == np.arange(3)[:, None, None], 0.9, 0.05)
+            regime = np.where(lat > 0, 0, k)
+            return np.where(regime[None] == np.arange(3)[:, None, None], 0.9, 0.05)
 
         return probability
 
@@ -171,7 +171,7 @@ def test_two_thirds_of_the_models_are_enough_and_half_are_not():
     assert robustness(1, 1) == -1
 
 
-def test_where_a_change_was_not_judged_a_model_does_not_count():
+def test_a_model_does_not_count_where_its_change_was_not_tested():
     def unjudged(lat, lon):
         return -np.ones(lat.shape)
 
@@ -194,7 +194,7 @@ def test_shares_weigh_by_area():
     np.testing.assert_allclose(regime_shares(run["regime_probability"], run), [[0.5, 0.5, 0]])
 
 
-def test_errors_say_what_cannot_be_summarised():
+def test_errors_name_what_cannot_be_summarised():
     with pytest.raises(DataError, match="No run has the window '1850-1869'"):
         summary_of([model_run("A")], window="1850-1869")
     with pytest.raises(DataError, match=r"one experiment only: A/ssp585/r1i1p1f1 has ssp585, .* historical"):

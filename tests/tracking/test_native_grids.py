@@ -1,4 +1,4 @@
-"""The published networks on ECCO's own fields, interpolated to the grids of CESM2 and IPSL-CM6A-LR.
+"""The published networks on the fields of ECCO, interpolated to the grids of CESM2 and IPSL-CM6A-LR.
 
 What stands between the two is interpolation, the geometry of a curvilinear grid and its coasts; the ocean is the same.
 """

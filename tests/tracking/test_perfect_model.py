@@ -1,4 +1,4 @@
-"""Against known truth: scores by hand, calibrated chances score as they must, and missing truth is named."""
+"""Scores against known truth: values calculated by hand, calibrated probabilities, and missing truth."""
 
 import json
 from types import SimpleNamespace
@@ -55,9 +55,9 @@ def scored(cells, n_bootstrap=50):
     return truth_scores(cells, classes=CLASSES, settings=BootstrapSettings(n_bootstrap=n_bootstrap), seed=0)
 
 
-# -- by hand -----------------------------------------------------------------------------------------------------------
+# -- values calculated by hand -----------------------------------------------------------------------------------------
 @pytest.fixture
-def by_hand():
+def known_scores():
     """Four cells, the last twice as large: two change truly; one of these is found, one stable cell is called too."""
     cells = true_cells(
         [0, 1, 1, 2],
@@ -71,19 +71,22 @@ def by_hand():
     return scored(cells)
 
 
-def test_accuracy_and_persistence_by_hand(by_hand):
-    assert by_hand["n_cells"] == 4 and by_hand["area_m2"] == 5 and by_hand["weighting"] == "area"
-    assert by_hand["region"] == "valid cells whose true regime is known in both windows"
-    assert by_hand["predictor"] == {"accuracy": pytest.approx(4 / 5), "balanced_accuracy": pytest.approx(2.5 / 3)}
+def test_accuracy_and_persistence(known_scores):
+    assert known_scores["n_cells"] == 4 and known_scores["area_m2"] == 5 and known_scores["weighting"] == "area"
+    assert known_scores["region"] == "valid cells whose true regime is known in both windows"
+    assert known_scores["predictor"] == {"accuracy": pytest.approx(4 / 5), "balanced_accuracy": pytest.approx(2.5 / 3)}
     # persistence of the truth: right in the first and third cell
-    assert by_hand["persistence"] == {"accuracy": pytest.approx(2 / 5), "balanced_accuracy": pytest.approx(1.5 / 3)}
-    assert by_hand["predicted_persistence"]["accuracy"] == pytest.approx(3 / 5)
-    assert by_hand["stress_curl_tree"]["balanced_accuracy"] == pytest.approx(1 / 3)
-    assert by_hand["error_removed"]["persistence"] == pytest.approx(1 - (0.5 / 3) / 0.5)
+    assert known_scores["persistence"] == {
+        "accuracy": pytest.approx(2 / 5),
+        "balanced_accuracy": pytest.approx(1.5 / 3),
+    }
+    assert known_scores["predicted_persistence"]["accuracy"] == pytest.approx(3 / 5)
+    assert known_scores["stress_curl_tree"]["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert known_scores["error_removed"]["persistence"] == pytest.approx(1 - (0.5 / 3) / 0.5)
 
 
-def test_change_by_hand(by_hand):
-    change = by_hand["change"]
+def test_change(known_scores):
+    change = known_scores["change"]
     assert change["base_rate"] == pytest.approx(3 / 5)
     brier = (0.0 + 0.1**2 + 0.7**2 + 2 * 0.8**2) / 5
     assert change["brier_score"] == pytest.approx(brier)
@@ -95,15 +98,15 @@ def test_change_by_hand(by_hand):
     assert change["forced"] == {"area_share": pytest.approx(2 / 3), "precision": 0.5, "recall": 1.0}
 
 
-def test_areas_by_hand(by_hand):
-    south, middle = by_hand["regime_area"]["south"], by_hand["regime_area"]["middle"]
+def test_areas(known_scores):
+    south, middle = known_scores["regime_area"]["south"], known_scores["regime_area"]["middle"]
     assert (south["true_m2"], south["argmax_m2"], south["expected_m2"]) == (2, 2, pytest.approx(0.3 + 2 * 0.8))
     assert middle["argmax_error_percent"] == pytest.approx(-50)
     assert middle["expected_error_percent"] == pytest.approx(100 * (0.1 * 4 + 0.8) / 2 - 100)
 
 
-def test_cells_outside_the_area_of_applicability_are_left_out_beside(by_hand):
-    inside = by_hand["applicable"]
+def test_cells_outside_the_area_of_applicability_are_left_out_beside(known_scores):
+    inside = known_scores["applicable"]
     assert inside["n_cells"] == 3 and inside["area_m2"] == 4
     assert inside["region"].endswith("inside the area of applicability")
     assert inside["change"]["base_rate"] == pytest.approx(3 / 4)
@@ -120,12 +123,12 @@ def test_what_is_undefined_is_none_and_json_can_hold_it():
 
 
 # -- chances -----------------------------------------------------------------------------------------------------------
-def chances(said, true, n=40_000, seed=0):
-    """Cells that change with the chance `true`, about which `said` is said; places all over the sphere."""
+def chances(stated, true, n=40_000, seed=0):
+    """Cells that change with probability `true`, for which `stated` is predicted; positions all over the sphere."""
     rng = np.random.default_rng(seed)
     changed = rng.random(n) < true
     lat, lon = np.rad2deg(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(0, 360, n)
-    return true_cells(changed * 1, changed * 1, np.zeros(n, int), np.zeros(n, int), said, lat=lat, lon=lon)
+    return true_cells(changed * 1, changed * 1, np.zeros(n, int), np.zeros(n, int), stated, lat=lat, lon=lon)
 
 
 def test_calibrated_chances_score_as_they_must():
@@ -151,7 +154,7 @@ def test_overconfident_probabilities_have_a_calibration_error():
 
 
 def test_words_are_supported_by_all_experiments_together():
-    """One experiment keeps what it promises, the other does not; half of the area each."""
+    """One experiment is calibrated, the other is not; half of the area each."""
     honest, hollow = (scored(chances(np.full(9000, 0.8), true, n=9000)) for true in (0.8, 0.3))
     for pooled, words in (({"a": honest}, ("likely",)), ({"b": hollow}, ()), ({"a": honest, "b": hollow}, ())):
         skill = {"pooled": {name: {ALL_WINDOWS: {"ensemble": entry}} for name, entry in pooled.items()}}
@@ -296,7 +299,7 @@ def test_runs_without_truth_are_left_out_and_named(world, skill):
     assert skill_of(world, without=[CONTROL])["without_truth"] == sorted(world.runs)
 
 
-def test_truth_and_applicability_are_asked_of_both_windows(world, skill):
+def test_truth_and_applicability_are_required_in_both_windows(world, skill):
     """The control run has truth in the south only; it is applicable in the east, the scenario west of 270E."""
 
     def applicable(key, where):
@@ -348,7 +351,7 @@ def test_windows_without_a_true_budget_are_left_out_and_named(world):
     ]
 
 
-def test_errors_say_what_does_not_belong_together(world):
+def test_errors_name_inputs_that_do_not_belong_together(world):
     with pytest.raises(DataError, match=r"regime model has a, b, c, but MADE/abrupt-4xCO2/r1i1p1f1 north"):
         skill_of(world, model=regime_model(("a", "b", "c")))
     moved = world.budgets[SCENARIO].assign_coords(lon=world.budgets[SCENARIO]["lon"] + 1.0)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.metric_tables import find_metric
 from tests.tracking.conftest import CLASSES, make_run, make_tools, training_ocean
 from thor.core.errors import DataError
-from thor.core.metrics import find_metric
 from thor.tracking.plausibility import PLAUSIBILITY_METRICS, TrainingOcean, plausibility
 from thor.tracking.track import track_run
 

@@ -56,17 +56,17 @@ def marks(features, tools, **options):
     return {key: runs[key][0] for key in runs}
 
 
-def test_every_run_knows_its_parent_its_control_run_and_variants(features):
+def test_every_run_has_its_parent_control_run_and_variants(features):
     comparisons = compare_runs(features, use_variants=True)[0]
     assert comparisons[CONTROL].parent is None and comparisons[CONTROL].control == CONTROL
     assert comparisons[SCENARIO].parent == comparisons[SCENARIO].control == CONTROL
-    # a scenario that goes on from historical is compared with it, and judged by the control run behind that
+    # a scenario that continues historical is compared with it, and tested with its control run
     assert comparisons[FUTURE].parent == HISTORICAL[0] and comparisons[FUTURE].control == CONTROL
     assert all(comparison.variants == HISTORICAL for comparison in comparisons.values())
     assert all(comparison.variants == () for comparison in compare_runs(features, use_variants=False)[0].values())
 
 
-def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not_judged(features, tools):
+def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not_tested(features, tools):
     without = {key: load for key, load in features.items() if key != HISTORICAL[1]}
     assert compare_runs(without, use_variants=True)[0][CONTROL].variants == ()
     first = features[HISTORICAL[0]]()
@@ -90,7 +90,7 @@ def test_a_run_whose_parent_is_missing_is_tracked_without_a_baseline(features, t
     assert (out["baseline_window"] == "").all()
     assert out["change_probability"].isnull().all()
     assert out["expected_area"].notnull().all()
-    # others go on as before, and the run is done again once its parent is there
+    # others continue as before, and the run is done again once its parent is there
     assert np.isfinite(runs[FUTURE][1]()["change_probability"].values).any()
     assert marks(features, tools)[SCENARIO] != runs[SCENARIO][0]
 
@@ -119,9 +119,9 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     assert len(warned) == 1, "once for the climate model, not for every run of it"
     assert warned[0].startswith(f"{CONTROL} has no two windows without common months")
     whole = tracked({CONTROL: features[CONTROL], SCENARIO: lambda: scenario}, tools, use_variants=False)[SCENARIO][1]()
-    judged = ["change_p_value", "forced_change", "forced_emergence", "expected_false_area", "null_separation"]
-    judged.append("null_pairs")
-    alike = [name for name in whole.data_vars if name not in judged]
+    tested = ["change_p_value", "forced_change", "forced_emergence", "expected_false_area", "null_separation"]
+    tested.append("null_pairs")
+    alike = [name for name in whole.data_vars if name not in tested]
     xr.testing.assert_equal(out[SCENARIO][alike], whole[alike])
     assert np.isfinite(out[SCENARIO]["change_probability"].values).any()
     assert (out[SCENARIO]["forced_change"] == -1).all() and (whole["forced_change"] >= 0).any()
@@ -156,7 +156,7 @@ ALONE = {
 
 
 @pytest.mark.parametrize("case", ALONE)
-def test_what_can_be_compared_with_nothing_goes_through_all_that_follows(tools, case):
+def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
     features = {key: lambda run=run: run for key, run in ALONE[case].items()}
     runs = tracked(features, tools)
     out = {key: runs[key][1]() for key in runs}
@@ -199,7 +199,7 @@ def test_fingerprints_depend_on_all_inputs_of_a_run_and_nothing_else(features, t
     louder = made.scenario.assign(zos=1.1 * made.scenario["zos"]).assign_attrs(made.scenario.attrs)
     changed = marks(features | {SCENARIO: lambda: louder}, tools)
     assert {key for key in before if changed[key] != before[key]} == {SCENARIO}
-    # all runs are judged by the control run
+    # all runs are tested with the control run
     noisier = made.control.assign(zos=1.1 * made.control["zos"]).assign_attrs(made.control.attrs)
     assert not set(marks(features | {CONTROL: lambda: noisier}, tools).values()) & set(before.values())
     for other in (
@@ -236,7 +236,7 @@ def test_workers_are_shared_and_end_with_the_save(features, tools, monkeypatch):
     xr.testing.assert_identical(first, alone)
 
 
-def test_a_collection_that_died_goes_on_where_it_stopped(features, tools, tmp_path, caplog, monkeypatch):
+def test_an_interrupted_collection_continues_where_it_stopped(features, tools, tmp_path, caplog, monkeypatch):
     caplog.set_level("INFO", "thor")
     folder = FieldCollection(path=str(tmp_path / "scenario_regimes"), contract="scenario_regimes", may_be_empty=True)
     real, done = module.track_run, []
@@ -256,7 +256,7 @@ def test_a_collection_that_died_goes_on_where_it_stopped(features, tools, tmp_pa
     folder.save(tracked(features, tools))
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
     assert "3 files written, 2 kept, 0 removed" in caplog.text
-    # other temperatures: nothing of it holds any more, and that is said
+    # other temperatures: none of it is valid any more, and a message is logged
     caplog.clear()
     folder.save(tracked(features, replace(tools, temperatures={"ensemble": 1.1, "bayesian": 1.3})))
     assert "scenario_regimes: written, what it is made from changed: MADE/abrupt-4xCO2/r1i1p1f1" in caplog.text

@@ -128,7 +128,7 @@ def test_the_forced_change_is_found_where_it_is(tracked):
     assert set(np.unique(emerged.values[np.isfinite(emerged.values)])) <= set(tracked["window_start"].values[:-1])
 
 
-def test_the_control_run_says_how_often_it_is_called_falsely(made, natural):
+def test_the_control_run_gives_the_rate_of_false_calls(made, natural):
     control = track(made, made.control, None, natural)
     assert (control["control_forced_share"] < 0.01).all()
     assert (control["control_emergence_share"] < 0.01).all()
@@ -180,12 +180,12 @@ def test_a_curvilinear_grid_keeps_its_dims(made):
     assert fields["change_probability"].dims == ("window", "predictor", "y", "x")
     assert fields["forced_emergence"].dims == ("predictor", "y", "x")
     assert fields["lat"].dims == ("y", "x")
-    # nothing is judged without natural variability
+    # no change is tested without natural variability
     assert (fields["forced_change"] == -1).all()
     assert fields["expected_false_area"].isnull().all()
 
 
-def test_cells_unlike_all_that_was_learned_are_not_judged(made, natural):
+def test_cells_unlike_all_training_cells_are_not_tested(made, natural):
     scenario, control = made.scenario.copy(deep=True), made.control.copy(deep=True)
     scenario["wind_stress_curl"][-1, 5, 5] = 1e-8
     control["wind_stress_curl"][-1, 7, 7] = 1e-8

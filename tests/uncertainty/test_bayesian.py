@@ -23,7 +23,7 @@ N_CELLS = 100
 
 @pytest.fixture(scope="module")
 def cells():
-    """One feature that tells little of the class, and one that is zero everywhere."""
+    """One weakly informative feature, and one that is zero everywhere."""
     rng = np.random.default_rng(4)
     x = rng.standard_normal(N_CELLS)
     labels = (x + 1.5 * rng.standard_normal(N_CELLS) > 0).astype(int)
@@ -63,20 +63,20 @@ def test_finds_the_best_mean_field_posterior_of_a_logistic_regression(cells, fit
     loss = history["train_loss"] + history["kl_divergence"] / N_CELLS
     assert loss.isel(epoch=slice(-20, None)).mean("epoch").values == pytest.approx([lowest, lowest], rel=0.02)
     order = [0, 1, 4, 5]
-    # Cells speak of the difference of the two classes; only the prior, slowly, of their sum.
+    # The cells constrain the difference of the two classes; only the prior constrains their sum, slowly.
     found, expected = network.mean[:, order], np.tile(mean, (2, 1))
     assert found[:, 1] - found[:, 0] == pytest.approx(expected[:, 1] - expected[:, 0], abs=0.06)
     assert found[:, 3] - found[:, 2] == pytest.approx(expected[:, 3] - expected[:, 2], abs=0.06)
     assert network.scale[:, order] == pytest.approx(np.tile(scale, (2, 1)), rel=0.1)
 
 
-def test_weights_of_which_cells_say_nothing_keep_their_prior(fitted):
+def test_weights_not_constrained_by_cells_keep_their_prior(fitted):
     network, _ = fitted
     assert network.mean[:, 2:4] == pytest.approx(0.0, abs=0.05)
     assert network.scale[:, 2:4] == pytest.approx(1.0, abs=0.05)
 
 
-def test_history_tells_the_training(fitted):
+def test_history_describes_the_training(fitted):
     network, history = fitted
     assert dict(history.sizes) == {"epoch": 400, "start": 2}
     assert history["kl_weight"].values[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
@@ -95,14 +95,14 @@ def test_draws_have_the_moments_of_the_posterior(fitted):
     assert (to_vectors(network.draws(3, seed=2)) == drawn.reshape(-1, 6)[:3]).all()
 
 
-def test_best_start_alone_when_asked_for(fitted):
+def test_best_start_alone_on_request(fitted):
     network = replace(fitted[0], drawn_from="best_start", select_loss=np.array([0.7, 0.5]))
     drawn = to_vectors(network.draws(20_000, seed=2))
     assert (network.draw_starts(3) == 1).all()
     assert drawn.mean(axis=0) == pytest.approx(network.mean[1], abs=0.05)
 
 
-def test_one_start_by_itself_has_its_own_posterior(fitted):
+def test_one_start_alone_has_a_separate_posterior(fitted):
     network = fitted[0].one_start(1)
     assert network.n_starts == 1
     np.testing.assert_array_equal(network.mean[0], fitted[0].mean[1])

@@ -1,4 +1,4 @@
-"""Calibration worked out by hand, and known temperatures found again."""
+"""Calibration equal to values calculated by hand, and recovery of known temperatures."""
 
 import json
 
@@ -33,7 +33,7 @@ def made(n=20_000, seed=0):
     return probabilities, true_labels(probabilities, seed + 1)
 
 
-def test_calibration_errors_by_hand():
+def test_calibration_errors_equal_values_calculated_by_hand():
     p = np.array([[0.6, 0.4], [0.62, 0.38], [0.9, 0.1], [0.05, 0.95]])
     labels = np.array([0, 1, 0, 1])
     # of ten bins of the largest probability, three hold a cell: two of 0.6, and two of one cell
@@ -138,7 +138,7 @@ def test_auroc_counts_pairs():
     assert mistake_auroc(uncertainty, np.ones(4, bool)) is None
 
 
-def test_risk_and_coverage_by_hand():
+def test_risk_and_coverage_equal_values_calculated_by_hand():
     # in order of certainty: right, wrong, right, wrong
     curve = risk_coverage(np.array([0.9, 0.1, 0.3, 0.2]), np.array([True, False, False, True]))
     assert curve["area"] == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
@@ -186,7 +186,7 @@ def table():
     )
 
 
-def test_the_table_says_what_calibration_did(table):
+def test_the_table_compares_before_and_after_calibration(table):
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     before, after = (table["ensemble"]["test"][stage] for stage in ("before", "after"))
     assert after["expected_calibration_error"] < 0.5 * before["expected_calibration_error"]

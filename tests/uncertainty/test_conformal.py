@@ -1,4 +1,4 @@
-"""Our stored thresholds give crepes' own sets; these hold the label as promised at home, and not in another basin."""
+"""The stored thresholds give the sets of crepes, with nominal coverage in the calibration basin only."""
 
 import json
 from itertools import pairwise
@@ -20,7 +20,7 @@ def made(n, *, certainty=1.5, seed=0):
 
 
 def sets_of_crepes(calibrate, labels, probabilities, level):
-    """Class-conditional sets as crepes makes them: each column judged by the calibrate cells of its own regime."""
+    """Class-conditional sets as crepes makes them: each column from the calibrate cells of that regime."""
     scores = hinge(calibrate)[np.arange(len(labels)), labels]
     classifier = ConformalClassifier().fit(scores, bins=labels)
     columns = [
@@ -37,16 +37,16 @@ def sets_of_crepes(calibrate, labels, probabilities, level):
 def test_thresholds_give_the_sets_of_crepes(level, n):
     calibrate, labels = made(n)
     probabilities, _ = made(200, seed=7)
-    # candidates exactly at the calibrate cells' own scores are the ones a threshold could get wrong
+    # candidates exactly at the scores of the calibrate cells are the critical ones for a threshold
     probabilities = np.vstack([probabilities, calibrate])
     model = fit_conformal(calibrate, labels, classes=CLASSES, confidence_level=level)
     np.testing.assert_array_equal(model.sets(probabilities), sets_of_crepes(calibrate, labels, probabilities, level))
 
 
-def test_thresholds_by_hand():
+def test_thresholds_equal_values_calculated_by_hand():
     p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.3, 0.7]])
     model = fit_conformal(p, np.array([0, 0, 0, 0, 1]), classes=("MD", "NL"), confidence_level=0.6)
-    # p-values of the four scores 0.1 ... 0.4 are 5/5 ... 2/5; at least 0.4 is asked for
+    # p-values of the four scores 0.1 ... 0.4 are 5/5 ... 2/5; at least 0.4 is required
     assert model.thresholds[0] == pytest.approx(0.4)
     # one cell: a candidate beyond it has p-value 1/2
     assert model.thresholds[1] == 1.0
@@ -55,7 +55,7 @@ def test_thresholds_by_hand():
     assert got.tolist() == [[True, True], [False, True]]
 
 
-def test_every_regime_is_covered_as_promised_where_cells_are_exchangeable():
+def test_every_regime_has_nominal_coverage_where_cells_are_exchangeable():
     model = fit_conformal(*made(6000), classes=CLASSES, confidence_level=0.9)
     probabilities, labels = made(20_000, seed=5)
     held = model.sets(probabilities)[np.arange(len(labels)), labels]
@@ -124,7 +124,7 @@ def table():
     return coverage_table(model, probabilities, samples, regions=regions, settings=settings, seed=0), model, samples
 
 
-def test_coverage_is_kept_at_home_and_lost_abroad(table):
+def test_coverage_is_nominal_in_the_calibration_basin_and_lost_elsewhere(table):
     coverage, *_ = table
     assert json.loads(json.dumps(coverage, allow_nan=False)) == coverage
     north, south = coverage["north"], coverage["south"]

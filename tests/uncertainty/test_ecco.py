@@ -1,4 +1,4 @@
-"""On real cells: ECCO's published labels, trained outside the Atlantic band, judged in it."""
+"""On real cells: ECCO's published labels, trained outside the Atlantic band and tested in it."""
 
 import numpy as np
 import pytest

@@ -101,7 +101,7 @@ def test_evidence_is_the_integral_of_a_gaussian_likelihood():
         return np.log(np.trapezoid(prior * np.exp(-0.5 * h * (w - m) ** 2), w))
 
     def at_the_peak(a):
-        # Laplace around the posterior's own peak is exact for a Gaussian; the fit there is part of the likelihood.
+        # Laplace around the peak of the posterior is exact for a Gaussian; the fit there is part of the likelihood.
         peak = h * m / (h + a)
         return log_evidence(np.array([h]), np.array([peak]), a) - 0.5 * h * (peak - m) ** 2
 
@@ -110,7 +110,7 @@ def test_evidence_is_the_integral_of_a_gaussian_likelihood():
 
 @pytest.fixture(scope="module")
 def learned():
-    """Cells on a plane with two classes, and networks that tell them apart, the second one best."""
+    """Cells on a plane with two classes, and networks that separate them, the second one best."""
     rng = np.random.default_rng(0)
     inputs = rng.standard_normal((600, 2)).astype(np.float32)
     labels = (inputs[:, 0] + 0.3 * rng.standard_normal(600) > 0).astype(int)

@@ -26,7 +26,7 @@ def test_entropy_is_in_bits():
     assert entropy(np.array([[1.0, 0.0], [0.5, 0.5]])) == pytest.approx([0.0, 1.0])
 
 
-def test_networks_that_disagree_surely_are_uncertain_by_their_disagreement_alone():
+def test_confident_networks_that_disagree_have_only_mutual_information():
     sure = np.array([[1 - 1e-9, 1e-9], [1e-9, 1 - 1e-9]])
     what = predictive_distribution(constant_networks(sure), ONE_CELL)
     assert what.predictive_entropy == pytest.approx(1.0)
@@ -90,7 +90,7 @@ def test_entropy_parts_add_up(seed, n_runs, n_of_each):
     assert min(parts.label.min(), parts.network.min(), parts.residual.min()) >= 0
 
 
-def test_entropy_parts_tell_labels_from_networks():
+def test_entropy_parts_separate_labels_from_networks():
     first, second = [1 - 1e-9, 1e-9], [1e-9, 1 - 1e-9]
     stack = constant_networks(np.array([first, first, second, second]))
     of_labels = entropy_parts(stack, ONE_CELL, np.array([3, 3, 8, 8]))
@@ -101,7 +101,7 @@ def test_entropy_parts_tell_labels_from_networks():
     assert (of_one_run.label[0], of_one_run.network[0]) == pytest.approx((0.0, 1.0), abs=1e-6)
 
 
-def test_entropy_parts_refuse_what_cannot_be_told_apart():
+def test_entropy_parts_refuse_inseparable_causes():
     stack = constant_networks(np.full((3, 2), 0.5))
     with pytest.raises(NetworkError, match="cannot be separated"):
         entropy_parts(stack, ONE_CELL, np.arange(3))

@@ -1,4 +1,4 @@
-"""From stacks of networks to calibrated fields: a network that is too sure by a known factor is cooled by it."""
+"""From stacks of networks to calibrated fields: the temperature corrects a known overconfidence."""
 
 import json
 
@@ -76,7 +76,7 @@ def features():
     valid = np.ones(shape, dtype="int8")
     valid[0] = 0
     fields = {name: np.where(valid == 1, rng.normal(size=shape), np.nan) for name in NAMES}
-    fields["zos"][3, 3] = 30.0  # like nothing that was learned
+    fields["zos"][3, 3] = 30.0  # far from all training cells
     out = xr.Dataset(
         {name: (("lat", "lon"), field, variable(name).attrs) for name, field in fields.items()},
         coords={"lat": np.linspace(-50, 50, 6), "lon": np.arange(8) * 45.0},
@@ -87,7 +87,7 @@ def features():
     )
 
 
-def test_a_predictor_too_sure_by_a_known_factor_is_cooled_by_it(model):
+def test_the_temperature_corrects_a_known_overconfidence(model):
     assert model.temperature["laplace"] == pytest.approx(3.0, rel=0.1)
     assert model.temperature["ensemble"] == pytest.approx(1.0, rel=0.1)
 
@@ -101,7 +101,7 @@ def test_the_model_survives_as_plain_numbers(model, features, scaler):
         CalibrationModel.from_dict({"temperature": {}})
 
 
-def test_fields_hold_what_their_names_say(model, features, scaler):
+def test_fields_hold_the_named_quantities(model, features, scaler):
     stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
     fields = uncertainty_fields(stacks, model, features, scaler, credible_level=0.9)
     valid = features["valid"].values == 1
@@ -132,7 +132,7 @@ def test_networks_of_several_runs_split_their_entropy(model, features, scaler):
     assert float(fields["label_entropy"].mean()) > 5 * float(fields["network_entropy"].mean())
 
 
-def test_conformal_sets_hold_the_label_about_as_often_as_promised(model, samples, scaler):
+def test_conformal_sets_have_about_the_nominal_coverage(model, samples, scaler):
     from thor.networks.prediction import predict
 
     test = samples.with_role("test")
@@ -142,7 +142,7 @@ def test_conformal_sets_hold_the_label_about_as_often_as_promised(model, samples
     assert held.mean() == pytest.approx(0.9, abs=0.03)
 
 
-def test_mistakes_are_told_in_labelled_test_cells_only(model, features, scaler):
+def test_mistakes_are_marked_in_labelled_test_cells_only(model, features, scaler):
     fields = uncertainty_fields({"ensemble": stack(1.0)}, model, features, scaler, credible_level=0.9)
     of_ensemble = fields.sel(predictor="ensemble")
     predicted = of_ensemble["regime_probability"].fillna(-1).argmax("regime").values

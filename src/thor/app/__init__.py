@@ -1,1 +1,1 @@
-"""What surrounds the pipelines: configuration, parameters, hooks, MLflow and commands; no part of the library."""
+"""The application: configuration, parameters, hooks, MLflow and commands; no part of the library."""

@@ -38,11 +38,11 @@ class Cleaned:
 
 
 def clean(root: Path, *, store: Path | None = None, dry_run: bool = False) -> Cleaned:
-    """Remove the files below a `data_root` that a run made and that were not changed since, with the logs of the runs.
+    """Remove the files below a `data_root` that a run made and that are unchanged since, with the logs of the runs.
 
-    A file is a run's when a node made it by the run record (`thor.core.run_record`), which has its checksum; in a
-    folder of NetCDF files each also carries THOR's fingerprint. Downloads, what another team handed over, and whatever
-    else lies there are kept.
+    A file belongs to a run when the run record (`thor.core.run_record`) lists its checksum and the node that made it;
+    in a folder of NetCDF files each also has a fingerprint of THOR. Downloads, files from another team and all other
+    files are kept.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _made(record: RunRecord, root: Path) -> Iterator[Path]:
             path = place / file
             if not path.is_file() or path.is_symlink() or file_sha256(path) != checksum:
                 continue
-            # Files of the user's that lie in a folder of a run's are on its record, but without a fingerprint.
+            # User files in a folder of a run are in its record, but have no fingerprint.
             if place.is_file() or path.suffix != ".nc" or stored_mark(path) is not None:
                 yield path
 
@@ -114,7 +114,7 @@ def _stored(root: Path, store: Path | None) -> Iterator[Path]:
 
 
 def _forget(record: RunRecord, root: Path) -> None:
-    """Keep the provenance of what is still there."""
+    """Keep the provenance of files that still exist."""
     there = {name: entry for name, entry in record.content["datasets"].items() if (root / entry["path"]).exists()}
     there = {name: entry for name, entry in there.items() if files_of(root / entry["path"])}
     record.content["datasets"] = there
@@ -138,7 +138,7 @@ def clean_command(environments: tuple[str, ...], conf_source: str | None, dry_ru
     """
     try:
         for root, store in _data_roots(environments, conf_source).items():
-            _tell(root, clean(root, store=store, dry_run=dry_run), dry_run=dry_run)
+            _print_cleaned(root, clean(root, store=store, dry_run=dry_run), dry_run=dry_run)
     except ThorError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -146,7 +146,7 @@ def clean_command(environments: tuple[str, ...], conf_source: str | None, dry_ru
 
 
 def _data_roots(environments: Iterable[str], source: str | None) -> dict[Path, Path | None]:
-    """Return the folders of data that there are, of the environments named or of all, with what may go of MLflow's."""
+    """Return the existing data folders of the environments (default: all), each with its removable MLflow store."""
     from thor.app.config_loader import ALONE, OPTIONS, ConfigLoader
 
     project = project_folder() or Path.cwd()
@@ -156,12 +156,12 @@ def _data_roots(environments: Iterable[str], source: str | None) -> dict[Path, P
         settings = ConfigLoader(str(conf), env=name, **OPTIONS)["globals"]
         root, store = (project / settings["data_root"]).resolve(), settings.get("mlflow_store")
         if root.is_dir():
-            # What was trained is kept, but for an environment that is thrown away as a whole.
+            # Trained networks are kept, except in an environment that is removed as a whole.
             roots[root] = (project / store).resolve() if store and name in ALONE else roots.get(root)
     return roots
 
 
-def _tell(root: Path, cleaned: Cleaned, *, dry_run: bool) -> None:
+def _print_cleaned(root: Path, cleaned: Cleaned, *, dry_run: bool) -> None:
     """Print what was done, by folder."""
     verb = "would be removed" if dry_run else "removed"
     click.echo(f"{show(root)}/: {len(cleaned.removed)} files {verb} ({cleaned.n_bytes / 1e6:.1f} MB)")

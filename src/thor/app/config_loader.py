@@ -1,4 +1,4 @@
-"""The configuration of a run: `base`, then its environment, then `local`, what one machine or person sets."""
+"""The configuration of a run: `base`, then its environment, then `local` with the settings of a machine or person."""
 
 import os
 import re
@@ -29,10 +29,10 @@ Trees = dict[Path, dict[str, Any]]
 class ConfigLoader(OmegaConfigLoader):
     """Kedro's loader, which also reads `local` (its `default_run_env`) over every environment that is not `ALONE`.
 
-    The later decides, key by key in parameters and globals and entry by entry in the catalog: ``base``, the
+    The later one prevails, key by key in parameters and globals and entry by entry in the catalog: ``base``, the
     environment, ``local``, an environment variable that is set and that a file of the first two names
     (``${env:NAME,default}``), ``--params``. `data_root` of ``local`` moves all environments: one that has its data
-    below the `data_root` of ``base`` keeps its folder there, and one with a place of its own stays. A catalog entry
+    below the `data_root` of ``base`` keeps its folder there, one elsewhere is not moved. A catalog entry
     named with ``{method}`` stands for one of each method of explanation in `thor.attribution.methods`.
 
     Raises
@@ -54,11 +54,11 @@ class ConfigLoader(OmegaConfigLoader):
 
     def environments(self) -> list[str]:
         """Return the environments that are read, the later over the earlier."""
-        own = None if self.env in ALONE else self.default_run_env
-        return list(dict.fromkeys(name for name in (self.base_env, self.env, own) if name))
+        local = None if self.env in ALONE else self.default_run_env
+        return list(dict.fromkeys(name for name in (self.base_env, self.env, local) if name))
 
     def find(self, key: str, path: Sequence[str]) -> str | None:
-        """Return which file or environment variable decides a value.
+        """Return the file or environment variable that sets a value.
 
         Parameters
         ----------
@@ -128,24 +128,24 @@ class ConfigLoader(OmegaConfigLoader):
         return config
 
     def _layers(self, key: str, files: set[Path]) -> dict[str, Trees]:
-        """Return the files of each environment that is read, without the values of `local` that others decide."""
+        """Return the files of each environment that is read, without the values of `local` that others override."""
         layers = {name: self._layer(name, key, files) for name in self.environments()}
-        own = layers.get(self.default_run_env, {}) if self.default_run_env != self.base_env else {}
-        below = [trees for trees in layers.values() if trees is not own]
+        local = layers.get(self.default_run_env, {}) if self.default_run_env != self.base_env else {}
+        below = [trees for trees in layers.values() if trees is not local]
         if self.merge_strategy.get(key) == "soft":
             merged: Any = OmegaConf.to_container(OmegaConf.merge({}, *_configs(below).values()))
             for path in _paths_of_set_variables(merged):
-                for tree in own.values():
+                for tree in local.values():
                     _drop(tree, path)
         else:
             # An entry of the catalog is replaced as a whole.
-            replaced = {name for tree in own.values() for name in tree}
+            replaced = {name for tree in local.values() for name in tree}
             for tree in (tree for trees in below[1:] for tree in trees.values()):
                 for name in replaced & set(tree):
                     del tree[name]
         if key == "globals":
             self._require_known(layers)
-            _keep_folder(own, below)
+            _keep_folder(local, below)
         return layers
 
     def _layer(self, name: str, key: str, files: set[Path]) -> Trees:
@@ -157,7 +157,7 @@ class ConfigLoader(OmegaConfigLoader):
                 raise
             return {}
         except (YAMLError, UnicodeDecodeError, AttributeError) as error:
-            # Kedro has no words for a file that holds a list instead of keys.
+            # Kedro has no error message for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error
         trees: Any = {file: OmegaConf.to_container(found[file]) for file in sorted(found)}
         return {file: each_method(tree) for file, tree in trees.items()} if key == "catalog" else trees
@@ -224,13 +224,13 @@ def _drop(tree: dict[Any, Any], path: tuple[Any, ...]) -> None:
         del tree[path[-1]]
 
 
-def _keep_folder(own: Trees, below: Sequence[Trees]) -> None:
-    """Give the environment its own folder below the `data_root` of `local`, or its own place where it has one."""
+def _keep_folder(local: Trees, below: Sequence[Trees]) -> None:
+    """Give the environment a folder below the `data_root` of `local`, unless it has another place."""
     places = [_data_root(trees) for trees in below]
     if len(places) == 1 or places[1] is None:
         return
     base, place = (PurePosixPath(place or "") for place in places)
-    for tree in own.values():
+    for tree in local.values():
         if not tree.get("data_root"):
             continue
         if place.is_relative_to(base):
@@ -247,9 +247,9 @@ def _data_root(trees: Trees) -> str | None:
 OPTIONS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
-    # `soft` merges key by key; Kedro's own way lets one overridden key drop its whole group.
+    # `soft` merges key by key; by default one overridden key drops its whole group in Kedro.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
-    # Kedro itself looks for `globals.yml` only, and passes over `globals.yaml` without a word.
+    # Kedro itself reads `globals.yml` only and ignores `globals.yaml` silently.
     "config_patterns": {"globals": ["globals*", "globals*/**", "**/globals*"]},
     "custom_resolvers": {"env": environment_variable},
 }

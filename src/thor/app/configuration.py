@@ -1,4 +1,4 @@
-"""Which configuration a run has: its project's, that of the current folder, or the one THOR is installed with."""
+"""Find the configuration of a run: that of the project, of the current folder, or the installed default."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def program_name() -> str:
 
 
 def same_options(*more: str) -> str:
-    """Return those options of this command that decide which files and numbers are meant, for advice to repeat them.
+    """Return the options of this command that determine files and numbers, to be repeated in advice.
 
     Parameters
     ----------

@@ -18,22 +18,16 @@ _MESSAGE_LINES = 6
 
 @contextmanager
 def short_errors() -> Iterator[None]:
-    """Report any failure of a command in a few lines, and exit with a non-zero code."""
-    with _short_failures(), _one_console():
-        yield
-
-
-@contextmanager
-def _one_console() -> Iterator[None]:
-    """Let log lines and progress bars share the terminal, and SIGTERM end a run as tidily as Ctrl-C."""
+    """Report any failure of a command in a few lines, and exit with a non-zero code; SIGTERM ends it like Ctrl-C."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    previous = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        with logging_redirect_tqdm():
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with _short_failures():
+        previous = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            with logging_redirect_tqdm():  # log lines and progress bars share the terminal
+                yield
+        finally:
+            signal.signal(signal.SIGTERM, previous)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -62,7 +56,7 @@ def _short_failures() -> Iterator[None]:
 
 
 def _report(what: str, error: BaseException | None) -> list[str]:
-    """Return the failure in at most twelve lines: what failed, why, and how to go on."""
+    """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
     from thor.app.configuration import program_name, same_options
     from thor.core.atomic import show
 

@@ -56,7 +56,7 @@ class ParameterHooks:
 
 
 class RunHooks:
-    """Follows one run, for the console, the log and the report of a failure.
+    """Records one run for the console, the log and the report of a failure.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class RunHooks:
         self.log.header(about)
         self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
         self._record.start_run(self.log.path.stem, about)
-        _require_inputs(_given(pipeline, catalog), catalog, context.config_loader)
+        require_available(_given(pipeline, catalog), catalog, context.config_loader)
         self._memory = MemoryWatch()
         from tqdm import tqdm
 
@@ -242,7 +242,8 @@ def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
             yield name
 
 
-def _require_inputs(names: Iterable[str], catalog: Any, loader: Any) -> None:
+def require_available(names: Iterable[str], catalog: Any, loader: Any) -> None:
+    """Raise DataError when one of these datasets does not exist, ConfigError when it is in no catalog file."""
     missing = []
     for name in names:
         dataset = catalog.get(name)

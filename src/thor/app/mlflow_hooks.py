@@ -1,7 +1,7 @@
-"""MLflow: one run for each `kedro run` with networks, one nested run for each of these; nodes know nothing of it.
+"""MLflow: one run for each `kedro run` with networks, one nested run for each of these; nodes do not use MLflow.
 
 A store that fails during a run costs that run's record, not its results: what the run saved is listed in a small file
-beside the logs, and the next start logs it from the files themselves.
+beside the logs, and the next start logs it from these files.
 """
 
 import json
@@ -41,7 +41,7 @@ class MlflowHooks:
     catalog : kedro.io.CatalogProtocol
         Of the last run.
     run : KeptRun or None
-        The run in hand, where it is kept.
+        The current run, where it is logged.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class MlflowHooks:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        """Open the store and a run where something is trained, and log what earlier runs could not.
+        """Open the store and a run where something is trained, and log earlier runs that could not be logged.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class MlflowHooks:
             return None
         try:
             return call(*args, **kwargs)
-        except Exception as error:  # whatever MLflow raises: results matter more than their record
+        except Exception as error:  # whatever MLflow raises: results are more important than their record
             self._failure = cause(error)
             log.warning(
                 "MLflow: the store %s failed (%s). Results are not affected; this run will be logged from its files "
@@ -160,7 +160,7 @@ class MlflowHooks:
         }
 
     def _write_pending(self, run: KeptRun, *, status: str, tags: dict[str, str] | None = None) -> None:
-        """Write what the run was and which files it saved, by checksum: they may be overwritten until it is read."""
+        """Write the description of the run and the checksums of its files, which may be overwritten later."""
         try:
             self._saved = {name: known or sha256(self._path(name)) for name, known in self._saved.items()}
             content = {
@@ -194,7 +194,7 @@ class MlflowHooks:
                     )
 
     def _log_later(self, file: Path, client: Any, experiment: str) -> None:
-        """Log one run from what its files still hold, in place of what the store has of it."""
+        """Log one run from its files, replacing its incomplete entry in the store."""
         about = json.loads(file.read_text(encoding="utf-8"))
         killed = about["status"] == "RUNNING"
         if killed and may_run(about["tags"]["host"], about["tags"]["process"]):
@@ -231,7 +231,7 @@ class MlflowHooks:
 
 
 def _delete_run(client: Any, experiment: str, run_id: str) -> None:
-    """Delete a run and those below it, where the store has it: a store that was removed has not."""
+    """Delete a run and its nested runs, if the store still has it."""
     for condition in (f"attributes.run_id = '{run_id}'", f"tags.mlflow.parentRunId = '{run_id}'"):
         for run in client.search_runs([experiment], condition):
             client.delete_run(run.info.run_id)

@@ -20,7 +20,7 @@ TRACKED: dict[str, dict[str, str]] = {
     },
     "search_trials": {},
 }
-"""Tables with a row for each network, and those that go with them; all have the columns predictor and network."""
+"""Tables with a row for each network, and tables related to them; all have the columns predictor and network."""
 
 NETWORK_DATASETS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
 """Datasets of networks, and their predictor in the tables."""
@@ -134,7 +134,7 @@ class KeptRun:
             tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
         ).info.run_id
         words = {name: value for name, value in row.items() if isinstance(value, str)}
-        # Networks that were given have no learning curve, and no settings here made them.
+        # Given networks have no learning curve and no settings of this run.
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
             group = f"{SETTINGS[predictor]}."
             words |= {
@@ -171,10 +171,9 @@ class KeptRun:
             epoch = int(step.pop("epoch"))
             rows += [Metric(name, value, now, epoch) for name, value in numbers(step, prefix="curve")]
         texts = [Param(name, value) for name, value in (params or {}).items()]
-        for start in range(0, len(rows), _BATCH["metrics"]):
-            patiently(self.client.log_batch, run_id, metrics=rows[start : start + _BATCH["metrics"]])
-        for start in range(0, len(texts), _BATCH["params"]):
-            patiently(self.client.log_batch, run_id, params=texts[start : start + _BATCH["params"]])
+        for kind, entries in (("metrics", rows), ("params", texts)):
+            for start in range(0, len(entries), _BATCH[kind]):
+                patiently(self.client.log_batch, run_id, **{kind: entries[start : start + _BATCH[kind]]})
 
 
 def is_kept(name: str, path: Path) -> bool:

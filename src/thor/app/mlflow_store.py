@@ -24,7 +24,7 @@ EXPERIMENT = "thor"
 ARTIFACTS = "mlartifacts"
 """Folder beside the store with figures and weights."""
 
-_PATIENCE = 60.0
+PATIENCE_S = 60.0
 """Seconds to wait for other processes; one write takes milliseconds, and making the store less than ten seconds."""
 
 
@@ -37,7 +37,7 @@ def require_store(store: Path) -> None:
         if store.exists():
             # SQLite opens a file that cannot be written without an error.
             store.open("r+b").close()
-            with closing(sqlite3.connect(store, timeout=_PATIENCE)) as connection:
+            with closing(sqlite3.connect(store, timeout=PATIENCE_S)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.rollback()
     except (OSError, sqlite3.Error) as error:
@@ -65,7 +65,7 @@ def open_store(store: Path) -> tuple[Any, str]:
 
     store = store.resolve()
     try:
-        with FileLock(store.with_name(f".{store.name}.lock"), timeout=_PATIENCE):
+        with FileLock(store.with_name(f".{store.name}.lock"), timeout=PATIENCE_S):
             if not store.exists() or not store.stat().st_size:
                 _make(store)
             _correct_locations(store)
@@ -80,7 +80,7 @@ def patiently(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     SQLite itself waits, but gives up at once where two processes that read both want to write.
     """
-    until, pause = time.monotonic() + _PATIENCE, 0.05
+    until, pause = time.monotonic() + PATIENCE_S, 0.05
     while True:
         try:
             return call(*args, **kwargs)
@@ -92,7 +92,7 @@ def patiently(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def cause(error: BaseException) -> str:
-    """Return the first line of what is at the bottom of an error of MLflow: it repeats the statement that failed."""
+    """Return the first line of the innermost error of MLflow, which repeats the failed statement."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -111,7 +111,7 @@ def close_dead_runs(client: Any, experiment: str) -> None:
 
 
 def may_run(host: str, process: str) -> bool:
-    """Return whether a process may still run; of another machine that is not known."""
+    """Return whether a process may still run; on another machine this is unknown."""
     return host != socket.gethostname() or (process.isdigit() and is_running(int(process)))
 
 
@@ -120,7 +120,7 @@ def _make(store: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with replacing(store) as temporary, warnings.catch_warnings():
-        # MLflow's own migrations, of which Alembic warns several times.
+        # The migrations of MLflow, of which Alembic warns several times.
         warnings.filterwarnings("ignore", category=UserWarning, module="alembic")
         SqlAlchemyStore(f"sqlite:///{temporary}", str(store.parent / ARTIFACTS)).engine.dispose()
 
@@ -141,7 +141,7 @@ def _correct_locations(store: Path) -> None:
     Runs whose artifacts stayed where they were still point there.
     """
     ours = (store.parent / ARTIFACTS).as_uri()
-    with closing(sqlite3.connect(store, timeout=_PATIENCE)) as connection, connection:
+    with closing(sqlite3.connect(store, timeout=PATIENCE_S)) as connection, connection:
         found = connection.execute(
             "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
         ).fetchone()
@@ -161,7 +161,7 @@ def _correct_locations(store: Path) -> None:
 
 
 def _path(uri: str) -> Path:
-    """Return the path of a file URI; of any other one, which is not ours, an empty path."""
+    """Return the path of a file URI, or an empty path for any other URI."""
     return Path(url2pathname(urlparse(uri).path)) if uri.startswith("file:") else Path()
 
 

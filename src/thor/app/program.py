@@ -18,7 +18,7 @@ _KEDRO = "import sys; sys.argv[0] = 'kedro'; from kedro.framework.cli.cli import
 
 
 class Program(Commands):
-    """The commands of the project, and those that need none."""
+    """The commands of the project, and those that need no project."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
@@ -36,7 +36,7 @@ class Program(Commands):
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="In a folder of THOR's own source, these are Kedro's commands: `thor run` is `kedro run`.",
+    epilog="In a clone of THOR, these are Kedro's commands: `thor run` is `kedro run`.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="thor", message="%(prog)s %(version)s")
 def program() -> None:

@@ -1,4 +1,4 @@
-"""`kedro run` and `thor run`: Kedro's own command, with short failures and the environment's default pipeline."""
+"""`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from thor.app.failures import short_errors
 
 
 def run(**options: Any) -> None:
-    """Run Kedro's own `run` with these options; any failure ends the process with its report and a non-zero code."""
+    """Run Kedro's `run` with these options; any failure ends the process with its report and a non-zero code."""
     from kedro.framework.cli.project import run as kedro_run
 
     from thor.app.configuration import begin
@@ -22,7 +22,7 @@ def run(**options: Any) -> None:
             options["pipelines"] = [default] if default else []
         _require_pipelines(options["pipelines"])
         for option in ("node_names", "from_nodes", "to_nodes"):
-            options[option] = [_whole_name(name) for name in options[option]]
+            options[option] = [whole_name(name) for name in options[option]]
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
@@ -43,7 +43,7 @@ def default_pipeline(env: str | None, conf_source: str | None = None) -> str | N
     return load_configuration(env, conf_source)["globals"].get("default_pipeline")
 
 
-def _whole_name(node: str) -> str:
+def whole_name(node: str) -> str:
     """Return `<pipeline>.<node>` where a node is named without its pipeline; a name that nothing has stays as it is."""
     from kedro.framework.project import pipelines
 

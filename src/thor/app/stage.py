@@ -1,4 +1,4 @@
-"""`thor stage`: one stage's files in one archive for another team, and back into their places."""
+"""`thor stage`: pack one stage into an archive for another team, and unpack it."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ ARCHIVE = click.argument("archive", type=click.Path(path_type=Path))
 
 @click.group()
 def stage() -> None:
-    """Hand a pipeline's outputs to another team in one verified archive."""
+    """Transfer a pipeline's outputs to another team in one verified archive."""
 
 
 @stage.command("pack")
@@ -44,7 +44,7 @@ def pack_command(
             made[name] = handover.made_by(record, name, checksum, groups=groups)
             if made[name].changed and not accept_changed:
                 raise DataError(
-                    f"'{name}' ({project.places[name].path}) is not what the run record says: it was changed later. "
+                    f"'{name}' ({project.places[name].path}) differs from the run record: it was changed later. "
                     f"Make it again with `{project.command(pipeline)}`, or pack it as it is with --accept-changed."
                 )
             return made[name]
@@ -62,7 +62,7 @@ def pack_command(
         _print_manifest(manifest, checksum)
         _warn("changed after the run on record", [name for name, maker in made.items() if maker.changed])
         unknown = [name for name, maker in made.items() if maker.run is None and not maker.changed]
-        _warn("in no run record: the archive does not say what made them", unknown)
+        _warn("in no run record: the archive does not name the run that made them", unknown)
         click.echo(f"Send to the receiver: thor stage unpack {archive.name} --sha256 {checksum}")
 
 
@@ -76,7 +76,7 @@ def verify_command(archive: Path, sha256: str | None) -> None:
 
         manifest, checksum = handover.verify(archive, sha256=sha256)
         _print_manifest(manifest, checksum)
-        click.echo(f"All {len(manifest.files)} files are there and as the manifest says.{_unpinned(sha256)}")
+        click.echo(f"All {len(manifest.files)} files are present and agree with the manifest.{_unpinned(sha256)}")
 
 
 @stage.command("unpack")
@@ -140,7 +140,7 @@ class _Project:
         self.places = {place.name: place for place in found if place is not None}
 
     def outputs_of(self, pipeline: str) -> tuple[list[str], set[str]]:
-        """Return the datasets that a pipeline writes, and the parameter groups that decide what they hold."""
+        """Return the datasets that a pipeline writes, and the parameter groups that determine their content."""
         if pipeline not in self.pipelines:
             raise ConfigError(f"There is no pipeline '{pipeline}'.{did_you_mean(pipeline, self.pipelines)}")
         chosen = self.pipelines[pipeline]
@@ -152,7 +152,7 @@ class _Project:
                     f"'{self.environment}'. Only what a pipeline leaves there is handed over."
                 )
         groups = {name.removeprefix("params:").split(".")[0] for name in chosen.inputs() if name.startswith("params:")}
-        return names, groups - {"compute"}  # where work is done changes no result
+        return names, groups - {"compute"}  # the place of the work changes no result
 
     def require_outputs(self, pipeline: str, names: Iterable[str]) -> None:
         """Return when all these datasets are there."""

@@ -1,4 +1,4 @@
-"""Atomic writing: a file or folder is either the old or the new one, never half of one; and which processes run."""
+"""Atomic writing: a file or folder is either the old or the new one, never incomplete; tests for running processes."""
 
 import errno
 import json
@@ -132,8 +132,8 @@ def flush(path: Path) -> None:
 def is_running(process: int) -> bool:
     """Return whether another process of this number runs on this machine.
 
-    False for the number of this process: who asks knows its own work, so an earlier process of that number did this
-    one, as in a restarted container.
+    False for the number of this process: a file with that number was left by an earlier process, as in a restarted
+    container.
     """
     if process == os.getpid():
         return False

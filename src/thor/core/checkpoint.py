@@ -1,4 +1,4 @@
-"""Long work that goes on where it stopped: it is handed a checkpoint, in which it leaves what it has."""
+"""Long work that continues where it stopped, from a checkpoint with its finished parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Checkpoint(Protocol):
 
 @dataclass(frozen=True)
 class Resumable:
-    """A function that makes a dataset and can go on from a checkpoint; called without one it starts afresh."""
+    """A function that makes a dataset and can continue from a checkpoint; without one it starts afresh."""
 
     work: Callable[[Checkpoint], xr.Dataset]
 

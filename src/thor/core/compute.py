@@ -88,7 +88,7 @@ class Map(Protocol):
 
 @contextmanager
 def mapper(settings: Compute) -> Iterator[Map]:
-    """Give a function that maps over parts of work where the settings say; workers end with the context.
+    """Yield a function that maps over parts of work at the configured place; workers end with the context.
 
     Every part is computed with one thread of BLAS, so that its last bits depend neither on the number of workers nor
     on where it is done, as long as machines have the same processors and packages.

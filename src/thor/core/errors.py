@@ -18,7 +18,7 @@ class ConfigError(ThorError):
 
 
 class DataError(ThorError):
-    """A file or field that breaks what the next stage relies on."""
+    """A file or field that violates a requirement of the next stage."""
 
 
 class GridError(DataError):
@@ -38,11 +38,11 @@ class LeftOutError(DataError):
 
 
 class NetworkError(ThorError):
-    """A network that cannot be trained, read or applied to what it is given."""
+    """A network that cannot be trained, read or applied to its input."""
 
 
 class AttributionError(ThorError):
-    """An input that cannot be explained, or not by the method asked for."""
+    """An input that cannot be explained, or not by the requested method."""
 
 
 def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:

@@ -3,10 +3,8 @@
 Each module that makes metrics has a table of them; `thor.report.metric_tables` has the table of each file.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 
 import yaml
@@ -70,28 +68,3 @@ def read_metrics(package: str) -> Metrics:
         (kind, meaning), *others = row.items()
         metrics[name] = _KINDS[kind](meaning, **dict(others))
     return metrics
-
-
-def find_metric(path: Sequence[str], metrics: Metrics) -> Metric | None:
-    """Return the metric at the end of a path, by the longest end of the path in the table; None if there is none.
-
-    Parameters
-    ----------
-    path : sequence of str
-        Keys from the top of a file to the number, such as ``["ensemble", "test", "f1", "SO"]``.
-    metrics : mapping of str to Metric
-    """
-    fitting = [key for key in metrics if _ends_with(path, key.split("."))]
-    return metrics[max(fitting, key=lambda key: key.count("."))] if fitting else None
-
-
-def _ends_with(path: Sequence[str], end: Sequence[str]) -> bool:
-    if len(end) > len(path):
-        return False
-    pairs = zip(path[len(path) - len(end) :], end, strict=True)
-    return all(wanted == key or ("<" in wanted and _pattern(wanted).fullmatch(key)) for key, wanted in pairs)
-
-
-@cache
-def _pattern(wanted: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"<\w+>", ".+", wanted))

@@ -69,7 +69,7 @@ def _download(name: str, row: dict[str, str], folder: Path) -> Path:
         raise DataError(f"{name} has no public address; set THOR_DATA_MIRROR to a folder that holds it.")
     import pooch
 
-    # The repository's pages do not say in which folder some arrays lie: its candidates are tried in turn.
+    # The pages of the repository do not name the folder of some arrays: the candidates are tried in turn.
     for public in row["path"].split("|"):
         try:
             # The checksum is verified by the caller: pooch does not know git's.

@@ -1,4 +1,4 @@
-"""The run log: everything about one run that must not go into its results, such as times, host and versions."""
+"""The run log: information about one run that must not be in its results, such as times, host and versions."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Settings: each is declared once, with type, range, default and sentence, and one wording says what does not fit."""
+"""Settings: each is declared once, with type, range, default and description; all errors have one wording."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -144,7 +144,7 @@ def _complaints(
     group: tuple[str, ...] = (),
 ) -> list[str]:
     """Return one line for each value that does not fit: where it is, what was expected, what came."""
-    # A misspelt key is also a missing one: the unknown name says more. Of a union, the error of the whole comes first.
+    # A misspelt key is also a missing one: the unknown name is shown. Of a union, the error of the whole comes first.
     found = sorted(
         error.errors(include_url=False),
         key=lambda details: (details["type"] != "extra_forbidden", details["type"] == "missing", len(details["loc"])),
@@ -152,7 +152,7 @@ def _complaints(
     lines: dict[tuple[str, ...], str] = {}
     for details in found:
         if details["type"] == "too_short" and details["input"]:
-            continue  # pydantic does not count items that have errors of their own
+            continue  # pydantic does not count items that themselves have errors
         kind, holder, path = _locate(model, details["loc"])
         full = (*group, *path)
         key = ".".join(full)

@@ -67,7 +67,7 @@ class EsgfArchive(FieldCollection):
         return "archive_root" if self.given else None
 
     def load(self) -> Archive:  # type: ignore[override]
-        """Return the archive; its folders are listed when it is first asked for something."""
+        """Return the archive; its folders are listed at the first access."""
         if self._catalogue is not None:
             return CloudArchive(self._catalogue, self._cache, **self._choice)
         return Archive(self._roots or None, layout=self._layout, **self._choice)
@@ -94,7 +94,7 @@ class EsgfArchive(FieldCollection):
         return {"path": self._catalogue or ", ".join(map(str, self._roots)) or None, "layout": self._layout}
 
     def _exists(self) -> bool:
-        # Whether there is a catalogue shows when it is read: it may lie anywhere.
+        # The existence of a catalogue, which may lie anywhere, is checked when it is read.
         return self._catalogue is not None or all(root.is_dir() for root in self._roots)
 
     def _keys(self) -> list[str]:

@@ -48,12 +48,12 @@ class Fields(dict[str, Maker]):
 class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     """A folder of NetCDF files ``<key>.nc``; a key may hold ``/`` for subfolders.
 
-    Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes
-    the dataset)}`` and calls the function only where the file's stored fingerprint differs
+    Loading gives ``{key: function that reads the file}``. Saving takes ``{key: (fingerprint, function that makes the
+    dataset)}`` and calls the function only where the file's stored fingerprint differs
     (`thor.core.fingerprint.fingerprint`); keys no longer produced are removed. A function that is a
-    `thor.core.checkpoint.Resumable` is handed a checkpoint, kept beside the file until the file is there. A function
-    that raises `thor.core.errors.LeftOutError` leaves its key out, with a warning, and stops no other. A mapping that
-    is a context manager is entered first: what its functions share, such as workers, ends with the save.
+    `thor.core.checkpoint.Resumable` receives a checkpoint, which is kept beside the file until the file is complete. A
+    function that raises `thor.core.errors.LeftOutError` leaves its key out, with a warning, and stops no other. A
+    mapping that is a context manager is entered first: what its functions share, such as workers, ends with the save.
 
     Parameters
     ----------

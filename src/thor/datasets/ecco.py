@@ -79,7 +79,7 @@ class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
                 parts.append(surface_from_files([self._fetch(ECCO_SURFACE)]))
             else:
                 parts.append(sea_level_from_feature_table(self._fetch(FEATURE_TABLE), missing))
-        # What the user named comes first.
+        # Files named by the user take precedence.
         return xr.merge(parts, compat="override")
 
     def _fetch(self, name: str) -> Path:

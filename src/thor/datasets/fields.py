@@ -1,4 +1,4 @@
-"""Fields on a grid in NetCDF: checked against their contract on the way in and on the way out."""
+"""Fields on a grid in NetCDF: checked against their contract when loaded and when saved."""
 
 import json
 import logging
@@ -92,7 +92,7 @@ class GivenFieldDataset(FieldDataset):
 
     @property
     def given(self) -> bool:
-        """Whether there is a file of the user's."""
+        """Whether the user has given a file."""
         return self._filepath.exists() and self._written_mark() is None
 
     def load(self) -> xr.Dataset:
@@ -124,7 +124,7 @@ class GivenFieldDataset(FieldDataset):
         try:
             with open_netcdf(self._filepath, chunks=None) as dataset:
                 mark, content = (dataset.attrs.get(name) for name in (ATTRIBUTE, CONTENT))
-            # Only a file that claims to be THOR's is read as a whole.
+            # Only a file with the mark of THOR is read as a whole.
             return mark if content and content == content_sha256(read(self._filepath)) else None
         except (DataError, OSError, RuntimeError, ValueError):
             return None

@@ -36,7 +36,7 @@ def read(path: Path, *, chunks: dict[str, int] | str | None = None) -> xr.Datase
 def write(data: xr.Dataset, path: Path) -> None:
     """Write `data` to a NetCDF file, compressed without loss, atomically; the same content gives the same bytes.
 
-    What is backed by dask is computed before it is written, in one go where it is small and variable by variable
+    Dask-backed data are computed before they are written, at once where they are small and variable by variable
     otherwise: dask's threads would lay out its blocks in another order each time. One variable must fit into memory.
     """
     data = _in_order(data)

@@ -1,4 +1,4 @@
-"""Datasets that may be absent: what the report shows of pipelines that need not have run."""
+"""Datasets that may be absent: inputs of the report from pipelines that need not have run."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from thor.datasets.reports import FigureDataset, MetricsDataset, TableDataset
 
 
 class MayBeMissing:
-    """Put before a dataset of one file: loading gives None where there is no file; all else is as before."""
+    """Put before a dataset of one file: loading gives None where there is no file; everything else is unchanged."""
 
     _filepath: Path
 

@@ -1,4 +1,4 @@
-"""What people read: figures, metrics and tables, with previews in kedro-viz."""
+"""Figures, metrics, tables and pages for readers, with previews in kedro-viz."""
 
 import base64
 import io

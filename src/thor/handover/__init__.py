@@ -1,4 +1,4 @@
-"""Hand-over between teams: the files of a stage in one archive, verified as a whole before any is put in place.
+"""Transfer between teams: the files of a stage in one archive, verified as a whole before any is put in place.
 
 An archive is an ordinary tar that other tools can read. It is read by Python's `tarfile` with the filter ``data``, and
 nothing in it is loaded or executed.

@@ -50,7 +50,7 @@ class Provenance(_Entry):
 
 
 class Manifest(_Entry):
-    """What an archive holds."""
+    """Content of an archive."""
 
     format: Literal["thor-stage"] = FORMAT
     format_version: Literal[1] = FORMAT_VERSION

@@ -4,8 +4,8 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -207,11 +207,9 @@ def header(name: str, size: int) -> bytes:
     return block
 
 
-@contextmanager
-def progress(n_bytes: int, doing: str) -> Iterator[Any]:
-    """Give a progress bar that is shown when the work takes more than a few seconds."""
-    with tqdm(total=n_bytes, desc=doing, unit="B", unit_scale=True, delay=3, leave=False, disable=None) as bar:
-        yield bar
+def progress(n_bytes: int, doing: str) -> Any:
+    """Return a progress bar that is shown when the work takes more than a few seconds."""
+    return tqdm(total=n_bytes, desc=doing, unit="B", unit_scale=True, delay=3, leave=False, disable=None)
 
 
 class Counted:

@@ -1,4 +1,4 @@
-"""Reading an archive from its first to its last byte: it has to be what `pack` writes for its manifest, bit for bit."""
+"""Reading an archive from its first to its last byte: it must equal the output of `pack` bit for bit."""
 
 import gzip
 import io
@@ -57,8 +57,8 @@ def verify(archive: Path, *, sha256: str | None = None, receiver: Receiver | Non
     Raises
     ------
     DataError
-        When the archive is none of THOR's, damaged, incomplete, changed, or holds anything that is not in the manifest
-        or is no ordinary file below `data_root`.
+        When the archive was not written by THOR, is damaged, incomplete, changed, or holds anything that is not in the
+        manifest or is no ordinary file below `data_root`.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise DataError(f"--sha256 takes 64 hexadecimal digits; got {shown(sha256)}.")
@@ -132,7 +132,7 @@ def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
             add(expected.count, name, len(text), io.BytesIO(text))
         manifest = parse(content)
         if manifest.n_bytes > room:
-            raise DataError(f"Its manifest lists {manifest.n_bytes} bytes, more than its own size can hold.")
+            raise DataError(f"Its manifest lists {manifest.n_bytes} bytes, more than a file of its size can hold.")
         if receiver is not None:
             receiver.begin(manifest)
         awaited = {DATA + file.path for file in manifest.files}
@@ -145,7 +145,7 @@ def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
             if checksum != file.sha256:
                 raise DataError(
                     f"{shown(file.path)} was changed or damaged: its SHA-256 is {checksum[:16]}..., "
-                    f"the manifest says {file.sha256[:16]}.... Have it sent again."
+                    f"the manifest lists {file.sha256[:16]}.... Have it sent again."
                 )
             awaited.discard(member.name)
         more = tar.next()
@@ -181,7 +181,7 @@ def _next(tar: tarfile.TarFile, file: File, awaited: set[str], known: set[str]) 
             raise _unexpected(member.name, known)
         raise DataError(f"{shown(name)} is missing, or not where the manifest has it. Have it sent again.")
     if member.size != file.size:
-        raise DataError(f"{shown(name)} has {member.size} bytes; the manifest says {file.size}.")
+        raise DataError(f"{shown(name)} has {member.size} bytes; the manifest lists {file.size}.")
     return member
 
 
@@ -191,7 +191,7 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path | None)
         content = tar.extractfile(member)
         assert content is not None  # an ordinary file
         return content
-    # Permissions and time are those of a file that is written here and now.
+    # Permissions and time are those of a newly written file.
     plain = member.replace(name=target.name, mtime=None, mode=None, deep=False)  # type: ignore[arg-type]
     tar.extract(plain, target.parent, filter="data")
     return target.open("rb")

@@ -52,7 +52,7 @@ def unpack(
     root : Path
         `data_root`.
     record : Path
-        The run record, in which the makers of the files are entered.
+        The run record, which receives the runs that made the files.
     force : bool, optional
         Whether other files in these places are replaced. A folder is replaced as a whole.
     sha256 : str, optional

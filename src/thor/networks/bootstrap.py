@@ -1,8 +1,7 @@
-"""How sure a score is: a spatial block bootstrap on the sphere, and the correlation length its blocks must exceed.
+"""Confidence intervals of scores: a spatial block bootstrap on the sphere, and its block size.
 
-Neighbouring cells are right or wrong together, so cells are no independent trials. Whole blocks are drawn with
-replacement instead, and because every score is a function of sums over cells, a resample is a weighted sum of the
-sums of each block: no cell is visited twice.
+The errors of neighbouring cells are correlated, so cells are not independent. Whole blocks are drawn with replacement
+instead. Every score is a function of sums over cells, so a resample is a weighted sum of the sums of each block.
 """
 
 from dataclasses import dataclass
@@ -17,34 +16,34 @@ from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import distance, unit_vectors
 
 LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
-"""Bounds of a block that is chosen from a correlation length; 10 degrees are those of the published noise."""
+"""Bounds of a block size from a correlation length; the published noise has blocks of 10 degrees."""
 
 LENGTHS_PER_BLOCK = 10.0
 """Side of a block in correlation lengths, where none is given.
 
 Errors of 0 and 1 lose most of their correlation within a cell or two, and the rest reaches far, so an e-folding length
-alone is much too small a block. Over made fields of errors whose truth is known (e-folding at 100, 150 and 290 km, with
-an exponential tail of 100, 300 and 700 km), an interval of 90 % holds the truth in 89, 81 and 76 % of them with this
-rule, in 83, 56 and 55 % with blocks of three lengths, and in 80, 37 and 25 % if cells were independent.
+alone is much too small a block. For synthetic fields of errors (e-folding at 100, 150 and 290 km, with an exponential
+tail of 100, 300 and 700 km), intervals of 90 % contain the true score in 89, 81 and 76 % of the fields with this rule,
+in 83, 56 and 55 % with blocks of three lengths, and in 80, 37 and 25 % with independent cells.
 """
 
 LEAST_BLOCKS = 5
-"""From fewer blocks no interval is given: its bounds would be single blocks."""
+"""Least number of blocks for an interval: with fewer, its bounds would be single blocks."""
 
 _CLASS, _LARGEST_LAG = 50.0, 5000.0
-"""Width of a class of distances, and the largest distance at which a correlation is looked for [km]."""
+"""Width of a class of distances, and the largest distance at which the correlation is computed [km]."""
 
 
 INTERVAL_METRICS: Metrics = {
-    "low": Metric("lower end of the interval, in the units of what it belongs to"),
-    "high": Metric("upper end of the interval, in the units of what it belongs to"),
+    "low": Metric("lower end of the interval, in the units of its score"),
+    "high": Metric("upper end of the interval, in the units of its score"),
     "level": share("confidence level of the interval"),
     "n_blocks": count("blocks of neighbouring cells that were resampled together"),
     "n_bootstrap": count("resamples"),
     "block_degrees": Metric("side of a block", "degrees", 0, 180),
-    "correlation_length_km": Metric("distance within which errors go together", "km", 0),
+    "correlation_length_km": Metric("e-folding distance of the correlation of errors", "km", 0),
 }
-"""What intervals come with in every file of metrics."""
+"""Entries of intervals in every file of metrics."""
 
 
 class BootstrapSettings(Settings):
@@ -61,7 +60,7 @@ class BootstrapSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class BlockBootstrap:
-    """Resamples of blocks of cells: the same for everything that is computed on these cells.
+    """Resamples of blocks of cells, shared by all scores of these cells.
 
     Attributes
     ----------
@@ -85,7 +84,7 @@ class BlockBootstrap:
 
     @property
     def n_blocks(self) -> int:
-        """Blocks that hold a cell."""
+        """Number of blocks with cells."""
         return int(self.counts.shape[1])
 
     def sums(self, values: np.ndarray) -> np.ndarray:
@@ -94,7 +93,7 @@ class BlockBootstrap:
 
     def draws(self, sums: np.ndarray) -> np.ndarray:
         """Return sums over the cells of each resample, shape (n_bootstrap, k), from those of the blocks."""
-        # einsum, not BLAS: its threads add in another order, and the last digits depend on how many there are.
+        # einsum, not BLAS: the order of BLAS's sums depends on the number of threads, and with it the last digits.
         return np.einsum("db,bk->dk", self.counts, sums)
 
     def interval(self, draws: np.ndarray) -> dict[str, float | None]:
@@ -110,7 +109,7 @@ class BlockBootstrap:
         return {"low": float(low), "high": float(high), "level": self.level}
 
     def describe(self) -> dict[str, float]:
-        """Return what the intervals were made from."""
+        """Return number and size of blocks, resamples and correlation length."""
         return {
             "n_blocks": self.n_blocks,
             "n_bootstrap": len(self.counts),
@@ -128,12 +127,12 @@ def block_bootstraps(
     settings: BootstrapSettings,
     seed: int,
 ) -> list[BlockBootstrap]:
-    """Return resamples of the blocks in which cells lie, for each column of errors with blocks of its own size.
+    """Return resamples of blocks of cells for each column of errors, with blocks of the size that its errors need.
 
     Parameters
     ----------
     errors : ndarray of shape (n_samples, n_fields)
-        What varies in space: 1 where a predictor is wrong and 0 elsewhere, or differences of two such.
+        1 where a predictor is wrong and 0 elsewhere, or the difference between two predictors.
     lat, lon : ndarray of shape (n_samples,), [degrees]
     area : ndarray of shape (n_samples,), optional, [m2]
         Weights of the correlation length.

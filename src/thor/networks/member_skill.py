@@ -21,7 +21,7 @@ _WEIGHTINGS = ("", "area_weighted_")
 def network_sums(
     blocks: Iterable[tuple[slice, np.ndarray]], samples: "Samples", *, regions: Mapping[str, np.ndarray]
 ) -> NetworkSums:
-    """Return for every single network the sums of which its scores are functions.
+    """Return for every single network the sums from which its scores are computed.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def network_scores(sums: NetworkSums, *, classes: tuple[str, ...]) -> pd.DataFra
 
 
 def network_reliability(sums: NetworkSums, *, predictor: str) -> pd.DataFrame:
-    """Return how often each network is right where it says so, one row for each network, region and bin with cells.
+    """Return the reliability of each network, one row for each network, region and bin with cells.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Scores of regime probabilities against labels: what they can be, and their formulas.
+"""Scores of regime probabilities against labels: their table and formulas.
 
 Each score is a function of sums over cells (confusion, log-likelihood, squared error, bins of confidence). The same
 function therefore turns the sums of a region, of each of many networks, or of a thousand resamples into scores.
@@ -16,7 +16,7 @@ N_BINS = 15
 """Equal bins of confidence of the published expected calibration error."""
 
 CONFIDENT = 0.9
-"""Labels with a larger vote share are scored once more by themselves."""
+"""Labels with a larger vote share are also scored separately."""
 
 FLOOR = float(np.finfo(float).eps)
 """Smallest probability in a logarithm: a certain mistake costs 36 nats, not infinitely many."""
@@ -54,7 +54,7 @@ def scores(
     area: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of class probabilities as plain numbers; `SCORES` says what each can be.
+    """Return the scores of class probabilities as plain numbers; `SCORES` gives their ranges.
 
     Parameters
     ----------

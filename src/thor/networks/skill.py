@@ -1,4 +1,4 @@
-"""How well regimes are predicted: tables of scores by predictor and region, of single networks, and of differences."""
+"""Skill of the predicted regimes: tables of scores, and of their differences, by predictor and region."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -19,20 +19,20 @@ SKILL_METRICS: Metrics = {
     **{name: score for name, score in SCORES.items() if name != "f1"},
     "f1.<regime>": SCORES["f1"],
     "accuracy_confident": share(
-        "the same of cells that most clustering runs agree on", perfect=1, higher_is_better=True
+        "accuracy in cells on whose label most clustering runs agree", perfect=1, higher_is_better=True
     ),
     "n_cells_confident": count("of such cells"),
     "confusion_matrix": Metric("rows are labels, columns predictions; cells, or shares of the area", "1", 0),
     "difference": Metric("score of this predictor less that of the other one, on the same cells"),
-    "n_cells": count("cells that the numbers beside it come from"),
-    "n_networks": count("networks that are summed up"),
+    "n_cells": count("cells of the region"),
+    "n_networks": count("networks of which mean, minimum and maximum are given"),
     "classes": text("regimes in the order of rows and columns"),
-    "region": text("cells that the numbers beside it come from"),
+    "region": text("name of the region"),
     "split": text("how cells were divided into roles"),
     "weighting": text("whether every cell counts the same (cell) or by its area (area)"),
     **INTERVAL_METRICS,
 }
-"""What the tables of this module hold; difference in a score has the better direction of the score."""
+"""Metrics of the tables of this module; a positive difference in a score has the sense of the score."""
 
 
 def skill_table(
@@ -99,8 +99,8 @@ def paired_differences(
 ) -> dict[str, dict[str, Any]]:
     """Return each predictor's scores minus those of each later one, on the same cells and the same resamples.
 
-    Whether one predictor is better is far better known than how good either is: both fail in the same places.
-    The blocks of a pair come from the correlation length of the difference of their errors.
+    The difference of two predictors has a smaller uncertainty than the score of either, because their errors coincide.
+    The blocks of a pair follow from the correlation length of the difference of their errors.
 
     Parameters
     ----------

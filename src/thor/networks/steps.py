@@ -1,7 +1,7 @@
 """Compiled TensorFlow loops over many networks at once: optimiser steps, and the loss on the select samples.
 
 Weights are lists of arrays with a leading network axis, kernel and bias of each layer in turn. Labels come in as many
-rows as there are different labellings, and `labelling` (n_networks,) says which row each network learns.
+rows as there are different labellings, and `labelling` (n_networks,) gives the row of each network.
 """
 
 from collections.abc import Sequence

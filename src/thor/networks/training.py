@@ -1,10 +1,10 @@
-"""Many networks trained together: stacked weights, one compiled step for all, each network as if trained alone.
+"""Training of many networks together: stacked weights and one compiled step, with the results of separate trainings.
 
 Each network has its own initial weights, shuffling, optimiser state and stopping; all follow from the seed and the
-number of the network, so that the other networks make no difference to it, to the last bit. Weights are in NumPy
+number of the network, so that each network is the same to the last bit in any stack. Weights are in NumPy
 between epochs; TensorFlow runs the compiled steps of an epoch (`steps.py`), gathering every batch by index.
 
-A network that has stopped is computed on, unused, until half of those in the running stack have stopped; then the
+A network that has stopped remains in the computation, unused, until half of the running stack has stopped; then the
 stack is reduced to the others. When all have stopped, training ends.
 """
 

@@ -22,7 +22,7 @@ def training_tables(
     budget: xr.Dataset,
     seed: int,
 ) -> tuple[Table, Table, NDArray[np.int64] | None]:
-    """Return the cells to learn and to select on, and the clustering run each network learns (None: consensus)."""
+    """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""
     train, select = samples.with_role("train"), samples.with_role("select")
     weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
     labels, runs = train.labels, None
@@ -60,7 +60,7 @@ def vote_labels(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each network the regimes of one clustering run.
 
-    Every run is dealt once, in random order, before one is dealt again, so that the runs have equal shares.
+    Every run is used once, in random order, before one is used again, so that the runs have equal shares.
 
     Parameters
     ----------

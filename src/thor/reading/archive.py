@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
@@ -239,15 +238,12 @@ class Archive:
         stored = self.stored(run, variable_id, table_id=table_id)
         if not stored:
             raise DataError(f"{run.key} has no '{variable_id}' in {self.where}.")
-        joined: dict[str, Any] = {
-            "combine": "nested",
-            "concat_dim": "time",
-            "data_vars": "minimal",
-            "coords": "minimal",
-        }
         times = xr.coders.CFDatetimeCoder(use_cftime=True)
         files = stored["gn" if "gn" in stored else min(stored)].files()
-        return xr.open_mfdataset(files, **joined, compat="override", chunks={}, decode_times=times)
+        return xr.open_mfdataset(
+            files, chunks={}, combine="nested", concat_dim="time", data_vars="minimal", coords="minimal",
+            compat="override", decode_times=times,
+        )  # fmt: skip
 
     def _stored(self, variable_id: str, table_id: str | None, **pinned: str) -> dict[Run, dict[str, Stored]]:
         """Return what there is of one variable in the runs with these facets, by run and grid label."""

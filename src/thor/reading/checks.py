@@ -163,11 +163,5 @@ def _statistic(row: Check, values: Array, area: Array) -> float:
         return float(values.sum())
     if row.statistic == "maximum":
         return float(values.max())
-    low, high = _weighted_quantiles(values, area, (0.01, 0.99))
-    return high if row.statistic == "quantile_99" else high - low
-
-
-def _weighted_quantiles(values: Array, area: Array, shares: Sequence[float]) -> list[float]:
-    order = np.argsort(values)
-    reached = np.cumsum(area[order]) / area.sum()
-    return [float(values[order][np.searchsorted(reached, share).clip(max=values.size - 1)]) for share in shares]
+    low, high = np.quantile(values, (0.01, 0.99), weights=area, method="inverted_cdf")
+    return float(high if row.statistic == "quantile_99" else high - low)

@@ -153,13 +153,13 @@ class _Transfer:
                 raise _StoppedError
             idle += 1
             # nodes that failed before come last
-            for replica in sorted(replicas, key=lambda replica: self._failed_hosts[_host(replica)]):
+            for replica in sorted(replicas, key=lambda replica: self._failed_hosts[replica.host]):
                 try:
                     self._get(replica, place)
                     return True
                 except _BrokenError as error:
                     reasons[replica] = error
-                    self._failed_hosts[_host(replica)] += 1
+                    self._failed_hosts[replica.host] += 1
                     log.debug("%s: %s", replica.url, error)
                     if isinstance(error, _UselessError):
                         replicas.remove(replica)
@@ -167,7 +167,7 @@ class _Transfer:
                 size = part.stat().st_size if part.exists() else 0
                 if size > longest:
                     longest, idle = size, 0
-        failures = "; ".join(f"{_host(replica)}: {reason}" for replica, reason in list(reasons.items())[:3])
+        failures = "; ".join(f"{replica.host}: {reason}" for replica, reason in list(reasons.items())[:3])
         raise DataError(f"{file.name} could not be fetched from any of {len(reasons)} data nodes: {failures}.")
 
     def _get(self, replica: Replica, place: Path) -> None:
@@ -265,10 +265,6 @@ def _difference(replica: Replica, size: int, got: str | None) -> str:
 def part_of(place: Path, replica: Replica) -> Path:
     """Return where a file is kept until it is whole."""
     return place.with_name(f".{place.name}.{(replica.checksum or 'unknown')[:12]}.part")
-
-
-def _host(replica: Replica) -> str:
-    return replica.url.split("/")[2]
 
 
 def _require_space(files: Sequence[RemoteFile], folder: Path) -> None:

@@ -45,6 +45,11 @@ class Replica(NamedTuple):
     algorithm: str | None
     checksum: str | None
 
+    @property
+    def host(self) -> str:
+        """The data node."""
+        return self.url.split("/")[2]
+
 
 @dataclass(frozen=True)
 class RemoteFile:

@@ -66,11 +66,7 @@ class EsgfIndex:
         """
         import intake_esgf
 
-        query = {
-            "type": "Dataset",
-            "project": "CMIP6",
-            **{name: value for name, value in facets.items() if value},
-        }
+        query = {"type": "Dataset", "project": "CMIP6"} | {name: value for name, value in facets.items() if value}
         with intake_esgf.conf.set(additional_df_cols=["retracted", "latest"]):
             answers = self._ask({number: [query] for number in range(len(self.services))}, "search")
         found: set[IndexedDataset] = set()

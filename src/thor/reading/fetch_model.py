@@ -1,7 +1,7 @@
 """The files of one climate model that have to be fetched: runs, grids, years, and parents of runs."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from thor.reading.baselines import Parent, parent_of
 from thor.reading.esgf_files import IndexedDataset, RemoteFile
 from thor.reading.esgf_index import EsgfIndex
 from thor.reading.fetch_settings import FetchSettings
-from thor.reading.fetch_variables import variables_to_fetch
+from thor.reading.fetch_variables import FetchedVariable, variables_to_fetch
 from thor.reading.grids import NATIVE
 from thor.reading.quirks import quirks_of
 from thor.reading.remote_header import read_remote_header
@@ -39,7 +39,7 @@ class ModelFetch:
         if self.series:
             self._require_known(found)
         fixed = self._find_fixed(found)
-        allowed = [set(fixed[variable.variable_id]) for variable in self.fixed if variable.needed]
+        allowed = [set(fixed[name]) for name in _needed(self.fixed)]
         self.grids = set.intersection(*allowed) if allowed else None
         files: list[RemoteFile] = []
         waiting: list[tuple[Run, dict[str, _Grids], tuple[Window, ...] | None]] = [
@@ -67,18 +67,18 @@ class ModelFetch:
 
     def _find(self, experiment_ids: Sequence[str], variants: Sequence[str] | None) -> dict[Run, dict[str, _Grids]]:
         """Return the datasets of the variables with time, by run and variable."""
-        tables = {variable.variable_id: variable.table_id for variable in self.series}
         found: dict[Run, dict[str, _Grids]] = {}
-        for dataset in self.index.datasets(
-            source_id=self.source_id,
-            experiment_id=list(experiment_ids),
-            member_id=list(variants or ()),
-            table_id=sorted(set(tables.values())),
-            variable_id=list(tables),
-        ):
-            if tables.get(dataset.variable_id) == dataset.table_id:
-                found.setdefault(dataset.run, {}).setdefault(dataset.variable_id, {})[dataset.grid_label] = dataset
+        for dataset in self._datasets(self.series, experiment_id=[*experiment_ids], member_id=[*(variants or ())]):
+            found.setdefault(dataset.run, {}).setdefault(dataset.variable_id, {})[dataset.grid_label] = dataset
         return found
+
+    def _datasets(self, variables: Iterable[FetchedVariable], **facets: list[str]) -> Iterator[IndexedDataset]:
+        """Yield the model's datasets of these variables, each from the table that THOR reads."""
+        tables = {variable.variable_id: variable.table_id for variable in variables}
+        facets |= {"table_id": sorted(set(tables.values())), "variable_id": list(tables)}
+        for dataset in self.index.datasets(source_id=self.source_id, **facets):
+            if tables.get(dataset.variable_id) == dataset.table_id:
+                yield dataset
 
     def _require_known(self, found: Iterable[Run]) -> None:
         """Raise ConfigError unless the index has every experiment of the model, in one of the variants."""
@@ -118,21 +118,15 @@ class ModelFetch:
         Other experiments than those asked for and the commonest are searched only for what these lack.
         """
         found: dict[str, dict[str, list[IndexedDataset]]] = {variable.variable_id: {} for variable in self.fixed}
-        tables = {variable.variable_id: variable.table_id for variable in self.fixed}
         near = sorted({*(run.experiment_id for run in runs), "historical", "piControl"})
         labels = {label for there in runs.values() for grids in there.values() for label in grids}
         for experiments in (near, []):
-            lacking = [name for name in tables if not (set(found[name]) & labels if labels else found[name])]
+            there = {name: set(grids) & (labels or set(grids)) for name, grids in found.items()}
+            lacking = [variable for variable in self.fixed if not there[variable.variable_id]]
             if not lacking:
                 break
-            for dataset in self.index.datasets(
-                source_id=self.source_id,
-                experiment_id=experiments,
-                table_id=sorted({tables[name] for name in lacking}),
-                variable_id=lacking,
-            ):
-                if tables.get(dataset.variable_id) == dataset.table_id:
-                    found[dataset.variable_id].setdefault(dataset.grid_label, []).append(dataset)
+            for dataset in self._datasets(lacking, experiment_id=experiments):
+                found[dataset.variable_id].setdefault(dataset.grid_label, []).append(dataset)
         for variable in self.fixed:
             if variable.needed and not found[variable.variable_id]:
                 raise DataError(
@@ -159,7 +153,7 @@ class ModelFetch:
             )
             if incomplete and (self.settings.variant_labels or not labels):
                 lacking = listed([f"{run.variant_label} {lacks[run]}" for run in incomplete], separator="; ")
-                names = ", ".join(v.variable_id for v in (*self.series, *self.fixed) if v.needed)
+                names = ", ".join(_needed((*self.series, *self.fixed)))
                 raise DataError(
                     f"{self.source_id}/{name}: {'not every' if self.settings.variant_labels else 'no'} variant in ESGF "
                     f"has all of {names} on one grid: {lacking}."
@@ -175,19 +169,19 @@ class ModelFetch:
 
     def _lack(self, there: Mapping[str, _Grids]) -> str:
         """Return the reason why a run cannot be fetched; empty if it can."""
-        missing = [v.variable_id for v in self.series if v.needed and v.variable_id not in there]
+        missing = [name for name in _needed(self.series) if name not in there]
         if missing:
             return f"lacks {', '.join(missing)}"
         common = self._common(there)
         if not common:
             return "has " + ", ".join(f"{name} on {'/'.join(grids)}" for name, grids in there.items())
         if self.grids is not None and not common & self.grids:
-            fixed = ", ".join(v.variable_id for v in self.fixed if v.needed)
+            fixed = ", ".join(_needed(self.fixed))
             return f"is on {'/'.join(sorted(common))}, {fixed} on {'/'.join(sorted(self.grids)) or 'no common grid'}"
         return ""
 
     def _common(self, there: Mapping[str, _Grids]) -> set[str]:
-        return set.intersection(*(set(there[v.variable_id]) for v in self.series if v.needed))
+        return set.intersection(*(set(there[name]) for name in _needed(self.series)))
 
     def _files_of(
         self, run: Run, there: dict[str, _Grids], spans: tuple[Window, ...] | None
@@ -262,6 +256,10 @@ class ModelFetch:
 def variant_order(label: str) -> tuple[int, ...]:
     """Return what variants are sorted by: numbers as numbers, r2i1p1f1 before r10i1p1f1."""
     return tuple(int(number) for number in re.findall(r"\d+", label))
+
+
+def _needed(variables: Iterable[FetchedVariable]) -> list[str]:
+    return [variable.variable_id for variable in variables if variable.needed]
 
 
 def _grid_order(label: str) -> tuple[bool, str]:

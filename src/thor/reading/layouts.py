@@ -184,20 +184,18 @@ def _fitting(parts: Sequence[str]) -> Layout | None:
     for name in TEMPLATES:
         layout = layout_of(name)
         first = layout.level("source_id")
-        n_tail = len(layout.parts) - first
-        if len(parts) < n_tail:
-            continue
-        tail = zip(layout.parts[first:], parts[-n_tail:], strict=True)
-        if all(_may_be(part.strip("{}"), folder) for part, folder in tail):
-            above = len(parts) - n_tail
+        if _end_in(parts, layout.parts[first:]):
+            above = len(parts) - len(layout.parts) + first
             kept = layout.parts[max(0, first - above) : first]
             return Layout(name, ("*",) * (above - len(kept)) + kept + layout.parts[first:])
     return None
 
 
-def _may_be(facet: str, folder: str) -> bool:
-    pattern = _PATTERNS.get(facet)
-    return pattern is None or pattern.fullmatch(folder) is not None
+def _end_in(folders: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether the last folders can be those of these parts of a layout."""
+    patterns = [_PATTERNS.get(part.strip("{}")) for part in parts]
+    tail = zip(patterns, folders[len(folders) - len(parts) :], strict=True) if len(folders) >= len(parts) else None
+    return tail is not None and all(pattern is None or pattern.fullmatch(folder) for pattern, folder in tail)
 
 
 def _alike(folder: Path, top: Path) -> str:
@@ -205,10 +203,7 @@ def _alike(folder: Path, top: Path) -> str:
     parts = folder.relative_to(top).parts
     for name in _KNOWN_ELSEWHERE:
         layout = layout_of(name)
-        if len(parts) >= len(layout.parts) and all(
-            _may_be(part.strip("{}"), there)
-            for part, there in zip(layout.parts, parts[-len(layout.parts) :], strict=True)
-        ):
+        if _end_in(parts, layout.parts):
             return f", which is a tree of {name} ({layout}): archive_layout: {name} reads it"
     return ""
 

@@ -118,7 +118,7 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
         used[steps] = True
     checksum = _checksum(file.path)
     with opened(file.path) as dataset:
-        for start, stop in _blocks(file, used):
+        for start, stop in time_blocks(file, used):
             block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
             for k, steps in enumerate(in_windows):
                 inside = steps[(steps >= start) & (steps < stop)]
@@ -132,7 +132,7 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
     state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
 
 
-def _blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def time_blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return ranges of time steps that hold all used ones, cut at the ends of the file's chunks."""
     piece = max(1, file.chunk_steps)
     step_bytes = 4 * file.shape[0] * file.shape[1]

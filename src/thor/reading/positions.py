@@ -85,21 +85,24 @@ def common_names(dataset: xr.Dataset, where: str) -> xr.Dataset:
 
 def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Take latitudes and longitudes that cannot be any as missing: fill values that are not declared."""
-    wrong = (abs(dataset["lat"]) > 90.01) | (abs(dataset["lon"]) > 1080)
-    if dataset["lat"].ndim == 2 and bool(wrong.any()):
+    wrong = _impossible(dataset["lat"], dataset["lon"])
+    if dataset["lat"].ndim == 1:
+        if bool(wrong.any()):
+            raise GridError(
+                f"{where}: latitudes or longitudes hold a fill value; a regular grid needs every row and column."
+            )
+        return dataset
+    if bool(wrong.any()):
         worst = float(np.abs(dataset["lat"]).max())
         warn_once(where, f"{int(wrong.sum())} cells have no position but the undeclared fill value {worst:.4g}")
-    elif bool(wrong.any()):
-        raise GridError(
-            f"{where}: latitudes or longitudes hold a fill value; a regular grid needs every row and column."
-        )
-    if dataset["lat"].ndim == 1:
-        return dataset
     if "lat_bnds" in dataset:
-        bad = (abs(dataset["lat_bnds"]) > 90.01) | (abs(dataset["lon_bnds"]) > 1080)
-        bad = bad.any("vertex")
+        bad = _impossible(dataset["lat_bnds"], dataset["lon_bnds"]).any("vertex")
         dataset = dataset.assign_coords({name: dataset[name].where(~bad) for name in ("lat_bnds", "lon_bnds")})
     return _without_position(dataset, wrong)
+
+
+def _impossible(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
+    return (abs(lat) > 90.01) | (abs(lon) > 1080)
 
 
 def zero_on_land_to_missing(dataset: xr.Dataset, where: str) -> xr.Dataset:

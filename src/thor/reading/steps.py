@@ -23,7 +23,7 @@ from thor.ocean.stress import detect_convention
 from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_points, suggest_points
 from thor.reading.checks import SUGGESTION
 from thor.reading.files import naming
-from thor.reading.positions import same_positions
+from thor.reading.positions import meshed, same_positions
 from thor.reading.quirks import Quirks
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,7 @@ def with_stress_points(ocean: xr.Dataset, places: dict[str, xr.Dataset], where: 
 
 def shape_text(positions: xr.Dataset) -> str:
     """Return the numbers of rows and columns, for messages."""
-    shape = positions["lat"].shape if positions["lat"].ndim == 2 else (positions["lat"].size, positions["lon"].size)
-    return f"{shape[0]} rows, {shape[1]} columns"
+    return "{} rows, {} columns".format(*meshed(positions)[0].shape)
 
 
 # -- steps ---------------------------------------------------------------------------------------------------------
@@ -268,11 +267,8 @@ def _meshed(ocean: xr.Dataset) -> xr.Dataset:
     """Return a dataset on a regular grid with 2-D coordinates, dims (y, x); bounds are dropped."""
     if ocean["lat"].ndim == 2:
         return ocean
-    lat, lon = xr.broadcast(ocean["lat"], ocean["lon"])
+    lat, lon = meshed(ocean)
     attrs = {name: {k: v for k, v in ocean[name].attrs.items() if k != "bounds"} for name in ("lat", "lon")}
     plain = ocean.drop_vars([n for n in ("lat", "lon", "lat_bnds", "lon_bnds") if n in ocean.variables])
     plain = plain.rename({"lat": "y", "lon": "x"}) if {"lat", "lon"} <= set(plain.dims) else plain
-    return plain.assign_coords(
-        lat=(("y", "x"), lat.transpose("lat", "lon").values, attrs["lat"]),
-        lon=(("y", "x"), lon.transpose("lat", "lon").values, attrs["lon"]),
-    )
+    return plain.assign_coords(lat=(("y", "x"), lat, attrs["lat"]), lon=(("y", "x"), lon, attrs["lon"]))

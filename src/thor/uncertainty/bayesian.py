@@ -5,7 +5,7 @@ The posterior is a product of Gaussians, the prior N(0, 1) on weights and biases
     mean over cells of -log p(label | cell, drawn weights)  +  kl_weight KL(posterior || prior) / n_cells
 
 (Clare et al. 2022, doi:10.1029/2022MS003162; Blundell et al. 2015, arXiv:1505.05424). All starts are one array with a
-leading `start` axis, and one compiled function takes them through an epoch.
+leading `start` axis, and one compiled function trains them for an epoch.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class BayesianNetwork(Posterior):
     best_epoch : ndarray of int, shape (n_starts,)
         Epoch kept, counted from 0.
     drawn_from : {"mixture", "best_start"}
-        Whether networks are drawn from all starts in turn, or from the one of lowest `select_loss`.
+        Whether networks are drawn from all starts in turn, or from the start with the lowest `select_loss`.
     kl_weight : float
         Weight of the Kullback-Leibler term in the loss; 1 is Bayes' rule.
     """
@@ -87,17 +87,17 @@ def fit_bayesian(
     seed: int,
     progress: bool = True,
 ) -> tuple[BayesianNetwork, xr.Dataset]:
-    """Return the Bayesian network of some cells, and how it was trained.
+    """Return the Bayesian network trained on some cells, and its learning curves.
 
-    Of every start the epoch is kept whose mean probability over a few draws, the same in all epochs, has the lowest
-    negative log-likelihood on the select region. (The evidence bound would not do: it is a bound for the training
-    cells, and on others it is the score of single draws, while it is their mean that is used.)
+    The best epoch of each start has the lowest negative log-likelihood, on the select region, of the mean probability
+    over a few draws, the same in all epochs. (The evidence lower bound is no alternative: it is a bound for training
+    cells, and on other cells it scores single draws, while predictions use their mean.)
 
     Parameters
     ----------
     train, select : Table
-        Cells to learn, and those whose loss says which epoch is best; labels of shape (n_starts, n_samples) give each
-        start its own. Weights of the select cells are not used.
+        Training cells, and those whose loss determines the best epoch; labels of shape (n_starts, n_samples) may differ
+        between starts. Weights of the select cells are not used.
     features, classes : tuple of str
         Names of inputs and outputs.
     settings : BayesianSettings

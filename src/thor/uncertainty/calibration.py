@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: reliability, temperature, and how well an uncertainty finds the mistakes."""
+"""Calibration of probabilities: reliability, calibration errors, and uncertainty as a predictor of mistakes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -49,8 +49,8 @@ def calibration_table(
     Returns
     -------
     dict
-        What `calibration_metrics` returns, with `region`, `blocks`, `intervals` and `area_weighted` scores. The
-        intervals of the calibration error lie high: it is an absolute value, which every resample's noise raises.
+        As from `calibration_metrics`, with `region`, `blocks`, `intervals` and `area_weighted` scores. The intervals
+        of the calibration error are biased high: it is an absolute value, which the noise of a resample increases.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def calibration_metrics(
     classes: tuple[str, ...],
     uncertainties: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """Return how far probabilities can be believed, every cell counting the same.
+    """Return the calibration of probabilities, with equal weights of all cells.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def calibration_metrics(
     dict
         `n_cells`, `weighting`, `accuracy`, `expected_calibration_error` (top label), `class_wise_calibration_error`,
         `adaptive_calibration_error`, `negative_log_likelihood` [nats], `brier_score`, `brier_decomposition`,
-        `temperature_left` (what temperature scaling would still choose on these very cells: 1 is perfect, above it
-        the probabilities are too sure), `uncertainties` with `mean_right`, `mean_wrong`, `auroc` and
+        `temperature_left` (the temperature fitted to these cells again: 1 is perfect, above 1 the probabilities are
+        overconfident), `uncertainties` with `mean_right`, `mean_wrong`, `auroc` and
         `risk_coverage_area` of each, `reliability_curve`, and `risk_coverage_curves`.
     """
     check_probabilities(probabilities, labels, classes)
@@ -137,7 +137,7 @@ def calibration_metrics(
 
 
 def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS) -> dict[str, list[float]]:
-    """Return how often the most probable regime is the label where it has a given probability.
+    """Return the frequency with which the most probable regime is the label, in bins of its probability.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins
     -------
     dict
         `reliability` (0 perfect), `resolution` (0 to `uncertainty`, which is perfect), `uncertainty` (of the labels
-        alone) and `within_bin`: what bins cannot resolve. reliability - resolution + uncertainty + within_bin is the
+        alone) and `within_bin` (variations inside bins). reliability - resolution + uncertainty + within_bin is the
         Brier score exactly.
 
     Notes

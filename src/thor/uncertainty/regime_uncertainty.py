@@ -1,4 +1,4 @@
-"""What is known of each cell, by predictor: the calibration of several stacks of networks, and their fields."""
+"""Calibration of several stacks of networks, and the fields of their probabilities and uncertainty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from thor.uncertainty.temperature import fit_temperature
 
 @dataclass(frozen=True, eq=False)
 class CalibrationModel:
-    """What the calibrate region and the training cells say about predictors, as plain numbers.
+    """Temperatures and conformal thresholds from the calibrate region, and the area of applicability.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class CalibrationModel:
     conformal : dict of str to ConformalModel
         Thresholds at that temperature.
     applicability : Applicability
-        Of the ensemble; the same inputs are far from the training cells for all predictors.
+        Of the ensemble, used for all predictors: their training cells are the same.
     """
 
     temperature: Mapping[str, float]
@@ -124,7 +124,7 @@ def uncertainty_fields(
     scaler : FeatureScaler
     credible_level : float
     label_run : ndarray of int, shape (n_networks,), optional
-        Clustering run from which each network of the ensemble learned, where they learned votes.
+        Clustering run on whose labels each network of the ensemble was trained, where the labels are votes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How well an uncertainty ranks mistakes: AUROC, and the error among the most certain cells."""
+"""Uncertainty as a ranking of mistakes: AUROC, and the error rate among the most certain cells."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def risk_coverage(uncertainty: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
     -------
     dict
         `coverage` (share kept, up to 1), `risk` (share wrong among them), `area` under the whole curve: 0 is perfect,
-        the error rate is no skill. Equally certain cells are taken in together, so their order plays no part.
+        the error rate is no skill. Equally certain cells are added together, so their order has no effect.
 
     Notes
     -----
@@ -47,7 +47,7 @@ def risk_coverage(uncertainty: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
     """
     levels, level = np.unique(uncertainty, return_inverse=True)
     count = np.bincount(level, minlength=len(levels))
-    # Every cell of a tie carries the mean of the tie.
+    # Tied cells have the mean error of the tie.
     errors = np.repeat(np.bincount(level, wrong, minlength=len(levels)) / count, count)
     taken = np.arange(1, len(wrong) + 1)
     risk = np.cumsum(errors) / taken

@@ -21,7 +21,7 @@ def fit_temperature(
     For networks let `predict` divide each network's logits before the mean over networks is taken
     (`lambda t: predict(stack, inputs, temperature=t).mean`): the result is as good as a temperature of the mean (on
     ECCO's published networks the likelihoods differ by 1e-4 nats), and entropies and mutual information remain those
-    of one mixture. For anything without networks: `temperature_of_mean`.
+    of one mixture. For predictors without networks: `temperature_of_mean`.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def fit_temperature(
     Returns
     -------
     float
-        Between `LOWEST_TEMPERATURE` and `HIGHEST_TEMPERATURE`; above 1 where the predictor was too sure.
+        Between `LOWEST_TEMPERATURE` and `HIGHEST_TEMPERATURE`; above 1 where the predictor was overconfident.
 
     Raises
     ------

@@ -189,7 +189,7 @@ def coarse() -> SolvedOcean:
 
 @pytest.fixture(scope="session", params=[2.0, 1.0], ids=["2deg", "1deg"])
 def ocean(request: pytest.FixtureRequest) -> xr.Dataset:
-    """The training ocean at both resolutions, each with its own viscosity."""
+    """The training ocean at both resolutions, each with its default viscosity."""
     return _dataset(request.param, None)
 
 

@@ -110,7 +110,7 @@ def test_fields_are_where_the_ocean_is(read_run, model_settings):
         np.testing.assert_allclose(lon[here] % 360, points.lon[here])
 
 
-def test_suppressed_coordinates_are_zero_on_land_and_nothing_says_so(read_run):
+def test_suppressed_coordinates_are_zero_on_land_without_an_attribute(read_run):
     run = read_run("IDEAL-LAND", "1pctCO2", "r1i1p1f1", "zos")
     land = np.isnan(run.zos.values[0])
     assert 0.2 < land.mean() < 0.6
@@ -140,7 +140,7 @@ def _unit(lat, lon):
     return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
 
 
-def test_stress_says_along_which_axes_it_points(read_run):
+def test_stress_declares_the_axes_of_its_components(read_run):
     expected = {"IDEAL-REG": ("eastward", "northward"), "IDEAL-POLE": ("x", "y"), "IDEAL-LAND": ("x", "y")}
     for source_id, axes in expected.items():
         for name, axis in zip(("tauuo", "tauvo"), axes, strict=True):
@@ -237,7 +237,7 @@ def test_files_are_written_as_climate_models_write_them(archive, tmp_path):
             assert np.abs(stress[:][~land]).max() < 1
 
 
-def test_a_file_depends_on_its_own_model_and_the_common_settings(archive, archive_settings):
+def test_a_file_depends_on_its_model_and_the_common_settings(archive, archive_settings):
     *others, last = archive_settings.models
     changed = archive_settings.replace(models=(*others, last.replace(zos_datum=0.1)))
     marks = {key: mark for key, (mark, _) in idealized_archive(changed, seed=SEED).items()}

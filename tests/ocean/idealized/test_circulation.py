@@ -1,4 +1,4 @@
-"""The solver: one factorisation, many winds, and terms that do what their physics says."""
+"""The solver: one factorisation, many winds, and terms that follow their physics."""
 
 import numpy as np
 import pytest

@@ -59,7 +59,7 @@ def test_every_response_closes_its_budget(model):
         assert closure({name: term[k] for name, term in model.terms.items()}, model.cell_mask) < 1e-9
 
 
-def test_stress_is_published_on_the_points_that_the_model_says(model):
+def test_stress_is_published_on_the_points_of_the_model(model):
     kinds = STRESS_POINT_KINDS[model.settings.stress_points]
     winds = stress_on_faces(model_grid(model.settings), winds_of(model.settings.ocean))
     same = [np.array_equal(a[0], b) for a, b in zip(model.stress, winds, strict=True)]

@@ -81,7 +81,7 @@ def test_curl_of_solid_body_rotation(grid):
     assert np.sqrt(np.mean(difference**2)) < 2e-3
 
 
-def test_budget_closes_on_its_own_grid(oceans):
+def test_budget_closes_on_the_displaced_grid(oceans):
     _, displaced = oceans
     assert closure(displaced.budget.corners) < 1e-9
     assert closure(displaced.budget.cells, displaced.budget.cell_mask) < 1e-9

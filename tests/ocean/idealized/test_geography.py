@@ -111,7 +111,7 @@ def test_hills_follow_the_seed_and_the_roughness(settings):
 
 
 def test_land_is_that_of_the_package_without_its_gigabyte():
-    """In a process of its own: the package keeps its 1 km mask for as long as it stays imported."""
+    """In a separate process: the package keeps its 1 km mask for as long as it stays imported."""
     code = (
         "import sys, numpy as np; from thor.ocean.idealized.geography import sea_lattice;"
         "sea = sea_lattice(); assert 'global_land_mask.globe' not in sys.modules;"

@@ -51,7 +51,7 @@ def test_southern_westerlies_grow_and_move_as_in_cmip6(long, regular, experiment
     assert abs(north_after / north_before - 1) < 0.5 * (after / before - 1)
 
 
-def test_warming_grows_as_the_experiments_say(long):
+def test_warming_grows_as_in_the_experiments(long):
     index = {name: warming(long, name) for name in long.experiments}
     assert np.all(index["piControl"] == 0)
     np.testing.assert_allclose(np.diff(index["1pctCO2"]), 1 / 1680)
@@ -75,7 +75,7 @@ def test_control_has_no_trend(long, model_settings):
     assert np.all(slope[PATTERNS.index("mean")] == 0)
 
 
-def test_weather_has_the_spread_and_memory_asked_for(long, model_settings):
+def test_weather_has_the_required_spread_and_memory(long, model_settings):
     calm = model_settings.replace(seasonal_amplitude=0.0)
     strengths = pattern_strengths(IdealizedRun(long, calm, "piControl", "r1i1p1f1", SEED))
     assert np.all(strengths[:, 0] == 1)
@@ -92,7 +92,7 @@ def test_northern_winds_are_strongest_in_winter_and_southern_ones_in_spring(long
     assert cycle[:, PATTERNS.index("southern_westerlies")].argmax() in (7, 8, 9)
 
 
-def test_variants_experiments_models_and_seeds_have_their_own_weather(archive_settings):
+def test_variants_experiments_models_and_seeds_have_different_weather(archive_settings):
     def series(model, experiment_id, variant_label, seed):
         strengths = pattern_strengths(IdealizedRun(archive_settings, model, experiment_id, variant_label, seed))
         return strengths[:, PATTERNS.index("north_pacific")]

@@ -56,7 +56,7 @@ def test_datasets_have_the_agreed_form(budgets):
         assert budget.lon.min() >= 0 and budget.lon.max() < 360
 
 
-def test_control_windows_parallel_to_a_variant_have_months_of_their_own(archive_settings, model_settings, read_run):
+def test_control_windows_parallel_to_a_variant_have_different_months(archive_settings, model_settings, read_run):
     model = solve_climate_model(model_settings, seed=SEED)
     run = read_run(model_settings.source_id, "piControl", "r1i1p1f1", "zos")
     weights = window_weights(IdealizedRun(archive_settings, model_settings, "piControl", "r1i1p1f1", SEED))
@@ -145,7 +145,7 @@ def test_warm_winds_change_the_budget_more_than_weather_does(budgets):
         assert forced > 1.5 * weather
 
 
-def test_fingerprints_tell_what_a_budget_depends_on(archive_settings):
+def test_fingerprints_cover_what_a_budget_depends_on(archive_settings):
     def marks(settings, seed=SEED):
         return {key: mark for key, (mark, _) in idealized_true_budgets(settings, seed=seed).items()}
 

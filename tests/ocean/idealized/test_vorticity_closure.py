@@ -1,4 +1,4 @@
-"""The budget closes to round-off everywhere, and only because every term is what it says."""
+"""The budget closes to round-off everywhere, and only if every term is correct."""
 
 import numpy as np
 import pytest

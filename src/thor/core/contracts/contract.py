@@ -1,4 +1,4 @@
-"""What a contract is: the variables a stage relies on, where they must be finite, and further rules."""
+"""A contract: the variables a stage requires, the region where they must be finite, and further rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Contract:
     gaps : tuple of str
         Variables that need not be finite anywhere: stress on its u and v points.
     may_be_missing : tuple of str
-        Those of them that may have no finite value at all: without a baseline window nothing is said of a change.
+        Those of them that may have no finite value at all: without a baseline window no change is defined.
     tables : mapping of str to tuple of str
         Variables that lie on no grid, with their dimensions, required unless they are `optional` too.
     over : str or None

@@ -106,7 +106,7 @@ def windows_are_whole(
     needed = ("window_start", "window_end", "months")
     missing = [name for name in needed if name not in dataset.coords]
     if missing:
-        return {}, lambda values: f"coordinate '{missing[0]}' is missing: nothing says which months went into a window."
+        return {}, lambda values: f"coordinate '{missing[0]}' is missing: the months of a window are unknown."
     years = dataset["window_end"] - dataset["window_start"] + 1
     scalars = {"window|broken": (dataset["months"] != 12 * years).reset_coords(drop=True).sum()}
 

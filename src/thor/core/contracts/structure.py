@@ -85,7 +85,7 @@ def check_depth_direction(dataset: xr.Dataset, present: list[str], where: str) -
     """Raise DataError when depth is counted upward."""
     if "deptho" in present and dataset["deptho"].attrs.get("positive", "down") != "down":
         raise DataError(
-            f"{where}: 'deptho' says positive = '{dataset['deptho'].attrs['positive']}'; "
+            f"{where}: 'deptho' has positive = '{dataset['deptho'].attrs['positive']}'; "
             "depth is positive down in THOR. Change its sign and the attribute."
         )
 

@@ -1,4 +1,4 @@
-"""The pipeline `cross_validation`; `pipeline.py` says what it does."""
+"""The pipeline `cross_validation`: see `pipeline.py`."""
 
 from thor.pipelines.cross_validation.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The pipeline `data_engineering`; `pipeline.py` has a sketch of it."""
+"""The pipeline `data_engineering`: see `pipeline.py`."""
 
 from thor.pipelines.data_engineering.pipeline import create_pipeline
 

@@ -26,7 +26,7 @@ def harmonise_training_ocean(raw_training_ocean: xr.Dataset, parameters: DataEng
 
 
 def compute_vorticity_budget(training_ocean: xr.Dataset, parameters: DataEngineering) -> xr.Dataset:
-    """Return the terms of the budget where it is used."""
+    """Return the terms of the vorticity budget in the analysis region."""
     from thor.ocean.budget import vorticity_budget
 
     budget = vorticity_budget(training_ocean, closure_tolerance=parameters.closure_tolerance)

@@ -1,4 +1,4 @@
-"""The pipeline `explainability`; `pipeline.py` says what it does."""
+"""The pipeline `explainability`: see `pipeline.py`."""
 
 from thor.pipelines.explainability.pipeline import create_pipeline
 

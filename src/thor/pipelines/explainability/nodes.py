@@ -20,7 +20,7 @@ def choose_reference(
     scenario_features: Mapping[str, Callable[[], xr.Dataset]],
     parameters: Explainability,
 ) -> pd.DataFrame:
-    """Return the rows of inputs that attributions are measured against."""
+    """Return the reference inputs of the attributions."""
     from thor.attribution.references import draw_reference
     from thor.networks.scaler import FeatureScaler
 

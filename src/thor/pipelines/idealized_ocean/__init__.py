@@ -1,4 +1,4 @@
-"""The pipeline `idealized_ocean`; `pipeline.py` has a sketch of it."""
+"""The pipeline `idealized_ocean`: see `pipeline.py`."""
 
 from thor.pipelines.idealized_ocean.pipeline import create_pipeline
 

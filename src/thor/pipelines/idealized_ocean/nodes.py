@@ -58,7 +58,7 @@ def make_true_budgets(parameters: IdealizedOcean) -> Files:
 
 
 def draw_ocean_state(raw_training_ocean: xr.Dataset) -> Any:
-    """Draw depth, sea level and wind stress; an ocean that was given may lack the stress."""
+    """Draw depth, sea level and wind stress; a given ocean may lack the stress."""
     from thor.figures.maps import field_maps
     from thor.reading.training_ocean import harmonise
 

@@ -1,6 +1,6 @@
 """The embedded ocean: a training ocean whose vorticity budget closes by construction, and an archive of climate models.
 
-A training ocean that the user gave is left as it is, and no models are made beside another archive.
+A given training ocean is not changed, and no models are made beside another archive.
 
 params:idealized_ocean -> make_training_ocean -> raw_training_ocean
    |                                               |-> draw_ocean_state -> idealized_ocean_state

@@ -1,4 +1,4 @@
-"""The pipeline `modelling`; `pipeline.py` says what it does."""
+"""The pipeline `modelling`: see `pipeline.py`."""
 
 from thor.pipelines.modelling.pipeline import create_pipeline
 

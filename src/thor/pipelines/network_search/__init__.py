@@ -1,4 +1,4 @@
-"""The pipeline `network_search`; `pipeline.py` says what it does."""
+"""The pipeline `network_search`: see `pipeline.py`."""
 
 from thor.pipelines.network_search.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The pipeline `regime_clustering`; `pipeline.py` has a sketch of it."""
+"""The pipeline `regime_clustering`: see `pipeline.py`."""
 
 from thor.pipelines.regime_clustering.pipeline import create_pipeline
 

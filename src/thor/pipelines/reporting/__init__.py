@@ -1,4 +1,4 @@
-"""The pipeline `reporting`; `pipeline.py` says what it does."""
+"""The pipeline `reporting`: see `pipeline.py`."""
 
 from thor.pipelines.reporting.pipeline import create_pipeline
 

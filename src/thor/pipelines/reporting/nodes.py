@@ -32,7 +32,7 @@ def summarise_run(
 def write_manifest(
     run_record: Mapping[str, Any], figures: Mapping[str, Any], summary: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the origin of all results; figures and summary are inputs only so that they are made before."""
+    """Return the origin of all results; figures and summary are inputs only to be made first."""
     from thor.report.manifest import manifest
 
     return manifest(run_record)

@@ -1,4 +1,4 @@
-"""The pipeline `scenario_tracking`; `pipeline.py` says what it does."""
+"""The pipeline `scenario_tracking`: see `pipeline.py`."""
 
 from thor.pipelines.scenario_tracking.pipeline import create_pipeline
 

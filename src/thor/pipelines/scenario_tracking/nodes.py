@@ -129,7 +129,7 @@ def draw_regimes_by_window(
 
 
 def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw the likelihood that the regimes of one run changed."""
+    """Draw the probability that the regimes of one run changed."""
     from thor.figures.tracking_maps import change_likelihood_map
     from thor.tracking.metrics import shown_run
 

@@ -1,4 +1,4 @@
-"""The pipeline `uncertainty`; `pipeline.py` says what it does."""
+"""The pipeline `uncertainty`: see `pipeline.py`."""
 
 from thor.pipelines.uncertainty.pipeline import create_pipeline
 
