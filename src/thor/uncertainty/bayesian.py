@@ -24,7 +24,7 @@ from thor.uncertainty.posterior import Posterior, to_vectors
 from thor.uncertainty.settings import BayesianSettings
 from thor.uncertainty.variational import cells_of, compile_variational
 
-CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
+BAYESIAN_CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -125,7 +125,7 @@ def fit_bayesian(
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_starts)
     state = Progress.start(
         [initial_parameters(features, classes, settings, seed)],
-        CURVES,
+        BAYESIAN_CURVES,
         epochs=settings.epochs,
         first_epoch=settings.warmup_epochs,
         member="start",
@@ -148,7 +148,7 @@ def fit_bayesian(
         kl_weight=settings.kl_weight,
     )
     history = state.history().drop_vars("n_epochs")
-    history = history.assign({name: history[name].astype(np.float32) for name in CURVES})
+    history = history.assign({name: history[name].astype(np.float32) for name in BAYESIAN_CURVES})
     history["kl_weight"] = ("epoch", [kl_weight(epoch, settings) for epoch in range(state.epoch)])
     return network, history
 
