@@ -270,7 +270,7 @@ def test_bars_show_which_feature_moved_the_networks():
     (intervals,) = ax.collections
     np.testing.assert_allclose([segment[:, 0] for segment in intervals.get_segments()][1], [-0.4, -0.1])
     labels = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert labels == ["Wind stress curl", "Sea surface height", "Depth"]
+    assert labels == ["stress curl", "sea level", "depth"]
 
 
 @pytest.mark.parametrize(

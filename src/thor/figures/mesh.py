@@ -84,21 +84,37 @@ def nearest_cells(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple
 
     Polygons of a native grid would be torn where it folds, and cells without position have none.
     """
-    from scipy.spatial import cKDTree
-
     centres = unit_vectors(lat, lon)
-    known = np.isfinite(centres).all(axis=0)
-    reach = half_diagonals(centres)[known]
+    reach = half_diagonals(centres)[np.isfinite(centres).all(axis=0)]
     spacing = np.clip(np.rad2deg(np.median(reach)) / _RASTER_CELLS, *_RASTER)
     fine_lat, fine_lon = (
         np.linspace(start, stop, round((stop - start) / spacing) + 1) for start, stop in ((-90, 90), (0, 360))
     )
     fine_lat, fine_lon = 0.5 * (fine_lat[1:] + fine_lat[:-1]), 0.5 * (fine_lon[1:] + fine_lon[:-1])
     points = unit_vectors(*np.meshgrid(fine_lat, fine_lon, indexing="ij")).reshape(3, -1).T
-    away, cell = cKDTree(centres[:, known].T).query(points)
-    # farther away lies land without position, or what is beyond the grid's end
-    drawn = np.where(away < reach[cell], values[known][cell], np.nan)
+    cell = cell_at(points, centres)
+    drawn = np.where(cell >= 0, values.ravel()[cell], np.nan)
     return fine_lat, fine_lon, drawn.reshape(fine_lat.size, fine_lon.size)
+
+
+def cell_at(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the nearest cell of each point, by its place in the flattened grid; -1 beyond half its diagonal.
+
+    There lies land without position, or what is beyond the grid's end.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, 3)
+        On the unit sphere.
+    centres : ndarray of shape (3, n_rows, n_columns)
+        Of the cells, NaN where a cell has no position.
+    """
+    from scipy.spatial import cKDTree
+
+    known = np.flatnonzero(np.isfinite(centres).all(axis=0))
+    away, nearest = cKDTree(centres.reshape(3, -1)[:, known].T).query(points)
+    cell = known[nearest]
+    return np.where(away < half_diagonals(centres).ravel()[cell], cell, -1)
 
 
 def half_diagonals(centres: np.ndarray) -> np.ndarray:

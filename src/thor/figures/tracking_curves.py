@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from thor.core.variables import is_known, variable
+from thor.figures.attribution import feature_label
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.skill import draw_matrix
 from thor.figures.style import (
@@ -216,8 +216,7 @@ def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "
         for ax in axes[-columns:]:
             ax.set_xlabel("contribution to the change of the logit (1)")
             ax.tick_params(labelbottom=True)
-        labels = [variable(name).label if is_known(name) else name.replace("_", " ") for name in features]
-        axes[0].set_yticks(range(len(features)), labels)
+        axes[0].set_yticks(range(len(features)), [feature_label(name) for name in features])
         axes[0].set_ylim(len(features) - 0.5, -0.5)
         if "run" in attribution.attrs:
             windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))

@@ -233,5 +233,5 @@ def _draw_histogram(ax: "Axes", values: np.ndarray, wrong: np.ndarray) -> None:
             density, *_ = ax.hist(chosen, edges, density=True, histtype="step", color=colour, label=label)
             ax.axvline(chosen.mean(), color=colour, linewidth=0.7, linestyle=":")
             highest = max(highest, float(np.max(density)))
-    ax.set_ylim(0.0, 1.3 * highest)
+    ax.set_ylim(0.0, 1.45 * highest)
     ax.legend(loc="upper right")

@@ -7,8 +7,8 @@ import pandas as pd
 
 from thor.core.errors import DataError
 from thor.reading.inventory import INVENTORY_COLUMNS
+from thor.tracking.cells import RUN_FACETS
 
-_FACETS = ("source_id", "experiment_id", "variant_label")
 _TEXTS = ("reason", "grid_label", "calendar", "version", "parent", "checks", "warnings")
 _NAMED = 3
 
@@ -34,7 +34,7 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
     for row in inventory[list(INVENTORY_COLUMNS)].to_dict(orient="records"):
         known = {str(name): None if pd.isna(value) else value for name, value in row.items()}
         known |= {name: str(known[name] or "").strip() for name in _TEXTS}
-        run = "/".join(str(known[facet]) for facet in _FACETS)
+        run = "/".join(str(known[facet]) for facet in RUN_FACETS)
         # Read from CSV, a column with gaps has texts.
         rows.append(known | {"run": run, "usable": str(known["usable"]).lower() in ("true", "1", "1.0")})
     return sorted(rows, key=lambda row: row["usable"])

@@ -133,11 +133,7 @@ def ocean_content(
     cells = cell_map(features, shown, max_cells=max_cells)
     roles = list(flags(split["role"]).values())
     explained = next(iter(attributions.values()), None)
-    used = (
-        [str(name) for name in explained["feature"].values]
-        if explained is not None
-        else [name for name in FEATURES if name in features]
-    )
+    used = [f for f in FEATURES if f in features] if explained is None else [*map(str, explained["feature"].values)]
 
     def take(field: xr.DataArray) -> AnyArray:
         return cells.take(field, dims)
@@ -220,34 +216,23 @@ def _axis_entry(name: str) -> dict[str, str]:
 
 def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:
     """Return the maps of the explorer: their names, labels and colours, and whether they depend on the predictor."""
-    scales = (
-        ("confidence", "Clustering runs that agree", "cmo.matter", 0.5, 1.0, "share"),
-        ("probability_of_predicted", "Probability of that regime", "cmo.matter", 0.4, 1.0, "share"),
-        ("predictive_entropy", "Total uncertainty", "cmo.amp", 0.0, round(0.75 * bits, 1), "bit"),
-        ("mutual_information", "Disagreement between networks", "cmo.amp", 0.0, 0.5, "bit"),
+
+    def scale(colours: str, low: float, high: float, unit: str) -> dict[str, Any]:
+        return {"kind": "scale", "colours": swatches(colours), "low": low, "high": high, "unit": unit}
+
+    def classes(names: Sequence[str], *colours: str) -> dict[str, Any]:
+        return {"kind": "labels", "labels": list(names), "colours": list(colours[: len(names)])}
+
+    regime = {"kind": "regime"}
+    role_colours = ("#DDDDDD", "#56B4E9", "#E69F00", "#0072B2", "#F5F5F5", "#CC79A7", "#009E73")
+    rows = (
+        ("regime", "Regime (clustering)", False, regime),
+        ("confidence", "Clustering runs that agree", False, scale("cmo.matter", 0.5, 1.0, "share")),
+        ("predicted", "Regime (networks)", True, regime),
+        ("probability_of_predicted", "Probability of that regime", True, scale("cmo.matter", 0.4, 1.0, "share")),
+        ("predictive_entropy", "Total uncertainty", True, scale("cmo.amp", 0.0, round(0.75 * bits, 1), "bit")),
+        ("mutual_information", "Disagreement between networks", True, scale("cmo.amp", 0.0, 0.5, "bit")),
+        ("applicable", "Like the training cells", False, classes(("unlike", "like"), "#D55E00", "#DDDDDD")),
+        ("role", "Use of the cell in training", False, classes(roles, *role_colours)),
     )
-    layers: dict[str, dict[str, Any]] = {
-        name: {
-            "label": label,
-            "kind": "scale",
-            "colours": swatches(colour_map_name),
-            "low": low,
-            "high": high,
-            "unit": unit,
-        }
-        for name, label, colour_map_name, low, high, unit in scales
-    }
-    layers["regime"] = {"label": "Regime (clustering)", "kind": "regime"}
-    layers["predicted"] = {"label": "Regime (networks)", "kind": "regime"}
-    role_colours = ["#DDDDDD", "#56B4E9", "#E69F00", "#0072B2", "#F5F5F5", "#CC79A7", "#009E73"]
-    for name, label, labels, colours in (
-        ("applicable", "Like the training cells", ["unlike", "like"], ["#D55E00", "#DDDDDD"]),
-        ("role", "Use of the cell in training", list(roles), role_colours[: len(roles)]),
-    ):
-        layers[name] = {"label": label, "kind": "labels", "labels": labels, "colours": colours}
-    order = (
-        *("regime", "confidence", "predicted", "probability_of_predicted"),
-        *("predictive_entropy", "mutual_information", "applicable", "role"),
-    )
-    by_predictor = ("predicted", "probability_of_predicted", "predictive_entropy", "mutual_information")
-    return [{"name": name, **layers[name], "predictor": name in by_predictor} for name in order]
+    return [{"name": name, "label": label, "predictor": of_each, **kind} for name, label, of_each, kind in rows]

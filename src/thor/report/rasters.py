@@ -14,7 +14,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.figures.maps import CENTRAL_LONGITUDE
-from thor.figures.mesh import half_diagonals
+from thor.figures.mesh import cell_at
 from thor.ocean.sphere import unit_vectors
 from thor.report.arrays import packed
 
@@ -103,19 +103,14 @@ def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMa
 
 def _pixels(lat: AnyArray, lon: AnyArray, chosen: AnyArray, stride: int) -> AnyArray:
     """Return the nearest shown cell of each pixel that lies within half a diagonal of a wet one."""
-    from scipy.spatial import cKDTree
-
     inside, points = _map_points()
     coarse = slice(stride // 2, None, stride)
     centres = unit_vectors(lat[coarse, coarse], lon[coarse, coarse])
-    known = np.isfinite(centres).all(axis=0)
-    reach = half_diagonals(centres)[known]
     numbers = np.full(lat.shape, LAND_PIXEL)
     numbers[chosen] = np.arange(int(chosen.sum()))
-    numbers = numbers[coarse, coarse][known]
-    away, cell = cKDTree(centres[:, known].T).query(points)
+    cell = cell_at(points, centres)
     pixels = np.full(inside.shape, OUTSIDE_PIXEL, dtype=np.uint16)
-    pixels[inside] = np.where(away < reach[cell], numbers[cell], LAND_PIXEL)
+    pixels[inside] = np.where(cell >= 0, numbers[coarse, coarse].ravel()[cell], LAND_PIXEL)
     return pixels
 
 

@@ -12,6 +12,7 @@ from thor.figures.style import flags
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
+from thor.tracking.cells import RUN_FACETS
 
 _MILLION_KM2 = 1e12
 _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
@@ -69,7 +70,7 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
             forced = predicted["forced_change"]
             yield {
                 "run": key,
-                **dict(zip(("source_id", "experiment_id", "variant_label"), key.split("/"), strict=True)),
+                **dict(zip(RUN_FACETS, key.split("/"), strict=True)),
                 "window": str(last["window"].values),
                 "baseline_window": str(last["baseline_window"].values),
                 "baseline": baseline_in_words(run, str(last["baseline_window"].values)),
@@ -94,12 +95,10 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
         return []
     whole = areas[areas["basin"] == "global"]
     curves = []
-    for (source_id, experiment_id, variant_label, predictor, regime), rows in whole.groupby(
-        ["source_id", "experiment_id", "variant_label", "predictor", "regime"], sort=False
-    ):
+    for (*facets, predictor, regime), rows in whole.groupby([*RUN_FACETS, "predictor", "regime"], sort=False):
         rows = rows.sort_values("window_start")
         curve = {
-            "run": f"{source_id}/{experiment_id}/{variant_label}",
+            "run": "/".join(map(str, facets)),
             "predictor": predictor,
             "regime": regime,
             "windows": list(rows["window"]),
@@ -111,7 +110,6 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
     dims = tuple(map(str, run["valid"].dims))
-    source_id, experiment_id, variant_label = key.split("/")
 
     def layer(name: str) -> AnyArray:
         # Windows come last: neighbours in time are alike, which compresses well.
@@ -119,12 +117,9 @@ def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
         lead = [dim for dim in ("predictor",) if dim in field.dims]
         return np.moveaxis(cells.take(field.transpose("window", *lead, *dims), dims), 0, -1)
 
-    forced = layer("forced_change")
     return {
         "key": key,
-        "source_id": source_id,
-        "experiment_id": experiment_id,
-        "variant_label": variant_label,
+        **dict(zip(RUN_FACETS, key.split("/"), strict=True)),
         "windows": list(map(str, run["window"].values)),
         "baselines": list(map(str, run["baseline_window"].values)),
         "parent": str(run.attrs.get("parent", "")).partition("/")[2],
@@ -133,7 +128,7 @@ def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
         "regime": packed_labels(layer("regime")),
         "change": packed_shares(layer("change_probability"), steps=100),
         "applicable": packed_labels(layer("applicable")),
-        "forced": packed_labels(forced),
+        "forced": packed_labels(layer("forced_change")),
     }
 
 

@@ -70,23 +70,24 @@ def _skill_sentences(skill: Mapping[str, Any]) -> list[str]:
     )
     if ensemble["area_accuracy"] is not None:
         first += f" and on {percent(ensemble['area_accuracy'])} of the area"
-    others = [
-        f"{predictor_name(name)} in {percent(skill['predictors'][name][METRIC]['value'])}"
-        for name in skill["difference_to"]
-        if name in skill["predictors"]
-    ]
+    others = _scores_of_others(skill, " in ")
     lines = [first + ("; " + in_words(others) if others else "") + "."]
     for name, entry in skill["difference_to"].items():
-        size = f"{signed(100 * entry['difference'], 1, plus=True)} percentage points, {span(entry, 100)}"
+        verdict = "not significantly different from"
         if entry["low"] > 0 or entry["high"] < 0:
-            better = "better" if entry["low"] > 0 else "worse"
-            lines.append(f"The ensemble is {better} than {predictor_name(name)}: {size}.")
-        else:
-            lines.append(
-                f"The difference between the ensemble and {predictor_name(name)} is not statistically significant: "
-                f"{size}."
-            )
+            verdict = "better than" if entry["low"] > 0 else "worse than"
+        size = f"{signed(100 * entry['difference'], 1, plus=True)} percentage points, {span(entry, 100)}"
+        lines.append(f"The ensemble is {verdict} {predictor_name(name)}: {size}.")
     return lines
+
+
+def _scores_of_others(skill: Mapping[str, Any], separator: str) -> list[str]:
+    """Return name and score of each predictor with which the ensemble is compared."""
+    return [
+        f"{predictor_name(name)}{separator}{percent(skill['predictors'][name][METRIC]['value'])}"
+        for name in in_order(skill["difference_to"], PREDICTOR_NAMES)
+        if name in skill["predictors"]
+    ]
 
 
 def caveat_sentences(numbers: Mapping[str, Any]) -> list[str]:
@@ -170,18 +171,9 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
     if n_tracked and not any(means["expected_changed_share"] for means in experiments.values()):
         lines.append(f"None of the tracked runs ({n_tracked}) has a baseline, so no change is stated.")
     for experiment, means in experiments.items():
-        changed, forced = means["expected_changed_share"], means["forced_share"]
-        if changed is None:
-            continue
-        windows = in_words([years_text(window) for window in means["windows"]])
-        text = (
-            f"{experiment}, {windows} against {in_words(means['baselines'])}: {percent(changed['mean'])} of the area "
-            f"is expected to have another regime{_over_models(changed, means['n_models'])}"
-        )
-        if forced is not None:
-            where = f"{percent(forced['mean'])} of the tested area{_over_models(forced, means['n_models'])}"
-            text += f"; the change is beyond natural variability on {where}"
-        lines.append(text + ".")
+        if means["expected_changed_share"] is not None:
+            windows = in_words([years_text(window) for window in means["windows"]])
+            lines.append(f"{experiment}, {windows} against {in_words(means['baselines'])}: {_change(means)}.")
     for experiment, predictors in perfect.items():
         scores = predictors.get("ensemble", {})
         if scores.get("brier_skill") is not None:
@@ -194,15 +186,22 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
     return lines
 
 
+def _change(means: Mapping[str, Any]) -> str:
+    """Return the change of an experiment in words: mean and range over climate models."""
+    changed, forced, n_models = means["expected_changed_share"], means["forced_share"], means["n_models"]
+    text = f"{percent(changed['mean'])} of the area is expected to have another regime{_over_models(changed, n_models)}"
+    if forced is not None:
+        where = f"{percent(forced['mean'])} of the tested area{_over_models(forced, n_models)}"
+        text += f"; the change is beyond natural variability on {where}"
+    return text
+
+
 def _over_models(shares: Mapping[str, Any], n_models: int) -> str:
     low, high = percent(shares["low"]), percent(shares["high"])
     if n_models == 1:
         return " (one climate model)"
-    return (
-        f" ({low} in all {n_models} climate models)"
-        if low == high
-        else f" ({low} to {high} in {n_models} climate models)"
-    )
+    where = f"{low} in all" if low == high else f"{low} to {high} in"
+    return f" ({where} {n_models} climate models)"
 
 
 def closing_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -211,29 +210,17 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     shares = regimes["area_fraction"]
     ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
     ensemble = skill["predictors"]["ensemble"][METRIC]
-    others = [
-        f"{predictor_name(name)} {percent(skill['predictors'][name][METRIC]['value'])}"
-        for name in in_order(skill["difference_to"], PREDICTOR_NAMES)
-        if name in skill["predictors"]
-    ]
+    others = ", ".join(_scores_of_others(skill, " "))
     correct = f"{percent(ensemble['value'])} of cells correct{interval(ensemble)}"
     lines = [
         f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}; "
         f"{percent(regimes['mean_confidence'])} of {regimes['n_runs'] or 'the'} clustering runs agree.",
-        f"Skill in the {skill['region']}, held out: {'; '.join([correct, *([', '.join(others)] if others else [])])}.",
+        f"Skill in the {skill['region']}, held out: {'; '.join(filter(None, [correct, others]))}.",
         *(*by_topic["calibration"][:1], *by_topic["explanations"][-1:]),
     ]
     for experiment, means in list(summary["experiments"].items())[:4]:
-        changed = means["expected_changed_share"]
-        if changed is None:
-            continue
-        text = (
-            f"Change by {years_text(means['windows'][-1])}, {experiment}: {percent(changed['mean'])} of the area "
-            f"expected to have another regime{_over_models(changed, means['n_models'])}"
-        )
-        if means["forced_share"] is not None:
-            text += f"; beyond natural variability on {percent(means['forced_share']['mean'])}"
-        lines.append(text + ".")
+        if means["expected_changed_share"] is not None:
+            lines.append(f"Change by {years_text(means['windows'][-1])}, {experiment}: {_change(means)}.")
     if not summary["experiments"]:
         lines += by_topic["scenarios"]
     known = [

@@ -17,6 +17,8 @@ from thor.report.sentences import METRIC, sentences
 from thor.report.words import PREDICTOR_NAMES, in_order, in_words
 from thor.tracking import RunDatasets
 
+_OF_CHANGE = ("brier_skill", "base_rate", "mean_probability", "expected_calibration_error")
+
 
 def summarise(
     *,
@@ -207,15 +209,12 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for experiment, windows in pooled.items():
         for predictor, scores in windows.get("all", {}).items():
-            change, skill = scores.get("change", {}), scores.get("error_removed", {})
+            change = scores.get("change", {})
             found.setdefault(experiment, {})[predictor] = {
                 "accuracy": scores.get("predictor", {}).get("accuracy"),
                 "tree_accuracy": scores.get("stress_curl_tree", {}).get("accuracy"),
-                "error_removed": dict(skill),
-                "brier_skill": change.get("brier_skill"),
-                "base_rate": change.get("base_rate"),
-                "mean_probability": change.get("mean_probability"),
-                "expected_calibration_error": change.get("expected_calibration_error"),
+                "error_removed": dict(scores.get("error_removed", {})),
+                **{name: change.get(name) for name in _OF_CHANGE},
                 "likely_changed": change.get("likely_or_more", {}).get("changed"),
             }
     return found

@@ -162,11 +162,7 @@ def forced_table(window: Mapping[str, Any]) -> pd.DataFrame:
         "forced change in the tested area": "forced_m2",
         "false discoveries, at most": "expected_false_m2",
     }
-    rows = {
-        predictor: {f"{words} ({_AREA_UNITS})": change[key] / _MILLION_KM2 for words, key in columns.items()}
-        for predictor, change in _changes(window).items()
-    }
-    return _by_row(rows, "predictor")
+    return _by_row({predictor: _areas(change, columns) for predictor, change in _changes(window).items()}, "predictor")
 
 
 def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str = "global") -> pd.DataFrame:
@@ -181,14 +177,14 @@ def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str =
     rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)]
     rows = rows[rows["window_start"] == rows["window_start"].max()].set_index("regime")
     columns = {
-        f"area ({_AREA_UNITS})": "expected_area_m2",
-        f"lower ({_AREA_UNITS})": "lower",
-        f"upper ({_AREA_UNITS})": "upper",
-        f"change ({_AREA_UNITS})": "change_m2",
-        f"lower of the change ({_AREA_UNITS})": "change_lower",
-        f"upper of the change ({_AREA_UNITS})": "change_upper",
+        "area": "expected_area_m2",
+        "lower": "lower",
+        "upper": "upper",
+        "change": "change_m2",
+        "lower of the change": "change_lower",
+        "upper of the change": "change_upper",
     }
-    return _named({name: rows[key] / _MILLION_KM2 for name, key in columns.items()}, "regime")
+    return _named(_areas(rows, columns), "regime")
 
 
 # -- words and numbers -------------------------------------------------------------------------------------------------
@@ -198,6 +194,11 @@ def _named(columns: Any, index: str) -> pd.DataFrame:
 
 def _by_row(rows: dict[str, dict[str, Any]], index: str) -> pd.DataFrame:
     return _named(pd.DataFrame.from_dict(rows, orient="index"), index)
+
+
+def _areas(found: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Return areas in million km2 by their headings, from areas in m2 by name."""
+    return {f"{words} ({_AREA_UNITS})": found[name] / _MILLION_KM2 for words, name in columns.items()}
 
 
 def _heading(metric: str) -> str:

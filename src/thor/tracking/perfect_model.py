@@ -5,6 +5,7 @@ sea level, stress and depth alone. References without networks are persistence a
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -144,9 +145,10 @@ class _Truth:
     """
 
     def __init__(self, budgets: RunDatasets, model: RegimeModel) -> None:
-        self._budgets, self._model = budgets, model
+        self._model = model
         self._known: dict[tuple[str, str], AnyArray] = {}
-        self._open: dict[str, xr.Dataset] = {}
+        # The budgets of a run and its parent stay open.
+        self._budget = lru_cache(maxsize=2)(lambda key: budgets[key]())
         self.unknown: set[str] = set()
 
     def regime(self, key: str, window: str, like: xr.DataArray) -> AnyArray | None:
@@ -164,12 +166,6 @@ class _Truth:
             regime = self._model.predict(budget.isel(window=held.index(window)))["regime"]
             self._known[key, window] = regime.transpose(*like.dims).values
         return self._known[key, window]
-
-    def _budget(self, key: str) -> xr.Dataset:
-        """Return a budget; the last two stay open, those of a run and its parent."""
-        if key not in self._open:
-            self._open = dict([*self._open.items()][-1:]) | {key: self._budgets[key]()}
-        return self._open[key]
 
 
 def _true_cells(

@@ -14,21 +14,10 @@ from kedro.pipeline import Pipeline
 from thor.app.named_nodes import by_name, named_node
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.reporting import nodes
+from thor.report.content import captions
 
 _PARAMETERS = "params:reporting"
-FIGURES = (
-    *("data_engineering_features", "data_engineering_scenarios"),
-    *("regime_clustering_regimes", "regime_clustering_selection"),
-    *("regime_clustering_terms", "regime_clustering_balances"),
-    *("modelling_skill", "modelling_confusion", "modelling_learning_curves"),
-    *("uncertainty_reliability", "uncertainty_risk_coverage", "uncertainty_conformal", "uncertainty_maps"),
-    *(f"explainability_{method}" for method in explaining_methods()),
-    *("explainability_signs", "explainability_regimes", "explainability_beeswarm"),
-    *("explainability_agreement", "explainability_evaluation", "explainability_cell"),
-    *("scenario_tracking_regimes", "scenario_tracking_change", "scenario_tracking_agreement"),
-    *("scenario_tracking_areas", "scenario_tracking_area_changes", "scenario_tracking_transitions"),
-    *("scenario_tracking_reliability", "scenario_tracking_reasons"),
-)
+FIGURES = tuple(captions())
 NUMBERS = (
     *("vorticity_budget", "regimes", "clustering_metrics", "regime_balances", "split"),
     *("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "regime_uncertainty", "explanation_metrics"),
