@@ -119,7 +119,7 @@ def test_a_scenario_is_followed_through_its_windows(whole_run):
     assert scenario.value == [key, list(metrics["runs"][key].values())[-1]]
     expected = scenario.value[1]["ensemble"]["change"]["expected_m2"] / 1e12
     assert expected > 0
-    assert re.search(rf"expected to have another regime \(million km2\) +{expected:.1f}", scenario.text)
+    assert re.search(rf"expected to change regime \(million km2\) +{expected:.1f}", scenario.text)
     assert (scenario.n_figures, len(scenario.tables)) == (4, 3)
 
 

@@ -5,7 +5,6 @@ import pytest
 from scipy.spatial import cKDTree
 
 from tests.curvilinear_ocean import SETTINGS, curvilinear_training_ocean, harmonised
-from thor.core.checkpoint import Nothing
 from thor.core.contracts.checks import check
 from thor.core.errors import GridError
 from thor.core.variables import FEATURES
@@ -128,7 +127,7 @@ def test_repeated_columns_count_once(ocean, budget, made):
 
 
 def test_what_the_published_metric_cannot_do_is_refused(ocean):
-    with pytest.raises(GridError, match=r"regular grids only; set data_engineering.metric: spherical"):
+    with pytest.raises(GridError, match=r"global regular grid; set data_engineering.metric: spherical"):
         features(ocean, **PLAIN | {"metric": "published"})
 
 
@@ -180,7 +179,6 @@ def test_networks_learn_and_are_calibrated(made, regimes):
         classes=samples.classes,
         settings=TrainingSettings(n_networks=4, batch_size=64, epochs=40, learning_rate=5e-3),
         seed=1,
-        checkpoint=Nothing(),
     )
     test = samples.with_role("test")
     probabilities = predict(trained.stack, scaler.transform(test.inputs)).mean

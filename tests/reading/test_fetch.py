@@ -607,7 +607,7 @@ def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
         esgf.faults = {(node, slow): "slow" for node in "ab"}
         esgf.requests.clear()
         process = started(tmp_path, esgf, *options, program=("-c", ANNOUNCED))
-        wait_until(lambda: slow in esgf.fetched())
+        wait_until(lambda: slow in esgf.fetched() and len([*tmp_path.rglob("*.nc")]) == 3)  # all others are whole
         wait_until(lambda: any(p.stat().st_size >= downloads.PIECE_BYTES for p in tmp_path.rglob("*.part")))
         process.send_signal(number)
         assert "ending\n" in iter(process.stdout.readline, "")

@@ -60,6 +60,10 @@ class Settings(BaseModel):
     # pydantic calls an `__init__` without this mark for nested settings too; their errors would lose the path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pydantic also pickles the set of the fields that were given, whose order differs between processes.
+        return _restored, (type(self), dict(self))
+
     def replace(self, **changes: Any) -> Self:
         """Return these settings with some changed, all of them checked."""
         return type(self)(**(dict(self) | changes))
@@ -70,6 +74,10 @@ class Settings(BaseModel):
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise PydanticCustomError("truth_value", "no truth value")
         return value
+
+
+def _restored(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    return kind.model_construct(**values)
 
 
 def validate(
