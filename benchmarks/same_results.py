@@ -58,7 +58,7 @@ def differences(before: Path, after: Path) -> Iterator[tuple[str, float, str]]:
 
 
 def difference(old: np.ndarray, new: np.ndarray) -> float:
-    """Return the largest difference over the largest magnitude; infinite where shape, labels or NaN differ."""
+    """Return the largest difference over the largest magnitude; infinite where shape, labels, NaN or zeros differ."""
     if old.shape != new.shape or old.dtype.kind != new.dtype.kind:
         return np.inf
     if old.dtype.kind != "f":
@@ -67,8 +67,8 @@ def difference(old: np.ndarray, new: np.ndarray) -> float:
         return 0.0
     if not np.array_equal(np.isfinite(old), np.isfinite(new)):
         return np.inf
-    scale = np.nanmax(np.abs(old), initial=np.finfo(float).tiny)
-    return float(np.nanmax(np.abs(new.astype(float) - old.astype(float))) / scale)
+    scale = np.nanmax(np.abs(old), initial=0)
+    return float(np.nanmax(np.abs(new.astype(float) - old.astype(float))) / scale) if scale > 0 else np.inf
 
 
 def read_netcdf(path: Path) -> dict[str, np.ndarray]:

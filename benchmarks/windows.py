@@ -23,7 +23,7 @@ import numpy as np
 import xarray as xr
 from rows import Rows, parse, peak_memory_mb
 
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.reading.means import window_means
 from thor.reading.series import read_series
 from thor.reading.windows import Window
@@ -58,7 +58,7 @@ def main() -> None:
 
 def ours(files: list[Path], windows: list[Window]) -> None:
     """Compute the means in one pass."""
-    window_means(read_series(files, "zos", where="made"), windows, checkpoint=Nothing())
+    window_means(read_series(files, "zos", where="made"), windows, checkpoint=NoCheckpoint())
 
 
 def plain(files: list[Path], windows: list[Window]) -> None:

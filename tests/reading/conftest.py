@@ -3,7 +3,7 @@
 import pytest
 
 from tests.made_archive import write_run
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.plans import plan_runs
@@ -35,6 +35,6 @@ def make_climatology():
         archive = Archive(root)
         runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
         (plan,) = plan_runs(archive, runs, settings.windows, quirks=quirks, missing="error")
-        return climatology(plan, settings, checkpoint or Nothing())
+        return climatology(plan, settings, checkpoint or NoCheckpoint())
 
     return make

@@ -9,7 +9,7 @@ import xarray as xr
 
 from tests.made_archive import N_COLUMNS, N_ROWS, write_run
 from tests.reading.conftest import WINDOWS
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError
 from thor.datasets import EsgfArchive
 from thor.reading import cloud
@@ -68,7 +68,7 @@ def catalogue(on_disk, tmp_path_factory):
 def climatologies(archive):
     plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, quirks={}, missing="skip")
     options = ClimatologySettings(windows=WINDOWS, masked_basins=[], reference_density=1029.0, strict=False)
-    return {plan.run.key: climatology(plan, options, Nothing()) for plan in plans}
+    return {plan.run.key: climatology(plan, options, NoCheckpoint()) for plan in plans}
 
 
 def test_the_same_climatologies_come_from_the_cloud_as_from_disk(catalogue, on_disk, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from tests.ocean.idealized.conftest import ARCHIVE
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError
 from thor.core.variables import published, variable
 from thor.ocean.features import window_features
@@ -45,7 +45,7 @@ def forms(tmp_path_factory):
 
 def fields(archive):
     plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="error")
-    return {plan.run.key: climatology(plan, SETTINGS, Nothing()) for plan in plans}
+    return {plan.run.key: climatology(plan, SETTINGS, NoCheckpoint()) for plan in plans}
 
 
 def test_both_forms_give_the_same_features_bit_for_bit(forms):

@@ -14,7 +14,7 @@ from kedro.framework.project import configure_project
 from tests.tiny_archive import FIELDS, centres, sea, write, write_tiny
 from thor.app.archive import archive as commands
 from thor.app.parameters import DataEngineering
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import left_out_on_error
 from thor.datasets.archive import EsgfArchive
 from thor.datasets.collections import FieldCollection
@@ -202,7 +202,7 @@ def test_a_run_whose_fields_cannot_be_read_is_left_out_with_its_reason(tmp_path)
     archive = Archive(root)
     plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip")
     assert len(plans) == 2  # headers show no fault
-    read = left_out_on_error(lambda plan: climatology(plan, SETTINGS, Nothing()))
+    read = left_out_on_error(lambda plan: climatology(plan, SETTINGS, NoCheckpoint()))
     collection = FieldCollection(path=str(tmp_path / "out"), may_be_empty=True)
     collection.save({plan.run.key: ("mark", partial(read, plan)) for plan in plans})
     assert list(collection.load()) == ["GOOD/historical/r1i1p1f1"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.made_archive import N_COLUMNS, N_ROWS, field, land, write_series, years
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError
 from thor.reading import means
 from thor.reading.means import window_means
@@ -46,7 +46,7 @@ def expected(window, days, seed=0):
 @pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 5 * 4 * N_ROWS * N_COLUMNS, 2**23])
 def test_overlapping_windows_and_any_blocks_give_the_weighted_mean(tmp_path, monkeypatch, calendar, block_bytes):
     monkeypatch.setattr(means, "READ_BYTES", block_bytes)
-    result = window_means(series(tmp_path, calendar=calendar), WINDOWS, checkpoint=Nothing())
+    result = window_means(series(tmp_path, calendar=calendar), WINDOWS, checkpoint=NoCheckpoint())
     for mean, window in zip(result.values, WINDOWS, strict=True):
         np.testing.assert_allclose(mean, expected(window, DAYS[calendar]), rtol=1e-6)
 
@@ -56,7 +56,7 @@ def test_leap_years_have_their_day(tmp_path):
     february = 24 + 1  # of 1852
     values[february] = 1.0
     result = window_means(
-        series(tmp_path, calendar="gregorian", values=values), [Window(1852, 1852)], checkpoint=Nothing()
+        series(tmp_path, calendar="gregorian", values=values), [Window(1852, 1852)], checkpoint=NoCheckpoint()
     )
     np.testing.assert_allclose(result.values, 29 / 366, rtol=1e-12)
 
@@ -64,7 +64,7 @@ def test_leap_years_have_their_day(tmp_path):
 def test_a_cell_that_misses_a_month_misses_the_windows_with_it_only(tmp_path):
     values = field("tauuo", years(1850, 1853))
     values[30, 5, 5] = np.nan  # July 1852
-    result = window_means(series(tmp_path, values=values), WINDOWS, checkpoint=Nothing())
+    result = window_means(series(tmp_path, values=values), WINDOWS, checkpoint=NoCheckpoint())
     assert list(np.isnan(result.values[:, 5, 5])) == [False, True, False]
     assert (np.isnan(result.values[0]) == land()).all()
 
@@ -76,13 +76,13 @@ def test_every_file_in_a_window_is_opened_once_for_its_fields(tmp_path, monkeypa
     monkeypatch.setattr(
         means.xr, "open_dataset", lambda path, **options: opened.append(path.name) or original(path, **options)
     )
-    window_means(made, WINDOWS[:2], checkpoint=Nothing())
+    window_means(made, WINDOWS[:2], checkpoint=NoCheckpoint())
     assert opened == [file.path.name for file in made.files[:3]]
 
 
 def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, monkeypatch, caplog):
     made = series(tmp_path)
-    whole = window_means(made, WINDOWS, checkpoint=Nothing())
+    whole = window_means(made, WINDOWS, checkpoint=NoCheckpoint())
     checkpoint = Memory()
     damaged = made.files[2].path
     content = damaged.read_bytes()

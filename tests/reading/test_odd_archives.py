@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from tests.tiny_archive import FIELDS, areas, centres, deptho, sea, tauuo, tauvo, write, write_tiny, zos
-from thor.core.checkpoint import Nothing
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError, GridError
 from thor.core.warn import warn_once
 from thor.ocean.features import window_features
@@ -40,7 +40,7 @@ def read(root, *, missing="error", strict=False, masked_basins=(), quirks=None, 
     runs = archive.runs(**ALL)
     out = {}
     for plan in plan_runs(archive, runs, WINDOWS, quirks=quirks, missing=missing):
-        ocean = climatology(plan, settings, Nothing())
+        ocean = climatology(plan, settings, NoCheckpoint())
         out[plan.run.key] = (
             ocean,
             window_features(ocean, reference_density=1029.0, extended=False, neighbourhood_radii_km=[]),

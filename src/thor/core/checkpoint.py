@@ -25,10 +25,10 @@ class Resumable:
 
     def __call__(self, checkpoint: Checkpoint | None = None) -> xr.Dataset:
         """Do the work."""
-        return self.work(checkpoint or Nothing())
+        return self.work(checkpoint or NoCheckpoint())
 
 
-class Nothing:
+class NoCheckpoint:
     """A checkpoint that keeps nothing."""
 
     def load(self, name: str) -> xr.Dataset | None:
