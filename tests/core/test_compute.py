@@ -19,6 +19,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tests.attribution.conftest import make_stack
+from tests.waiting import wait_until
 from thor.core.compute import Compute, mapper
 from thor.core.errors import ConfigError, DataError, ThorError
 from thor.networks.stack import logits
@@ -69,7 +70,7 @@ class Cluster:
     def __init__(self, folder):
         self.folder, self.processes = folder, []
         self.start("scheduler", "--port", "0", "--scheduler-file", str(folder / "scheduler.json"))
-        self.address = wait_for(self._address)
+        self.address = wait_until(self._address)
 
     def _address(self):
         try:
@@ -97,15 +98,6 @@ class Cluster:
             process.wait()
 
 
-def wait_for(found, seconds=20):
-    stop = time.monotonic() + seconds
-    while time.monotonic() < stop:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{found} came to nothing within {seconds} s")
-
-
 @pytest.fixture
 def cluster(tmp_path):
     started = Cluster(tmp_path)
@@ -123,6 +115,13 @@ def n_workers_of(address):
 
     with Client(address, set_as_default=False) as client:
         return len(client.nthreads())
+
+
+def n_tasks_of(address):
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        return client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
 
 
 def test_threads_processes_and_a_cluster_give_the_same_bits_in_order(cluster):
@@ -144,7 +143,7 @@ def test_threads_processes_and_a_cluster_give_the_same_bits_in_order(cluster):
 
 def test_a_killed_worker_does_not_change_the_result(cluster, tmp_path):
     cluster.worker(), cluster.worker()
-    wait_for(lambda: n_workers_of(cluster.address) == 2)
+    wait_until(lambda: n_workers_of(cluster.address) == 2)
     done = tmp_path / "done"
     done.mkdir()
     victim, survivor = cluster.processes[1].pid, cluster.processes[2].pid
@@ -180,14 +179,14 @@ def test_work_continues_when_all_workers_die_and_another_starts(cluster, tmp_pat
 
 def test_few_parts_are_submitted_ahead(cluster, tmp_path):
     cluster.worker()
-    wait_for(lambda: n_workers_of(cluster.address) == 1)
+    wait_until(lambda: n_workers_of(cluster.address) == 1)
     done = tmp_path / "done"
     done.mkdir()
     with mapper(Compute(scheduler=cluster.address)) as apply:
         results = apply(slowly, (str(done), 0.0), range(100), description="test")
         assert next(results)[0] == 0
-        time.sleep(1.0)
-        assert len(list(done.iterdir())) == 3
+        wait_until(lambda: len(list(done.iterdir())) == 3)
+        assert n_tasks_of(cluster.address) == 3
         results.close()
         assert [part for part, _ in apply(slowly, (str(done), 0.0), [7], description="again")] == [7]
 
@@ -236,8 +235,8 @@ def test_a_server_of_another_kind_is_no_scheduler(reply):
     class Other(socketserver.BaseRequestHandler):
         def handle(self):
             self.request.sendall(reply)
-            self.request.recv(10_000)
-            time.sleep(1)
+            while self.request.recv(10_000):  # until the client gives up
+                pass
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
         server.daemon_threads, server.block_on_close = True, False
@@ -252,7 +251,7 @@ def test_workers_with_other_code_are_reported_in_one_line(cluster, monkeypatch, 
     with caplog.at_level(logging.WARNING, "thor"), mapper(Compute(scheduler=cluster.address)):
         assert "has no workers yet" in caplog.text
     cluster.worker()
-    wait_for(lambda: n_workers_of(cluster.address) == 1)
+    wait_until(lambda: n_workers_of(cluster.address) == 1)
     monkeypatch.setattr("thor.core.cluster.code_version", lambda: "0123456789")
     caplog.clear()
     with (
@@ -269,7 +268,7 @@ def test_workers_without_thor_are_reported(cluster, tmp_path):
     (tmp_path / "other" / "thor").mkdir(parents=True)
     (tmp_path / "other" / "thor" / "__init__.py").touch()
     cluster.worker(path=tmp_path / "other")
-    wait_for(lambda: n_workers_of(cluster.address) == 1)
+    wait_until(lambda: n_workers_of(cluster.address) == 1)
     with pytest.raises(ConfigError, match=r"cannot run THOR.*No module named 'thor.core.*same environment"):
         run(Compute(scheduler=cluster.address), refusing, None, [0])
 

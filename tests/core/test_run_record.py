@@ -1,11 +1,13 @@
 """The run record: which run made each file, its time and memory, and whether the file is unchanged."""
 
 import json
-import time
+import threading
 
 import numpy as np
+import psutil
 import pytest
 
+from tests.waiting import wait_until
 from thor.core.checksums import files_of, sha256
 from thor.core.errors import DataError
 from thor.core.run_record import MemoryWatch, RunRecord
@@ -92,13 +94,25 @@ def test_a_record_that_cannot_be_written_gives_a_warning(tmp_path):
         record.start_run("run", {})
 
 
-def test_the_peak_of_memory_is_recorded_after_it_has_passed():
+def test_the_peak_of_memory_is_recorded_after_it_has_passed(monkeypatch):
+    samples = []  # of the watching thread [MB]
+    memory_info = psutil.Process.memory_info
+
+    def counted(process):
+        info = memory_info(process)
+        if threading.current_thread() is not threading.main_thread():
+            samples.append(info.rss / 1e6)
+        return info
+
+    monkeypatch.setattr(psutil.Process, "memory_info", counted)
     watch = MemoryWatch()
     before = watch.peak_mb()
     watch.reset()
     block = np.ones(40_000_000)  # 320 MB
-    time.sleep(0.6)
+    wait_until(lambda: max(samples, default=0.0) > before + 250)
     del block
+    n_samples = len(samples)
+    wait_until(lambda: len(samples) > n_samples)  # the sample before is now part of the peak
     peak = watch.peak_mb()
     watch.close()
     assert peak > before + 250

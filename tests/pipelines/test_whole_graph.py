@@ -18,8 +18,9 @@ import pytest
 import xarray as xr
 
 from tests.browser import Page
-from tests.core.test_compute import Cluster, n_workers_of, wait_for
+from tests.core.test_compute import Cluster, n_workers_of
 from tests.metric_tables import find_metric
+from tests.waiting import wait_until
 from thor.core.metrics import metric_tables
 from thor.core.variables import BUDGET_TERMS, FEATURES
 
@@ -539,13 +540,13 @@ def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
     ended = []
 
     def kill_in_the_middle(worker):
-        wait_for(lambda: any(tracked.rglob("*.nc")), seconds=120)
+        wait_until(lambda: any(tracked.rglob("*.nc")), timeout=120)
         worker.kill()
         ended.append(len(list(tracked.rglob("*.nc"))))
 
     try:
         victim, _ = cluster.worker(), cluster.worker()
-        wait_for(lambda: n_workers_of(cluster.address) == 2)
+        wait_until(lambda: n_workers_of(cluster.address) == 2)
         if killed:
             threading.Thread(target=kill_in_the_middle, args=[victim], daemon=True).start()
         result = kedro(
