@@ -21,6 +21,7 @@ class Network(Settings):
     layers: Filled[tuple[Layer, ...]] = Field((Layer(),), description="Layers.")
     last: Layer = Field(Layer(units=3), description="The last layer.")
     depth: float = Field(100.0, ge=50, le=1e4, description="Depth of water [m].")
+    viscosity: Positive | None = Field(None, description="Lateral viscosity [m2 s-1]; null: none.")
     rate: Positive | Literal["chosen"] = Field("chosen", description="Learning rate.")
     patience: Count | None = Field(None, description="Epochs; null: no limit.")
     pair: tuple[int, int] = Field((1, 2), description="Lowest and highest.")
@@ -105,6 +106,7 @@ def test_equal_settings_have_one_fingerprint_and_survive_a_pickle():
 
 def test_the_documentation_names_range_and_unit():
     assert expected(Network.model_fields["depth"]) == "a number from 50 to 10000 m"
+    assert expected(Network.model_fields["viscosity"]) == "a number > 0 m2 s-1 or null"
     assert expected(Layer.model_fields["share"]) == "a number > 0 and < 1"
 
 

@@ -136,7 +136,10 @@ def expected(field: FieldInfo) -> str:
     """Return in words what a field can be, such as ``a number from 50 to 10000 m``."""
     unit = re.search(r"\[([^\]]+)\]", field.description or "")
     words = _in_words(field.annotation, field.metadata)
-    return f"{words} {unit[1]}" if unit and unit[1] != "1" else words
+    if not unit or unit[1] == "1":
+        return words
+    number, null, _ = words.partition(" or null")
+    return f"{number} {unit[1]}{null}"
 
 
 def _lines(complaints: Sequence[str]) -> str:
