@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from thor.report.scenarios import baseline_in_words
-from thor.report.sentences import caveat_sentences, scenario_sentences
+from thor.report.sentences import caveat_sentences, scenario_sentences, skill_sentences
 from thor.report.summary import experiment_means, held_out_region, implausible_runs, regimes_of_map
 from thor.report.words import in_order
 
@@ -73,6 +73,40 @@ def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
 def test_why_no_change_is_stated(n_tracked, expected):
     """Not tracked at all, which is stated elsewhere; no archive; no run with a baseline."""
     assert scenario_sentences({}, {}, n_tracked) == expected
+
+
+def sentences_on_skill(**balanced):
+    """The sentences of an ensemble with balanced accuracy 0.76 and of other predictors, all with accuracy 0.8."""
+    score = {"value": 0.8, "low": 0.7, "high": 0.9, "level": 0.9}
+    predictors = {
+        name: {"accuracy": score, "balanced_accuracy": score | {"value": value}, "area_accuracy": None}
+        for name, value in ({"ensemble": 0.76} | balanced).items()
+    }
+    difference = {name: {"difference": 0.0, "low": -0.01, "high": 0.01, "level": 0.9} for name in balanced}
+    return skill_sentences(
+        {"region": "Atlantic", "n_cells": 100, "predictors": predictors, "difference_to": difference}
+    )
+
+
+def test_predictors_with_a_higher_balanced_accuracy_are_named():
+    lines = sentences_on_skill(majority=0.17, gradient_boosting=0.77, stress_curl_tree=0.79)
+    assert lines[-1] == (
+        "With every regime counted equally (balanced accuracy: the mean recall of the regimes), the ensemble has "
+        "0.76, less than gradient boosting 0.77 and a tree on the wind stress curl 0.79."
+    )
+    assert not any("recall" in line for line in sentences_on_skill(majority=0.17, gradient_boosting=0.75))
+
+
+def test_the_skill_of_changes_is_stated_for_each_predictor():
+    scores = {"brier_skill": 0.33, "base_rate": 0.068, "mean_probability": 0.077}
+    perfect = {"ssp585": {"bayesian": scores | {"calibration_error_above_tenth": 0.071}, "ensemble": scores}}
+    (line,) = scenario_sentences({}, perfect, None)
+    assert line.replace("\u00a0", " ") == (
+        "In idealized climate models, whose true regimes are known (ssp585, all windows), 6.8 % of the area changed "
+        "regime. Mean probability from the ensemble 7.7 %, Brier skill 0.33. Mean probability from the Bayesian "
+        "network 7.7 %, Brier skill 0.33, and where the probability is at least 10 %, mean error of the probability "
+        "7.1 percentage points. A Brier skill of 1 is perfect, 0 no better than the mean frequency everywhere."
+    )
 
 
 def caveats(**more):

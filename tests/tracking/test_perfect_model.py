@@ -92,6 +92,9 @@ def test_change(known_scores):
     assert change["brier_score"] == pytest.approx(brier)
     assert change["brier_skill"] == pytest.approx(1 - brier / (0.6 * 0.4))
     assert change["expected_calibration_error"] == pytest.approx((0.0 + 0.1 + 0.7 + 2 * 0.8) / 5)
+    assert change["calibration_error_above_tenth"] == pytest.approx((0.1 + 0.7 + 2 * 0.8) / 4)
+    # frequencies 0, 1, 0, 1 of areas 1, 2, 1, 1 about a base rate of 0.6
+    assert change["resolution_share"] == pytest.approx((2 * 0.36 + 3 * 0.16) / 5 / (0.6 * 0.4))
     assert [(row["from"], row["n_cells"]) for row in change["reliability"]] == [(0.0, 1), (0.2, 1), (0.7, 1), (0.9, 1)]
     likely = change["likely_or_more"]
     assert (likely["area_share"], likely["changed"], likely["as_predicted"], likely["stayed"]) == (0.4, 0.5, 0.5, 0.5)
@@ -129,6 +132,16 @@ def chances(stated, true, n=40_000, seed=0):
     changed = rng.random(n) < true
     lat, lon = np.rad2deg(np.arcsin(rng.uniform(-1, 1, n))), rng.uniform(0, 360, n)
     return true_cells(changed * 1, changed * 1, np.zeros(n, int), np.zeros(n, int), stated, lat=lat, lon=lon)
+
+
+def test_the_base_rate_everywhere_is_calibrated_but_resolves_nothing():
+    true = np.random.default_rng(1).random(40_000) ** 4  # as in the ocean, most cells hardly ever change
+    constant, informed = (scored(chances(p, true))["change"] for p in (np.full(40_000, true.mean()), true))
+    assert constant["expected_calibration_error"] < 0.01 and constant["resolution_share"] == 0
+    assert informed["expected_calibration_error"] < 0.01 and informed["resolution_share"] > 0.4
+    # the error of the few cells that may change disappears in the mean over all
+    shrunk = scored(chances(np.where(true > 0.2, true / 2, true), true))["change"]
+    assert shrunk["calibration_error_above_tenth"] > 2 * shrunk["expected_calibration_error"]
 
 
 def test_calibrated_chances_score_as_they_must():

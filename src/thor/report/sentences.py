@@ -26,12 +26,15 @@ from thor.report.words import (
 METRIC = "accuracy"
 """Score that the sentences compare; the report shows all others too."""
 
+BALANCED = "balanced_accuracy"
+"""Score in which the ensemble is also compared with better predictors."""
+
 
 def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return sentences on the numbers, by topic."""
     return {
         "regimes": _regime_sentences(numbers["regimes"], numbers["balances"]),
-        "skill": _skill_sentences(numbers["skill"]),
+        "skill": skill_sentences(numbers["skill"]),
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
         "scenarios": scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
@@ -62,7 +65,8 @@ def _regime_sentences(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -
     return lines
 
 
-def _skill_sentences(skill: Mapping[str, Any]) -> list[str]:
+def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
+    """Return the skill of the ensemble in the test region, and its difference to other predictors."""
     ensemble = skill["predictors"]["ensemble"]
     first = (
         f"In the {skill['region']}, which is held out ({skill['n_cells']:,} cells), the ensemble predicts the correct "
@@ -78,6 +82,13 @@ def _skill_sentences(skill: Mapping[str, Any]) -> list[str]:
             verdict = "better than" if entry["low"] > 0 else "worse than"
         size = f"{signed(100 * entry['difference'], 1, plus=True)} percentage points, {span(entry, 100)}"
         lines.append(f"The ensemble is {verdict} {predictor_name(name)}: {size}.")
+    recall = {name: skill["predictors"][name][BALANCED]["value"] for name in ("ensemble", *skill["difference_to"])}
+    of_ensemble = recall.pop("ensemble")
+    if better := [f"{predictor_name(name)} {value:.2f}" for name, value in recall.items() if value > of_ensemble]:
+        lines.append(
+            f"With every regime counted equally (balanced accuracy: the mean recall of the regimes), the ensemble has "
+            f"{of_ensemble:.2f}, less than {in_words(better)}."
+        )
     return lines
 
 
@@ -175,15 +186,25 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
             windows = in_words([years_text(window) for window in means["windows"]])
             lines.append(f"{experiment}, {windows} against {in_words(means['baselines'])}: {_change(means)}.")
     for experiment, predictors in perfect.items():
-        scores = predictors.get("ensemble", {})
-        if scores.get("brier_skill") is not None:
+        known = {name: scores for name, scores in predictors.items() if scores.get("brier_skill") is not None}
+        if known:
+            base_rate = next(iter(known.values()))["base_rate"]
+            skill = [_change_skill(name, scores) for name, scores in in_order(known, PREDICTOR_NAMES).items()]
             lines.append(
-                f"Compared with the true regimes of idealized climate models ({experiment}, all windows): "
-                f"{percent(scores['base_rate'], 1)} of the area changed regime, at a mean predicted probability of "
-                f"{percent(scores['mean_probability'], 1)}; the Brier skill is {scores['brier_skill']:.2f} (1 is "
-                "perfect, 0 no better than the mean frequency everywhere)."
+                f"In idealized climate models, whose true regimes are known ({experiment}, all windows), "
+                f"{percent(base_rate, 1)} of the area changed regime. {'. '.join(skill)}. A Brier skill of 1 is "
+                "perfect, 0 no better than the mean frequency everywhere."
             )
     return lines
+
+
+def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
+    name, mean = predictor_name(predictor), percent(scores["mean_probability"], 1)
+    text = f"Mean probability from {name} {mean}, Brier skill {scores['brier_skill']:.2f}"
+    if (error := scores.get("calibration_error_above_tenth")) is None:
+        return text
+    gap = f"{100 * error:.1f} percentage points"
+    return f"{text}, and where the probability is at least {percent(0.1)}, mean error of the probability {gap}"
 
 
 def _change(means: Mapping[str, Any]) -> str:

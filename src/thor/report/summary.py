@@ -17,7 +17,10 @@ from thor.report.sentences import METRIC, sentences
 from thor.report.words import PREDICTOR_NAMES, in_order, in_words
 from thor.tracking import RunDatasets
 
-_OF_CHANGE = ("brier_skill", "base_rate", "mean_probability", "expected_calibration_error")
+_OF_CHANGE = (
+    *("brier_skill", "base_rate", "mean_probability"),
+    *("expected_calibration_error", "calibration_error_above_tenth", "resolution_share"),
+)
 
 
 def summarise(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from thor.core.arrays import AnyArray
 from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings, sphere_blocks
@@ -122,10 +123,13 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     dict
         `base_rate`: share of the area whose regime truly changed, `mean_probability` of a change. `brier_score` and
         `brier_skill`, 1 - score / score of the base rate. `expected_calibration_error` over the bins of
-        `reliability`, a list of rows as `thor.tracking.likelihood.supported_words` takes them: `from` and `to` of the
-        bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval `low` to
-        `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability above
-        0.66, and its parts that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
+        `reliability`, which the base rate everywhere makes zero, too; therefore also `calibration_error_above_tenth`,
+        of the area with a probability from 0.1, and `resolution_share`, the resolution of the bins as a share of the
+        largest possible (Murphy 1973, doi 10.1175/1520-0450(1973)012<0595:ANVPOT>2.0.CO;2), which is zero for the
+        base rate. `reliability` is a list of rows as `thor.tracking.likelihood.supported_words` takes them: `from` and
+        `to` of the bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval
+        `low` to `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability
+        above 0.66, and its parts that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
         `forced`: share of the tested area with a forced change, its part that changed (`precision`), and the part of
         the changed area with a forced change (`recall`).
     """
@@ -134,7 +138,8 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     base, brier = np.average(changed, weights=area), np.average((probability - changed) ** 2, weights=area)
     bins = np.minimum((probability * CHANGE_BINS).astype(int), CHANGE_BINS - 1)
     reliability = _reliability(bins, CHANGE_BINS, cells, changed, bootstrap)
-    gaps = [row["area"] * abs(row["mean_probability"] - row["observed_frequency"]) for row in reliability.values()]
+    table = pd.DataFrame(list(reliability.values()))
+    spread = np.average((table["observed_frequency"] - base) ** 2, weights=table["area"])
     words = _reliability(likelihood_class(probability).astype(int), len(LIKELIHOOD), cells, changed, bootstrap)
     likely, tested, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
     return {
@@ -142,7 +147,9 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         "mean_probability": float(np.average(probability, weights=area)),
         "brier_score": float(brier),
         "brier_skill": number(1 - brier / (base * (1 - base))) if 0 < base < 1 else None,
-        "expected_calibration_error": float(sum(gaps) / area.sum()),
+        "expected_calibration_error": _calibration_error(table),
+        "calibration_error_above_tenth": _calibration_error(table[[k >= CHANGE_BINS / 10 for k in reliability]]),
+        "resolution_share": number(spread / (base * (1 - base))) if 0 < base < 1 else None,
         "reliability": [{"from": k / CHANGE_BINS, "to": (k + 1) / CHANGE_BINS} | row for k, row in reliability.items()],
         "likelihood": [{"word": list(LIKELIHOOD)[k]} | row for k, row in words.items()],
         "likely_or_more": {
@@ -157,6 +164,12 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
             "recall": _share(called, area, of=changed & tested),
         },
     }
+
+
+def _calibration_error(rows: pd.DataFrame) -> float | None:
+    """Return the mean gap of probability and frequency over the area of the rows, None without rows."""
+    gaps = (rows["mean_probability"] - rows["observed_frequency"]).abs()
+    return float(np.average(gaps, weights=rows["area"])) if len(rows) else None
 
 
 def _reliability(
