@@ -12,7 +12,7 @@ from thor.report.words import in_order
 @pytest.mark.parametrize(
     ("regions", "expected"),
     [
-        ("atlantic: test, 280E to 20E; west_indian: select, 60E to 72E", "Atlantic (80°\u00a0W to 20°\u00a0E)"),
+        ("atlantic: test, 280E to 20E; west_indian: select, 60E to 72E", "Atlantic sector (80°\u00a0W to 20°\u00a0E)"),
         ("north_sea: test, 0E to 10E, 50N to 60N", "North Sea (0°\u00a0E to 10°\u00a0E, 50°\u00a0N to 60°\u00a0N)"),
         ("ross: test, 170E to 200E, -78N to -60N", "Ross (170°\u00a0E to 160°\u00a0W, 78°\u00a0S to 60°\u00a0S)"),
         ("pacific: test; a: select, 0E to 9E", "Pacific"),
@@ -84,7 +84,16 @@ def sentences_on_skill(**balanced):
     }
     difference = {name: {"difference": 0.0, "low": -0.01, "high": 0.01, "level": 0.9} for name in balanced}
     return skill_sentences(
-        {"region": "Atlantic", "n_cells": 100, "predictors": predictors, "difference_to": difference}
+        {
+            "region": "Atlantic sector",
+            "n_cells": 100,
+            "predictors": predictors,
+            "difference_to": difference,
+            "by_ocean": {
+                "southern_ocean": {"value": 0.9, "n_cells": 60},
+                "arctic_ocean": {"value": 0.5, "n_cells": 40},
+            },
+        }
     )
 
 
@@ -95,6 +104,14 @@ def test_predictors_with_a_higher_balanced_accuracy_are_named():
         "0.76, less than gradient boosting 0.77 and a tree on the wind stress curl 0.79."
     )
     assert not any("recall" in line for line in sentences_on_skill(majority=0.17, gradient_boosting=0.75))
+
+
+def test_skill_is_stated_by_ocean():
+    lines = [line.replace("\u00a0", " ") for line in sentences_on_skill(majority=0.17)]
+    assert lines[1] == (
+        "By ocean, the correct regime is predicted for 90 % of the Southern Ocean (60 cells) and 50 % of the Arctic "
+        "Ocean (40 cells)."
+    )
 
 
 def test_the_skill_of_changes_is_stated_for_each_predictor():

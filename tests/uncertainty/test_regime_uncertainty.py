@@ -8,13 +8,13 @@ import xarray as xr
 
 from thor.core.errors import NetworkError
 from thor.core.variables import variable
+from thor.networks.fields import basin_masks
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack, concatenate
 from thor.uncertainty.regime_uncertainty import (
     CalibrationModel,
-    basin_masks,
     calibrate,
     mistakes_in_test,
     uncertainty_fields,

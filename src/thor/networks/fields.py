@@ -19,6 +19,7 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack
+from thor.ocean.basins import basin_names
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,12 @@ def published_probabilities(networks: NetworkStack, samples: Samples, scaler: Fe
 def role_masks(samples: Samples) -> dict[str, NDArray[np.bool_]]:
     """Return the samples of each region of the scores; a published split selects and calibrates on test."""
     return {name: samples.role == ROLES.index(samples.roles[name]) for name in REGIONS}
+
+
+def basin_masks(samples: Samples, inside: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Return which samples inside a region lie in each basin, as ``test_<basin>``; basins without any are left out."""
+    masks = {f"test_{name}": inside & (samples.basin == code) for code, name in basin_names().items()}
+    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:

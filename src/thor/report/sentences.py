@@ -76,6 +76,12 @@ def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
         first += f" and on {percent(ensemble['area_accuracy'])} of the area"
     others = _scores_of_others(skill, " in ")
     lines = [first + ("; " + in_words(others) if others else "") + "."]
+    if len(oceans := skill["by_ocean"]) > 1:
+        shares = [
+            f"{percent(entry['value'])} of the {name.replace('_', ' ').title()} ({entry['n_cells']:,} cells)"
+            for name, entry in oceans.items()
+        ]
+        lines.append(f"By ocean, the correct regime is predicted for {in_words(shares)}.")
     for name, entry in skill["difference_to"].items():
         verdict = "not significantly different from"
         if entry["low"] > 0 or entry["high"] < 0:

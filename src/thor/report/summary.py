@@ -116,6 +116,11 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     return {
         "region": held_out_region(split),
         "n_cells": ensemble["n_cells"],
+        "by_ocean": {
+            region.removeprefix("test_"): {"n_cells": entry["n_cells"], "value": entry[METRIC]}
+            for region, entry in sorted(skill["ensemble"].items(), key=lambda item: "southern" not in item[0])
+            if region.startswith("test_")
+        },
         "classes": ensemble["classes"],
         "predictors": predictors,
         "difference_to": {
@@ -134,13 +139,15 @@ def held_out_region(split: xr.Dataset) -> str:
 
 
 def _region(name: str, box: str) -> str:
-    """Return `Atlantic (80° W to 20° E)` for `atlantic` and `, 280E to 20E`."""
+    """Return `Atlantic sector (80° W to 20° E)` for `atlantic` and `, 280E to 20E`."""
+    # A box over all latitudes includes parts of several oceans.
     title = name.replace("_", " ").title()
     ends = re.findall(r"(-?[\d.]+)([EN])", box)
     if not ends:
         return title
     bounds = [_degrees(float(value), axis) for value, axis in ends]
-    return f"{title} ({', '.join(f'{low} to {high}' for low, high in zip(bounds[::2], bounds[1::2], strict=True))})"
+    extent = ", ".join(f"{low} to {high}" for low, high in zip(bounds[::2], bounds[1::2], strict=True))
+    return f"{title}{' sector' if len(ends) == 2 else ''} ({extent})"
 
 
 def _degrees(value: float, axis: str) -> str:

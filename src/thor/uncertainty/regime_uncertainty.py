@@ -15,7 +15,6 @@ from thor.networks.samples import Samples, cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
 from thor.networks.stack import NetworkStack
-from thor.ocean.basins import basin_names
 from thor.uncertainty.applicability import Applicability
 from thor.uncertainty.conformal import ConformalModel, fit_conformal
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
@@ -185,9 +184,3 @@ def mistakes_in_test(uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dat
     predicted = uncertainty["regime_probability"].fillna(-1).argmax("regime")
     counted = (split["role"] == TEST) & (regimes["regime"] >= 0) & (uncertainty["valid"] == 1)
     return (predicted != regimes["regime"]).where(counted).astype(float)
-
-
-def basin_masks(samples: Samples, inside: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
-    """Return which samples inside a region lie in each basin, as ``test_<basin>``; basins without any are left out."""
-    masks = {f"test_{name}": inside & (samples.basin == code) for code, name in basin_names().items()}
-    return {name: mask for name, mask in masks.items() if mask.any()}

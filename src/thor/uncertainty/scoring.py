@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.fields import network_table, predictor_rows, role_masks
+from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
 from thor.networks.member_skill import (
     NetworkSums,
     network_reliability,
@@ -25,7 +25,7 @@ from thor.uncertainty.bayesian import BayesianNetwork
 from thor.uncertainty.calibration import calibration_table
 from thor.uncertainty.conformal import coverage_table
 from thor.uncertainty.predictive import Predictive, predictive_distribution, published_interval_test
-from thor.uncertainty.regime_uncertainty import CalibrationModel, basin_masks
+from thor.uncertainty.regime_uncertainty import CalibrationModel
 
 _UNCERTAINTIES = ("expected_entropy", "mutual_information")
 

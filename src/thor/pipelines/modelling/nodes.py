@@ -107,9 +107,10 @@ def score_networks(
     published_networks: Any,
     parameters: Modelling,
 ) -> dict[str, Any]:
-    """Return the scores of the ensemble, of its members and of the baselines in every region."""
+    """Return the scores of the ensemble, its members and the baselines by region and by ocean of the test region."""
     from thor.networks.baselines import BASELINES
     from thor.networks.fields import (
+        basin_masks,
         network_table,
         predictor_rows,
         published_probabilities,
@@ -136,7 +137,8 @@ def score_networks(
         probabilities["published_networks"] = published_probabilities(
             published_networks(), samples, published_scaling(features)
         )
-    table = skill_table(probabilities, samples, regions=regions, settings=parameters.bootstrap, seed=parameters.seed)
+    places = regions | basin_masks(samples, regions["test"])
+    table = skill_table(probabilities, samples, regions=places, settings=parameters.bootstrap, seed=parameters.seed)
     sums = network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
     members = network_scores(sums, classes=samples.classes)
     metrics = table | member_table(members, classes=samples.classes)
@@ -149,7 +151,7 @@ def score_networks(
     networks = network_table(
         members, predictor="ensemble", history=training_history, settings=f"{parameters.networks}, layers {sizes}"
     )
-    others = {name: table[name] for name in BASELINES}
+    others = {name: {region: table[name][region] for region in regions} for name in BASELINES}
     of_others = predictor_reliability({name: probabilities[name] for name in BASELINES}, samples, regions=regions)
     return {
         "skill_metrics": metrics,
