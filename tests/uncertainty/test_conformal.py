@@ -1,4 +1,4 @@
-"""The stored thresholds give the sets of crepes, with nominal coverage in the calibration basin only."""
+"""The stored margins give the sets of crepes, with nominal coverage in the calibration basin only."""
 
 import json
 from itertools import pairwise
@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from crepes import ConformalClassifier
-from crepes.extras import hinge
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.core.errors import NetworkError
@@ -21,11 +20,15 @@ def made(n, *, certainty=1.5, seed=0):
 
 def sets_of_crepes(calibrate, labels, probabilities, level):
     """Class-conditional sets as crepes makes them: each column from the calibrate cells of that regime."""
-    scores = hinge(calibrate)[np.arange(len(labels)), labels]
+
+    def below_largest(p):
+        return p.max(axis=1, keepdims=True) - p
+
+    scores = below_largest(calibrate)[np.arange(len(labels)), labels]
     classifier = ConformalClassifier().fit(scores, bins=labels)
     columns = [
         classifier.predict_set(
-            hinge(probabilities)[:, [k]], bins=np.full(len(probabilities), k), confidence=level, smoothing=False
+            below_largest(probabilities)[:, [k]], bins=np.full(len(probabilities), k), confidence=level, smoothing=False
         )
         for k in range(probabilities.shape[1])
     ]
@@ -34,25 +37,33 @@ def sets_of_crepes(calibrate, labels, probabilities, level):
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.99])
 @pytest.mark.parametrize("n", [12, 45, 400])
-def test_thresholds_give_the_sets_of_crepes(level, n):
+def test_margins_give_the_sets_of_crepes(level, n):
     calibrate, labels = made(n)
     probabilities, _ = made(200, seed=7)
-    # candidates exactly at the scores of the calibrate cells are the critical ones for a threshold
+    # candidates exactly at the scores of the calibrate cells are the critical ones for a margin
     probabilities = np.vstack([probabilities, calibrate])
     model = fit_conformal(calibrate, labels, classes=CLASSES, confidence_level=level)
     np.testing.assert_array_equal(model.sets(probabilities), sets_of_crepes(calibrate, labels, probabilities, level))
 
 
-def test_thresholds_equal_values_calculated_by_hand():
-    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.3, 0.7]])
+def test_margins_equal_values_calculated_by_hand():
+    p = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8], [0.3, 0.7]])
     model = fit_conformal(p, np.array([0, 0, 0, 0, 1]), classes=("MD", "NL"), confidence_level=0.6)
-    # p-values of the four scores 0.1 ... 0.4 are 5/5 ... 2/5; at least 0.4 is required
-    assert model.thresholds[0] == pytest.approx(0.4)
+    # p-values of the four scores 0, 0.2, 0.4, 0.6 are 5/5 ... 2/5; at least 0.4 is required
+    assert model.margins[0] == pytest.approx(0.6)
     # one cell: a candidate beyond it has p-value 1/2
-    assert model.thresholds[1] == 1.0
+    assert model.margins[1] == 1.0
     assert model.n_cells == (4, 1)
-    got = model.sets(np.array([[0.61, 0.39], [0.59, 0.41]]))
+    got = model.sets(np.array([[0.21, 0.79], [0.19, 0.81]]))
     assert got.tolist() == [[True, True], [False, True]]
+
+
+def test_no_set_is_empty_or_omits_the_most_probable_regime():
+    """Also for a regime that is usually predicted with more confidence, and in cells unlike those of calibration."""
+    model = fit_conformal(*made(2000, certainty=3.0), classes=CLASSES, confidence_level=0.6)
+    assert min(model.margins) == 0.0
+    probabilities = np.random.default_rng(2).dirichlet([1, 1, 1], 5000)
+    assert model.sets(probabilities)[np.arange(5000), probabilities.argmax(axis=1)].all()
 
 
 def test_every_regime_has_nominal_coverage_where_cells_are_exchangeable():
@@ -76,7 +87,7 @@ def test_a_higher_level_gives_larger_sets():
 def test_float32_probabilities_that_exceed_one_by_a_rounding_are_fine():
     p = np.eye(3, dtype=np.float32)[[0, 1, 2] * 30] * np.float32(1.0000001)
     model = fit_conformal(p, np.array([0, 1, 2] * 30), classes=CLASSES, confidence_level=0.9)
-    assert model.thresholds == (0.0, 0.0, 0.0)
+    assert model.margins == (0.0, 0.0, 0.0)
     np.testing.assert_array_equal(model.sets(p), p > 0.5)
 
 
@@ -90,14 +101,14 @@ def test_a_model_survives_json_to_the_last_digit():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"thresholds": [0.1, 0.2]}, "one threshold and number of cells for each of MD, TR, NL"),
-        ({"thresholds": [0.1, 0.2, 1.5]}, "must lie in"),
+        ({"margins": [0.1, 0.2]}, "one margin and number of cells for each of MD, TR, NL"),
+        ({"margins": [0.1, 0.2, 1.5]}, "must lie in"),
         ({"confidence_level": 90}, "confidence level between 0 and 1"),
         ({"temperature": 1.0}, "A conformal model holds"),
     ],
 )
 def test_a_spoilt_model_is_refused(change, message):
-    content = {"classes": list(CLASSES), "thresholds": [0.1, 0.2, 0.3], "confidence_level": 0.9, "n_cells": [9, 9, 9]}
+    content = {"classes": list(CLASSES), "margins": [0.1, 0.2, 0.3], "confidence_level": 0.9, "n_cells": [9, 9, 9]}
     with pytest.raises(NetworkError, match=message):
         ConformalModel.from_dict(content | change)
 
@@ -141,7 +152,7 @@ def test_parts_of_the_coverage_make_the_whole(table):
         for name in ("coverage", "mean_set_size"):
             whole = sum(of["n_cells"] * of[name] for of in parts) / entry["n_cells"]
             assert whole == pytest.approx(entry[name]), region
-        assert 0 <= entry["empty_share"] + entry["single_share"] <= 1
+        assert 0 <= entry["single_share"] <= 1
     assert coverage["north"]["n_cells"] == int((samples.lat > 0).sum())
     assert coverage["no_nl"]["by_regime"]["NL"] == {"n_cells": 0, "coverage": None, "mean_set_size": None}
 

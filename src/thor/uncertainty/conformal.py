@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConformalModel(JsonModel):
-    """Thresholds of the probability of each regime above which it is in a set.
+    """Sets of regimes whose probability is not far below that of the most probable one.
 
     Attributes
     ----------
     classes : tuple of str
         Regimes in the order of the probabilities' columns.
-    thresholds : tuple of float
-        A regime is in the set of a cell where 1 minus its probability is at most this. 1: always in.
+    margins : tuple of float
+        A regime is in the set of a cell where its probability is lower than the largest one by at most this. 0: only
+        where it is the most probable regime; 1: always.
     confidence_level : float
         Share of the cells of each regime whose sets contain it, among cells exchangeable with the calibrate region.
     n_cells : tuple of int
@@ -39,26 +40,26 @@ class ConformalModel(JsonModel):
     KIND = "A conformal model"
 
     classes: tuple[str, ...]
-    thresholds: tuple[float, ...]
+    margins: tuple[float, ...]
     confidence_level: float
     n_cells: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.classes) == len(self.thresholds) == len(self.n_cells):
+        if not len(self.classes) == len(self.margins) == len(self.n_cells):
             raise NetworkError(
-                f"A conformal model needs one threshold and number of cells for each of {', '.join(self.classes)}; "
-                f"got {len(self.thresholds)} and {len(self.n_cells)}."
+                f"A conformal model needs one margin and number of cells for each of {', '.join(self.classes)}; "
+                f"got {len(self.margins)} and {len(self.n_cells)}."
             )
-        if not all(0.0 <= threshold <= 1.0 for threshold in self.thresholds) or not 0.0 < self.confidence_level < 1.0:
+        if not all(0.0 <= margin <= 1.0 for margin in self.margins) or not 0.0 < self.confidence_level < 1.0:
             raise NetworkError(
-                "Thresholds must lie in [0, 1] and the confidence level between 0 and 1; "
-                f"got {self.thresholds} and {self.confidence_level}."
+                "Margins must lie in [0, 1] and the confidence level between 0 and 1; "
+                f"got {self.margins} and {self.confidence_level}."
             )
 
     def sets(self, probabilities: np.ndarray) -> np.ndarray:
         """Return which regimes are in the set of each cell, bool of shape (n_samples, n_classes).
 
-        A set is empty where no regime is as probable as it usually is where it is the true one.
+        The most probable regime is in every set.
 
         Raises
         ------
@@ -70,15 +71,21 @@ class ConformalModel(JsonModel):
                 f"Probabilities have shape {probabilities.shape}; expected a column for each of "
                 f"{', '.join(self.classes)}."
             )
-        return 1.0 - probabilities.astype(float) <= np.array(self.thresholds)
+        return _below_largest(probabilities) <= np.array(self.margins)
+
+
+def _below_largest(probabilities: np.ndarray) -> np.ndarray:
+    """Return by how much each probability is lower than the largest of its cell."""
+    exact = probabilities.astype(float)
+    return exact.max(axis=1, keepdims=True) - exact
 
 
 def fit_conformal(
     probabilities: np.ndarray, labels: np.ndarray, *, classes: tuple[str, ...], confidence_level: float
 ) -> ConformalModel:
-    """Return the thresholds from the calibrate region, separately for each regime (Mondrian by label).
+    """Return the margins from the calibrate region, separately for each regime (Mondrian by label).
 
-    One threshold for all regimes would have the right coverage on average, but too high for frequent regimes and too
+    One margin for all regimes would have the right coverage on average, but too high for frequent regimes and too
     low for rare ones.
 
     Parameters
@@ -96,30 +103,30 @@ def fit_conformal(
 
     Notes
     -----
-    Nonconformity 1 - p of the regime; crepes' p-value of a candidate is (1 + number of calibrate cells of the regime
-    at least as nonconforming) / (1 + their number), and the regime is in the set when it is at least 1 -
-    `confidence_level`. It falls in steps at the scores of the calibrate cells, so the threshold is the largest of
-    these scores whose p-value is high enough. Vovk et al. 2005, doi:10.1007/b106715; crepes: Boström 2022.
+    Nonconformity of a regime: the largest probability of the cell less that of the regime. It is zero for the most
+    probable regime, so that no set is empty or omits it; the coverage of a regime that is the most probable one in more
+    than `confidence_level` of its calibrate cells exceeds the level. crepes' p-value of a candidate is (1 + number of
+    calibrate cells of the regime at least as nonconforming) / (1 + their number), and the regime is in the set when it
+    is at least 1 - `confidence_level`. It falls in steps at the scores of the calibrate cells, so the margin is the
+    largest of these scores whose p-value is high enough. Vovk et al. 2005, doi:10.1007/b106715; crepes: Boström 2022.
     """
     from crepes import ConformalClassifier
-    from crepes.extras import hinge
 
     check_probabilities(probabilities, labels, classes)
-    # The float32 softmax may exceed 1 by rounding.
-    nonconformity = hinge(np.minimum(probabilities.astype(float), 1.0))[np.arange(len(labels)), labels]
+    nonconformity = _below_largest(probabilities)[np.arange(len(labels)), labels]
     p_values = (
         ConformalClassifier().fit(nonconformity, bins=labels).predict_p(nonconformity, bins=labels, smoothing=False)
     )
     allowed = p_values >= 1.0 - confidence_level
     n_cells = np.bincount(labels, minlength=len(classes))
-    thresholds = [
+    margins = [
         # With few calibrate cells even the p-value of a candidate beyond all of them is high enough.
         1.0
         if 1.0 / (n_cells[regime] + 1) >= 1.0 - confidence_level
         else float(nonconformity[allowed & (labels == regime)].max())
         for regime in range(len(classes))
     ]
-    return ConformalModel(classes, tuple(thresholds), confidence_level, tuple(n_cells.tolist()))
+    return ConformalModel(classes, tuple(margins), confidence_level, tuple(n_cells.tolist()))
 
 
 def coverage_table(
@@ -148,9 +155,9 @@ def coverage_table(
     -------
     dict
         `n_cells`, `region`, `weighting`, `confidence_level` (coverage under exchangeability), `coverage` with
-        `interval` (low, high, level), `mean_set_size` (1 is best if covered), `empty_share` and `single_share` of the
-        cells, `by_regime` with `n_cells`, `coverage` and `mean_set_size` of the cells with that label (None without
-        any), `area_weighted` with `coverage` and `mean_set_size`, and `blocks` of the interval.
+        `interval` (low, high, level), `mean_set_size` (1 is best if covered), `single_share` of the cells, `by_regime`
+        with `n_cells`, `coverage` and `mean_set_size` of the cells with that label (None without any), `area_weighted`
+        with `coverage` and `mean_set_size`, and `blocks` of the interval.
 
     Raises
     ------
@@ -173,7 +180,6 @@ def coverage_table(
             "confidence_level": model.confidence_level,
             **_coverage(covered[inside], size[inside]),
             "interval": bootstrap.interval(draws[:, 0] / draws[:, 1]),
-            "empty_share": float(np.mean(size[inside] == 0)),
             "single_share": float(np.mean(size[inside] == 1)),
             "by_regime": {
                 name: _coverage(covered[inside][labels == regime], size[inside][labels == regime])

@@ -24,7 +24,7 @@ from thor.uncertainty.temperature import fit_temperature
 
 @dataclass(frozen=True, eq=False)
 class CalibrationModel:
-    """Temperatures and conformal thresholds from the calibrate region, and the area of applicability.
+    """Temperatures and conformal margins from the calibrate region, and the area of applicability.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ def calibrate(
     settings: ApplicabilitySettings,
     seed: int,
 ) -> CalibrationModel:
-    """Return temperatures and conformal thresholds of the calibrate cells, and the applicability of the ensemble.
+    """Return temperatures and conformal margins of the calibrate cells, and the applicability of the ensemble.
 
     Parameters
     ----------

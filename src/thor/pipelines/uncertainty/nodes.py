@@ -66,7 +66,7 @@ def calibrate(
     feature_scaler: dict[str, Any],
     parameters: Uncertainty,
 ) -> dict[str, Any]:
-    """Return temperatures, conformal thresholds and the area of applicability."""
+    """Return temperatures, conformal margins and the area of applicability."""
     from thor.uncertainty.regime_uncertainty import calibrate as fit
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
