@@ -1,4 +1,4 @@
-"""Areas: expected ones keep what argmax loses, the correction is exact for a known confusion, tables are complete."""
+"""Areas: expected ones keep what argmax loses, tables are complete."""
 
 from dataclasses import replace
 
@@ -8,12 +8,8 @@ import pytest
 
 from tests.tracking.conftest import CLASSES, make_run, make_stack, make_tools
 from thor.core.errors import DataError
-from thor.networks.scores import scores
 from thor.tracking.areas import (
-    corrected_area,
-    corrections,
     first_variants,
-    label_shares,
     regime_areas,
     regime_transitions,
 )
@@ -34,10 +30,6 @@ def areas(scenario):
     return regime_areas([scenario])
 
 
-def skill_of(confusion, classes=CLASSES):
-    return {"calibrate": {"classes": [*classes], "area_weighted": {"confusion_matrix": confusion}}}
-
-
 def test_expected_areas_keep_a_regime_that_argmax_loses(made):
     """Where the middle regime is rarer by e^-2.4 it is never the most probable one, but it is there."""
     stack = make_stack(spread=0.0)
@@ -54,50 +46,11 @@ def test_expected_areas_keep_a_regime_that_argmax_loses(made):
     assert table.loc["middle", "argmax_area_m2"] == 0
 
 
-def test_every_predictor_with_known_labels_has_its_correction():
-    matrix = [[8, 1, 0], [2, 9, 0], [0, 0, 5]]
-    turned = skill_of([row[::-1] for row in matrix[::-1]], CLASSES[::-1])
-    found = corrections({"ensemble": skill_of(matrix), "bayesian": turned, "majority": {"test": {}}}, CLASSES)
-    assert set(found) == {"ensemble", "bayesian"}
-    np.testing.assert_allclose(found["ensemble"], [[0.8, 0.1, 0], [0.2, 0.9, 0], [0, 0, 1]])
-    np.testing.assert_array_equal(found["bayesian"], found["ensemble"])
-
-
 def test_the_first_variant_stands_for_an_experiment():
     rows = [("A", "historical", "r2"), ("A", "historical", "r1"), ("A", "ssp585", "r2"), ("B", "historical", "r3")]
     table = pd.DataFrame(rows, columns=["source_id", "experiment_id", "variant_label"])
     assert list(first_variants(table).index) == [1, 2, 3]
     assert first_variants(table.iloc[:0]).empty
-
-
-def test_the_correction_is_exact_where_the_confusion_is_known():
-    rng = np.random.default_rng(1)
-    labels, area = rng.choice(3, 4000, p=[0.6, 0.3, 0.1]), rng.uniform(1, 2, 4000)
-    # the third regime is taken for the first half of the time
-    predicted = np.where((labels == 2) & (rng.random(4000) < 0.5), 0, labels)
-    shares = label_shares({"calibrate": scores(np.eye(3)[predicted], labels, classes=CLASSES, area=area)}, CLASSES)
-    true, argmax = (np.bincount(of, area, minlength=3) for of in (labels, predicted))
-    assert argmax[2] < 0.6 * true[2]
-    np.testing.assert_allclose(corrected_area(argmax, shares), true, rtol=1e-12)
-
-
-def test_the_correction_equals_values_calculated_by_hand():
-    """Of what is called the first regime 9/10 are; of the second 7/10."""
-    shares = label_shares(skill_of([[0.45, 0.15], [0.05, 0.35]], ["a", "b"]), ["a", "b"])
-    np.testing.assert_allclose(shares, [[0.9, 0.3], [0.1, 0.7]])
-    np.testing.assert_allclose(corrected_area(np.array([[10.0, 20.0], [0.0, 10.0]]), shares), [[15, 15], [3, 7]])
-
-
-def test_regimes_are_identified_by_name_and_not_by_position():
-    swapped = label_shares(skill_of([[0.35, 0.05], [0.15, 0.45]], ["b", "a"]), ["a", "b"])
-    np.testing.assert_allclose(swapped, [[0.9, 0.3], [0.1, 0.7]])
-
-
-def test_areas_of_a_regime_that_was_never_predicted_cannot_be_corrected():
-    shares = label_shares(skill_of([[0.6, 0.0], [0.4, 0.0]], ["a", "b"]), ["a", "b"])
-    corrected = corrected_area(np.array([[10.0, 0.0], [10.0, 1.0]]), shares)
-    np.testing.assert_allclose(corrected[0], [6, 4])
-    assert np.isnan(corrected[1]).all()
 
 
 def test_one_row_for_each_window_predictor_basin_and_regime(areas, made, scenario):
@@ -139,14 +92,6 @@ def test_the_southern_regime_follows_its_stress_curl(areas, made):
     assert sign * south["change_m2"].iloc[-1] > 2 * sign * south["change_m2"].iloc[0] > 0
 
 
-def test_only_predictors_with_a_correction_are_corrected(scenario):
-    shares = np.eye(3)
-    table = regime_areas([scenario], {"bayesian": shares})
-    of_bayesian = table["predictor"] == "bayesian"
-    np.testing.assert_allclose(table[of_bayesian]["corrected_area_m2"], table[of_bayesian]["argmax_area_m2"])
-    assert table[~of_bayesian]["corrected_area_m2"].isna().all()
-
-
 def test_runs_without_a_baseline_have_areas_but_no_change_and_no_transitions(made):
     control = track(made, made.control)
     table = regime_areas([control])
@@ -181,12 +126,6 @@ def test_without_runs_there_are_columns_all_the_same(areas):
 
 
 def test_errors_name_what_does_not_fit(scenario):
-    with pytest.raises(DataError, match=r"no region 'calibrat'.*'calibrate'"):
-        label_shares(skill_of(np.eye(3)), CLASSES, region="calibrat")
-    with pytest.raises(DataError, match="of the regimes a, b; expected north, middle, south"):
-        label_shares(skill_of(np.eye(2), ["a", "b"]), CLASSES)
-    with pytest.raises(DataError, match=r"'ensemble' has shape \(2, 2\), but MADE/abrupt-4xCO2/r1i1p1f1 has 3"):
-        regime_areas([scenario], {"ensemble": np.eye(2)})
     with pytest.raises(DataError, match="needs 'argmax_area'"):
         regime_areas([scenario.drop_vars("argmax_area")])
     with pytest.raises(DataError, match="names 0 regimes"):

@@ -54,7 +54,7 @@ Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 def area_curves(
     areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str = "global", change: bool = False
 ) -> "Figure":
-    """Return the expected area of each regime through time with its interval over networks.
+    """Return the expected area of each regime through time with its spread over networks.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def area_curves(
     predictor, basin : str
     change : bool
         Draw the change from the baseline instead. It is computed inside each network, so that errors common to both
-        windows cancel and the interval is much narrower.
+        windows cancel and the spread is much narrower.
     """
     columns = ["change_m2", "change_lower", "change_upper"] if change else ["expected_area_m2", "lower", "upper"]
     chosen = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)].dropna(subset=columns)
@@ -105,7 +105,7 @@ def area_curves(
         )
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
-        add_heading(figure, f"{what}, {predictor}: mean and interval over networks")
+        add_heading(figure, f"{what}, {predictor}: mean and spread over networks")
         letter_panels(axes)
         return figure
 
@@ -145,7 +145,7 @@ def transition_matrices(transitions: pd.DataFrame, *, predictor: str = "ensemble
         letter_panels(axes)
         add_note(
             figure,
-            f"In each cell: area in $10^6$ km$^2$ and its interval over networks ({predictor}); none under {_LEAST:g}. "
+            f"In each cell: area in $10^6$ km$^2$ and its spread over networks ({predictor}); none under {_LEAST:g}. "
             "Grey: area without a change.",
         )
         return figure

@@ -166,7 +166,7 @@ def forced_table(window: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str = "global") -> pd.DataFrame:
-    """Return the expected area of each regime and its change from the baseline, with their intervals over networks.
+    """Return the expected area of each regime and its change from the baseline, with their spread over networks.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ class TrackingSettings(Settings):
     null_quantile: Share = 0.95
     """Quantile of P(change) in the control run that a forced change also exceeds."""
     interval_level: Share = 0.9
-    """Share of the networks inside the interval of an area."""
+    """Share of the networks inside the spread of an area."""
     n_strata: Count = 10
     """Classes of cells, by confidence of the networks in the baseline, each with a null distribution."""
     min_pairs: Count = 5

@@ -44,18 +44,12 @@ def track_regimes(
     return runs
 
 
-def measure_areas(
-    scenario_regimes: RunDatasets,
-    ensemble: Any,
-    skill_metrics: dict[str, Any],
-    bayesian_skill_metrics: dict[str, Any] | None,
-) -> dict[str, pd.DataFrame]:
+def measure_areas(scenario_regimes: RunDatasets) -> dict[str, pd.DataFrame]:
     """Return the area of each regime in each run, window and basin, and the area of each transition."""
-    from thor.tracking.areas import corrections, regime_areas, regime_transitions
+    from thor.tracking.areas import regime_areas, regime_transitions
 
-    skill = skill_metrics | (bayesian_skill_metrics or {})
     return {
-        "regime_areas": regime_areas(_each(scenario_regimes), corrections(skill, ensemble.classes)),
+        "regime_areas": regime_areas(_each(scenario_regimes)),
         "regime_transitions": regime_transitions(_each(scenario_regimes)),
     }
 

@@ -17,7 +17,6 @@ from thor.pipelines.scenario_tracking import nodes
 _PARAMETERS = "params:scenario_tracking"
 _NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
 _APPLIED = ["calibration_model", "training_history", "scenario_features"]
-_MEASURED = ["scenario_regimes", "ensemble", "skill_metrics", "bayesian_skill_metrics"]
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
@@ -27,7 +26,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             named_node(nodes.track_regimes, [*_NETWORKS, *_APPLIED, _PARAMETERS, "params:compute"], "scenario_regimes"),
-            named_node(nodes.measure_areas, _MEASURED, by_name("regime_areas", "regime_transitions")),
+            named_node(nodes.measure_areas, "scenario_regimes", by_name("regime_areas", "regime_transitions")),
             named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
             named_node(
                 nodes.explain_changes,
