@@ -13,7 +13,6 @@ from thor.networks.bootstrap import (
     block_bootstraps,
     block_size,
     correlation_length,
-    sphere_blocks,
 )
 from thor.ocean.sphere import unit_vectors
 
@@ -33,25 +32,6 @@ def patches(lat, lon, *, degrees, seed):
     """0/1 errors, one value for each latitude-longitude box."""
     boxes = np.random.default_rng(seed).integers(0, 2, (200, 400)).astype(float)
     return boxes[((lat + 90) // degrees).astype(int), (lon // degrees).astype(int)]
-
-
-@pytest.mark.parametrize("degrees", [10.0, 13.0, 45.0])
-def test_blocks_are_about_equal_and_of_the_requested_size(degrees):
-    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij"))
-    block = sphere_blocks(lat, lon, degrees=degrees)
-    area = np.bincount(block, np.cos(np.deg2rad(lat)))
-    assert block.max() + 1 == len(area) == np.count_nonzero(area)
-    # in square degrees, the polar caps aside, which are too narrow a row for more than a few
-    inner = np.unique(block[np.abs(lat) < 90 - degrees])
-    assert area[inner].min() > 0.93 * degrees**2
-    assert area[inner].max() < 2.0 * degrees**2
-    heights = [np.ptp(lat[block == number]) + 1 for number in range(len(area))]
-    assert min(heights) >= degrees - 1
-
-
-def test_blocks_do_not_depend_on_the_longitude_convention():
-    lat, lon, _ = make_ocean()
-    np.testing.assert_array_equal(sphere_blocks(lat, lon, degrees=10), sphere_blocks(lat, lon - 360, degrees=10))
 
 
 def test_a_resample_is_the_cells_of_its_blocks():

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.sphere import displacement, distance, local_basis, normalised, quadrilateral_area, unit_vectors
+from thor.ocean.sphere import (
+    displacement,
+    distance,
+    local_basis,
+    normalised,
+    quadrilateral_area,
+    sphere_blocks,
+    unit_vectors,
+)
 
 
 def quadrilateral(lat, lon):
@@ -48,3 +56,22 @@ def test_east_north_and_up_are_right_handed():
 
 def test_no_direction_without_length():
     assert np.isnan(normalised(np.zeros((3, 1)))).all()
+
+
+@pytest.mark.parametrize("degrees", [10.0, 13.0, 45.0])
+def test_blocks_are_about_equal_and_of_the_requested_size(degrees):
+    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-89.5, 90), np.arange(0.5, 360), indexing="ij"))
+    block = sphere_blocks(lat, lon, degrees=degrees)
+    area = np.bincount(block, np.cos(np.deg2rad(lat)))
+    assert block.max() + 1 == len(area) == np.count_nonzero(area)
+    # in square degrees, the polar caps aside, which are too narrow a row for more than a few
+    inner = np.unique(block[np.abs(lat) < 90 - degrees])
+    assert area[inner].min() > 0.93 * degrees**2
+    assert area[inner].max() < 2.0 * degrees**2
+    heights = [np.ptp(lat[block == number]) + 1 for number in range(len(area))]
+    assert min(heights) >= degrees - 1
+
+
+def test_blocks_do_not_depend_on_the_longitude_convention():
+    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-89.0, 90, 2), np.arange(1.0, 360, 2), indexing="ij"))
+    np.testing.assert_array_equal(sphere_blocks(lat, lon, degrees=10), sphere_blocks(lat, lon - 360, degrees=10))

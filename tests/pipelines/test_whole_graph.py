@@ -124,7 +124,10 @@ def test_every_predictor_is_scored_in_every_region(run):
     assert set(skill) == expected | {"gradient_boosting"}
     assert set(bayesian) == {"bayesian", "laplace"}
     for predictor, regions in (skill | bayesian).items():
-        assert set(regions) == {"train", "select", "calibrate", "test"}
+        oceans = {region for region in regions if region.endswith("_ocean")}
+        assert set(regions) - oceans == {"train", "select", "calibrate", "test"}
+        assert bool(oceans) == (predictor in {"ensemble", "majority", "stress_curl_tree", "gradient_boosting"})
+        assert sum(regions[ocean]["n_cells"] for ocean in oceans) in (0, regions["test"]["n_cells"])
         for entry in regions.values():
             assert 0 <= entry["accuracy"] <= 1
             assert entry["n_cells"] > 0

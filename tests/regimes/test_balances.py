@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import block_numbers, dominant_balance, m_score, regime_balances, term_subsets
+from thor.regimes.metrics import cell_areas
 from thor.regimes.naming import REGIMES
 from thor.regimes.settings import BalanceSettings
 
@@ -130,4 +131,13 @@ def test_an_empty_regime_is_nan_and_the_others_are_computed(made_budget):
 def test_blocks_meet_on_both_longitude_conventions(made_budget):
     other = made_budget.assign_coords(lon=(made_budget["lon"] + 180) % 360 - 180)
     np.testing.assert_array_equal(block_numbers(other, 10.0), block_numbers(made_budget, 10.0))
-    assert len(np.unique(block_numbers(made_budget, 10.0))) == 18 * 36
+
+
+def test_blocks_have_similar_areas_at_all_latitudes(made_budget):
+    """Boxes of 10 degrees of longitude would be eleven times smaller beside the poles than at the equator.
+
+    A block has two or three cells of 4 degrees to each side, which alone makes areas differ by a factor of two.
+    """
+    everywhere = made_budget.assign(analysis_mask=xr.ones_like(made_budget["analysis_mask"]))
+    area = np.bincount(block_numbers(everywhere, 10.0), cell_areas(everywhere).ravel())
+    assert area.max() < 3 * area.min()

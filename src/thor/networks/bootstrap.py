@@ -12,7 +12,7 @@ from pydantic import Field
 from thor.core.errors import NetworkError
 from thor.core.settings import Count, Settings, Share
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.sphere import distance, unit_vectors
+from thor.ocean.sphere import distance, sphere_blocks, unit_vectors
 
 LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
 """Bounds of a block size from a correlation length; the published noise has blocks of 10 degrees."""
@@ -150,27 +150,6 @@ def block_size(length: float) -> float:
     degrees = np.rad2deg(1000.0 * LENGTHS_PER_BLOCK * length / EARTH_RADIUS)
     # Whole degrees: blocks of nearly the same size become the same blocks.
     return float(np.clip(np.ceil(degrees), LEAST_DEGREES, LARGEST_DEGREES))
-
-
-def sphere_blocks(lat: np.ndarray, lon: np.ndarray, *, degrees: float) -> np.ndarray:
-    """Return the block of each cell, numbered from 0 without gaps, shape (n_samples,).
-
-    Blocks lie in rows of equal height; a row holds as many blocks as fit on its middle circle of latitude, so all
-    are at least about `degrees` of a great circle high and wide. Boxes of so many degrees of longitude would be
-    slivers in high latitudes, narrower than the correlation length.
-
-    Parameters
-    ----------
-    lat, lon : ndarray of shape (n_samples,), [degrees]
-    degrees : float
-    """
-    n_rows = int(180.0 // degrees)
-    row = np.minimum((np.asarray(lat) + 90.0) * n_rows / 180.0, n_rows - 1).astype(int)
-    middle = -90.0 + (np.arange(n_rows) + 0.5) * 180.0 / n_rows
-    in_row = np.maximum(360.0 * np.cos(np.deg2rad(middle)) // degrees, 1).astype(int)
-    column = np.floor((np.asarray(lon) % 360.0) * in_row[row] / 360.0).astype(int)
-    first = np.cumsum(in_row) - in_row
-    return np.unique(first[row] + column, return_inverse=True)[1]
 
 
 def correlation_length(

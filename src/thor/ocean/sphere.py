@@ -72,3 +72,24 @@ def _triangle_area(a: Array, b: Array, c: Array) -> Array:
     # Edge vectors instead of positions keep all digits of small triangles.
     volume = (a * np.cross(b - a, c - a, axis=0)).sum(axis=0)
     return 2 * np.arctan2(volume, 1 + (a * b).sum(axis=0) + (b * c).sum(axis=0) + (c * a).sum(axis=0))
+
+
+def sphere_blocks(lat: Array, lon: Array, *, degrees: float) -> Array:
+    """Return the block of each cell, numbered from 0 without gaps, shape (n_samples,).
+
+    Blocks lie in rows of equal height; a row holds as many blocks as fit on its middle circle of latitude, so all
+    are at least about `degrees` of a great circle high and wide. Boxes of so many degrees of longitude would be
+    slivers in high latitudes, narrower than the distance over which fields are correlated.
+
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n_samples,), [degrees]
+    degrees : float
+    """
+    n_rows = int(180.0 // degrees)
+    row = np.minimum((np.asarray(lat) + 90.0) * n_rows / 180.0, n_rows - 1).astype(int)
+    middle = -90.0 + (np.arange(n_rows) + 0.5) * 180.0 / n_rows
+    in_row = np.maximum(360.0 * np.cos(np.deg2rad(middle)) // degrees, 1).astype(int)
+    column = np.floor((np.asarray(lon) % 360.0) * in_row[row] / 360.0).astype(int)
+    first = np.cumsum(in_row) - in_row
+    return np.unique(first[row] + column, return_inverse=True)[1]

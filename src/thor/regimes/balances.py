@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS
+from thor.ocean.sphere import sphere_blocks
 from thor.regimes.clustering import budget_points
 from thor.regimes.metrics import cell_areas
 from thor.regimes.naming import regime_names
@@ -39,8 +40,9 @@ class Balance:
 def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: BalanceSettings, seed: int) -> xr.Dataset:
     """Return the mean terms of each regime and its dominant balance.
 
-    Intervals are from a spatial block bootstrap: longitude-latitude blocks of `settings.block_degrees` are drawn with
-    replacement, because neighbouring cells are not independent. The regimes are kept fixed.
+    Intervals are from a spatial block bootstrap: blocks of similar area, with sides of at least
+    `settings.block_degrees`, are drawn with replacement, because neighbouring cells are not independent. The regimes
+    are kept fixed.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: Balanc
     names = regime_names(regimes)
     regime = regimes["regime"].transpose(*dims).values[mask].astype(int)
     area = cell_areas(budget)[mask]
-    blocks = block_numbers(budget, settings.block_degrees)[mask]
+    blocks = block_numbers(budget, settings.block_degrees)
     subsets = term_subsets(len(BUDGET_TERMS))
     area_sums, sums, magnitude_sums = _block_sums(points, regime, area, blocks, len(names))
     rng = np.random.default_rng(seed)
@@ -187,13 +189,11 @@ def term_subsets(n_terms: int) -> list[tuple[int, ...]]:
 
 
 def block_numbers(budget: xr.Dataset, block_degrees: float) -> np.ndarray:
-    """Return the number of the longitude-latitude block of every cell, in the dims of `analysis_mask`."""
+    """Return the number of the block of `thor.ocean.sphere.sphere_blocks` of every cell of the analysis mask."""
     mask = budget["analysis_mask"]
-    lat = budget["lat"].broadcast_like(mask).transpose(*mask.dims).values
-    lon = budget["lon"].broadcast_like(mask).transpose(*mask.dims).values
-    columns = int(np.ceil(360.0 / block_degrees))
-    row = np.floor((np.nan_to_num(lat) + 90.0) / block_degrees).astype(int)
-    return row * columns + np.floor((np.nan_to_num(lon) % 360.0) / block_degrees).astype(int)
+    here = mask.values == 1
+    lat, lon = (budget[axis].broadcast_like(mask).transpose(*mask.dims).values[here] for axis in ("lat", "lon"))
+    return sphere_blocks(lat, lon, degrees=block_degrees)
 
 
 def _block_sums(
@@ -201,9 +201,8 @@ def _block_sums(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return sums of area, area x term and area x |term| by block (only those with cells) and regime."""
     labelled = regime >= 0
-    _, block = np.unique(blocks, return_inverse=True)
-    place = (block * n_regimes + regime)[labelled]
-    shape = (int(block.max()) + 1, n_regimes)
+    place = (blocks * n_regimes + regime)[labelled]
+    shape = (int(blocks.max()) + 1, n_regimes)
 
     def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(place, values, minlength=shape[0] * n_regimes).reshape(shape)

@@ -75,7 +75,7 @@ def cluster_selection(
     each = {k: settings.replace(n_clusters=k, n_breaths=selection.n_breaths) for k in selection.n_clusters}
     standardised = fit_term_scaler(points).transform(points)
     area = cell_areas(budget)[mask]
-    blocks = np.unique(block_numbers(budget, block_degrees)[mask], return_inverse=True)[1]
+    blocks = block_numbers(budget, block_degrees)
     seeds = run_seeds(seed, selection.n_repeats)
     # Large k first: the tasks that take longest must not be the last ones.
     keys = [(k, repeat) for k in sorted(each, reverse=True) for repeat in range(selection.n_repeats)]

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from thor.core.arrays import AnyArray
-from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings, sphere_blocks
+from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings
 from thor.networks.scores import number
+from thor.ocean.sphere import sphere_blocks
 from thor.tracking.likelihood import LIKELIHOOD, likelihood_class
 
 CHANGE_BINS = 10
