@@ -46,31 +46,40 @@ def model_run(
     *,
     forced=nowhere,
     change=0.2,
+    before=1,
+    towards=None,
     spacing=5.0,
     curvilinear=False,
     variant="r1i1p1f1",
     experiment="ssp585",
     windows=WINDOWS,
 ):
-    """Regimes of a model with a continent (60E-120E, 30S-30N); on a curvilinear grid land has no position."""
+    """Regimes of a model with a continent (60E-120E, 30S-30N); on a curvilinear grid land has no position.
+
+    The baseline has the regime `before`; all change is to the regime `towards`, by default the most probable one.
+    """
     rows = round(180 / spacing)
     edges = np.linspace(-90, 90, rows + 1), np.linspace(0, 360, 2 * rows + 1)
     lat, lon = np.meshgrid(*(0.5 * (edge[1:] + edge[:-1]) for edge in edges), indexing="ij")
     land = (np.abs(lat) < 30) & (lon > 60) & (lon < 120)
     dims = ("y", "x") if curvilinear else ("lat", "lon")
+    after = probability(lat, lon)
+    to = after.argmax(axis=0) if towards is None else np.full(lat.shape, towards)
     fields = {
-        "regime_probability": np.where(land, np.nan, probability(lat, lon)),
+        "regime_probability": np.where(land, np.nan, after),
         "change_probability": np.where(land, np.nan, change),
+        "change_to_probability": np.where(land, np.nan, change * (to[None] == np.arange(3)[:, None, None])),
+        "baseline_regime": np.where(land, -1, before).astype("int8"),
         "forced_change": np.where(land, -1, forced(lat, lon)).astype("int8"),
     }
     if curvilinear:
         coords = {"lat": (dims, np.where(land, np.nan, lat)), "lon": (dims, np.where(land, np.nan, lon))}
     else:
         coords = {"lat": lat[:, 0], "lon": lon[0]}
-    before = {"regime_probability": ("window", "predictor", "regime")}
+    of_regimes = dict.fromkeys(("regime_probability", "change_to_probability"), ("window", "predictor", "regime"))
     return xr.Dataset(
         {
-            name: ((*before.get(name, ("window", "predictor")), *dims), np.stack([values[None]] * len(windows)))
+            name: ((*of_regimes.get(name, ("window", "predictor")), *dims), np.stack([values[None]] * len(windows)))
             for name, values in fields.items()
         }
         | {
@@ -112,6 +121,7 @@ def test_land_stays_land_whether_it_has_a_position_or_not(curvilinear):
 
 def test_values_are_those_of_the_nearest_cell_and_never_labels():
     run = model_run("A").isel(window=0)
+    run["baseline_share"] = run["regime_probability"]
     got = to_common_grid(run, common_grid(3.0))["regime_probability"].sel(predictor=0, lat=25.5, lon=181.5)
     there = run["regime_probability"].isel(predictor=0).sel(lat=27.5, lon=182.5)
     np.testing.assert_array_equal(got, there)
@@ -139,7 +149,7 @@ def east(lat, lon):
 
 
 def test_robust_conflicting_and_none():
-    """East all models show a change; north they agree on the regime, south each has another one."""
+    """East all models show a change; north to the same regime, south each to another one."""
 
     def regime_of(k):
         def probability(lat, lon):
@@ -158,6 +168,37 @@ def test_robust_conflicting_and_none():
     assert float(at["agreement_share"].sel(lat=-42.5, lon=182.5)) == pytest.approx(1 / 3)
     assert float(at["forced_share"].sel(lat=42.5, lon=2.5)) == 0
     assert int(at["robustness"].sel(lat=0, lon=90, method="nearest")) == -1
+
+
+def everywhere(lat, lon):
+    return np.ones(lat.shape)
+
+
+@pytest.mark.parametrize(
+    ("models", "expected", "share"),
+    [
+        # (regime before, regime to which a change is most probable)
+        ([(0, 1)] * 5, 1, 1.0),
+        ([(0, 1)] * 4 + [(0, 2)], 1, 0.8),
+        # all have the middle regime afterwards, but left different ones, or it gains in some and loses in others
+        ([(0, 1), (0, 1), (2, 1), (2, 1), (2, 1)], 2, 0.6),
+        ([(1, 1), (1, 1), (1, 0), (1, 0), (1, 2)], 2, 0.4),
+        # the regime stays the same and gains probability in all models
+        ([(1, 1)] * 5, 1, 1.0),
+    ],
+)
+def test_models_agree_on_a_change_if_they_agree_on_its_direction(models, expected, share):
+    """All end in the middle regime, and all changes are forced."""
+    runs = [
+        model_run(f"M{k}", always(0.1, 0.8, 0.1), forced=everywhere, before=b, towards=t)
+        for k, (b, t) in enumerate(models)
+    ]
+    cell = summary_of(runs, spacing=10.0).sel(predictor="ensemble", lat=45, lon=185)
+    assert float(cell["agreement_share"]) == 1.0
+    assert float(cell["direction_share"]) == pytest.approx(share)
+    assert int(cell["robustness"]) == expected
+    calm = [run.assign(forced_change=0 * run["forced_change"]) for run in runs]
+    assert int(summary_of(calm, spacing=10.0)["robustness"].sel(lat=45, lon=185).item()) == 0
 
 
 def test_two_thirds_of_the_models_are_enough_and_half_are_not():

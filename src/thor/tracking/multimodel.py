@@ -22,12 +22,12 @@ from thor.tracking.cells import run_key
 from thor.tracking.settings import AgreementSettings
 
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
-"""Smallest shares of the models with a forced change, and of those that agree on the regime, of a robust change."""
+"""Smallest shares of the tested models with a forced change, and with the same direction, of a robust change."""
 
 ROBUSTNESS = ("no_change_or_no_robust_signal", "robust_signal", "conflicting_signals")
 """Meanings of `robustness`, by number."""
 
-_FIELDS = ("regime_probability", "change_probability", "forced_change")
+_FIELDS = ("regime_probability", "change_probability", "change_to_probability", "baseline_share", "forced_change")
 
 _NEW = {
     "change_probability": "Probability that the regime differs from that of the baseline window, mean over models",
@@ -35,7 +35,8 @@ _NEW = {
     "n_models_judged": "Models whose change was tested",
     "forced_share": "Share of the tested models with a forced change",
     "agreement_share": "Share of the models with the regime of most models",
-    "robustness": "Whether most models show a change and agree on the regime, -1 with too few models",
+    "direction_share": "Share of the tested models with the most common direction of change",
+    "robustness": "Whether most models show a change and agree on its direction, -1 with too few models",
     "native_share": "Share of the area on the model's native grid, by regime probability",
     "common_share": "Share of the area on the common grid, by regime probability",
 }
@@ -65,7 +66,9 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
         Means over models: `regime_probability`, `change_probability`. `n_models`, `n_models_judged`: models with data,
         and with a tested change. `forced_share`: share of the tested models with a forced change in at least half of
         their variants. `regime`: the most probable regime of most models; `agreement_share`: share of the models with
-        this regime. `robustness`: flags by the numbers of `ROBUSTNESS`. By model, `native_share` and `common_share`
+        this regime. `direction_share`: share of the tested models with the most common direction, from the most
+        probable regime of the baseline to that to which a change is most probable (the same one, if it gains
+        probability). `robustness`: flags by the numbers of `ROBUSTNESS`. By model, `native_share` and `common_share`
         of the area with each regime on the native and on the common grid: the effect of regridding.
 
     Raises
@@ -81,8 +84,8 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
     -----
     Robustness as in the sixth assessment report of the IPCC (Gutiérrez et al. 2021, doi:10.1017/9781009157896.021,
     Cross-Chapter Box Atlas.1): robust where at least 66 % of the models show a change beyond natural variability and
-    at least 80 % agree on it, conflicting where they show a change but do not agree, else no change or no robust
-    signal. Here agreement concerns the regime after the change instead of its sign.
+    at least 80 % agree on its sign, conflicting where they show a change but do not agree, else no change or no robust
+    signal. Here the direction stands for the sign: models that end in one regime but left different ones disagree.
     """
     require("min_models", min_models, Count)
     grid = common_grid(spacing)
@@ -95,7 +98,7 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
         first = here if first is None else first
         _require_alike(first, here)
         model = str(here.attrs["source_id"])
-        common.setdefault(model, []).append(to_common_grid(here, grid))
+        common.setdefault(model, []).append(to_common_grid(here.assign(baseline_share=_baseline_share(here)), grid))
         native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
     if first is None:
         raise DataError(f"No run has the window {window!r}: choose one of those in scenario_regimes.")
@@ -160,12 +163,13 @@ def common_grid(spacing: float) -> xr.Dataset:
 
 
 def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
-    """Return the probabilities and forced changes of one window of a run on another grid, from the nearest cell.
+    """Return the probabilities and changes of one window of a run on another grid, from the nearest cell.
 
     Parameters
     ----------
     run : xarray.Dataset, grid dims (lat, lon) or (y, x)
-        `regime_probability`, `change_probability`, `forced_change`, `valid`, `areacello` [m2], without `window`.
+        `regime_probability`, `change_probability`, `change_to_probability`, `baseline_share` (1 for the regime of the
+        baseline, 0 for others), `forced_change`, `valid`, `areacello` [m2], without `window`.
     grid : xarray.Dataset
         1-D coordinates `lat` and `lon`.
 
@@ -213,6 +217,21 @@ def regime_shares(probability: xr.DataArray, grid: xr.Dataset) -> AnyArray:
     return (values[..., inside] @ area) / area.sum()
 
 
+def _baseline_share(run: xr.Dataset) -> xr.DataArray:
+    """Return 1 for the regime of the baseline and 0 for the others, so that variants can be averaged."""
+    regime = run["baseline_regime"].reset_coords(drop=True)
+    return (regime == xr.DataArray(np.arange(run.sizes["regime"]), dims="regime")).where(regime >= 0)
+
+
+def _direction_share(models: xr.Dataset) -> xr.DataArray:
+    """Return the share of the tested models with the most common pair of baseline regime and regime changed to."""
+    before, towards = (models[name].fillna(-1).argmax("regime") for name in ("baseline_share", "change_to_probability"))
+    n_regimes, tested = models.sizes["regime"], models["forced_change"].notnull()
+    direction = (n_regimes * before + towards).where(tested)
+    votes = xr.concat([(direction == pair).sum("source_id") for pair in range(n_regimes**2)], "pair").max("pair")
+    return (votes / tested.sum("source_id")).where(tested.any("source_id"))
+
+
 def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
     """Return means and counts over dim `source_id` of fields on the common grid."""
     probability, forced = models["regime_probability"], models["forced_change"]
@@ -223,7 +242,8 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
     regime = votes.argmax("regime").where(n_models > 0, -1)
     agreement = (votes.max("regime") / n_models).where(n_models > 0)
     forced_share = ((forced >= 0.5).sum("source_id") / n_judged).where(n_judged > 0)
-    shown, agreed = forced_share >= ROBUST_CHANGE, agreement >= ROBUST_AGREEMENT
+    direction = _direction_share(models)
+    shown, agreed = forced_share >= ROBUST_CHANGE, direction >= ROBUST_AGREEMENT
     robustness = xr.where(shown, xr.where(agreed, 1, 2), 0).where(n_judged >= min_models, -1)
     return xr.Dataset(
         {
@@ -234,6 +254,7 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
             "forced_share": forced_share,
             "regime": regime.astype(np.int8),
             "agreement_share": agreement,
+            "direction_share": direction,
             "robustness": robustness.astype(np.int8),
         }
     ).transpose("predictor", "regime", "lat", "lon")
