@@ -9,9 +9,9 @@ import xarray as xr
 
 from thor.attribution.methods import colour_of, labels, title_of
 from thor.core.variables import is_known, variable
-from thor.figures.maps import map_panels
+from thor.figures.maps import bar_below, map_panels
 from thor.figures.mesh import draw_mesh
-from thor.figures.style import colour_map, letter_panels, new_figure, style
+from thor.figures.style import add_note, colour_map, letter_panels, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,10 +54,8 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
             pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
             draw_mesh(ax, explanation, pale, cmap=_one_colour((1, 1, 1, 0.65)))
-        _colour_bar(figure, mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")
-        figure.supxlabel(
-            "Pale: the interquartile range over networks includes zero. Grey: land.", x=0.01, ha="left", fontsize=7
-        )
+        _colour_bar(mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")
+        add_note(figure, "Pale: the interquartile range over networks includes zero. Grey: land.")
         return figure
 
 
@@ -89,7 +87,7 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensem
             mesh = draw_mesh(ax, first, np.where(first["valid"].values == 1, votes, np.nan), cmap=colours)
             mesh.set_clim(-n_methods - 0.5, n_methods + 0.5)
         text = "methods with positive less methods with negative attribution in three quarters of their networks (1)"
-        _colour_bar(figure, mesh, panels, text, ticks=range(-n_methods, n_methods + 1))
+        _colour_bar(mesh, panels, text, ticks=range(-n_methods, n_methods + 1))
         return figure
 
 
@@ -120,11 +118,9 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figur
         name_features(axes[0], features)
         axes[0].legend(loc="lower right", fontsize=6)
         letter_panels(axes)
-        figure.supxlabel(
+        add_note(
+            figure,
             "Bars: area-weighted mean over the cells in which the regime is predicted; lines: interquartile range.",
-            x=0.01,
-            ha="left",
-            fontsize=7,
         )
         return figure
 
@@ -189,8 +185,7 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
         ax.set_yticks(range(len(methods)), [labels(method) for method in methods])
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
-        bar = figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01)
-        bar.set_label("skill (1)")
+        figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01, label="skill (1)")
         n_cells, level = int(evaluation["n_cells"].iloc[0]), 100 * evaluation["level"].iloc[0]
         ax.set_title(
             f"0: as random attributions, 1: perfect; below: {level:.0f} % interval. {n_cells} cells, weighted by area"
@@ -251,9 +246,8 @@ def _feature_maps(explanation: xr.Dataset, title: str) -> "tuple[Figure, dict[st
     return figure, dict(zip(features, axes, strict=True))
 
 
-def _colour_bar(figure: "Figure", mesh: Any, panels: "Mapping[str, Axes]", label: str, **options: Any) -> None:
-    axes = list(panels.values())
-    bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=0.5, aspect=50, pad=0.02, **options)
+def _colour_bar(mesh: Any, panels: "Mapping[str, Axes]", label: str, **options: Any) -> None:
+    bar = bar_below(mesh, list(panels.values()), shrink=0.5, aspect=50, pad=0.02, **options)
     bar.set_label(label, fontsize=7)
 
 

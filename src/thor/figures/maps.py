@@ -100,9 +100,15 @@ def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
     beyond = (np.nanmin(values, initial=high) < low, np.nanmax(values, initial=low) > high)
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
-    bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend=extend)
-    bar.set_label(units_text(row.units, exponent), fontsize=7)
+    bar_below(mesh, ax, extend=extend).set_label(units_text(row.units, exponent), fontsize=7)
     ax.set_title(row.label)
+
+
+def bar_below(mesh: Any, axes: Any, *, shrink: float = 0.7, aspect: float = 30, **options: Any) -> Any:
+    """Return a colour bar below one map, or below all maps of a list; options are those of `Figure.colorbar`."""
+    figure = (axes[0] if isinstance(axes, list) else axes).figure
+    options = {"pad": 0.03} | options
+    return figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=shrink, aspect=aspect, **options)
 
 
 def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
@@ -127,10 +133,7 @@ def name_classes(
     mesh: Any, axes: Any, names: Sequence[str], *, fontsize: float, shrink: float = 0.85, aspect: float = 35
 ) -> None:
     """Add a colour bar with the names of classes below one map, or below all maps of a list."""
-    figure = (axes[0] if isinstance(axes, list) else axes).figure
-    bar = figure.colorbar(
-        mesh, ax=axes, orientation="horizontal", shrink=shrink, aspect=aspect, pad=0.03, ticks=range(len(names))
-    )
+    bar = bar_below(mesh, axes, shrink=shrink, aspect=aspect, ticks=range(len(names)))
     bar.ax.set_xticklabels(names, fontsize=fontsize)
     bar.ax.tick_params(length=0)
 

@@ -59,8 +59,7 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
             ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
             ax.set_ylabel("regime by the label")
-        bar = figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02)
-        bar.set_label("cells with this label (%)")
+        figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02, label="cells with this label (%)")
         letter_panels(axes)
         add_note(figure, f"In each cell: share of its row in %, and number of grid cells. Region: {region}.")
         return figure
@@ -136,15 +135,7 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
             running = curves.notna().mean(axis=1) >= 0.5
             ax.plot(epochs[running], curves.median(axis=1)[running], color=colour, label=label)
         best = history[history["epoch"] == history["best_epoch"]]
-        ax.plot(
-            best["epoch"] + 1,
-            best["select_loss"],
-            linestyle="none",
-            marker="o",
-            markersize=2.5,
-            color="0.15",
-            label="weights kept",
-        )
+        ax.plot(best["epoch"] + 1, best["select_loss"], "o", markersize=2.5, color="0.15", label="weights kept")
         # Large losses in the first epochs would hide the others.
         losses = history[["train_loss", "select_loss"]].to_numpy()
         ax.set_ylim(0.98 * np.nanmin(losses), np.nanquantile(losses, 0.99))
@@ -212,12 +203,9 @@ def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, met
             # The range over networks is not an interval: it is drawn thinner.
             ax.hlines(row + shift, low, high, color=colour, linewidth=0.7 if name == "member_mean" else 1.6, alpha=0.7)
         if entry[metric] is not None:
-            mark: dict[str, Any] = {
-                "markerfacecolor": colour if filled else "white",
-                "markeredgecolor": colour,
-                "markersize": 4,
-            }
-            ax.plot(entry[metric], row + shift, "o" if filled else "s", label=weighting, **mark)
+            form, face = ("o", colour) if filled else ("s", "white")
+            mark: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": colour, "markersize": 4}
+            ax.plot(entry[metric], row + shift, form, label=weighting, **mark)
 
 
 def _words(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from thor.figures.maps import QUANTILE, class_colours, map_panels, name_classes
+from thor.figures.maps import QUANTILE, bar_below, class_colours, map_panels, name_classes
 from thor.figures.mesh import draw_mesh, hatch, outline
 from thor.figures.style import colour_map, empty_figure, flags, letter_panels, regime_colours, style, years_text
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
@@ -147,8 +147,7 @@ def _draw_share(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool)
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))
     mesh = draw_mesh(ax, grid, values, cmap=colour_map("cmo.amp"), vmin=0, vmax=highest)
     extend = "max" if highest < 100 else "neither"
-    bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend=extend)
-    bar.set_label("%", fontsize=7)
+    bar_below(mesh, ax, extend=extend).set_label("%", fontsize=7)
 
 
 def _run_title(run: xr.Dataset) -> str:

@@ -9,7 +9,7 @@ import xarray as xr
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published, table
 from thor.reading.layouts import Layout, layout_of, recognise
-from thor.reading.runs import Run, Wanted
+from thor.reading.runs import Run, Wanted, chosen_of
 from thor.reading.tree import Stored, Tree, newest
 
 TOPS = (("CMIP6",), ("CMIP7",), ("MIP-DRS7", "CMIP7"))
@@ -159,34 +159,28 @@ class Archive:
             return []
         found = []
         for source_id in self.source_ids() if source_ids == "all" else source_ids:
-            there = self.experiment_ids(source_id)
-            for experiment_id in there if experiment_ids == "all" else [e for e in experiment_ids if e in there]:
-                labels = self.variant_labels(source_id, experiment_id)
-                chosen = labels if variant_labels == "all" else [label for label in variant_labels if label in labels]
-                found += [Run(source_id, experiment_id, label) for label in chosen]
-        self._require_found(found, source_ids, experiment_ids, variant_labels)
+            for experiment_id in chosen_of(self.experiment_ids(source_id), experiment_ids):
+                labels = chosen_of(self.variant_labels(source_id, experiment_id), variant_labels)
+                found += [Run(source_id, experiment_id, label) for label in labels]
+        wanted = {"source_id": source_ids, "experiment_id": experiment_ids, "variant_label": variant_labels}
+        self._require_found(found, wanted)
         return sorted(found)
 
-    def _require_found(
-        self, found: Sequence[Run], source_ids: Wanted, experiment_ids: Wanted, variant_labels: Wanted
-    ) -> None:
-        """Raise ConfigError for a name that none of the runs found has."""
-        wanted = {"source_id": source_ids, "experiment_id": experiment_ids, "variant_label": variant_labels}
+    def _require_found(self, found: Sequence[Run], wanted: Mapping[str, Wanted]) -> None:
+        """Raise ConfigError for a name that none of the runs found has; those wanted are by their facet."""
         for facet, names in wanted.items():
             lacking = sorted(set(names) - {getattr(run, facet) for run in found}) if names != "all" else []
             if not lacking:
                 continue
             name = next(name for name in names if name in lacking)
-            models = self.source_ids() if source_ids == "all" else source_ids
+            models = self.source_ids() if wanted["source_id"] == "all" else wanted["source_id"]
             experiments = {model: self.experiment_ids(model) for model in models}
             if facet == "source_id":
                 known = f" It has the experiments {', '.join(experiments[name])}."
             elif facet == "experiment_id":
                 known = did_you_mean(name, {there for every in experiments.values() for there in every})
             else:
-                chosen = [
-                    (m, e) for m in models for e in experiments[m] if experiment_ids == "all" or e in experiment_ids
-                ]
+                chosen = [(m, e) for m in models for e in chosen_of(experiments[m], wanted["experiment_id"])]
                 known = did_you_mean(name, {label for pair in chosen for label in self.variant_labels(*pair)})
             raise ConfigError(
                 f"None of the runs asked for in {self.where} has {facet} '{name}'.{known} Correct {facet}s, or set it "

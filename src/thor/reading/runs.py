@@ -8,6 +8,11 @@ Wanted = Sequence[str] | Literal["all"]
 """Names of models, experiments or variants, or all there are."""
 
 
+def chosen_of(there: Sequence[str], wanted: Wanted) -> Sequence[str]:
+    """Return the names wanted, in their order, as far as they are there."""
+    return there if wanted == "all" else [name for name in wanted if name in there]
+
+
 @dataclass(frozen=True, order=True)
 class Run:
     """One variant of one experiment of one climate model."""

@@ -117,14 +117,12 @@ def add_sea_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 def add_cell_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Add cell areas from the positions where they are not published, or are not those of this grid."""
     grid = context.grid
-    from_positions = grid.wrap(grid.area, "areacello", **variable("areacello").attrs)
-    if "areacello" not in ocean:
-        return ocean.assign(areacello=from_positions)
-    comparison = compare_areas(grid, ocean["areacello"].values)
-    if comparison.verdict != "usable":
+    if "areacello" in ocean:
+        comparison = compare_areas(grid, ocean["areacello"].values)
+        if comparison.verdict == "usable":
+            return ocean
         warn_once(context.model, f"{comparison.sentence}; cell areas follow from the positions")
-        return ocean.assign(areacello=from_positions)
-    return ocean
+    return ocean.assign(areacello=grid.wrap(grid.area, "areacello", **variable("areacello").attrs))
 
 
 def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
