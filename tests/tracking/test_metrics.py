@@ -2,11 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from tests.tracking.conftest import make_tools, training_ocean
-from tests.tracking.test_multimodel import always, model_run
+from tests.tracking.test_multimodel import always, everywhere, model_run
 from thor.core.errors import ConfigError
 from thor.tracking.likelihood import LIKELIHOOD_RANGES
 from thor.tracking.metrics import (
@@ -112,7 +111,6 @@ def test_the_run_that_changes_most_is_shown_unless_another_is_wanted(runs, train
 
 def test_agreement_is_weighted_by_area():
     north, south = always(0.8, 0.1, 0.1), always(0.1, 0.1, 0.8)
-    everywhere = lambda lat, lon: np.ones(lat.shape)  # noqa: E731
     options = {"window": -1, "spacing": 2.0, "min_models": 2}
     agree = multimodel_summary([model_run(name, north, forced=everywhere) for name in "AB"], **options)
     runs = [model_run("A", north, forced=everywhere), model_run("B", south, forced=everywhere)]
@@ -121,5 +119,6 @@ def test_agreement_is_weighted_by_area():
     assert numbers["models"] == ["A", "B"] and numbers["window"] == "2035-2054"
     assert numbers["ensemble"]["mean_agreement_share"] == 1.0
     assert numbers["ensemble"]["robustness_share"]["robust_signal"] == pytest.approx(1.0)
+    assert numbers["ensemble"]["changed_share_where_robust"] == 1.0
     assert numbers["ensemble"]["mean_change_probability"] == pytest.approx(0.2)
     assert agreement_metrics([differ])["ssp585"]["ensemble"]["robustness_share"]["conflicting_signals"] == 1.0

@@ -121,7 +121,6 @@ def test_land_stays_land_whether_it_has_a_position_or_not(curvilinear):
 
 def test_values_are_those_of_the_nearest_cell_and_never_labels():
     run = model_run("A").isel(window=0)
-    run["baseline_share"] = run["regime_probability"]
     got = to_common_grid(run, common_grid(3.0))["regime_probability"].sel(predictor=0, lat=25.5, lon=181.5)
     there = run["regime_probability"].isel(predictor=0).sel(lat=27.5, lon=182.5)
     np.testing.assert_array_equal(got, there)
@@ -196,6 +195,7 @@ def test_models_agree_on_a_change_if_they_agree_on_its_direction(models, expecte
     cell = summary_of(runs, spacing=10.0).sel(predictor="ensemble", lat=45, lon=185)
     assert float(cell["agreement_share"]) == 1.0
     assert float(cell["direction_share"]) == pytest.approx(share)
+    assert float(cell["changed_share"]) == np.mean([b != 1 for b, _ in models])
     assert int(cell["robustness"]) == expected
     calm = [run.assign(forced_change=0 * run["forced_change"]) for run in runs]
     assert int(summary_of(calm, spacing=10.0)["robustness"].sel(lat=45, lon=185).item()) == 0

@@ -31,7 +31,7 @@ def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) 
     return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
 
 
-def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
+def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "black") -> None:
     """Draw the edges between cells in and out of the mask."""
     from cartopy.crs import PlateCarree
     from matplotlib.collections import LineCollection
@@ -52,10 +52,10 @@ def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
     # Where the map is cut the two ends of a segment lie on either side of it.
     width = np.ptp(projection.x_limits)
     segments = segments[np.abs(np.diff(segments[..., 0], axis=1)[:, 0]) < 0.25 * width]
-    ax.add_collection(LineCollection(segments, colors="black", linewidths=0.6), autolim=False)
+    ax.add_collection(LineCollection(segments, colors=colour, linewidths=0.6), autolim=False)
 
 
-def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
+def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "0.15") -> None:
     """Draw strokes, evenly spaced on the sphere, where cells are in the mask."""
     from cartopy.crs import PlateCarree
     from scipy.spatial import cKDTree
@@ -73,7 +73,7 @@ def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray) -> None:
         stroke_lat[chosen],
         marker=(2, 2, -45),
         s=9,
-        color="0.15",
+        color=colour,
         linewidths=0.4,
         transform=PlateCarree(),
     )

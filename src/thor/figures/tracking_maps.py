@@ -122,7 +122,8 @@ def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemb
             4,
             n_columns=2,
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, {predictor}: {models}",
-            grey="land, and cells without a model. Outlined in (d): robust change. Hatched: conflicting",
+            grey="land, and cells without a model. Outlined in (d): robust, models agree on the direction "
+            "of the change. Strokes: conflicting, they do not",
         )
         regime = fields["regime"].where(fields["regime"] >= 0)
         mesh = draw_mesh(axes[0], summary, regime.values, **class_colours(regime_colours(names)))
@@ -135,8 +136,9 @@ def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemb
             _draw_share(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)
         axes[0].set_title("Regime of most models")
-        outline(axes[3], summary, fields["robustness"].values == 1)
-        hatch(axes[3], summary, fields["robustness"].values == 2)
+        # Both lie where most models have a forced change, which is drawn dark.
+        outline(axes[3], summary, fields["robustness"].values == 1, colour="#56B4E9")
+        hatch(axes[3], summary, fields["robustness"].values == 2, colour="white")
         letter_panels(axes)
         return figure
 

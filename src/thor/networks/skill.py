@@ -46,15 +46,10 @@ def skill_table(
     NetworkError
         When a region holds no cell, or as in `scores`.
     """
-    table: dict[str, dict[str, dict[str, Any]]] = {predictor: {} for predictor in probabilities}
+    table = region_scores(probabilities, samples, regions=regions)
     for region, inside in regions.items():
-        require_cells(region, inside)
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
         here = {predictor: values[inside] for predictor, values in probabilities.items()}
-        for predictor, values in here.items():
-            table[predictor][region] = {"region": region} | scores(
-                values, labels, classes=samples.classes, area=area, confidence=samples.confidence[inside]
-            )
         bootstraps = block_bootstraps(wrong_cells(here, labels), lat, lon, area, settings=settings, seed=seed)
         for (predictor, values), bootstrap in zip(here.items(), bootstraps, strict=True):
             entry = table[predictor][region]
@@ -64,6 +59,28 @@ def skill_table(
         for predictor, others in differences.items():
             table[predictor][region]["difference_to"] = others
     return table
+
+
+def region_scores(
+    probabilities: Mapping[str, np.ndarray], samples: "Samples", *, regions: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the scores of `skill_table` alone, without intervals and differences; arguments and errors as there."""
+    for region, inside in regions.items():
+        require_cells(region, inside)
+    return {
+        predictor: {
+            region: {"region": region}
+            | scores(
+                values[inside],
+                samples.labels[inside],
+                classes=samples.classes,
+                area=samples.area[inside],
+                confidence=samples.confidence[inside],
+            )
+            for region, inside in regions.items()
+        }
+        for predictor, values in probabilities.items()
+    }
 
 
 def paired_differences(

@@ -220,6 +220,9 @@ def agreement_metrics(summaries: Iterable[xr.Dataset]) -> dict[str, Any]:
                 "judged_m2": float(area[tested].sum()),
                 "mean_agreement_share": _mean(fields["agreement_share"].values, area, known),
                 "mean_change_probability": _mean(fields["change_probability"].values, area, tested),
+                "changed_share_where_robust": _mean(
+                    fields["changed_share"].values, area, robustness == ROBUSTNESS.index("robust_signal")
+                ),
                 "robustness_share": {
                     name: _mean((robustness == k).astype(float), area, tested) for k, name in enumerate(ROBUSTNESS)
                 },

@@ -34,6 +34,7 @@ _NEW = {
     "n_models": "Models with data",
     "n_models_judged": "Models whose change was tested",
     "forced_share": "Share of the tested models with a forced change",
+    "changed_share": "Share of the tested models whose most probable regime is not that of the baseline",
     "agreement_share": "Share of the models with the regime of most models",
     "direction_share": "Share of the tested models with the most common direction of change",
     "robustness": "Whether most models show a change and agree on its direction, -1 with too few models",
@@ -64,12 +65,13 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
     -------
     xarray.Dataset, dims (predictor, regime, lat, lon)
         Means over models: `regime_probability`, `change_probability`. `n_models`, `n_models_judged`: models with data,
-        and with a tested change. `forced_share`: share of the tested models with a forced change in at least half of
-        their variants. `regime`: the most probable regime of most models; `agreement_share`: share of the models with
-        this regime. `direction_share`: share of the tested models with the most common direction, from the most
-        probable regime of the baseline to that to which a change is most probable (the same one, if it gains
-        probability). `robustness`: flags by the numbers of `ROBUSTNESS`. By model, `native_share` and `common_share`
-        of the area with each regime on the native and on the common grid: the effect of regridding.
+        and with a tested change. Shares of the tested models: `forced_share` with a forced change in at least half of
+        their variants; `changed_share` whose most probable regime is not that of the baseline, which a forced change
+        does not require; `direction_share` with the most common direction, from the most probable regime of the
+        baseline to that to which a change is most probable (the same one, if it gains probability). `robustness`:
+        flags by the numbers of `ROBUSTNESS`. `regime`: the most probable regime of most models; `agreement_share`:
+        share of the models with this regime. By model, `native_share` and `common_share` of the area with each regime
+        on the native and on the common grid: the effect of regridding.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
         first = here if first is None else first
         _require_alike(first, here)
         model = str(here.attrs["source_id"])
-        common.setdefault(model, []).append(to_common_grid(here.assign(baseline_share=_baseline_share(here)), grid))
+        common.setdefault(model, []).append(to_common_grid(here, grid))
         native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
     if first is None:
         raise DataError(f"No run has the window {window!r}: choose one of those in scenario_regimes.")
@@ -168,15 +170,16 @@ def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     run : xarray.Dataset, grid dims (lat, lon) or (y, x)
-        `regime_probability`, `change_probability`, `change_to_probability`, `baseline_share` (1 for the regime of the
-        baseline, 0 for others), `forced_change`, `valid`, `areacello` [m2], without `window`.
+        `regime_probability`, `change_probability`, `change_to_probability`, `baseline_regime`, `forced_change`,
+        `valid`, `areacello` [m2], without `window`.
     grid : xarray.Dataset
         1-D coordinates `lat` and `lon`.
 
     Returns
     -------
     xarray.Dataset, dims (..., lat, lon)
-        NaN where the nearest cell has no value, is farther than a diagonal of the run's grid, or was not tested.
+        With `baseline_share`, 1 for the regime of the baseline and 0 for others, instead of its number. NaN where the
+        nearest cell has no value, is farther than a diagonal of the run's grid, or was not tested.
 
     Notes
     -----
@@ -192,7 +195,7 @@ def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     # Cells are not squares and are narrow near a pole: the median cell bounds the distance from below.
     reach = np.sqrt(np.maximum(area, np.median(area[valid]))[known]) / EARTH_RADIUS
     inside = away <= reach[nearest]
-    out = {}
+    run, out = run.assign(baseline_share=_baseline_share(run)), {}
     for name in _FIELDS:
         field = run[name].transpose(..., *run["valid"].dims)
         values = field.values[..., known][..., nearest].astype(np.float64)
@@ -223,13 +226,10 @@ def _baseline_share(run: xr.Dataset) -> xr.DataArray:
     return (regime == xr.DataArray(np.arange(run.sizes["regime"]), dims="regime")).where(regime >= 0)
 
 
-def _direction_share(models: xr.Dataset) -> xr.DataArray:
-    """Return the share of the tested models with the most common pair of baseline regime and regime changed to."""
-    before, towards = (models[name].fillna(-1).argmax("regime") for name in ("baseline_share", "change_to_probability"))
-    n_regimes, tested = models.sizes["regime"], models["forced_change"].notnull()
-    direction = (n_regimes * before + towards).where(tested)
-    votes = xr.concat([(direction == pair).sum("source_id") for pair in range(n_regimes**2)], "pair").max("pair")
-    return (votes / tested.sum("source_id")).where(tested.any("source_id"))
+def _most_votes(choice: xr.DataArray, n_choices: int) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the choice of most models, and how many made it; models without a choice are NaN."""
+    votes = xr.concat([(choice == k).sum("source_id") for k in range(n_choices)], "choice")
+    return votes.argmax("choice"), votes.max("choice")
 
 
 def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
@@ -237,13 +237,19 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
     probability, forced = models["regime_probability"], models["forced_change"]
     present = probability.notnull().all("regime")
     n_models, n_judged = present.sum("source_id"), forced.notnull().sum("source_id")
-    regimes = probability.fillna(-1).argmax("regime").where(present)
-    votes = xr.concat([(regimes == k).sum("source_id") for k in range(probability.sizes["regime"])], "regime")
-    regime = votes.argmax("regime").where(n_models > 0, -1)
-    agreement = (votes.max("regime") / n_models).where(n_models > 0)
-    forced_share = ((forced >= 0.5).sum("source_id") / n_judged).where(n_judged > 0)
-    direction = _direction_share(models)
-    shown, agreed = forced_share >= ROBUST_CHANGE, direction >= ROBUST_AGREEMENT
+    after, before, towards = (
+        models[name].fillna(-1).argmax("regime")
+        for name in ("regime_probability", "baseline_share", "change_to_probability")
+    )
+    n_regimes, tested = probability.sizes["regime"], forced.notnull()
+    regime, with_regime = _most_votes(after.where(present), n_regimes)
+    _, with_direction = _most_votes((n_regimes * before + towards).where(tested), n_regimes**2)
+    changed = ((after != before) & tested).sum("source_id")
+    forced_share, direction_share, changed_share = (
+        (n_with / n_judged).where(n_judged > 0)
+        for n_with in ((forced >= 0.5).sum("source_id"), with_direction, changed)
+    )
+    shown, agreed = forced_share >= ROBUST_CHANGE, direction_share >= ROBUST_AGREEMENT
     robustness = xr.where(shown, xr.where(agreed, 1, 2), 0).where(n_judged >= min_models, -1)
     return xr.Dataset(
         {
@@ -252,9 +258,10 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
             "n_models": n_models.astype(np.int16),
             "n_models_judged": n_judged.astype(np.int16),
             "forced_share": forced_share,
-            "regime": regime.astype(np.int8),
-            "agreement_share": agreement,
-            "direction_share": direction,
+            "changed_share": changed_share,
+            "regime": regime.where(n_models > 0, -1).astype(np.int8),
+            "agreement_share": (with_regime / n_models).where(n_models > 0),
+            "direction_share": direction_share,
             "robustness": robustness.astype(np.int8),
         }
     ).transpose("predictor", "regime", "lat", "lon")

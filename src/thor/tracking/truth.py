@@ -149,7 +149,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         "brier_score": float(brier),
         "brier_skill": number(1 - brier / (base * (1 - base))) if 0 < base < 1 else None,
         "expected_calibration_error": _calibration_error(table),
-        "calibration_error_above_tenth": _calibration_error(table[[k >= CHANGE_BINS / 10 for k in reliability]]),
+        "calibration_error_above_tenth": _calibration_error(table[[k / CHANGE_BINS >= 0.1 for k in reliability]]),
         "resolution_share": number(spread / (base * (1 - base))) if 0 < base < 1 else None,
         "reliability": [{"from": k / CHANGE_BINS, "to": (k + 1) / CHANGE_BINS} | row for k, row in reliability.items()],
         "likelihood": [{"word": list(LIKELIHOOD)[k]} | row for k, row in words.items()],

@@ -126,7 +126,7 @@ def score_networks(
     )
     from thor.networks.prediction import predict, probability_blocks
     from thor.networks.scaler import FeatureScaler
-    from thor.networks.skill import skill_table
+    from thor.networks.skill import region_scores, skill_table
 
     samples = _samples(features, regimes, split, parameters)
     inputs = FeatureScaler.from_dict(feature_scaler).transform(samples.inputs)
@@ -137,11 +137,14 @@ def score_networks(
         probabilities["published_networks"] = published_probabilities(
             published_networks(), samples, published_scaling(features)
         )
-    places = regions | basin_masks(samples, regions["test"])
-    table = skill_table(probabilities, samples, regions=places, settings=parameters.bootstrap, seed=parameters.seed)
+    table = skill_table(probabilities, samples, regions=regions, settings=parameters.bootstrap, seed=parameters.seed)
+    oceans = region_scores(probabilities, samples, regions=basin_masks(samples, regions["test"]))
     sums = network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
     members = network_scores(sums, classes=samples.classes)
-    metrics = table | member_table(members, classes=samples.classes)
+    metrics = {
+        name: by_region | oceans.get(name, {})
+        for name, by_region in (table | member_table(members, classes=samples.classes)).items()
+    }
     for regions_of in metrics.values():
         for entry in regions_of.values():
             entry["split"] = split.attrs["split"]
@@ -151,7 +154,7 @@ def score_networks(
     networks = network_table(
         members, predictor="ensemble", history=training_history, settings=f"{parameters.networks}, layers {sizes}"
     )
-    others = {name: {region: table[name][region] for region in regions} for name in BASELINES}
+    others = {name: table[name] for name in BASELINES}
     of_others = predictor_reliability({name: probabilities[name] for name in BASELINES}, samples, regions=regions)
     return {
         "skill_metrics": metrics,
