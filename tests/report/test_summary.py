@@ -120,9 +120,9 @@ def test_the_skill_of_changes_is_stated_for_each_predictor():
     (line,) = scenario_sentences({}, perfect, None)
     assert line.replace("\u00a0", " ") == (
         "In idealized climate models, whose true regimes are known (ssp585, all windows), 6.8 % of the area changed "
-        "regime. Mean probability from the ensemble 7.7 %, Brier skill 0.33. Mean probability from the Bayesian "
-        "network 7.7 %, Brier skill 0.33, and where the probability is at least 10 %, mean error of the probability "
-        "7.1 percentage points. A Brier skill of 1 is perfect, 0 no better than the mean frequency everywhere."
+        "regime; the ensemble gives a mean probability of 7.7 % (Brier skill 0.33) and the Bayesian network gives a "
+        "mean probability of 7.7 % (Brier skill 0.33; mean error where at least 10 %: 7.1 percentage points). A Brier skill "
+        "of 1 is perfect, 0 no better than the mean frequency everywhere."
     )
 
 

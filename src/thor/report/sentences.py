@@ -198,19 +198,18 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
             skill = [_change_skill(name, scores) for name, scores in in_order(known, PREDICTOR_NAMES).items()]
             lines.append(
                 f"In idealized climate models, whose true regimes are known ({experiment}, all windows), "
-                f"{percent(base_rate, 1)} of the area changed regime. {'. '.join(skill)}. A Brier skill of 1 is "
+                f"{percent(base_rate, 1)} of the area changed regime; {in_words(skill)}. A Brier skill of 1 is "
                 "perfect, 0 no better than the mean frequency everywhere."
             )
     return lines
 
 
 def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
-    name, mean = predictor_name(predictor), percent(scores["mean_probability"], 1)
-    text = f"Mean probability from {name} {mean}, Brier skill {scores['brier_skill']:.2f}"
-    if (error := scores.get("calibration_error_above_tenth")) is None:
-        return text
-    gap = f"{100 * error:.1f} percentage points"
-    return f"{text}, and where the probability is at least {percent(0.1)}, mean error of the probability {gap}"
+    details = f"Brier skill {scores['brier_skill']:.2f}"
+    if (error := scores.get("calibration_error_above_tenth")) is not None:
+        details += f"; mean error where at least {percent(0.1)}: {100 * error:.1f} percentage points"
+    mean = percent(scores["mean_probability"], 1)
+    return f"{predictor_name(predictor)} gives a mean probability of {mean} ({details})"
 
 
 def _change(means: Mapping[str, Any]) -> str:
