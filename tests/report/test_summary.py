@@ -121,8 +121,8 @@ def test_the_skill_of_changes_is_stated_for_each_predictor():
     assert line.replace("\u00a0", " ") == (
         "In idealized climate models, whose true regimes are known (ssp585, all windows), 6.8 % of the area changed "
         "regime; the ensemble gives a mean probability of 7.7 % (Brier skill 0.33) and the Bayesian network gives a "
-        "mean probability of 7.7 % (Brier skill 0.33; mean error where at least 10 %: 7.1 percentage points). A Brier skill "
-        "of 1 is perfect, 0 no better than the mean frequency everywhere."
+        "mean probability of 7.7 % (Brier skill 0.33; mean error where at least 10 %: 7.1 percentage points). A Brier "
+        "skill of 1 is perfect, 0 no better than the mean frequency everywhere."
     )
 
 
