@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -187,13 +188,14 @@ def _next(tar: tarfile.TarFile, file: File, awaited: set[str], known: set[str]) 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path | None) -> IO[bytes]:
     """Return the content of a member, extracted to `target` unless that is None."""
+    content = tar.extractfile(member)
+    assert content is not None  # an ordinary file
     if target is None:
-        content = tar.extractfile(member)
-        assert content is not None  # an ordinary file
         return content
-    # Permissions and time are those of a newly written file.
-    plain = member.replace(name=target.name, mtime=None, mode=None, deep=False)  # type: ignore[arg-type]
-    tar.extract(plain, target.parent, filter="data")
+    # Not by `extract` with its filters, which Python has from 3.11.4 only: here every member is an ordinary file, and
+    # only its content goes to a new file at a place that is not named by the archive.
+    with target.open("xb") as file:
+        shutil.copyfileobj(content, file)
     return target.open("rb")
 
 

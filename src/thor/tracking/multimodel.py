@@ -195,7 +195,9 @@ def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     # Cells are not squares and are narrow near a pole: the median cell bounds the distance from below.
     reach = np.sqrt(np.maximum(area, np.median(area[valid]))[known]) / EARTH_RADIUS
     inside = away <= reach[nearest]
-    run, out = run.assign(baseline_share=_baseline_share(run)), {}
+    before = run["baseline_regime"].reset_coords(drop=True)
+    share = (before == xr.DataArray(np.arange(run.sizes["regime"]), dims="regime")).where(before >= 0)
+    run, out = run.assign(baseline_share=share), {}
     for name in _FIELDS:
         field = run[name].transpose(..., *run["valid"].dims)
         values = field.values[..., known][..., nearest].astype(np.float64)
@@ -218,12 +220,6 @@ def regime_shares(probability: xr.DataArray, grid: xr.Dataset) -> AnyArray:
     inside = np.isfinite(values).all(axis=(0, 1))
     area = grid["areacello"].values[inside]
     return (values[..., inside] @ area) / area.sum()
-
-
-def _baseline_share(run: xr.Dataset) -> xr.DataArray:
-    """Return 1 for the regime of the baseline and 0 for the others, so that variants can be averaged."""
-    regime = run["baseline_regime"].reset_coords(drop=True)
-    return (regime == xr.DataArray(np.arange(run.sizes["regime"]), dims="regime")).where(regime >= 0)
 
 
 def _most_votes(choice: xr.DataArray, n_choices: int) -> tuple[xr.DataArray, xr.DataArray]:
