@@ -140,6 +140,63 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(target):
         assert np.abs(block.shares["remainder"]).max() < 1e-4
 
 
+@pytest.mark.parametrize(("n_networks", "largest"), [(1, 1.3), (5, 1.3), (50, 2.3)])
+@pytest.mark.parametrize("max_pairs", [3, 6, 12])
+def test_stated_error_is_neither_too_small_nor_too_large(sampling_case, n_networks, largest, max_pairs):
+    """Stated over actual error, rms over cells and players, for four seeds.
+
+    Fifty networks of 12 pairs use each of the 300 rows twice: the error is an upper bound, about twice the actual one.
+    """
+    ratios = []
+    for seed in range(4):
+        deviation, error, _, _ = sampling_case(n_networks, tolerance=1e-9, max_pairs=max_pairs, seed=seed)
+        ratios.append(np.sqrt((error**2).mean() / (deviation**2).mean()))
+    assert 0.8 < np.mean(ratios) < largest
+
+
+@pytest.mark.parametrize("n_networks", [1, 5, 50])
+def test_converged_samples_have_the_tolerance_as_error(sampling_case, n_networks):
+    """A single network had an error of 2.4 in the cells called converged at 0.2."""
+    errors = []
+    for seed in range(4):
+        deviation, _, converged, size = sampling_case(n_networks, tolerance=0.2, max_pairs=40, seed=seed)
+        errors.append((np.sqrt((deviation**2).mean(axis=1)) / size)[converged])
+    errors = np.concatenate(errors)
+    assert errors.size > 100
+    assert np.sqrt((errors**2).mean()) < 1.3 * 0.2
+    assert errors.max() < 5 * 0.2
+
+
+def test_a_single_network_is_not_converged_before_ten_pairs(sampling_case):
+    _, error, converged, _ = sampling_case(1, tolerance=1e3, max_pairs=9, seed=0)
+    assert not converged.any()
+    assert np.isfinite(error).all()
+    assert sampling_case(1, tolerance=1e3, max_pairs=10, seed=0)[2].all()
+    assert sampling_case(5, tolerance=1e3, max_pairs=3, seed=0)[2].all()
+
+
+@pytest.fixture(scope="module")
+def sampling_case():
+    """A function that returns error, standard error, convergence and size of the mean values of 60 samples."""
+    rng = np.random.default_rng(8)
+    inputs, regime = rng.normal(size=(60, 8)).astype(np.float32), rng.integers(0, 3, 60)
+    rows = rng.normal(0.3, 1.2, size=(300, 8)).astype(np.float32)
+    exact = {}
+
+    def run(n_networks, *, tolerance, max_pairs, seed):
+        stack = make_stack(n_networks=n_networks, seed=3, alike=0.9)
+        if n_networks not in exact:
+            exact[n_networks] = values_of(shapley(rows, method="exact"), stack, inputs, regime)[0].mean(axis=0)
+        method = shapley(rows, tolerance=tolerance, max_pairs=max_pairs, seed=seed)
+        blocks = list(method.explain(stack, inputs, regime))
+        mean = np.concatenate([block.values for block in blocks], axis=1).mean(axis=0)
+        error = np.concatenate([block.standard_error for block in blocks])
+        converged = np.concatenate([block.shares["converged"][0] for block in blocks]) == 1
+        return mean - exact[n_networks], error, converged, np.sqrt((exact[n_networks] ** 2).mean(axis=1))
+
+    return run
+
+
 def test_samples_are_done_when_the_tolerance_is_met_and_marked_when_not(reference, inputs, regime):
     stack = make_stack(n_networks=12, seed=3, alike=0.9)
     loose = shapley(reference, tolerance=0.2, max_pairs=50)

@@ -14,6 +14,10 @@ from thor.networks.stack import NetworkStack, Weights
 FEWEST_PAIRS = 3
 """Pairs of orders of the players below which no error is estimated."""
 
+FEWEST_DEGREES = 9
+"""Degrees of freedom about the networks' means (networks times one less than pairs) below which no sample is converged:
+10 pairs of a single network, 3 of five or more."""
+
 
 class ShapleySampler:
     """Shapley values from random orders of the players, for all networks and a block of samples at once.
@@ -69,13 +73,15 @@ class ShapleySampler:
         n_rows, networks = len(self._reference), np.arange(self._n_networks)
         shuffled, begin = random.permutation(n_rows), random.integers(n_rows, size=len(inputs))
         active, error = np.arange(len(inputs)), np.empty((len(inputs), n_players))
+        fewest = max(FEWEST_PAIRS, 1 + -(-FEWEST_DEGREES // self._n_networks))
         for n_pairs in range(1, self._max_pairs + 1):
             turn = (n_pairs - 1) * self._n_networks + (networks + n_pairs) % self._n_networks
             rows = shuffled[(begin[active] + turn[:, None]) % n_rows]
             values, of_rows = self._pair(inputs[active], regime[active], target[:, active], rows, random)
             sums.add(active, values, of_rows - self._expectation[:, regime[active]])
-            if n_pairs >= FEWEST_PAIRS:
+            if n_pairs >= min(fewest, self._max_pairs):
                 mean, error[active] = sums.estimate(active)
+            if n_pairs >= fewest:
                 size = np.sqrt((mean.mean(axis=0) ** 2).mean(axis=1))
                 active = active[np.sqrt((error[active] ** 2).mean(axis=1)) > tolerance * size]
                 if not active.size:
@@ -146,9 +152,11 @@ class _Sums:
         count = self.count[samples]
         mean, row_mean = self.values[:, samples] / count[:, None], self.rows[:, samples] / count
         # Within networks: spread between networks is not sampling error.
-        squares, products, row_squares = self.of_networks.about(samples, count, mean, row_mean)
-        slope = np.divide(products, row_squares[:, None], out=np.zeros_like(products), where=row_squares[:, None] > 0)
-        freedom = np.maximum(count - 1, 1)[:, None]
+        squares, products, all_row_squares = self.of_networks.about(samples, count, mean, row_mean)
+        varied = all_row_squares[:, None] > 0
+        slope = np.divide(products, all_row_squares[:, None], out=np.zeros_like(products), where=varied)
+        # The slope, common to all networks, takes one degree of freedom of all of them together.
+        freedom = (count - 1 - 1 / len(mean))[:, None]
         variance = np.maximum(squares - slope * products, 0) / (len(mean) ** 2 * freedom * count[:, None])
         # Rows are drawn without replacement: the mean over networks varies less than independent draws would.
         together, rows_together = mean.mean(axis=0)[None], row_mean.mean(axis=0)[None]
@@ -157,7 +165,10 @@ class _Sums:
         whole = variance.sum()
         ratio = np.clip(round_variance.sum() / whole, 0, 1) if whole > 0 else 1.0
         corrected = mean - slope * row_mean[..., None]
-        return corrected.astype(np.float32), np.sqrt(ratio * variance)
+        # Its error grows with the distance between the mean over the sampled rows and the expectation.
+        lever = len(mean) * count * rows_together[0] ** 2
+        lever = np.divide(lever, all_row_squares, out=np.zeros_like(lever), where=all_row_squares > 0)
+        return corrected.astype(np.float32), np.sqrt(ratio * variance * (1 + lever[:, None]))
 
 
 class _Moments:
