@@ -104,9 +104,11 @@ class Modelling(Settings):
     compare_published: bool = False
     """Whether the published networks are scored too (needs the public files)."""
     split: SplitSettings = SplitSettings()
-    """Which cells train, select, calibrate and test."""
+    """Which cells train, select and test."""
     training: TrainingSettings = TrainingSettings()
     """How networks are built and trained."""
+    left_out_networks: Count = 12
+    """Networks that are trained without each ocean basin in turn, for calibration and errors of scores."""
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of scores are made."""
 
@@ -130,7 +132,7 @@ class CrossValidation(Settings):
     features: Literal["published", "extended"] | list[str] = "published"
     """Inputs of the networks, as in modelling."""
     split: SplitSettings = SplitSettings()
-    """Regions that select and calibrate in each fold, and the buffer between roles."""
+    """Blocks that select in each fold, and the buffer between roles."""
     training: TrainingSettings = TrainingSettings(n_networks=10)
     """How the networks of each fold are trained."""
     bootstrap: BootstrapSettings = BootstrapSettings()
@@ -149,7 +151,7 @@ class Uncertainty(Settings):
     applicability: ApplicabilitySettings = ApplicabilitySettings()
     """How dissimilarity to the training cells is measured."""
     confidence_level: Share = 0.9
-    """Share of cells like those of the calibrate region whose conformal set contains the regime."""
+    """Nominal coverage of the conformal sets."""
     credible_level: Share = 0.9
     """Share of networks inside the interval of a probability."""
     bootstrap: BootstrapSettings = BootstrapSettings()

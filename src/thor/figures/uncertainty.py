@@ -158,8 +158,9 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
     ----------
     coverage : mapping
         {region: {metric: value}} as from `thor.uncertainty.conformal.coverage_table`. Regimes with fewer than
-        `FEW_CELLS` cells in a region are drawn open.
+        `FEW_CELLS` cells in a region are drawn open, regions without sets not at all.
     """
+    coverage = {name: entry for name, entry in coverage.items() if entry["set_share"] > 0}
     regions = list(coverage)
     regimes = in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(REGIME_COLOURS))
     level = 100.0 * coverage[regions[0]]["confidence_level"]
@@ -167,9 +168,6 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
         figure = new_figure(7.6, 0.42 * len(regions) + 1.5)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
         for row, entry in enumerate(coverage.values()):
-            low, high = entry["interval"]["low"], entry["interval"]["high"]
-            if low is not None and high is not None:
-                left.hlines(row, 100 * low, 100 * high, color="0.2", linewidth=2.0)
             dot: dict[str, Any] = {"color": "0.1", "markersize": 5, "zorder": 4}
             left.plot(100 * entry["coverage"], row, "o", label="all cells" if row == 0 else None, **dot)
             right.plot(entry["mean_set_size"], row, "o", **dot)

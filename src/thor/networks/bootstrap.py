@@ -11,8 +11,9 @@ from pydantic import Field
 
 from thor.core.errors import NetworkError
 from thor.core.settings import Count, Settings, Share
+from thor.networks.correlogram import correlation_length
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.sphere import distance, sphere_blocks, unit_vectors
+from thor.ocean.sphere import sphere_blocks
 
 LEAST_DEGREES, LARGEST_DEGREES = 10.0, 45.0
 """Bounds of a block size from a correlation length; the published noise has blocks of 10 degrees."""
@@ -28,12 +29,6 @@ in 83, 56 and 55 % with blocks of three lengths, and in 80, 37 and 25 % with ind
 
 LEAST_BLOCKS = 5
 """Least number of blocks for an interval: with fewer, its bounds would be single blocks."""
-
-LEAST_PAIRS = 100
-"""Least number of pairs of cells in a class of distances."""
-
-_CLASS, _LARGEST_LAG = 50.0, 5000.0
-"""Least width of a class of distances, and the largest distance at which the correlation is computed [km]."""
 
 
 class BootstrapSettings(Settings):
@@ -153,98 +148,3 @@ def block_size(length: float) -> float:
     degrees = np.rad2deg(1000.0 * LENGTHS_PER_BLOCK * length / EARTH_RADIUS)
     # Whole degrees: blocks of nearly the same size become the same blocks.
     return float(np.clip(np.ceil(degrees), LEAST_DEGREES, LARGEST_DEGREES))
-
-
-def correlation_length(
-    errors: np.ndarray,
-    lat: np.ndarray,
-    lon: np.ndarray,
-    area: np.ndarray | None = None,
-    *,
-    seed: int = 0,
-    n_centres: int = 300,
-) -> np.ndarray:
-    """Return the e-folding distance [km] of the spatial correlation of errors.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (n_samples,) or (n_samples, n_fields)
-        1 where wrong, else 0; or any other field.
-    lat, lon : ndarray of shape (n_samples,), [degrees]
-    area : ndarray of shape (n_samples,), optional, [m2]
-        Weights of the cells.
-    seed : int
-    n_centres : int
-        Cells, drawn in proportion to area, each of which is correlated with all others.
-
-    Returns
-    -------
-    ndarray of shape () or (n_fields,)
-        Where the correlogram, linear between the mean distances of the classes, first falls below 1/e.
-        0 where the errors do not vary; 5000 km where it does not fall so low within that distance.
-
-    Notes
-    -----
-    Classes of distances are at least 50 km wide and no narrower than the grid spacing, the distance to the nearest
-    cell that 90 % of the centres do not exceed; classes are joined until each contains at least `LEAST_PAIRS` pairs.
-    In narrower classes the shortest distances would be those of a few cells near the poles, whose product is noise.
-    """
-    from scipy.sparse import csr_array
-
-    weights = np.full(len(lat), 1.0 / len(lat)) if area is None else area / area.sum()
-    fields = np.asarray(errors, dtype=float).reshape(len(lat), -1)
-    anomalies = fields - np.average(fields, axis=0, weights=weights)
-    drawn = min(n_centres, int(np.count_nonzero(weights)))
-    centres = np.random.default_rng(seed).choice(len(lat), size=drawn, replace=False, p=weights)
-    positions = unit_vectors(lat, lon)
-    width = max(_CLASS, _grid_spacing(positions, centres))
-    n_classes = int(np.ceil(_LARGEST_LAG / width))
-    # Columns: weight of the pairs, their distance, and the product of each field with that at the centre.
-    sums, pairs = np.zeros((n_classes, 2 + fields.shape[1])), np.zeros(n_classes, int)
-    for centre in centres:
-        away = distance(positions, positions[:, centre, None]) * EARTH_RADIUS / 1000.0
-        near = np.flatnonzero(away < _LARGEST_LAG)
-        near = near[near != centre]
-        values = np.column_stack([np.ones(near.size), away[near], anomalies[near] * anomalies[centre]])
-        place = (away[near] / width).astype(int)
-        pairs += np.bincount(place, minlength=n_classes)
-        sums += csr_array((weights[near], (place, np.arange(near.size))), shape=(n_classes, near.size)) @ values
-    sums = np.add.reduceat(sums, _class_starts(pairs))
-    known = sums[:, 0] > 0
-    lag, *covariances = (sums[known, 1:] / sums[known, :1]).T
-    variances = np.average(anomalies**2, axis=0, weights=weights)
-    lengths = [_e_folding(lag, own, variance) for own, variance in zip(covariances, variances, strict=True)]
-    return np.array(lengths).reshape(np.shape(errors)[1:])
-
-
-def _grid_spacing(positions: np.ndarray, centres: np.ndarray) -> float:
-    """Return the distance to the nearest cell [km] that 90 % of the centres do not exceed."""
-    from scipy.spatial import KDTree
-
-    chord = KDTree(positions.T).query(positions[:, centres].T, k=2)[0][:, 1]
-    # A single cell has its nearest one at infinity.
-    return float(np.quantile(np.minimum(chord * EARTH_RADIUS / 1000.0, _LARGEST_LAG), 0.9))
-
-
-def _class_starts(pairs: np.ndarray) -> list[int]:
-    """Return the first class of each group of neighbouring classes with at least `LEAST_PAIRS` pairs together."""
-    starts, held = [0], 0
-    for place, number in enumerate(pairs):
-        if held >= LEAST_PAIRS:
-            starts.append(place)
-            held = 0
-        held += number
-    return starts if held >= LEAST_PAIRS or len(starts) == 1 else starts[:-1]
-
-
-def _e_folding(lag: np.ndarray, covariance: np.ndarray, variance: float) -> float:
-    # round-off leaves a constant field a variance of about 1e-32
-    if variance < 1e-15:
-        return 0.0
-    lag, correlation = np.concatenate([[0.0], lag]), np.concatenate([[1.0], covariance / variance])
-    below = np.flatnonzero(correlation < np.exp(-1.0))
-    if not below.size:
-        return _LARGEST_LAG
-    after = below[0]
-    share = (correlation[after - 1] - np.exp(-1.0)) / (correlation[after - 1] - correlation[after])
-    return float(lag[after - 1] + share * (lag[after] - lag[after - 1]))

@@ -9,18 +9,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from thor.networks.baselines import BASELINES, fit_baselines
+from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.prediction import predict
-from thor.networks.samples import Samples, input_names, samples_from
-from thor.networks.scaler import FeatureScaler
+from thor.networks.folds import error_correlations, train_folds
+from thor.networks.samples import Samples, input_names
 from thor.networks.scores import scores
 from thor.networks.settings import FeatureSet, SplitSettings, TrainingSettings
 from thor.networks.skill import paired_differences, skill_table
 from thor.networks.split import basin_folds
-from thor.networks.table import Table
-from thor.networks.training import train_stack
-from thor.networks.training_data import sample_weights
 from thor.ocean.features import feature_groups, feature_names
 
 Probabilities = dict[str, NDArray[np.float64]]
@@ -44,7 +40,7 @@ def cross_validate(
     feature_set : {"published", "extended"} or sequence of str
         As for `thor.networks.samples.input_names`.
     split : SplitSettings
-        Whose regions, but for the one that tests, select; see `thor.networks.split.basin_folds`.
+        Its blocks select; see `thor.networks.split.basin_folds`.
     training : TrainingSettings
         All networks are trained on the consensus labels.
     bootstrap : BootstrapSettings
@@ -57,12 +53,15 @@ def cross_validate(
     """
     names = input_names(features, feature_set)
     table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in ("ensemble", *BASELINES)}
-    folds = basin_folds(features, regimes, split)
-    for basin, test, probabilities in _predictions(features, regimes, folds, names, training, BASELINES, seed):
+    splits = basin_folds(features, regimes, split, seed=seed)
+    parts = list(_predictions(features, regimes, splits, names, training, seed))
+    correlations = error_correlations([(test, probabilities) for _, test, probabilities in parts], seed=seed)
+    for basin, test, probabilities in parts:
         everywhere = {basin: np.ones(len(test), dtype=bool)}
-        for name, regions in skill_table(
-            probabilities, test, regions=everywhere, settings=bootstrap, seed=seed
-        ).items():
+        of_basin = skill_table(
+            probabilities, test, regions=everywhere, correlations=correlations, settings=bootstrap, seed=seed
+        )
+        for name, regions in of_basin.items():
             table[name] |= regions
     return table
 
@@ -103,18 +102,17 @@ def feature_group_worth(
     if len(groups) > 1:
         sets["all"] = tuple(every)
         sets |= {f"all - {group}": tuple(n for n in every if n not in members) for group, members in groups.items()}
-    folds = basin_folds(features, regimes, split, without_test=True)
-    baselines = ("gradient_boosting",)
+    splits = basin_folds(features, regimes, split, seed=seed, without_test=True)
     rows: list[dict[str, Any]] = []
     reference: Probabilities = {}
     for label, names in tqdm(sets.items(), desc="feature groups", unit="set", leave=False, disable=None):
-        parts = list(_predictions(features, regimes, folds, names, training, baselines, seed))
+        parts = list(_predictions(features, regimes, splits, names, training, seed))
         cells = {
             name: np.concatenate([getattr(test, name) for _, test, _ in parts])
             for name in ("labels", "lat", "lon", "area")
         }
         labels = cells.pop("labels")
-        for predictor in ("ensemble", *baselines):
+        for predictor in ("ensemble", "gradient_boosting"):
             found = np.concatenate([probabilities[predictor] for _, _, probabilities in parts])
             reference.setdefault(predictor, found)
             difference = paired_differences(
@@ -130,26 +128,12 @@ def feature_group_worth(
 def _predictions(
     features: xr.Dataset,
     regimes: xr.Dataset,
-    folds: dict[str, xr.Dataset],
+    splits: dict[str, xr.Dataset],
     names: Sequence[str],
     training: TrainingSettings,
-    baselines: Sequence[str],
     seed: int,
 ) -> Iterator[tuple[str, Samples, Probabilities]]:
     """Yield each basin, its samples, and the probabilities of predictors trained on the other basins."""
-    for basin, fold in folds.items():
-        samples = samples_from(features, regimes, fold, names=names)
-        train, select, test = (samples.with_role(role) for role in ("train", "select", "test"))
-        scaler = FeatureScaler.fit(train)
-        weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
-        trained = train_stack(
-            Table(scaler.transform(train.inputs), train.labels, weights),
-            Table(scaler.transform(select.inputs), select.labels),
-            features=samples.features,
-            classes=samples.classes,
-            settings=training,
-            seed=seed,
-        )
-        fitted = fit_baselines(train, seed=seed)
-        probabilities = {"ensemble": predict(trained.stack, scaler.transform(test.inputs)).mean}
-        yield basin, test, probabilities | {name: fitted.predict_proba(name, test.inputs) for name in baselines}
+    for fold in train_folds(features, regimes, splits, names=names, training=training, seed=seed):
+        test = fold.samples(features, regimes).with_role("test")
+        yield fold.basin, test, fold.probabilities(test)

@@ -23,7 +23,7 @@ from thor.ocean.basins import basin_names
 
 log = logging.getLogger(__name__)
 
-REGIONS = ("train", "select", "calibrate", "test")
+REGIONS = ("train", "select", "test")
 
 
 def on_grid(
@@ -102,7 +102,7 @@ def published_probabilities(networks: NetworkStack, samples: Samples, scaler: Fe
 
 
 def role_masks(samples: Samples) -> dict[str, NDArray[np.bool_]]:
-    """Return the samples of each region of the scores; a published split selects and calibrates on test."""
+    """Return the samples of each region of the scores; a published split selects on test."""
     return {name: samples.role == ROLES.index(samples.roles[name]) for name in REGIONS}
 
 

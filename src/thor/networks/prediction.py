@@ -99,6 +99,24 @@ def probability_blocks(
     """
     if not temperature > 0:
         raise NetworkError(f"The temperature must be above 0; got {temperature:g}.")
+    for part, block in _logit_blocks(stack, inputs, block_bytes):
+        if temperature != 1.0:
+            block /= np.float32(temperature)
+        yield part, softmax(block)
+
+
+def member_logits(stack: NetworkStack, inputs: Weights) -> Weights:
+    """Return the logits of every network, shape (n_networks, n_samples, n_classes), for few samples or networks.
+
+    Parameters and errors are those of `probability_blocks`.
+    """
+    members = np.empty((stack.n_networks, len(inputs), len(stack.classes)), dtype=np.float32)
+    for part, block in _logit_blocks(stack, inputs, BLOCK_BYTES):
+        members[:, part] = block
+    return members
+
+
+def _logit_blocks(stack: NetworkStack, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
     if not np.isfinite(inputs).all():
         raise NetworkError(
             f"{int((~np.isfinite(inputs)).any(axis=1).sum())} of {len(inputs)} samples have inputs that are not "
@@ -111,9 +129,7 @@ def probability_blocks(
         part = slice(start, min(start + n_block, len(inputs)))
         with controller.limit(limits=1):
             block = logits(stack, inputs[part])
-        if temperature != 1.0:
-            block /= np.float32(temperature)
-        yield part, softmax(block)
+        yield part, block
 
 
 def softmax(values: Weights) -> Weights:

@@ -44,7 +44,7 @@ class Samples:
     classes : tuple of str
         Names of the regimes by number.
     roles : dict of str to str
-        Role whose cells are used for each role: the same, but test for select and calibrate in a published split.
+        Role whose cells are used for each role: the same, but test for select in a published split.
     """
 
     inputs: Array
@@ -69,7 +69,7 @@ class Samples:
         return replace(self, **{name: getattr(self, name)[chosen] for name in _PER_SAMPLE})
 
     def with_role(self, name: str) -> "Samples":
-        """Return the samples used to `train`, `select`, `calibrate` or `test`.
+        """Return the samples used to `train`, `select` or `test`.
 
         Raises
         ------
@@ -120,7 +120,7 @@ def samples_from(
             f"None of the {valid_index.size} valid cells has both a regime and a role: there is nothing to train on. "
             "Regimes, split and features should be of one training ocean."
         )
-    stands_in = {"select": split.attrs["select_role"], "calibrate": split.attrs["calibrate_role"]}
+    stands_in = {"select": split.attrs["select_role"]}
     return Samples(
         inputs=table[used],
         labels=regime[used].astype(np.int64),

@@ -1,24 +1,21 @@
 """Settings: how cells are divided into regions, networks trained, and better training settings searched."""
 
 from collections.abc import Sequence
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from thor.core.settings import Count, NotNegative, Positive, Settings
+from thor.core.settings import Count, Filled, NotNegative, Positive, Settings, Share
 from thor.networks.network import ActivationName
 
-RegionRole = Literal["select", "calibrate", "test"]
 FeatureSet = Literal["published", "extended"] | Sequence[str]
 
 
 class Region(Settings):
-    """A box of longitude and latitude whose cells have one role; cells outside every region train."""
+    """A box of longitude and latitude."""
 
     name: str
     """Name of the region."""
-    role: RegionRole
-    """What the cells are used for."""
     west: float = Field(ge=-360, le=360)
     """Western limit, part of the box, in any convention [degrees_east]."""
     east: float = Field(ge=-360, le=360)
@@ -41,40 +38,31 @@ class Region(Settings):
         return self
 
 
-DEFAULT_REGIONS: tuple[Region, ...] = (
-    Region(name="atlantic", role="test", west=280.0, east=20.0),
-    Region(name="west_indian", role="select", west=60.0, east=72.0, north=66.0),
-    Region(name="east_indian", role="calibrate", west=100.0, east=104.0, north=66.0),
-    Region(name="west_pacific", role="calibrate", west=150.0, east=154.0, north=66.0),
-    Region(name="central_pacific", role="calibrate", west=190.0, east=194.0, north=66.0),
-    Region(name="east_pacific", role="calibrate", west=250.0, east=254.0, north=66.0),
-)
-"""The published Atlantic band held out, a band to select on and four to calibrate on, with every regime in each role.
-
-They end at 66N: in the Arctic Ocean, where all longitudes meet, bands and their buffers would leave little to train.
-"""
+ATLANTIC_SECTOR = Region(name="atlantic", west=280.0, east=20.0)
+"""The published Atlantic band."""
 
 
 class SplitSettings(Settings):
-    """Which cells train, select, calibrate and test."""
+    """Which cells train, select and test."""
 
     mode: Literal["regions", "published"] = "regions"
-    """regions: by `regions`, with a buffer between roles; published: the Atlantic band selects, calibrates and tests,
-    all other cells train, without a buffer."""
-    regions: tuple[Region, ...] = DEFAULT_REGIONS
-    """Boxes whose cells do not train; where two overlap, test takes precedence over calibrate, and calibrate over
-    select. Ignored if published."""
+    """regions: `test_regions` test and scattered blocks select, with a buffer between roles; published: the Atlantic
+    band selects and tests, all other cells train, without a buffer."""
+    test_regions: Filled[tuple[Region, ...]] = (ATLANTIC_SECTOR,)
+    """Boxes whose cells test. Ignored if published."""
+    select_share: Share = 0.05
+    """Share of the blocks of the ocean, drawn at random, whose cells outside the test regions select. Ignored if
+    published."""
+    select_block_degrees: float = Field(10.0, gt=0, le=90)
+    """Least side of a block, along a great circle [degrees]."""
     buffer_degrees: float = Field(2.0, ge=0, lt=90)
     """Least great-circle distance between cells of different roles; 0 for none. Ignored if published [degrees]."""
 
     @model_validator(mode="after")
-    def _require_each_role(self) -> Self:
-        names = [region.name for region in self.regions]
+    def _require_different_names(self) -> Self:
+        names = [region.name for region in self.test_regions]
         if len(set(names)) < len(names):
-            raise ValueError(f"regions must have different names; got {', '.join(names)}.")
-        missing = [role for role in get_args(RegionRole) if role not in {region.role for region in self.regions}]
-        if missing and self.mode == "regions":
-            raise ValueError(f"no region has the role {' or '.join(missing)}; name one for each role.")
+            raise ValueError(f"test_regions must have different names; got {', '.join(names)}.")
         return self
 
 

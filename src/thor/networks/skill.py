@@ -5,13 +5,18 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import norm
 
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
-from thor.networks.scores import score_sums, score_values, scores, total_sums
+from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.scores import score_sums, score_values, scores
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
+
+_WITHOUT_LIMIT = ("negative_log_likelihood", "brier_score")
+"""Scores that may exceed 1."""
 
 
 def skill_table(
@@ -19,6 +24,7 @@ def skill_table(
     samples: "Samples",
     *,
     regions: Mapping[str, np.ndarray],
+    correlations: Mapping[str, ErrorCorrelation],
     settings: BootstrapSettings,
     seed: int,
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -31,15 +37,17 @@ def skill_table(
         `labels`, `area` [m2], `lat`, `lon` [degrees], `confidence`, `classes`.
     regions : mapping of str to ndarray of bool, shape (n_samples,)
         Which cells are in each region; regions may overlap.
+    correlations : mapping of str to ErrorCorrelation
+        Of the errors of each predictor in basins that it did not see; predictors without one have no intervals.
     settings : BootstrapSettings
     seed : int
 
     Returns
     -------
     dict
-        In each region what `scores` returns, and `region`; `intervals`, {metric: {low, high, level}}, and the
-        same in `area_weighted`, from blocks described in `blocks`; `difference_to`, {other predictor: {metric:
-        {difference, low, high, level}}}, this predictor minus each later one (see `paired_differences`).
+        In each region what `scores` returns, and `region`; `intervals`, {metric: {low, high, level}}, and the same in
+        `area_weighted` (see `score_intervals`), from blocks described in `blocks`; `difference_to`, {other predictor:
+        {metric: {difference, low, high, level}}}, this predictor minus each later one (see `paired_differences`).
 
     Raises
     ------
@@ -53,8 +61,11 @@ def skill_table(
         bootstraps = block_bootstraps(wrong_cells(here, labels), lat, lon, area, settings=settings, seed=seed)
         for (predictor, values), bootstrap in zip(here.items(), bootstraps, strict=True):
             entry = table[predictor][region]
-            entry |= {"blocks": bootstrap.describe(), "intervals": score_intervals(bootstrap, values, labels, None)}
-            entry["area_weighted"]["intervals"] = score_intervals(bootstrap, values, labels, area)
+            if predictor in correlations:
+                cells, by_area = (correlations[predictor].effective_cells(lat, lon, w, seed=seed) for w in (None, area))
+                entry["blocks"] = bootstrap.describe() | {"effective_cells": cells}
+                entry["intervals"] = score_intervals(bootstrap, cells, values, labels)
+                entry["area_weighted"]["intervals"] = score_intervals(bootstrap, by_area, values, labels, area)
         differences = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
         for predictor, others in differences.items():
             table[predictor][region]["difference_to"] = others
@@ -132,11 +143,48 @@ def paired_differences(
 
 
 def score_intervals(
-    bootstrap: BlockBootstrap, probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+    bootstrap: BlockBootstrap,
+    effective_cells: float,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> dict[str, dict[str, float | None]]:
-    """Return the interval of each score but the F1 of single regimes, {metric: {low, high, level}}."""
-    draws = _draws(bootstrap, probabilities, labels, weights)
-    return {name: bootstrap.interval(value) for name, value in draws.items()}
+    """Return the interval of each score but the F1 of single regimes, {metric: {low, high, level}}.
+
+    Intervals are for the expected score in an unseen ocean with errors of the same correlation, not for these cells.
+
+    Parameters
+    ----------
+    bootstrap : BlockBootstrap
+    effective_cells : float
+        As from `thor.networks.correlogram.ErrorCorrelation.effective_cells`.
+    probabilities : ndarray of shape (n_samples, n_classes)
+    labels : ndarray of int, shape (n_samples,)
+    weights : ndarray of shape (n_samples,), optional
+
+    Notes
+    -----
+    Accuracy has the interval of Wilson (1927, doi:10.1080/01621459.1927.10502953) for so many independent cells. Blocks
+    that fit into a region are too small for the longest correlations, so that resamples of them vary too little; the
+    deviations of all other scores are multiplied by the factor that the accuracy needs.
+    """
+    draws, values = _draws(bootstrap, probabilities, labels, weights)
+    accuracy, spread = values["accuracy"], draws["accuracy"].std()
+    needed = np.sqrt(accuracy * (1 - accuracy) / effective_cells)
+    factor = max(1.0, needed / spread) if spread > 0 else 1.0
+    intervals = {}
+    for name, drawn in draws.items():
+        wider = values[name] + factor * (drawn - np.nanmedian(drawn))
+        intervals[name] = bootstrap.interval(np.clip(wider, 0.0, np.inf if name in _WITHOUT_LIMIT else 1.0))
+    low, high = wilson_interval(accuracy, effective_cells, level=bootstrap.level)
+    return intervals | {"accuracy": {"low": low, "high": high, "level": bootstrap.level}}
+
+
+def wilson_interval(share: float, n_cells: float, *, level: float) -> tuple[float, float]:
+    """Return the ends of Wilson's interval of a share of so many independent cells."""
+    squared = norm.ppf(0.5 * (1 + level)) ** 2 / n_cells
+    centre, half = share + squared / 2, np.sqrt(squared * (share * (1 - share) + squared / 4))
+    return float((centre - half) / (1 + squared)), float((centre + half) / (1 + squared))
 
 
 def wrong_cells(probabilities: Mapping[str, np.ndarray], labels: np.ndarray) -> np.ndarray:
@@ -152,11 +200,13 @@ def require_cells(region: str, inside: np.ndarray) -> None:
 
 def _draws(
     bootstrap: BlockBootstrap, probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None
-) -> dict[str, np.ndarray]:
-    """Return the scores of every resample, but for the F1 of single regimes."""
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Return the scores of every resample and of all cells, but for the F1 of single regimes."""
     sums = score_sums(probabilities, labels, weights, group=bootstrap.block, n_groups=bootstrap.n_blocks)
-    values = score_values(bootstrap.draws(sums), probabilities.shape[1])
-    return {name: value for name, value in values.items() if name != "f1"}
+    drawn = score_values(bootstrap.draws(sums), probabilities.shape[1])
+    of_all = score_values(sums.sum(axis=0), probabilities.shape[1])
+    names = [name for name in drawn if name != "f1"]
+    return {name: drawn[name] for name in names}, {name: float(of_all[name]) for name in names}
 
 
 def _difference(
@@ -166,9 +216,10 @@ def _difference(
     labels: np.ndarray,
     weights: np.ndarray | None,
 ) -> dict[str, dict[str, float | None]]:
-    of_first, of_second = (_draws(bootstrap, values, labels, weights) for values in (first, second))
-    mine, theirs = (score_values(total_sums(values, labels, weights), values.shape[1]) for values in (first, second))
+    (first_draws, mine), (second_draws, theirs) = (
+        _draws(bootstrap, values, labels, weights) for values in (first, second)
+    )
     return {
-        name: {"difference": float(mine[name] - theirs[name]), **bootstrap.interval(draws - of_second[name])}
-        for name, draws in of_first.items()
+        name: {"difference": mine[name] - theirs[name], **bootstrap.interval(draws - second_draws[name])}
+        for name, draws in first_draws.items()
     }

@@ -1,11 +1,12 @@
-"""Which cells train, select, calibrate and test: whole regions, kept apart by a buffer.
+"""Which cells train, select and test: whole regions and blocks, kept apart by a buffer.
 
 Neighbouring cells are nearly copies of each other, so networks are tested in parts of the ocean that they were not
 trained in. A random split puts a training cell beside 99.9 % of the test cells: the accuracy is then about 91 %, but
-85 % in a basin left out of training.
+85 % in a basin left out of training. The best epoch is selected on blocks scattered over the ocean, because a single
+band resembles some regions more than others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,16 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from thor.core.errors import NetworkError
-from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
+from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.cells import on_same_grid, valid_cells
-from thor.ocean.sphere import unit_vectors
+from thor.ocean.sphere import sphere_blocks, unit_vectors
 from thor.regimes.naming import regime_names
 
-ROLES = ("train", "select", "calibrate", "test", "buffer")
+ROLES = ("train", "select", "test", "buffer")
 """Roles of cells by their codes; -1 where a cell is not valid."""
 
-TRAIN, SELECT, CALIBRATE, TEST, BUFFER = range(len(ROLES))
-
-PUBLISHED_TEST = DEFAULT_REGIONS[0]
+TRAIN, SELECT, TEST, BUFFER = range(len(ROLES))
 
 OCEANS = ("atlantic_ocean", "pacific_ocean", "indian_ocean", "southern_ocean", "arctic_ocean")
 
@@ -36,7 +35,7 @@ _ROLE_ATTRS = {
 }
 
 
-def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings) -> xr.Dataset:
+def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings, *, seed: int = 0) -> xr.Dataset:
     """Return the role of every valid cell.
 
     Parameters
@@ -46,12 +45,14 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     regimes : xarray.Dataset
         `regime` on the same grid, -1 where there is none: its cells are counted, nothing else.
     settings : SplitSettings
+    seed : int
+        Of the blocks that select.
 
     Returns
     -------
     xarray.Dataset
         `role` (int8, CF flags of `ROLES`, -1 where not valid), and in the attributes `split` (the mode) and
-        `select_role`, `calibrate_role`: which cells select and calibrate. That is test in a published split.
+        `select_role`, whose cells select: test in a published split.
 
     Raises
     ------
@@ -61,17 +62,21 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     DataError
         When no cell is valid, or features and regimes are on different grids.
     """
-    published = settings.mode == "published"
-    regions = (PUBLISHED_TEST,) if published else settings.regions
     lat, lon, valid = valid_cells(features)
+    lat, lon = lat[valid], lon[valid]
+    published = settings.mode == "published"
+    regions = (ATLANTIC_SECTOR,) if published else settings.test_regions
+    roles = np.zeros(lat.shape, dtype=np.int8)
+    if not published:
+        roles[select_blocks(lat, lon, settings, seed=seed)] = SELECT
+    roles[inside_regions(lat, lon, regions)] = TEST
     attrs = {
         "split": settings.mode,
         "buffer_degrees": 0.0 if published else settings.buffer_degrees,
         "regions": "; ".join(map(_described, regions)),
         "select_role": "test" if published else "select",
-        "calibrate_role": "test" if published else "calibrate",
     }
-    return _split_dataset(features, regimes, regional_roles(lat[valid], lon[valid], regions), attrs)
+    return _split_dataset(features, regimes, roles, attrs)
 
 
 def basin_folds(
@@ -79,13 +84,14 @@ def basin_folds(
     regimes: xr.Dataset,
     settings: SplitSettings,
     *,
+    seed: int = 0,
     basins: Sequence[str] = OCEANS,
     without_test: bool = False,
 ) -> dict[str, xr.Dataset]:
     """Return one split for each basin, with that basin as the test region.
 
-    Outside the basin, the regions of `settings` that select or calibrate select, the regions that test train like all
-    other cells; nothing calibrates. Marginal seas are not folds: their cells train.
+    Outside the basin, the blocks that select in `make_split` select, and the test regions train like all other cells.
+    Marginal seas are not folds: their cells train.
 
     Parameters
     ----------
@@ -94,6 +100,8 @@ def basin_folds(
     regimes : xarray.Dataset
     settings : SplitSettings
         Its mode does not matter.
+    seed : int
+        Of the blocks that select.
     basins : sequence of str
     without_test : bool
         Whether to leave the cells of the test regions out of all folds, so that choices based on the folds are
@@ -112,11 +120,9 @@ def basin_folds(
         As for `make_split`.
     """
     lat, lon, valid = valid_cells(features)
-    selecting = [region.replace(role="select") for region in settings.regions if region.role != "test"]
-    testing = [region for region in settings.regions if region.role == "test"]
-    kept_out = np.zeros(np.count_nonzero(valid), dtype=bool)
-    if without_test:
-        kept_out = regional_roles(lat[valid], lon[valid], testing) == TEST
+    lat, lon = lat[valid], lon[valid]
+    kept_out = inside_regions(lat, lon, settings.test_regions) if without_test else np.zeros(lat.shape, dtype=bool)
+    selecting = select_blocks(lat, lon, settings, seed=seed)
     labelled = regimes["regime"].transpose(*features["valid"].dims).values[valid] >= 0
     folds = {}
     for name in basins:
@@ -125,42 +131,43 @@ def basin_folds(
             if without_test:
                 continue
             raise NetworkError(f"Basin '{name}' holds no labelled cell: leave it out of the folds.")
-        roles = regional_roles(lat[valid], lon[valid], selecting)
+        roles = np.where(selecting, SELECT, TRAIN).astype(np.int8)
         roles[tested] = TEST
         roles[kept_out] = BUFFER
         attrs = {
             "split": f"without {name}",
             "buffer_degrees": settings.buffer_degrees,
-            "regions": "; ".join([f"{name}: test", *map(_described, selecting)]),
+            "regions": name,
             "select_role": "select",
-            "calibrate_role": "select",
         }
         folds[name] = _split_dataset(features, regimes, roles, attrs)
     return folds
 
 
-def regional_roles(lat: np.ndarray, lon: np.ndarray, regions: Iterable[Region]) -> np.ndarray:
-    """Return the role code of each position [degrees], shape (n_cells,): that of its region, or train.
-
-    Raises
-    ------
-    NetworkError
-        When a region holds no position.
-    """
-    role = np.full(lat.shape, TRAIN, dtype=np.int8)
+def inside_regions(lat: np.ndarray, lon: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
+    """Return which positions [degrees] lie in any region, shape (n_cells,); an empty region is a NetworkError."""
+    found = np.zeros(np.shape(lat), dtype=bool)
     for region in regions:
         span = (region.east - region.west) % 360 or 360.0
         inside = ((lon - region.west) % 360 < span) & (lat >= region.south) & (lat <= region.north)
         if not inside.any():
             raise NetworkError(f"Region {_described(region)} holds no valid cell. Move it, or take it out.")
-        role[inside] = np.maximum(role[inside], ROLES.index(region.role))
-    return role
+        found |= inside
+    return found
+
+
+def select_blocks(lat: np.ndarray, lon: np.ndarray, settings: SplitSettings, *, seed: int) -> np.ndarray:
+    """Return which positions [degrees] lie in the blocks drawn to select, at least one block, shape (n_cells,)."""
+    block = sphere_blocks(lat, lon, degrees=settings.select_block_degrees)
+    n_blocks = int(block.max()) + 1
+    drawn = np.random.default_rng(seed).permutation(n_blocks)[: max(1, round(settings.select_share * n_blocks))]
+    return np.isin(block, drawn)
 
 
 def separated(role: np.ndarray, lat: np.ndarray, lon: np.ndarray, buffer_degrees: float) -> np.ndarray:
     """Return the roles with cells too near a more important role turned into buffer.
 
-    Test keeps all its cells, calibrate gives way to test, select to both, train to all. Distances are great circles
+    Test keeps all its cells, select gives way to test, train to both. Distances are great circles
     between cell centres, so that near the poles, where all longitudes meet, nothing touches either.
 
     Parameters
@@ -177,7 +184,7 @@ def separated(role: np.ndarray, lat: np.ndarray, lon: np.ndarray, buffer_degrees
     # On a grid as coarse as the buffer, neighbours lie at just this distance, up to rounding.
     chord = 2 * np.sin(np.deg2rad(buffer_degrees) / 2) * (1 + 1e-9)
     kept = role.copy()
-    for code in (CALIBRATE, SELECT, TRAIN):
+    for code in (SELECT, TRAIN):
         above, cells = (kept > code) & (kept != BUFFER), np.flatnonzero(kept == code)
         if above.any() and cells.size:
             distance, _ = cKDTree(centres[above]).query(centres[cells], distance_upper_bound=chord)
@@ -186,8 +193,8 @@ def separated(role: np.ndarray, lat: np.ndarray, lon: np.ndarray, buffer_degrees
 
 
 def require_every_role(split: xr.Dataset) -> None:
-    """Raise NetworkError when no cell is left to train, select, calibrate or test."""
-    needed = {"train", "test", split.attrs["select_role"], split.attrs["calibrate_role"]}
+    """Raise NetworkError when no cell is left to train, select or test."""
+    needed = {"train", "test", split.attrs["select_role"]}
     for name in sorted(needed, key=ROLES.index):
         if not (split["role"] == ROLES.index(name)).any():
             raise NetworkError(
@@ -226,4 +233,4 @@ def _described(region: Region) -> str:
     box = f"{region.west:g}E to {region.east:g}E"
     if (region.south, region.north) != (-90, 90):
         box += f", {region.south:g}N to {region.north:g}N"
-    return f"{region.name}: {region.role}, {box}"
+    return f"{region.name}: {box}"

@@ -34,7 +34,9 @@ def probability_table(
             "probability (%)": 100 * cell["regime_probability"].values,
             f"lower end, {level} of networks (%)": 100 * cell["regime_probability_lower"].values,
             f"upper end, {level} of networks (%)": 100 * cell["regime_probability_upper"].values,
-            "in the conformal set": np.where(cell["regime_set"].values == 1, "yes", "no"),
+            "in the conformal set": np.select(
+                [cell["regime_set"].values == 1, cell["regime_set"].values == 0], ["yes", "no"], "no set"
+            ),
             "clustering runs that vote for it (%)": 100 * votes,
         },
         index=names,

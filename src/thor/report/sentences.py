@@ -146,15 +146,14 @@ def _calibration_sentences(calibration: Mapping[str, Any], uncertainty: Mapping[
 
 
 def _conformal_sentence(conformal: Mapping[str, Any]) -> str:
-    nominal, ends = conformal["confidence_level"], conformal["interval"]
-    verdict = "consistent with the nominal coverage"
-    if ends.get("high") is not None and ends["high"] < nominal:
-        verdict = "less than nominal: the test ocean differs from the calibration cells"
-    elif ends.get("low") is not None and ends["low"] > nominal:
-        verdict = "more than nominal"
+    nominal = percent(conformal["confidence_level"])
+    if conformal["coverage"] is None:
+        return f"No {nominal} conformal set is given: no known cells resemble the test cells."
+    given = "" if conformal["set_share"] == 1 else f" in {percent(conformal['set_share'])} of the test cells, and there"
     return (
-        f"{percent(nominal)} conformal sets contain the true regime in {percent(conformal['coverage'])} of the test "
-        f"cells{interval(ends)}, {verdict}; a set has {conformal['mean_set_size']:.2f} regimes on average."
+        f"{nominal} conformal sets{f' are given{given}' if given else ''} contain the true regime in "
+        f"{percent(conformal['coverage'])} of the {'' if given else 'test '}cells; a set has "
+        f"{conformal['mean_set_size']:.2f} regimes on average."
     )
 
 

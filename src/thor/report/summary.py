@@ -161,15 +161,13 @@ def _calibration(metrics: Mapping[str, Any]) -> dict[str, Any]:
     for name, regions in metrics.items():
         test = regions["test"]
         found[name] = {
-            "temperature": test.get("temperature"),
+            "temperature": test.get("temperature", {}).get("applied"),
             "before": test["before"]["expected_calibration_error"],
             "after": test["after"]["expected_calibration_error"],
         }
         if "conformal" in test:
-            conformal = test["conformal"]
-            found[name]["conformal"] = {
-                key: conformal[key] for key in ("confidence_level", "coverage", "mean_set_size", "single_share")
-            } | {"interval": _ends(conformal.get("interval", {}))}
+            keys = ("confidence_level", "set_share", "coverage", "mean_set_size", "single_share")
+            found[name]["conformal"] = {key: test["conformal"][key] for key in keys}
     return found
 
 

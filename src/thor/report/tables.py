@@ -116,7 +116,8 @@ def calibration_error_table(calibration: Mapping[str, Any], *, region: str = "te
             "calibration error before (points)": 100 * errors["before"]["expected_calibration_error"],
             "calibration error after (points)": 100 * errors["after"]["expected_calibration_error"],
             "nominal coverage of the sets (%)": 100 * sets["confidence_level"],
-            "coverage of the sets (%)": f"{100 * sets['coverage']:.0f}{_ends(sets['interval'], 100, 0)}",
+            "cells with a set (%)": 100 * sets["set_share"],
+            "coverage of the sets (%)": None if sets["coverage"] is None else 100 * sets["coverage"],
             "regimes in a set, mean (1)": sets["mean_set_size"],
         }
     return _by_row(rows, "predictor")

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import entr
 
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
+from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.scores import N_BINS, check_probabilities, equal_bins, number, score_values, total_sums
 from thor.networks.skill import require_cells, score_intervals, wrong_cells
 from thor.uncertainty.selective import mistake_auroc, risk_coverage
@@ -26,6 +27,7 @@ def calibration_table(
     samples: "Samples",
     *,
     regions: Mapping[str, np.ndarray],
+    correlations: Mapping[str, ErrorCorrelation],
     settings: BootstrapSettings,
     seed: int,
     uncertainties: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] | None = None,
@@ -40,6 +42,8 @@ def calibration_table(
         `labels`, `area` [m2], `lat`, `lon` [degrees], `classes`.
     regions : mapping of str to ndarray of bool, shape (n_samples,)
         Which cells are in each region; basins, for instance. Regions may overlap.
+    correlations : mapping of str to ErrorCorrelation
+        Of the errors of each predictor in basins that it did not see.
     settings : BootstrapSettings
     seed : int
     uncertainties : mapping, optional
@@ -65,6 +69,11 @@ def calibration_table(
         bootstraps = block_bootstraps(wrong_cells(first, labels), lat, lon, area, settings=settings, seed=seed)
         for (predictor, stages), bootstrap in zip(probabilities.items(), bootstraps, strict=True):
             given = (uncertainties or {}).get(predictor, {})
+            of_errors = correlations[predictor]
+            effective = (
+                of_errors.effective_cells(lat, lon, seed=seed),
+                of_errors.effective_cells(lat, lon, area, seed=seed),
+            )
             table[predictor][region] = {
                 stage: {"region": region}
                 | calibration_metrics(
@@ -73,7 +82,7 @@ def calibration_table(
                     classes=samples.classes,
                     uncertainties={name: field[inside] for name, field in given.get(stage, {}).items()},
                 )
-                | _weighted_and_intervals(bootstrap, values[inside], labels, area)
+                | _weighted_and_intervals(bootstrap, effective, values[inside], labels, area)
                 for stage, values in stages.items()
             }
     return table
@@ -232,19 +241,24 @@ def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins
 
 
 def _weighted_and_intervals(
-    bootstrap: BlockBootstrap, probabilities: np.ndarray, labels: np.ndarray, area: np.ndarray
+    bootstrap: BlockBootstrap,
+    effective_cells: tuple[float, float],
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    area: np.ndarray,
 ) -> dict[str, Any]:
     def of_scores(values: Mapping[str, Any]) -> dict[str, Any]:
         return {name: values[name] for name in _SCORES}
 
     weighted = score_values(total_sums(probabilities, labels, area), probabilities.shape[1])
+    cells, by_area = effective_cells
     return {
-        "blocks": bootstrap.describe(),
-        "intervals": of_scores(score_intervals(bootstrap, probabilities, labels)),
+        "blocks": bootstrap.describe() | {"effective_cells": cells},
+        "intervals": of_scores(score_intervals(bootstrap, cells, probabilities, labels)),
         "area_weighted": {
             "weighting": "area",
             **{name: number(value) for name, value in of_scores(weighted).items()},
-            "intervals": of_scores(score_intervals(bootstrap, probabilities, labels, area)),
+            "intervals": of_scores(score_intervals(bootstrap, by_area, probabilities, labels, area)),
         },
     }
 

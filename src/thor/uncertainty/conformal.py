@@ -1,7 +1,9 @@
 """Conformal prediction: sets of regimes for each cell, and their measured coverage.
 
-The sets contain the true regime at the confidence level only if new cells are exchangeable with those of the calibrate
-region. Cells of another basin are not: their coverage must be measured, as `coverage_table` does by basin and regime.
+The known cells are those of basins left out of training. New cells differ from them, so that each known cell counts by
+how much it resembles the new ones (Tibshirani et al. 2019): the sets then contain the true regime at the confidence
+level if only the inputs of new cells are distributed differently, not the regimes at given inputs. Whether that holds
+must be measured, as `coverage_table` does by basin and regime.
 """
 
 from collections.abc import Mapping
@@ -9,195 +11,227 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from thor.core.errors import NetworkError
-from thor.networks.bootstrap import BootstrapSettings, block_bootstraps
+from thor.core.arrays import AnyArray, Array
+from thor.core.errors import NetworkError, did_you_mean
 from thor.networks.json_model import JsonModel
-from thor.networks.scores import check_probabilities
 from thor.networks.skill import require_cells
+from thor.uncertainty.domain import LikelihoodRatio, likelihood_ratio
 
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
 
+LEAST_EFFECTIVE_SIZE = 50.0
+"""Effective number of known cells below which no set is given: none resemble the new cells."""
 
-@dataclass(frozen=True)
+NO_SET = -1
+"""Instead of 1 and 0 in cells without a set."""
+
+
+@dataclass(frozen=True, eq=False)
 class ConformalModel(JsonModel):
-    """Sets of regimes whose probability is not far below that of the most probable one.
+    """Known cells, in basins left out of training, and how much their regimes differ from the most probable ones.
 
     Attributes
     ----------
     classes : tuple of str
         Regimes in the order of the probabilities' columns.
-    margins : tuple of float
-        A regime is in the set of a cell where its probability is lower than the largest one by at most this. 0: only
-        where it is the most probable regime; 1: always.
+    predictors : tuple of str
     confidence_level : float
-        Share of the cells of each regime whose sets contain it, among cells exchangeable with the calibrate region.
-    n_cells : tuple of int
-        Calibrate cells of each regime; a regime with too few of them for the level is in every set.
+        Share of the cells of each regime whose sets contain it.
+    inputs : ndarray of shape (n_cells, n_features)
+        Scaled features of the known cells.
+    labels : ndarray of shape (n_cells,)
+        Their regimes.
+    scores : ndarray of shape (n_predictors, n_cells)
+        Nonconformity: the largest probability of the cell less that of its regime.
     """
 
     KIND = "A conformal model"
 
     classes: tuple[str, ...]
-    margins: tuple[float, ...]
+    predictors: tuple[str, ...]
     confidence_level: float
-    n_cells: tuple[int, ...]
+    inputs: Array
+    labels: Array
+    scores: Array
 
     def __post_init__(self) -> None:
-        if not len(self.classes) == len(self.margins) == len(self.n_cells):
+        expected = (len(self.predictors), len(self.labels))
+        if self.scores.shape != expected or len(self.inputs) != len(self.labels) or not len(self.labels):
             raise NetworkError(
-                f"A conformal model needs one margin and number of cells for each of {', '.join(self.classes)}; "
-                f"got {len(self.margins)} and {len(self.n_cells)}."
+                f"A conformal model needs inputs, a label and a score of {', '.join(self.predictors)} for each cell; "
+                f"got {len(self.inputs)} inputs, {len(self.labels)} labels and scores of shape {self.scores.shape}."
             )
-        if not all(0.0 <= margin <= 1.0 for margin in self.margins) or not 0.0 < self.confidence_level < 1.0:
-            raise NetworkError(
-                "Margins must lie in [0, 1] and the confidence level between 0 and 1; "
-                f"got {self.margins} and {self.confidence_level}."
-            )
+        if not 0.0 < self.confidence_level < 1.0:
+            raise NetworkError(f"The confidence level must lie between 0 and 1; got {self.confidence_level}.")
 
-    def sets(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return which regimes are in the set of each cell, bool of shape (n_samples, n_classes).
+    def sets(self, predictor: str, probabilities: np.ndarray, ratio: LikelihoodRatio) -> NDArray[np.bool_]:
+        """Return which regimes are in the set of each new cell, shape (n_new, n_classes).
 
         The most probable regime is in every set.
+
+        Parameters
+        ----------
+        predictor : str
+        probabilities : ndarray of shape (n_new, n_classes)
+            At the temperature at which the scores were computed.
+        ratio : LikelihoodRatio
+            Of the new to the known cells.
 
         Raises
         ------
         NetworkError
-            When the number of columns is not that of the regimes.
+            When there is no such predictor, or the number of columns is not that of the regimes.
+
+        Notes
+        -----
+        For each regime apart (Mondrian by label, Vovk et al. 2005, doi:10.1007/b106715): one level for all would cover
+        frequent regimes too often and rare ones too rarely. With weights w from the likelihood ratio, the p-value of a
+        candidate regime k is (w of the cell + sum of w over the known cells of k that are at least as nonconforming) /
+        (w of the cell + sum of w over all known cells of k); the regime is in the set if it is at least 1 -
+        `confidence_level`. Tibshirani et al. 2019, arXiv:1904.06019.
         """
+        if predictor not in self.predictors:
+            raise NetworkError(f"There are no scores of '{predictor}'.{did_you_mean(predictor, self.predictors)}")
         if probabilities.ndim != 2 or probabilities.shape[1] != len(self.classes):
             raise NetworkError(
                 f"Probabilities have shape {probabilities.shape}; expected a column for each of "
                 f"{', '.join(self.classes)}."
             )
-        return _below_largest(probabilities) <= np.array(self.margins)
+        scores, candidates = self.scores[self.predictors.index(predictor)], _below_largest(probabilities)
+        inside = candidates == 0
+        for regime in range(len(self.classes)):
+            members = np.flatnonzero(self.labels == regime)
+            members = members[np.argsort(scores[members], kind="stable")]
+            weight_from = np.append(np.cumsum(ratio.known[members][::-1])[::-1], 0.0)
+            above = weight_from[np.searchsorted(scores[members], candidates[:, regime], side="left")]
+            p_value = (above + ratio.new) / (weight_from[0] + ratio.new)
+            inside[:, regime] |= p_value >= 1.0 - self.confidence_level
+        return inside
 
 
-def _below_largest(probabilities: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class BasinSets:
+    """Conformal sets of cells, with the known cells weighted for each basin.
+
+    Attributes
+    ----------
+    sets : dict of str to ndarray of int8, shape (n_cells, n_classes)
+        By predictor: 1 for regimes in the set, 0 for others, `NO_SET` where no set can be promised.
+    effective_size : ndarray of shape (n_cells,)
+        Effective number of known cells in the basin of each cell, if known cells were independent.
+    """
+
+    sets: Mapping[str, NDArray[np.int8]]
+    effective_size: Array
+
+
+def basin_sets(
+    model: ConformalModel, probabilities: Mapping[str, np.ndarray], inputs: AnyArray, basin: NDArray[np.integer]
+) -> BasinSets:
+    """Return the conformal sets of cells, basin by basin.
+
+    Parameters
+    ----------
+    model : ConformalModel
+    probabilities : mapping of str to ndarray of shape (n_cells, n_classes)
+        By predictor.
+    inputs : ndarray of shape (n_cells, n_features)
+        Scaled features.
+    basin : ndarray of int, shape (n_cells,)
+    """
+    sets = {name: np.full(values.shape, NO_SET, dtype=np.int8) for name, values in probabilities.items()}
+    size = np.empty(len(basin))
+    for code in np.unique(basin):
+        here = basin == code
+        ratio = likelihood_ratio(model.inputs, inputs[here])
+        size[here] = ratio.effective_size
+        if ratio.effective_size >= LEAST_EFFECTIVE_SIZE:
+            for name, values in probabilities.items():
+                sets[name][here] = model.sets(name, values[here], ratio)
+    return BasinSets(sets, size)
+
+
+def nonconformity(probabilities: np.ndarray, labels: np.ndarray) -> Array:
+    """Return the largest probability of each cell less that of its label, shape (n_samples,)."""
+    return _below_largest(probabilities)[np.arange(len(labels)), labels]
+
+
+def _below_largest(probabilities: np.ndarray) -> Array:
     """Return by how much each probability is lower than the largest of its cell."""
     exact = probabilities.astype(float)
     return exact.max(axis=1, keepdims=True) - exact
 
 
-def fit_conformal(
-    probabilities: np.ndarray, labels: np.ndarray, *, classes: tuple[str, ...], confidence_level: float
-) -> ConformalModel:
-    """Return the margins from the calibrate region, separately for each regime (Mondrian by label).
-
-    One margin for all regimes would have the right coverage on average, but too high for frequent regimes and too
-    low for rare ones.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_samples, n_classes)
-        Of the calibrate region, at the temperature that will be used.
-    labels : ndarray of int, shape (n_samples,)
-    classes : tuple of str
-    confidence_level : float
-
-    Raises
-    ------
-    NetworkError
-        When probabilities and labels do not match, or the level is not between 0 and 1.
-
-    Notes
-    -----
-    Nonconformity of a regime: the largest probability of the cell less that of the regime. It is zero for the most
-    probable regime, so that no set is empty or omits it; the coverage of a regime that is the most probable one in more
-    than `confidence_level` of its calibrate cells exceeds the level. crepes' p-value of a candidate is (1 + number of
-    calibrate cells of the regime at least as nonconforming) / (1 + their number), and the regime is in the set when it
-    is at least 1 - `confidence_level`. It falls in steps at the scores of the calibrate cells, so the margin is the
-    largest of these scores whose p-value is high enough. Vovk et al. 2005, doi:10.1007/b106715; crepes: Boström 2022.
-    """
-    from crepes import ConformalClassifier
-
-    check_probabilities(probabilities, labels, classes)
-    nonconformity = _below_largest(probabilities)[np.arange(len(labels)), labels]
-    p_values = (
-        ConformalClassifier().fit(nonconformity, bins=labels).predict_p(nonconformity, bins=labels, smoothing=False)
-    )
-    allowed = p_values >= 1.0 - confidence_level
-    n_cells = np.bincount(labels, minlength=len(classes))
-    margins = [
-        # With few calibrate cells even the p-value of a candidate beyond all of them is high enough.
-        1.0
-        if 1.0 / (n_cells[regime] + 1) >= 1.0 - confidence_level
-        else float(nonconformity[allowed & (labels == regime)].max())
-        for regime in range(len(classes))
-    ]
-    return ConformalModel(classes, tuple(margins), confidence_level, tuple(n_cells.tolist()))
-
-
 def coverage_table(
-    model: ConformalModel,
-    probabilities: np.ndarray,
+    sets: NDArray[np.int8],
+    effective_size: Array,
     samples: "Samples",
     *,
+    confidence_level: float,
     regions: Mapping[str, np.ndarray],
-    settings: BootstrapSettings,
-    seed: int,
 ) -> dict[str, dict[str, Any]]:
     """Return coverage and size of the sets, {region: {metric: value}}, for JSON.
 
     Parameters
     ----------
-    model : ConformalModel
-    probabilities : ndarray of shape (n_samples, n_classes)
+    sets : ndarray of int8, shape (n_samples, n_classes)
+        As in `BasinSets`.
+    effective_size : ndarray of shape (n_samples,)
     samples : Samples
-        `labels`, `area` [m2], `lat`, `lon` [degrees].
+        `labels`, `area` [m2], `classes`.
+    confidence_level : float
+        Nominal coverage.
     regions : mapping of str to ndarray of bool, shape (n_samples,)
         Basins, for instance, inside the test region.
-    settings : BootstrapSettings
-    seed : int
 
     Returns
     -------
     dict
-        `n_cells`, `region`, `weighting`, `confidence_level` (coverage under exchangeability), `coverage` with
-        `interval` (low, high, level), `mean_set_size` (1 is best if covered), `single_share` of the cells, `by_regime`
-        with `n_cells`, `coverage` and `mean_set_size` of the cells with that label (None without any), `area_weighted`
-        with `coverage` and `mean_set_size`, and `blocks` of the interval.
+        `region`, `weighting`, `confidence_level`, `effective_sample_size` (the least of the region), `set_share` of the
+        cells that have a set, and of these cells `n_cells`, `coverage`, `mean_set_size` (1 is best if covered),
+        `single_share` with one regime, `by_regime` with `n_cells`, `coverage` and `mean_set_size` of the cells with
+        that label, `area_weighted` with `coverage` and `mean_set_size`. None without any cell.
 
     Raises
     ------
     NetworkError
-        When a region holds no cell, or probabilities and labels do not match.
+        When a region holds no cell.
     """
-    check_probabilities(probabilities, samples.labels, model.classes)
-    sets = model.sets(probabilities)
-    size, covered = sets.sum(axis=1), sets[np.arange(len(sets)), samples.labels]
+    given = (sets != NO_SET).all(axis=1)
+    size, covered = (sets == 1).sum(axis=1), sets[np.arange(len(sets)), samples.labels] == 1
     table = {}
     for region, inside in regions.items():
         require_cells(region, inside)
-        labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
-        missed = ~covered[inside][:, None]
-        (bootstrap,) = block_bootstraps(missed, lat, lon, area, settings=settings, seed=seed)
-        draws = bootstrap.draws(bootstrap.sums(np.column_stack([covered[inside], np.ones(len(labels))])))
+        counted = inside & given
         table[region] = {
             "region": region,
             "weighting": "cell",
-            "confidence_level": model.confidence_level,
-            **_coverage(covered[inside], size[inside]),
-            "interval": bootstrap.interval(draws[:, 0] / draws[:, 1]),
-            "single_share": float(np.mean(size[inside] == 1)),
+            "confidence_level": confidence_level,
+            "effective_sample_size": float(effective_size[inside].min()),
+            "set_share": float(given[inside].mean()),
+            **_coverage(covered[counted], size[counted]),
+            "single_share": _mean(size[counted] == 1),
             "by_regime": {
-                name: _coverage(covered[inside][labels == regime], size[inside][labels == regime])
-                for regime, name in enumerate(model.classes)
+                name: _coverage(covered[mine], size[mine])
+                for name, mine in (
+                    (name, counted & (samples.labels == regime)) for regime, name in enumerate(samples.classes)
+                )
             },
             "area_weighted": {
                 "weighting": "area",
-                "coverage": float(np.average(covered[inside], weights=area)),
-                "mean_set_size": float(np.average(size[inside], weights=area)),
+                "coverage": _mean(covered[counted], samples.area[counted]),
+                "mean_set_size": _mean(size[counted], samples.area[counted]),
             },
-            "blocks": bootstrap.describe(),
         }
     return table
 
 
 def _coverage(covered: np.ndarray, size: np.ndarray) -> dict[str, float | None]:
-    return {
-        "n_cells": len(covered),
-        "coverage": float(covered.mean()) if len(covered) else None,
-        "mean_set_size": float(size.mean()) if len(covered) else None,
-    }
+    return {"n_cells": len(covered), "coverage": _mean(covered), "mean_set_size": _mean(size)}
+
+
+def _mean(values: np.ndarray, weights: np.ndarray | None = None) -> float | None:
+    return float(np.average(values, weights=weights)) if len(values) else None

@@ -10,41 +10,47 @@ from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
-from thor.networks.prediction import predict
 from thor.networks.samples import Samples, cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
 from thor.networks.stack import NetworkStack
-from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.conformal import ConformalModel, fit_conformal
+from thor.ocean.cells import on_same_grid
+from thor.uncertainty.applicability import DECIMALS, Applicability
+from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
+from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.settings import ApplicabilitySettings
-from thor.uncertainty.temperature import fit_temperature
+from thor.uncertainty.temperature import Temperature, left_out_temperature
 
 
 @dataclass(frozen=True, eq=False)
 class CalibrationModel:
-    """Temperatures and conformal margins from the calibrate region, and the area of applicability.
+    """Temperatures and conformal sets, from basins left out of training, and the area of applicability.
 
     Attributes
     ----------
-    temperature : dict of str to float
-        By which each predictor's logits are divided.
-    conformal : dict of str to ConformalModel
-        Thresholds at that temperature.
+    temperature : dict of str to Temperature
+        By predictor.
+    conformal : ConformalModel
+        Scores at these temperatures.
     applicability : Applicability
         Of the ensemble, used for all predictors: their training cells are the same.
     """
 
-    temperature: Mapping[str, float]
-    conformal: Mapping[str, ConformalModel]
+    temperature: Mapping[str, Temperature]
+    conformal: ConformalModel
     applicability: Applicability
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """The temperature that is applied to each predictor."""
+        return {name: found.applied for name, found in self.temperature.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers."""
         return {
-            "temperature": dict(self.temperature),
-            "conformal": {name: model.to_dict() for name, model in self.conformal.items()},
+            "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
+            "conformal": self.conformal.to_dict(),
             "applicability": self.applicability.to_dict(),
         }
 
@@ -57,14 +63,15 @@ class CalibrationModel:
                 "Run the pipeline uncertainty again."
             )
         return cls(
-            temperature={name: float(value) for name, value in content["temperature"].items()},
-            conformal={name: ConformalModel.from_dict(entry) for name, entry in content["conformal"].items()},
+            temperature={name: Temperature.from_dict(entry) for name, entry in content["temperature"].items()},
+            conformal=ConformalModel.from_dict(content["conformal"]),
             applicability=Applicability.from_dict(content["applicability"]),
         )
 
 
 def calibrate(
-    stacks: Mapping[str, NetworkStack],
+    left_out: Mapping[str, LeftOutBasin],
+    ensemble: NetworkStack,
     samples: Samples,
     scaler: FeatureScaler,
     *,
@@ -72,34 +79,44 @@ def calibrate(
     settings: ApplicabilitySettings,
     seed: int,
 ) -> CalibrationModel:
-    """Return temperatures and conformal margins of the calibrate cells, and the applicability of the ensemble.
+    """Return temperatures and conformal scores from left-out basins, and the applicability of the ensemble.
 
     Parameters
     ----------
-    stacks : mapping of str to NetworkStack
-        `ensemble` among them.
+    left_out : mapping of str to LeftOutBasin
+        By basin.
+    ensemble : NetworkStack
     samples : Samples
+        Of the whole training ocean.
     scaler : FeatureScaler
+        Of the ensemble.
     confidence_level : float
         Of the conformal sets.
     settings : ApplicabilitySettings
     seed : int
     """
-    cells, train = samples.with_role("calibrate"), samples.with_role("train")
-    inputs = scaler.transform(cells.inputs)
-    temperature, conformal = {}, {}
-    for name, stack in stacks.items():
-
-        def probabilities_at(t: float, stack: NetworkStack = stack) -> NDArray[np.float64]:
-            return predict(stack, inputs, temperature=t).mean
-
-        temperature[name] = fit_temperature(probabilities_at, cells.labels)
-        probabilities = probabilities_at(temperature[name])
-        conformal[name] = fit_conformal(
-            probabilities, cells.labels, classes=samples.classes, confidence_level=confidence_level
+    labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
+    every_label = np.concatenate(list(labels.values()))
+    temperature, scores = {}, []
+    for name in next(iter(left_out.values())).stacks:
+        temperature[name] = left_out_temperature(
+            {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}, labels
         )
+        at = temperature[name].applied
+        probabilities = np.concatenate([cells.probabilities_at(name)(at) for cells in left_out.values()])
+        scores.append(nonconformity(probabilities, every_label))
+    inputs = np.concatenate([scaler.transform(cells.samples.inputs) for cells in left_out.values()])
+    conformal = ConformalModel(
+        classes=samples.classes,
+        predictors=tuple(temperature),
+        confidence_level=confidence_level,
+        inputs=np.round(inputs.astype(float), DECIMALS),
+        labels=every_label.astype(float),
+        scores=np.array(scores),
+    )
+    train = samples.with_role("train")
     applicability = Applicability.fit(
-        stacks["ensemble"], scaler.transform(train.inputs), train.basin, settings=settings, seed=seed
+        ensemble, scaler.transform(train.inputs), train.basin, settings=settings, seed=seed
     )
     return CalibrationModel(temperature, conformal, applicability)
 
@@ -135,11 +152,12 @@ def uncertainty_fields(
     """
     inputs, index = cell_inputs(features, names=scaler.features)
     scaled = scaler.transform(inputs)
-    each = []
+    each, probabilities = [], {}
     for name, stack in stacks.items():
         found = predictive_distribution(
-            stack, scaled, temperature=model.temperature[name], credible_level=credible_level
+            stack, scaled, temperature=model.temperatures[name], credible_level=credible_level
         )
+        probabilities[name] = found.probability
         fields = {
             "regime_probability": found.probability,
             "regime_probability_lower": found.lower,
@@ -148,12 +166,15 @@ def uncertainty_fields(
             "expected_entropy": found.expected_entropy,
             "mutual_information": found.mutual_information,
             "superiority": found.superiority,
-            "regime_set": model.conformal[name].sets(found.probability).astype("int8"),
         }
         each.append(xr.Dataset({field: on_grid(values, index, features, field) for field, values in fields.items()}))
+    basin = on_same_grid(features["valid"], features, "basin").ravel()[index]
+    sets = basin_sets(model.conformal, probabilities, scaled, basin).sets
+    for name, of_predictor in zip(stacks, each, strict=True):
+        of_predictor["regime_set"] = on_grid(sets[name], index, features, "regime_set")
     out = xr.concat(each, xr.Variable("predictor", list(stacks)), combine_attrs="override")
     if label_run is not None:
-        parts = entropy_parts(stacks["ensemble"], scaled, label_run, temperature=model.temperature["ensemble"])
+        parts = entropy_parts(stacks["ensemble"], scaled, label_run, temperature=model.temperatures["ensemble"])
         for part in ("label", "network", "residual"):
             out[f"{part}_entropy"] = on_grid(getattr(parts, part), index, features, f"{part}_entropy")
     dissimilarity = model.applicability.dissimilarity(scaled)

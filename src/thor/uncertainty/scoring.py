@@ -8,6 +8,7 @@ import pandas as pd
 
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
+from thor.networks.folds import error_correlations
 from thor.networks.member_skill import (
     NetworkSums,
     network_reliability,
@@ -23,7 +24,8 @@ from thor.networks.stack import NetworkStack, Weights
 from thor.uncertainty.applicability import error_by_dissimilarity
 from thor.uncertainty.bayesian import BayesianNetwork
 from thor.uncertainty.calibration import calibration_table
-from thor.uncertainty.conformal import coverage_table
+from thor.uncertainty.conformal import basin_sets, coverage_table
+from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import Predictive, predictive_distribution, published_interval_test
 from thor.uncertainty.regime_uncertainty import CalibrationModel
 
@@ -40,6 +42,7 @@ def score_predictors(
     samples: Samples,
     inputs: Weights,
     *,
+    left_out: Mapping[str, LeftOutBasin],
     history: pd.DataFrame,
     settings: BootstrapSettings,
     seed: int,
@@ -56,6 +59,8 @@ def score_predictors(
     samples : Samples
     inputs : ndarray of float32, shape (n_samples, n_features)
         Scaled inputs of the samples.
+    left_out : mapping of str to LeftOutBasin
+        The correlation of their errors gives the intervals of the scores.
     history : pandas.DataFrame
         Learning curves of the starts; column `network` is the start.
     settings : BootstrapSettings
@@ -75,14 +80,19 @@ def score_predictors(
         name: {
             "before": predictive_distribution(stack, inputs, credible_level=_SIGNIFICANCE),
             "after": predictive_distribution(
-                stack, inputs, temperature=model.temperature[name], credible_level=_SIGNIFICANCE
+                stack, inputs, temperature=model.temperatures[name], credible_level=_SIGNIFICANCE
             ),
         }
         for name, stack in stacks.items()
     }
     before = {name: stage["before"].probability for name, stage in stages.items() if name != "ensemble"}
-    skill = skill_table(before, samples, regions=regions, settings=settings, seed=seed)
-    calibration = _calibration(stages, model, samples, inputs, regions, settings=settings, seed=seed)
+    correlations = error_correlations(
+        [(cells.samples, {name: cells.probabilities_at(name)(1.0) for name in stacks}) for cells in left_out.values()],
+        seed=seed,
+    )
+    options: dict[str, Any] = {"correlations": correlations, "settings": settings, "seed": seed}
+    skill = skill_table(before, samples, regions=regions, **options)
+    calibration = _calibration(stages, model, samples, inputs, regions, options)
     for name, stack in stacks.items():
         calibration[name]["test"]["significance"] = _significance(
             stack, stages[name]["before"], samples, inputs, regions["test"]
@@ -107,12 +117,9 @@ def _calibration(
     samples: Samples,
     inputs: Weights,
     regions: Mapping[str, np.ndarray],
-    *,
-    settings: BootstrapSettings,
-    seed: int,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    regions = {name: regions[name] for name in ("select", "calibrate", "test")} | basin_masks(samples, regions["test"])
-    options: dict[str, Any] = {"regions": regions, "settings": settings, "seed": seed}
+    regions = {name: regions[name] for name in ("select", "test")} | basin_masks(samples, regions["test"])
     table: dict[str, Any] = calibration_table(
         {name: {stage: found.probability for stage, found in of.items()} for name, of in stages.items()},
         samples,
@@ -120,13 +127,26 @@ def _calibration(
             name: {stage: {u: getattr(found, u) for u in _UNCERTAINTIES} for stage, found in of.items()}
             for name, of in stages.items()
         },
+        regions=regions,
         **options,
     )
-    for name, of in stages.items():
-        covered = coverage_table(model.conformal[name], of["after"].probability, samples, **options)
+    found = basin_sets(
+        model.conformal,
+        {name: of["after"].probability for name, of in stages.items()},
+        inputs.astype(float),
+        samples.basin,
+    )
+    for name, sets in found.sets.items():
+        covered = coverage_table(
+            sets,
+            found.effective_size,
+            samples,
+            confidence_level=model.conformal.confidence_level,
+            regions=regions,
+        )
         for region, entry in covered.items():
             table[name][region]["conformal"] = entry
-            table[name][region]["temperature"] = model.temperature[name]
+            table[name][region]["temperature"] = model.temperature[name].to_dict()
     inside = regions["test"]
     wrong = stages["ensemble"]["after"].probability[inside].argmax(axis=1) != samples.labels[inside]
     table["ensemble"]["test"]["error_by_dissimilarity"] = error_by_dissimilarity(

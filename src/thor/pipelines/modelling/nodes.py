@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def split_cells(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> xr.Dataset:
-    """Return the role of each cell: train, select, calibrate, test, or buffer between them."""
+    """Return the role of each cell: train, select, test, or buffer between them."""
     from thor.networks.split import ROLES, make_split
 
-    split = make_split(features, regimes, parameters.split)
+    split = make_split(features, regimes, parameters.split, seed=parameters.seed)
     counts = {role: int((split["role"] == code).sum()) for code, role in enumerate(ROLES)}
     log.info("cells: %s", ", ".join(f"{role} {count}" for role, count in counts.items()))
     return split
@@ -83,6 +83,23 @@ def fit_baselines(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, 
     return fit(_samples(features, regimes, split, parameters).with_role("train"), seed=parameters.seed)
 
 
+def train_left_out(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> Any:
+    """Return, for each ocean basin, networks and baselines that saw neither it nor the test region."""
+    from thor.networks.folds import train_folds
+    from thor.networks.samples import input_names
+    from thor.networks.split import basin_folds
+
+    folds = train_folds(
+        features,
+        regimes,
+        basin_folds(features, regimes, parameters.split, seed=parameters.seed, without_test=True),
+        names=input_names(features, parameters.features),
+        training=parameters.training.replace(n_networks=parameters.left_out_networks),
+        seed=parameters.seed,
+    )
+    return list(folds)
+
+
 def predict_ensemble(ensemble: Any, features: xr.Dataset, feature_scaler: dict[str, Any]) -> xr.Dataset:
     """Return mean and spread of the networks' probabilities in every valid cell."""
     from thor.networks.fields import probability_fields
@@ -99,6 +116,7 @@ def predict_ensemble(ensemble: Any, features: xr.Dataset, feature_scaler: dict[s
 def score_networks(
     ensemble: Any,
     baselines: Any,
+    left_out_predictors: Any,
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
@@ -117,6 +135,7 @@ def score_networks(
         published_scaling,
         role_masks,
     )
+    from thor.networks.folds import error_correlations
     from thor.networks.member_skill import (
         member_table,
         network_reliability,
@@ -137,7 +156,19 @@ def score_networks(
         probabilities["published_networks"] = published_probabilities(
             published_networks(), samples, published_scaling(features)
         )
-    table = skill_table(probabilities, samples, regions=regions, settings=parameters.bootstrap, seed=parameters.seed)
+    left_out = [(fold, fold.samples(features, regimes).with_role("test")) for fold in left_out_predictors]
+    correlations = error_correlations(
+        [(cells, fold.probabilities(cells)) for fold, cells in left_out], seed=parameters.seed
+    )
+    table = skill_table(
+        probabilities,
+        samples,
+        regions=regions,
+        # Networks of one kind have errors of one kind.
+        correlations=correlations | {"published_networks": correlations["ensemble"]},
+        settings=parameters.bootstrap,
+        seed=parameters.seed,
+    )
     oceans = region_scores(probabilities, samples, regions=basin_masks(samples, regions["test"]))
     sums = network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
     members = network_scores(sums, classes=samples.classes)

@@ -3,8 +3,10 @@
 features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
                                           -> train_ensemble -> ensemble, training_history -> draw_learning_curves
                                           -> fit_baselines  -> baselines
+features, regimes -> train_left_out -> left_out_predictors
 ensemble -> predict_ensemble -> ensemble_probabilities
-ensemble, baselines -> score_networks -> network_metrics, network_reliability, skill_metrics -> draw_skill and so on
+ensemble, baselines, left_out_predictors -> score_networks -> network_metrics, network_reliability, skill_metrics
+skill_metrics -> draw_skill, draw_confusion
 """
 
 from kedro.pipeline import Pipeline
@@ -28,11 +30,12 @@ def create_pipeline() -> Pipeline:
                 by_name("ensemble", "training_history"),
             ),
             named_node(nodes.fit_baselines, [*CELLS, PARAMETERS], "baselines"),
+            named_node(nodes.train_left_out, ["features", "regimes", PARAMETERS], "left_out_predictors"),
             named_node(nodes.predict_ensemble, ["ensemble", "features", "feature_scaler"], "ensemble_probabilities"),
             named_node(
                 nodes.score_networks,
                 [
-                    *("ensemble", "baselines", *CELLS, "feature_scaler"),
+                    *("ensemble", "baselines", "left_out_predictors", *CELLS, "feature_scaler"),
                     *("training_history", "published_networks", PARAMETERS),
                 ],
                 by_name("skill_metrics", "network_metrics", "network_reliability"),

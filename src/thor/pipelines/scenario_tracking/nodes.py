@@ -35,7 +35,7 @@ def track_regimes(
         stacks=_stacks(ensemble, bayesian_network, parameters),
         scaler=FeatureScaler.from_dict(feature_scaler),
         applicability=calibration.applicability,
-        temperatures=calibration.temperature,
+        temperatures=calibration.temperatures,
         settings=parameters.change,
         label_run=label_runs(training_history) if "ensemble" in parameters.predictors else None,
     )

@@ -56,30 +56,54 @@ def fit_laplace_network(
     return network
 
 
+def train_left_out_posteriors(
+    left_out_predictors: Any, features: xr.Dataset, regimes: xr.Dataset, parameters: Uncertainty
+) -> Any:
+    """Return cells of each left-out basin, and networks drawn from posteriors that did not see it, by basin."""
+    from thor.uncertainty.left_out import left_out_basins
+
+    return left_out_basins(
+        left_out_predictors,
+        features,
+        regimes,
+        bayesian=parameters.bayesian,
+        laplace=parameters.laplace,
+        seed=parameters.seed,
+    )
+
+
 def calibrate(
+    left_out_cells: Any,
     ensemble: Any,
-    bayesian_network: Any,
-    laplace_network: Any,
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
     feature_scaler: dict[str, Any],
     parameters: Uncertainty,
 ) -> dict[str, Any]:
-    """Return temperatures, conformal margins and the area of applicability."""
+    """Return temperatures, conformal scores and the area of applicability."""
     from thor.uncertainty.regime_uncertainty import calibrate as fit
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
     model = fit(
-        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        left_out_cells,
+        ensemble,
         samples,
         scaler,
         confidence_level=parameters.confidence_level,
         settings=parameters.applicability,
         seed=parameters.seed,
     )
-    temperatures = ", ".join(f"{name} {value:.3f}" for name, value in model.temperature.items())
-    log.info("temperatures: %s; dissimilarity threshold %.2f", temperatures, model.applicability.threshold)
+    for name, found in model.temperature.items():
+        log.info(
+            "%s: temperature %.2f (fitted %.2f; gain in left-out basins %.3f +- %.3f nat)",
+            name,
+            found.applied,
+            found.fitted,
+            found.gain,
+            found.gain_error,
+        )
+    log.info("dissimilarity threshold %.2f", model.applicability.threshold)
     return model.to_dict()
 
 
@@ -116,6 +140,7 @@ def score_uncertainty(
     bayesian_network: Any,
     laplace_network: Any,
     calibration_model: dict[str, Any],
+    left_out_cells: Any,
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
@@ -134,13 +159,14 @@ def score_uncertainty(
         CalibrationModel.from_dict(calibration_model),
         samples,
         scaler.transform(samples.inputs),
+        left_out=left_out_cells,
         history=bayesian_training_history,
         settings=parameters.bootstrap,
         seed=parameters.seed,
     )
     for name, regions in result["calibration_metrics"].items():
         before, after = (regions["test"][stage]["expected_calibration_error"] for stage in ("before", "after"))
-        log.info("%s on test cells: calibration error %.3f before, %.3f after", name, before, after)
+        log.info("%s on test cells: calibration error %.3f at temperature 1, %.3f as applied", name, before, after)
     return result
 
 

@@ -2,7 +2,8 @@
 
 features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
 ensemble                 -> fit_laplace_network    -> laplace_network
-ensemble, bayesian_network, laplace_network -> calibrate -> calibration_model
+left_out_predictors      -> train_left_out_posteriors -> left_out_cells
+ensemble, left_out_cells -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
     -> score_uncertainty -> bayesian_skill_metrics, calibration_metrics, bayesian_network_metrics and _reliability
                          -> draw_reliability, draw_risk_coverage, draw_conformal_coverage
@@ -28,7 +29,12 @@ def create_pipeline() -> Pipeline:
                 by_name("bayesian_network", "bayesian_training_history"),
             ),
             named_node(nodes.fit_laplace_network, ["ensemble", *CELLS, PARAMETERS], "laplace_network"),
-            named_node(nodes.calibrate, [*NETWORKS, *CELLS, PARAMETERS], "calibration_model"),
+            named_node(
+                nodes.train_left_out_posteriors,
+                ["left_out_predictors", "features", "regimes", PARAMETERS],
+                "left_out_cells",
+            ),
+            named_node(nodes.calibrate, ["left_out_cells", "ensemble", *CELLS, PARAMETERS], "calibration_model"),
             named_node(
                 nodes.compute_regime_uncertainty,
                 [*NETWORKS, "calibration_model", "features", "feature_scaler", "training_history", PARAMETERS],
@@ -36,7 +42,7 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(
                 nodes.score_uncertainty,
-                [*NETWORKS, "calibration_model", *CELLS, "bayesian_training_history", PARAMETERS],
+                [*NETWORKS, "calibration_model", "left_out_cells", *CELLS, "bayesian_training_history", PARAMETERS],
                 by_name(
                     "bayesian_skill_metrics",
                     "calibration_metrics",

@@ -1,0 +1,109 @@
+"""Predictors trained without one ocean basin, and tried in it: what is known about places the networks never saw."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from thor.networks.baselines import BASELINES, Baselines, fit_baselines
+from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.prediction import predict
+from thor.networks.samples import Samples, samples_from
+from thor.networks.scaler import FeatureScaler
+from thor.networks.settings import TrainingSettings
+from thor.networks.stack import NetworkStack
+from thor.networks.table import Table
+from thor.networks.training import train_stack
+from thor.networks.training_data import sample_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Networks and baselines that were trained without one basin.
+
+    Attributes
+    ----------
+    basin : str
+    split : xarray.Dataset
+        As from `thor.networks.split.basin_folds`: the basin tests.
+    scaler : FeatureScaler
+        Of the training cells of the fold.
+    stack : NetworkStack
+    baselines : Baselines
+    """
+
+    basin: str
+    split: xr.Dataset
+    scaler: FeatureScaler
+    stack: NetworkStack
+    baselines: Baselines
+
+    def samples(self, features: xr.Dataset, regimes: xr.Dataset) -> Samples:
+        """Return the labelled cells of the training ocean with their roles in this fold."""
+        return samples_from(features, regimes, self.split, names=self.scaler.features)
+
+    def probabilities(self, test: Samples) -> dict[str, np.ndarray]:
+        """Return the probabilities of `ensemble` and baselines in cells, each of shape (n_samples, n_classes)."""
+        of_networks = {"ensemble": predict(self.stack, self.scaler.transform(test.inputs)).mean}
+        return of_networks | {name: self.baselines.predict_proba(name, test.inputs) for name in BASELINES}
+
+
+def train_folds(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    splits: Mapping[str, xr.Dataset],
+    *,
+    names: Sequence[str],
+    training: TrainingSettings,
+    seed: int,
+) -> Iterator[Fold]:
+    """Yield the predictors of each fold, trained on the consensus labels.
+
+    Parameters
+    ----------
+    features, regimes : xarray.Dataset
+    splits : mapping of str to xarray.Dataset
+        As from `thor.networks.split.basin_folds`.
+    names : sequence of str
+        Inputs of the networks.
+    training : TrainingSettings
+    seed : int
+    """
+    for basin, split in splits.items():
+        samples = samples_from(features, regimes, split, names=names)
+        train, select = samples.with_role("train"), samples.with_role("select")
+        scaler = FeatureScaler.fit(train)
+        weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
+        trained = train_stack(
+            Table(scaler.transform(train.inputs), train.labels, weights),
+            Table(scaler.transform(select.inputs), select.labels),
+            features=samples.features,
+            classes=samples.classes,
+            settings=training,
+            seed=seed,
+        )
+        yield Fold(basin, split, scaler, trained.stack, fit_baselines(train, seed=seed))
+
+
+def error_correlations(
+    cells: Sequence[tuple[Samples, Mapping[str, np.ndarray]]], *, seed: int
+) -> dict[str, ErrorCorrelation]:
+    """Return the correlation of the errors of each predictor.
+
+    Parameters
+    ----------
+    cells : sequence of (Samples, mapping of str to ndarray of shape (n_samples, n_classes))
+        Cells of each left-out basin, and the probabilities there of predictors that did not see it.
+    seed : int
+    """
+    return {
+        name: ErrorCorrelation.fit(
+            [
+                ((probabilities[name].argmax(axis=1) != samples.labels).astype(float), samples.lat, samples.lon)
+                for samples, probabilities in cells
+            ],
+            seed=seed,
+        )
+        for name in cells[0][1]
+    }

@@ -1,0 +1,104 @@
+"""Cells of basins that networks did not see in training, with these networks: what calibration is based on.
+
+Cells beside training cells are nearly copies of them, so that networks are more often right there than in a new place.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from thor.networks.folds import Fold
+from thor.networks.prediction import member_logits, softmax
+from thor.networks.samples import Samples
+from thor.networks.stack import NetworkStack, Weights
+from thor.networks.table import Table
+from thor.uncertainty.bayesian import fit_bayesian
+from thor.uncertainty.laplace import fit_laplace
+from thor.uncertainty.settings import BayesianSettings, LaplaceSettings
+
+LARGEST_NUMBER = 30_000
+"""Cells drawn from all basins together; more change nothing but the time."""
+
+N_DRAWS = 50
+"""Networks drawn from each posterior of a fold."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOutBasin:
+    """Labelled cells of a basin, and networks that were trained without it.
+
+    Attributes
+    ----------
+    samples : Samples
+    inputs : ndarray of float32, shape (n_samples, n_features)
+        Scaled as these networks were trained.
+    stacks : mapping of str to NetworkStack
+        By predictor.
+    """
+
+    samples: Samples
+    inputs: Weights
+    stacks: Mapping[str, NetworkStack]
+
+    def probabilities_at(self, predictor: str) -> Callable[[float], np.ndarray]:
+        """Return a function from a temperature to the mean probabilities, shape (n_samples, n_classes)."""
+        logits = member_logits(self.stacks[predictor], self.inputs)
+
+        def probabilities(temperature: float) -> np.ndarray:
+            return softmax(logits / np.float32(temperature)).mean(axis=0, dtype=np.float64)
+
+        return probabilities
+
+
+def left_out_basins(
+    folds: Sequence[Fold],
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    *,
+    bayesian: BayesianSettings,
+    laplace: LaplaceSettings,
+    seed: int,
+) -> dict[str, LeftOutBasin]:
+    """Return the cells of each left-out basin, with the ensemble, the Bayesian network and Laplace of its fold.
+
+    The Bayesian network has a single start. At most about `LARGEST_NUMBER` cells are drawn at random, each basin with
+    its share.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+    features, regimes : xarray.Dataset
+    bayesian, laplace : BayesianSettings, LaplaceSettings
+    seed : int
+    """
+    of_fold = {fold.basin: fold.samples(features, regimes) for fold in folds}
+    tested = {basin: samples.with_role("test") for basin, samples in of_fold.items()}
+    share = min(1.0, LARGEST_NUMBER / sum(map(len, tested.values())))
+    rng = np.random.default_rng(seed)
+    basins = {}
+    for fold in folds:
+        samples, cells = of_fold[fold.basin], tested[fold.basin]
+        train, select = (
+            Table(fold.scaler.transform(part.inputs), part.labels)
+            for part in (samples.with_role("train"), samples.with_role("select"))
+        )
+        network, _ = fit_bayesian(
+            train,
+            select,
+            features=samples.features,
+            classes=samples.classes,
+            settings=bayesian.replace(n_starts=1),
+            seed=seed,
+        )
+        approximation, _ = fit_laplace(fold.stack, train, select, settings=laplace, seed=seed)
+        stacks = {
+            "ensemble": fold.stack,
+            "bayesian": network.draws(N_DRAWS, seed=seed),
+            "laplace": approximation.draws(N_DRAWS, seed=seed),
+        }
+        chosen = rng.choice(len(cells), size=max(1, round(share * len(cells))), replace=False)
+        cells = cells.take(np.sort(chosen))
+        basins[fold.basin] = LeftOutBasin(cells, fold.scaler.transform(cells.inputs), stacks)
+    return basins
