@@ -96,7 +96,7 @@ def make_regimes():
 
 
 def make_split():
-    role = np.where(LAND, -1, np.arange(N_LON) % 5).astype("int8")
+    role = np.where(LAND, -1, np.arange(N_LON) % 4).astype("int8")
     return xr.Dataset({"role": (["lat", "lon"], role, variable("role").attrs)}, coords=make_training_ocean().coords)
 
 

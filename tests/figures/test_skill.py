@@ -9,6 +9,7 @@ import pytest
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.figures.skill import confusion_matrices, learning_curves, skill_intervals
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.member_skill import member_table, network_scores, network_sums
 from thor.networks.skill import skill_table
 
@@ -24,12 +25,17 @@ def skill():
         "gradient_boosting": make_probabilities(labels, certainty=1.0, seed=9),
         "majority": np.tile([0.4, 0.3, 0.3], (len(labels), 1)),
     }
-    regions = {"test": samples.role == 3}
+    regions = {"test": samples.role == 2}
     networks = network_scores(network_sums([(slice(None), members)], samples, regions=regions), classes=samples.classes)
     settings = BootstrapSettings(n_bootstrap=50)
-    return skill_table(predictors, samples, regions=regions, settings=settings, seed=0) | member_table(
-        networks, classes=CLASSES
-    )
+    return skill_table(
+        predictors,
+        samples,
+        regions=regions,
+        correlations=dict.fromkeys(predictors, ErrorCorrelation(np.full(5, 0.1))),
+        settings=settings,
+        seed=0,
+    ) | member_table(networks, classes=CLASSES)
 
 
 def test_confusion_matrices_hold_shares_of_rows_and_counts(skill):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
+from tests.made_samples import make_ocean, make_probabilities, make_samples
 from thor.core.variables import variable
 from thor.figures.uncertainty import (
     FEW_SHARE,
@@ -16,8 +16,9 @@ from thor.figures.uncertainty import (
     uncertainty_maps,
 )
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.correlogram import ErrorCorrelation
 from thor.uncertainty.calibration import calibration_table
-from thor.uncertainty.conformal import coverage_table, fit_conformal
+from thor.uncertainty.conformal import NO_SET, coverage_table
 from thor.uncertainty.temperature import with_temperature
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)
@@ -41,7 +42,8 @@ def calibration(samples, probabilities):
     return calibration_table(
         {"ensemble": stages, "bayesian": stages},
         samples,
-        regions={"test": samples.role == 3},
+        regions={"test": samples.role == 2},
+        correlations=dict.fromkeys(("ensemble", "bayesian"), ErrorCorrelation(np.full(5, 0.1))),
         settings=SETTINGS,
         seed=0,
     )
@@ -124,11 +126,15 @@ def test_one_networks_reliability_by_region():
 
 
 def test_coverage_of_every_region_and_regime(samples, probabilities):
-    model = fit_conformal(probabilities, samples.labels, classes=CLASSES, confidence_level=0.9)
-    regions = {"test": samples.role == 3, "arctic_ocean": samples.lat > 40}
-    coverage = coverage_table(model, probabilities, samples, regions=regions, settings=SETTINGS, seed=0)
+    sets = (probabilities > 0.2).astype(np.int8)
+    size = np.full(len(sets), 99.0)
+    sets[samples.lat < -40], size[samples.lat < -40] = NO_SET, 9.0
+    regions = {"test": samples.role == 2, "arctic_ocean": samples.lat > 40, "antarctic": samples.lat < -40}
+    coverage = coverage_table(sets, size, samples, confidence_level=0.9, regions=regions)
     left, right = coverage_bars(coverage).axes
     drawn = [float(line.get_xdata()[0]) for line in left.lines if line.get_marker() == "o" and line.get_xdata()]
+    # a region without sets is not drawn
+    del coverage["antarctic"], regions["antarctic"]
     assert drawn == pytest.approx([100 * coverage[region]["coverage"] for region in regions])
     sizes = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "o"]
     assert sizes == pytest.approx([coverage[region]["mean_set_size"] for region in regions])

@@ -2,46 +2,17 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
+from tests.made_errors import patches, smooth_errors
 from tests.made_samples import make_ocean
 from thor.core.errors import ConfigError, NetworkError
 from thor.networks.bootstrap import (
     LARGEST_DEGREES,
     LEAST_DEGREES,
-    LEAST_PAIRS,
     BootstrapSettings,
-    _class_starts,
-    _grid_spacing,
     block_bootstraps,
     block_size,
-    correlation_length,
 )
-from thor.ocean.sphere import unit_vectors
-
-
-def smooth_errors(lat, lon, *, length_km, share, seed, n_waves=300):
-    """0/1 errors: a Gaussian field of exponential correlation, cut where the given share lies below."""
-    field = gaussian_field(lat, lon, length_km=length_km, seed=seed, n_waves=n_waves)
-    return (field < norm.ppf(share)).astype(float)
-
-
-def gaussian_field(lat, lon, *, length_km, seed, n_waves=300):
-    """Unit variance and correlation exp(-distance / length): waves of a three-dimensional Cauchy spectrum."""
-    rng = np.random.default_rng(seed)
-    waves = rng.normal(size=(n_waves, 3)) / np.abs(rng.normal(size=(n_waves, 1))) / (length_km / 6371.0)
-    phases = rng.uniform(0, 2 * np.pi, n_waves)
-    positions = unit_vectors(lat, lon)
-    field = np.zeros(len(lat))
-    for wave, phase in zip(waves, phases, strict=True):
-        field += np.cos(wave @ positions + phase)
-    return np.sqrt(2 / n_waves) * field
-
-
-def patches(lat, lon, *, degrees, seed):
-    """0/1 errors, one value for each latitude-longitude box."""
-    boxes = np.random.default_rng(seed).integers(0, 2, (200, 400)).astype(float)
-    return boxes[((lat + 90) // degrees).astype(int), (lon // degrees).astype(int)]
 
 
 def test_a_resample_is_the_cells_of_its_blocks():
@@ -66,70 +37,6 @@ def test_the_same_seed_gives_the_same_resamples():
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.counts, other.counts)
         assert one.length == other.length
-
-
-def test_correlation_length_of_patches():
-    """Boxes of side s lose 4 d / (pi s) - d^2 / (pi s^2) of their correlation at distance d: 1 - 1/e at 0.58 s."""
-    lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-20, 20, 0.5), np.arange(0, 80, 0.5), indexing="ij"))
-    lengths = [
-        float(correlation_length(patches(lat, lon, degrees=8, seed=seed), lat, lon, n_centres=200)) for seed in range(4)
-    ]
-    assert np.mean(lengths) == pytest.approx(0.58 * 8 * 111, rel=0.1)
-
-
-def test_correlation_length_grows_with_the_scale_and_takes_many_fields():
-    lat, lon, area = make_ocean(2.0)
-    fields = np.column_stack(
-        [smooth_errors(lat, lon, length_km=km, share=0.3, seed=2) for km in (400, 1500)] + [np.ones(len(lat))]
-    )
-    lengths = correlation_length(fields, lat, lon, area)
-    assert lengths.shape == (3,)
-    assert 100 < lengths[0] < 0.6 * lengths[1]
-    assert lengths[2] == 0
-    assert correlation_length(fields[:, 0], lat, lon, area) == pytest.approx(lengths[0])
-
-
-@pytest.mark.parametrize(("step", "n_fields", "n_waves"), [(2.0, 12, 300), (0.5, 4, 150)])
-@pytest.mark.parametrize("length_km", [300, 700])
-def test_correlation_length_is_that_of_the_simulated_field(step, n_fields, n_waves, length_km):
-    """On the coarse grid, classes of 50 km contained only pairs near the poles, and some lengths were 30 km.
-
-    Lengths of single fields of 700 km differ by 14 % (standard deviation of 40 fields), those of 300 km by 11 %.
-    """
-    lat, lon, area = whole_globe(step)
-    fields = [gaussian_field(lat, lon, length_km=length_km, seed=seed, n_waves=n_waves) for seed in range(n_fields)]
-    lengths = correlation_length(np.column_stack(fields), lat, lon, area)
-    assert lengths.min() > 0.5 * length_km
-    assert lengths.max() < 1.5 * length_km
-    assert lengths.mean() == pytest.approx(length_km, rel=0.15)
-
-
-def whole_globe(step):
-    lat, lon = np.meshgrid(np.arange(-90 + step / 2, 90, step), np.arange(step / 2, 360, step), indexing="ij")
-    return lat.ravel(), lon.ravel(), np.cos(np.deg2rad(lat)).ravel()
-
-
-def test_classes_are_as_wide_as_the_grid_spacing_and_contain_enough_pairs():
-    lat, lon, _ = whole_globe(2.0)
-    centres = np.random.default_rng(0).choice(len(lat), 300, p=np.cos(np.deg2rad(lat)) / np.cos(np.deg2rad(lat)).sum())
-    assert _grid_spacing(unit_vectors(lat, lon), centres) == pytest.approx(222, rel=0.02)
-    pairs = np.array([3, 90, 20, 150, 40, 59, 1, 10])
-    starts = _class_starts(pairs)
-    assert starts == [0, 3, 4]
-    assert np.add.reduceat(pairs, starts).min() >= LEAST_PAIRS
-    assert _class_starts(np.array([1, 2])) == [0]
-
-
-def test_correlation_length_of_very_few_cells_is_defined():
-    lat, lon = np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.0, 0.0])
-    assert 0 < correlation_length(np.array([1.0, 0.0, 1.0]), lat, lon) <= 5000
-    assert correlation_length(np.array([1.0]), lat[:1], lon[:1]) == 0
-
-
-def test_independent_errors_are_correlated_over_less_than_a_cell():
-    lat, lon, area = make_ocean()
-    errors = np.random.default_rng(0).integers(0, 2, len(lat)).astype(float)
-    assert 0 < correlation_length(errors, lat, lon, area) < 4 * 111
 
 
 def test_block_size_exceeds_the_length_between_its_bounds():

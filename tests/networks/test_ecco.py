@@ -15,7 +15,6 @@ from thor.networks.split import make_split
 from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.uncertainty.calibration import calibration_metrics
-from thor.uncertainty.temperature import fit_temperature
 
 SHORT = TrainingSettings(n_networks=16, batch_size=256, epochs=25)
 """A third of the networks and less than half of the epochs of a real run, in larger batches."""
@@ -38,15 +37,12 @@ def trained(samples):
 @pytest.fixture(scope="module")
 def probabilities(samples, trained, ecco_features, data_mirror):
     stack, scaler = trained
-    test, calibrate = samples.with_role("test"), samples.with_role("calibrate")
-    near = scaler.transform(calibrate.inputs)
-    temperature = fit_temperature(lambda t: predict(stack, near, temperature=t).mean, calibrate.labels)
+    test = samples.with_role("test")
     published = published_networks(list((data_mirror / "published_networks").glob("*.h5")))
     inputs = scaler.transform(test.inputs)
     return {
         "ensemble": predict(stack, inputs).mean,
         "published_networks": published_probabilities(published, test, published_scaling(ecco_features)),
-        "calibrated": predict(stack, inputs, temperature=temperature).mean,
     }
 
 
@@ -54,7 +50,7 @@ def test_the_ensemble_is_not_worse_than_the_published_networks_though_it_never_s
     test = samples.with_role("test")
     everywhere = {"test": np.ones(len(test), dtype=bool)}
     settings = BootstrapSettings(n_bootstrap=300)
-    table = skill_table(probabilities, test, regions=everywhere, settings=settings, seed=0)
+    table = skill_table(probabilities, test, regions=everywhere, correlations={}, settings=settings, seed=0)
     ours = table["ensemble"]["test"]
     assert ours["n_cells"] == 40_328
     assert ours["accuracy"] >= 0.85
@@ -65,8 +61,8 @@ def test_the_ensemble_is_not_worse_than_the_published_networks_though_it_never_s
 def test_its_probabilities_are_calibrated_and_its_entropy_finds_the_mistakes(samples, probabilities):
     test = samples.with_role("test")
     found = {name: calibration_metrics(p, test.labels, classes=test.classes) for name, p in probabilities.items()}
-    # A full run reaches 0.015; networks trained this briefly are less certain in the Atlantic.
-    assert found["calibrated"]["expected_calibration_error"] <= 0.02
+    # at temperature 1, which left-out basins do not improve
+    assert found["ensemble"]["expected_calibration_error"] <= 0.02
     auroc = {name: of["uncertainties"]["entropy"]["auroc"] for name, of in found.items()}
     assert auroc["published_networks"] == pytest.approx(0.801, abs=1e-3)
     assert auroc["ensemble"] > auroc["published_networks"]

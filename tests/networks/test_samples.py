@@ -52,7 +52,7 @@ def test_the_order_of_dims_makes_no_difference(made_features, made_regimes, spli
 
 
 def test_roles(made_samples):
-    parts = {name: made_samples.with_role(name) for name in ("train", "select", "calibrate", "test")}
+    parts = {name: made_samples.with_role(name) for name in ("train", "select", "test")}
     assert {name: set(part.role) for name, part in parts.items()} == {name: {ROLES.index(name)} for name in parts}
     n_buffer = (made_samples.role == ROLES.index("buffer")).sum()
     assert sum(map(len, parts.values())) + n_buffer == len(made_samples)
@@ -66,8 +66,7 @@ def test_published_roles_share_the_test_cells(made_features, made_regimes):
     published = make_split(made_features, made_regimes, SplitSettings(mode="published"))
     samples = samples_from(made_features, made_regimes, published)
     tested = samples.with_role("test").index
-    for name in ("select", "calibrate"):
-        np.testing.assert_array_equal(samples.with_role(name).index, tested)
+    np.testing.assert_array_equal(samples.with_role("select").index, tested)
 
 
 def test_all_valid_cells_are_inputs_labelled_or_not(made_features):

@@ -8,6 +8,7 @@ import pytest
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.member_skill import (
     member_table,
     network_reliability,
@@ -19,6 +20,8 @@ from thor.networks.scores import scores
 from thor.networks.skill import paired_differences, skill_table
 
 SETTINGS = BootstrapSettings(n_bootstrap=200)
+
+CORRELATION = ErrorCorrelation(np.array([0.3, 0.0, 0.1, 0.0, 0.0]))
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +46,23 @@ def probabilities(ocean):
 
 @pytest.fixture(scope="module")
 def table(ocean, probabilities):
-    regions = {"train": ocean.role == 0, "test": ocean.role == 3}
-    return skill_table(probabilities, ocean, regions=regions, settings=SETTINGS, seed=1)
+    regions = {"train": ocean.role == 0, "test": ocean.role == 2}
+    return skill_table(
+        probabilities,
+        ocean,
+        regions=regions,
+        correlations=dict.fromkeys(probabilities, CORRELATION),
+        settings=SETTINGS,
+        seed=1,
+    )
 
 
 def test_the_table_is_plain_json_and_describes_its_content(table, ocean):
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert set(table) == {"good", "poor", "nearly"}
     entry = table["good"]["test"]
-    assert (entry["region"], entry["weighting"], entry["n_cells"]) == ("test", "cell", int((ocean.role == 3).sum()))
-    assert entry["n_cells_confident"] == int(((ocean.role == 3) & (ocean.confidence > 0.9)).sum())
+    assert (entry["region"], entry["weighting"], entry["n_cells"]) == ("test", "cell", int((ocean.role == 2).sum()))
+    assert entry["n_cells_confident"] == int(((ocean.role == 2) & (ocean.confidence > 0.9)).sum())
     assert entry["blocks"]["n_bootstrap"] == 200
     assert entry["blocks"]["block_degrees"] >= 10.0
 
@@ -61,7 +71,8 @@ def test_intervals_surround_the_scores_and_widen_with_the_level(table, ocean, pr
     wide = skill_table(
         {"good": probabilities["good"]},
         ocean,
-        regions={"test": ocean.role == 3},
+        regions={"test": ocean.role == 2},
+        correlations={"good": CORRELATION},
         settings=BootstrapSettings(n_bootstrap=200, level=0.99),
         seed=1,
     )["good"]["test"]
@@ -71,6 +82,23 @@ def test_intervals_surround_the_scores_and_widen_with_the_level(table, ocean, pr
             low, high = (of["intervals"][name][bound] for bound in ("low", "high"))
             assert low < of[name] < high
             assert wider["intervals"][name]["low"] < low < high < wider["intervals"][name]["high"]
+
+
+def test_longer_correlations_widen_all_intervals_and_none_leaves_them_out(ocean, probabilities, table):
+    good, regions = {"good": probabilities["good"]}, {"test": ocean.role == 2}
+    far = ErrorCorrelation(np.array([0.3, 0.0, 0.1, 0.0, 0.3]))
+    options = {"regions": regions, "settings": SETTINGS, "seed": 1}
+    wide = skill_table(good, ocean, correlations={"good": far}, **options)["good"]["test"]
+    narrow = table["good"]["test"]
+    assert wide["blocks"]["effective_cells"] < 0.2 * narrow["blocks"]["effective_cells"]
+
+    def width(of, name):
+        return of["intervals"][name]["high"] - of["intervals"][name]["low"]
+
+    for name in ("accuracy", "balanced_accuracy", "negative_log_likelihood"):
+        assert width(wide, name) > 1.5 * width(narrow, name)
+        assert 0 <= wide["intervals"][name]["low"] < wide[name] < wide["intervals"][name]["high"]
+    assert "intervals" not in skill_table(good, ocean, correlations={}, **options)["good"]["test"]
 
 
 def test_paired_differences_see_what_single_intervals_cannot(table):
@@ -97,7 +125,7 @@ def test_a_predictor_does_not_differ_from_itself(ocean, probabilities):
 def test_single_networks_in_blocks_are_scored_as_if_alone(ocean):
     members = np.stack([make_probabilities(ocean.labels, certainty=c, seed=3) for c in (0.5, 1.0, 2.0)])
     blocks = [(slice(i, i + 500), members[:, i : i + 500]) for i in range(0, len(ocean.labels), 500)]
-    regions = {"train": ocean.role == 0, "test": ocean.role == 3}
+    regions = {"train": ocean.role == 0, "test": ocean.role == 2}
     sums = network_sums(iter(blocks), ocean, regions=regions)
     got = network_scores(sums, classes=CLASSES)
     assert len(got) == 6
@@ -118,7 +146,7 @@ def test_single_networks_in_blocks_are_scored_as_if_alone(ocean):
 
 
 def test_reliability_of_single_networks_gives_back_their_calibration_error(ocean, probabilities):
-    regions = {"train": ocean.role == 0, "test": ocean.role == 3}
+    regions = {"train": ocean.role == 0, "test": ocean.role == 2}
     sums = network_sums(
         [(slice(None), np.stack([probabilities["good"], probabilities["poor"]]))], ocean, regions=regions
     )
@@ -137,8 +165,8 @@ def test_reliability_of_single_networks_gives_back_their_calibration_error(ocean
 def test_empty_regions_are_named(ocean, probabilities):
     nowhere = {"select": np.zeros(len(ocean.labels), bool)}
     with pytest.raises(NetworkError, match="'select' holds no labelled cell"):
-        skill_table(probabilities, ocean, regions=nowhere, settings=SETTINGS, seed=0)
+        skill_table(probabilities, ocean, regions=nowhere, correlations={}, settings=SETTINGS, seed=0)
     with pytest.raises(NetworkError, match="'select' holds no labelled cell"):
         network_sums([(slice(None), probabilities["good"][None])], ocean, regions=nowhere)
     with pytest.raises(NetworkError, match="no probabilities of single networks"):
-        network_sums([], ocean, regions={"test": ocean.role == 3})
+        network_sums([], ocean, regions={"test": ocean.role == 2})

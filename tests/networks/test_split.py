@@ -5,11 +5,10 @@ from scipy.spatial import cKDTree
 
 from tests.networks.conftest import as_regimes
 from thor.core.errors import ConfigError, DataError, GridError, NetworkError
-from thor.networks.settings import DEFAULT_REGIONS, Region, SplitSettings
+from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
 from thor.networks.split import OCEANS, ROLES, basin_folds, make_split, separated
 from thor.ocean.sphere import unit_vectors
 
-ATLANTIC = DEFAULT_REGIONS[0]
 FAR = 2 * np.sin(np.deg2rad(6) / 2)
 
 
@@ -44,12 +43,12 @@ def test_the_default_test_region_is_the_published_band(ecco_features, ecco_regim
 
 def test_every_default_role_has_every_regime_on_ecco(ecco_features, ecco_regimes):
     split = make_split(ecco_features, ecco_regimes, SplitSettings())
-    for name in ("train", "select", "calibrate", "test"):
+    for name in ("train", "select", "test"):
         counts = np.bincount(ecco_regimes["regime"].values[codes(split, name)], minlength=6)
         assert counts.min() > 50, (name, counts)
 
 
-@pytest.mark.parametrize("pair", [("train", "test"), ("train", "select"), ("calibrate", "train"), ("select", "test")])
+@pytest.mark.parametrize("pair", [("train", "test"), ("train", "select"), ("select", "test")])
 def test_roles_keep_their_distance(ecco_features, ecco_regimes, pair):
     split = make_split(ecco_features, ecco_regimes, SplitSettings(buffer_degrees=2.0))
     assert nearest(split, *pair) > 2.0
@@ -59,37 +58,47 @@ def test_roles_keep_their_distance(ecco_features, ecco_regimes, pair):
 
 def test_the_less_important_role_gives_way():
     lon = np.arange(0.0, 10.0)
-    role = np.int8([0, 0, 1, 1, 1, 2, 2, 3, 3, 0])
+    role = np.int8([0, 0, 1, 1, 1, 2, 2, 2, 0, 0])
     got = separated(role, np.zeros(10), lon, 1.0)
     # Each keeps one degree, the distance of neighbours, from what stands above it; test loses nothing.
-    np.testing.assert_array_equal(got, [0, 4, 1, 1, 4, 2, 4, 3, 3, 4])
+    np.testing.assert_array_equal(got, [0, 3, 1, 1, 3, 2, 2, 2, 3, 0])
 
 
 def test_the_buffer_closes_where_longitudes_meet():
     lon = np.arange(0.0, 360.0, 2.0)
-    role = np.where(lon < 10, 3, 0).astype("int8")
+    role = np.where(lon < 10, 2, 0).astype("int8")
     equator, pole = (separated(role, np.full(lon.shape, lat), lon, 2.0) for lat in (0.0, 89.5))
-    assert (equator == 4).sum() == 2
-    assert (pole == 4).sum() == (role == 0).sum()
+    assert (equator == 3).sum() == 2
+    assert (pole == 3).sum() == (role == 0).sum()
 
 
 def test_boxes_across_greenwich_and_in_latitude(made_features, made_regimes):
-    box = Region(name="box", role="test", west=-20, east=20, south=-40, north=0)
-    others = [
-        Region(name="s", role="select", west=120, east=140),
-        Region(name="c", role="calibrate", west=200, east=220),
-    ]
-    split = make_split(made_features, made_regimes, SplitSettings(regions=[box, *others], buffer_degrees=0))
+    box = Region(name="box", west=-20, east=20, south=-40, north=0)
+    split = make_split(made_features, made_regimes, SplitSettings(test_regions=[box], buffer_degrees=0))
     lat, lon = xr.broadcast(split["lat"], split["lon"])
     inside = ((lon >= 340) | (lon < 20)) & (lat >= -40) & (lat <= 0) & (made_features["valid"] == 1)
     np.testing.assert_array_equal(codes(split, "test"), inside.values)
 
 
-def test_published_use_selects_and_calibrates_on_the_test_cells(made_features, made_regimes):
+def test_blocks_that_select_are_scattered_and_follow_the_seed(ecco_features, ecco_regimes):
+    splits = [make_split(ecco_features, ecco_regimes, SplitSettings(), seed=seed) for seed in (1, 1, 2)]
+    chosen = [codes(split, "select") for split in splits]
+    np.testing.assert_array_equal(chosen[0], chosen[1])
+    assert (chosen[0] & chosen[2]).sum() < 0.3 * chosen[0].sum()
+    lat, lon = xr.broadcast(splits[0]["lat"], splits[0]["lon"])
+    # north and south, east and west: no band
+    for field, width in ((lat, 30), (lon, 90)):
+        place = np.floor((field.values[chosen[0]] + 90 * (field is lat)) / width)
+        assert len(np.unique(place)) >= 4
+    share = chosen[0].sum() / (codes(splits[0], "train") | chosen[0]).sum()
+    assert 0.01 < share < 0.1
+
+
+def test_published_use_selects_on_the_test_cells(made_features, made_regimes):
     split = make_split(made_features, made_regimes, SplitSettings(mode="published"))
     assert split.attrs["split"] == "published"
-    assert (split.attrs["select_role"], split.attrs["calibrate_role"]) == ("test", "test")
-    assert not any(codes(split, name).any() for name in ("select", "calibrate", "buffer"))
+    assert split.attrs["select_role"] == "test"
+    assert not any(codes(split, name).any() for name in ("select", "buffer"))
 
 
 def test_each_fold_tests_one_basin(ecco_features, ecco_regimes):
@@ -100,7 +109,6 @@ def test_each_fold_tests_one_basin(ecco_features, ecco_regimes):
         code = flags["flag_values"][flags["flag_meanings"].split().index(name)]
         tested = ((ecco_features["basin"] == code) & (ecco_features["valid"] == 1)).values
         np.testing.assert_array_equal(codes(split, "test"), tested)
-        assert not codes(split, "calibrate").any()
         assert min(nearest(split, "train", "test"), nearest(split, "select", "train")) > 2.0
 
 
@@ -113,14 +121,14 @@ def test_a_basin_that_is_none_or_empty(made_features, made_regimes):
 
 
 def test_a_region_without_cells(made_features, made_regimes):
-    land = Region(name="continent", role="select", west=70, east=90, south=-20, north=20)
-    settings = SplitSettings(regions=[*DEFAULT_REGIONS, land])
-    with pytest.raises(NetworkError, match="continent: select, 70E to 90E, -20N to 20N holds no valid cell"):
+    land = Region(name="continent", west=70, east=90, south=-20, north=20)
+    settings = SplitSettings(test_regions=[ATLANTIC_SECTOR, land])
+    with pytest.raises(NetworkError, match="continent: 70E to 90E, -20N to 20N holds no valid cell"):
         make_split(made_features, made_regimes, settings)
 
 
 def test_a_buffer_that_takes_a_role_whole(made_features, made_regimes):
-    with pytest.raises(NetworkError, match="No cell is left to train"):
+    with pytest.raises(NetworkError, match="No cell is left to select"):
         make_split(made_features, made_regimes, SplitSettings(buffer_degrees=80))
 
 
@@ -148,11 +156,11 @@ def test_another_grid(made_features, made_regimes):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (lambda: Region(name="x", role="tset", west=0, east=10), "Did you mean 'test'"),
-        (lambda: Region(name="x", role="test", west=0, east=10, south=10, north=-10), "rise from south to north"),
-        (lambda: Region(name="x", role="test", west=10, east=10), "west and east of region 'x' must differ"),
-        (lambda: SplitSettings(regions=[ATLANTIC, ATLANTIC]), "different names"),
-        (lambda: SplitSettings(regions=[ATLANTIC]), "role select or calibrate"),
+        (lambda: Region(name="x", west=0, east=10, south=10, north=-10), "rise from south to north"),
+        (lambda: Region(name="x", west=10, east=10), "west and east of region 'x' must differ"),
+        (lambda: SplitSettings(test_regions=[ATLANTIC_SECTOR, ATLANTIC_SECTOR]), "different names"),
+        (lambda: SplitSettings(test_regions=[]), "test_regions"),
+        (lambda: SplitSettings(select_share=1.0), "select_share"),
         (lambda: SplitSettings(mode="publised"), "Did you mean 'published'"),
         (lambda: SplitSettings(buffer_degrees=-1.0), "buffer_degrees"),
     ],

@@ -108,10 +108,10 @@ def test_skill_has_intervals_units_and_orientation():
 
 
 def test_calibration_error_before_and_after_and_coverage_of_sets():
-    sets = {"confidence_level": 0.9, "coverage": 0.84, "interval": {"low": 0.81, "high": 0.87}, "mean_set_size": 1.15}
+    sets = {"confidence_level": 0.9, "set_share": 0.97, "coverage": 0.84, "mean_set_size": 1.15}
     stages = {stage: {"expected_calibration_error": e} for stage, e in (("before", 0.04), ("after", 0.03))}
     table = units_everywhere(calibration_error_table({"ensemble": {"test": stages | {"conformal": sets}}}))
-    assert table.loc["ensemble"].tolist() == [pytest.approx(4), pytest.approx(3), 90, "84 (81 to 87)", 1.15]
+    assert table.loc["ensemble"].tolist() == [pytest.approx(4), pytest.approx(3), 90, 97, 84, 1.15]
 
 
 def test_probabilities_of_a_cell_stand_beside_the_votes(uncertainty, regimes):

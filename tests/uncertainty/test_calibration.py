@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.scores import scores
 from thor.uncertainty.calibration import (
     brier_decomposition,
@@ -179,7 +180,8 @@ def table():
     return calibration_table(
         {"ensemble": stages, "single": {"before": sharp, "after": sharp}},
         samples,
-        regions={"test": samples.role == 3, "southern_ocean": lat < -35},
+        regions={"test": samples.role == 2, "southern_ocean": lat < -35},
+        correlations=dict.fromkeys(("ensemble", "single"), ErrorCorrelation(np.full(5, 0.1))),
         settings=BootstrapSettings(n_bootstrap=100),
         seed=0,
         uncertainties={"ensemble": {"after": {"mutual_information": np.random.default_rng(9).random(len(lat))}}},
@@ -218,6 +220,7 @@ def test_an_empty_region_is_named():
             {"ensemble": {"before": p}},
             make_samples(labels),
             regions={"baltic": np.zeros(10, bool)},
+            correlations={},
             settings=BootstrapSettings(),
             seed=0,
         )

@@ -13,6 +13,8 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack, concatenate
+from thor.uncertainty.conformal import basin_sets
+from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.regime_uncertainty import (
     CalibrationModel,
     calibrate,
@@ -20,6 +22,7 @@ from thor.uncertainty.regime_uncertainty import (
     uncertainty_fields,
 )
 from thor.uncertainty.settings import ApplicabilitySettings
+from thor.uncertainty.temperature import left_out_temperature, with_temperature
 
 CLASSES = ("MD", "TR", "NL")
 NAMES = ("zos", "deptho")
@@ -48,7 +51,7 @@ def samples():
         lat=rng.uniform(-60, 60, n),
         lon=rng.uniform(0, 360, n),
         basin=rng.integers(1, 4, n),
-        role=rng.integers(0, 4, n),
+        role=rng.integers(0, 3, n),
         index=np.arange(n),
         features=NAMES,
         units=("m", "m"),
@@ -63,10 +66,21 @@ def scaler():
 
 
 @pytest.fixture(scope="module")
-def model(samples, scaler):
-    stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+def left_out(samples):
+    """Three basins, and networks that are as good in each of them as anywhere."""
+    basins = {}
+    for code in (1, 2, 3):
+        cells = samples.take(samples.basin == code)
+        stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+        basins[f"basin {code}"] = LeftOutBasin(cells, cells.inputs.astype("float32"), stacks)
+    return basins
+
+
+@pytest.fixture(scope="module")
+def model(left_out, samples, scaler):
     settings = ApplicabilitySettings(n_reference=300, n_importance=500, n_permutations=1)
-    return calibrate(stacks, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
+    ensemble = stack(1.0, spread=0.2)
+    return calibrate(left_out, ensemble, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +97,32 @@ def features():
     )
     return out.assign(
         valid=(("lat", "lon"), valid, variable("valid").attrs),
+        basin=(("lat", "lon"), np.where(valid == 1, 1, -1), variable("basin").attrs),
         areacello=(("lat", "lon"), np.ones(shape), variable("areacello").attrs),
     )
 
 
 def test_the_temperature_corrects_a_known_overconfidence(model):
-    assert model.temperature["laplace"] == pytest.approx(3.0, rel=0.1)
-    assert model.temperature["ensemble"] == pytest.approx(1.0, rel=0.1)
+    assert model.temperatures["laplace"] == pytest.approx(3.0, rel=0.1)
+    assert model.temperature["laplace"].gain > 5 * model.temperature["laplace"].gain_error
+    assert model.temperatures["ensemble"] == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_temperature_on_which_the_basins_disagree_is_not_applied():
+    """Overconfident in one basin and not confident enough in the other two."""
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], size=(3, 2000))
+    drawn = np.random.default_rng(1).random((3, 2000, 1))
+    labels = (drawn > probabilities.cumsum(axis=-1)).sum(axis=-1)
+    stated = [with_temperature(p, t) for p, t in zip(probabilities, (0.4, 2.0, 2.0), strict=True)]
+    found = left_out_temperature(
+        {str(b): lambda t, p=p: with_temperature(p, t) for b, p in enumerate(stated)},
+        {str(b): of_basin for b, of_basin in enumerate(labels)},
+    )
+    assert found.fitted != pytest.approx(1.0, abs=0.1)
+    assert found.gain < found.gain_error
+    assert found.applied == 1.0
+    with pytest.raises(NetworkError, match="at least two left-out basins; got a"):
+        left_out_temperature({"a": lambda t: stated[0]}, {"a": labels[0]})
 
 
 def test_the_model_survives_as_plain_numbers(model, features, scaler):
@@ -115,7 +148,7 @@ def test_fields_hold_the_named_quantities(model, features, scaler):
     assert (fields["applicable"].values[valid] == 1).mean() > 0.8
     assert (fields["applicable"].values[~valid] == -1).all()
     sets = fields["regime_set"].values[:, :, valid]
-    assert set(np.unique(sets)) <= {0, 1}
+    assert set(np.unique(sets)) == {0, 1}
 
 
 def test_networks_of_several_runs_split_their_entropy(model, features, scaler):
@@ -136,10 +169,13 @@ def test_conformal_sets_have_about_the_nominal_coverage(model, samples, scaler):
     from thor.networks.prediction import predict
 
     test = samples.with_role("test")
-    probability = predict(stack(3.0), scaler.transform(test.inputs), temperature=model.temperature["laplace"]).mean
-    held = model.conformal["laplace"].sets(probability)[np.arange(len(test)), test.labels]
-    # these cells are exchangeable with those of the calibrate role
+    inputs = scaler.transform(test.inputs)
+    probability = predict(stack(3.0), inputs, temperature=model.temperatures["laplace"]).mean
+    found = basin_sets(model.conformal, {"laplace": probability}, inputs, test.basin)
+    held = found.sets["laplace"][np.arange(len(test)), test.labels] == 1
+    # these cells are like those of the left-out basins
     assert held.mean() == pytest.approx(0.9, abs=0.03)
+    assert found.effective_size.min() > 0.8 * len(samples)
 
 
 def test_mistakes_are_marked_in_labelled_test_cells_only(model, features, scaler):

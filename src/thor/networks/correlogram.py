@@ -160,7 +160,7 @@ SCALES = (50.0, 150.0, 500.0, 1500.0, 5000.0)
 _TAIL_LAG = 3000.0
 """Largest distance to which the correlation is fitted [km]: beyond, a basin has few independent pairs of cells."""
 
-_N_PAIRS = 200_000
+_N_PAIRS = 50_000
 """Random pairs of cells from which the mean correlation of a region is estimated."""
 
 
@@ -195,19 +195,23 @@ class ErrorCorrelation:
         """
         from scipy.optimize import nnls
 
-        rows, correlations = [], []
+        rows, correlations, shortest = [], [], np.inf
         for errors, lat, lon in basins:
             found = correlogram(errors[:, None], lat, lon, seed=seed, largest_lag=_TAIL_LAG)
             if found.variance[0] == 0:
                 continue
             correlation = found.covariance[0] / found.variance[0]
             mean = _mean_correlation(lat, lon, None, seed=seed)
+            shortest = min(shortest, found.lag[0])
             weight = np.sqrt(found.n_pairs)
             rows.append(weight[:, None] * (_exponentials(found.lag) - mean + correlation[:, None] * mean))
             correlations.append(weight * correlation)
         if not rows:
             return cls(np.zeros(len(SCALES)))
-        shares, _ = nnls(np.concatenate(rows), np.concatenate(correlations))
+        # Cells too far apart to tell a short exponential from no correlation give it any share.
+        resolved = np.array(SCALES) > shortest / 2
+        shares = np.zeros(len(SCALES))
+        shares[resolved], _ = nnls(np.concatenate(rows)[:, resolved], np.concatenate(correlations))
         return cls(shares / max(1.0, shares.sum()))
 
     def effective_cells(self, lat: Array, lon: Array, area: Array | None = None, *, seed: int = 0) -> float:

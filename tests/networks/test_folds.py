@@ -1,0 +1,64 @@
+"""Folds know nothing of the basin that they leave out, and predict it as they would alone."""
+
+import numpy as np
+import pytest
+
+from thor.core.variables import FEATURES
+from thor.networks.baselines import BASELINES
+from thor.networks.folds import error_correlations, train_folds
+from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.split import basin_folds
+from thor.ocean.basins import basin_names
+
+TRAINING = TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=8)
+BASINS = ("pacific_ocean", "southern_ocean")
+
+
+def folds_of(features, regimes):
+    splits = basin_folds(features, regimes, SplitSettings(), basins=BASINS, without_test=True)
+    return list(train_folds(features, regimes, splits, names=FEATURES, training=TRAINING, seed=0))
+
+
+@pytest.fixture(scope="module")
+def folds(made_features, made_regimes):
+    return folds_of(made_features, made_regimes)
+
+
+def test_labels_of_a_left_out_basin_and_of_the_test_region_change_nothing(folds, made_features, made_regimes):
+    codes = {name: code for code, name in basin_names().items()}
+    lon = made_features["lon"].values
+    hidden = (made_features["basin"].values == codes["pacific_ocean"]) | ((lon >= 280) | (lon < 20))
+    labelled = made_regimes["regime"].values >= 0
+    spoilt = made_regimes["regime"].copy(data=np.where(hidden & labelled, 0, made_regimes["regime"]).astype("int8"))
+    again = folds_of(made_features, made_regimes.assign(regime=spoilt))
+    for kernel, other in zip(folds[0].stack.kernels, again[0].stack.kernels, strict=True):
+        np.testing.assert_array_equal(kernel, other)
+    assert not np.array_equal(folds[1].stack.kernels[0], again[1].stack.kernels[0])
+
+
+def test_all_predictors_learn_what_holds_elsewhere(folds, made_features, made_regimes):
+    for fold, basin in zip(folds, BASINS, strict=True):
+        assert fold.basin == basin
+        test = fold.samples(made_features, made_regimes).with_role("test")
+        assert {basin_names()[code] for code in np.unique(test.basin)} == {basin}
+        assert not (((test.lon >= 280) | (test.lon < 20)) & (test.lat > -90)).any()
+        found = fold.probabilities(test)
+        assert set(found) == {"ensemble", *BASELINES}
+        right = {name: (p.argmax(axis=1) == test.labels).mean() for name, p in found.items()}
+        assert min(right["ensemble"], right["gradient_boosting"]) > right["majority"] + 0.1
+
+
+def test_correlations_are_those_of_the_errors(folds, made_features, made_regimes):
+    """A predictor that is wrong in one half of each basin has errors that reach farther than random ones."""
+    cells = []
+    rng = np.random.default_rng(0)
+    for fold in folds:
+        test = fold.samples(made_features, made_regimes).with_role("test")
+        wrong = {"half": test.lon < np.median(test.lon), "random": rng.random(len(test)) < 0.5}
+        n_classes = len(test.classes)
+        cells.append(
+            (test, {name: np.eye(n_classes)[(test.labels + of) % n_classes] for name, of in wrong.items()})
+        )
+    found = error_correlations(cells, seed=0)
+    where = cells[0][0].lat, cells[0][0].lon
+    assert found["half"].effective_cells(*where) < 0.05 * found["random"].effective_cells(*where)

@@ -1,0 +1,58 @@
+"""Cells of left-out basins come with all kinds of networks, which see as much as those of the fold."""
+
+import numpy as np
+import pytest
+
+from tests.networks.conftest import *  # noqa: F403
+from thor.core.variables import FEATURES
+from thor.networks.folds import train_folds
+from thor.networks.prediction import predict
+from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.split import basin_folds
+from thor.uncertainty import left_out
+from thor.uncertainty.left_out import N_DRAWS, left_out_basins
+from thor.uncertainty.settings import BayesianSettings, LaplaceSettings
+
+
+@pytest.fixture(scope="module")
+def folds(made_features, made_regimes):
+    splits = basin_folds(
+        made_features, made_regimes, SplitSettings(), basins=("pacific_ocean", "indian_ocean"), without_test=True
+    )
+    training = TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=8)
+    return list(train_folds(made_features, made_regimes, splits, names=FEATURES, training=training, seed=0))
+
+
+def basins_of(folds, features, regimes):
+    return left_out_basins(
+        folds,
+        features,
+        regimes,
+        bayesian=BayesianSettings(hidden=(12,), n_starts=3, epochs=12, warmup_epochs=2),
+        laplace=LaplaceSettings(candidates=(30.0, 300.0), n_select_draws=5),
+        seed=0,
+    )
+
+
+def test_every_kind_of_network_predicts_the_basin_it_did_not_see(folds, made_features, made_regimes):
+    found = basins_of(folds, made_features, made_regimes)
+    assert list(found) == ["pacific_ocean", "indian_ocean"]
+    for fold, cells in zip(folds, found.values(), strict=True):
+        test = fold.samples(made_features, made_regimes).with_role("test")
+        np.testing.assert_array_equal(cells.samples.index, test.index)
+        majority = np.bincount(test.labels).max() / len(test)
+        for name, n_networks in (("ensemble", 2), ("bayesian", N_DRAWS), ("laplace", N_DRAWS)):
+            assert cells.stacks[name].n_networks == n_networks
+            right = cells.probabilities_at(name)(1.0).argmax(axis=1) == test.labels
+            assert right.mean() > majority, name
+        warm = cells.probabilities_at("ensemble")(2.5)
+        np.testing.assert_allclose(warm, predict(fold.stack, cells.inputs, temperature=2.5).mean, atol=1e-6)
+
+
+def test_many_cells_are_drawn_in_proportion(folds, made_features, made_regimes, monkeypatch):
+    whole = {name: len(cells.samples) for name, cells in basins_of(folds, made_features, made_regimes).items()}
+    monkeypatch.setattr(left_out, "LARGEST_NUMBER", 200)
+    few = {name: cells.samples for name, cells in basins_of(folds, made_features, made_regimes).items()}
+    for name, cells in few.items():
+        assert len(cells) == pytest.approx(200 * whole[name] / sum(whole.values()), abs=1)
+        assert len(np.unique(cells.index)) == len(cells)
