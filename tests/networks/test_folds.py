@@ -56,9 +56,7 @@ def test_correlations_are_those_of_the_errors(folds, made_features, made_regimes
         test = fold.samples(made_features, made_regimes).with_role("test")
         wrong = {"half": test.lon < np.median(test.lon), "random": rng.random(len(test)) < 0.5}
         n_classes = len(test.classes)
-        cells.append(
-            (test, {name: np.eye(n_classes)[(test.labels + of) % n_classes] for name, of in wrong.items()})
-        )
+        cells.append((test, {name: np.eye(n_classes)[(test.labels + of) % n_classes] for name, of in wrong.items()}))
     found = error_correlations(cells, seed=0)
     where = cells[0][0].lat, cells[0][0].lon
     assert found["half"].effective_cells(*where) < 0.05 * found["random"].effective_cells(*where)
