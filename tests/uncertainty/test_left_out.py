@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tests.networks.conftest import made_features, made_regimes  # noqa: F401
 from thor.core.variables import FEATURES
 from thor.networks.folds import train_folds
 from thor.networks.prediction import predict
