@@ -162,6 +162,7 @@ def make_scenario_regimes():
             fields[f"{name}{end}"] = xr.DataArray(np.full([sizes[dim] for dim in dims], 1e12), dims=dims)
     fields["argmax_area"] = fields["expected_area"]
     fields["expected_false_area"] = xr.DataArray([[np.nan] * 2, [1e11] * 2], dims=("window", "predictor"))
+    fields["expected_accuracy"] = xr.DataArray([[0.8, 0.7], [0.75, 0.7]], dims=("window", "predictor"))
     for name in ("separation", "null_separation", "null_pairs"):
         fields[name] = xr.DataArray([0, 1], dims="window")
     run = xr.Dataset({name: (field.dims, field.values, variable(name).attrs) for name, field in fields.items()})

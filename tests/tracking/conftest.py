@@ -13,6 +13,7 @@ from thor.tracking.plausibility import TrainingOcean
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.applicability import Applicability
+from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 
 NAMES = ("wind_stress_curl", "zos", "deptho")
 CLASSES = ("north", "middle", "south")
@@ -101,12 +102,14 @@ def make_applicability(names=NAMES):
     """All that the made run holds lies inside; a stress curl of more than about 20 standard deviations does not."""
     reference = np.zeros((1, len(names)))
     importance = np.array([1.0, *[0.0] * (len(names) - 1)])
-    return Applicability(names, importance, reference, mean_distance=1.0, threshold=20.0)
+    return Applicability(names, importance, reference, np.zeros(1), mean_distance=1.0, threshold=20.0)
 
 
 def make_tools(made, **changes):
     """What the runs of the fixture `made` are tracked with."""
-    given = {name: getattr(made, name) for name in ("stacks", "scaler", "applicability", "temperatures")}
+    given = {
+        name: getattr(made, name) for name in ("stacks", "scaler", "applicability", "temperatures", "expected_accuracy")
+    }
     return TrackingTools(**{"settings": TrackingSettings(block_cells=20_000), **given, **changes})
 
 
@@ -134,6 +137,9 @@ def made():
         scaler=FeatureScaler(NAMES, units, np.array([0.0, 0.0, 4000.0]), np.array([1e-10, 0.1, 1000.0])),
         applicability=make_applicability(),
         temperatures={"ensemble": 1.0, "bayesian": 1.3},
+        expected_accuracy=dict.fromkeys(
+            ("ensemble", "bayesian"), ExpectedAccuracy(np.array([0.0, 1.0]), np.array([0.9, 0.5]))
+        ),
         control=control,
         scenario=scenario,
     )

@@ -79,8 +79,8 @@ def left_out(samples):
 @pytest.fixture(scope="module")
 def model(left_out, samples, scaler):
     settings = ApplicabilitySettings(n_reference=300, n_importance=500, n_permutations=1)
-    ensemble = stack(1.0, spread=0.2)
-    return calibrate(left_out, ensemble, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
+    stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+    return calibrate(left_out, stacks, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,9 @@ def test_the_model_survives_as_plain_numbers(model, features, scaler):
     stacks = {"ensemble": stack(1.0, spread=0.2)}
     first, second = (uncertainty_fields(stacks, m, features, scaler, credible_level=0.9) for m in (model, again))
     xr.testing.assert_identical(first, second)
-    with pytest.raises(NetworkError, match="holds temperature, conformal and applicability"):
+    with pytest.raises(
+        NetworkError, match="holds temperature, conformal, applicability, expected_accuracy; got temperature"
+    ):
         CalibrationModel.from_dict({"temperature": {}})
 
 

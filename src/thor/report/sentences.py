@@ -36,7 +36,8 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "skill": skill_sentences(numbers["skill"]),
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
-        "scenarios": scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+        "scenarios": scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"])
+        + expected_accuracy_sentences(numbers["expected_accuracy"]),
         "archive": archive_sentences(numbers["archive"]),
         "caveats": caveat_sentences(numbers),
     }
@@ -201,6 +202,29 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
                 f"{percent(base_rate, 1)} of the area changed regime; {in_words(skill)}. A Brier skill of 1 is "
                 "perfect, 0 no better than the mean frequency everywhere."
             )
+    return lines
+
+
+def expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
+    """Return the accuracy that is expected in the climate models, and how right this is where the truth is known."""
+    if not expected.get("models"):
+        return []
+    models = expected["models"]
+    worst = min(models, key=lambda name: models[name])
+    shares = f"{percent(min(models.values()))} to {percent(max(models.values()))} of the area, least in {worst}"
+    if len(models) == 1:
+        shares = f"{percent(models[worst])} of the area of {worst}"
+    lines = [
+        f"By the dissimilarity of climate models to the training cells, the {predictor_name(expected['predictor'])} is "
+        f"expected to predict the correct regime on {shares}."
+    ]
+    if errors := expected["errors"]:
+        bias = signed(100 * errors["bias"], 1, plus=True)
+        lines.append(
+            f"Where the truth is known ({errors['n_models']} climate models, {errors['n_windows']} windows), the "
+            f"expected less the true accuracy is {bias} percentage points on average (rms "
+            f"{100 * errors['rms_error']:.1f})."
+        )
     return lines
 
 

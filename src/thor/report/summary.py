@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -46,9 +47,9 @@ def summarise(
     -------
     dict
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
-        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `archive`, `implausible`,
-        `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets), and
-        `sentences`: {topic: list of str}.
+        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `expected_accuracy`, `archive`,
+        `implausible`, `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets),
+        and `sentences`: {topic: list of str}.
     """
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
@@ -63,6 +64,7 @@ def summarise(
         "scenarios": list(change_table(scenario_regimes or {})),
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
+        "expected_accuracy": _expected_accuracy(tracking),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
@@ -227,6 +229,21 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 "likely_changed": change.get("likely_or_more", {}).get("changed"),
             }
     return found
+
+
+def _expected_accuracy(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the accuracy expected in each climate model, mean over windows, and its error where the truth is known."""
+    predictors = in_order(next(iter(metrics.get("summary", {}).values()), {}), PREDICTOR_NAMES)
+    if not predictors:
+        return {}
+    predictor = next(iter(predictors))
+    values: dict[str, list[float]] = {}
+    for run, windows in metrics["runs"].items():
+        found = (window[predictor]["expected_accuracy"] for window in windows.values())
+        values.setdefault(run.split("/")[0], []).extend(value for value in found if value is not None)
+    means = {model: float(np.mean(of_model)) for model, of_model in values.items() if of_model}
+    errors = metrics["expected_accuracy"].get(predictor, {})
+    return {"predictor": predictor, "models": means, "errors": dict(errors)}
 
 
 def experiment_means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from thor.networks.scores import number
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
+from thor.tracking.expectation import expected_accuracy_errors
 from thor.tracking.fields import GLOBAL
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 from thor.tracking.multimodel import ROBUSTNESS
@@ -45,7 +46,8 @@ def tracking_metrics(
         `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
         `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
         `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
-        a parent but without a baseline or natural variability.
+        a parent but without a baseline or natural variability; `expected_accuracy`: as `expected_accuracy_errors`
+        says.
     """
     words = words_by_predictor(skill)
     result: dict[str, Any] = {"runs": {}, "control": {}, "plausibility": {}, NOT_COMPARED: {}, NOT_JUDGED: {}}
@@ -63,6 +65,7 @@ def tracking_metrics(
         "agreement": agreement_metrics(agreement),
         "words": {name: list(supported) for name, supported in words.items()},
         "perfect_model": dict(skill),
+        "expected_accuracy": expected_accuracy_errors(result["runs"], skill["runs"]),
     }
 
 
@@ -81,8 +84,8 @@ def run_metrics(run: xr.Dataset, words: Mapping[str, Sequence[str]]) -> dict[str
     dict
         {window: numbers}, by area [m2] of the valid cells: `window_start`, `window_end`, `n_months`,
         `baseline_window` (None without one), `n_cells`, `area_m2`, `area_outside_applicability_m2`, and by predictor
-        `regime_area` ({regime: {expected_m2, lower_m2, upper_m2, argmax_m2}}) and, where there is a baseline,
-        `change`: as `change_numbers` says.
+        `regime_area` ({regime: {expected_m2, lower_m2, upper_m2, argmax_m2}}), `expected_accuracy` and, where there is
+        a baseline, `change`: as `change_numbers` says.
     """
     valid = run["valid"].values == 1
     area = run["areacello"].values[valid].astype(np.float64)
@@ -103,7 +106,10 @@ def run_metrics(run: xr.Dataset, words: Mapping[str, Sequence[str]]) -> dict[str
         }
         for predictor in map(str, run["predictor"].values):
             predicted = here.sel(predictor=predictor)
-            entry = {"regime_area": _regime_area(predicted.sel(basin=GLOBAL), require_regimes(run))}
+            entry = {
+                "regime_area": _regime_area(predicted.sel(basin=GLOBAL), require_regimes(run)),
+                "expected_accuracy": number(float(predicted["expected_accuracy"])),
+            }
             if baseline:
                 entry["change"] = change_numbers(predicted, valid, area, words.get(predictor, ()))
             result[label][predictor] = entry

@@ -12,6 +12,7 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
+from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class TrackingTools:
     applicability : Applicability
     temperatures : mapping of str to float
         By which the logits of each predictor are divided; of these predictors at least.
+    expected_accuracy : mapping of str to ExpectedAccuracy
+        Of these predictors at least.
     settings : TrackingSettings
     label_run : ndarray of int, shape (n_networks,), optional
         Clustering run whose labels each network of the ensemble learned, where they learned votes.
@@ -41,6 +44,7 @@ class TrackingTools:
     scaler: FeatureScaler
     applicability: Applicability
     temperatures: Mapping[str, float]
+    expected_accuracy: Mapping[str, ExpectedAccuracy]
     settings: TrackingSettings
     label_run: NDArray[np.integer] | None = None
 
@@ -61,6 +65,7 @@ class TrackingTools:
             raise NetworkError(f"Expected one label run for each network of 'ensemble'; got {n_runs}.")
         # Predictors that are not applied have no influence, so they must not change the fingerprint either.
         object.__setattr__(self, "temperatures", {name: self.temperatures[name] for name in self.stacks})
+        object.__setattr__(self, "expected_accuracy", {name: self.expected_accuracy[name] for name in self.stacks})
 
     @property
     def classes(self) -> tuple[str, ...]:

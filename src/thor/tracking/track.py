@@ -60,9 +60,9 @@ def track_run(
         predictor and cell `forced_emergence` (year) and `natural_variability_mask`; by window and cell `applicable`
         and `dissimilarity_index`. By window, predictor, basin and regime [m2] `expected_area`, `argmax_area`,
         `expected_area_change`, and `transition_area` (window, predictor, regime_before, regime), with `_lower` and
-        `_upper` ends over networks; `expected_false_area` (window, predictor). The attribute `regimes` names the
-        regimes. A control run also has `control_forced_share` and `control_emergence_share`, the shares of its area
-        with false discoveries.
+        `_upper` ends over networks; `expected_false_area` and `expected_accuracy` (window, predictor). The attribute
+        `regimes` names the regimes. A control run also has `control_forced_share` and `control_emergence_share`, the
+        shares of its area with false discoveries.
 
     Raises
     ------
@@ -115,6 +115,7 @@ def track_run(
         {name: cell_field(name, values, cells, tools.classes) for name, values in fields.items()}
         | area_fields(sums, settings.interval_level, compared)
         | {"expected_false_area": (("window", "predictor"), false_area, variable("expected_false_area").attrs)}
+        | {"expected_accuracy": _expected_accuracy(fields["dissimilarity_index"], cells, tools)}
         | _separations(nulls, windows)
         | _control_shares(run, natural, tools),
         run,
@@ -211,6 +212,18 @@ def _tests(
             fields["change_p_value"][at] = p_value
             fields["forced_change"][at] = forced_changes(p_value, cells.area, settings, tested=tested)
     return fields
+
+
+def _expected_accuracy(dissimilarity: AnyArray, cells: Cells, tools: TrackingTools) -> Any:
+    """Return the expected accuracy of each window and predictor; NaN in windows without any known cell."""
+    values = np.full((len(dissimilarity), len(tools.stacks)), np.nan, np.float32)
+    for window, of_window in enumerate(dissimilarity):
+        known = np.isfinite(of_window)
+        if known.any():
+            values[window] = [
+                tools.expected_accuracy[name].of_cells(of_window[known], cells.area[known]) for name in tools.stacks
+            ]
+    return ("window", "predictor"), values, variable("expected_accuracy").attrs
 
 
 def _emergence(forced: NDArray[np.int8], run: xr.Dataset, windows: Windows) -> AnyArray:

@@ -5,7 +5,7 @@ standard deviations weighted by the importance of the features, over the mean di
 it exceeds that of one ocean basin to all others, the networks are untested and their uncertainty is not reliable.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -38,6 +38,8 @@ class Applicability(JsonModel):
         Weights of the features in the distance; they sum to one.
     reference : ndarray of shape (n_reference, n_features)
         Scaled inputs of training cells that represent all of them.
+    reference_basin : ndarray of shape (n_reference,)
+        Their basins.
     mean_distance : float
         Mean weighted distance between training cells.
     threshold : float
@@ -49,6 +51,7 @@ class Applicability(JsonModel):
     features: tuple[str, ...]
     importance: Array
     reference: Array
+    reference_basin: Array
     mean_distance: float
     threshold: float
 
@@ -105,9 +108,9 @@ class Applicability(JsonModel):
         mean_distance = float(np.linalg.norm(weighted[pairs[0]] - weighted[pairs[1]], axis=1).mean())
         chosen = spread_cells(weighted, basin, settings.n_reference)
         reference = np.round(inputs[chosen].astype(float), DECIMALS)
-        apart = _distance_to_other_basins(weighted, basin, reference * importance, basin[chosen]) / mean_distance
-        low, high = np.quantile(apart, [0.25, 0.75])
-        return cls(stack.features, importance, reference, mean_distance, float(high + 1.5 * (high - low)))
+        fitted = cls(stack.features, importance, reference, basin[chosen].astype(float), mean_distance, np.inf)
+        low, high = np.quantile(fitted.dissimilarity_without_basin(inputs, basin), [0.25, 0.75])
+        return replace(fitted, threshold=float(high + 1.5 * (high - low)))
 
     def dissimilarity(self, inputs: np.ndarray) -> Array:
         """Return the dissimilarity of scaled inputs, shape (n_samples, n_features), to the training cells; 0 is least.
@@ -123,6 +126,22 @@ class Applicability(JsonModel):
                 f"with {int((~np.isfinite(inputs)).sum())} values that are not finite."
             )
         return self._tree.query(inputs * self.importance, workers=-1)[0] / self.mean_distance
+
+    def dissimilarity_without_basin(self, inputs: np.ndarray, basin: NDArray[np.integer]) -> Array:
+        """Return the dissimilarity of scaled inputs to the training cells of all basins but their own.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (n_samples, n_features)
+        basin : ndarray of int, shape (n_samples,)
+        """
+        points, reference = inputs * self.importance, self.reference * self.importance
+        distance = np.empty(len(points))
+        for code in np.unique(basin):
+            here = basin == code
+            others = cKDTree(reference[self.reference_basin != code])
+            distance[here] = others.query(points[here], workers=-1)[0]
+        return distance / self.mean_distance
 
     def inside(self, inputs: np.ndarray) -> NDArray[np.bool_]:
         """Return which scaled inputs, shape (n_samples, n_features), lie inside the area of applicability."""
@@ -216,15 +235,3 @@ def _farthest_first(points: Array, n_points: int) -> NDArray[np.intp]:
         step = points - points[chosen[k]]
         np.minimum(squared, np.einsum("ij,ij->i", step, step), out=squared)
     return chosen
-
-
-def _distance_to_other_basins(
-    points: Array, basin: NDArray[np.integer], reference: Array, reference_basin: NDArray[np.integer]
-) -> Array:
-    """Return the distance of each point to the nearest reference point of another basin, shape (n_points,)."""
-    distance = np.empty(len(points))
-    for code in np.unique(basin):
-        inside = basin == code
-        others = cKDTree(reference[reference_basin != code])
-        distance[inside] = others.query(points[inside], workers=-1)[0]
-    return distance

@@ -1,7 +1,7 @@
 """Calibration of several stacks of networks, and the fields of their probabilities and uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
+from thor.networks.prediction import predict
 from thor.networks.samples import Samples, cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
@@ -17,6 +18,7 @@ from thor.networks.stack import NetworkStack
 from thor.ocean.cells import on_same_grid
 from thor.uncertainty.applicability import DECIMALS, Applicability
 from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
+from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.settings import ApplicabilitySettings
@@ -35,11 +37,14 @@ class CalibrationModel:
         Scores at these temperatures.
     applicability : Applicability
         Of the ensemble, used for all predictors: their training cells are the same.
+    expected_accuracy : dict of str to ExpectedAccuracy
+        By predictor.
     """
 
     temperature: Mapping[str, Temperature]
     conformal: ConformalModel
     applicability: Applicability
+    expected_accuracy: Mapping[str, ExpectedAccuracy]
 
     @property
     def temperatures(self) -> dict[str, float]:
@@ -52,26 +57,31 @@ class CalibrationModel:
             "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
             "conformal": self.conformal.to_dict(),
             "applicability": self.applicability.to_dict(),
+            "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "CalibrationModel":
         """Return what `to_dict` described; raise NetworkError for anything else."""
-        if set(content) != {"temperature", "conformal", "applicability"}:
+        parts = [entry.name for entry in fields(cls)]
+        if set(content) != set(parts):
             raise NetworkError(
-                f"A calibration model holds temperature, conformal and applicability; got {', '.join(content)}. "
-                "Run the pipeline uncertainty again."
+                f"A calibration model holds {', '.join(parts)}; got {', '.join(content)}. Run the pipeline "
+                "uncertainty again."
             )
         return cls(
             temperature={name: Temperature.from_dict(entry) for name, entry in content["temperature"].items()},
             conformal=ConformalModel.from_dict(content["conformal"]),
             applicability=Applicability.from_dict(content["applicability"]),
+            expected_accuracy={
+                name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
+            },
         )
 
 
 def calibrate(
     left_out: Mapping[str, LeftOutBasin],
-    ensemble: NetworkStack,
+    stacks: Mapping[str, NetworkStack],
     samples: Samples,
     scaler: FeatureScaler,
     *,
@@ -79,13 +89,16 @@ def calibrate(
     settings: ApplicabilitySettings,
     seed: int,
 ) -> CalibrationModel:
-    """Return temperatures and conformal scores from left-out basins, and the applicability of the ensemble.
+    """Return temperatures, conformal scores and expected accuracies, and the applicability of the ensemble.
+
+    All but the applicability come from basins left out of training; the expected accuracies also from the select cells.
 
     Parameters
     ----------
     left_out : mapping of str to LeftOutBasin
         By basin.
-    ensemble : NetworkStack
+    stacks : mapping of str to NetworkStack
+        Trained on all basins but the test region; `ensemble` among them.
     samples : Samples
         Of the whole training ocean.
     scaler : FeatureScaler
@@ -95,30 +108,39 @@ def calibrate(
     settings : ApplicabilitySettings
     seed : int
     """
+    train, select = samples.with_role("train"), samples.with_role("select")
+    applicability = Applicability.fit(
+        stacks["ensemble"], scaler.transform(train.inputs), train.basin, settings=settings, seed=seed
+    )
     labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
-    every_label = np.concatenate(list(labels.values()))
-    temperature, scores = {}, []
-    for name in next(iter(left_out.values())).stacks:
+    every_label, area, basin_code, inputs = (
+        np.concatenate([getattr(cells.samples, name) for cells in left_out.values()])
+        for name in ("labels", "area", "basin", "inputs")
+    )
+    scaled, near = scaler.transform(inputs), scaler.transform(select.inputs)
+    dissimilarity = np.concatenate(
+        [applicability.dissimilarity_without_basin(scaled, basin_code), applicability.dissimilarity(near)]
+    )
+    temperature, scores, accuracy = {}, [], {}
+    for name, stack in stacks.items():
         temperature[name] = left_out_temperature(
             {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}, labels
         )
         at = temperature[name].applied
         probabilities = np.concatenate([cells.probabilities_at(name)(at) for cells in left_out.values()])
         scores.append(nonconformity(probabilities, every_label))
-    inputs = np.concatenate([scaler.transform(cells.samples.inputs) for cells in left_out.values()])
+        beside = predict(stack, near, temperature=at).mean
+        right = [probabilities.argmax(axis=1) == every_label, beside.argmax(axis=1) == select.labels]
+        accuracy[name] = ExpectedAccuracy.fit(dissimilarity, np.concatenate(right), np.concatenate([area, select.area]))
     conformal = ConformalModel(
         classes=samples.classes,
         predictors=tuple(temperature),
         confidence_level=confidence_level,
-        inputs=np.round(inputs.astype(float), DECIMALS),
+        inputs=np.round(scaled.astype(float), DECIMALS),
         labels=every_label.astype(float),
         scores=np.array(scores),
     )
-    train = samples.with_role("train")
-    applicability = Applicability.fit(
-        ensemble, scaler.transform(train.inputs), train.basin, settings=settings, seed=seed
-    )
-    return CalibrationModel(temperature, conformal, applicability)
+    return CalibrationModel(temperature, conformal, applicability, accuracy)
 
 
 def uncertainty_fields(

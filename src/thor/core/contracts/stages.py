@@ -164,6 +164,7 @@ CONTRACTS: dict[str, Contract] = {
             may_be_missing=(*_CHANGES, *_CHANGE_VARIANCES),
             tables=_AREAS
             | {"argmax_area": (*_EACH, "basin", "regime"), "expected_false_area": _EACH}
+            | {"expected_accuracy": _EACH}
             | dict.fromkeys(("separation", "null_separation", "null_pairs"), ("window",))
             | _CONTROL,
             rules=(

@@ -36,6 +36,7 @@ def track_regimes(
         scaler=FeatureScaler.from_dict(feature_scaler),
         applicability=calibration.applicability,
         temperatures=calibration.temperatures,
+        expected_accuracy=calibration.expected_accuracy,
         settings=parameters.change,
         label_run=label_runs(training_history) if "ensemble" in parameters.predictors else None,
     )

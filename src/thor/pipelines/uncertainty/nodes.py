@@ -75,19 +75,21 @@ def train_left_out_posteriors(
 def calibrate(
     left_out_cells: Any,
     ensemble: Any,
+    bayesian_network: Any,
+    laplace_network: Any,
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
     feature_scaler: dict[str, Any],
     parameters: Uncertainty,
 ) -> dict[str, Any]:
-    """Return temperatures, conformal scores and the area of applicability."""
+    """Return temperatures, conformal scores, expected accuracies and the area of applicability."""
     from thor.uncertainty.regime_uncertainty import calibrate as fit
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
     model = fit(
         left_out_cells,
-        ensemble,
+        _stacks(ensemble, bayesian_network, laplace_network, parameters),
         samples,
         scaler,
         confidence_level=parameters.confidence_level,

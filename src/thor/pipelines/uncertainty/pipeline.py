@@ -3,7 +3,7 @@
 features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
 ensemble                 -> fit_laplace_network    -> laplace_network
 left_out_predictors      -> train_left_out_posteriors -> left_out_cells
-ensemble, left_out_cells -> calibrate -> calibration_model
+left_out_cells, networks -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
     -> score_uncertainty -> bayesian_skill_metrics, calibration_metrics, bayesian_network_metrics and _reliability
                          -> draw_reliability, draw_risk_coverage, draw_conformal_coverage
@@ -34,7 +34,7 @@ def create_pipeline() -> Pipeline:
                 ["left_out_predictors", "features", "regimes", PARAMETERS],
                 "left_out_cells",
             ),
-            named_node(nodes.calibrate, ["left_out_cells", "ensemble", *CELLS, PARAMETERS], "calibration_model"),
+            named_node(nodes.calibrate, ["left_out_cells", *NETWORKS, *CELLS, PARAMETERS], "calibration_model"),
             named_node(
                 nodes.compute_regime_uncertainty,
                 [*NETWORKS, "calibration_model", "features", "feature_scaler", "training_history", PARAMETERS],
