@@ -496,7 +496,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
             "Physical checks that were not passed: M5/historical/r1i1p1f1 (<b>the stress has the wrong sign</b>).",
             f"The regimes of 1 of 15 runs are implausible as a whole: {run} (SO covers 93% of the ocean, 12% of the "
             "training ocean). Check sign, units and grid of their stress, sea level and depth.",
-            f"Changes are not tested against natural variability without control windows: {run} (there is no "
+            f"Changes are not tested against internal variability without control windows: {run} (there is no "
             "control run of IDEAL-REG).",
         ]
         text = page.run("document.querySelector('#scenarios').innerText")
