@@ -93,7 +93,7 @@ def report_page(
         "scenarios": scenario_content(
             scenario_regimes or {},
             regime_areas if regime_areas is not None else pd.DataFrame(),
-            skill=(tracking_metrics or {}).get("perfect_model", {}),
+            skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
             max_cells=settings.max_run_cells,
         ),
         "skill": _skill_chart(skill),

@@ -21,7 +21,7 @@ _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lowe
 
 
 def scenario_content(
-    runs: RunDatasets, areas: pd.DataFrame, *, skill: Mapping[str, Any], max_cells: int
+    runs: RunDatasets, areas: pd.DataFrame, *, skill: Mapping[str, Any] | None, max_cells: int
 ) -> dict[str, Any]:
     """Return what the scenario viewer shows.
 
@@ -31,8 +31,8 @@ def scenario_content(
         By `<source_id>/<experiment_id>/<variant_label>`, each reads a dataset of `thor.tracking.track.track_run`.
     areas : pandas.DataFrame
         As from `thor.tracking.areas.regime_areas`.
-    skill : mapping
-        As from `thor.tracking.perfect_model.perfect_model_skill`; may be empty.
+    skill : mapping or None
+        As from `thor.tracking.perfect_model.perfect_model_skill`; None: the viewer states no precision.
     max_cells : int
         Of each climate model.
 
@@ -115,7 +115,7 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
     return curves
 
 
-def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any]) -> dict[str, Any]:
+def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | None) -> dict[str, Any]:
     windows, predictors = (list(map(str, run[dim].values)) for dim in ("window", "predictor"))
     dims = tuple(map(str, run["valid"].dims))
 
@@ -140,7 +140,7 @@ def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any]) ->
         "forced": packed_labels(layer("forced_shift") + np.maximum(layer("forced_change"), 0)),
         "min_probability": float(run.attrs["min_probability"]),
         "detection": [
-            [detection_text(skill, key.split("/")[1], window, predictor) for window in windows]
+            ["" if skill is None else detection_text(skill, key.split("/")[1], name, predictor) for name in windows]
             for predictor in predictors
         ],
     }
