@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from tests.made_errors import gaussian_field, patches, smooth_errors, whole_globe
 from tests.made_samples import make_ocean
-from thor.networks.correlogram import LEAST_PAIRS, ErrorCorrelation, _class_starts, _grid_spacing, correlation_length
+from thor.networks.correlogram import LEAST_PAIRS, _class_starts, _grid_spacing, correlation_length, error_correlation
 from thor.networks.skill import wilson_interval
 from thor.ocean.sphere import unit_vectors
 
@@ -91,10 +91,11 @@ def test_intervals_of_a_score_cover_the_expected_one_in_an_unseen_ocean():
     covered, naive, n_made = 0, 0, 40
     for seed in range(n_made):
         errors = errors_with_a_tail(lat, lon, seed)
-        left_out = [(errors[basin == b], lat[basin == b], lon[basin == b]) for b in range(4)]
+        left_out = [(errors[basin == b, None], lat[basin == b], lon[basin == b]) for b in range(4)]
         test = basin == 4
         share = errors[test].mean()
-        cells = ErrorCorrelation.fit(left_out).effective_cells(lat[test], lon[test])
+        (correlation,) = error_correlation(left_out)
+        cells = correlation.effective_cells(lat[test], lon[test])
         low, high = wilson_interval(share, cells, level=0.9)
         covered += low <= 0.2 <= high
         low, high = wilson_interval(share, test.sum(), level=0.9)
@@ -106,8 +107,8 @@ def test_intervals_of_a_score_cover_the_expected_one_in_an_unseen_ocean():
 def test_independent_errors_count_nearly_fully_and_weights_reduce_them():
     lat, lon, _ = make_ocean()
     rng = np.random.default_rng(0)
-    halves = [(rng.random(half.sum()) < 0.3, lat[half], lon[half]) for half in (lat > 0, lat <= 0)]
-    correlation = ErrorCorrelation.fit([(errors.astype(float), *where) for errors, *where in halves])
+    halves = [(rng.random((half.sum(), 1)) < 0.3, lat[half], lon[half]) for half in (lat > 0, lat <= 0)]
+    (correlation,) = error_correlation([(errors.astype(float), *where) for errors, *where in halves])
     assert correlation.effective_cells(lat, lon) > 0.25 * len(lat)
     uneven = np.where(np.arange(len(lat)) % 50 == 0, 1.0, 1e-6)
     assert correlation.effective_cells(lat, lon, uneven) < 1.1 * (uneven > 0.5).sum()
@@ -115,7 +116,10 @@ def test_independent_errors_count_nearly_fully_and_weights_reduce_them():
 
 def test_basins_without_any_error_say_nothing():
     lat, lon, _ = make_ocean()
-    assert ErrorCorrelation.fit([(np.zeros(len(lat)), lat, lon)]).shares.tolist() == [0.0] * 5
+    some = np.column_stack([np.zeros(len(lat)), lat > 0])
+    none, half = error_correlation([(some, lat, lon)])
+    assert none.shares.tolist() == [0.0] * 5
+    assert half.shares[-1] > 0.3
 
 
 def test_wilson_intervals_stay_between_zero_and_one():

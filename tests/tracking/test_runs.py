@@ -18,7 +18,8 @@ from thor.figures.tracking_curves import area_curves, change_attribution_bars, t
 from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
 from thor.report.scenarios import change_table
 from thor.tracking.areas import first_variants, regime_areas, regime_transitions
-from thor.tracking.metrics import shown_run, tracking_metrics
+from thor.tracking.metrics import tracking_metrics
+from thor.tracking.shown_run import shown_run
 from thor.tracking.multimodel import agreement_plans
 from thor.tracking.reasons import change_reasons, transitions_to_draw
 from thor.tracking.runs import TrackedRuns, compare_runs
@@ -115,12 +116,12 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     runs = tracked(few, tools, use_variants=False)
     with runs:
         out = {key: runs[key][1]() for key in runs}
-    warned = [record.getMessage() for record in caplog.records if "natural variability" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "internal variability" in record.getMessage()]
     assert len(warned) == 1, "once for the climate model, not for every run of it"
     assert warned[0].startswith(f"{CONTROL} has no two windows without common months")
     whole = tracked({CONTROL: features[CONTROL], SCENARIO: lambda: scenario}, tools, use_variants=False)[SCENARIO][1]()
-    tested = ["change_p_value", "forced_change", "forced_emergence", "expected_false_area", "null_separation"]
-    tested.append("null_pairs")
+    tested = ["change_p_value", "forced_shift", "forced_change", "forced_emergence", "expected_false_area"]
+    tested += ["null_separation", "null_pairs"]
     alike = [name for name in whole.data_vars if name not in tested]
     xr.testing.assert_equal(out[SCENARIO][alike], whole[alike])
     assert np.isfinite(out[SCENARIO]["change_probability"].values).any()
@@ -138,6 +139,7 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     assert metrics["not_judged"] == {SCENARIO: f"{CONTROL} has no two windows without common months"}
     assert metrics["not_compared"] == {}
     assert metrics["summary"][SCENARIO]["ensemble"]["forced_share"] is None
+    assert metrics["summary"][SCENARIO]["ensemble"]["shift_share"] is None
     assert metrics["summary"][SCENARIO]["ensemble"]["changed_share"] > 0
     (row, *_) = change_table(reading)
     assert row["forced_share"] is None and row["expected_changed_share"] > 0

@@ -119,7 +119,6 @@ def test_a_temperature_on_which_the_basins_disagree_is_not_applied():
         {str(b): of_basin for b, of_basin in enumerate(labels)},
     )
     assert found.fitted != pytest.approx(1.0, abs=0.1)
-    assert found.gain < found.gain_error
     assert found.applied == 1.0
     with pytest.raises(NetworkError, match="at least two left-out basins; got a"):
         left_out_temperature({"a": lambda t: stated[0]}, {"a": labels[0]})
@@ -130,9 +129,7 @@ def test_the_model_survives_as_plain_numbers(model, features, scaler):
     stacks = {"ensemble": stack(1.0, spread=0.2)}
     first, second = (uncertainty_fields(stacks, m, features, scaler, credible_level=0.9) for m in (model, again))
     xr.testing.assert_identical(first, second)
-    with pytest.raises(
-        NetworkError, match="holds temperature, conformal, applicability, expected_accuracy; got temperature"
-    ):
+    with pytest.raises(NetworkError, match="conformal, applicability, expected_accuracy; got temperature"):
         CalibrationModel.from_dict({"temperature": {}})
 
 

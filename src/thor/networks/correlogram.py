@@ -176,44 +176,6 @@ class ErrorCorrelation:
 
     shares: Array
 
-    @classmethod
-    def fit(cls, basins: Sequence[tuple[Array, Array, Array]], *, seed: int = 0) -> "ErrorCorrelation":
-        """Return the correlation from the errors of a predictor in several basins, each about its own mean.
-
-        Parameters
-        ----------
-        basins : sequence of (errors, lat, lon), each an ndarray of shape (n_samples,)
-            1 where the predictor is wrong and 0 elsewhere; [degrees].
-        seed : int
-
-        Notes
-        -----
-        Anomalies from the mean of a basin have a covariance that is too small by the variance of this mean: with
-        correlation r at a distance and R its mean over all pairs of cells, the expected correlogram is
-        (r - R) / (1 - R). That is linear in the shares, which follow from non-negative least squares over the classes
-        of distances of all basins, weighted by their pairs.
-        """
-        from scipy.optimize import nnls
-
-        rows, correlations, shortest = [], [], np.inf
-        for errors, lat, lon in basins:
-            found = correlogram(errors[:, None], lat, lon, seed=seed, largest_lag=_TAIL_LAG)
-            if found.variance[0] == 0:
-                continue
-            correlation = found.covariance[0] / found.variance[0]
-            mean = _mean_correlation(lat, lon, None, seed=seed)
-            shortest = min(shortest, found.lag[0])
-            weight = np.sqrt(found.n_pairs)
-            rows.append(weight[:, None] * (_exponentials(found.lag) - mean + correlation[:, None] * mean))
-            correlations.append(weight * correlation)
-        if not rows:
-            return cls(np.zeros(len(SCALES)))
-        # Cells too far apart to tell a short exponential from no correlation give it any share.
-        resolved = np.array(SCALES) > shortest / 2
-        shares = np.zeros(len(SCALES))
-        shares[resolved], _ = nnls(np.concatenate(rows)[:, resolved], np.concatenate(correlations))
-        return cls(shares / max(1.0, shares.sum()))
-
     def effective_cells(self, lat: Array, lon: Array, area: Array | None = None, *, seed: int = 0) -> float:
         """Return how many independent cells would estimate an expected score as well as these, at least 1.
 
@@ -229,6 +191,45 @@ class ErrorCorrelation:
         of_mean += max(0.0, 1.0 - self.shares.sum()) * float((weights**2).sum())
         # The sample's variance is smaller than that of the errors by the variance of its mean.
         return max(1.0, (1.0 - of_mean) / of_mean)
+
+
+def error_correlation(basins: Sequence[tuple[Array, Array, Array]], *, seed: int = 0) -> list[ErrorCorrelation]:
+    """Return the correlation of the errors of each predictor in several basins, about the mean of each basin.
+
+    Parameters
+    ----------
+    basins : sequence of (errors, lat, lon)
+        Errors of shape (n_samples, n_predictors), 1 where wrong and 0 elsewhere; positions of shape (n_samples,)
+        [degrees].
+    seed : int
+
+    Notes
+    -----
+    Anomalies from the mean of a basin have a covariance that is too small by the variance of this mean: with
+    correlation r at a distance and R its mean over all pairs of cells, the expected correlogram is (r - R) / (1 - R).
+    That is linear in the shares, which follow from non-negative least squares over the classes of distances of all
+    basins, weighted by their pairs.
+    """
+    from scipy.optimize import nnls
+
+    found = [correlogram(errors, lat, lon, seed=seed, largest_lag=_TAIL_LAG) for errors, lat, lon in basins]
+    means = [_mean_correlation(lat, lon, None, seed=seed) for _, lat, lon in basins]
+    # Cells too far apart to tell a short exponential from no correlation give it any share.
+    resolved = np.array(SCALES) > min(of_basin.lag.min(initial=np.inf) for of_basin in found) / 2
+    correlations = []
+    for predictor in range(basins[0][0].shape[1]):
+        rows, values = [], []
+        for of_basin, mean in zip(found, means, strict=True):
+            if of_basin.variance[predictor] > 0:
+                correlation = of_basin.covariance[predictor] / of_basin.variance[predictor]
+                weight = np.sqrt(of_basin.n_pairs)
+                rows.append(weight[:, None] * (_exponentials(of_basin.lag) - mean + correlation[:, None] * mean))
+                values.append(weight * correlation)
+        shares = np.zeros(len(SCALES))
+        if rows and resolved.any():
+            shares[resolved], _ = nnls(np.concatenate(rows)[:, resolved], np.concatenate(values))
+        correlations.append(ErrorCorrelation(shares / max(1.0, shares.sum())))
+    return correlations
 
 
 def _exponentials(lag: Array) -> Array:

@@ -7,11 +7,12 @@ import numpy as np
 import xarray as xr
 
 from thor.networks.baselines import BASELINES, Baselines, fit_baselines
-from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.correlogram import ErrorCorrelation, error_correlation
 from thor.networks.prediction import predict
 from thor.networks.samples import Samples, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
+from thor.networks.skill import wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.training import train_stack
@@ -97,13 +98,8 @@ def error_correlations(
         Cells of each left-out basin, and the probabilities there of predictors that did not see it.
     seed : int
     """
-    return {
-        name: ErrorCorrelation.fit(
-            [
-                ((probabilities[name].argmax(axis=1) != samples.labels).astype(float), samples.lat, samples.lon)
-                for samples, probabilities in cells
-            ],
-            seed=seed,
-        )
-        for name in cells[0][1]
-    }
+    names = list(cells[0][1])
+    basins = [
+        (wrong_cells(probabilities, samples.labels), samples.lat, samples.lon) for samples, probabilities in cells
+    ]
+    return dict(zip(names, error_correlation(basins, seed=seed), strict=True))

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
+from scipy.stats import t as student_t
 
 from thor.core.errors import NetworkError
 from thor.networks.json_model import JsonModel
@@ -14,6 +15,9 @@ from thor.networks.scores import FLOOR
 
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 """Beyond these limits the probabilities are uninformative, or all certain and right."""
+
+SIGNIFICANCE = 0.9
+"""Of the gain by a temperature over left-out basins."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Temperature(JsonModel):
     Attributes
     ----------
     applied : float
-        `fitted` if it improves the likelihood in basins that it was not fitted on, else 1.
+        `fitted` if it improves the likelihood in basins that it was not fitted on significantly, else 1.
     fitted : float
         With the highest likelihood over all left-out basins, each of which counts alike.
     gain : float
@@ -46,8 +50,8 @@ def left_out_temperature(
 ) -> Temperature:
     """Return the temperature of a predictor from its probabilities in basins that it was not trained in.
 
-    It is applied only if its mean gain in basins that it was not fitted on exceeds the standard error of this gain:
-    few basins determine a temperature poorly, and a wrong one is worse than none.
+    It is applied only if its mean gain in basins that it was not fitted on is positive at the level `SIGNIFICANCE` of
+    a one-sided t-test over the basins: few basins determine a temperature poorly, and a wrong one is worse than none.
 
     Parameters
     ----------
@@ -69,7 +73,8 @@ def left_out_temperature(
     )
     fitted = float(np.exp(_lowest(grid, losses.mean(axis=0))))
     gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return Temperature(fitted if gain > error else 1.0, fitted, gain, error)
+    significant = gain > student_t.ppf(SIGNIFICANCE, len(gains) - 1) * error
+    return Temperature(fitted if significant else 1.0, fitted, gain, error)
 
 
 def fit_temperature(

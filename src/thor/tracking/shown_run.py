@@ -1,0 +1,47 @@
+"""Which run figures and report show."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from thor.core.errors import ConfigError, did_you_mean
+from thor.tracking import RunDatasets
+
+
+def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
+    """Return the key of the run to show: the given one, else the one with the largest share of changed area.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As from `tracking_metrics`.
+    wanted : str or None
+
+    Returns
+    -------
+    str or None
+        None where no run has a baseline and none is given.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such run.
+    """
+    runs = metrics["runs"]
+    if wanted is not None and runs:
+        if wanted not in runs:
+            raise ConfigError(f"There is no run '{wanted}' to show.{did_you_mean(wanted, runs)} Correct shown_run.")
+        return wanted
+    shares: dict[str, float] = {}
+    for key, predictors in metrics["summary"].items():
+        for numbers in predictors.values():
+            if numbers.get("changed_share") is not None:
+                shares.setdefault(key, numbers["changed_share"])
+    return max(sorted(shares), key=lambda key: shares[key], default=None)
+
+
+def shown_run(runs: RunDatasets, metrics: Mapping[str, Any], wanted: str | None) -> xr.Dataset | None:
+    """Return the run to show, as `shown_key` says; None where there is none."""
+    key = shown_key(metrics, wanted)
+    return None if key is None else runs[key]()
