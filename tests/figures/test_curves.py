@@ -8,6 +8,8 @@ import xarray as xr
 from thor.core.variables import BUDGET_TERMS
 from thor.figures.curves import balance_bars, selection_curves
 
+LONG = "wind stress curl (+) balanced by planetary vorticity advection (-), with viscous torque of both signs"
+
 
 @pytest.fixture
 def selection():
@@ -42,11 +44,17 @@ def test_bars_are_means_with_their_interval_and_the_balance_is_filled():
             "best_subset": ("regime_name", [" + ".join(BUDGET_TERMS[:2]), " + ".join(BUDGET_TERMS[1:3])]),
             "area_fraction": ("regime_name", [0.6, 0.4]),
         },
-        coords={"regime_name": ["S-SV", "NL"], "term": list(BUDGET_TERMS), "bound": [5.0, 95.0]},
+        coords={
+            "regime_name": ["R1", "merged"],
+            "regime_long_name": ("regime_name", [LONG, "merged small clusters"]),
+            "term": list(BUDGET_TERMS),
+            "bound": [5.0, 95.0],
+        },
     )
     figure = balance_bars(balances)
     first, second = figure.axes
     assert "60 % of the area" in first.get_title(loc="left")
+    assert [" ".join(ax.texts[0].get_text().split()) for ax in (first, second)] == [LONG, "merged small clusters"]
     np.testing.assert_allclose([bar.get_width() for bar in first.patches], mean[0] * 1e11)
     np.testing.assert_allclose([bar.get_width() for bar in second.patches], mean[1] * 1e10)
     filled = [bar.get_facecolor()[:3] != (1.0, 1.0, 1.0) for bar in first.patches]

@@ -73,6 +73,13 @@ def test_regimes_have_the_published_colours(regimes):
     assert confidence.get_array().compressed() == pytest.approx(0.8)
 
 
+def test_the_map_of_regimes_explains_its_names(regimes):
+    meanings = "calm; wind stress curl (+); merged small clusters; all else"
+    regimes["regime"].attrs |= {"flag_meanings": "R1 R2 merged X", "flag_long_names": meanings}
+    note = regime_map(regimes).get_supxlabel().splitlines()
+    assert note[:2] == ["R1: calm", "R2: wind stress curl (+)"] and note[-1].startswith("Grey: land")
+
+
 def test_feature_maps_name_only_the_basins_that_are_there(ocean):
     got = features(
         ocean,

@@ -12,6 +12,8 @@ from thor.regimes.settings import ClusteringSettings
 # Means of wind_stress_curl and nonlinear_torque [1e-10 m s-2] of MD, S-SV, N-SV, TR, SO; planetary advection balances.
 TRUE_MEANS = np.array([[-0.1, 0.0], [0.6, 0.1], [-0.9, -0.1], [1.4, 0.2], [-2.3, 0.3]])
 SHARES = np.array([0.34, 0.24, 0.16, 0.1, 0.08, 0.08])
+# Whether a regime exists south of 30S, between, and north of 30N, as the published ones do.
+PLACES = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 0, 0], [1, 1, 1]])
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +34,15 @@ def make_budget(*, seed: int = 3, spacing: float = 4.0) -> xr.Dataset:
     shape = (ocean.sizes["lat"], ocean.sizes["lon"])
     # Parcels of 20 degrees each hold one regime, so that regimes are patches and not noise.
     rows, columns = np.indices(shape) // 5
-    parcels = rng.choice(6, size=(rows.max() + 1, columns.max() + 1), p=SHARES)
+    band = np.digitize(np.arange(rows.max() + 1), [3, 6])
+    shares = (SHARES / PLACES.mean(axis=1) * PLACES.T)[band]
+    size = columns.max() + 1
+    parcels = np.stack([rng.choice(6, size=size, p=share / share.sum()) for share in shares])
     true = parcels[rows, columns]
     wind, nonlinear = (np.append(column, 0.0)[true] for column in TRUE_MEANS.T)
-    spread = np.where(true == 5, 2.5, 0.05)
-    terms = [mean + spread * rng.standard_normal(shape) for mean in (wind, -wind, np.zeros(shape), nonlinear)]
+    spreads = [np.where(true == 5, wide, 0.05) for wide in (2.5, 2.5, 2.5, 5.0)]
+    means = (wind, -wind, np.zeros(shape), nonlinear)
+    terms = [mean + spread * rng.standard_normal(shape) for mean, spread in zip(means, spreads, strict=True)]
     terms.append(-sum(terms))
     mask = rng.random(shape) > 0.3
     for name, term in zip(BUDGET_TERMS, terms, strict=True):

@@ -221,6 +221,7 @@ def regime_model(names=CLASSES):
         group=np.zeros(1, int),
         representative=0,
         names=names,
+        long_names=names,
         naming="signature",
         settings=ClusteringSettings(n_clusters=3, n_regimes=3, n_runs=1),
     )

@@ -84,7 +84,7 @@ class RegimeClustering(BalanceSettings):
     labels: Literal["clustering", "published"] = "clustering"
     """Labels that define the regimes: the consensus of the runs, or those in the budget."""
     numbering: Literal["physics", "reference"] = "physics"
-    """How regimes are numbered and named: by their stress curl, or as in the given labels."""
+    """How regimes are numbered: by their stress curl, or as in the given labels."""
     runs: ClusteringSettings = ClusteringSettings()
     """How the clustering runs are made and combined."""
     selection: ClusterSelection = ClusterSelection()

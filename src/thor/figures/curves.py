@@ -1,5 +1,6 @@
 """Criteria for the number of clusters, and the balance of terms in each regime."""
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,19 +61,25 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
     ----------
     balances : xarray.Dataset
         As from `thor.regimes.regime_balances`: `mean`, `mean_interval` [m s-2], `best_subset`, `best_m_score`,
-        `area_fraction`.
+        `area_fraction`, `regime_long_name`.
     """
     names = [str(name) for name in balances["regime_name"].values]
     terms = [str(term) for term in balances["term"].values]
     with style():
-        figure = new_figure(9.0, 1.9 * -(-len(names) // 3) + 0.3)
+        meanings = [fill(str(text), 48) for text in balances["regime_long_name"].values]
+        n_lines = max(text.count("\n") for text in meanings) + 1
+        figure = new_figure(9.0, (1.9 + 0.11 * n_lines) * -(-len(names) // 3) + 0.3)
         axes = new_panels(figure, len(names), 3, sharey=True)
         for ax, name, colour in zip(axes, names, regime_colours(names), strict=True):
-            _draw_balance(ax, balances.sel(regime_name=name), colour)
-            ax.set_title(f"{name}, {100 * float(balances['area_fraction'].sel(regime_name=name)):.0f} % of the area")
+            regime = balances.sel(regime_name=name)
+            _draw_balance(ax, regime, colour)
+            ax.set_title(f"{name}, {100 * float(regime['area_fraction']):.0f} % of the area")
         axes[0].set_yticks(range(len(terms)), [variable(term).label for term in terms])
         axes[0].invert_yaxis()
         letter_panels(axes)
+        for ax, meaning in zip(axes, meanings, strict=True):
+            ax.annotate(meaning, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=6.5)
+            ax.set_title(ax.get_title(loc="left"), pad=5 + 8 * n_lines)
         level = float(balances["bound"][1] - balances["bound"][0])
         add_heading(
             figure,

@@ -20,6 +20,7 @@ from thor.figures.style import (
     regime_colours,
     style,
 )
+from thor.regimes.naming import regime_meanings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,7 +140,7 @@ def name_classes(
 
 
 def regime_map(regimes: xr.Dataset) -> "Figure":
-    """Return the map of regimes and that of their vote share.
+    """Return the map of regimes, with their meanings below, and that of their vote share.
 
     Parameters
     ----------
@@ -151,6 +152,9 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
         _draw_regimes(axes[0], regimes)
         draw_field(axes[1], regimes["regime_confidence"], regimes)
         letter_panels(axes)
+        meanings = [f"{name}: {meaning}" for name, meaning in regime_meanings(regimes).items()]
+        add_note(figure, "\n".join([*meanings, f"Grey: {NO_BUDGET}."]))
+        figure.set_figheight(figure.get_figheight() + 0.12 * len(meanings))
         return figure
 
 

@@ -20,10 +20,17 @@ REGIME_COLOURS = {
     "TR": "#CA9161",
     "SO": "#949494",
     "NL": "#56B4E9",
+    "R1": "#D55E00",
+    "R2": "#F0A830",
+    "R3": "#ECE133",
+    "R4": "#44AA99",
+    "R5": "#332288",
+    "merged": "#B05C9E",
 }
-"""Colours of the published maps (Sonnewald & Lguensat 2021)."""
+"""Colours of the published maps (Sonnewald & Lguensat 2021), and of regimes that are not the published ones: from warm
+to cold by falling wind stress curl."""
 
-OTHER_COLOURS = ("#DE8F05", "#D55E00", "#FBAFE4", "#ECE133", "#882255", "#44AA99", "#332288", "#999933")
+OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE", "#661100", "#6699CC")
 
 PREDICTORS = (
     *("ensemble", "bayesian", "laplace", "published_networks"),
@@ -129,7 +136,7 @@ def colour_map(name: str) -> "Colormap":
 
 
 def regime_colours(names: Sequence[str]) -> list[str]:
-    """Return one colour for each regime: the published one where the name is published."""
+    """Return one colour for each regime: that of its name, or a spare one."""
     return named_colours(names, REGIME_COLOURS)
 
 

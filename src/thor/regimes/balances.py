@@ -8,9 +8,8 @@ import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS
 from thor.ocean.sphere import sphere_blocks
-from thor.regimes.clustering import budget_points
-from thor.regimes.metrics import cell_areas
-from thor.regimes.naming import regime_names
+from thor.regimes.clustering import budget_points, cell_areas
+from thor.regimes.naming import regime_meanings, regime_names
 from thor.regimes.settings import BalanceSettings
 
 PERCENTILES = (5.0, 50.0, 95.0)
@@ -56,11 +55,11 @@ def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: Balanc
     Returns
     -------
     xarray.Dataset
-        dims (regime_name, term, percentile, bound, subset): `mean`, `mean_interval`, `standard_deviation`,
-        `percentiles`, `mean_magnitude` [m s-2], all area-weighted; `m_score` of every subset, `best_m_score`,
-        `best_m_score_interval`, `best_subset` (names joined by " + "), `best_subset_frequency` (share of
-        resamples with the same best set), `area_fraction`, `n_cells`; attribute `global_m_score`
-        (area-weighted mean of the best scores). A regime without cells holds NaN.
+        dims (regime_name, term, percentile, bound, subset), coordinate `regime_long_name`: `mean`,
+        `mean_interval`, `standard_deviation`, `percentiles`, `mean_magnitude` [m s-2], all area-weighted; `m_score` of
+        every subset, `best_m_score`, `best_m_score_interval`, `best_subset` (names joined by " + "),
+        `best_subset_frequency` (share of resamples with the same best set), `area_fraction`, `n_cells`; attribute
+        `global_m_score` (area-weighted mean of the best scores). A regime without cells holds NaN.
 
     Notes
     -----
@@ -119,6 +118,7 @@ def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: Balanc
         out["best_subset_frequency"][number] = np.mean([other.terms == best.terms for other in found])
     fractions = area_sums.sum(axis=0) / area_sums.sum()
     counts = np.bincount(regime[regime >= 0], minlength=len(names))
+    balances.coords["regime_long_name"] = ("regime_name", list(regime_meanings(regimes).values()))
     balances["best_subset"] = ("regime_name", best_subset.astype(str))
     balances["area_fraction"] = ("regime_name", fractions, {"units": "1"})
     balances["n_cells"] = ("regime_name", counts, {"units": "1"})

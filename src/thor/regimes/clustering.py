@@ -161,6 +161,17 @@ def budget_points(budget: xr.Dataset, *, terms: tuple[str, ...] = BUDGET_TERMS) 
     return np.stack(columns, axis=1), mask
 
 
+def cell_areas(budget: xr.Dataset) -> np.ndarray:
+    """Return `areacello` [m2] in the dims order of `analysis_mask`; raise DataError when a cell of it has none."""
+    if "areacello" not in budget:
+        raise DataError("The vorticity budget has no 'areacello' [m2]: areas and means cannot be weighted.")
+    area = np.asarray(budget["areacello"].transpose(*budget["analysis_mask"].dims).values, dtype=float)
+    inside = area[budget["analysis_mask"].values == 1]
+    if not (np.isfinite(inside).all() and (inside > 0).all()):
+        raise DataError("'areacello' must be positive in every cell of analysis_mask [m2].")
+    return area
+
+
 def require_enough_points(n_points: int, n_clusters: int) -> None:
     """Raise ConfigError when there are more clusters than points."""
     if n_clusters > n_points:

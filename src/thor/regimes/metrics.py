@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.core.errors import DataError
 from thor.ocean.budget import closure_rms
-from thor.regimes.clustering import budget_points
+from thor.regimes.clustering import budget_points, cell_areas
 from thor.regimes.consensus import adjusted_rand_index, build_consensus, contingency, mean_of_pairs, pairwise_agreement
 from thor.regimes.regime_model import RegimeModel, reference_labels
 
@@ -113,17 +112,6 @@ def area_fractions(regime: np.ndarray, area: np.ndarray, names: tuple[str, ...])
     """Return the area share of each regime among labelled cells, from regime (n_cells,) and area (n_cells,) [m2]."""
     total = area[regime >= 0].sum()
     return {name: float(area[regime == number].sum() / total) for number, name in enumerate(names)}
-
-
-def cell_areas(budget: xr.Dataset) -> np.ndarray:
-    """Return `areacello` [m2] in the dims order of `analysis_mask`; raise DataError when a cell of it has none."""
-    if "areacello" not in budget:
-        raise DataError("The vorticity budget has no 'areacello' [m2]: areas and means cannot be weighted.")
-    area = np.asarray(budget["areacello"].transpose(*budget["analysis_mask"].dims).values, dtype=float)
-    inside = area[budget["analysis_mask"].values == 1]
-    if not (np.isfinite(inside).all() and (inside > 0).all()):
-        raise DataError("'areacello' must be positive in every cell of analysis_mask [m2].")
-    return area
 
 
 def _reference_metrics(

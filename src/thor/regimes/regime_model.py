@@ -12,7 +12,8 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.budget import require_closed
 from thor.regimes.clustering import budget_points, cluster_runs, require_enough_points, run_labels
 from thor.regimes.consensus import assign_by_vote, build_consensus, contingency, match_classes, votes
-from thor.regimes.naming import default_names, name_regimes
+from thor.regimes.naming import regime_flags
+from thor.regimes.recognition import name_regimes
 from thor.regimes.settings import ClusteringSettings
 
 BLOCK_CELLS = 50_000
@@ -38,10 +39,10 @@ class RegimeModel:
         Runs that agree; regimes are assigned by vote within group 0.
     representative : int
         Run of lowest inertia in group 0.
-    names : tuple of str
-        Regime names by regime number.
+    names, long_names : tuple of str
+        Names and their meanings by regime number.
     naming : str
-        How the names were found: `signature`, `rank`, `generic` or `reference`.
+        How the names were found: `signature`, `balance` or `reference`.
     settings : ClusteringSettings
     """
 
@@ -56,6 +57,7 @@ class RegimeModel:
     group: np.ndarray
     representative: int
     names: tuple[str, ...]
+    long_names: tuple[str, ...]
     naming: str
     settings: ClusteringSettings
 
@@ -126,15 +128,14 @@ class RegimeModel:
             },
             coords=budget["analysis_mask"].coords,
         )
-        flags = {"flag_values": np.arange(self.n_regimes, dtype=np.int8), "flag_meanings": " ".join(self.names)}
-        out["regime"].attrs |= flags | {"naming": self.naming}
+        out["regime"].attrs |= regime_flags(self.names, self.long_names) | {"naming": self.naming}
         return out
 
     def aligned_to(self, budget: xr.Dataset) -> "RegimeModel":
         """Return the model with its regime numbers matched to `reference_regime` of the budget it was fitted on.
 
         Optimal assignment on the contingency table of consensus and given regimes over the cells of
-        `analysis_mask`.
+        `analysis_mask`. The given labels determine the names.
 
         Raises
         ------
@@ -147,11 +148,13 @@ class RegimeModel:
         labelled = given >= 0
         table = contingency(assigned[labelled], given[labelled], self.n_regimes)
         matched = match_classes(table, keep_last=False)
+        found = name_regimes(given, budget, n_classes=self.n_regimes, numbering="reference")
         return replace(
             self,
             regime_of_cluster=matched[self.regime_of_cluster],
-            names=default_names(self.n_regimes),
-            naming="reference",
+            names=found.names,
+            long_names=found.long_names,
+            naming=found.rule,
         )
 
     def with_reference_labels(self, budget: xr.Dataset) -> xr.Dataset:
@@ -193,12 +196,12 @@ def fit_regimes(
     Parameters
     ----------
     budget : xarray.Dataset
-        The five terms [m s-2], all on one side, and `analysis_mask`; dims (y, x) or (lat, lon).
+        The five terms [m s-2], all on one side, `analysis_mask`, `areacello` [m2] and `lat`; dims (y, x) or (lat, lon).
     settings : ClusteringSettings
     seed : int
         The same seed gives the same model bit for bit, whatever the number of processes.
     numbering : {"physics", "reference"}
-        Whether regimes are numbered and named by their stress curl, or as in `reference_regime`.
+        Whether regimes are numbered by their stress curl, or as in `reference_regime`.
     progress : bool
         Show a progress bar.
 
@@ -219,8 +222,7 @@ def fit_regimes(
     runs = cluster_runs(standardised, settings=settings, seed=seed, progress=progress)
     labels = run_labels(standardised, runs.centroids)
     consensus = build_consensus(labels, runs.inertia, settings)
-    curl = points[:, BUDGET_TERMS.index("wind_stress_curl")]
-    naming = name_regimes(consensus.assign(labels), curl, n_classes=settings.n_regimes)
+    naming = name_regimes(consensus.assign(labels), budget, n_classes=settings.n_regimes)
     model = RegimeModel(
         terms=BUDGET_TERMS,
         mean=scaler.mean_,
@@ -233,6 +235,7 @@ def fit_regimes(
         group=consensus.group,
         representative=consensus.representative,
         names=naming.names,
+        long_names=naming.long_names,
         naming=naming.rule,
         settings=settings,
     )

@@ -13,9 +13,15 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from thor.regimes.balances import block_numbers
-from thor.regimes.clustering import budget_points, nearest_centroid, one_run, require_enough_points, run_seeds
+from thor.regimes.clustering import (
+    budget_points,
+    cell_areas,
+    nearest_centroid,
+    one_run,
+    require_enough_points,
+    run_seeds,
+)
 from thor.regimes.consensus import merge_small_clusters, pairwise_agreement
-from thor.regimes.metrics import cell_areas
 from thor.regimes.regime_model import fit_term_scaler
 from thor.regimes.settings import ClusteringSettings, ClusterSelection
 

@@ -17,7 +17,7 @@ from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
 from thor.figures.style import colour_map, flags, regime_colours
-from thor.regimes.naming import LONG_NAMES
+from thor.regimes.naming import regime_meanings
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
 from thor.report.rasters import cell_map
 
@@ -85,11 +85,11 @@ def small_image(content: bytes, *, colours: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(smaller).decode('ascii')}"
 
 
-def regime_styles(names: Sequence[str]) -> list[dict[str, str]]:
+def regime_styles(long_names: Mapping[str, str]) -> list[dict[str, str]]:
     """Return name, long name and colour of each regime."""
     return [
-        {"name": name, "long_name": LONG_NAMES.get(name, name), "colour": colour}
-        for name, colour in zip(names, regime_colours(names), strict=True)
+        {"name": name, "long_name": long_name, "colour": colour}
+        for (name, long_name), colour in zip(long_names.items(), regime_colours(list(long_names)), strict=True)
     ]
 
 
@@ -161,7 +161,7 @@ def ocean_content(
     return {
         "grid": cells.to_page(),
         "start": _first_cell(doubt, take(split["role"]) == test),
-        "regimes": regime_styles(names),
+        "regimes": regime_styles(regime_meanings(regimes)),
         "layers": [layer for layer in _layers(roles, bits) if layer["name"] in content],
         "cells": content,
         "predictors": predictors,

@@ -17,7 +17,7 @@ from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.scenarios import scenario_content
 from thor.report.settings import ReportSettings
-from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name, regime_name
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name
 from thor.tracking import RunDatasets
 from thor.tracking.likelihood import LIKELIHOOD_BOUNDS, LIKELIHOOD_RANGES
 
@@ -76,7 +76,6 @@ def report_page(
     )
     environment.filters |= {
         "percent": percent,
-        "regime_name": regime_name,
         "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
         "with_code": _with_code,
         "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),
@@ -111,7 +110,7 @@ def report_page(
             name: {**entry, "source": small_image(figures[name], colours=settings.figure_colours)}
             for name, entry in in_order(figure_index, captions()).items()
         },
-        regime_styles=regime_styles(summary["regimes"]["regimes"]),
+        regime_styles=regime_styles(summary["regimes"]["long_names"]),
         mixed=mixed,
         left_out=left_out,
         archive=archive_rows(archive_inventory),

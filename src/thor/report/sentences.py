@@ -18,7 +18,6 @@ from thor.report.words import (
     interval,
     percent,
     predictor_name,
-    regime_name,
     signed,
     span,
 )
@@ -47,14 +46,16 @@ def _regime_sentences(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -
     shares = regimes["area_fraction"]
     ranked = sorted(shares, key=lambda name: -shares[name])
     largest, smallest = ranked[0], ranked[-1]
+    long_names = regimes["long_names"]
     lines = [
-        f"{regimes['n_cells']:,} cells belong to {len(regimes['regimes'])} dynamical regimes. The largest, "
-        f"{regime_name(largest)}, covers {percent(shares[largest])} of their area; the smallest, "
-        f"{regime_name(smallest)}, {percent(shares[smallest])}."
+        f"{regimes['n_cells']:,} cells belong to {len(regimes['regimes'])} dynamical regimes. The largest is {largest} "
+        f"({percent(shares[largest])} of their area): {long_names[largest]}; the smallest is {smallest} "
+        f"({percent(shares[smallest])}): {long_names[smallest]}."
     ]
-    if largest in balances:
-        terms = in_words([variable(term).label.lower() for term in balances[largest]["terms"]])
-        lines.append(f"In {regime_name(largest)} the dominant balance is between {terms}.")
+    terms = [variable(term).label.lower() for term in balances.get(largest, {}).get("terms", ())]
+    # The long name of a regime without a published name is its balance.
+    if not all(term in long_names[largest] for term in terms):
+        lines.append(f"In {largest} the dominant balance is between {in_words(terms)}.")
     stability, single = regimes.get("stability_ari"), regimes.get("single_run_ari")
     if stability is not None and single is not None:
         lines.append(

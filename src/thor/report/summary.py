@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.metrics import metrics
-from thor.regimes.naming import regime_names
+from thor.regimes.naming import regime_meanings, regime_names
 from thor.report.archive import archive_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import change_table
@@ -53,7 +53,8 @@ def summarise(
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
         "ocean": {"title": str(vorticity_budget.attrs.get("title", "the training ocean"))},
-        "regimes": _regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes),
+        "regimes": (_regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes))
+        | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
         "skill": _skill({**skill_metrics, **(bayesian_skill_metrics or {})}, split),
         "calibration": _calibration(calibration_metrics or {}),

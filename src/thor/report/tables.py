@@ -13,7 +13,7 @@ import xarray as xr
 from thor.core.metrics import metrics
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.style import flags, in_reading_order
-from thor.regimes.naming import LONG_NAMES
+from thor.regimes.naming import regime_meanings
 
 _MILLION_KM2 = 1e12
 _TORQUE = 1e-11
@@ -57,14 +57,14 @@ def regime_table(regimes: xr.Dataset, balances: xr.Dataset) -> pd.DataFrame:
     balances : xarray.Dataset
         As from `thor.regimes.balances.regime_balances`.
     """
-    rows = {}
+    rows, meanings = {}, regime_meanings(regimes)
     whole = float(regimes["areacello"].where(regimes["regime"] >= 0).sum())
     for number, name in flags(regimes["regime"]).items():
         cells = regimes["areacello"].where(regimes["regime"] == number)
         area, balance = float(cells.sum()), balances.sel(regime_name=name)
         terms = [variable(term).label.lower() for term in str(balance["best_subset"].values).split(" + ") if term]
         rows[name] = {
-            "meaning": LONG_NAMES.get(name, ""),
+            "meaning": meanings[name],
             f"area ({_AREA_UNITS})": area / _MILLION_KM2,
             "share of the area (%)": 100 * area / whole,
             "runs that agree (%)": 100 * float((cells * regimes["regime_confidence"]).sum()) / area if area else np.nan,

@@ -7,7 +7,6 @@ import numpy as np
 
 from thor.core.errors import DataError
 from thor.figures.style import in_reading_order
-from thor.regimes.naming import LONG_NAMES
 
 PREDICTOR_NAMES = {
     "ensemble": "the ensemble",
@@ -28,11 +27,6 @@ _PERCENT = "\u00a0%"
 def predictor_name(name: str) -> str:
     """Return a predictor in words."""
     return PREDICTOR_NAMES.get(name, name.replace("_", " "))
-
-
-def regime_name(name: str) -> str:
-    """Return the short and long name of a regime."""
-    return f"{name} ({LONG_NAMES[name]})" if name in LONG_NAMES else name
 
 
 def percent(share: float | None, digits: int = 0) -> str:
