@@ -155,11 +155,13 @@ def test_the_scenario_viewer_follows_its_selectors(page):
     assert len(set(maps)) == 3
     experiments = page.run("[...document.querySelector('#run-experiment').options].map(o => o.value)")
     page.choose("#run-experiment", next(key for key in experiments if "abrupt" in key))
-    for layer in ("change", "applicable", "regime"):
+    for layer in ("forced", "change", "applicable", "regime"):
         page.click(f"input[name=run-layer][value={layer}]")
         assert page.run("document.querySelector('input[name=run-layer]:checked').value") == layer
         maps.append(pixels(page, "#run-map"))
-    assert len(set(maps[-3:])) == 3
+        caption = page.run("document.querySelector('#run-caption').innerText")
+        assert ("Test with known truth" in caption and "precision" in caption) == (layer in ("forced", "change"))
+    assert len(set(maps[-4:])) == 4
     label = page.run("document.querySelector('#run-window-label').innerText")
     page.choose("#run-window", 0)
     assert page.run("document.querySelector('#run-window-label').innerText") != label
@@ -265,12 +267,13 @@ def test_the_scenario_viewer_works_by_keys_alone(page):
     page.run("document.querySelector('input[name=run-layer][value=regime]').click()")
     page.run("document.querySelector('input[name=run-layer][value=regime]').focus()")
     page.key("ArrowRight", 39)
-    assert page.run("document.querySelector('input[name=run-layer]:checked').value") == "change"
+    assert page.run("document.querySelector('input[name=run-layer]:checked').value") == "forced"
     page.run("document.querySelector('#run-map').focus()")
     before = page.run("document.querySelector('#run-text').innerText")
     page.key("ArrowRight", 39)
     assert page.run("document.querySelector('#run-text').innerText") != before
-    assert page.run("document.querySelector('#run-caption').innerText").endswith("differs from the baseline.")
+    caption = page.run("document.querySelector('#run-caption').innerText").replace("\u00a0", " ")
+    assert "forced regime change (beyond internal variability, P(change) of at least 50 %)" in caption
 
 
 def test_figures_and_predictors_stand_in_their_order(page):
@@ -545,7 +548,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
             "Physical checks that were not passed: M5/historical/r1i1p1f1 (<b>the stress has the wrong sign</b>).",
             f"The regimes of 1 of 15 runs are implausible as a whole: {run} (SO covers 93% of the ocean, 12% of the "
             "training ocean). Check sign, units and grid of their stress, sea level and depth.",
-            f"Changes are not tested against natural variability without control windows: {run} (there is no "
+            f"Changes are not tested against internal variability without control windows: {run} (there is no "
             "control run of IDEAL-REG).",
         ]
         text = page.run("document.querySelector('#scenarios').innerText")

@@ -36,6 +36,7 @@ def report_page(
     attributions: Mapping[str, xr.Dataset] | None = None,
     scenario_regimes: RunDatasets | None = None,
     regime_areas: pd.DataFrame | None = None,
+    tracking_metrics: Mapping[str, Any] | None = None,
     archive_inventory: pd.DataFrame | None = None,
     mixed: Sequence[str] = (),
     left_out: Sequence[str] = (),
@@ -53,7 +54,7 @@ def report_page(
         Of the training ocean; the last may be None.
     attributions : mapping of str to xarray.Dataset
         By method; may be empty.
-    scenario_regimes, regime_areas, archive_inventory
+    scenario_regimes, regime_areas, tracking_metrics, archive_inventory
         Of the climate models; without an archive empty or None.
     mixed : sequence of str
         Sentences about results that do not belong together, as from `thor.core.mixing.mixed_results`.
@@ -95,6 +96,7 @@ def report_page(
         "scenarios": scenario_content(
             scenario_regimes or {},
             regime_areas if regime_areas is not None else pd.DataFrame(),
+            skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
             max_cells=settings.max_run_cells,
         ),
         "skill": _skill_chart(skill),
