@@ -2,14 +2,13 @@
 
     THOR_DATA_MIRROR=<folder> python benchmarks/skill.py [--regimes <regimes.nc>] [--seeds 0 1 2 3 4] [--bayesian]
 
-The ocean is ECCO with the published features and geometry and the default split of the project (bands of the Indian
-and Pacific oceans select and calibrate, the Atlantic band only tests). Labels are the published ones, or those of a
+The ocean is ECCO with the published features and geometry and the default split of the project (scattered blocks
+select, the Atlantic band only tests). Labels are the published ones, or those of a
 file that `kedro run --env ecco` wrote to `05_model_input/regimes.nc`; the stress curl is the released term of the
 budget (wind minus bottom stress, smoothed), or that of the surface stress, which is all that climate models publish.
 
 It prints a table in Markdown, a row for each predictor and seed, over all test cells with equal weights: accuracy;
-negative log-likelihood (NLL) [nat]; expected calibration error (ECE) before and after temperature scaling on the
-calibrate cells (also for the published networks and boosting); detection of wrong cells by entropy and mutual
+negative log-likelihood (NLL) [nat]; expected calibration error (ECE); detection of wrong cells by entropy and mutual
 information (area under the receiver operating characteristic, AUROC); the difference in accuracy to the published
 networks on the same cells and inputs in points, with its 90 % interval from a paired spatial block bootstrap.
 
@@ -32,10 +31,8 @@ from thor.core.variables import FEATURES
 from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
-from thor.networks.prediction import predict
 from thor.networks.samples import Samples, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.scores import scores
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
 from thor.networks.split import make_split
@@ -46,7 +43,6 @@ from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.predictive import predictive_distribution
 from thor.uncertainty.selective import mistake_auroc
 from thor.uncertainty.settings import BayesianSettings
-from thor.uncertainty.temperature import fit_temperature, temperature_of_mean, with_temperature
 
 CURLS = ("released", "surface")
 RADII_KM = (150, 300)
@@ -54,7 +50,7 @@ BOOTSTRAP = BootstrapSettings()
 TRAINING = TrainingSettings(batch_size=64)
 BAYESIAN = BayesianSettings(batch_size=256, epochs=60)
 COLUMNS = (
-    *("labels", "stress curl", "predictor", "seed", "accuracy", "NLL", "ECE", "ECE calibrated"),
+    *("labels", "stress curl", "predictor", "seed", "accuracy", "NLL", "ECE"),
     *("AUROC entropy", "AUROC mutual inf.", "less published", "90 % interval"),
 )
 
@@ -64,7 +60,6 @@ class Found:
     """Predictions of one predictor for the test cells."""
 
     probability: np.ndarray
-    calibrated: np.ndarray
     mutual_information: np.ndarray | None
 
 
@@ -107,24 +102,22 @@ def rows(
     fields = ecco_features(ocean, stress_curl=curl, radii_km=RADII_KM if groups else ())
     names = input_names(fields, groups or "published")
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
-    test, calibrate = samples.with_role("test"), samples.with_role("calibrate")
+    test = samples.with_role("test")
     found: dict[str, Found] = {}
     for seed in seeds:
         for name, stack, scaler in trained(samples, settings, bayesian, seed):
-            found[f"{name} {seed}"] = of_networks(stack, scaler, test, calibrate)
+            found[f"{name} {seed}"] = of_networks(stack, scaler, test)
     boosting = fit_baselines(samples.with_role("train"), seed=0)
-    both = [boosting.predict_proba("gradient_boosting", cells.inputs) for cells in (test, calibrate)]
-    scaled = with_temperature(both[0], temperature_of_mean(both[1], calibrate.labels))
-    found["boosting "] = Found(both[0], scaled, None)
+    found["boosting "] = Found(boosting.predict_proba("gradient_boosting", test.inputs), None)
     eight = [samples.features.index(name) for name in FEATURES]
     found["published "] = of_networks(
         in_order(published_members(), samples),
         published_scaling(fields),
-        *(replace(cells, inputs=cells.inputs[:, eight]) for cells in (test, calibrate)),
+        replace(test, inputs=test.inputs[:, eight]),
     )
     everywhere = {"test": np.ones(len(test.labels), bool)}
     probabilities = {name: what.probability for name, what in found.items()}
-    table = skill_table(probabilities, test, regions=everywhere, settings=BOOTSTRAP, seed=0)
+    table = skill_table(probabilities, test, regions=everywhere, correlations={}, settings=BOOTSTRAP, seed=0)
     for name, what in found.items():
         yield row(name, table[name]["test"], what, test)
 
@@ -143,12 +136,10 @@ def trained(
         yield "bayesian", network.draws(bayesian.n_draws, seed=seed), scaler
 
 
-def of_networks(stack: NetworkStack, scaler: FeatureScaler, test: Samples, calibrate: Samples) -> Found:
-    """Return the predictions of networks for the test cells, before and after temperature scaling."""
-    inputs, near = scaler.transform(test.inputs), scaler.transform(calibrate.inputs)
-    temperature = fit_temperature(lambda t: predict(stack, near, temperature=t).mean, calibrate.labels)
-    plain = predictive_distribution(stack, inputs, credible_level=0.9)
-    return Found(plain.probability, predict(stack, inputs, temperature=temperature).mean, plain.mutual_information)
+def of_networks(stack: NetworkStack, scaler: FeatureScaler, test: Samples) -> Found:
+    """Return the predictions of networks for the test cells."""
+    found = predictive_distribution(stack, scaler.transform(test.inputs), credible_level=0.9)
+    return Found(found.probability, found.mutual_information)
 
 
 def in_order(stack: NetworkStack, samples: Samples) -> NetworkStack:
@@ -163,14 +154,12 @@ def row(name: str, entry: dict[str, Any], what: Found, test: Samples) -> str:
     predictor, _, seed = name.partition(" ")
     wrong = what.probability.argmax(axis=1) != test.labels
     entropy = -(what.probability * np.log(np.maximum(what.probability, 1e-30))).sum(axis=1)
-    calibrated = scores(what.calibrated, test.labels, classes=test.classes)["expected_calibration_error"]
     cells = [
         predictor,
         seed,
         f"{entry['accuracy']:.4f}",
         f"{entry['negative_log_likelihood']:.4f}",
         f"{entry['expected_calibration_error']:.4f}",
-        f"{calibrated:.4f}",
         f"{mistake_auroc(entropy, wrong):.4f}",
         "" if what.mutual_information is None else f"{mistake_auroc(what.mutual_information, wrong):.4f}",
     ]

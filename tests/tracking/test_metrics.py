@@ -13,9 +13,9 @@ from thor.tracking.metrics import (
     run_metrics,
     tracking_metrics,
 )
-from thor.tracking.shown_run import shown_key, shown_run
 from thor.tracking.multimodel import multimodel_summary
 from thor.tracking.settings import TrackingSettings
+from thor.tracking.shown_run import shown_key, shown_run
 from thor.tracking.track import natural_variability, track_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"

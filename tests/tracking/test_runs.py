@@ -19,11 +19,11 @@ from thor.figures.tracking_maps import change_likelihood_map, model_agreement_ma
 from thor.report.scenarios import change_table
 from thor.tracking.areas import first_variants, regime_areas, regime_transitions
 from thor.tracking.metrics import tracking_metrics
-from thor.tracking.shown_run import shown_run
 from thor.tracking.multimodel import agreement_plans
 from thor.tracking.reasons import change_reasons, transitions_to_draw
 from thor.tracking.runs import TrackedRuns, compare_runs
 from thor.tracking.settings import AgreementSettings, TrackingSettings
+from thor.tracking.shown_run import shown_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
 HISTORICAL = tuple(f"MADE/historical/r{n}i1p1f1" for n in (1, 2))
