@@ -50,9 +50,8 @@ def main() -> None:
     shares = errors[test].mean(axis=0)
     lat, lon = samples.lat[test], samples.lon[test]
     cells = [correlation.effective_cells(lat, lon) for correlation in error_correlation(basins)]
-    print(
-        f"standard deviation of the share {shares.std():.4f}; effective cells, median {np.median(cells):.0f} of {test.sum()}"
-    )
+    print(f"standard deviation of the share {shares.std():.4f}")
+    print(f"effective cells of {test.sum()}, median {np.median(cells):.0f}")
     kinds = {
         "interval of the scores": [wilson_interval(s, n, level=0.9) for s, n in zip(shares, cells, strict=True)],
         "block bootstrap": [block_interval(errors[test][:, k], lat, lon) for k in range(options.fields)],
