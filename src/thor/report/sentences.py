@@ -37,7 +37,8 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
         "scenarios": scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"])
-        + expected_accuracy_sentences(numbers["expected_accuracy"]),
+        + expected_accuracy_sentences(numbers["expected_accuracy"])
+        + [_area_sentence(name, entry) for name, entry in numbers["area_interval"].items()],
         "archive": archive_sentences(numbers["archive"]),
         "caveats": caveat_sentences(numbers),
     }
@@ -228,6 +229,14 @@ def expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
             f"{100 * errors['rms_error']:.1f})."
         )
     return lines
+
+
+def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
+    width, covered = percent(entry["half_width_share"], 1), percent(entry["coverage"])
+    return (
+        f"Expected areas of regimes by the {predictor_name(predictor)} have an interval of plus or minus {width} of the "
+        f"ocean; made without a climate model, it contains {covered} of its true areas ({entry['n_models']} models)."
+    )
 
 
 def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:

@@ -48,9 +48,9 @@ def summarise(
     -------
     dict
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
-        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `expected_accuracy`, `archive`,
-        `implausible`, `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets),
-        and `sentences`: {topic: list of str}.
+        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `expected_accuracy`,
+        `area_interval` (by predictor), `archive`, `implausible`, `not_compared` and `not_judged` (reasons by run),
+        `left_out` (`missing` and `outdated` datasets), and `sentences`: {topic: list of str}.
     """
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
@@ -66,6 +66,7 @@ def summarise(
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
         "expected_accuracy": _expected_accuracy(tracking),
+        "area_interval": in_order(tracking.get("area_interval", {}), PREDICTOR_NAMES),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
