@@ -235,7 +235,7 @@ def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
     width, covered = percent(entry["half_width_share"], 1), percent(entry["coverage"])
     return (
         f"Expected areas of regimes by the {predictor_name(predictor)} have an interval of plus or minus {width} of "
-        f"the ocean; made without a climate model, it contains {covered} of its true areas ({entry['n_models']} models)."
+        f"the ocean; made without a climate model, it contains {covered} of the true ones ({entry['n_models']} models)."
     )
 
 
