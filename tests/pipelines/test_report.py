@@ -24,6 +24,9 @@ SECTIONS = (
 )
 
 
+REPAIR = "kedro run --env test --pipelines modelling,uncertainty,explainability,scenario_tracking,reporting"
+
+
 def kedro(root, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
@@ -369,6 +372,15 @@ def opened(root):
     return page
 
 
+@pytest.fixture(scope="module")
+def mixed_root(root, tmp_path_factory):
+    """A folder with new regimes and old networks, and what the two runs that made it and its report printed."""
+    folder = tmp_path_factory.mktemp("mixed")
+    copied(root, folder)
+    clustering = kedro(folder, "--pipelines", "regime_clustering", "--params", "regime_clustering.runs.n_clusters=15")
+    return folder, clustering, kedro(folder, "--pipelines", "reporting")
+
+
 def sections(page):
     found = page.run("[...document.querySelectorAll('main > section')].map(s => s.id)")
     assert page.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href').slice(1))") == found
@@ -452,6 +464,12 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
             node |= {"run": "a later one", "finished": "2999-01-01T00:00:00+00:00"}
     file.write_text(json.dumps(record))
     output = kedro(tmp_path, "--pipelines", "reporting")
+    assert "Left out" not in output, "networks of the same content"
+    for entry in record["datasets"].values():  # explanations were made from other networks
+        if "ensemble" in entry["made_from"] and record["nodes"][entry["node"]]["pipeline"] == "explainability":
+            entry["made_from"]["ensemble"] = "0" * 64
+    file.write_text(json.dumps(record))
+    output = kedro(tmp_path, "--pipelines", "reporting")
     expected = "Left out, because their input was made again later: explanations (pipeline explainability)."
     assert expected in output
     summary = json.loads((tmp_path / "08_reporting/summary.json").read_text())
@@ -460,6 +478,37 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
     assert not any(name.startswith("explainability") for name in index) and "uncertainty_maps" in index
     text = (tmp_path / "08_reporting/report.html").read_text()
     assert text.count(expected.replace("'", "&#39;")) == 1 and 'id="explanations"' not in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)], ids=["laptop", "phone"])
+def test_results_that_do_not_belong_together_are_named_in_red_on_the_first_screen(mixed_root, width, height):
+    page = Page(width=width, height=height)
+    try:
+        page.open(mixed_root[0] / "08_reporting/report.html", ready=READY)
+        notice = "document.querySelector('.mixed')"
+        top, bottom = page.run(f"(r => [r.top, r.bottom])({notice}.getBoundingClientRect())")
+        assert 0 < top < bottom <= height
+        red, green, blue = map(int, re.findall(r"\d+", page.run(f"getComputedStyle({notice}).color"))[:3])
+        assert red > 2 * max(green, blue)
+        first, second, _ = page.run(f"[...{notice}.children].map(p => p.innerText)")
+        assert first.startswith("Results that do not belong together: ensemble, bayesian_network, calibration_model, ")
+        assert "made from other versions of regimes, regime_model than those in the folder" in first
+        assert re.search(r"06_models/ensemble \(of .*\) was made from another 05_model_input/regimes.nc \(of ", second)
+        assert page.run(f"{notice}.querySelector('code').innerText") in REPAIR
+        consistent = "[...document.querySelectorAll('#manifest tr')].find(r => r.innerText.startsWith('Consistent'))"
+        assert first in page.run(f"{consistent}.innerText") and page.errors == []
+    finally:
+        page.close()
+
+
+def test_a_run_on_mixed_results_warns_at_its_start_and_its_end(mixed_root):
+    clustering, reporting = (" ".join(output.split()) for output in mixed_root[1:])
+    assert "belong together" not in clustering.split("[1/9]")[0], "it makes both regimes and their model again"
+    for output in (clustering, reporting):
+        end = output.split("results in")[1]
+        assert "Results that do not belong together: ensemble, bayesian_network, calibration_model, " in end
+        assert "06_models/ensemble" in end and "05_model_input/regimes.nc" in end and REPAIR.split("--")[-1] in end
+    assert "belong together" in reporting.split("[1/4]")[0]
 
 
 def test_missing_required_inputs_of_the_report_are_named(root, tmp_path):
