@@ -47,31 +47,26 @@ def control_of(probability, *, cells=None):
     )
 
 
-def false_rates(n_windows, *, local, left_out=False, n_runs=N_RUNS):
+def false_rates(n_windows, *, local):
     """Share of the cells of each belt with p of at most 5 % without any forcing, mean over made control runs.
 
-    The tested window is the one after the last control window, or with `left_out` the last control window, which is
-    left out of the null distribution.
+    The tested window follows the last control window, its baseline.
     """
-    found = np.zeros((n_runs, len(BELTS) + 1))
-    for seed in range(n_runs):
+    found = np.zeros((N_RUNS, len(BELTS) + 1))
+    for seed in range(N_RUNS):
         lat, probability = made_run(seed, n_windows)
-        if left_out:
-            natural, first, without = control_of(probability), n_windows - 1, (n_windows,)
-        else:
-            natural, first, without = control_of(probability[:-1]), n_windows - 1, ()
-        null = natural.null(1, SETTINGS, without=without, local=local)
-        change = np.abs(probability[first + 1] - probability[first])
-        certainty = np.maximum(probability[first], 1 - probability[first])
+        natural = control_of(probability[:-1])
+        null = natural.null(1, SETTINGS, local=local)
+        change, certainty = np.abs(probability[-1] - probability[-2]), natural.certainty[-1]
         p_value = null.p_value(change, certainty, natural.cells.area)
         belt = np.digitize(lat, BELTS)
         found[seed] = np.bincount(belt, p_value <= LEVEL) / np.bincount(belt)
     return found.mean(axis=0)
 
 
-@pytest.mark.parametrize(("n_windows", "left_out"), [(7, False), (7, True), (12, False)])
-def test_false_calls_do_not_pile_up_in_any_belt(n_windows, left_out):
-    rates = false_rates(n_windows, local=True, left_out=left_out)
+@pytest.mark.parametrize("n_windows", [7, 12])
+def test_false_calls_do_not_pile_up_in_any_belt(n_windows):
+    rates = false_rates(n_windows, local=True)
     assert rates.max() < 2 * LEVEL
     assert rates.mean() == pytest.approx(LEVEL, abs=0.03)
 
