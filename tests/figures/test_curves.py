@@ -24,7 +24,7 @@ def selection():
 
 
 def test_curves_are_means_over_repeats(selection):
-    figure = selection_curves(selection, n_clusters=20)
+    figure = selection_curves(selection, n_clusters=20, selected=10)
     assert len(figure.axes) == 5
     for ax in figure.axes:
         assert ax.get_ylabel()

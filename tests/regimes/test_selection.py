@@ -23,7 +23,7 @@ def blob_budget(made_budget):
 
 def sweep(budget, settings, **changes) -> pd.DataFrame:
     arguments = {"n_clusters": (4, TRUE_K, 10), "n_repeats": 3, "mixture_sample": 1500, "silhouette_sample": 800}
-    selection = ClusterSelection(n_breaths=settings.n_breaths, **(arguments | changes))
+    selection = ClusterSelection(**(arguments | changes))
     return select(budget, selection, settings.replace(n_regimes=4))
 
 
@@ -64,9 +64,7 @@ def test_areas_fall_and_stay_below_one(table):
 
 
 def test_known_regimes_are_stable_over_seeds_and_blocks(made_budget, settings):
-    selection = ClusterSelection(
-        n_clusters=(30,), n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500, silhouette_sample=5_000
-    )
+    selection = ClusterSelection(n_clusters=(30,), n_repeats=2, mixture_sample=500, silhouette_sample=5_000)
     table = select(made_budget, selection, settings)
     assert (table["stability_seeds"] > 0.9).all()
     assert (table["stability_blocks"] > 0.9).all()
