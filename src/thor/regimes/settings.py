@@ -13,7 +13,7 @@ class ClusteringSettings(Settings):
     algorithm: Literal["breathing", "kmeans"] = "breathing"
     """Breathing k-means, or plain k-means of scikit-learn for comparison."""
     n_clusters: Count = 20
-    """Clusters of each run, k; the default is the number selected for the default idealized ocean (ClusterSelection)."""
+    """Clusters of each run, k; the default is the number selected for the idealized ocean (ClusterSelection)."""
     n_regimes: int = Field(6, ge=2)
     """Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged."""
     n_runs: Count = 12
@@ -79,7 +79,7 @@ class ClusterSelection(Settings):
     min_stability: Share = 0.9
     """Lowest mean adjusted Rand index between the runs of a k that can be selected."""
     bic_tolerance: NotNegative = 0.01
-    """Bayesian information criterion per cell above the lowest of those k within which the smallest k is selected [nat]."""
+    """Bayesian information criterion per cell above the lowest, within which the smallest k is selected [nat]."""
     mixture_sample: int = Field(20_000, ge=2)
     """Cells drawn for the Gaussian mixture."""
     silhouette_sample: int = Field(5_000, ge=2)
