@@ -51,9 +51,8 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int 
             ax.set_xlabel("number of clusters k")
             ax.set_ylabel(unit)
         for ax, column in ((axes[1], "bic_per_cell"), (axes[3], "stability_seeds")):
-            chosen = selection.loc[selection["n_clusters"] == selected, column]
-            if len(chosen):
-                ax.plot(selected, chosen.mean(), "o", markersize=8, markerfacecolor="none", color="0.2")
+            chosen = selection[selection["n_clusters"] == selected].groupby("n_clusters")[column].mean()
+            ax.plot(chosen.index, chosen, "o", markersize=8, markerfacecolor="none", color="0.2")
         axes[3].set_ylim(0.0, 1.02)
         axes[4].set_ylim(bottom=0.0)
         letter_panels(axes)
