@@ -140,6 +140,7 @@ def predicted(training: list[Cells], before: Cells, after: Cells, classes: tuple
         truth_before=before.labels[there],
         predicted_before=means[0].argmax(axis=1),
         change_probability=change_probability(*probabilities).mean(axis=0),
+        shift=np.full(common.size, -1),
         forced=np.full(common.size, -1),
     )
 

@@ -105,6 +105,17 @@ def run(project: Path, *arguments: str, **environment: str) -> tuple[int, str, s
     return process.returncode, out, err
 
 
+def test_a_run_on_results_that_do_not_belong_together_says_so(project):
+    assert "belong together" not in run(project)[2]
+    code, out, err = run(project, "--pipelines", "first", "--params", "mini.n_cells=5")
+    text = " ".join((out + err).split())
+    assert code == 0 and "metrics, made from other versions of table than those in the folder" in text
+    assert "metrics.json (of 20" in text and "from another table.csv (of 20" in text
+    assert "Make them again with `kedro run --params mini.n_cells=5" in text
+    code, out, err = run(project, "--pipelines", "second")
+    assert code == 0 and "belong together" not in out + err
+
+
 def test_a_run_prints_one_line_for_each_node_and_logs_the_rest(project):
     code, out, err = run(project)
     assert code == 0, err

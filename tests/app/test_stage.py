@@ -66,7 +66,7 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert code == 0 and json.loads((other / "data/metrics.json").read_text()) == {"total": 6}, out + err
     # the record of this project names the run that made the table
     entry = json.loads((other / "data/logs/run_record.json").read_text())["datasets"]["table"]
-    assert entry["made_by"]["node"] == "make_table"
+    assert (entry["made_by"]["node"], entry["made_by"]["pipeline"]) == ("make_table", "first")
     assert entry["made_by"]["run"]["parameters"] == {"mini": {"n_cells": 4, "behaviour": "work"}}
 
     (other / "data/table.csv").write_text("value\n7\n")

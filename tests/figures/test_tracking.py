@@ -13,6 +13,7 @@ from thor.figures.tracking_curves import (
     transition_matrices,
 )
 from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
+from thor.tracking.detection import detection_notes
 from thor.tracking.likelihood import LIKELIHOOD
 
 REGIMES = ("MD", "S-SV", "NL")
@@ -27,7 +28,8 @@ def make_run(curvilinear=False):
     regime = np.digitize(lat, [-30, 30])
     regime[0] = -1
     change = np.where(regime < 0, np.nan, lon / 360)
-    fields = {"regime": regime.astype("int8"), "change_probability": change, "forced_change": (lon > 180) * 1}
+    fields = {"regime": regime.astype("int8"), "change_probability": change}
+    fields |= {"forced_shift": (lon > 90) * 1, "forced_change": (lon > 180) * 1}
     dims = ("y", "x") if curvilinear else ("lat", "lon")
     coords = {"lat": (dims, lat), "lon": (dims, lon)} if curvilinear else {"lat": LAT, "lon": LON}
     run = xr.Dataset(
@@ -50,6 +52,7 @@ def make_run(curvilinear=False):
             "experiment_id": "abrupt-4xCO2",
             "variant_label": "r1i1p1f1",
             "parent": "MADE/piControl/r1i1p1f1",
+            "min_probability": 0.4,
         },
     )
     run["regime"].attrs = {"flag_values": np.arange(3, dtype="int8"), "flag_meanings": " ".join(REGIMES)}
@@ -89,13 +92,28 @@ def test_change_is_drawn_in_the_classes_of_the_likelihood_scale(curvilinear):
     assert len(words) == len(LIKELIHOOD)
     assert words[4] == "66-90 %\nlikely" and words[5] == "90-99 %\nvery\nlikely" and words[6] == "> 99 %"
     assert "1870\N{EN DASH}1889 against 0021\N{EN DASH}0040 of piControl" in figure.get_suptitle()
+    assert "P(change) of at least 40 %" in " ".join(figure.get_supxlabel().split())
+
+
+def test_precision_and_recall_stand_below_the_maps():
+    run = make_run()
+    scores = {kind: {"area_share": 0.1, "precision": 0.6, "recall": 0.25} for kind in ("forced", "shift")}
+    pooled = {"abrupt-4xCO2": {WINDOWS[1]: {"ensemble": {"change": scores}}}}
+    notes = detection_notes({"pooled": pooled, "runs": {"MADE/abrupt-4xCO2/r1i1p1f1": {}}}, run, ["ensemble"])
+    below = " ".join(change_likelihood_map(run, notes=notes).get_supxlabel().split())
+    assert "Test with known truth (MADE), forced regime changes: precision 60 %, recall 25 %" in below
+    unknown = detection_notes({}, run, ["ensemble", "bayesian"])
+    assert len(unknown) == 1, "one sentence for all predictors"
+    assert "not known: no run of abrupt-4xCO2 has a known truth" in unknown[0]
+    assert detection_notes({}, None, ["ensemble"]) == []
 
 
 def test_forced_changes_are_outlined_and_unknown_inputs_hatched():
     ax = change_likelihood_map(make_run(), predictors=["bayesian"]).axes[0]
-    (outline,) = [c for c in ax.collections if type(c).__name__ == "LineCollection"]
-    # the edge at 180E and that at the seam, along all 18 rows
-    assert len(outline.get_segments()) == 2 * SHAPE[0]
+    shift, outline = (c for c in ax.collections if type(c).__name__ == "LineCollection")
+    # the edge at 90E or 180E and that at the seam, along all 18 rows
+    assert len(shift.get_segments()) == len(outline.get_segments()) == 2 * SHAPE[0]
+    assert to_hex(outline.get_color()[0]) == "#000000" != to_hex(shift.get_color()[0])
     (hatch,) = [c for c in ax.collections if type(c).__name__ == "PathCollection"]
     assert len(hatch.get_offsets()) > 20
     assert hatch.get_offsets()[:, 1].min() > 55
@@ -105,7 +123,7 @@ def test_no_outline_runs_across_the_map_where_it_is_cut():
     run = make_run()
     northern = run.assign(forced_change=(run["forced_change"] * 0 + (run["lat"] > 0)).transpose(*run["regime"].dims))
     ax = change_likelihood_map(northern, predictors=["ensemble"]).axes[0]
-    (outline,) = [c for c in ax.collections if type(c).__name__ == "LineCollection"]
+    _, outline = (c for c in ax.collections if type(c).__name__ == "LineCollection")
     # one of the 36 cells along the equator lies on both sides of the cut
     assert len(outline.get_segments()) == 35
     assert max(np.ptp(segment[:, 0]) for segment in outline.get_segments()) < 0.05 * np.ptp(ax.get_xlim())

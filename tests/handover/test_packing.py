@@ -32,6 +32,7 @@ def test_the_manifest_comes_first_and_lists_every_file(sender, archive):
         "folder": False,
         "node": None,
         "run": None,
+        "made_from": {},
         "files": None,
     }
     assert datasets["none"]["files"] == []

@@ -5,12 +5,16 @@ import os
 import shutil
 from collections import namedtuple
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from tests.handover.conftest import PLACES, members, write
+from tests.handover.conftest import PLACES, Team, members, write
+from thor.core.checksums import sha256
 from thor.core.errors import DataError
-from thor.handover import Made, made_by, unpack, unpacking
+from thor.core.mixing import mixed_results
+from thor.core.run_record import RunRecord
+from thor.handover import Made, made_by, pack, unpack, unpacking
 from thor.handover.manifest import Provenance
 
 OURS = ("04_feature", "05_model_input", "06_models")
@@ -180,3 +184,67 @@ def test_the_producing_run_is_recorded_by_every_later_receiver(sender, receiver,
 
     assert made("regimes", entry["sha256"]) == Made("label", run)
     assert made("regimes", "0" * 64).changed
+
+
+@pytest.fixture
+def two_stages(tmp_path):
+    """A function that packs the regimes and the model made from them, in two archives, by a team with such regimes."""
+
+    def packed(text):
+        team = Team(tmp_path / text)
+        regimes, model = (team.root / PLACES[name].path for name in ("regimes", "model"))
+        for file in (regimes, model):
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
+        record = RunRecord(team.record, data_root=team.root)
+        record.start_run("run", {"parameters": {}})
+        record.saved("regimes", regimes, node="label")
+        record.saved("model", model, node="train", inputs=["regimes"])
+        made = partial(made_by, record.content, groups=())
+        about = {"root": team.root, "environment": "test", "thor_version": "1", "made": made}
+        return {
+            name: pack([PLACES[name]], tmp_path / f"{text}_{name}.tar", pipeline=pipeline, **about)[0]
+            for name, pipeline in (("regimes", "regime_clustering"), ("model", "modelling"))
+        }
+
+    return packed
+
+
+def test_regimes_and_networks_of_two_senders_do_not_belong_together(two_stages, receiver):
+    one, other = two_stages("one"), two_stages("other")
+    receiver.unpack(one["regimes"])
+    receiver.unpack(one["model"])
+    assert mixed_results(json.loads(receiver.record.read_text())) == []
+    receiver.unpack(other["regimes"], force=True)
+    first, second, third = mixed_results(json.loads(receiver.record.read_text()))
+    assert first.endswith("model, made from other versions of regimes than those in the folder.")
+    assert second == "06_models/model.pkl (handed over) was made from another 05_model_input/regimes.nc (handed over)."
+    assert "`kedro run --pipelines modelling`" in third
+    receiver.unpack(other["model"], force=True)
+    assert mixed_results(json.loads(receiver.record.read_text())) == []
+
+
+def test_what_a_stage_was_made_from_is_handed_on(two_stages, receiver, tmp_path):
+    receiver.unpack(two_stages("one")["model"])
+    made = partial(made_by, json.loads(receiver.record.read_text()), groups=())
+    _, manifest, _ = pack(
+        [PLACES["model"]],
+        tmp_path / "on.tar",
+        root=receiver.root,
+        pipeline="m",
+        environment="test",
+        thor_version="1",
+        made=made,
+    )
+    (model,) = manifest.datasets
+    assert model.made_from == {"regimes": sha256(tmp_path / "one" / PLACES["regimes"].path)}
+
+
+def test_files_that_were_put_there_by_hand_receive_their_origin(two_stages, receiver, tmp_path):
+    archives = two_stages("one")
+    shutil.copytree(tmp_path / "one/06_models", receiver.root / "06_models")
+    record = RunRecord(receiver.record, data_root=receiver.root)
+    record.loaded("model", receiver.root / "06_models/model.pkl")
+    record.write()
+    receiver.unpack(archives["model"])
+    assert list(json.loads(receiver.record.read_text())["datasets"]["model"]["made_from"]) == ["regimes"]

@@ -24,6 +24,9 @@ SECTIONS = (
 )
 
 
+REPAIR = "kedro run --env test --pipelines modelling,uncertainty,explainability,scenario_tracking,reporting"
+
+
 def kedro(root, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
@@ -152,11 +155,13 @@ def test_the_scenario_viewer_follows_its_selectors(page):
     assert len(set(maps)) == 3
     experiments = page.run("[...document.querySelector('#run-experiment').options].map(o => o.value)")
     page.choose("#run-experiment", next(key for key in experiments if "abrupt" in key))
-    for layer in ("change", "applicable", "regime"):
+    for layer in ("forced", "change", "applicable", "regime"):
         page.click(f"input[name=run-layer][value={layer}]")
         assert page.run("document.querySelector('input[name=run-layer]:checked').value") == layer
         maps.append(pixels(page, "#run-map"))
-    assert len(set(maps[-3:])) == 3
+        caption = page.run("document.querySelector('#run-caption').innerText")
+        assert ("Test with known truth" in caption and "precision" in caption) == (layer in ("forced", "change"))
+    assert len(set(maps[-4:])) == 4
     label = page.run("document.querySelector('#run-window-label').innerText")
     page.choose("#run-window", 0)
     assert page.run("document.querySelector('#run-window-label').innerText") != label
@@ -262,12 +267,13 @@ def test_the_scenario_viewer_works_by_keys_alone(page):
     page.run("document.querySelector('input[name=run-layer][value=regime]').click()")
     page.run("document.querySelector('input[name=run-layer][value=regime]').focus()")
     page.key("ArrowRight", 39)
-    assert page.run("document.querySelector('input[name=run-layer]:checked').value") == "change"
+    assert page.run("document.querySelector('input[name=run-layer]:checked').value") == "forced"
     page.run("document.querySelector('#run-map').focus()")
     before = page.run("document.querySelector('#run-text').innerText")
     page.key("ArrowRight", 39)
     assert page.run("document.querySelector('#run-text').innerText") != before
-    assert page.run("document.querySelector('#run-caption').innerText").endswith("differs from the baseline.")
+    caption = page.run("document.querySelector('#run-caption').innerText").replace("\u00a0", " ")
+    assert "forced regime change (beyond internal variability, P(change) of at least 50 %)" in caption
 
 
 def test_figures_and_predictors_stand_in_their_order(page):
@@ -366,6 +372,15 @@ def opened(root):
     return page
 
 
+@pytest.fixture(scope="module")
+def mixed_root(root, tmp_path_factory):
+    """A folder with new regimes and old networks, and what the two runs that made it and its report printed."""
+    folder = tmp_path_factory.mktemp("mixed")
+    copied(root, folder)
+    clustering = kedro(folder, "--pipelines", "regime_clustering", "--params", "regime_clustering.runs.n_clusters=15")
+    return folder, clustering, kedro(folder, "--pipelines", "reporting")
+
+
 def sections(page):
     found = page.run("[...document.querySelectorAll('main > section')].map(s => s.id)")
     assert page.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href').slice(1))") == found
@@ -449,6 +464,12 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
             node |= {"run": "a later one", "finished": "2999-01-01T00:00:00+00:00"}
     file.write_text(json.dumps(record))
     output = kedro(tmp_path, "--pipelines", "reporting")
+    assert "Left out" not in output, "networks of the same content"
+    for entry in record["datasets"].values():  # explanations were made from other networks
+        if "ensemble" in entry["made_from"] and record["nodes"][entry["node"]]["pipeline"] == "explainability":
+            entry["made_from"]["ensemble"] = "0" * 64
+    file.write_text(json.dumps(record))
+    output = kedro(tmp_path, "--pipelines", "reporting")
     expected = "Left out, because their input was made again later: explanations (pipeline explainability)."
     assert expected in output
     summary = json.loads((tmp_path / "08_reporting/summary.json").read_text())
@@ -457,6 +478,37 @@ def test_what_is_older_than_its_networks_is_not_shown(root, tmp_path):
     assert not any(name.startswith("explainability") for name in index) and "uncertainty_maps" in index
     text = (tmp_path / "08_reporting/report.html").read_text()
     assert text.count(expected.replace("'", "&#39;")) == 1 and 'id="explanations"' not in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)], ids=["laptop", "phone"])
+def test_results_that_do_not_belong_together_are_named_in_red_on_the_first_screen(mixed_root, width, height):
+    page = Page(width=width, height=height)
+    try:
+        page.open(mixed_root[0] / "08_reporting/report.html", ready=READY)
+        notice = "document.querySelector('.mixed')"
+        top, bottom = page.run(f"(r => [r.top, r.bottom])({notice}.getBoundingClientRect())")
+        assert 0 < top < bottom <= height
+        red, green, blue = map(int, re.findall(r"\d+", page.run(f"getComputedStyle({notice}).color"))[:3])
+        assert red > 2 * max(green, blue)
+        first, second, _ = page.run(f"[...{notice}.children].map(p => p.innerText)")
+        assert first.startswith("Results that do not belong together: ensemble, bayesian_network, calibration_model, ")
+        assert "made from other versions of regimes, regime_model than those in the folder" in first
+        assert re.search(r"06_models/ensemble \(of .*\) was made from another 05_model_input/regimes.nc \(of ", second)
+        assert page.run(f"{notice}.querySelector('code').innerText") in REPAIR
+        consistent = "[...document.querySelectorAll('#manifest tr')].find(r => r.innerText.startsWith('Consistent'))"
+        assert first in page.run(f"{consistent}.innerText") and page.errors == []
+    finally:
+        page.close()
+
+
+def test_a_run_on_mixed_results_warns_at_its_start_and_its_end(mixed_root):
+    clustering, reporting = (" ".join(output.split()) for output in mixed_root[1:])
+    assert "belong together" not in clustering.split("[1/9]")[0], "it makes both regimes and their model again"
+    for output in (clustering, reporting):
+        end = output.split("results in")[1]
+        assert "Results that do not belong together: ensemble, bayesian_network, calibration_model, " in end
+        assert "06_models/ensemble" in end and "05_model_input/regimes.nc" in end and REPAIR.split("--")[-1] in end
+    assert "belong together" in reporting.split("[1/4]")[0]
 
 
 def test_missing_required_inputs_of_the_report_are_named(root, tmp_path):
@@ -496,7 +548,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
             "Physical checks that were not passed: M5/historical/r1i1p1f1 (<b>the stress has the wrong sign</b>).",
             f"The regimes of 1 of 15 runs are implausible as a whole: {run} (SO covers 93% of the ocean, 12% of the "
             "training ocean). Check sign, units and grid of their stress, sea level and depth.",
-            f"Changes are not tested against natural variability without control windows: {run} (there is no "
+            f"Changes are not tested against internal variability without control windows: {run} (there is no "
             "control run of IDEAL-REG).",
         ]
         text = page.run("document.querySelector('#scenarios').innerText")

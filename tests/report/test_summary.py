@@ -7,6 +7,7 @@ from thor.report.scenarios import baseline_in_words
 from thor.report.sentences import caveat_sentences, scenario_sentences, skill_sentences
 from thor.report.summary import experiment_means, held_out_region, implausible_runs, regimes_of_map
 from thor.report.words import in_order
+from thor.tracking.detection import detection_text
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,21 @@ def test_entries_follow_the_given_order_and_none_is_lost():
     assert list(in_order({"a": 1, "b": 2, "c": 3}, ["c", "x", "a"])) == ["c", "a", "b"]
 
 
+def test_precision_and_recall_are_those_of_the_models_with_known_truth():
+    scores = {
+        "forced": {"area_share": 0.04, "precision": 0.664, "recall": 0.366},
+        "shift": {"area_share": 0.3, "precision": 0.18, "recall": None},
+    }
+    skill = {
+        "pooled": {"ssp585": {"2081-2100": {"ensemble": {"change": scores}}}},
+        "runs": {"B/ssp585/r1": {}, "A/ssp585/r1": {}, "C/historical/r1": {}},
+    }
+    text = detection_text(skill, "ssp585", "2081-2100", "ensemble").replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("Test with known truth (A, B), forced regime changes: precision 66 %, recall 37 %;")
+    assert text.endswith("probability shifts beyond internal variability: precision 18 %, no regime truly changed.")
+    assert "are not known" in detection_text(skill, "ssp585", "2061-2080", "ensemble")
+
+
 def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
     row = {
         "run": "M/ssp585/r1",
@@ -50,16 +66,21 @@ def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
         "baseline": "1995–2014 of historical",
         "predictor": "ensemble",
         "expected_changed_share": 0.123,
-        "forced_share": 0.4,
+        "forced_share": 0.031,
+        "shift_share": 0.4,
+        "min_probability": 0.5,
         "applicable_share": 1.0,
     }
-    experiments = experiment_means([row, row | {"predictor": "bayesian", "expected_changed_share": 0.9}])
+    experiments = experiment_means([row, row | {"predictor": "bayesian", "expected_changed_share": 0.9}], {})
     expected = _scenarios(experiments)
-    assert expected.startswith("ssp585, 2081–2100 against 1995–2014 of historical: 12 % of the area is expected")
+    assert expected.startswith("ssp585, 2081–2100 against 1995–2014 of historical: the regime change is forced")
+    assert "P(change) of at least 50 %) on 3.1 % of the tested area" in expected
+    assert "12 % of the area is expected" in expected and "by however little, on 40 %" in expected
+    assert "not known: no run of ssp585 has a known truth in 2081-2100" in experiments["ssp585"]["detection"]
     assert "(one climate model)" in expected and "90 %" not in expected
     other = row | {"source_id": "N", "run": "N/ssp585/r1", "expected_changed_share": 0.223}
-    assert "17 % of the area" in _scenarios(experiment_means([row, other]))
-    assert "(12 % to 22 % in 2 climate models)" in _scenarios(experiment_means([row, other]))
+    assert "17 % of the area" in _scenarios(experiment_means([row, other], {}))
+    assert "(12 % to 22 % in 2 climate models)" in _scenarios(experiment_means([row, other], {}))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +159,7 @@ def test_caveats_appear_only_where_there_are_any():
         "Check sign, units and grid of their stress, sea level and depth."
     ]
     assert caveats(not_judged={"A/b/r1": "no control run", "A/c/r1": "no control run"}) == [
-        "Changes are not tested against natural variability without control windows: A/b/r1, A/c/r1 (no control run)."
+        "Changes are not tested against internal variability without control windows: A/b/r1, A/c/r1 (no control run)."
     ]
     assert caveats(not_compared={"A/b/r1": "its parent is missing"}) == [
         "No change is stated for runs without a baseline: A/b/r1 (its parent is missing)."

@@ -16,6 +16,7 @@ from thor.tracking.forced import (
     discoveries,
     emergence,
     forced_changes,
+    forced_shifts,
     published_mask,
 )
 from thor.tracking.natural import NaturalVariability, Null
@@ -54,7 +55,7 @@ def test_false_discoveries_have_the_nominal_rate_and_true_changes_are_found():
         change = natural_change(control.certainty[0], rng)[0]
         change[truth] = rng.uniform(0.4, 1.0, truth.sum())
         p_value = null.p_value(change, control.certainty[0], control.area)
-        forced = forced_changes(p_value, control.area, SETTINGS) == 1
+        forced = forced_shifts(p_value, control.area, SETTINGS) == 1
         false_shares.append(control.area[forced & ~truth].sum() / control.area[forced].sum())
         found_shares.append(control.area[forced & truth].sum() / control.area[truth].sum())
     # Benjamini and Hochberg bound it by the rate times the share of cells that did not change
@@ -112,11 +113,12 @@ def test_a_cell_cut_into_pieces_counts_as_before(seed, factor):
 
 def test_left_out_control_windows_are_hardly_ever_called_forced():
     shares = [control_shares(made_control(seed=seed, n_cells=1000), SETTINGS) for seed in range(5)]
-    assert np.mean([share["forced"] for share in shares]) < 0.005
+    assert np.mean([share["shift"] for share in shares]) < 0.005
+    assert np.mean([share["forced"] for share in shares]) < 0.002
     assert np.mean([share["emergence"] for share in shares]) < 0.001
     # and without control of the false discovery rate by as much as the quantile lets through
     lax = SETTINGS.replace(false_discovery_rate=0.999)
-    assert control_shares(made_control(n_cells=1000), lax)["forced"] == pytest.approx(0.05, abs=0.01)
+    assert control_shares(made_control(n_cells=1000), lax)["shift"] == pytest.approx(0.05, abs=0.01)
 
 
 def test_a_control_run_that_drifts_once_is_found():
@@ -197,16 +199,23 @@ def test_the_published_mask_wants_one_regime_in_the_last_three_windows():
 
 def test_cells_without_a_p_value_are_no_tests():
     p_value, area = np.array([0.01, np.nan, 0.9]), np.ones(3)
-    forced = forced_changes(p_value, area, SETTINGS, tested=np.array([True, False, True]))
+    forced = forced_shifts(p_value, area, SETTINGS, tested=np.array([True, False, True]))
     np.testing.assert_array_equal(forced, [1, -1, 0])
-    none = forced_changes(p_value, area, SETTINGS, tested=np.zeros(3, bool))
+    none = forced_shifts(p_value, area, SETTINGS, tested=np.zeros(3, bool))
     np.testing.assert_array_equal(none, [-1, -1, -1])
 
 
 def test_a_change_within_the_quantile_is_not_forced_however_many_there_are():
     p_value = np.full(100, 0.08)
     assert discoveries(p_value, np.ones(100), rate=0.1).all()
-    assert (forced_changes(p_value, np.ones(100), SETTINGS) == 0).all()
+    assert (forced_shifts(p_value, np.ones(100), SETTINGS) == 0).all()
+
+
+def test_a_regime_change_is_forced_where_it_is_also_probable():
+    shift, change = np.array([1, 1, 1, 0, -1], "int8"), np.array([0.02, 0.5, 0.9, 0.9, np.nan])
+    np.testing.assert_array_equal(forced_changes(shift, change, SETTINGS), [0, 1, 1, 0, -1])
+    strict = SETTINGS.replace(min_probability=0.6)
+    np.testing.assert_array_equal(forced_changes(shift, change, strict), [0, 0, 1, 0, -1])
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def test_areas_of_each_window_add_up(runs):
             parts = sum(part["area_m2"] for part in change["likelihood"].values())
             assert parts == pytest.approx(change["compared_m2"]) == pytest.approx(entry["area_m2"])
             assert 0 <= change["expected_m2"] < change["independent_m2"] < change["compared_m2"]
-            assert change["forced_m2"] <= change["judged_m2"] <= change["compared_m2"]
-            assert change["expected_false_m2"] == pytest.approx(0.1 * change["forced_m2"])
+            assert change["forced_m2"] <= change["shift_m2"] <= change["judged_m2"] <= change["compared_m2"]
+            assert change["expected_false_m2"] == pytest.approx(0.1 * change["shift_m2"])
     fields = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
     expected = float((fields["change_probability"] * fields["areacello"]).sum())
     assert numbers["1970-1989"]["ensemble"]["change"]["expected_m2"] == pytest.approx(expected, rel=1e-5)
@@ -85,7 +85,8 @@ def test_control_runs_and_runs_without_truth(runs, training):
     assert set(metrics["control"]) == {CONTROL}
     assert metrics["not_compared"] == metrics["not_judged"] == {}
     assert metrics["plausibility"][SCENARIO]["bayesian"]["objections"] == []
-    assert 0 <= metrics["control"][CONTROL]["ensemble"]["forced"] <= 0.1
+    control = metrics["control"][CONTROL]["ensemble"]
+    assert 0 <= control["forced"] <= control["shift"] <= 0.1
     control = metrics["runs"][CONTROL]["0001-0020"]
     assert control["baseline_window"] is None and "change" not in control["ensemble"]
     assert metrics["words"] == {} and metrics["perfect_model"] == NO_TRUTH

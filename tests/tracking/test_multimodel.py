@@ -7,14 +7,12 @@ import xarray as xr
 from thor.core.errors import ConfigError, DataError, GridError
 from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
+from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.multimodel import (
     ROBUSTNESS,
     agreement_plans,
-    common_grid,
     most_changed_experiment,
     multimodel_summary,
-    regime_shares,
-    to_common_grid,
 )
 from thor.tracking.settings import AgreementSettings
 
@@ -45,6 +43,7 @@ def model_run(
     probability=bands,
     *,
     forced=nowhere,
+    shift=None,
     change=0.2,
     before=1,
     towards=None,
@@ -70,6 +69,7 @@ def model_run(
         "change_probability": np.where(land, np.nan, change),
         "change_to_probability": np.where(land, np.nan, change * (to[None] == np.arange(3)[:, None, None])),
         "baseline_regime": np.where(land, -1, before).astype("int8"),
+        "forced_shift": np.where(land, -1, (shift or forced)(lat, lon)).astype("int8"),
         "forced_change": np.where(land, -1, forced(lat, lon)).astype("int8"),
     }
     if curvilinear:
@@ -187,7 +187,7 @@ def everywhere(lat, lon):
     ],
 )
 def test_models_agree_on_a_change_if_they_agree_on_its_direction(models, expected, share):
-    """All end in the middle regime, and all changes are forced."""
+    """All end in the middle regime, and all have a forced change."""
     runs = [
         model_run(f"M{k}", always(0.1, 0.8, 0.1), forced=everywhere, before=b, towards=t)
         for k, (b, t) in enumerate(models)
@@ -197,8 +197,33 @@ def test_models_agree_on_a_change_if_they_agree_on_its_direction(models, expecte
     assert float(cell["direction_share"]) == pytest.approx(share)
     assert float(cell["changed_share"]) == np.mean([b != 1 for b, _ in models])
     assert int(cell["robustness"]) == expected
+    # with a probability shift but no change of the regime there is nothing to agree on
     calm = [run.assign(forced_change=0 * run["forced_change"]) for run in runs]
-    assert int(summary_of(calm, spacing=10.0)["robustness"].sel(lat=45, lon=185).item()) == 0
+    cell = summary_of(calm, spacing=10.0).sel(predictor="ensemble", lat=45, lon=185)
+    assert (float(cell["shift_share"]), float(cell["forced_share"]), int(cell["robustness"])) == (1.0, 0.0, 0)
+    assert np.isnan(cell["direction_share"])
+
+
+@pytest.mark.parametrize(
+    ("changing", "calm", "expected", "share"),
+    [
+        # the regimes to which the changing models go, those to which the probabilities of the others shift
+        ([0, 0], [2], 1, 1.0),
+        ([0, 2], [0], 2, 0.5),
+        ([0, 0, 0, 2], [0], 2, 0.75),
+        ([0], [0, 0], 0, 1.0),
+    ],
+)
+def test_only_models_whose_regime_changes_have_a_direction(changing, calm, expected, share):
+    """All models have a probability shift, only the first ones a forced regime change."""
+    options = {"probability": always(0.4, 0.5, 0.1), "shift": everywhere}
+    runs = [model_run(f"C{k}", towards=to, forced=everywhere, **options) for k, to in enumerate(changing)]
+    runs += [model_run(f"N{k}", towards=to, forced=nowhere, **options) for k, to in enumerate(calm)]
+    cell = summary_of(runs, spacing=10.0).sel(predictor="ensemble", lat=45, lon=185)
+    assert float(cell["shift_share"]) == 1.0
+    assert float(cell["forced_share"]) == pytest.approx(len(changing) / len(runs))
+    assert float(cell["direction_share"]) == pytest.approx(share)
+    assert int(cell["robustness"]) == expected
 
 
 def test_two_thirds_of_the_models_are_enough_and_half_are_not():

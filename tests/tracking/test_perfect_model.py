@@ -31,7 +31,9 @@ CONTROL, SCENARIO, VARIANT = (
 )
 
 
-def true_cells(truth, predicted, before, predicted_before, change, *, area=None, forced=None, lat=None, lon=None):
+def true_cells(
+    truth, predicted, before, predicted_before, change, *, area=None, shift=None, forced=None, lat=None, lon=None
+):
     n = len(truth)
     probability = np.full((n, 3), 0.1)
     probability[np.arange(n), predicted] = 0.8
@@ -47,6 +49,7 @@ def true_cells(truth, predicted, before, predicted_before, change, *, area=None,
         truth_before=np.array(before),
         predicted_before=np.array(predicted_before),
         change_probability=np.array(change, float),
+        shift=np.zeros(n, int) if shift is None else np.array(shift),
         forced=np.zeros(n, int) if forced is None else np.array(forced),
     )
 
@@ -66,6 +69,7 @@ def known_scores():
         [0, 0, 0, 2],
         [0.0, 0.9, 0.7, 0.2],
         area=[1, 1, 1, 2],
+        shift=[1, 1, 1, 0],
         forced=[0, 1, 1, -1],
     )
     return scored(cells)
@@ -98,7 +102,10 @@ def test_change(known_scores):
     assert [(row["from"], row["n_cells"]) for row in change["reliability"]] == [(0.0, 1), (0.2, 1), (0.7, 1), (0.9, 1)]
     likely = change["likely_or_more"]
     assert (likely["area_share"], likely["changed"], likely["as_predicted"], likely["stayed"]) == (0.4, 0.5, 0.5, 0.5)
+    # the untested last cell changed, too; tested, it would be missed
     assert change["forced"] == {"area_share": pytest.approx(2 / 3), "precision": 0.5, "recall": 1.0}
+    shift = {name: pytest.approx(value) for name, value in change["shift"].items()}
+    assert shift == {"area_share": 3 / 5, "precision": 1 / 3, "recall": 1 / 3}
 
 
 def test_areas(known_scores):

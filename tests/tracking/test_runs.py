@@ -115,12 +115,12 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     runs = tracked(few, tools, use_variants=False)
     with runs:
         out = {key: runs[key][1]() for key in runs}
-    warned = [record.getMessage() for record in caplog.records if "natural variability" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "internal variability" in record.getMessage()]
     assert len(warned) == 1, "once for the climate model, not for every run of it"
     assert warned[0].startswith(f"{CONTROL} has no two windows without common months")
     whole = tracked({CONTROL: features[CONTROL], SCENARIO: lambda: scenario}, tools, use_variants=False)[SCENARIO][1]()
-    tested = ["change_p_value", "forced_change", "forced_emergence", "expected_false_area", "null_separation"]
-    tested.append("null_pairs")
+    tested = ["change_p_value", "forced_shift", "forced_change", "forced_emergence", "expected_false_area"]
+    tested += ["null_separation", "null_pairs"]
     alike = [name for name in whole.data_vars if name not in tested]
     xr.testing.assert_equal(out[SCENARIO][alike], whole[alike])
     assert np.isfinite(out[SCENARIO]["change_probability"].values).any()
@@ -138,6 +138,7 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     assert metrics["not_judged"] == {SCENARIO: f"{CONTROL} has no two windows without common months"}
     assert metrics["not_compared"] == {}
     assert metrics["summary"][SCENARIO]["ensemble"]["forced_share"] is None
+    assert metrics["summary"][SCENARIO]["ensemble"]["shift_share"] is None
     assert metrics["summary"][SCENARIO]["ensemble"]["changed_share"] > 0
     (row, *_) = change_table(reading)
     assert row["forced_share"] is None and row["expected_changed_share"] > 0

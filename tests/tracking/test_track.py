@@ -111,16 +111,20 @@ def test_a_long_control_run_and_many_variants_are_cut(made, natural):
 
 
 def test_the_forced_change_is_found_where_it_is(tracked):
-    forced, lat = tracked["forced_change"], tracked["lat"]
+    shift, forced, lat = tracked["forced_shift"], tracked["forced_change"], tracked["lat"]
     south = (lat > -60) & (lat < -30)
-    assert float((forced.isel(window=-1).where(south) == 1).sum(("lat", "lon")).min()) > 60
+    assert float((shift.isel(window=-1).where(south) == 1).sum(("lat", "lon")).min()) > 60
     area = tracked["areacello"]
-    called, falsely = (float((area * (forced == 1).where(here, False)).sum()) for here in (True, ~south))
+    called, falsely = (float((area * (shift == 1).where(here, False)).sum()) for here in (True, ~south))
     assert falsely / called < 0.1
+    # a forced regime change is a shift, and probable
+    np.testing.assert_array_equal(forced == 1, (shift == 1) & (tracked["change_probability"] >= 0.5))
+    np.testing.assert_array_equal(forced == -1, shift == -1)
+    assert 0 < float((area * (forced == 1)).sum()) < 0.9 * called
     # each window is farther from its baseline, in the unit of windows since the branch
     np.testing.assert_array_equal(tracked["separation"], [1, 1, 2, 3, 4, 5, 6])
     np.testing.assert_array_equal(tracked["null_separation"], [1, 1, 2, 3, 4, 4, 4])
-    called = (area * (forced == 1)).sum(("lat", "lon"))
+    called = (area * (shift == 1)).sum(("lat", "lon"))
     np.testing.assert_allclose(tracked["expected_false_area"], 0.1 * called, rtol=1e-6)
     emerged = tracked["forced_emergence"]
     assert float(emerged.where(south).notnull().sum()) > 100
@@ -130,7 +134,8 @@ def test_the_forced_change_is_found_where_it_is(tracked):
 
 def test_the_control_run_gives_the_rate_of_false_calls(made, natural):
     control = track(made, made.control, None, natural)
-    assert (control["control_forced_share"] < 0.01).all()
+    assert (control["control_shift_share"] < 0.01).all()
+    assert (control["control_forced_share"] <= control["control_shift_share"]).all()
     assert (control["control_emergence_share"] < 0.01).all()
     assert (control["forced_change"] == -1).all()
     assert control["change_probability"].isnull().all()
@@ -180,7 +185,7 @@ def test_a_curvilinear_grid_keeps_its_dims(made):
     assert fields["change_probability"].dims == ("window", "predictor", "y", "x")
     assert fields["forced_emergence"].dims == ("predictor", "y", "x")
     assert fields["lat"].dims == ("y", "x")
-    # no change is tested without natural variability
+    # no change is tested without internal variability
     assert (fields["forced_change"] == -1).all()
     assert fields["expected_false_area"].isnull().all()
 

@@ -1,7 +1,9 @@
 """The catalog of the project for notebooks and scripts: every dataset of a finished run by its name."""
 
 import os
+import warnings
 from pathlib import Path
+from typing import Any
 
 from kedro.io import CatalogProtocol
 
@@ -22,6 +24,11 @@ def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> Catalog
     ------
     ConfigError
         When the folder lies in no Kedro project.
+
+    Warns
+    -----
+    UserWarning
+        When results in the data folder do not belong together (`thor.core.mixing`).
     """
     from kedro.utils import find_kedro_project
 
@@ -38,4 +45,19 @@ def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> Catalog
 
     bootstrap_project(project)
     with KedroSession.create(project_path=project, env=env) as session:
-        return session.load_context().catalog  # type: ignore[attr-defined]
+        context: Any = session.load_context()  # type: ignore[attr-defined]
+    data_root = project / context.config_loader["globals"].get("data_root", "data")
+    if lines := _mixed(data_root):
+        warnings.warn("\n".join(lines), stacklevel=2)
+    return context.catalog
+
+
+def _mixed(data_root: Path) -> list[str]:
+    """Return sentences on results that do not belong together; nothing is written."""
+    from thor.app.hooks import RECORD
+    from thor.core.mixing import mixed_results
+    from thor.core.run_record import RunRecord
+
+    record = RunRecord(data_root / "logs" / RECORD, data_root=data_root)
+    record.refresh()
+    return mixed_results(record.content, without={"reporting"})

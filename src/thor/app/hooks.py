@@ -14,6 +14,7 @@ from thor.app.config_loader import holds
 from thor.app.configuration import program_name, same_options
 from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError
+from thor.core.mixing import mixed_results
 from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
 
@@ -112,6 +113,8 @@ class RunHooks:
         self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
         self._record.start_run(self.log.path.stem, about)
         require_available(_given(pipeline, catalog), catalog, context.config_loader)
+        self._record.refresh()
+        self._warn_of_mixed(pipeline.inputs(), without=pipeline.all_outputs())
         self._memory = MemoryWatch()
         from tqdm import tqdm
 
@@ -124,7 +127,7 @@ class RunHooks:
         self.action, self.dataset = "loading", dataset_name
         place = self._place(dataset_name)
         if self._record is not None and place is not None and dataset_name != _RECORD_NAME:
-            self._record.loaded(dataset_name, place)
+            self._record.loaded(dataset_name, place, compared=self._is_compared(dataset_name))
 
     @hook_impl
     def before_node_run(self, node: Any) -> None:
@@ -151,10 +154,12 @@ class RunHooks:
         if dataset_name == _REPORT:
             self._report = place
         if self._record is not None and place is not None:
+            compared = self._is_compared(dataset_name)
             if getattr(self._catalog.get(dataset_name), "given", False):
-                self._record.loaded(dataset_name, place)
+                self._record.loaded(dataset_name, place, compared=compared)
             else:
-                self._record.saved(dataset_name, place, node=_plain_name(node))
+                name = _plain_name(node)
+                self._record.saved(dataset_name, place, node=name, inputs=node.inputs, compared=compared)
         if not self._unsaved:
             self._finish(node)
 
@@ -164,6 +169,7 @@ class RunHooks:
         log.info("%d nodes in %s; results in %s/", len(self.finished), _duration(self._started), self.data_root)
         if self._report is not None:
             log.info("Open %s in a browser; figures and numbers are beside it.", show(self._report))
+        self._warn_of_mixed()
         self.close()
 
     @hook_impl
@@ -207,6 +213,18 @@ class RunHooks:
         if self._bar is not None:
             self._bar.update()
         log.info("[%d/%d] %s: %s", len(self.finished), self.n_nodes, node.name, _duration(self._node_started))
+
+    def _warn_of_mixed(self, names: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> None:
+        """Log which of these results, or of all, do not belong together."""
+        if self._record is None:
+            return
+        command = f"{program_name()} run{same_options()}"
+        if lines := mixed_results(self._record.content, names, command=command, without=set(without)):
+            log.warning("%s", "\n".join(lines))
+
+    def _is_compared(self, dataset_name: str) -> bool:
+        """Return whether a dataset has a checksum of content; an archive may be too large, and has its plan instead."""
+        return not hasattr(self._catalog.get(dataset_name), "setting")
 
     def _place(self, dataset_name: str) -> Path | None:
         """Return the file or folder of a dataset; None for parameters."""

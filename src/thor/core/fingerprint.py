@@ -4,11 +4,12 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,15 @@ def fingerprint(*parts: Any) -> str:
 def content_sha256(dataset: xr.Dataset) -> str:
     """Return the SHA-256 (hex) of a dataset's fields, coordinates and attributes, whatever made them."""
     return _hash(dataset).hex()
+
+
+def marked_content(file: Path) -> str | None:
+    """Return `content_sha256` of a NetCDF file with a fingerprint, which changes with the code; None for others."""
+    if file.suffix != ".nc":
+        return None
+    with suppress(OSError, RuntimeError, ValueError), xr.open_dataset(file, engine="netcdf4", decode_cf=False) as data:
+        return content_sha256(data) if ATTRIBUTE in data.attrs else None
+    return None
 
 
 @cache

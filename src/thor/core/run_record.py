@@ -6,7 +6,7 @@ its entries. Times, hosts and versions live here and not in results.
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,10 @@ import psutil
 from thor.core.atomic import write_json
 from thor.core.checksums import combined_sha256, file_sha256, files_of, signature
 
+_TABLES = ("runs", "nodes", "datasets", "files", "contents")
 _SECONDS_BETWEEN_SAMPLES = 0.2
+_QUICK_BYTES = 2 * 10**9
+"""Datasets up to this size are read again when nothing but the time of their files has changed."""
 
 
 class RunRecord:
@@ -27,16 +30,17 @@ class RunRecord:
     ----------
     content : dict
         `runs`: by run, what it was (command, versions, git state, parameters); `nodes`: by node, its last run, seconds
-        and peak memory; `datasets`: by name, path below the data, bytes, checksum, and which node and run wrote it;
-        `files`: by name, the checksum of each file below that path (``.`` is the path itself). Runs that nothing refers
-        to any more are dropped.
+        and peak memory; `datasets`: by name, path below the data, bytes, checksum, which node and run wrote it,
+        `content` (checksum without the fingerprints of `thor.core.fingerprint`, which change with the code) and
+        `made_from` (that of each input when it was made); `files` and `contents`: by name, both checksums of each file
+        below that path (``.`` is the path itself). Runs that nothing refers to any more are dropped.
     """
 
     def __init__(self, path: Path, *, data_root: Path) -> None:
         self.path = path
         self._root = data_root.resolve()
         self._run = ""
-        self.content: dict[str, dict[str, Any]] = {"runs": {}, "nodes": {}, "datasets": {}, "files": {}}
+        self.content: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
         if path.is_file():
             with suppress(json.JSONDecodeError, UnicodeDecodeError):
                 self.content |= json.loads(path.read_text(encoding="utf-8"))
@@ -57,26 +61,44 @@ class RunRecord:
             "peak_memory_mb": round(peak_memory_mb, 1),
         }
 
-    def saved(self, name: str, place: Path, *, node: str) -> None:
-        """Record what a node has written."""
-        self._dataset(name, place, {"node": node, "run": self._run})
+    def saved(self, name: str, place: Path, *, node: str, inputs: Iterable[str] = (), compared: bool = True) -> None:
+        """Record what a node has written, and from which of its inputs; see `loaded`."""
+        known = self.content["datasets"]
+        made_from = {source: known[source]["content"] for source in inputs if "content" in known.get(source, {})}
+        self._dataset(name, place, {"node": node, "run": self._run, "made_from": made_from}, compared)
 
-    def loaded(self, name: str, place: Path) -> None:
-        """Record what a run has read, where it differs from what was last recorded."""
-        known = self.content["datasets"].get(name)
-        if known is None or any(known.get(key) != value for key, value in signature(place).items()):
-            self._dataset(name, place, {"node": None, "run": None})
+    def loaded(self, name: str, place: Path, *, compared: bool = True) -> None:
+        """Record what a run has read, where it differs from what was last recorded.
 
-    def received(self, name: str, place: Path, *, checksum: str, made_by: Mapping[str, Any] | None) -> None:
-        """Record what another project handed over: where it is, and the node and run there that made it."""
-        self.content["datasets"][name] = {
-            "path": place.relative_to(self._root).as_posix(),
-            **signature(place),
-            "sha256": checksum,
-            "node": None,
-            "run": None,
-            "made_by": dict(made_by) if made_by else None,
-        }
+        With `compared` also the content, by which results and inputs are compared (`thor.core.mixing`).
+        """
+        known = self.content["datasets"].get(name, {})
+        unread = compared and "content" not in known
+        if unread or any(known.get(key) != value for key, value in signature(place).items()):
+            self._dataset(name, place, None, compared)
+
+    def refresh(self) -> None:
+        """Record which files are gone or were changed since; folders beyond some gigabytes are compared when loaded."""
+        for name, entry in list(self.content["datasets"].items()):
+            place = self._root / entry["path"]
+            if not place.exists():
+                for table in ("datasets", "files", "contents"):
+                    self.content[table].pop(name, None)
+            elif "content" in entry and entry["bytes"] <= _QUICK_BYTES:
+                self.loaded(name, place)
+
+    def received(
+        self,
+        name: str,
+        place: Path,
+        *,
+        made_by: Mapping[str, Any] | None,
+        made_from: Mapping[str, str] | None = None,
+        compared: bool = True,
+    ) -> None:
+        """Record what another project handed over: the node and run there that made it, and from which inputs."""
+        origin = {"made_by": dict(made_by) if made_by else None, "made_from": dict(made_from or {})}
+        self._dataset(name, place, {"node": None, "run": None} | origin, compared)
 
     def write(self) -> None:
         """Write the record, atomically.
@@ -91,19 +113,44 @@ class RunRecord:
         self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
         write_json(self.path, self.content)
 
-    def _dataset(self, name: str, place: Path, maker: Mapping[str, Any]) -> None:
+    def _dataset(self, name: str, place: Path, origin: Mapping[str, Any] | None, compared: bool) -> None:
+        """Record a dataset; without `origin` that of the same content is kept."""
         place = place.resolve()
         # An archive elsewhere may be terabytes: only files below `data_root` are read for a checksum.
         if not place.is_relative_to(self._root) or not place.exists():
             return
-        files = {file.relative_to(place).as_posix(): file_sha256(file) for file in files_of(place)}
-        self.content["files"][name] = files
-        self.content["datasets"][name] = {
+        paths = {file.relative_to(place).as_posix(): file for file in files_of(place)}
+        files = {file: file_sha256(path) for file, path in paths.items()}
+        entry = {
             "path": place.relative_to(self._root).as_posix(),
             **signature(place),
-            "sha256": files["."] if place.is_file() else combined_sha256(files),
-            **maker,
+            "sha256": _combined(files, place),
         }
+        if compared:
+            contents = self._contents(name, paths, files)
+            entry["content"] = _combined({file: contents[file] or checksum for file, checksum in files.items()}, place)
+            self.content["contents"][name] = contents
+        if origin is None:
+            known = self.content["datasets"].get(name, {})
+            same = known.get("sha256") == entry["sha256"]
+            kept = {key: known[key] for key in ("node", "run", "made_by", "made_from") if key in known}
+            origin = kept if same else {"node": None, "run": None}
+        self.content["files"][name] = files
+        self.content["datasets"][name] = entry | dict(origin)
+
+    def _contents(self, name: str, paths: Mapping[str, Path], files: Mapping[str, str]) -> dict[str, str | None]:
+        """Return the checksum of the content of each file with a fingerprint; unchanged files are not read again."""
+        from thor.core.fingerprint import marked_content
+
+        old, known = self.content["files"].get(name, {}), self.content["contents"].get(name, {})
+        return {
+            file: known[file] if old.get(file) == checksum and file in known else marked_content(paths[file])
+            for file, checksum in files.items()
+        }
+
+
+def _combined(checksums: Mapping[str, str], place: Path) -> str:
+    return checksums["."] if place.is_file() else combined_sha256(checksums)
 
 
 class MemoryWatch:

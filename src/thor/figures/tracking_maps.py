@@ -1,6 +1,7 @@
 """Maps of regimes through time: every window, the likelihood of their change, and the agreement of models."""
 
 from collections.abc import Collection, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,19 +54,23 @@ def change_likelihood_map(
     window: int = -1,
     predictors: Sequence[str] | None = None,
     supported: Collection[str] = (),
+    notes: Sequence[str] = (),
 ) -> "Figure":
     """Return the likelihood that the regime of each cell differs from its baseline, in the classes of the IPCC.
 
     Parameters
     ----------
     run : xarray.Dataset or None
-        `change_probability`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`; None: no run.
+        `change_probability`, `forced_shift`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`;
+        None: no run.
     window : int
         Place in the run.
     predictors : sequence of str, optional
         A map for each; all by default.
     supported : collection of str
         Words of `thor.tracking.likelihood.LIKELIHOOD` that the test with known truth supports; only these are written.
+    notes : sequence of str, optional
+        Sentences below the maps: precision and recall of the changes, as from `thor.tracking.detection`.
     """
     if run is None:
         return empty_figure(_NO_RUN)
@@ -80,18 +85,24 @@ def change_likelihood_map(
         title = f"{_run_title(run)},{end}{years_text(str(here['window'].values))} against {years_text(baseline)}"
         if run.attrs.get("parent"):
             title += f" of {str(run.attrs['parent']).split('/')[1]}"
-        meaning = (
-            f"land, and cells not compared. Outlined: a forced change.{end}Hatched: outside the area of applicability"
-        )
-        if supported:
-            meaning += ".\nNamed: classes that the test with known truth supports"
+        least = f"{100 * run.attrs['min_probability']:.0f} %"
+        lines = [
+            "land, and cells not compared. Black outline: forced regime change (beyond internal variability and "
+            f"P(change) of at least {least}). Blue: any probability shift beyond internal variability. Hatched: "
+            "outside the area of applicability."
+            + " Named: classes that the test with known truth supports."
+            * bool(supported),
+            *notes,
+        ]
+        meaning = "\n".join(fill(line, 140 if len(predictors) > 1 else 70) for line in lines).removesuffix(".")
         figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
-        figure.set_figheight(figure.get_figheight() + (0.7 if supported else 0.3))
+        figure.set_figheight(figure.get_figheight() + 0.15 * meaning.count("\n") + (0.4 if supported else 0.15))
         shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
             classes = likelihood_class(fields["change_probability"].values).astype(float)
             mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
+            outline(ax, run, fields["forced_shift"].values == 1, colour="#0072B2")
             outline(ax, run, fields["forced_change"].values == 1)
             hatch(ax, run, fields["applicable"].values == 0)
             ax.set_title(f"Likelihood of a change of regime, {predictor}")
@@ -103,7 +114,9 @@ def change_likelihood_map(
         return figure
 
 
-def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemble") -> "Figure":
+def model_agreement_maps(
+    summary: xr.Dataset | None, *, predictor: str = "ensemble", notes: Sequence[str] = ()
+) -> "Figure":
     """Return the agreement of climate models in one window: regime, probability of its change, and robustness.
 
     Parameters
@@ -111,27 +124,34 @@ def model_agreement_maps(summary: xr.Dataset | None, *, predictor: str = "ensemb
     summary : xarray.Dataset or None
         As from `thor.tracking.multimodel.multimodel_summary`; None: no experiment.
     predictor : str
+    notes : sequence of str, optional
+        As for `change_likelihood_map`.
     """
     if summary is None:
         return empty_figure(_NO_RUN)
     fields = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
     models = ", ".join(map(str, summary["source_id"].values))
+    lines = [
+        "land, and cells without a model. Outlined in (d): robust, models agree that there is a forced regime change "
+        "and on its direction. Strokes: conflicting, they change in different directions.",
+        *notes,
+    ]
     with style():
         figure, axes = map_panels(
             4,
             n_columns=2,
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, {predictor}: {models}",
-            grey="land, and cells without a model. Outlined in (d): robust, models agree on the direction "
-            "of the change. Strokes: conflicting, they do not",
+            grey="\n".join(fill(line, 140) for line in lines).removesuffix("."),
         )
+        figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
         mesh = draw_mesh(axes[0], summary, regime.values, **class_colours(regime_colours(names)))
         name_classes(mesh, axes[0], names, fontsize=7)
         for ax, name, title in (
             (axes[1], "agreement_share", "Models with this regime"),
             (axes[2], "change_probability", "Probability of a change of regime, mean over models"),
-            (axes[3], "forced_share", "Models with a forced change"),
+            (axes[3], "forced_share", "Models with a forced regime change"),
         ):
             _draw_share(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)

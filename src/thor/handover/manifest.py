@@ -26,7 +26,10 @@ class File(_Entry):
 
 
 class Dataset(_Entry):
-    """One dataset: a file, or a folder of files, and which node in which of the manifest's runs made it."""
+    """One dataset: a file, or a folder of files; which node in which of the manifest's runs made it, and from what.
+
+    `made_from` is the checksum of each input's content, as `thor.core.run_record` keeps it.
+    """
 
     name: str
     type: str
@@ -36,6 +39,7 @@ class Dataset(_Entry):
     folder: bool
     node: str | None
     run: int | None
+    made_from: dict[str, str] = {}
     files: tuple[File, ...]
 
 

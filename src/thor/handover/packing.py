@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,11 +56,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Made:
-    """The node and run that made a dataset, as far as known; `changed`: the record is of other content."""
+    """The node and run that made a dataset, as far as known, and the checksum of the content of each input.
+
+    `changed`: the record is of other content.
+    """
 
     node: str | None = None
     run: Provenance | None = None
     changed: bool = False
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
 
 class Readable(Protocol):
@@ -91,11 +95,13 @@ def made_by(record: Mapping[str, Any], name: str, checksum: str, *, groups: Iter
     if about is None:
         received = entry.get("made_by") or {}
         about, node = received.get("run"), received.get("node")
+    made_from = entry.get("made_from") or {}
     if about is None:
-        return Made()
+        return Made(made_from=made_from)
     parameters = {group: about["parameters"][group] for group in sorted(groups) if group in about.get("parameters", {})}
     facts = {key: about.get(key) for key in ("seed", "git", "python")}
-    return Made(node, Provenance(**facts, versions=about.get("versions", {}), parameters=parameters))
+    run = Provenance(**facts, versions=about.get("versions", {}), parameters=parameters)
+    return Made(node, run, made_from=made_from)
 
 
 def pack(
@@ -244,7 +250,8 @@ def _describe(
         if maker.run is not None and maker.run not in runs:
             runs.append(maker.run)
         run = None if maker.run is None else runs.index(maker.run)
-        datasets.append(Dataset(**asdict(place), node=maker.node, run=run, files=files))
+        made_from = dict(maker.made_from)
+        datasets.append(Dataset(**asdict(place), node=maker.node, run=run, made_from=made_from, files=files))
     return datasets, runs
 
 

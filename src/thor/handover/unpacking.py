@@ -183,10 +183,13 @@ class _Arrivals:
         known = record.content["datasets"].get(dataset.name, {})
         checksum = dataset_checksum(dataset.path, dataset.folder, dataset.files)
         place = self.root / dataset.path
-        if known.get("sha256") == checksum or not place.exists():
+        has_origin = known.get("node") or known.get("made_by")
+        if (known.get("sha256") == checksum and has_origin) or not place.exists():
             return
         run = manifest.runs[dataset.run].model_dump(mode="json") if dataset.run is not None else None
-        record.received(dataset.name, place, checksum=checksum, made_by={"node": dataset.node, "run": run})
+        made_by = {"node": dataset.node, "run": run, "pipeline": manifest.pipeline}
+        compared = dataset.type != "EsgfArchive"  # too large, as in a run
+        record.received(dataset.name, place, made_by=made_by, made_from=dataset.made_from, compared=compared)
 
     def _require_known(self, dataset: Dataset) -> None:
         place = self.places.get(dataset.name)

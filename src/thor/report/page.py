@@ -36,7 +36,9 @@ def report_page(
     attributions: Mapping[str, xr.Dataset] | None = None,
     scenario_regimes: RunDatasets | None = None,
     regime_areas: pd.DataFrame | None = None,
+    tracking_metrics: Mapping[str, Any] | None = None,
     archive_inventory: pd.DataFrame | None = None,
+    mixed: Sequence[str] = (),
     left_out: Sequence[str] = (),
     settings: ReportSettings,
 ) -> str:
@@ -52,8 +54,10 @@ def report_page(
         Of the training ocean; the last may be None.
     attributions : mapping of str to xarray.Dataset
         By method; may be empty.
-    scenario_regimes, regime_areas, archive_inventory
+    scenario_regimes, regime_areas, tracking_metrics, archive_inventory
         Of the climate models; without an archive empty or None.
+    mixed : sequence of str
+        Sentences about results that do not belong together, as from `thor.core.mixing.mixed_results`.
     left_out : sequence of str
         Sentences about what is not in the report.
     settings : ReportSettings
@@ -74,6 +78,7 @@ def report_page(
     environment.filters |= {
         "percent": percent,
         "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
+        "with_code": _with_code,
         "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),
     }
     skill = {**summary["skill"], "predictors": in_order(summary["skill"]["predictors"], PREDICTOR_NAMES)}
@@ -91,6 +96,7 @@ def report_page(
         "scenarios": scenario_content(
             scenario_regimes or {},
             regime_areas if regime_areas is not None else pd.DataFrame(),
+            skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
             max_cells=settings.max_run_cells,
         ),
         "skill": _skill_chart(skill),
@@ -107,6 +113,7 @@ def report_page(
             for name, entry in in_order(figure_index, captions()).items()
         },
         regime_styles=regime_styles(summary["regimes"]["long_names"]),
+        mixed=mixed,
         left_out=left_out,
         archive=archive_rows(archive_inventory),
         has_scenarios=bool(data["scenarios"]["runs"]),
@@ -122,6 +129,16 @@ def report_page(
         script=_template("report.js"),
         plotly=_plotly(),
     )
+
+
+def _with_code(sentence: str) -> Any:
+    """Return a sentence as HTML, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = [
+        Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in enumerate(sentence.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:

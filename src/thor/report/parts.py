@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from thor.attribution.methods import explaining_methods
+from thor.core.mixing import mismatches, outdated
 from thor.report.content import captions
 
 
@@ -20,7 +21,8 @@ class ReportPart:
     numbers, fields : tuple of str
         Its datasets; its figures start with the name of the pipeline.
     made_from : tuple of str
-        Datasets of earlier pipelines: results that are older than one of them are out of date.
+        Datasets of earlier pipelines: results that are older than one of them, and were made from other content, are
+        out of date.
     """
 
     title: str
@@ -130,7 +132,11 @@ def _is_outdated(record: Mapping[str, Any], name: str) -> bool:
     if part is None or made is None:
         return False
     sources = (_made(record, source) for source in part.made_from)
-    return any(source is not None and source[0] != made[0] and source[1] > made[1] for source in sources)
+    if not any(source is not None and source[0] != made[0] and source[1] > made[1] for source in sources):
+        return False
+    # An input that was made again with the same content changes nothing. Older records do not hold contents.
+    has_inputs = "made_from" in record["datasets"][name]
+    return not has_inputs or name in outdated(record, {result for result, _ in mismatches(record)})
 
 
 def _pipeline_of(name: str) -> str:

@@ -1,6 +1,6 @@
 """Runs of climate models for the page: regimes, likelihood of change, applicability and areas of every window."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,16 @@ from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS
+from thor.tracking.detection import detection_text
 
+_DETECTED = {"forced": "forced_change", "shift": "forced_shift"}
 _MILLION_KM2 = 1e12
 _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
 
 
-def scenario_content(runs: RunDatasets, areas: pd.DataFrame, *, max_cells: int) -> dict[str, Any]:
+def scenario_content(
+    runs: RunDatasets, areas: pd.DataFrame, *, skill: Mapping[str, Any] | None, max_cells: int
+) -> dict[str, Any]:
     """Return what the scenario viewer shows.
 
     Parameters
@@ -27,6 +31,8 @@ def scenario_content(runs: RunDatasets, areas: pd.DataFrame, *, max_cells: int) 
         By `<source_id>/<experiment_id>/<variant_label>`, each reads a dataset of `thor.tracking.track.track_run`.
     areas : pandas.DataFrame
         As from `thor.tracking.areas.regime_areas`.
+    skill : mapping or None
+        As from `thor.tracking.perfect_model.perfect_model_skill`; None: the viewer states no precision.
     max_cells : int
         Of each climate model.
 
@@ -44,7 +50,7 @@ def scenario_content(runs: RunDatasets, areas: pd.DataFrame, *, max_cells: int) 
         if source_id not in models:
             models[source_id] = cell_map(run, run["valid"] == 1, max_cells=max_cells)
             content["models"][source_id] = models[source_id].to_page()
-        content["runs"].append(_run(key, run, models[source_id]))
+        content["runs"].append(_run(key, run, models[source_id], skill))
     return content
 
 
@@ -54,9 +60,10 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
-        `run`, its facets, `window`, `baseline_window`, `baseline` in words, `predictor`; `expected_changed_share` of
-        the compared area (mean P(change)), `forced_share` of the tested area, `applicable_share` of the area; None
-        where undefined.
+        `run`, its facets, `window`, `baseline_window`, `baseline` in words, `predictor`; of the tested area
+        `forced_share` with a forced regime change, P(change) being at least `min_probability`, and `shift_share` with a
+        probability shift; `expected_changed_share` of the compared area (mean P(change)), `applicable_share` of the
+        area; None where undefined.
     """
     for key in sorted(runs):
         run = runs[key]()
@@ -67,7 +74,6 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
         area = last["areacello"].where(last["valid"] == 1)
         for predictor in map(str, run["predictor"].values):
             predicted = last.sel(predictor=predictor)
-            forced = predicted["forced_change"]
             yield {
                 "run": key,
                 **dict(zip(RUN_FACETS, key.split("/"), strict=True)),
@@ -75,9 +81,10 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
                 "baseline_window": str(last["baseline_window"].values),
                 "baseline": baseline_in_words(run, str(last["baseline_window"].values)),
                 "predictor": predictor,
+                **{f"{kind}_share": _mean(_flagged(predicted[name]), area) for kind, name in _DETECTED.items()},
+                "min_probability": float(run.attrs["min_probability"]),
                 "expected_changed_share": _mean(predicted["change_probability"], area),
-                "forced_share": _mean((forced == 1).where(forced >= 0), area),
-                "applicable_share": _mean((predicted["applicable"] == 1).where(predicted["applicable"] >= 0), area),
+                "applicable_share": _mean(_flagged(predicted["applicable"]), area),
             }
 
 
@@ -108,7 +115,8 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
     return curves
 
 
-def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
+def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | None) -> dict[str, Any]:
+    windows, predictors = (list(map(str, run[dim].values)) for dim in ("window", "predictor"))
     dims = tuple(map(str, run["valid"].dims))
 
     def layer(name: str) -> AnyArray:
@@ -120,16 +128,27 @@ def _run(key: str, run: xr.Dataset, cells: CellMap) -> dict[str, Any]:
     return {
         "key": key,
         **dict(zip(RUN_FACETS, key.split("/"), strict=True)),
-        "windows": list(map(str, run["window"].values)),
+        "windows": windows,
         "baselines": list(map(str, run["baseline_window"].values)),
         "parent": str(run.attrs.get("parent", "")).partition("/")[2],
-        "predictors": list(map(str, run["predictor"].values)),
+        "predictors": predictors,
         "regimes": list(flags(run["regime"]).values()),
         "regime": packed_labels(layer("regime")),
         "change": packed_shares(layer("change_probability"), steps=100),
         "applicable": packed_labels(layer("applicable")),
-        "forced": packed_labels(layer("forced_change")),
+        # 0 none, 1 a probability shift only, 2 a forced regime change
+        "forced": packed_labels(layer("forced_shift") + np.maximum(layer("forced_change"), 0)),
+        "min_probability": float(run.attrs["min_probability"]),
+        "detection": [
+            ["" if skill is None else detection_text(skill, key.split("/")[1], name, predictor) for name in windows]
+            for predictor in predictors
+        ],
     }
+
+
+def _flagged(field: xr.DataArray) -> xr.DataArray:
+    """Return where a field of flags is 1, NaN where it is -1."""
+    return (field == 1).where(field >= 0)
 
 
 def _mean(values: xr.DataArray, area: xr.DataArray) -> float | None:

@@ -120,7 +120,7 @@ def caveat_sentences(numbers: Mapping[str, Any]) -> list[str]:
     if runs := numbers["not_compared"]:
         lines.append(f"No change is stated for runs without a baseline: {by_reason(runs)}.")
     if runs := numbers["not_judged"]:
-        lines.append(f"Changes are not tested against natural variability without control windows: {by_reason(runs)}.")
+        lines.append(f"Changes are not tested against internal variability without control windows: {by_reason(runs)}.")
     return lines
 
 
@@ -192,6 +192,8 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
         if means["expected_changed_share"] is not None:
             windows = in_words([years_text(window) for window in means["windows"]])
             lines.append(f"{experiment}, {windows} against {in_words(means['baselines'])}: {_change(means)}.")
+            if means["forced_share"] is not None:
+                lines.append(means["detection"])
     for experiment, predictors in perfect.items():
         known = {name: scores for name, scores in predictors.items() if scores.get("brier_skill") is not None}
         if known:
@@ -215,16 +217,21 @@ def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
 
 def _change(means: Mapping[str, Any]) -> str:
     """Return the change of an experiment in words: mean and range over climate models."""
-    changed, forced, n_models = means["expected_changed_share"], means["forced_share"], means["n_models"]
+    changed, forced, shift = (means[name] for name in ("expected_changed_share", "forced_share", "shift_share"))
+    n_models = means["n_models"]
     text = f"{percent(changed['mean'])} of the area is expected to have another regime{_over_models(changed, n_models)}"
-    if forced is not None:
-        where = f"{percent(forced['mean'])} of the tested area{_over_models(forced, n_models)}"
-        text += f"; the change is beyond natural variability on {where}"
-    return text
+    if forced is None:
+        return text
+    return (
+        f"the regime change is forced (beyond internal variability, P(change) of at least "
+        f"{percent(means['min_probability'])}) on {percent(forced['mean'], 1)} of the tested area"
+        f"{_over_models(forced, n_models, 1)}; {text}; the probabilities shift beyond internal variability, by however "
+        f"little, on {percent(shift['mean'])}{_over_models(shift, n_models)}"
+    )
 
 
-def _over_models(shares: Mapping[str, Any], n_models: int) -> str:
-    low, high = percent(shares["low"]), percent(shares["high"])
+def _over_models(shares: Mapping[str, Any], n_models: int, digits: int = 0) -> str:
+    low, high = percent(shares["low"], digits), percent(shares["high"], digits)
     if n_models == 1:
         return " (one climate model)"
     where = f"{low} in all" if low == high else f"{low} to {high} in"

@@ -16,6 +16,7 @@ from thor.report.scenarios import change_table
 from thor.report.sentences import METRIC, sentences
 from thor.report.words import PREDICTOR_NAMES, in_order, in_words
 from thor.tracking import RunDatasets
+from thor.tracking.detection import detection_scores, detection_text
 
 _OF_CHANGE = (
     *("brier_skill", "base_rate", "mean_probability"),
@@ -67,7 +68,7 @@ def summarise(
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
     }
-    numbers["experiments"] = experiment_means(numbers["scenarios"])
+    numbers["experiments"] = experiment_means(numbers["scenarios"], tracking.get("perfect_model", {}))
     lines = sentences(numbers) | {"left_out": left_out_sentences(left_out)}
     return numbers | {"left_out": asdict(left_out), "sentences": lines}
 
@@ -231,20 +232,27 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def experiment_means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return mean and range over climate models of the change in each experiment, for the first predictor."""
+def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]) -> dict[str, Any]:
+    """Return mean and range over climate models of the change in each experiment, for the first predictor.
+
+    Beside them, precision and recall where the truth is known, in words and numbers (`thor.tracking.detection`).
+    """
     if not rows:
         return {}
     table = pd.DataFrame(rows)
     table = table[table["predictor"] == rows[0]["predictor"]]
     found = {}
     for experiment, of_experiment in table.groupby("experiment_id"):
+        shown = str(experiment), str(of_experiment["window"].max()), str(rows[0]["predictor"])
         found[str(experiment)] = {
             "n_models": int(of_experiment["source_id"].nunique()),
             "windows": sorted(set(of_experiment["window"])),
             "baselines": sorted(set(of_experiment["baseline"])),
+            "min_probability": float(of_experiment["min_probability"].iloc[0]),
+            "detection": detection_text(skill, *shown),
+            "known_truth": detection_scores(skill, *shown),
         }
-        for name in ("expected_changed_share", "forced_share"):
+        for name in ("forced_share", "shift_share", "expected_changed_share"):
             shares = of_experiment.groupby("source_id")[name].mean().dropna()
             known = {"mean": float(shares.mean()), "low": float(shares.min()), "high": float(shares.max())}
             found[str(experiment)][name] = known if len(shares) else None

@@ -148,7 +148,7 @@ def likelihood_table(window: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def forced_table(window: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the area expected to change regime and the area of forced change, for each predictor.
+    """Return the areas of forced regime change, of probability shifts, and expected to change, for each predictor.
 
     Parameters
     ----------
@@ -156,11 +156,12 @@ def forced_table(window: Mapping[str, Any]) -> pd.DataFrame:
         As for `likelihood_table`.
     """
     columns = {
+        "tested: inside the area of applicability": "judged_m2",
+        "forced regime change in the tested area": "forced_m2",
+        "probability shift in the tested area": "shift_m2",
+        "false shifts, at most": "expected_false_m2",
         "compared": "compared_m2",
         "expected to change regime": "expected_m2",
-        "tested: inside the area of applicability": "judged_m2",
-        "forced change in the tested area": "forced_m2",
-        "false discoveries, at most": "expected_false_m2",
     }
     return _by_row({predictor: _areas(change, columns) for predictor, change in _changes(window).items()}, "predictor")
 

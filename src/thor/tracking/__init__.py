@@ -1,6 +1,6 @@
 """Regimes of climate models through time: where, when and with what probability they change, and beyond what noise.
 
-`change` couples two windows inside each network, `forced` compares the change with natural variability, and `track`
+`change` couples two windows inside each network, `forced` compares the change with internal variability, and `track`
 does both for one run. Import from the modules.
 """
 

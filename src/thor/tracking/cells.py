@@ -24,7 +24,7 @@ NOT_JUDGED = "not_judged"
 
 
 class NoControlPairsError(DataError):
-    """A control run without any pair of windows to estimate natural variability from."""
+    """A control run without any pair of windows to estimate internal variability from."""
 
 
 def run_key(run: xr.Dataset) -> str:
@@ -158,7 +158,7 @@ def windows_apart(first: int, second: int, run: xr.Dataset) -> int:
 
 @dataclass(frozen=True, eq=False)
 class ControlPairs:
-    """Pairs of windows that differ by natural variability only.
+    """Pairs of windows that differ by internal variability only.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class ControlPairs:
                 separation.append(0)
         if not pairs:
             raise NoControlPairsError(
-                f"{run_key(control)} has no two windows without common months to estimate natural variability from. "
+                f"{run_key(control)} has no two windows without common months to estimate internal variability from. "
                 "Use a longer control run or shorter windows (data_engineering.windows.length_years)."
             )
         return cls(np.array(pairs, dtype=np.int64), np.array(separation, dtype=np.int64), overlap)

@@ -111,9 +111,11 @@ def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools:
         regimes=" ".join(tools.classes),
         false_discovery_rate=settings.false_discovery_rate,
         null_quantile=settings.null_quantile,
+        min_probability=settings.min_probability,
         interval_level=settings.interval_level,
         applicability_threshold=tools.applicability.threshold,
         change="of the window means of this run, by maximal coupling inside each network; 0 for identical inputs",
-        forced="above the null quantile of control windows null_separation apart, false discovery rate controlled over "
-        "the cells inside the area of applicability; expected_false_area is an upper bound",
+        shift="P(change) above the null quantile of control windows null_separation apart, false discovery rate "
+        "controlled over the cells inside the area of applicability; expected_false_area is an upper bound",
+        forced="a shift where P(change) is at least min_probability",
     )

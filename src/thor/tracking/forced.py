@@ -1,4 +1,8 @@
-"""Forced changes: those that exceed natural variability, with the false discovery rate controlled, and emergence."""
+"""Probability shifts beyond internal variability, forced regime changes among them, and their emergence.
+
+A probability shift is a statistically significant P(change), however small. It is a forced regime change where the
+change is also probable.
+"""
 
 from collections.abc import Collection
 
@@ -11,14 +15,17 @@ from thor.tracking.cells import ControlPairs
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.settings import TrackingSettings
 
+CONTROL_SHARES = ("shift", "forced", "emergence")
+"""Kinds of false discoveries in a control run: probability shifts, forced regime changes and their emergence."""
+
 PUBLISHED_WINDOWS = 3
-"""Last windows that must agree for the published mask of natural variability."""
+"""Last windows that must agree for the published mask of internal variability."""
 
 
-def forced_changes(
+def forced_shifts(
     p_value: AnyArray, area: AnyArray, settings: TrackingSettings, *, tested: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int8]:
-    """Return which cells of a map changed by more than natural variability: 1 forced, 0 not forced, -1 not tested.
+    """Return where probabilities shifted beyond internal variability: 1 where they did, 0 where not, -1 not tested.
 
     Parameters
     ----------
@@ -31,14 +38,29 @@ def forced_changes(
     Returns
     -------
     ndarray of int8, shape (n_cells,)
-        The expected share of false discoveries in the area called forced is at most `false_discovery_rate`.
+        The expected share of false discoveries in the area of shifts is at most `false_discovery_rate`.
     """
     tested = np.ones(p_value.shape, dtype=bool) if tested is None else tested
     called = discoveries(p_value[tested], area[tested], rate=settings.false_discovery_rate)
-    forced = np.full(p_value.shape, -1, dtype=np.int8)
+    shift = np.full(p_value.shape, -1, dtype=np.int8)
     # A value exceeds the q-quantile of the null where the share of the null at or above it is at most 1 - q.
-    forced[tested] = called & (p_value[tested] <= 1 - settings.null_quantile)
-    return forced
+    shift[tested] = called & (p_value[tested] <= 1 - settings.null_quantile)
+    return shift
+
+
+def forced_changes(
+    shift: NDArray[np.int8], change_probability: AnyArray, settings: TrackingSettings
+) -> NDArray[np.int8]:
+    """Return where the regime changed beyond internal variability: 1 forced, 0 not forced, -1 not tested.
+
+    Parameters
+    ----------
+    shift : ndarray of int8, shape (n_cells,)
+        As from `forced_shifts`.
+    change_probability : ndarray of shape (n_cells,)
+        At least `min_probability` where the regime changed.
+    """
+    return np.where(shift == 1, change_probability >= settings.min_probability, shift).astype(np.int8)
 
 
 def discoveries(p_value: AnyArray, area: AnyArray, *, rate: float) -> NDArray[np.bool_]:
@@ -98,7 +120,7 @@ def published_mask(regime: NDArray[np.integer]) -> NDArray[np.int8]:
 
 
 def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> dict[str, float]:
-    """Return the shares of the control run's area falsely called a forced change and emergence.
+    """Return the shares of the control run's area with a false probability shift, forced change and emergence.
 
     The null distribution of each pair of control windows excludes windows that have months in common with either. For
     emergence each window is the baseline of the later windows, of which at least two must not overlap.
@@ -106,21 +128,24 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
     Returns
     -------
     dict of str to float
-        `forced` and `emergence`, means over pairs and baselines; NaN where the control run has too few windows.
+        `shift`, `forced` and `emergence` (of forced changes), means over pairs and baselines; NaN where the control
+        run has too few windows.
     """
     tests = [k for k, apart in enumerate(natural.pairs.separation) if apart > 0]
-    forced = [_control_forced(natural, settings, k, without=natural.pairs.states[k]) for k in tests]
+    shifts = {k: _control_shift(natural, settings, k, without=natural.pairs.states[k]) for k in tests}
+    found = {k: shift for k, shift in shifts.items() if shift is not None}
     emerged = []
     for baseline in np.unique(natural.pairs.states[tests, 0]):
-        later = [
-            _control_forced(natural, settings, k, without=[baseline])
-            for k in _following(natural.pairs, [k for k in tests if natural.pairs.states[k, 0] == baseline])
-        ]
-        tested = [found for found in later if found is not None]
+        following = _following(natural.pairs, [k for k in tests if natural.pairs.states[k, 0] == baseline])
+        later = ((k, _control_shift(natural, settings, k, without=[baseline])) for k in following)
+        tested = [forced_changes(shift, natural.change[k], settings) for k, shift in later if shift is not None]
         if len(tested) >= 2:
             emerged.append(np.isfinite(emergence(np.stack(tested), np.arange(len(tested)))))
     return {
-        "forced": _mean_share([found == 1 for found in forced if found is not None], natural.area),
+        "shift": _mean_share([shift == 1 for shift in found.values()], natural.area),
+        "forced": _mean_share(
+            [forced_changes(shift, natural.change[k], settings) == 1 for k, shift in found.items()], natural.area
+        ),
         "emergence": _mean_share(emerged, natural.area),
     }
 
@@ -134,16 +159,16 @@ def _following(pairs: ControlPairs, tests: list[int]) -> list[int]:
     return kept
 
 
-def _control_forced(
+def _control_shift(
     natural: NaturalVariability, settings: TrackingSettings, k: int, *, without: Collection[int]
 ) -> NDArray[np.int8] | None:
-    """Return the changes called forced between the windows of pair `k`; None without a null distribution."""
+    """Return the probability shifts between the windows of pair `k`; None without a null distribution."""
     try:
         null = natural.null(int(natural.pairs.separation[k]), settings, without=without)
     except DataError:
         return None
     certainty = natural.certainty[natural.pairs.states[k, 0]]
-    return forced_changes(null.p_value(natural.change[k], certainty, natural.area), natural.area, settings)
+    return forced_shifts(null.p_value(natural.change[k], certainty, natural.area), natural.area, settings)
 
 
 def _mean_share(masks: list[NDArray[np.bool_]], area: AnyArray) -> float:

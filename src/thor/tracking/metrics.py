@@ -40,12 +40,12 @@ def tracking_metrics(
     -------
     dict
         Plain numbers. `summary`: {run: {predictor: numbers}} of its last window with a baseline, as `run_summary` says;
-        `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: {forced,
+        `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: {shift, forced,
         emergence}}}, shares of the area of control runs with false discoveries; `agreement`: as
         `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
         `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
         `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
-        a parent but without a baseline or natural variability.
+        a parent but without a baseline or internal variability.
     """
     words = words_by_predictor(skill)
     result: dict[str, Any] = {"runs": {}, "control": {}, "plausibility": {}, NOT_COMPARED: {}, NOT_JUDGED: {}}
@@ -125,9 +125,11 @@ def run_summary(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[st
     -------
     dict
         {predictor: numbers}: `window`, `outside_applicability_share`, {regime: `expected_m2`} as `regime_area`; with a
-        baseline `changed_share`, `forced_share`, `likely_share` (probability above 66 %) of the compared or tested
-        area; where the truth is known `balanced_accuracy`, `error_removed_of_persistence`, `true_changed_share`,
-        `expected_calibration_error` and `brier_skill` of P(change).
+        baseline `forced_share` (forced regime changes) and `shift_share` (probability shifts) of the tested area,
+        `changed_share` (expected) and `likely_share` (probability above 66 %) of the compared area; where the truth is
+        known `forced_precision`, `forced_recall`, `shift_precision`, `shift_recall`, `balanced_accuracy`,
+        `error_removed_of_persistence`, `true_changed_share`, `expected_calibration_error` and `brier_skill` of
+        P(change).
     """
     compared = [label for label, entry in windows.items() if entry["baseline_window"]]
     label = (compared or list(windows))[-1]
@@ -144,14 +146,20 @@ def run_summary(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[st
         if change := numbers.get("change"):
             likely = sum(change["likelihood"][text]["area_m2"] for text in LIKELIHOOD_RANGES[4:])
             result[predictor] |= {
+                "forced_share": _ratio(change["forced_m2"], change["judged_m2"]),
+                "shift_share": _ratio(change["shift_m2"], change["judged_m2"]),
                 "changed_share": _ratio(change["expected_m2"], change["compared_m2"]),
                 "likely_share": _ratio(likely, change["compared_m2"]),
-                "forced_share": _ratio(change["forced_m2"], change["judged_m2"]),
             }
         scores = truth.get(label, {}).get(predictor, {})
         if "predictor" in scores:
             result[predictor]["balanced_accuracy"] = scores["predictor"]["balanced_accuracy"]
         if "change" in scores:
+            result[predictor] |= {
+                f"{kind}_{score}": scores["change"][kind][score]
+                for kind in ("forced", "shift")
+                for score in ("precision", "recall")
+            }
             result[predictor] |= {
                 "error_removed_of_persistence": scores["error_removed"]["persistence"],
                 "true_changed_share": scores["change"]["base_rate"],
@@ -172,15 +180,16 @@ def change_numbers(
         `compared_m2`: area with inputs in both windows. `expected_m2`: its expected area of change, by maximal
         coupling, and `independent_m2` if the windows were independent, an upper bound. `likelihood`: area of each
         range of probability [m2] with its `word` where the test with known truth supports it, else None. `judged_m2`:
-        area inside the area of applicability in both windows; `forced_m2`: its part with a forced change;
-        `expected_false_m2`: upper bound of the expected area of false discoveries; `words`: those supported.
+        area inside the area of applicability in both windows; `forced_m2`: its part with a forced regime change;
+        `shift_m2`: its part with a probability shift beyond internal variability; `expected_false_m2`: upper bound of
+        the expected area of false shifts; `words`: those supported.
     """
     probability, independent = (
         predicted[name].values[valid].astype(np.float64)
         for name in ("change_probability", "change_probability_independent")
     )
     known, classes = np.isfinite(probability), likelihood_class(probability)
-    forced = predicted["forced_change"].values[valid]
+    shift, forced = (predicted[name].values[valid] for name in ("forced_shift", "forced_change"))
     return {
         "compared_m2": float(area[known].sum()),
         "expected_m2": float(area[known] @ probability[known]),
@@ -189,8 +198,9 @@ def change_numbers(
             text: {"area_m2": float(area[classes == k].sum()), "word": word if word in words else None}
             for k, (text, word) in enumerate(zip(LIKELIHOOD_RANGES, LIKELIHOOD, strict=True))
         },
-        "judged_m2": float(area[forced >= 0].sum()),
+        "judged_m2": float(area[shift >= 0].sum()),
         "forced_m2": float(area[forced == 1].sum()),
+        "shift_m2": float(area[shift == 1].sum()),
         "expected_false_m2": number(float(predicted["expected_false_area"])),
         "words": list(words),
     }

@@ -1,4 +1,4 @@
-"""Natural variability: null distributions of P(change), from pairs of windows of the control run.
+"""Internal variability: null distributions of P(change), from pairs of windows of the control run.
 
 Two window means differ without any forcing. The pairs of control windows that are equally far apart show by how much:
 they give the null distribution of P(change). It is pooled over cells of similar baseline certainty, because a smaller
@@ -125,7 +125,7 @@ class NaturalVariability:
         variants = int((apart == 0).sum())
         if not found.size and not variants:
             raise DataError(
-                "The control run has no pair of windows left to estimate natural variability from. Use a longer "
+                "The control run has no pair of windows left to estimate internal variability from. Use a longer "
                 "piControl or shorter windows (data_engineering.windows.length_years)."
             )
         if found.size:

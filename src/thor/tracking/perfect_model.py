@@ -22,6 +22,7 @@ from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
+from thor.tracking.forced import CONTROL_SHARES
 from thor.tracking.likelihood import supported_words
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
@@ -67,7 +68,7 @@ def perfect_model_skill(
     dict
         Plain numbers. `runs`: {run: {window: {predictor: scores}}}. `pooled`: {experiment: {window: {predictor:
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
-        {predictor: {forced, emergence}}}, shares of the area of control runs with false discoveries. `without_truth`:
+        {predictor: {shift, forced, emergence}}}, shares of control runs with false discoveries. `without_truth`:
         runs without a known budget, of themselves or of their baseline, and single windows of others,
         `<run> <window>`. Scores are those of `thor.tracking.truth.truth_scores`.
 
@@ -201,7 +202,10 @@ def _true_cells(
             predicted = here.sel(predictor=predictor)
             at = {
                 name: predicted[name].transpose(..., *dims).values
-                for name in ("regime", "regime_probability", "baseline_regime", "change_probability", "forced_change")
+                for name in (
+                    *("regime", "regime_probability", "baseline_regime"),
+                    *("change_probability", "forced_shift", "forced_change"),
+                )
             }
             # Cells without inputs in the baseline were not compared.
             cells = used & ((at["baseline_regime"] >= 0) if parent is not None else True)
@@ -220,6 +224,7 @@ def _true_cells(
                     truth_before=before[cells],
                     predicted_before=at["baseline_regime"][cells],
                     change_probability=at["change_probability"][cells],
+                    shift=at["forced_shift"][cells],
                     forced=at["forced_change"][cells],
                 ),
             )
@@ -233,11 +238,11 @@ def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:
 
 
 def control_shares_of(run: xr.Dataset) -> dict[str, dict[str, float | None]]:
-    """Return the shares of a control run's area called `forced` and `emergence`; empty for other runs."""
+    """Return the shares of a control run's area with false discoveries (`CONTROL_SHARES`); empty for other runs."""
     if "control_forced_share" not in run:
         return {}
     return {
-        str(name): {kind: number(run[f"control_{kind}_share"].values[k]) for kind in ("forced", "emergence")}
+        str(name): {kind: number(run[f"control_{kind}_share"].values[k]) for kind in CONTROL_SHARES}
         for k, name in enumerate(run["predictor"].values)
     }
 

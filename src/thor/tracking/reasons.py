@@ -48,7 +48,7 @@ def change_reasons(
     pandas.DataFrame
         One row for each run with a baseline, predictor, transition and feature: `source_id`, `experiment_id`,
         `variant_label`, `window`, `baseline_window`, `predictor`, `regime_before`, `regime`, `n_cells`, `area_m2` of
-        the cells with this transition of the most probable regime, `forced_area_m2` beyond natural variability,
+        the cells with this transition of the most probable regime, `forced_area_m2` of forced regime changes,
         `feature`, `can_change` (0: identical in both windows, so that its attribution is zero), `attribution` with the
         ends `lower` and `upper` (5 and 95 % over networks) in logits, and `explained_change`, the sum of the
         attributions of a transition.

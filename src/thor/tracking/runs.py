@@ -30,9 +30,9 @@ class RunComparison:
     parent : str or None
         The run of its baseline windows.
     control : str or None
-        The run whose windows show natural variability.
+        The run whose windows show internal variability.
     variants : tuple of str
-        Runs that also differ from one another by natural variability only.
+        Runs that also differ from one another by internal variability only.
     """
 
     key: str
@@ -56,7 +56,7 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
     features : mapping of str to callable
         Reads the features of each run, `<source_id>/<experiment_id>/<variant_label>`.
     use_variants : bool
-        Whether variants of `historical`, where there are several, add to natural variability.
+        Whether variants of `historical`, where there are several, add to internal variability.
     """
     attrs, marks, has_baseline = {}, {}, {}
     for key, load in features.items():
@@ -161,7 +161,7 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
             try:
                 found = natural_variability(control, self._tools, variants=variants, mapper=mapped)
             except NoControlPairsError as error:
-                log.warning("%s Until then no change of this model is tested against natural variability.", error)
+                log.warning("%s Until then no change of this model is tested against internal variability.", error)
             self._natural = keys, found
         return self._natural[1]
 

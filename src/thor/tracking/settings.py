@@ -7,9 +7,11 @@ class TrackingSettings(Settings):
     """How change is tested and how many cells are processed at once."""
 
     false_discovery_rate: Share = 0.1
-    """Largest expected share of false detections in the area of forced change, in each window."""
+    """Largest expected share of false detections in the area of probability shifts, in each window."""
     null_quantile: Share = 0.95
-    """Quantile of P(change) in the control run that a forced change also exceeds."""
+    """Quantile of P(change) in the control run that a probability shift also exceeds."""
+    min_probability: Share = 0.5
+    """Smallest P(change) of a forced regime change, where its probability shift is beyond internal variability."""
     interval_level: Share = 0.9
     """Share of the networks inside the spread of an area."""
     n_strata: Count = 10

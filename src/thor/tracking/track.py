@@ -22,7 +22,14 @@ from thor.tracking.blocks import (
 )
 from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, is_control, run_key, window_inputs
 from thor.tracking.fields import area_fields, cell_field, run_dataset
-from thor.tracking.forced import control_shares, emergence, forced_changes, published_mask
+from thor.tracking.forced import (
+    CONTROL_SHARES,
+    control_shares,
+    emergence,
+    forced_changes,
+    forced_shifts,
+    published_mask,
+)
 from thor.tracking.natural import NaturalVariability, Null
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
@@ -56,13 +63,14 @@ def track_run(
         Grid dims are those of the run. By window, predictor and cell: `regime`, `regime_probability` (also by
         regime), `predictive_entropy`, `expected_entropy`, `mutual_information` [bit]; against the baseline, NaN or -1
         where there is none, `change_probability`, `change_probability_independent`, `change_to_probability` (also by
-        regime), `baseline_regime`, `change_p_value`, `forced_change` (1 forced, 0 not forced, -1 not tested). By
+        regime), `baseline_regime`, `change_p_value`, `forced_shift` (probability shift beyond internal variability: 1,
+        none: 0, not tested: -1), `forced_change` (1 where the regime also changed with `min_probability`). By
         predictor and cell `forced_emergence` (year) and `natural_variability_mask`; by window and cell `applicable`
         and `dissimilarity_index`. By window, predictor, basin and regime [m2] `expected_area`, `argmax_area`,
         `expected_area_change`, and `transition_area` (window, predictor, regime_before, regime), with `_lower` and
         `_upper` ends over networks; `expected_false_area` (window, predictor). The attribute `regimes` names the
-        regimes. A control run also has `control_forced_share` and `control_emergence_share`, the shares of its area
-        with false discoveries.
+        regimes. A control run also has `control_shift_share`, `control_forced_share` and `control_emergence_share`,
+        the shares of its area with false discoveries.
 
     Raises
     ------
@@ -77,8 +85,8 @@ def track_run(
     -----
     Every network is applied once to every window and baseline window. Changes of regimes (`thor.tracking.change`) and
     of areas are computed inside each network; intervals are over networks. P(change) concerns the two window means of
-    this run; a forced change also exceeds natural variability (`thor.tracking.forced`). Cells outside the area of
-    applicability in one of the two windows are not tested.
+    this run; probability shifts and forced changes also exceed internal variability (`thor.tracking.forced`). Cells
+    outside the area of applicability in one of the two windows are not tested.
     """
     cells, windows = Cells.of(run), Windows.of(run, parent)
     n_windows, settings = run.sizes["window"], tools.settings
@@ -103,13 +111,13 @@ def track_run(
     fields["applicable"] = inside[:n_windows].astype(np.int8)
     nulls = _nulls(natural, windows, tools)
     fields |= _tests(fields["change_probability"], certainty, nulls, windows, cells, comparable & inside, settings)
-    forced = fields["forced_change"]
-    fields["forced_emergence"] = _emergence(forced, run, windows)
+    shift = fields["forced_shift"]
+    fields["forced_emergence"] = _emergence(fields["forced_change"], run, windows)
     fields["natural_variability_mask"] = np.stack(
         [published_mask(regime) for regime in fields["regime"].swapaxes(0, 1)]
     )
-    tested = (forced >= 0).any(axis=-1)
-    false_area = np.where(tested, settings.false_discovery_rate * ((forced == 1) @ cells.area), np.nan)
+    tested = (shift >= 0).any(axis=-1)
+    false_area = np.where(tested, settings.false_discovery_rate * ((shift == 1) @ cells.area), np.nan)
     compared = np.isin(np.arange(n_windows), windows.compared)
     return run_dataset(
         {name: cell_field(name, values, cells, tools.classes) for name, values in fields.items()}
@@ -168,7 +176,7 @@ def natural_variability(
         raise DataError(f"No cell is valid in {run_key(control)} and all its variants: are they of one model?")
     cells = cells.take(everywhere)
     blocks = cell_blocks([state[everywhere] for state in inputs], cells, known[0][everywhere], settings.block_cells)
-    description = f"natural variability of {run_key(control)}"
+    description = f"internal variability of {run_key(control)}"
     results = list(mapper(control_block, ControlWork(tools, pairs.states), blocks, description=description))
     natural = {}
     for name in tools.stacks:
@@ -196,10 +204,10 @@ def _tests(
     inside: NDArray[np.bool_],
     settings: TrackingSettings,
 ) -> dict[str, AnyArray]:
-    """Return p-values and forced changes of every window and predictor; `inside`, by state, is where to test."""
+    """Return p-values, shifts and forced changes of each window and predictor; `inside`, by state, is where to test."""
     fields: dict[str, AnyArray] = {
         "change_p_value": np.full(change.shape, np.nan, np.float32),
-        "forced_change": np.full(change.shape, -1, np.int8),
+        "forced_shift": np.full(change.shape, -1, np.int8),
     }
     for number, name in enumerate(dict.fromkeys(name for name, _ in nulls)):
         for window in windows.compared:
@@ -209,8 +217,8 @@ def _tests(
             p_value[known] = null.p_value(change[at][known], certainty[at][known], cells.area[known])
             tested = known & inside[window] & inside[windows.state[window]]
             fields["change_p_value"][at] = p_value
-            fields["forced_change"][at] = forced_changes(p_value, cells.area, settings, tested=tested)
-    return fields
+            fields["forced_shift"][at] = forced_shifts(p_value, cells.area, settings, tested=tested)
+    return fields | {"forced_change": forced_changes(fields["forced_shift"], change, settings)}
 
 
 def _emergence(forced: NDArray[np.int8], run: xr.Dataset, windows: Windows) -> AnyArray:
@@ -238,7 +246,7 @@ def _control_shares(
     if natural is None or not is_control(str(run.attrs.get("experiment_id"))):
         return {}
     shares = [control_shares(natural[name], tools.settings) for name in tools.stacks]
-    names = {kind: f"control_{kind}_share" for kind in ("forced", "emergence")}
+    names = {kind: f"control_{kind}_share" for kind in CONTROL_SHARES}
     return {
         name: ("predictor", [share[kind] for share in shares], variable(name).attrs) for kind, name in names.items()
     }

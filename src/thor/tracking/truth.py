@@ -36,8 +36,8 @@ class TrueCells:
         In the baseline window; -1 without a baseline.
     change_probability : ndarray of shape (n_cells,)
         NaN without a baseline.
-    forced : ndarray of int, shape (n_cells,)
-        1 for a forced change, 0 for none, -1 where not tested.
+    shift, forced : ndarray of int, shape (n_cells,)
+        1 for a probability shift beyond internal variability, and for a forced change, 0 for none, -1 where not tested.
     """
 
     lat: AnyArray
@@ -51,6 +51,7 @@ class TrueCells:
     truth_before: AnyArray
     predicted_before: AnyArray
     change_probability: AnyArray
+    shift: AnyArray
     forced: AnyArray
 
     def take(self, chosen: AnyArray) -> "TrueCells":
@@ -131,8 +132,8 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         `to` of the bin, `n_cells`, `area` [m2], `mean_probability`, `observed_frequency`, with a bootstrap its interval
         `low` to `high`. `likelihood`: the same rows by `word`. `likely_or_more`: share of the area with a probability
         above 0.66, and its parts that `changed`, changed to the predicted regime (`as_predicted`) or `stayed`.
-        `forced`: share of the tested area with a forced change, its part that changed (`precision`), and the part of
-        the changed area with a forced change (`recall`).
+        `shift` and `forced`: share of the tested area with a probability shift, and with a forced regime change, its
+        part whose regime changed (`precision`), and the part of the changed area where it was detected (`recall`).
     """
     probability, area = cells.change_probability.astype(np.float64), cells.area
     changed = cells.truth != cells.truth_before
@@ -142,7 +143,7 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
     table = pd.DataFrame(list(reliability.values()))
     spread = np.average((table["observed_frequency"] - base) ** 2, weights=table["area"])
     words = _reliability(likelihood_class(probability).astype(int), len(LIKELIHOOD), cells, changed, bootstrap)
-    likely, tested, called = probability > LIKELIHOOD["likely"][0], cells.forced >= 0, cells.forced == 1
+    likely = probability > LIKELIHOOD["likely"][0]
     return {
         "base_rate": float(base),
         "mean_probability": float(np.average(probability, weights=area)),
@@ -159,11 +160,18 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
             "as_predicted": _share(changed & (cells.truth == cells.predicted), area, of=likely),
             "stayed": _share(~changed, area, of=likely),
         },
-        "forced": {
-            "area_share": _share(called, area, of=tested),
-            "precision": _share(changed, area, of=called),
-            "recall": _share(called, area, of=changed & tested),
-        },
+        "shift": _detection(cells.shift, changed, area),
+        "forced": _detection(cells.forced, changed, area),
+    }
+
+
+def _detection(found: AnyArray, changed: AnyArray, area: AnyArray) -> dict[str, float | None]:
+    """Return the share of the tested area that was detected, its precision and its recall; -1 is not tested."""
+    tested, called = found >= 0, found == 1
+    return {
+        "area_share": _share(called, area, of=tested),
+        "precision": _share(changed, area, of=called),
+        "recall": _share(called, area, of=changed & tested),
     }
 
 

@@ -46,6 +46,7 @@ _TRACKED: dict[str, tuple[str, ...]] = _CHANGES | {
     "expected_entropy": _EACH,
     "mutual_information": _EACH,
     "baseline_regime": _EACH,
+    "forced_shift": _EACH,
     "forced_change": _EACH,
     "natural_variability_mask": ("predictor",),
     "applicable": ("window",),
@@ -60,7 +61,7 @@ _AREAS: dict[str, tuple[str, ...]] = {
     )
     for end in ("", "_lower", "_upper")
 }
-_CONTROL = {f"control_{kind}_share": ("predictor",) for kind in ("forced", "emergence")}
+_CONTROL = {f"control_{kind}_share": ("predictor",) for kind in ("shift", "forced", "emergence")}
 
 CONTRACTS: dict[str, Contract] = {
     contract.name: contract

@@ -49,11 +49,13 @@ def write_report(
 ) -> str:
     """Return the report as one page."""
     from thor.attribution.methods import explaining_methods
+    from thor.core.mixing import mixed_results
     from thor.report.content import captions
     from thor.report.page import report_page
     from thor.report.parts import LeftOut, left_out_sentences, select
     from thor.report.sentences import closing_lines
 
+    mixed = mixed_results(run_record, found, without={"reporting"})
     drawn = {name: found.pop(name) for name in captions()}
     kept, fields = select(found, run_record)
     left_out = fields | LeftOut(**summary["left_out"])
@@ -65,6 +67,7 @@ def write_report(
         figures={name: drawn[name] for name in figures},
         attributions={name: values for name, values in methods.items() if values is not None},
         archive_inventory=archive_inventory,
+        mixed=mixed,
         left_out=left_out_sentences(left_out),
         settings=parameters,
         **kept,

@@ -125,10 +125,15 @@ def draw_regimes_by_window(
 def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw the probability that the regimes of one run changed."""
     from thor.figures.tracking_maps import change_likelihood_map
+    from thor.tracking.detection import detection_notes
     from thor.tracking.metrics import shown_run
 
     run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
-    return change_likelihood_map(run, supported=tracking_metrics["words"].get(parameters.predictors[0], ()))
+    return change_likelihood_map(
+        run,
+        supported=tracking_metrics["words"].get(parameters.predictors[0], ()),
+        notes=detection_notes(tracking_metrics["perfect_model"], run, parameters.predictors),
+    )
 
 
 def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
@@ -160,12 +165,15 @@ def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
     return change_reliability(tracking_metrics["perfect_model"]["pooled"])
 
 
-def draw_agreement(model_agreement: RunDatasets, parameters: ScenarioTracking) -> Any:
+def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw the agreement of climate models in the experiment with the largest change."""
     from thor.figures.tracking_maps import model_agreement_maps
+    from thor.tracking.detection import detection_notes
     from thor.tracking.multimodel import most_changed_experiment
 
-    return model_agreement_maps(most_changed_experiment(model_agreement), predictor=parameters.predictors[0])
+    summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
+    notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])
+    return model_agreement_maps(summary, predictor=predictor, notes=notes)
 
 
 def draw_reasons(

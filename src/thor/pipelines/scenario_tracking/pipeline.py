@@ -3,10 +3,10 @@
 ensemble, bayesian_network, calibration_model, scenario_features -> track_regimes -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes
                                     -> regime_transitions -> draw_transitions
-                 -> compare_models  -> model_agreement    -> draw_agreement
+                 -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
 all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
-                 -> draw_regimes_by_window, draw_change, draw_change_reliability
+                 -> draw_regimes_by_window, draw_change, draw_agreement, draw_change_reliability
 """
 
 from kedro.pipeline import Pipeline
@@ -44,7 +44,7 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
             named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
             named_node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
-            named_node(nodes.draw_agreement, ["model_agreement", _PARAMETERS], "scenario_tracking_agreement"),
+            named_node(nodes.draw_agreement, ["model_agreement", *_SHOWN[1:]], "scenario_tracking_agreement"),
             named_node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
         ],
         tags="scenario_tracking",

@@ -311,6 +311,12 @@ function explorer(data, onCell) {
 }
 
 /* -- the climate models -------------------------------------------------------------------------------------------- */
+const FORCED = [
+  { label: "no probability shift", colour: "#e4e4e4" },
+  { label: "probability shift beyond internal variability", colour: "#8ab8d8" },
+  { label: "forced regime change", colour: "#8c1d18" },
+];
+
 function scenarioViewer(data, onPlace) {
   const { scenarios, likelihood } = data;
   if (!scenarios.runs.length) return { showProjections() {}, areas() {} };
@@ -354,15 +360,20 @@ function scenarioViewer(data, onPlace) {
     const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), kind = layer();
     byId("run-window-label").textContent = run.windows[w] + (run.baselines[w] ? ` (baseline ${run.baselines[w]})` : " (no baseline)");
     slider.setAttribute("aria-valuetext", run.windows[w]);
-    const shown = { regime: "most probable regime", change: "likelihood that the regime differs from the baseline", applicable: "area of applicability of the networks" }[kind];
+    const least = percent(run.min_probability);
+    const shown = { regime: "most probable regime", forced: `forced regime change (beyond internal variability, P(change) of at least ${least})`, change: "likelihood that the regime differs from the baseline", applicable: "area of applicability of the networks" }[kind];
     const { stride } = scenarios.models[model.value];
     byId("run-caption").textContent = `${run.source_id}, ${run.experiment_id} ${run.variant_label}, ${run.windows[w]}`
       + `${run.baselines[w] ? ` against ${run.baselines[w]} of ${run.parent}` : ""}, ${predictor.value}: ${shown}.`
+      + (kind === "forced" || kind === "change" ? (run.baselines[w] ? ` ${run.detection[p][w]}` : "") : "")
       + (stride > 1 ? ` The grid is thinned: one cell of each ${stride} by ${stride} is shown; areas and figures use every cell.` : "");
     const colours = run.regimes.map((name) => rgb(colourOfRegime.get(name) || "#000000"));
     if (kind === "regime") {
       map.paint((k) => { const v = run.regime.at(p, k, w); return Number.isNaN(v) ? null : colours[v]; });
       legend(byId("run-legend"), run.regimes.map((name) => ({ label: name, colour: colourOfRegime.get(name) })));
+    } else if (kind === "forced") {
+      map.paint((k) => { const v = run.forced.at(p, k, w); return Number.isNaN(v) ? null : rgb(FORCED[v].colour); });
+      legend(byId("run-legend"), run.baselines[w] ? [FORCED[2], FORCED[1], FORCED[0], { label: "not tested", colour: "#fafafa" }] : [{ label: "this window has no baseline", colour: "#fafafa" }]);
     } else if (kind === "change") {
       map.paint((k) => { const v = run.change.at(p, k, w); return Number.isNaN(v) ? null : changeColours[classOf(v)]; });
       legend(byId("run-legend"), run.baselines[w]
@@ -379,7 +390,7 @@ function scenarioViewer(data, onPlace) {
     if (k === undefined) { byId("run-text").textContent = ""; return; }
     const regime = run.regime.at(p, k, w), change = run.change.at(p, k, w);
     const words = [`${degrees(...map.place(k))}: ${Number.isNaN(regime) ? "no regime" : run.regimes[regime]}`];
-    if (!Number.isNaN(change)) words.push(`P(change) ${percent(change)}${run.forced.at(p, k, w) === 1 ? ", beyond natural variability" : ""}`);
+    if (!Number.isNaN(change)) words.push(`P(change) ${percent(change)}${run.forced.at(p, k, w) > 0 ? `, ${FORCED[run.forced.at(p, k, w)].label}` : ""}`);
     if (run.applicable.at(k, w) === 0) words.push("unlike the training cells");
     byId("run-text").textContent = `${words.join("; ")}.`;
   }
@@ -429,7 +440,7 @@ function scenarioViewer(data, onPlace) {
         const name = Number.isNaN(regime) ? "–" : run.regimes[regime];
         state.style.backgroundColor = colourOfRegime.get(name) || "#eceef0";
         const second = document.createElement("span");
-        second.textContent = Number.isNaN(change) ? "" : `${percent(change)}${run.forced.at(p, k, w) === 1 ? " ●" : ""}`;
+        second.textContent = Number.isNaN(change) ? "" : `${percent(change)}${run.forced.at(p, k, w) === 2 ? " ●" : ""}`;
         state.append(name, second);
         state.title = `${run.key}, ${window}: ${name}`;
         box.append(state);
