@@ -69,6 +69,18 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert (entry["made_by"]["node"], entry["made_by"]["pipeline"]) == ("make_table", "first")
     assert entry["made_by"]["run"]["parameters"] == {"mini": {"n_cells": 4, "behaviour": "work"}}
 
+    _, err = stage(other, "unpack", archive, "--sha256", checksum)
+    assert "belong together" not in err
+    # another table does not belong to the metrics
+    assert run(project, "--pipelines", "first", "--params", "mini.n_cells=5")[0] == 0
+    stage(project, "pack", "first", "--output", "larger.tar")
+    assert run(other, "--pipelines", "second")[0] == 0
+    _, err = stage(other, "unpack", project / "larger.tar", "--force")
+    assert "metrics, made from other versions of table than those in the folder." in err
+    assert "another table.csv (handed over). Make them again with `kedro run`" in err
+    _, err = stage(other, "unpack", archive, "--force")
+    assert "belong together" not in err
+
     (other / "data/table.csv").write_text("value\n7\n")
     _, err = stage(other, "unpack", archive, code=1)
     assert "Other files lie below" in err and "table (table.csv)" in err

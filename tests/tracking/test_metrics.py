@@ -9,11 +9,10 @@ from tests.tracking.test_multimodel import always, everywhere, model_run
 from thor.core.errors import ConfigError
 from thor.tracking.likelihood import LIKELIHOOD_RANGES
 from thor.tracking.metrics import (
-    agreement_metrics,
     run_metrics,
     tracking_metrics,
 )
-from thor.tracking.multimodel import multimodel_summary
+from thor.tracking.multimodel import agreement_metrics, multimodel_summary
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.shown_run import shown_key, shown_run
 from thor.tracking.track import natural_variability, track_run

@@ -111,6 +111,10 @@ def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha2
             f"Verified; {len(received.placed)} datasets put in place below {project.shown_root}/, "
             f"{len(received.kept)} were there already.{_unpinned(sha256)}"
         )
+        from thor.core.mixing import mixed_results
+
+        for sentence in mixed_results(project.record(), command=project.command()):
+            click.echo(sentence, err=True)
         readers = project.readers_of(name for name in project.places if name in {d.name for d in manifest.datasets})
         if readers:
             click.echo(f"They are read by: {', '.join(readers)}. Go on with `{project.command(readers[0])}`.")
@@ -181,11 +185,11 @@ class _Project:
         }
         return sorted(first, key=lambda name: first[name])
 
-    def command(self, pipeline: str) -> str:
-        """Return the command that runs a pipeline here."""
+    def command(self, pipeline: str = "") -> str:
+        """Return the command that runs a pipeline here, or its beginning for any."""
         from thor.app.configuration import program_name, same_options
 
-        return f"{program_name()} run --pipelines {pipeline}{same_options()}"
+        return f"{program_name()} run" + (f" --pipelines {pipeline}" if pipeline else "") + same_options()
 
 
 def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:

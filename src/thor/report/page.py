@@ -64,7 +64,7 @@ def report_page(
 
     Notes
     -----
-    The same input gives the same text; only the section of the manifest holds times.
+    The same input gives the same text; only the section of the manifest and the notice of `mixed` hold times.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

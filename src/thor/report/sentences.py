@@ -11,6 +11,7 @@ from thor.attribution.methods import in_sentence
 from thor.core.variables import variable
 from thor.figures.style import years_text
 from thor.report.archive import archive_sentences, by_reason
+from thor.report.model_sentences import model_sentences
 from thor.report.words import (
     PREDICTOR_NAMES,
     in_order,
@@ -36,9 +37,10 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "skill": skill_sentences(numbers["skill"]),
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
-        "scenarios": scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"])
-        + expected_accuracy_sentences(numbers["expected_accuracy"])
-        + [_area_sentence(name, entry) for name, entry in numbers["area_interval"].items()],
+        "scenarios": [
+            *scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+            *model_sentences(numbers["expected_accuracy"], numbers["area_interval"], numbers["false_rate"]),
+        ],
         "archive": archive_sentences(numbers["archive"]),
         "caveats": caveat_sentences(numbers),
     }
@@ -206,37 +208,6 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
                 "perfect, 0 no better than the mean frequency everywhere."
             )
     return lines
-
-
-def expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
-    """Return the accuracy that is expected in the climate models, and how right this is where the truth is known."""
-    if not expected.get("models"):
-        return []
-    models = expected["models"]
-    worst = min(models, key=lambda name: models[name])
-    shares = f"{percent(min(models.values()))} to {percent(max(models.values()))} of the area, least in {worst}"
-    if len(models) == 1:
-        shares = f"{percent(models[worst])} of the area of {worst}"
-    lines = [
-        f"By the dissimilarity of climate models to the training cells, the {predictor_name(expected['predictor'])} is "
-        f"expected to predict the correct regime on {shares}."
-    ]
-    if errors := expected["errors"]:
-        bias = signed(100 * errors["bias"], 1, plus=True)
-        lines.append(
-            f"Where the truth is known ({errors['n_models']} climate models, {errors['n_windows']} windows), the "
-            f"expected less the true accuracy is {bias} percentage points on average (rms "
-            f"{100 * errors['rms_error']:.1f})."
-        )
-    return lines
-
-
-def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
-    width, covered = percent(entry["half_width_share"], 1), percent(entry["coverage"])
-    return (
-        f"Expected areas of regimes by the {predictor_name(predictor)} have an interval of plus or minus {width} of "
-        f"the ocean; made without a climate model, it contains {covered} of the true ones ({entry['n_models']} models)."
-    )
 
 
 def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:

@@ -49,8 +49,8 @@ def summarise(
     dict
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
         `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `expected_accuracy`,
-        `area_interval` (by predictor), `archive`, `implausible`, `not_compared` and `not_judged` (reasons by run),
-        `left_out` (`missing` and `outdated` datasets), and `sentences`: {topic: list of str}.
+        `area_interval` (by predictor), `false_rate`, `archive`, `implausible`, `not_compared` and `not_judged` (reasons
+        by run), `left_out` (`missing` and `outdated` datasets), and `sentences`: {topic: list of str}.
     """
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
@@ -67,6 +67,7 @@ def summarise(
         "perfect_model": _perfect_model(tracking),
         "expected_accuracy": _expected_accuracy(tracking),
         "area_interval": in_order(tracking.get("area_interval", {}), PREDICTOR_NAMES),
+        "false_rate": false_rate(tracking),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
@@ -246,6 +247,25 @@ def _expected_accuracy(metrics: Mapping[str, Any]) -> dict[str, Any]:
     means = {model: float(np.mean(of_model)) for model, of_model in values.items() if of_model}
     errors = metrics["expected_accuracy"].get(predictor, {})
     return {"predictor": predictor, "models": means, "errors": dict(errors)}
+
+
+def false_rate(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the false rate of the test of single cells in the control runs, for the first predictor; or nothing.
+
+    Returns
+    -------
+    dict
+        `nominal`; `mean` and `high` (95th percentile) over pairs of windows, each the largest of the climate models.
+    """
+    shares = [next(iter(in_order(of_run, PREDICTOR_NAMES).values())) for of_run in metrics.get("control", {}).values()]
+    known = [share for share in shares if share["exceedance"] is not None]
+    if not known:
+        return {}
+    return {
+        "nominal": known[0]["nominal"],
+        "mean": max(share["exceedance"] for share in known),
+        "high": max(share["exceedance_high"] for share in known),
+    }
 
 
 def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]) -> dict[str, Any]:

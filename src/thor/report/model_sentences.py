@@ -1,0 +1,56 @@
+"""Sentences on how right the results for climate models can be expected to be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from thor.report.words import percent, predictor_name, signed
+
+
+def model_sentences(
+    expected: Mapping[str, Any], areas: Mapping[str, Any], false_rate: Mapping[str, float]
+) -> list[str]:
+    """Return the expected accuracy, the interval of areas, and the false rate of changes, as far as they are known."""
+    of_areas = [_area_sentence(name, entry) for name, entry in areas.items()]
+    return [*_expected_accuracy_sentences(expected), *of_areas, *_false_rate_sentences(false_rate)]
+
+
+def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
+    """Return the accuracy that is expected in the climate models, and how right this is where the truth is known."""
+    if not expected.get("models"):
+        return []
+    models = expected["models"]
+    worst = min(models, key=lambda name: models[name])
+    shares = f"{percent(min(models.values()))} to {percent(max(models.values()))} of the area, least in {worst}"
+    if len(models) == 1:
+        shares = f"{percent(models[worst])} of the area of {worst}"
+    lines = [
+        f"By the dissimilarity of climate models to the training cells, the {predictor_name(expected['predictor'])} is "
+        f"expected to predict the correct regime on {shares}."
+    ]
+    if errors := expected["errors"]:
+        bias = signed(100 * errors["bias"], 1, plus=True)
+        lines.append(
+            f"Where the truth is known ({errors['n_models']} climate models, {errors['n_windows']} windows), the "
+            f"expected less the true accuracy is {bias} percentage points on average (rms "
+            f"{100 * errors['rms_error']:.1f})."
+        )
+    return lines
+
+
+def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
+    width, covered = percent(entry["half_width_share"], 1), percent(entry["coverage"])
+    return (
+        f"Expected areas of regimes by the {predictor_name(predictor)} have an interval of plus or minus {width} of "
+        f"the ocean; made without a climate model, it contains {covered} of the true ones ({entry['n_models']} models)."
+    )
+
+
+def _false_rate_sentences(rate: Mapping[str, float]) -> list[str]:
+    """Return how uncertain the false rate is that a control run of few windows gives."""
+    if not rate:
+        return []
+    return [
+        f"In the control run, where nothing is forced, {percent(rate['mean'])} of the area exceed the null quantile on "
+        f"average (nominally {percent(rate['nominal'])}), but {percent(rate['high'])} in one of twenty pairs of "
+        "windows: with few control windows the false rate of a single map is this uncertain."
+    ]
