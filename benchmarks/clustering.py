@@ -39,9 +39,9 @@ CONF = Path(__file__).parents[1] / "conf" / "base"
 def main() -> None:
     """Measure the rows."""
     options = parse(__doc__, quick="a quarter of the cells, 2 consensuses of 2 runs, 2 starts of plain k-means")
-    settings, starts, n_single = ClusteringSettings(n_runs=12, n_consensus=3, n_breaths=450), 50, 4
+    settings, starts, n_single = ClusteringSettings(n_clusters=50, n_runs=12, n_consensus=3, n_breaths=450), 50, 4
     if options.quick:
-        settings, starts, n_single = ClusteringSettings(n_runs=2, n_consensus=2, n_breaths=450), 2, 2
+        settings, starts, n_single = ClusteringSettings(n_clusters=50, n_runs=2, n_consensus=2, n_breaths=450), 2, 2
     rows, cores = Rows(options.json), joblib.effective_n_jobs(-1)
     if "THOR_DATA_MIRROR" not in os.environ:
         rows.leave_out("clustering of ECCO's budget", "THOR_DATA_MIRROR is not set; the idealized ocean is used")

@@ -24,7 +24,7 @@ def selection():
 
 
 def test_curves_are_means_over_repeats(selection):
-    figure = selection_curves(selection, n_clusters=20)
+    figure = selection_curves(selection, n_clusters=20, selected=10)
     assert len(figure.axes) == 5
     for ax in figure.axes:
         assert ax.get_ylabel()
@@ -32,6 +32,14 @@ def test_curves_are_means_over_repeats(selection):
     curve = figure.axes[0].lines[0]
     np.testing.assert_allclose(curve.get_ydata(), selection.groupby("n_clusters")["inertia"].mean())
     assert [line.get_label() for line in figure.axes[1].lines[:2]] == ["Akaike (AIC)", "Bayesian (BIC)"]
+    circle = figure.axes[1].lines[-1].get_xydata()
+    np.testing.assert_allclose(circle, [[10, selection["bic_per_cell"][selection["n_clusters"] == 10].mean()]])
+    assert "k = 20" in figure.get_suptitle() and "k = 10 (circles)" in figure.get_suptitle()
+
+
+def test_no_number_of_clusters_is_circled_if_none_is_selected(selection):
+    figure = selection_curves(selection, n_clusters=20, selected=None)
+    assert figure.get_suptitle().endswith("none") and len(figure.axes[1].lines[-1].get_xydata()) == 0
 
 
 def test_bars_are_means_with_their_interval_and_the_balance_is_filled():

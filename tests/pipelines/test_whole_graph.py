@@ -678,7 +678,6 @@ def test_errors_are_short_and_no_file_is_incomplete(run, tmp_path, parameters, w
 def test_published_labels_on_ecco(tmp_path, data_mirror):
     """The ecco environment end to end with few runs: published labels, dropped ones counted."""
     few = {"runs.n_runs": 1, "runs.n_consensus": 2, "runs.n_breaths": 2, "n_bootstrap": 20, "labels": "published"}
-    few |= {"selection.n_repeats": 1, "selection.n_breaths": 0}
     parameters = ",".join(f"regime_clustering.{key}={value}" for key, value in few.items())
     result = kedro(
         tmp_path,

@@ -85,7 +85,7 @@ def test_areas_are_needed(made_budget, fitted):
 
 def test_ecco_regimes_are_better_than_published(ecco_budget):
     """A reduced fit of the real budget: the recipe of the published labels reaches 145,286 with 50 starts."""
-    settings = ClusteringSettings(n_runs=4, n_consensus=1, n_breaths=120, n_micro=8000, n_jobs=2)
+    settings = ClusteringSettings(n_clusters=50, n_runs=4, n_consensus=1, n_breaths=120, n_micro=8000, n_jobs=2)
     model = fit_regimes(ecco_budget, settings=settings, seed=0, progress=False)
     metrics = clustering_metrics(ecco_budget, model.predict(ecco_budget), model)
     assert metrics["n_cells"] == 149_714

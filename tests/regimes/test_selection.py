@@ -4,8 +4,12 @@ import pytest
 
 from thor.core.errors import ConfigError
 from thor.core.variables import BUDGET_TERMS
-from thor.regimes.selection import cluster_selection
-from thor.regimes.settings import ClusterSelection
+from thor.ocean.budget import vorticity_budget
+from thor.ocean.idealized.settings import OceanSettings
+from thor.ocean.idealized.training import idealized_training_ocean
+from thor.reading.training_ocean import harmonise
+from thor.regimes.selection import cluster_selection, selected_number
+from thor.regimes.settings import ClusteringSettings, ClusterSelection
 
 TRUE_K = 6
 
@@ -23,7 +27,7 @@ def blob_budget(made_budget):
 
 def sweep(budget, settings, **changes) -> pd.DataFrame:
     arguments = {"n_clusters": (4, TRUE_K, 10), "n_repeats": 3, "mixture_sample": 1500, "silhouette_sample": 800}
-    selection = ClusterSelection(n_breaths=settings.n_breaths, **(arguments | changes))
+    selection = ClusterSelection(**(arguments | changes))
     return select(budget, selection, settings.replace(n_regimes=4))
 
 
@@ -64,9 +68,7 @@ def test_areas_fall_and_stay_below_one(table):
 
 
 def test_known_regimes_are_stable_over_seeds_and_blocks(made_budget, settings):
-    selection = ClusterSelection(
-        n_clusters=(30,), n_repeats=2, n_breaths=settings.n_breaths, mixture_sample=500, silhouette_sample=5_000
-    )
+    selection = ClusterSelection(n_clusters=(30,), n_repeats=2, mixture_sample=500, silhouette_sample=5_000)
     table = select(made_budget, selection, settings)
     assert (table["stability_seeds"] > 0.9).all()
     assert (table["stability_blocks"] > 0.9).all()
@@ -79,6 +81,38 @@ def test_the_same_seed_gives_the_same_table(blob_budget, settings):
 
 def test_one_repeat_has_no_stability(blob_budget, settings):
     assert sweep(blob_budget, settings, n_clusters=[5], n_repeats=1)["stability_seeds"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("bic", "stability", "expected"),
+    [
+        ([1.8, 1.63, 1.62, 1.7], [0.99, 0.95, 0.95, 0.9], 20),
+        ([1.8, 1.64, 1.62, 1.7], [0.99, 0.95, 0.95, 0.9], 30),
+        ([1.8, 1.60, 1.62, 1.7], [0.99, 0.80, 0.95, 0.9], 30),
+        ([1.8, 1.60, 1.62, 1.7], [0.80, 0.80, 0.80, 0.8], None),
+        ([1.8, 1.60, 1.62, 1.7], [np.nan] * 4, None),
+    ],
+)
+def test_the_smallest_stable_number_near_the_lowest_criterion_is_selected(bic, stability, expected):
+    numbers = {"n_clusters": [10, 20, 30, 40], "bic_per_cell": bic, "stability_seeds": stability}
+    # Two repeats that scatter around these means.
+    table = pd.concat(
+        [pd.DataFrame(numbers).assign(bic_per_cell=lambda t, d=d: t["bic_per_cell"] + d) for d in (-1, 1)]
+    )
+    assert selected_number(table, ClusterSelection(min_stability=0.85, bic_tolerance=0.015)) == expected
+
+
+def test_blobs_are_counted_by_the_rule(table):
+    assert selected_number(table, ClusterSelection()) == TRUE_K
+
+
+def test_the_default_number_is_the_one_selected_for_the_default_ocean():
+    ocean = harmonise(idealized_training_ocean(OceanSettings(), seed=42))
+    budget = vorticity_budget(ocean, closure_tolerance=1e-3)
+    settings = ClusteringSettings()
+    selection = ClusterSelection(n_clusters=(15, 20, 25), n_repeats=2)
+    table = cluster_selection(budget, selection, settings=settings, seed=42, block_degrees=10.0, progress=False)
+    assert selected_number(table, selection) == settings.n_clusters
 
 
 def test_impossible_sweeps_are_refused(blob_budget, settings):

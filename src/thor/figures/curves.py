@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE = "#0173B2", "#DE8F05"
 
 
-def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
+def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int | None) -> "Figure":
     """Return the criteria for the number of clusters k: means over repeats, with their range as a band.
 
     Parameters
@@ -26,6 +26,8 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
         One row for each k and repeat, as from `thor.regimes.cluster_selection`.
     n_clusters : int
         The k in use, marked by a line.
+    selected : int or None
+        The k selected by `thor.regimes.selection.selected_number`, marked by a circle on its criteria.
     """
     areas = [name for name in selection.columns if name.startswith("area_")]
     panels: list[tuple[str, str, dict[str, str | None]]] = [
@@ -33,7 +35,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
         ("Information criteria", "per cell", {"aic_per_cell": "Akaike (AIC)", "bic_per_cell": "Bayesian (BIC)"}),
         ("Silhouette", "coefficient", {"silhouette": None}),
         (
-            "Stability of the regimes",
+            "Stability of single runs",
             "adjusted Rand index",
             {"stability_seeds": "between seeds", "stability_blocks": "between block bootstraps"},
         ),
@@ -48,9 +50,16 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int) -> "Figure":
             ax.set_title(title)
             ax.set_xlabel("number of clusters k")
             ax.set_ylabel(unit)
+        for ax, column in ((axes[1], "bic_per_cell"), (axes[3], "stability_seeds")):
+            chosen = selection[selection["n_clusters"] == selected].groupby("n_clusters")[column].mean()
+            ax.plot(chosen.index, chosen, "o", markersize=8, markerfacecolor="none", color="0.2")
         axes[3].set_ylim(0.0, 1.02)
         axes[4].set_ylim(bottom=0.0)
         letter_panels(axes)
+        choice = f"k = {selected} (circles)" if selected else "none"
+        add_heading(
+            figure, f"In use: k = {n_clusters} (grey line). Selected by BIC and stability between seeds: {choice}"
+        )
         return figure
 
 

@@ -90,12 +90,12 @@ def map_panels(
     return figure, axes
 
 
-def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset) -> None:
-    """Draw one field with its colour bar, which is symmetric for signed fields."""
+def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset, *, limits: tuple[float, float] | None = None) -> None:
+    """Draw one field with its colour bar, which is symmetric for signed fields unless `limits` are given."""
     row = variable(str(field.name))
     values = field.values.astype(float)
     quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
-    low, high = _limits(values, quantile, signed=row.valid_range[0] < 0)
+    low, high = limits or _limits(values, quantile, signed=row.valid_range[0] < 0)
     exponent = _exponent(max(abs(low), abs(high)))
     mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
@@ -150,7 +150,8 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
     with style():
         figure, axes = map_panels(2, n_columns=2, grey=NO_BUDGET)
         _draw_regimes(axes[0], regimes)
-        draw_field(axes[1], regimes["regime_confidence"], regimes)
+        # Fixed, so that one run of many is not drawn like disagreement.
+        draw_field(axes[1], regimes["regime_confidence"], regimes, limits=(0.5, 1.0))
         letter_panels(axes)
         meanings = [f"{name}: {meaning}" for name, meaning in regime_meanings(regimes).items()]
         add_note(figure, "\n".join([*meanings, f"Grey: {NO_BUDGET}."]))

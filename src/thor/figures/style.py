@@ -24,13 +24,13 @@ REGIME_COLOURS = {
     "R2": "#F0A830",
     "R3": "#ECE133",
     "R4": "#44AA99",
-    "R5": "#332288",
+    "R5": "#4A6FB5",
     "merged": "#B05C9E",
 }
 """Colours of the published maps (Sonnewald & Lguensat 2021), and of regimes that are not the published ones: from warm
 to cold by falling wind stress curl."""
 
-OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE", "#661100", "#6699CC")
+OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE", "#661100", "#332288")
 
 PREDICTORS = (
     *("ensemble", "bayesian", "laplace", "published_networks"),

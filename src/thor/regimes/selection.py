@@ -1,4 +1,4 @@
-"""Criteria for the number of clusters, one row for each k and repeat."""
+"""Criteria for the number of clusters, one row for each k and repeat, and the number that they select."""
 
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ def cluster_selection(
         Values of k, repeats and samples. Cells are drawn without replacement, all if there are no more; the
         samples of one repeat are the same for every k.
     settings : ClusteringSettings
-        Algorithm and classes; its `n_clusters`, `n_breaths`, `n_runs` and `n_consensus` are not used.
+        Algorithm, trials and classes, as for the regimes; its `n_clusters`, `n_runs` and `n_consensus` are not used.
     seed : int
     block_degrees : float
         Side of a bootstrap block.
@@ -78,7 +78,7 @@ def cluster_selection(
     points, mask = budget_points(budget)
     for k in selection.n_clusters:
         require_enough_points(min(len(points), selection.mixture_sample), k)
-    each = {k: settings.replace(n_clusters=k, n_breaths=selection.n_breaths) for k in selection.n_clusters}
+    each = {k: settings.replace(n_clusters=k) for k in selection.n_clusters}
     standardised = fit_term_scaler(points).transform(points)
     area = cell_areas(budget)[mask]
     blocks = block_numbers(budget, block_degrees)
@@ -92,6 +92,29 @@ def cluster_selection(
     bar = tqdm(done, total=len(keys), desc="number of clusters", unit="run", disable=None if progress else True)
     rows = dict(zip(keys, bar, strict=True))
     return _table(rows, selection, settings.n_regimes)
+
+
+def selected_number(table: pd.DataFrame, selection: ClusterSelection) -> int | None:
+    """Return the smallest stable number of clusters whose information criterion is close to the lowest.
+
+    Of the k whose single runs agree with a mean adjusted Rand index of at least `selection.min_stability`, it is the
+    smallest one whose mean Bayesian information criterion (BIC) per cell is within `selection.bic_tolerance` [nat] of
+    the lowest: fewer clusters describe the budget as well.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `cluster_selection`.
+    selection : ClusterSelection
+
+    Returns
+    -------
+    int or None
+        None if no k is stable or there is one repeat only.
+    """
+    means = table.groupby("n_clusters")[["bic_per_cell", "stability_seeds"]].mean()
+    bic = means["bic_per_cell"][means["stability_seeds"] >= selection.min_stability]
+    return None if bic.empty else int(bic.index[bic <= bic.min() + selection.bic_tolerance].min())
 
 
 def _row(

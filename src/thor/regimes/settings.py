@@ -12,8 +12,8 @@ class ClusteringSettings(Settings):
 
     algorithm: Literal["breathing", "kmeans"] = "breathing"
     """Breathing k-means, or plain k-means of scikit-learn for comparison."""
-    n_clusters: Count = 50
-    """Clusters of each run, k."""
+    n_clusters: Count = 20
+    """Clusters of each run, k; the default is the number selected for the idealized ocean (ClusterSelection)."""
     n_regimes: int = Field(6, ge=2)
     """Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged."""
     n_runs: Count = 12
@@ -70,14 +70,16 @@ class BalanceSettings(Settings):
 
 
 class ClusterSelection(Settings):
-    """Search over the number of clusters."""
+    """Search over the number of clusters, with the algorithm and trials of the regimes."""
 
-    n_clusters: Filled[tuple[Annotated[int, Field(ge=2)], ...]] = (10, 20, 30, 40, 50, 60, 75)
+    n_clusters: Filled[tuple[Annotated[int, Field(ge=2)], ...]] = (10, 15, 20, 25, 30, 50)
     """Numbers of clusters k to try."""
     n_repeats: Count = 3
     """Runs for each k, each with a different seed and bootstrap sample."""
-    n_breaths: int = Field(30, ge=0)
-    """Trials of each run; fewer than for the regimes suffice."""
+    min_stability: Share = 0.9
+    """Lowest mean adjusted Rand index between the runs of a k that can be selected."""
+    bic_tolerance: NotNegative = 0.01
+    """Bayesian information criterion per cell above the lowest, within which the smallest k is selected [nat]."""
     mixture_sample: int = Field(20_000, ge=2)
     """Cells drawn for the Gaussian mixture."""
     silhouette_sample: int = Field(5_000, ge=2)

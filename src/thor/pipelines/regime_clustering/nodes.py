@@ -39,15 +39,18 @@ def label_regimes(vorticity_budget: xr.Dataset, regime_model: Any, parameters: R
 
 def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeClustering) -> pd.DataFrame:
     """Return the criteria for each number of clusters and repeat."""
-    from thor.regimes.selection import cluster_selection
+    from thor.regimes.selection import cluster_selection, selected_number
 
-    return cluster_selection(
+    table = cluster_selection(
         vorticity_budget,
         parameters.selection,
         settings=parameters.runs,
         seed=parameters.seed,
         block_degrees=parameters.block_degrees,
     )
+    selected = selected_number(table, parameters.selection) or "none"
+    log.info("k selected by BIC and stability: %s; in use: %d", selected, parameters.runs.n_clusters)
+    return table
 
 
 def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, parameters: RegimeClustering) -> xr.Dataset:
@@ -93,5 +96,7 @@ def draw_balances(regime_balances: xr.Dataset) -> Any:
 def draw_selection(cluster_selection: pd.DataFrame, parameters: RegimeClustering) -> Any:
     """Draw the criteria for the number of clusters."""
     from thor.figures.curves import selection_curves
+    from thor.regimes.selection import selected_number
 
-    return selection_curves(cluster_selection, n_clusters=parameters.runs.n_clusters)
+    selected = selected_number(cluster_selection, parameters.selection)
+    return selection_curves(cluster_selection, n_clusters=parameters.runs.n_clusters, selected=selected)

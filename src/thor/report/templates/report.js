@@ -403,7 +403,7 @@ function scenarioViewer(data, onPlace) {
       const tail = number ? String(number + 1) : "";
       more[`xaxis${tail}`] = axis({ nticks: 5 });
       more[`yaxis${tail}`] = axis({ nticks: 5, title: number % columns ? undefined : { text: "10<sup>6</sup> km<sup>2</sup>", font: { size: 11 } } });
-      more.annotations.push({ text: `<b>${regime.name}</b> ${regime.long_name}`, xref: `x${tail} domain`, yref: `y${tail} domain`, x: 0, y: 1, yanchor: "bottom", xanchor: "left", showarrow: false });
+      more.annotations.push({ text: `<b>${regime.name}</b> ${regime.long_name.length < 30 ? regime.long_name : ""}`, xref: `x${tail} domain`, yref: `y${tail} domain`, x: 0, y: 1, yanchor: "bottom", xanchor: "left", showarrow: false });
       for (const curve of scenarios.areas) {
         if (!curve.run.startsWith(`${model.value}/`) || curve.regime !== regime.name || curve.predictor !== predictor.value) continue;
         const name = curve.run.split("/")[1], colour = data.experiment_colours[name] || "#555555";
