@@ -26,7 +26,7 @@ from thor.networks.stack import NetworkStack
 from thor.networks.tensorflow import load_tensorflow
 from thor.ocean.constants import EARTH_RADIUS
 from thor.regimes.naming import REGIMES
-from thor.tracking.cells import ControlPairs
+from thor.tracking.cells import Cells, ControlPairs
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
@@ -158,7 +158,7 @@ def made_variability(shape: tuple[int, int]) -> NaturalVariability:
         change=rng.beta(1, 10, size=(3, n_cells)).astype("float32"),
         certainty=rng.uniform(0.3, 1, size=(4, n_cells)).astype("float32"),
         pairs=ControlPairs(np.array([[0, 1], [1, 2], [2, 3]]), np.ones(3, dtype=np.int64), np.eye(4, dtype=bool)),
-        area=np.ones(n_cells),
+        cells=Cells.of(made_run("piControl", shape, seed=4)),
     )
 
 

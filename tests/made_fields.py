@@ -5,6 +5,7 @@ import xarray as xr
 
 from thor.attribution.agreement import compare
 from thor.core.variables import BUDGET_TERMS, FEATURES, variable
+from thor.tracking.cells import Cells
 
 N_LAT, N_LON = 9, 16
 LAND = np.zeros((N_LAT, N_LON), bool)
@@ -205,3 +206,10 @@ def make_attributions():
 def make_agreement():
     methods = ["relevance", "shapley_values", "lime_weights"]
     return compare({name: make_attributions() for name in methods})
+
+
+def made_cells(area):
+    """Cells of a run in one basin, on a grid of one dimension without positions."""
+    n_cells = len(area)
+    like = xr.DataArray(np.ones(n_cells), dims="cell")
+    return Cells(like, np.arange(n_cells), np.asarray(area), np.zeros(n_cells, dtype=np.int64), ("all",))

@@ -9,13 +9,12 @@ from tests.tracking.test_multimodel import always, everywhere, model_run
 from thor.core.errors import ConfigError
 from thor.tracking.likelihood import LIKELIHOOD_RANGES
 from thor.tracking.metrics import (
-    agreement_metrics,
     run_metrics,
     shown_key,
     shown_run,
     tracking_metrics,
 )
-from thor.tracking.multimodel import multimodel_summary
+from thor.tracking.multimodel import agreement_metrics, multimodel_summary
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 

@@ -36,7 +36,10 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "skill": skill_sentences(numbers["skill"]),
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
-        "scenarios": scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+        "scenarios": [
+            *scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+            *_false_rate_sentences(numbers["false_rate"]),
+        ],
         "archive": archive_sentences(numbers["archive"]),
         "caveats": caveat_sentences(numbers),
     }
@@ -205,6 +208,17 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
                 "perfect, 0 no better than the mean frequency everywhere."
             )
     return lines
+
+
+def _false_rate_sentences(rate: Mapping[str, float]) -> list[str]:
+    """Return how uncertain the false rate is that a control run of few windows gives."""
+    if not rate:
+        return []
+    return [
+        f"In the control run, where nothing is forced, {percent(rate['mean'])} of the area exceed the null quantile on "
+        f"average (nominally {percent(rate['nominal'])}), but {percent(rate['high'])} in one of twenty pairs of "
+        "windows: with few control windows the false rate of a single map is this uncertain."
+    ]
 
 
 def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:

@@ -47,9 +47,9 @@ def summarise(
     -------
     dict
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
-        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `archive`, `implausible`,
-        `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets), and
-        `sentences`: {topic: list of str}.
+        `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `false_rate`, `archive`,
+        `implausible`, `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets),
+        and `sentences`: {topic: list of str}.
     """
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
@@ -64,6 +64,7 @@ def summarise(
         "scenarios": list(change_table(scenario_regimes or {})),
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
+        "false_rate": false_rate(tracking),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
@@ -230,6 +231,25 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 "likely_changed": change.get("likely_or_more", {}).get("changed"),
             }
     return found
+
+
+def false_rate(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the false rate of the test of single cells in the control runs, for the first predictor; or nothing.
+
+    Returns
+    -------
+    dict
+        `nominal`; `mean` and `high` (95th percentile) over pairs of windows, each the largest of the climate models.
+    """
+    shares = [next(iter(in_order(of_run, PREDICTOR_NAMES).values())) for of_run in metrics.get("control", {}).values()]
+    known = [share for share in shares if share["exceedance"] is not None]
+    if not known:
+        return {}
+    return {
+        "nominal": known[0]["nominal"],
+        "mean": max(share["exceedance"] for share in known),
+        "high": max(share["exceedance_high"] for share in known),
+    }
 
 
 def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,6 @@ A probability shift is a statistically significant P(change), however small. It 
 change is also probable.
 """
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +13,11 @@ from thor.tracking.cells import ControlPairs
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.settings import TrackingSettings
 
-CONTROL_SHARES = ("shift", "forced", "emergence")
-"""Kinds of false discoveries in a control run: probability shifts, forced regime changes and their emergence."""
+CONTROL_SHARES = ("shift", "forced", "emergence", "exceedance", "exceedance_high")
+"""Kinds of false discoveries in a control run, as from `control_shares`."""
+
+HIGH = 0.95
+"""Quantile over pairs of control windows that states how uncertain the mean of few pairs is."""
 
 PUBLISHED_WINDOWS = 3
 """Last windows that must agree for the published mask of internal variability."""
@@ -122,31 +123,36 @@ def published_mask(regime: NDArray[np.integer]) -> NDArray[np.int8]:
 def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> dict[str, float]:
     """Return the shares of the control run's area with a false probability shift, forced change and emergence.
 
-    The null distribution of each pair of control windows excludes windows that have months in common with either. For
-    emergence each window is the baseline of the later windows, of which at least two must not overlap.
+    The second window of each pair of control windows is tested as if it were forced: null distribution and local
+    variability exclude all windows that have months in common with it. For emergence each window is the baseline of the
+    later windows, of which at least two must not overlap.
 
     Returns
     -------
     dict of str to float
-        `shift`, `forced` and `emergence` (of forced changes), means over pairs and baselines; NaN where the control
-        run has too few windows.
+        `shift`, `forced` and `emergence` (of forced changes), means over pairs and baselines; `exceedance`, the mean
+        share above the null quantile without control of the false discovery rate, nominally 1 - `null_quantile`, and
+        `exceedance_high`, its 95th percentile over pairs: internal variability is correlated in space, so that some
+        pairs exceed it on much more of the map. NaN where the control run has too few windows.
     """
+    area = natural.cells.area
     tests = [k for k, apart in enumerate(natural.pairs.separation) if apart > 0]
-    shifts = {k: _control_shift(natural, settings, k, without=natural.pairs.states[k]) for k in tests}
-    found = {k: shift for k, shift in shifts.items() if shift is not None}
+    tried = {k: _control_p_value(natural, settings, k) for k in tests}
+    p_values = {k: p_value for k, p_value in tried.items() if p_value is not None}
+    shifts = {k: forced_shifts(p_value, area, settings) for k, p_value in p_values.items()}
+    forced = {k: forced_changes(shift, natural.change[k], settings) for k, shift in shifts.items()}
+    exceeding = [area[p_value <= 1 - settings.null_quantile].sum() / area.sum() for p_value in p_values.values()]
     emerged = []
     for baseline in np.unique(natural.pairs.states[tests, 0]):
-        following = _following(natural.pairs, [k for k in tests if natural.pairs.states[k, 0] == baseline])
-        later = ((k, _control_shift(natural, settings, k, without=[baseline])) for k in following)
-        tested = [forced_changes(shift, natural.change[k], settings) for k, shift in later if shift is not None]
-        if len(tested) >= 2:
-            emerged.append(np.isfinite(emergence(np.stack(tested), np.arange(len(tested)))))
+        later = _following(natural.pairs, [k for k in forced if natural.pairs.states[k, 0] == baseline])
+        if len(later) >= 2:
+            emerged.append(np.isfinite(emergence(np.stack([forced[k] for k in later]), np.arange(len(later)))))
     return {
-        "shift": _mean_share([shift == 1 for shift in found.values()], natural.area),
-        "forced": _mean_share(
-            [forced_changes(shift, natural.change[k], settings) == 1 for k, shift in found.items()], natural.area
-        ),
-        "emergence": _mean_share(emerged, natural.area),
+        "shift": _mean_share([shift == 1 for shift in shifts.values()], area),
+        "forced": _mean_share([found == 1 for found in forced.values()], area),
+        "emergence": _mean_share(emerged, area),
+        "exceedance": float(np.mean(exceeding)) if exceeding else float("nan"),
+        "exceedance_high": float(np.quantile(exceeding, HIGH)) if exceeding else float("nan"),
     }
 
 
@@ -159,16 +165,14 @@ def _following(pairs: ControlPairs, tests: list[int]) -> list[int]:
     return kept
 
 
-def _control_shift(
-    natural: NaturalVariability, settings: TrackingSettings, k: int, *, without: Collection[int]
-) -> NDArray[np.int8] | None:
-    """Return the probability shifts between the windows of pair `k`; None without a null distribution."""
+def _control_p_value(natural: NaturalVariability, settings: TrackingSettings, k: int) -> AnyArray | None:
+    """Return the p-values of the second window of pair `k` against the first; None without a null distribution."""
+    first, second = natural.pairs.states[k]
     try:
-        null = natural.null(int(natural.pairs.separation[k]), settings, without=without)
+        null = natural.null(int(natural.pairs.separation[k]), settings, without=[second])
     except DataError:
         return None
-    certainty = natural.certainty[natural.pairs.states[k, 0]]
-    return forced_shifts(null.p_value(natural.change[k], certainty, natural.area), natural.area, settings)
+    return null.p_value(natural.change[k], natural.certainty[first], natural.cells.area)
 
 
 def _mean_share(masks: list[NDArray[np.bool_]], area: AnyArray) -> float:

@@ -15,7 +15,7 @@ from thor.tracking.areas import require_regimes
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
 from thor.tracking.fields import GLOBAL
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
-from thor.tracking.multimodel import ROBUSTNESS
+from thor.tracking.multimodel import agreement_metrics
 from thor.tracking.perfect_model import control_shares_of, words_by_predictor
 from thor.tracking.plausibility import TrainingOcean, plausibility
 
@@ -40,8 +40,8 @@ def tracking_metrics(
     -------
     dict
         Plain numbers. `summary`: {run: {predictor: numbers}} of its last window with a baseline, as `run_summary` says;
-        `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: {shift, forced,
-        emergence}}}, shares of the area of control runs with false discoveries; `agreement`: as
+        `runs`: {run: {window: numbers}}, as `run_metrics` says; `control`: {run: {predictor: shares}}, false
+        discoveries in control runs as from `thor.tracking.forced.control_shares`; `agreement`: as
         `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
         `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
         `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
@@ -58,8 +58,17 @@ def tracking_metrics(
                 result[reason][key] = str(run.attrs[reason])
         if shares := control_shares_of(run):
             result["control"][key] = shares
+    summary = {key: run_summary(windows, skill["runs"].get(key, {})) for key, windows in result["runs"].items()}
+    for key, predictors in summary.items():
+        model = key.split("/")[0]
+        of_model = (shares for control, shares in result["control"].items() if control.split("/")[0] == model)
+        for predictor, shares in next(of_model, {}).items():
+            if detected := predictors[predictor].get("shift_share"):
+                for name in ("", "_high"):
+                    rate = shares[f"exceedance{name}"]
+                    predictors[predictor][f"false_share{name}"] = None if rate is None else min(1.0, rate / detected)
     return result | {
-        "summary": {key: run_summary(windows, skill["runs"].get(key, {})) for key, windows in result["runs"].items()},
+        "summary": summary,
         "agreement": agreement_metrics(agreement),
         "words": {name: list(supported) for name, supported in words.items()},
         "perfect_model": dict(skill),
@@ -206,41 +215,6 @@ def change_numbers(
     }
 
 
-def agreement_metrics(summaries: Iterable[xr.Dataset]) -> dict[str, Any]:
-    """Return, by experiment and predictor, the shares of the common grid's area by robustness, and the mean agreement.
-
-    Parameters
-    ----------
-    summaries : iterable of xarray.Dataset
-        As from `thor.tracking.multimodel.multimodel_summary`.
-    """
-    result: dict[str, Any] = {}
-    for summary in summaries:
-        entry: dict[str, Any] = {
-            "window": str(summary.attrs["window"]),
-            "models": [str(name) for name in summary["source_id"].values],
-        }
-        for predictor in map(str, summary["predictor"].values):
-            fields = summary.sel(predictor=predictor)
-            area = np.broadcast_to(fields["areacello"].values, fields["regime"].shape)
-            robustness = fields["robustness"].values
-            known, tested = fields["n_models"].values > 0, robustness >= 0
-            entry[predictor] = {
-                "area_m2": float(area[known].sum()),
-                "judged_m2": float(area[tested].sum()),
-                "mean_agreement_share": _mean(fields["agreement_share"].values, area, known),
-                "mean_change_probability": _mean(fields["change_probability"].values, area, tested),
-                "changed_share_where_robust": _mean(
-                    fields["changed_share"].values, area, robustness == ROBUSTNESS.index("robust_signal")
-                ),
-                "robustness_share": {
-                    name: _mean((robustness == k).astype(float), area, tested) for k, name in enumerate(ROBUSTNESS)
-                },
-            }
-        result[str(summary.attrs["experiment_id"])] = entry
-    return result
-
-
 def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
     """Return the key of the run to show: the given one, else the one with the largest share of changed area.
 
@@ -287,11 +261,6 @@ def _regime_area(fields: xr.Dataset, names: Sequence[str]) -> dict[str, dict[str
         "argmax_m2": fields["argmax_area"].values,
     }
     return {name: {kind: float(areas[k]) for kind, areas in columns.items()} for k, name in enumerate(names)}
-
-
-def _mean(values: AnyArray, area: AnyArray, where: NDArray[np.bool_]) -> float | None:
-    where = where & np.isfinite(values)
-    return float(np.average(values[where], weights=area[where])) if area[where].sum() > 0 else None
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -68,8 +68,8 @@ def perfect_model_skill(
     dict
         Plain numbers. `runs`: {run: {window: {predictor: scores}}}. `pooled`: {experiment: {window: {predictor:
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
-        {predictor: {shift, forced, emergence}}}, shares of control runs with false discoveries. `without_truth`:
-        runs without a known budget, of themselves or of their baseline, and single windows of others,
+        {predictor: shares}}, false discoveries as from `thor.tracking.forced.control_shares`. `without_truth`: runs
+        without a known budget, of themselves or of their baseline, and single windows of others,
         `<run> <window>`. Scores are those of `thor.tracking.truth.truth_scores`.
 
     Raises
@@ -241,8 +241,9 @@ def control_shares_of(run: xr.Dataset) -> dict[str, dict[str, float | None]]:
     """Return the shares of a control run's area with false discoveries (`CONTROL_SHARES`); empty for other runs."""
     if "control_forced_share" not in run:
         return {}
+    nominal: dict[str, float | None] = {"nominal": 1 - float(run.attrs["null_quantile"])}
     return {
-        str(name): {kind: number(run[f"control_{kind}_share"].values[k]) for kind in CONTROL_SHARES}
+        str(name): nominal | {kind: number(run[f"control_{kind}_share"].values[k]) for kind in CONTROL_SHARES}
         for k, name in enumerate(run["predictor"].values)
     }
 

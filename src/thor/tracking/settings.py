@@ -15,7 +15,7 @@ class TrackingSettings(Settings):
     interval_level: Share = 0.9
     """Share of the networks inside the spread of an area."""
     n_strata: Count = 10
-    """Classes of cells, by confidence of the networks in the baseline, each with a null distribution."""
+    """Classes of cells, by their variability in the control run, each with a null distribution."""
     min_pairs: Count = 5
     """Fewest pairs of control windows equally far apart that make a null distribution; with fewer, the nearest
     separation with as many pairs is used."""

@@ -109,15 +109,17 @@ def track_run(
     inside = dissimilarity <= tools.applicability.threshold
     fields["dissimilarity_index"] = dissimilarity[:n_windows]
     fields["applicable"] = inside[:n_windows].astype(np.int8)
-    nulls = _nulls(natural, windows, tools)
-    fields |= _tests(fields["change_probability"], certainty, nulls, windows, cells, comparable & inside, settings)
+    places = None if natural is None else next(iter(natural.values())).places(cells)
+    nulls = _nulls(natural, windows, tools, local=places is not None)
+    change, tested = fields["change_probability"], comparable & inside
+    fields |= _tests(change, certainty, nulls, windows, cells, places, tested, settings)
     shift = fields["forced_shift"]
     fields["forced_emergence"] = _emergence(fields["forced_change"], run, windows)
     fields["natural_variability_mask"] = np.stack(
         [published_mask(regime) for regime in fields["regime"].swapaxes(0, 1)]
     )
-    tested = (shift >= 0).any(axis=-1)
-    false_area = np.where(tested, settings.false_discovery_rate * ((shift == 1) @ cells.area), np.nan)
+    any_tested = (shift >= 0).any(axis=-1)
+    false_area = np.where(any_tested, settings.false_discovery_rate * ((shift == 1) @ cells.area), np.nan)
     compared = np.isin(np.arange(n_windows), windows.compared)
     return run_dataset(
         {name: cell_field(name, values, cells, tools.classes) for name, values in fields.items()}
@@ -181,18 +183,22 @@ def natural_variability(
     natural = {}
     for name in tools.stacks:
         change, certainty = (np.concatenate([result[name][k] for result in results], axis=1) for k in (0, 1))
-        natural[name] = NaturalVariability(change, certainty, pairs, cells.area)
+        natural[name] = NaturalVariability(change, certainty, pairs, cells)
     return natural
 
 
 def _nulls(
-    natural: Mapping[str, NaturalVariability] | None, windows: Windows, tools: TrackingTools
+    natural: Mapping[str, NaturalVariability] | None, windows: Windows, tools: TrackingTools, *, local: bool
 ) -> dict[tuple[str, int], Null]:
     """Return the null distribution of each predictor and separation that is needed."""
     if natural is None:
         return {}
     separations = sorted({windows.separation[window] for window in windows.compared})
-    return {(name, apart): natural[name].null(apart, tools.settings) for name in tools.stacks for apart in separations}
+    return {
+        (name, apart): natural[name].null(apart, tools.settings, local=local)
+        for name in tools.stacks
+        for apart in separations
+    }
 
 
 def _tests(
@@ -201,6 +207,7 @@ def _tests(
     nulls: Mapping[tuple[str, int], Null],
     windows: Windows,
     cells: Cells,
+    places: NDArray[np.int64] | None,
     inside: NDArray[np.bool_],
     settings: TrackingSettings,
 ) -> dict[str, AnyArray]:
@@ -214,7 +221,10 @@ def _tests(
             at, null = (window, number), nulls[name, windows.separation[window]]
             known = np.isfinite(change[at])
             p_value = np.full(change.shape[-1], np.nan)
-            p_value[known] = null.p_value(change[at][known], certainty[at][known], cells.area[known])
+            p_value[known] = null.p_value(
+                *(change[at][known], certainty[at][known], cells.area[known]),
+                places=None if places is None else places[known],
+            )
             tested = known & inside[window] & inside[windows.state[window]]
             fields["change_p_value"][at] = p_value
             fields["forced_shift"][at] = forced_shifts(p_value, cells.area, settings, tested=tested)

@@ -61,7 +61,10 @@ _AREAS: dict[str, tuple[str, ...]] = {
     )
     for end in ("", "_lower", "_upper")
 }
-_CONTROL = {f"control_{kind}_share": ("predictor",) for kind in ("shift", "forced", "emergence")}
+_CONTROL = {
+    f"control_{kind}_share": ("predictor",)
+    for kind in ("shift", "forced", "emergence", "exceedance", "exceedance_high")
+}
 
 CONTRACTS: dict[str, Contract] = {
     contract.name: contract
