@@ -33,3 +33,14 @@ def test_the_run_of_a_sender_is_compared(sender, differences):
 def test_a_sender_without_a_run_is_not_known():
     found = manifest(record(run=None))
     assert (found["differences"], found["makers_known"]) == ([], False)
+
+
+def test_the_report_of_an_earlier_commit_makes_no_difference():
+    found = record(run=RUN)
+    found["runs"]["run_0"] = RUN | {"git": "old"}
+    for name in ("manifest", "report"):
+        found["datasets"][name] = {"node": f"write_{name}", "run": "run_0", "bytes": 1}
+        found["nodes"][f"write_{name}"] = found["nodes"]["label"] | {"run": "run_0"}
+    assert manifest(found)["differences"] == []
+    found["datasets"]["features"] = {"node": "compute", "run": "run_0", "bytes": 1}
+    assert manifest(found)["differences"] == ["git"]

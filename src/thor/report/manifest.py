@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_REPLACED = ("manifest", "report")
+
 
 def manifest(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest of the data that a run record describes.
@@ -23,7 +25,10 @@ def manifest(record: Mapping[str, Any]) -> dict[str, Any]:
     runs, datasets = record.get("runs", {}), record.get("datasets", {})
     nodes = [{"name": name, **entry} for name, entry in record.get("nodes", {}).items()]
     nodes.sort(key=lambda entry: (entry["finished"], entry["name"]))
-    makers = {entry["run"] for entry in nodes} | {entry["run"] for entry in datasets.values()} - {None}
+    # The last manifest and report are replaced in this run: their run says nothing about the other files.
+    entries = [entry for name, entry in datasets.items() if name not in _REPLACED]
+    replacing = {datasets[name]["node"] for name in _REPLACED if name in datasets}
+    makers = {entry["run"] for entry in (*nodes, *entries) if entry.get("name") not in replacing} - {None}
     last = max(runs, default=None)
     made_by = {name: run for name, run in runs.items() if name in makers or name == last}
     senders = [entry["made_by"].get("run") for entry in datasets.values() if entry.get("made_by")]
