@@ -60,6 +60,19 @@ def test_maps_share_one_scale_and_show_the_values(explanations):
     assert titles(figure)[0] == "(a) stress curl"
 
 
+def test_cells_above_the_tolerance_are_hatched_and_their_share_stated(explanations):
+    fields = explanations["shapley_values"]
+    first = fields["attribution"].isel(feature=0, drop=True)
+    short = xr.zeros_like(first).where(first.isnull(), (first["lat"] > 0).astype(float))
+    figure = attribution_maps(fields.assign(converged=1 - short), method="shapley_values")
+    area = fields["areacello"].where(fields["valid"] == 1).fillna(0)
+    share = 100 * float(short.sel(predictor="ensemble").weighted(area).mean())
+    assert any(f"({share:.1f} % of the area)" in text.get_text() for text in figure.texts)
+    assert len(figure.axes[0].collections) + len(figure.axes[0].lines) > len(
+        attribution_maps(fields, method="shapley_values").axes[0].collections
+    )
+
+
 def test_signs_count_methods(explanations):
     drawn = meshes(sign_maps(explanations))
     values = np.stack([e["attribution"].sel(predictor="ensemble").values[0] for e in explanations.values()])

@@ -10,7 +10,7 @@ import xarray as xr
 from thor.attribution.methods import colour_of, labels, title_of
 from thor.core.variables import is_known, variable
 from thor.figures.maps import bar_below, map_panels
-from thor.figures.mesh import draw_mesh
+from thor.figures.mesh import draw_mesh, hatch
 from thor.figures.style import add_note, colour_map, letter_panels, new_figure, style
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
     """
     chosen = explanation.sel(predictor=predictor)
     high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
+    short = chosen["converged"].values == 0 if "converged" in chosen else None
     with style():
         figure, panels = _feature_maps(explanation, f"{title_of(method)}, mean over the {predictor}")
         for name, ax in panels.items():
@@ -54,8 +55,15 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
             pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
             draw_mesh(ax, explanation, pale, cmap=_one_colour((1, 1, 1, 0.65)))
+            if short is not None:
+                hatch(ax, explanation, short)
         _colour_bar(mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")
-        add_note(figure, "Pale: the interquartile range over networks includes zero. Grey: land.")
+        note = "Pale: the interquartile range over networks includes zero. Grey: land."
+        if short is not None and short.any():
+            area = explanation["areacello"].where(explanation["valid"] == 1).fillna(0)
+            share = float((chosen["converged"] == 0).weighted(area).mean())
+            note += f" Hatched: error above the tolerance ({100 * share:.1f} % of the area)."
+        add_note(figure, note)
         return figure
 
 

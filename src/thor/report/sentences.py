@@ -11,7 +11,7 @@ from thor.attribution.methods import in_sentence
 from thor.core.variables import variable
 from thor.figures.style import years_text
 from thor.report.archive import archive_sentences, by_reason
-from thor.report.model_sentences import model_sentences
+from thor.report.model_trust import model_sentences
 from thor.report.words import (
     PREDICTOR_NAMES,
     in_order,
@@ -181,6 +181,12 @@ def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
             f"a set of features has a correlation of {entry['value']:.2f}{bounds} with the loss of the networks' "
             f"evidence for the regime without this set (random attributions: {entry['random']:.2f})."
         )
+    for name, share in explanations["converged"].items():
+        if share < 1:
+            lines.append(
+                f"{in_sentence(name).capitalize()} did not reach their tolerance with the pairs allowed on "
+                f"{percent(1 - share, 1)} of the area (hatched on their map)."
+            )
     return lines
 
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from thor.core.metrics import metrics
 from thor.regimes.naming import regime_meanings, regime_names
 from thor.report.archive import archive_numbers
+from thor.report.model_trust import expected_accuracy_numbers, false_rate
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import change_table
 from thor.report.sentences import METRIC, sentences
@@ -65,7 +65,7 @@ def summarise(
         "scenarios": list(change_table(scenario_regimes or {})),
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
-        "expected_accuracy": _expected_accuracy(tracking),
+        "expected_accuracy": expected_accuracy_numbers(tracking),
         "area_interval": in_order(tracking.get("area_interval", {}), PREDICTOR_NAMES),
         "false_rate": false_rate(tracking),
         "archive": archive_numbers(archive_inventory),
@@ -205,7 +205,12 @@ def _explanations(metrics: Mapping[str, Any]) -> dict[str, Any]:
         for method, measures in metrics["evaluation"].items()
         if "faithfulness_correlation" in measures
     }
-    return {"predictor": predictor, "agreement": agreement, "faithfulness": faithful}
+    converged = {
+        method: of_predictors[predictor]["converged_area_share"]
+        for method, of_predictors in metrics["methods"].items()
+        if "converged_area_share" in of_predictors.get(predictor, {})
+    }
+    return {"predictor": predictor, "agreement": agreement, "faithfulness": faithful, "converged": converged}
 
 
 def implausible_runs(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -232,40 +237,6 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 "likely_changed": change.get("likely_or_more", {}).get("changed"),
             }
     return found
-
-
-def _expected_accuracy(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the accuracy expected in each climate model, mean over windows, and its error where the truth is known."""
-    predictors = in_order(next(iter(metrics.get("summary", {}).values()), {}), PREDICTOR_NAMES)
-    if not predictors:
-        return {}
-    predictor = next(iter(predictors))
-    values: dict[str, list[float]] = {}
-    for run, windows in metrics["runs"].items():
-        found = (window[predictor]["expected_accuracy"] for window in windows.values())
-        values.setdefault(run.split("/")[0], []).extend(value for value in found if value is not None)
-    means = {model: float(np.mean(of_model)) for model, of_model in values.items() if of_model}
-    errors = metrics["expected_accuracy"].get(predictor, {})
-    return {"predictor": predictor, "models": means, "errors": dict(errors)}
-
-
-def false_rate(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the false rate of the test of single cells in the control runs, for the first predictor; or nothing.
-
-    Returns
-    -------
-    dict
-        `nominal`; `mean` and `high` (95th percentile) over pairs of windows, each the largest of the climate models.
-    """
-    shares = [next(iter(in_order(of_run, PREDICTOR_NAMES).values())) for of_run in metrics.get("control", {}).values()]
-    known = [share for share in shares if share["exceedance"] is not None]
-    if not known:
-        return {}
-    return {
-        "nominal": known[0]["nominal"],
-        "mean": max(share["exceedance"] for share in known),
-        "high": max(share["exceedance_high"] for share in known),
-    }
 
 
 def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]) -> dict[str, Any]:

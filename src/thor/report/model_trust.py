@@ -1,9 +1,45 @@
-"""Sentences on how right the results for climate models can be expected to be."""
+"""How right the results for climate models can be expected to be, in numbers and sentences."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from thor.report.words import percent, predictor_name, signed
+import numpy as np
+
+from thor.report.words import PREDICTOR_NAMES, in_order, percent, predictor_name, signed
+
+
+def expected_accuracy_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the accuracy expected in each climate model, mean over windows, and its error where the truth is known."""
+    predictors = in_order(next(iter(metrics.get("summary", {}).values()), {}), PREDICTOR_NAMES)
+    if not predictors:
+        return {}
+    predictor = next(iter(predictors))
+    values: dict[str, list[float]] = {}
+    for run, windows in metrics["runs"].items():
+        found = (window[predictor]["expected_accuracy"] for window in windows.values())
+        values.setdefault(run.split("/")[0], []).extend(value for value in found if value is not None)
+    means = {model: float(np.mean(of_model)) for model, of_model in values.items() if of_model}
+    errors = metrics["expected_accuracy"].get(predictor, {})
+    return {"predictor": predictor, "models": means, "errors": dict(errors)}
+
+
+def false_rate(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the false rate of the test of single cells in the control runs, for the first predictor; or nothing.
+
+    Returns
+    -------
+    dict
+        `nominal`; `mean` and `high` (95th percentile) over pairs of windows, each the largest of the climate models.
+    """
+    shares = [next(iter(in_order(of_run, PREDICTOR_NAMES).values())) for of_run in metrics.get("control", {}).values()]
+    known = [share for share in shares if share["exceedance"] is not None]
+    if not known:
+        return {}
+    return {
+        "nominal": known[0]["nominal"],
+        "mean": max(share["exceedance"] for share in known),
+        "high": max(share["exceedance_high"] for share in known),
+    }
 
 
 def model_sentences(
