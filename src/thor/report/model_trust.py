@@ -60,7 +60,7 @@ def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
     if len(models) == 1:
         shares = f"{percent(models[worst])} of the area of {worst}"
     lines = [
-        f"By the dissimilarity of climate models to the training cells, the {predictor_name(expected['predictor'])} is "
+        f"By the dissimilarity of climate models to the training cells, {predictor_name(expected['predictor'])} is "
         f"expected to predict the correct regime on {shares}."
     ]
     if errors := expected["errors"]:
@@ -76,7 +76,7 @@ def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
 def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
     width, covered = percent(entry["half_width_share"], 1), percent(entry["coverage"])
     return (
-        f"Expected areas of regimes by the {predictor_name(predictor)} have an interval of plus or minus {width} of "
+        f"Expected areas of regimes by {predictor_name(predictor)} have an interval of plus or minus {width} of "
         f"the ocean; made without a climate model, it contains {covered} of the true ones ({entry['n_models']} models)."
     )
 
