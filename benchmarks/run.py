@@ -37,6 +37,7 @@ TIMED = {
 
 ON_REQUEST = {
     "skill": "scores of networks on ECCO, seed by seed (20 minutes and more)",
+    "score_intervals": "coverage of the intervals of scores, made errors on the cells of ECCO",
     "change_skill": "limits of the skill of P(change), on the idealized climate models",
     "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
     "feature_groups": "skill that each group of extended features adds on ECCO (longer)",

@@ -139,13 +139,12 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
 
 def held_out_region(split: xr.Dataset) -> str:
     """Return the names and extents of the test regions in words."""
-    parts = str(split.attrs.get("regions", "")).split("; ")
-    named = [part.partition(": test") for part in parts if ": test" in part]
+    named = [part.partition(": ") for part in str(split.attrs.get("regions", "")).split("; ") if part]
     return in_words([_region(name, box) for name, _, box in named]) if named else "test cells"
 
 
 def _region(name: str, box: str) -> str:
-    """Return `Atlantic sector (80° W to 20° E)` for `atlantic` and `, 280E to 20E`."""
+    """Return `Atlantic sector (80° W to 20° E)` for `atlantic` and `280E to 20E`."""
     # A box over all latitudes includes parts of several oceans.
     title = name.replace("_", " ").title()
     ends = re.findall(r"(-?[\d.]+)([EN])", box)

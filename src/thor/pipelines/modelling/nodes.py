@@ -153,9 +153,13 @@ def score_networks(
     probabilities = {"ensemble": predict(ensemble, inputs).mean}
     probabilities |= {name: baselines.predict_proba(name, samples.inputs) for name in BASELINES}
     if parameters.compare_published:
-        probabilities["published_networks"] = published_probabilities(
-            published_networks(), samples, published_scaling(features)
-        )
+        published = published_networks()
+        if set(published.classes) == set(samples.classes):
+            probabilities["published_networks"] = published_probabilities(
+                published, samples, published_scaling(features)
+            )
+        else:
+            log.warning("the published networks are not scored: the regimes here are %s", ", ".join(samples.classes))
     left_out = [(fold, fold.samples(features, regimes).with_role("test")) for fold in left_out_predictors]
     correlations = error_correlations(
         [(cells, fold.probabilities(cells)) for fold, cells in left_out], seed=parameters.seed
