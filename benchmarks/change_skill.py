@@ -139,6 +139,7 @@ def predicted(training: list[Cells], before: Cells, after: Cells, classes: tuple
         probability=means[1],
         truth_before=before.labels[there],
         predicted_before=means[0].argmax(axis=1),
+        probability_before=means[0],
         change_probability=change_probability(*probabilities).mean(axis=0),
         shift=np.full(common.size, -1),
         forced=np.full(common.size, -1),

@@ -48,6 +48,7 @@ def true_cells(
         probability=probability,
         truth_before=np.array(before),
         predicted_before=np.array(predicted_before),
+        probability_before=0.1 + 0.7 * np.eye(3)[predicted_before],
         change_probability=np.array(change, float),
         shift=np.zeros(n, int) if shift is None else np.array(shift),
         forced=np.zeros(n, int) if forced is None else np.array(forced),
@@ -348,7 +349,7 @@ def test_real_models_have_no_truth_and_that_is_no_error(world):
         settings=SETTINGS,
         seed=0,
     )
-    assert got == {"runs": {}, "pooled": {}, "control": {}, "without_truth": sorted(world.runs)}
+    assert got == {"runs": {}, "pooled": {}, "control": {}, "area_interval": {}, "without_truth": sorted(world.runs)}
 
 
 def test_positions_on_land_may_be_missing_in_one_file(world, made):

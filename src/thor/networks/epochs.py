@@ -9,7 +9,7 @@ from thor.networks.optimiser import step_sizes
 from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings
 from thor.networks.steps import SELECT_BLOCK, compile_steps
-from thor.networks.table import Table
+from thor.networks.table import LEAST_CAPACITY, Table, padded, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 
 STEPS_PER_CALL = 512
@@ -28,7 +28,7 @@ class Epochs:
         self._n_samples = len(train.inputs)
         self._n_steps = -(-self._n_samples // settings.batch_size)
         self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
-        self._train = tuple(map(tf.constant, (train.inputs, train.label_rows(), train.sample_weights())))
+        self._train = tuple(map(tf.constant, padded_columns(train, LEAST_CAPACITY)))
         self._select = tuple(map(tf.constant, _blocks(select)))
         self._rows: NDArray[np.int64] | None = None
 
@@ -80,17 +80,16 @@ class Epochs:
         step = progress.epoch * self._n_steps + np.arange(self._n_steps)
         sizes = step_sizes(self.learning_rate(step), step)
         total = np.zeros(stack.size)
-        length = min(STEPS_PER_CALL, self._n_steps)
-        for start in range(0, self._n_steps, length):
-            call = slice(start, start + length)
-            n_steps = min(length, self._n_steps - start)
+        for start in range(0, self._n_steps, STEPS_PER_CALL):
+            call = slice(start, start + STEPS_PER_CALL)
+            n_steps = min(STEPS_PER_CALL, self._n_steps - start)
             *parts, loss = self._compiled.train(
                 *parts,
-                _padded(sizes[call].astype(np.float32), length),
+                padded(sizes[call].astype(np.float32), STEPS_PER_CALL),
                 *self._train,
                 labelling,
-                _padded(batches[:, call].swapaxes(0, 1), length),
-                _padded(counts[call], length),
+                padded(batches[:, call].swapaxes(0, 1), STEPS_PER_CALL),
+                padded(counts[call], STEPS_PER_CALL),
                 np.int32(n_steps),
             )
             total += np.asarray(loss)
@@ -113,18 +112,9 @@ def shuffled(n_samples: int, *, seed: int, network: int, epoch: int) -> NDArray[
 
 def _blocks(table: Table) -> tuple[NDArray[Any], ...]:
     """Return inputs, labels and weights in blocks along a leading axis; padding of the last block has weight 0."""
-    labels, weights = table.label_rows(), table.sample_weights()
-    n_samples, n_features = table.inputs.shape
-    size = min(SELECT_BLOCK, n_samples)
-    n_blocks = -(-n_samples // size)
-    length = n_blocks * size
+    inputs, labels, weights = padded_columns(table, SELECT_BLOCK)
     return (
-        _padded(table.inputs, length).reshape(n_blocks, size, n_features),
-        _padded(labels.T, length).reshape(n_blocks, size, len(labels)).swapaxes(1, 2),
-        _padded(weights, length).reshape(n_blocks, size),
+        inputs.reshape(-1, SELECT_BLOCK, inputs.shape[1]),
+        labels.reshape(len(labels), -1, SELECT_BLOCK).swapaxes(0, 1),
+        weights.reshape(-1, SELECT_BLOCK),
     )
-
-
-def _padded(array: NDArray[Any], length: int) -> NDArray[Any]:
-    """Return the array with zeros at the end of its first axis, so that it has `length`: one shape, one compilation."""
-    return np.pad(array, [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from thor.core.threads import in_threads
 from thor.networks.baselines import BASELINES, Baselines, fit_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
 from thor.networks.prediction import predict
@@ -71,7 +72,9 @@ def train_folds(
     training : TrainingSettings
     seed : int
     """
-    for basin, split in splits.items():
+
+    def fold(basin: str) -> Fold:
+        split = splits[basin]
         samples = samples_from(features, regimes, split, names=names)
         train, select = samples.with_role("train"), samples.with_role("select")
         scaler = FeatureScaler.fit(train)
@@ -85,7 +88,9 @@ def train_folds(
             seed=seed,
         )
         # Where its coordinates were read from is no part of a split.
-        yield Fold(basin, split.drop_encoding(), scaler, trained.stack, fit_baselines(train, seed=seed))
+        return Fold(basin, split.drop_encoding(), scaler, trained.stack, fit_baselines(train, seed=seed))
+
+    yield from in_threads(fold, splits)
 
 
 def error_correlations(

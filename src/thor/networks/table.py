@@ -1,12 +1,16 @@
 """Samples for training and selection: scaled inputs, labels and weights."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.stack import Weights
+
+LEAST_CAPACITY = 16_384
+"""Least number of rows that training samples are padded to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +70,34 @@ class Table:
         """Return the weights, ones by default."""
         given = np.ones(len(self.inputs)) if self.weights is None else self.weights
         return given.astype(np.float32)
+
+
+def padded_columns(table: Table, least: int) -> tuple[Weights, NDArray[np.int32], Weights]:
+    """Return inputs, label rows and weights of a table, padded with samples of weight 0.
+
+    The number of samples becomes a power of two, so that tables of similar size share what XLA compiles for a shape.
+
+    Parameters
+    ----------
+    table : Table
+    least : int
+        Least number of samples, a power of two.
+    """
+    n_samples = capacity(len(table.inputs), least)
+    return (
+        padded(table.inputs, n_samples),
+        padded(table.label_rows(), n_samples, axis=1),
+        padded(table.sample_weights(), n_samples),
+    )
+
+
+def capacity(n: int, least: int) -> int:
+    """Return the power of two that `n` rows are padded to: tables of similar size then share one compilation."""
+    return max(least, 1 << (n - 1).bit_length())
+
+
+def padded(array: NDArray[Any], length: int, axis: int = 0) -> NDArray[Any]:
+    """Return the array with zeros at the end of an axis, so that this has `length`."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, length - array.shape[axis])
+    return np.pad(array, widths)

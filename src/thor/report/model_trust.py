@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from thor.report.words import PREDICTOR_NAMES, in_order, percent, predictor_name, signed
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name, signed
+
+_AREA_KINDS = (
+    ("regime_area", "the area of a regime", 1),
+    ("change", "its change", 1),
+    ("transition", "the area that changes from one regime to another", 2),
+)
 
 
 def expected_accuracy_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,10 +80,13 @@ def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
 
 
 def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
-    width, covered = percent(entry["half_width_share"], 1), percent(entry["coverage"])
+    known = [(entry[kind], what, digits) for kind, what, digits in _AREA_KINDS if kind in entry]
+    widths = [f"{percent(numbers['half_width_share'], digits)} for {what}" for numbers, what, digits in known]
+    covered = [percent(numbers["coverage"]) for numbers, *_ in known]
     return (
-        f"Expected areas of regimes by {predictor_name(predictor)} have an interval of plus or minus {width} of "
-        f"the ocean; made without a climate model, it contains {covered} of the true ones ({entry['n_models']} models)."
+        f"Intervals of expected areas by {predictor_name(predictor)}, in shares of the ocean: plus or minus "
+        f"{in_words(widths)}. Made without a climate model whose truth is known, they contain {in_words(covered)} of "
+        f"its true areas ({known[0][0]['n_models']} models)."
     )
 
 

@@ -66,7 +66,7 @@ def summarise(
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
         "expected_accuracy": expected_accuracy_numbers(tracking),
-        "area_interval": in_order(tracking.get("area_interval", {}), PREDICTOR_NAMES),
+        "area_interval": in_order(tracking.get("perfect_model", {}).get("area_interval", {}), PREDICTOR_NAMES),
         "false_rate": false_rate(tracking),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),

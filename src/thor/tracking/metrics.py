@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.networks.scores import number
 from thor.tracking import RunDatasets
-from thor.tracking.area_interval import area_interval
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
 from thor.tracking.expectation import expected_accuracy_errors
@@ -46,8 +45,8 @@ def tracking_metrics(
         `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
         `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
         `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
-        a parent but without a baseline or internal variability; `expected_accuracy` and
-        `area_interval`: as `thor.tracking.expectation` and `thor.tracking.area_interval` say.
+        a parent but without a baseline or internal variability; `expected_accuracy`: as `thor.tracking.expectation`
+        says.
     """
     words = words_by_predictor(skill)
     result: dict[str, Any] = {"runs": {}, "control": {}, "plausibility": {}, NOT_COMPARED: {}, NOT_JUDGED: {}}
@@ -75,7 +74,6 @@ def tracking_metrics(
         "words": {name: list(supported) for name, supported in words.items()},
         "perfect_model": dict(skill),
         "expected_accuracy": expected_accuracy_errors(result["runs"], skill["runs"]),
-        "area_interval": area_interval(skill["runs"]),
     }
 
 

@@ -21,6 +21,7 @@ from thor.networks.scores import number
 from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
+from thor.tracking.area_interval import area_errors, area_intervals
 from thor.tracking.areas import require_regimes
 from thor.tracking.forced import CONTROL_SHARES
 from thor.tracking.likelihood import supported_words
@@ -70,7 +71,8 @@ def perfect_model_skill(
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
         {predictor: shares}}, false discoveries as from `thor.tracking.forced.control_shares`. `without_truth`: runs
         without a known budget, of themselves or of their baseline, and single windows of others,
-        `<run> <window>`. Scores are those of `thor.tracking.truth.truth_scores`.
+        `<run> <window>`. `area_interval`: as from `thor.tracking.area_interval.area_intervals`. Scores are those of
+        `thor.tracking.truth.truth_scores`.
 
     Raises
     ------
@@ -81,6 +83,7 @@ def perfect_model_skill(
     """
     source = _Truth(true_budgets, model)
     result: dict[str, Any] = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
+    errors: list[pd.DataFrame] = []
     options: dict[str, Any] = {"classes": model.names, "settings": settings, "seed": seed}
     for experiment in sorted({key.split("/")[1] for key in runs}):
         pool: dict[tuple[str, str], list[TrueCells]] = {}
@@ -103,6 +106,7 @@ def perfect_model_skill(
             ):
                 # Intervals of pooled scores only: there are hundreds of single windows.
                 scored.setdefault(window, {})[predictor] = truth_scores(cells, **options | {"settings": None})
+                errors.append(_area_errors(key, cells, run, window, predictor))
                 for place in (window, ALL_WINDOWS):
                     pool.setdefault((place, predictor), []).append(cells)
             result["runs"][key] = scored
@@ -111,6 +115,7 @@ def perfect_model_skill(
         for (window, predictor), parts in pool.items():
             of_experiment = result["pooled"].setdefault(experiment, {})
             of_experiment.setdefault(window, {})[predictor] = truth_scores(together(parts), **options)
+    result["area_interval"] = area_intervals(pd.concat(errors)) if errors else {}
     result["without_truth"] = sorted([*result["without_truth"], *source.unknown])
     return result
 
@@ -187,15 +192,15 @@ def _true_cells(
         truth, applicable = source.regime(key, label, run["valid"]), here["applicable"].transpose(*dims).values == 1
         if truth is None:
             continue
-        before = np.full(truth.shape, -1, dtype=np.int8)
+        before, start = np.full(truth.shape, -1, dtype=np.int8), None
         used = valid & (truth >= 0)
         if parent is not None:
             earlier = source.regime(str(run.attrs["parent"]), baseline, run["valid"])
             if earlier is None:
                 continue
             before = earlier
-            known = parent["applicable"].isel(window=[*map(str, parent["window"].values)].index(baseline))
-            applicable = applicable & (known.transpose(*dims).values == 1)
+            start = parent.isel(window=[*map(str, parent["window"].values)].index(baseline))
+            applicable = applicable & (start["applicable"].transpose(*dims).values == 1)
             used &= before >= 0
         tree = _tree_regime(baselines, features.isel(window=place))
         for predictor in map(str, run["predictor"].values):
@@ -207,6 +212,11 @@ def _true_cells(
                     *("change_probability", "forced_shift", "forced_change"),
                 )
             }
+            probability = at["regime_probability"]
+            probability_before = np.full_like(probability, np.nan)
+            if start is not None:
+                of_start = start["regime_probability"].sel(predictor=predictor)
+                probability_before = of_start.transpose(..., *dims).values
             # Cells without inputs in the baseline were not compared.
             cells = used & ((at["baseline_regime"] >= 0) if parent is not None else True)
             yield (
@@ -220,14 +230,21 @@ def _true_cells(
                     truth=truth[cells],
                     predicted=at["regime"][cells],
                     tree=tree[cells],
-                    probability=at["regime_probability"][:, cells].T,
+                    probability=probability[:, cells].T,
                     truth_before=before[cells],
                     predicted_before=at["baseline_regime"][cells],
+                    probability_before=probability_before[:, cells].T,
                     change_probability=at["change_probability"][cells],
                     shift=at["forced_shift"][cells],
                     forced=at["forced_change"][cells],
                 ),
             )
+
+
+def _area_errors(key: str, cells: TrueCells, run: xr.Dataset, window: str, predictor: str) -> pd.DataFrame:
+    transition = run["transition_area"].sel(window=window, predictor=predictor).transpose("regime_before", "regime")
+    found = area_errors(cells, transition.values if cells.compared else None)
+    return found.assign(model=key.split("/")[0], predictor=predictor)
 
 
 def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:

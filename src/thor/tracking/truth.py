@@ -34,6 +34,8 @@ class TrueCells:
     probability : ndarray of shape (n_cells, n_regimes)
     truth_before, predicted_before : ndarray of int, shape (n_cells,)
         In the baseline window; -1 without a baseline.
+    probability_before : ndarray of shape (n_cells, n_regimes)
+        NaN without a baseline.
     change_probability : ndarray of shape (n_cells,)
         NaN without a baseline.
     shift, forced : ndarray of int, shape (n_cells,)
@@ -50,6 +52,7 @@ class TrueCells:
     probability: AnyArray
     truth_before: AnyArray
     predicted_before: AnyArray
+    probability_before: AnyArray
     change_probability: AnyArray
     shift: AnyArray
     forced: AnyArray

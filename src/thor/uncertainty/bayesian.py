@@ -18,13 +18,18 @@ from thor.networks.optimiser import step_sizes
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
+from thor.networks.steps import SELECT_BLOCK
+from thor.networks.table import LEAST_CAPACITY, Table, capacity, padded, padded_columns
+from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack
 from thor.uncertainty.posterior import Posterior, to_vectors
 from thor.uncertainty.settings import BayesianSettings
-from thor.uncertainty.variational import cells_of, compile_variational
+from thor.uncertainty.variational import compile_variational
 
 BAYESIAN_CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
+
+LEAST_STEPS = 256
+"""Least number of steps that the batches of an epoch are padded to."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,7 +102,7 @@ def fit_bayesian(
     ----------
     train, select : Table
         Training cells, and those whose loss determines the best epoch; labels of shape (n_starts, n_samples) may differ
-        between starts. Weights of the select cells are not used.
+        between starts.
     features, classes : tuple of str
         Names of inputs and outputs.
     settings : BayesianSettings
@@ -177,7 +182,9 @@ class _Epochs:
         self._compiled = compile_variational(
             layer_sizes, settings.activation, settings.estimator, settings.n_select_draws
         )
-        self._train, self._select = cells_of(train), cells_of(select)
+        tf = load_tensorflow()
+        self._train = tuple(map(tf.constant, padded_columns(train, LEAST_CAPACITY)))
+        self._select = tuple(map(tf.constant, padded_columns(select, SELECT_BLOCK)))
         self._n_samples = len(train.inputs)
         self._n_cuts = np.zeros(settings.n_starts, dtype=int)
         self._last_change = np.full(settings.n_starts, settings.warmup_epochs - 1)
@@ -185,15 +192,18 @@ class _Epochs:
     def advance(self, state: Progress) -> None:
         """Train all starts for one epoch; raise FloatingPointError when a loss is not finite."""
         rate, batches = self._learning_rate(state), self._batches(state.epoch)
-        step = state.epoch * batches.shape[1] + np.arange(batches.shape[1])[:, None]
+        n_steps = batches.shape[1]
+        length = capacity(n_steps, LEAST_STEPS)
+        step = state.epoch * n_steps + np.arange(length)[:, None]
         trained, *losses = self._compiled.train(
             (state.weights[0], state.first[0], state.second[0]),
             self._train,
             self._noise(0),
             np.int32(state.epoch),
-            batches,
+            padded(batches, length, axis=1),
             step_sizes(rate, step).astype(np.float32),
-            np.float32(kl_weight(state.epoch, self._settings)),
+            np.int32(n_steps),
+            np.float32(kl_weight(state.epoch, self._settings) / self._n_samples),
         )
         losses.append(self._compiled.evaluate(trained[0], self._select, self._noise(1)))
         state.close_epoch(np.arange(len(rate)), [[array] for array in trained], [*losses, rate])

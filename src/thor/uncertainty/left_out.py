@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from thor.core.threads import in_threads
 from thor.networks.folds import Fold
 from thor.networks.prediction import member_logits, softmax
 from thor.networks.samples import Samples
@@ -77,9 +78,13 @@ def left_out_basins(
     tested = {basin: samples.with_role("test") for basin, samples in of_fold.items()}
     share = min(1.0, LARGEST_NUMBER / sum(map(len, tested.values())))
     rng = np.random.default_rng(seed)
-    basins = {}
-    for fold in folds:
-        samples, cells = of_fold[fold.basin], tested[fold.basin]
+    drawn = {
+        basin: cells.take(np.sort(rng.choice(len(cells), size=max(1, round(share * len(cells))), replace=False)))
+        for basin, cells in tested.items()
+    }
+
+    def left_out(fold: Fold) -> LeftOutBasin:
+        samples, cells = of_fold[fold.basin], drawn[fold.basin]
         train, select = (
             Table(fold.scaler.transform(part.inputs), part.labels)
             for part in (samples.with_role("train"), samples.with_role("select"))
@@ -98,7 +103,6 @@ def left_out_basins(
             "bayesian": network.draws(N_DRAWS, seed=seed),
             "laplace": approximation.draws(N_DRAWS, seed=seed),
         }
-        chosen = rng.choice(len(cells), size=max(1, round(share * len(cells))), replace=False)
-        cells = cells.take(np.sort(chosen))
-        basins[fold.basin] = LeftOutBasin(cells, fold.scaler.transform(cells.inputs), stacks)
-    return basins
+        return LeftOutBasin(cells, fold.scaler.transform(cells.inputs), stacks)
+
+    return dict(zip(of_fold, in_threads(left_out, folds), strict=True))

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from thor.networks.network import Activation, Layer, affine, dense_layers, outputs
 from thor.networks.optimiser import Compiled, adam_step
 from thor.networks.scores import FLOOR
-from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import layer_places
 
@@ -19,13 +18,15 @@ from thor.uncertainty.posterior import layer_places
 def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator: str, n_select_draws: int) -> Compiled:
     """Return the compiled functions; `cells` are inputs, labels (rows, n_samples) and weights of all samples.
 
-    `train` takes ``(state, cells, seed, epoch, batches, step_sizes, kl_weight)`` to ``(state, likelihood, kl)``, an
-    epoch of Adam. `state` holds the parameters and their first and second moments, `seed` has shape (2,), `batches`
-    (n_starts, n_steps, batch), `step_sizes` (n_steps, n_starts); negative log-likelihood (mean over steps) and
-    Kullback-Leibler divergence [nat] have shape (n_starts,). The noise depends on seed, epoch and step only.
+    `train` takes ``(state, cells, seed, epoch, batches, step_sizes, n_steps, kl_weight)`` to ``(state, likelihood,
+    kl)``, an epoch of Adam: `n_steps` steps. `state` holds the parameters and their first and second moments, `seed`
+    has shape (2,), `batches` (n_starts, n_batches, batch), the first `n_steps` of which are used, `step_sizes`
+    (n_batches, n_starts), `kl_weight` is the weight of the divergence divided by the number of cells; negative
+    log-likelihood (mean over steps) and Kullback-Leibler divergence [nat] have shape (n_starts,). The noise depends on
+    seed, epoch and step only.
 
     `evaluate` takes ``(parameters, cells, seed)`` to the negative log-likelihood [nat] of the mean probability of each
-    start.
+    start, the weighted mean over the cells.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
     forward = partial(sampled_logits, layer_sizes=layer_sizes, estimator=estimator, activation=activation)
     fold = tf.random.experimental.stateless_fold_in
 
-    def step(state: Any, batch: Any, n_cells: int, noise: Any, step_size: Any, kl_weight: Any) -> Any:
+    def step(state: Any, batch: Any, noise: Any, step_size: Any, kl_weight: Any) -> Any:
         parameters, first, second = state
         inputs, labels, weights = batch
         with tf.GradientTape() as tape:
@@ -53,30 +54,33 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
             likelihood = tf.reduce_mean(weights * losses, axis=-1)
             kl = kl_divergence(posterior)
             # Starts share no weight: the gradient of the sum holds the gradient of each.
-            loss = tf.reduce_sum(likelihood + kl_weight * kl / n_cells)
+            loss = tf.reduce_sum(likelihood + kl_weight * kl)
         gradient = tape.gradient(loss, parameters)
         state = adam_step([parameters], [first], [second], [gradient], step_size[:, None])
         return tuple(array for (array,) in state), likelihood, kl
 
     @tf.function(jit_compile=True, autograph=False)
-    def train(state: Any, cells: Any, seed: Any, number: Any, batches: Any, step_sizes: Any, kl_weight: Any) -> Any:
+    def train(
+        state: Any, cells: Any, seed: Any, number: Any, batches: Any, step_sizes: Any, n_steps: Any, kl_weight: Any
+    ) -> Any:
         inputs, labels, weights = cells
-        n_starts, n_steps = batches.shape[:2]
+        n_starts = batches.shape[0]
         labels = tf.broadcast_to(labels, (n_starts, inputs.shape[0]))
         seed_of_epoch = fold(seed, number)
 
         def body(i: Any, state: Any, likelihood: Any, _: Any) -> Any:
             chosen = batches[:, i]
             batch = tf.gather(inputs, chosen), tf.gather(labels, chosen, batch_dims=1), tf.gather(weights, chosen)
-            state, now, kl = step(state, batch, inputs.shape[0], fold(seed_of_epoch, i), step_sizes[i], kl_weight)
-            return i + 1, state, likelihood + now / n_steps, kl
+            state, now, kl = step(state, batch, fold(seed_of_epoch, i), step_sizes[i], kl_weight)
+            return i + 1, state, likelihood + now, kl
 
         zeros = tf.zeros(n_starts)
-        return tf.while_loop(lambda i, *_: i < n_steps, body, (0, state, zeros, zeros))[1:]
+        _, state, likelihood, kl = tf.while_loop(lambda i, *_: i < n_steps, body, (0, state, zeros, zeros))
+        return state, likelihood / tf.cast(n_steps, tf.float32), kl
 
     @tf.function(jit_compile=True, autograph=False)
     def select_loss(parameters: Any, cells: Any, seed: Any) -> Any:
-        inputs, labels, _ = cells
+        inputs, labels, weights = cells
         posterior = gaussian(parameters)
         stacked = tf.broadcast_to(inputs, (parameters.shape[0], *inputs.shape))
         chosen = tf.one_hot(labels, layer_sizes[-1])
@@ -86,15 +90,10 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
             return draw + 1, total + tf.reduce_sum(tf.nn.softmax(logits) * chosen, axis=-1)
 
         total = tf.while_loop(lambda draw, _: draw < n_select_draws, body, (0, tf.zeros(stacked.shape[:2])))[1]
-        return -tf.reduce_mean(tf.math.log(tf.maximum(total / n_select_draws, FLOOR)), axis=-1)
+        log_likelihood = tf.math.log(tf.maximum(total / n_select_draws, FLOOR))
+        return -tf.reduce_sum(weights * log_likelihood, axis=-1) / tf.reduce_sum(weights)
 
     return Compiled(train, select_loss)
-
-
-def cells_of(table: Table) -> tuple[Any, Any, Any]:
-    """Return inputs, labels and weights of some cells as the compiled functions take them."""
-    tf = load_tensorflow()
-    return tuple(map(tf.constant, (table.inputs, table.label_rows(), table.sample_weights())))
 
 
 def gaussian(parameters: Any) -> Any:
