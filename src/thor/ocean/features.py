@@ -7,18 +7,22 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError
-from thor.core.variables import FEATURES, extended_features, groups_of, variable
+from thor.core.variables import FEATURES, STRESS, extended_features, groups_of, variable
 from thor.ocean.basins import basin_codes
+from thor.ocean.geostrophic import geostrophic_terms
 from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import neighbourhood_statistics
 from thor.ocean.operators import gradient
 from thor.ocean.published import published_gradient
-from thor.ocean.stress import coastal_curl
+from thor.ocean.stress import coastal_curl, stress_eastward_northward
 from thor.ocean.stress import stress_curl as curl_of_stress
 
 Gradient = Callable[[Array, Grid], tuple[Array, Array]]
 
-NEIGHBOURHOOD_OF = ("wind_stress_curl", "zos", "deptho", "zos_deptho_jacobian")
+NEIGHBOURHOOD_OF = (
+    *("wind_stress_curl", "zos", "deptho", "zos_deptho_jacobian"),
+    *("geostrophic_planetary_advection", "geostrophic_pressure_torque", "geostrophic_residual"),
+)
 """The features for which neighbourhood means and spreads can be computed."""
 
 STRESS_CURL = {
@@ -50,9 +54,10 @@ def features(
     reference_density : float
         [kg m-3].
     extended : bool
-        Whether to add J(zos, deptho), the magnitudes of the gradients and of the Coriolis parameter.
+        Whether to add J(zos, deptho), the magnitudes of the gradients and of the Coriolis parameter, and the terms of
+        `thor.ocean.geostrophic`, which need `tauuo` and `tauvo`.
     neighbourhood_radii_km : sequence of float
-        Radii within which area-weighted means and spreads of stress curl, zos, deptho and J(zos, deptho) are added.
+        Radii within which area-weighted means and spreads of the features `NEIGHBOURHOOD_OF` are added.
 
     Returns
     -------
@@ -65,7 +70,10 @@ def features(
     take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
     curl = _stress_curl(ocean, grid, stress_curl, reference_density)
-    fields = _surface_fields(ocean, curl, fixed, grid, take_gradient, extended=extended) | fixed
+    fields = _surface_fields(ocean, curl, grid, take_gradient)
+    if extended:
+        fields |= _extended_surface_fields(ocean, fields | fixed, grid, reference_density)
+    fields |= fixed
     valid = _valid(fields, grid)
     if neighbourhood_radii_km:
         fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km)
@@ -100,7 +108,10 @@ def window_features(
     for number in range(climatology.sizes["window"]):
         window = climatology.isel(window=number)
         curl = _stress_curl(window, grid, "surface", reference_density)
-        each.append(_surface_fields(window, curl, fixed, grid, gradient, extended=extended))
+        fields = _surface_fields(window, curl, grid, gradient)
+        if extended:
+            fields |= _extended_surface_fields(window, fields | fixed, grid, reference_density)
+        each.append(fields)
     valid = np.logical_and.reduce([_valid(surface | fixed, grid) for surface in each])
     if neighbourhood_radii_km:
         for fields in (*each, fixed):
@@ -125,22 +136,40 @@ def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extende
     return fields
 
 
-def _surface_fields(
-    ocean: xr.Dataset, curl: Array, fixed: dict[str, Array], grid: Grid, take_gradient: Gradient, *, extended: bool
-) -> dict[str, Array]:
+def _surface_fields(ocean: xr.Dataset, curl: Array, grid: Grid, take_gradient: Gradient) -> dict[str, Array]:
     zos = _values(ocean, "zos")
     east, north = take_gradient(zos, grid)
-    fields = {
+    return {
         "wind_stress_curl": curl,
         "zos": zos,
         "zos_gradient_eastward": east,
         "zos_gradient_northward": north,
     }
-    if extended:
-        depth_east, depth_north = fixed["deptho_gradient_eastward"], fixed["deptho_gradient_northward"]
-        fields["zos_deptho_jacobian"] = east * depth_north - north * depth_east
-        fields["zos_gradient_magnitude"] = np.hypot(east, north)
-    return fields
+
+
+def _extended_surface_fields(
+    ocean: xr.Dataset, fields: Mapping[str, Array], grid: Grid, reference_density: float
+) -> dict[str, Array]:
+    missing = [name for name in STRESS if name not in ocean]
+    if missing:
+        raise DataError(
+            f"The geostrophic features need 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. "
+            "Give a surface stress file, or set data_engineering.extended_features: false."
+        )
+    east, north = fields["zos_gradient_eastward"], fields["zos_gradient_northward"]
+    depth_east, depth_north = fields["deptho_gradient_eastward"], fields["deptho_gradient_northward"]
+    return {
+        "zos_deptho_jacobian": east * depth_north - north * depth_east,
+        "zos_gradient_magnitude": np.hypot(east, north),
+        **geostrophic_terms(
+            zos_gradient=gradient(fields["zos"], grid),
+            deptho=fields["deptho"],
+            deptho_gradient=gradient(fields["deptho"], grid),
+            kinematic_stress_eastward=stress_eastward_northward(ocean, grid)[0] / reference_density,
+            wind_stress_curl=fields["wind_stress_curl"],
+            grid=grid,
+        ),
+    }
 
 
 def _valid(fields: Mapping[str, Array], grid: Grid) -> np.ndarray:
@@ -188,7 +217,7 @@ def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_density: float) -> Array:
     if stress_curl == "released":
         return _values(ocean, "wind_stress_curl")
-    missing = [name for name in ("tauuo", "tauvo") if name not in ocean]
+    missing = [name for name in STRESS if name not in ocean]
     if missing:
         raise DataError(
             f"The surface stress curl needs 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. "
