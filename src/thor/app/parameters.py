@@ -61,8 +61,8 @@ class DataEngineering(ClimatologySettings):
     closure_tolerance: Share = 1e-3
     """Largest rms of the sum of the budget, as a share of the rms of the largest term."""
     extended_features: bool = False
-    """Whether to add J(zos, deptho), the magnitudes of gradients and Coriolis parameter, and the terms of the budget that
-    geostrophic balance gives."""
+    """Whether to add J(zos, deptho), the magnitudes of gradients and Coriolis parameter, and the terms of the
+    budget that geostrophic balance gives."""
     neighbourhood_radii_km: list[Annotated[float, Field(gt=0, le=20_000)]] = []
     """Radii within which means and standard deviations of features are added [km]."""
     archive: ArchiveChoice

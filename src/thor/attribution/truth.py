@@ -27,10 +27,7 @@ from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
 from thor.networks.training import train_stack
-from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION, GRAVITY
-
-DECAY_DEPTH = 1000.0
-"""Decay depth of the equivalent-barotropic current [m]."""
+from thor.ocean.geostrophic import geostrophic_terms
 
 TERMS = ("wind_stress_curl", "planetary_vorticity_advection", "bottom_pressure_torque")
 
@@ -104,9 +101,9 @@ def truth_table(
 class PhysicalFunction:
     """Centred logarithms of the memberships of regimes, a function of the eight published features.
 
-    The meridional transport is geostrophic, V = g F(H) / f d(zos)/dx with F(H) = h (1 - exp(-H / h)); planetary
-    vorticity advection is -beta V; bottom pressure torque is g exp(-H / h) J(zos, H). Memberships are a softmax of
-    half the squared distance of the standardised terms to the regimes' centroids.
+    Planetary vorticity advection and bottom pressure torque are those of `thor.ocean.geostrophic`, without the Ekman
+    transport. Memberships are a softmax of half the squared distance of the standardised terms to the regimes'
+    centroids.
 
     Attributes
     ----------
@@ -142,13 +139,14 @@ class PhysicalFunction:
     def terms(self, inputs: Array) -> Array:
         """Return the terms [m s-2] of features in their units, shape (n_cells, 3)."""
         curl, _, zos_x, zos_y, depth, depth_x, depth_y, coriolis = inputs.T
-        sign = np.where(coriolis < 0, -1.0, 1.0)
-        rotation = sign * np.maximum(np.abs(coriolis), self.least_coriolis)
-        beta = np.sqrt(np.maximum((2 * EARTH_ROTATION) ** 2 - coriolis**2, 0)) / EARTH_RADIUS
-        decay = np.exp(-np.maximum(depth, 0) / DECAY_DEPTH)
-        transport = GRAVITY * DECAY_DEPTH * (1 - decay) / rotation * zos_x
-        torque = GRAVITY * decay * (zos_x * depth_y - zos_y * depth_x)
-        return np.column_stack([curl, -beta * transport, torque])
+        terms = geostrophic_terms(
+            zos_gradient=(zos_x, zos_y),
+            deptho=depth,
+            deptho_gradient=(depth_x, depth_y),
+            coriolis_parameter=coriolis,
+            least_coriolis=self.least_coriolis,
+        )
+        return np.column_stack([curl, *terms.values()])
 
     def __call__(self, inputs: Array) -> Array:
         """Return the centred log-memberships, shape (n_cells, n_regimes)."""

@@ -158,17 +158,19 @@ def _extended_surface_fields(
         )
     east, north = fields["zos_gradient_eastward"], fields["zos_gradient_northward"]
     depth_east, depth_north = fields["deptho_gradient_eastward"], fields["deptho_gradient_northward"]
+    terms = geostrophic_terms(
+        zos_gradient=gradient(fields["zos"], grid),
+        deptho=fields["deptho"],
+        deptho_gradient=gradient(fields["deptho"], grid),
+        coriolis_parameter=fields["coriolis_parameter"],
+        kinematic_stress_eastward=stress_eastward_northward(ocean, grid)[0] / reference_density,
+    )
     return {
         "zos_deptho_jacobian": east * depth_north - north * depth_east,
         "zos_gradient_magnitude": np.hypot(east, north),
-        **geostrophic_terms(
-            zos_gradient=gradient(fields["zos"], grid),
-            deptho=fields["deptho"],
-            deptho_gradient=gradient(fields["deptho"], grid),
-            kinematic_stress_eastward=stress_eastward_northward(ocean, grid)[0] / reference_density,
-            wind_stress_curl=fields["wind_stress_curl"],
-            grid=grid,
-        ),
+        **terms,
+        # What friction, nonlinear terms and the errors of the estimates have to balance.
+        "geostrophic_residual": -(fields["wind_stress_curl"] + sum(terms.values())),
     }
 
 
