@@ -16,7 +16,7 @@ from thor.networks.progress import DivergedError
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
+from thor.networks.table import Table, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack, train_stack
 
@@ -153,6 +153,25 @@ def test_a_stack_that_shrinks_as_networks_stop_gives_the_same_bits(train, select
     again = train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
     assert_same(again.stack, trained.stack)
     np.testing.assert_allclose(again.history["train_loss"], trained.history["train_loss"], rtol=1e-6)
+
+
+def test_padding_of_the_training_samples_changes_nothing(train, select, trained, monkeypatch):
+    monkeypatch.setattr("thor.networks.epochs.LEAST_CAPACITY", 1)
+    again = train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
+    assert_same(again.stack, trained.stack)
+
+
+def test_tables_of_similar_size_have_one_shape(train):
+    shapes = {
+        tuple(array.shape for array in padded_columns(Table(train.inputs[:n], train.labels[:n]), 64))
+        for n in (65, 100, 128)
+    }
+    assert shapes == {((128, train.inputs.shape[1]), (1, 128), (128,))}
+    inputs, labels, weights = padded_columns(Table(train.inputs[:3], train.labels[:3]), 64)
+    assert len(inputs) == 64
+    np.testing.assert_array_equal(weights, np.arange(64) < 3)
+    np.testing.assert_array_equal(inputs[:3], train.inputs[:3])
+    np.testing.assert_array_equal(labels[0, :3], train.labels[:3])
 
 
 def test_the_same_bits_on_any_number_of_threads(trained):
