@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thor.core.variables import variable
-from thor.networks.baselines import BASELINES
+from thor.networks.baselines import AVERAGE, BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import cross_validate, feature_group_worth
 from thor.networks.settings import SplitSettings, TrainingSettings
@@ -21,7 +21,7 @@ def test_every_basin_is_tested_once_by_what_was_trained_elsewhere(made_features,
         bootstrap=BootstrapSettings(n_bootstrap=20),
         seed=0,
     )
-    assert set(table) == {"ensemble", *BASELINES}
+    assert set(table) == {"ensemble", AVERAGE, *BASELINES}
     codes = {name: code for code, name in basin_names().items()}
     labelled = (made_regimes["regime"].values >= 0) & (made_features["valid"].values == 1)
     for predictor, basins in table.items():
@@ -74,7 +74,7 @@ def test_an_informative_group_adds_more_skill_than_noise_and_the_test_region_is_
         "all - around zos",
     }
     assert (scores.loc["published", "difference"] == 0).all()
-    for predictor in ("ensemble", "gradient_boosting"):
+    for predictor in ("ensemble", "gradient_boosting", AVERAGE):
         gain = scores.loc[("published + jacobian", predictor)]
         assert gain["difference"] > 0.3
         assert gain["low"] > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thor.core.variables import FEATURES
-from thor.networks.baselines import BASELINES
+from thor.networks.baselines import AVERAGE, BASELINES
 from thor.networks.folds import error_correlations, train_folds
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds
@@ -43,7 +43,8 @@ def test_all_predictors_learn_what_holds_elsewhere(folds, made_features, made_re
         assert {basin_names()[code] for code in np.unique(test.basin)} == {basin}
         assert not (((test.lon >= 280) | (test.lon < 20)) & (test.lat > -90)).any()
         found = fold.probabilities(test)
-        assert set(found) == {"ensemble", *BASELINES}
+        assert set(found) == {"ensemble", AVERAGE, *BASELINES}
+        np.testing.assert_allclose(found[AVERAGE], 0.5 * (found["ensemble"] + found["gradient_boosting"]))
         right = {name: (p.argmax(axis=1) == test.labels).mean() for name, p in found.items()}
         assert min(right["ensemble"], right["gradient_boosting"]) > right["majority"] + 0.1
 

@@ -121,12 +121,14 @@ def test_every_predictor_is_scored_in_every_region(run):
     skill = json.loads((report / "skill_metrics.json").read_text())
     bayesian = json.loads((report / "bayesian_skill_metrics.json").read_text())
     expected = {"ensemble", "member_mean", "member_min", "member_max", "majority", "stress_curl_tree"}
-    assert set(skill) == expected | {"gradient_boosting"}
+    assert set(skill) == expected | {"gradient_boosting", "average"}
     assert set(bayesian) == {"bayesian", "laplace"}
     for predictor, regions in (skill | bayesian).items():
         oceans = {region for region in regions if region.endswith("_ocean")}
         assert set(regions) - oceans == {"train", "select", "test"}
-        assert bool(oceans) == (predictor in {"ensemble", "majority", "stress_curl_tree", "gradient_boosting"})
+        assert bool(oceans) == (
+            predictor in {"ensemble", "average", "majority", "stress_curl_tree", "gradient_boosting"}
+        )
         assert sum(regions[ocean]["n_cells"] for ocean in oceans) in (0, regions["test"]["n_cells"])
         for entry in regions.values():
             assert 0 <= entry["accuracy"] <= 1
@@ -615,7 +617,7 @@ def test_pipelines_on_request_run_when_they_are_named(run, tmp_path):
     for path, _ in leaves(skill):
         assert find_metric(path, metric_tables()["cross_validation_metrics"]), path
     groups = pd.read_csv(tmp_path / "07_model_output/feature_group_worth.csv")
-    assert set(groups["predictor"]) == {"ensemble", "gradient_boosting"}
+    assert set(groups["predictor"]) == {"ensemble", "gradient_boosting", "average"}
     assert len(pd.read_csv(tmp_path / "07_model_output/search_trials.csv")) == 2
 
 

@@ -34,7 +34,7 @@ OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE
 
 PREDICTORS = (
     *("ensemble", "bayesian", "laplace", "published_networks"),
-    *("gradient_boosting", "stress_curl_tree", "majority"),
+    *("average", "gradient_boosting", "stress_curl_tree", "majority"),
 )
 """Order of the predictors in figures; files sort them by name."""
 

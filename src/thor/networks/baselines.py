@@ -16,6 +16,9 @@ from thor.networks.scaler import FeatureScaler
 BASELINES = ("majority", "stress_curl_tree", "gradient_boosting")
 """Class shares alone; a tree on wind stress curl alone; gradient boosting on all features."""
 
+AVERAGE = "average"
+"""The mean of the probabilities of ensemble and gradient boosting, which err in different places."""
+
 TREE_LEAVES = 12
 """Leaves of the tree on wind stress curl alone."""
 
@@ -75,6 +78,21 @@ class Baselines:
         with threadpool_limits(1):
             probability[:, model.classes_] = model.predict_proba(_seen(name, inputs, self.scaler))
         return probability
+
+
+def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: Array) -> dict[str, Any]:
+    """Return the probabilities of `ensemble`, `AVERAGE` and `BASELINES`, each of shape (n_samples, n_classes).
+
+    Parameters
+    ----------
+    ensemble : ndarray of shape (n_samples, n_classes)
+        Probabilities of the networks.
+    baselines : Baselines
+    inputs : ndarray of shape (n_samples, n_features)
+        In the units of the features, not scaled.
+    """
+    others = {name: baselines.predict_proba(name, inputs) for name in BASELINES}
+    return {"ensemble": ensemble, AVERAGE: 0.5 * (ensemble + others["gradient_boosting"]), **others}
 
 
 def fit_baselines(samples: Samples, *, seed: int, weights: NDArray[np.float64] | None = None) -> Baselines:

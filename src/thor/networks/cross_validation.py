@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from thor.networks.baselines import BASELINES
+from thor.networks.baselines import AVERAGE, BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.folds import error_correlations, train_folds
 from thor.networks.samples import Samples, input_names
@@ -52,7 +52,7 @@ def cross_validate(
         {predictor: {basin: {metric: value}}} as from `thor.networks.skill.skill_table`.
     """
     names = input_names(features, feature_set)
-    table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in ("ensemble", *BASELINES)}
+    table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in ("ensemble", AVERAGE, *BASELINES)}
     splits = basin_folds(features, regimes, split, seed=seed)
     parts = list(_predictions(features, regimes, splits, names, training, seed))
     correlations = error_correlations([(test, probabilities) for _, test, probabilities in parts], seed=seed)
@@ -77,8 +77,8 @@ def feature_group_worth(
 ) -> pd.DataFrame:
     """Return the gain in accuracy from each group of extended features, in basins left out of training.
 
-    Networks and boosting are trained on the published features, on those and one group, on all, and on all but one
-    group. Cells of the test regions are left out, so that a choice of groups is independent of them.
+    Networks and boosting, and so their mean, are trained on the published features, on those and one group, on all, and
+    on all but one group. Cells of the test regions are left out, so that a choice of groups is independent of them.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def feature_group_worth(
             for name in ("labels", "lat", "lon", "area")
         }
         labels = cells.pop("labels")
-        for predictor in ("ensemble", "gradient_boosting"):
+        for predictor in ("ensemble", "gradient_boosting", AVERAGE):
             found = np.concatenate([probabilities[predictor] for _, _, probabilities in parts])
             reference.setdefault(predictor, found)
             difference = paired_differences(

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.threads import in_threads
-from thor.networks.baselines import BASELINES, Baselines, fit_baselines
+from thor.networks.baselines import Baselines, fit_baselines, with_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
 from thor.networks.prediction import predict
 from thor.networks.samples import Samples, samples_from
@@ -46,9 +46,9 @@ class Fold:
         return samples_from(features, regimes, self.split, names=self.scaler.features)
 
     def probabilities(self, test: Samples) -> dict[str, np.ndarray]:
-        """Return the probabilities of `ensemble` and baselines in cells, each of shape (n_samples, n_classes)."""
-        of_networks = {"ensemble": predict(self.stack, self.scaler.transform(test.inputs)).mean}
-        return of_networks | {name: self.baselines.predict_proba(name, test.inputs) for name in BASELINES}
+        """Return the probabilities of all predictors in cells, as `thor.networks.baselines.with_baselines`."""
+        ensemble = predict(self.stack, self.scaler.transform(test.inputs)).mean
+        return with_baselines(ensemble, self.baselines, test.inputs)
 
 
 def train_folds(

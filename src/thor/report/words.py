@@ -15,6 +15,7 @@ PREDICTOR_NAMES = {
     "member_mean": "single networks, mean",
     "member_min": "single networks, lowest score",
     "member_max": "single networks, highest score",
+    "average": "the mean of ensemble and gradient boosting",
     "gradient_boosting": "gradient boosting",
     "stress_curl_tree": "a tree on the wind stress curl",
     "majority": "the most common regime everywhere",

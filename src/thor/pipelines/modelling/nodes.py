@@ -126,7 +126,7 @@ def score_networks(
     parameters: Modelling,
 ) -> dict[str, Any]:
     """Return the scores of the ensemble, its members and the baselines by region and by ocean of the test region."""
-    from thor.networks.baselines import BASELINES
+    from thor.networks.baselines import BASELINES, with_baselines
     from thor.networks.fields import (
         basin_masks,
         network_table,
@@ -150,8 +150,7 @@ def score_networks(
     samples = _samples(features, regimes, split, parameters)
     inputs = FeatureScaler.from_dict(feature_scaler).transform(samples.inputs)
     regions = role_masks(samples)
-    probabilities = {"ensemble": predict(ensemble, inputs).mean}
-    probabilities |= {name: baselines.predict_proba(name, samples.inputs) for name in BASELINES}
+    probabilities = with_baselines(predict(ensemble, inputs).mean, baselines, samples.inputs)
     if parameters.compare_published:
         published = published_networks()
         if set(published.classes) == set(samples.classes):
