@@ -25,13 +25,14 @@ TREE_LEAVES = 12
 BOOSTING = {
     "max_iter": 200,
     "learning_rate": 0.05,
-    "max_leaf_nodes": 15,
+    "max_leaf_nodes": 8,
     "min_samples_leaf": 50,
     "l2_regularization": 0.0,
     # Early stopping would hold out random cells, which are nearly copies of training cells.
     "early_stopping": False,
 }
-"""Settings of scikit-learn's HistGradientBoostingClassifier: smaller steps and trees than its defaults."""
+"""Settings of scikit-learn's HistGradientBoostingClassifier: smaller steps and trees than its defaults. Trees of 8
+instead of 15 leaves are as accurate in left-out basins, and less certain where they are wrong."""
 
 
 @dataclass(frozen=True, eq=False)
