@@ -1,4 +1,4 @@
-"""Score networks on the held-out Atlantic, seed by seed, with the published networks and boosting.
+"""Score networks on the held-out Atlantic, seed by seed, with the published networks, boosting and its mean with them.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/skill.py [--regimes <regimes.nc>] [--seeds 0 1 2 3 4] [--bayesian]
 
@@ -28,7 +28,7 @@ import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels, published_members
 
 from thor.core.variables import FEATURES
-from thor.networks.baselines import fit_baselines
+from thor.networks.baselines import AVERAGE, fit_baselines, with_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
 from thor.networks.samples import Samples, input_names, samples_from
@@ -103,12 +103,14 @@ def rows(
     names = input_names(fields, groups or "published")
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
     test = samples.with_role("test")
+    baselines = fit_baselines(samples.with_role("train"), seed=0)
     found: dict[str, Found] = {}
     for seed in seeds:
         for name, stack, scaler in trained(samples, settings, bayesian, seed):
             found[f"{name} {seed}"] = of_networks(stack, scaler, test)
-    boosting = fit_baselines(samples.with_role("train"), seed=0)
-    found["boosting "] = Found(boosting.predict_proba("gradient_boosting", test.inputs), None)
+        together = with_baselines(found[f"ensemble {seed}"].probability, baselines, test.inputs)
+        found[f"average {seed}"] = Found(together[AVERAGE], None)
+    found["boosting "] = Found(together["gradient_boosting"], None)
     eight = [samples.features.index(name) for name in FEATURES]
     found["published "] = of_networks(
         in_order(published_members(), samples),

@@ -209,4 +209,5 @@ def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, met
 
 
 def _words(name: str) -> str:
-    return "single networks (range)" if name == "member_mean" else name.replace("_", " ")
+    names = {"member_mean": "single networks (range)", "average": "mean of ensemble and boosting"}
+    return names.get(name, name.replace("_", " "))
