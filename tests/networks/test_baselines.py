@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from thor.core.errors import NetworkError
-from thor.networks.baselines import BASELINES, TREE_LEAVES, fit_baselines
+from thor.networks.baselines import BASELINES, BOOSTING, TREE_LEAVES, fit_baselines
 from thor.networks.samples import samples_from
 from thor.networks.settings import SplitSettings
-from thor.networks.split import make_split
+from thor.networks.split import basin_folds, make_split
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,17 @@ def test_known_scores_on_the_atlantic(ecco_features, ecco_regimes):
     assert scores["majority"] == pytest.approx(0.254, abs=1e-3)
     assert scores["stress_curl_tree"] == pytest.approx(0.786, abs=5e-3)
     assert scores["gradient_boosting"] == pytest.approx(0.860, abs=1e-2)
+
+
+def test_a_class_of_few_samples_does_not_diverge(ecco_features, ecco_regimes):
+    """Without the Southern Ocean 31 cells of its regime remain, fewer than a leaf needs: a case that diverged."""
+    features, regimes = (
+        fields.isel(lat=slice(1, None, 2), lon=slice(1, None, 2)) for fields in (ecco_features, ecco_regimes)
+    )
+    split = basin_folds(features, regimes, SplitSettings(), basins=["southern_ocean"], without_test=True)
+    samples = samples_from(features, regimes, split["southern_ocean"])
+    train, test = samples.with_role("train"), samples.with_role("test")
+    assert np.bincount(train.labels).min() < BOOSTING["min_samples_leaf"]
+    found = fit_baselines(train, seed=0).predict_proba("gradient_boosting", test.inputs)
+    assert -np.log(np.maximum(found[np.arange(len(test)), test.labels], 1e-30)).mean() < 1
+    assert (found.argmax(axis=1) == test.labels).mean() > 0.65
