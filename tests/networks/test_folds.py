@@ -1,7 +1,11 @@
 """Folds know nothing of the basin that they leave out, and predict it as they would alone."""
 
+import pickle
+import pickletools
+
 import numpy as np
 import pytest
+import xarray as xr
 
 from thor.core.variables import FEATURES
 from thor.networks.baselines import AVERAGE, BASELINES
@@ -47,6 +51,15 @@ def test_all_predictors_learn_what_holds_elsewhere(folds, made_features, made_re
         np.testing.assert_allclose(found[AVERAGE], 0.5 * (found["ensemble"] + found["gradient_boosting"]))
         right = {name: (p.argmax(axis=1) == test.labels).mean() for name, p in found.items()}
         assert min(right["ensemble"], right["gradient_boosting"]) > right["majority"] + 0.1
+
+
+def test_the_pickle_is_the_same_in_every_process(folds):
+    """A set of names would be written in an order that changes from process to process."""
+    written = pickle.dumps(folds[0])
+    assert not {"EMPTY_SET", "FROZENSET"} & {code.name for code, *_ in pickletools.genops(written)}
+    again = pickle.loads(written)
+    xr.testing.assert_identical(again.split, folds[0].split)
+    assert again.basin == folds[0].basin
 
 
 def test_correlations_are_those_of_the_errors(folds, made_features, made_regimes):

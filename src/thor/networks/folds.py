@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -40,6 +41,13 @@ class Fold:
     scaler: FeatureScaler
     stack: NetworkStack
     baselines: Baselines
+
+    def __getstate__(self) -> dict[str, Any]:
+        # xarray keeps names of coordinates in a set, whose order differs from process to process.
+        return self.__dict__ | {"split": self.split.to_dict(data="array")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, split=xr.Dataset.from_dict(state["split"]))
 
     def samples(self, features: xr.Dataset, regimes: xr.Dataset) -> Samples:
         """Return the labelled cells of the training ocean with their roles in this fold."""
