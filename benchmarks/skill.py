@@ -1,4 +1,4 @@
-"""Score networks on the held-out Atlantic, seed by seed, with the published networks, boosting and its mean with them.
+"""Score networks on the held-out Atlantic, seed by seed, with the published networks, boosting, and its mean with each.
 
     THOR_DATA_MIRROR=<folder> python benchmarks/skill.py [--regimes <regimes.nc>] [--seeds 0 1 2 3 4] [--bayesian]
 

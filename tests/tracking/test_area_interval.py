@@ -35,7 +35,9 @@ def test_errors_calculated_by_hand():
 def test_without_a_baseline_there_are_areas_only():
     cells = true_cells([0, 1], [0, 1], [-1, -1], [-1, -1], [np.nan, np.nan])
     assert set(area_errors(cells)["kind"]) == {"regime_area"}
-    assert area_errors(cells.take(np.zeros(2, bool))).empty
+    nothing = area_errors(cells.take(np.zeros(2, bool)))
+    assert nothing.empty
+    assert pd.concat([nothing, area_errors(cells)])["error"].dtype == float
 
 
 def test_half_width_and_coverage_calculated_by_hand():

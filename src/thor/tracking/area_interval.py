@@ -27,7 +27,7 @@ def area_errors(cells: TrueCells, transition: AnyArray | None = None) -> pd.Data
         known for a part only.
     """
     if not cells.area.any():
-        return pd.DataFrame(columns=_COLUMNS)
+        return pd.DataFrame({"kind": [], "error": np.empty(0)})
     n_regimes = cells.probability.shape[1]
     one = np.eye(n_regimes)
     errors = {"regime_area": cells.probability - one[cells.truth]}
@@ -38,7 +38,8 @@ def area_errors(cells: TrueCells, transition: AnyArray | None = None) -> pd.Data
         pair = cells.truth_before.astype(int) * n_regimes + cells.truth
         true = np.bincount(pair, cells.area, minlength=n_regimes**2).reshape(n_regimes, n_regimes)
         found["transition"] = (transition / transition.sum() - true / true.sum())[~one.astype(bool)]
-    return pd.DataFrame([(kind, abs(value)) for kind, values in found.items() for value in values], columns=_COLUMNS)
+    kinds = [kind for kind, values in found.items() for _ in values]
+    return pd.DataFrame({"kind": kinds, "error": np.abs(np.concatenate(list(found.values())))})
 
 
 def area_intervals(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
@@ -76,6 +77,3 @@ def area_intervals(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float]
             "n_models": len(score),
         }
     return found
-
-
-_COLUMNS = ["kind", "error"]
