@@ -28,9 +28,10 @@ import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels, published_members
 
 from thor.core.variables import FEATURES
-from thor.networks.baselines import AVERAGE, fit_baselines, with_baselines
+from thor.networks.baselines import fit_baselines, with_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
+from thor.networks.predictor import AVERAGE
 from thor.networks.samples import Samples, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
@@ -103,7 +104,8 @@ def rows(
     names = input_names(fields, groups or "published")
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
     test = samples.with_role("test")
-    baselines = fit_baselines(samples.with_role("train"), seed=0)
+    train = samples.with_role("train")
+    baselines = fit_baselines(train, FeatureScaler.fit(train), seed=0)
     found: dict[str, Found] = {}
     for seed in seeds:
         for name, stack, scaler in trained(samples, settings, bayesian, seed):

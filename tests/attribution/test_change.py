@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.attribution.conftest import make_stack, values_of
-from thor.attribution import method as blocks_of_samples
+from thor.attribution import change as blocks_of_cells
 from thor.attribution.attributions import attribute
 from thor.attribution.change import ChangeAttribution, transition_summary
 from thor.core.errors import AttributionError
@@ -101,7 +101,7 @@ def test_statistics_over_networks_come_from_the_common_interface(
 ):
     method = ChangeAttribution(before=before, regime_before=regime_before)
     values, _ = values_of(method, stack, inputs, regime)
-    monkeypatch.setattr(blocks_of_samples, "BLOCK_BYTES", 4 * 3 * 12 * 32)
+    monkeypatch.setattr(blocks_of_cells, "VALUE_BYTES", 8 * stack.n_networks * 2 ** len(CHANGING) * 32)
     assert len(list(method.explain(stack, inputs, regime))) == 7
     found = attribute(method, stack, inputs, regime, progress=False)
     np.testing.assert_allclose(found.mean, values.mean(axis=0), atol=1e-5)

@@ -59,7 +59,7 @@ def test_references_that_are_none_are_refused(stack, inputs, regime):
         IntegratedGradients(reference=inputs[:0], n_steps=16)
     with pytest.raises(AttributionError, match="1 of 5 rows of the reference"):
         IntegratedGradients(reference=np.where(np.arange(5)[:, None] == 2, np.nan, inputs[:5]), n_steps=16)
-    with pytest.raises(AttributionError, match="7 features; the networks take 8"):
+    with pytest.raises(AttributionError, match="7 features; the predictor takes 8"):
         list(IntegratedGradients(reference=inputs[:, :7], n_steps=16).explain(stack, inputs, regime))
 
 

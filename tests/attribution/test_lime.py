@@ -87,7 +87,7 @@ def test_references_it_cannot_use_are_refused(stack, inputs, regime, reference):
     constant[:, 2] = 1.0
     with pytest.raises(AttributionError, match="a scale above zero for every feature"):
         lime(constant)
-    with pytest.raises(AttributionError, match="7 features; the networks take 8"):
+    with pytest.raises(AttributionError, match="7 features; the predictor takes 8"):
         list(lime(reference[:, :7]).explain(stack, inputs, regime))
     with pytest.raises(ConfigError, match="'n_samples' must be a whole number >= 2"):
         lime(reference, n_samples=1)

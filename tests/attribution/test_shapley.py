@@ -244,7 +244,7 @@ def test_networks_and_references_that_do_not_fit_are_refused(stack, inputs, regi
     rows = np.zeros((2, 13), np.float32)
     with pytest.raises(AttributionError, match="at most 12 players.*here are 13. Put features into groups"):
         list(shapley(rows, method="exact").explain(wide, rows, np.zeros(2, int)))
-    with pytest.raises(AttributionError, match="7 features; the networks take 8"):
+    with pytest.raises(AttributionError, match="7 features; the predictor takes 8"):
         list(shapley(reference[:, :7]).explain(stack, inputs, regime))
     with pytest.raises(AttributionError, match="at least one row"):
         shapley(reference[:0])

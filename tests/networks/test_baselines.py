@@ -4,15 +4,20 @@ import numpy as np
 import pytest
 
 from thor.core.errors import NetworkError
-from thor.networks.baselines import BASELINES, BOOSTING, TREE_LEAVES, fit_baselines
+from thor.networks.baselines import BASELINES, BOOSTING_SETTINGS, TREE_LEAVES, fit_baselines
 from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import basin_folds, make_split
 
 
 @pytest.fixture(scope="module")
 def baselines(made_samples):
-    return fit_baselines(made_samples.with_role("train"), seed=0)
+    return fitted_on(made_samples.with_role("train"))
+
+
+def fitted_on(samples, **options):
+    return fit_baselines(samples, FeatureScaler.fit(samples), seed=0, **options)
 
 
 def accuracy(baselines, name, samples):
@@ -45,7 +50,7 @@ def test_more_features_make_a_baseline_better(baselines, made_samples):
 
 def test_an_untrained_class_has_probability_zero(made_samples):
     train = made_samples.with_role("train")
-    fitted = fit_baselines(train.take(train.labels != 4), seed=0)
+    fitted = fitted_on(train.take(train.labels != 4))
     for name in BASELINES:
         probability = fitted.predict_proba(name, made_samples.inputs)
         assert not probability[:, 4].any()
@@ -53,7 +58,7 @@ def test_an_untrained_class_has_probability_zero(made_samples):
 
 
 def test_the_same_seed_gives_the_same_bits_and_pickles(made_samples, baselines):
-    again = fit_baselines(made_samples.with_role("train"), seed=0)
+    again = fitted_on(made_samples.with_role("train"))
     kept = pickle.loads(pickle.dumps(again))
     for name in BASELINES:
         expected = baselines.predict_proba(name, made_samples.inputs)
@@ -62,7 +67,7 @@ def test_the_same_seed_gives_the_same_bits_and_pickles(made_samples, baselines):
 
 def test_weights_count(made_samples):
     train = made_samples.with_role("train")
-    fitted = fit_baselines(train, seed=0, weights=np.where(train.labels == 5, 1.0, 1e-6))
+    fitted = fitted_on(train, weights=np.where(train.labels == 5, 1.0, 1e-6))
     assert fitted.predict_proba("majority", train.inputs[:1])[0, 5] > 0.99
 
 
@@ -76,7 +81,7 @@ def test_unknown_baselines_and_other_features(baselines, made_samples):
 def test_known_scores_on_the_atlantic(ecco_features, ecco_regimes):
     published = make_split(ecco_features, ecco_regimes, SplitSettings(mode="published"))
     samples = samples_from(ecco_features, ecco_regimes, published)
-    fitted = fit_baselines(samples.with_role("train"), seed=0)
+    fitted = fitted_on(samples.with_role("train"))
     scores = {name: accuracy(fitted, name, samples.with_role("test")) for name in BASELINES}
     assert scores["majority"] == pytest.approx(0.254, abs=1e-3)
     assert scores["stress_curl_tree"] == pytest.approx(0.786, abs=5e-3)
@@ -91,7 +96,7 @@ def test_a_class_of_few_samples_does_not_diverge(ecco_features, ecco_regimes):
     split = basin_folds(features, regimes, SplitSettings(), basins=["southern_ocean"], without_test=True)
     samples = samples_from(features, regimes, split["southern_ocean"])
     train, test = samples.with_role("train"), samples.with_role("test")
-    assert np.bincount(train.labels).min() < BOOSTING["min_samples_leaf"]
-    found = fit_baselines(train, seed=0).predict_proba("gradient_boosting", test.inputs)
+    assert np.bincount(train.labels).min() < BOOSTING_SETTINGS["min_samples_leaf"]
+    found = fitted_on(train).predict_proba("gradient_boosting", test.inputs)
     assert -np.log(np.maximum(found[np.arange(len(test)), test.labels], 1e-30)).mean() < 1
     assert (found.argmax(axis=1) == test.labels).mean() > 0.65

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from thor.core.variables import variable
-from thor.networks.baselines import AVERAGE, BASELINES
+from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import cross_validate, feature_group_worth
+from thor.networks.predictor import AVERAGE
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.ocean.basins import basin_names
 

@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 
 from thor.core.variables import FEATURES
-from thor.networks.baselines import AVERAGE, BASELINES
+from thor.networks.baselines import BASELINES
 from thor.networks.folds import error_correlations, train_folds
+from thor.networks.predictor import AVERAGE
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds
 from thor.ocean.basins import basin_names

@@ -107,9 +107,8 @@ def make_applicability(names=NAMES):
 
 def make_tools(made, **changes):
     """What the runs of the fixture `made` are tracked with."""
-    given = {
-        name: getattr(made, name) for name in ("stacks", "scaler", "applicability", "temperatures", "expected_accuracy")
-    }
+    names = ("predictors", "scaler", "applicability", "temperatures", "expected_accuracy")
+    given = {name: getattr(made, name) for name in names}
     return TrackingTools(**{"settings": TrackingSettings(block_cells=20_000), **given, **changes})
 
 
@@ -133,7 +132,7 @@ def made():
         baseline=control["window"].values,
     )
     return SimpleNamespace(
-        stacks={"ensemble": make_stack(), "bayesian": make_stack(8, spread=0.2, seed=1)},
+        predictors={"ensemble": make_stack(), "bayesian": make_stack(8, spread=0.2, seed=1)},
         scaler=FeatureScaler(NAMES, units, np.array([0.0, 0.0, 4000.0]), np.array([1e-10, 0.1, 1000.0])),
         applicability=make_applicability(),
         temperatures={"ensemble": 1.0, "bayesian": 1.3},

@@ -16,8 +16,8 @@ from thor.tracking.areas import (
 from thor.tracking.track import track_run
 
 
-def track(made, run, parent=None, stacks=None):
-    return track_run(run, parent, None, make_tools(made, stacks=stacks or made.stacks))
+def track(made, run, parent=None, predictors=None):
+    return track_run(run, parent, None, make_tools(made, predictors=predictors or made.predictors))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_expected_areas_keep_a_regime_that_argmax_loses(made):
     """Where the middle regime is rarer by e^-2.4 it is never the most probable one, but it is there."""
     stack = make_stack(spread=0.0)
     rare = replace(stack, biases=(stack.biases[0] - np.array([0, 2.4, 0], np.float32),))
-    run = track(made, make_run("piControl", n_windows=1, shape=(90, 180)), stacks={"ensemble": rare})
+    run = track(made, make_run("piControl", n_windows=1, shape=(90, 180)), predictors={"ensemble": rare})
     probability = run["regime_probability"].values[0, 0].reshape(3, -1).T
     valid = run["valid"].values.ravel() == 1
     cumulative = probability[valid].cumsum(axis=1)

@@ -29,7 +29,7 @@ def opened(datasets):
 @pytest.fixture(scope="module")
 def reasons(made, runs):
     features = opened({CONTROL: made.control, SCENARIO: made.scenario})
-    return change_reasons(opened(runs), features, made.stacks, scaler=made.scaler)
+    return change_reasons(opened(runs), features, made.predictors, scaler=made.scaler)
 
 
 def test_what_moved_the_networks_is_found(reasons, runs):
@@ -58,7 +58,7 @@ def test_transitions_are_those_of_the_most_probable_regime(reasons, runs):
 def test_attributions_add_up_to_the_change_of_the_logits(reasons, made, runs):
     cells = Cells.of(made.scenario)
     now, then = (window_inputs(run, 6, cells, made.scaler)[0] for run in (made.scenario, made.control))
-    stack = made.stacks["ensemble"]
+    stack = made.predictors["ensemble"]
     last = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
     regime, old = (last[name].values.ravel()[cells.index].astype(int) for name in ("regime", "baseline_regime"))
     row = reasons[(reasons["predictor"] == "ensemble")].iloc[0]
@@ -73,14 +73,14 @@ def test_attributions_add_up_to_the_change_of_the_logits(reasons, made, runs):
 def test_features_can_be_taken_together(made, runs):
     groups = {"wind": ("wind_stress_curl",), "rest": ("zos", "deptho")}
     features = opened({CONTROL: made.control, SCENARIO: made.scenario})
-    table = change_reasons(opened(runs), features, made.stacks, scaler=made.scaler, groups=groups)
+    table = change_reasons(opened(runs), features, made.predictors, scaler=made.scaler, groups=groups)
     assert list(dict.fromkeys(table["feature"])) == ["wind", "rest"]
 
 
 def test_without_a_change_or_a_run_there_are_columns_only(made, runs):
     same = {"CALM": runs[CONTROL]}
     for given in ({}, same):
-        table = change_reasons(opened(given), {}, made.stacks, scaler=made.scaler)
+        table = change_reasons(opened(given), {}, made.predictors, scaler=made.scaler)
         assert table.empty and tuple(table.columns) == REASON_COLUMNS
         drawn = transitions_to_draw(table, None, predictor="ensemble")
         assert drawn.sizes == {"transition": 0, "feature": 0}
@@ -88,7 +88,7 @@ def test_without_a_change_or_a_run_there_are_columns_only(made, runs):
 
 def test_missing_features_are_named(made, runs):
     with pytest.raises(DataError, match=f"no features of {CONTROL}"):
-        change_reasons(opened(runs), opened({SCENARIO: made.scenario}), made.stacks, scaler=made.scaler)
+        change_reasons(opened(runs), opened({SCENARIO: made.scenario}), made.predictors, scaler=made.scaler)
 
 
 def test_the_largest_transitions_of_one_run_are_drawn(reasons):

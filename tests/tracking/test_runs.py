@@ -165,7 +165,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
     reading = {key: lambda run=run: run for key, run in out.items()}
     areas, transitions = regime_areas(out.values()), regime_transitions(out.values())
     assert areas["expected_area_m2"].notna().all() and areas["change_m2"].isna().all()
-    reasons = change_reasons(reading, features, tools.stacks, scaler=tools.scaler, groups=None)
+    reasons = change_reasons(reading, features, tools.predictors, scaler=tools.scaler, groups=None)
     assert transitions.empty and reasons.empty and agreement_plans(reading, AgreementSettings()) == {}
     no_truth = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
     metrics = tracking_metrics(reading, [], no_truth, training_ocean(next(iter(out.values()))))
@@ -207,7 +207,7 @@ def test_fingerprints_depend_on_all_inputs_of_a_run_and_nothing_else(features, t
     for other in (
         replace(tools, temperatures={"ensemble": 1.1, "bayesian": 1.3}),
         replace(tools, settings=tools.settings.replace(null_quantile=0.9)),
-        replace(tools, stacks=made.stacks | {"ensemble": made.stacks["ensemble"].select([0, 1])}),
+        replace(tools, predictors=made.predictors | {"ensemble": made.predictors["ensemble"].select([0, 1])}),
     ):
         assert not set(marks(features, other).values()) & set(before.values())
     # a predictor that is not applied has no influence
@@ -269,11 +269,11 @@ def test_what_does_not_belong_together_is_refused_before_any_run(tools):
     with pytest.raises(NetworkError, match="no temperature of bayesian; it has ensemble"):
         replace(tools, temperatures={"ensemble": 1.0})
     other = make_stack(names=("wind_stress_curl", "zos", "coriolis_parameter"))
-    with pytest.raises(NetworkError, match=r"Networks of 'ensemble': .*missing \['deptho'\]"):
-        replace(tools, stacks={"ensemble": other})
+    with pytest.raises(NetworkError, match=r"Predictor 'ensemble': .*missing \['deptho'\]"):
+        replace(tools, predictors={"ensemble": other})
     scaler = replace(tools.scaler, features=other.features, units=("m s-2", "m", "s-1"))
     with pytest.raises(NetworkError, match="area of applicability is of the features"):
-        replace(tools, stacks={"ensemble": other}, scaler=scaler)
+        replace(tools, predictors={"ensemble": other}, scaler=scaler)
 
 
 def test_a_scheduler_that_does_not_answer_ends_the_save_and_writes_nothing(features, tools, tmp_path):

@@ -45,7 +45,7 @@ def members(made):
     out = []
     for run in (made.control, made.scenario):
         table, _ = cell_inputs(run.isel(window=-1), names=NAMES)
-        out.append(member_probabilities(made.stacks["ensemble"], made.scaler.transform(table)).astype(float))
+        out.append(member_probabilities(made.predictors["ensemble"], made.scaler.transform(table)).astype(float))
     return out
 
 
@@ -66,7 +66,7 @@ def test_fields_are_those_of_the_networks(made, tracked, members):
     np.testing.assert_allclose(at_cells(last["change_probability_independent"]), independent, atol=1e-6)
     table, _ = cell_inputs(made.scenario.isel(window=-1), names=NAMES)
     inputs = made.scaler.transform(table)
-    known = predictive_distribution(made.stacks["ensemble"], inputs, credible_level=0.9)
+    known = predictive_distribution(made.predictors["ensemble"], inputs, credible_level=0.9)
     for name in ("predictive_entropy", "expected_entropy", "mutual_information"):
         np.testing.assert_allclose(at_cells(last[name]), getattr(known, name), atol=1e-5)
     np.testing.assert_allclose(
@@ -288,24 +288,24 @@ def test_what_is_missing_is_named(made, natural):
 
 def test_what_does_not_belong_together_is_refused(made, natural):
     other = make_stack(names=("wind_stress_curl", "zos", "coriolis_parameter"))
-    with pytest.raises(NetworkError, match=r"Networks of 'ensemble': .*missing \['deptho'\]"):
-        track(made, made.scenario, made.control, stacks={"ensemble": other})
+    with pytest.raises(NetworkError, match=r"Predictor 'ensemble': .*missing \['deptho'\]"):
+        track(made, made.scenario, made.control, predictors={"ensemble": other})
     names = (*NAMES[:2], "coriolis_parameter")
     scaler = replace(made.scaler, features=names, units=("m s-2", "m", "s-1"))
     with pytest.raises(NetworkError, match="area of applicability is of the features"):
-        track(made, made.scenario, made.control, stacks={"ensemble": other}, scaler=scaler)
+        track(made, made.scenario, made.control, predictors={"ensemble": other}, scaler=scaler)
     with pytest.raises(NetworkError, match="Feature 'coriolis_parameter' is missing"):
         track(
             made,
             made.scenario,
             made.control,
-            stacks={"ensemble": other},
+            predictors={"ensemble": other},
             scaler=scaler,
             applicability=make_applicability(names),
         )
     with pytest.raises(NetworkError, match="no temperature of bayesian"):
         track(made, made.scenario, made.control, temperatures={"ensemble": 1.0})
-    with pytest.raises(NetworkError, match="one label run for each network"):
+    with pytest.raises(NetworkError, match="one label run for each of the"):
         track(made, made.scenario, made.control, label_run=np.zeros(3, int))
     with pytest.raises(GridError):
         track(made, made.scenario, make_run("piControl", shape=(18, 40)))

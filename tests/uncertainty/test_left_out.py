@@ -33,15 +33,16 @@ def basins_of(folds, features, regimes):
     )
 
 
-def test_every_kind_of_network_predicts_the_basin_it_did_not_see(folds, made_features, made_regimes):
+def test_every_predictor_predicts_the_basin_it_did_not_see(folds, made_features, made_regimes):
     found = basins_of(folds, made_features, made_regimes)
     assert list(found) == ["pacific_ocean", "indian_ocean"]
     for fold, cells in zip(folds, found.values(), strict=True):
         test = fold.samples(made_features, made_regimes).with_role("test")
         np.testing.assert_array_equal(cells.samples.index, test.index)
         majority = np.bincount(test.labels).max() / len(test)
-        for name, n_networks in (("ensemble", 2), ("bayesian", N_DRAWS), ("laplace", N_DRAWS)):
-            assert cells.stacks[name].n_networks == n_networks
+        members = {"average": 2, "ensemble": 2, "gradient_boosting": 1, "bayesian": N_DRAWS, "laplace": N_DRAWS}
+        assert {name: predictor.n_members for name, predictor in cells.predictors.items()} == members
+        for name in members:
             right = cells.probabilities_at(name)(1.0).argmax(axis=1) == test.labels
             assert right.mean() > majority, name
         warm = cells.probabilities_at("ensemble")(2.5)

@@ -1,4 +1,4 @@
-"""From stacks of networks to calibrated fields: the temperature corrects a known overconfidence."""
+"""From predictors to calibrated fields: the temperature corrects a known overconfidence."""
 
 import json
 
@@ -71,16 +71,16 @@ def left_out(samples):
     basins = {}
     for code in (1, 2, 3):
         cells = samples.take(samples.basin == code)
-        stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
-        basins[f"basin {code}"] = LeftOutBasin(cells, cells.inputs.astype("float32"), stacks)
+        predictors = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+        basins[f"basin {code}"] = LeftOutBasin(cells, cells.inputs.astype("float32"), predictors)
     return basins
 
 
 @pytest.fixture(scope="module")
 def model(left_out, samples, scaler):
     settings = ApplicabilitySettings(n_reference=300, n_importance=500, n_permutations=1)
-    stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
-    return calibrate(left_out, stacks, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
+    predictors = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+    return calibrate(left_out, predictors, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +126,16 @@ def test_a_temperature_on_which_the_basins_disagree_is_not_applied():
 
 def test_the_model_survives_as_plain_numbers(model, features, scaler):
     again = CalibrationModel.from_dict(json.loads(json.dumps(model.to_dict())))
-    stacks = {"ensemble": stack(1.0, spread=0.2)}
-    first, second = (uncertainty_fields(stacks, m, features, scaler, credible_level=0.9) for m in (model, again))
+    predictors = {"ensemble": stack(1.0, spread=0.2)}
+    first, second = (uncertainty_fields(predictors, m, features, scaler, credible_level=0.9) for m in (model, again))
     xr.testing.assert_identical(first, second)
     with pytest.raises(NetworkError, match="conformal, applicability, expected_accuracy; got temperature"):
         CalibrationModel.from_dict({"temperature": {}})
 
 
 def test_fields_hold_the_named_quantities(model, features, scaler):
-    stacks = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
-    fields = uncertainty_fields(stacks, model, features, scaler, credible_level=0.9)
+    predictors = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
+    fields = uncertainty_fields(predictors, model, features, scaler, credible_level=0.9)
     valid = features["valid"].values == 1
     np.testing.assert_allclose(fields["regime_probability"].sum("regime").values[:, valid], 1, atol=1e-6)
     # all networks of this predictor are the same

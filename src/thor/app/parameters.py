@@ -24,7 +24,8 @@ from thor.report.settings import ReportSettings
 from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
-Predictors = Filled[tuple[Literal["ensemble", "bayesian"], ...]]
+Predictors = Filled[tuple[Literal["average", "ensemble", "gradient_boosting", "bayesian"], ...]]
+Networks = Filled[tuple[Literal["ensemble", "bayesian"], ...]]
 
 
 class IdealizedOcean(Settings):
@@ -181,7 +182,7 @@ class Explainability(_SettingsOfMethods):
 
     seed: Seed
     """Seed of references, orders, draws and resamples."""
-    predictors: Predictors = ("ensemble", "bayesian")
+    predictors: Networks = ("ensemble", "bayesian")
     """Predictors whose networks are explained."""
     n_draws: Count = 50
     """Networks drawn from the posterior of the Bayesian network."""
@@ -205,8 +206,8 @@ class ScenarioTracking(Settings):
 
     seed: Seed
     """Seed of draws and resamples."""
-    predictors: Predictors = ("ensemble", "bayesian")
-    """Predictors whose networks are applied, each with separate results."""
+    predictors: Predictors = ("average", "bayesian")
+    """Predictors that are applied, each with separate results; maps, curves and the summary show the first."""
     n_draws: Count = 50
     """Networks drawn from the posterior of the Bayesian network."""
     change: TrackingSettings = TrackingSettings()

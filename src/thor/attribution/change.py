@@ -1,4 +1,4 @@
-"""Attribution of regime change: Shapley values of the features for the change of the networks' target in a cell."""
+"""Attribution of regime change: Shapley values of the features for the change of a predictor's target in a cell."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
-from thor.attribution.method import AttributionBlock, Explainer, sample_blocks
+from thor.attribution.method import AttributionBlock, Explainer, sample_parts
 from thor.attribution.players import Groups, membership
 from thor.attribution.targets import (
     Regimes,
@@ -21,10 +21,15 @@ from thor.attribution.targets import (
 )
 from thor.core.errors import AttributionError
 from thor.core.threads import in_threads
-from thor.networks.stack import NetworkStack, Weights, logits
+from thor.networks.prediction import member_logits
+from thor.networks.predictor import Predictor
+from thor.networks.stack import Weights
 
 INTERVAL = (0.05, 0.95)
 """Quantiles over networks of the summary."""
+
+VALUE_BYTES = 32 * 2**20
+"""Size of the targets of one block of cells, for every coalition."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +75,7 @@ class ChangeAttribution(Explainer):
         """Return the features of each player, None where each feature is a player."""
         return self.groups
 
-    def can_change(self, stack: NetworkStack, inputs: Weights) -> NDArray[np.bool_]:
+    def can_change(self, predictor: Predictor, inputs: Weights) -> NDArray[np.bool_]:
         """Return which players differ between the states in any cell, shape (n_players,).
 
         Raises
@@ -78,20 +83,20 @@ class ChangeAttribution(Explainer):
         AttributionError
             When the two states do not hold the same samples and features.
         """
-        require_features(stack, self.before)
+        require_features(predictor, self.before)
         if inputs.shape != self.before.shape:
             raise AttributionError(
                 f"The states before and after have shapes {self.before.shape} and {inputs.shape}; expected the same "
                 "cells and features, row by row."
             )
-        return (membership(self.groups, stack.features) & (inputs != self.before).any(axis=0)).any(axis=1)
+        return (membership(self.groups, predictor.features) & (inputs != self.before).any(axis=0)).any(axis=1)
 
-    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+    def explain(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
         """Yield the values of all players; see `thor.attribution.method.Explainer`.
 
         Parameters
         ----------
-        stack : NetworkStack
+        predictor : Predictor
         inputs : ndarray of float32, shape (n_samples, n_features)
             The later state, scaled.
         regime : ndarray of int, shape (n_samples,)
@@ -107,32 +112,34 @@ class ChangeAttribution(Explainer):
         AttributionError
             When the states do not fit each other or the networks, or more than 12 players differ.
         """
-        require_inputs(stack, inputs, regime)
-        weights = self._target_weights(stack, inputs, regime)
-        changed = np.flatnonzero(self.can_change(stack, inputs))
+        require_inputs(predictor, inputs, regime)
+        weights = self._target_weights(predictor, inputs, regime)
+        changed = np.flatnonzero(self.can_change(predictor, inputs))
         if changed.size > MOST_PLAYERS:
             raise AttributionError(
                 f"{changed.size} features differ between the states; exact Shapley values take at most {MOST_PLAYERS} "
-                f"players. Put features into groups of `ChangeAttribution`: {', '.join(self.players(stack))}."
+                f"players. Put features into groups of `ChangeAttribution`: {', '.join(self.players(predictor))}."
             )
-        work = partial(self._block, stack, inputs, weights, changed)
-        yield from in_threads(work, sample_blocks(len(inputs), stack))
+        work = partial(self._block, predictor, inputs, weights, changed)
+        size = max(1, VALUE_BYTES // (8 * predictor.n_members * 2**changed.size))
+        yield from in_threads(work, sample_parts(len(inputs), size))
 
-    def _target_weights(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Weights:
-        weights = target_weights(len(stack.classes), regime, self.target)
+    def _target_weights(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Weights:
+        weights = target_weights(len(predictor.classes), regime, self.target)
         if self.regime_before is None:
             return weights
-        require_inputs(stack, inputs, self.regime_before)
-        return weights - target_weights(len(stack.classes), self.regime_before, self.target)
+        require_inputs(predictor, inputs, self.regime_before)
+        return weights - target_weights(len(predictor.classes), self.regime_before, self.target)
 
     def _block(
-        self, stack: NetworkStack, inputs: Weights, weights: Weights, changed: NDArray[np.int64], part: slice
+        self, predictor: Predictor, inputs: Weights, weights: Weights, changed: NDArray[np.int64], part: slice
     ) -> AttributionBlock:
-        holds = membership(self.groups, stack.features)
-        value = np.empty((stack.n_networks, part.stop - part.start, 2**changed.size))
+        holds = membership(self.groups, predictor.features)
+        value = np.empty((predictor.n_members, part.stop - part.start, 2**changed.size))
         for coalition, inside in enumerate(coalitions(changed.size) @ holds[changed]):
             state = np.where(inside, inputs[part], self.before[part])
-            value[..., coalition] = np.einsum("wsk,sk->ws", logits(stack, state), weights[part], dtype=np.float64)
+            outputs = member_logits(predictor, state)
+            value[..., coalition] = np.einsum("wsk,sk->ws", outputs, weights[part], dtype=np.float64)
         shapley = np.zeros((*value.shape[:2], len(holds)))
         shapley[..., changed] = value @ shapley_weights(changed.size).T
         before, after = value[..., 0], value[..., -1]
@@ -141,7 +148,7 @@ class ChangeAttribution(Explainer):
 
 
 def transition_summary(
-    method: ChangeAttribution, stack: NetworkStack, inputs: Weights, regime: Regimes, area: NDArray[np.float64]
+    method: ChangeAttribution, predictor: Predictor, inputs: Weights, regime: Regimes, area: NDArray[np.float64]
 ) -> xr.Dataset:
     """Return the attributions of each transition from one regime to another.
 
@@ -149,7 +156,7 @@ def transition_summary(
     ----------
     method : ChangeAttribution
         With `regime_before`.
-    stack : NetworkStack
+    predictor : Predictor
     inputs : ndarray of float32, shape (n_samples, n_features)
         The later state, scaled.
     regime : ndarray of int, shape (n_samples,)
@@ -172,8 +179,8 @@ def transition_summary(
     """
     if method.regime_before is None:
         raise AttributionError("A summary by transition needs the regimes before: give `regime_before`.")
-    require_inputs(stack, inputs, regime)
-    can_change = method.can_change(stack, inputs)
+    require_inputs(predictor, inputs, regime)
+    can_change = method.can_change(predictor, inputs)
     changed = np.flatnonzero(regime != method.regime_before)
     if not changed.size:
         raise AttributionError(f"None of the {len(regime)} cells changes its regime: there is no change to explain.")
@@ -181,17 +188,17 @@ def transition_summary(
     kinds, which = np.unique(pair, axis=0, return_inverse=True)
     weight = np.eye(len(kinds))[which] * area[changed, None]
     totals = weight.sum(axis=0)
-    sums = np.zeros((stack.n_networks, len(kinds), len(can_change)))
+    sums = np.zeros((predictor.n_members, len(kinds), len(can_change)))
     change = np.zeros(len(kinds))
     of_changed = replace(method, before=method.before[changed], regime_before=method.regime_before[changed])
-    for block in of_changed.explain(stack, inputs[changed], regime[changed]):
+    for block in of_changed.explain(predictor, inputs[changed], regime[changed]):
         share = weight[block.part]
         sums += np.einsum("wsp,st->wtp", block.values, share)
         change += (block.shares["target"] - block.shares["expectation"]).mean(axis=0) @ share
     order = np.argsort(-totals, kind="stable")
     means = (sums / totals[:, None])[:, order]
     lower, upper = np.quantile(means, INTERVAL, axis=0)
-    names = np.array(stack.classes)[kinds[order]]
+    names = np.array(predictor.classes)[kinds[order]]
     dims = ("transition", "feature")
     of_target = {"units": "1", "target": "logit of the regime after less that of the regime before"}
     return xr.Dataset(
@@ -210,9 +217,9 @@ def transition_summary(
         },
         coords={
             "transition": [f"{old} to {new}" for old, new in names],
-            "feature": list(method.players(stack)),
+            "feature": list(method.players(predictor)),
             "regime_before": ("transition", names[:, 0]),
             "regime_after": ("transition", names[:, 1]),
         },
-        attrs={"n_networks": stack.n_networks, "reference": "the earlier state of the same cell"},
+        attrs={"n_networks": predictor.n_members, "reference": "the earlier state of the same cell"},
     )

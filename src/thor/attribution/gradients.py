@@ -5,7 +5,7 @@ import numpy as np
 from thor.attribution.method import sample_blocks
 from thor.attribution.targets import Regimes, Target, target_values, target_weights
 from thor.networks.network import backward, forward
-from thor.networks.prediction import softmax
+from thor.networks.predictor import softmax
 from thor.networks.stack import NetworkStack, Weights, logits
 
 

@@ -11,6 +11,7 @@ from thor.attribution.players import Groups, player_names
 from thor.attribution.targets import Regimes, Target
 from thor.core.settings import Settings
 from thor.networks.prediction import BLOCK_BYTES
+from thor.networks.predictor import Predictor
 from thor.networks.stack import NetworkStack, Weights
 
 
@@ -52,7 +53,7 @@ class Explainer(ABC):
         """Return the features of each player, None where each feature is a player."""
         return None
 
-    def players(self, stack: NetworkStack) -> tuple[str, ...]:
+    def players(self, predictor: Predictor) -> tuple[str, ...]:
         """Return the names of the players, which get the attributions: features, or groups of them.
 
         Raises
@@ -60,7 +61,7 @@ class Explainer(ABC):
         AttributionError
             When a group names a feature that the networks do not have, or a feature is in no group or in two.
         """
-        return player_names(self.groups_of(stack.features), stack.features)
+        return player_names(self.groups_of(predictor.features), predictor.features)
 
     @abstractmethod
     def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 from thor.attribution.targets import Regimes, Target, target_values, target_weights
 from thor.core.arrays import AnyArray
 from thor.networks.network import outputs
-from thor.networks.prediction import softmax
+from thor.networks.predictor import softmax
 from thor.networks.stack import NetworkStack
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.errors import AttributionError
-from thor.networks.prediction import predict, softmax
+from thor.networks.prediction import predict
+from thor.networks.predictor import Predictor, softmax
 from thor.networks.stack import NetworkStack, Weights
 
 Target = Literal["centred_logit", "logit", "probability"]
@@ -86,21 +87,23 @@ def require_target(target: str) -> None:
         raise AttributionError(f"There is no target '{target}'; choose from {', '.join(get_args(Target))}.")
 
 
-def require_inputs(stack: NetworkStack, inputs: Weights, regime: Regimes) -> None:
-    """Raise AttributionError unless samples fit the networks, inputs are finite and regimes exist."""
-    if inputs.ndim != 2 or inputs.shape[1] != len(stack.features):
+def require_inputs(predictor: Predictor, inputs: Weights, regime: Regimes) -> None:
+    """Raise AttributionError unless samples fit the predictor, inputs are finite and regimes exist."""
+    if inputs.ndim != 2 or inputs.shape[1] != len(predictor.features):
         raise AttributionError(
-            f"The networks take inputs of shape (n_samples, {len(stack.features)}): {', '.join(stack.features)}; "
-            f"got {inputs.shape}."
+            f"The predictor takes inputs of shape (n_samples, {len(predictor.features)}): "
+            f"{', '.join(predictor.features)}; got {inputs.shape}."
         )
     bad = ~np.isfinite(inputs).all(axis=1)
     if bad.any():
         raise AttributionError(
             f"{int(bad.sum())} of {len(inputs)} samples have inputs that are not finite. Explain cells with valid = 1."
         )
-    if regime.shape != (len(inputs),) or (regime.size and not 0 <= regime.min() <= regime.max() < len(stack.classes)):
+    if regime.shape != (len(inputs),) or (
+        regime.size and not 0 <= regime.min() <= regime.max() < len(predictor.classes)
+    ):
         raise AttributionError(
-            f"Each of the {len(inputs)} samples needs a regime from 0 to {len(stack.classes) - 1}; got shape "
+            f"Each of the {len(inputs)} samples needs a regime from 0 to {len(predictor.classes) - 1}; got shape "
             f"{regime.shape}, values {np.unique(regime)[:8].tolist()}."
         )
 
@@ -117,10 +120,10 @@ def require_reference(reference: Weights) -> None:
         raise AttributionError(f"{bad} of {len(reference)} rows of the reference have inputs that are not finite.")
 
 
-def require_features(stack: NetworkStack, reference: Weights) -> None:
-    """Raise AttributionError when a reference has other features than the networks."""
-    if reference.shape[1] != len(stack.features):
+def require_features(predictor: Predictor, reference: Weights) -> None:
+    """Raise AttributionError when a reference has other features than the predictor."""
+    if reference.shape[1] != len(predictor.features):
         raise AttributionError(
-            f"The reference has {reference.shape[1]} features; the networks take {len(stack.features)}: "
-            f"{', '.join(stack.features)}."
+            f"The reference has {reference.shape[1]} features; the predictor takes {len(predictor.features)}: "
+            f"{', '.join(predictor.features)}."
         )

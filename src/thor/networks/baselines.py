@@ -10,19 +10,18 @@ from threadpoolctl import threadpool_limits
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
+from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, Average, Boosting, Predictor, columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
+from thor.networks.stack import NetworkStack, Weights
 
-BASELINES = ("majority", "stress_curl_tree", "gradient_boosting")
+BASELINES = ("majority", "stress_curl_tree", BOOSTING)
 """Class shares alone; a tree on wind stress curl alone; gradient boosting on all features."""
-
-AVERAGE = "average"
-"""The mean of the probabilities of ensemble and gradient boosting, which err in different places."""
 
 TREE_LEAVES = 12
 """Leaves of the tree on wind stress curl alone."""
 
-BOOSTING = {
+BOOSTING_SETTINGS = {
     "max_iter": 200,
     "learning_rate": 0.05,
     "max_leaf_nodes": 8,
@@ -45,13 +44,18 @@ class Baselines:
     models : dict of str to scikit-learn classifier
         By the names of `BASELINES`.
     scaler : FeatureScaler
-        Of the samples they were fitted on: scikit-learn's trees take differences below 1e-7 for none.
+        Trees see scaled inputs, since scikit-learn's take differences below 1e-7 for none.
     classes : tuple of str
     """
 
     models: Mapping[str, Any]
     scaler: FeatureScaler
     classes: tuple[str, ...]
+
+    @property
+    def boosting(self) -> Boosting:
+        """The gradient boosting as a predictor, whose inputs are scaled by `scaler`."""
+        return Boosting(self.models[BOOSTING], self.scaler.features, self.classes)
 
     def predict_proba(self, name: str, inputs: Array) -> NDArray[np.float64]:
         """Return the probabilities of one baseline.
@@ -75,11 +79,27 @@ class Baselines:
         """
         if name not in self.models:
             raise NetworkError(f"There is no baseline '{name}'.{did_you_mean(name, self.models)}")
+        scaled = self.scaler.transform(inputs)
+        if name == BOOSTING:
+            return self.boosting.probabilities(scaled)
         model = self.models[name]
         probability = np.zeros((len(inputs), len(self.classes)))
-        with threadpool_limits(1):
-            probability[:, model.classes_] = model.predict_proba(_seen(name, inputs, self.scaler))
+        probability[:, model.classes_] = model.predict_proba(_seen(name, scaled, self.scaler.features))
         return probability
+
+
+def predictors_of(ensemble: NetworkStack, baselines: Baselines, **posteriors: NetworkStack) -> dict[str, Predictor]:
+    """Return the average of networks and boosting, each of the two, and networks drawn from posteriors, by name.
+
+    Parameters
+    ----------
+    ensemble : NetworkStack
+    baselines : Baselines
+    **posteriors : NetworkStack
+        Such as `bayesian` and `laplace`.
+    """
+    boosting = baselines.boosting
+    return {AVERAGE: Average(ensemble, boosting), ENSEMBLE: ensemble, BOOSTING: boosting, **posteriors}
 
 
 def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: Array) -> dict[str, Any]:
@@ -94,16 +114,20 @@ def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: 
         In the units of the features, not scaled.
     """
     others = {name: baselines.predict_proba(name, inputs) for name in BASELINES}
-    return {"ensemble": ensemble, AVERAGE: 0.5 * (ensemble + others["gradient_boosting"]), **others}
+    return {ENSEMBLE: ensemble, AVERAGE: 0.5 * (ensemble + others[BOOSTING]), **others}
 
 
-def fit_baselines(samples: Samples, *, seed: int, weights: NDArray[np.float64] | None = None) -> Baselines:
+def fit_baselines(
+    samples: Samples, scaler: FeatureScaler, *, seed: int, weights: NDArray[np.float64] | None = None
+) -> Baselines:
     """Return the baselines fitted on training samples.
 
     Parameters
     ----------
     samples : Samples
         With `wind_stress_curl` among the features.
+    scaler : FeatureScaler
+        Of these features.
     seed : int
     weights : ndarray of shape (n_samples,), optional
         Of the samples; by default all are equal.
@@ -111,7 +135,7 @@ def fit_baselines(samples: Samples, *, seed: int, weights: NDArray[np.float64] |
     Raises
     ------
     NetworkError
-        When there is no wind stress curl for the tree.
+        When there is no wind stress curl for the tree, or the scaler is of other features.
     """
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -122,19 +146,16 @@ def fit_baselines(samples: Samples, *, seed: int, weights: NDArray[np.float64] |
     models = {
         "majority": DummyClassifier(strategy="prior"),
         "stress_curl_tree": DecisionTreeClassifier(max_leaf_nodes=TREE_LEAVES, random_state=seed),
-        "gradient_boosting": HistGradientBoostingClassifier(**BOOSTING, random_state=seed),
+        BOOSTING: HistGradientBoostingClassifier(**BOOSTING_SETTINGS, random_state=seed),
     }
-    scaler = FeatureScaler.fit(samples)
+    scaler.require(samples.features)
+    inputs = scaler.transform(samples.inputs)
     for name, model in models.items():
-        # Boosting's threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
+        # As in `Boosting.probabilities`.
         with threadpool_limits(1):
-            model.fit(_seen(name, samples.inputs, scaler), samples.labels, sample_weight=weights)
+            model.fit(_seen(name, inputs, scaler.features), samples.labels, sample_weight=weights)
     return Baselines(models, scaler, samples.classes)
 
 
-def _seen(name: str, inputs: Array, scaler: FeatureScaler) -> NDArray[np.float32]:
-    scaled = scaler.transform(inputs)
-    if name != "stress_curl_tree":
-        return scaled
-    column = scaler.features.index("wind_stress_curl")
-    return scaled[:, column : column + 1]
+def _seen(name: str, scaled: Weights, features: tuple[str, ...]) -> Weights:
+    return columns(scaled, features, ("wind_stress_curl",)) if name == "stress_curl_tree" else scaled

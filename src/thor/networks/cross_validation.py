@@ -9,9 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from thor.networks.baselines import AVERAGE, BASELINES
+from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.folds import error_correlations, train_folds
+from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
 from thor.networks.samples import Samples, input_names
 from thor.networks.scores import scores
 from thor.networks.settings import FeatureSet, SplitSettings, TrainingSettings
@@ -52,7 +53,7 @@ def cross_validate(
         {predictor: {basin: {metric: value}}} as from `thor.networks.skill.skill_table`.
     """
     names = input_names(features, feature_set)
-    table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in ("ensemble", AVERAGE, *BASELINES)}
+    table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in (ENSEMBLE, AVERAGE, *BASELINES)}
     splits = basin_folds(features, regimes, split, seed=seed)
     parts = list(_predictions(features, regimes, splits, names, training, seed))
     correlations = error_correlations([(test, probabilities) for _, test, probabilities in parts], seed=seed)
@@ -112,7 +113,7 @@ def feature_group_worth(
             for name in ("labels", "lat", "lon", "area")
         }
         labels = cells.pop("labels")
-        for predictor in ("ensemble", "gradient_boosting", AVERAGE):
+        for predictor in (ENSEMBLE, BOOSTING, AVERAGE):
             found = np.concatenate([probabilities[predictor] for _, _, probabilities in parts])
             reference.setdefault(predictor, found)
             difference = paired_differences(

@@ -96,7 +96,7 @@ def train_folds(
             seed=seed,
         )
         # Where its coordinates were read from is no part of a split.
-        return Fold(basin, split.drop_encoding(), scaler, trained.stack, fit_baselines(train, seed=seed))
+        return Fold(basin, split.drop_encoding(), scaler, trained.stack, fit_baselines(train, scaler, seed=seed))
 
     yield from in_threads(fold, splits)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from threadpoolctl import ThreadpoolController
 
 from thor.core.errors import NetworkError, did_you_mean
 from thor.networks.network import ACTIVATIONS, Layer, dense_layers, outputs
 
 Weights = NDArray[np.float32]
+
+_FEWEST_SAMPLES = 32
+"""Of one block of `NetworkStack.logit_blocks`."""
 
 WEIGHTS_FILE = "weights.npz"
 ARCHITECTURE_FILE = "architecture.json"
@@ -68,6 +72,11 @@ class NetworkStack:
         return len(self.kernels[0])
 
     @property
+    def n_members(self) -> int:
+        """Number of networks, under the name that all predictors share: `thor.networks.predictor.Predictor`."""
+        return self.n_networks
+
+    @property
     def layer_sizes(self) -> tuple[int, ...]:
         """Number of inputs, of units of each layer, of outputs."""
         return (len(self.features), *(bias.shape[-1] for bias in self.biases))
@@ -80,6 +89,20 @@ class NetworkStack:
     def layers(self, dtype: DTypeLike | None = None) -> list[Layer]:
         """Return the layers as `thor.networks.network` takes them, in single or another precision."""
         return dense_layers(self.kernels, self.biases, self.activation, dtype=dtype)
+
+    def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
+        """Yield the logits of every network, block of samples by block, as `thor.networks.predictor.Predictor`.
+
+        Activations of the widest layer, over all networks, take at most about `block_bytes`.
+        """
+        n_block = max(_FEWEST_SAMPLES, block_bytes // (4 * self.n_networks * max(self.layer_sizes)))
+        # On matrices this small, threads slow the product down and change the order of its sums.
+        controller = ThreadpoolController()
+        for start in range(0, len(inputs), n_block):
+            part = slice(start, min(start + n_block, len(inputs)))
+            with controller.limit(limits=1):
+                block = logits(self, inputs[part])
+            yield part, block
 
     def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> "NetworkStack":
         """Return the networks at `indices`, in their order."""

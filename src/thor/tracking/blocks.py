@@ -1,7 +1,7 @@
-"""Regimes and their changes on one block of cells: each network is applied once to every window.
+"""Regimes and their changes on one block of cells: each predictor is applied once to every window.
 
-Only here are the probabilities of every network in memory. A block returns means over networks by cell, and sums over
-cells by network.
+Only here are the probabilities of every member in memory. A block returns means over members by cell, and sums over
+cells by member.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -64,14 +64,14 @@ class RunWork:
         sizes = {
             "window": len(self.baseline),
             "state": self.n_states,
-            "predictor": len(self.tools.stacks),
+            "predictor": len(self.tools.predictors),
             "basin": self.n_basins + 1,
             "regime": n_regimes,
             "regime_before": n_regimes,
         }
-        names = _FIELDS if self.tools.label_run is None else (*_FIELDS, *VARIANCES)
-        stacks = self.tools.stacks.items()
-        sums = {name: empty_sums(sizes | {"network": stack.n_networks}) for name, stack in stacks}
+        names = _FIELDS if self.tools.split_predictor is None else (*_FIELDS, *VARIANCES)
+        predictors = self.tools.predictors.items()
+        sums = {name: empty_sums(sizes | {"network": predictor.n_members}) for name, predictor in predictors}
         return empty_fields(names, sizes, n_cells), sums
 
 
@@ -120,9 +120,9 @@ def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], d
     area = block.area_by_basin(work.n_basins)
     compared_area = area * block.comparable
     for state, inputs in enumerate(block.inputs):
-        fields["dissimilarity"][state] = tools.applicability.dissimilarity(inputs)
-    for number, predictor in enumerate(tools.stacks):
-        label_run = tools.label_run if predictor == "ensemble" else None
+        fields["dissimilarity"][state] = tools.dissimilarity(inputs)
+    for number, predictor in enumerate(tools.predictors):
+        label_run = tools.label_run if predictor == tools.split_predictor else None
         for part, states in tools.probabilities(predictor, block.inputs):
             means = [state.mean(axis=0, dtype=np.float64) for state in states]
             for window, baseline in enumerate(work.baseline):
@@ -145,7 +145,7 @@ def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], d
 def control_block(work: ControlWork, block: CellBlock) -> dict[str, tuple[AnyArray, AnyArray]]:
     """Return, by predictor, P(change) of each pair, (n_pairs, n_cells), and the certainty of each state."""
     out = {}
-    for predictor in work.tools.stacks:
+    for predictor in work.tools.predictors:
         change = np.empty((len(work.pairs), len(block.comparable)), np.float32)
         certainty = np.empty((len(block.inputs), len(block.comparable)), np.float32)
         for part, states in work.tools.probabilities(predictor, block.inputs):

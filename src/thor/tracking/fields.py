@@ -94,8 +94,8 @@ def area_fields(sums: Mapping[str, Mapping[str, Array]], level: float, compared:
 
 def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools: TrackingTools) -> xr.Dataset:
     """Return the fields of a run as a dataset with its coordinates and attributes."""
-    predictors = list(tools.stacks)
-    n_networks = [stack.n_networks for stack in tools.stacks.values()]
+    predictors = list(tools.predictors)
+    n_networks = [predictor.n_members for predictor in tools.predictors.values()]
     coords: dict[Any, Any] = {
         **{name: run[name].variable for name in run.coords},
         "predictor": predictors,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from thor.attribution.change import ChangeAttribution, transition_summary
 from thor.attribution.players import Groups, Preset, player_groups
 from thor.core.errors import DataError
+from thor.networks.predictor import Predictor
 from thor.networks.scaler import FeatureScaler
-from thor.networks.stack import NetworkStack
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
 
@@ -24,7 +24,7 @@ REASON_COLUMNS = (
 def change_reasons(
     runs: RunDatasets,
     features: RunDatasets,
-    stacks: Mapping[str, NetworkStack],
+    predictors: Mapping[str, Predictor],
     *,
     scaler: FeatureScaler,
     groups: Mapping[str, Sequence[str]] | Preset | None = None,
@@ -37,8 +37,8 @@ def change_reasons(
         Reads the regimes of each run, as from `thor.tracking.track.track_run`.
     features : mapping of str to callable
         Reads the features of the same runs and of their parents.
-    stacks : mapping of str to NetworkStack
-        By predictor.
+    predictors : mapping of str to Predictor
+        By name.
     scaler : FeatureScaler
     groups : mapping of str to sequence of str, or {"physical", "gradients"}, optional
         Groups of features that are attributed together, each feature in one of them; single features by default.
@@ -68,7 +68,7 @@ def change_reasons(
     tables = [
         table
         for key, load in runs.items()
-        for table in _reasons_of(key, load(), features, stacks, scaler, player_groups(groups, scaler.features))
+        for table in _reasons_of(key, load(), features, predictors, scaler, player_groups(groups, scaler.features))
     ]
     return (
         pd.concat(tables, ignore_index=True)[[*REASON_COLUMNS]] if tables else pd.DataFrame(columns=[*REASON_COLUMNS])
@@ -116,7 +116,7 @@ def _reasons_of(
     key: str,
     run: xr.Dataset,
     features: RunDatasets,
-    stacks: Mapping[str, NetworkStack],
+    predictors: Mapping[str, Predictor],
     scaler: FeatureScaler,
     groups: Groups | None,
 ) -> Iterator[pd.DataFrame]:
@@ -135,8 +135,8 @@ def _reasons_of(
     at = windows.baselines[windows.state[window] - after.sizes["window"]]
     then, known = window_inputs(before, at, cells, scaler)
     here = run.isel(window=window)
-    for predictor, stack in stacks.items():
-        predicted = here.sel(predictor=predictor)
+    for name, predictor in predictors.items():
+        predicted = here.sel(predictor=name)
         regime, old, forced = (
             predicted[field].transpose(*cells.like.dims).values.ravel()[cells.index].astype(np.int64)
             for field in ("regime", "baseline_regime", "forced_change")
@@ -145,21 +145,21 @@ def _reasons_of(
         if not moved.any():
             continue
         method = ChangeAttribution(before=then[moved], regime_before=old[moved], groups=groups)
-        found = transition_summary(method, stack, now[moved], regime[moved], cells.area[moved])
+        found = transition_summary(method, predictor, now[moved], regime[moved], cells.area[moved])
         yield _table(
-            found, predicted, stack, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)
-        ).assign(predictor=predictor)
+            found, predicted, predictor, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)
+        ).assign(predictor=name)
 
 
 def _table(
     found: xr.Dataset,
     predicted: xr.Dataset,
-    stack: NetworkStack,
+    predictor: Predictor,
     old: NDArray[np.int64],
     regime: NDArray[np.int64],
     forced_area: NDArray[np.float64],
 ) -> pd.DataFrame:
-    names = np.array(stack.classes)
+    names = np.array(predictor.classes)
     forced = pd.Series(forced_area).groupby([names[old], names[regime]]).sum()
     table = found.rename_vars(
         attribution_lower="lower", attribution_upper="upper", area="area_m2", regime_after="after"

@@ -1,4 +1,4 @@
-"""What all runs are tracked with: the networks with their scaler, calibration and area of applicability."""
+"""What all runs are tracked with: the predictors with their scaler, calibration and area of applicability."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.prediction import probability_blocks
+from thor.networks.predictor import AVERAGE, ENSEMBLE, Predictor, columns
 from thor.networks.scaler import FeatureScaler
-from thor.networks.stack import NetworkStack
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
 from thor.uncertainty.expected_accuracy import ExpectedAccuracy
+
+OF_LABEL_RUNS = {AVERAGE, ENSEMBLE}
+"""Predictors with one member for each network of the ensemble."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +24,8 @@ class TrackingTools:
 
     Attributes
     ----------
-    stacks : mapping of str to NetworkStack
-        By predictor, such as `ensemble` and `bayesian`.
+    predictors : mapping of str to Predictor
+        By name, such as `average` and `bayesian`.
     scaler : FeatureScaler
         With which all of them were trained.
     applicability : Applicability
@@ -32,15 +35,16 @@ class TrackingTools:
         Of these predictors at least.
     settings : TrackingSettings
     label_run : ndarray of int, shape (n_networks,), optional
-        Clustering run whose labels each network of the ensemble learned, where they learned votes.
+        Clustering run whose labels each network of the ensemble learned, where they learned votes; see
+        `split_predictor`.
 
     Raises
     ------
     NetworkError
-        When networks, scaler, temperatures, label runs and area of applicability do not belong together.
+        When predictors, scaler, temperatures, label runs and area of applicability do not belong together.
     """
 
-    stacks: Mapping[str, NetworkStack]
+    predictors: Mapping[str, Predictor]
     scaler: FeatureScaler
     applicability: Applicability
     temperatures: Mapping[str, float]
@@ -49,33 +53,49 @@ class TrackingTools:
     label_run: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
-        _require_networks(self.stacks, self.scaler)
-        if missing := sorted(set(self.stacks) - set(self.temperatures)):
+        _require_predictors(self.predictors, self.scaler)
+        if missing := sorted(set(self.predictors) - set(self.temperatures)):
             raise NetworkError(
                 f"The calibration model has no temperature of {', '.join(missing)}; it has "
                 f"{', '.join(self.temperatures)}. Run the pipeline uncertainty again."
             )
-        if self.applicability.features != self.scaler.features:
+        if not set(self.applicability.features) <= set(self.scaler.features):
             raise NetworkError(
                 f"The area of applicability is of the features {', '.join(self.applicability.features)}, the scaler "
                 f"of {', '.join(self.scaler.features)}. Run the pipelines modelling and uncertainty again."
             )
-        n_runs = None if self.label_run is None else len(self.label_run)
-        if n_runs is not None and ("ensemble" not in self.stacks or n_runs != self.stacks["ensemble"].n_networks):
-            raise NetworkError(f"Expected one label run for each network of 'ensemble'; got {n_runs}.")
-        # Predictors that are not applied have no influence, so they must not change the fingerprint either.
-        object.__setattr__(self, "temperatures", {name: self.temperatures[name] for name in self.stacks})
-        object.__setattr__(self, "expected_accuracy", {name: self.expected_accuracy[name] for name in self.stacks})
+        if self.label_run is not None:
+            for name in OF_LABEL_RUNS & set(self.predictors):
+                if len(self.label_run) != (n_members := self.predictors[name].n_members):
+                    raise NetworkError(
+                        f"Expected one label run for each of the {n_members} networks of '{name}'; got "
+                        f"{len(self.label_run)}."
+                    )
+        # What is not applied has no influence, so it must not change the fingerprint either.
+        if self.split_predictor is None:
+            object.__setattr__(self, "label_run", None)
+        object.__setattr__(self, "temperatures", {name: self.temperatures[name] for name in self.predictors})
+        object.__setattr__(self, "expected_accuracy", {name: self.expected_accuracy[name] for name in self.predictors})
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the regimes."""
-        return next(iter(self.stacks.values())).classes
+        return next(iter(self.predictors.values())).classes
+
+    @property
+    def split_predictor(self) -> str | None:
+        """The predictor whose variance of P(change) is split into parts from labels and networks; None for none."""
+        found = [name for name in self.predictors if name in OF_LABEL_RUNS]
+        return found[0] if found and self.label_run is not None else None
+
+    def dissimilarity(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the dissimilarity of cells to the training cells, from their scaled inputs."""
+        return self.applicability.dissimilarity(columns(inputs, self.scaler.features, self.applicability.features))
 
     def probabilities(
         self, predictor: str, inputs: Sequence[NDArray[np.float32]]
     ) -> Iterator[tuple[slice, list[NDArray[np.float32]]]]:
-        """Yield a slice of the cells and the probabilities of one predictor's networks there, for each of the inputs.
+        """Yield a slice of the cells and the probabilities of one predictor's members there, for each of the inputs.
 
         Parameters
         ----------
@@ -85,26 +105,29 @@ class TrackingTools:
 
         Yields
         ------
-        slice, list of ndarray of shape (n_networks, n_cells, n_regimes)
+        slice, list of ndarray of shape (n_members, n_cells, n_regimes)
         """
-        stack, temperature = self.stacks[predictor], self.temperatures[predictor]
-        blocks = [probability_blocks(stack, state, temperature=temperature) for state in inputs]
+        chosen, temperature = self.predictors[predictor], self.temperatures[predictor]
+        blocks = [
+            probability_blocks(chosen, columns(state, self.scaler.features, chosen.features), temperature=temperature)
+            for state in inputs
+        ]
         for states in zip(*blocks, strict=True):
             yield states[0][0], [probability for _, probability in states]
 
 
-def _require_networks(stacks: Mapping[str, NetworkStack], scaler: FeatureScaler) -> None:
-    """Raise NetworkError unless there are networks, all for the same regimes and the features of the scaler."""
-    if not stacks:
-        raise NetworkError("There are no networks to track regimes with.")
-    first = next(iter(stacks.values()))
-    for name, stack in stacks.items():
+def _require_predictors(predictors: Mapping[str, Predictor], scaler: FeatureScaler) -> None:
+    """Raise NetworkError unless there are predictors, all for the same regimes and of features of the scaler."""
+    if not predictors:
+        raise NetworkError("There are no predictors to track regimes with.")
+    first = next(iter(predictors.values()))
+    for name, predictor in predictors.items():
         try:
-            scaler.require(stack.features)
+            scaler.require(predictor.features)
         except NetworkError as error:
-            raise NetworkError(f"Networks of '{name}': {error}") from error
-        if stack.classes != first.classes:
+            raise NetworkError(f"Predictor '{name}': {error}") from error
+        if predictor.classes != first.classes:
             raise NetworkError(
-                f"All predictors must have the same regimes; '{name}' has {', '.join(stack.classes)}, others "
+                f"All predictors must have the same regimes; '{name}' has {', '.join(predictor.classes)}, others "
                 f"{', '.join(first.classes)}. Train them on the same regimes."
             )

@@ -182,7 +182,7 @@ def natural_variability(
     description = f"internal variability of {run_key(control)}"
     results = list(mapper(control_block, ControlWork(tools, pairs.states), blocks, description=description))
     natural = {}
-    for name in tools.stacks:
+    for name in tools.predictors:
         change, certainty = (np.concatenate([result[name][k] for result in results], axis=1) for k in (0, 1))
         natural[name] = NaturalVariability(change, certainty, pairs, cells)
     return natural
@@ -197,7 +197,7 @@ def _nulls(
     separations = sorted({windows.separation[window] for window in windows.compared})
     return {
         (name, apart): natural[name].null(apart, tools.settings, local=local)
-        for name in tools.stacks
+        for name in tools.predictors
         for apart in separations
     }
 
@@ -234,12 +234,12 @@ def _tests(
 
 def _expected_accuracy(dissimilarity: AnyArray, cells: Cells, tools: TrackingTools) -> Any:
     """Return the expected accuracy of each window and predictor; NaN in windows without any known cell."""
-    values = np.full((len(dissimilarity), len(tools.stacks)), np.nan, np.float32)
+    values = np.full((len(dissimilarity), len(tools.predictors)), np.nan, np.float32)
     for window, of_window in enumerate(dissimilarity):
         known = np.isfinite(of_window)
         if known.any():
             values[window] = [
-                tools.expected_accuracy[name].of_cells(of_window[known], cells.area[known]) for name in tools.stacks
+                tools.expected_accuracy[name].of_cells(of_window[known], cells.area[known]) for name in tools.predictors
             ]
     return ("window", "predictor"), values, variable("expected_accuracy").attrs
 
@@ -268,7 +268,7 @@ def _control_shares(
 ) -> dict[str, Any]:
     if natural is None or not is_control(str(run.attrs.get("experiment_id"))):
         return {}
-    shares = [control_shares(natural[name], tools.settings) for name in tools.stacks]
+    shares = [control_shares(natural[name], tools.settings) for name in tools.predictors]
     names = {kind: f"control_{kind}_share" for kind in CONTROL_SHARES}
     return {
         name: ("predictor", [share[kind] for share in shares], variable(name).attrs) for kind, name in names.items()

@@ -17,7 +17,7 @@ from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.json_model import JsonModel
 from thor.networks.prediction import predict
-from thor.networks.stack import NetworkStack
+from thor.networks.predictor import Predictor
 from thor.uncertainty.settings import ApplicabilitySettings
 
 N_PAIRS = 200_000
@@ -66,20 +66,20 @@ class Applicability(JsonModel):
     @classmethod
     def fit(
         cls,
-        stack: NetworkStack,
+        predictor: Predictor,
         inputs: np.ndarray,
         basin: NDArray[np.integer],
         *,
         settings: ApplicabilitySettings,
         seed: int,
     ) -> "Applicability":
-        """Return the area of applicability of networks.
+        """Return the area of applicability of a predictor.
 
         The threshold is Q75 + 1.5 IQR of the dissimilarities of training cells to those of all other basins.
 
         Parameters
         ----------
-        stack : NetworkStack
+        predictor : Predictor
         inputs : ndarray of shape (n_samples, n_features)
             Scaled features of the training cells.
         basin : ndarray of int, shape (n_samples,)
@@ -89,7 +89,7 @@ class Applicability(JsonModel):
         Raises
         ------
         NetworkError
-            When the training cells lie in one basin only, or the networks use no feature.
+            When the training cells lie in one basin only, or the predictor uses no feature.
         """
         if len(np.unique(basin)) < 2:
             raise NetworkError(
@@ -98,7 +98,7 @@ class Applicability(JsonModel):
             )
         rng = np.random.default_rng(seed)
         importance = feature_importance(
-            stack,
+            predictor,
             inputs[rng.permutation(len(inputs))[: settings.n_importance]],
             n_permutations=settings.n_permutations,
             rng=rng,
@@ -108,7 +108,7 @@ class Applicability(JsonModel):
         mean_distance = float(np.linalg.norm(weighted[pairs[0]] - weighted[pairs[1]], axis=1).mean())
         chosen = spread_cells(weighted, basin, settings.n_reference)
         reference = np.round(inputs[chosen].astype(float), DECIMALS)
-        fitted = cls(stack.features, importance, reference, basin[chosen].astype(float), mean_distance, np.inf)
+        fitted = cls(predictor.features, importance, reference, basin[chosen].astype(float), mean_distance, np.inf)
         low, high = np.quantile(fitted.dissimilarity_without_basin(inputs, basin), [0.25, 0.75])
         return replace(fitted, threshold=float(high + 1.5 * (high - low)))
 
@@ -153,9 +153,9 @@ class Applicability(JsonModel):
 
 
 def feature_importance(
-    stack: NetworkStack, inputs: np.ndarray, *, n_permutations: int, rng: np.random.Generator
+    predictor: Predictor, inputs: np.ndarray, *, n_permutations: int, rng: np.random.Generator
 ) -> Array:
-    """Return the importance of each feature for the networks, shape (n_features,), summing to one.
+    """Return the importance of each feature for a predictor, shape (n_features,), summing to one.
 
     The mean over cells of the total variation distance between the mean probability of a cell and that with the
     feature taken from another cell. It needs no labels, and unlike a gradient it includes saturated units.
@@ -165,15 +165,15 @@ def feature_importance(
     NetworkError
         When no permutation changes any probability.
     """
-    usual = predict(stack, inputs).mean
+    usual = predict(predictor, inputs).mean
     change = np.zeros(inputs.shape[1])
     for _ in range(n_permutations):
         for feature in range(inputs.shape[1]):
             mixed = inputs.copy()
             mixed[:, feature] = rng.permutation(mixed[:, feature])
-            change[feature] += 0.5 * np.abs(predict(stack, mixed).mean - usual).sum(axis=1).mean()
+            change[feature] += 0.5 * np.abs(predict(predictor, mixed).mean - usual).sum(axis=1).mean()
     if not change.any():
-        raise NetworkError("The networks give the same probabilities for all inputs: no feature is used.")
+        raise NetworkError("The predictor gives the same probabilities for all inputs: no feature is used.")
     return change / change.sum()
 
 

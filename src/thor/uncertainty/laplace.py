@@ -19,7 +19,8 @@ from threadpoolctl import ThreadpoolController
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.network import backward, forward
-from thor.networks.prediction import predict, probability_blocks, softmax
+from thor.networks.prediction import predict, probability_blocks
+from thor.networks.predictor import softmax
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table

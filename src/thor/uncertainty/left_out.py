@@ -1,6 +1,7 @@
-"""Cells of basins that networks did not see in training, with these networks: what calibration is based on.
+"""Cells of basins that predictors did not see in training, with these predictors: what calibration is based on.
 
-Cells beside training cells are nearly copies of them, so that networks are more often right there than in a new place.
+Cells beside training cells are nearly copies of them, so that predictors are right there more often than in a new
+place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +11,12 @@ import numpy as np
 import xarray as xr
 
 from thor.core.threads import in_threads
+from thor.networks.baselines import predictors_of
 from thor.networks.folds import Fold
-from thor.networks.prediction import member_logits, softmax
+from thor.networks.prediction import member_logits
+from thor.networks.predictor import Predictor, columns, softmax
 from thor.networks.samples import Samples
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.stack import Weights
 from thor.networks.table import Table
 from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.laplace import fit_laplace
@@ -28,24 +31,24 @@ N_DRAWS = 50
 
 @dataclass(frozen=True, eq=False)
 class LeftOutBasin:
-    """Labelled cells of a basin, and networks that were trained without it.
+    """Labelled cells of a basin, and predictors that were trained without it.
 
     Attributes
     ----------
     samples : Samples
     inputs : ndarray of float32, shape (n_samples, n_features)
-        Scaled as these networks were trained.
-    stacks : mapping of str to NetworkStack
-        By predictor.
+        Scaled as in the training of these predictors; the features of the samples.
+    predictors : mapping of str to Predictor
     """
 
     samples: Samples
     inputs: Weights
-    stacks: Mapping[str, NetworkStack]
+    predictors: Mapping[str, Predictor]
 
     def probabilities_at(self, predictor: str) -> Callable[[float], np.ndarray]:
         """Return a function from a temperature to the mean probabilities, shape (n_samples, n_classes)."""
-        logits = member_logits(self.stacks[predictor], self.inputs)
+        chosen = self.predictors[predictor]
+        logits = member_logits(chosen, columns(self.inputs, self.samples.features, chosen.features))
 
         def probabilities(temperature: float) -> np.ndarray:
             return softmax(logits / np.float32(temperature)).mean(axis=0, dtype=np.float64)
@@ -62,7 +65,7 @@ def left_out_basins(
     laplace: LaplaceSettings,
     seed: int,
 ) -> dict[str, LeftOutBasin]:
-    """Return the cells of each left-out basin, with the ensemble, the Bayesian network and Laplace of its fold.
+    """Return the cells of each left-out basin, with all predictors of its fold.
 
     The Bayesian network has a single start. At most about `LARGEST_NUMBER` cells are drawn at random, each basin with
     its share.
@@ -85,24 +88,26 @@ def left_out_basins(
 
     def left_out(fold: Fold) -> LeftOutBasin:
         samples, cells = of_fold[fold.basin], drawn[fold.basin]
+        features = fold.stack.features
         train, select = (
-            Table(fold.scaler.transform(part.inputs), part.labels)
+            Table(columns(fold.scaler.transform(part.inputs), samples.features, features), part.labels)
             for part in (samples.with_role("train"), samples.with_role("select"))
         )
         network, _ = fit_bayesian(
             train,
             select,
-            features=samples.features,
+            features=features,
             classes=samples.classes,
             settings=bayesian.replace(n_starts=1),
             seed=seed,
         )
         approximation, _ = fit_laplace(fold.stack, train, select, settings=laplace, seed=seed)
-        stacks = {
-            "ensemble": fold.stack,
-            "bayesian": network.draws(N_DRAWS, seed=seed),
-            "laplace": approximation.draws(N_DRAWS, seed=seed),
-        }
-        return LeftOutBasin(cells, fold.scaler.transform(cells.inputs), stacks)
+        predictors = predictors_of(
+            fold.stack,
+            fold.baselines,
+            bayesian=network.draws(N_DRAWS, seed=seed),
+            laplace=approximation.draws(N_DRAWS, seed=seed),
+        )
+        return LeftOutBasin(cells, fold.scaler.transform(cells.inputs), predictors)
 
     return dict(zip(of_fold, in_threads(left_out, folds), strict=True))

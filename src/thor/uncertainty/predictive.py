@@ -13,7 +13,8 @@ from scipy.stats import t as student_t
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.prediction import probability_blocks
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.predictor import Predictor
+from thor.networks.stack import Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +68,18 @@ class EntropyParts:
 
 
 def predictive_distribution(
-    stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, credible_level: float
+    predictor: Predictor, inputs: Weights, *, temperature: float = 1.0, credible_level: float
 ) -> Predictive:
     """Return the predictive distribution of many networks for each cell, in blocks of bounded memory.
 
     Parameters
     ----------
-    stack : NetworkStack
+    predictor : Predictor
         Members of an ensemble, or draws from a posterior.
     inputs : ndarray of shape (n_samples, n_features)
-        Scaled as the networks were trained.
+        Scaled as in training.
     temperature : float
-        Every network's logits are divided by it.
+        Every member's logits are divided by it.
     credible_level : float
         Share of the networks inside the interval of each probability.
 
@@ -88,11 +89,11 @@ def predictive_distribution(
         When the level does not lie between 0 and 1, and as for `probability_blocks`.
     """
     _require_level("credible_level", credible_level)
-    n_samples, n_classes = len(inputs), len(stack.classes)
+    n_samples, n_classes = len(inputs), len(predictor.classes)
     probability, lower, upper = (np.empty((n_samples, n_classes)) for _ in range(3))
     expected, superiority = np.empty(n_samples), np.empty(n_samples)
     tails = 0.5 * (1 - credible_level), 0.5 * (1 + credible_level)
-    for part, block in probability_blocks(stack, inputs, temperature=temperature):
+    for part, block in probability_blocks(predictor, inputs, temperature=temperature):
         probability[part] = block.mean(axis=0, dtype=np.float64)
         expected[part] = entropy(block).mean(axis=0)
         lower[part], upper[part] = np.quantile(block, tails, axis=0)
@@ -104,19 +105,19 @@ def predictive_distribution(
 
 
 def entropy_parts(
-    stack: NetworkStack, inputs: Weights, label_run: NDArray[np.integer], *, temperature: float = 1.0
+    predictor: Predictor, inputs: Weights, label_run: NDArray[np.integer], *, temperature: float = 1.0
 ) -> EntropyParts:
     """Return the label, network and residual parts of the predictive entropy of networks trained on votes.
 
     Parameters
     ----------
-    stack : NetworkStack
+    predictor : Predictor
     inputs : ndarray of shape (n_samples, n_features)
-        Scaled as the networks were trained.
+        Scaled as in training.
     label_run : ndarray of int, shape (n_networks,)
         Clustering run on whose labels each network was trained.
     temperature : float
-        Every network's logits are divided by it.
+        Every member's logits are divided by it.
 
     Raises
     ------
@@ -134,26 +135,28 @@ def entropy_parts(
     between them is included in the label part: it is an upper bound, and the network part a lower bound.
     """
     runs, number = np.unique(label_run, return_inverse=True)
-    if np.shape(label_run) != (stack.n_networks,):
-        raise NetworkError(f"Expected the label run of {stack.n_networks} networks; got shape {np.shape(label_run)}.")
-    if len(runs) == stack.n_networks > 1:
+    if np.shape(label_run) != (predictor.n_members,):
+        raise NetworkError(
+            f"Expected the label run of {predictor.n_members} networks; got shape {np.shape(label_run)}."
+        )
+    if len(runs) == predictor.n_members > 1:
         raise NetworkError(
             f"Each of the {len(runs)} networks was trained on another run, so differences of labels and of networks "
             "cannot be separated. Train more networks than there are clustering runs."
         )
     members = [np.flatnonzero(number == run) for run in range(len(runs))]
     total, within, residual = (np.empty(len(inputs)) for _ in range(3))
-    for part, block in probability_blocks(stack, inputs, temperature=temperature):
+    for part, block in probability_blocks(predictor, inputs, temperature=temperature):
         run_means = [block[rows].mean(axis=0, dtype=np.float64) for rows in members]
         total[part] = entropy(block.mean(axis=0, dtype=np.float64))
         within[part] = sum(len(rows) * entropy(mean) for rows, mean in zip(members, run_means, strict=True))
         residual[part] = entropy(block).mean(axis=0)
-    within /= stack.n_networks
+    within /= predictor.n_members
     return EntropyParts(np.maximum(total - within, 0.0), np.maximum(within - residual, 0.0), residual)
 
 
 def published_interval_test(
-    stack: NetworkStack, inputs: Weights, *, temperature: float = 1.0, level: float = 0.99
+    predictor: Predictor, inputs: Weights, *, temperature: float = 1.0, level: float = 0.99
 ) -> NDArray[np.bool_]:
     """Return the cells that are significant in the published test; use it only to reproduce the published results.
 
@@ -163,12 +166,12 @@ def published_interval_test(
 
     Parameters
     ----------
-    stack : NetworkStack
+    predictor : Predictor
         At least two draws.
     inputs : ndarray of shape (n_samples, n_features)
-        Scaled as the networks were trained.
+        Scaled as in training.
     temperature : float
-        Every network's logits are divided by it.
+        Every member's logits are divided by it.
     level : float
         Confidence level of each interval.
 
@@ -186,12 +189,12 @@ def published_interval_test(
     Clare et al. (2022), doi:10.1029/2022MS003162.
     """
     _require_level("level", level)
-    n_draws = stack.n_networks
+    n_draws = predictor.n_members
     if n_draws < 2:
         raise NetworkError("An interval needs at least two draws; got 1.")
     quantile = student_t.ppf(0.5 * (1 + level), n_draws - 1) / np.sqrt(n_draws)
     significant = np.empty(len(inputs), dtype=bool)
-    for part, block in probability_blocks(stack, inputs, temperature=temperature):
+    for part, block in probability_blocks(predictor, inputs, temperature=temperature):
         mean = block.mean(axis=0, dtype=np.float64)
         margin = quantile * block.std(axis=0, dtype=np.float64, ddof=1)
         best, second = _two_best(mean)

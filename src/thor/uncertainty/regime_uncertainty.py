@@ -1,4 +1,4 @@
-"""Calibration of several stacks of networks, and the fields of their probabilities and uncertainty."""
+"""Calibration of several predictors, and the fields of their probabilities and uncertainty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
 from thor.networks.prediction import predict
+from thor.networks.predictor import ENSEMBLE, Predictor, columns
 from thor.networks.samples import Samples, cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
-from thor.networks.stack import NetworkStack
 from thor.ocean.cells import on_same_grid
 from thor.uncertainty.applicability import DECIMALS, Applicability
 from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
@@ -81,7 +81,7 @@ class CalibrationModel:
 
 def calibrate(
     left_out: Mapping[str, LeftOutBasin],
-    stacks: Mapping[str, NetworkStack],
+    predictors: Mapping[str, Predictor],
     samples: Samples,
     scaler: FeatureScaler,
     *,
@@ -97,46 +97,54 @@ def calibrate(
     ----------
     left_out : mapping of str to LeftOutBasin
         By basin.
-    stacks : mapping of str to NetworkStack
+    predictors : mapping of str to Predictor
         Trained on all basins but the test region; `ensemble` among them.
     samples : Samples
         Of the whole training ocean.
     scaler : FeatureScaler
-        Of the ensemble.
+        Of the features of all predictors.
     confidence_level : float
         Of the conformal sets.
     settings : ApplicabilitySettings
     seed : int
     """
     train, select = samples.with_role("train"), samples.with_role("select")
+    ensemble = predictors[ENSEMBLE]
     applicability = Applicability.fit(
-        stacks["ensemble"], scaler.transform(train.inputs), train.basin, settings=settings, seed=seed
+        ensemble,
+        columns(scaler.transform(train.inputs), scaler.features, ensemble.features),
+        train.basin,
+        settings=settings,
+        seed=seed,
     )
     labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
     every_label, area, basin_code, inputs = (
         np.concatenate([getattr(cells.samples, name) for cells in left_out.values()])
         for name in ("labels", "area", "basin", "inputs")
     )
-    scaled, near = scaler.transform(inputs), scaler.transform(select.inputs)
+    near = scaler.transform(select.inputs)
+    far, beside = (
+        columns(cells, scaler.features, applicability.features) for cells in (scaler.transform(inputs), near)
+    )
     dissimilarity = np.concatenate(
-        [applicability.dissimilarity_without_basin(scaled, basin_code), applicability.dissimilarity(near)]
+        [applicability.dissimilarity_without_basin(far, basin_code), applicability.dissimilarity(beside)]
     )
     temperature, scores, accuracy = {}, [], {}
-    for name, stack in stacks.items():
+    for name, predictor in predictors.items():
         temperature[name] = left_out_temperature(
             {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}, labels
         )
         at = temperature[name].applied
         probabilities = np.concatenate([cells.probabilities_at(name)(at) for cells in left_out.values()])
         scores.append(nonconformity(probabilities, every_label))
-        beside = predict(stack, near, temperature=at).mean
-        right = [probabilities.argmax(axis=1) == every_label, beside.argmax(axis=1) == select.labels]
+        here = predict(predictor, columns(near, scaler.features, predictor.features), temperature=at).mean
+        right = [probabilities.argmax(axis=1) == every_label, here.argmax(axis=1) == select.labels]
         accuracy[name] = ExpectedAccuracy.fit(dissimilarity, np.concatenate(right), np.concatenate([area, select.area]))
     conformal = ConformalModel(
         classes=samples.classes,
         predictors=tuple(temperature),
         confidence_level=confidence_level,
-        inputs=np.round(scaled.astype(float), DECIMALS),
+        inputs=np.round(far.astype(float), DECIMALS),
         labels=every_label.astype(float),
         scores=np.array(scores),
     )
@@ -144,7 +152,7 @@ def calibrate(
 
 
 def uncertainty_fields(
-    stacks: Mapping[str, NetworkStack],
+    predictors: Mapping[str, Predictor],
     model: CalibrationModel,
     features: xr.Dataset,
     scaler: FeatureScaler,
@@ -156,7 +164,7 @@ def uncertainty_fields(
 
     Parameters
     ----------
-    stacks : mapping of str to NetworkStack
+    predictors : mapping of str to Predictor
     model : CalibrationModel
     features : xarray.Dataset
     scaler : FeatureScaler
@@ -175,9 +183,12 @@ def uncertainty_fields(
     inputs, index = cell_inputs(features, names=scaler.features)
     scaled = scaler.transform(inputs)
     each, probabilities = [], {}
-    for name, stack in stacks.items():
+    for name, predictor in predictors.items():
         found = predictive_distribution(
-            stack, scaled, temperature=model.temperatures[name], credible_level=credible_level
+            predictor,
+            columns(scaled, scaler.features, predictor.features),
+            temperature=model.temperatures[name],
+            credible_level=credible_level,
         )
         probabilities[name] = found.probability
         fields = {
@@ -191,21 +202,22 @@ def uncertainty_fields(
         }
         each.append(xr.Dataset({field: on_grid(values, index, features, field) for field, values in fields.items()}))
     basin = on_same_grid(features["valid"], features, "basin").ravel()[index]
-    sets = basin_sets(model.conformal, probabilities, scaled, basin).sets
-    for name, of_predictor in zip(stacks, each, strict=True):
+    of_networks = columns(scaled, scaler.features, model.applicability.features)
+    sets = basin_sets(model.conformal, probabilities, of_networks, basin).sets
+    for name, of_predictor in zip(predictors, each, strict=True):
         of_predictor["regime_set"] = on_grid(sets[name], index, features, "regime_set")
-    out = xr.concat(each, xr.Variable("predictor", list(stacks)), combine_attrs="override")
+    out = xr.concat(each, xr.Variable("predictor", list(predictors)), combine_attrs="override")
     if label_run is not None:
-        parts = entropy_parts(stacks["ensemble"], scaled, label_run, temperature=model.temperatures["ensemble"])
+        parts = entropy_parts(predictors[ENSEMBLE], of_networks, label_run, temperature=model.temperatures[ENSEMBLE])
         for part in ("label", "network", "residual"):
             out[f"{part}_entropy"] = on_grid(getattr(parts, part), index, features, f"{part}_entropy")
-    dissimilarity = model.applicability.dissimilarity(scaled)
+    dissimilarity = model.applicability.dissimilarity(of_networks)
     out["dissimilarity_index"] = on_grid(dissimilarity, index, features, "dissimilarity_index")
     inside = (dissimilarity <= model.applicability.threshold).astype("int8")
     out["applicable"] = on_grid(inside, index, features, "applicable")
     area = features["areacello"]
     outside = float(area.where(out["applicable"] == 0).sum() / area.where(features["valid"] == 1).sum())
-    classes = next(iter(stacks.values())).classes
+    classes = next(iter(predictors.values())).classes
     return out.assign(valid=features["valid"], areacello=features["areacello"]).assign_attrs(
         regimes=" ".join(classes),
         credible_level=credible_level,

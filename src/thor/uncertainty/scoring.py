@@ -17,10 +17,11 @@ from thor.networks.member_skill import (
     predictor_reliability,
 )
 from thor.networks.prediction import predict
+from thor.networks.predictor import ENSEMBLE, Predictor, columns
 from thor.networks.samples import Samples
 from thor.networks.scores import number
 from thor.networks.skill import skill_table
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.stack import Weights
 from thor.uncertainty.applicability import error_by_dissimilarity
 from thor.uncertainty.bayesian import BayesianNetwork
 from thor.uncertainty.calibration import calibration_table
@@ -29,6 +30,8 @@ from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import Predictive, predictive_distribution, published_interval_test
 from thor.uncertainty.regime_uncertainty import CalibrationModel
 
+_BAYESIAN = ("bayesian", "laplace")
+
 _UNCERTAINTIES = ("expected_entropy", "mutual_information")
 
 _SIGNIFICANCE = 0.99
@@ -36,7 +39,7 @@ _SIGNIFICANCE = 0.99
 
 
 def score_predictors(
-    stacks: Mapping[str, NetworkStack],
+    predictors: Mapping[str, Predictor],
     bayesian: BayesianNetwork,
     model: CalibrationModel,
     samples: Samples,
@@ -47,18 +50,18 @@ def score_predictors(
     settings: BootstrapSettings,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the tables of scores of predictors with a distribution over networks.
+    """Return the tables of scores of the Bayesian predictors, and of the calibration of all predictors.
 
     Parameters
     ----------
-    stacks : mapping of str to NetworkStack
-        `ensemble`, `bayesian` and `laplace`.
+    predictors : mapping of str to Predictor
+        `ensemble`, `bayesian` and `laplace` among them.
     bayesian : BayesianNetwork
         Its starts are scored one by one.
     model : CalibrationModel
     samples : Samples
     inputs : ndarray of float32, shape (n_samples, n_features)
-        Scaled inputs of the samples.
+        Scaled inputs of the samples, with all their features.
     left_out : mapping of str to LeftOutBasin
         The correlation of their errors gives the intervals of the scores.
     history : pandas.DataFrame
@@ -70,34 +73,41 @@ def score_predictors(
     -------
     dict
         `bayesian_skill_metrics` as from `skill_table` at temperature 1; `calibration_metrics`, {predictor: {region:
-        {before, after, conformal}}}, where regions are roles and the basins inside test, and the ensemble's test
-        region also holds `error_by_dissimilarity`, and every test region `significance`; `bayesian_network_metrics`, a
-        row for each start and for Laplace; `bayesian_network_reliability`, a row for each of them, region and bin.
+        {before, after, conformal}}}, where regions are roles and the basins inside test; the ensemble's test region
+        also holds `error_by_dissimilarity`, and that of predictors of many members `significance`;
+        `bayesian_network_metrics`, a row for each start and for Laplace; `bayesian_network_reliability`, a row for each
+        of them, region and bin.
     """
     regions = role_masks(samples)
+    seen = {name: columns(inputs, samples.features, predictor.features) for name, predictor in predictors.items()}
     # No score uses the intervals of the distributions.
     stages = {
         name: {
-            "before": predictive_distribution(stack, inputs, credible_level=_SIGNIFICANCE),
-            "after": predictive_distribution(
-                stack, inputs, temperature=model.temperatures[name], credible_level=_SIGNIFICANCE
-            ),
+            stage: predictive_distribution(predictor, seen[name], temperature=at, credible_level=_SIGNIFICANCE)
+            for stage, at in (("before", 1.0), ("after", model.temperatures[name]))
         }
-        for name, stack in stacks.items()
+        for name, predictor in predictors.items()
     }
-    before = {name: stage["before"].probability for name, stage in stages.items() if name != "ensemble"}
+    # The others have their scores from the pipeline modelling.
+    before = {name: stages[name]["before"].probability for name in _BAYESIAN}
     correlations = error_correlations(
-        [(cells.samples, {name: cells.probabilities_at(name)(1.0) for name in stacks}) for cells in left_out.values()],
+        [
+            (cells.samples, {name: cells.probabilities_at(name)(1.0) for name in predictors})
+            for cells in left_out.values()
+        ],
         seed=seed,
     )
     options: dict[str, Any] = {"correlations": correlations, "settings": settings, "seed": seed}
     skill = skill_table(before, samples, regions=regions, **options)
-    calibration = _calibration(stages, model, samples, inputs, regions, options)
-    for name, stack in stacks.items():
-        calibration[name]["test"]["significance"] = _significance(
-            stack, stages[name]["before"], samples, inputs, regions["test"]
-        )
-    starts, sums = _start_sums(bayesian, stacks["bayesian"].n_networks, samples, inputs, regions, seed=seed)
+    calibration = _calibration(stages, model, samples, seen[ENSEMBLE], regions, options)
+    for name, predictor in predictors.items():
+        if predictor.n_members > 1:
+            calibration[name]["test"]["significance"] = _significance(
+                predictor, stages[name]["before"], samples, seen[name], regions["test"]
+            )
+    starts, sums = _start_sums(
+        bayesian, predictors["bayesian"].n_members, samples, seen["bayesian"], regions, seed=seed
+    )
     rows, reliability = network_scores(sums, classes=samples.classes), network_reliability(sums, predictor="bayesian")
     for table in (rows, reliability):
         table["network"] = starts[table["network"]]
@@ -148,15 +158,15 @@ def _calibration(
             table[name][region]["conformal"] = entry
             table[name][region]["temperature"] = model.temperature[name].to_dict()
     inside = regions["test"]
-    wrong = stages["ensemble"]["after"].probability[inside].argmax(axis=1) != samples.labels[inside]
-    table["ensemble"]["test"]["error_by_dissimilarity"] = error_by_dissimilarity(
+    wrong = stages[ENSEMBLE]["after"].probability[inside].argmax(axis=1) != samples.labels[inside]
+    table[ENSEMBLE]["test"]["error_by_dissimilarity"] = error_by_dissimilarity(
         model.applicability.dissimilarity(inputs[inside]), wrong, threshold=model.applicability.threshold
     ).to_dict(orient="records")
     return table
 
 
 def _significance(
-    stack: NetworkStack, predictive: Predictive, samples: Samples, inputs: Weights, kept: np.ndarray
+    predictor: Predictor, predictive: Predictive, samples: Samples, inputs: Weights, kept: np.ndarray
 ) -> dict[str, dict[str, float | None]]:
     """Return the share of test cells that the published test finds significant, and the accuracy in these cells.
 
@@ -164,7 +174,7 @@ def _significance(
     """
     right = predictive.probability[kept].argmax(axis=1) == samples.labels[kept]
     calls = {
-        "published_interval_test": published_interval_test(stack, inputs[kept], level=_SIGNIFICANCE),
+        "published_interval_test": published_interval_test(predictor, inputs[kept], level=_SIGNIFICANCE),
         "superiority": predictive.superiority[kept] > _SIGNIFICANCE,
     }
     return {

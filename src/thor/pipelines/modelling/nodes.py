@@ -76,11 +76,19 @@ def train_ensemble(
     return {"ensemble": stack, "training_history": history_table(history, predictor="ensemble")}
 
 
-def fit_baselines(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, parameters: Modelling) -> Any:
+def fit_baselines(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Modelling,
+) -> Any:
     """Return majority class, tree on the stress curl and gradient boosting, all fitted on the training cells."""
     from thor.networks.baselines import fit_baselines as fit
+    from thor.networks.scaler import FeatureScaler
 
-    return fit(_samples(features, regimes, split, parameters).with_role("train"), seed=parameters.seed)
+    train = _samples(features, regimes, split, parameters).with_role("train")
+    return fit(train, FeatureScaler.from_dict(feature_scaler), seed=parameters.seed)
 
 
 def train_left_out(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> Any:

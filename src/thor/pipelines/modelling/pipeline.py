@@ -29,7 +29,7 @@ def create_pipeline() -> Pipeline:
                 [*CELLS, "feature_scaler", "regime_model", "vorticity_budget", "published_networks", PARAMETERS],
                 by_name("ensemble", "training_history"),
             ),
-            named_node(nodes.fit_baselines, [*CELLS, PARAMETERS], "baselines"),
+            named_node(nodes.fit_baselines, [*CELLS, "feature_scaler", PARAMETERS], "baselines"),
             named_node(nodes.train_left_out, ["features", "regimes", PARAMETERS], "left_out_predictors"),
             named_node(nodes.predict_ensemble, ["ensemble", "features", "feature_scaler"], "ensemble_probabilities"),
             named_node(

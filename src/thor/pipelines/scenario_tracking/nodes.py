@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 def track_regimes(
     ensemble: Any,
+    baselines: Any,
     bayesian_network: Any,
     feature_scaler: dict[str, Any],
     calibration_model: dict[str, Any],
@@ -32,13 +33,13 @@ def track_regimes(
 
     calibration = CalibrationModel.from_dict(calibration_model)
     tools = TrackingTools(
-        stacks=_stacks(ensemble, bayesian_network, parameters),
+        predictors=_predictors(ensemble, baselines, bayesian_network, parameters),
         scaler=FeatureScaler.from_dict(feature_scaler),
         applicability=calibration.applicability,
         temperatures=calibration.temperatures,
         expected_accuracy=calibration.expected_accuracy,
         settings=parameters.change,
-        label_run=label_runs(training_history) if "ensemble" in parameters.predictors else None,
+        label_run=label_runs(training_history),
     )
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%d runs to track, on %s", len(runs), compute.scheduler)
@@ -64,6 +65,7 @@ def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) 
 
 def explain_changes(
     ensemble: Any,
+    baselines: Any,
     bayesian_network: Any,
     feature_scaler: dict[str, Any],
     scenario_regimes: RunDatasets,
@@ -77,7 +79,7 @@ def explain_changes(
     return change_reasons(
         scenario_regimes,
         scenario_features,
-        _stacks(ensemble, bayesian_network, parameters),
+        _predictors(ensemble, baselines, bayesian_network, parameters),
         scaler=FeatureScaler.from_dict(feature_scaler),
         groups=parameters.attribution_groups,
     )
@@ -189,12 +191,12 @@ def draw_reasons(
     return change_attribution_bars(transitions_to_draw(change_attribution, key, predictor=parameters.predictors[0]))
 
 
-def _stacks(ensemble: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:
-    stacks = {
-        "ensemble": ensemble,
-        "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
-    }
-    return {str(name): stacks[name] for name in parameters.predictors}
+def _predictors(ensemble: Any, baselines: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:
+    from thor.networks.baselines import predictors_of
+
+    bayesian = bayesian_network.draws(parameters.n_draws, seed=parameters.seed)
+    found = predictors_of(ensemble, baselines, bayesian=bayesian)
+    return {str(name): found[name] for name in parameters.predictors}
 
 
 def _each(collection: RunDatasets) -> Any:

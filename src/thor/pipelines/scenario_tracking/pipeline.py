@@ -1,6 +1,6 @@
 """Regimes of climate models through time: where, when and with what probability they change.
 
-ensemble, bayesian_network, calibration_model, scenario_features -> track_regimes -> scenario_regimes
+ensemble, baselines, bayesian_network, calibration_model, scenario_features -> track_regimes -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement
@@ -15,7 +15,7 @@ from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
-_NETWORKS = ["ensemble", "bayesian_network", "feature_scaler"]
+_PREDICTORS = ["ensemble", "baselines", "bayesian_network", "feature_scaler"]
 _APPLIED = ["calibration_model", "training_history", "scenario_features"]
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
@@ -25,12 +25,14 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            named_node(nodes.track_regimes, [*_NETWORKS, *_APPLIED, _PARAMETERS, "params:compute"], "scenario_regimes"),
+            named_node(
+                nodes.track_regimes, [*_PREDICTORS, *_APPLIED, _PARAMETERS, "params:compute"], "scenario_regimes"
+            ),
             named_node(nodes.measure_areas, "scenario_regimes", by_name("regime_areas", "regime_transitions")),
             named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
             named_node(
                 nodes.explain_changes,
-                [*_NETWORKS, "scenario_regimes", "scenario_features", _PARAMETERS],
+                [*_PREDICTORS, "scenario_regimes", "scenario_features", _PARAMETERS],
                 "change_attribution",
             ),
             named_node(

@@ -75,6 +75,7 @@ def train_left_out_posteriors(
 def calibrate(
     left_out_cells: Any,
     ensemble: Any,
+    baselines: Any,
     bayesian_network: Any,
     laplace_network: Any,
     features: xr.Dataset,
@@ -89,7 +90,7 @@ def calibrate(
     samples, scaler = _samples(features, regimes, split, feature_scaler)
     model = fit(
         left_out_cells,
-        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         samples,
         scaler,
         confidence_level=parameters.confidence_level,
@@ -111,6 +112,7 @@ def calibrate(
 
 def compute_regime_uncertainty(
     ensemble: Any,
+    baselines: Any,
     bayesian_network: Any,
     laplace_network: Any,
     calibration_model: dict[str, Any],
@@ -125,7 +127,7 @@ def compute_regime_uncertainty(
     from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
 
     fields = uncertainty_fields(
-        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         CalibrationModel.from_dict(calibration_model),
         features,
         FeatureScaler.from_dict(feature_scaler),
@@ -139,6 +141,7 @@ def compute_regime_uncertainty(
 
 def score_uncertainty(
     ensemble: Any,
+    baselines: Any,
     bayesian_network: Any,
     laplace_network: Any,
     calibration_model: dict[str, Any],
@@ -156,7 +159,7 @@ def score_uncertainty(
 
     samples, scaler = _samples(features, regimes, split, feature_scaler)
     result = score_predictors(
-        _stacks(ensemble, bayesian_network, laplace_network, parameters),
+        _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         bayesian_network,
         CalibrationModel.from_dict(calibration_model),
         samples,
@@ -203,12 +206,17 @@ def draw_uncertainty(regime_uncertainty: xr.Dataset, regimes: xr.Dataset, split:
     return uncertainty_maps(of_ensemble, mistakes_in_test(of_ensemble, regimes, split))
 
 
-def _stacks(ensemble: Any, bayesian_network: Any, laplace_network: Any, parameters: Uncertainty) -> dict[str, Any]:
-    return {
-        "ensemble": ensemble,
-        "bayesian": bayesian_network.draws(parameters.bayesian.n_draws, seed=parameters.seed),
-        "laplace": laplace_network.draws(parameters.laplace.n_draws, seed=parameters.seed),
-    }
+def _predictors(
+    ensemble: Any, baselines: Any, bayesian_network: Any, laplace_network: Any, parameters: Uncertainty
+) -> dict[str, Any]:
+    from thor.networks.baselines import predictors_of
+
+    return predictors_of(
+        ensemble,
+        baselines,
+        bayesian=bayesian_network.draws(parameters.bayesian.n_draws, seed=parameters.seed),
+        laplace=laplace_network.draws(parameters.laplace.n_draws, seed=parameters.seed),
+    )
 
 
 def _tables(samples: Any, scaler: Any) -> Any:

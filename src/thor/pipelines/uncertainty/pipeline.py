@@ -3,7 +3,7 @@
 features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
 ensemble                 -> fit_laplace_network    -> laplace_network
 left_out_predictors      -> train_left_out_posteriors -> left_out_cells
-left_out_cells, networks -> calibrate -> calibration_model
+left_out_cells, all predictors -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
     -> score_uncertainty -> bayesian_skill_metrics, calibration_metrics, bayesian_network_metrics and _reliability
                          -> draw_reliability, draw_risk_coverage, draw_conformal_coverage
@@ -16,7 +16,7 @@ from thor.pipelines.uncertainty import nodes
 
 PARAMETERS = "params:uncertainty"
 CELLS = ["features", "regimes", "split", "feature_scaler"]
-NETWORKS = ["ensemble", "bayesian_network", "laplace_network"]
+PREDICTORS = ["ensemble", "baselines", "bayesian_network", "laplace_network"]
 
 
 def create_pipeline() -> Pipeline:
@@ -34,15 +34,15 @@ def create_pipeline() -> Pipeline:
                 ["left_out_predictors", "features", "regimes", PARAMETERS],
                 "left_out_cells",
             ),
-            named_node(nodes.calibrate, ["left_out_cells", *NETWORKS, *CELLS, PARAMETERS], "calibration_model"),
+            named_node(nodes.calibrate, ["left_out_cells", *PREDICTORS, *CELLS, PARAMETERS], "calibration_model"),
             named_node(
                 nodes.compute_regime_uncertainty,
-                [*NETWORKS, "calibration_model", "features", "feature_scaler", "training_history", PARAMETERS],
+                [*PREDICTORS, "calibration_model", "features", "feature_scaler", "training_history", PARAMETERS],
                 "regime_uncertainty",
             ),
             named_node(
                 nodes.score_uncertainty,
-                [*NETWORKS, "calibration_model", "left_out_cells", *CELLS, "bayesian_training_history", PARAMETERS],
+                [*PREDICTORS, "calibration_model", "left_out_cells", *CELLS, "bayesian_training_history", PARAMETERS],
                 by_name(
                     "bayesian_skill_metrics",
                     "calibration_metrics",

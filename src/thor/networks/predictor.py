@@ -1,0 +1,155 @@
+"""What all predictors have in common, and those that are not networks alone: gradient boosting, and the mean of both.
+
+A predictor has one member or many, each of which gives every regime a probability. Calibration, entropies, conformal
+sets and the tracking of climate models take any predictor. To add one, write a class with these attributes, and a row
+in `thor.uncertainty.predictors`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from thor.networks.scores import FLOOR
+from thor.networks.stack import NetworkStack, Weights
+
+AVERAGE, ENSEMBLE, BOOSTING = "average", "ensemble", "gradient_boosting"
+"""Names of predictors."""
+
+
+class Predictor(Protocol):
+    """Members that each give every regime a probability."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Inputs in their order."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Regimes in the order of the outputs."""
+        ...
+
+    @property
+    def n_members(self) -> int:
+        """Number of networks, or 1."""
+        ...
+
+    def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
+        """Yield the logits of every member, block of samples by block.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (n_samples, n_features)
+            Scaled as in training, finite.
+        block_bytes : int
+            About the size of the largest array of a block.
+
+        Yields
+        ------
+        part : slice
+            Which samples.
+        logits : ndarray of float32, shape (n_members, n_block, n_classes)
+            Logarithms of probabilities, but for a constant of each sample and member.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Boosting:
+    """Gradient boosting: a predictor of one member.
+
+    Attributes
+    ----------
+    model : sklearn.ensemble.HistGradientBoostingClassifier
+        Whose `classes_` are numbers of regimes; the others have probability 0.
+    features, classes : tuple of str
+    """
+
+    model: Any
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def n_members(self) -> int:
+        """One."""
+        return 1
+
+    def probabilities(self, inputs: Weights) -> NDArray[np.float64]:
+        """Return the probabilities in samples with these scaled inputs, shape (n_samples, n_classes)."""
+        found = np.zeros((len(inputs), len(self.classes)))
+        # Its threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
+        with threadpool_limits(1):
+            found[:, self.model.classes_] = self.model.predict_proba(inputs)
+        return found
+
+    def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
+        """Yield all samples as one block; see `Predictor`."""
+        yield slice(0, len(inputs)), _logarithm(self.probabilities(inputs))[None]
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """The mean of networks and gradient boosting, which err in different places.
+
+    A member is the mean of one network and the boosting. Members differ half as much as the networks do: differences
+    between networks and boosting are no part of their spread.
+
+    Attributes
+    ----------
+    networks : NetworkStack
+    boosting : Boosting
+    """
+
+    networks: NetworkStack
+    boosting: Boosting
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Those of the networks, then others of the boosting."""
+        return tuple(dict.fromkeys((*self.networks.features, *self.boosting.features)))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of both."""
+        return self.networks.classes
+
+    @property
+    def n_members(self) -> int:
+        """Number of networks."""
+        return self.networks.n_networks
+
+    def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
+        """Yield the logarithms of the mean probabilities; see `Predictor`."""
+        of_boosting = self.boosting.probabilities(columns(inputs, self.features, self.boosting.features))
+        of_networks = columns(inputs, self.features, self.networks.features)
+        for part, block in self.networks.logit_blocks(of_networks, block_bytes):
+            yield part, _logarithm(0.5 * (softmax(block) + of_boosting[part].astype(np.float32)))
+
+
+def columns(inputs: Weights, features: tuple[str, ...], wanted: tuple[str, ...]) -> Weights:
+    """Return the columns of the wanted features; the inputs themselves where these are all, in the same order."""
+    return inputs if wanted == features else inputs[:, [features.index(name) for name in wanted]]
+
+
+def softmax(values: Weights) -> Weights:
+    """Return the softmax over the last axis; `values` is overwritten."""
+    # Class by class: NumPy is slow at reducing an axis of six.
+    columns = np.moveaxis(values, -1, 0)
+    largest = columns[0].copy()
+    for column in columns[1:]:
+        np.maximum(largest, column, out=largest)
+    values -= largest[..., None]
+    np.exp(values, out=values)
+    total = columns[0].copy()
+    for column in columns[1:]:
+        total += column
+    values /= total[..., None]
+    return values
+
+
+def _logarithm(probabilities: NDArray[Any]) -> Weights:
+    return np.log(np.maximum(probabilities, FLOOR)).astype(np.float32)
