@@ -33,8 +33,8 @@ to cold by falling wind stress curl."""
 OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE", "#661100", "#332288")
 
 PREDICTORS = (
-    *("ensemble", "bayesian", "laplace", "published_networks"),
-    *("average", "gradient_boosting", "stress_curl_tree", "majority"),
+    *("average", "ensemble", "bayesian", "laplace", "published_networks"),
+    *("gradient_boosting", "stress_curl_tree", "majority"),
 )
 """Order of the predictors in figures; files sort them by name."""
 

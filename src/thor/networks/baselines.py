@@ -103,7 +103,7 @@ def predictors_of(ensemble: NetworkStack, baselines: Baselines, **posteriors: Ne
 
 
 def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: Array) -> dict[str, Any]:
-    """Return the probabilities of `ensemble`, `AVERAGE` and `BASELINES`, each of shape (n_samples, n_classes).
+    """Return the probabilities of `AVERAGE`, `ENSEMBLE` and `BASELINES`, each of shape (n_samples, n_classes).
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: 
         In the units of the features, not scaled.
     """
     others = {name: baselines.predict_proba(name, inputs) for name in BASELINES}
-    return {ENSEMBLE: ensemble, AVERAGE: 0.5 * (ensemble + others[BOOSTING]), **others}
+    return {AVERAGE: 0.5 * (ensemble + others[BOOSTING]), ENSEMBLE: ensemble, **others}
 
 
 def fit_baselines(

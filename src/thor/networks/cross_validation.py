@@ -53,7 +53,7 @@ def cross_validate(
         {predictor: {basin: {metric: value}}} as from `thor.networks.skill.skill_table`.
     """
     names = input_names(features, feature_set)
-    table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in (ENSEMBLE, AVERAGE, *BASELINES)}
+    table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in (AVERAGE, ENSEMBLE, *BASELINES)}
     splits = basin_folds(features, regimes, split, seed=seed)
     parts = list(_predictions(features, regimes, splits, names, training, seed))
     correlations = error_correlations([(test, probabilities) for _, test, probabilities in parts], seed=seed)

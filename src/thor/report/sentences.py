@@ -17,6 +17,7 @@ from thor.report.words import (
     in_order,
     in_words,
     interval,
+    leading,
     percent,
     predictor_name,
     signed,
@@ -27,7 +28,7 @@ METRIC = "accuracy"
 """Score that the sentences compare; the report shows all others too."""
 
 BALANCED = "balanced_accuracy"
-"""Score in which the ensemble is also compared with better predictors."""
+"""Score in which the leading predictor is also compared with better ones."""
 
 
 def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -71,14 +72,15 @@ def _regime_sentences(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -
 
 
 def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
-    """Return the skill of the ensemble in the test region, and its difference to other predictors."""
-    ensemble = skill["predictors"]["ensemble"]
+    """Return the skill of the leading predictor in the test region, and its difference to the others."""
+    lead = leading(skill["predictors"])
+    name_of_lead, scores = predictor_name(lead), skill["predictors"][lead]
     first = (
-        f"In the {skill['region']}, which is held out ({skill['n_cells']:,} cells), the ensemble predicts the correct "
-        f"regime in {percent(ensemble[METRIC]['value'])} of the cells{interval(ensemble[METRIC])}"
+        f"In the {skill['region']}, which is held out ({skill['n_cells']:,} cells), {name_of_lead} predicts the "
+        f"correct regime in {percent(scores[METRIC]['value'])} of the cells{interval(scores[METRIC])}"
     )
-    if ensemble["area_accuracy"] is not None:
-        first += f" and on {percent(ensemble['area_accuracy'])} of the area"
+    if scores["area_accuracy"] is not None:
+        first += f" and on {percent(scores['area_accuracy'])} of the area"
     others = _scores_of_others(skill, " in ")
     lines = [first + ("; " + in_words(others) if others else "") + "."]
     if len(oceans := skill["by_ocean"]) > 1:
@@ -92,19 +94,19 @@ def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
         if entry["low"] > 0 or entry["high"] < 0:
             verdict = "better than" if entry["low"] > 0 else "worse than"
         size = f"{signed(100 * entry['difference'], 1, plus=True)} percentage points, {span(entry, 100)}"
-        lines.append(f"The ensemble is {verdict} {predictor_name(name)}: {size}.")
-    recall = {name: skill["predictors"][name][BALANCED]["value"] for name in ("ensemble", *skill["difference_to"])}
-    of_ensemble = recall.pop("ensemble")
-    if better := [f"{predictor_name(name)} {value:.2f}" for name, value in recall.items() if value > of_ensemble]:
+        lines.append(f"{name_of_lead[0].upper()}{name_of_lead[1:]} is {verdict} {predictor_name(name)}: {size}.")
+    recall = {name: skill["predictors"][name][BALANCED]["value"] for name in (lead, *skill["difference_to"])}
+    of_lead = recall.pop(lead)
+    if better := [f"{predictor_name(name)} {value:.2f}" for name, value in recall.items() if value > of_lead]:
         lines.append(
-            f"With every regime counted equally (balanced accuracy: the mean recall of the regimes), the ensemble has "
-            f"{of_ensemble:.2f}, less than {in_words(better)}."
+            f"With every regime counted equally (balanced accuracy: the mean recall of the regimes), "
+            f"{name_of_lead} has {of_lead:.2f}, less than {in_words(better)}."
         )
     return lines
 
 
 def _scores_of_others(skill: Mapping[str, Any], separator: str) -> list[str]:
-    """Return name and score of each predictor with which the ensemble is compared."""
+    """Return name and score of each predictor with which the leading one is compared."""
     return [
         f"{predictor_name(name)}{separator}{percent(skill['predictors'][name][METRIC]['value'])}"
         for name in in_order(skill["difference_to"], PREDICTOR_NAMES)
@@ -130,10 +132,11 @@ def caveat_sentences(numbers: Mapping[str, Any]) -> list[str]:
 
 def _calibration_sentences(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -> list[str]:
     lines = []
-    if "ensemble" in calibration:
-        errors = calibration["ensemble"]
+    if calibration:
+        lead = leading(calibration)
+        errors = calibration[lead]
         lines.append(
-            f"In the test cells the predicted probabilities of the ensemble differ from observed frequencies by "
+            f"In the test cells the probabilities of {predictor_name(lead)} differ from observed frequencies by "
             f"{100 * errors['after']:.1f} percentage points on average (expected calibration error; "
             f"{100 * errors['before']:.1f} before calibration)."
         )
@@ -252,9 +255,9 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     regimes, skill, by_topic = summary["regimes"], summary["skill"], summary["sentences"]
     shares = regimes["area_fraction"]
     ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
-    ensemble = skill["predictors"]["ensemble"][METRIC]
+    lead = skill["predictors"][leading(skill["predictors"])][METRIC]
     others = ", ".join(_scores_of_others(skill, " "))
-    correct = f"{percent(ensemble['value'])} of cells correct{interval(ensemble)}"
+    correct = f"{percent(lead['value'])} of cells correct{interval(lead)}"
     lines = [
         f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}; "
         f"{percent(regimes['mean_confidence'])} of {regimes['n_runs'] or 'the'} clustering runs agree.",
@@ -269,7 +272,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     known = [
         f"{experiment} {scores['brier_skill']:.2f}"
         for experiment, predictors in summary["perfect_model"].items()
-        if (scores := predictors.get("ensemble", {})).get("brier_skill") is not None
+        if predictors and (scores := predictors[leading(predictors)]).get("brier_skill") is not None
     ]
     if known:
         lines.append(f"Brier skill of the probability of a change where the truth is known: {', '.join(known)}.")

@@ -15,7 +15,7 @@ from thor.report.model_trust import expected_accuracy_numbers, false_rate
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import change_table
 from thor.report.sentences import METRIC, sentences
-from thor.report.words import PREDICTOR_NAMES, in_order, in_words
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words, leading
 from thor.tracking import RunDatasets
 from thor.tracking.detection import detection_scores, detection_text
 
@@ -59,7 +59,7 @@ def summarise(
         | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
         "skill": _skill({**skill_metrics, **(bayesian_skill_metrics or {})}, split),
-        "calibration": _calibration(calibration_metrics or {}),
+        "calibration": in_order(_calibration(calibration_metrics or {}), PREDICTOR_NAMES),
         "uncertainty": _uncertainty(regime_uncertainty) if regime_uncertainty is not None else {},
         "explanations": _explanations(explanation_metrics) if explanation_metrics else {},
         "scenarios": list(change_table(scenario_regimes or {})),
@@ -110,7 +110,8 @@ def _balances(balances: xr.Dataset) -> dict[str, Any]:
 
 
 def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
-    ensemble = skill["ensemble"]["test"]
+    lead = leading(skill)
+    first = skill[lead]["test"]
     predictors = {}
     for name, regions in in_order(skill, PREDICTOR_NAMES).items():
         test = regions["test"]
@@ -121,17 +122,17 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
         } | {"area_accuracy": test.get("area_weighted", {}).get("accuracy")}
     return {
         "region": held_out_region(split),
-        "n_cells": ensemble["n_cells"],
+        "n_cells": first["n_cells"],
         "by_ocean": {
             region.removeprefix("test_"): {"n_cells": entry["n_cells"], "value": entry[METRIC]}
-            for region, entry in sorted(skill["ensemble"].items(), key=lambda item: "southern" not in item[0])
+            for region, entry in sorted(skill[lead].items(), key=lambda item: "southern" not in item[0])
             if region.startswith("test_")
         },
-        "classes": ensemble["classes"],
+        "classes": first["classes"],
         "predictors": predictors,
         "difference_to": {
             name: entry[METRIC]
-            for name, entry in in_order(ensemble.get("difference_to", {}), PREDICTOR_NAMES).items()
+            for name, entry in in_order(first.get("difference_to", {}), PREDICTOR_NAMES).items()
             if METRIC in entry
         },
     }

@@ -9,13 +9,13 @@ from thor.core.errors import DataError
 from thor.figures.style import in_reading_order
 
 PREDICTOR_NAMES = {
+    "average": "the mean of ensemble and gradient boosting",
     "ensemble": "the ensemble",
     "bayesian": "the Bayesian network",
     "laplace": "the Laplace approximation",
     "member_mean": "single networks, mean",
     "member_min": "single networks, lowest score",
     "member_max": "single networks, highest score",
-    "average": "the mean of ensemble and gradient boosting",
     "gradient_boosting": "gradient boosting",
     "stress_curl_tree": "a tree on the wind stress curl",
     "majority": "the most common regime everywhere",
@@ -28,6 +28,11 @@ _PERCENT = "\u00a0%"
 def predictor_name(name: str) -> str:
     """Return a predictor in words."""
     return PREDICTOR_NAMES.get(name, name.replace("_", " "))
+
+
+def leading(predictors: Iterable[str]) -> str:
+    """Return the predictor that text and tables lead with: the first in the order of the report."""
+    return next(iter(in_order(dict.fromkeys(predictors), PREDICTOR_NAMES)))
 
 
 def percent(share: float | None, digits: int = 0) -> str:

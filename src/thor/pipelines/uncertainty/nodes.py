@@ -190,10 +190,11 @@ def draw_risk_coverage(calibration_metrics: dict[str, Any]) -> Any:
 
 
 def draw_conformal_coverage(calibration_metrics: dict[str, Any]) -> Any:
-    """Draw the measured coverage of the ensemble's conformal sets by basin and regime."""
+    """Draw the measured coverage of the conformal sets by basin and regime, from the mean of networks and boosting."""
     from thor.figures.uncertainty import coverage_bars
+    from thor.networks.predictor import AVERAGE
 
-    regions = calibration_metrics["ensemble"]
+    regions = calibration_metrics[AVERAGE]
     return coverage_bars({name: entry["conformal"] for name, entry in regions.items() if "conformal" in entry})
 
 
