@@ -19,7 +19,7 @@ from skill import RADII_KM
 
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import feature_group_worth
-from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 
 
 def main() -> None:
@@ -35,6 +35,7 @@ def main() -> None:
         thinned(published_labels(ocean), step),
         split=SplitSettings(),
         training=TrainingSettings(n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64),
+        boosting=BoostingSettings(),
         bootstrap=BootstrapSettings(),
         seed=0,
     )

@@ -34,7 +34,7 @@ from thor.networks.fields import published_scaling
 from thor.networks.predictor import AVERAGE
 from thor.networks.samples import Samples, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
 from thor.networks.split import make_split
 from thor.networks.stack import NetworkStack
@@ -105,7 +105,7 @@ def rows(
     samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
     test = samples.with_role("test")
     train = samples.with_role("train")
-    baselines = fit_baselines(train, FeatureScaler.fit(train), seed=0)
+    baselines = fit_baselines(train, FeatureScaler.fit(train), boosting=BoostingSettings(), seed=0)
     found: dict[str, Found] = {}
     for seed in seeds:
         for name, stack, scaler in trained(samples, settings, bayesian, seed):

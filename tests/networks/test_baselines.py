@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from thor.core.errors import NetworkError
-from thor.networks.baselines import BASELINES, BOOSTING_SETTINGS, TREE_LEAVES, fit_baselines
+from thor.networks.baselines import BASELINES, TREE_LEAVES, fit_baselines
 from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import SplitSettings
+from thor.networks.settings import BoostingSettings, SplitSettings
 from thor.networks.split import basin_folds, make_split
 
 
@@ -17,7 +17,7 @@ def baselines(made_samples):
 
 
 def fitted_on(samples, **options):
-    return fit_baselines(samples, FeatureScaler.fit(samples), seed=0, **options)
+    return fit_baselines(samples, FeatureScaler.fit(samples), boosting=BoostingSettings(), seed=0, **options)
 
 
 def accuracy(baselines, name, samples):
@@ -96,7 +96,7 @@ def test_a_class_of_few_samples_does_not_diverge(ecco_features, ecco_regimes):
     split = basin_folds(features, regimes, SplitSettings(), basins=["southern_ocean"], without_test=True)
     samples = samples_from(features, regimes, split["southern_ocean"])
     train, test = samples.with_role("train"), samples.with_role("test")
-    assert np.bincount(train.labels).min() < BOOSTING_SETTINGS["min_samples_leaf"]
+    assert np.bincount(train.labels).min() < BoostingSettings().min_samples_leaf
     found = fitted_on(train).predict_proba("gradient_boosting", test.inputs)
     assert -np.log(np.maximum(found[np.arange(len(test)), test.labels], 1e-30)).mean() < 1
     assert (found.argmax(axis=1) == test.labels).mean() > 0.65

@@ -11,7 +11,7 @@ from thor.core.variables import FEATURES
 from thor.networks.baselines import BASELINES
 from thor.networks.folds import error_correlations, train_folds
 from thor.networks.predictor import AVERAGE
-from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds
 from thor.ocean.basins import basin_names
 
@@ -21,7 +21,8 @@ BASINS = ("pacific_ocean", "southern_ocean")
 
 def folds_of(features, regimes):
     splits = basin_folds(features, regimes, SplitSettings(), basins=BASINS, without_test=True)
-    return list(train_folds(features, regimes, splits, names=FEATURES, training=TRAINING, seed=0))
+    options = {"names": FEATURES, "training": TRAINING, "boosting": BoostingSettings(), "seed": 0}
+    return list(train_folds(features, regimes, splits, **options))
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ from thor.core.errors import NetworkError
 from thor.core.fingerprint import fingerprint
 from thor.networks.baselines import fit_baselines, predictors_of
 from thor.networks.prediction import member_logits, member_probabilities, predict, probability_blocks
+from thor.networks.predictor import columns
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import TrainingSettings
+from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.training import initial_stack
 
 
@@ -21,7 +22,7 @@ def scaler(made_samples):
 def predictors(made_samples, scaler):
     settings = TrainingSettings(n_networks=3, hidden=(12,))
     networks = initial_stack(made_samples.features, made_samples.classes, settings, seed=0)
-    baselines = fit_baselines(made_samples.with_role("train"), scaler, seed=0)
+    baselines = fit_baselines(made_samples.with_role("train"), scaler, boosting=BoostingSettings(), seed=0)
     return predictors_of(networks, baselines, bayesian=networks.select([0]))
 
 
@@ -64,7 +65,7 @@ def test_a_temperature_is_a_power_of_the_probabilities(predictors, inputs, name)
 
 def test_boosting_gives_a_regime_that_it_was_not_taught_no_chance(made_samples, scaler, predictors, inputs):
     train = made_samples.with_role("train")
-    baselines = fit_baselines(train.take(train.labels != 4), scaler, seed=0)
+    baselines = fit_baselines(train.take(train.labels != 4), scaler, boosting=BoostingSettings(), seed=0)
     found = predictors_of(predictors["ensemble"], baselines)
     assert predict(found["gradient_boosting"], inputs).mean[:, 4].max() < 1e-12
     assert np.isfinite(member_logits(found["average"], inputs)).all()
@@ -80,7 +81,30 @@ def test_other_inputs_are_refused(predictors, inputs):
 
 def test_fingerprints_tell_fitted_models_apart(made_samples, scaler, predictors):
     train = made_samples.with_role("train")
+    few = train.take(np.arange(len(train)) > 50)
     again, other = (
-        fit_baselines(cells, scaler, seed=0).boosting for cells in (train, train.take(np.arange(len(train)) > 50))
+        fit_baselines(cells, scaler, boosting=BoostingSettings(), seed=0).boosting for cells in (train, few)
     )
     assert fingerprint(again) == fingerprint(predictors["gradient_boosting"]) != fingerprint(other)
+
+
+def test_networks_and_boosting_may_use_different_features(made_samples, scaler, predictors):
+    """Each sees its own columns, in its own order, of one table."""
+    train, test = made_samples.with_role("train"), made_samples.with_role("test")
+    used = made_samples.features[3::-1]
+    baselines = fit_baselines(train, scaler, boosting=BoostingSettings(), boosting_features=used, seed=0)
+    kept = (0, *range(4, 8))
+    few = train.with_features(tuple(made_samples.features[k] for k in kept))
+    networks = initial_stack(few.features, few.classes, TrainingSettings(n_networks=2, hidden=(5,)), seed=1)
+    average = predictors_of(networks, baselines)["average"]
+    assert average.features == (*few.features, *made_samples.features[3:0:-1])
+    inputs = scaler.transform(test.inputs)
+    seen = columns(inputs, made_samples.features, average.features)
+    expected = baselines.predict_proba("gradient_boosting", test.inputs) + predict(networks, inputs[:, kept]).mean
+    np.testing.assert_allclose(predict(average, seen).mean, expected / 2, atol=1e-6)
+    moved = test.inputs.copy()
+    moved[:, 4:] = 0
+    np.testing.assert_array_equal(
+        baselines.predict_proba("gradient_boosting", moved),
+        baselines.predict_proba("gradient_boosting", test.inputs),
+    )

@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 from tests.networks.conftest import as_regimes
 from thor.core.errors import ConfigError, DataError, GridError, NetworkError
 from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
-from thor.networks.split import OCEANS, ROLES, basin_folds, make_split, separated
+from thor.networks.split import OCEANS, ROLES, basin_folds, final_split, make_split, separated
 from thor.ocean.sphere import unit_vectors
 
 FAR = 2 * np.sin(np.deg2rad(6) / 2)
@@ -31,6 +31,18 @@ def test_every_valid_cell_has_a_role_and_no_other(made_features, made_regimes):
     assert split["role"].dtype == np.int8
     assert split["role"].attrs["flag_meanings"].split() == list(ROLES)
     assert {name for name in ROLES if codes(split, name).any()} == set(ROLES)
+
+
+def test_the_final_predictors_are_taught_in_the_test_regions_too(ecco_features, ecco_regimes):
+    split = make_split(ecco_features, ecco_regimes, SplitSettings())
+    final = final_split(split)
+    assert not codes(final, "test").any()
+    assert nearest(final, "train", "select") > 2.0
+    assert codes(final, "select")[codes(split, "select")].all()
+    tested = codes(split, "test")
+    assert codes(final, "train")[tested].mean() > 0.85
+    published = make_split(ecco_features, ecco_regimes, SplitSettings(mode="published"))
+    np.testing.assert_array_equal(published["final_role"], published["role"])
 
 
 def test_the_default_test_region_is_the_published_band(ecco_features, ecco_regimes):

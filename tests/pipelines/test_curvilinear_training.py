@@ -14,7 +14,7 @@ from thor.networks.folds import train_folds
 from thor.networks.prediction import predict
 from thor.networks.samples import cell_inputs, samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds, make_split
 from thor.networks.table import Table
 from thor.networks.training import train_stack
@@ -199,6 +199,7 @@ def test_networks_learn_and_are_calibrated(made, regimes):
         basin_folds(made, regimes, SplitSettings(), without_test=True),
         names=samples.features,
         training=TrainingSettings(n_networks=2, batch_size=64, epochs=20, learning_rate=5e-3),
+        boosting=BoostingSettings(),
         seed=1,
     )
     left_out = {}

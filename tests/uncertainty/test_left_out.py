@@ -6,7 +6,7 @@ import pytest
 from thor.core.variables import FEATURES
 from thor.networks.folds import train_folds
 from thor.networks.prediction import predict
-from thor.networks.settings import SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds
 from thor.uncertainty import left_out
 from thor.uncertainty.left_out import N_DRAWS, left_out_basins
@@ -19,7 +19,8 @@ def folds(made_features, made_regimes):
         made_features, made_regimes, SplitSettings(), basins=("pacific_ocean", "indian_ocean"), without_test=True
     )
     training = TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=8)
-    return list(train_folds(made_features, made_regimes, splits, names=FEATURES, training=training, seed=0))
+    options = {"names": FEATURES, "training": training, "boosting": BoostingSettings(), "seed": 0}
+    return list(train_folds(made_features, made_regimes, splits, **options))
 
 
 def basins_of(folds, features, regimes):

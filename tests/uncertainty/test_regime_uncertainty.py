@@ -1,6 +1,7 @@
 """From predictors to calibrated fields: the temperature corrects a known overconfidence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,7 +81,15 @@ def left_out(samples):
 def model(left_out, samples, scaler):
     settings = ApplicabilitySettings(n_reference=300, n_importance=500, n_permutations=1)
     predictors = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
-    return calibrate(left_out, predictors, samples, scaler, confidence_level=0.9, settings=settings, seed=0)
+    everywhere = replace(samples, role=np.zeros_like(samples.role))
+    final = {"final": stack(1.0, spread=0.2), "final_samples": everywhere}
+    return calibrate(left_out, predictors, samples, scaler, confidence_level=0.9, settings=settings, seed=0, **final)
+
+
+def test_the_final_networks_are_applicable_where_the_scored_ones_were_tested(model, samples, scaler):
+    test = scaler.transform(samples.with_role("test").inputs)
+    before, after = (part.dissimilarity(test) for part in (model.applicability, model.final_applicability))
+    assert after.mean() < before.mean()
 
 
 @pytest.fixture(scope="module")

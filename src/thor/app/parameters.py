@@ -14,7 +14,7 @@ from thor.attribution.settings import EvaluationSettings, ReferenceSettings, Tru
 from thor.core.compute import Compute
 from thor.core.settings import Count, Filled, Seed, Settings, Share
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.settings import SearchSettings, SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, FeatureSet, SearchSettings, SplitSettings, TrainingSettings
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.reading.quirks import Quirks
@@ -61,7 +61,7 @@ class DataEngineering(ClimatologySettings):
     """Geometry of gradients: true, or that of the published study."""
     closure_tolerance: Share = 1e-3
     """Largest rms of the sum of the budget, as a share of the rms of the largest term."""
-    extended_features: bool = False
+    extended_features: bool = True
     """Whether to add J(zos, deptho), the magnitudes of gradients and Coriolis parameter, and the terms of the
     budget that geostrophic balance gives."""
     neighbourhood_radii_km: list[Annotated[float, Field(gt=0, le=20_000)]] = []
@@ -100,15 +100,17 @@ class Modelling(Settings):
     """Seed of initial weights, shuffling, votes and resamples."""
     networks: Literal["trained", "published"] = "trained"
     """Networks trained here, or the 50 of the published study with their scaler."""
-    features: Literal["published", "extended"] | list[str] = "published"
-    """Inputs of the networks: the eight published features, all that data_engineering made, or the published ones and a
-    list of groups such as `around deptho`."""
+    features: FeatureSet = ("geostrophic",)
+    """Inputs of the networks: groups that are added to the eight published features, such as `geostrophic` or `around
+    deptho`; published: the eight alone; extended: all that data_engineering made."""
     compare_published: bool = False
     """Whether the published networks are scored too (needs the public files)."""
     split: SplitSettings = SplitSettings()
     """Which cells train, select and test."""
     training: TrainingSettings = TrainingSettings()
     """How networks are built and trained."""
+    boosting: BoostingSettings = BoostingSettings()
+    """How gradient boosting is trained."""
     left_out_networks: Count = 12
     """Networks that are trained without each ocean basin in turn, for calibration and errors of scores."""
     bootstrap: BootstrapSettings = BootstrapSettings()
@@ -131,12 +133,14 @@ class CrossValidation(Settings):
 
     seed: Seed
     """Seed of initial weights, shuffling and resamples."""
-    features: Literal["published", "extended"] | list[str] = "published"
+    features: FeatureSet = ("geostrophic",)
     """Inputs of the networks, as in modelling."""
     split: SplitSettings = SplitSettings()
     """Blocks that select in each fold, and the buffer between roles."""
     training: TrainingSettings = TrainingSettings(n_networks=10)
     """How the networks of each fold are trained."""
+    boosting: BoostingSettings = BoostingSettings()
+    """How gradient boosting is trained."""
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of scores are made."""
 

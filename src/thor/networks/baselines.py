@@ -13,26 +13,14 @@ from thor.core.errors import NetworkError, did_you_mean
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, Average, Boosting, Predictor, columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.settings import BoostingSettings
+from thor.networks.stack import NetworkStack
 
 BASELINES = ("majority", "stress_curl_tree", BOOSTING)
 """Class shares alone; a tree on wind stress curl alone; gradient boosting on all features."""
 
 TREE_LEAVES = 12
 """Leaves of the tree on wind stress curl alone."""
-
-BOOSTING_SETTINGS = {
-    "max_iter": 200,
-    "learning_rate": 0.05,
-    "max_leaf_nodes": 8,
-    "min_samples_leaf": 50,
-    # Without it a class of fewer samples than a leaf needs diverges: an ocean without its regime then gets it.
-    "l2_regularization": 1.0,
-    # Early stopping would hold out random cells, which are nearly copies of training cells.
-    "early_stopping": False,
-}
-"""Settings of scikit-learn's HistGradientBoostingClassifier: smaller steps and trees than its defaults. Trees of 8
-instead of 15 leaves are as accurate in left-out basins, and less certain where they are wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +32,21 @@ class Baselines:
     models : dict of str to scikit-learn classifier
         By the names of `BASELINES`.
     scaler : FeatureScaler
-        Trees see scaled inputs, since scikit-learn's take differences below 1e-7 for none.
+        Of the inputs: trees see them scaled, since scikit-learn's take differences below 1e-7 for none.
+    boosting_features : tuple of str
+        The part of them that boosting uses.
     classes : tuple of str
     """
 
     models: Mapping[str, Any]
     scaler: FeatureScaler
+    boosting_features: tuple[str, ...]
     classes: tuple[str, ...]
 
     @property
     def boosting(self) -> Boosting:
         """The gradient boosting as a predictor, whose inputs are scaled by `scaler`."""
-        return Boosting(self.models[BOOSTING], self.scaler.features, self.classes)
+        return Boosting(self.models[BOOSTING], self.boosting_features, self.classes)
 
     def predict_proba(self, name: str, inputs: Array) -> NDArray[np.float64]:
         """Return the probabilities of one baseline.
@@ -79,12 +70,12 @@ class Baselines:
         """
         if name not in self.models:
             raise NetworkError(f"There is no baseline '{name}'.{did_you_mean(name, self.models)}")
-        scaled = self.scaler.transform(inputs)
+        seen = columns(self.scaler.transform(inputs), self.scaler.features, _seen(name, self.boosting_features))
         if name == BOOSTING:
-            return self.boosting.probabilities(scaled)
+            return self.boosting.probabilities(seen)
         model = self.models[name]
         probability = np.zeros((len(inputs), len(self.classes)))
-        probability[:, model.classes_] = model.predict_proba(_seen(name, scaled, self.scaler.features))
+        probability[:, model.classes_] = model.predict_proba(seen)
         return probability
 
 
@@ -118,7 +109,13 @@ def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: 
 
 
 def fit_baselines(
-    samples: Samples, scaler: FeatureScaler, *, seed: int, weights: NDArray[np.float64] | None = None
+    samples: Samples,
+    scaler: FeatureScaler,
+    *,
+    boosting: BoostingSettings,
+    boosting_features: tuple[str, ...] | None = None,
+    seed: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> Baselines:
     """Return the baselines fitted on training samples.
 
@@ -128,6 +125,10 @@ def fit_baselines(
         With `wind_stress_curl` among the features.
     scaler : FeatureScaler
         Of these features.
+    boosting : BoostingSettings
+        But for its features.
+    boosting_features : tuple of str, optional
+        Features that boosting uses, all by default.
     seed : int
     weights : ndarray of shape (n_samples,), optional
         Of the samples; by default all are equal.
@@ -146,16 +147,20 @@ def fit_baselines(
     models = {
         "majority": DummyClassifier(strategy="prior"),
         "stress_curl_tree": DecisionTreeClassifier(max_leaf_nodes=TREE_LEAVES, random_state=seed),
-        BOOSTING: HistGradientBoostingClassifier(**BOOSTING_SETTINGS, random_state=seed),
+        BOOSTING: HistGradientBoostingClassifier(
+            **boosting.model_dump(exclude={"features"}), early_stopping=False, random_state=seed
+        ),
     }
     scaler.require(samples.features)
-    inputs = scaler.transform(samples.inputs)
+    inputs, used = scaler.transform(samples.inputs), boosting_features or samples.features
     for name, model in models.items():
         # As in `Boosting.probabilities`.
         with threadpool_limits(1):
-            model.fit(_seen(name, inputs, scaler.features), samples.labels, sample_weight=weights)
-    return Baselines(models, scaler, samples.classes)
+            seen = columns(inputs, scaler.features, _seen(name, used))
+            model.fit(seen, samples.labels, sample_weight=weights)
+    return Baselines(models, scaler, used, samples.classes)
 
 
-def _seen(name: str, scaled: Weights, features: tuple[str, ...]) -> Weights:
-    return columns(scaled, features, ("wind_stress_curl",)) if name == "stress_curl_tree" else scaled
+def _seen(name: str, of_boosting: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features that a baseline uses; the majority class uses none of them."""
+    return of_boosting if name == BOOSTING else ("wind_stress_curl",)

@@ -1,6 +1,6 @@
 """Leave-one-basin-out cross-validation: scores of networks and baselines in each ocean basin."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.folds import error_correlations, train_folds
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
-from thor.networks.samples import Samples, input_names
+from thor.networks.samples import Samples, predictor_features
 from thor.networks.scores import scores
-from thor.networks.settings import FeatureSet, SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, FeatureSet, SplitSettings, TrainingSettings
 from thor.networks.skill import paired_differences, skill_table
 from thor.networks.split import basin_folds
 from thor.ocean.features import feature_groups, feature_names
@@ -30,6 +30,7 @@ def cross_validate(
     feature_set: FeatureSet,
     split: SplitSettings,
     training: TrainingSettings,
+    boosting: BoostingSettings,
     bootstrap: BootstrapSettings,
     seed: int,
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -38,12 +39,13 @@ def cross_validate(
     Parameters
     ----------
     features, regimes : xarray.Dataset
-    feature_set : {"published", "extended"} or sequence of str
-        As for `thor.networks.samples.input_names`.
+    feature_set : {"published", "extended"} or tuple of str
+        Of the networks, as for `thor.networks.samples.input_names`.
     split : SplitSettings
         Its blocks select; see `thor.networks.split.basin_folds`.
     training : TrainingSettings
         All networks are trained on the consensus labels.
+    boosting : BoostingSettings
     bootstrap : BootstrapSettings
     seed : int
 
@@ -52,10 +54,11 @@ def cross_validate(
     dict
         {predictor: {basin: {metric: value}}} as from `thor.networks.skill.skill_table`.
     """
-    names = input_names(features, feature_set)
+    names, boosting_names = predictor_features(features, feature_set, boosting.features)
     table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in (AVERAGE, ENSEMBLE, *BASELINES)}
     splits = basin_folds(features, regimes, split, seed=seed)
-    parts = list(_predictions(features, regimes, splits, names, training, seed))
+    options: dict[str, Any] = {"training": training, "boosting": boosting, "seed": seed}
+    parts = list(_predictions(features, regimes, splits, names=names, boosting_names=boosting_names, **options))
     correlations = error_correlations([(test, probabilities) for _, test, probabilities in parts], seed=seed)
     for basin, test, probabilities in parts:
         everywhere = {basin: np.ones(len(test), dtype=bool)}
@@ -73,6 +76,7 @@ def feature_group_worth(
     *,
     split: SplitSettings,
     training: TrainingSettings,
+    boosting: BoostingSettings,
     bootstrap: BootstrapSettings,
     seed: int,
 ) -> pd.DataFrame:
@@ -85,8 +89,8 @@ def feature_group_worth(
     ----------
     features : xarray.Dataset
         With extended features; without them there is the published set only.
-    regimes, split, training, bootstrap, seed
-        As for `cross_validate`.
+    regimes, split, training, boosting, bootstrap, seed
+        As for `cross_validate`, but that boosting has the features of the networks.
 
     Returns
     -------
@@ -104,10 +108,11 @@ def feature_group_worth(
         sets["all"] = tuple(every)
         sets |= {f"all - {group}": tuple(n for n in every if n not in members) for group, members in groups.items()}
     splits = basin_folds(features, regimes, split, seed=seed, without_test=True)
+    options: dict[str, Any] = {"training": training, "boosting": boosting, "seed": seed}
     rows: list[dict[str, Any]] = []
     reference: Probabilities = {}
     for label, names in tqdm(sets.items(), desc="feature groups", unit="set", leave=False, disable=None):
-        parts = list(_predictions(features, regimes, splits, names, training, seed))
+        parts = list(_predictions(features, regimes, splits, names=names, **options))
         cells = {
             name: np.concatenate([getattr(test, name) for _, test, _ in parts])
             for name in ("labels", "lat", "lon", "area")
@@ -127,14 +132,9 @@ def feature_group_worth(
 
 
 def _predictions(
-    features: xr.Dataset,
-    regimes: xr.Dataset,
-    splits: dict[str, xr.Dataset],
-    names: Sequence[str],
-    training: TrainingSettings,
-    seed: int,
+    features: xr.Dataset, regimes: xr.Dataset, splits: dict[str, xr.Dataset], **options: Any
 ) -> Iterator[tuple[str, Samples, Probabilities]]:
     """Yield each basin, its samples, and the probabilities of predictors trained on the other basins."""
-    for fold in train_folds(features, regimes, splits, names=names, training=training, seed=seed):
+    for fold in train_folds(features, regimes, splits, **options):
         test = fold.samples(features, regimes).with_role("test")
         yield fold.basin, test, fold.probabilities(test)

@@ -11,9 +11,10 @@ from thor.core.threads import in_threads
 from thor.networks.baselines import Baselines, fit_baselines, with_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
 from thor.networks.prediction import predict
-from thor.networks.samples import Samples, samples_from
+from thor.networks.predictor import columns
+from thor.networks.samples import Samples, all_features, samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import TrainingSettings
+from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
@@ -55,7 +56,8 @@ class Fold:
 
     def probabilities(self, test: Samples) -> dict[str, np.ndarray]:
         """Return the probabilities of all predictors in cells, as `thor.networks.baselines.with_baselines`."""
-        ensemble = predict(self.stack, self.scaler.transform(test.inputs)).mean
+        scaled = self.scaler.transform(test.inputs)
+        ensemble = predict(self.stack, columns(scaled, self.scaler.features, self.stack.features)).mean
         return with_baselines(ensemble, self.baselines, test.inputs)
 
 
@@ -64,8 +66,10 @@ def train_folds(
     regimes: xr.Dataset,
     splits: Mapping[str, xr.Dataset],
     *,
-    names: Sequence[str],
+    names: tuple[str, ...],
     training: TrainingSettings,
+    boosting: BoostingSettings,
+    boosting_names: tuple[str, ...] | None = None,
     seed: int,
 ) -> Iterator[Fold]:
     """Yield the predictors of each fold, trained on the consensus labels.
@@ -75,28 +79,33 @@ def train_folds(
     features, regimes : xarray.Dataset
     splits : mapping of str to xarray.Dataset
         As from `thor.networks.split.basin_folds`.
-    names : sequence of str
+    names : tuple of str
         Inputs of the networks.
     training : TrainingSettings
+    boosting : BoostingSettings
+    boosting_names : tuple of str, optional
+        Inputs of boosting; by default those of the networks.
     seed : int
     """
 
     def fold(basin: str) -> Fold:
         split = splits[basin]
-        samples = samples_from(features, regimes, split, names=names)
+        samples = samples_from(features, regimes, split, names=all_features(names, boosting_names or ()))
         train, select = samples.with_role("train"), samples.with_role("select")
         scaler = FeatureScaler.fit(train)
+        seen = [columns(scaler.transform(part.inputs), samples.features, names) for part in (train, select)]
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
         trained = train_stack(
-            Table(scaler.transform(train.inputs), train.labels, weights),
-            Table(scaler.transform(select.inputs), select.labels),
-            features=samples.features,
+            Table(seen[0], train.labels, weights),
+            Table(seen[1], select.labels),
+            features=names,
             classes=samples.classes,
             settings=training,
             seed=seed,
         )
+        baselines = fit_baselines(train, scaler, boosting=boosting, boosting_features=boosting_names, seed=seed)
         # Where its coordinates were read from is no part of a split.
-        return Fold(basin, split.drop_encoding(), scaler, trained.stack, fit_baselines(train, scaler, seed=seed))
+        return Fold(basin, split.drop_encoding(), scaler, trained.stack, baselines)
 
     yield from in_threads(fold, splits)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from thor.networks.samples import all_features
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
 
@@ -110,7 +111,7 @@ class Average:
     @property
     def features(self) -> tuple[str, ...]:
         """Those of the networks, then others of the boosting."""
-        return tuple(dict.fromkeys((*self.networks.features, *self.boosting.features)))
+        return all_features(self.networks.features, self.boosting.features)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -68,6 +68,11 @@ class Samples:
         """Return the samples at `chosen`, a mask or indices."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in _PER_SAMPLE})
 
+    def with_features(self, names: tuple[str, ...]) -> "Samples":
+        """Return the samples with these of their features only, in this order."""
+        kept = [self.features.index(name) for name in names]
+        return replace(self, inputs=self.inputs[:, kept], features=names, units=tuple(self.units[k] for k in kept))
+
     def with_role(self, name: str) -> "Samples":
         """Return the samples used to `train`, `select` or `test`.
 
@@ -186,13 +191,26 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
     return table, np.flatnonzero(valid)
 
 
+def predictor_features(
+    features: xr.Dataset, networks: FeatureSet, boosting: FeatureSet | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the features of the networks, and those of boosting; None: the same. See `input_names`."""
+    of_networks = input_names(features, networks)
+    return of_networks, of_networks if boosting is None else input_names(features, boosting)
+
+
+def all_features(*sets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features of all sets, each once: those of the first set in its order, then those that others add."""
+    return tuple(dict.fromkeys(name for names in sets for name in names))
+
+
 def input_names(features: xr.Dataset, feature_set: FeatureSet) -> tuple[str, ...]:
     """Return the features of a set, in the order in which networks take them.
 
     Parameters
     ----------
     features : xarray.Dataset
-    feature_set : {"published", "extended"} or sequence of str
+    feature_set : {"published", "extended"} or tuple of str
         The eight, all that the dataset holds, or groups that are added to the eight: see
         `thor.ocean.features.feature_groups`.
 

@@ -58,6 +58,19 @@ class FeatureScaler(JsonModel):
             raise NetworkError(f"{', '.join(constant)} has one value in all training cells: leave it out.")
         return cls(samples.features, samples.units, mean, scale)
 
+    def extended(self, samples: Samples) -> "FeatureScaler":
+        """Return the scaler with the samples' further features, whose moments are theirs; errors as for `fit`."""
+        more = [column for column, name in enumerate(samples.features) if name not in self.features]
+        if not more:
+            return self
+        others = FeatureScaler.fit(samples.with_features(tuple(samples.features[column] for column in more)))
+        return FeatureScaler(
+            self.features + others.features,
+            self.units + others.units,
+            np.concatenate([self.mean, others.mean]),
+            np.concatenate([self.scale, others.scale]),
+        )
+
     def transform(self, inputs: Array) -> NDArray[np.float32]:
         """Return inputs (n_samples, n_features), in the features' units, in standard deviations."""
         if inputs.ndim != 2 or inputs.shape[1] != len(self.features):

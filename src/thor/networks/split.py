@@ -14,6 +14,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from thor.core.errors import NetworkError
+from thor.core.variables import variable
 from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.cells import on_same_grid, valid_cells
@@ -27,12 +28,7 @@ TRAIN, SELECT, TEST, BUFFER = range(len(ROLES))
 
 OCEANS = ("atlantic_ocean", "pacific_ocean", "indian_ocean", "southern_ocean", "arctic_ocean")
 
-_ROLE_ATTRS = {
-    "units": "1",
-    "long_name": "What the cell is for, -1 where it is not valid",
-    "flag_values": np.arange(len(ROLES), dtype=np.int8),
-    "flag_meanings": " ".join(ROLES),
-}
+_FLAGS = {"flag_values": np.arange(len(ROLES), dtype=np.int8), "flag_meanings": " ".join(ROLES)}
 
 
 def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings, *, seed: int = 0) -> xr.Dataset:
@@ -52,7 +48,9 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     -------
     xarray.Dataset
         `role` (int8, CF flags of `ROLES`, -1 where not valid), and in the attributes `split` (the mode) and
-        `select_role`, whose cells select: test in a published split.
+        `select_role`, whose cells select: test in a published split. `final_role` is the same for the predictors that
+        are applied to climate models, once the scores are known: the test regions train as well, but not in a
+        published split.
 
     Raises
     ------
@@ -69,6 +67,7 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     roles = np.zeros(lat.shape, dtype=np.int8)
     if not published:
         roles[select_blocks(lat, lon, settings, seed=seed)] = SELECT
+    final = roles.copy()
     roles[inside_regions(lat, lon, regions)] = TEST
     attrs = {
         "split": settings.mode,
@@ -76,7 +75,14 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
         "regions": "; ".join(map(_described, regions)),
         "select_role": "test" if published else "select",
     }
-    return _split_dataset(features, regimes, roles, attrs)
+    split = _split_dataset(features, regimes, roles, attrs)
+    final_role = split["role"].values if published else _on_grid(features, final, settings.buffer_degrees)
+    return split.assign(final_role=(split["role"].dims, final_role, variable("final_role").attrs | _FLAGS))
+
+
+def final_split(split: xr.Dataset) -> xr.Dataset:
+    """Return the split of the predictors that are applied to climate models: `final_role` of `make_split` as `role`."""
+    return split.assign(role=split["final_role"])
 
 
 def basin_folds(
@@ -219,14 +225,21 @@ def require_every_regime(split: xr.Dataset, regimes: xr.Dataset) -> None:
 
 def _split_dataset(features: xr.Dataset, regimes: xr.Dataset, roles: np.ndarray, attrs: dict[str, Any]) -> xr.Dataset:
     """Return the split with these roles of the valid cells, shape (n_cells,), once the buffers are taken off."""
-    lat, lon, valid = valid_cells(features)
-    role = np.full(valid.shape, -1, dtype=np.int8)
-    role[valid] = separated(roles, lat[valid], lon[valid], attrs["buffer_degrees"])
+    role = _on_grid(features, roles, attrs["buffer_degrees"])
     coords = {str(name): features[name] for name in ("lat", "lon")}
-    split = xr.Dataset({"role": (features["valid"].dims, role, _ROLE_ATTRS)}, coords=coords, attrs=attrs)
+    field = features["valid"].dims, role, variable("role").attrs | _FLAGS
+    split = xr.Dataset({"role": field}, coords=coords, attrs=attrs)
     require_every_role(split)
     require_every_regime(split, regimes)
     return split
+
+
+def _on_grid(features: xr.Dataset, roles: np.ndarray, buffer_degrees: float) -> np.ndarray:
+    """Return roles of the valid cells on the grid, with buffers, -1 elsewhere."""
+    lat, lon, valid = valid_cells(features)
+    role = np.full(valid.shape, -1, dtype=np.int8)
+    role[valid] = separated(roles, lat[valid], lon[valid], buffer_degrees)
+    return role
 
 
 def _described(region: Region) -> str:

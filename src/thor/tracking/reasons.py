@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.attribution.change import ChangeAttribution, transition_summary
-from thor.attribution.players import Groups, Preset, player_groups
+from thor.attribution.players import Preset, player_groups
 from thor.core.errors import DataError
-from thor.networks.predictor import Predictor
+from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
@@ -66,9 +66,7 @@ def change_reasons(
     earlier state of the cell as reference (`thor.attribution.change`).
     """
     tables = [
-        table
-        for key, load in runs.items()
-        for table in _reasons_of(key, load(), features, predictors, scaler, player_groups(groups, scaler.features))
+        table for key, load in runs.items() for table in _reasons_of(key, load(), features, predictors, scaler, groups)
     ]
     return (
         pd.concat(tables, ignore_index=True)[[*REASON_COLUMNS]] if tables else pd.DataFrame(columns=[*REASON_COLUMNS])
@@ -118,7 +116,7 @@ def _reasons_of(
     features: RunDatasets,
     predictors: Mapping[str, Predictor],
     scaler: FeatureScaler,
-    groups: Groups | None,
+    groups: Mapping[str, Sequence[str]] | Preset | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of each predictor of a run; none for a run without a baseline or without any change."""
     compared = np.flatnonzero(run["baseline_window"].values != "")
@@ -144,8 +142,10 @@ def _reasons_of(
         moved = there & known & (old >= 0) & (regime != old)
         if not moved.any():
             continue
-        method = ChangeAttribution(before=then[moved], regime_before=old[moved], groups=groups)
-        found = transition_summary(method, predictor, now[moved], regime[moved], cells.area[moved])
+        earlier, later = (columns(state[moved], scaler.features, predictor.features) for state in (then, now))
+        players = player_groups(groups, predictor.features)
+        method = ChangeAttribution(before=earlier, regime_before=old[moved], groups=players)
+        found = transition_summary(method, predictor, later, regime[moved], cells.area[moved])
         yield _table(
             found, predicted, predictor, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)
         ).assign(predictor=name)

@@ -1,6 +1,6 @@
 """What all runs are tracked with: the predictors with their scaler, calibration and area of applicability."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,15 +54,11 @@ class TrackingTools:
 
     def __post_init__(self) -> None:
         _require_predictors(self.predictors, self.scaler)
+        _require_features("The area of applicability", self.applicability.features, self.scaler)
         if missing := sorted(set(self.predictors) - set(self.temperatures)):
             raise NetworkError(
                 f"The calibration model has no temperature of {', '.join(missing)}; it has "
                 f"{', '.join(self.temperatures)}. Run the pipeline uncertainty again."
-            )
-        if not set(self.applicability.features) <= set(self.scaler.features):
-            raise NetworkError(
-                f"The area of applicability is of the features {', '.join(self.applicability.features)}, the scaler "
-                f"of {', '.join(self.scaler.features)}. Run the pipelines modelling and uncertainty again."
             )
         if self.label_run is not None:
             for name in OF_LABEL_RUNS & set(self.predictors):
@@ -122,12 +118,17 @@ def _require_predictors(predictors: Mapping[str, Predictor], scaler: FeatureScal
         raise NetworkError("There are no predictors to track regimes with.")
     first = next(iter(predictors.values()))
     for name, predictor in predictors.items():
-        try:
-            scaler.require(predictor.features)
-        except NetworkError as error:
-            raise NetworkError(f"Predictor '{name}': {error}") from error
+        _require_features(f"Predictor '{name}'", predictor.features, scaler)
         if predictor.classes != first.classes:
             raise NetworkError(
                 f"All predictors must have the same regimes; '{name}' has {', '.join(predictor.classes)}, others "
                 f"{', '.join(first.classes)}. Train them on the same regimes."
             )
+
+
+def _require_features(what: str, features: Iterable[str], scaler: FeatureScaler) -> None:
+    if unknown := [name for name in features if name not in scaler.features]:
+        raise NetworkError(
+            f"{what} needs {', '.join(unknown)}, which the scaler lacks; it has {', '.join(scaler.features)}. Run the "
+            "pipelines modelling and uncertainty again."
+        )

@@ -37,13 +37,16 @@ class CalibrationModel:
         Scores at these temperatures.
     applicability : Applicability
         Of the ensemble, used for all predictors: their training cells are the same.
+    final_applicability : Applicability
+        Of the networks for climate models.
     expected_accuracy : dict of str to ExpectedAccuracy
-        By predictor.
+        By predictor, for the dissimilarity of `final_applicability`.
     """
 
     temperature: Mapping[str, Temperature]
     conformal: ConformalModel
     applicability: Applicability
+    final_applicability: Applicability
     expected_accuracy: Mapping[str, ExpectedAccuracy]
 
     @property
@@ -57,6 +60,7 @@ class CalibrationModel:
             "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
             "conformal": self.conformal.to_dict(),
             "applicability": self.applicability.to_dict(),
+            "final_applicability": self.final_applicability.to_dict(),
             "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
         }
 
@@ -73,6 +77,7 @@ class CalibrationModel:
             temperature={name: Temperature.from_dict(entry) for name, entry in content["temperature"].items()},
             conformal=ConformalModel.from_dict(content["conformal"]),
             applicability=Applicability.from_dict(content["applicability"]),
+            final_applicability=Applicability.from_dict(content["final_applicability"]),
             expected_accuracy={
                 name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
             },
@@ -85,13 +90,16 @@ def calibrate(
     samples: Samples,
     scaler: FeatureScaler,
     *,
+    final: Predictor,
+    final_samples: Samples,
     confidence_level: float,
     settings: ApplicabilitySettings,
     seed: int,
 ) -> CalibrationModel:
-    """Return temperatures, conformal scores and expected accuracies, and the applicability of the ensemble.
+    """Return temperatures, conformal scores and expected accuracies, and the applicability of the networks.
 
-    All but the applicability come from basins left out of training; the expected accuracies also from the select cells.
+    All but the applicability comes from basins left out of training; the expected accuracies also from
+    the select cells.
 
     Parameters
     ----------
@@ -103,31 +111,33 @@ def calibrate(
         Of the whole training ocean.
     scaler : FeatureScaler
         Of the features of all predictors.
+    final : Predictor
+        The networks for climate models.
+    final_samples : Samples
+        Of the whole training ocean, with the roles in the training of these networks.
     confidence_level : float
         Of the conformal sets.
     settings : ApplicabilitySettings
     seed : int
     """
-    train, select = samples.with_role("train"), samples.with_role("select")
-    ensemble = predictors[ENSEMBLE]
-    applicability = Applicability.fit(
-        ensemble,
-        columns(scaler.transform(train.inputs), scaler.features, ensemble.features),
-        train.basin,
-        settings=settings,
-        seed=seed,
-    )
+    select = samples.with_role("select")
+
+    def applicability_of(networks: Predictor, cells: Samples) -> Applicability:
+        train = cells.with_role("train")
+        inputs = columns(scaler.transform(train.inputs), scaler.features, networks.features)
+        return Applicability.fit(networks, inputs, train.basin, settings=settings, seed=seed)
+
+    applicability = applicability_of(predictors[ENSEMBLE], samples)
+    final_applicability = applicability_of(final, final_samples)
     labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
     every_label, area, basin_code, inputs = (
         np.concatenate([getattr(cells.samples, name) for cells in left_out.values()])
         for name in ("labels", "area", "basin", "inputs")
     )
     near = scaler.transform(select.inputs)
-    far, beside = (
-        columns(cells, scaler.features, applicability.features) for cells in (scaler.transform(inputs), near)
-    )
+    far, beside = (columns(cells, scaler.features, final.features) for cells in (scaler.transform(inputs), near))
     dissimilarity = np.concatenate(
-        [applicability.dissimilarity_without_basin(far, basin_code), applicability.dissimilarity(beside)]
+        [final_applicability.dissimilarity_without_basin(far, basin_code), final_applicability.dissimilarity(beside)]
     )
     temperature, scores, accuracy = {}, [], {}
     for name, predictor in predictors.items():
@@ -148,7 +158,7 @@ def calibrate(
         labels=every_label.astype(float),
         scores=np.array(scores),
     )
-    return CalibrationModel(temperature, conformal, applicability, accuracy)
+    return CalibrationModel(temperature, conformal, applicability, final_applicability, accuracy)
 
 
 def uncertainty_fields(

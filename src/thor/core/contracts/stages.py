@@ -128,7 +128,7 @@ CONTRACTS: dict[str, Contract] = {
         ),
         Contract(
             name="split",
-            required=("role",),
+            required=("role", "final_role"),
         ),
         Contract(
             name="ensemble_probabilities",

@@ -21,6 +21,7 @@ def cross_validate_basins(features: xr.Dataset, regimes: xr.Dataset, parameters:
         feature_set=parameters.features,
         split=parameters.split,
         training=parameters.training,
+        boosting=parameters.boosting,
         bootstrap=parameters.bootstrap,
         seed=parameters.seed,
     )
@@ -38,6 +39,7 @@ def measure_feature_groups(features: xr.Dataset, regimes: xr.Dataset, parameters
         regimes,
         split=parameters.split,
         training=parameters.training,
+        boosting=parameters.boosting,
         bootstrap=parameters.bootstrap,
         seed=parameters.seed,
     )

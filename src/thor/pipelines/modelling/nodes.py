@@ -76,6 +76,23 @@ def train_ensemble(
     return {"ensemble": stack, "training_history": history_table(history, predictor="ensemble")}
 
 
+def train_final_ensemble(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    regime_model: Any,
+    vorticity_budget: xr.Dataset,
+    published_networks: Any,
+    parameters: Modelling,
+) -> Any:
+    """Return the networks for climate models, trained like the ensemble, but in the test regions as well."""
+    from thor.networks.split import final_split
+
+    given = feature_scaler, regime_model, vorticity_budget, published_networks, parameters
+    return train_ensemble(features, regimes, final_split(split), *given)["ensemble"]
+
+
 def fit_baselines(
     features: xr.Dataset,
     regimes: xr.Dataset,
@@ -85,24 +102,43 @@ def fit_baselines(
 ) -> Any:
     """Return majority class, tree on the stress curl and gradient boosting, all fitted on the training cells."""
     from thor.networks.baselines import fit_baselines as fit
+    from thor.networks.samples import all_features, predictor_features, samples_from
     from thor.networks.scaler import FeatureScaler
 
-    train = _samples(features, regimes, split, parameters).with_role("train")
-    return fit(train, FeatureScaler.from_dict(feature_scaler), seed=parameters.seed)
+    of_networks, of_boosting = predictor_features(features, parameters.features, parameters.boosting.features)
+    train = samples_from(features, regimes, split, names=all_features(of_networks, of_boosting)).with_role("train")
+    scaler = FeatureScaler.from_dict(feature_scaler).extended(train)
+    return fit(train, scaler, boosting=parameters.boosting, boosting_features=of_boosting, seed=parameters.seed)
+
+
+def fit_final_baselines(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Modelling,
+) -> Any:
+    """Return the baselines for climate models, fitted in the test regions as well."""
+    from thor.networks.split import final_split
+
+    return fit_baselines(features, regimes, final_split(split), feature_scaler, parameters)
 
 
 def train_left_out(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> Any:
     """Return, for each ocean basin, networks and baselines that saw neither it nor the test region."""
     from thor.networks.folds import train_folds
-    from thor.networks.samples import input_names
+    from thor.networks.samples import predictor_features
     from thor.networks.split import basin_folds
 
+    names, boosting_names = predictor_features(features, parameters.features, parameters.boosting.features)
     folds = train_folds(
         features,
         regimes,
         basin_folds(features, regimes, parameters.split, seed=parameters.seed, without_test=True),
-        names=input_names(features, parameters.features),
+        names=names,
         training=parameters.training.replace(n_networks=parameters.left_out_networks),
+        boosting=parameters.boosting,
+        boosting_names=boosting_names,
         seed=parameters.seed,
     )
     return list(folds)
@@ -152,11 +188,13 @@ def score_networks(
         predictor_reliability,
     )
     from thor.networks.prediction import predict, probability_blocks
+    from thor.networks.samples import samples_from
     from thor.networks.scaler import FeatureScaler
     from thor.networks.skill import region_scores, skill_table
 
-    samples = _samples(features, regimes, split, parameters)
-    inputs = FeatureScaler.from_dict(feature_scaler).transform(samples.inputs)
+    samples = samples_from(features, regimes, split, names=baselines.scaler.features)
+    of_networks = FeatureScaler.from_dict(feature_scaler)
+    inputs = of_networks.transform(samples.with_features(of_networks.features).inputs)
     regions = role_masks(samples)
     probabilities = with_baselines(predict(ensemble, inputs).mean, baselines, samples.inputs)
     if parameters.compare_published:

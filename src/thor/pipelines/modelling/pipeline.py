@@ -3,6 +3,8 @@
 features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
                                           -> train_ensemble -> ensemble, training_history -> draw_learning_curves
                                           -> fit_baselines  -> baselines
+                                          -> train_final_ensemble -> final_ensemble
+                                          -> fit_final_baselines  -> final_baselines
 features, regimes -> train_left_out -> left_out_predictors
 ensemble -> predict_ensemble -> ensemble_probabilities
 ensemble, baselines, left_out_predictors -> score_networks -> network_metrics, network_reliability, skill_metrics
@@ -16,6 +18,7 @@ from thor.pipelines.modelling import nodes
 
 PARAMETERS = "params:modelling"
 CELLS = ["features", "regimes", "split"]
+TRAINED_ON = [*CELLS, "feature_scaler", "regime_model", "vorticity_budget", "published_networks", PARAMETERS]
 
 
 def create_pipeline() -> Pipeline:
@@ -26,10 +29,12 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.fit_scaler, [*CELLS, PARAMETERS], "feature_scaler"),
             named_node(
                 nodes.train_ensemble,
-                [*CELLS, "feature_scaler", "regime_model", "vorticity_budget", "published_networks", PARAMETERS],
+                TRAINED_ON,
                 by_name("ensemble", "training_history"),
             ),
             named_node(nodes.fit_baselines, [*CELLS, "feature_scaler", PARAMETERS], "baselines"),
+            named_node(nodes.train_final_ensemble, TRAINED_ON, "final_ensemble"),
+            named_node(nodes.fit_final_baselines, [*CELLS, "feature_scaler", PARAMETERS], "final_baselines"),
             named_node(nodes.train_left_out, ["features", "regimes", PARAMETERS], "left_out_predictors"),
             named_node(nodes.predict_ensemble, ["ensemble", "features", "feature_scaler"], "ensemble_probabilities"),
             named_node(

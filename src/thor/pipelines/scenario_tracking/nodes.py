@@ -14,10 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def track_regimes(
-    ensemble: Any,
-    baselines: Any,
-    bayesian_network: Any,
-    feature_scaler: dict[str, Any],
+    final_ensemble: Any,
+    final_baselines: Any,
+    final_bayesian_network: Any,
     calibration_model: dict[str, Any],
     training_history: pd.DataFrame,
     scenario_features: RunDatasets,
@@ -26,16 +25,15 @@ def track_regimes(
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
     from thor.networks.fields import label_runs
-    from thor.networks.scaler import FeatureScaler
     from thor.tracking.runs import TrackedRuns
     from thor.tracking.tools import TrackingTools
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 
     calibration = CalibrationModel.from_dict(calibration_model)
     tools = TrackingTools(
-        predictors=_predictors(ensemble, baselines, bayesian_network, parameters),
-        scaler=FeatureScaler.from_dict(feature_scaler),
-        applicability=calibration.applicability,
+        predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
+        scaler=final_baselines.scaler,
+        applicability=calibration.final_applicability,
         temperatures=calibration.temperatures,
         expected_accuracy=calibration.expected_accuracy,
         settings=parameters.change,
@@ -64,23 +62,21 @@ def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) 
 
 
 def explain_changes(
-    ensemble: Any,
-    baselines: Any,
-    bayesian_network: Any,
-    feature_scaler: dict[str, Any],
+    final_ensemble: Any,
+    final_baselines: Any,
+    final_bayesian_network: Any,
     scenario_regimes: RunDatasets,
     scenario_features: RunDatasets,
     parameters: ScenarioTracking,
 ) -> pd.DataFrame:
     """Return the attribution of the changes of regime to the features, by transition."""
-    from thor.networks.scaler import FeatureScaler
     from thor.tracking.reasons import change_reasons
 
     return change_reasons(
         scenario_regimes,
         scenario_features,
-        _predictors(ensemble, baselines, bayesian_network, parameters),
-        scaler=FeatureScaler.from_dict(feature_scaler),
+        _predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
+        scaler=final_baselines.scaler,
         groups=parameters.attribution_groups,
     )
 
@@ -92,7 +88,7 @@ def score_tracking(
     scenario_features: RunDatasets,
     regimes: xr.Dataset,
     regime_model: Any,
-    baselines: Any,
+    final_baselines: Any,
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Return the numbers of every run and window, the agreement of models, and the test with known truth."""
@@ -105,7 +101,7 @@ def score_tracking(
         true_budgets,
         scenario_features,
         model=regime_model,
-        baselines=baselines,
+        baselines=final_baselines,
         settings=parameters.bootstrap,
         seed=parameters.seed,
     )

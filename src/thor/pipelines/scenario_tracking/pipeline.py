@@ -1,6 +1,7 @@
 """Regimes of climate models through time: where, when and with what probability they change.
 
-ensemble, baselines, bayesian_network, calibration_model, scenario_features -> track_regimes -> scenario_regimes
+final_ensemble, final_baselines, final_bayesian_network, calibration_model, scenario_features
+    -> track_regimes -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement
@@ -15,7 +16,7 @@ from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
-_PREDICTORS = ["ensemble", "baselines", "bayesian_network", "feature_scaler"]
+_PREDICTORS = ["final_ensemble", "final_baselines", "final_bayesian_network"]
 _APPLIED = ["calibration_model", "training_history", "scenario_features"]
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
@@ -37,7 +38,7 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(
                 nodes.score_tracking,
-                [*_SCORED, "regimes", "regime_model", "baselines", _PARAMETERS],
+                [*_SCORED, "regimes", "regime_model", "final_baselines", _PARAMETERS],
                 "tracking_metrics",
             ),
             named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),

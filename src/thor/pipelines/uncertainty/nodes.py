@@ -21,9 +21,11 @@ def train_bayesian_network(
 ) -> dict[str, Any]:
     """Return the Bayesian network, each start at its best epoch, and its learning curves."""
     from thor.networks.fields import history_table
+    from thor.networks.scaler import FeatureScaler
     from thor.uncertainty.bayesian import fit_bayesian
 
-    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    scaler = FeatureScaler.from_dict(feature_scaler)
+    samples = _samples(features, regimes, split, scaler)
     log.info("training the Bayesian network from %d starts", parameters.bayesian.n_starts)
     network, history = fit_bayesian(
         *_tables(samples, scaler),
@@ -39,6 +41,20 @@ def train_bayesian_network(
     }
 
 
+def train_final_bayesian_network(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    parameters: Uncertainty,
+) -> Any:
+    """Return the Bayesian network for climate models, trained in the test regions as well."""
+    from thor.networks.split import final_split
+
+    given = final_split(split), feature_scaler, parameters
+    return train_bayesian_network(features, regimes, *given)["bayesian_network"]
+
+
 def fit_laplace_network(
     ensemble: Any,
     features: xr.Dataset,
@@ -48,9 +64,11 @@ def fit_laplace_network(
     parameters: Uncertainty,
 ) -> Any:
     """Return the Laplace approximation of the ensemble's best network."""
+    from thor.networks.scaler import FeatureScaler
     from thor.uncertainty.laplace import fit_laplace
 
-    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    scaler = FeatureScaler.from_dict(feature_scaler)
+    samples = _samples(features, regimes, split, scaler)
     network, _ = fit_laplace(ensemble, *_tables(samples, scaler), settings=parameters.laplace, seed=parameters.seed)
     log.info("Laplace approximation of network %d, prior precision %g", network.network, network.prior_precision)
     return network
@@ -74,6 +92,7 @@ def train_left_out_posteriors(
 
 def calibrate(
     left_out_cells: Any,
+    final_ensemble: Any,
     ensemble: Any,
     baselines: Any,
     bayesian_network: Any,
@@ -81,18 +100,20 @@ def calibrate(
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
-    feature_scaler: dict[str, Any],
     parameters: Uncertainty,
 ) -> dict[str, Any]:
-    """Return temperatures, conformal scores, expected accuracies and the area of applicability."""
+    """Return temperatures, conformal scores, expected accuracies and the areas of applicability."""
+    from thor.networks.split import final_split
     from thor.uncertainty.regime_uncertainty import calibrate as fit
 
-    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    samples = _samples(features, regimes, split, baselines.scaler)
     model = fit(
         left_out_cells,
         _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         samples,
-        scaler,
+        baselines.scaler,
+        final=final_ensemble,
+        final_samples=_samples(features, regimes, final_split(split), baselines.scaler),
         confidence_level=parameters.confidence_level,
         settings=parameters.applicability,
         seed=parameters.seed,
@@ -117,20 +138,18 @@ def compute_regime_uncertainty(
     laplace_network: Any,
     calibration_model: dict[str, Any],
     features: xr.Dataset,
-    feature_scaler: dict[str, Any],
     training_history: pd.DataFrame,
     parameters: Uncertainty,
 ) -> xr.Dataset:
     """Return calibrated probabilities and their uncertainty in every valid cell."""
     from thor.networks.fields import label_runs
-    from thor.networks.scaler import FeatureScaler
     from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
 
     fields = uncertainty_fields(
         _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         CalibrationModel.from_dict(calibration_model),
         features,
-        FeatureScaler.from_dict(feature_scaler),
+        baselines.scaler,
         credible_level=parameters.credible_level,
         label_run=label_runs(training_history),
     )
@@ -149,7 +168,6 @@ def score_uncertainty(
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
-    feature_scaler: dict[str, Any],
     bayesian_training_history: pd.DataFrame,
     parameters: Uncertainty,
 ) -> dict[str, Any]:
@@ -157,13 +175,13 @@ def score_uncertainty(
     from thor.uncertainty.regime_uncertainty import CalibrationModel
     from thor.uncertainty.scoring import score_predictors
 
-    samples, scaler = _samples(features, regimes, split, feature_scaler)
+    samples = _samples(features, regimes, split, baselines.scaler)
     result = score_predictors(
         _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         bayesian_network,
         CalibrationModel.from_dict(calibration_model),
         samples,
-        scaler.transform(samples.inputs),
+        baselines.scaler.transform(samples.inputs),
         left_out=left_out_cells,
         history=bayesian_training_history,
         settings=parameters.bootstrap,
@@ -227,9 +245,7 @@ def _tables(samples: Any, scaler: Any) -> Any:
     return [Table(scaler.transform(part.inputs), part.labels) for part in cells]
 
 
-def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, feature_scaler: dict[str, Any]) -> Any:
+def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, scaler: Any) -> Any:
     from thor.networks.samples import samples_from
-    from thor.networks.scaler import FeatureScaler
 
-    scaler = FeatureScaler.from_dict(feature_scaler)
-    return samples_from(features, regimes, split, names=scaler.features), scaler
+    return samples_from(features, regimes, split, names=scaler.features)

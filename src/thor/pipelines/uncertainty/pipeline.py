@@ -1,6 +1,7 @@
 """Uncertainty of the predicted regimes: Bayesian networks, calibration, conformal sets, area of applicability.
 
 features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
+                         -> train_final_bayesian_network -> final_bayesian_network
 ensemble                 -> fit_laplace_network    -> laplace_network
 left_out_predictors      -> train_left_out_posteriors -> left_out_cells
 left_out_cells, all predictors -> calibrate -> calibration_model
@@ -15,7 +16,8 @@ from thor.app.named_nodes import by_name, named_node
 from thor.pipelines.uncertainty import nodes
 
 PARAMETERS = "params:uncertainty"
-CELLS = ["features", "regimes", "split", "feature_scaler"]
+CELLS = ["features", "regimes", "split"]
+TRAINED_ON = [*CELLS, "feature_scaler", PARAMETERS]
 PREDICTORS = ["ensemble", "baselines", "bayesian_network", "laplace_network"]
 
 
@@ -25,19 +27,24 @@ def create_pipeline() -> Pipeline:
         [
             named_node(
                 nodes.train_bayesian_network,
-                [*CELLS, PARAMETERS],
+                TRAINED_ON,
                 by_name("bayesian_network", "bayesian_training_history"),
             ),
-            named_node(nodes.fit_laplace_network, ["ensemble", *CELLS, PARAMETERS], "laplace_network"),
+            named_node(nodes.train_final_bayesian_network, TRAINED_ON, "final_bayesian_network"),
+            named_node(nodes.fit_laplace_network, ["ensemble", *TRAINED_ON], "laplace_network"),
             named_node(
                 nodes.train_left_out_posteriors,
                 ["left_out_predictors", "features", "regimes", PARAMETERS],
                 "left_out_cells",
             ),
-            named_node(nodes.calibrate, ["left_out_cells", *PREDICTORS, *CELLS, PARAMETERS], "calibration_model"),
+            named_node(
+                nodes.calibrate,
+                ["left_out_cells", "final_ensemble", *PREDICTORS, *CELLS, PARAMETERS],
+                "calibration_model",
+            ),
             named_node(
                 nodes.compute_regime_uncertainty,
-                [*PREDICTORS, "calibration_model", "features", "feature_scaler", "training_history", PARAMETERS],
+                [*PREDICTORS, "calibration_model", "features", "training_history", PARAMETERS],
                 "regime_uncertainty",
             ),
             named_node(
