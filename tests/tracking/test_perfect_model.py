@@ -9,11 +9,13 @@ import pytest
 import xarray as xr
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.tracking.conftest import CENTRES, CLASSES, make_run, make_tools
+from tests.tracking.conftest import CENTRES, CLASSES, NAMES, make_run, make_tools
 from thor.core.errors import DataError, GridError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.predictor import Boosting
+from thor.networks.trees import BoostedTrees
 from thor.regimes.regime_model import RegimeModel
 from thor.regimes.settings import ClusteringSettings
 from thor.tracking.likelihood import supported_words
@@ -248,12 +250,14 @@ def world(made):
     runs = {
         key: track_run(run, None if key == CONTROL else made.control, natural, tools) for key, run in features.items()
     }
+    none = BoostedTrees((), (), (), np.zeros((0, 256), "float32"), np.zeros(3))
+    boosting = Boosting(none, (0, 1, 2), NAMES, CLASSES)
     tree = DecisionTreeClassifier(max_leaf_nodes=2).fit(np.array([[-1.0], [1.0]]), [0, 2])
     return SimpleNamespace(
         runs=runs,
         features=features,
         budgets={key: budget_of(run) for key, run in features.items()},
-        baselines=Baselines({"stress_curl_tree": tree}, made.scaler, CLASSES),
+        baselines=Baselines({"stress_curl_tree": tree}, boosting, made.scaler, CLASSES),
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from joblib import hash as joblib_hash
 
 ATTRIBUTE = "thor_fingerprint"
 """Global attribute under which a collection keeps the fingerprint of each file."""
@@ -37,8 +36,8 @@ def fingerprint(*parts: Any) -> str:
     Parameters
     ----------
     *parts : Any
-        What the result depends on: numbers, strings, dicts, lists, dataclasses, pydantic models, scikit-learn
-        models, NumPy arrays, xarray objects (content, coordinates, attributes; dask-backed ones are read in blocks).
+        What the result depends on: numbers, strings, dicts, lists, dataclasses, pydantic models, NumPy arrays,
+        xarray objects (content, coordinates, attributes; dask-backed ones are read in blocks).
 
     Returns
     -------
@@ -117,8 +116,6 @@ def _hash(part: Any) -> bytes:
         digest.update(_hash({entry.name: getattr(part, entry.name) for entry in dataclasses.fields(part)}))
     elif hasattr(part, "model_dump"):
         digest.update(_hash(part.model_dump()))
-    elif hasattr(part, "get_params"):
-        digest.update(joblib_hash(part).encode())
     elif isinstance(part, bytes):
         digest.update(part)
     elif part is None or isinstance(part, (str, bool, int, float, np.generic, PurePath, Enum)):

@@ -15,6 +15,7 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings
 from thor.networks.stack import NetworkStack
+from thor.networks.trees import BoostedTrees
 
 BASELINES = ("majority", "stress_curl_tree", BOOSTING)
 """Class shares alone; a tree on wind stress curl alone; gradient boosting on all features."""
@@ -30,23 +31,17 @@ class Baselines:
     Attributes
     ----------
     models : dict of str to scikit-learn classifier
-        By the names of `BASELINES`.
+        Majority class and tree, by the names of `BASELINES`.
+    boosting : Boosting
     scaler : FeatureScaler
         Of the inputs: trees see them scaled, since scikit-learn's take differences below 1e-7 for none.
-    boosting_features : tuple of str
-        The part of them that boosting uses.
     classes : tuple of str
     """
 
     models: Mapping[str, Any]
+    boosting: Boosting
     scaler: FeatureScaler
-    boosting_features: tuple[str, ...]
     classes: tuple[str, ...]
-
-    @property
-    def boosting(self) -> Boosting:
-        """The gradient boosting as a predictor, whose inputs are scaled by `scaler`."""
-        return Boosting(self.models[BOOSTING], self.boosting_features, self.classes)
 
     def predict_proba(self, name: str, inputs: Array) -> NDArray[np.float64]:
         """Return the probabilities of one baseline.
@@ -68,9 +63,9 @@ class Baselines:
         NetworkError
             When there is no such baseline, or the number of features differs.
         """
-        if name not in self.models:
-            raise NetworkError(f"There is no baseline '{name}'.{did_you_mean(name, self.models)}")
-        seen = columns(self.scaler.transform(inputs), self.scaler.features, _seen(name, self.boosting_features))
+        if name not in BASELINES:
+            raise NetworkError(f"There is no baseline '{name}'.{did_you_mean(name, BASELINES)}")
+        seen = columns(self.scaler.transform(inputs), self.scaler.features, _seen(name, self.boosting.features))
         if name == BOOSTING:
             return self.boosting.probabilities(seen)
         model = self.models[name]
@@ -144,7 +139,7 @@ def fit_baselines(
 
     if "wind_stress_curl" not in samples.features:
         raise NetworkError(f"The tree needs 'wind_stress_curl'; the samples have {', '.join(samples.features)}.")
-    models = {
+    models: dict[str, Any] = {
         "majority": DummyClassifier(strategy="prior"),
         "stress_curl_tree": DecisionTreeClassifier(max_leaf_nodes=TREE_LEAVES, random_state=seed),
         BOOSTING: HistGradientBoostingClassifier(
@@ -154,11 +149,13 @@ def fit_baselines(
     scaler.require(samples.features)
     inputs, used = scaler.transform(samples.inputs), boosting_features or samples.features
     for name, model in models.items():
-        # As in `Boosting.probabilities`.
+        # Boosting's threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
         with threadpool_limits(1):
             seen = columns(inputs, scaler.features, _seen(name, used))
             model.fit(seen, samples.labels, sample_weight=weights)
-    return Baselines(models, scaler, used, samples.classes)
+    fitted = models.pop(BOOSTING)
+    trees = Boosting(BoostedTrees.of(fitted), tuple(map(int, fitted.classes_)), used, samples.classes)
+    return Baselines(models, trees, scaler, samples.classes)
 
 
 def _seen(name: str, of_boosting: tuple[str, ...]) -> tuple[str, ...]:

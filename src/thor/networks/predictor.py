@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from thor.core.arrays import AnyArray
 from thor.networks.samples import all_features
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
+from thor.networks.trees import BoostedTrees
 
 AVERAGE, ENSEMBLE, BOOSTING = "average", "ensemble", "gradient_boosting"
 """Names of predictors."""
@@ -65,12 +66,14 @@ class Boosting:
 
     Attributes
     ----------
-    model : sklearn.ensemble.HistGradientBoostingClassifier
-        Whose `classes_` are numbers of regimes; the others have probability 0.
+    trees : BoostedTrees
+    known : tuple of int
+        Numbers of the regimes that it was taught; the others have probability 0.
     features, classes : tuple of str
     """
 
-    model: Any
+    trees: BoostedTrees
+    known: tuple[int, ...]
     features: tuple[str, ...]
     classes: tuple[str, ...]
 
@@ -81,10 +84,11 @@ class Boosting:
 
     def probabilities(self, inputs: Weights) -> NDArray[np.float64]:
         """Return the probabilities in samples with these scaled inputs, shape (n_samples, n_classes)."""
+        logits = self.trees.logits(inputs)
+        if len(self.known) == 2:
+            logits = np.hstack([np.zeros_like(logits), logits])
         found = np.zeros((len(inputs), len(self.classes)))
-        # Its threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
-        with threadpool_limits(1):
-            found[:, self.model.classes_] = self.model.predict_proba(inputs)
+        found[:, self.known] = softmax(logits)
         return found
 
     def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
@@ -136,7 +140,7 @@ def columns(inputs: Weights, features: tuple[str, ...], wanted: tuple[str, ...])
     return inputs if wanted == features else inputs[:, [features.index(name) for name in wanted]]
 
 
-def softmax(values: Weights) -> Weights:
+def softmax(values: AnyArray) -> AnyArray:
     """Return the softmax over the last axis; `values` is overwritten."""
     # Class by class: NumPy is slow at reducing an axis of six.
     columns = np.moveaxis(values, -1, 0)

@@ -109,7 +109,7 @@ class BoostingSettings(Settings):
     """Number of trees of each regime."""
     learning_rate: Positive = 0.05
     """Factor on the contribution of each tree."""
-    max_leaf_nodes: int = Field(8, ge=2)
+    max_leaf_nodes: int = Field(8, ge=2, le=8)
     """Largest number of leaves of a tree."""
     min_samples_leaf: Count = 50
     """Fewest cells in a leaf."""

@@ -22,6 +22,7 @@ from thor.tracking.change import (
     independent_change_probability,
     transition_areas,
 )
+from thor.tracking.change_calibration import ChangeCalibration, calibration_of
 from thor.tracking.fields import LABELS, VARIANCES, empty_fields, empty_sums
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.predictive import entropy
@@ -29,7 +30,7 @@ from thor.uncertainty.predictive import entropy
 _FIELDS = (
     *("regime", "regime_probability", "predictive_entropy", "expected_entropy", "mutual_information"),
     *("change_probability", "change_probability_independent", "change_to_probability"),
-    *("baseline_regime", "baseline_certainty", "dissimilarity"),
+    *("baseline_regime", "baseline_certainty", "dissimilarity", "coupled_change"),
 )
 
 
@@ -47,6 +48,8 @@ class RunWork:
     Attributes
     ----------
     tools : TrackingTools
+    source_id : str
+        The climate model.
     baseline : tuple of int
         For each window the number of its baseline's state, or -1; the run's windows are the first states.
     n_states : int
@@ -54,6 +57,7 @@ class RunWork:
     """
 
     tools: TrackingTools
+    source_id: str
     baseline: tuple[int, ...]
     n_states: int
     n_basins: int
@@ -123,13 +127,14 @@ def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], d
         fields["dissimilarity"][state] = tools.dissimilarity(inputs)
     for number, predictor in enumerate(tools.predictors):
         label_run = tools.label_run if predictor == tools.split_predictor else None
+        calibration = calibration_of(tools.change_calibration, predictor, work.source_id)
         for part, states in tools.probabilities(predictor, block.inputs):
             means = [state.mean(axis=0, dtype=np.float64) for state in states]
             for window, baseline in enumerate(work.baseline):
                 found, added = _regimes(states[window], means[window], area[:, part])
                 if baseline != NO_BASELINE:
                     before, after, area_of = states[baseline], states[window], compared_area[:, part]
-                    changes, changed_areas = _changes(before, after, means[baseline], area_of, label_run)
+                    changes, changed_areas = _changes(before, after, means[baseline], area_of, label_run, calibration)
                     found, added = found | changes, added | changed_areas
                 for name, values in found.items():
                     place = (window, part) if name in VARIANCES else (window, number, ..., part)
@@ -137,7 +142,7 @@ def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], d
                 for name, values in added.items():
                     sums[predictor][name][window] += values
     for name, values in fields.items():
-        if name.startswith(("change", "baseline")):
+        if name.startswith(("change", "coupled", "baseline")):
             values[..., ~block.comparable] = -1 if name in LABELS else np.nan
     return fields, sums
 
@@ -179,18 +184,22 @@ def _changes(
     mean_before: Array,
     area: NDArray[np.float32],
     label_run: NDArray[np.integer] | None,
+    calibration: ChangeCalibration | None,
 ) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
     """Return the fields of the change between two windows, and its sums over cells."""
     change = change_probability(before, after)
-    each = {
-        "change_probability": change,
-        "change_probability_independent": independent_change_probability(before, after),
-        "change_to_probability": change_to_probability(before, after),
+    coupled = change.mean(axis=0, dtype=np.float64)
+    stated = coupled if calibration is None else calibration(coupled)
+    factor = np.divide(stated, coupled, out=np.ones_like(coupled), where=coupled > 0)
+    fields = {
+        "coupled_change": coupled,
+        "change_probability": stated,
+        "change_probability_independent": independent_change_probability(before, after).mean(axis=0, dtype=np.float64),
+        "change_to_probability": factor * change_to_probability(before, after).mean(axis=0, dtype=np.float64).T,
     }
-    fields = {name: values.mean(axis=0, dtype=np.float64).T for name, values in each.items()}
     fields |= {"baseline_regime": mean_before.argmax(axis=1), "baseline_certainty": mean_before.max(axis=1)}
     if label_run is not None:
-        fields |= dict(zip(VARIANCES, vars(change_parts(change, label_run)).values(), strict=True))
+        fields |= dict(zip(VARIANCES, vars(change_parts(factor * change, label_run)).values(), strict=True))
     areas = {
         "expected_area_change": area @ (after - before),
         "transition_area": transition_areas(before, after, area[-1]),

@@ -5,7 +5,6 @@ sea level, stress and depth alone. References without networks are persistence a
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.arrays import AnyArray
-from thor.core.errors import DataError, GridError
+from thor.core.errors import DataError
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.samples import cell_inputs
@@ -25,13 +24,11 @@ from thor.tracking.area_interval import area_errors, area_intervals
 from thor.tracking.areas import require_regimes
 from thor.tracking.forced import CONTROL_SHARES
 from thor.tracking.likelihood import supported_words
+from thor.tracking.true_regimes import TrueRegimes
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
-
-_TOLERANCE = 1e-4
-"""Degrees by which positions of one cell may differ between two files."""
 
 
 def perfect_model_skill(
@@ -81,7 +78,7 @@ def perfect_model_skill(
     GridError
         When a budget is on another grid than its run.
     """
-    source = _Truth(true_budgets, model)
+    source = TrueRegimes(true_budgets, model)
     result: dict[str, Any] = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
     errors: list[pd.DataFrame] = []
     options: dict[str, Any] = {"classes": model.names, "settings": settings, "seed": seed}
@@ -140,46 +137,12 @@ def words_by_predictor(skill: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {name: supported_words(pd.DataFrame(table)) if table else () for name, table in rows.items()}
 
 
-# -- truth -------------------------------------------------------------------------------------------------------------
-class _Truth:
-    """True regimes of windows, each determined once: several runs share a baseline.
-
-    Attributes
-    ----------
-    unknown : set of str
-        Requested windows that are not in the budgets, `<run> <window>`.
-    """
-
-    def __init__(self, budgets: RunDatasets, model: RegimeModel) -> None:
-        self._model = model
-        self._known: dict[tuple[str, str], AnyArray] = {}
-        # The budgets of a run and its parent stay open.
-        self._budget = lru_cache(maxsize=2)(lambda key: budgets[key]())
-        self.unknown: set[str] = set()
-
-    def regime(self, key: str, window: str, like: xr.DataArray) -> AnyArray | None:
-        """Return the true regime of one window of a run in the dims order of `like`, -1 outside the budget's cells.
-
-        None where the budget lacks the window.
-        """
-        if (key, window) not in self._known:
-            budget = self._budget(key)
-            held = [str(label) for label in budget["window"].values]
-            if window not in held:
-                self.unknown.add(f"{key} {window}")
-                return None
-            _require_same_grid(key, like, budget["analysis_mask"])
-            regime = self._model.predict(budget.isel(window=held.index(window)))["regime"]
-            self._known[key, window] = regime.transpose(*like.dims).values
-        return self._known[key, window]
-
-
 def _true_cells(
     key: str,
     run: xr.Dataset,
     parent: xr.Dataset | None,
     features: xr.Dataset,
-    source: _Truth,
+    source: TrueRegimes,
     baselines: Baselines,
 ) -> Iterator[tuple[str, str, TrueCells]]:
     """Yield the cells of each window and predictor; windows without a baseline only in runs without any."""
@@ -272,15 +235,3 @@ def _require_same_regimes(key: str, run: xr.Dataset, model: RegimeModel, baselin
                 f"The regime model has {', '.join(model.names)}, but {what} {', '.join(names)}: the true regimes "
                 "cannot be compared. Run regime_clustering, modelling and scenario_tracking again."
             )
-
-
-def _require_same_grid(key: str, like: xr.DataArray, mask: xr.DataArray) -> None:
-    if mask.sizes == like.sizes:
-        # Land may have a position in one file and none in the other.
-        gaps = [np.abs(mask[axis].values - like[axis].transpose(*mask[axis].dims).values) for axis in ("lat", "lon")]
-        if all(gap[np.isfinite(gap)].max(initial=0.0) < _TOLERANCE for gap in gaps):
-            return
-    raise GridError(
-        f"The true budget of {key} is on another grid ({dict(mask.sizes)}) than its features ({dict(like.sizes)}). "
-        "Make both from one run of idealized_ocean."
-    )

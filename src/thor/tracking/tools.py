@@ -1,7 +1,7 @@
 """What all runs are tracked with: the predictors with their scaler, calibration and area of applicability."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from thor.core.errors import NetworkError
 from thor.networks.prediction import probability_blocks
 from thor.networks.predictor import AVERAGE, ENSEMBLE, Predictor, columns
 from thor.networks.scaler import FeatureScaler
+from thor.tracking.change_calibration import Calibrations
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
 from thor.uncertainty.expected_accuracy import ExpectedAccuracy
@@ -34,6 +35,8 @@ class TrackingTools:
     expected_accuracy : mapping of str to ExpectedAccuracy
         Of these predictors at least.
     settings : TrackingSettings
+    change_calibration : mapping of str to mapping of str to ChangeCalibration
+        Of P(change), by predictor and climate model; none by default.
     label_run : ndarray of int, shape (n_networks,), optional
         Clustering run whose labels each network of the ensemble learned, where they learned votes; see
         `split_predictor`.
@@ -50,6 +53,7 @@ class TrackingTools:
     temperatures: Mapping[str, float]
     expected_accuracy: Mapping[str, ExpectedAccuracy]
     settings: TrackingSettings
+    change_calibration: Calibrations = field(default_factory=dict)
     label_run: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:

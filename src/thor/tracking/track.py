@@ -83,10 +83,12 @@ def track_run(
 
     Notes
     -----
-    Every network is applied once to every window and baseline window. Changes of regimes (`thor.tracking.change`) and
-    of areas are computed inside each network; intervals are over networks. P(change) concerns the two window means of
-    this run; probability shifts and forced changes also exceed internal variability (`thor.tracking.forced`). Cells
-    outside the area of applicability in one of the two windows are not tested.
+    Every predictor is applied once to every window and baseline window. Changes of regimes (`thor.tracking.change`) and
+    of areas are computed inside each member; intervals are over members. P(change) concerns the two window means of
+    this run and is recalibrated where `tools` allow; probability shifts, of P(change) before that, and forced changes
+    also exceed internal variability (`thor.tracking.forced`). Transitions and changes of areas follow from the
+    probabilities of the regimes and are not recalibrated. Cells outside the area of applicability in one of the two
+    windows are not tested.
     """
     cells, windows = Cells.of(run), Windows.of(run, parent)
     n_windows, settings = run.sizes["window"], tools.settings
@@ -95,7 +97,7 @@ def track_run(
         states += [(parent, window) for window in windows.baselines]
     inputs, known = zip(*(window_inputs(*state, cells, tools.scaler) for state in states), strict=True)
     comparable = np.logical_and.reduce(known)
-    work = RunWork(tools, windows.state, len(inputs), len(cells.basins))
+    work = RunWork(tools, str(run.attrs.get("source_id")), windows.state, len(inputs), len(cells.basins))
     fields, sums = work.empty(len(cells.index))
     blocks = cell_blocks(inputs, cells, comparable, settings.block_cells)
     results = mapper(track_block, work, blocks, description=f"track {run_key(run)}")
@@ -105,15 +107,18 @@ def track_run(
         for predictor, of_predictor in added.items():
             for name, values in of_predictor.items():
                 sums[predictor][name] += values
-    dissimilarity, certainty = fields.pop("dissimilarity"), fields.pop("baseline_certainty")
+    dissimilarity, certainty, coupled = (
+        fields.pop(name) for name in ("dissimilarity", "baseline_certainty", "coupled_change")
+    )
     inside = dissimilarity <= tools.applicability.threshold
     fields["dissimilarity_index"] = dissimilarity[:n_windows]
     fields["applicable"] = inside[:n_windows].astype(np.int8)
     places = None if natural is None else next(iter(natural.values())).places(cells)
     nulls = _nulls(natural, windows, tools, local=places is not None)
-    change, tested = fields["change_probability"], comparable & inside
-    fields |= _tests(change, certainty, nulls, windows, cells, places, tested, settings)
+    # As in the control run: without recalibration.
+    fields |= _tests(coupled, certainty, nulls, windows, cells, places, comparable & inside, settings)
     shift = fields["forced_shift"]
+    fields["forced_change"] = forced_changes(shift, fields["change_probability"], settings)
     fields["forced_emergence"] = _emergence(fields["forced_change"], run, windows)
     fields["natural_variability_mask"] = np.stack(
         [published_mask(regime) for regime in fields["regime"].swapaxes(0, 1)]
@@ -212,7 +217,7 @@ def _tests(
     inside: NDArray[np.bool_],
     settings: TrackingSettings,
 ) -> dict[str, AnyArray]:
-    """Return p-values, shifts and forced changes of each window and predictor; `inside`, by state, is where to test."""
+    """Return p-values and shifts of each window and predictor; `inside`, by state, is where to test."""
     fields: dict[str, AnyArray] = {
         "change_p_value": np.full(change.shape, np.nan, np.float32),
         "forced_shift": np.full(change.shape, -1, np.int8),
@@ -229,7 +234,7 @@ def _tests(
             tested = known & inside[window] & inside[windows.state[window]]
             fields["change_p_value"][at] = p_value
             fields["forced_shift"][at] = forced_shifts(p_value, cells.area, settings, tested=tested)
-    return fields | {"forced_change": forced_changes(fields["forced_shift"], change, settings)}
+    return fields
 
 
 def _expected_accuracy(dissimilarity: AnyArray, cells: Cells, tools: TrackingTools) -> Any:

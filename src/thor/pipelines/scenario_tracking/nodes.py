@@ -13,32 +13,48 @@ from thor.tracking import RunDatasets
 log = logging.getLogger(__name__)
 
 
-def track_regimes(
+def calibrate_change(
     final_ensemble: Any,
     final_baselines: Any,
     final_bayesian_network: Any,
     calibration_model: dict[str, Any],
     training_history: pd.DataFrame,
     scenario_features: RunDatasets,
+    true_budgets: RunDatasets,
+    regime_model: Any,
+    parameters: ScenarioTracking,
+) -> dict[str, Any]:
+    """Return the recalibration of P(change) for each climate model, from others whose true regimes are known."""
+    from thor.tracking.recalibration import recalibrate
+    from thor.tracking.true_regimes import TrueRegimes
+
+    predictors = final_ensemble, final_baselines, final_bayesian_network
+    found = recalibrate(
+        scenario_features,
+        TrueRegimes(true_budgets, regime_model),
+        true_budgets,
+        _tools(*predictors, calibration_model, training_history, {}, parameters),
+        seed=parameters.seed,
+    )
+    return {name: {model: entry.to_dict() for model, entry in models.items()} for name, models in found.items()}
+
+
+def track_regimes(
+    final_ensemble: Any,
+    final_baselines: Any,
+    final_bayesian_network: Any,
+    calibration_model: dict[str, Any],
+    training_history: pd.DataFrame,
+    change_calibration: dict[str, Any],
+    scenario_features: RunDatasets,
     parameters: ScenarioTracking,
     compute: Compute,
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
-    from thor.networks.fields import label_runs
     from thor.tracking.runs import TrackedRuns
-    from thor.tracking.tools import TrackingTools
-    from thor.uncertainty.regime_uncertainty import CalibrationModel
 
-    calibration = CalibrationModel.from_dict(calibration_model)
-    tools = TrackingTools(
-        predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
-        scaler=final_baselines.scaler,
-        applicability=calibration.final_applicability,
-        temperatures=calibration.temperatures,
-        expected_accuracy=calibration.expected_accuracy,
-        settings=parameters.change,
-        label_run=label_runs(training_history),
-    )
+    predictors = final_ensemble, final_baselines, final_bayesian_network
+    tools = _tools(*predictors, calibration_model, training_history, change_calibration, parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%d runs to track, on %s", len(runs), compute.scheduler)
     return runs
@@ -185,6 +201,36 @@ def draw_reasons(
 
     key = shown_key(tracking_metrics, parameters.shown_run)
     return change_attribution_bars(transitions_to_draw(change_attribution, key, predictor=parameters.predictors[0]))
+
+
+def _tools(
+    final_ensemble: Any,
+    final_baselines: Any,
+    final_bayesian_network: Any,
+    calibration_model: dict[str, Any],
+    training_history: pd.DataFrame,
+    change_calibration: dict[str, Any],
+    parameters: ScenarioTracking,
+) -> Any:
+    from thor.networks.fields import label_runs
+    from thor.tracking.change_calibration import ChangeCalibration
+    from thor.tracking.tools import TrackingTools
+    from thor.uncertainty.regime_uncertainty import CalibrationModel
+
+    calibration = CalibrationModel.from_dict(calibration_model)
+    return TrackingTools(
+        predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
+        scaler=final_baselines.scaler,
+        applicability=calibration.final_applicability,
+        temperatures=calibration.temperatures,
+        expected_accuracy=calibration.expected_accuracy,
+        settings=parameters.change,
+        change_calibration={
+            name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
+            for name, models in change_calibration.items()
+        },
+        label_run=label_runs(training_history),
+    )
 
 
 def _predictors(ensemble: Any, baselines: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:

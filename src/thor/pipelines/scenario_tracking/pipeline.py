@@ -1,7 +1,8 @@
 """Regimes of climate models through time: where, when and with what probability they change.
 
 final_ensemble, final_baselines, final_bayesian_network, calibration_model, scenario_features
-    -> track_regimes -> scenario_regimes
+                 -> calibrate_change -> change_calibration
+                 -> track_regimes    -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement
@@ -17,7 +18,7 @@ from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
 _PREDICTORS = ["final_ensemble", "final_baselines", "final_bayesian_network"]
-_APPLIED = ["calibration_model", "training_history", "scenario_features"]
+_CALIBRATED = ["calibration_model", "training_history"]
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
@@ -27,7 +28,14 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             named_node(
-                nodes.track_regimes, [*_PREDICTORS, *_APPLIED, _PARAMETERS, "params:compute"], "scenario_regimes"
+                nodes.calibrate_change,
+                [*_PREDICTORS, *_CALIBRATED, "scenario_features", "true_budgets", "regime_model", _PARAMETERS],
+                "change_calibration",
+            ),
+            named_node(
+                nodes.track_regimes,
+                [*_PREDICTORS, *_CALIBRATED, "change_calibration", "scenario_features", _PARAMETERS, "params:compute"],
+                "scenario_regimes",
             ),
             named_node(nodes.measure_areas, "scenario_regimes", by_name("regime_areas", "regime_transitions")),
             named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
