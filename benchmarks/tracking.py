@@ -2,12 +2,13 @@
 
     python benchmarks/tracking.py [--quick] [--json FILE]
 
-The ocean is synthetic: 720 x 1440 cells, all of them valid. 50 networks and 50 draws of the published architecture are
-applied to one window and its baseline, up to probabilities, entropies, P(change), p-values, forced changes, areas and
-transitions with intervals, on one thread and on two, and on one and two processes of a local Dask cluster (distances to
-training cells use all cores of a process in each case). The alternative calls `predict` of single Keras networks on a
-part of the cells, with a large batch; its time is scaled up to all networks, cells and both windows. Peak memory is
-that of a separate process, or with a cluster that of the process that holds the fields.
+The ocean is synthetic: 720 x 1440 cells, all of them valid. The mean of 50 networks and boosting, and 50 draws of a
+posterior, of the published architecture and the default number of trees, are applied to one window and its baseline,
+up to probabilities, entropies, P(change), p-values, forced changes, areas and transitions with intervals, on one thread
+and on two, and on one and two processes of a local Dask cluster (distances to training cells use all cores of a process
+in each case). The alternative calls `predict` of single Keras networks on a part of the cells, with a large batch; its
+time, without any boosting, is scaled up to all networks, cells and both windows. Peak memory is that of a separate
+process, or with a cluster that of the process that holds the fields.
 
 --quick: 180 x 360 cells.
 """
@@ -18,12 +19,16 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 from rows import Rows, in_own_process, parse, peak_memory_mb
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from thor.core.compute import Compute, mapper
 from thor.core.variables import FEATURES, variable
+from thor.networks.predictor import Average, Boosting
 from thor.networks.scaler import FeatureScaler
+from thor.networks.settings import BoostingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.tensorflow import load_tensorflow
+from thor.networks.trees import BoostedTrees
 from thor.ocean.constants import EARTH_RADIUS
 from thor.regimes.naming import REGIMES
 from thor.tracking.cells import Cells, ControlPairs
@@ -32,6 +37,7 @@ from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
 from thor.tracking.track import track_run
 from thor.uncertainty.applicability import Applicability
+from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 
 N_NETWORKS, N_REFERENCE = 50, 5000
 IMPORTANCE = np.array([0.44, 0.07, 0.18, 0.04, 0.09, 0.06, 0.04, 0.08])
@@ -55,7 +61,8 @@ def main() -> None:
     for (scheduler, n_workers), by in WORKERS.items():
         seconds, peak = in_own_process(measure, shape, scheduler, n_workers)
         rows.add(
-            f"tracking one window of {n_cells:,} synthetic cells, {N_NETWORKS} networks and {N_NETWORKS} draws, {by}",
+            f"tracking one window of {n_cells:,} synthetic cells, {N_NETWORKS} networks with boosting and {N_NETWORKS} "
+            f"draws, {by}",
             seconds,
             alternative="Keras predict, one network after another, probabilities only",
             theirs=keras,
@@ -69,16 +76,24 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
     run, parent = made_run("abrupt-4xCO2", shape, seed=1), made_run("piControl", shape, seed=0)
     run = run.assign_attrs(parent="MADE/piControl/r1i1p1f1", baseline="parallel segment")
     run = run.assign_coords(baseline_window=parent["window"])
-    stacks = {"ensemble": made_stack(seed=0), "bayesian": made_stack(seed=1)}
-    natural = dict.fromkeys(stacks, made_variability(shape))
+    predictors = {"average": Average(made_stack(seed=0), made_boosting()), "bayesian": made_stack(seed=1)}
+    natural = dict.fromkeys(predictors, made_variability(shape))
     rng = np.random.default_rng(2)
-    applicability = Applicability(FEATURES, IMPORTANCE, rng.normal(size=(N_REFERENCE, len(FEATURES))), 0.5, 1.0)
+    reference = rng.normal(size=(N_REFERENCE, len(FEATURES)))
+    applicability = Applicability(FEATURES, IMPORTANCE, reference, np.zeros(N_REFERENCE), 0.5, 1.0)
     units = tuple(variable(name).units for name in FEATURES)
     scaler = FeatureScaler(FEATURES, units, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
     with mapper(Compute(scheduler=scheduler, n_workers=n_workers)) as mapped:
         start = time.perf_counter()
         settings = TrackingSettings(block_cells=20_000)
-        tools = TrackingTools(stacks, scaler, applicability, dict.fromkeys(stacks, 1.2), settings)
+        tools = TrackingTools(
+            predictors=predictors,
+            scaler=scaler,
+            applicability=applicability,
+            temperatures=dict.fromkeys(predictors, 1.2),
+            expected_accuracy=dict.fromkeys(predictors, ExpectedAccuracy(np.array([0.0, 1.0]), np.array([0.9, 0.5]))),
+            settings=settings,
+        )
         track_run(run, parent, natural, tools, mapper=mapped)
         seconds = time.perf_counter() - start
     return seconds, peak_memory_mb()
@@ -113,6 +128,15 @@ def made_stack(*, seed: int) -> NetworkStack:
     kernels = tuple((rng.normal(size=(N_NETWORKS, *size)) / size[0] ** 0.5).astype("float32") for size in sizes)
     biases = tuple(np.zeros((N_NETWORKS, size[1]), "float32") for size in sizes)
     return NetworkStack(kernels, biases, FEATURES, REGIMES)
+
+
+def made_boosting() -> Boosting:
+    """Return as many trees as boosting has by default, grown on noise."""
+    rng = np.random.default_rng(4)
+    inputs, labels = rng.normal(size=(5_000, len(FEATURES))), rng.integers(len(REGIMES), size=5_000)
+    settings = BoostingSettings().model_dump(exclude={"features"})
+    model = HistGradientBoostingClassifier(**settings, early_stopping=False, random_state=0).fit(inputs, labels)
+    return Boosting(BoostedTrees.of(model), tuple(range(len(REGIMES))), FEATURES, REGIMES)
 
 
 def made_run(experiment: str, shape: tuple[int, int], *, seed: int) -> xr.Dataset:

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
-from thor.figures.skill import confusion_matrices, learning_curves, skill_intervals
+from thor.figures.skill import confusion_matrices, learning_curves, left_out_skill, skill_intervals
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.folds import left_out_scores
 from thor.networks.member_skill import member_table, network_scores, network_sums
 from thor.networks.skill import skill_table
 
@@ -131,3 +133,27 @@ def test_learning_curves_of_all_networks_in_one_panel():
 def test_without_history_the_figure_gives_the_reason():
     nothing = pd.DataFrame(columns=["epoch", "network", "train_loss", "select_loss", "best_epoch"])
     assert "not trained in this run" in learning_curves(nothing).texts[0].get_text()
+
+
+def test_oceans_left_out_are_rows_with_the_southern_ocean_first():
+    lat, lon, area = make_ocean(12.0)
+    rng = np.random.default_rng(0)
+    cells, expected = {}, {}
+    for basin, certainty in {"arctic_ocean": 2.0, "pacific_ocean": 1.0, "southern_ocean": 0.5}.items():
+        labels = rng.integers(0, 3, len(lat))
+        found = {name: make_probabilities(labels, certainty=certainty, seed=k) for k, name in enumerate("ab")}
+        cells[basin] = make_samples(labels, lat=lat, lon=lon, area=area), found
+        expected[basin] = [(found[name].argmax(axis=1) == labels).mean() for name in "ab"]
+    options = {"correlations": {"a": ErrorCorrelation(np.full(5, 0.1))}, "settings": BootstrapSettings(), "seed": 0}
+    skill = left_out_scores(cells, **options)
+    assert set(skill) == {"a", "b"} and set(skill["a"]) == {f"left_out_{basin}" for basin in cells}
+    figure = left_out_skill(json.loads(json.dumps(skill)))
+    names = [tick.get_text().split("\n")[0] for tick in figure.axes[0].get_yticklabels()]
+    assert names == ["Southern Ocean", "Arctic Ocean", "Pacific Ocean"]
+    drawn = [(line.get_xdata()[0], line.get_ydata()[0]) for line in figure.axes[0].lines if line.get_marker() == "o"]
+    for place, basin in enumerate(["southern_ocean", "arctic_ocean", "pacific_ocean"]):
+        of_basin = sorted((y, x) for x, y in drawn if abs(y - place) < 0.5)
+        np.testing.assert_allclose([x for _, x in of_basin], expected[basin])
+    # b has no known correlation of errors, and so no interval
+    assert len(figure.axes[0].collections) == 3
+    assert "No scores" in str(left_out_skill({"a": {"test": {}}}).findobj(Text))

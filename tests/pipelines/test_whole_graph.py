@@ -75,6 +75,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "idealized_ocean_state.png",
         "modelling_confusion.png",
         "modelling_learning_curves.png",
+        "modelling_left_out.png",
         "modelling_skill.png",
         "regime_clustering_balances.png",
         "regime_clustering_regimes.png",

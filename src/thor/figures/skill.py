@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Scores = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """{predictor: {region: {metric: value}}}."""
 
+LEFT_OUT_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#999999", "#CC79A7")
+
 _MEMBERS = ("member_mean", "member_min", "member_max")
 
 
@@ -105,6 +107,56 @@ def skill_intervals(
         handles, labels = axes[0].get_legend_handles_labels()
         shown = dict(zip(labels, handles, strict=True))
         figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
+        letter_panels(axes)
+        return figure
+
+
+def left_out_skill(
+    skill: Scores, *, metrics: Sequence[str] = ("accuracy", "balanced_accuracy", "negative_log_likelihood")
+) -> "Figure":
+    """Return the scores in each ocean of predictors that were trained without it, the Southern Ocean first.
+
+    Parameters
+    ----------
+    skill : mapping
+        As for `confusion_matrices`, with regions `left_out_<basin>`; predictors without any are left out.
+    metrics : sequence of str
+        A panel for each.
+    """
+    prefix = "left_out_"
+    names = [name for name in in_reading_order(skill) if any(region.startswith(prefix) for region in skill[name])]
+    if not names:
+        return empty_figure("No scores in oceans left out of training.")
+    regions = [region for region in skill[names[0]] if region.startswith(prefix)]
+    regions.sort(key=lambda region: ("southern" not in region, region))
+    with style():
+        figure = new_figure(2.3 * len(metrics) + 1.6, 0.17 * (len(names) + 1) * len(regions) + 1.2)
+        axes = new_panels(figure, len(metrics), len(metrics), sharey=True)
+        for ax, metric in zip(axes, metrics, strict=True):
+            for number, name in enumerate(names):
+                colour = LEFT_OUT_COLOURS[number % len(LEFT_OUT_COLOURS)]
+                for place, region in enumerate(regions):
+                    entry, row = skill[name][region], place + (number + 1) / (len(names) + 1) - 0.5
+                    ends = entry.get("intervals", {}).get(metric, {})
+                    if ends.get("low") is not None:
+                        ax.hlines(row, ends["low"], ends["high"], color=colour, linewidth=1.2, alpha=0.7)
+                    if entry[metric] is not None:
+                        ax.plot(entry[metric], row, "o", color=colour, markersize=3.5, label=_words(name))
+            for place in range(1, len(regions)):
+                ax.axhline(place - 0.5, color="0.85", linewidth=0.5)
+            _label_score(ax, metric)
+            ax.grid(axis="x", color="0.9", linewidth=0.5)
+            ax.set_axisbelow(True)
+            ax.margins(x=0.06)
+        labels = [
+            f"{region.removeprefix(prefix).replace('_', ' ').title()}\n{skill[names[0]][region]['n_cells']:,} cells"
+            for region in regions
+        ]
+        axes[0].set_yticks(range(len(regions)), labels)
+        axes[0].set_ylim(len(regions) - 0.5, -0.5)
+        handles, texts = axes[0].get_legend_handles_labels()
+        shown = dict(zip(texts, handles, strict=True))
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
         letter_panels(axes)
         return figure
 

@@ -15,7 +15,7 @@ from thor.networks.predictor import columns
 from thor.networks.samples import Samples, all_features, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
-from thor.networks.skill import wrong_cells
+from thor.networks.skill import interval_scores, wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.training import train_stack
@@ -108,6 +108,30 @@ def train_folds(
         return Fold(basin, split.drop_encoding(), scaler, trained.stack, baselines)
 
     yield from in_threads(fold, splits)
+
+
+LEFT_OUT = "left_out_"
+"""Prefix of a basin's name as the region of scores of predictors that were trained without it."""
+
+
+def left_out_scores(
+    cells: Mapping[str, tuple[Samples, Mapping[str, np.ndarray]]], **options: Any
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the scores in each basin of predictors that did not see it, as {predictor: {left_out_<basin>: scores}}.
+
+    Parameters
+    ----------
+    cells : mapping of str to (Samples, mapping of str to ndarray of shape (n_samples, n_classes))
+        By basin: its cells, and the probabilities there.
+    **options
+        `correlations`, `settings` and `seed` of `thor.networks.skill.interval_scores`.
+    """
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for basin, (samples, probabilities) in cells.items():
+        everywhere = {f"{LEFT_OUT}{basin}": np.ones(len(samples), dtype=bool)}
+        for name, regions in interval_scores(probabilities, samples, regions=everywhere, **options).items():
+            table.setdefault(name, {}).update(regions)
+    return table
 
 
 def error_correlations(

@@ -1,8 +1,8 @@
 """What all predictors have in common, and those that are not networks alone: gradient boosting, and the mean of both.
 
 A predictor has one member or many, each of which gives every regime a probability. Calibration, entropies, conformal
-sets and the tracking of climate models take any predictor. To add one, write a class with these attributes, and a row
-in `thor.uncertainty.predictors`.
+sets and the tracking of climate models take any predictor. To add one, write a class with these attributes, a row in
+`thor.networks.baselines.predictors_of` and a name in `thor.app.parameters.Predictors`.
 """
 
 from collections.abc import Iterator

@@ -54,6 +54,28 @@ def skill_table(
     NetworkError
         When a region holds no cell, or as in `scores`.
     """
+    table = interval_scores(
+        probabilities, samples, regions=regions, correlations=correlations, settings=settings, seed=seed
+    )
+    for region, inside in regions.items():
+        labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
+        here = {predictor: values[inside] for predictor, values in probabilities.items()}
+        differences = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
+        for predictor, others in differences.items():
+            table[predictor][region]["difference_to"] = others
+    return table
+
+
+def interval_scores(
+    probabilities: Mapping[str, np.ndarray],
+    samples: "Samples",
+    *,
+    regions: Mapping[str, np.ndarray],
+    correlations: Mapping[str, ErrorCorrelation],
+    settings: BootstrapSettings,
+    seed: int,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the scores of `skill_table` with intervals, without differences; arguments and errors as there."""
     table = region_scores(probabilities, samples, regions=regions)
     for region, inside in regions.items():
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
@@ -66,9 +88,6 @@ def skill_table(
                 entry["blocks"] = bootstrap.describe() | {"effective_cells": cells}
                 entry["intervals"] = score_intervals(bootstrap, cells, values, labels)
                 entry["area_weighted"]["intervals"] = score_intervals(bootstrap, by_area, values, labels, area)
-        differences = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
-        for predictor, others in differences.items():
-            table[predictor][region]["difference_to"] = others
     return table
 
 

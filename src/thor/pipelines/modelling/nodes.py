@@ -169,7 +169,7 @@ def score_networks(
     published_networks: Any,
     parameters: Modelling,
 ) -> dict[str, Any]:
-    """Return the scores of the ensemble, its members and the baselines by region and by ocean of the test region."""
+    """Return the scores of all predictors by region and ocean of the test region, and in oceans left out."""
     from thor.networks.baselines import BASELINES, with_baselines
     from thor.networks.fields import (
         basin_masks,
@@ -179,7 +179,7 @@ def score_networks(
         published_scaling,
         role_masks,
     )
-    from thor.networks.folds import error_correlations
+    from thor.networks.folds import error_correlations, left_out_scores
     from thor.networks.member_skill import (
         member_table,
         network_reliability,
@@ -205,24 +205,25 @@ def score_networks(
             )
         else:
             log.warning("the published networks are not scored: the regimes here are %s", ", ".join(samples.classes))
-    left_out = [(fold, fold.samples(features, regimes).with_role("test")) for fold in left_out_predictors]
-    correlations = error_correlations(
-        [(cells, fold.probabilities(cells)) for fold, cells in left_out], seed=parameters.seed
-    )
-    table = skill_table(
-        probabilities,
-        samples,
-        regions=regions,
-        # Networks of one kind have errors of one kind.
-        correlations=correlations | {"published_networks": correlations["ensemble"]},
-        settings=parameters.bootstrap,
-        seed=parameters.seed,
-    )
+    left_out = {}
+    for fold in left_out_predictors:
+        cells = fold.samples(features, regimes).with_role("test")
+        left_out[fold.basin] = cells, fold.probabilities(cells)
+    correlations = error_correlations(list(left_out.values()), seed=parameters.seed)
+    # Networks of one kind have errors of one kind.
+    correlations |= {"published_networks": correlations["ensemble"]}
+    options: dict[str, Any] = {
+        "correlations": correlations,
+        "settings": parameters.bootstrap,
+        "seed": parameters.seed,
+    }
+    table = skill_table(probabilities, samples, regions=regions, **options)
+    elsewhere = left_out_scores(left_out, **options)
     oceans = region_scores(probabilities, samples, regions=basin_masks(samples, regions["test"]))
     sums = network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
     members = network_scores(sums, classes=samples.classes)
     metrics = {
-        name: by_region | oceans.get(name, {})
+        name: by_region | oceans.get(name, {}) | elsewhere.get(name, {})
         for name, by_region in (table | member_table(members, classes=samples.classes)).items()
     }
     for regions_of in metrics.values():
@@ -248,6 +249,13 @@ def draw_skill(skill_metrics: dict[str, Any]) -> Any:
     from thor.figures.skill import skill_intervals
 
     return skill_intervals(skill_metrics)
+
+
+def draw_left_out(skill_metrics: dict[str, Any]) -> Any:
+    """Draw the scores in oceans that were left out of training."""
+    from thor.figures.skill import left_out_skill
+
+    return left_out_skill(skill_metrics)
 
 
 def draw_confusion(skill_metrics: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
 features, regimes -> train_left_out -> left_out_predictors
 ensemble -> predict_ensemble -> ensemble_probabilities
 ensemble, baselines, left_out_predictors -> score_networks -> network_metrics, network_reliability, skill_metrics
-skill_metrics -> draw_skill, draw_confusion
+skill_metrics -> draw_skill, draw_left_out, draw_confusion
 """
 
 from kedro.pipeline import Pipeline
@@ -46,6 +46,7 @@ def create_pipeline() -> Pipeline:
                 by_name("skill_metrics", "network_metrics", "network_reliability"),
             ),
             named_node(nodes.draw_skill, "skill_metrics", "modelling_skill"),
+            named_node(nodes.draw_left_out, "skill_metrics", "modelling_left_out"),
             named_node(nodes.draw_confusion, "skill_metrics", "modelling_confusion"),
             named_node(nodes.draw_learning_curves, "training_history", "modelling_learning_curves"),
         ],
