@@ -98,7 +98,8 @@ def make_regimes():
 
 def make_split():
     role = np.where(LAND, -1, np.arange(N_LON) % 4).astype("int8")
-    return xr.Dataset({"role": (["lat", "lon"], role, variable("role").attrs)}, coords=make_training_ocean().coords)
+    fields = {name: (["lat", "lon"], role, variable(name).attrs) for name in ("role", "final_role")}
+    return xr.Dataset(fields, coords=make_training_ocean().coords)
 
 
 def make_ensemble_probabilities():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from thor.app.configuration import default_configuration
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_probabilities, published_scaling
 from thor.networks.prediction import predict
-from thor.networks.published import published_networks
-from thor.networks.samples import Samples, samples_from
+from thor.networks.published import published_networks, published_scaler
+from thor.networks.samples import Samples, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
@@ -68,3 +69,13 @@ def test_its_probabilities_are_calibrated_and_its_entropy_finds_the_mistakes(sam
     auroc = {name: of["uncertainties"]["entropy"]["auroc"] for name, of in found.items()}
     assert auroc["published_networks"] == pytest.approx(0.801, abs=1e-3)
     assert auroc["ensemble"] > auroc["published_networks"]
+
+
+def test_the_networks_of_the_environment_have_the_inputs_of_the_study(ecco_features):
+    """So that the options of "As published" give the published numbers; boosting may have others."""
+    parameters = default_configuration("ecco")["parameters"]
+    for group in ("modelling", "cross_validation"):
+        assert input_names(ecco_features, parameters[group]["features"]) == published_scaler().features
+        assert set(parameters[group]["boosting"]["features"]) > {"geostrophic", "around zos"}
+    assert parameters["modelling"]["boosting"] == parameters["cross_validation"]["boosting"]
+    assert parameters["data_engineering"]["neighbourhood_statistics"] == ["mean"]

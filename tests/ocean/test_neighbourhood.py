@@ -35,3 +35,23 @@ def test_a_small_radius_is_the_cell_itself():
     got = neighbourhood.neighbourhood_statistics({"zos": field}, grid, np.ones(grid.shape, bool), radii_km=[50])
     np.testing.assert_allclose(got["zos_mean_50km"], field, rtol=1e-12)
     np.testing.assert_allclose(got["zos_spread_50km"], 0, atol=1e-7)
+
+
+def test_means_alone_hardly_depend_on_the_grid_and_spreads_do():
+    found = {}
+    for step in (4.0, 2.0):
+        ocean = regular_grid(step)
+        grid = Grid.from_dataset(ocean)
+        # Waves of two lengths: the spread of the shorter ones is lost on the coarse grid, which averages them.
+        waves = np.sin(np.deg2rad(6 * grid.lon)) + np.sin(np.deg2rad(45 * grid.lon))
+        if step == 4.0:
+            waves = np.sin(np.deg2rad(6 * grid.lon))
+        got = neighbourhood.neighbourhood_statistics(
+            {"zos": waves}, grid, np.ones(grid.shape, bool), radii_km=[1000], statistics=("mean",)
+        )
+        assert list(got) == ["zos_mean_1000km"]
+        both = neighbourhood.neighbourhood_statistics({"zos": waves}, grid, np.ones(grid.shape, bool), radii_km=[1000])
+        inner = np.abs(grid.lat) < 30
+        found[step] = [np.sqrt((both[f"zos_{name}_1000km"][inner] ** 2).mean()) for name in ("mean", "spread")]
+    ratio = np.array(found[2.0]) / np.array(found[4.0])
+    assert abs(ratio[0] - 1) < 0.05 < 0.5 < ratio[1] - 1

@@ -66,6 +66,8 @@ class DataEngineering(ClimatologySettings):
     budget that geostrophic balance gives."""
     neighbourhood_radii_km: list[Annotated[float, Field(gt=0, le=20_000)]] = []
     """Radii within which means and standard deviations of features are added [km]."""
+    neighbourhood_statistics: Filled[tuple[Literal["mean", "spread"], ...]] = ("mean", "spread")
+    """Which of the two. Means hardly depend on the grid, if the radius is larger than its spacing; spreads do."""
     archive: ArchiveChoice
     """Which runs of the archive are studied, besides the parents of runs."""
     missing: Literal["skip", "error"] = "skip"

@@ -135,11 +135,11 @@ class ChangeAttribution(Explainer):
         self, predictor: Predictor, inputs: Weights, weights: Weights, changed: NDArray[np.int64], part: slice
     ) -> AttributionBlock:
         holds = membership(self.groups, predictor.features)
-        value = np.empty((predictor.n_members, part.stop - part.start, 2**changed.size))
-        for coalition, inside in enumerate(coalitions(changed.size) @ holds[changed]):
-            state = np.where(inside, inputs[part], self.before[part])
-            outputs = member_logits(predictor, state)
-            value[..., coalition] = np.einsum("wsk,sk->ws", outputs, weights[part], dtype=np.float64)
+        inside = coalitions(changed.size) @ holds[changed]
+        states = np.where(inside[:, None], inputs[part], self.before[part])
+        outputs = member_logits(predictor, states.reshape(-1, states.shape[-1]))
+        outputs = outputs.reshape(predictor.n_members, *states.shape[:2], -1)
+        value = np.einsum("wcsk,sk->wsc", outputs, weights[part], dtype=np.float64)
         shapley = np.zeros((*value.shape[:2], len(holds)))
         shapley[..., changed] = value @ shapley_weights(changed.size).T
         before, after = value[..., 0], value[..., -1]

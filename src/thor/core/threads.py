@@ -4,7 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -13,6 +15,20 @@ Output = TypeVar("Output")
 
 _AHEAD = 2
 """Parts handed out per thread before their results are taken: bounds the memory."""
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    # Finding the libraries takes longer than a product of small matrices.
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which products of matrices use one thread.
+
+    On small matrices, threads slow a product down and change the order of its sums.
+    """
+    return _controller().limit(limits=1)
 
 
 def in_threads(
@@ -32,7 +48,7 @@ def in_threads(
         By default one for each core this process may use.
     """
     n_threads = n_threads or len(os.sched_getaffinity(0))
-    with ThreadpoolController().limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
+    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
         waiting: deque[Future[Output]] = deque()
         try:
             for part in parts:

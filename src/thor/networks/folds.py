@@ -110,7 +110,7 @@ def train_folds(
     yield from in_threads(fold, splits)
 
 
-LEFT_OUT = "left_out_"
+LEFT_OUT_REGION = "left_out_"
 """Prefix of a basin's name as the region of scores of predictors that were trained without it."""
 
 
@@ -128,7 +128,7 @@ def left_out_scores(
     """
     table: dict[str, dict[str, dict[str, Any]]] = {}
     for basin, (samples, probabilities) in cells.items():
-        everywhere = {f"{LEFT_OUT}{basin}": np.ones(len(samples), dtype=bool)}
+        everywhere = {f"{LEFT_OUT_REGION}{basin}": np.ones(len(samples), dtype=bool)}
         for name, regions in interval_scores(probabilities, samples, regions=everywhere, **options).items():
             table.setdefault(name, {}).update(regions)
     return table

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from threadpoolctl import ThreadpoolController
 
 from thor.core.errors import NetworkError, did_you_mean
+from thor.core.threads import one_thread
 from thor.networks.network import ACTIVATIONS, Layer, dense_layers, outputs
 
 Weights = NDArray[np.float32]
@@ -96,11 +96,9 @@ class NetworkStack:
         Activations of the widest layer, over all networks, take at most about `block_bytes`.
         """
         n_block = max(_FEWEST_SAMPLES, block_bytes // (4 * self.n_networks * max(self.layer_sizes)))
-        # On matrices this small, threads slow the product down and change the order of its sums.
-        controller = ThreadpoolController()
         for start in range(0, len(inputs), n_block):
             part = slice(start, min(start + n_block, len(inputs)))
-            with controller.limit(limits=1):
+            with one_thread():
                 block = logits(self, inputs[part])
             yield part, block
 

@@ -11,7 +11,8 @@ from thor.core.variables import FEATURES, STRESS, extended_features, groups_of, 
 from thor.ocean.basins import basin_codes
 from thor.ocean.geostrophic import geostrophic_terms
 from thor.ocean.grid import Grid
-from thor.ocean.neighbourhood import neighbourhood_statistics
+from thor.ocean.neighbourhood import NEIGHBOURHOOD_STATISTICS
+from thor.ocean.neighbourhood import neighbourhood_statistics as statistics_within
 from thor.ocean.operators import gradient
 from thor.ocean.published import published_gradient
 from thor.ocean.stress import coastal_curl, stress_eastward_northward
@@ -39,6 +40,7 @@ def features(
     reference_density: float,
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
+    neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
 ) -> xr.Dataset:
     """Return the features of every ocean cell.
 
@@ -58,6 +60,8 @@ def features(
         `thor.ocean.geostrophic`, which need `tauuo` and `tauvo`.
     neighbourhood_radii_km : sequence of float
         Radii within which area-weighted means and spreads of the features `NEIGHBOURHOOD_OF` are added.
+    neighbourhood_statistics : sequence of str
+        Which of them: see `thor.ocean.neighbourhood`.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def features(
     fields |= fixed
     valid = _valid(fields, grid)
     if neighbourhood_radii_km:
-        fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km)
+        fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km, neighbourhood_statistics)
     return _dataset(ocean, grid, fields, valid, stress_curl=stress_curl, metric=metric)
 
 
@@ -86,6 +90,7 @@ def window_features(
     reference_density: float,
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
+    neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
 ) -> xr.Dataset:
     """Return the features of every ocean cell of a climate model in every window.
 
@@ -93,7 +98,7 @@ def window_features(
     ----------
     climatology : xarray.Dataset
         From `thor.reading.climatology`: `zos`, `tauuo`, `tauvo` with a first dim `window`, `deptho`, `areacello`.
-    reference_density, extended, neighbourhood_radii_km
+    reference_density, extended, neighbourhood_radii_km, neighbourhood_statistics
         As for `features`. The stress curl is always that of the surface stress, the geometry always true.
 
     Returns
@@ -115,7 +120,7 @@ def window_features(
     valid = np.logical_and.reduce([_valid(surface | fixed, grid) for surface in each])
     if neighbourhood_radii_km:
         for fields in (*each, fixed):
-            fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km)
+            fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km, neighbourhood_statistics)
     by_window = {name: np.stack([surface[name] for surface in each]) for name in each[0]}
     out = _dataset(climatology, grid, by_window | fixed, valid, stress_curl="surface", metric="spherical")
     keep = ["window", *(name for name in climatology.coords if climatology[name].dims == ("window",))]
@@ -184,10 +189,10 @@ def _valid(fields: Mapping[str, Array], grid: Grid) -> np.ndarray:
 
 
 def _neighbourhoods(
-    fields: Mapping[str, Array], grid: Grid, valid: np.ndarray, radii_km: Sequence[float]
+    fields: Mapping[str, Array], grid: Grid, valid: np.ndarray, radii_km: Sequence[float], statistics: Sequence[str]
 ) -> dict[str, Array]:
     chosen = {name: fields[name] for name in NEIGHBOURHOOD_OF if name in fields}
-    return neighbourhood_statistics(chosen, grid, valid, radii_km=radii_km)
+    return statistics_within(chosen, grid, valid, radii_km=radii_km, statistics=statistics)
 
 
 def feature_names(dataset: xr.Dataset) -> list[str]:

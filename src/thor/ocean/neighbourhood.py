@@ -12,12 +12,20 @@ from thor.core.arrays import Array
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, unit_vectors
 
+NEIGHBOURHOOD_STATISTICS = ("mean", "spread")
+"""Area-weighted mean and standard deviation."""
+
 PAIRS_PER_BLOCK = 4_000_000
 """Neighbour pairs held at once: about 0.2 GB."""
 
 
 def neighbourhood_statistics(
-    fields: Mapping[str, Array], grid: Grid, mask: np.ndarray, *, radii_km: Sequence[float]
+    fields: Mapping[str, Array],
+    grid: Grid,
+    mask: np.ndarray,
+    *,
+    radii_km: Sequence[float],
+    statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
 ) -> dict[str, Array]:
     """Return area-weighted means and standard deviations of fields within each radius around each cell.
 
@@ -30,6 +38,8 @@ def neighbourhood_statistics(
         Cells that count, and for which the statistics are made.
     radii_km : sequence of float
         Great-circle radii [km]; the cell itself always counts.
+    statistics : sequence of str
+        Of `NEIGHBOURHOOD_STATISTICS`. Means hardly depend on the grid, if the radius is larger than its spacing; spreads do.
 
     Returns
     -------
@@ -49,9 +59,10 @@ def neighbourhood_statistics(
         total, first, second = np.split(_sums_within(centres, radius, weighted), [1, 1 + len(names)], axis=1)
         mean = first / total
         spread = np.sqrt(np.maximum(second / total - mean**2, 0.0))
+        found = {"mean": mean + centre, "spread": spread}
         for column, name in enumerate(names):
-            out[f"{name}_mean_{radius:g}km"] = _on_grid(mean[:, column] + centre[column], mask)
-            out[f"{name}_spread_{radius:g}km"] = _on_grid(spread[:, column], mask)
+            for statistic in statistics:
+                out[f"{name}_{statistic}_{radius:g}km"] = _on_grid(found[statistic][:, column], mask)
     return out
 
 

@@ -13,7 +13,7 @@ from thor.tracking.change_calibration import OTHERS, ChangeCalibration
 from thor.tracking.tools import TrackingTools
 from thor.tracking.true_regimes import TrueRegimes
 
-LARGEST_NUMBER = 30_000
+CELLS_OF_A_MODEL = 30_000
 """Cells drawn from all windows of a model together; more change nothing but the time."""
 
 
@@ -41,7 +41,7 @@ def recalibrate(
     for key in sorted(runs):
         source = key.split("/")[0]
         n_runs = sum(other.split("/")[0] == source for other in runs)
-        for predictor, table in _changes(key, features, truth, tools, LARGEST_NUMBER // n_runs, seed):
+        for predictor, table in _changes(key, features, truth, tools, CELLS_OF_A_MODEL // n_runs, seed):
             tables.setdefault(predictor, {}).setdefault(source, []).append(table)
     return {predictor: _of_predictor(by_model) for predictor, by_model in tables.items() if len(by_model) > 1}
 

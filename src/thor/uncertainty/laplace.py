@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.core.threads import one_thread
 from thor.networks.network import backward, forward
 from thor.networks.prediction import predict, probability_blocks
 from thor.networks.predictor import softmax
@@ -56,7 +56,7 @@ class LaplaceNetwork(Posterior):
         """Return `n` networks drawn from the posterior; the first of them are the same for every larger `n`."""
         noise = np.random.default_rng(seed).standard_normal((n, len(self.factor)), dtype=np.float32)
         vectors = np.tile(self.mean, (n, 1))
-        with ThreadpoolController().limit(limits=1):
+        with one_thread():
             # One by one: the rounding of a product of matrices may depend on the number of rows.
             vectors[:, len(self.mean) - len(self.factor) :] += np.stack([self.factor @ row for row in noise])
         return self.to_stack(vectors)
@@ -105,7 +105,7 @@ def fit_laplace(
     chosen = ensemble.select([best])
     first = layer_places(chosen.layer_sizes)[0 if settings.structure == "full" else -1].kernel.start
     # Threads change the order of sums: with one thread the result is the same to the last bit.
-    with ThreadpoolController().limit(limits=1):
+    with one_thread():
         curvature = gauss_newton(
             chosen, train.inputs, train.sample_weights(), first=first, block_cells=settings.block_cells
         )

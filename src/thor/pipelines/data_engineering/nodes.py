@@ -111,4 +111,5 @@ def _feature_options(parameters: DataEngineering) -> dict[str, Any]:
         "reference_density": parameters.reference_density,
         "extended": parameters.extended_features,
         "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
+        "neighbourhood_statistics": parameters.neighbourhood_statistics,
     }
