@@ -39,7 +39,8 @@ def neighbourhood_statistics(
     radii_km : sequence of float
         Great-circle radii [km]; the cell itself always counts.
     statistics : sequence of str
-        Of `NEIGHBOURHOOD_STATISTICS`. Means hardly depend on the grid, if the radius is larger than its spacing; spreads do.
+        Of `NEIGHBOURHOOD_STATISTICS`. Means within a radius larger than the spacing hardly depend on the grid; spreads
+        do.
 
     Returns
     -------
