@@ -16,6 +16,7 @@ from thor.figures.style import (
     letter_panels,
     new_figure,
     new_panels,
+    predictor_words,
     style,
 )
 
@@ -58,7 +59,7 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
             }
             image = draw_matrix(ax, shares, texts, entry["classes"], highest=100, dark=55)
             ax.set_xlabel("predicted regime")
-            ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
+            ax.set_title(f"{_words(name)},\naccuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
             ax.set_ylabel("regime by the label")
         figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02, label="cells with this label (%)")
@@ -261,5 +262,4 @@ def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, met
 
 
 def _words(name: str) -> str:
-    names = {"member_mean": "single networks (range)", "average": "mean of ensemble and boosting"}
-    return names.get(name, name.replace("_", " "))
+    return "single networks (range)" if name == "member_mean" else predictor_words(name)

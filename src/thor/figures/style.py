@@ -118,6 +118,11 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}", loc="left")
 
 
+def predictor_words(name: str) -> str:
+    """Return a predictor as titles and legends name it."""
+    return {"average": "mean of ensemble and boosting"}.get(name, name.replace("_", " "))
+
+
 def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:
     """Return the names in the order of `first`, followed by all others in their order."""
     names = list(names)

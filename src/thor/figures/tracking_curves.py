@@ -20,6 +20,7 @@ from thor.figures.style import (
     named_colours,
     new_figure,
     new_panels,
+    predictor_words,
     reliability_panels,
     style,
     years_text,
@@ -70,7 +71,7 @@ def area_curves(
     chosen = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)].dropna(subset=columns)
     with style():
         if chosen.empty:
-            return empty_figure(f"No areas of {predictor} in {basin.replace('_', ' ')}.")
+            return empty_figure(f"No areas of {predictor_words(predictor)} in {basin.replace('_', ' ')}.")
         regimes, models, experiments = (
             list(dict.fromkeys(chosen[column])) for column in ("regime", "source_id", "experiment_id")
         )
@@ -105,7 +106,7 @@ def area_curves(
         )
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
-        add_heading(figure, f"{what}, {predictor}: mean and spread over networks")
+        add_heading(figure, f"{what}, {predictor_words(predictor)}: mean and spread over networks")
         letter_panels(axes)
         return figure
 
@@ -145,7 +146,8 @@ def transition_matrices(transitions: pd.DataFrame, *, predictor: str = "ensemble
         letter_panels(axes)
         add_note(
             figure,
-            f"In each cell: area in $10^6$ km$^2$ and its spread over networks ({predictor}); none under {_LEAST:g}. "
+            f"In each cell: area in $10^6$ km$^2$ and its spread over networks "
+            f"({predictor_words(predictor)}); none under {_LEAST:g}. "
             "Grey: area without a change.",
         )
         return figure
@@ -221,7 +223,9 @@ def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "
         if "run" in attribution.attrs:
             windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
             run = attribution.attrs["run"].replace("/", " ")
-            add_heading(figure, f"{run}, {' against '.join(windows)}, {attribution.attrs['predictor']}")
+            add_heading(
+                figure, f"{run}, {' against '.join(windows)}, {predictor_words(attribution.attrs['predictor'])}"
+            )
         letter_panels(axes)
         return figure
 
@@ -264,7 +268,7 @@ def _draw_change_reliability(
 ) -> None:
     colour, rows = _PREDICTOR_COLOURS[number], pd.DataFrame(change["reliability"])
     skill = change["brier_skill"]
-    label = f"{predictor}, ECE {change['expected_calibration_error']:.3f}"
+    label = f"{predictor_words(predictor)}, ECE {change['expected_calibration_error']:.3f}"
     label += f",\nBrier skill {skill:.2f}" if skill is not None else ""
     names = ["mean_probability", "observed_frequency", "low", "high"]
     stated, observed, low, high = rows[names].to_numpy(float).T

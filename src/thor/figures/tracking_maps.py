@@ -9,7 +9,16 @@ import xarray as xr
 
 from thor.figures.maps import QUANTILE, bar_below, class_colours, map_panels, name_classes
 from thor.figures.mesh import draw_mesh, hatch, outline
-from thor.figures.style import colour_map, empty_figure, flags, letter_panels, regime_colours, style, years_text
+from thor.figures.style import (
+    colour_map,
+    empty_figure,
+    flags,
+    letter_panels,
+    predictor_words,
+    regime_colours,
+    style,
+    years_text,
+)
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 
 if TYPE_CHECKING:
@@ -38,7 +47,10 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
     with style():
         columns = 2 if len(labels) == 4 else min(n_columns, len(labels))
         figure, axes = map_panels(
-            len(labels), n_columns=columns, title=f"{_run_title(run)}, {predictor}", grey="land, and cells not used"
+            len(labels),
+            n_columns=columns,
+            title=f"{_run_title(run)}, {predictor_words(predictor)}",
+            grey="land, and cells not used",
         )
         for values, ax, label in zip(regime.where(regime >= 0).values, axes, labels, strict=True):
             mesh = draw_mesh(ax, run, values, **class_colours(regime_colours(names)))
@@ -105,7 +117,7 @@ def change_likelihood_map(
             outline(ax, run, fields["forced_shift"].values == 1, colour="#0072B2")
             outline(ax, run, fields["forced_change"].values == 1)
             hatch(ax, run, fields["applicable"].values == 0)
-            ax.set_title(f"Likelihood of a change of regime, {predictor}")
+            ax.set_title(f"Likelihood of a change of regime, {predictor_words(predictor)}")
         words = [_stacked(word) if word in supported else "" for word in LIKELIHOOD]
         texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
         name_classes(mesh, axes, texts, fontsize=5.5 if len(predictors) == 1 else 6, shrink=0.9, aspect=45)
@@ -141,7 +153,8 @@ def model_agreement_maps(
         figure, axes = map_panels(
             4,
             n_columns=2,
-            title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, {predictor}: {models}",
+            title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, "
+            f"{predictor_words(predictor)}: {models}",
             grey="\n".join(fill(line, 140) for line in lines).removesuffix("."),
         )
         figure.set_figheight(figure.get_figheight() + 0.3)
