@@ -208,7 +208,9 @@ def test_networks_learn_and_are_calibrated(made, regimes):
         left_out[fold.basin] = LeftOutBasin(cells, fold.scaler.transform(cells.inputs), {"ensemble": fold.stack})
     assert len(left_out) >= 2
     applicability = ApplicabilitySettings(n_reference=200, n_importance=200, n_permutations=1)
-    model = calibrate(left_out, stacks, samples, scaler, confidence_level=0.9, settings=applicability, seed=1)
+    final = {"final": trained.stack, "final_samples": samples}
+    options = {"confidence_level": 0.9, "settings": applicability, "seed": 1}
+    model = calibrate(left_out, stacks, samples, scaler, **final, **options)
     uncertainty = uncertainty_fields(stacks, model, made, scaler, credible_level=0.9)
     check(uncertainty, "regime_uncertainty", where="curvilinear")
     assert 0.3 < model.temperatures["ensemble"] < 3
