@@ -71,9 +71,9 @@ def test_the_list_of_notebooks_is_complete():
 def test_a_first_look_shows_the_numbers_of_the_run(whole_run):
     root, _ = whole_run
     look = Executed("01_first_look.ipynb", root, value="float(regimes['regime_confidence'].mean())")
-    accuracy = json.loads((root / "08_reporting/skill_metrics.json").read_text())["ensemble"]["test"]["accuracy"]
+    accuracy = json.loads((root / "08_reporting/skill_metrics.json").read_text())["average"]["test"]["accuracy"]
     assert f"in {100 * accuracy:.0f}\N{NO-BREAK SPACE}% of the cells" in look.text
-    assert re.search(rf"^ensemble +{100 * accuracy:.0f} \(\d+ to \d+\)", look.text, re.M)
+    assert re.search(rf"^average +{100 * accuracy:.0f} \(\d+ to \d+\)", look.text, re.M)
     assert (look.n_figures, len(look.tables)) == (4, 3)
     with xr.open_dataset(root / "05_model_input/regimes.nc") as regimes:
         assert look.value == pytest.approx(float(regimes["regime_confidence"].mean()))
@@ -117,7 +117,7 @@ def test_a_scenario_is_followed_through_its_windows(whole_run):
     scenario = Executed("04_scenario.ipynb", root, value="[key, window]", RUN=key)
     metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
     assert scenario.value == [key, list(metrics["runs"][key].values())[-1]]
-    expected = scenario.value[1]["ensemble"]["change"]["expected_m2"] / 1e12
+    expected = scenario.value[1]["average"]["change"]["expected_m2"] / 1e12
     assert expected > 0
     assert re.search(rf"expected to change regime \(million km2\) +{expected:.1f}", scenario.text)
     assert (scenario.n_figures, len(scenario.tables)) == (4, 3)

@@ -48,7 +48,7 @@ def test_a_given_archive_and_ocean_are_used_and_stay(project):
     assert len(files(root / "01_raw/true_budgets")) == 15
 
     project.configure(archive_root=str(given), source_ids=["IDEAL-REG"])
-    options = ["--params", "data_engineering.stress_curl=released"]
+    options = ["--params", "data_engineering.stress_curl=released,data_engineering.extended_features=false"]
     out = project.run("--pipelines", "idealized_ocean,data_engineering", *options)
     assert f"archive_root is {given}: no idealized climate models are made" in out
     assert "true_budgets: 0 files written, 0 kept, 15 removed" in out

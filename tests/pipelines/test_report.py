@@ -96,7 +96,7 @@ def test_a_click_shows_all_numbers_of_another_cell(page):
     shown = page.run("document.querySelector('#chart-probabilities').data[0].x")
     assert sum(shown) == pytest.approx(1, abs=0.02)
     attributions = page.run("document.querySelector('#chart-attributions').data.map(t => t.x.length)")
-    assert attributions == [8, 8, 8]
+    assert attributions == [11, 11, 11]
     terms = page.run("document.querySelector('#chart-terms').data[0].x")
     assert abs(sum(terms)) < 1e-5 * max(map(abs, terms))
     projections = page.run(
@@ -114,7 +114,7 @@ def test_the_numbers_of_a_cell_are_those_of_the_files(page, root):
         "const t = title.match(/([\\d.]+)° ([NS]) ([\\d.]+)° ([EW])/);"
         "return [t[2] === 'S' ? -t[1] : +t[1], t[4] === 'W' ? 360 - t[3] : +t[3]]; })()"
     )
-    fields = xr.open_dataset(root / "07_model_output/regime_uncertainty.nc").sel(predictor="ensemble")
+    fields = xr.open_dataset(root / "07_model_output/regime_uncertainty.nc").sel(predictor="average")
     here = fields["regime_probability"].sel(lat=lat, lon=lon, method="nearest").values
     shown = page.run("document.querySelector('#chart-probabilities').data[0].x")
     np.testing.assert_allclose(shown, here, atol=0.003)
@@ -140,7 +140,7 @@ def test_every_layer_is_another_map(page):
         maps.add(pixels(page, "#ocean-map"))
         assert page.run("document.querySelector('#ocean-legend').childNodes.length") > 1
     assert len(maps) >= 7  # all cells may be like the training cells
-    page.choose("#ocean-predictor", 1)
+    page.choose("#ocean-predictor", 3)
     assert "bayesian" in page.run("document.querySelector('#cell-text').innerText")
     assert page.errors == []
 
@@ -286,7 +286,7 @@ def test_figures_and_predictors_stand_in_their_order(page):
         ]
     names = page.run("[...document.querySelectorAll('#skill tbody th')].map(c => c.textContent)")
     assert names == [name for name in PREDICTOR_NAMES.values() if name in names]
-    assert names[0] == "the ensemble"
+    assert names[0] == "the mean of ensemble and gradient boosting"
     assert page.run("document.querySelector('#chart-skill').data[0].y") == names
 
 
@@ -321,7 +321,7 @@ def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_
 def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):
     skill = json.loads((root / "08_reporting/skill_metrics.json").read_text())
     text = page.run("document.querySelector('#summary').innerText").replace("\u00a0", " ")
-    assert f"{100 * skill['ensemble']['test']['accuracy']:.0f} % of the cells" in text
+    assert f"{100 * skill['average']['test']['accuracy']:.0f} % of the cells" in text
     assert "In the Atlantic" in text
     manifest = json.loads((root / "08_reporting/manifest.json").read_text())
     assert manifest["differences"] == []
@@ -533,7 +533,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
     file = tmp_path / "08_reporting/tracking_metrics.json"
     metrics = json.loads(file.read_text())
     run = "IDEAL-REG/abrupt-4xCO2/r1i1p1f1"
-    metrics["plausibility"][run]["ensemble"]["objections"] = ["SO covers 93% of the ocean, 12% of the training ocean"]
+    metrics["plausibility"][run]["average"]["objections"] = ["SO covers 93% of the ocean, 12% of the training ocean"]
     metrics["not_judged"][run] = "there is no control run of IDEAL-REG"
     file.write_text(json.dumps(metrics))
     kedro(tmp_path, "--pipelines", "reporting")

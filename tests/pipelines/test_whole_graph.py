@@ -24,6 +24,8 @@ from tests.waiting import wait_until
 from thor.core.metrics import metric_tables
 from thor.core.variables import BUDGET_TERMS, FEATURES
 
+GEOSTROPHIC = ("geostrophic_planetary_advection", "geostrophic_pressure_torque", "geostrophic_residual")
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -125,11 +127,12 @@ def test_every_predictor_is_scored_in_every_region(run):
     assert set(skill) == expected | {"gradient_boosting", "average"}
     assert set(bayesian) == {"bayesian", "laplace"}
     for predictor, regions in (skill | bayesian).items():
-        oceans = {region for region in regions if region.endswith("_ocean")}
-        assert set(regions) - oceans == {"train", "select", "test"}
-        assert bool(oceans) == (
-            predictor in {"ensemble", "average", "majority", "stress_curl_tree", "gradient_boosting"}
+        oceans, left_out = (
+            {region for region in regions if re.fullmatch(f"{kind}_.*_ocean", region)} for kind in ("test", "left_out")
         )
+        assert set(regions) - oceans - left_out == {"train", "select", "test"}
+        everywhere = {"ensemble", "average", "majority", "stress_curl_tree", "gradient_boosting"}
+        assert bool(oceans) == bool(left_out) == (predictor in everywhere)
         assert sum(regions[ocean]["n_cells"] for ocean in oceans) in (0, regions["test"]["n_cells"])
         for entry in regions.values():
             assert 0 <= entry["accuracy"] <= 1
@@ -158,7 +161,7 @@ def test_roles_are_disjoint_and_test_is_the_atlantic(run):
 def test_calibration_is_reported_before_and_after(run):
     root, _ = run
     table = json.loads((root / "08_reporting" / "calibration_metrics.json").read_text())
-    assert set(table) == {"ensemble", "bayesian", "laplace"}
+    assert set(table) == {"average", "ensemble", "gradient_boosting", "bayesian", "laplace"}
     for regions in table.values():
         assert {"select", "test"} < set(regions)
         temperature, sets = (regions["test"][name] for name in ("temperature", "conformal"))
@@ -201,7 +204,8 @@ def test_uncertainty_has_its_parts(run):
     root, _ = run
     fields = xr.open_dataset(root / "07_model_output" / "regime_uncertainty.nc")
     valid = fields["valid"].values == 1
-    assert list(fields["predictor"].values) == ["ensemble", "bayesian", "laplace"]
+    predictors = ["average", "ensemble", "gradient_boosting", "bayesian", "laplace"]
+    assert list(fields["predictor"].values) == predictors
     total, parts = fields["predictive_entropy"], fields["expected_entropy"] + fields["mutual_information"]
     np.testing.assert_allclose(total.values[:, valid], parts.values[:, valid], atol=1e-6)
     assert (fields["regime_probability_lower"] <= fields["regime_probability_upper"]).values[:, :, valid].all()
@@ -215,7 +219,7 @@ def test_explanations_are_complete_and_add_up(run):
     for name, predictors in metrics["methods"].items():
         fields = xr.open_dataset(root / "07_model_output" / f"{name}.nc")
         valid = fields["valid"].values == 1
-        assert list(fields["feature"].values) == list(FEATURES)
+        assert list(fields["feature"].values) == [*FEATURES, *GEOSTROPHIC]
         for predictor, entry in predictors.items():
             explained = fields.sel(predictor=predictor)
             assert entry["n_cells"] == valid.sum()
@@ -347,7 +351,7 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     tables = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "tables")}
     assert {"tables/regime_areas.csv", "tables/tracking_metrics.json"} <= tables
     logged = parent.data.metrics
-    assert logged["tracking_metrics.summary.IDEAL-REG/abrupt-4xCO2/r1i1p1f1.ensemble.changed_share"] > 0
+    assert logged["tracking_metrics.summary.IDEAL-REG/abrupt-4xCO2/r1i1p1f1.average.changed_share"] > 0
     assert not any(name.startswith("tracking_metrics.perfect_model") for name in logged)
     one = {r.info.run_name: r.info.run_id for r in found}
     for name, kept in {
@@ -471,7 +475,7 @@ def test_every_run_is_tracked_through_its_windows(run):
         valid = fields["valid"].values == 1
         for place, (label, entry) in enumerate(entries.items()):
             assert entry["n_months"] == 24 and entry["n_cells"] == valid.sum()
-            for predictor in ("ensemble", "bayesian"):
+            for predictor in ("average", "bayesian"):
                 total = sum(area["expected_m2"] for area in entry[predictor]["regime_area"].values())
                 assert total == pytest.approx(entry["area_m2"], rel=1e-5)
                 rows = areas[(areas["window"] == label) & (areas["predictor"] == predictor)]
@@ -481,11 +485,11 @@ def test_every_run_is_tracked_through_its_windows(run):
                 change = fields["change_probability"].sel(predictor=predictor).isel(window=place).values
                 assert np.isfinite(change[valid]).all() == ("change" in entry[predictor])
         if "piControl" in name:
-            assert set(metrics["control"][name]) == {"ensemble", "bayesian"}
+            assert set(metrics["control"][name]) == {"average", "bayesian"}
     moved = transitions.query("source_id == 'IDEAL-REG' and experiment_id == 'abrupt-4xCO2'")
-    moved = moved[moved["predictor"] == "ensemble"]
+    moved = moved[moved["predictor"] == "average"]
     last = moved[moved["window_start"] == moved["window_start"].max()]
-    after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["ensemble"]["regime_area"]
+    after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["average"]["regime_area"]
     for regime, rows in last.groupby("regime"):
         assert rows["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
 
@@ -496,7 +500,7 @@ def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
     skill = metrics["perfect_model"]
     assert skill["without_truth"] == [] and set(skill["runs"]) == set(metrics["runs"])
     assert set(skill["pooled"]) == {"piControl", "historical", "abrupt-4xCO2"}
-    entry = skill["pooled"]["abrupt-4xCO2"]["all"]["ensemble"]
+    entry = skill["pooled"]["abrupt-4xCO2"]["all"]["average"]
     assert {"predictor", "persistence", "predicted_persistence", "stress_curl_tree"} <= set(entry)
     assert 0.3 < entry["predictor"]["balanced_accuracy"] < 1
     assert 0 < entry["change"]["base_rate"] < 0.5
@@ -508,12 +512,12 @@ def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
 def test_changes_are_explained_by_what_can_change(run):
     root, _ = run
     table = pd.read_csv(root / "07_model_output/change_attribution.csv")
-    assert set(table["predictor"]) == {"ensemble", "bayesian"} and "piControl" not in set(table["experiment_id"])
+    assert set(table["predictor"]) == {"average", "bayesian"} and "piControl" not in set(table["experiment_id"])
     fixed = table["feature"].str.startswith("deptho") | (table["feature"] == "coriolis_parameter")
     assert (table.loc[fixed, "can_change"] == 0).all() and (table.loc[fixed, "attribution"] == 0).all()
     by = ["source_id", "experiment_id", "variant_label", "predictor", "regime_before", "regime"]
     for _, rows in table.groupby(by):
-        assert len(rows) == 8
+        assert len(rows) == 11
         whole = rows["explained_change"].iloc[0]
         assert rows["attribution"].sum() == pytest.approx(whole, rel=1e-3, abs=1e-3)
         # the regime after gained on the one before
@@ -651,7 +655,7 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
     result = kedro(root, "run", "--env", "test", "--pipeline", "explainability", "--params", parameters)
     assert result.returncode == 0, result.stdout + result.stderr
     shapley = xr.open_dataset(root / "07_model_output" / "shapley_values.nc")
-    assert list(shapley["feature"].values) == ["wind", "height", "bathymetry", "planetary"]
+    assert list(shapley["feature"].values) == ["wind", "height", "bathymetry", "planetary", "geostrophic terms"]
     parts = shapley["attribution"].sum("feature", skipna=False) + shapley["expectation"]
     assert float(np.abs(parts - shapley["explained_target"]).max()) < 1e-4
     agreement = xr.open_dataset(root / "07_model_output" / "explanation_agreement.nc")

@@ -232,8 +232,8 @@ function explorer(data, onCell) {
       words.push(`Clustering assigns it to ${ocean.regimes[regime].name}; ${percent(cells.confidence.at(cell))} of the runs agree.`);
     } else words.push("Its budget is not used, so it has no label.");
     if (!Number.isNaN(predicted)) {
-      words.push(`The networks (${name}) predict ${ocean.regimes[predicted].name} with a probability of ${percent(cells.probability_of_predicted.at(p, cell))}; `
-        + `${percent(cells.superiority.at(p, cell))} of them prefer it to the second regime.`);
+      words.push(`The predictor ${name} gives ${ocean.regimes[predicted].name} as most probable, with a probability of ${percent(cells.probability_of_predicted.at(p, cell))}; `
+        + `${percent(cells.superiority.at(p, cell))} of its members prefer it to the second regime.`);
       const set = cells.regime_set.at(p, cell), held = ocean.regimes.filter((r, k) => set & (2 ** k)).map((r) => r.name);
       words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "Its conformal set is empty: no regime fits well.");
       words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: the prediction is unreliable." : "It is like the training cells.");
