@@ -159,7 +159,8 @@ def _extended_surface_fields(
     if missing:
         raise DataError(
             f"The geostrophic features need 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. "
-            "Give a surface stress file, or set data_engineering.extended_features: false and modelling.features: published."
+            "Give a surface stress file, or set data_engineering.extended_features: false and modelling.features: "
+            "published."
         )
     east, north = fields["zos_gradient_eastward"], fields["zos_gradient_northward"]
     depth_east, depth_north = fields["deptho_gradient_eastward"], fields["deptho_gradient_northward"]
