@@ -31,7 +31,8 @@ from thor.ocean.features import feature_groups, feature_names, features
 STEPS = (1, 2, 4)
 """Cells of half a degree along each axis of a cell."""
 
-SMALL = {"min_samples_leaf": 200, "max_features": 0.2}
+MANY = {"max_features": 0.5}
+"""Settings of boosting with many features, as in `conf/ecco`."""
 
 
 def main() -> None:
@@ -79,8 +80,8 @@ def sets(names: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], dict[str, f
     return {
         "published": (FEATURES, {}),
         "and geostrophic": (terms, {}),
-        "and means within 100 and 200 km": (means, SMALL),
-        "and spreads within 100 and 200 km": ((*terms, *around), SMALL),
+        "and means within 100 and 200 km": (means, MANY),
+        "and spreads within 100 and 200 km": ((*terms, *around), MANY),
     }
 
 
