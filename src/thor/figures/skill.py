@@ -19,6 +19,7 @@ from thor.figures.style import (
     predictor_words,
     style,
 )
+from thor.networks.skill import LEFT_OUT_REGION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +60,7 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
             }
             image = draw_matrix(ax, shares, texts, entry["classes"], highest=100, dark=55)
             ax.set_xlabel("predicted regime")
-            ax.set_title(f"{_words(name)},\naccuracy {100 * entry['accuracy']:.1f} %")
+            ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
             ax.set_ylabel("regime by the label")
         figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02, label="cells with this label (%)")
@@ -124,11 +125,12 @@ def left_out_skill(
     metrics : sequence of str
         A panel for each.
     """
-    prefix = "left_out_"
-    names = [name for name in in_reading_order(skill) if any(region.startswith(prefix) for region in skill[name])]
+    names = [
+        name for name in in_reading_order(skill) if any(region.startswith(LEFT_OUT_REGION) for region in skill[name])
+    ]
     if not names:
         return empty_figure("No scores in oceans left out of training.")
-    regions = [region for region in skill[names[0]] if region.startswith(prefix)]
+    regions = [region for region in skill[names[0]] if region.startswith(LEFT_OUT_REGION)]
     regions.sort(key=lambda region: ("southern" not in region, region))
     with style():
         figure = new_figure(2.3 * len(metrics) + 1.6, 0.17 * (len(names) + 1) * len(regions) + 1.2)
@@ -149,10 +151,9 @@ def left_out_skill(
             ax.grid(axis="x", color="0.9", linewidth=0.5)
             ax.set_axisbelow(True)
             ax.margins(x=0.06)
-        labels = [
-            f"{region.removeprefix(prefix).replace('_', ' ').title()}\n{skill[names[0]][region]['n_cells']:,} cells"
-            for region in regions
-        ]
+        oceans = [region.removeprefix(LEFT_OUT_REGION).replace("_", " ").title() for region in regions]
+        counts = [skill[names[0]][region]["n_cells"] for region in regions]
+        labels = [f"{ocean}\n{count:,} cells" for ocean, count in zip(oceans, counts, strict=True)]
         axes[0].set_yticks(range(len(regions)), labels)
         axes[0].set_ylim(len(regions) - 0.5, -0.5)
         handles, texts = axes[0].get_legend_handles_labels()

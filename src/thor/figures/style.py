@@ -120,7 +120,7 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
 
 def predictor_words(name: str) -> str:
     """Return a predictor as titles and legends name it."""
-    return {"average": "mean of ensemble and boosting"}.get(name, name.replace("_", " "))
+    return {"average": "networks and boosting"}.get(name, name.replace("_", " "))
 
 
 def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:

@@ -15,7 +15,7 @@ from thor.networks.predictor import columns
 from thor.networks.samples import Samples, all_features, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
-from thor.networks.skill import interval_scores, wrong_cells
+from thor.networks.skill import LEFT_OUT_REGION, interval_scores, wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.training import train_stack
@@ -108,10 +108,6 @@ def train_folds(
         return Fold(basin, split.drop_encoding(), scaler, trained.stack, baselines)
 
     yield from in_threads(fold, splits)
-
-
-LEFT_OUT_REGION = "left_out_"
-"""Prefix of a basin's name as the region of scores of predictors that were trained without it."""
 
 
 def left_out_scores(

@@ -143,15 +143,15 @@ def columns(inputs: Weights, features: tuple[str, ...], wanted: tuple[str, ...])
 def softmax(values: AnyArray) -> AnyArray:
     """Return the softmax over the last axis; `values` is overwritten."""
     # Class by class: NumPy is slow at reducing an axis of six.
-    columns = np.moveaxis(values, -1, 0)
-    largest = columns[0].copy()
-    for column in columns[1:]:
-        np.maximum(largest, column, out=largest)
+    by_class = np.moveaxis(values, -1, 0)
+    largest = by_class[0].copy()
+    for of_class in by_class[1:]:
+        np.maximum(largest, of_class, out=largest)
     values -= largest[..., None]
     np.exp(values, out=values)
-    total = columns[0].copy()
-    for column in columns[1:]:
-        total += column
+    total = by_class[0].copy()
+    for of_class in by_class[1:]:
+        total += of_class
     values /= total[..., None]
     return values
 

@@ -15,6 +15,9 @@ from thor.networks.scores import score_sums, score_values, scores
 if TYPE_CHECKING:
     from thor.networks.samples import Samples
 
+LEFT_OUT_REGION = "left_out_"
+"""Prefix of a basin's name as the region of scores of predictors that were trained without it."""
+
 _WITHOUT_LIMIT = ("negative_log_likelihood", "brier_score")
 """Scores that may exceed 1."""
 
