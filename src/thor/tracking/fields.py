@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray, Array
 from thor.core.variables import variable
 from thor.tracking.cells import Cells
+from thor.tracking.regime_shares import Spread, spread_over_networks
 from thor.tracking.tools import TrackingTools
 
 GLOBAL = "global"
@@ -74,14 +75,12 @@ def area_fields(sums: Mapping[str, Mapping[str, Array]], level: float, compared:
 
     Changes and transitions are NaN where `compared`, of shape (n_windows,), is False: those windows have no baseline.
     """
-    tails = 0.5 * (1 - level), 0.5 * (1 + level)
     out: dict[str, Any] = {}
     for name, dims in _BY_NETWORK.items():
         each = [found[name] for found in sums.values()]
         if "network" in dims:
-            lower, upper = np.stack([np.quantile(values, tails, axis=1) for values in each], axis=2)
-            mean = np.stack([values.mean(axis=1) for values in each], axis=1)
-            parts = {name: mean, f"{name}_lower": lower, f"{name}_upper": upper}
+            spreads = (spread_over_networks(values, level, axis=1) for values in each)
+            parts = Spread(*(np.stack(ends, axis=1) for ends in zip(*spreads, strict=True))).named(name)
         else:
             parts = {name: np.stack(each, axis=1)}
         for part, values in parts.items():

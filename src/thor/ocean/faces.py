@@ -1,0 +1,107 @@
+"""Faces between the cells of a C grid, each counted once, and the transports through them.
+
+Files hold one u face (on the +x side) and one v face (on the +y side) of each cell. Faces on a halo or on a fold are
+stored twice, there with the opposite sign; faces on land or where the grid ends lead nowhere.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from thor.core.arrays import AnyArray, Array, IntArray
+from thor.core.errors import DataError, GridError, UnitsError
+from thor.ocean.grid import Grid
+
+FACES = {"umo": (0, 1), "vmo": (1, 0)}
+"""Mass transports on faces, and the step (rows, columns) from a cell through its face."""
+
+MASS_TRANSPORT_UNITS = "kg s-1"
+
+SVERDRUP = 1e6
+"""One sverdrup [m3 s-1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class CellFaces:
+    """Faces between two cells.
+
+    Attributes
+    ----------
+    stored : ndarray of int, shape (n_faces,)
+        Place in the flattened u faces, followed by the flattened v faces.
+    behind, ahead : ndarray of int, shape (n_faces,)
+        Flat index of the cell that a positive transport leaves, and of the one that it enters.
+    """
+
+    stored: IntArray
+    behind: IntArray
+    ahead: IntArray
+
+    @classmethod
+    def of(cls, grid: Grid) -> "CellFaces":
+        """Return all faces between two cells of a grid, each once."""
+        origin = grid.topology.locate((0, 0)).cell.ravel()
+        n_cells, is_original = origin.size, origin == np.arange(origin.size)
+        parts = []
+        for number, step in enumerate(FACES.values()):
+            ahead = grid.topology.locate(step).cell.ravel()
+            place = np.flatnonzero((origin >= 0) & (ahead >= 0) & (origin != ahead))
+            # Values in a halo may be out of date, so a face of an original cell comes before its repetitions.
+            place = place[np.argsort(~is_original[place], kind="stable")]
+            pair = np.sort(np.stack([origin[place], ahead[place]]), axis=0)
+            once = np.sort(np.unique(pair[0] * n_cells + pair[1], return_index=True)[1])
+            place = place[once]
+            parts.append((number * n_cells + place, origin[place], ahead[place]))
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def take(self, chosen: AnyArray) -> "CellFaces":
+        """Return some of the faces, by index or mask."""
+        return CellFaces(self.stored[chosen], self.behind[chosen], self.ahead[chosen])
+
+    def values(self, u: AnyArray, v: AnyArray) -> AnyArray:
+        """Return the values (n_faces,) of fields on u and v faces, each (n_rows, n_columns); NaN becomes 0."""
+        return np.nan_to_num(np.concatenate([u.ravel(), v.ravel()])[self.stored], nan=0.0)
+
+
+def require_transports(transports: xr.Dataset, grid: Grid) -> tuple[str, Array]:
+    """Return the vertical dim of mass transports on faces and the bounds (n_levels, 2) of its levels or classes.
+
+    Raises
+    ------
+    DataError
+        When `umo` or `vmo` is missing, they differ in their dims, or bounds are missing or not increasing.
+    GridError
+        When they are not on this grid.
+    UnitsError
+        When units are not kg s-1.
+    """
+    for name in FACES:
+        if name not in transports:
+            raise DataError(f"'{name}' is missing; got {', '.join(map(str, transports.data_vars))}.")
+        units = transports[name].attrs.get("units")
+        if units != MASS_TRANSPORT_UNITS:
+            raise UnitsError(f"'{name}' has units {units!r}; expected '{MASS_TRANSPORT_UNITS}'. Convert it on reading.")
+    dims = transports["umo"].dims
+    vertical = [str(dim) for dim in dims if dim not in grid.dims]
+    if len(vertical) != 1 or set(transports["vmo"].dims) != set(dims):
+        raise DataError(
+            f"'umo' and 'vmo' need the dims {', '.join(grid.dims)} and one of levels or density classes; got {dims} "
+            f"and {transports['vmo'].dims}. Select one time mean."
+        )
+    shape = tuple(transports.sizes.get(dim) for dim in grid.dims)
+    if shape != grid.shape:
+        raise GridError(f"'umo' and 'vmo' have {shape} cells, the grid {grid.shape}. Read both from the same run.")
+    name = transports[vertical[0]].attrs.get("bounds", f"{vertical[0]}_bnds")
+    if name not in transports.variables:
+        raise DataError(f"'{name}', the bounds of '{vertical[0]}', is missing: psi needs the edges of levels.")
+    bounds = transports[name].values.astype(float)
+    if not (np.isfinite(bounds).all() and (bounds[:, 1] > bounds[:, 0]).all() and (np.diff(bounds[:, 0]) > 0).all()):
+        raise DataError(f"'{name}' must increase from level to level; got {bounds.tolist()}.")
+    return vertical[0], bounds
+
+
+def level_transports(transports: xr.Dataset, vertical: str, level: int, grid: Grid) -> tuple[AnyArray, AnyArray]:
+    """Return the mass transports [kg s-1] of one level on u and v faces, each (n_rows, n_columns)."""
+    u, v = (transports[name].isel({vertical: level}).transpose(*grid.dims).values for name in FACES)
+    return u, v
