@@ -51,14 +51,15 @@ def overturning_sections(
         return empty_figure(_NO_TRANSPORTS)
     whole, parts = overturning["overturning"], overturning["overturning_by_regime"]
     basins = [name for name in basins if whole.sel(basin=name).notnull().any()]
-    # A regime that is nowhere has no panel.
-    regimes = [str(name) for name in parts["regime"].values if np.abs(parts.sel(regime=name, basin=basins)).max() > 0]
     with style():
         if not basins:
             return empty_figure("No transport through any line.")
         highest = float(np.abs(whole.sel(basin=basins)).quantile(0.995))
         step = next((step for step in _STEPS if step * _N_STEPS >= highest), _STEPS[-1])
-        levels = step * np.arange(-_N_STEPS, _N_STEPS + 1)
+        levels = step * (np.arange(-_N_STEPS, _N_STEPS) + 0.5)
+        # A regime that would be blank has no panel.
+        largest = np.abs(parts.sel(basin=basins)).max(["basin", "lat", str(parts.dims[-1])])
+        regimes = [str(name) for name in parts["regime"].values if largest.sel(regime=name) > step / 2]
         figure = new_figure(3.6 * len(basins) + 0.7, 1.45 * (len(regimes) + 1) + 0.9)
         axes = new_panels(figure, len(basins) * (len(regimes) + 1), len(basins), sharex=True, sharey=True)
         drawn = None
@@ -70,7 +71,7 @@ def overturning_sections(
                 ax.set_title(f"{basin.replace('_', ' ')}, {name}")
         _label_axes(axes, len(basins), overturning)
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.01)
-        bar.set_label("overturning (Sv), positive: northward transport above")
+        bar.set_label("overturning (Sv), positive: northward above")
         if title:
             add_heading(figure, title)
         letter_panels(axes)
@@ -114,7 +115,7 @@ def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
         add_heading(figure, title or f"Atlantic meridional overturning circulation (AMOC) at {where}")
         add_note(
             figure,
-            "Regimes: at the depth of the maximum of the whole, so that the parts add up to it. "
+            "Regimes: at the depth of the maximum of the whole, so that the parts add up to it.\n"
             "Shading: spread over networks.",
         )
         return figure
@@ -131,7 +132,7 @@ def _draw_section(ax: "Axes", psi: xr.DataArray, bottom: xr.DataArray, levels: A
         values = np.where(edges[:, None] <= bottom.values, values, np.nan)
     lat = psi["lat"].values
     drawn = ax.contourf(lat, edges, values, levels=levels, cmap=colour_map("cmo.balance"), extend="both")
-    ax.contour(lat, edges, values, levels=levels[::2], colors="0.25", linewidths=0.35)
+    ax.contour(lat, edges, values, levels=levels, colors="0.25", linewidths=0.3)
     ax.set_facecolor(LAND_COLOUR)
     if is_depth:
         ax.set_yscale("function", functions=(_stretched, _unstretched))
