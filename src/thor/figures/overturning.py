@@ -71,6 +71,7 @@ def overturning_sections(
                 ax.set_title(f"{basin.replace('_', ' ')}, {name}")
         _label_axes(axes, len(basins), overturning)
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.01)
+        bar.set_ticks(2 * step * np.arange(-_N_STEPS // 2 + 1, _N_STEPS // 2))
         bar.set_label("overturning (Sv), positive: northward above")
         if title:
             add_heading(figure, title)
