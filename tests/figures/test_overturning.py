@@ -16,7 +16,7 @@ def made_overturning(strength=1.0):
     grid = Grid.from_dataset(transports)
     basin = basin_codes(grid, ocean=np.ones(grid.shape, bool))
     share = np.tile([0.7, 0.3], (2, grid.lat.size, 1)) + np.array([0.1, -0.1])[:, None, None] * np.array([1, -1])
-    return overturning(transports, [(np.arange(grid.lat.size), share)], basin=basin, regimes=("SO", "MD"))
+    return overturning(transports, [(np.arange(grid.lat.size), share)], basin=basin, regimes=("SO", "MD"), level=0.9)
 
 
 def titles(figure):

@@ -84,7 +84,7 @@ def test_overturning_in_density_classes_is_lighter_above():
     binned = transports_in_density_classes(ocean)
     basin = basin_codes(Grid.from_dataset(binned), ocean=np.ones((18, 36), bool))
     blocks = [(np.arange(18 * 36), np.ones((1, 18 * 36, 1)))]
-    found = overturning(binned, blocks, basin=basin, regimes=("all",), latitudes=[20.0, 40.0])
+    found = overturning(binned, blocks, basin=basin, regimes=("all",), level=0.9, latitudes=[20.0, 40.0])
     psi = found["overturning"].sel(basin="global")
     assert psi.dims == ("lat", "sigma2") and psi["sigma2"].attrs["units"] == "kg m-3"
     assert psi.max() > 34 and float(abs(psi.isel(sigma2=-1)).max()) < 1e-9

@@ -13,7 +13,7 @@ from thor.ocean.basins import basin_codes
 from thor.ocean.faces import CellFaces
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
-from thor.tracking.overturning import OCEANS, amoc_change, overturning
+from thor.tracking.overturning import KEPT_BASINS, amoc_change, overturning
 from thor.tracking.regime_shares import NO_REGIME, probabilities_on_grid
 
 REGIMES = ("a", "b", "c")
@@ -44,6 +44,7 @@ def test_a_known_cell_is_found():
         random_probabilities(transports),
         basin=all_sea(transports),
         regimes=REGIMES,
+        level=0.9,
         latitudes=north_edges[:-1],
     )
     whole = found["overturning"].sel(basin="global")
@@ -57,6 +58,7 @@ def test_a_known_cell_is_found():
         [(np.arange(45 * 90), np.full((2, 45 * 90, 2), [0.3, 0.7]))],
         basin=all_sea(transports),
         regimes=REGIMES[:2],
+        level=0.9,
         latitudes=north_edges[:-1],
     )
     of_first = with_all["overturning_by_regime"].sel(basin="global", regime="a")
@@ -86,7 +88,7 @@ def test_parts_of_regimes_and_basins_add_up_on_a_displaced_pole():
     transports = transports_on(curvilinear(c_grid.t.lat, c_grid.t.lon), u, v, [0, 100, 500, 1000, 2000, 5000])
     known = rng.random(c_grid.shape) > 0.2
     found = overturning(
-        transports, random_probabilities(transports, known=known), basin=all_sea(transports), regimes=REGIMES
+        transports, random_probabilities(transports, known=known), basin=all_sea(transports), regimes=REGIMES, level=0.9
     )
     net = check_additivity(found)
     assert float(abs(found["net_transport"].sel(basin="global")).max()) < 1e-12  # closed lines
@@ -108,6 +110,7 @@ def test_what_a_part_gains_between_two_lines_flows_in_from_other_regimes():
         [(np.arange(18 * 36), probability)],
         basin=all_sea(transports),
         regimes=REGIMES[:2],
+        level=0.9,
         latitudes=[0.0, 10.0],
     )
     south, north = found["net_transport_by_regime"].sel(basin="global", regime="a").values
@@ -132,7 +135,9 @@ def test_the_amoc_and_its_change_inside_each_network():
         transports, psi, edges = cell_of_overturning()
         transports["vmo"] = transports["vmo"].copy(data=strength * transports["vmo"].values)
         windows.append(
-            overturning(transports, random_probabilities(transports), basin=all_sea(transports), regimes=REGIMES)
+            overturning(
+                transports, random_probabilities(transports), basin=all_sea(transports), regimes=REGIMES, level=0.9
+            )
         )
     before, after = windows
     row = np.abs(transports["lat"].values + 2.0 - 26.5).argmin()
@@ -151,16 +156,16 @@ def test_the_amoc_and_its_change_inside_each_network():
 def test_no_atlantic_at_the_line_has_no_amoc():
     transports = cell_of_overturning()[0]
     pacific = all_sea(transports).copy(data=np.full((45, 90), 2, np.int8))
-    found = overturning(transports, random_probabilities(transports), basin=pacific, regimes=REGIMES)
+    found = overturning(transports, random_probabilities(transports), basin=pacific, regimes=REGIMES, level=0.9)
     assert np.isnan(found["amoc"]) and np.isnan(found["amoc_by_regime"]).all()
 
 
 def test_probabilities_that_cannot_be_used():
     transports = cell_of_overturning()[0]
-    options = {"basin": all_sea(transports), "regimes": REGIMES}
+    options = {"basin": all_sea(transports), "regimes": REGIMES, "level": 0.9}
     blocks = list(random_probabilities(transports))
     with pytest.raises(DataError, match="There are probabilities of 3 regimes; expected a, b"):
-        overturning(transports, blocks, basin=options["basin"], regimes=REGIMES[:2])
+        overturning(transports, blocks, basin=options["basin"], regimes=REGIMES[:2], level=0.9)
     with pytest.raises(DataError, match="come in two blocks"):
         overturning(transports, [*blocks, blocks[0]], **options)
     with pytest.raises(DataError, match="no probabilities"):
@@ -174,7 +179,9 @@ def real(data_mirror):
     grid = Grid.from_dataset(transports)
     basin = basin_codes(grid, ocean=model["deptho"].values > 0)
     blocks = random_probabilities(transports, 5, known=model["deptho"].values > 500)
-    found = overturning(transports, blocks, basin=basin, regimes=REGIMES, latitudes=model["lat_v"].values[1:])
+    found = overturning(
+        transports, blocks, basin=basin, regimes=REGIMES, level=0.9, latitudes=model["lat_v"].values[1:]
+    )
     return model, basin, found
 
 
@@ -187,7 +194,7 @@ def test_a_real_model_agrees_with_an_independent_integration(real):
     assert np.abs(psi[np.isnan(whole)]).max() == 0  # two rows of land
     assert -33.6 < psi.min() < -33.4 and 43.4 < psi.max() < 43.6
     codes = dict(zip(basin.attrs["flag_meanings"].split(), basin.attrs["flag_values"], strict=True))
-    for name in OCEANS:
+    for name in KEPT_BASINS:
         inside = (basin.values == codes[name]).astype(float)
         share = 0.5 * (inside[1:] + inside[:-1])
         of_basin = np.cumsum((transport.values[:, 1:] * share).sum(axis=2), axis=0).T
@@ -219,7 +226,7 @@ def test_memory_is_the_stated_one():
         for start in range(0, index.size, 4096)
     )
     tracemalloc.start()
-    found = overturning(transports, blocks, basin=basin, regimes=REGIMES, latitudes=np.arange(-79.0, 90.0))
+    found = overturning(transports, blocks, basin=basin, regimes=REGIMES, level=0.9, latitudes=np.arange(-79.0, 90.0))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     n_lines = found.sizes["lat"]

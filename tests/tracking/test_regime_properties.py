@@ -52,7 +52,9 @@ def displaced():
 @pytest.mark.parametrize("coords", [regular_grid(10.0), displaced()], ids=["regular", "displaced pole"])
 def test_sums_and_means_are_those_of_the_cells(coords):
     fields, basin, probability, grid = made_fields(coords)
-    found = regime_properties(fields, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES)
+    found = regime_properties(
+        fields, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES, level=0.9
+    )
     area = xr.DataArray(grid.area, dims=grid.dims)
     share = probability.isel(regime=0).fillna(0)
     weight = (area * share).where(fields["hfds"].notnull()).where(basin == 1)
@@ -80,6 +82,7 @@ def test_regimes_and_basins_add_up_to_the_whole():
         probabilities_on_grid(probability, grid.dims),
         basin=basin,
         regimes=REGIMES,
+        level=0.9,
         basins=["pacific_ocean"],
         threshold=100.0,
     )
@@ -116,7 +119,7 @@ def test_probabilities_of_networks_give_the_areas_of_tracking(made):
 def test_one_network_has_an_interval_without_width():
     fields, basin, probability, grid = made_fields(regular_grid(10.0))
     blocks = probabilities_on_grid(probability.isel(network=0), grid.dims)
-    found = regime_properties(fields[["hfds"]], blocks, basin=basin, regimes=REGIMES)
+    found = regime_properties(fields[["hfds"]], blocks, basin=basin, regimes=REGIMES, level=0.9)
     assert set(found.data_vars) == {"heat_uptake", "heat_uptake_lower", "heat_uptake_upper"}
     np.testing.assert_array_equal(found["heat_uptake_lower"], found["heat_uptake_upper"])
     assert found.attrs["n_networks"] == 1
@@ -127,7 +130,7 @@ def test_fields_that_cannot_be_used():
 
     def properties(changed, **options):
         blocks = probabilities_on_grid(probability, grid.dims)
-        return regime_properties(changed, blocks, **{"basin": basin, "regimes": REGIMES} | options)
+        return regime_properties(changed, blocks, **{"basin": basin, "regimes": REGIMES, "level": 0.9} | options)
 
     with pytest.raises(UnitsError, match="'hfds' has units 'W'; expected 'W m-2'"):
         properties(fields.assign(hfds=fields["hfds"].assign_attrs(units="W")))

@@ -54,15 +54,15 @@ def overturning_sections(
     with style():
         if not basins:
             return empty_figure("No transport through any line.")
-        highest = float(np.abs(whole.sel(basin=basins)).quantile(0.995))
+        highest = float(abs(whole.sel(basin=basins)).quantile(0.995))
         step = next((step for step in _STEPS if step * _N_STEPS >= highest), _STEPS[-1])
         levels = step * (np.arange(-_N_STEPS, _N_STEPS) + 0.5)
         # A regime that would be blank has no panel.
-        largest = np.abs(parts.sel(basin=basins)).max(["basin", "lat", str(parts.dims[-1])])
+        largest = abs(parts.sel(basin=basins)).max(["basin", "lat", str(parts.dims[-1])])
         regimes = [str(name) for name in parts["regime"].values if largest.sel(regime=name) > step / 2]
         figure = new_figure(3.6 * len(basins) + 0.7, 1.45 * (len(regimes) + 1) + 0.9)
         axes = new_panels(figure, len(basins) * (len(regimes) + 1), len(basins), sharex=True, sharey=True)
-        drawn = None
+        drawn: Any = None
         for row, regime in enumerate([None, *regimes]):
             for ax, basin in zip(axes[row * len(basins) :], basins, strict=False):
                 psi = (whole if regime is None else parts.sel(regime=regime)).sel(basin=basin)
@@ -71,7 +71,7 @@ def overturning_sections(
                 ax.set_title(f"{basin.replace('_', ' ')}, {name}")
         _label_axes(axes, len(basins), overturning)
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.01)
-        bar.set_ticks(2 * step * np.arange(-_N_STEPS // 2 + 1, _N_STEPS // 2))
+        bar.set_ticks([2 * step * place for place in range(-_N_STEPS // 2 + 1, _N_STEPS // 2)])
         bar.set_label("overturning (Sv), positive: northward above")
         if title:
             add_heading(figure, title)
@@ -151,7 +151,7 @@ def _label_axes(axes: "list[Axes]", n_columns: int, overturning: xr.Dataset) -> 
         label = "depth (m)"
     else:
         used = overturning["overturning"].sel(basin="global").transpose(vertical, "lat").diff(vertical)
-        moving = levels[1:][(np.abs(used) > 0).any("lat").values]
+        moving = levels[1:][(abs(used) > 0).any("lat").values]
         axes[0].set_ylim(moving[-1], moving[0])
         label = r"$\sigma_2$ (kg m$^{-3}$)"
     for ax in axes[::n_columns]:

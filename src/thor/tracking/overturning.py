@@ -39,7 +39,7 @@ from thor.tracking.regime_shares import (
 LATITUDES = tuple(np.arange(-79.5, 90.0))
 """Latitudes of the lines: every degree."""
 
-OCEANS = tuple(list(basin_names().values())[:5])
+KEPT_BASINS = tuple(list(basin_names().values())[:5])
 """The basins that are kept apart; marginal seas are in `other`."""
 
 AMOC_LATITUDE = 26.5
@@ -55,8 +55,8 @@ def overturning(
     basin: xr.DataArray,
     regimes: Sequence[str],
     latitudes: Sequence[float] = LATITUDES,
-    basins: Sequence[str] = OCEANS,
-    level: float = 0.9,
+    basins: Sequence[str] = KEPT_BASINS,
+    level: float,
 ) -> xr.Dataset:
     """Return the overturning of one time mean by basin and regime.
 

@@ -38,7 +38,7 @@ def regime_properties(
     regimes: Sequence[str],
     basins: Sequence[str] | None = None,
     threshold: float = DEEP_MIXED_LAYER,
-    level: float = 0.9,
+    level: float,
 ) -> xr.Dataset:
     """Return heat uptake, mixed layers and barotropic transport of one time mean by basin and regime.
 

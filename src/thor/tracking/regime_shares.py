@@ -24,10 +24,21 @@ NO_REGIME = "no_regime"
 OTHER_BASINS = "other"
 """Entry of dim `basin` for cells of no named basin."""
 
-BLOCK_CELLS = 65_536
+CELLS_AT_ONCE = 65_536
 
-ProbabilityBlock = tuple[IntArray, AnyArray]
-"""Flat indices of cells (n_cells,) and the probabilities of their regimes (n_networks, n_cells, n_regimes)."""
+
+class ProbabilityBlock(NamedTuple):
+    """Regimes of some cells.
+
+    Attributes
+    ----------
+    cells : ndarray of int, shape (n_cells,)
+        Flat indices in the grid.
+    probability : ndarray of shape (n_networks, n_cells, n_regimes)
+    """
+
+    cells: IntArray
+    probability: AnyArray
 
 
 class Spread(NamedTuple):
@@ -59,7 +70,7 @@ def probabilities_by_network(
     inputs, known = window_inputs(run, window, cells, tools.scaler)
     index = cells.index[known]
     for part, (probability,) in tools.probabilities(predictor, [inputs[known]]):
-        yield index[part], probability
+        yield ProbabilityBlock(index[part], probability)
 
 
 def probabilities_on_grid(probability: xr.DataArray, dims: tuple[str, str]) -> Iterator[ProbabilityBlock]:
@@ -70,12 +81,12 @@ def probabilities_on_grid(probability: xr.DataArray, dims: tuple[str, str]) -> I
     field = probability if "network" in probability.dims else probability.expand_dims("network")
     field = field.transpose("network", *dims, "regime")
     n_columns = field.sizes[dims[1]]
-    rows = max(1, BLOCK_CELLS // n_columns)
+    rows = max(1, CELLS_AT_ONCE // n_columns)
     for start in range(0, field.sizes[dims[0]], rows):
         block = field.isel({dims[0]: slice(start, start + rows)}).values
         block = block.reshape(block.shape[0], -1, block.shape[-1])
         known = np.isfinite(block).all(axis=(0, 2))
-        yield start * n_columns + np.flatnonzero(known), block[:, known]
+        yield ProbabilityBlock(start * n_columns + np.flatnonzero(known), block[:, known])
 
 
 def basin_numbers(basin: xr.DataArray, names: Iterable[str] | None = None) -> tuple[IntArray, tuple[str, ...]]:
@@ -149,8 +160,8 @@ def regime_sums(
     if sums is None:
         raise DataError("There are no probabilities of regimes.")
     left = np.flatnonzero(remaining)
-    for start in range(0, left.size, BLOCK_CELLS):
-        part = left[start : start + BLOCK_CELLS]
+    for start in range(0, left.size, CELLS_AT_ONCE):
+        part = left[start : start + CELLS_AT_ONCE]
         sums[:, :, -1] += group_sums(group[part], values[part], n_groups)
     return sums
 
