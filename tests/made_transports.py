@@ -3,10 +3,12 @@
 import numpy as np
 import xarray as xr
 
-from thor.ocean.constants import REFERENCE_DENSITY
 from thor.ocean.grid import regular_grid
 
-SV = 1e6 * REFERENCE_DENSITY
+DENSITY = 1035.0
+"""Density [kg m-3] of the transports here."""
+
+SV = 1e6 * DENSITY
 """Mass transport [kg s-1] of one sverdrup."""
 
 UNITS = {"units": "kg s-1"}

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from tests.made_transports import cell_of_overturning
+from tests.made_transports import DENSITY, cell_of_overturning
 from thor.figures.overturning import amoc_curves, overturning_sections
 from thor.ocean.basins import basin_codes
 from thor.ocean.grid import Grid
@@ -16,7 +16,14 @@ def made_overturning(strength=1.0):
     grid = Grid.from_dataset(transports)
     basin = basin_codes(grid, ocean=np.ones(grid.shape, bool))
     share = np.tile([0.7, 0.3], (2, grid.lat.size, 1)) + np.array([0.1, -0.1])[:, None, None] * np.array([1, -1])
-    return overturning(transports, [(np.arange(grid.lat.size), share)], basin=basin, regimes=("SO", "MD"), level=0.9)
+    return overturning(
+        transports,
+        [(np.arange(grid.lat.size), share)],
+        basin=basin,
+        regimes=("SO", "MD"),
+        level=0.9,
+        reference_density=DENSITY,
+    )
 
 
 def titles(figure):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.made_transports import UNITS, faces_of_streamfunction, mitgcm, transports_on
+from tests.made_transports import DENSITY, UNITS, faces_of_streamfunction, mitgcm, transports_on
 from thor.core.errors import DataError, UnitsError
 from thor.ocean.basins import basin_codes
 from thor.ocean.density import SIGMA2_EDGES, sigma2, transports_in_density_classes
@@ -84,7 +84,9 @@ def test_overturning_in_density_classes_is_lighter_above():
     binned = transports_in_density_classes(ocean)
     basin = basin_codes(Grid.from_dataset(binned), ocean=np.ones((18, 36), bool))
     blocks = [(np.arange(18 * 36), np.ones((1, 18 * 36, 1)))]
-    found = overturning(binned, blocks, basin=basin, regimes=("all",), level=0.9, latitudes=[20.0, 40.0])
+    found = overturning(
+        binned, blocks, basin=basin, regimes=("all",), level=0.9, reference_density=DENSITY, latitudes=[20.0, 40.0]
+    )
     psi = found["overturning"].sel(basin="global")
     assert psi.dims == ("lat", "sigma2") and psi["sigma2"].attrs["units"] == "kg m-3"
     assert psi.max() > 34 and float(abs(psi.isel(sigma2=-1)).max()) < 1e-9

@@ -6,7 +6,7 @@ import pytest
 from tests.made_transports import cell_of_overturning, faces_of_streamfunction
 from tests.ocean.test_native_grids import curvilinear, native_grid
 from thor.core.errors import ConfigError, DataError, GridError, UnitsError
-from thor.ocean.faces import FACES, CellFaces, require_transports
+from thor.ocean.faces import FACE_STEPS, CellFaces, require_transports
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.latitude_lines import latitude_lines
@@ -23,7 +23,7 @@ def potential_flow(grid, ocean, seed=0):
     def at(cell):
         return np.where(cell >= 0, potential[cell], np.nan)
 
-    faces = [at(original) - at(topology.locate(step).cell) for step in FACES.values()]
+    faces = [at(original) - at(topology.locate(step).cell) for step in FACE_STEPS.values()]
     inflow = sum(np.nan_to_num(at(topology.locate(step).cell) - at(original)) for step in NEIGHBOURS)
     return *faces, np.where(topology.duplicate, 0.0, inflow)
 

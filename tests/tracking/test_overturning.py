@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.made_transports import cell_of_overturning, faces_of_streamfunction, mitgcm, transports_on
+from tests.made_transports import DENSITY, cell_of_overturning, faces_of_streamfunction, mitgcm, transports_on
 from tests.ocean.test_native_grids import curvilinear
 from thor.core.errors import DataError
+from thor.networks.split import OCEANS
 from thor.ocean.basins import basin_codes
 from thor.ocean.faces import CellFaces
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
-from thor.tracking.overturning import KEPT_BASINS, amoc_change, overturning
+from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_shares import NO_REGIME, probabilities_on_grid
 
 REGIMES = ("a", "b", "c")
@@ -45,6 +46,7 @@ def test_a_known_cell_is_found():
         basin=all_sea(transports),
         regimes=REGIMES,
         level=0.9,
+        reference_density=DENSITY,
         latitudes=north_edges[:-1],
     )
     whole = found["overturning"].sel(basin="global")
@@ -59,6 +61,7 @@ def test_a_known_cell_is_found():
         basin=all_sea(transports),
         regimes=REGIMES[:2],
         level=0.9,
+        reference_density=DENSITY,
         latitudes=north_edges[:-1],
     )
     of_first = with_all["overturning_by_regime"].sel(basin="global", regime="a")
@@ -88,7 +91,12 @@ def test_parts_of_regimes_and_basins_add_up_on_a_displaced_pole():
     transports = transports_on(curvilinear(c_grid.t.lat, c_grid.t.lon), u, v, [0, 100, 500, 1000, 2000, 5000])
     known = rng.random(c_grid.shape) > 0.2
     found = overturning(
-        transports, random_probabilities(transports, known=known), basin=all_sea(transports), regimes=REGIMES, level=0.9
+        transports,
+        random_probabilities(transports, known=known),
+        basin=all_sea(transports),
+        regimes=REGIMES,
+        level=0.9,
+        reference_density=DENSITY,
     )
     net = check_additivity(found)
     assert float(abs(found["net_transport"].sel(basin="global")).max()) < 1e-12  # closed lines
@@ -111,6 +119,7 @@ def test_what_a_part_gains_between_two_lines_flows_in_from_other_regimes():
         basin=all_sea(transports),
         regimes=REGIMES[:2],
         level=0.9,
+        reference_density=DENSITY,
         latitudes=[0.0, 10.0],
     )
     south, north = found["net_transport_by_regime"].sel(basin="global", regime="a").values
@@ -136,7 +145,12 @@ def test_the_amoc_and_its_change_inside_each_network():
         transports["vmo"] = transports["vmo"].copy(data=strength * transports["vmo"].values)
         windows.append(
             overturning(
-                transports, random_probabilities(transports), basin=all_sea(transports), regimes=REGIMES, level=0.9
+                transports,
+                random_probabilities(transports),
+                basin=all_sea(transports),
+                regimes=REGIMES,
+                level=0.9,
+                reference_density=DENSITY,
             )
         )
     before, after = windows
@@ -156,16 +170,25 @@ def test_the_amoc_and_its_change_inside_each_network():
 def test_no_atlantic_at_the_line_has_no_amoc():
     transports = cell_of_overturning()[0]
     pacific = all_sea(transports).copy(data=np.full((45, 90), 2, np.int8))
-    found = overturning(transports, random_probabilities(transports), basin=pacific, regimes=REGIMES, level=0.9)
+    found = overturning(
+        transports,
+        random_probabilities(transports),
+        basin=pacific,
+        regimes=REGIMES,
+        level=0.9,
+        reference_density=DENSITY,
+    )
     assert np.isnan(found["amoc"]) and np.isnan(found["amoc_by_regime"]).all()
 
 
 def test_probabilities_that_cannot_be_used():
     transports = cell_of_overturning()[0]
-    options = {"basin": all_sea(transports), "regimes": REGIMES, "level": 0.9}
+    options = {"basin": all_sea(transports), "regimes": REGIMES, "level": 0.9, "reference_density": DENSITY}
     blocks = list(random_probabilities(transports))
     with pytest.raises(DataError, match="There are probabilities of 3 regimes; expected a, b"):
-        overturning(transports, blocks, basin=options["basin"], regimes=REGIMES[:2], level=0.9)
+        overturning(
+            transports, blocks, basin=options["basin"], regimes=REGIMES[:2], level=0.9, reference_density=DENSITY
+        )
     with pytest.raises(DataError, match="come in two blocks"):
         overturning(transports, [*blocks, blocks[0]], **options)
     with pytest.raises(DataError, match="no probabilities"):
@@ -180,7 +203,13 @@ def real(data_mirror):
     basin = basin_codes(grid, ocean=model["deptho"].values > 0)
     blocks = random_probabilities(transports, 5, known=model["deptho"].values > 500)
     found = overturning(
-        transports, blocks, basin=basin, regimes=REGIMES, level=0.9, latitudes=model["lat_v"].values[1:]
+        transports,
+        blocks,
+        basin=basin,
+        regimes=REGIMES,
+        level=0.9,
+        reference_density=DENSITY,
+        latitudes=model["lat_v"].values[1:],
     )
     return model, basin, found
 
@@ -194,7 +223,7 @@ def test_a_real_model_agrees_with_an_independent_integration(real):
     assert np.abs(psi[np.isnan(whole)]).max() == 0  # two rows of land
     assert -33.6 < psi.min() < -33.4 and 43.4 < psi.max() < 43.6
     codes = dict(zip(basin.attrs["flag_meanings"].split(), basin.attrs["flag_values"], strict=True))
-    for name in KEPT_BASINS:
+    for name in OCEANS:
         inside = (basin.values == codes[name]).astype(float)
         share = 0.5 * (inside[1:] + inside[:-1])
         of_basin = np.cumsum((transport.values[:, 1:] * share).sum(axis=2), axis=0).T
@@ -226,7 +255,15 @@ def test_memory_is_the_stated_one():
         for start in range(0, index.size, 4096)
     )
     tracemalloc.start()
-    found = overturning(transports, blocks, basin=basin, regimes=REGIMES, level=0.9, latitudes=np.arange(-79.0, 90.0))
+    found = overturning(
+        transports,
+        blocks,
+        basin=basin,
+        regimes=REGIMES,
+        level=0.9,
+        reference_density=DENSITY,
+        latitudes=np.arange(-79.0, 90.0),
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     n_lines = found.sizes["lat"]

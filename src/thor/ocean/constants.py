@@ -8,6 +8,3 @@ EARTH_ROTATION = 7.2921e-5
 
 GRAVITY = 9.81
 """Gravitational acceleration [m s-2]."""
-
-REFERENCE_DENSITY = 1035.0
-"""Density of sea water that converts mass transports to volume transports [kg m-3]."""

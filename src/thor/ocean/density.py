@@ -5,7 +5,7 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import DataError, UnitsError
-from thor.ocean.faces import FACES, level_transports, require_transports
+from thor.ocean.faces import FACE_STEPS, level_transports, require_transports
 from thor.ocean.grid import Grid
 
 SIGMA2_EDGES = np.concatenate(
@@ -80,13 +80,13 @@ def transports_in_density_classes(ocean: xr.Dataset, *, edges: Array = SIGMA2_ED
     if (np.diff(edges) <= 0).any():
         raise DataError(f"Edges of density classes must increase; got {np.asarray(edges).tolist()}.")
     n_cells = grid.lat.size
-    precision = np.result_type(*(ocean[name].dtype for name in FACES), np.float32)
-    binned = {name: np.zeros((len(edges) - 1, n_cells), precision) for name in FACES}
-    latest = {name: np.full(n_cells, np.nan) for name in FACES}
+    precision = np.result_type(*(ocean[name].dtype for name in FACE_STEPS), np.float32)
+    binned = {name: np.zeros((len(edges) - 1, n_cells), precision) for name in FACE_STEPS}
+    latest = {name: np.full(n_cells, np.nan) for name in FACE_STEPS}
     for k in range(ocean.sizes[vertical]):
         thetao, so = (ocean[name].isel({vertical: k}).transpose(*grid.dims).values for name in ("thetao", "so"))
         density = sigma2(thetao, so, depth=bounds[k].mean(), lat=grid.lat, lon=grid.lon)
-        for through, (name, step) in zip(level_transports(ocean, vertical, k, grid), FACES.items(), strict=True):
+        for through, (name, step) in zip(level_transports(ocean, vertical, k, grid), FACE_STEPS.items(), strict=True):
             of_face = _mean_of_two(density, grid.neighbour(density, step)).ravel()
             latest[name] = np.where(np.isfinite(of_face), of_face, latest[name])
             flow = np.nan_to_num(through.ravel())

@@ -13,7 +13,7 @@ from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError, GridError, UnitsError
 from thor.ocean.grid import Grid
 
-FACES = {"umo": (0, 1), "vmo": (1, 0)}
+FACE_STEPS = {"umo": (0, 1), "vmo": (1, 0)}
 """Mass transports on faces, and the step (rows, columns) from a cell through its face."""
 
 MASS_TRANSPORT_UNITS = "kg s-1"
@@ -44,7 +44,7 @@ class CellFaces:
         origin = grid.topology.locate((0, 0)).cell.ravel()
         n_cells, is_original = origin.size, origin == np.arange(origin.size)
         parts = []
-        for number, step in enumerate(FACES.values()):
+        for number, step in enumerate(FACE_STEPS.values()):
             ahead = grid.topology.locate(step).cell.ravel()
             place = np.flatnonzero((origin >= 0) & (ahead >= 0) & (origin != ahead))
             # Values in a halo may be out of date, so a face of an original cell comes before its repetitions.
@@ -76,7 +76,7 @@ def require_transports(transports: xr.Dataset, grid: Grid) -> tuple[str, Array]:
     UnitsError
         When units are not kg s-1.
     """
-    for name in FACES:
+    for name in FACE_STEPS:
         if name not in transports:
             raise DataError(f"'{name}' is missing; got {', '.join(map(str, transports.data_vars))}.")
         units = transports[name].attrs.get("units")
@@ -103,5 +103,5 @@ def require_transports(transports: xr.Dataset, grid: Grid) -> tuple[str, Array]:
 
 def level_transports(transports: xr.Dataset, vertical: str, level: int, grid: Grid) -> tuple[AnyArray, AnyArray]:
     """Return the mass transports [kg s-1] of one level on u and v faces, each (n_rows, n_columns)."""
-    u, v = (transports[name].isel({vertical: level}).transpose(*grid.dims).values for name in FACES)
+    u, v = (transports[name].isel({vertical: level}).transpose(*grid.dims).values for name in FACE_STEPS)
     return u, v

@@ -20,8 +20,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError
 from thor.core.variables import variable
-from thor.ocean.basins import basin_names
-from thor.ocean.constants import REFERENCE_DENSITY
+from thor.networks.split import OCEANS
 from thor.ocean.faces import SVERDRUP, level_transports, require_transports
 from thor.ocean.grid import Grid
 from thor.ocean.latitude_lines import LatitudeLines, latitude_lines
@@ -39,9 +38,6 @@ from thor.tracking.regime_shares import (
 LATITUDES = tuple(np.arange(-79.5, 90.0))
 """Latitudes of the lines: every degree."""
 
-KEPT_BASINS = tuple(list(basin_names().values())[:5])
-"""The basins that are kept apart; marginal seas are in `other`."""
-
 AMOC_LATITUDE = 26.5
 """Latitude of the RAPID array [degrees_north]."""
 
@@ -55,8 +51,9 @@ def overturning(
     basin: xr.DataArray,
     regimes: Sequence[str],
     latitudes: Sequence[float] = LATITUDES,
-    basins: Sequence[str] = KEPT_BASINS,
+    basins: Sequence[str] = OCEANS,
     level: float,
+    reference_density: float,
 ) -> xr.Dataset:
     """Return the overturning of one time mean by basin and regime.
 
@@ -74,14 +71,16 @@ def overturning(
     latitudes : sequence of float
         Latitudes of the lines [degrees_north], increasing.
     basins : sequence of str
-        Basins to keep apart; all other cells are in `other`.
+        Basins to keep apart; all other cells, as of marginal seas, are in `other`.
     level : float
         Level of the intervals over networks.
+    reference_density : float
+        By which mass transports are divided [kg m-3]: that of the climate model, often 1035.
 
     Returns
     -------
     xarray.Dataset
-        In Sv (1e6 m3 s-1, at `REFERENCE_DENSITY`): `overturning` (basin, lat, lev) and `overturning_by_regime` (basin,
+        In Sv (1e6 m3 s-1): `overturning` (basin, lat, lev) and `overturning_by_regime` (basin,
         regime, lat, lev) at the lower edge of each level, `net_transport` and `net_transport_by_regime` through the
         whole depth, with `_lower` and `_upper` ends over networks. Dim `basin` ends with
         `other` and `global`, dim `regime` with `no_regime`. NaN where a basin has no face on a line. `section_depth`
@@ -107,7 +106,7 @@ def overturning(
     number, names = basin_numbers(basin.transpose(*grid.dims), basins)
     # only pairs of basin and line that exist
     key, group = np.unique(number[lines.cell] * lines.latitudes.size + lines.line, return_inverse=True)
-    beside, deepest = _transports_beside(lines, transports, vertical, grid)
+    beside, deepest = _transports_beside(lines, transports, vertical, grid, reference_density)
     whole = np.cumsum(group_sums(group, beside, key.size), axis=-1)
     sums = regime_sums(blocks, lines.cell, group, beside, n_groups=key.size)
     if sums.shape[2] != len(regimes) + 1:
@@ -140,7 +139,7 @@ def overturning(
     )
     return out.assign_attrs(
         sign="northward volume transport above each level; positive where it is northward, as in the upper AMOC",
-        reference_density=REFERENCE_DENSITY,
+        reference_density=reference_density,
         interval_level=level,
         n_networks=len(sums),
         amoc_basin=AMOC_BASIN,
@@ -213,14 +212,14 @@ def _level_attrs(levels: xr.DataArray) -> dict[str, Any]:
 
 
 def _transports_beside(
-    lines: LatitudeLines, transports: xr.Dataset, vertical: str, grid: Grid
+    lines: LatitudeLines, transports: xr.Dataset, vertical: str, grid: Grid, density: float
 ) -> tuple[Array, IntArray]:
     """Return half the northward transports [Sv] of each pair, by level, and the deepest level with any; -1 for none."""
     n_levels = transports.sizes[vertical]
     beside, deepest = np.empty((lines.cell.size, n_levels)), np.full(lines.cell.size, -1)
     for k in range(n_levels):
         through = lines.faces.values(*level_transports(transports, vertical, k, grid)).astype(np.float64)
-        beside[:, k] = lines.halves @ (through / (REFERENCE_DENSITY * SVERDRUP))
+        beside[:, k] = lines.halves @ (through / (density * SVERDRUP))
         deepest[beside[:, k] != 0] = k
     return beside, deepest
 
