@@ -91,6 +91,7 @@ def test_overturning_in_density_classes_is_lighter_above():
     assert psi.dims == ("lat", "sigma2") and psi["sigma2"].attrs["units"] == "kg m-3"
     assert psi.max() > 34 and float(abs(psi.isel(sigma2=-1)).max()) < 1e-9
     np.testing.assert_array_equal(found["sigma2"], SIGMA2_EDGES[1:])
+    assert found["amoc_level"].attrs["units"] == "kg m-3"
 
 
 def test_fields_that_cannot_be_used():

@@ -137,6 +137,8 @@ def overturning(
             vertical: (vertical, bounds[:, 1], _level_attrs(transports[vertical])),
         },
     )
+    for name in ("section_depth", "amoc_level"):
+        out[name].attrs["units"] = out[vertical].attrs.get("units", "m")  # of density, in density classes
     return out.assign_attrs(
         sign="northward volume transport above each level; positive where it is northward, as in the upper AMOC",
         reference_density=reference_density,
