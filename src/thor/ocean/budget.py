@@ -84,7 +84,7 @@ def corrected_budget(training_ocean: xr.Dataset) -> xr.Dataset:
     lat = np.deg2rad(training_ocean["lat"])
     beta = 2 * EARTH_ROTATION * np.cos(lat) / EARTH_RADIUS
     given = training_ocean["planetary_vorticity_advection"] + training_ocean["bottom_pressure_torque"]
-    advection = (-beta * training_ocean["transport_northward"]).transpose(*given.dims)
+    advection = (training_ocean["transport_northward"] * -beta).transpose(*given.dims)
     terms = {
         "planetary_vorticity_advection": (advection, "-beta V"),
         "bottom_pressure_torque": (given - advection, "pressure and Coriolis terms as given, plus beta V"),

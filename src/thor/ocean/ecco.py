@@ -30,9 +30,8 @@ SURFACE_NAMES = {
 """Names in ECCO files on the half-degree grid: monthly means of v4r4 from PO.DAAC, and the time mean of v4r2."""
 
 BUDGET_CELLS = 3
-"""Side of the block of cells over which transports are averaged: the scale of the released terms. Of all widths and
-shapes tried, it is among those that bring the curl of the surface stress closest to the released stress curl
-(`benchmarks/corrected_budget.py`)."""
+"""Side of the block of cells over which transports are averaged: the scale of the released terms. Of 1, 3, 5 and 7 it
+brings the curl of the surface stress closest to the released stress curl (`benchmarks/corrected_budget.py`)."""
 
 
 def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, terms: Mapping[str, str]) -> xr.Dataset:
