@@ -181,7 +181,7 @@ def sverdrup(budgets: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, ...]]:
 
 
 def noisy(budget: xr.Dataset, ocean: xr.Dataset) -> Iterator[tuple[str, ...]]:
-    """Yield, for groups of cells, their share, the size of the pressure torque, and its agreement with viscous torque."""
+    """Yield, for groups of cells, their share, the pressure torque's size, and its agreement with viscous torque."""
     mask = budget["analysis_mask"].values == 1
     # Cells with land, or without a budget, in the 5 x 5 cells around them.
     edge = block_mean((~mask).astype(float), budget["areacello"].fillna(0).values + 1.0, cells=5) > 0
