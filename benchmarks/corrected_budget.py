@@ -18,6 +18,7 @@ them again, and `<budget>_regimes.nc`, `<budget>_balances.nc` for docs/make_corr
 """
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from thor.networks.settings import BoostingSettings, SplitSettings
 from thor.networks.skill import skill_table
 from thor.networks.split import make_split
 from thor.ocean.budget import corrected_budget, vorticity_budget
-from thor.ocean.ecco import block_mean
+from thor.ocean.ecco import block_mean, surface_from_files
 from thor.ocean.features import features
 from thor.regimes.balances import regime_balances
 from thor.regimes.clustering import cell_areas
@@ -93,12 +94,15 @@ def main() -> None:
         budgets = {name: budget.isel(every) for name, budget in budgets.items()}
     models = {name: model_of(name, budget, options) for name, budget in budgets.items()}
     regimes = {name: models[name].predict(budget) for name, budget in budgets.items()}
+    if not options.quick:
+        head = ("cells", "rms of -beta V", "cells of the same regime")
+        show("Averaging of the transports", head, averaging(released, models["corrected"], regimes["corrected"]))
     show("Regimes", ("", *budgets), stability(budgets, regimes, models))
     names = ("map", *(f"{name}, {ari}" for name in ("released", "corrected") for ari in ("ARI", "cells")))
     show("Agreement of maps", names, agreement(budgets["released"], regimes))
     show("Overlap", ("map", "regime", "regimes of the other map"), overlaps(budgets, regimes))
     head = ("map", "terms", "regime", "area", *BUDGET_TERMS, "balance", "M", "frequency")
-    show("Balances, mean in 1e-11 m s-2", head, balances(budgets, regimes, options))
+    show("Balances, mean (mean magnitude) in 1e-11 m s-2", head, balances(budgets, regimes, options))
     if options.quick:
         fields, advection = fields.isel(every), oceans["corrected"][ADVECTION].isel(every)
     else:
@@ -239,6 +243,22 @@ def model_of(name: str, budget: xr.Dataset, options: argparse.Namespace) -> Regi
     return model
 
 
+def averaging(ocean: xr.Dataset, model: RegimeModel, regimes: xr.Dataset) -> Iterator[tuple[Any, ...]]:
+    """Yield, for other blocks of averaging, the share of cells that keep their regime with the same clusters."""
+    file = Path(os.environ["THOR_DATA_MIRROR"]) / "ecco_v4r2" / "ecco_v4r2_mean_0p5deg.nc"
+    given = surface_from_files([file])["transport_northward"]
+    given = given.assign_coords(lon=given["lon"] % 360).sortby("lon")
+    area = ocean["areacello"].fillna(1.0).values
+    for side in BLOCKS[:3]:
+        transports = given.copy(data=block_mean(given.values, area, cells=side))
+        budget = vorticity_budget(
+            corrected_budget(ocean.assign(transport_northward=transports)), closure_tolerance=1e-3
+        )
+        here = budget["analysis_mask"].values == 1
+        same = (model.predict(budget)["regime"] == regimes["regime"]).values[here].mean()
+        yield side, f"{rms(inside(budget, ADVECTION)):.2e}", f"{same:.1%}"
+
+
 def stability(
     budgets: Mapping[str, xr.Dataset], regimes: Mapping[str, xr.Dataset], models: Mapping[str, RegimeModel]
 ) -> Iterator[tuple[str, ...]]:
@@ -304,7 +324,7 @@ def balances(
             one = found.sel(regime_name=regime)
             yield (
                 *(name, terms, str(regime), f"{float(one['area_fraction']):.1%}"),
-                *(f"{1e11 * float(value):+.2f}" for value in one["mean"]),
+                *(f"{mean:+.1f} ({size:.1f})" for mean, size in 1e11 * np.c_[one["mean"], one["mean_magnitude"]]),
                 *(str(one["best_subset"].values), f"{float(one['best_m_score']):.2f}"),
                 f"{float(one['best_subset_frequency']):.0%}",
             )

@@ -39,7 +39,7 @@ def main() -> None:
 def draw(folder: Path) -> Any:
     from cartopy.crs import EqualEarth
 
-    figure = new_figure(9.0, 5.4)
+    figure = new_figure(9.0, 5.6)
     grid = figure.add_gridspec(2, 2, height_ratios=[1.25, 1])
     axes = []
     for column, (budget, title) in enumerate(TITLES.items()):
@@ -57,19 +57,21 @@ def draw(folder: Path) -> Any:
     letter_panels(axes)
     add_note(
         figure,
-        "Tables: area-weighted mean of each term in $10^{-11}$ m s$^{-2}$; colour: the mean over the largest of the "
-        "regime; framed: the dominant balance by mean magnitudes. Grey: land, and cells without a budget.",
+        "Tables: area-weighted mean of each term in $10^{-11}$ m s$^{-2}$ and, in brackets, of its magnitude; colour: "
+        "the mean over the largest mean\nof the regime; framed: the dominant balance by mean magnitudes. Percentages: "
+        "share of the area. Grey: land, and cells without a budget.",
     )
     return figure
 
 
 def draw_table(ax: Any, balances: xr.Dataset) -> None:
     """Draw the mean of each term in each regime as coloured numbers."""
-    mean = balances["mean"].transpose("regime_name", "term").values
-    ax.imshow(mean / np.abs(mean).max(axis=1, keepdims=True), cmap=colour_map("cmo.balance"), vmin=-1.6, vmax=1.6)
+    mean, size = (balances[name].transpose("regime_name", "term").values for name in ("mean", "mean_magnitude"))
+    ax.imshow(mean / np.abs(mean).max(axis=1, keepdims=True), cmap=colour_map("cmo.balance"), vmin=-2.2, vmax=2.2)
     for row, balance in enumerate(balances["best_subset"].values):
         for column, term in enumerate(BUDGET_TERMS):
-            ax.text(column, row, f"{mean[row, column] / UNIT:+.1f}", ha="center", va="center", fontsize=7)
+            text = f"{mean[row, column] / UNIT:+.1f} ({size[row, column] / UNIT:.0f})"
+            ax.text(column, row, text, ha="center", va="center", fontsize=6.5)
             if term in str(balance).split(" + "):
                 frame = {"fill": False, "edgecolor": "black", "linewidth": 0.9}
                 ax.add_patch(Rectangle((column - 0.45, row - 0.42), 0.9, 0.84, **frame))
@@ -78,7 +80,7 @@ def draw_table(ax: Any, balances: xr.Dataset) -> None:
         for name, share in zip(balances["regime_name"].values, balances["area_fraction"].values, strict=True)
     ]
     ax.set_yticks(range(len(names)), names)
-    words = [variable(term).label.replace(" ", "\n", 1) for term in BUDGET_TERMS]
+    words = [variable(term).label.replace(" ", "\n") for term in BUDGET_TERMS]
     ax.set_xticks(range(len(words)), words, fontsize=6.5)
     ax.tick_params(length=0)
     ax.set_aspect("auto")
