@@ -41,6 +41,7 @@ ON_REQUEST = {
     "change_skill": "limits of the skill of P(change), on the idealized climate models",
     "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
     "feature_groups": "skill that each group of extended features adds on ECCO (longer)",
+    "corrected_budget": "regimes of the released and the corrected budget of ECCO (15 minutes of one core)",
     "other_grids": "skill of boosting on grids coarser than the one it was taught on, ECCO (5 minutes)",
 }
 """Long benchmarks: run by hand, each prints a table."""

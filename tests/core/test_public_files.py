@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.conftest import ECCO_TERMS
 from thor.core import public_files
@@ -91,7 +92,16 @@ def test_the_ecco_dataset_without_a_mirror(repository, tmp_path, monkeypatch, da
     monkeypatch.setattr(public_files, "known_files", lambda: known)
     ocean = EccoTrainingOcean(folder=str(tmp_path / "raw"), terms=ECCO_TERMS).load()
     np.testing.assert_array_equal(ocean.zos.values[present], table[:, 1])
-    assert "tauuo" not in ocean
+    assert "tauuo" not in ocean and "transport_northward" not in ocean
+
+
+def test_with_the_users_sea_level_transports_are_those_of_the_mirror(tmp_path, data_mirror):
+    with xr.open_dataset(data_mirror / "ecco_v4r2" / "ecco_v4r2_mean_0p5deg.nc") as file:
+        (file[["SSH"]] + 1).to_netcdf(tmp_path / "sea_level.nc")
+    given = {"mirror": str(data_mirror), "sea_surface_height": str(tmp_path / "sea_level.nc")}
+    ocean = EccoTrainingOcean(folder=str(tmp_path), terms=ECCO_TERMS, **given).load()
+    assert float(ocean.zos.mean()) > 0.5  # one metre above the mirror
+    assert "transport_northward" in ocean and "tauuo" not in ocean
 
 
 def test_the_ecco_dataset_is_read_only(tmp_path):

@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.conftest import ECCO_TERMS
 from thor.core.errors import ConfigError, DataError
-from thor.ocean.ecco import LAT, LON, ecco_training_ocean, sea_level_from_feature_table, surface_from_files
+from thor.ocean.ecco import LAT, LON, block_mean, ecco_training_ocean, sea_level_from_feature_table, surface_from_files
 from thor.ocean.grid import with_bounds
 
 
@@ -77,3 +77,30 @@ def test_longitudes_in_the_other_convention_are_not_mixed_in(tmp_path):
     other.to_netcdf(tmp_path / "from_zero.nc")
     with pytest.raises(DataError, match=r"from_zero.nc is not on ECCO's half-degree grid .* 179.75W"):
         surface_from_files([tmp_path / "from_zero.nc"])
+
+
+def test_block_means_are_weighted_by_area_and_go_across_the_date_line():
+    field = np.arange(20.0).reshape(4, 5)
+    area = np.repeat([1.0, 2.0, 3.0, 1.0], 5).reshape(4, 5)
+    field[0, 0] = np.nan
+    got = block_mean(field, area, cells=3)
+    expected = (1 * (4 + 1) + 2 * (9 + 5 + 6) + 3 * (14 + 10 + 11)) / (2 * 1 + 3 * 2 + 3 * 3)
+    assert got[1, 0] == pytest.approx(expected)
+    np.testing.assert_allclose(block_mean(np.where(np.isnan(field), np.nan, 7.0), area, cells=3), 7.0)
+    lonely = np.full((5, 6), np.nan)
+    lonely[2, 0] = 3.0
+    spread = block_mean(lonely, np.ones((5, 6)), cells=3)
+    assert np.isfinite(spread).sum() == 9
+    assert (spread[1:4, [5, 0, 1]] == 3.0).all()
+
+
+def test_transports_are_those_of_the_file_at_the_scale_of_the_budget(ecco_ocean, surface):
+    transport = ecco_ocean.transport_northward
+    # The Gulf Stream off Florida flows north, the interior of its gyre south.
+    assert float(transport.sel(lat=slice(28, 32), lon=slice(279, 281)).max()) > 50
+    assert float(transport.sel(lat=slice(20, 30), lon=slice(310, 330)).mean()) < 0
+    given = surface.transport_northward.sel(lat=slice(24, 26), lon=slice(-51, -49))
+    averaged = transport.sel(lat=slice(24.5, 25.5), lon=slice(309.5, 310.5))
+    assert float(averaged.mean()) == pytest.approx(float(given.mean()), abs=0.2)
+    # The 14 cells of the budget without a transport have one from their neighbours.
+    assert transport.notnull().values[ecco_ocean.analysis_mask.values == 1].all()

@@ -133,3 +133,9 @@ def test_labels_that_do_not_fit_are_refused(made_budget, model):
         model.aligned_to(made_budget.drop_vars("reference_regime"))
     with pytest.raises(DataError, match="holds label 6"):
         model.aligned_to(made_budget.assign(reference_regime=made_budget["reference_regime"] + 1))
+
+
+def test_published_labels_are_no_regimes_of_a_corrected_budget(made_budget, settings):
+    corrected = made_budget.assign_attrs(budget="corrected")
+    with pytest.raises(ConfigError, match=r"labels: clustering.* or data_engineering\.budget: released"):
+        fit_regimes(corrected, settings=settings, seed=1, numbering="reference", progress=False)

@@ -55,6 +55,9 @@ class ArchiveChoice(Settings):
 class DataEngineering(ClimatologySettings):
     """Parameters of `data_engineering`."""
 
+    budget: Literal["released", "corrected"] = "released"
+    """Terms that are clustered: as they come with the training ocean, or with the advection of planetary vorticity
+    from its transports and the rest of the Coriolis term in the bottom pressure torque."""
     stress_curl: Literal["surface", "released"] = "surface"
     """Stress curl feature: of the surface stress, which climate models publish, or the budget term."""
     metric: Literal["spherical", "published"] = "spherical"

@@ -13,7 +13,7 @@ FEATURE_TABLE = "ecco_v4r3/TotalDatasetECCO.npy"
 """The authors' table of features; column 1 is the 1992-2011 mean sea level."""
 
 ECCO_SURFACE = "ecco_v4r2/ecco_v4r2_mean_0p5deg.nc"
-"""Time-mean sea level and stress of ECCO v4r2 on the half-degree grid: derived, so only in a mirror."""
+"""Time-mean sea level, stress and transports of ECCO v4r2 on the half-degree grid: derived, so only in a mirror."""
 
 ECCO_ARRAYS = tuple(
     f"ecco_v4r3/{name}"

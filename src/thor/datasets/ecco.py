@@ -30,6 +30,7 @@ class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
     sea_surface_height, surface_stress : str, optional
         A file, or a folder of monthly files, of ECCO v4r4 on the half-degree grid (PO.DAAC). Without them the mirror's
         time mean of v4r2 is used, and without a mirror the sea level of the authors' feature table (no stress).
+        Transports, for the corrected budget, are those of v4r2 in the mirror.
     metadata : dict, optional
         For kedro-viz.
     """
@@ -74,11 +75,11 @@ class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
     def _surface(self, missing: Path) -> xr.Dataset:
         given = [path for path in (self._sea_surface_height, self._surface_stress) if path]
         parts = [surface_from_files(_files(path)) for path in given]
-        if not self._sea_surface_height:
-            if self._mirror:
-                parts.append(surface_from_files([self._fetch(ECCO_SURFACE)]))
-            else:
-                parts.append(sea_level_from_feature_table(self._fetch(FEATURE_TABLE), missing))
+        if self._mirror:
+            released = surface_from_files([self._fetch(ECCO_SURFACE)])
+            parts.append(released[["transport_northward"]] if self._sea_surface_height else released)
+        elif not self._sea_surface_height:
+            parts.append(sea_level_from_feature_table(self._fetch(FEATURE_TABLE), missing))
         # Files named by the user take precedence.
         return xr.merge(parts, compat="override")
 

@@ -6,6 +6,7 @@ import xarray as xr
 from thor.core.contracts.rules import CLOSURE_TOLERANCE
 from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS, variable
+from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.grid import Grid
 
 
@@ -24,7 +25,7 @@ def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) ->
     xarray.Dataset
         The terms (NaN outside `analysis_mask`), `analysis_mask` (each place of the ocean once, also where the grid
         repeats columns or rows), `areacello`, `reference_regime` if there is one;
-        attributes `closure_rms` [m s-2], `closure_tolerance`.
+        attributes `budget` (`released`, as given, or `corrected`), `closure_rms` [m s-2], `closure_tolerance`.
 
     Raises
     ------
@@ -39,11 +40,59 @@ def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) ->
             budget[name] = training_ocean[name]
     require_closed(budget, tolerance=closure_tolerance)
     budget.attrs |= {
+        "budget": training_ocean.attrs.get("budget", "released"),
         "closure_rms": closure_rms(budget),
         "closure_tolerance": closure_tolerance,
         "comment": "All terms on one side: their sum is zero up to closure_rms [m s-2].",
     }
     return budget
+
+
+def corrected_budget(training_ocean: xr.Dataset) -> xr.Dataset:
+    """Return the training ocean with planetary advection from its transports, and the same sum of terms.
+
+    Parameters
+    ----------
+    training_ocean : xarray.Dataset
+        Harmonised: the five terms [m s-2] and `transport_northward` [m2 s-1], at their scale.
+
+    Returns
+    -------
+    xarray.Dataset
+        `planetary_vorticity_advection` is -beta V, NaN where V is unknown; `bottom_pressure_torque` is the sum of the
+        two given terms less it; attribute `budget` is `corrected`.
+
+    Raises
+    ------
+    DataError
+        When the ocean has no transports.
+
+    Notes
+    -----
+    The curl of the Coriolis term is -div(f U) = -beta V - f div U. Steady transports have no divergence but that of
+    fresh water, yet on a C grid over topography the discrete -f div U is large and the curl of the pressure term
+    cancels it (Waldman & Giordani 2023, J. Adv. Model. Earth Syst., "Ocean barotropic vorticity balances: theory and
+    application to numerical models"). It is counted in the pressure torque, as by Khatri et al. 2024,
+    doi:10.1029/2023MS003813.
+    """
+    if "transport_northward" not in training_ocean:
+        raise DataError(
+            "The corrected budget needs 'transport_northward' [m2 s-1], the depth-integrated northward transport; the "
+            "training ocean has none. Add it (ECCO: set THOR_DATA_MIRROR to a folder that holds ecco_v4r2), or set "
+            "data_engineering.budget: released."
+        )
+    lat = np.deg2rad(training_ocean["lat"])
+    beta = 2 * EARTH_ROTATION * np.cos(lat) / EARTH_RADIUS
+    given = training_ocean["planetary_vorticity_advection"] + training_ocean["bottom_pressure_torque"]
+    advection = (training_ocean["transport_northward"] * -beta).transpose(*given.dims)
+    terms = {
+        "planetary_vorticity_advection": (advection, "-beta V"),
+        "bottom_pressure_torque": (given - advection, "pressure and Coriolis terms as given, plus beta V"),
+    }
+    corrected = {
+        name: training_ocean[name].copy(data=new).assign_attrs(comment=of) for name, (new, of) in terms.items()
+    }
+    return training_ocean.assign(corrected).assign_attrs(budget="corrected")
 
 
 def closure_rms(budget: xr.Dataset) -> float:

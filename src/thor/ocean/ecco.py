@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from scipy.io import loadmat
+from scipy.ndimage import uniform_filter
 
 from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError
@@ -18,8 +19,19 @@ from thor.ocean.grid import cell_area, with_bounds
 LAT = np.arange(-89.75, 90, 0.5)
 LON = np.arange(-179.75, 180, 0.5)
 
-SURFACE_NAMES = {"SSH": "zos", "oceTAUE": "tauuo", "oceTAUN": "tauvo", "taue": "tauuo", "taun": "tauvo"}
+SURFACE_NAMES = {
+    "SSH": "zos",
+    "oceTAUE": "tauuo",
+    "oceTAUN": "tauvo",
+    "taue": "tauuo",
+    "taun": "tauvo",
+    "Vn": "transport_northward",
+}
 """Names in ECCO files on the half-degree grid: monthly means of v4r4 from PO.DAAC, and the time mean of v4r2."""
+
+BUDGET_CELLS = 3
+"""Side of the block of cells over which transports are averaged: the scale of the released terms. Of 1, 3, 5 and 7 it
+brings the curl of the surface stress closest to the released stress curl (`benchmarks/corrected_budget.py`)."""
 
 
 def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, terms: Mapping[str, str]) -> xr.Dataset:
@@ -30,7 +42,7 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     arrays : mapping of str to Path
         The released files by stem: the five terms, `noiseMask`, `kCluster6`, `H_wHFacC`.
     surface : xarray.Dataset, dims (lat, lon)
-        `zos` [m] and, if known, `tauuo`, `tauvo` [N m-2] on the same grid.
+        `zos` [m] and, if known, `tauuo`, `tauvo` [N m-2] and `transport_northward` [m2 s-1] on the same grid.
     terms : mapping of str to str
         Which released array is which budget term.
 
@@ -38,7 +50,8 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     -------
     xarray.Dataset, dims (lat, lon)
         `zos`, `deptho`, `areacello`, `sftof`, five budget terms [m s-2], `analysis_mask`, `reference_regime`
-        (-1 where there is none), and the surface stress if it was given.
+        (-1 where there is none), and if they were given the surface stress and the transport, averaged over
+        `BUDGET_CELLS` x `BUDGET_CELLS` cells.
     """
     if set(terms) != set(BUDGET_TERMS):
         raise ConfigError(f"'terms' must name an array for each of {', '.join(BUDGET_TERMS)}; got {', '.join(terms)}.")
@@ -51,10 +64,14 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     ocean["areacello"] = (("lat", "lon"), cell_area(ocean), variable("areacello").attrs)
     ocean["sftof"] = (100.0 * ocean["deptho"].notnull()).assign_attrs(variable("sftof").attrs)
     ocean.update(surface.data_vars)
+    if "transport_northward" in surface:
+        averaged = block_mean(surface["transport_northward"].values, ocean["areacello"].values, cells=BUDGET_CELLS)
+        ocean["transport_northward"] = surface["transport_northward"].copy(data=averaged)
     ocean.attrs = {
         "title": "ECCO v4r3 barotropic vorticity budget, 1992-2011 mean, with an ECCO sea level",
         "references": "doi:10.1029/2018EA000519, doi:10.1029/2021MS002496",
-        "budget_scale": "smoothed over about 3 cells (1.5 degrees) before its release; sea level and stress are not",
+        "budget_scale": "smoothed over about 3 cells (1.5 degrees) before its release, as transports are here; sea "
+        "level and stress are not",
     }
     return ocean
 
@@ -90,6 +107,30 @@ def surface_from_files(paths: list[Path]) -> xr.Dataset:
     for name, values in total.items():
         surface[name] = (("lat", "lon"), values / days, variable(name).attrs)
     return surface
+
+
+def block_mean(field: Array, area: Array, *, cells: int) -> Array:
+    """Return the area-weighted mean over the known ones of cells x cells cells around each cell, across the date line.
+
+    Parameters
+    ----------
+    field, area : ndarray of shape (n_rows, n_columns)
+        On all longitudes; NaN on land.
+    cells : int
+        Odd.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        NaN where no cell of the block is known.
+    """
+    known = np.isfinite(field)
+    total, weight = (
+        uniform_filter(np.where(known, values, 0.0), cells, mode=("nearest", "wrap")) for values in (field * area, area)
+    )
+    # A running sum leaves a remainder where there is nothing.
+    filled = uniform_filter(known.astype(float), cells, mode=("nearest", "wrap")) > 0.5 / cells**2
+    return np.where(filled, total / np.where(filled, weight, 1.0), np.nan)
 
 
 def sea_level_from_feature_table(table: Path, missing: Path) -> xr.Dataset:

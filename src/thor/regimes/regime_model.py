@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from sklearn.preprocessing import StandardScaler
 
-from thor.core.errors import DataError
+from thor.core.errors import ConfigError, DataError
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.budget import require_closed
 from thor.regimes.clustering import budget_points, cluster_runs, require_enough_points, run_labels
@@ -208,7 +208,7 @@ def fit_regimes(
     Raises
     ------
     ConfigError
-        When there are more clusters than cells.
+        When there are more clusters than cells, or a corrected budget is to be numbered as the published labels.
     DataError
         When the budget does not close, lacks a variable, or has a term that is constant or not finite.
     """
@@ -216,6 +216,7 @@ def fit_regimes(
     require_enough_points(len(points), settings.n_clusters)
     require_closed(budget)
     if numbering == "reference":
+        require_released(budget)
         reference_labels(budget, n_regimes=settings.n_regimes)
     scaler = fit_term_scaler(points)
     standardised = scaler.transform(points)
@@ -248,6 +249,16 @@ def fit_term_scaler(points: np.ndarray) -> StandardScaler:
     if constant:
         raise DataError(f"{', '.join(map(repr, constant))} has one value in all cells: it cannot be standardised.")
     return StandardScaler().fit(points)
+
+
+def require_released(budget: xr.Dataset) -> None:
+    """Raise ConfigError for a corrected budget: the labels that come with it are regimes of the released terms."""
+    if budget.attrs.get("budget") == "corrected":
+        raise ConfigError(
+            "The published labels are regimes of the released budget, and this one is corrected: votes, confidence and "
+            "names would be those of other regimes. Set regime_clustering.labels: clustering and numbering: physics, "
+            "or data_engineering.budget: released."
+        )
 
 
 def reference_labels(budget: xr.Dataset, *, n_regimes: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from thor.core.contracts.rules import (
 from thor.core.variables import BUDGET_TERMS, FEATURES, published
 
 # The surface stress may be missing: the budget then gives the stress curl (data_engineering.stress_curl).
-_BESIDE = ("tauuo", "tauvo", "bottom_stress_curl", "reference_regime", "basin")
+_BESIDE = ("tauuo", "tauvo", "transport_northward", "bottom_stress_curl", "reference_regime", "basin")
 
 _BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
 _BY_PREDICTOR = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")

@@ -27,9 +27,10 @@ def harmonise_training_ocean(raw_training_ocean: xr.Dataset, parameters: DataEng
 
 def compute_vorticity_budget(training_ocean: xr.Dataset, parameters: DataEngineering) -> xr.Dataset:
     """Return the terms of the vorticity budget in the analysis region."""
-    from thor.ocean.budget import vorticity_budget
+    from thor.ocean.budget import corrected_budget, vorticity_budget
 
-    budget = vorticity_budget(training_ocean, closure_tolerance=parameters.closure_tolerance)
+    ocean = corrected_budget(training_ocean) if parameters.budget == "corrected" else training_ocean
+    budget = vorticity_budget(ocean, closure_tolerance=parameters.closure_tolerance)
     log.info("budget of %d cells closes to %.2g m s-2", int(budget["analysis_mask"].sum()), budget.attrs["closure_rms"])
     return budget
 
