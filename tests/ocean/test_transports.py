@@ -134,7 +134,7 @@ def test_flux_form_is_the_true_term_of_a_closed_budget(make_grid, positions_on_l
     along_j = (transport.v + south) / 2
     eastward -= np.sin(c_grid.t.angle) * along_j
     assert rms(east - eastward, cells) < 0.02 * rms(eastward, cells)
-    assert np.isfinite(north[sea]).all()
+    assert np.isfinite(north[cells]).all()
 
 
 @pytest.fixture(scope="module")

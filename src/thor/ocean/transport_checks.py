@@ -111,7 +111,7 @@ def check_transports(
     ------
     DataError
         When cells gain or lose more than `LARGEST_NET_OUTFLOW` and `LARGEST_LEVEL_CHANGE` allow, water flows westward
-        through Drake Passage or more than `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic turns anticyclonically.
+        through Drake Passage or more than `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic is anticyclonic.
     """
     numbers = measure_transports(u, v, grid, sea=sea)
     if numbers.net_outflow_ratio > LARGEST_NET_OUTFLOW and numbers.level_change > LARGEST_LEVEL_CHANGE:

@@ -1,4 +1,4 @@
-r"""What depth-integrated transports through the faces of cells give on any C grid: the advection of planetary vorticity.
+r"""The advection of planetary vorticity from depth-integrated transports through the faces of cells, on any C grid.
 
 Transports are those through the face on the side of the next column (u) and of the next row (v) of each T cell,
 positive in the direction of increasing index. With f at the corners of the cells and the Coriolis force on the faces,
@@ -7,9 +7,10 @@ the circulation around a corner is
 .. math:: -\nabla\cdot(f U) = -\beta V - f\,\nabla\cdot U
 
 exactly as an ocean model's vorticity budget has it (averages after Sadourny 1975,
-doi:10.1175/1520-0469(1975)032<0680:TDOFDM>2.0.CO;2). On coarse C grids, beside rough topography, the averages leave
-f div U of the averaged transport, which is much larger than beta V and balances a spurious pressure torque (Waldman &
-Giordani 2023, doi:10.1029/2022MS003277; Khatri et al. 2024, doi:10.1029/2023MS003713): `beta_advection` is free of it.
+doi:10.1175/1520-0469(1975)032<0680:TDOFDM>2.0.CO;2). On coarse C grids, beside rough topography, the averages of velocities
+level by level leave f div U, which exceeds beta V and is balanced by a spurious pressure torque (Waldman & Giordani 2023
+and Khatri et al. 2024, both in JAMES). Transports through faces have little divergence, so that both forms here agree
+but for the averages.
 """
 
 import numpy as np
@@ -192,9 +193,9 @@ def to_next_faces(values: Array, point: str, offset: Offset, grid: Grid) -> Arra
         return sense * values if sense < 0 else values
     if offset != (-ahead[0], -ahead[1]):
         raise GridError(
-            f"'{point}mo' lies {offset} half cells (rows, columns) from the T points; expected the faces between two "
-            f"cells, {ahead} or {(-ahead[0], -ahead[1])}. Transports on T points or corners are interpolated and do not "
-            "conserve mass: get them on the native grid."
+            f"'{point}mo' lies {offset} half cells (rows, columns) from the T points; expected the faces between "
+            f"two cells, {ahead} or {(-ahead[0], -ahead[1])}. Transports on T points or corners are interpolated and do "
+            "not conserve mass: get them on the native grid."
         )
     return sense * stored_at(values, ahead, grid)
 
