@@ -34,6 +34,9 @@ FEATURES = (
 STRESS = ("tauuo", "tauvo")
 """The components of the surface stress, along x or eastward and along y or northward [N m-2]."""
 
+TRANSPORTS = ("umo", "vmo")
+"""The mass transports through the faces of cells, along x and along y [kg s-1]."""
+
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
 
 
@@ -66,6 +69,11 @@ class Published:
     def fixed(self) -> bool:
         """Whether the variable does not change with time."""
         return self.cmip6.endswith("fx")
+
+    @property
+    def levels(self) -> bool:
+        """Whether the variable is given on the levels of the model."""
+        return "-ol-" in (self.cmip7 or "")
 
     @property
     def frequency(self) -> str:

@@ -139,9 +139,7 @@ def check_transports(
             "order than their latitudes, or both components have the wrong sign."
         )
     if np.isfinite(drake) and not low <= drake <= high:
-        complaint = (
-            f"{drake:.0f} Sv flow eastward through Drake Passage; ocean models have {low:.0f} to {high:.0f} Sv"
-        )
+        complaint = f"{drake:.0f} Sv flow eastward through Drake Passage; ocean models have {low:.0f} to {high:.0f} Sv"
         if strict:
             raise DataError(f"{where}: {complaint}. Set data_engineering.strict: false to accept it.")
         warn_once(where.split("/")[0], complaint)

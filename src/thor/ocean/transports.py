@@ -6,11 +6,11 @@ the circulation around a corner is
 
 .. math:: -\nabla\cdot(f U) = -\beta V - f\,\nabla\cdot U
 
-exactly as an ocean model's vorticity budget has it (averages after Sadourny 1975,
-doi:10.1175/1520-0469(1975)032<0680:TDOFDM>2.0.CO;2). On coarse C grids, beside rough topography, the averages of velocities
-level by level leave f div U, which exceeds beta V and is balanced by a spurious pressure torque (Waldman & Giordani 2023
-and Khatri et al. 2024, both in JAMES). Transports through faces have little divergence, so that both forms here agree
-but for the averages.
+as in an ocean model's vorticity budget (averages after Sadourny 1975,
+doi:10.1175/1520-0469(1975)032<0680:TDOFDM>2.0.CO;2). On coarse C grids, beside rough topography, averages of velocities
+level by level leave f div U, which exceeds beta V and is balanced by a spurious pressure torque (Waldman & Giordani
+2023 and Khatri et al. 2024, both in JAMES). Transports through faces have little divergence, so that both forms here
+agree but for the averages.
 """
 
 import numpy as np
@@ -194,8 +194,8 @@ def to_next_faces(values: Array, point: str, offset: Offset, grid: Grid) -> Arra
     if offset != (-ahead[0], -ahead[1]):
         raise GridError(
             f"'{point}mo' lies {offset} half cells (rows, columns) from the T points; expected the faces between "
-            f"two cells, {ahead} or {(-ahead[0], -ahead[1])}. Transports on T points or corners are interpolated and do "
-            "not conserve mass: get them on the native grid."
+            f"two cells, {ahead} or {(-ahead[0], -ahead[1])}. Transports on T points or corners are interpolated and "
+            "do not conserve mass: get them on the native grid."
         )
     return sense * stored_at(values, ahead, grid)
 

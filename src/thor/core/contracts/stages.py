@@ -114,6 +114,8 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="true_budgets",
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
+            optional=("true_overturning",),
+            tables={"true_overturning": ("window", "overturning_basin", "level_edge", "row")},
             over_windows=True,
             over="analysis",
             rules=(mask_is_binary("analysis_mask"), budget_closes),
