@@ -214,7 +214,7 @@ def _corner_values(values: Array, grid: Grid, sea: NDArray[np.bool_], offset: Of
         )
     if offset != (0, 0):
         # the cell whose stored corner this is lies so many rows and columns away
-        away = {step: tuple((s - o) // 2 for s, o in zip(step, offset, strict=True)) for step in steps}
+        away = {(r, c): ((r - offset[0]) // 2, (c - offset[1]) // 2) for r, c in steps}
         return {step: values if cell == (0, 0) else stored_at(values, cell, grid) for step, cell in away.items()}
     known = np.where(sea, values, np.nan)
     out = {}

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.variables import TRANSPORTS
@@ -215,9 +216,9 @@ def thermohaline_cell(model: SolvedModel) -> Array:
     return strength * share * _closed_profile(floor, TURNING_DEPTH, DEEPEST_RETURN)
 
 
-def _atlantic(model: SolvedModel) -> Array:
+def _atlantic(model: SolvedModel) -> NDArray[np.bool_]:
     grid = Grid.from_dataset(true_coordinates(model))
-    return in_basin(basin_codes(grid, ocean=model.geography.mask), "atlantic_ocean").values
+    return in_basin(basin_codes(grid, ocean=model.geography.mask), "atlantic_ocean").values.astype(bool)
 
 
 def _decaying_shares(floor: Array, decay_depth: float) -> Array:
