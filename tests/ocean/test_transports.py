@@ -170,7 +170,7 @@ def test_wrong_transports_are_errors(mitgcm):
         check_transports(-u, -v, grid, sea=sea, where="RUN")
     with pytest.raises(DataError, match=r"108\d+ Sv flow eastward.*units are not those"):
         check_transports(1029 * u, 1029 * v, grid, sea=sea, where="RUN")
-    with pytest.raises(DataError, match=r"53 Sv flow eastward.*strict: false"):
+    with pytest.raises(DataError, match=r"53 Sv flow eastward.*strict to false"):
         check_transports(u / 2, v / 2, grid, sea=sea, where="RUN", strict=True)
     north = np.abs(grid.lat - 57) < 15
     high = 3e7 * np.exp(-(((grid.lat - 57) / 6) ** 2) - ((grid.lon - 320) / 15) ** 2)

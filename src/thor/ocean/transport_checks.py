@@ -139,10 +139,14 @@ def check_transports(
             "order than their latitudes, or both components have the wrong sign."
         )
     if np.isfinite(drake) and not low <= drake <= high:
-        complaint = f"{drake:.0f} Sv flow eastward through Drake Passage; ocean models have {low:.0f} to {high:.0f} Sv"
+        expected = f"ocean models have {low:.0f} to {high:.0f} Sv"
         if strict:
-            raise DataError(f"{where}: {complaint}. Set data_engineering.strict: false to accept it.")
-        warn_once(where.split("/")[0], complaint)
+            raise DataError(
+                f"{where}: {drake:.0f} Sv flow eastward through Drake Passage; {expected}. Set data_engineering.strict "
+                "to false to accept it."
+            )
+        strength = "weak" if drake < low else "strong"
+        warn_once(where.split("/")[0], f"the flow through Drake Passage is {strength} (drake_passage_sv); {expected}")
     return numbers
 
 

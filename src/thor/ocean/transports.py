@@ -75,7 +75,8 @@ def planetary_flux_convergence(u: Array, v: Array, grid: Grid, *, sea: NDArray[n
     """
     out = outflows(u, v, grid)
     coriolis = {step: _coriolis_at(step, grid) for step in CORNERS}
-    open_to = {step: sea & (grid.neighbour(sea.astype(float), step) == 1) for step in NEIGHBOURS}
+    beside = {step: grid.neighbour(sea.astype(float), step) == 1 for step in NEIGHBOURS}
+    open_to = {step: sea & there & ~_over_pole(step, grid) for step, there in beside.items()}
     turn = np.prod(senses(grid))
     edges = {}
     for step in NEIGHBOURS:
@@ -198,6 +199,12 @@ def to_next_faces(values: Array, point: str, offset: Offset, grid: Grid) -> Arra
             "do not conserve mass: get them on the native grid."
         )
     return sense * stored_at(values, ahead, grid)
+
+
+def _over_pole(step: Offset, grid: Grid) -> NDArray[np.bool_]:
+    """Return where a step leads over a pole, through which there is no face."""
+    located = grid.topology.locate(step)
+    return (located.row_sign < 0) & (located.column_sign > 0)
 
 
 def _coriolis_at(step: Offset, grid: Grid) -> Array:

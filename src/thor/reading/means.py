@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,8 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
                     part = state.sums[(k, *level)]
                     part += np.einsum("t,tc->c", weights, rows[(slice(None), *level)]).reshape(part.shape)
                 state.days[k] += days[inside].sum()
+                del rows
+            del block  # before the next one is read
     tracking_id = file.attrs.get("tracking_id", "no tracking_id")
     state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
 
@@ -194,6 +197,13 @@ def first_month(series: Series) -> WindowMeans:
 def _checksum(path: Path) -> str:
     """Return the SHA-256 of the file, which is then in the machine's memory when its fields are read."""
     try:
-        return file_sha256(path)
+        about = path.stat()
+        return _checksum_of_state(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=64)
+def _checksum_of_state(path: Path, size: int, changed: int) -> str:
+    # transports of each window are added up for themselves, all from the same files
+    return file_sha256(path)

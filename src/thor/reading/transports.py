@@ -6,6 +6,7 @@ Each window of each run is one dataset, so that memory does not grow with the nu
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from thor.reading.means import window_means
 from thor.reading.plans import Plans
 from thor.reading.positions import meshed, read_positions, same_positions
 from thor.reading.run_plan import Missing, RunPlan
+from thor.reading.series import SeriesFile
 from thor.reading.steps import shape_text
 from thor.reading.windows import ClimatologySettings, Window
 
@@ -121,15 +123,15 @@ def transport_climatology(
     for a 0.25-degree model (1440 x 1080) with 75 levels 0.93 + 0.47 + 0.47 GB.
     """
     plan, where = transports.plan, transports.key
-    places = read_positions(plan.series["zos"].files[0].path, "zos", where=plan.run.source_id)
-    grid = Grid.from_dataset(places)
+    places = _positions(plan.series["zos"].files[0], "zos", plan.run.source_id)
+    grid = _grid(plan.series["zos"].files[0], plan.run.source_id)
     sea = _sea(plan, places)
     with naming(where):
         if "umo" in plan.transports:
             fields, sources = _components(transports, places, grid, checkpoint)
         else:
             fields, sources = _from_streamfunction(transports, places, grid, sea, settings, checkpoint)
-    u, v = (fields[f"{name}_column"][1] / settings.reference_density for name in TRANSPORTS)
+    u, v = (fields[f"{name}_column"][1].astype(float) / settings.reference_density for name in TRANSPORTS)
     numbers = check_transports(u, v, grid, sea=sea, where=where, strict=settings.strict)
     out = places.drop_vars([name for name in places.variables if str(name).endswith("_bnds")])
     for name, (dims, values) in fields.items():
@@ -155,7 +157,7 @@ def _components(
     for point, name in zip("uv", TRANSPORTS, strict=True):
         series = transports.plan.transports[name]
         path = series.files[0].path
-        offset = _face_offset(transports.plan, name, path, places, grid)
+        offset = _face_offset(transports.plan, name, places, grid)
         levels = _level_bounds(path, name)
         if bounds is not None and not np.array_equal(levels, bounds):
             raise DataError("'umo' and 'vmo' have other levels; expected the same. Get both from one version.")
@@ -190,7 +192,7 @@ def _from_streamfunction(
 ) -> tuple[Fields, dict[str, str]]:
     """Return the depth sums that `msftbarot` gives, and what it is made from."""
     series = transports.plan.transports["msftbarot"]
-    offset = _offset(series.files[0].path, "msftbarot", places, grid, point="u")
+    offset = _offset(transports.plan, "msftbarot", places, grid)
     means = window_means(series, [transports.window], checkpoint=checkpoint)
     psi = transports.plan.quirks.streamfunction_sign * means.values[0]
     u, v = faces_from_streamfunction(psi, grid, sea=sea, offset=offset)
@@ -198,10 +200,9 @@ def _from_streamfunction(
     return fields, {"source": "msftbarot", "files_msftbarot": "\n".join(means.sources)}
 
 
-def _face_offset(plan: RunPlan, name: str, path: Path, places: xr.Dataset, grid: Grid) -> Offset:
+def _face_offset(plan: RunPlan, name: str, places: xr.Dataset, grid: Grid) -> Offset:
     """Return on which face of the T cell of their index transports are stored, by the quirk table if need be."""
-    point = name[0]
-    offset = _offset(path, name, places, grid, point=point)
+    offset = _offset(plan, name, places, grid)
     if offset != (0, 0):
         return offset
     side = plan.quirks.stress_side
@@ -209,11 +210,24 @@ def _face_offset(plan: RunPlan, name: str, path: Path, places: xr.Dataset, grid:
         plan.run.source_id,
         f"files give {name} the positions of T points; it is taken on the faces to the {side.replace('_', '-')}",
     )
-    return staggered_steps("grid_axes_c_grid", side, grid)[point]
+    return staggered_steps("grid_axes_c_grid", side, grid)[name[0]]
 
 
-def _offset(path: Path, name: str, places: xr.Dataset, grid: Grid, *, point: str) -> Offset:
-    place = read_positions(path, name, where=name)
+@lru_cache(maxsize=8)
+def _positions(file: SeriesFile, name: str, model: str) -> xr.Dataset:
+    """Return the positions in a file, read once for all windows of a run."""
+    return read_positions(file.path, name, where=model)
+
+
+@lru_cache(maxsize=2)
+def _grid(file: SeriesFile, model: str) -> Grid:
+    return Grid.from_dataset(_positions(file, "zos", model))
+
+
+def _offset(plan: RunPlan, name: str, places: xr.Dataset, grid: Grid) -> Offset:
+    """Return where a variable lies from the T points of the same index, in half cells (rows, columns)."""
+    point = "v" if name == "vmo" else "u"
+    place = _positions(plan.transports[name].files[0], name, plan.run.source_id)
     if shape_text(place) != shape_text(places):
         raise GridError(
             f"'{name}' has {shape_text(place)}, 'zos' {shape_text(places)}; expected one grid. Get the transports on "

@@ -15,12 +15,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
-from thor.core.variables import TRANSPORTS
+from thor.core.variables import TRANSPORTS, variable
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.constants import EARTH_ROTATION
 from thor.ocean.grid import Grid
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
-from thor.ocean.idealized.climate_models import SolvedModel, solve_climate_model
+from thor.ocean.idealized.climate_models import PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_fields import combined, points_of, published_attrs, with_times
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates, true_coordinates
 from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, variant_labels, warming
@@ -125,8 +125,8 @@ def level_bounds() -> Array:
 def transport_factors(run: IdealizedRun) -> Array:
     """Return the factors of `VerticalStructure.patterns` in each month, shape (n_months, n_factors)."""
     strengths = pattern_strengths(run)
-    overturning = 1e6 * run.archive.overturning_strength
-    overturning *= 1 + run.archive.overturning_change * warming(run.archive, run.experiment_id)
+    change = run.archive.overturning_change * warming(run.archive, run.experiment_id)
+    overturning = 1e6 * run.archive.overturning_strength * (1 + change)
     return np.column_stack([run.solved_model().weights(strengths), strengths, overturning])
 
 
@@ -138,7 +138,8 @@ def vertical_structure(settings: ClimateModelSettings, *, seed: int) -> tuple[Ve
     north = np.vstack([depth[1:], np.zeros_like(depth[:1])])
     thermohaline = thermohaline_cell(model)
     out = []
-    for axis, (kind, beyond) in enumerate((("u", np.roll(depth, -1, axis=1)), ("v", north))):
+    faces: tuple[tuple[PointKind, Array], ...] = (("u", np.roll(depth, -1, axis=1)), ("v", north))
+    for axis, (kind, beyond) in enumerate(faces):
         # a face is closed below the shallower of its two cells
         floor = np.where(model.masks[kind], np.minimum(depth, beyond), 0.0)
         points = getattr(grid, kind)
@@ -188,9 +189,14 @@ def true_overturning(run: IdealizedRun, factors: Array) -> xr.Dataset:
     psi = np.concatenate([np.zeros_like(above[:, :, :1]), above], axis=2)
     count = np.maximum(sea.sum(axis=1), 1)
     lat = np.where(sea.any(axis=1), (model.grid.v.lat * sea).sum(axis=1) / count, model.grid.v.lat.mean(axis=1))
-    attrs = {"units": "Sv", "long_name": "Transport along the rows of the grid above a depth, positive northward"}
     return xr.Dataset(
-        {"true_overturning": (("window", "overturning_basin", "level_edge", "row"), psi, attrs)},
+        {
+            "true_overturning": (
+                ("window", "overturning_basin", "level_edge", "row"),
+                psi,
+                variable("true_overturning").attrs,
+            )
+        },
         coords={
             "overturning_basin": ["global", "atlantic_ocean"],
             "level_edge": ("level_edge", LEVEL_EDGES, {"units": "m", "positive": "down"}),
