@@ -144,14 +144,14 @@ def transport_climatology(
     return out.assign_attrs(plan.run.facets | measured | sources | {"window": str(transports.window), "faces": FACES})
 
 
-Fields = dict[str, tuple[tuple[str, ...], NDArray[np.floating]]]
+FaceFields = dict[str, tuple[tuple[str, ...], NDArray[np.floating]]]
 
 
 def _components(
     transports: TransportPlan, places: xr.Dataset, grid: Grid, checkpoint: Checkpoint
-) -> tuple[Fields, dict[str, str]]:
+) -> tuple[FaceFields, dict[str, str]]:
     """Return both components on their levels and summed over them, and what they are made from."""
-    fields: Fields = {}
+    fields: FaceFields = {}
     sources = {"source": "umo, vmo"}
     bounds = None
     for point, name in zip("uv", TRANSPORTS, strict=True):
@@ -189,14 +189,14 @@ def _from_streamfunction(
     sea: NDArray[np.bool_],
     settings: ClimatologySettings,
     checkpoint: Checkpoint,
-) -> tuple[Fields, dict[str, str]]:
+) -> tuple[FaceFields, dict[str, str]]:
     """Return the depth sums that `msftbarot` gives, and what it is made from."""
     series = transports.plan.transports["msftbarot"]
     offset = _offset(transports.plan, "msftbarot", places, grid)
     means = window_means(series, [transports.window], checkpoint=checkpoint)
     psi = transports.plan.quirks.streamfunction_sign * means.values[0]
     u, v = faces_from_streamfunction(psi, grid, sea=sea, offset=offset)
-    fields: Fields = {"umo_column": (grid.dims, u), "vmo_column": (grid.dims, v)}
+    fields: FaceFields = {"umo_column": (grid.dims, u), "vmo_column": (grid.dims, v)}
     return fields, {"source": "msftbarot", "files_msftbarot": "\n".join(means.sources)}
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.ocean.idealized.conftest import ARCHIVE, SEED
 from thor.ocean.idealized.archive import archive_files
 from thor.ocean.idealized.scenarios import runs_of
-from thor.ocean.idealized.true_budgets import true_budget, window_means
+from thor.ocean.idealized.true_budgets import true_budget, means_in_windows
 from thor.ocean.idealized.vertical import (
     LEVEL_EDGES,
     annual_transport,
@@ -27,7 +27,7 @@ def run_of(number, experiment_id="abrupt-4xCO2"):
 
 def transports(run):
     """Return the mean transports of the first window [m3 s-1], by component, shape (n_levels, nj, ni)."""
-    factors = window_means(run, transport_factors(run))[0]
+    factors = means_in_windows(run, transport_factors(run))[0]
     return [
         np.stack([np.tensordot(factors, part.patterns(level), axes=1) for level in LEVELS])
         for part in vertical_structure(run.model, seed=SEED)
@@ -38,7 +38,7 @@ def transports(run):
 def test_depth_sums_are_those_of_the_solved_circulation(number):
     run = run_of(number)
     grid, solved = run.solved_model().grid, run.solved_model().transport
-    weights = window_means(run, transport_factors(run))[0][: solved.u.shape[0]]
+    weights = means_in_windows(run, transport_factors(run))[0][: solved.u.shape[0]]
     for found, part, width in zip(transports(run), solved, (grid.u.dy, grid.v.dx), strict=True):
         expected = np.tensordot(weights, part, axes=1) * width
         np.testing.assert_allclose(found.sum(axis=0), expected, atol=1e-12 * np.abs(expected).max())
@@ -95,9 +95,11 @@ def test_true_overturning_has_an_ekman_and_a_weakening_thermohaline_cell():
     assert first.where(np.abs(first["row_lat"] + 15) < 4).min() < -3
 
 
-def test_transports_are_published_for_the_first_variants_and_can_be_switched_off():
+def test_transports_are_published_for_first_variants_of_some_experiments():
     files = list(archive_files(ARCHIVE, seed=SEED))
     runs = {file.run.key for file in files if file.variable_id == "vmo"}
-    assert "IDEAL-REG/historical/r1i1p1f1" in runs and "IDEAL-REG/historical/r2i1p1f1" not in runs
-    without = archive_files(ARCHIVE.replace(transports=False), seed=SEED)
+    assert {run.split("/", 1)[1] for run in runs} == {"piControl/r1i1p1f1", "abrupt-4xCO2/r1i1p1f1"}
+    of_all = archive_files(ARCHIVE.replace(transports=("historical",)), seed=SEED)
+    assert {file.run.variant_label for file in of_all if file.variable_id == "umo"} == {"r1i1p1f1"}
+    without = archive_files(ARCHIVE.replace(transports=()), seed=SEED)
     assert not {"umo", "vmo"} & {file.variable_id for file in without}

@@ -67,7 +67,7 @@ def true_budget(run: IdealizedRun) -> xr.Dataset:
     last = [year + run.archive.window_years - 1 for year in first]
     names = [f"{a:04d}-{b:04d}" for a, b in zip(first, last, strict=True)]
     if run.archive.transports:
-        dataset = dataset.merge(true_overturning(run, window_means(run, transport_factors(run))))
+        dataset = dataset.merge(true_overturning(run, means_in_windows(run, transport_factors(run))))
     return dataset.assign_coords(
         window=names, window_start=("window", first), window_end=("window", last)
     ).assign_attrs(
@@ -81,10 +81,10 @@ def true_budget(run: IdealizedRun) -> xr.Dataset:
 
 def window_weights(run: IdealizedRun) -> Array:
     """Return the mean factors of the model's responses in each window, shape (n_windows, n_responses)."""
-    return window_means(run, run.solved_model().weights(pattern_strengths(run)))
+    return means_in_windows(run, run.solved_model().weights(pattern_strengths(run)))
 
 
-def window_means(run: IdealizedRun, factors: Array) -> Array:
+def means_in_windows(run: IdealizedRun, factors: Array) -> Array:
     """Return the means of factors in each window, months weighted by their lengths.
 
     Parameters

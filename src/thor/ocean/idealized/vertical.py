@@ -34,7 +34,7 @@ TURNING_DEPTH, DEEPEST_RETURN = 1000.0, 3500.0
 DEEP_FACE = 2500.0
 """The thermohaline cell flows through faces deeper than this [m]."""
 
-LEAST_CORIOLIS = 2 * EARTH_ROTATION * np.sin(np.deg2rad(5.0))
+EKMAN_LEAST_CORIOLIS = 2 * EARTH_ROTATION * np.sin(np.deg2rad(5.0))
 """Coriolis parameter [s-1] below which the Ekman transport ebbs away towards the equator, where it is zero."""
 
 
@@ -73,8 +73,8 @@ class VerticalStructure:
 
 
 def publishes_transports(run: IdealizedRun) -> bool:
-    """Return whether the archive has the transports of a run: as of many climate models, not of every variant."""
-    return run.archive.transports and run.variant_label == variant_labels(run.experiment_id)[0]
+    """Return whether the archive has the transports of a run: as of many climate models, not of each."""
+    return run.experiment_id in run.archive.transports and run.variant_label == variant_labels(run.experiment_id)[0]
 
 
 def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, int]) -> xr.Dataset:
@@ -145,7 +145,7 @@ def vertical_structure(settings: ClimateModelSettings, *, seed: int) -> tuple[Ve
         points = getattr(grid, kind)
         width = points.dy if kind == "u" else points.dx
         sense = 1.0 if kind == "u" else -1.0
-        ebb = points.coriolis / (points.coriolis**2 + LEAST_CORIOLIS**2)
+        ebb = points.coriolis / (points.coriolis**2 + EKMAN_LEAST_CORIOLIS**2)
         ekman = sense * model.stress_across[axis] * ebb * width / settings.ocean.reference_density
         out.append(
             VerticalStructure(
