@@ -8,7 +8,7 @@ import pytest
 from tests.ocean.idealized.conftest import ARCHIVE, SEED
 from thor.ocean.idealized.archive import archive_files
 from thor.ocean.idealized.scenarios import runs_of
-from thor.ocean.idealized.true_budgets import true_budget, means_in_windows
+from thor.ocean.idealized.true_budgets import means_in_windows, true_budget
 from thor.ocean.idealized.vertical import (
     LEVEL_EDGES,
     annual_transport,
