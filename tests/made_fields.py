@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from thor.attribution.agreement import compare
-from thor.core.variables import BUDGET_TERMS, FEATURES, variable
+from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, TRANSPORTS, variable
 from thor.tracking.cells import Cells
 
 N_LAT, N_LON = 9, 16
@@ -74,6 +74,24 @@ def make_climatologies():
 
 def make_scenario_features():
     return with_windows(make_features(), [name for name in FEATURES if "deptho" not in name and "coriolis" not in name])
+
+
+def make_transport_climatologies():
+    rng = np.random.default_rng(5)
+    ocean = make_training_ocean()
+    columns = {f"{name}_column": field(f"{name}_column", 1e9 * rng.normal(size=(N_LAT, N_LON))) for name in TRANSPORTS}
+    levels = {
+        name: (("lev", "lat", "lon"), np.stack([columns[f"{name}_column"][1] / 2] * 2), variable(name).attrs)
+        for name in TRANSPORTS
+    }
+    return xr.Dataset(columns | levels, coords=ocean.coords).assign_coords(lev=[500.0, 2500.0])
+
+
+def make_diagnosed_terms():
+    rng = np.random.default_rng(6)
+    terms = {name: field(name, 1e-10 * rng.normal(size=(N_LAT, N_LON))) for name in DIAGNOSED_TERMS}
+    ocean = make_training_ocean()
+    return with_windows(xr.Dataset(terms, coords=ocean.coords).assign(areacello=ocean["areacello"]), DIAGNOSED_TERMS)
 
 
 def make_true_budgets():

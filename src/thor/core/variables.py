@@ -34,6 +34,18 @@ FEATURES = (
 STRESS = ("tauuo", "tauvo")
 """The components of the surface stress, along x or eastward and along y or northward [N m-2]."""
 
+DIAGNOSED_TERMS = (
+    "wind_stress_curl",
+    "planetary_vorticity_advection",
+    "transport_planetary_advection",
+    "residual_torque",
+    "transport_residual_torque",
+)
+"""The terms of the budget that the transports and the surface stress of a climate model give [m s-2]."""
+
+TRANSPORTS = ("umo", "vmo")
+"""The mass transports through the faces of cells, along x and along y [kg s-1]."""
+
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
 
 
@@ -66,6 +78,11 @@ class Published:
     def fixed(self) -> bool:
         """Whether the variable does not change with time."""
         return self.cmip6.endswith("fx")
+
+    @property
+    def levels(self) -> bool:
+        """Whether the variable is given on the levels of the model."""
+        return "-ol-" in (self.cmip7 or "")
 
     @property
     def frequency(self) -> str:

@@ -26,13 +26,23 @@ def curl_from_edges(u: Component, v: Component, grid: Grid) -> Array:
     edges. A T cell takes the sum of the circulations of the complete ones among its four vorticity cells over the sum
     of their areas: at a coast fewer count, but none by halves.
     """
-    edges = _work_along_edges(u, v, grid)
+    return circulation_over_area(_work_along_edges(u, v, grid), grid)
+
+
+def circulation_over_area(edges: dict[Offset, Array], grid: Grid) -> Array:
+    """Return the curl at T points of what is given along the edges between them, shape (n_rows, n_columns).
+
+    Parameters
+    ----------
+    edges : dict of (int, int) to ndarray of shape (n_rows, n_columns)
+        Force times distance from each T point to the neighbour at each of the four `NEIGHBOURS`; NaN where there is
+        none. The sum over the complete circulations around a T cell is divided by the sum of their areas.
+    grid : Grid
+    """
     circulation, area = np.zeros(grid.shape), np.zeros(grid.shape)
     for rows, columns in ((1, 1), (1, -1), (-1, -1), (-1, 1)):
         row, column = (rows, 0), (0, columns)
-        around = (
-            edges[column] + _edge_from(column, row, edges, grid) - _edge_from(row, column, edges, grid) - edges[row]
-        )
+        around = edges[column] + edge_from(column, row, edges, grid) - edge_from(row, column, edges, grid) - edges[row]
         corners = [grid.centres, *(grid.neighbour(grid.centres, step) for step in (column, (rows, columns), row))]
         signed_area = EARTH_RADIUS**2 * quadrilateral_area(np.stack(corners, axis=-1))
         complete = np.isfinite(around) & np.isfinite(signed_area)
@@ -134,8 +144,17 @@ def _work_along_edges(u: Component, v: Component, grid: Grid) -> dict[Offset, Ar
     return edges
 
 
-def _edge_from(at: Offset, step: Offset, edges: dict[Offset, Array], grid: Grid) -> Array:
-    """Return the edge that leaves the neighbour `at` by `step`, in the sense rows and columns have at the cell."""
+def edge_from(at: Offset, step: Offset, edges: dict[Offset, Array], grid: Grid) -> Array:
+    """Return the edge that leaves the neighbour `at` by `step`, in the sense rows and columns have at the cell.
+
+    Parameters
+    ----------
+    at, step : (int, int)
+        Rows and columns, one of the four `NEIGHBOURS` each, along different axes.
+    edges : dict of (int, int) to ndarray of shape (n_rows, n_columns)
+        A value that leaves each cell in each of the four directions.
+    grid : Grid
+    """
     located = grid.topology.locate(at)
     runs_on = (located.row_sign if step[0] else located.column_sign) > 0
     back = (-step[0], -step[1])

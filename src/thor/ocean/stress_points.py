@@ -92,7 +92,7 @@ def stress_on_assumed_points(
     if convention not in ("grid_axes_c_grid", "grid_axes_corners"):
         return dataset
     out = dataset
-    for point, step in _steps(convention, side, grid).items():
+    for point, step in staggered_steps(convention, side, grid).items():
         if any(offset_of(dataset, point, grid)):
             continue
         x, y, z = points_beside(grid.centres, grid.topology, step)
@@ -167,7 +167,7 @@ def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> S
         return float(np.mean([(wet[point] != present[point])[coast].mean() for point in "uv"]))
 
     found = {
-        (convention, side): unlike(_steps(convention, side, grid))
+        (convention, side): unlike(staggered_steps(convention, side, grid))
         for convention in ("grid_axes_c_grid", "grid_axes_corners")
         for side in SIDES
     }
@@ -197,8 +197,8 @@ def steps_within(offset: Offset) -> set[Offset]:
     return {(row, column) for row in {0, rows} for column in {0, columns}}
 
 
-def _steps(convention: str, side: str, grid: Grid) -> dict[str, Offset]:
-    """Return where staggered components lie from the T points, in half cells (rows, columns)."""
+def staggered_steps(convention: str, side: str, grid: Grid) -> dict[str, Offset]:
+    """Return where staggered components on a side of the T points lie from these, in half cells (rows, columns)."""
     eastward, northward = senses(grid)
     rows, columns = int(northward) * SIDES[side][0], int(eastward) * SIDES[side][1]
     corner = convention == "grid_axes_corners"
@@ -251,8 +251,11 @@ def _positions(dataset: xr.Dataset, point: str, grid: Grid) -> tuple[Array, Arra
     return lat, lon
 
 
-def offset_of(dataset: xr.Dataset, point: str, grid: Grid) -> Offset:
-    """Return where a component's points lie from the T points of the same index, in half cells (rows, columns)."""
+def offset_of(dataset: xr.Dataset, point: str, grid: Grid, *, name: str | None = None) -> Offset:
+    """Return where a component's points lie from the T points of the same index, in half cells (rows, columns).
+
+    `name` is the variable in messages, by default that of the stress.
+    """
     lat, lon = _positions(dataset, point, grid)
     if lat is grid.lat:
         return 0, 0
@@ -267,8 +270,8 @@ def offset_of(dataset: xr.Dataset, point: str, grid: Grid) -> Offset:
     half = np.round(2 * cells).astype(int)
     if np.abs(half).max() > 1 or np.abs(cells - half / 2).max() > LARGEST_MISFIT:
         raise GridError(
-            f"The points of 'tau{point}o' lie {cells[0]:.2f} rows and {cells[1]:.2f} columns from the T points; "
-            f"expected 0 or 0.5 in the median. Are lat_{point}, lon_{point} of another grid?"
+            f"The points of '{name or f'tau{point}o'}' lie {cells[0]:.2f} rows and {cells[1]:.2f} columns from the T "
+            f"points; expected 0 or 0.5 in the median. Are lat_{point}, lon_{point} of another grid?"
         )
     return int(half[0]), int(half[1])
 

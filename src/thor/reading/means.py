@@ -1,8 +1,10 @@
 """Means over climatological windows, every file read once."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ class WindowMeans:
 
     Attributes
     ----------
-    values : ndarray of shape (n_windows, n_rows, n_columns)
+    values : ndarray of shape (n_windows, n_rows, n_columns), or with levels before the rows
         In the units of the table of variables; NaN where a month has none.
     sources : tuple of str
         A line for each file: name, tracking id, checksum, steps used.
@@ -61,7 +63,8 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
 
     Notes
     -----
-    Memory: one block, and one field in double precision for each window.
+    Memory: one block, and one field in double precision for each window; fields with levels are added up, checked and
+    divided level by level, without copies of them.
     """
     files = [file for file in series.files if any(_steps(file, window).size for window in windows)]
     _warn_of_units(series, files)
@@ -69,16 +72,28 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     for file in tqdm(files[len(state.sources) :], desc=series.where, unit="file", leave=False, disable=None):
         _add(state, file, series.variable_id, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
-    values = state.sums / state.days[:, None, None]
-    undeclared = np.abs(values) > UNDECLARED_FILL
-    if undeclared.any():
+    undeclared = _divide(state)
+    if undeclared:
         log.warning(
             "%s: %d cells hold a fill value that is not declared as _FillValue; taken as missing",
             series.where,
-            int(undeclared.any(axis=0).sum()),
+            undeclared,
         )
-        values[undeclared] = np.nan
-    return WindowMeans(values, tuple(state.sources))
+    return WindowMeans(state.sums, tuple(state.sources))
+
+
+def _divide(state: "_State") -> int:
+    """Turn the sums into means, undeclared fill values into NaN, and return how many cells have these."""
+    n_windows, *_, n_rows, n_columns = state.sums.shape
+    state.sums /= state.days.reshape(n_windows, *(1,) * (state.sums.ndim - 1))
+    fields = state.sums.reshape(n_windows, -1, n_rows, n_columns)
+    n_undeclared = 0
+    for level in range(fields.shape[1]):
+        undeclared = np.abs(fields[:, level]) > UNDECLARED_FILL
+        if undeclared.any():
+            n_undeclared += int(undeclared.any(axis=0).sum())
+            fields[:, level][undeclared] = np.nan
+    return n_undeclared
 
 
 @dataclass(eq=False)
@@ -90,8 +105,9 @@ class _State:
     sources: list[str]
 
     def to_dataset(self, identity: str) -> xr.Dataset:
+        dims = ("window", *("lev", "y", "x")[-self.sums.ndim + 1 :])
         return xr.Dataset(
-            {"sums": (("window", "y", "x"), self.sums), "days": ("window", self.days)},
+            {"sums": (dims, self.sums), "days": ("window", self.days)},
             attrs={"identity": identity, "sources": "\n".join(self.sources)},
         )
 
@@ -112,22 +128,29 @@ def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Windo
 def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Window]) -> None:
     """Add one file to the sums, or leave them as they were when it cannot be read."""
     factor = unit_factor(variable_id, file.units, str(file.path))
-    used = np.zeros(file.months.size, dtype=bool)
+    days = file.days.reshape(-1, file.step_months).sum(axis=1)
+    used = np.zeros(days.size, dtype=bool)
     in_windows = [_steps(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
     checksum = _checksum(file.path)
+    levels = file.shape[:-2]
     with opened(file.path) as dataset:
         for start, stop in time_blocks(file, used):
-            block = dataset[variable_id][start:stop].values.reshape(stop - start, -1)
+            # levels one after another: in double precision without a copy of the block, and without threads to wait for
+            block = dataset[variable_id][start:stop].values.reshape(stop - start, *levels, -1)
             for k, steps in enumerate(in_windows):
                 inside = steps[(steps >= start) & (steps < stop)]
-                if inside.size:
-                    weights = factor * file.days[inside]
-                    # in double precision without a copy of the block, and without threads to wait for
-                    rows = block if inside.size == block.shape[0] else block[inside - start]
-                    state.sums[k] += np.einsum("t,tc->c", weights, rows).reshape(state.sums.shape[1:])
-                    state.days[k] += file.days[inside].sum()
+                if not inside.size:
+                    continue
+                weights = factor * days[inside]
+                rows = block if inside.size == block.shape[0] else block[inside - start]
+                for level in np.ndindex(levels):
+                    part = state.sums[(k, *level)]
+                    part += np.einsum("t,tc->c", weights, rows[(slice(None), *level)]).reshape(part.shape)
+                state.days[k] += days[inside].sum()
+                del rows
+            del block  # before the next one is read
     tracking_id = file.attrs.get("tracking_id", "no tracking_id")
     state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
 
@@ -135,15 +158,17 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
 def time_blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return ranges of time steps that hold all used ones, cut at the ends of the file's chunks."""
     piece = max(1, file.chunk_steps)
-    step_bytes = 4 * file.shape[0] * file.shape[1]
+    step_bytes = 4 * math.prod(file.shape)
     length = max(1, READ_BYTES // (step_bytes * piece)) * piece if step_bytes * piece < READ_BYTES else piece
     starts = range(0, used.size, length)
     return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
 
 
 def _steps(file: SeriesFile, window: Window) -> NDArray[np.int64]:
+    """Return the time steps in a window, which holds whole years."""
     months = window.months
-    return np.flatnonzero((file.months >= months.start) & (file.months < months.stop))
+    inside = np.flatnonzero((file.months >= months.start) & (file.months < months.stop))
+    return np.unique(inside // file.step_months)
 
 
 def _warn_of_units(series: Series, files: Sequence[SeriesFile]) -> None:
@@ -172,6 +197,13 @@ def first_month(series: Series) -> WindowMeans:
 def _checksum(path: Path) -> str:
     """Return the SHA-256 of the file, which is then in the machine's memory when its fields are read."""
     try:
-        return file_sha256(path)
+        about = path.stat()
+        return _checksum_of_state(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=64)
+def _checksum_of_state(path: Path, size: int, changed: int) -> str:
+    # transports of each window are added up for themselves, all from the same files
+    return file_sha256(path)

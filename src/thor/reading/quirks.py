@@ -20,6 +20,8 @@ class Quirks(Settings):
     """left_in: zos includes the depression by the weight of sea ice."""
     stress_sign: Literal[1, -1] = 1
     """-1: the stress is that on the atmosphere."""
+    streamfunction_sign: Literal[1, -1] = 1
+    """-1: msftbarot increases northward where water flows eastward."""
     branch_years: dict[str, int] = {}
     """Year of the parent at which an experiment branches off, where attributes are wrong."""
     reason: str = ""

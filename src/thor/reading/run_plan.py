@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thor.core.errors import DataError
-from thor.core.variables import published
+from thor.core.variables import TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.grids import Group, grid_group
@@ -47,6 +47,8 @@ class RunPlan:
     baselines : dict of Window to Window
         The parent's window with which each of this run's is compared, as far as the parent has it.
     quirks : Quirks
+    transports : dict of str to Series
+        `umo` and `vmo`, or `msftbarot` where they lack; empty for a run without.
     warnings : tuple of str
         Defects that do not keep the run from being read.
     """
@@ -60,6 +62,7 @@ class RunPlan:
     parent: Parent | None
     quirks: Quirks
     baselines: dict[Window, Window] = field(default_factory=dict)
+    transports: dict[str, Series] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -117,12 +120,48 @@ def plan_run(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirk
     for name, stored in group.stored.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
+    try:
+        transports = _transports(archive, run, group)
+    except DataError as error:
+        if missing == "error":
+            raise
+        transports = {}
+        warnings.append(f"its transports are left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
     if warnings:
         log.warning("%s: %s", run.key, "; ".join(warnings))
     version = group.stored["zos"].version
-    return RunPlan(run, group.label, version, series, fixed, tuple(windows), parent, quirks, warnings=tuple(warnings))
+    return RunPlan(
+        run,
+        group.label,
+        version,
+        series,
+        fixed,
+        tuple(windows),
+        parent,
+        quirks,
+        transports=transports,
+        warnings=tuple(warnings),
+    )
+
+
+def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+    """Return the mass transports on the grid of sea level, or the streamfunction where they lack."""
+    for names in (TRANSPORTS, ("msftbarot",)):
+        if not all(archive.stored(run, name) for name in names):
+            continue
+        there = grid_group(archive, run, ("zos", *names)).stored
+        if there["zos"].grid_label != group.stored["zos"].grid_label:
+            labels = ", ".join(f"{name} on {there[name].grid_label}" for name in names)
+            raise DataError(
+                f"{run.key}: {labels}, but sea level is read on {group.stored['zos'].grid_label}; expected one grid. "
+                "Get the transports on it, or choose theirs in grid_labels."
+            )
+        series = {name: read_series(there[name].files(), name, where=run.key) for name in names}
+        _require_facets(run, series)
+        return series
+    return {}
 
 
 def _ice_mass(archive: Archive, run: Run, group: Group) -> dict[str, Series]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.errors import DataError, IncompleteWindowError, listed
+from thor.core.variables import variable
 from thor.reading.files import unreadable
 from thor.reading.windows import Window
 
@@ -27,22 +28,24 @@ class SeriesFile:
     Attributes
     ----------
     path : Path
-    months : ndarray of int, shape (n_steps,)
-        Month of each time step, counted from January of year zero.
-    days : ndarray of int, shape (n_steps,)
+    months : ndarray of int, shape (n_steps * step_months,)
+        Months of the time steps, counted from January of year zero.
+    days : ndarray of int, shape (n_steps * step_months,)
         Lengths of these months in the file's calendar.
     calendar, time_units : str
         Of the time axis.
     units : str or None
         Of the variable.
     shape : tuple of int
-        Rows and columns.
+        Rows and columns, after levels if there are any.
     chunk_steps : int
         Time steps stored in one piece.
     attrs : dict
         Global attributes.
     size : int
         [bytes].
+    step_months : int
+        Months in a time step: 12 for means over calendar years.
     """
 
     path: Path
@@ -51,10 +54,11 @@ class SeriesFile:
     calendar: str
     time_units: str
     units: str | None
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     chunk_steps: int
     attrs: dict[str, Any]
     size: int
+    step_months: int = 1
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Serie
     first = headers[0]
     for header in headers[1:]:
         _require_same(where, "calendar", first, header, _calendar(first), _calendar(header))
-        _require_same(where, "number of rows and columns", first, header, first.shape, header.shape)
+        _require_same(where, "number of levels, rows and columns", first, header, first.shape, header.shape)
         for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
             _require_same(where, facet, first, header, first.attrs.get(facet), header.attrs.get(facet))
     _require_single_months(headers, where)
@@ -162,11 +166,14 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             if variable_id not in file.variables:
                 raise DataError(f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}.")
             field = file.variables[variable_id]
-            if field.ndim != 3 or "time" not in field.dimensions[0].lower():
+            source = variable(variable_id).published
+            with_levels = source is not None and source.levels
+            if field.ndim != (4 if with_levels else 3) or "time" not in field.dimensions[0].lower():
                 raise DataError(
-                    f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time and a grid."
+                    f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time"
+                    f"{', levels' if with_levels else ''} and a grid."
                 )
-            months, days, calendar = _months(file, field.dimensions[0], path)
+            months, days, calendar, step_months = _months(file, field.dimensions[0], path)
             chunks = field.chunking()
             return SeriesFile(
                 path=path,
@@ -175,16 +182,17 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
                 calendar=calendar,
                 time_units=str(file.variables[field.dimensions[0]].units),
                 units=getattr(field, "units", None),
-                shape=(field.shape[1], field.shape[2]),
+                shape=tuple(field.shape[1:]),
                 chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
                 attrs={name: file.getncattr(name) for name in file.ncattrs()},
                 size=os.path.getsize(path),
+                step_months=step_months,
             )
     except (OSError, RuntimeError) as error:
         raise unreadable(path, error) from error
 
 
-def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
+def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str, int]:
     if dim not in file.variables or "since" not in getattr(file.variables[dim], "units", ""):
         raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
     time = file.variables[dim]
@@ -192,16 +200,24 @@ def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int
     if not values.size:
         raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
     bounds = getattr(time, "bounds", None)
-    if bounds in file.variables:
-        values = np.asarray(file.variables[bounds][:], dtype=float).mean(axis=1)
     calendar = str(getattr(time, "calendar", "standard")).lower()
+    step_months = 1
     try:
-        dates = cftime.num2date(values, clean_units(time.units), calendar=calendar)
+        if bounds in file.variables:
+            edges = np.asarray(file.variables[bounds][:], dtype=float)
+            values = edges.mean(axis=1)
+            first, last = (cftime.num2date(edges[:, k], clean_units(time.units), calendar=calendar) for k in (0, 1))
+            if all(a.dayofyr == b.dayofyr == 1 and b.year == a.year + 1 for a, b in zip(first, last, strict=True)):
+                # means over calendar years: one day of each month stands for it
+                step_months = 12
+                dates = [cftime.datetime(a.year, m, 1, calendar=calendar) for a in first for m in range(1, 13)]
+        if step_months == 1:
+            dates = cftime.num2date(values, clean_units(time.units), calendar=calendar)
     except ValueError as error:
         raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
     days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
-    return months, days, _SAME_CALENDAR.get(calendar, calendar)
+    return months, days, _SAME_CALENDAR.get(calendar, calendar), step_months
 
 
 def _calendar(header: SeriesFile) -> str:

@@ -11,6 +11,7 @@ from tests.made_fields import (
     make_agreement,
     make_attributions,
     make_climatologies,
+    make_diagnosed_terms,
     make_ensemble_probabilities,
     make_features,
     make_regime_uncertainty,
@@ -19,6 +20,7 @@ from tests.made_fields import (
     make_scenario_regimes,
     make_split,
     make_training_ocean,
+    make_transport_climatologies,
     make_true_budgets,
     make_vorticity_budget,
 )
@@ -39,6 +41,8 @@ MAKERS = {
     "climatologies": make_climatologies,
     "scenario_features": make_scenario_features,
     "true_budgets": make_true_budgets,
+    "transport_climatologies": make_transport_climatologies,
+    "diagnosed_terms": make_diagnosed_terms,
     "scenario_regimes": make_scenario_regimes,
 }
 
@@ -126,6 +130,11 @@ FAULTS = [
     ("features", put("zos_spread_500km", -0.1), DataError, "'zos_spread_500km' runs from -0.1"),
     ("features", lambda d: d.drop_vars("coriolis_parameter"), DataError, "'coriolis_parameter' is missing"),
     ("features", lambda d: d.assign(zos_mean=d["zos"]), DataError, "'zos_mean' has no place"),
+    ("transport_climatologies", put("umo_column", 1e14), DataError, "'umo_column' runs from .* to 1e.14 kg s-1"),
+    ("transport_climatologies", lambda d: d.drop_vars("vmo_column"), DataError, "'vmo_column' is missing"),
+    ("transport_climatologies", lambda d: d.transpose(..., "lev"), GridError, r"expected \(lev, lat, lon\)"),
+    ("diagnosed_terms", put("residual_torque", 1.0), DataError, "'residual_torque' runs from .* to 1 m s-2"),
+    ("diagnosed_terms", whole("transport_planetary_advection", np.nan), DataError, "is NaN in every cell"),
     ("regimes", put("regime", 7), DataError, r"labels other than -1 and its flag_values \[0, 1, 2\] in 1 cell"),
     ("regimes", attribute("regime", "flag_meanings", "one two"), DataError, "one meaning for each"),
     ("regimes", whole("regime", -1), DataError, "labels no cell"),

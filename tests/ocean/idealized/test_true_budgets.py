@@ -40,7 +40,7 @@ def test_every_run_has_its_budgets(budgets):
 def test_datasets_have_the_agreed_form(budgets):
     for key, budget in budgets.items():
         dims = ("lat", "lon") if "REG" in key else ("y", "x")
-        assert set(budget.data_vars) == {*BUDGET_TERMS, "analysis_mask", "areacello"}
+        assert set(budget.data_vars) == {*BUDGET_TERMS, "analysis_mask", "areacello", "true_overturning"}
         used = budget.analysis_mask.values == 1
         for name in BUDGET_TERMS:
             assert budget[name].dims == ("window", *dims)

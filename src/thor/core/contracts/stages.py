@@ -9,7 +9,7 @@ from thor.core.contracts.rules import (
     sums_to_one,
     windows_are_whole,
 )
-from thor.core.variables import BUDGET_TERMS, FEATURES, published
+from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, TRANSPORTS, published
 
 # The surface stress may be missing: the budget then gives the stress curl (data_engineering.stress_curl).
 _BESIDE = ("tauuo", "tauvo", "transport_northward", "bottom_stress_curl", "reference_regime", "basin")
@@ -114,9 +114,24 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="true_budgets",
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
+            optional=("true_overturning",),
+            tables={"true_overturning": ("window", "overturning_basin", "level_edge", "row")},
             over_windows=True,
             over="analysis",
             rules=(mask_is_binary("analysis_mask"), budget_closes),
+        ),
+        Contract(
+            name="transport_climatologies",
+            required=("umo_column", "vmo_column"),
+            optional=TRANSPORTS,
+            extra_dims=dict.fromkeys(TRANSPORTS, ("lev",)),
+        ),
+        Contract(
+            name="diagnosed_terms",
+            required=(*DIAGNOSED_TERMS, "areacello"),
+            over_windows=True,
+            over="anywhere",
+            rules=(windows_are_whole,),
         ),
         Contract(
             name="regimes",

@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
-from thor.core.variables import Published, published, variable
+from thor.core.variables import TRANSPORTS, Published, published, variable
 from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings
 from thor.ocean.idealized.published_fields import MONTHLY, POINTS, fixed_field, monthly_field, points_of
 from thor.ocean.idealized.scenarios import IdealizedRun, runs_of
+from thor.ocean.idealized.vertical import annual_transport, publishes_transports
 
 INSTITUTION_ID = "THOR"
 DRS_VERSION = "v20240101"
@@ -117,7 +118,8 @@ def archive_files(settings: ArchiveSettings, *, seed: int) -> Iterator[ArchiveFi
         for run in runs_of(of_model, model, seed=seed):
             # whole years in every file, as many files as the experiment has or fewer
             edges = np.linspace(0, settings.n_years, EXPERIMENTS[run.experiment_id].n_files + 1).astype(int).tolist()
-            for variable_id, years in product(MONTHLY, pairwise(edges)):
+            changing = (*MONTHLY, *(TRANSPORTS if publishes_transports(run) else ()))
+            for variable_id, years in product(changing, pairwise(edges)):
                 if years[0] < years[1]:
                     yield ArchiveFile(run, variable_id, years, number)
 
@@ -125,6 +127,8 @@ def archive_files(settings: ArchiveSettings, *, seed: int) -> Iterator[ArchiveFi
 def _dataset(file: ArchiveFile, mark: str) -> xr.Dataset:
     if file.years is None:
         dataset = fixed_field(file.run.model, file.variable_id, seed=file.run.seed)
+    elif file.variable_id in TRANSPORTS:
+        dataset = annual_transport(file.run, file.variable_id, years=file.years)
     else:
         dataset = monthly_field(file.run, file.variable_id, years=file.years)
     return dataset.assign_attrs(global_attributes(file, mark))

@@ -153,6 +153,12 @@ class ArchiveSettings(Settings):
     """e-folding time of abrupt-4xCO2 [years]."""
     steric_experiment: ExperimentId | None = "abrupt-4xCO2"
     """Experiment whose zos also changes without transport."""
+    transports: tuple[ExperimentId, ...] = ("piControl", "abrupt-4xCO2")
+    """Experiments of whose first variant the models publish umo and vmo, as annual means; empty: of none."""
+    overturning_strength: float = Field(18.0, ge=0, le=100)
+    """Atlantic thermohaline overturning [Sv]."""
+    overturning_change: float = Field(-0.4, ge=-1, le=1)
+    """Relative change of the thermohaline overturning at full warming [1]."""
     mip_era: MipEra = "CMIP6"
     """Phase of CMIP that sets directories, file names and attributes; the fields are the same."""
 

@@ -73,6 +73,10 @@ class SolvedModel:
         Zero area mean over the ocean each.
     stress : FaceField of shape (n_patterns, nj, ni), [N m-2]
         Along the grid axes, at the points where the model publishes them.
+    transport : FaceField of shape (n_responses, nj, ni), [m2 s-1]
+        Depth-integrated, along the grid axes.
+    stress_across : FaceField of shape (n_patterns, nj, ni), [N m-2]
+        Component along j at u points and along i at v points, which drives the Ekman transport through the faces.
     masks : dict of str to ndarray of bool, shape (nj, ni)
         For each kind of points, where the ocean has them.
     terms : dict of str to ndarray of shape (n_responses, nj, ni), [m s-2]
@@ -85,6 +89,8 @@ class SolvedModel:
     geography: Geography
     zos: Array
     stress: FaceField
+    transport: FaceField
+    stress_across: FaceField
     masks: dict[PointKind, NDArray[np.bool_]]
     terms: dict[str, Array]
     cell_mask: NDArray[np.bool_]
@@ -124,6 +130,8 @@ def solve_climate_model(settings: ClimateModelSettings, *, seed: int) -> SolvedM
         geography=geography,
         zos=circulation.ssh,
         stress=_patterns(lambda wind: FaceField(stress_at(along_i, wind)[0], stress_at(along_j, wind)[1]), winds),
+        transport=circulation.transport,
+        stress_across=_patterns(lambda wind: FaceField(stress_at(grid.u, wind)[1], stress_at(grid.v, wind)[0]), winds),
         masks={"t": geography.mask, "q": wet_corners(geography.mask)}
         | {"u": model.mask.u.astype(bool), "v": model.mask.v.astype(bool)},
         terms={name: budget.cells[name] for name in BUDGET_TERMS},

@@ -5,9 +5,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
-from thor.core.variables import STRESS, published, variable
+from thor.core.variables import STRESS, TRANSPORTS, published, variable
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
+from thor.ocean.idealized.calendars import Months
 from thor.ocean.idealized.climate_models import STRESS_POINT_KINDS, PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates
 from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, warming
@@ -31,6 +32,8 @@ _CELL_METHODS = {
     "deptho": "area: mean where sea",
     "areacello": "area: sum",
     "sftof": "area: mean",
+    "umo": "time: mean",
+    "vmo": "time: mean",
 }
 
 
@@ -58,15 +61,19 @@ def monthly_field(run: IdealizedRun, variable_id: str, *, years: tuple[int, int]
         factors, patterns = strengths, model.stress[STRESS.index(variable_id)]
     steps = slice(12 * years[0], 12 * years[1])
     dataset = published_coordinates(model, kind)
-    field = _combined(factors[steps], patterns, model.masks[kind])
+    field = combined(factors[steps], patterns, model.masks[kind])
     dims = ("time", *NAMES[run.model.grid].dims)
     dataset[variable_id] = (dims, field, published_attrs(variable_id, run.model))
-    axis = run.months(*years)
+    return with_times(dataset, variable_id, run.months(*years), months_per_step=1)
+
+
+def with_times(dataset: xr.Dataset, variable_id: str, axis: Months, *, months_per_step: int) -> xr.Dataset:
+    """Return a dataset with the time axis and bounds of steps of so many months, and the encoding of the variable."""
+    edges = axis.edges[::months_per_step]
     attrs = {"standard_name": "time", "long_name": "time", "axis": "T", "bounds": "time_bnds"}
     attrs |= {"units": axis.units, "calendar": axis.calendar}
-    dataset["time_bnds"] = (("time", "bnds"), np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
-    middle = (axis.edges[1:] + axis.edges[:-1]) / 2
-    return _encoded(dataset.assign_coords(time=("time", middle, attrs)), variable_id)
+    dataset["time_bnds"] = (("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))
+    return encoded(dataset.assign_coords(time=("time", (edges[1:] + edges[:-1]) / 2, attrs)), variable_id)
 
 
 def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed: int) -> xr.Dataset:
@@ -90,11 +97,13 @@ def fixed_field(model_settings: ClimateModelSettings, variable_id: str, *, seed:
     dataset = published_coordinates(model, "t")
     attrs = published_attrs(variable_id, model_settings)
     dataset[variable_id] = (NAMES[model_settings.grid].dims, field.astype(np.float32), attrs)
-    return _encoded(dataset, variable_id)
+    return encoded(dataset, variable_id)
 
 
 def points_of(variable_id: str, settings: ClimateModelSettings) -> PointKind:
     """Return the kind of points on which a model publishes a variable."""
+    if variable_id in TRANSPORTS:
+        return "u" if variable_id == "umo" else "v"
     return STRESS_POINT_KINDS[settings.stress_points][STRESS.index(variable_id)] if variable_id in STRESS else "t"
 
 
@@ -106,7 +115,7 @@ def published_attrs(variable_id: str, settings: ClimateModelSettings) -> dict[st
         axis = names[STRESS.index(variable_id)]
         attrs["standard_name"] = f"surface_downward_{axis}_stress"
         attrs["long_name"] = f"Surface Downward {axis.capitalize()} Stress"
-    elif variable_id != "areacello":
+    elif variable_id not in ("areacello", *TRANSPORTS):
         attrs["cell_measures"] = "area: areacello"
     return attrs
 
@@ -132,8 +141,15 @@ def _sea_level(run: IdealizedRun, model: SolvedModel, strengths: Array) -> tuple
     return factors, patterns
 
 
-def _combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the rounded sums of patterns, shape (n_months, nj, ni), NaN where the mask is False."""
+def combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the rounded sums of patterns, shape (n_steps, nj, ni), NaN where the mask is False.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (n_steps, n_patterns)
+    patterns : ndarray of shape (n_patterns, nj, ni)
+    mask : ndarray of bool, shape (nj, ni)
+    """
     at_sea = patterns[:, mask]
     field = np.full((len(factors), *mask.shape), np.nan, dtype=np.float32)
     for start in range(0, len(factors), MONTHS_PER_CHUNK):
@@ -142,7 +158,7 @@ def _combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArr
     return field
 
 
-def _encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:
+def encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:
     """Return the dataset with compression, chunks and fill values in its encoding."""
     for name in dataset.variables:
         dataset[name].encoding = {"_FillValue": None}
@@ -152,7 +168,8 @@ def _encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:
     field.encoding |= {"_FillValue": FILL_VALUE, "missing_value": FILL_VALUE, "dtype": "float32"}
     if "time" in field.dims:
         n_months = field.sizes["time"]
-        field.encoding["chunksizes"] = (min(n_months, MONTHS_PER_CHUNK), *field.shape[1:])
+        steps = 1 if "lev" in field.dims else MONTHS_PER_CHUNK
+        field.encoding["chunksizes"] = (min(n_months, steps), *field.shape[1:])
         dataset["time"].encoding["chunksizes"] = (n_months,)
         dataset["time_bnds"].encoding["chunksizes"] = (n_months, 2)
         dataset.encoding["unlimited_dims"] = {"time"}

@@ -13,6 +13,7 @@ from thor.ocean.idealized.archive_settings import CONTROL, ArchiveSettings
 from thor.ocean.idealized.budget import CLOSURE_LIMIT, checked_closure
 from thor.ocean.idealized.published_grid import true_coordinates
 from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, runs_of
+from thor.ocean.idealized.vertical import transport_factors, true_overturning
 
 
 def idealized_true_budgets(settings: ArchiveSettings, *, seed: int) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -45,7 +46,8 @@ def true_budget(run: IdealizedRun) -> xr.Dataset:
     xarray.Dataset, dims (window, lat, lon) on a regular grid, otherwise (window, y, x)
         The five `BUDGET_TERMS` [m s-2], NaN outside `analysis_mask`; `analysis_mask` [1] and `areacello` [m2] without
         window; coordinates `window` ("1850-1869"), `window_start` and `window_end` [years], `lat` and `lon`. Windows
-        are those of `window_starts`. The attribute `closure` is the rms of the sum over that of the largest term.
+        are those of `window_starts`. The attribute `closure` is the rms of the sum over that of the largest term. Where
+        the archive has transports, also `true_overturning` (`thor.ocean.idealized.vertical.true_overturning`).
 
     Raises
     ------
@@ -64,6 +66,8 @@ def true_budget(run: IdealizedRun) -> xr.Dataset:
     first = [run.first_year + start for start in window_starts(run)]
     last = [year + run.archive.window_years - 1 for year in first]
     names = [f"{a:04d}-{b:04d}" for a, b in zip(first, last, strict=True)]
+    if run.archive.transports:
+        dataset = dataset.merge(true_overturning(run, means_in_windows(run, transport_factors(run))))
     return dataset.assign_coords(
         window=names, window_start=("window", first), window_end=("window", last)
     ).assign_attrs(
@@ -76,13 +80,22 @@ def true_budget(run: IdealizedRun) -> xr.Dataset:
 
 
 def window_weights(run: IdealizedRun) -> Array:
-    """Return the mean factors of the model's responses in each window, months weighted by their lengths.
+    """Return the mean factors of the model's responses in each window, shape (n_windows, n_responses)."""
+    return means_in_windows(run, run.solved_model().weights(pattern_strengths(run)))
+
+
+def means_in_windows(run: IdealizedRun, factors: Array) -> Array:
+    """Return the means of factors in each window, months weighted by their lengths.
+
+    Parameters
+    ----------
+    run : IdealizedRun
+    factors : ndarray of shape (n_months, n_factors)
 
     Returns
     -------
-    ndarray of shape (n_windows, n_responses)
+    ndarray of shape (n_windows, n_factors)
     """
-    factors = run.solved_model().weights(pattern_strengths(run))
     days = run.months(0, run.archive.n_years).lengths
     parts = [slice(12 * first, 12 * (first + run.archive.window_years)) for first in window_starts(run)]
     return np.stack([np.average(factors[part], axis=0, weights=days[part]) for part in parts])

@@ -46,13 +46,14 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
 
 
 def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, Any]:
-    """Return the table of runs, and for each run the fingerprint of its climatology and a function that makes it."""
+    """Return the table of runs, and fingerprints and makers of climatologies and, by window, of transports."""
     from thor.core.checkpoint import Resumable
     from thor.core.contracts import check
     from thor.core.fingerprint import fingerprint
     from thor.reading.climatology import climatology
     from thor.reading.inventory import inventory
     from thor.reading.plans import plan_runs, require_usable
+    from thor.reading.transports import plan_transports, transport_climatology
 
     choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
     runs = raw_archive.runs(**choice)
@@ -63,9 +64,18 @@ def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> 
     def make(plan: Any, checkpoint: Any) -> xr.Dataset:
         return check(climatology(plan, settings, checkpoint), "climatologies", where=plan.run.key)
 
-    work = left_out_on_error(make) if parameters.missing == "skip" else make
+    def make_transports(part: Any, checkpoint: Any) -> xr.Dataset:
+        return check(transport_climatology(part, settings, checkpoint), "transport_climatologies", where=part.key)
+
+    skip = parameters.missing == "skip"
+    work, add_up = (left_out_on_error(f) if skip else f for f in (make, make_transports))
     makers = {plan.run.key: (fingerprint(plan.identity, settings), Resumable(partial(work, plan))) for plan in plans}
-    return {"archive_plan": inventory(plans), "climatologies": makers}
+    transports = {
+        part.key: (fingerprint(part.identity, settings), Resumable(partial(add_up, part)))
+        for part in plan_transports(plans, missing=parameters.missing)
+    }
+    log.info("%d of these windows have transports", len(transports))
+    return {"archive_plan": inventory(plans), "climatologies": makers, "transport_climatologies": transports}
 
 
 def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame:
@@ -90,6 +100,28 @@ def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEng
 
     work = left_out_on_error(make) if parameters.missing == "skip" else make
     return {key: (fingerprint(load(), options), partial(work, key, load)) for key, load in climatologies.items()}
+
+
+def diagnose_terms(
+    climatologies: dict[str, Any], transport_climatologies: dict[str, Any], parameters: DataEngineering
+) -> dict[str, tuple[str, Any]]:
+    """Return, for each run with transports, the fingerprint of the budget terms that they give, and a maker."""
+    from thor.core.contracts import check
+    from thor.core.fingerprint import fingerprint
+    from thor.ocean.diagnosed_terms import column_transports, diagnosed_terms
+
+    density = parameters.reference_density
+    columns = column_transports(climatologies, transport_climatologies)
+
+    def make(key: str) -> xr.Dataset:
+        terms = diagnosed_terms(climatologies[key](), columns[key], reference_density=density)
+        return check(terms, "diagnosed_terms", where=key)
+
+    work = left_out_on_error(make) if parameters.missing == "skip" else make
+    return {
+        key: (fingerprint(climatologies[key](), list(windows.values()), density), partial(work, key))
+        for key, windows in columns.items()
+    }
 
 
 def draw_features(features: xr.Dataset) -> Any:

@@ -5,6 +5,7 @@ raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_features         -> features -> draw_features -> data_engineering_features
 raw_archive -> compute_climatologies -> climatologies -> compute_scenario_features -> scenario_features
                                                     -> draw_scenarios -> data_engineering_scenarios
+                                     -> transport_climatologies, climatologies -> diagnose_terms -> diagnosed_terms
                                      -> archive_plan, climatologies -> list_archive -> archive_inventory
 """
 
@@ -24,10 +25,15 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.compute_vorticity_budget, ["training_ocean", _PARAMETERS], "vorticity_budget"),
             named_node(nodes.compute_features, ["training_ocean", _PARAMETERS], "features"),
             named_node(
-                nodes.compute_climatologies, ["raw_archive", _PARAMETERS], by_name("archive_plan", "climatologies")
+                nodes.compute_climatologies,
+                ["raw_archive", _PARAMETERS],
+                by_name("archive_plan", "climatologies", "transport_climatologies"),
             ),
             named_node(nodes.list_archive, ["archive_plan", "climatologies"], "archive_inventory"),
             named_node(nodes.compute_scenario_features, ["climatologies", _PARAMETERS], "scenario_features"),
+            named_node(
+                nodes.diagnose_terms, ["climatologies", "transport_climatologies", _PARAMETERS], "diagnosed_terms"
+            ),
             named_node(nodes.draw_features, "features", "data_engineering_features"),
             named_node(nodes.draw_scenarios, "scenario_features", "data_engineering_scenarios"),
         ],

@@ -1,0 +1,234 @@
+r"""The advection of planetary vorticity from depth-integrated transports through the faces of cells, on any C grid.
+
+Transports are those through the face on the side of the next column (u) and of the next row (v) of each T cell,
+positive in the direction of increasing index. With f at the corners of the cells and the Coriolis force on the faces,
+the circulation around a corner is
+
+.. math:: -\nabla\cdot(f U) = -\beta V - f\,\nabla\cdot U
+
+as in an ocean model's vorticity budget (averages after Sadourny 1975,
+doi:10.1175/1520-0469(1975)032<0680:TDOFDM>2.0.CO;2). On coarse C grids, beside rough topography, averages of velocities
+level by level leave f div U, which exceeds beta V and is balanced by a spurious pressure torque (Waldman & Giordani
+2023 and Khatri et al. 2024, both in JAMES). Transports through faces have little divergence, so that both forms here
+agree but for the averages.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.core.arrays import Array
+from thor.core.errors import GridError
+from thor.ocean.areas import points_beside
+from thor.ocean.circulation import circulation_over_area, edge_from
+from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
+from thor.ocean.grid import NEIGHBOURS, Grid
+from thor.ocean.stress_points import Offset, senses, stored_at
+
+CORNERS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+
+
+def outflows(u: Array, v: Array, grid: Grid) -> dict[Offset, Array]:
+    """Return the transport out of each T cell through each of its four faces, zero through closed ones.
+
+    Parameters
+    ----------
+    u, v : ndarray of shape (n_rows, n_columns)
+        Through the face towards the next column and row, positive towards it; NaN where a face is closed. [m3 s-1], or
+        any unit, which is that of the result.
+    grid : Grid
+
+    Returns
+    -------
+    dict of (int, int) to ndarray of shape (n_rows, n_columns)
+        By the step (rows, columns) to the neighbour beyond the face. A face at the end of the grid is closed.
+    """
+    out = {(0, 1): np.nan_to_num(u), (1, 0): np.nan_to_num(v)}
+    for step in ((0, 1), (1, 0)):
+        back = (-step[0], -step[1])
+        out[back] = -np.nan_to_num(stored_at(out[step], back, grid))
+    return out
+
+
+def net_outflow(u: Array, v: Array, grid: Grid) -> Array:
+    """Return the transport out of each T cell through all its faces together; parameters as for `outflows`."""
+    return sum(outflows(u, v, grid).values(), np.zeros(grid.shape))
+
+
+def planetary_flux_convergence(u: Array, v: Array, grid: Grid, *, sea: NDArray[np.bool_]) -> Array:
+    """Return the convergence of the flux of planetary vorticity, -div(f U), at T points.
+
+    The Coriolis force on the open faces, its circulation around each corner with four sea cells, and the sum of those
+    around a T cell over the sum of their areas.
+
+    Parameters
+    ----------
+    u, v : ndarray of shape (n_rows, n_columns), [m3 s-1]
+        Depth-integrated volume transports, as for `outflows`.
+    grid : Grid
+    sea : ndarray of bool, shape (n_rows, n_columns)
+        T cells with sea.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns), [m s-2]
+        NaN where no corner of the cell has four sea cells.
+    """
+    out = outflows(u, v, grid)
+    coriolis = {step: _coriolis_at(step, grid) for step in CORNERS}
+    beside = {step: grid.neighbour(sea.astype(float), step) == 1 for step in NEIGHBOURS}
+    open_to = {step: sea & there & ~_over_pole(step, grid) for step, there in beside.items()}
+    turn = np.prod(senses(grid))
+    edges = {}
+    for step in NEIGHBOURS:
+        along_columns = step[0] == 0
+        work = np.zeros(grid.shape)
+        for side in (1, -1):
+            across, corner = ((side, 0), (side, step[1])) if along_columns else ((0, side), (step[0], side))
+            flux = (out[across] + edge_from(step, across, out, grid)) / 2
+            work += np.where(flux == 0, 0.0, side * coriolis[corner] * flux) / 2
+        # -f k x U = (f V, -f U) where rows lie to the left of columns
+        edges[step] = np.where(open_to[step], turn * sum(step) * (1 if along_columns else -1) * work, np.nan)
+    return grid.fill_repeated(circulation_over_area(edges, grid))
+
+
+def transport_vector(u: Array, v: Array, grid: Grid) -> tuple[Array, Array]:
+    """Return the eastward and northward transport per metre at T points, from both components on any grid.
+
+    Parameters
+    ----------
+    u, v : ndarray of shape (n_rows, n_columns), [m3 s-1]
+        As for `outflows`.
+    grid : Grid
+
+    Returns
+    -------
+    eastward, northward : ndarray of shape (n_rows, n_columns), [m2 s-1]
+
+    Notes
+    -----
+    The sum over the faces of the outflow times the displacement of the face from the centre, over the area: exact for
+    a uniform flow without divergence, whatever the angle of the grid (Perot 2000, doi:10.1006/jcph.2000.6424).
+    """
+    total = np.zeros((2, *grid.shape))
+    for step, outflow in outflows(u, v, grid).items():
+        total += np.where(outflow == 0, 0.0, outflow * grid.displacements[step] / 2)
+    eastward, northward = grid.fill_repeated(total / grid.area)
+    return eastward, northward
+
+
+def beta_advection(northward: Array, lat: Array) -> Array:
+    """Return the advection of planetary vorticity by the northward transport, -beta V.
+
+    Parameters
+    ----------
+    northward : ndarray, [m2 s-1]
+        Depth-integrated northward transport per metre, as from `transport_vector`.
+    lat : ndarray, [degrees_north]
+
+    Returns
+    -------
+    ndarray, [m s-2]
+    """
+    return -2 * EARTH_ROTATION * np.cos(np.deg2rad(lat)) / EARTH_RADIUS * northward
+
+
+def faces_from_streamfunction(
+    streamfunction: Array, grid: Grid, *, sea: NDArray[np.bool_], offset: Offset = (0, 0)
+) -> tuple[Array, Array]:
+    """Return the transports u and v whose streamfunction this is; a constant in it has no effect.
+
+    Parameters
+    ----------
+    streamfunction : ndarray of shape (n_rows, n_columns), [m3 s-1]
+        With U = -d(psi)/dy, V = d(psi)/dx, as CMIP defines it; NaN where unknown.
+    grid : Grid
+    sea : ndarray of bool, shape (n_rows, n_columns)
+        T cells with sea: the other faces are closed.
+    offset : (int, int)
+        Points of the streamfunction in half cells (rows, columns) from T points: (0, 0), or a corner.
+
+    Returns
+    -------
+    u, v : ndarray of shape (n_rows, n_columns), [m3 s-1]
+        As for `outflows`; NaN on closed faces. From T points the streamfunction is averaged to the corners first, over
+        the T points at sea around them.
+
+    Raises
+    ------
+    GridError
+        When the points are neither T points nor corners.
+    """
+    corner = _corner_values(streamfunction, grid, sea, offset)
+    turn = np.prod(senses(grid))
+    below, left = corner[-1, 1], corner[1, -1]
+    u, v = -turn * (corner[1, 1] - below), turn * (corner[1, 1] - left)
+    closed = {step: ~(sea & (grid.neighbour(sea.astype(float), step) == 1)) for step in ((0, 1), (1, 0))}
+    return np.where(closed[0, 1], np.nan, u), np.where(closed[1, 0], np.nan, v)
+
+
+def to_next_faces(values: Array, point: str, offset: Offset, grid: Grid) -> Array:
+    """Return transports stored on any face of the T cell of their index on the face towards the next index.
+
+    Parameters
+    ----------
+    values : ndarray of shape (..., n_rows, n_columns)
+        Positive eastward (u), northward (v), in the sense of most of the grid.
+    point : {'u', 'v'}
+    offset : (int, int)
+        Where they are stored: half cells (rows, columns) from the T points.
+    grid : Grid
+
+    Returns
+    -------
+    ndarray of the same shape
+        Positive in the direction of increasing index; NaN on faces that no cell stores.
+
+    Raises
+    ------
+    GridError
+        When these are no faces of that component.
+    """
+    ahead = (0, 1) if point == "u" else (1, 0)
+    sense = senses(grid)["uv".index(point)]
+    if offset == ahead:
+        return sense * values if sense < 0 else values
+    if offset != (-ahead[0], -ahead[1]):
+        raise GridError(
+            f"'{point}mo' lies {offset} half cells (rows, columns) from the T points; expected the faces between "
+            f"two cells, {ahead} or {(-ahead[0], -ahead[1])}. Transports on T points or corners are interpolated and "
+            "do not conserve mass: get them on the native grid."
+        )
+    return sense * stored_at(values, ahead, grid)
+
+
+def _over_pole(step: Offset, grid: Grid) -> NDArray[np.bool_]:
+    """Return where a step leads over a pole, through which there is no face."""
+    located = grid.topology.locate(step)
+    return (located.row_sign < 0) & (located.column_sign > 0)
+
+
+def _coriolis_at(step: Offset, grid: Grid) -> Array:
+    """Return the Coriolis parameter [s-1] at the corners half a step from the centres."""
+    return 2 * EARTH_ROTATION * points_beside(grid.centres, grid.topology, step)[2]
+
+
+def _corner_values(values: Array, grid: Grid, sea: NDArray[np.bool_], offset: Offset) -> dict[Offset, Array]:
+    """Return a field on T points or corners at all corners of each T cell but the last one."""
+    steps = ((1, 1), (-1, 1), (1, -1))
+    if offset != (0, 0) and 0 in offset:
+        raise GridError(
+            f"'msftbarot' lies {offset} half cells (rows, columns) from the T points; expected T points or corners."
+        )
+    if offset != (0, 0):
+        # the cell whose stored corner this is lies so many rows and columns away
+        away = {(r, c): ((r - offset[0]) // 2, (c - offset[1]) // 2) for r, c in steps}
+        return {step: values if cell == (0, 0) else stored_at(values, cell, grid) for step, cell in away.items()}
+    known = np.where(sea, values, np.nan)
+    out = {}
+    for step in steps:
+        around = [known, *(grid.neighbour(known, part) for part in ((step[0], 0), (0, step[1]), step))]
+        present = [np.isfinite(part) for part in around]
+        count = np.sum(present, axis=0)
+        total = np.sum([np.where(there, part, 0.0) for there, part in zip(present, around, strict=True)], axis=0)
+        out[step] = np.divide(total, count, out=np.full(grid.shape, np.nan), where=count > 0)
+    return out
