@@ -55,10 +55,16 @@ class TreeShapley:
         can_exclude = np.zeros((len(membership), n_trees), np.uint8)
         for column, remaining in zip(trees.columns, trees.remaining, strict=True):
             can_exclude[membership[:, column]] |= ~np.bitwise_and.reduce(remaining, axis=0)
-        self._excluded = np.bitwise_or.reduce(can_exclude, axis=0)
         on_path = _leaves(can_exclude)
         values = trees.values[:, 1 << np.arange(MOST_LEAVES)].ravel().astype(float)
-        self._used = np.flatnonzero(on_path.any(axis=0) & (values != 0))
+        has_path = on_path.any(axis=0)
+        # Earlier tables never excluded the last leaf of a tree.
+        if (np.repeat(can_exclude.any(axis=0), MOST_LEAVES) & ~has_path & (values != 0)).any():
+            raise AttributionError(
+                "These boosted trees were fitted by an earlier version of THOR: their tables do not give the path to "
+                "each leaf. Run modelling again."
+            )
+        self._used = np.flatnonzero(has_path & (values != 0))
         on_path, values = on_path[:, self._used], values[self._used]
         self._leaves = [np.flatnonzero(of_player) for of_player in on_path]
         place = np.cumsum(on_path, axis=0) - on_path
@@ -102,12 +108,6 @@ class TreeShapley:
         inside = np.full((len(self._membership), len(inputs), len(self._trees.values)), np.uint8(255))
         for column, left in zip(self._trees.columns, self._trees.leaves_left(inputs), strict=True):
             inside[np.flatnonzero(self._membership[:, column])] &= left
-        reached = np.bitwise_and.reduce(inside, axis=0)
-        if (np.bitwise_count(reached & self._excluded) > 1).any():
-            raise AttributionError(
-                "These boosted trees were fitted by an earlier version of THOR: their tables do not give the path to "
-                "each leaf. Run modelling again."
-            )
         out = np.zeros((len(self._used), len(inputs)), np.intp)
         for of_player, leaves, places in zip(inside, self._leaves, self._places, strict=True):
             bits = _leaves(of_player)[:, self._used[leaves]]

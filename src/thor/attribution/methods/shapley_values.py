@@ -11,7 +11,7 @@ from pydantic import Field
 from thor.attribution.coalition_values import coalition_values
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks, sample_parts
-from thor.attribution.players import Groups, Preset, membership, player_groups
+from thor.attribution.players import Groups, Preset, membership, player_groups, restricted_groups
 from thor.attribution.shapley_sampling import FEWEST_PAIRS, ShapleySampler
 from thor.attribution.targets import (
     Regimes,
@@ -93,10 +93,7 @@ class ShapleyValues(Explainer):
 
     def restricted(self, features: tuple[str, ...], wanted: tuple[str, ...]) -> "ShapleyValues":
         """Return the explainer of predictors with some of the features that it was made for."""
-        groups = self.groups_of(features)
-        if groups is not None:
-            kept = {name: tuple(each for each in members if each in wanted) for name, members in groups.items()}
-            groups = {name: members for name, members in kept.items() if members}
+        groups = restricted_groups(self.groups_of(features), features, wanted)
         settings = self.settings.replace(groups=groups)
         return replace(self, reference=columns(self.reference, features, wanted), settings=settings)
 
