@@ -28,10 +28,11 @@ import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels, published_members
 
 from thor.core.variables import FEATURES
-from thor.networks.baselines import fit_baselines, with_baselines
+from thor.networks.baselines import fit_baselines, predictors_of
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
-from thor.networks.predictor import AVERAGE
+from thor.networks.prediction import predict
+from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
 from thor.networks.samples import Samples, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
@@ -110,9 +111,10 @@ def rows(
     for seed in seeds:
         for name, stack, scaler in trained(samples, settings, bayesian, seed):
             found[f"{name} {seed}"] = of_networks(stack, scaler, test)
-        together = with_baselines(found[f"ensemble {seed}"].probability, baselines, test.inputs)
-        found[f"average {seed}"] = Found(together[AVERAGE], None)
-    found["boosting "] = Found(together["gradient_boosting"], None)
+            if name == ENSEMBLE:
+                average = predictors_of(stack, baselines)[AVERAGE]
+                found[f"average {seed}"] = Found(predict(average, scaler.transform(test.inputs)).mean, None)
+    found["boosting "] = Found(baselines.predict_proba(BOOSTING, test.inputs), None)
     eight = [samples.features.index(name) for name in FEATURES]
     found["published "] = of_networks(
         in_order(published_members(), samples),

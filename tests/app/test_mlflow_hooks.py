@@ -77,6 +77,7 @@ def made_catalog(place):
         | {name: MetricsDataset(filepath=str(files / f"{name}.json")) for name in ("skill_metrics", "tracking_metrics")}
         | {
             "ensemble": NetworkDataset(filepath=str(files / "ensemble")),
+            "final_ensemble": NetworkDataset(filepath=str(files / "final_ensemble")),
             "modelling_skill": FigureDataset(filepath=str(files / "modelling_skill.png")),
         }
     )
@@ -98,6 +99,21 @@ def save(hooks, datasets):
 def runs(tmp_path):
     client, experiment = open_store(tmp_path / "mlflow.db")
     return client, client.search_runs([experiment], max_results=200)
+
+
+def test_final_networks_are_nested_runs_with_settings_and_weights(hooks, tmp_path):
+    parent = begin(hooks)
+    stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=3), seed=0)
+    save(hooks, {"final_ensemble": stack})
+    hooks.after_pipeline_run()
+    nested = [run for run in runs(tmp_path)[1] if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert sorted(run.info.run_name for run in nested) == [f"final_ensemble {network}" for network in range(3)]
+    for run in nested:
+        assert run.info.status == "FINISHED"
+        assert run.data.params["hidden"] == "[24, 24]"
+        artifacts = Path(url2pathname(urlparse(run.info.artifact_uri).path))
+        one = NetworkStack.load(artifacts / "network").kernels[0]
+        np.testing.assert_array_equal(one, stack.kernels[0][[int(run.data.tags["network"])]])
 
 
 def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):

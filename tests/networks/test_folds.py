@@ -50,7 +50,7 @@ def test_all_predictors_learn_what_holds_elsewhere(folds, made_features, made_re
         assert not (((test.lon >= 280) | (test.lon < 20)) & (test.lat > -90)).any()
         found = fold.probabilities(test)
         assert set(found) == {"ensemble", AVERAGE, *BASELINES}
-        np.testing.assert_allclose(found[AVERAGE], 0.5 * (found["ensemble"] + found["gradient_boosting"]))
+        np.testing.assert_allclose(found[AVERAGE], 0.5 * (found["ensemble"] + found["gradient_boosting"]), atol=1e-6)
         right = {name: (p.argmax(axis=1) == test.labels).mean() for name, p in found.items()}
         assert min(right["ensemble"], right["gradient_boosting"]) > right["majority"] + 0.1
 

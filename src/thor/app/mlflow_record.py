@@ -25,6 +25,9 @@ TRACKED: dict[str, dict[str, str]] = {
 NETWORK_DATASETS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "laplace_network": "laplace"}
 """Datasets of networks, and their predictor in the tables."""
 
+FINAL_NETWORKS = {"final_ensemble": "ensemble", "final_bayesian_network": "bayesian"}
+"""Datasets of networks trained on all cells, which have no scores, and the predictor that has the same settings."""
+
 SETTINGS = {
     "ensemble": "modelling.training",
     "bayesian": "uncertainty.bayesian",
@@ -47,6 +50,7 @@ TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attr
 """Datasets whose file is kept."""
 
 _TABLES_OF_NETWORKS = {name for metrics, others in TRACKED.items() for name in (metrics, *others.values())}
+_KEPT_NETWORKS = {*NETWORK_DATASETS, *FINAL_NETWORKS}
 _BATCH = {"metrics": 1000, "params": 100}
 _LONGEST_PARAMETER = 500
 
@@ -92,6 +96,8 @@ class KeptRun:
             self._log(self.run_id, metrics=dict(numbers(kept, prefix=name)))
         if name in NETWORK_DATASETS:
             self._networks[NETWORK_DATASETS[name]] = load()
+        if name in FINAL_NETWORKS:
+            self._log_final(name, load())
         if name in _TABLES_OF_NETWORKS:
             self._tables[name] = load()
             self._log_networks()
@@ -99,7 +105,7 @@ class KeptRun:
             self.client.log_artifact(self.run_id, str(path), "figures")
         elif name in TABLES:
             self.client.log_artifact(self.run_id, str(path), "tables")
-        elif name in NETWORK_DATASETS:
+        elif name in _KEPT_NETWORKS:
             self.client.log_artifacts(self.run_id, str(path), f"networks/{name}")
 
     def end(self, *, status: str, ended: int | None = None, tags: Mapping[str, str] | None = None) -> None:
@@ -127,19 +133,11 @@ class KeptRun:
         """Make the nested run of one network: settings, scores, learning curve, reliability and weights."""
         predictor, network = str(row.pop("predictor")), row.pop("network")
         curve, bins = (tables.get((predictor, network)) for tables in (history, reliability))
-        run = patiently(
-            self.client.create_run,
-            self._experiment,
-            run_name=f"{predictor} {network}",
-            tags={"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)},
-        ).info.run_id
+        run = self._nested(predictor, network)
         words = {name: value for name, value in row.items() if isinstance(value, str)}
         # Given networks have no learning curve and no settings of this run.
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
-            group = f"{SETTINGS[predictor]}."
-            words |= {
-                key.removeprefix(group): text for key, text in self.about["params"].items() if key.startswith(group)
-            }
+            words |= self._settings_of(predictor)
         self._log(
             run,
             params=words,
@@ -154,6 +152,32 @@ class KeptRun:
                 _save_one(self._networks[predictor], network, Path(folder) / "network")
             self.client.log_artifacts(run, folder)
         patiently(self.client.set_terminated, run)
+
+    def _log_final(self, name: str, networks: Any) -> None:
+        """Make the nested runs of networks without scores: settings and weights."""
+        started, predictor = time.perf_counter(), FINAL_NETWORKS[name]
+        given = predictor == "ensemble" and self.about["params"].get("modelling.networks") == "published"
+        words = {} if given else self._settings_of(predictor)
+        n_networks = networks.n_starts if hasattr(networks, "n_starts") else networks.n_networks
+        for network in range(n_networks):
+            run = self._nested(name, network)
+            self._log(run, params=words)
+            with tempfile.TemporaryDirectory() as folder:
+                _save_one(networks, network, Path(folder) / "network")
+                self.client.log_artifacts(run, folder)
+            patiently(self.client.set_terminated, run)
+        log.info("MLflow: %d networks of %s in %.1f s", n_networks, name, time.perf_counter() - started)
+
+    def _nested(self, predictor: str, network: Any) -> str:
+        """Make a nested run, and return its id."""
+        tags = {"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)}
+        made = patiently(self.client.create_run, self._experiment, run_name=f"{predictor} {network}", tags=tags)
+        return str(made.info.run_id)
+
+    def _settings_of(self, predictor: str) -> dict[str, str]:
+        """Return the hyper-parameters of a predictor's networks."""
+        group = f"{SETTINGS[predictor]}."
+        return {key.removeprefix(group): text for key, text in self.about["params"].items() if key.startswith(group)}
 
     def _log(
         self,
@@ -178,7 +202,7 @@ class KeptRun:
 
 def is_kept(name: str, path: Path) -> bool:
     """Return whether anything of a dataset is kept."""
-    return path.suffix == ".png" or name in {*METRICS, *NETWORK_DATASETS, *TABLES, *_TABLES_OF_NETWORKS}
+    return path.suffix == ".png" or name in {*METRICS, *_KEPT_NETWORKS, *TABLES, *_TABLES_OF_NETWORKS}
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

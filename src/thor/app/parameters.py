@@ -4,9 +4,9 @@ The same defaults stand in `conf/base/parameters_<pipeline>.yml`; environments a
 Values that several files share, of `globals.yml`, have no default here.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from thor.attribution.methods import all_methods
 from thor.attribution.players import Preset
@@ -25,7 +25,7 @@ from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 Predictors = Filled[tuple[Literal["average", "ensemble", "gradient_boosting", "bayesian"], ...]]
-Networks = Filled[tuple[Literal["ensemble", "bayesian"], ...]]
+Explained = Filled[tuple[Literal["ensemble", "bayesian", "laplace", "average", "gradient_boosting"], ...]]
 
 
 class IdealizedOcean(Settings):
@@ -191,10 +191,11 @@ class Explainability(_SettingsOfMethods):
 
     seed: Seed
     """Seed of references, orders, draws and resamples."""
-    predictors: Networks = ("ensemble", "bayesian")
-    """Predictors whose networks are explained."""
+    predictors: Explained = ("ensemble", "bayesian")
+    """Explained predictors, at least one of them networks: ensemble, bayesian or laplace. Methods are compared on
+    networks; Shapley values and LIME also explain the average and gradient boosting. Maps show the first."""
     n_draws: Count = 50
-    """Networks drawn from the posterior of the Bayesian network."""
+    """Networks drawn from each posterior, of the Bayesian network and the Laplace approximation."""
     target: Literal["centred_logit", "logit", "probability"] = "centred_logit"
     """Explained quantity of a regime: its logit less the mean of all, its logit, or its probability (not for
     relevance)."""
@@ -208,6 +209,15 @@ class Explainability(_SettingsOfMethods):
     """How methods are tested on functions with known attributions."""
     cell: CellChoice = CellChoice()
     """The cell whose explanation is shown on a separate page."""
+
+    @model_validator(mode="after")
+    def _require_networks(self) -> Self:
+        if not {"ensemble", "bayesian", "laplace"} & set(self.predictors):
+            raise ValueError(
+                f"predictors ({', '.join(self.predictors)}) must include networks (ensemble, bayesian or laplace), on "
+                "which the methods are compared"
+            )
+        return self
 
 
 class ScenarioTracking(Settings):

@@ -71,9 +71,11 @@ def compare(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
     -------
     xarray.Dataset, dims (pair, predictor, y, x)
         `rank_correlation` (0 where one is constant), `sign_agreement`, `top_overlap` of the players that all methods
-        have; `pair` is ``<method> and <method>``. `network_sign_agreement`, dims (method, predictor, y, x), is the mean
-        over features of the share of networks with the sign of the mean.
+        have, for the predictors that all methods explain; `pair` is ``<method> and <method>``.
+        `network_sign_agreement`, dims (method, predictor, y, x), is the mean over features of the share of networks
+        with the sign of the mean.
     """
+    explanations = same_predictors(explanations)
     alike = same_players(explanations)
     first = next(iter(explanations.values()))
     grid, valid = first["valid"].dims, first["valid"].values == 1
@@ -103,6 +105,18 @@ def compare(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
     return xr.Dataset(fields, coords={"pair": list(pairs)} | coordinates)
 
 
+def same_predictors(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Return explanations of those predictors, and by those single features, that all methods have."""
+    kept: dict[str, Any] = {}
+    for dim in ("predictor", "feature"):
+        names = [list(each[dim].values) for each in explanations.values() if dim == "predictor" or not _groups_in(each)]
+        kept[dim] = [name for name in names[0] if all(name in others for others in names)] if names else []
+    return {
+        name: each.sel(predictor=kept["predictor"]) if _groups_in(each) else each.sel(kept)
+        for name, each in explanations.items()
+    }
+
+
 def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """Return explanations with the same players: features are summed over the groups that one of them has.
 
@@ -111,8 +125,8 @@ def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset
     explanations : mapping of str to xarray.Dataset
         As from `thor.attribution.explanations.explain_cells`; the attribute `groups` holds the features of each group.
     """
-    grouped = {name: json.loads(each.attrs.get("groups", "{}")) for name, each in explanations.items()}
-    groups: dict[str, list[str]] = next((found for found in grouped.values() if found), {})
+    grouped = {name: _groups_in(each) for name, each in explanations.items()}
+    groups = next((found for found in grouped.values() if found), {})
     if not groups:
         return dict(explanations)
     return {
@@ -126,6 +140,11 @@ def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset
         )
         for name, explanation in explanations.items()
     }
+
+
+def _groups_in(explanation: xr.Dataset) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(explanation.attrs.get("groups", "{}"))
+    return found
 
 
 def pair_agreement(fields: xr.Dataset) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Attributions of many networks: statistics over the networks, gathered block by block."""
+"""Attributions of the members of a predictor: statistics over the members, gathered block by block."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ from tqdm import tqdm
 from thor.attribution.method import AttributionBlock, Explainer
 from thor.attribution.targets import Regimes, require_inputs
 from thor.core.arrays import Array
+from thor.core.errors import AttributionError
+from thor.networks.predictor import Predictor
 from thor.networks.stack import NetworkStack, Weights
 
 QUARTILES = (0.25, 0.75)
@@ -18,23 +20,23 @@ STATISTICS = ("mean", "spread", "lower_quartile", "upper_quartile", "sign_agreem
 
 @dataclass(eq=False)
 class Attributions:
-    """Statistics of attributions over networks.
+    """Statistics of attributions over members.
 
     Attributes
     ----------
     players : tuple of str
     mean, spread : ndarray of float32, shape (n_samples, n_players)
-        Mean and (population) standard deviation over networks, in units of the target.
+        Mean and (population) standard deviation over members, in units of the target.
     lower_quartile, upper_quartile : ndarray of float32, shape (n_samples, n_players)
-        Over networks.
+        Over members.
     sign_agreement : ndarray of float32, shape (n_samples, n_players)
-        Share of the networks whose attribution has the sign of the mean.
+        Share of the members whose attribution has the sign of the mean.
     standard_error : ndarray of float32, shape (n_samples, n_players)
         Of the mean, from the method's sampling; 0 where nothing is sampled.
     shares : dict of str to ndarray of float32, shape (n_samples,)
-        Mean over networks of each share of the blocks.
+        Mean over members of each share of the blocks.
     largest_remainder : float
-        Largest absolute remainder of any sample and network; NaN where a method has none.
+        Largest absolute remainder of any sample and member; NaN where a method has none.
     """
 
     players: tuple[str, ...]
@@ -61,22 +63,33 @@ class Attributions:
         if "remainder" in block.shares:
             self.largest_remainder = float(np.fmax(self.largest_remainder, np.abs(block.shares["remainder"]).max()))
 
+    def among(self, players: tuple[str, ...]) -> "Attributions":
+        """Return the statistics of these players, whose attribution is zero where it is not known."""
+        if players == self.players:
+            return self
+        places = [players.index(name) for name in self.players]
+        statistics: dict[str, Any] = {}
+        for name in STATISTICS:
+            statistics[name] = np.full((len(self.mean), len(players)), name == "sign_agreement", np.float32)
+            statistics[name][:, places] = getattr(self, name)
+        return replace(self, players=players, **statistics)
+
 
 def attribute(
     explainer: Explainer,
-    stack: NetworkStack,
+    predictor: Predictor,
     inputs: Weights,
     regime: Regimes,
     *,
     name: str = "",
     progress: bool = True,
 ) -> Attributions:
-    """Return the statistics over networks of an explainer's attributions.
+    """Return the statistics over members of an explainer's attributions.
 
     Parameters
     ----------
     explainer : Explainer
-    stack : NetworkStack
+    predictor : Predictor
     inputs : ndarray of float32, shape (n_samples, n_features)
         Scaled.
     regime : ndarray of int, shape (n_samples,)
@@ -88,20 +101,25 @@ def attribute(
     Raises
     ------
     AttributionError
-        When samples do not fit the networks.
+        When samples do not fit the predictor, or the method explains networks only and this is something else.
     """
-    require_inputs(stack, inputs, regime)
-    players = explainer.players(stack)
+    if explainer.networks_only and not isinstance(predictor, NetworkStack):
+        raise AttributionError(
+            f"{name or type(explainer).__name__} needs the layers of networks; got a {type(predictor).__name__}. "
+            "Shapley values and LIME explain any predictor."
+        )
+    require_inputs(predictor, inputs, regime)
+    players = explainer.players(predictor)
     statistics: dict[str, Any] = {name: np.zeros((len(inputs), len(players)), np.float32) for name in STATISTICS}
     found = Attributions(players, **statistics)
     with tqdm(
         total=len(inputs),
-        desc=f"{name}, {stack.n_networks} networks",
+        desc=f"{name}, {predictor.n_members} networks",
         unit="cell",
         disable=None if progress else True,
         leave=False,
     ) as bar:
-        for block in explainer.explain(stack, inputs, regime):
+        for block in explainer.explain(predictor, inputs, regime):
             found.add(block)
             bar.update(block.part.stop - block.part.start)
     return found

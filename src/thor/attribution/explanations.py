@@ -1,4 +1,4 @@
-"""Explanations of every cell: each method, applied to every network of each predictor, as fields."""
+"""Explanations of every cell: each method, applied to every member of each predictor, as fields."""
 
 import json
 import logging
@@ -11,8 +11,11 @@ import xarray as xr
 from thor.attribution.attributions import Attributions, attribute
 from thor.attribution.fields import attribution_fields
 from thor.attribution.method import Explainer, Method, Question
+from thor.attribution.players import player_names
 from thor.attribution.targets import Regimes, explained_regime
-from thor.networks.samples import cell_inputs
+from thor.core.errors import AttributionError
+from thor.networks.predictor import Predictor, columns
+from thor.networks.samples import all_features, cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 
@@ -38,7 +41,7 @@ def make_explainers(methods: Iterable[Method], question: Question, settings: Map
 def explain_cells(
     method: str,
     explainer: Explainer,
-    stacks: Mapping[str, NetworkStack],
+    predictors: Mapping[str, Predictor],
     features: xr.Dataset,
     scaler: FeatureScaler,
     *,
@@ -51,38 +54,60 @@ def explain_cells(
     method : str
         Its name.
     explainer : Explainer
-    stacks : mapping of str to NetworkStack
-        By predictor.
+        Of the features of the scaler.
+    predictors : mapping of str to Predictor
+        By name; of a method that needs the layers of networks, only these are explained.
     features : xarray.Dataset
     scaler : FeatureScaler
-        With the features of the networks, in their order.
+        With the features of every predictor.
     regime : str
-        ``predicted`` by each predictor's networks together, or the name of one.
+        ``predicted`` by each predictor's members together, or the name of one.
 
     Returns
     -------
     xarray.Dataset
-        As from `thor.attribution.fields.attribution_fields`, with method, target, number of networks and, as JSON, the
-        features of each player that is a group as attributes.
+        As from `thor.attribution.fields.attribution_fields`, with method, target, number of members and, as JSON, the
+        features of each player that is a group as attributes. A feature that a predictor does not use has attribution
+        zero.
+
+    Raises
+    ------
+    AttributionError
+        When the method explains none of the predictors, or a group holds an unknown feature.
+    NetworkError
+        When the scaler lacks a feature of a predictor.
     """
+    chosen = {
+        name: predictor
+        for name, predictor in predictors.items()
+        if isinstance(predictor, NetworkStack) or not explainer.networks_only
+    }
+    if not chosen:
+        raise AttributionError(f"{method} explains networks only; got {', '.join(predictors) or 'no predictor'}.")
+    names = all_features(*(predictor.features for predictor in chosen.values()))
+    if not set(names) <= set(scaler.features):
+        scaler.require(names)
+    explainer = explainer.restricted(scaler.features, names)
+    players = player_names(explainer.groups_of(names), names)
     found: dict[str, Attributions] = {}
     regimes: dict[str, Regimes] = {}
     inputs, index = cell_inputs(features, names=scaler.features)
     scaled = scaler.transform(inputs)
-    for predictor, stack in stacks.items():
-        scaler.require(stack.features)
-        regimes[predictor] = explained_regime(stack, scaled, regime)
-        found[predictor] = attribute(explainer, stack, scaled, regimes[predictor], name=method)
-        n_short = np.count_nonzero(found[predictor].shares.get("converged", np.ones(1)) == 0)
+    for name, predictor in chosen.items():
+        used = columns(scaled, scaler.features, predictor.features)
+        regimes[name] = explained_regime(predictor, used, regime)
+        of_these = explainer.restricted(names, predictor.features)
+        found[name] = attribute(of_these, predictor, used, regimes[name], name=method).among(players)
+        n_short = np.count_nonzero(found[name].shares.get("converged", np.ones(1)) == 0)
         if n_short:
             log.warning(
                 "%s of the %s: %d of %d cells did not reach the tolerance with the pairs allowed; they are marked",
-                *(method, predictor, n_short, len(scaled)),
+                *(method, name, n_short, len(scaled)),
             )
-    classes = next(iter(stacks.values())).classes
+    classes = next(iter(chosen.values())).classes
     return attribution_fields(found, regimes, index, features, classes=classes).assign_attrs(
         method=method,
         target=explainer.target,
-        groups=json.dumps(explainer.groups_of(scaler.features) or {}),
-        n_networks=[stack.n_networks for stack in stacks.values()],
+        groups=json.dumps(explainer.groups_of(names) or {}),
+        n_networks=[predictor.n_members for predictor in chosen.values()],
     )

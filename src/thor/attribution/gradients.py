@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from thor.attribution.method import sample_blocks
 from thor.attribution.targets import Regimes, Target, target_values, target_weights
 from thor.networks.network import backward, forward
-from thor.networks.predictor import softmax
-from thor.networks.stack import NetworkStack, Weights, logits
+from thor.networks.prediction import BLOCK_BYTES
+from thor.networks.predictor import Predictor, softmax
+from thor.networks.stack import NetworkStack, Weights
 
 
 def target_and_gradient(
@@ -33,11 +33,10 @@ def target_and_gradient(
     return value, gradient
 
 
-def mean_target(stack: NetworkStack, reference: Weights, target: Target) -> Weights:
-    """Return the mean target over the reference of every network and regime, shape (n_networks, n_classes)."""
-    total = np.zeros((stack.n_networks, len(stack.classes)))
-    for part in sample_blocks(len(reference), stack):
-        outputs = logits(stack, reference[part])
-        for k in range(len(stack.classes)):
+def mean_target(predictor: Predictor, reference: Weights, target: Target) -> Weights:
+    """Return the mean target over the reference of every member and regime, shape (n_members, n_classes)."""
+    total = np.zeros((predictor.n_members, len(predictor.classes)))
+    for _, outputs in predictor.logit_blocks(reference, BLOCK_BYTES):
+        for k in range(len(predictor.classes)):
             total[:, k] += target_values(outputs, np.full(outputs.shape[1], k), target).sum(axis=1, dtype=float)
     return (total / len(reference)).astype(np.float32)

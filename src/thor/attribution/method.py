@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -14,20 +14,23 @@ from thor.networks.prediction import BLOCK_BYTES
 from thor.networks.predictor import Predictor
 from thor.networks.stack import NetworkStack, Weights
 
+_LEAST_WIDTH = 32
+"""Numbers of a sample and member that are held at once, where the predictor does not give its layers."""
+
 
 @dataclass(frozen=True, eq=False)
 class AttributionBlock:
-    """Attributions of every network to some samples.
+    """Attributions of every member of a predictor to some samples.
 
     Attributes
     ----------
     part : slice
         Which samples.
-    values : ndarray, shape (n_networks, n_block, n_players)
+    values : ndarray, shape (n_members, n_block, n_players)
         In units of the target.
     standard_error : ndarray, shape (n_block, n_players), optional
-        Of the mean over the networks, from the method's sampling; None where nothing is sampled.
-    shares : mapping of str to ndarray of shape (n_networks, n_block)
+        Of the mean over the members, from the method's sampling; None where nothing is sampled.
+    shares : mapping of str to ndarray of shape (n_members, n_block)
         Parts of the target that belong to no player (expectation, biases, intercept), `target` itself, `remainder`
         (target less all players and shares), and measures of fit. Each is a variable of the file.
     """
@@ -45,9 +48,12 @@ class Explainer(ABC):
     ----------
     target : {"centred_logit", "logit", "probability"}
         The number that is explained.
+    networks_only : bool
+        Whether only networks can be explained, since the method needs their layers.
     """
 
     target: Target
+    networks_only: ClassVar[bool] = True
 
     def groups_of(self, features: tuple[str, ...]) -> Groups | None:
         """Return the features of each player, None where each feature is a player."""
@@ -59,17 +65,22 @@ class Explainer(ABC):
         Raises
         ------
         AttributionError
-            When a group names a feature that the networks do not have, or a feature is in no group or in two.
+            When a group names a feature that the predictor does not have, or a feature is in no group or in two.
         """
         return player_names(self.groups_of(predictor.features), predictor.features)
 
+    def restricted(self, features: tuple[str, ...], wanted: tuple[str, ...]) -> "Explainer":
+        """Return the explainer of predictors with some of the features that it was made for."""
+        return self
+
     @abstractmethod
-    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+    def explain(self, predictor: Any, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
         """Yield attributions, block of samples by block.
 
         Parameters
         ----------
-        stack : NetworkStack
+        predictor : NetworkStack, or any Predictor
+            The latter where `networks_only` is false.
         inputs : ndarray of float32, shape (n_samples, n_features)
             Scaled.
         regime : ndarray of int, shape (n_samples,)
@@ -84,7 +95,7 @@ class Question:
     Attributes
     ----------
     features : tuple of str
-        Of the networks.
+        Of the reference; predictors have some or all of them.
     reference : ndarray of float32, shape (n_reference, n_features)
         Scaled rows that attributions are measured against; no row where no method needs any.
     target : {"centred_logit", "logit", "probability"}
@@ -139,10 +150,10 @@ class Method:
     order: int = 100
 
 
-def sample_blocks(n_samples: int, stack: NetworkStack) -> Iterator[slice]:
-    """Yield consecutive samples whose widest activations of all networks fill `BLOCK_BYTES`."""
-    size = max(1, BLOCK_BYTES // (4 * stack.n_networks * max(stack.layer_sizes)))
-    return sample_parts(n_samples, size)
+def sample_blocks(n_samples: int, predictor: Predictor) -> Iterator[slice]:
+    """Yield consecutive samples whose inputs, or widest activations, of all members fill `BLOCK_BYTES`."""
+    sizes = predictor.layer_sizes if isinstance(predictor, NetworkStack) else (len(predictor.features), _LEAST_WIDTH)
+    return sample_parts(n_samples, max(1, BLOCK_BYTES // (4 * predictor.n_members * max(sizes))))
 
 
 def sample_parts(n_samples: int, size: int) -> Iterator[slice]:

@@ -70,6 +70,17 @@ def player_names(groups: Groups | None, features: Sequence[str]) -> tuple[str, .
     return tuple(groups)
 
 
+def restricted_groups(groups: Groups | None, features: Sequence[str], wanted: Sequence[str]) -> Groups | None:
+    """Return the groups of some of the features; AttributionError when a group names another than `features`."""
+    if groups is None:
+        return None
+    unknown = sorted({feature for members in groups.values() for feature in members} - set(features))
+    if unknown:
+        raise AttributionError(f"Groups name {', '.join(unknown)}; the features are {', '.join(features)}.")
+    kept = {name: tuple(feature for feature in members if feature in wanted) for name, members in groups.items()}
+    return {name: members for name, members in kept.items() if members}
+
+
 def membership(groups: Groups | None, features: Sequence[str]) -> NDArray[np.bool_]:
     """Return which features each player holds, shape (n_players, n_features); errors as for `player_names`."""
     names = player_names(groups, features)

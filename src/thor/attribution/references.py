@@ -38,7 +38,7 @@ def draw_reference(
     features, regimes, split : xarray.Dataset
         Of the training ocean.
     names : tuple of str
-        Features in the order of the networks.
+        Features of the predictors.
     settings : ReferenceSettings
     seed : int
     runs : mapping of str to callable, optional
@@ -78,22 +78,22 @@ def draw_reference(
 
 
 def reference_inputs(reference: pd.DataFrame | None, scaler: FeatureScaler) -> Weights:
-    """Return the rows scaled for the networks, shape (n_rows, n_features); none where there is no reference.
+    """Return the rows scaled for the predictors, shape (n_rows, n_features); none where there is no reference.
 
     Raises
     ------
     AttributionError
-        When features or their order differ from the networks', a value is not finite, or there is no row.
+        When a feature is missing, a value is not finite, or there is no row.
     """
     if reference is None:
         return np.empty((0, len(scaler.features)), np.float32)
-    found = tuple(column for column in reference.columns if column not in PLACE)
-    if found != tuple(scaler.features):
+    found = [column for column in reference.columns if column not in PLACE]
+    if not set(scaler.features) <= set(found):
         raise AttributionError(
-            f"The reference holds the features {', '.join(found)}; the networks take {', '.join(scaler.features)}, in "
-            "this order. Run choose_reference again."
+            f"The reference holds the features {', '.join(found)}; the predictors take {', '.join(scaler.features)}. "
+            "Run choose_reference again."
         )
-    values = reference[list(found)].to_numpy(dtype=float)
+    values = reference[list(scaler.features)].to_numpy(dtype=float)
     if not len(values) or not np.isfinite(values).all():
         raise AttributionError(
             f"The reference has {len(values)} rows, {np.count_nonzero(~np.isfinite(values).all(axis=1))} not finite. "

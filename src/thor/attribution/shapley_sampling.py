@@ -1,30 +1,32 @@
 """Sampled Shapley values: random orders of the players in antithetic pairs, with a standard error."""
 
+from itertools import chain
+
 import numpy as np
 
 from thor.attribution.gradients import mean_target
 from thor.attribution.method import AttributionBlock
 from thor.attribution.players import Groups, membership
-from thor.attribution.target_networks import TargetNetworks
+from thor.attribution.target_networks import targets_of
 from thor.attribution.targets import Regimes, Target
 from thor.core.arrays import AnyArray, IntArray
-from thor.networks.network import affine
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.predictor import Predictor
+from thor.networks.stack import Weights
 
 FEWEST_PAIRS = 3
 """Pairs of orders of the players below which no error is estimated."""
 
 FEWEST_DEGREES = 9
-"""Degrees of freedom about the networks' means (networks times one less than pairs) below which no sample is converged:
-10 pairs of a single network, 3 of five or more."""
+"""Degrees of freedom about the members' means (members times one less than pairs) below which no sample is converged:
+10 pairs of a single member, 3 of five or more."""
 
 
 class ShapleySampler:
-    """Shapley values from random orders of the players, for all networks and a block of samples at once.
+    """Shapley values from random orders of the players, for all members and a block of samples at once.
 
     Parameters
     ----------
-    stack : NetworkStack
+    predictor : Predictor
     reference : ndarray of float32, shape (n_reference, n_features)
     groups : mapping of str to tuple of str, or None
     tolerance : float
@@ -34,11 +36,11 @@ class ShapleySampler:
 
     Notes
     -----
-    The standard error is that of the mean over networks; it takes rows for drawn independently of one another within a
-    network, and is an upper bound where networks and pairs together cover most of the reference.
+    The standard error is that of the mean over members; it takes rows for drawn independently of one another within a
+    member, and is an upper bound where members and pairs together cover most of the reference.
 
     A pair's values add up to f(x) less the target of its row. The difference between the sampled rows and the whole
-    reference is removed by regression on it, with coefficients that add up to one, so that the values of every network
+    reference is removed by regression on it, with coefficients that add up to one, so that the values of every member
     add up to f(x) less the expectation, and their variance falls.
 
     References
@@ -48,7 +50,7 @@ class ShapleySampler:
 
     def __init__(
         self,
-        stack: NetworkStack,
+        predictor: Predictor,
         reference: Weights,
         groups: Groups | None,
         *,
@@ -57,25 +59,25 @@ class ShapleySampler:
         target: Target,
         seed: int,
     ) -> None:
-        self._networks = TargetNetworks(stack, target)
-        self._n_networks, self._expectation = stack.n_networks, mean_target(stack, reference, target)
-        self._membership = membership(groups, stack.features).astype(int)
+        self._targets = targets_of(predictor, target)
+        self._n_members, self._expectation = predictor.n_members, mean_target(predictor, reference, target)
+        self._membership = membership(groups, predictor.features)
         self._reference, self._seed = reference, seed
         self._tolerance, self._max_pairs = tolerance, max_pairs
 
     def block(self, inputs: Weights, regime: Regimes, part: slice) -> AttributionBlock:
-        """Return the values of all networks; each sample is sampled until its tolerance or `max_pairs` is reached."""
+        """Return the values of all members; each sample is sampled until its tolerance or `max_pairs` is reached."""
         n_players, tolerance = len(self._membership), self._tolerance
         random = np.random.default_rng([self._seed, part.start])
-        target = self._networks.of_inputs(inputs, regime)
-        sums = _Sums(self._n_networks, len(inputs), n_players)
+        target = self._targets.of_inputs(inputs, regime)
+        sums = _Sums(self._n_members, len(inputs), n_players)
         # Each sample starts at a random place of the shuffled reference and uses every row once before any twice.
-        n_rows, networks = len(self._reference), np.arange(self._n_networks)
+        n_rows, members = len(self._reference), np.arange(self._n_members)
         shuffled, begin = random.permutation(n_rows), random.integers(n_rows, size=len(inputs))
         active, error = np.arange(len(inputs)), np.empty((len(inputs), n_players))
-        fewest = max(FEWEST_PAIRS, 1 + -(-FEWEST_DEGREES // self._n_networks))
+        fewest = max(FEWEST_PAIRS, 1 + -(-FEWEST_DEGREES // self._n_members))
         for n_pairs in range(1, self._max_pairs + 1):
-            turn = (n_pairs - 1) * self._n_networks + (networks + n_pairs) % self._n_networks
+            turn = (n_pairs - 1) * self._n_members + (members + n_pairs) % self._n_members
             rows = shuffled[(begin[active] + turn[:, None]) % n_rows]
             values, of_rows = self._pair(inputs[active], regime[active], target[:, active], rows, random)
             sums.add(active, values, of_rows - self._expectation[:, regime[active]])
@@ -107,24 +109,16 @@ class ShapleySampler:
         random: np.random.Generator,
     ) -> tuple[AnyArray, AnyArray]:
         """Return the mean marginal contributions of an order and its reverse, and the target of the rows."""
-        networks, first = self._networks, self._networks.layers[0]
         n_players = len(self._membership)
-        orders = random.permuted(np.tile(np.arange(n_players), (self._n_networks, 1)), axis=1)
-        reference = self._reference[rows]
-        begin = affine(reference, first)
-        of_rows = networks.of_sums(begin.copy(), regime)
-        difference = inputs - reference
-        values = np.zeros((self._n_networks, len(inputs), n_players), np.float32)
+        orders = random.permuted(np.tile(np.arange(n_players), (self._n_members, 1)), axis=1)
+        hybrids = self._targets.hybrids(inputs, self._reference[rows], regime)
+        of_rows = hybrids.of_rows()
+        values = np.zeros((self._n_members, len(inputs), n_players), np.float32)
         for order in (orders, orders[:, ::-1]):
-            sums, before = begin.copy(), of_rows
-            for step in range(n_players):
-                players = order[:, step]
-                if step == n_players - 1:
-                    after = target
-                else:
-                    sums += (difference * self._membership[players][:, None, :]) @ first.kernel
-                    after = networks.of_sums(sums.copy(), regime)
-                values[np.arange(self._n_networks), :, players] += 0.5 * (after - before)
+            before = of_rows
+            steps = hybrids.along(self._membership[order.T[:-1]])
+            for players, after in zip(order.T, chain(steps, [target]), strict=True):
+                values[np.arange(self._n_members), :, players] += 0.5 * (after - before)
                 before = after
         return values, of_rows
 

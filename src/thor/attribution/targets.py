@@ -1,4 +1,4 @@
-"""The explained target, one number of the networks for a cell and a regime, and checks of inputs and reference."""
+"""The explained target, one number of each member for a cell and a regime, and checks of inputs and reference."""
 
 from typing import Literal, get_args
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from thor.core.errors import AttributionError
 from thor.networks.prediction import predict
 from thor.networks.predictor import Predictor, softmax
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.stack import Weights
 
 Target = Literal["centred_logit", "logit", "probability"]
 """The logit of a regime less the mean of all logits, the logit, or the probability."""
@@ -17,11 +17,11 @@ Regimes = NDArray[np.int64]
 
 
 def target_values(logits: Weights, regime: Regimes, target: Target) -> Weights:
-    """Return the explained number of every network and sample.
+    """Return the explained number of every member and sample.
 
     Parameters
     ----------
-    logits : ndarray, shape (n_networks, n_samples, n_classes)
+    logits : ndarray, shape (n_members, n_samples, n_classes)
     regime : ndarray of int, shape (n_samples,)
         The explained regime of each sample.
     target : {"centred_logit", "logit", "probability"}
@@ -30,7 +30,7 @@ def target_values(logits: Weights, regime: Regimes, target: Target) -> Weights:
 
     Returns
     -------
-    ndarray, shape (n_networks, n_samples)
+    ndarray, shape (n_members, n_samples)
     """
     require_target(target)
     values = softmax(logits.copy()) if target == "probability" else logits
@@ -55,30 +55,30 @@ def target_weights(n_classes: int, regime: Regimes, target: Target) -> Weights:
     return weights[regime]
 
 
-def explained_regime(stack: NetworkStack, inputs: Weights, regime: str = "predicted") -> Regimes:
+def explained_regime(predictor: Predictor, inputs: Weights, regime: str = "predicted") -> Regimes:
     """Return the regime to explain in every sample.
 
     Parameters
     ----------
-    stack : NetworkStack
+    predictor : Predictor
     inputs : ndarray of float32, shape (n_samples, n_features)
         Scaled.
     regime : str
-        ``predicted``: that of the highest mean probability over the networks, the same for all of them; or the name of
+        ``predicted``: that of the highest mean probability over the members, the same for all of them; or the name of
         a regime.
 
     Raises
     ------
     AttributionError
-        When the networks have no such regime.
+        When the predictor has no such regime.
     """
     if regime == "predicted":
-        return predict(stack, inputs).mean.argmax(axis=1)
-    if regime not in stack.classes:
+        return predict(predictor, inputs).mean.argmax(axis=1)
+    if regime not in predictor.classes:
         raise AttributionError(
-            f"There is no regime '{regime}' to explain; choose from predicted, {', '.join(stack.classes)}."
+            f"There is no regime '{regime}' to explain; choose from predicted, {', '.join(predictor.classes)}."
         )
-    return np.full(len(inputs), stack.classes.index(regime))
+    return np.full(len(inputs), predictor.classes.index(regime))
 
 
 def require_target(target: str) -> None:

@@ -11,7 +11,7 @@ from thor.attribution.methods import colour_of, labels, title_of
 from thor.core.variables import is_known, variable
 from thor.figures.maps import bar_below, map_panels
 from thor.figures.mesh import draw_mesh, hatch
-from thor.figures.style import add_note, colour_map, letter_panels, new_figure, style
+from thor.figures.style import add_note, colour_map, letter_panels, new_figure, predictor_words, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ _SHORT = {
 }
 
 
-def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "ensemble") -> "Figure":
+def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str | None = None) -> "Figure":
     """Return one map for each feature, on one scale; pale where the networks disagree on the sign.
 
     Parameters
@@ -44,13 +44,16 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
         As from `thor.attribution.fields.attribution_fields`.
     method : str
         Named in the title.
-    predictor : str
+    predictor : str, optional
+        By default the first.
     """
+    predictor = predictor or str(explanation["predictor"].values[0])
     chosen = explanation.sel(predictor=predictor)
     high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
     short = chosen["converged"].values == 0 if "converged" in chosen else None
     with style():
-        figure, panels = _feature_maps(explanation, f"{title_of(method)}, mean over the {predictor}")
+        whose = "mean over the ensemble" if predictor == "ensemble" else predictor_words(predictor)
+        figure, panels = _feature_maps(explanation, f"{title_of(method)}, {whose}")
         for name, ax in panels.items():
             here = chosen.sel(feature=name)
             mesh = draw_mesh(ax, explanation, here["attribution"].values, cmap=colour_map("cmo.balance"))
@@ -70,7 +73,7 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str = "
         return figure
 
 
-def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensemble") -> "Figure":
+def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "Figure":
     """Return, for each feature, the methods with positive less those with negative attribution by most networks.
 
     A method counts where three quarters of its networks have one sign.
@@ -79,12 +82,12 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensem
     ----------
     explanations : mapping of str to xarray.Dataset
         By method; those with other players than the first are left out.
-    predictor : str
+    predictor : str, optional
+        By default the first.
     """
     first = next(iter(explanations.values()))
-    alike = [
-        each.sel(predictor=predictor) for each in explanations.values() if each["feature"].equals(first["feature"])
-    ]
+    shown = predictor or first["predictor"].values[0]
+    alike = [each.sel(predictor=shown) for each in explanations.values() if each["feature"].equals(first["feature"])]
     n_methods = len(alike)
     with style():
         figure, panels = _feature_maps(first, "Agreement of the methods on the sign of the attribution")
@@ -102,15 +105,17 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str = "ensem
         return figure
 
 
-def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figure":
+def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figure":
     """Return the attribution of each feature in each regime by each method, area-weighted.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         Rows of `thor.attribution.fields.regime_summary` of all methods.
-    predictor : str
+    predictor : str, optional
+        By default the first that most methods explain.
     """
+    predictor = predictor or str(summary.groupby("predictor", sort=False)["method"].nunique().idxmax())
     chosen = summary[summary["predictor"] == predictor]
     regimes, features, methods = (list(dict.fromkeys(chosen[name])) for name in ("regime", "feature", "method"))
     with style():
@@ -136,16 +141,17 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str = "ensemble") -> "Figur
         return figure
 
 
-def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str = "ensemble") -> "Figure":
+def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None = None) -> "Figure":
     """Return maps of the rank correlation of each pair of methods, and of the agreement of each method's networks.
 
     Parameters
     ----------
     agreement : xarray.Dataset
         As from `thor.attribution.agreement.compare`.
-    predictor : str
+    predictor : str, optional
+        By default the first.
     """
-    chosen = agreement.sel(predictor=predictor)
+    chosen = agreement.sel(predictor=predictor or agreement["predictor"].values[0])
     area = chosen["areacello"].where(chosen["valid"] == 1).fillna(0)
     rows = [
         ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def beeswarm(
-    explanation: xr.Dataset, features: xr.Dataset, *, method: str, predictor: str = "ensemble", n_cells: int = 300
+    explanation: xr.Dataset, features: xr.Dataset, *, method: str, predictor: str | None = None, n_cells: int = 300
 ) -> "Figure":
     """Return the attributions of cells of each regime, coloured by the value of the feature.
 
@@ -27,11 +27,12 @@ def beeswarm(
     features : xarray.Dataset
         In their units; players that are groups of features are grey.
     method : str
-    predictor : str
+    predictor : str, optional
+        By default the first.
     n_cells : int
         Cells drawn of each regime.
     """
-    chosen = explanation.sel(predictor=predictor)
+    chosen = explanation.sel(predictor=predictor or explanation["predictor"].values[0])
     names = [str(name) for name in chosen["feature"].values]
     regimes = str(chosen["explained_regime"].attrs["flag_meanings"]).split()
     codes = chosen["explained_regime"].values.ravel()
@@ -71,7 +72,7 @@ def cell_page(
     budget: xr.Dataset,
     place: tuple[int, ...],
     *,
-    predictor: str = "ensemble",
+    predictor: str | None = None,
 ) -> "Figure":
     """Return probabilities, attributions by every method, and terms of the budget of one cell.
 
@@ -85,9 +86,11 @@ def cell_page(
         The terms of the vorticity budget on the same grid.
     place : tuple of int
         Row and column of the cell.
-    predictor : str
+    predictor : str, optional
+        By default the first.
     """
     first = next(iter(explanations.values()))
+    predictor = predictor or str(first["predictor"].values[0])
     at = dict(zip(first["valid"].dims, place, strict=True))
     names = str(uncertainty.attrs["regimes"]).split()
     cells = {name: each.sel(predictor=predictor).isel(at) for name, each in explanations.items()}

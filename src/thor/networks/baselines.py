@@ -1,6 +1,6 @@
 """Baseline predictors without a network, for comparison with the networks' scores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
+from thor.networks.prediction import predict
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, Average, Boosting, Predictor, columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
@@ -22,6 +23,8 @@ BASELINES = ("majority", "stress_curl_tree", BOOSTING)
 
 TREE_LEAVES = 12
 """Leaves of the tree on wind stress curl alone."""
+
+_WITH_NETWORKS = (AVERAGE, ENSEMBLE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,19 +91,37 @@ def predictors_of(ensemble: NetworkStack, baselines: Baselines, **posteriors: Ne
     return {AVERAGE: Average(ensemble, boosting), ENSEMBLE: ensemble, BOOSTING: boosting, **posteriors}
 
 
-def with_baselines(ensemble: NDArray[np.float64], baselines: Baselines, inputs: Array) -> dict[str, Any]:
+def chosen_predictors(
+    names: Sequence[str],
+    ensemble: NetworkStack,
+    baselines: Baselines,
+    *,
+    n_draws: int,
+    seed: int,
+    **posteriors: Any,
+) -> dict[str, Predictor]:
+    """Return the named ones of `predictors_of`, with `n_draws` networks of each posterior among them."""
+    drawn = {name: posterior.draws(n_draws, seed=seed) for name, posterior in posteriors.items() if name in names}
+    found = predictors_of(ensemble, baselines, **drawn)
+    return {str(name): found[name] for name in names}
+
+
+def all_probabilities(ensemble: NetworkStack, baselines: Baselines, inputs: Array) -> dict[str, NDArray[np.float64]]:
     """Return the probabilities of `AVERAGE`, `ENSEMBLE` and `BASELINES`, each of shape (n_samples, n_classes).
 
     Parameters
     ----------
-    ensemble : ndarray of shape (n_samples, n_classes)
-        Probabilities of the networks.
+    ensemble : NetworkStack
     baselines : Baselines
     inputs : ndarray of shape (n_samples, n_features)
         In the units of the features, not scaled.
     """
-    others = {name: baselines.predict_proba(name, inputs) for name in BASELINES}
-    return {AVERAGE: 0.5 * (ensemble + others[BOOSTING]), ENSEMBLE: ensemble, **others}
+    scaled, features = baselines.scaler.transform(inputs), baselines.scaler.features
+    found = predictors_of(ensemble, baselines)
+    means = {
+        name: predict(found[name], columns(scaled, features, found[name].features)).mean for name in _WITH_NETWORKS
+    }
+    return means | {name: baselines.predict_proba(name, inputs) for name in BASELINES}
 
 
 def fit_baselines(

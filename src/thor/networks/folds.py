@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from thor.core.threads import in_threads
-from thor.networks.baselines import Baselines, fit_baselines, with_baselines
+from thor.networks.baselines import Baselines, all_probabilities, fit_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
-from thor.networks.prediction import predict
 from thor.networks.predictor import columns
 from thor.networks.samples import Samples, all_features, samples_from
 from thor.networks.scaler import FeatureScaler
@@ -55,10 +54,8 @@ class Fold:
         return samples_from(features, regimes, self.split, names=self.scaler.features)
 
     def probabilities(self, test: Samples) -> dict[str, np.ndarray]:
-        """Return the probabilities of all predictors in cells, as `thor.networks.baselines.with_baselines`."""
-        scaled = self.scaler.transform(test.inputs)
-        ensemble = predict(self.stack, columns(scaled, self.scaler.features, self.stack.features)).mean
-        return with_baselines(ensemble, self.baselines, test.inputs)
+        """Return the probabilities of all predictors in cells; see `thor.networks.baselines.all_probabilities`."""
+        return all_probabilities(self.stack, self.baselines, test.inputs)
 
 
 def train_folds(

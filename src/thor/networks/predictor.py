@@ -1,8 +1,8 @@
 """What all predictors have in common, and those that are not networks alone: gradient boosting, and the mean of both.
 
 A predictor has one member or many, each of which gives every regime a probability. Calibration, entropies, conformal
-sets and the tracking of climate models take any predictor. To add one, write a class with these attributes, a row in
-`thor.networks.baselines.predictors_of` and a name in `thor.app.parameters.Predictors`.
+sets, the tracking of climate models, Shapley values and LIME take any predictor. To add one, write a class with these
+attributes, a row in `thor.networks.baselines.predictors_of` and a name in `thor.app.parameters.Predictors`.
 """
 
 from collections.abc import Iterator
@@ -59,6 +59,20 @@ class Predictor(Protocol):
         """
         ...
 
+    def logits_of_each(self, inputs: Weights) -> Weights:
+        """Return the logits of members that each have different inputs, for few samples.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (n_members, n_samples, n_features)
+            Scaled, finite.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_members, n_samples, n_classes)
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Boosting:
@@ -78,6 +92,11 @@ class Boosting:
     classes: tuple[str, ...]
 
     @property
+    def knows_all(self) -> bool:
+        """Whether it was taught every regime."""
+        return len(self.known) == len(self.classes)
+
+    @property
     def n_members(self) -> int:
         """One."""
         return 1
@@ -94,6 +113,10 @@ class Boosting:
     def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
         """Yield all samples as one block; see `Predictor`."""
         yield slice(0, len(inputs)), _logarithm(self.probabilities(inputs))[None]
+
+    def logits_of_each(self, inputs: Weights) -> Weights:
+        """Return the logits of the only member; see `Predictor`."""
+        return _logarithm(self.probabilities(inputs[0]))[None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +157,17 @@ class Average:
         for part, block in self.networks.logit_blocks(of_networks, block_bytes):
             yield part, _logarithm(0.5 * (softmax(block) + of_boosting[part].astype(np.float32)))
 
+    def logits_of_each(self, inputs: Weights) -> Weights:
+        """Return the logarithms of the mean probabilities; see `Predictor`."""
+        of_networks = self.networks.logits_of_each(columns(inputs, self.features, self.networks.features))
+        rows = columns(inputs, self.features, self.boosting.features).reshape(-1, len(self.boosting.features))
+        of_boosting = self.boosting.probabilities(rows).astype(np.float32).reshape(of_networks.shape)
+        return _logarithm(0.5 * (softmax(of_networks) + of_boosting))
+
 
 def columns(inputs: Weights, features: tuple[str, ...], wanted: tuple[str, ...]) -> Weights:
-    """Return the columns of the wanted features; the inputs themselves where these are all, in the same order."""
-    return inputs if wanted == features else inputs[:, [features.index(name) for name in wanted]]
+    """Return the wanted features, of the last axis; the inputs themselves where these are all, in the same order."""
+    return inputs if wanted == features else inputs[..., [features.index(name) for name in wanted]]
 
 
 def softmax(values: AnyArray) -> AnyArray:

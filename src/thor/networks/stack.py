@@ -102,6 +102,10 @@ class NetworkStack:
                 block = logits(self, inputs[part])
             yield part, block
 
+    def logits_of_each(self, inputs: Weights) -> Weights:
+        """Return the logits of networks that each have different inputs; see `thor.networks.predictor.Predictor`."""
+        return outputs(self.layers(), inputs)
+
     def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> "NetworkStack":
         """Return the networks at `indices`, in their order."""
         kernels, biases = (tuple(array[indices] for array in arrays) for arrays in (self.kernels, self.biases))

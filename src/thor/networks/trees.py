@@ -1,11 +1,12 @@
 """Boosted trees as arrays, all of them evaluated at once.
 
-A tree of at most eight leaves is one byte: the leaves that a cell may still reach. Every node that sends the cell to
-the right removes the leaves on its left; of the leaves that remain after all nodes the first is the cell's. Which
-leaves the nodes of one feature leave, in all trees, depends on the interval of the feature alone and is a row of a
-table, so that a cell takes one row for each feature (Lucchese et al. 2015, doi:10.1145/2766462.2767733).
+A tree of at most eight leaves is one byte: the leaves that a cell may still reach. Every node removes the leaves on the
+side to which it does not send the cell; one leaf remains after all nodes, the cell's. Which leaves the nodes of one
+feature leave, in all trees, depends on the interval of the feature alone and is a row of a table, so that a cell takes
+one row for each feature (after Lucchese et al. 2015, doi:10.1145/2766462.2767733).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ _BLOCK = 256
 """Cells evaluated together: their leaves in some thousand trees fit into a core's cache."""
 
 _ALL = np.uint8(255)
+_Test = tuple[float, int, int, int]
+"""Of a node: threshold, number of the tree, bytes of the leaves on the left and on the right."""
+
 _LOWEST_BIT = np.array([0, *((byte & -byte).bit_length() - 1 for byte in range(1, 256))])
 
 
@@ -38,7 +42,7 @@ class BoostedTrees:
     remaining : tuple of ndarray of uint8, each of shape (n_thresholds + 1, n_trees)
         Leaves that the nodes of this input leave, in each interval between its thresholds.
     values : ndarray of float32, shape (n_trees, 256)
-        Value of the first of the remaining leaves, by their byte. Trees of one class follow one another.
+        Value of the remaining leaf, by the byte. Trees of one class follow one another.
     baseline : ndarray of shape (n_classes,)
         Added to the sums over the trees of each class.
     """
@@ -64,16 +68,15 @@ class BoostedTrees:
         if most > MOST_LEAVES:
             raise NetworkError(f"A tree has {most} leaves; expected at most {MOST_LEAVES}.")
         values = np.zeros((len(trees), MOST_LEAVES), np.float32)
-        tests: dict[int, list[tuple[float, int, int]]] = {}
+        tests: dict[int, list[_Test]] = {}
         for number, nodes in enumerate(trees):
             leaves: list[int] = []
-            for node, left in _left_leaves(nodes, 0, leaves):
-                kept = int(_ALL) & ~sum(1 << leaf for leaf in left)
+            for node, left, right in _sides(nodes, 0, leaves):
                 threshold = float(nodes["num_threshold"][node])
-                tests.setdefault(int(nodes["feature_idx"][node]), []).append((threshold, number, kept))
+                tests.setdefault(int(nodes["feature_idx"][node]), []).append((threshold, number, left, right))
             values[number, : len(leaves)] = nodes["value"][leaves]
         columns = tuple(sorted(tests))
-        thresholds = tuple(np.unique([threshold for threshold, _, _ in tests[column]]) for column in columns)
+        thresholds = tuple(np.unique([test[0] for test in tests[column]]) for column in columns)
         remaining = tuple(
             _intervals(tests[column], bounds, len(trees)) for column, bounds in zip(columns, thresholds, strict=True)
         )
@@ -84,35 +87,43 @@ class BoostedTrees:
         """Return the logits, shape (n_samples, n_classes); of two classes, that of the second against the first."""
         n_trees, n_classes = len(self.values), len(self.baseline)
         out = np.empty((len(inputs), n_classes))
-        offsets, flat = 256 * np.arange(n_trees, dtype=np.int32), self.values.ravel()
+        offsets, flat = 256 * np.arange(n_trees), self.values.ravel()
         for start in range(0, len(inputs), _BLOCK):
             block = inputs[start : start + _BLOCK]
             leaves = np.full((len(block), n_trees), _ALL)
-            for column, bounds, remaining in zip(self.columns, self.thresholds, self.remaining, strict=True):
-                # A cell is sent to the right by the thresholds below its value.
-                leaves &= remaining[np.searchsorted(bounds, block[:, column].astype(float), side="left")]
-            found = flat[leaves + offsets].reshape(len(block), n_classes, -1)
+            for of_column in self.leaves_left(block):
+                leaves &= of_column
+            found = flat.take(leaves + offsets).reshape(len(block), n_classes, -1)
             out[start : start + _BLOCK] = found.sum(axis=-1, dtype=np.float64) + self.baseline
         return out
 
+    def leaves_left(self, inputs: Weights) -> Iterator[NDArray[np.uint8]]:
+        """Yield, for each of `columns`, the leaves that its nodes leave in each sample and tree."""
+        for column, bounds, remaining in zip(self.columns, self.thresholds, self.remaining, strict=True):
+            # A cell is sent to the right by the thresholds below its value.
+            yield remaining[np.searchsorted(bounds, inputs[:, column].astype(float), side="left")]
 
-def _left_leaves(nodes: Any, node: int, leaves: list[int]) -> list[tuple[int, list[int]]]:
-    """Return the inner nodes at and below a node, each with the leaves on its left; `leaves` grows from left to right.
 
-    Leaves are numbered by their place in `leaves`, which holds the number of their node.
+def _sides(nodes: Any, node: int, leaves: list[int]) -> list[tuple[int, int, int]]:
+    """Return the inner nodes at and below a node, each with the bytes of the leaves on its left and on its right.
+
+    Leaves are numbered from left to right, by their place in `leaves`, which grows and holds the number of their node.
     """
     if nodes["is_leaf"][node]:
         leaves.append(node)
         return []
     first = len(leaves)
-    left = _left_leaves(nodes, int(nodes["left"][node]), leaves)
-    found = [(node, list(range(first, len(leaves))))]
-    return found + left + _left_leaves(nodes, int(nodes["right"][node]), leaves)
+    found = _sides(nodes, int(nodes["left"][node]), leaves)
+    middle = len(leaves)
+    found += _sides(nodes, int(nodes["right"][node]), leaves)
+    return [(node, (1 << middle) - (1 << first), (1 << len(leaves)) - (1 << middle)), *found]
 
 
-def _intervals(tests: list[tuple[float, int, int]], bounds: NDArray[np.float64], n_trees: int) -> NDArray[np.uint8]:
+def _intervals(tests: "list[_Test]", bounds: NDArray[np.float64], n_trees: int) -> NDArray[np.uint8]:
     """Return the leaves that the nodes of one input leave in each interval and tree."""
     remaining = np.full((len(bounds) + 1, n_trees), _ALL)
-    for threshold, number, kept in tests:
-        remaining[np.searchsorted(bounds, threshold) + 1 :, number] &= np.uint8(kept)
+    for threshold, number, left, right in tests:
+        above = np.searchsorted(bounds, threshold) + 1
+        remaining[:above, number] &= np.uint8(_ALL ^ right)
+        remaining[above:, number] &= np.uint8(_ALL ^ left)
     return remaining

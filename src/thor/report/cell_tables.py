@@ -49,6 +49,8 @@ def attribution_table(
 ) -> pd.DataFrame:
     """Return the attribution of each feature in a cell by each method: mean over networks, standard error, quartiles.
 
+    Methods that do not explain the predictor are left out.
+
     The standard error is that of the mean over networks from the sampling of the method; exact methods have none. The
     quartiles are over networks; sums over the features of a group have none.
 
@@ -61,6 +63,8 @@ def attribution_table(
     """
     table = {}
     for method, explanation in explanations.items():
+        if predictor not in explanation["predictor"].values:
+            continue
         cell = _cell(explanation, place).sel(predictor=predictor)
         table[f"{labels(method)} (1)"] = {
             feature_label(str(name)): _attribution(cell.sel(feature=name)) for name in cell["feature"].values

@@ -132,8 +132,9 @@ def ocean_content(
     shown = (features["valid"] == 1) | (regimes["regime"] >= 0)
     cells = cell_map(features, shown, max_cells=max_cells)
     roles = list(flags(split["role"]).values())
-    explained = next(iter(attributions.values()), None)
-    used = [f for f in FEATURES if f in features] if explained is None else [*map(str, explained["feature"].values)]
+    # Players that are groups of features have no place among the features of the explorer.
+    explained = (str(name) for attribution in attributions.values() for name in attribution["feature"].values)
+    used = [name for name in dict.fromkeys(explained) if name in features] or [f for f in FEATURES if f in features]
 
     def take(field: xr.DataArray) -> AnyArray:
         return cells.take(field, dims)
@@ -155,7 +156,7 @@ def ocean_content(
         doubt = take(regime_uncertainty["predictive_entropy"])[0]
     for method, attribution in attributions.items():
         for name in ("attribution", "attribution_lower_quartile", "attribution_upper_quartile"):
-            values = take(attribution[name].transpose("predictor", "feature", *dims))
+            values = take(attribution[name].reindex(feature=used).transpose("predictor", "feature", *dims))
             content[f"{method}.{name}"] = packed_numbers(values)
     test = {name: value for value, name in flags(split["role"]).items()}.get("test", -1)
     return {
@@ -165,7 +166,7 @@ def ocean_content(
         "layers": [layer for layer in _layers(roles, bits) if layer["name"] in content],
         "cells": content,
         "predictors": predictors,
-        "explained_predictors": [] if explained is None else [str(name) for name in explained["predictor"].values],
+        "explained": {name: [*map(str, each["predictor"].values)] for name, each in attributions.items()},
         "features": [_axis_entry(name) for name in used],
         "terms": [_axis_entry(term) for term in BUDGET_TERMS],
         "methods": list(attributions),

@@ -1,24 +1,25 @@
-"""LIME: a linear surrogate of the networks around each sample, with one set of draws for all samples."""
+"""LIME: a linear surrogate of a predictor around each sample, with one set of draws for all samples."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from pydantic import Field
 
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_parts
-from thor.attribution.target_networks import TargetNetworks
+from thor.attribution.target_networks import targets_of
 from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
 from thor.core.settings import NotNegative, Positive, Settings
 from thor.core.threads import in_threads
-from thor.networks.stack import NetworkStack, Weights
+from thor.networks.predictor import Predictor, columns
+from thor.networks.stack import Weights
 
 SAMPLES_PER_BLOCK = 256
 NETWORKS_AT_ONCE = 64
-"""Networks whose products with the draws are held at once: 8 MB for each feature at 5,000 draws with intercept."""
+"""Members whose products with the draws are held at once: 8 MB for each feature at 5,000 draws with intercept."""
 
 
 class LimeSettings(Settings):
@@ -39,7 +40,7 @@ class Lime(Explainer):
 
     As `lime`'s tabular explainer with ``discretize_continuous=False`` and ``feature_selection="none"`` in its
     regression mode: the draws do not depend on the explained sample but for their first row, which is the sample
-    itself, so that the networks are applied once for all samples.
+    itself, so that the predictor is applied once for all samples.
 
     Attributes
     ----------
@@ -59,6 +60,7 @@ class Lime(Explainer):
     settings: LimeSettings
     target: Target = "centred_logit"
     seed: int = 0
+    networks_only = False
 
     def __post_init__(self) -> None:
         require_target(self.target)
@@ -79,16 +81,20 @@ class Lime(Explainer):
         """Standard deviation of the reference rows, shape (n_features,)."""
         return self.reference.astype(float).std(axis=0)
 
-    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+    def restricted(self, features: tuple[str, ...], wanted: tuple[str, ...]) -> "Lime":
+        """Return the explainer of predictors with some of the features that it was made for."""
+        return replace(self, reference=columns(self.reference, features, wanted))
+
+    def explain(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
         """Yield coefficient times (input - reference mean); see `thor.attribution.method.Explainer`.
 
         The shares are `target`, `intercept` (the surrogate at the reference mean), `fidelity` (weighted R2) and
-        `remainder` (target less surrogate at the sample). The standard error is that of the mean over networks when the
+        `remainder` (target less surrogate at the sample). The standard error is that of the mean over members when the
         draws are drawn again (a sandwich estimate, robust to a surrogate that does not fit).
         """
-        require_features(stack, self.reference)
-        draws = self._draws(len(stack.features))
-        forward = TargetNetworks(stack, self.target, np.float64)
+        require_features(predictor, self.reference)
+        draws = self._draws(len(predictor.features))
+        forward = targets_of(predictor, self.target, np.float64)
         of_regimes = forward.of_every_regime(draws * self.scale + self.mean)
         targets = {k: np.ascontiguousarray(of_regimes[..., k].T) for k in np.unique(regime).tolist()}
         products = (draws[:, :, None] * draws[:, None, :]).reshape(len(draws), -1)
@@ -101,7 +107,7 @@ class Lime(Explainer):
                 for k in targets
                 if (chosen := np.flatnonzero(regime[part] == k)).size
             ]
-            values = np.empty((stack.n_networks, *scaled.shape))
+            values = np.empty((predictor.n_members, *scaled.shape))
             error = np.empty(scaled.shape)
             shares = {name: np.empty(target.shape) for name in ("intercept", "fidelity")}
             for chosen, fit in fits:
@@ -125,10 +131,10 @@ class Lime(Explainer):
         ----------
         draws : ndarray, shape (n_draws, n_features)
         products : ndarray, shape (n_draws, n_features ** 2)
-        targets : ndarray, shape (n_draws, n_networks)
+        targets : ndarray, shape (n_draws, n_members)
         scaled : ndarray, shape (n_samples, n_features)
             The samples, which are the first draw of their regression, with weight one.
-        target : ndarray, shape (n_networks, n_samples)
+        target : ndarray, shape (n_members, n_samples)
             Their targets.
         """
         n_samples, n_features = scaled.shape
@@ -155,7 +161,7 @@ class Lime(Explainer):
         explained = 2 * np.einsum("wsi,wsi->ws", coefficient, together)
         left = spread - explained + np.einsum("wsi,sij,wsj->ws", coefficient, covariance, coefficient, optimize=True)
         fidelity = 1 - np.divide(left, spread, out=np.zeros_like(left), where=spread > 0)
-        # Variance of the mean over networks when the draws are drawn again: weights and misfit, squared.
+        # Variance of the mean over members when the draws are drawn again: weights and misfit, squared.
         slope, level = coefficient.mean(axis=0), intercept.mean(axis=0)
         misfit = (weights * (targets.mean(axis=1) - level[:, None] - slope @ draws.T)) ** 2
         middle = (misfit @ products).reshape(covariance.shape)

@@ -1,29 +1,33 @@
 """Shapley values against a reference distribution: exact over all coalitions, or sampled with a standard error."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from thor.attribution.coalition_values import coalition_values
 from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks, sample_parts
-from thor.attribution.players import Groups, Preset, membership, player_groups
+from thor.attribution.players import Groups, Preset, membership, player_groups, restricted_groups
 from thor.attribution.shapley_sampling import FEWEST_PAIRS, ShapleySampler
-from thor.attribution.target_networks import TargetNetworks
-from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target, target_values
+from thor.attribution.targets import (
+    Regimes,
+    Target,
+    require_features,
+    require_reference,
+    require_target,
+    target_weights,
+)
+from thor.attribution.tree_shapley import ROWS_AT_ONCE, TreeShapley
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
 from thor.core.settings import Positive, Settings, require
 from thor.core.threads import in_threads
-from thor.networks.network import Layer, outputs
+from thor.networks.predictor import Boosting, Predictor, columns
 from thor.networks.stack import NetworkStack, Weights
-
-_ROWS_AT_ONCE = 12_800
-"""Rows that the exact method passes through one network at once: few enough for a core's cache, enough that threads
-need not wait for the interpreter between operations."""
 
 _CELLS_AT_ONCE = 16
 """Cells of one thread in the exact method."""
@@ -54,10 +58,12 @@ class ShapleyValues(Explainer):
     reference : ndarray of float32, shape (n_reference, n_features)
         Scaled.
     settings : ShapleySettings
-        With `method` sampled: pairs of a random order of the players and its reverse, each pair and network with a
+        With `method` sampled: pairs of a random order of the players and its reverse, each pair and member with a
         different reference row, none of them twice for a sample before all have been used
         (`thor.attribution.shapley_sampling`); where the tolerance is not reached within `max_pairs`, the values reached
-        are returned and marked (share `converged`). With exact: all coalitions with all rows.
+        are returned and marked (share `converged`). With exact: all coalitions with all rows. The centred
+        logits of gradient boosting that knows every regime are sums over trees, whose values are always exact, for any
+        number of players (`thor.attribution.tree_shapley`).
     target : {"centred_logit", "logit", "probability"}
     precision : {"single", "double"}
         Of the exact method.
@@ -74,6 +80,7 @@ class ShapleyValues(Explainer):
     target: Target = "centred_logit"
     precision: Precision = "single"
     seed: int = 0
+    networks_only = False
 
     def __post_init__(self) -> None:
         require_target(self.target)
@@ -84,7 +91,13 @@ class ShapleyValues(Explainer):
         """Return the features of each player, None where each feature is a player."""
         return player_groups(self.settings.groups, features)
 
-    def explain(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+    def restricted(self, features: tuple[str, ...], wanted: tuple[str, ...]) -> "ShapleyValues":
+        """Return the explainer of predictors with some of the features that it was made for."""
+        groups = restricted_groups(self.groups_of(features), features, wanted)
+        settings = self.settings.replace(groups=groups)
+        return replace(self, reference=columns(self.reference, features, wanted), settings=settings)
+
+    def explain(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
         """Yield Shapley values; see `thor.attribution.method.Explainer`.
 
         The shares are `target`, `expectation` (mean target of the reference), `remainder`, which is round-off, and for
@@ -93,71 +106,48 @@ class ShapleyValues(Explainer):
         Raises
         ------
         AttributionError
-            When there are too many players for the exact method, or reference or groups do not fit the networks.
+            When there are too many players for the exact method, or reference or groups do not fit the predictor.
         """
-        require_features(stack, self.reference)
-        if len(stack.kernels) == 1:
+        require_features(predictor, self.reference)
+        if isinstance(predictor, Boosting) and self.target == "centred_logit" and predictor.knows_all:
+            yield from self._of_trees(predictor, inputs, regime)
+            return
+        if isinstance(predictor, NetworkStack) and len(predictor.kernels) == 1:
             raise AttributionError(
                 "Shapley values are computed from the sums of a first hidden layer; these networks have none. Their "
                 "values are weight x (input - reference mean): use integrated_gradients."
             )
         if self.settings.method == "exact":
-            yield from self._exact(stack, inputs, regime)
+            yield from self._exact(predictor, inputs, regime)
             return
         sampler = ShapleySampler(
-            stack,
+            predictor,
             self.reference,
-            self.groups_of(stack.features),
+            self.groups_of(predictor.features),
             tolerance=self.settings.tolerance,
             max_pairs=self.settings.max_pairs,
             target=self.target,
             seed=self.seed,
         )
         yield from in_threads(
-            lambda part: sampler.block(inputs[part], regime[part], part), sample_blocks(len(inputs), stack)
+            lambda part: sampler.block(inputs[part], regime[part], part), sample_blocks(len(inputs), predictor)
         )
 
-    def coalition_values(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> AnyArray:
-        """Return v(S) of every coalition, shape (n_networks, n_samples, 2 ** n_players); player j is bit j.
+    def coalition_values(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> AnyArray:
+        """Return v(S) of every coalition, shape (n_members, n_samples, 2 ** n_players); player j is bit j.
 
         Raises
         ------
         AttributionError
             When there are too many players.
         """
-        networks = TargetNetworks(stack, self.target, np.float64 if self.precision == "double" else np.float32)
-        inside = self._coalitions(stack)
-        reference = self.reference.astype(networks.dtype)
-        values = np.empty((stack.n_networks, len(inputs), len(inside)), networks.dtype)
-        outside_rows = (reference[None] * ~inside[:, None]).reshape(-1, len(stack.features)).T
-        step = max(1, _ROWS_AT_ONCE // len(reference))
-        for network in range(stack.n_networks):
-            # Units first: biases are added along whole rows.
-            layers = [
-                Layer(np.ascontiguousarray(layer.kernel[network].T), layer.bias[network][:, None], layer.activation)
-                for layer in networks.layers
-            ]
-            first, last = layers[0], layers[-1]
-            # The contribution of reference rows to the first layer is the same for all samples.
-            outside = _units_first(outside_rows, first).reshape(-1, len(inside), len(reference))
-            for sample, (row, k) in enumerate(zip(inputs.astype(networks.dtype), regime, strict=True)):
-                of_sample = first.kernel @ (row * inside).T
-                for begin in range(0, len(inside), step):
-                    some = slice(begin, begin + step)
-                    sums = (outside[:, some] + of_sample[:, some, None]).reshape(len(of_sample), -1)
-                    hidden = outputs(layers[1:-1], first.activation(sums, out=sums), affine=_units_first)
-                    if self.target == "probability":
-                        logits = _units_first(hidden, last).T[None]
-                        targets = target_values(logits, np.full(logits.shape[1], k), self.target)[0]
-                    else:
-                        kernel, shift = networks.last_layer(np.array([k]))
-                        targets = kernel[network, 0] @ hidden + shift[network, 0]
-                    values[network, sample, some] = targets.reshape(-1, len(reference)).mean(axis=1)
-        return values
+        dtype = np.float64 if self.precision == "double" else np.float32
+        inside = self._coalitions(predictor)
+        return coalition_values(predictor, inputs, regime, self.reference, inside, target=self.target, dtype=dtype)
 
-    def _coalitions(self, stack: NetworkStack) -> NDArray[np.bool_]:
+    def _coalitions(self, predictor: Predictor) -> NDArray[np.bool_]:
         """Return which features each coalition holds, shape (2 ** n_players, n_features)."""
-        holds = membership(self.groups_of(stack.features), stack.features)
+        holds = membership(self.groups_of(predictor.features), predictor.features)
         if len(holds) > MOST_PLAYERS:
             raise AttributionError(
                 f"Exact Shapley values take at most {MOST_PLAYERS} players, {2**MOST_PLAYERS} coalitions; here are "
@@ -165,11 +155,31 @@ class ShapleyValues(Explainer):
             )
         return coalitions(len(holds)) @ holds
 
-    def _exact(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
-        self._coalitions(stack)
-        weights = shapley_weights(len(self.players(stack)))
+    def _of_trees(self, boosting: Boosting, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+        """Yield the values of gradient boosting; of two regimes the first has logit 0."""
+        holds = membership(self.groups_of(boosting.features), boosting.features)
+        of_trees = TreeShapley(boosting.trees, self.reference, holds)
+        weights = target_weights(len(boosting.classes), np.arange(len(boosting.classes)), self.target).astype(float)
+        weights = weights[:, -len(boosting.trees.baseline) :]
+        expectation = weights @ boosting.trees.logits(self.reference).mean(axis=0)
+
+        def block(part: slice) -> AttributionBlock:
+            of_regime = weights[regime[part]]
+            values = np.einsum("sk,skp->sp", of_regime, of_trees.values(inputs[part]))
+            target = np.einsum("sk,sk->s", of_regime, boosting.trees.logits(inputs[part]))
+            start = expectation[regime[part]]
+            shares = {"target": target, "expectation": start, "remainder": target - start - values.sum(axis=1)}
+            if self.settings.method == "sampled":
+                shares["converged"] = np.ones(len(target))
+            return AttributionBlock(part, values[None], shares={name: share[None] for name, share in shares.items()})
+
+        yield from in_threads(block, sample_parts(len(inputs), ROWS_AT_ONCE))
+
+    def _exact(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+        self._coalitions(predictor)
+        weights = shapley_weights(len(self.players(predictor)))
         for part, values in in_threads(
-            lambda part: (part, self.coalition_values(stack, inputs[part], regime[part])),
+            lambda part: (part, self.coalition_values(predictor, inputs[part], regime[part])),
             sample_parts(len(inputs), _CELLS_AT_ONCE),
         ):
             shapley = values @ weights.T.astype(values.dtype)
@@ -181,7 +191,7 @@ class ShapleyValues(Explainer):
 
 def shap_explanation(
     method: ShapleyValues,
-    stack: NetworkStack,
+    predictor: Predictor,
     inputs: Weights,
     regime: Regimes,
     *,
@@ -193,17 +203,17 @@ def shap_explanation(
     Parameters
     ----------
     method : ShapleyValues
-    stack : NetworkStack
+    predictor : Predictor
     inputs : ndarray of float32, shape (n_samples, n_features)
     regime : ndarray of int, shape (n_samples,)
     network : int, optional
-        One network; by default the mean of all.
+        One member; by default the mean of all.
     data : ndarray, shape (n_samples, n_players), optional
         The players' values in plots; by default the inputs where each feature is a player.
     """
     import shap
 
-    blocks = list(method.explain(stack, inputs, regime))
+    blocks = list(method.explain(predictor, inputs, regime))
     values = np.concatenate([block.values for block in blocks], axis=1)
     base = np.concatenate([block.shares["expectation"] for block in blocks], axis=1)
     chosen = slice(None) if network is None else slice(network, network + 1)
@@ -213,15 +223,8 @@ def shap_explanation(
         values=values[chosen].mean(axis=0),
         base_values=base[chosen].mean(axis=0),
         data=data,
-        feature_names=list(method.players(stack)),
+        feature_names=list(method.players(predictor)),
     )
-
-
-def _units_first(below: AnyArray, layer: Layer) -> AnyArray:
-    """Return the sums of a layer of one network, shape (n_units, n_rows), from activations (n_in, n_rows)."""
-    sums = layer.kernel @ below
-    sums += layer.bias
-    return sums
 
 
 METHOD = Method(

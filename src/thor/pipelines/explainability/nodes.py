@@ -16,19 +16,18 @@ def choose_reference(
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
-    feature_scaler: dict[str, Any],
+    baselines: Any,
     scenario_features: Mapping[str, Callable[[], xr.Dataset]],
     parameters: Explainability,
 ) -> pd.DataFrame:
-    """Return the reference inputs of the attributions."""
+    """Return the reference inputs of the attributions, with the features of all predictors."""
     from thor.attribution.references import draw_reference
-    from thor.networks.scaler import FeatureScaler
 
     return draw_reference(
         features,
         regimes,
         split,
-        names=FeatureScaler.from_dict(feature_scaler).features,
+        names=baselines.scaler.features,
         settings=parameters.reference,
         seed=parameters.seed,
         runs=scenario_features,
@@ -36,29 +35,31 @@ def choose_reference(
 
 
 def explain_by(method: str) -> Callable[..., xr.Dataset]:
-    """Return the node that explains all networks in every valid cell by one method."""
+    """Return the node that explains the predictors in every valid cell by one method."""
 
     def explain(
         ensemble: Any,
+        baselines: Any,
         bayesian_network: Any,
+        laplace_network: Any,
         features: xr.Dataset,
-        feature_scaler: dict[str, Any],
         parameters: Explainability,
         explanation_reference: pd.DataFrame | None = None,
     ) -> xr.Dataset:
         from thor.attribution.explanations import explain_cells
+        from thor.attribution.references import reference_inputs
+        from thor.networks.baselines import chosen_predictors
 
-        scaler, reference = _scaled(feature_scaler, explanation_reference)
-        explainer = _explainers([method], scaler.features, reference, parameters)
-        stacks = {
-            "ensemble": ensemble,
-            "bayesian": bayesian_network.draws(parameters.n_draws, seed=parameters.seed),
-        }
-        chosen = {str(predictor): stacks[predictor] for predictor in parameters.predictors}
-        return explain_cells(method, explainer[method], chosen, features, scaler, regime=parameters.regime)
+        scaler = baselines.scaler
+        reference = reference_inputs(explanation_reference, scaler)
+        explainer = _explainers([method], scaler.features, reference, parameters)[method]
+        posteriors = {"bayesian": bayesian_network, "laplace": laplace_network}
+        sizes = {"n_draws": parameters.n_draws, "seed": parameters.seed}
+        predictors = chosen_predictors(parameters.predictors, ensemble, baselines, **sizes, **posteriors)
+        return explain_cells(method, explainer, predictors, features, scaler, regime=parameters.regime)
 
     explain.__name__ = f"explain_by_{method}"
-    explain.__doc__ = f"Return the attributions by the method {method} for all networks in every valid cell."
+    explain.__doc__ = f"Return the attributions by the method {method} for all members in every valid cell."
     return explain
 
 
@@ -157,9 +158,10 @@ def draw_method(method: str) -> Callable[[xr.Dataset], Any]:
 
 def draw_signs(**explanations: xr.Dataset) -> Any:
     """Draw where methods and networks agree on the sign of each feature's attribution."""
+    from thor.attribution.agreement import same_predictors
     from thor.figures.attribution import sign_maps
 
-    return sign_maps(explanations)
+    return sign_maps(same_predictors(explanations))
 
 
 def draw_attributions_by_regime(explanation_summary: pd.DataFrame) -> Any:
@@ -197,13 +199,13 @@ def draw_cell(
     **explanations: xr.Dataset,
 ) -> Any:
     """Draw probabilities, attributions and vorticity budget of one cell."""
-    from thor.attribution.agreement import same_players
+    from thor.attribution.agreement import same_players, same_predictors
     from thor.attribution.fields import nearest_cell
     from thor.figures.attribution_cells import cell_page
 
     first = next(iter(explanations.values()))
     place = nearest_cell(first, parameters.cell.latitude, parameters.cell.longitude)
-    return cell_page(same_players(explanations), regime_uncertainty, vorticity_budget, place)
+    return cell_page(same_players(same_predictors(explanations)), regime_uncertainty, vorticity_budget, place)
 
 
 def _scaled(feature_scaler: dict[str, Any], reference: pd.DataFrame | None) -> tuple[Any, Any]:

@@ -1,8 +1,8 @@
 """Feature attributions of the predicted regime in every cell, by several methods for one target, and their quality.
 
-features, regimes, split, scenario_features -> choose_reference -> explanation_reference
+features, regimes, split, baselines, scenario_features -> choose_reference -> explanation_reference
 for each registered method (`thor.attribution.methods`), such as relevance, shapley_values and lime_weights:
-    ensemble, bayesian_network, features -> explain_by_<method> -> <method> -> draw_<method> -> explainability_<method>
+    all predictors, features -> explain_by_<method> -> <method> -> draw_<method> -> explainability_<method>
 all methods -> compare_explanations   -> explanation_agreement
             -> summarise_explanations -> explanation_summary
 ensemble -> evaluate_explanations -> explanation_evaluation
@@ -22,8 +22,8 @@ from thor.attribution.methods import explaining_methods
 from thor.pipelines.explainability import nodes
 
 _PARAMETERS = "params:explainability"
-_CELLS = ["features", "regimes", "split", "feature_scaler"]
-_NETWORKS = ["ensemble", "bayesian_network", "features", "feature_scaler"]
+_CELLS = ["features", "regimes", "split"]
+_PREDICTORS = ["ensemble", "baselines", "bayesian_network", "laplace_network"]
 
 
 def create_pipeline() -> Pipeline:
@@ -32,7 +32,11 @@ def create_pipeline() -> Pipeline:
     explanations = by_name(*methods)
     return Pipeline(
         [
-            named_node(nodes.choose_reference, [*_CELLS, "scenario_features", _PARAMETERS], "explanation_reference"),
+            named_node(
+                nodes.choose_reference,
+                [*_CELLS, "baselines", "scenario_features", _PARAMETERS],
+                "explanation_reference",
+            ),
             *(node for method in methods.values() for node in _nodes_of(method)),
             named_node(nodes.compare_explanations, explanations, "explanation_agreement"),
             named_node(
@@ -41,7 +45,9 @@ def create_pipeline() -> Pipeline:
                 "explanation_evaluation",
             ),
             named_node(
-                nodes.compare_with_known_functions, [*_CELLS, "explanation_reference", _PARAMETERS], "explanation_truth"
+                nodes.compare_with_known_functions,
+                [*_CELLS, "feature_scaler", "explanation_reference", _PARAMETERS],
+                "explanation_truth",
             ),
             named_node(nodes.summarise_explanations, explanations, "explanation_summary"),
             named_node(
@@ -66,6 +72,6 @@ def create_pipeline() -> Pipeline:
 
 def _nodes_of(method: Method) -> Iterator[Node]:
     name = method.name
-    inputs = [*_NETWORKS, _PARAMETERS, *(["explanation_reference"] if method.needs_reference else [])]
+    inputs = [*_PREDICTORS, "features", _PARAMETERS, *(["explanation_reference"] if method.needs_reference else [])]
     yield Node(nodes.explain_by(name), inputs, name, name=f"explain_by_{name}")
     yield Node(nodes.draw_method(name), name, f"explainability_{name}", name=f"draw_{name}")

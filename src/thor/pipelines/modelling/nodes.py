@@ -170,7 +170,7 @@ def score_networks(
     parameters: Modelling,
 ) -> dict[str, Any]:
     """Return the scores of all predictors by region and ocean of the test region, and in oceans left out."""
-    from thor.networks.baselines import BASELINES, with_baselines
+    from thor.networks.baselines import BASELINES, all_probabilities
     from thor.networks.fields import (
         basin_masks,
         network_table,
@@ -187,7 +187,7 @@ def score_networks(
         network_sums,
         predictor_reliability,
     )
-    from thor.networks.prediction import predict, probability_blocks
+    from thor.networks.prediction import probability_blocks
     from thor.networks.samples import samples_from
     from thor.networks.scaler import FeatureScaler
     from thor.networks.skill import region_scores, skill_table
@@ -196,7 +196,7 @@ def score_networks(
     of_networks = FeatureScaler.from_dict(feature_scaler)
     inputs = of_networks.transform(samples.with_features(of_networks.features).inputs)
     regions = role_masks(samples)
-    probabilities = with_baselines(predict(ensemble, inputs).mean, baselines, samples.inputs)
+    probabilities = all_probabilities(ensemble, baselines, samples.inputs)
     if parameters.compare_published:
         published = published_networks()
         if set(published.classes) == set(samples.classes):

@@ -272,11 +272,11 @@ function explorer(data, onCell) {
   }
 
   function attributions(cell, name) {
-    let p = ocean.explained_predictors.indexOf(name);
-    const other = p < 0 ? ` (of the ${ocean.explained_predictors[0]})` : "";
-    if (p < 0) p = 0;
+    const shown = ocean.methods.filter((method) => ocean.explained[method].includes(name));
     const labels = ocean.features.map((f) => f.label);
-    const traces = ocean.methods.map((method) => {
+    const traces = (shown.length ? shown : ocean.methods).map((method) => {
+      const p = Math.max(0, ocean.explained[method].indexOf(name));
+      const other = shown.length ? "" : ` (of the ${ocean.explained[method][0]})`;
       const [mid, low, high] = ["attribution", "attribution_lower_quartile", "attribution_upper_quartile"]
         .map((part) => ocean.features.map((f, k) => cells[`${method}.${part}`].at(p, k, cell)));
       return {
