@@ -18,6 +18,7 @@ from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import LEFT_OUT_REGION, interval_scores, wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
+from thor.networks.terms import TermTargets
 from thor.networks.training import train_stack
 from thor.networks.training_data import sample_weights
 
@@ -70,6 +71,8 @@ def train_folds(
     training: TrainingSettings,
     boosting: BoostingSettings,
     boosting_names: tuple[str, ...] | None = None,
+    budget: xr.Dataset | None = None,
+    terms_weight: float = 0.0,
     seed: int,
 ) -> Iterator[Fold]:
     """Yield the predictors of each fold, trained on the consensus labels.
@@ -85,6 +88,10 @@ def train_folds(
     boosting : BoostingSettings
     boosting_names : tuple of str, optional
         Inputs of boosting; by default those of the networks.
+    budget : xarray.Dataset, optional
+        With the terms that the networks also learn.
+    terms_weight : float
+        Of the loss of these terms; 0 for none.
     seed : int
     """
 
@@ -95,8 +102,9 @@ def train_folds(
         scaler = FeatureScaler.fit(train)
         seen = [columns(scaler.transform(part.inputs), samples.features, names) for part in (train, select)]
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
+        terms = None if budget is None else TermTargets.of(budget, train.index, weight=terms_weight)
         trained = train_stack(
-            Table(seen[0], train.labels, weights),
+            Table(seen[0], train.labels, weights, terms),
             Table(seen[1], select.labels),
             features=names,
             classes=samples.classes,
