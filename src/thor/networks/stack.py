@@ -112,7 +112,7 @@ class NetworkStack:
             yield part, block
 
     def terms(self, inputs: Weights) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and spread that every network predicts of each term of the budget: for small blocks of samples.
+        """Return the terms of the budget that every network predicts, and their spread: for small blocks of samples.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class NetworkStack:
 
         Returns
         -------
-        mean, spread : ndarray of shape (n_networks, n_samples, n_terms), [m s-2]
+        value, spread : ndarray of shape (n_networks, n_samples, n_terms), [m s-2]
 
         Raises
         ------
@@ -134,7 +134,7 @@ class NetworkStack:
         with one_thread():
             hidden = outputs(self.layers()[:-1], inputs.astype(np.float32, copy=False))
             found = affine(hidden, Layer(head.kernel, head.bias, LINEAR))
-        return head.moments(found)
+        return head.predictions(found)
 
     def training_weights(self) -> list[Weights]:
         """Return kernel and bias of each layer in turn, the terms head in the last ones."""

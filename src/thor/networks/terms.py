@@ -20,6 +20,31 @@ LEAST_SPREAD, MOST_SPREAD = 0.02, 1.5
 """Bounds of the spread of a scaled term: no cell has a boundless likelihood, none a boundless spread in m s-2."""
 
 
+def budget_terms(budget: xr.Dataset, index: NDArray[np.int64]) -> Array:
+    """Return the terms of the budget in cells, shape (n_cells, n_terms), [m s-2].
+
+    Parameters
+    ----------
+    budget : xarray.Dataset
+        `thor.core.variables.BUDGET_TERMS` [m s-2], NaN where unknown, and `analysis_mask`.
+    index : ndarray of int, shape (n_cells,)
+        Places in the flattened grid.
+
+    Raises
+    ------
+    NetworkError
+        When a term is missing.
+    """
+    if missing := [name for name in BUDGET_TERMS if name not in budget]:
+        raise NetworkError(
+            f"The vorticity budget lacks {', '.join(missing)}, so networks cannot predict its terms. Set "
+            "modelling.terms_weight: 0."
+        )
+    dims = budget["analysis_mask"].dims
+    fields = (budget[name].transpose(*dims).values.ravel() for name in BUDGET_TERMS)
+    return np.stack([field[index] for field in fields], axis=1).astype(float)
+
+
 @dataclass(frozen=True, eq=False)
 class TermTargets:
     """Scaled terms of the budget in training cells.
@@ -46,7 +71,7 @@ class TermTargets:
         Parameters
         ----------
         budget : xarray.Dataset
-            `thor.core.variables.BUDGET_TERMS` [m s-2], NaN where unknown, on the grid of the samples.
+            As for `budget_terms`, on the grid of the samples.
         index : ndarray of int, shape (n_samples,)
             The samples' places in the flattened grid (`Samples.index`).
         weight : float
@@ -58,16 +83,8 @@ class TermTargets:
         """
         if not weight:
             return None
-        if missing := [name for name in BUDGET_TERMS if name not in budget]:
-            raise NetworkError(
-                f"The vorticity budget lacks {', '.join(missing)}, so networks cannot be trained on its terms. Set "
-                "modelling.terms_weight: 0."
-            )
-        dims = budget["analysis_mask"].dims
-        fields = [budget[name].transpose(*dims).values.ravel() for name in BUDGET_TERMS]
-        terms = np.stack([field[index] for field in fields], axis=1).astype(float)
-        with np.errstate(invalid="ignore"):
-            unknown = [name for name, column in zip(BUDGET_TERMS, terms.T, strict=True) if not (column**2 > 0).any()]
+        terms = budget_terms(budget, index)
+        unknown = [name for name, column in zip(BUDGET_TERMS, terms.T, strict=True) if not (np.abs(column) > 0).any()]
         if unknown:
             raise NetworkError(
                 f"The vorticity budget has no values of {', '.join(unknown)} in any of the {len(index)} training "
@@ -99,19 +116,21 @@ class TermsHead:
         """Return what describes the head besides its weights."""
         return {"names": list(self.names), "scale": list(self.scale)}
 
-    def moments(self, outputs: AnyArray) -> tuple[AnyArray, AnyArray]:
-        """Return mean and standard deviation of each term [m s-2], shape (..., n_terms), from the head's outputs.
+    def predictions(self, outputs: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """Return value and spread of each term [m s-2], shape (..., n_terms), from the head's outputs.
 
         Notes
         -----
-        Moments of scale sinh(y) for a normal y of mean m and spread s, in closed form: the mean is
-        scale sinh(m) exp(s^2 / 2), the mean square scale^2 (exp(2 s^2) cosh(2 m) - 1) / 2.
+        For a scaled term of mean m and spread s, scale sinh(m), the median, and scale cosh(m) s, the spread to first
+        order. The mean of sinh of a normal variable, sinh(m) exp(s^2 / 2), is dominated by the least certain cells.
         """
         mean, spread = scaled_moments(outputs.astype(np.float64), np)
-        scale, variance = np.asarray(self.scale), spread**2
-        found = np.sinh(mean) * np.exp(0.5 * variance)
-        square = 0.5 * (np.exp(2 * variance) * np.cosh(2 * mean) - 1)
-        return scale * found, scale * np.sqrt(np.maximum(square - found**2, 0.0))
+        return np.asarray(self.scale) * np.sinh(mean), np.asarray(self.scale) * np.cosh(mean) * spread
+
+
+def over_networks(value: AnyArray, spread: AnyArray) -> tuple[Array, Array]:
+    """Return the mean over networks, the first axis, and the standard deviation over networks and predicted spread."""
+    return value.mean(axis=0), np.sqrt(value.var(axis=0) + (spread**2).mean(axis=0))
 
 
 def scaled_moments(outputs: Any, xp: Any) -> tuple[Any, Any]:

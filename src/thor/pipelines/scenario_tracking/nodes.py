@@ -218,6 +218,7 @@ def _tools(
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 
     calibration = CalibrationModel.from_dict(calibration_model)
+    predicts_terms = final_ensemble.terms_head is not None
     return TrackingTools(
         predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
         scaler=final_baselines.scaler,
@@ -229,6 +230,8 @@ def _tools(
             name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
             for name, models in change_calibration.items()
         },
+        term_networks=final_ensemble if predicts_terms else None,
+        term_spread=calibration.term_spread if predicts_terms else None,
         label_run=label_runs(training_history),
     )
 
