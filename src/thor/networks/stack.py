@@ -14,15 +14,13 @@ from numpy.typing import DTypeLike, NDArray
 from thor.core.errors import NetworkError, did_you_mean
 from thor.core.threads import one_thread
 from thor.networks.network import ACTIVATIONS, LINEAR, Layer, affine, dense_layers, outputs
+from thor.networks.stack_files import AGAIN, ARCHITECTURE_FILE, WEIGHTS_FILE, read_architecture, read_arrays
 from thor.networks.terms import TermsHead
 
 Weights = NDArray[np.float32]
 
 _FEWEST_SAMPLES = 32
 """Of one block of `NetworkStack.logit_blocks`."""
-
-WEIGHTS_FILE = "weights.npz"
-ARCHITECTURE_FILE = "architecture.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,8 +177,8 @@ class NetworkStack:
             When a file or an array is missing, shapes do not fit, or weights or architecture were changed since.
         """
         folder = Path(folder)
-        description = _read_architecture(folder)
-        arrays = _read_arrays(folder)
+        description = read_architecture(folder)
+        arrays = read_arrays(folder)
         n_layers = len(description["layer_sizes"]) - 1
         of_terms = description.get("terms")
         expected = {f"{kind}_{layer}" for layer in range(n_layers) for kind in ("kernel", "bias")}
@@ -188,7 +186,7 @@ class NetworkStack:
         if set(arrays) != expected:
             raise NetworkError(
                 f"{folder / WEIGHTS_FILE} should hold {', '.join(sorted(expected))}; "
-                f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {_AGAIN}"
+                f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {AGAIN}"
             )
         try:
             stack = cls(
@@ -202,9 +200,9 @@ class NetworkStack:
                 else None,
             )
         except NetworkError as error:
-            raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {_AGAIN}") from error
+            raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {AGAIN}") from error
         if _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)} != description:
-            raise NetworkError(f"{folder}: the checksum differs: weights or architecture changed by hand. {_AGAIN}")
+            raise NetworkError(f"{folder}: the checksum differs: weights or architecture changed by hand. {AGAIN}")
         return stack
 
 
@@ -251,11 +249,6 @@ def logits(stack: NetworkStack, inputs: Weights) -> Weights:
     return outputs(stack.layers(), inputs.astype(np.float32, copy=False))
 
 
-_AGAIN = "Train or save the networks again."
-_KEYS = {"layer_sizes": list, "activation": str, "features": list, "classes": list, "n_networks": int, "checksum": str}
-_TERMS, _TERMS_KEY = {"names", "scale"}, {"terms": dict}
-
-
 def _architecture(stack: NetworkStack) -> dict[str, Any]:
     return {
         "layer_sizes": list(stack.layer_sizes),
@@ -278,32 +271,6 @@ def _checksum(stack: NetworkStack) -> str:
         digest.update(f"{name}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
     return digest.hexdigest()
-
-
-def _read_architecture(folder: Path) -> dict[str, Any]:
-    path = folder / ARCHITECTURE_FILE
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise NetworkError(f"{path} is missing. {_AGAIN}") from error
-    except ValueError as error:
-        raise NetworkError(f"{path} cannot be read: {error}. {_AGAIN}") from error
-    found = {key: type(value) for key, value in description.items()} if isinstance(description, dict) else {}
-    if found not in (_KEYS, _KEYS | _TERMS_KEY) or set(description.get("terms", _TERMS)) != _TERMS:
-        kinds = ", ".join(f"{key} ({kind.__name__})" for key, kind in _KEYS.items())
-        raise NetworkError(f"{path} should hold {kinds} and nothing else. {_AGAIN}")
-    return description
-
-
-def _read_arrays(folder: Path) -> dict[str, Weights]:
-    path = folder / WEIGHTS_FILE
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise NetworkError(f"{path} is missing. {_AGAIN}") from error
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged archive.
-        raise NetworkError(f"{path} cannot be read: {error}. {_AGAIN}") from error
 
 
 def _require_inputs(stack: NetworkStack, inputs: Weights) -> None:

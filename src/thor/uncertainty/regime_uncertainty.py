@@ -22,8 +22,8 @@ from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.settings import ApplicabilitySettings
-from thor.uncertainty.term_spread import term_spread_factors
 from thor.uncertainty.temperature import Temperature, left_out_temperature
+from thor.uncertainty.term_spread import term_spread_factors
 
 
 @dataclass(frozen=True, eq=False)

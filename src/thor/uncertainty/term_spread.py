@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
@@ -34,12 +35,12 @@ def term_spread_factors(left_out: Mapping[str, LeftOutBasin], budget: xr.Dataset
     NetworkError
         When no two neighbouring cells of the basins have a budget.
     """
-    found, names = [], ()
+    found, names = [], list[str]()
     for cells in left_out.values():
         stack = cells.predictors[ENSEMBLE]
         if not isinstance(stack, NetworkStack) or stack.terms_head is None:
             return None
-        names, samples = stack.terms_head.names, cells.samples
+        names, samples = list(stack.terms_head.names), cells.samples
         first, second = _neighbours(samples.index, budget["analysis_mask"].shape[1])
         true = budget_terms(budget, samples.index)
         value, spread = stack.terms(columns(cells.inputs, samples.features, stack.features))
@@ -63,9 +64,8 @@ def normal_width(level: float) -> float:
     return float(ndtri(0.5 * (1 + level)))
 
 
-def _neighbours(index: Array, n_columns: int) -> Array:
+def _neighbours(index: NDArray[np.int64], n_columns: int) -> NDArray[np.int64]:
     """Return the places of pairs of cells beside one another along a row or a column, shape (2, n_pairs)."""
-    index = np.asarray(index)
     pairs = []
     for step, allowed in ((1, (index + 1) % n_columns != 0), (n_columns, np.ones(len(index), bool))):
         place = np.minimum(np.searchsorted(index, index + step), len(index) - 1)
