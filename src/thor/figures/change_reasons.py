@@ -50,14 +50,14 @@ def change_attribution_bars(
         features = [str(name) for name in attribution["feature"].values]
         columns = min(n_columns, n_transitions)
         n_rows = -(-n_transitions // columns)
-        height, with_terms = (
-            (0.17 * len(features) + 0.55) * n_rows + 0.5,
-            terms is not None and terms.sizes["transition"],
-        )
-        height_of_terms = 1.5 * n_rows + 0.3 if with_terms else 0.0
-        figure = new_figure(2.5 * columns + 1.4, height + height_of_terms)
-        parts = figure.subfigures(2, 1, height_ratios=[height, height_of_terms]) if with_terms else [figure]
-        axes = new_panels(parts[0], n_transitions, columns, sharey=True, sharex=True)
+        height, of_terms = (0.17 * len(features) + 0.55) * n_rows + 0.5, 1.5 * n_rows + 0.3
+        drawn = terms if terms is not None and terms.sizes["transition"] else None
+        figure = new_figure(2.5 * columns + 1.4, height if drawn is None else height + of_terms)
+        above: Any = figure
+        if drawn is not None:
+            subfigures: Any = figure.subfigures(2, 1, height_ratios=[height, of_terms])
+            above, below = subfigures
+        axes = new_panels(above, n_transitions, columns, sharey=True, sharex=True)
         for place, ax in enumerate(axes):
             _draw_attribution(ax, attribution.isel(transition=place))
         for ax in axes[-columns:]:
@@ -71,9 +71,7 @@ def change_attribution_bars(
             add_heading(
                 figure, f"{run}, {' against '.join(windows)}, {predictor_words(attribution.attrs['predictor'])}"
             )
-        if with_terms:
-            axes = [*axes, *_draw_terms(parts[1], terms, columns)]
-        letter_panels(axes)
+        letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
         return figure
 
 

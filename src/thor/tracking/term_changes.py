@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from thor.core.arrays import Array
+from thor.core.arrays import AnyArray
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.predictor import columns
 from thor.networks.scaler import FeatureScaler
@@ -219,7 +219,7 @@ def _skill(rows: pd.DataFrame) -> dict[str, Any]:
     inside = (rows["lower"] <= rows["true"]) & (rows["true"] <= rows["upper"])
     largest, called = rows["largest"].to_numpy(), rows["called"].to_numpy()
 
-    def mean(values: Array) -> float:
+    def mean(values: AnyArray) -> float:
         return float(np.average(values, weights=area))
 
     (x, y) = (values - mean(values) for values in (true, predicted))
