@@ -71,8 +71,7 @@ def train_folds(
     training: TrainingSettings,
     boosting: BoostingSettings,
     boosting_names: tuple[str, ...] | None = None,
-    budget: xr.Dataset | None = None,
-    terms_weight: float = 0.0,
+    terms: tuple[xr.Dataset, float] | None = None,
     seed: int,
 ) -> Iterator[Fold]:
     """Yield the predictors of each fold, trained on the consensus labels.
@@ -88,10 +87,8 @@ def train_folds(
     boosting : BoostingSettings
     boosting_names : tuple of str, optional
         Inputs of boosting; by default those of the networks.
-    budget : xarray.Dataset, optional
-        With the terms that the networks also learn.
-    terms_weight : float
-        Of the loss of these terms; 0 for none.
+    terms : (xarray.Dataset, float), optional
+        Vorticity budget whose terms the networks also learn, and the weight of their loss; 0 for none.
     seed : int
     """
 
@@ -102,9 +99,9 @@ def train_folds(
         scaler = FeatureScaler.fit(train)
         seen = [columns(scaler.transform(part.inputs), samples.features, names) for part in (train, select)]
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
-        terms = None if budget is None else TermTargets.of(budget, train.index, weight=terms_weight)
+        targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1])
         trained = train_stack(
-            Table(seen[0], train.labels, weights, terms),
+            Table(seen[0], train.labels, weights, targets),
             Table(seen[1], select.labels),
             features=names,
             classes=samples.classes,

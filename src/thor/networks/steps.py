@@ -18,7 +18,7 @@ SELECT_BLOCK = 1024
 
 
 @cache
-def compile_steps(activation: str, l2: float, n_terms: int = 0, terms_weight: float = 0.0) -> Compiled:
+def compile_steps(activation: str, l2: float, n_terms: int, terms_weight: float) -> Compiled:
     """Return the compiled functions.
 
     `train` takes ``(weights, first, second, step_sizes, inputs, labels, sample_weights, terms, labelling, batches,

@@ -21,7 +21,7 @@ def training_tables(
     *,
     model: RegimeModel,
     budget: xr.Dataset,
-    terms_weight: float = 0.0,
+    terms_weight: float,
     seed: int,
 ) -> tuple[Table, Table, NDArray[np.int64] | None]:
     """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""

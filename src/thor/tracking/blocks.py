@@ -25,7 +25,7 @@ from thor.tracking.change import (
     transition_areas,
 )
 from thor.tracking.change_calibration import ChangeCalibration, calibration_of
-from thor.tracking.fields import LABELS, MOST_CHANGED, TERMS, VARIANCES, empty_fields, empty_sums
+from thor.tracking.fields import LABELS, MOST_CHANGED, TERM_FIELDS, VARIANCES, empty_fields, empty_sums
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.predictive import entropy
 
@@ -80,7 +80,7 @@ class RunWork:
             "term": len(BUDGET_TERMS),
         }
         names = _FIELDS if self.tools.split_predictor is None else (*_FIELDS, *VARIANCES)
-        names = names if self.tools.term_networks is None else (*names, *TERMS, MOST_CHANGED)
+        names = names if self.tools.term_networks is None else (*names, *TERM_FIELDS, MOST_CHANGED)
         predictors = self.tools.predictors.items()
         sums = {name: empty_sums(sizes | {"network": predictor.n_members}) for name, predictor in predictors}
         return empty_fields(names, sizes, n_cells), sums

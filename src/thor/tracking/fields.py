@@ -20,14 +20,14 @@ MOST_CHANGED = "most_changed_term"
 LABELS = ("regime", "baseline_regime", MOST_CHANGED)
 """Fields of numbers of regimes or terms, -1 where there is none; all other fields of a block are NaN there."""
 
-TERMS = ("predicted_term", "predicted_term_spread", "term_change", "term_change_lower", "term_change_upper")
+TERM_FIELDS = ("predicted_term", "predicted_term_spread", "term_change", "term_change_lower", "term_change_upper")
 
 VARIANCES = ("change_label_variance", "change_network_variance", "change_residual_variance")
 
 _BY_CELL = {
     **dict.fromkeys(("regime_probability", "change_to_probability"), ("window", "predictor", "regime")),
     **dict.fromkeys(("applicable", "dissimilarity_index", MOST_CHANGED, *VARIANCES), ("window",)),
-    **dict.fromkeys(TERMS, ("window", "term")),
+    **dict.fromkeys(TERM_FIELDS, ("window", "term")),
     **dict.fromkeys(("forced_emergence", "natural_variability_mask"), ("predictor",)),
     "dissimilarity": ("state",),
 }

@@ -13,7 +13,7 @@ from thor.networks.stack import NetworkStack
 from thor.networks.terms import budget_terms, over_networks
 from thor.uncertainty.left_out import LeftOutBasin
 
-LEVEL = 0.9
+_LEVEL = 0.9
 """Share of the differences that the intervals contain after calibration."""
 
 
@@ -22,7 +22,7 @@ def term_spread_factors(left_out: Mapping[str, LeftOutBasin], budget: xr.Dataset
 
     A training ocean has one state and therefore no changes. In their place stand differences between neighbouring
     cells, of a basin that the networks did not see: inputs that differ little and have nearly the same error. With the
-    factors, normal intervals contain `LEVEL` of these differences, by area.
+    factors, normal intervals contain 90 % of these differences, by area.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def term_spread_factors(left_out: Mapping[str, LeftOutBasin], budget: xr.Dataset
             "No two neighbouring cells of a left-out basin have a vorticity budget to calibrate terms on."
         )
     return {
-        name: _quantile(ratio, table[:, -1]) / normal_width(LEVEL) for name, ratio in zip(names, table.T, strict=False)
+        name: _quantile(ratio, table[:, -1]) / normal_width(_LEVEL) for name, ratio in zip(names, table.T, strict=False)
     }
 
 
@@ -77,4 +77,4 @@ def _neighbours(index: NDArray[np.int64], n_columns: int) -> NDArray[np.int64]:
 def _quantile(values: Array, weights: Array) -> float:
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(share, LEVEL)])
+    return float(values[order][np.searchsorted(share, _LEVEL)])

@@ -142,8 +142,7 @@ def train_left_out(
         training=parameters.training.replace(n_networks=parameters.left_out_networks),
         boosting=parameters.boosting,
         boosting_names=boosting_names,
-        budget=vorticity_budget,
-        terms_weight=parameters.terms_weight,
+        terms=(vorticity_budget, parameters.terms_weight),
         seed=parameters.seed,
     )
     return list(folds)
