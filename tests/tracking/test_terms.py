@@ -77,7 +77,11 @@ def test_without_a_head_there_are_no_terms_and_blocks_do_not_matter(made, tools,
         *track_run(made.control, None, None, make_tools(made)).variables
     }
     small = make_tools(
-        made, term_networks=tools.term_networks, term_spread=SPREAD, settings=tools.settings.replace(block_cells=101)
+        made,
+        term_networks=tools.term_networks,
+        # as from a file, whose keys are sorted
+        term_spread=dict(sorted(SPREAD.items())),
+        settings=tools.settings.replace(block_cells=101),
     )
     again = track_run(made.scenario, made.control, None, small)
     np.testing.assert_allclose(again["term_change_upper"], run["term_change_upper"], rtol=1e-4, atol=1e-16)

@@ -91,7 +91,7 @@ def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
 def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
     """Draw the change of each term, a panel for each transition; return the panels."""
     names = [str(name) for name in terms["term"].values]
-    axes = list(new_panels(figure, terms.sizes["transition"], columns, sharey=True, sharex=True))
+    axes = list(new_panels(figure, terms.sizes["transition"], columns, sharey=True))
     for place, ax in enumerate(axes):
         of_transition = terms.isel(transition=place)
         mean, lower, upper = (of_transition[name].values * _PER_MINUS_11 for name in ("mean", "lower", "upper"))
@@ -103,7 +103,6 @@ def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
         ax.set_title(str(of_transition["transition"].values))
     for ax in axes[-columns:]:
         ax.set_xlabel("change of the term ($10^{-11}$ m s$^{-2}$)")
-        ax.tick_params(labelbottom=True)
     axes[0].set_yticks(range(len(names)), [variable(name).label for name in names])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     return axes

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
+from thor.core.variables import BUDGET_TERMS
 from thor.networks.prediction import probability_blocks
 from thor.networks.predictor import AVERAGE, ENSEMBLE, Predictor, columns
 from thor.networks.scaler import FeatureScaler
@@ -132,7 +133,9 @@ class TrackingTools:
 
     def term_widths(self) -> NDArray[np.float64]:
         """Return the half-width of the interval of the change of each term, in units of its spread."""
-        return normal_width(self.settings.interval_level) * np.array([*(self.term_spread or {}).values()])
+        return normal_width(self.settings.interval_level) * np.array(
+            [(self.term_spread or {})[name] for name in BUDGET_TERMS]
+        )
 
     def terms(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the terms that every network predicts in cells with these scaled inputs, and their spread.
