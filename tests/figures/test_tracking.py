@@ -6,9 +6,10 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_hex
 
+from thor.core.variables import BUDGET_TERMS
+from thor.figures.change_reasons import change_attribution_bars
 from thor.figures.tracking_curves import (
     area_curves,
-    change_attribution_bars,
     change_reliability,
     transition_matrices,
 )
@@ -305,3 +306,27 @@ def test_bars_show_which_feature_moved_the_networks():
 )
 def test_empty_figures_give_the_reason(figure, text):
     assert text in figure().texts[0].get_text()
+
+
+def test_changes_of_terms_stand_below_the_attributions_of_the_same_transitions():
+    names, terms = ["TR to NL", "SO to TR"], [*BUDGET_TERMS]
+    mean = 1e-11 * np.arange(10.0).reshape(2, 5)
+    attribution = xr.Dataset(
+        {name: (("transition", "feature"), np.ones((2, 1))) for name in ("mean", "lower", "upper")},
+        coords={"transition": names, "feature": ["zos"]},
+    )
+    changes = xr.Dataset(
+        {
+            name: (("transition", "term"), mean + step)
+            for name, step in (("mean", 0), ("lower", -2e-11), ("upper", 1e-11))
+        },
+        coords={"transition": names, "term": terms},
+    )
+    figure = change_attribution_bars(attribution, changes)
+    assert titles(figure) == ["(a) TR to NL", "(b) SO to TR", "(c) TR to NL", "(d) SO to TR"]
+    below = figure.axes[3]
+    np.testing.assert_allclose([bar.get_width() for bar in below.patches], [5, 6, 7, 8, 9])
+    np.testing.assert_allclose(below.collections[0].get_segments()[0][:, 0], [3, 6])
+    assert [tick.get_text() for tick in figure.axes[2].get_yticklabels()][2] == "Bottom pressure torque"
+    alone = change_attribution_bars(attribution, changes.isel(transition=[]))
+    assert len(alone.axes) == 2

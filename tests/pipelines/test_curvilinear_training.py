@@ -210,7 +210,7 @@ def test_networks_learn_and_are_calibrated(made, regimes):
     applicability = ApplicabilitySettings(n_reference=200, n_importance=200, n_permutations=1)
     final = {"final": trained.stack, "final_samples": samples}
     options = {"confidence_level": 0.9, "settings": applicability, "seed": 1}
-    model = calibrate(left_out, stacks, samples, scaler, **final, **options)
+    model = calibrate(left_out, stacks, samples, scaler, budget=made, **final, **options)
     uncertainty = uncertainty_fields(stacks, model, made, scaler, credible_level=0.9)
     check(uncertainty, "regime_uncertainty", where="curvilinear")
     assert 0.3 < model.temperatures["ensemble"] < 3

@@ -14,7 +14,8 @@ from thor.core.compute import Compute, mapper
 from thor.core.contracts import check, find_contract
 from thor.core.errors import ConfigError, NetworkError
 from thor.datasets import FieldCollection
-from thor.figures.tracking_curves import area_curves, change_attribution_bars, transition_matrices
+from thor.figures.change_reasons import change_attribution_bars
+from thor.figures.tracking_curves import area_curves, transition_matrices
 from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
 from thor.report.scenarios import change_table
 from thor.tracking.areas import first_variants, regime_areas, regime_transitions

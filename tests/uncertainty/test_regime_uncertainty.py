@@ -87,7 +87,17 @@ def calibrated(left_out, samples, scaler):
     predictors = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
     everywhere = replace(samples, role=np.where(samples.role == ROLES.index("test"), 0, samples.role))
     final = {"final": stack(1.0, spread=0.2), "final_samples": everywhere}
-    return calibrate(left_out, predictors, samples, scaler, confidence_level=0.9, settings=settings, seed=0, **final)
+    return calibrate(
+        left_out,
+        predictors,
+        samples,
+        scaler,
+        confidence_level=0.9,
+        settings=settings,
+        seed=0,
+        budget=xr.Dataset(),
+        **final,
+    )
 
 
 def test_the_final_networks_are_applicable_where_the_scored_ones_were_tested(left_out, samples, scaler):

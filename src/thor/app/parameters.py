@@ -12,7 +12,7 @@ from thor.attribution.methods import all_methods
 from thor.attribution.players import Preset
 from thor.attribution.settings import EvaluationSettings, ReferenceSettings, TruthSettings
 from thor.core.compute import Compute
-from thor.core.settings import Count, Filled, Seed, Settings, Share
+from thor.core.settings import Count, Filled, NotNegative, Seed, Settings, Share
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.settings import BoostingSettings, FeatureSet, SearchSettings, SplitSettings, TrainingSettings
 from thor.ocean.idealized.archive_settings import ArchiveSettings
@@ -114,12 +114,21 @@ class Modelling(Settings):
     """Which cells train, select and test."""
     training: TrainingSettings = TrainingSettings()
     """How networks are built and trained."""
+    terms_weight: NotNegative = 0.0
+    """Weight of the likelihood of the five terms of the vorticity budget in the networks' loss: they then predict the
+    terms as well, each with a spread; 0: regimes only."""
     boosting: BoostingSettings = BoostingSettings()
     """How gradient boosting is trained."""
     left_out_networks: Count = 12
     """Networks that are trained without each ocean basin in turn, for calibration and errors of scores."""
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of scores are made."""
+
+    @model_validator(mode="after")
+    def _require_trained_terms(self) -> Self:
+        if self.networks == "published" and self.terms_weight:
+            raise ValueError("the published networks do not predict terms: set terms_weight to 0, or train networks.")
+        return self
 
 
 class NetworkSearch(Settings):

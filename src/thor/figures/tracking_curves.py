@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from thor.figures.attribution import feature_label
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.skill import draw_matrix
 from thor.figures.style import (
@@ -153,7 +151,7 @@ def transition_matrices(transitions: pd.DataFrame, *, predictor: str = "ensemble
         return figure
 
 
-# -- skill and attribution ---------------------------------------------------------------------------------------------
+# -- skill ---------------------------------------------------------------------------------------------
 def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
     """Return the frequency of true changes of regime against their probability, for each experiment.
 
@@ -193,43 +191,6 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
         return figure
 
 
-def change_attribution_bars(attribution: xr.Dataset, *, n_columns: int = 3) -> "Figure":
-    """Return the attribution of each transition from one regime to another to the features.
-
-    Parameters
-    ----------
-    attribution : xarray.Dataset, dims (transition, feature)
-        `mean`, `lower`, `upper` of the attributions; `area` (transition) [m2] and the attributes `run`, `window`,
-        `baseline_window` and `predictor`, where present, are written.
-    n_columns : int
-        Panels beside one another.
-    """
-    n_transitions = attribution.sizes["transition"]
-    with style():
-        if not n_transitions:
-            return empty_figure("No cell changes its regime.")
-        features = [str(name) for name in attribution["feature"].values]
-        columns = min(n_columns, n_transitions)
-        n_rows = -(-n_transitions // columns)
-        figure = new_figure(2.5 * columns + 1.4, (0.17 * len(features) + 0.55) * n_rows + 0.5)
-        axes = new_panels(figure, n_transitions, columns, sharey=True, sharex=True)
-        for place, ax in enumerate(axes):
-            _draw_attribution(ax, attribution.isel(transition=place))
-        for ax in axes[-columns:]:
-            ax.set_xlabel("contribution to the change of the logit (1)")
-            ax.tick_params(labelbottom=True)
-        axes[0].set_yticks(range(len(features)), [feature_label(name) for name in features])
-        axes[0].set_ylim(len(features) - 0.5, -0.5)
-        if "run" in attribution.attrs:
-            windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
-            run = attribution.attrs["run"].replace("/", " ")
-            add_heading(
-                figure, f"{run}, {' against '.join(windows)}, {predictor_words(attribution.attrs['predictor'])}"
-            )
-        letter_panels(axes)
-        return figure
-
-
 # -- parts of panels ---------------------------------------------------------------------------------------------------
 def _draw_area(ax: "Axes", curve: pd.DataFrame, is_level: bool, **line: Any) -> None:
     if curve.empty:
@@ -251,9 +212,9 @@ def _draw_transitions(ax: "Axes", of_run: pd.DataFrame, highest: float) -> Any:
         for column in ("area_m2", "lower", "upper")
     )
     shown, moved = mean >= _LEAST, np.where(np.eye(len(names), dtype=bool), np.nan, mean)
-    ends = ("\N{EN DASH}".join(map(_short, pair)) for pair in zip(lower[shown], upper[shown], strict=True))
+    ends = ("\N{EN DASH}".join(map(short_number, pair)) for pair in zip(lower[shown], upper[shown], strict=True))
     texts = {
-        (row, column): (_short(mean[row, column]), interval)
+        (row, column): (short_number(mean[row, column]), interval)
         for (row, column), interval in zip(np.argwhere(shown), ends, strict=True)
     }
     image = draw_matrix(ax, moved, texts, names, highest=highest, dark=0.6 * highest)
@@ -281,19 +242,6 @@ def _draw_change_reliability(
     below.bar(rows["from"] + width * (number + 0.75), share, width=width, color=colour)
 
 
-def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
-    mean, lower, upper = (of_transition[name].values for name in ("mean", "lower", "upper"))
-    rows = np.arange(len(mean))
-    ax.barh(rows, mean, height=0.6, color=np.where(mean >= 0, BLUE, ORANGE))
-    ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
-    ax.axvline(0, color="0.2", linewidth=0.6)
-    ax.tick_params(axis="y", length=0)
-    title = str(of_transition["transition"].values)
-    if "area" in of_transition:
-        title += rf", {_short(float(of_transition['area']) / _MILLION_KM2)} $\times$ 10$^6$ km$^2$"
-    ax.set_title(title)
-
-
-def _short(value: float) -> str:
+def short_number(value: float) -> str:
     """Return a number with two significant digits; from ten on as a whole number."""
     return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.95 else f"{value:.2f}"

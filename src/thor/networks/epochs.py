@@ -24,11 +24,15 @@ class Epochs:
     def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
         tf = load_tensorflow()
         self._settings, self._seed = settings, seed
-        self._compiled = compile_steps(activation, settings.l2)
         self._n_samples = len(train.inputs)
         self._n_steps = -(-self._n_samples // settings.batch_size)
         self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
-        self._train = tuple(map(tf.constant, padded_columns(train, LEAST_CAPACITY)))
+        columns = padded_columns(train, LEAST_CAPACITY)
+        none = np.empty((self._n_samples, 0), np.float32)
+        terms = padded(none if train.terms is None else train.terms.scaled, len(columns[0]))
+        weight = 0.0 if train.terms is None else train.terms.weight
+        self._compiled = compile_steps(activation, settings.l2, terms.shape[1], weight)
+        self._train = tuple(map(tf.constant, (*columns, terms)))
         self._select = tuple(map(tf.constant, _blocks(select)))
         self._rows: NDArray[np.int64] | None = None
 

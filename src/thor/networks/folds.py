@@ -17,6 +17,7 @@ from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import LEFT_OUT_REGION, interval_scores, wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
+from thor.networks.terms import TermTargets
 from thor.networks.training import train_stack
 from thor.networks.training_data import sample_weights
 
@@ -67,6 +68,7 @@ def train_folds(
     training: TrainingSettings,
     boosting: BoostingSettings,
     boosting_names: tuple[str, ...] | None = None,
+    terms: tuple[xr.Dataset, float] | None = None,
     seed: int,
 ) -> Iterator[Fold]:
     """Yield the predictors of each fold, trained on the consensus labels.
@@ -82,6 +84,8 @@ def train_folds(
     boosting : BoostingSettings
     boosting_names : tuple of str, optional
         Inputs of boosting; by default those of the networks.
+    terms : (xarray.Dataset, float), optional
+        Vorticity budget whose terms the networks also learn, and the weight of their loss; 0 for none.
     seed : int
     """
 
@@ -92,8 +96,9 @@ def train_folds(
         scaler = FeatureScaler.fit(train)
         seen = [columns(scaler.transform(part.inputs), samples.features, names) for part in (train, select)]
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
+        targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1])
         trained = train_stack(
-            Table(seen[0], train.labels, weights),
+            Table(seen[0], train.labels, weights, targets),
             Table(seen[1], select.labels),
             features=names,
             classes=samples.classes,

@@ -13,15 +13,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from thor.core.errors import NetworkError, did_you_mean
 from thor.core.threads import one_thread
-from thor.networks.network import ACTIVATIONS, Layer, dense_layers, outputs
+from thor.networks.network import ACTIVATIONS, LINEAR, Layer, affine, dense_layers, outputs
+from thor.networks.stack_files import AGAIN, ARCHITECTURE_FILE, WEIGHTS_FILE, read_architecture, read_arrays
+from thor.networks.terms import TermsHead
 
 Weights = NDArray[np.float32]
 
 _FEWEST_SAMPLES = 32
 """Of one block of `NetworkStack.logit_blocks`."""
-
-WEIGHTS_FILE = "weights.npz"
-ARCHITECTURE_FILE = "architecture.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +38,8 @@ class NetworkStack:
         Regimes in the order of the outputs.
     activation : str
         Of the hidden layers, a name in `thor.networks.network.ACTIVATIONS`.
+    terms_head : TermsHead, optional
+        Further outputs of the last layer that predict terms of the vorticity budget; `layers` and logits are without.
 
     Raises
     ------
@@ -51,6 +52,7 @@ class NetworkStack:
     features: tuple[str, ...]
     classes: tuple[str, ...]
     activation: str = "tanh"
+    terms_head: TermsHead | None = None
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -65,6 +67,11 @@ class NetworkStack:
         for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
             _require_array(f"kernel {layer}", self.kernels[layer], (self.n_networks, n_in, n_out))
             _require_array(f"bias {layer}", self.biases[layer], (self.n_networks, n_out))
+        if (head := self.terms_head) is not None:
+            _require_array("kernel of the terms", head.kernel, (self.n_networks, sizes[-2], 2 * len(head.names)))
+            _require_array("bias of the terms", head.bias, (self.n_networks, 2 * len(head.names)))
+            if len(head.scale) != len(head.names) or not all(np.isfinite(scale) and scale > 0 for scale in head.scale):
+                raise NetworkError(f"Each of {len(head.names)} terms needs a scale above 0; got {head.scale}.")
 
     @property
     def n_networks(self) -> int:
@@ -106,10 +113,51 @@ class NetworkStack:
         """Return the logits of networks that each have different inputs; see `thor.networks.predictor.Predictor`."""
         return outputs(self.layers(), inputs)
 
+    def terms(self, inputs: Weights) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the terms of the budget that every network predicts, and their spread: for small blocks of samples.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (n_samples, n_features)
+            Scaled as the networks were trained.
+
+        Returns
+        -------
+        value, spread : ndarray of shape (n_networks, n_samples, n_terms), [m s-2]
+
+        Raises
+        ------
+        NetworkError
+            When the networks have no terms head, or the number of features differs.
+        """
+        if (head := self.terms_head) is None:
+            raise NetworkError("These networks do not predict terms of the budget. Set modelling.terms_weight above 0.")
+        _require_inputs(self, inputs)
+        with one_thread():
+            hidden = outputs(self.layers()[:-1], inputs.astype(np.float32, copy=False))
+            found = affine(hidden, Layer(head.kernel, head.bias, LINEAR))
+        return head.predictions(found)
+
+    def training_weights(self) -> list[Weights]:
+        """Return kernel and bias of each layer in turn, the terms head in the last ones."""
+        arrays = [array for layer in zip(self.kernels, self.biases, strict=True) for array in layer]
+        if (head := self.terms_head) is not None:
+            arrays[-2:] = [np.concatenate(pair, -1) for pair in zip(arrays[-2:], (head.kernel, head.bias), strict=True)]
+        return arrays
+
+    def with_training_weights(self, arrays: Sequence[Weights]) -> "NetworkStack":
+        """Return the networks with other weights, as from `training_weights`."""
+        arrays, head = list(arrays), self.terms_head
+        if head is not None:
+            n_classes = len(self.classes)
+            of_head = [np.ascontiguousarray(array[..., n_classes:]) for array in arrays[-2:]]
+            arrays[-2:] = [np.ascontiguousarray(array[..., :n_classes]) for array in arrays[-2:]]
+            head = replace(head, kernel=of_head[0], bias=of_head[1])
+        return replace(self, kernels=tuple(arrays[::2]), biases=tuple(arrays[1::2]), terms_head=head)
+
     def select(self, indices: Sequence[int] | slice | NDArray[Any]) -> "NetworkStack":
         """Return the networks at `indices`, in their order."""
-        kernels, biases = (tuple(array[indices] for array in arrays) for arrays in (self.kernels, self.biases))
-        return replace(self, kernels=kernels, biases=biases)
+        return self.with_training_weights([array[indices] for array in self.training_weights()])
 
     def save(self, folder: Path | str) -> None:
         """Write `weights.npz` and `architecture.json` into a folder, created if missing.
@@ -133,14 +181,16 @@ class NetworkStack:
             When a file or an array is missing, shapes do not fit, or weights or architecture were changed since.
         """
         folder = Path(folder)
-        description = _read_architecture(folder)
-        arrays = _read_arrays(folder)
+        description = read_architecture(folder)
+        arrays = read_arrays(folder)
         n_layers = len(description["layer_sizes"]) - 1
+        of_terms = description.get("terms")
         expected = {f"{kind}_{layer}" for layer in range(n_layers) for kind in ("kernel", "bias")}
+        expected |= {"kernel_terms", "bias_terms"} if of_terms else set()
         if set(arrays) != expected:
             raise NetworkError(
                 f"{folder / WEIGHTS_FILE} should hold {', '.join(sorted(expected))}; "
-                f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {_AGAIN}"
+                f"missing {sorted(expected - set(arrays))}, unknown {sorted(set(arrays) - expected)}. {AGAIN}"
             )
         try:
             stack = cls(
@@ -149,11 +199,14 @@ class NetworkStack:
                 tuple(description["features"]),
                 tuple(description["classes"]),
                 description["activation"],
+                TermsHead(arrays["kernel_terms"], arrays["bias_terms"], *map(tuple, of_terms.values()))
+                if of_terms
+                else None,
             )
         except NetworkError as error:
-            raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {_AGAIN}") from error
+            raise NetworkError(f"{folder}: weights and architecture do not fit. {error} {AGAIN}") from error
         if _architecture(stack) | {"n_networks": stack.n_networks, "checksum": _checksum(stack)} != description:
-            raise NetworkError(f"{folder}: the checksum differs: weights or architecture changed by hand. {_AGAIN}")
+            raise NetworkError(f"{folder}: the checksum differs: weights or architecture changed by hand. {AGAIN}")
         return stack
 
 
@@ -174,9 +227,8 @@ def concatenate(stacks: Sequence[NetworkStack]) -> NetworkStack:
                 "Only networks with the same features, classes and layers can be stacked; got "
                 f"{_architecture(first)} and {_architecture(other)}."
             )
-    kernels = zip(*(stack.kernels for stack in stacks), strict=True)
-    biases = zip(*(stack.biases for stack in stacks), strict=True)
-    return replace(first, kernels=tuple(map(np.concatenate, kernels)), biases=tuple(map(np.concatenate, biases)))
+    arrays = zip(*(stack.training_weights() for stack in stacks), strict=True)
+    return first.with_training_weights([np.concatenate(parts) for parts in arrays])
 
 
 def logits(stack: NetworkStack, inputs: Weights) -> Weights:
@@ -197,16 +249,8 @@ def logits(stack: NetworkStack, inputs: Weights) -> Weights:
     NetworkError
         When the number of features differs.
     """
-    if inputs.ndim != 2 or inputs.shape[1] != len(stack.features):
-        raise NetworkError(
-            f"The networks take inputs of shape (n_samples, {len(stack.features)}); got {inputs.shape}. "
-            f"Their features are {', '.join(stack.features)}."
-        )
+    _require_inputs(stack, inputs)
     return outputs(stack.layers(), inputs.astype(np.float32, copy=False))
-
-
-_AGAIN = "Train or save the networks again."
-_KEYS = {"layer_sizes": list, "activation": str, "features": list, "classes": list, "n_networks": int, "checksum": str}
 
 
 def _architecture(stack: NetworkStack) -> dict[str, Any]:
@@ -215,12 +259,14 @@ def _architecture(stack: NetworkStack) -> dict[str, Any]:
         "activation": stack.activation,
         "features": list(stack.features),
         "classes": list(stack.classes),
-    }
+    } | ({} if stack.terms_head is None else {"terms": stack.terms_head.description()})
 
 
 def _arrays(stack: NetworkStack) -> dict[str, Weights]:
     kernels = {f"kernel_{layer}": kernel for layer, kernel in enumerate(stack.kernels)}
-    return kernels | {f"bias_{layer}": bias for layer, bias in enumerate(stack.biases)}
+    biases = {f"bias_{layer}": bias for layer, bias in enumerate(stack.biases)}
+    head = stack.terms_head
+    return kernels | biases | ({} if head is None else {"kernel_terms": head.kernel, "bias_terms": head.bias})
 
 
 def _checksum(stack: NetworkStack) -> str:
@@ -231,29 +277,12 @@ def _checksum(stack: NetworkStack) -> str:
     return digest.hexdigest()
 
 
-def _read_architecture(folder: Path) -> dict[str, Any]:
-    path = folder / ARCHITECTURE_FILE
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise NetworkError(f"{path} is missing. {_AGAIN}") from error
-    except ValueError as error:
-        raise NetworkError(f"{path} cannot be read: {error}. {_AGAIN}") from error
-    if not isinstance(description, dict) or {key: type(value) for key, value in description.items()} != _KEYS:
-        kinds = ", ".join(f"{key} ({kind.__name__})" for key, kind in _KEYS.items())
-        raise NetworkError(f"{path} should hold {kinds} and nothing else. {_AGAIN}")
-    return description
-
-
-def _read_arrays(folder: Path) -> dict[str, Weights]:
-    path = folder / WEIGHTS_FILE
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise NetworkError(f"{path} is missing. {_AGAIN}") from error
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged archive.
-        raise NetworkError(f"{path} cannot be read: {error}. {_AGAIN}") from error
+def _require_inputs(stack: NetworkStack, inputs: Weights) -> None:
+    if inputs.ndim != 2 or inputs.shape[1] != len(stack.features):
+        raise NetworkError(
+            f"The networks take inputs of shape (n_samples, {len(stack.features)}); got {inputs.shape}. "
+            f"Their features are {', '.join(stack.features)}."
+        )
 
 
 def _require_array(name: str, array: Weights, shape: tuple[int, ...]) -> None:

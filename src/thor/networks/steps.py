@@ -11,19 +11,20 @@ from typing import Any
 from thor.networks.network import dense_layers, outputs
 from thor.networks.optimiser import Compiled, adam_step
 from thor.networks.tensorflow import load_tensorflow
+from thor.networks.terms import terms_loss
 
 SELECT_BLOCK = 1024
 """Select samples that are evaluated together."""
 
 
 @cache
-def compile_steps(activation: str, l2: float) -> Compiled:
+def compile_steps(activation: str, l2: float, n_terms: int, terms_weight: float) -> Compiled:
     """Return the compiled functions.
 
-    `train` takes ``(weights, first, second, step_sizes, inputs, labels, sample_weights, labelling, batches, counts,
-    n_steps)`` to ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are its moments,
-    `step_sizes` has shape (n_steps,); `batches` (n_steps, n_networks, batch_size) holds indices of samples, the first
-    `counts` (n_steps,) of which are used; `loss` (n_networks,) is summed over the steps.
+    `train` takes ``(weights, first, second, step_sizes, inputs, labels, sample_weights, terms, labelling, batches,
+    counts, n_steps)`` to ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are its
+    moments, `step_sizes` has shape (n_steps,); `batches` (n_steps, n_networks, batch_size) holds indices of samples,
+    the first `counts` (n_steps,) of which are used; `loss` (n_networks,) is summed over the steps.
 
     `evaluate` takes ``(weights, inputs, labels, sample_weights, labelling)`` to ``(loss, accuracy)``, each
     (n_networks,): weighted means over all samples, given in blocks (n_blocks, n_block, ...), labels (n_blocks,
@@ -35,12 +36,17 @@ def compile_steps(activation: str, l2: float) -> Compiled:
         Of the hidden layers.
     l2 : float
         Penalty on the sum of squared kernel weights, added to the loss.
+    n_terms : int
+        Terms of the budget that the last outputs predict, two outputs each; see `thor.networks.terms`.
+    terms_weight : float
+        Of their loss. `evaluate` ignores them.
     """
     tf = load_tensorflow()
 
-    def cross_entropy(weights: Sequence[Any], inputs: Any, labels: Any) -> tuple[Any, Any]:
-        logits = outputs(dense_layers(weights[::2], weights[1::2], activation), inputs, xp=tf)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
+    def cross_entropy(weights: Sequence[Any], inputs: Any, labels: Any) -> tuple[Any, Any, Any]:
+        found = outputs(dense_layers(weights[::2], weights[1::2], activation), inputs, xp=tf)
+        logits, head = (found[..., : -2 * n_terms], found[..., -2 * n_terms :]) if n_terms else (found, None)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits, head
 
     @tf.function(jit_compile=True, autograph=False)
     def train(
@@ -51,6 +57,7 @@ def compile_steps(activation: str, l2: float) -> Compiled:
         inputs: Any,
         labels: Any,
         sample_weights: Any,
+        terms: Any,
         labelling: Any,
         batches: Any,
         counts: Any,
@@ -67,7 +74,10 @@ def compile_steps(activation: str, l2: float) -> Compiled:
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 # As in Keras, a weighted loss is divided by the number of samples, not by their weight.
-                loss = tf.reduce_sum(each * cross_entropy(weights, seen, wanted)[0], -1) / tf.cast(count, tf.float32)
+                of_samples, _, head = cross_entropy(weights, seen, wanted)
+                if n_terms:
+                    of_samples += terms_weight * terms_loss(head, tf.gather(terms, batch))
+                loss = tf.reduce_sum(each * of_samples, -1) / tf.cast(count, tf.float32)
                 if l2:
                     loss += l2 * tf.add_n([tf.reduce_sum(kernel**2, (1, 2)) for kernel in weights[::2]])
             # Networks share no weight: the gradient of the sum holds the gradient of each.
@@ -83,7 +93,7 @@ def compile_steps(activation: str, l2: float) -> Compiled:
         def block(number: Any, loss: Any, right: Any) -> Any:
             wanted = tf.gather(labels[number], labelling)
             each = sample_weights[number]
-            entropy, logits = cross_entropy(weights, inputs[number], wanted)
+            entropy, logits, _ = cross_entropy(weights, inputs[number], wanted)
             hit = tf.cast(tf.equal(tf.argmax(logits, -1, output_type=wanted.dtype), wanted), tf.float32)
             return number + 1, loss + tf.reduce_sum(each * entropy, -1), right + tf.reduce_sum(each * hit, -1)
 

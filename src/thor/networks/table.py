@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.stack import Weights
+from thor.networks.terms import TermTargets
 
 LEAST_CAPACITY = 16_384
 """Least number of rows that training samples are padded to."""
@@ -25,11 +26,14 @@ class Table:
         One row for all networks, or one row for each.
     weights : ndarray of shape (n_samples,), optional
         Of the samples, with a mean of about one; by default all are equal.
+    terms : TermTargets, optional
+        Terms of the budget that the networks predict besides; of training samples.
     """
 
     inputs: Weights
     labels: NDArray[np.integer]
     weights: NDArray[np.floating] | None = None
+    terms: TermTargets | None = None
 
     def require_sound(self, what: str, *, n_features: int, n_classes: int, n_networks: int) -> None:
         """Raise NetworkError when shapes do not fit, an input is not finite or a label is no class."""

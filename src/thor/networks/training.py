@@ -20,6 +20,7 @@ from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
+from thor.networks.terms import TermsHead, TermTargets
 
 CURVES = ("train_loss", SELECT_LOSS, "select_accuracy")
 
@@ -59,7 +60,8 @@ def train_stack(
     Parameters
     ----------
     train, select : Table
-        Training samples, and those whose loss determines the best epoch and when to stop.
+        Training samples, and those whose loss determines the best epoch and when to stop: that of the regimes, whether
+        or not the networks also learn terms of the budget.
     features, classes : tuple of str
         Names of inputs and outputs.
     settings : TrainingSettings
@@ -81,25 +83,32 @@ def train_stack(
     """
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_networks)
-    start = initial_stack(features, classes, settings, seed) if initial is None else initial
+    start = initial_stack(features, classes, settings, seed, terms=train.terms) if initial is None else initial
+    if (start.terms_head is None) != (train.terms is None):
+        raise NetworkError("Terms of the budget need initial weights with a terms head, and these need such terms.")
     if (start.n_networks, start.features, start.classes) != (settings.n_networks, features, classes):
         raise NetworkError(
             f"The initial weights are of {start.n_networks} networks from {', '.join(start.features)} to "
             f"{', '.join(start.classes)}; expected {settings.n_networks} from {', '.join(features)} to "
             f"{', '.join(classes)}."
         )
-    weights = [array for layer in zip(start.kernels, start.biases, strict=True) for array in layer]
+    weights = start.training_weights()
     state = Progress.start(weights, CURVES, epochs=settings.epochs)
     epochs = Epochs(train, select, settings, seed, activation=start.activation)
     run_epochs(state, epochs.advance, settings, description=f"{settings.n_networks} networks", show_bar=progress)
-    stack = NetworkStack(tuple(state.best[::2]), tuple(state.best[1::2]), features, classes, start.activation)
+    stack = start.with_training_weights(state.best)
     history = state.history()
     history["learning_rate"] = ("epoch", epochs.last_rates(history["epoch"].values))
     return Trained(stack, history)
 
 
 def initial_stack(
-    features: tuple[str, ...], classes: tuple[str, ...], settings: TrainingSettings, seed: int
+    features: tuple[str, ...],
+    classes: tuple[str, ...],
+    settings: TrainingSettings,
+    seed: int,
+    *,
+    terms: TermTargets | None = None,
 ) -> NetworkStack:
     """Return networks with uniform kernels after Glorot & Bengio (2010) and zero biases, as in Keras.
 
@@ -109,14 +118,23 @@ def initial_stack(
         Names of inputs and outputs.
     settings : TrainingSettings
     seed : int
-        Network k has the same weights in stacks of any size.
+        Network k has the same weights in stacks of any size, with or without a terms head.
+    terms : TermTargets, optional
+        Terms of the budget, for a head that predicts them.
     """
     sizes = (len(features), *settings.hidden, len(classes))
-    kernels = tuple(np.empty((settings.n_networks, *pair), np.float32) for pair in pairwise(sizes))
+    n_outputs = 0 if terms is None else 2 * len(terms.names)
+    shapes = [*pairwise(sizes), *([(sizes[-2], n_outputs)] if n_outputs else [])]
+    kernels = [np.empty((settings.n_networks, *pair), np.float32) for pair in shapes]
     for network in range(settings.n_networks):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(network,)))
         for kernel in kernels:
             limit = np.sqrt(6.0 / sum(kernel.shape[1:]))
             kernel[network] = rng.uniform(-limit, limit, size=kernel.shape[1:])
     biases = tuple(np.zeros((settings.n_networks, n_out), np.float32) for n_out in sizes[1:])
-    return NetworkStack(kernels, biases, features, classes, settings.activation)
+    head = None
+    if terms is not None:
+        *kernels, kernel = kernels
+        bias = np.zeros((settings.n_networks, n_outputs), np.float32)
+        head = TermsHead(kernel, bias, terms.names, tuple(map(float, terms.scale)))
+    return NetworkStack(tuple(kernels), biases, features, classes, settings.activation, head)

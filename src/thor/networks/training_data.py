@@ -10,6 +10,7 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.table import Table
+from thor.networks.terms import TermTargets
 from thor.regimes.regime_model import RegimeModel
 
 
@@ -20,16 +21,18 @@ def training_tables(
     *,
     model: RegimeModel,
     budget: xr.Dataset,
+    terms_weight: float,
     seed: int,
 ) -> tuple[Table, Table, NDArray[np.int64] | None]:
     """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""
     train, select = samples.with_role("train"), samples.with_role("select")
+    terms = TermTargets.of(budget, train.index, weight=terms_weight)
     weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
         labels, runs = vote_labels(model, budget, train.index, n_networks=settings.n_networks, seed=seed)
     return (
-        Table(scaler.transform(train.inputs), labels, weights),
+        Table(scaler.transform(train.inputs), labels, weights, terms),
         Table(scaler.transform(select.inputs), select.labels, None),
         runs,
     )

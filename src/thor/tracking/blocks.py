@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
 from thor.core.threads import in_threads
+from thor.core.variables import BUDGET_TERMS
+from thor.networks.terms import over_networks
 from thor.tracking.cells import NO_BASELINE, Cells
 from thor.tracking.change import (
     change_parts,
@@ -23,7 +25,7 @@ from thor.tracking.change import (
     transition_areas,
 )
 from thor.tracking.change_calibration import ChangeCalibration, calibration_of
-from thor.tracking.fields import LABELS, VARIANCES, empty_fields, empty_sums
+from thor.tracking.fields import LABELS, MOST_CHANGED, TERM_FIELDS, VARIANCES, empty_fields, empty_sums
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.predictive import entropy
 
@@ -32,6 +34,9 @@ _FIELDS = (
     *("change_probability", "change_probability_independent", "change_to_probability"),
     *("baseline_regime", "baseline_certainty", "dissimilarity", "coupled_change"),
 )
+
+_TERM_CELLS = 250
+"""Cells whose terms are predicted together: 8 MB for 50 networks, value and spread of five terms in eight states."""
 
 
 def on_threads(
@@ -72,8 +77,10 @@ class RunWork:
             "basin": self.n_basins + 1,
             "regime": n_regimes,
             "regime_before": n_regimes,
+            "term": len(BUDGET_TERMS),
         }
         names = _FIELDS if self.tools.split_predictor is None else (*_FIELDS, *VARIANCES)
+        names = names if self.tools.term_networks is None else (*names, *TERM_FIELDS, MOST_CHANGED)
         predictors = self.tools.predictors.items()
         sums = {name: empty_sums(sizes | {"network": predictor.n_members}) for name, predictor in predictors}
         return empty_fields(names, sizes, n_cells), sums
@@ -141,10 +148,29 @@ def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], d
                     fields[name][place] = values
                 for name, values in added.items():
                     sums[predictor][name][window] += values
+    if tools.term_networks is not None:
+        for part in cell_slices(len(block.comparable), _TERM_CELLS):
+            _add_terms(fields, part, [inputs[part] for inputs in block.inputs], work)
     for name, values in fields.items():
-        if name.startswith(("change", "coupled", "baseline")):
+        if name.startswith(("change", "coupled", "baseline", "term_change", MOST_CHANGED)):
             values[..., ~block.comparable] = -1 if name in LABELS else np.nan
     return fields, sums
+
+
+def _add_terms(fields: dict[str, AnyArray], part: slice, inputs: Sequence[NDArray[np.float32]], work: RunWork) -> None:
+    """Add the predicted terms of a part of the cells, and their changes inside each network."""
+    states = [work.tools.terms(state) for state in inputs]
+    for window, baseline in enumerate(work.baseline):
+        mean, spread = over_networks(*states[window])
+        found = {"predicted_term": mean, "predicted_term_spread": spread}
+        if baseline != NO_BASELINE:
+            changes = (after - before for after, before in zip(states[window], states[baseline], strict=True))
+            change, deviation = over_networks(*changes)
+            half = work.tools.term_widths() * deviation
+            found |= {"term_change": change, "term_change_lower": change - half, "term_change_upper": change + half}
+            fields[MOST_CHANGED][window, part] = np.abs(change).argmax(axis=1)
+        for name, values in found.items():
+            fields[name][window, :, part] = values.T
 
 
 def control_block(work: ControlWork, block: CellBlock) -> dict[str, tuple[AnyArray, AnyArray]]:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
-from thor.core.variables import variable
+from thor.core.variables import BUDGET_TERMS, variable
 from thor.tracking.cells import Cells
 from thor.tracking.regime_shares import Spread, spread_over_networks
 from thor.tracking.tools import TrackingTools
@@ -16,14 +16,19 @@ from thor.tracking.tools import TrackingTools
 GLOBAL = "global"
 """Entry of dim `basin` for all valid cells, including those of no basin."""
 
-LABELS = ("regime", "baseline_regime")
-"""Fields of regime numbers, -1 where there is none; all other fields of a block are NaN there."""
+MOST_CHANGED = "most_changed_term"
+
+LABELS = ("regime", "baseline_regime", MOST_CHANGED)
+"""Fields of numbers of regimes or terms, -1 where there is none; all other fields of a block are NaN there."""
+
+TERM_FIELDS = ("predicted_term", "predicted_term_spread", "term_change", "term_change_lower", "term_change_upper")
 
 VARIANCES = ("change_label_variance", "change_network_variance", "change_residual_variance")
 
 _BY_CELL = {
     **dict.fromkeys(("regime_probability", "change_to_probability"), ("window", "predictor", "regime")),
-    **dict.fromkeys(("applicable", "dissimilarity_index", *VARIANCES), ("window",)),
+    **dict.fromkeys(("applicable", "dissimilarity_index", MOST_CHANGED, *VARIANCES), ("window",)),
+    **dict.fromkeys(TERM_FIELDS, ("window", "term")),
     **dict.fromkeys(("forced_emergence", "natural_variability_mask"), ("predictor",)),
     "dissimilarity": ("state",),
 }
@@ -64,7 +69,7 @@ def cell_field(name: str, values: AnyArray, cells: Cells, classes: Iterable[str]
     field[..., cells.index] = values
     attrs: dict[str, Any] = dict(variable(name).attrs)
     if name in LABELS:
-        names = list(classes)
+        names = list(BUDGET_TERMS if name == MOST_CHANGED else classes)
         attrs |= {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
     field = field.reshape(*values.shape[:-1], *cells.like.shape)
     return xr.DataArray(field, dims=(*field_dims(name), *cells.like.dims), attrs=attrs)
@@ -101,7 +106,7 @@ def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools:
         "basin": [*cells.basins, GLOBAL],
         "regime_before": list(tools.classes),
         "n_networks": ("predictor", n_networks, {"units": "1", "long_name": "Networks of each predictor"}),
-    }
+    } | ({} if tools.term_networks is None else {"term": list(BUDGET_TERMS)})
     facets = ("source_id", "experiment_id", "variant_label", "parent", "baseline", "grid_label", "institution_id")
     settings = tools.settings
     out = xr.Dataset({**fields, "valid": run["valid"].variable, "areacello": run["areacello"].variable}, coords)

@@ -24,6 +24,7 @@ from thor.tracking.area_interval import area_errors, area_intervals
 from thor.tracking.areas import require_regimes
 from thor.tracking.forced import CONTROL_SHARES
 from thor.tracking.likelihood import supported_words
+from thor.tracking.term_changes import term_skill
 from thor.tracking.true_regimes import TrueRegimes
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
@@ -68,7 +69,8 @@ def perfect_model_skill(
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
         {predictor: shares}}, false discoveries as from `thor.tracking.forced.control_shares`. `without_truth`: runs
         without a known budget, of themselves or of their baseline, and single windows of others,
-        `<run> <window>`. `area_interval`: as from `thor.tracking.area_interval.area_intervals`. Scores are those of
+        `<run> <window>`. `terms`: as from `thor.tracking.term_changes.term_skill`, where networks predict terms.
+        `area_interval`: as from `thor.tracking.area_interval.area_intervals`. Scores are those of
         `thor.tracking.truth.truth_scores`.
 
     Raises
@@ -113,6 +115,8 @@ def perfect_model_skill(
             of_experiment = result["pooled"].setdefault(experiment, {})
             of_experiment.setdefault(window, {})[predictor] = truth_scores(together(parts), **options)
     result["area_interval"] = area_intervals(pd.concat(errors)) if errors else {}
+    if terms := term_skill(runs, true_budgets):
+        result["terms"] = terms
     result["without_truth"] = sorted([*result["without_truth"], *source.unknown])
     return result
 

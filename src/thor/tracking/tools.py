@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
+from thor.core.variables import BUDGET_TERMS
 from thor.networks.prediction import probability_blocks
 from thor.networks.predictor import AVERAGE, ENSEMBLE, Predictor, columns
 from thor.networks.scaler import FeatureScaler
+from thor.networks.stack import NetworkStack
 from thor.tracking.change_calibration import Calibrations
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
 from thor.uncertainty.expected_accuracy import ExpectedAccuracy
+from thor.uncertainty.term_spread import normal_width
 
 OF_LABEL_RUNS = {AVERAGE, ENSEMBLE}
 """Predictors with one member for each network of the ensemble."""
@@ -37,6 +40,10 @@ class TrackingTools:
     settings : TrackingSettings
     change_calibration : mapping of str to mapping of str to ChangeCalibration
         Of P(change), by predictor and climate model; none by default.
+    term_networks : NetworkStack, optional
+        Networks that predict the terms of the budget.
+    term_spread : mapping of str to float, optional
+        By term, factor of the spread of its change; needed with these networks.
     label_run : ndarray of int, shape (n_networks,), optional
         Clustering run whose labels each network of the ensemble learned, where they learned votes; see
         `split_predictor`.
@@ -54,6 +61,8 @@ class TrackingTools:
     expected_accuracy: Mapping[str, ExpectedAccuracy]
     settings: TrackingSettings
     change_calibration: Calibrations = field(default_factory=dict)
+    term_networks: NetworkStack | None = None
+    term_spread: Mapping[str, float] | None = None
     label_run: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +80,13 @@ class TrackingTools:
                         f"Expected one label run for each of the {n_members} networks of '{name}'; got "
                         f"{len(self.label_run)}."
                     )
+        if self.term_networks is not None:
+            _require_features("The prediction of terms", self.term_networks.features, self.scaler)
+            if self.term_spread is None:
+                raise NetworkError(
+                    "The networks predict terms of the budget, but the calibration model was made without. Run the "
+                    "pipelines modelling and uncertainty again."
+                )
         # What is not applied has no influence, so it must not change the fingerprint either.
         if self.split_predictor is None:
             object.__setattr__(self, "label_run", None)
@@ -114,6 +130,21 @@ class TrackingTools:
         ]
         for states in zip(*blocks, strict=True):
             yield states[0][0], [probability for _, probability in states]
+
+    def term_widths(self) -> NDArray[np.float64]:
+        """Return the half-width of the interval of the change of each term, in units of its spread."""
+        return normal_width(self.settings.interval_level) * np.array(
+            [(self.term_spread or {})[name] for name in BUDGET_TERMS]
+        )
+
+    def terms(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the terms that every network predicts in cells with these scaled inputs, and their spread.
+
+        Shape (n_networks, n_cells, n_terms), [m s-2]; raise NetworkError without such networks.
+        """
+        if (networks := self.term_networks) is None:
+            raise NetworkError("There are no networks that predict terms. Set modelling.terms_weight above 0.")
+        return networks.terms(columns(inputs, self.scaler.features, networks.features))
 
 
 def _require_predictors(predictors: Mapping[str, Predictor], scaler: FeatureScaler) -> None:

@@ -69,8 +69,11 @@ def track_run(
         and `dissimilarity_index`. By window, predictor, basin and regime [m2] `expected_area`, `argmax_area`,
         `expected_area_change`, and `transition_area` (window, predictor, regime_before, regime), with `_lower` and
         `_upper` ends over networks; `expected_false_area` and `expected_accuracy` (window, predictor). The attribute
-        `regimes` names the regimes. A control run also has `control_shift_share`, `control_forced_share` and
-        `control_emergence_share`, the shares of its area with false discoveries.
+        `regimes` names the regimes. Where networks predict the terms of the budget (`tools.term_networks`), by window,
+        term and cell `predicted_term`, `predicted_term_spread` and, against the baseline, `term_change` with the ends
+        `_lower` and `_upper` of its interval over networks and predicted spread [m s-2], and by window and cell
+        `most_changed_term`, whose change is the largest. A control run also has `control_shift_share`,
+        `control_forced_share` and `control_emergence_share`, the shares of its area with false discoveries.
 
     Raises
     ------

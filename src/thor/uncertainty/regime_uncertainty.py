@@ -23,6 +23,7 @@ from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.settings import ApplicabilitySettings
 from thor.uncertainty.temperature import Temperature, left_out_temperature
+from thor.uncertainty.term_spread import term_spread_factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class CalibrationModel:
         Of the networks for climate models.
     expected_accuracy : dict of str to ExpectedAccuracy
         By predictor, for the dissimilarity of `final_applicability`.
+    term_spread : dict of str to float, optional
+        By term of the budget, factor of the spread of its predicted change; for networks with a terms head.
     """
 
     temperature: Mapping[str, Temperature]
@@ -48,6 +51,7 @@ class CalibrationModel:
     applicability: Applicability
     final_applicability: Applicability
     expected_accuracy: Mapping[str, ExpectedAccuracy]
+    term_spread: Mapping[str, float] | None = None
 
     @property
     def temperatures(self) -> dict[str, float]:
@@ -62,13 +66,13 @@ class CalibrationModel:
             "applicability": self.applicability.to_dict(),
             "final_applicability": self.final_applicability.to_dict(),
             "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
-        }
+        } | ({} if self.term_spread is None else {"term_spread": dict(self.term_spread)})
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "CalibrationModel":
         """Return what `to_dict` described; raise NetworkError for anything else."""
         parts = [entry.name for entry in fields(cls)]
-        if set(content) != set(parts):
+        if set(content) | {"term_spread"} != set(parts):
             raise NetworkError(
                 f"A calibration model holds {', '.join(parts)}; got {', '.join(content)}. Run the pipeline "
                 "uncertainty again."
@@ -81,6 +85,7 @@ class CalibrationModel:
             expected_accuracy={
                 name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
             },
+            term_spread=content.get("term_spread"),
         )
 
 
@@ -92,6 +97,7 @@ def calibrate(
     *,
     final: Predictor,
     final_samples: Samples,
+    budget: xr.Dataset,
     confidence_level: float,
     settings: ApplicabilitySettings,
     seed: int,
@@ -115,6 +121,8 @@ def calibrate(
         The networks for climate models.
     final_samples : Samples
         Of the whole training ocean, with the roles in the training of these networks.
+    budget : xarray.Dataset
+        Of the whole training ocean, for networks that predict its terms.
     confidence_level : float
         Of the conformal sets.
     settings : ApplicabilitySettings
@@ -158,7 +166,8 @@ def calibrate(
         labels=every_label.astype(float),
         scores=np.array(scores),
     )
-    return CalibrationModel(temperature, conformal, applicability, final_applicability, accuracy)
+    term_spread = term_spread_factors(left_out, budget)
+    return CalibrationModel(temperature, conformal, applicability, final_applicability, accuracy, term_spread)
 
 
 def uncertainty_fields(

@@ -39,6 +39,10 @@ _CHANGES: dict[str, tuple[str, ...]] = {
     "forced_emergence": ("predictor",),
 }
 _CHANGE_VARIANCES = tuple(f"change_{part}_variance" for part in ("label", "network", "residual"))
+_TERM_CHANGES = ("term_change", "term_change_lower", "term_change_upper")
+_TERMS: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("predicted_term", "predicted_term_spread", *_TERM_CHANGES), ("window", "term")
+) | {"most_changed_term": ("window",)}
 _TRACKED: dict[str, tuple[str, ...]] = _CHANGES | {
     "regime": _EACH,
     "regime_probability": _OF_REGIME,
@@ -178,9 +182,9 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="scenario_regimes",
             required=("valid", "areacello", *_TRACKED),
-            optional=(*_CHANGE_VARIANCES, *_CONTROL),
-            extra_dims=_TRACKED | dict.fromkeys(_CHANGE_VARIANCES, ("window",)),
-            may_be_missing=(*_CHANGES, *_CHANGE_VARIANCES),
+            optional=(*_CHANGE_VARIANCES, *_CONTROL, *_TERMS),
+            extra_dims=_TRACKED | _TERMS | dict.fromkeys(_CHANGE_VARIANCES, ("window",)),
+            may_be_missing=(*_CHANGES, *_CHANGE_VARIANCES, *_TERM_CHANGES),
             tables=_AREAS
             | {"argmax_area": (*_EACH, "basin", "regime"), "expected_false_area": _EACH}
             | {"expected_accuracy": _EACH}

@@ -57,6 +57,7 @@ def train_ensemble(
             parameters.training,
             model=regime_model,
             budget=vorticity_budget,
+            terms_weight=parameters.terms_weight,
             seed=parameters.seed,
         )
         log.info("training %d networks on %d cells", parameters.training.n_networks, len(train.inputs))
@@ -124,7 +125,9 @@ def fit_final_baselines(
     return fit_baselines(features, regimes, final_split(split), feature_scaler, parameters)
 
 
-def train_left_out(features: xr.Dataset, regimes: xr.Dataset, parameters: Modelling) -> Any:
+def train_left_out(
+    features: xr.Dataset, regimes: xr.Dataset, vorticity_budget: xr.Dataset, parameters: Modelling
+) -> Any:
     """Return, for each ocean basin, networks and baselines that saw neither it nor the test region."""
     from thor.networks.folds import train_folds
     from thor.networks.samples import predictor_features
@@ -139,6 +142,7 @@ def train_left_out(features: xr.Dataset, regimes: xr.Dataset, parameters: Modell
         training=parameters.training.replace(n_networks=parameters.left_out_networks),
         boosting=parameters.boosting,
         boosting_names=boosting_names,
+        terms=(vorticity_budget, parameters.terms_weight),
         seed=parameters.seed,
     )
     return list(folds)

@@ -35,7 +35,11 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.fit_baselines, [*CELLS, "feature_scaler", PARAMETERS], "baselines"),
             named_node(nodes.train_final_ensemble, TRAINED_ON, "final_ensemble"),
             named_node(nodes.fit_final_baselines, [*CELLS, "feature_scaler", PARAMETERS], "final_baselines"),
-            named_node(nodes.train_left_out, ["features", "regimes", PARAMETERS], "left_out_predictors"),
+            named_node(
+                nodes.train_left_out,
+                ["features", "regimes", "vorticity_budget", PARAMETERS],
+                "left_out_predictors",
+            ),
             named_node(nodes.predict_ensemble, ["ensemble", "features", "feature_scaler"], "ensemble_probabilities"),
             named_node(
                 nodes.score_networks,

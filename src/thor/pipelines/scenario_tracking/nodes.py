@@ -97,6 +97,27 @@ def explain_changes(
     )
 
 
+def summarise_term_changes(
+    final_ensemble: Any,
+    final_baselines: Any,
+    calibration_model: dict[str, Any],
+    scenario_regimes: RunDatasets,
+    scenario_features: RunDatasets,
+    parameters: ScenarioTracking,
+) -> pd.DataFrame:
+    """Return the changes of the budget's terms by transition; no rows where networks do not predict terms."""
+    from thor.tracking.term_changes import term_changes
+
+    return term_changes(
+        scenario_regimes,
+        scenario_features,
+        final_ensemble,
+        scaler=final_baselines.scaler,
+        term_spread=calibration_model.get("term_spread"),
+        predictor=parameters.predictors[0],
+    )
+
+
 def score_tracking(
     scenario_regimes: RunDatasets,
     model_agreement: RunDatasets,
@@ -192,15 +213,24 @@ def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any
 
 
 def draw_reasons(
-    change_attribution: pd.DataFrame, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+    change_attribution: pd.DataFrame,
+    term_changes: pd.DataFrame,
+    tracking_metrics: dict[str, Any],
+    parameters: ScenarioTracking,
 ) -> Any:
-    """Draw the attribution of the changes of regime in one run."""
-    from thor.figures.tracking_curves import change_attribution_bars
+    """Draw the attribution of the changes of regime in one run, and the changes of the terms where predicted."""
+    from thor.figures.change_reasons import change_attribution_bars
     from thor.tracking.reasons import transitions_to_draw
     from thor.tracking.shown_run import shown_key
+    from thor.tracking.term_changes import terms_to_draw
 
     key = shown_key(tracking_metrics, parameters.shown_run)
-    return change_attribution_bars(transitions_to_draw(change_attribution, key, predictor=parameters.predictors[0]))
+    predictor = parameters.predictors[0]
+    attribution = transitions_to_draw(change_attribution, key, predictor=predictor)
+    shown = list(map(str, attribution["transition"].values))
+    return change_attribution_bars(
+        attribution, terms_to_draw(term_changes, key, predictor=predictor, transitions=shown)
+    )
 
 
 def _tools(
@@ -218,6 +248,7 @@ def _tools(
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 
     calibration = CalibrationModel.from_dict(calibration_model)
+    predicts_terms = final_ensemble.terms_head is not None
     return TrackingTools(
         predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
         scaler=final_baselines.scaler,
@@ -229,6 +260,8 @@ def _tools(
             name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
             for name, models in change_calibration.items()
         },
+        term_networks=final_ensemble if predicts_terms else None,
+        term_spread=calibration.term_spread if predicts_terms else None,
         label_run=label_runs(training_history),
     )
 

@@ -7,6 +7,7 @@ scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_ar
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
+                 -> summarise_term_changes -> term_changes -> draw_reasons
 all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_agreement, draw_change_reliability
 """
@@ -18,6 +19,7 @@ from thor.pipelines.scenario_tracking import nodes
 
 _PARAMETERS = "params:scenario_tracking"
 _PREDICTORS = ["final_ensemble", "final_baselines", "final_bayesian_network"]
+_TERMS = ["final_ensemble", "final_baselines", "calibration_model"]
 _CALIBRATED = ["calibration_model", "training_history"]
 _SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
@@ -45,6 +47,11 @@ def create_pipeline() -> Pipeline:
                 "change_attribution",
             ),
             named_node(
+                nodes.summarise_term_changes,
+                [*_TERMS, "scenario_regimes", "scenario_features", _PARAMETERS],
+                "term_changes",
+            ),
+            named_node(
                 nodes.score_tracking,
                 [*_SCORED, "regimes", "regime_model", "final_baselines", _PARAMETERS],
                 "tracking_metrics",
@@ -56,7 +63,9 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
             named_node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
             named_node(nodes.draw_agreement, ["model_agreement", *_SHOWN[1:]], "scenario_tracking_agreement"),
-            named_node(nodes.draw_reasons, ["change_attribution", *_SHOWN[1:]], "scenario_tracking_reasons"),
+            named_node(
+                nodes.draw_reasons, ["change_attribution", "term_changes", *_SHOWN[1:]], "scenario_tracking_reasons"
+            ),
         ],
         tags="scenario_tracking",
     )

@@ -100,6 +100,7 @@ def calibrate(
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
+    vorticity_budget: xr.Dataset,
     parameters: Uncertainty,
 ) -> dict[str, Any]:
     """Return temperatures, conformal scores, expected accuracies and the areas of applicability."""
@@ -114,6 +115,7 @@ def calibrate(
         baselines.scaler,
         final=final_ensemble,
         final_samples=_samples(features, regimes, final_split(split), baselines.scaler),
+        budget=vorticity_budget,
         confidence_level=parameters.confidence_level,
         settings=parameters.applicability,
         seed=parameters.seed,

@@ -39,7 +39,7 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(
                 nodes.calibrate,
-                ["left_out_cells", "final_ensemble", *PREDICTORS, *CELLS, PARAMETERS],
+                ["left_out_cells", "final_ensemble", *PREDICTORS, *CELLS, "vorticity_budget", PARAMETERS],
                 "calibration_model",
             ),
             named_node(

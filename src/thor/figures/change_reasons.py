@@ -1,0 +1,108 @@
+"""Why regimes change: attribution of transitions to the features, and changes of the terms of the budget."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from thor.core.variables import variable
+from thor.figures.attribution import feature_label
+from thor.figures.curves import BLUE, ORANGE
+from thor.figures.style import (
+    add_heading,
+    empty_figure,
+    letter_panels,
+    new_figure,
+    new_panels,
+    predictor_words,
+    style,
+    years_text,
+)
+from thor.figures.tracking_curves import short_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MILLION_KM2 = 1e12
+_PER_MINUS_11 = 1e11
+
+
+def change_attribution_bars(
+    attribution: xr.Dataset, terms: xr.Dataset | None = None, *, n_columns: int = 3
+) -> "Figure":
+    """Return the attribution of each transition to the features and, below, the changes of the terms of the budget.
+
+    Parameters
+    ----------
+    attribution : xarray.Dataset, dims (transition, feature)
+        `mean`, `lower`, `upper` of the attributions; `area` (transition) [m2] and the attributes `run`, `window`,
+        `baseline_window` and `predictor`, where present, are written.
+    terms : xarray.Dataset, dims (transition, term), optional
+        As from `thor.tracking.term_changes.terms_to_draw`, of the same transitions.
+    n_columns : int
+        Panels beside one another.
+    """
+    n_transitions = attribution.sizes["transition"]
+    with style():
+        if not n_transitions:
+            return empty_figure("No cell changes its regime.")
+        features = [str(name) for name in attribution["feature"].values]
+        columns = min(n_columns, n_transitions)
+        n_rows = -(-n_transitions // columns)
+        height, of_terms = (0.17 * len(features) + 0.55) * n_rows + 0.5, 1.5 * n_rows + 0.3
+        drawn = terms if terms is not None and terms.sizes["transition"] else None
+        figure = new_figure(2.5 * columns + 1.4, height if drawn is None else height + of_terms)
+        above: Any = figure
+        if drawn is not None:
+            subfigures: Any = figure.subfigures(2, 1, height_ratios=[height, of_terms])
+            above, below = subfigures
+        axes = new_panels(above, n_transitions, columns, sharey=True, sharex=True)
+        for place, ax in enumerate(axes):
+            _draw_attribution(ax, attribution.isel(transition=place))
+        for ax in axes[-columns:]:
+            ax.set_xlabel("contribution to the change of the logit (1)")
+            ax.tick_params(labelbottom=True)
+        axes[0].set_yticks(range(len(features)), [feature_label(name) for name in features])
+        axes[0].set_ylim(len(features) - 0.5, -0.5)
+        if "run" in attribution.attrs:
+            windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
+            run = attribution.attrs["run"].replace("/", " ")
+            add_heading(
+                figure, f"{run}, {' against '.join(windows)}, {predictor_words(attribution.attrs['predictor'])}"
+            )
+        letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
+        return figure
+
+
+def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
+    mean, lower, upper = (of_transition[name].values for name in ("mean", "lower", "upper"))
+    rows = np.arange(len(mean))
+    ax.barh(rows, mean, height=0.6, color=np.where(mean >= 0, BLUE, ORANGE))
+    ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
+    ax.axvline(0, color="0.2", linewidth=0.6)
+    ax.tick_params(axis="y", length=0)
+    title = str(of_transition["transition"].values)
+    if "area" in of_transition:
+        title += rf", {short_number(float(of_transition['area']) / _MILLION_KM2)} $\times$ 10$^6$ km$^2$"
+    ax.set_title(title)
+
+
+def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
+    """Draw the change of each term, a panel for each transition; return the panels."""
+    names = [str(name) for name in terms["term"].values]
+    axes = list(new_panels(figure, terms.sizes["transition"], columns, sharey=True))
+    for place, ax in enumerate(axes):
+        of_transition = terms.isel(transition=place)
+        mean, lower, upper = (of_transition[name].values * _PER_MINUS_11 for name in ("mean", "lower", "upper"))
+        rows = np.arange(len(mean))
+        ax.barh(rows, mean, height=0.6, color=np.where(mean >= 0, BLUE, ORANGE))
+        ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
+        ax.axvline(0, color="0.2", linewidth=0.6)
+        ax.tick_params(axis="y", length=0)
+        ax.set_title(str(of_transition["transition"].values))
+    for ax in axes[-columns:]:
+        ax.set_xlabel("change of the term ($10^{-11}$ m s$^{-2}$)")
+    axes[0].set_yticks(range(len(names)), [variable(name).label for name in names])
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    return axes

@@ -1,0 +1,235 @@
+"""Changes of the terms of the vorticity budget that networks predict: by transition, and against known truth."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from thor.core.arrays import AnyArray
+from thor.core.variables import BUDGET_TERMS
+from thor.networks.predictor import columns
+from thor.networks.scaler import FeatureScaler
+from thor.networks.scores import number
+from thor.networks.stack import NetworkStack
+from thor.networks.terms import over_networks
+from thor.tracking import RunDatasets
+from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
+from thor.uncertainty.term_spread import normal_width
+
+TERM_COLUMNS = (
+    *(*RUN_FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
+    *("term", "change", "lower", "upper"),
+)
+
+
+def term_changes(
+    runs: RunDatasets,
+    features: RunDatasets,
+    networks: NetworkStack,
+    *,
+    scaler: FeatureScaler,
+    term_spread: Mapping[str, float] | None,
+    predictor: str,
+) -> pd.DataFrame:
+    """Return the mean change of each term of the budget by transition, between baseline and last window of each run.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the regimes of each run, as from `thor.tracking.track.track_run`.
+    features : mapping of str to callable
+        Reads the features of the same runs and of their parents.
+    networks : NetworkStack
+        Without a terms head the table is empty.
+    scaler : FeatureScaler
+    term_spread : mapping of str to float, or None
+        By term, factor of the spread; needed with a terms head.
+    predictor : str
+        Whose most probable regimes define the transitions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each run, transition and term: facets of the run, `window`, `baseline_window`, `predictor`,
+        `regime_before`, `regime`, `n_cells`, `area_m2`, `term`, `change` [m s-2] averaged by area, with the ends
+        `lower` and `upper` of its interval.
+
+    Notes
+    -----
+    The mean is computed inside each network, so that the interval contains their spread with all its correlation
+    between cells. The predicted spreads of the cells are taken as fully correlated, which makes it wide.
+    """
+    tables = [
+        table
+        for key, load in runs.items()
+        if networks.terms_head is not None and term_spread is not None
+        for table in _of_run(key, load(), features, networks, scaler, term_spread, predictor)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*TERM_COLUMNS])
+
+
+def terms_to_draw(changes: pd.DataFrame, key: str | None, *, predictor: str, transitions: Sequence[str]) -> xr.Dataset:
+    """Return the changes of the terms in one run, for these transitions; without any, an empty dataset.
+
+    Returns
+    -------
+    xarray.Dataset, dims (transition, term)
+        `mean`, `lower`, `upper` [m s-2].
+    """
+    of_run = changes["source_id"] + "/" + changes["experiment_id"] + "/" + changes["variant_label"]
+    rows = changes[(of_run == key) & (changes["predictor"] == predictor)]
+    rows = rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
+    kept = [name for name in transitions if name in set(rows["transition"])]
+    fields = {
+        name: (
+            ("transition", "term"),
+            rows.pivot(index="transition", columns="term", values=column).reindex(kept, columns=[*BUDGET_TERMS]),
+        )
+        for name, column in (("mean", "change"), ("lower", "lower"), ("upper", "upper"))
+    }
+    return xr.Dataset(fields, coords={"transition": kept, "term": [*BUDGET_TERMS]})
+
+
+def term_skill(runs: RunDatasets, true_budgets: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the skill of predicted changes of terms where the true budget is known, all windows of an experiment.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the regimes of each run; those without predicted terms or a baseline are left out.
+    true_budgets : mapping of str to callable
+        Reads the true vorticity budget by `window`.
+
+    Returns
+    -------
+    dict
+        {experiment: {term: numbers}}, by area: `n_cells`, `rms_change` of the true change and `rms_error` of the
+        predicted one [m s-2], `correlation`, `coverage` of the interval and its nominal `level`, and
+        `most_changed_share` and `most_changed_found`, the area where the term truly changes most, and its part where
+        it is predicted to.
+    """
+    pool: dict[str, list[pd.DataFrame]] = {}
+    levels: dict[str, float] = {}
+    for key in sorted(set(runs) & set(true_budgets)):
+        run = runs[key]()
+        parent = str(run.attrs.get("parent"))
+        if "term_change" in run and parent in true_budgets:
+            experiment = key.split("/")[1]
+            levels[experiment] = float(run.attrs["interval_level"])
+            pool.setdefault(experiment, []).extend(_errors(run, true_budgets[key](), true_budgets[parent]()))
+    return {
+        experiment: {
+            term: _skill(table[table["term"] == term]) | {"level": levels[experiment]} for term in BUDGET_TERMS
+        }
+        for experiment, tables in pool.items()
+        if tables and len(table := pd.concat(tables, ignore_index=True))
+    }
+
+
+def _of_run(
+    key: str,
+    run: xr.Dataset,
+    features: RunDatasets,
+    networks: NetworkStack,
+    scaler: FeatureScaler,
+    term_spread: Mapping[str, float],
+    predictor: str,
+) -> Iterator[pd.DataFrame]:
+    compared = np.flatnonzero(run["baseline_window"].values != "")
+    if not compared.size:
+        return
+    after, before = features[key](), features[str(run.attrs["parent"])]()
+    cells, windows = Cells.of(after), Windows.of(after, before)
+    window = int(compared[-1])
+    at = windows.baselines[windows.state[window] - after.sizes["window"]]
+    (now, here), (then, there) = (window_inputs(*state, cells, scaler) for state in ((after, window), (before, at)))
+    predicted = run.isel(window=window).sel(predictor=predictor)
+    regime, old = (
+        predicted[name].transpose(*cells.like.dims).values.ravel()[cells.index].astype(int)
+        for name in ("regime", "baseline_regime")
+    )
+    width = normal_width(float(run.attrs["interval_level"])) * np.array([term_spread[name] for name in BUDGET_TERMS])
+    names = str(run.attrs["regimes"]).split()
+    moved = here & there & (old >= 0) & (regime != old)
+    for before_number, after_number in sorted(set(zip(old[moved], regime[moved], strict=True))):
+        chosen = np.flatnonzero(moved & (old == before_number) & (regime == after_number))
+        area, sums = cells.area[chosen], [0.0, 0.0]
+        for start in range(0, len(chosen), _BLOCK_CELLS):
+            part = chosen[start : start + _BLOCK_CELLS]
+            states = (networks.terms(columns(x[part], scaler.features, networks.features)) for x in (then, now))
+            # value and spread of every network, by area
+            for number_of, pair in enumerate(zip(*states, strict=True)):
+                sums[number_of] = sums[number_of] + np.einsum("c,nct->nt", cells.area[part], pair[1] - pair[0])
+        change, deviation = over_networks(*(np.asarray(total) / area.sum() for total in sums))
+        yield pd.DataFrame(
+            {
+                **{facet: str(run.attrs[facet]) for facet in RUN_FACETS},
+                "window": str(predicted["window"].values),
+                "baseline_window": str(predicted["baseline_window"].values),
+                "predictor": predictor,
+                "regime_before": names[before_number],
+                "regime": names[after_number],
+                "n_cells": len(chosen),
+                "area_m2": float(area.sum()),
+                "term": [*BUDGET_TERMS],
+                "change": change,
+                "lower": change - width * deviation,
+                "upper": change + width * deviation,
+            }
+        )
+
+
+_BLOCK_CELLS = 500
+
+
+def _errors(run: xr.Dataset, budget: xr.Dataset, before: xr.Dataset) -> Iterator[pd.DataFrame]:
+    """Yield true and predicted changes of the terms in each window with a baseline, a row for each cell and term."""
+    dims = run["valid"].dims
+    for place, baseline in enumerate(map(str, run["baseline_window"].values)):
+        label = str(run["window"].values[place])
+        if not baseline or label not in budget["window"].values or baseline not in before["window"].values:
+            continue
+        true = np.stack(
+            [
+                (budget[name].sel(window=label) - before[name].sel(window=baseline).values).transpose(*dims).values
+                for name in BUDGET_TERMS
+            ]
+        )
+        here = run.isel(window=place)
+        fields = {
+            name: here[f"term_change{end}"].transpose("term", *dims).values
+            for name, end in (("predicted", ""), ("lower", "_lower"), ("upper", "_upper"))
+        }
+        known = np.isfinite(true).all(axis=0) & np.isfinite(fields["predicted"]).all(axis=0)
+        largest = np.abs(true[:, known]).argmax(axis=0)
+        found = here["most_changed_term"].transpose(*dims).values[known]
+        area = here["areacello"].transpose(*dims).values[known]
+        for number_of, term in enumerate(BUDGET_TERMS):
+            columns_of = {name: values[number_of][known] for name, values in fields.items()}
+            yield pd.DataFrame(
+                {"term": term, "area": area, "true": true[number_of][known], **columns_of}
+                | {"largest": largest == number_of, "called": found == number_of}
+            )
+
+
+def _skill(rows: pd.DataFrame) -> dict[str, Any]:
+    area, true, predicted = (rows[name].to_numpy(float) for name in ("area", "true", "predicted"))
+    inside = (rows["lower"] <= rows["true"]) & (rows["true"] <= rows["upper"])
+    largest, called = rows["largest"].to_numpy(), rows["called"].to_numpy()
+
+    def mean(values: AnyArray) -> float:
+        return float(np.average(values, weights=area))
+
+    (x, y) = (values - mean(values) for values in (true, predicted))
+    scale = np.sqrt(mean(x**2) * mean(y**2))
+    return {
+        "n_cells": len(rows),
+        "rms_change": np.sqrt(mean(true**2)),
+        "rms_error": np.sqrt(mean((predicted - true) ** 2)),
+        "correlation": number(mean(x * y) / scale) if scale > 0 else None,
+        "coverage": mean(inside.to_numpy(float)),
+        "most_changed_share": mean(largest.astype(float)),
+        "most_changed_found": number(area[largest & called].sum() / area[largest].sum()) if largest.any() else None,
+    }
