@@ -71,8 +71,8 @@ class CalibrationModel:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "CalibrationModel":
         """Return what `to_dict` described; raise NetworkError for anything else."""
-        parts = [entry.name for entry in fields(cls)]
-        if set(content) | {"term_spread"} != set(parts):
+        parts = [entry.name for entry in fields(cls) if entry.name != "term_spread"]
+        if set(content) - {"term_spread"} != set(parts):
             raise NetworkError(
                 f"A calibration model holds {', '.join(parts)}; got {', '.join(content)}. Run the pipeline "
                 "uncertainty again."
