@@ -23,7 +23,7 @@ def made_overturning(strength=1.0):
         regimes=("SO", "MD"),
         level=0.9,
         reference_density=DENSITY,
-    )
+    ).assign_attrs(source_id="MODEL", experiment_id="abrupt-4xCO2", variant_label="r1i1p1f1")
 
 
 def titles(figure):
@@ -56,7 +56,11 @@ def test_the_amoc_of_regimes_is_drawn_through_windows():
     label = xr.DataArray(["1850-1869", "1870-1889"], dims="window", name="window")
     parts = [made_overturning(strength) for strength in (1.0, 0.5)]
     windows = xr.concat(parts, dim=label, data_vars="all", combine_attrs="override")
-    (ax,) = amoc_curves(windows).axes
+    figure = amoc_curves(windows)
+    (ax,) = figure.axes
+    assert figure.get_suptitle() == "MODEL abrupt-4xCO2 r1i1p1f1, AMOC at 26.5°N"
+    last = overturning_sections(windows)
+    assert "1870–1889" in last.get_suptitle()
     _, whole, *regimes = ax.lines
     np.testing.assert_allclose(whole.get_ydata()[1], 0.5 * whole.get_ydata()[0])
     np.testing.assert_allclose(sum(line.get_ydata() for line in regimes), whole.get_ydata())

@@ -87,6 +87,8 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "scenario_tracking_area_changes.png",
         "scenario_tracking_areas.png",
         "scenario_tracking_change.png",
+        "scenario_tracking_amoc.png",
+        "scenario_tracking_overturning.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
         "scenario_tracking_reliability.png",

@@ -16,6 +16,7 @@ from thor.figures.style import (
     new_figure,
     new_panels,
     regime_colours,
+    run_title,
     style,
     years_text,
 )
@@ -42,13 +43,17 @@ def overturning_sections(
     Parameters
     ----------
     overturning : xarray.Dataset or None
-        As from `thor.tracking.overturning.overturning`; None: a figure with the reason.
+        As from `thor.tracking.overturning.overturning`, of one window or of several, of which the last is drawn; None:
+        a figure with the reason.
     basins : sequence of str
         Those without any value are left out.
     title : str
     """
     if overturning is None:
         return empty_figure(_NO_TRANSPORTS)
+    if "window" in overturning.dims:
+        overturning = overturning.isel(window=-1)
+        title = title or f"{run_title(overturning)}, {years_text(str(overturning['window'].values))}"
     whole, parts = overturning["overturning"], overturning["overturning_by_regime"]
     basins = [name for name in basins if whole.sel(basin=name).notnull().any()]
     with style():
@@ -91,6 +96,7 @@ def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
     """
     if windows is None:
         return empty_figure(_NO_TRANSPORTS)
+    title = title or f"{run_title(windows)}, AMOC at {float(windows.attrs['amoc_latitude']):g}°N"
     with style():
         if windows["amoc"].isnull().all():
             return empty_figure("No line crosses the Atlantic.")
@@ -112,12 +118,11 @@ def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
         ax.set_xticks(place, [years_text(str(label)) for label in windows["window"].values])
         ax.set_ylabel("transport (Sv)")
         figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
-        where = f"{float(windows.attrs['amoc_latitude']):g}°N" if "amoc_latitude" in windows.attrs else "26.5°N"
-        add_heading(figure, title or f"Atlantic meridional overturning circulation (AMOC) at {where}")
+        add_heading(figure, title)
         add_note(
             figure,
-            "Regimes: at the depth of the maximum of the whole, so that the parts add up to it.\n"
-            "Shading: spread over networks.",
+            "AMOC: Atlantic meridional overturning circulation. Regimes: at the depth of the maximum of the whole,\n"
+            "so that the parts add up to it. Shading: spread over networks.",
         )
         return figure
 

@@ -7,6 +7,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
@@ -160,3 +161,8 @@ def flags(labels: Any) -> dict[int, str]:
 def years_text(label: str) -> str:
     """Return the label of a window as text: years joined by a dash."""
     return label.replace("-", "\N{EN DASH}")
+
+
+def run_title(run: "xr.Dataset") -> str:
+    """Return model, experiment and variant of a run."""
+    return " ".join(str(run.attrs[name]) for name in ("source_id", "experiment_id", "variant_label"))

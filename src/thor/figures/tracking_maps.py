@@ -16,6 +16,7 @@ from thor.figures.style import (
     letter_panels,
     predictor_words,
     regime_colours,
+    run_title,
     style,
     years_text,
 )
@@ -49,7 +50,7 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
         figure, axes = map_panels(
             len(labels),
             n_columns=columns,
-            title=f"{_run_title(run)}, {predictor_words(predictor)}",
+            title=f"{run_title(run)}, {predictor_words(predictor)}",
             grey="land, and cells not used",
         )
         for values, ax, label in zip(regime.where(regime >= 0).values, axes, labels, strict=True):
@@ -90,11 +91,11 @@ def change_likelihood_map(
     with style():
         baseline = str(here["baseline_window"].values)
         if not baseline:
-            return empty_figure(f"{_run_title(run)}: this window has no baseline.")
+            return empty_figure(f"{run_title(run)}: this window has no baseline.")
         predictors = [*map(str, run["predictor"].values)] if predictors is None else predictors
         # One map is too narrow for one line.
         end = "\n" if len(predictors) == 1 else " "
-        title = f"{_run_title(run)},{end}{years_text(str(here['window'].values))} against {years_text(baseline)}"
+        title = f"{run_title(run)},{end}{years_text(str(here['window'].values))} against {years_text(baseline)}"
         if run.attrs.get("parent"):
             title += f" of {str(run.attrs['parent']).split('/')[1]}"
         least = f"{100 * run.attrs['min_probability']:.0f} %"
@@ -183,10 +184,6 @@ def _draw_share(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool)
     mesh = draw_mesh(ax, grid, values, cmap=colour_map("cmo.amp"), vmin=0, vmax=highest)
     extend = "max" if highest < 100 else "neither"
     bar_below(mesh, ax, extend=extend).set_label("%", fontsize=7)
-
-
-def _run_title(run: xr.Dataset) -> str:
-    return " ".join(str(run.attrs[name]) for name in ("source_id", "experiment_id", "variant_label"))
 
 
 def _stacked(word: str) -> str:

@@ -107,7 +107,8 @@ def transport_climatology(
         `umo`, `vmo` [kg s-1], float32, dims (lev, y, x) or (lev, lat, lon), where the model publishes them, with `lev`
         [m, positive down] and `lev_bnds`; `umo_column`, `vmo_column` [kg s-1], their sums over depth, or those that the
         streamfunction gives. Through `FACES`; NaN on closed faces. Coordinates `lat`, `lon` of the T points.
-        Attributes: facets of the run, `window`, `source`, files, and the numbers of `thor.ocean.transport_checks`.
+        Attributes: facets of the run, `window`, `source`, `reference_density`, files, and the numbers of
+        `thor.ocean.transport_checks`.
 
     Raises
     ------
@@ -141,7 +142,12 @@ def transport_climatology(
         about = {"standard_name": "depth", "units": "m", "positive": "down", "axis": "Z", "bounds": "lev_bnds"}
         out = out.assign_coords(lev=("lev", out["lev_bnds"].values.mean(axis=1), about))
     measured = {name: value for name, value in numbers._asdict().items() if np.isfinite(value)}
-    return out.assign_attrs(plan.run.facets | measured | sources | {"window": str(transports.window), "faces": FACES})
+    return out.assign_attrs(
+        plan.run.facets
+        | measured
+        | sources
+        | {"window": str(transports.window), "faces": FACES, "reference_density": settings.reference_density}
+    )
 
 
 FaceFields = dict[str, tuple[tuple[str, ...], NDArray[np.floating]]]

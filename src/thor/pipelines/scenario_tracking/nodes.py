@@ -118,6 +118,25 @@ def summarise_term_changes(
     )
 
 
+def measure_overturning(
+    final_ensemble: Any,
+    final_baselines: Any,
+    final_bayesian_network: Any,
+    calibration_model: dict[str, Any],
+    training_history: pd.DataFrame,
+    scenario_features: RunDatasets,
+    transport_climatologies: RunDatasets,
+    parameters: ScenarioTracking,
+) -> dict[str, tuple[str, Any]]:
+    """Return, for each run with transports, the fingerprint of its overturning by regime and a function for it."""
+    from thor.tracking.run_overturning import overturning_plans
+
+    leading = parameters.replace(predictors=parameters.predictors[:1])
+    predictors = final_ensemble, final_baselines, final_bayesian_network
+    tools = _tools(*predictors, calibration_model, training_history, {}, leading)
+    return overturning_plans(transport_climatologies, scenario_features, tools, predictor=leading.predictors[0])
+
+
 def score_tracking(
     scenario_regimes: RunDatasets,
     model_agreement: RunDatasets,
@@ -210,6 +229,25 @@ def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any
     summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
     notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])
     return model_agreement_maps(summary, predictor=predictor, notes=notes)
+
+
+def draw_overturning(overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
+    """Draw the overturning of one run in its last window, and the part of each regime."""
+    from thor.figures.overturning import overturning_sections
+    from thor.tracking.run_overturning import run_to_draw
+    from thor.tracking.shown_run import shown_key
+
+    run = run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run))
+    return overturning_sections(run)
+
+
+def draw_amoc(overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
+    """Draw the Atlantic overturning of one run through its windows, and the part of each regime."""
+    from thor.figures.overturning import amoc_curves
+    from thor.tracking.run_overturning import run_to_draw
+    from thor.tracking.shown_run import shown_key
+
+    return amoc_curves(run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run)))
 
 
 def draw_reasons(

@@ -8,6 +8,7 @@ scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_ar
                  -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
+transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning, draw_amoc
 all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_agreement, draw_change_reliability
 """
@@ -52,12 +53,19 @@ def create_pipeline() -> Pipeline:
                 "term_changes",
             ),
             named_node(
+                nodes.measure_overturning,
+                [*_PREDICTORS, *_CALIBRATED, "scenario_features", "transport_climatologies", _PARAMETERS],
+                "overturning",
+            ),
+            named_node(
                 nodes.score_tracking,
                 [*_SCORED, "regimes", "regime_model", "final_baselines", _PARAMETERS],
                 "tracking_metrics",
             ),
             named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
             named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            named_node(nodes.draw_overturning, ["overturning", *_SHOWN[1:]], "scenario_tracking_overturning"),
+            named_node(nodes.draw_amoc, ["overturning", *_SHOWN[1:]], "scenario_tracking_amoc"),
             named_node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
             named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
             named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),

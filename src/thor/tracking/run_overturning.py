@@ -1,0 +1,97 @@
+"""Overturning by basin and regime of the runs that publish transports, window by window."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import xarray as xr
+
+from thor.core.fingerprint import fingerprint
+from thor.tracking import RunDatasets
+from thor.tracking.cells import is_control
+from thor.tracking.overturning import amoc_change, overturning
+from thor.tracking.regime_shares import probabilities_by_network
+from thor.tracking.tools import TrackingTools
+
+_FACETS = ("source_id", "experiment_id", "variant_label")
+
+
+def overturning_plans(
+    transports: RunDatasets, features: RunDatasets, tools: TrackingTools, *, predictor: str
+) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return, for each run with transports on levels, the fingerprint of its overturning and a function that makes it.
+
+    Parameters
+    ----------
+    transports : mapping of str to callable
+        Reads the transports of one window, by `<run>/<window>`, as from `thor.reading.transports`.
+    features : mapping of str to callable
+        Reads the features of each run, `<source_id>/<experiment_id>/<variant_label>`.
+    tools : TrackingTools
+    predictor : str
+        Whose members divide the transports among regimes.
+
+    Returns
+    -------
+    dict
+        The function returns `overturning` of every window with transports along a dim `window` (single precision), and
+        where the baseline window has transports too `amoc_change` and `amoc_change_by_regime`. Control runs, which show
+        no change, are read for the baselines only.
+    """
+    windows: dict[str, set[str]] = {}
+    marks = {}
+    for key, load in transports.items():
+        run, _, window = key.rpartition("/")
+        means = load()
+        if "umo" in means and run in features:
+            windows.setdefault(run, set()).add(window)
+            marks[key] = fingerprint(means)
+    mark = fingerprint(tools, predictor)
+
+    @lru_cache(maxsize=32)
+    def in_window(run: str, window: str) -> xr.Dataset:
+        return _window_overturning(transports[f"{run}/{window}"](), features[run](), window, tools, predictor)
+
+    def make(key: str) -> xr.Dataset:
+        run = features[key]()
+        parent = str(run.attrs.get("parent", ""))
+        parts = []
+        for window, baseline in zip(
+            map(str, run["window"].values), map(str, run["baseline_window"].values), strict=True
+        ):
+            if window not in windows[key]:
+                continue
+            part = in_window(key, window)
+            if baseline in windows.get(parent, ()):
+                part = part.merge(amoc_change(part, in_window(parent, baseline)))
+            parts.append(part.assign_coords(window=window, baseline_window=baseline))
+        found = xr.concat(parts, "window", data_vars="all", combine_attrs="override").astype("float32")
+        return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | {"predictor": predictor})
+
+    return {
+        key: (
+            fingerprint(mark, features[key](), [of for name, of in sorted(marks.items())]),
+            partial(make, key),
+        )
+        for key in sorted(windows)
+        if not is_control(key.split("/")[1])
+    }
+
+
+def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:
+    """Return the overturning of a run, of the first one where this has none, or None without any."""
+    key = wanted if wanted in runs else next(iter(runs), None)
+    return None if key is None else runs[key]()
+
+
+def _window_overturning(
+    transports: xr.Dataset, run: xr.Dataset, window: str, tools: TrackingTools, predictor: str
+) -> xr.Dataset:
+    number = list(map(str, run["window"].values)).index(window)
+    return overturning(
+        transports,
+        probabilities_by_network(run, number, tools, predictor),
+        basin=run["basin"],
+        regimes=tools.classes,
+        level=tools.settings.interval_level,
+        reference_density=float(transports.attrs["reference_density"]),
+    )
