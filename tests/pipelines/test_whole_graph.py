@@ -513,6 +513,25 @@ def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
     assert metrics["agreement"]["abrupt-4xCO2"]["models"] == ["IDEAL-LAND", "IDEAL-POLE", "IDEAL-REG"]
 
 
+def test_overturning_is_the_true_one_and_shared_among_regimes(run):
+    """Lines of latitude are rows of the regular model; its transports are rounded in the archive."""
+    file = "IDEAL-REG/abrupt-4xCO2/r1i1p1f1.nc"
+    found, true, features = (
+        xr.load_dataset(run[0] / folder / file)
+        for folder in ("07_model_output/overturning", "01_raw/true_budgets", "04_feature/scenario_features")
+    )
+    whole = found["overturning"].sel(basin="global").transpose("window", "lev", "lat").values
+    row = np.searchsorted(features["lat"].values, found["lat"].values) - 1
+    inside = (row >= 0) & (row < features.sizes["lat"] - 1)
+    expected = true["true_overturning"].sel(overturning_basin="global").transpose("window", "level_edge", "row")
+    expected = expected.values[:, 1:, row[inside]]
+    assert np.abs(expected).max() > 20
+    np.testing.assert_allclose(whole[..., inside], expected, atol=1e-3 * np.abs(expected).max())
+    parts = found["overturning_by_regime"].sum("regime", skipna=False).sel(basin="global")
+    np.testing.assert_allclose(parts.transpose("window", "lev", "lat"), whole, atol=1e-4)
+    assert (found["amoc_change"] < 0).all()
+
+
 def test_changes_are_explained_by_what_can_change(run):
     root, _ = run
     table = pd.read_csv(root / "07_model_output/change_attribution.csv")

@@ -1,0 +1,76 @@
+"""Overturning of runs: which windows and baselines are compared, and what is left out."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.made_transports import DENSITY, transports_on
+from tests.tracking.conftest import SHAPE, make_tools
+from thor.networks.split import OCEANS
+from thor.tracking.run_overturning import overturning_plans, run_to_draw
+
+SCENARIO, CONTROL = "MADE/abrupt-4xCO2/r1i1p1f1", "MADE/piControl/r1i1p1f1"
+LEVELS = (0.0, 1000.0, 4000.0)
+
+
+def transports(run, strength):
+    """A flow northward in the upper and southward in the lower level, in all columns of each row but the last one."""
+    v = np.ones((2, *SHAPE)) * np.array([strength, -strength])[:, None, None] / SHAPE[1]
+    v[:, [0, -1]] = 0.0
+    made = transports_on(run[["lat", "lon"]].drop_vars("window", errors="ignore"), np.zeros_like(v), v, LEVELS)
+    return made.assign_attrs(reference_density=DENSITY)
+
+
+def with_oceans(run):
+    """A run whose flags name all oceans, as those of `thor.ocean.basins` do."""
+    flags = {"flag_values": np.arange(1, 6, dtype="int8"), "flag_meanings": " ".join(OCEANS)}
+    return run.assign(basin=run["basin"].assign_attrs(flags))
+
+
+@pytest.fixture(scope="module")
+def given(made):
+    """Features of both runs, and transports of the scenario's first two windows and the control's first one."""
+    windows = {SCENARIO: made.scenario["window"].values[:2], CONTROL: made.control["window"].values[:1]}
+    of_run = {SCENARIO: with_oceans(made.scenario), CONTROL: with_oceans(made.control)}
+    strengths = {SCENARIO: (12.0, 9.0), CONTROL: (15.0,)}
+    means = {
+        f"{key}/{window}": (lambda run=of_run[key], size=size: transports(run, size))
+        for key, labels in windows.items()
+        for window, size in zip(labels, strengths[key], strict=True)
+    }
+    return means, {key: (lambda run=run: run) for key, run in of_run.items()}
+
+
+def test_windows_with_transports_are_compared_with_their_baselines(made, given):
+    tools = make_tools(made)
+    plans = overturning_plans(*given, tools, predictor="ensemble")
+    assert list(plans) == [SCENARIO]
+    found = plans[SCENARIO][1]()
+    assert list(found["window"].values) == list(made.scenario["window"].values[:2])
+    np.testing.assert_allclose(found["amoc"].sum(), (12 + 9) / 2, rtol=1e-5)  # half the columns are Atlantic
+    np.testing.assert_allclose(found["overturning"].sel(basin="global", lat=0.5, lev=1000.0), [12.0, 9.0], rtol=1e-5)
+    # the second window of the control run has no transports
+    np.testing.assert_allclose(found["amoc_change"], [(12 - 15) / 2, np.nan], rtol=1e-5)
+    np.testing.assert_allclose(found["amoc_change_by_regime"][0].sum(), (12 - 15) / 2, rtol=1e-4)
+    parts = found["overturning_by_regime"].sum("regime", skipna=False)
+    np.testing.assert_allclose(parts, found["overturning"].transpose(*parts.dims), atol=1e-5)
+    assert found.attrs["source_id"] == "MADE" and found.attrs["predictor"] == "ensemble"
+    assert found["amoc_by_network"].sizes["network"] == tools.predictors["ensemble"].n_members
+
+
+def test_fingerprints_follow_transports_and_streamfunctions_have_no_overturning(made, given):
+    means, features = given
+    tools = make_tools(made)
+    first = overturning_plans(means, features, tools, predictor="ensemble")[SCENARIO][0]
+    key = next(iter(means))
+    stronger = means | {key: lambda: transports(made.scenario, 13.0)}
+    assert overturning_plans(stronger, features, tools, predictor="ensemble")[SCENARIO][0] != first
+    assert overturning_plans(means, features, tools, predictor="bayesian")[SCENARIO][0] != first
+    columns = {name: (lambda load=load: load().drop_vars(["umo", "vmo"])) for name, load in means.items()}
+    assert overturning_plans(columns, features, tools, predictor="ensemble") == {}
+
+
+def test_a_run_without_transports_is_replaced_by_one_that_has_them():
+    runs = {"A/b/c": lambda: xr.Dataset(attrs={"run": "A"})}
+    assert run_to_draw(runs, "X/y/z").attrs["run"] == run_to_draw(runs, "A/b/c").attrs["run"] == "A"
+    assert run_to_draw({}, None) is None
