@@ -64,7 +64,9 @@ def overturning_plans(
             if baseline in windows.get(parent, ()):
                 part = part.merge(amoc_change(part, in_window(parent, baseline)))
             parts.append(part.assign_coords(window=window, baseline_window=baseline))
-        found = xr.concat(parts, "window", data_vars="all", coords="different", combine_attrs="override").astype("float32")
+        found = xr.concat(
+            parts, "window", data_vars="all", coords="different", compat="equals", combine_attrs="override"
+        ).astype("float32")
         return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | {"predictor": predictor})
 
     return {

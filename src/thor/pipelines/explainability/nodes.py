@@ -16,18 +16,18 @@ def choose_reference(
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
-    baselines: Any,
     scenario_features: Mapping[str, Callable[[], xr.Dataset]],
     parameters: Explainability,
 ) -> pd.DataFrame:
-    """Return the reference inputs of the attributions, with the features of all predictors."""
+    """Return the reference inputs of the attributions, with all features."""
     from thor.attribution.references import draw_reference
+    from thor.ocean.features import feature_names
 
     return draw_reference(
         features,
         regimes,
         split,
-        names=baselines.scaler.features,
+        names=tuple(feature_names(features)),
         settings=parameters.reference,
         seed=parameters.seed,
         runs=scenario_features,

@@ -1,6 +1,6 @@
 """Feature attributions of the predicted regime in every cell, by several methods for one target, and their quality.
 
-features, regimes, split, baselines, scenario_features -> choose_reference -> explanation_reference
+features, regimes, split, scenario_features -> choose_reference -> explanation_reference
 for each registered method (`thor.attribution.methods`), such as relevance, shapley_values and lime_weights:
     all predictors, features -> explain_by_<method> -> <method> -> draw_<method> -> explainability_<method>
 all methods -> compare_explanations   -> explanation_agreement
@@ -34,7 +34,7 @@ def create_pipeline() -> Pipeline:
         [
             named_node(
                 nodes.choose_reference,
-                [*_CELLS, "baselines", "scenario_features", _PARAMETERS],
+                [*_CELLS, "scenario_features", _PARAMETERS],
                 "explanation_reference",
             ),
             *(node for method in methods.values() for node in _nodes_of(method)),

@@ -131,10 +131,10 @@ def measure_overturning(
     """Return, for each run with transports, the fingerprint of its overturning by regime and a function for it."""
     from thor.tracking.run_overturning import overturning_plans
 
-    leading = parameters.replace(predictors=parameters.predictors[:1])
-    predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = _tools(*predictors, calibration_model, training_history, {}, leading)
-    return overturning_plans(transport_climatologies, scenario_features, tools, predictor=leading.predictors[0])
+    first = parameters.replace(predictors=parameters.predictors[:1])
+    of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
+    tools = _tools(*of_model, {}, first)
+    return overturning_plans(transport_climatologies, scenario_features, tools, predictor=first.predictors[0])
 
 
 def score_tracking(
@@ -191,18 +191,13 @@ def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any],
     )
 
 
-def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the areas of regimes through time."""
+def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
+    """Draw the areas of regimes through time, and their changes from the baseline."""
     from thor.figures.tracking_curves import area_curves
 
-    return area_curves(regime_areas, predictor=parameters.predictors[0])
-
-
-def draw_area_changes(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the changes of the areas from the baseline."""
-    from thor.figures.tracking_curves import area_curves
-
-    return area_curves(regime_areas, predictor=parameters.predictors[0], change=True)
+    figures = {"scenario_tracking_areas": False, "scenario_tracking_area_changes": True}
+    predictor = parameters.predictors[0]
+    return {name: area_curves(regime_areas, predictor=predictor, change=change) for name, change in figures.items()}
 
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
@@ -231,23 +226,16 @@ def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any
     return model_agreement_maps(summary, predictor=predictor, notes=notes)
 
 
-def draw_overturning(overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw the overturning of one run in its last window, and the part of each regime."""
-    from thor.figures.overturning import overturning_sections
+def draw_overturning(
+    overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+) -> dict[str, Any]:
+    """Draw the overturning of one run in its last window and the AMOC through all, with the part of each regime."""
+    from thor.figures.overturning import amoc_curves, overturning_sections
     from thor.tracking.run_overturning import run_to_draw
     from thor.tracking.shown_run import shown_key
 
     run = run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run))
-    return overturning_sections(run)
-
-
-def draw_amoc(overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw the Atlantic overturning of one run through its windows, and the part of each regime."""
-    from thor.figures.overturning import amoc_curves
-    from thor.tracking.run_overturning import run_to_draw
-    from thor.tracking.shown_run import shown_key
-
-    return amoc_curves(run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run)))
+    return {"scenario_tracking_overturning": overturning_sections(run), "scenario_tracking_amoc": amoc_curves(run)}
 
 
 def draw_reasons(
@@ -262,13 +250,11 @@ def draw_reasons(
     from thor.tracking.shown_run import shown_key
     from thor.tracking.term_changes import terms_to_draw
 
-    key = shown_key(tracking_metrics, parameters.shown_run)
-    predictor = parameters.predictors[0]
+    key, predictor = shown_key(tracking_metrics, parameters.shown_run), parameters.predictors[0]
     attribution = transitions_to_draw(change_attribution, key, predictor=predictor)
     shown = list(map(str, attribution["transition"].values))
-    return change_attribution_bars(
-        attribution, terms_to_draw(term_changes, key, predictor=predictor, transitions=shown)
-    )
+    terms = terms_to_draw(term_changes, key, predictor=predictor, transitions=shown)
+    return change_attribution_bars(attribution, terms)
 
 
 def _tools(
@@ -286,7 +272,6 @@ def _tools(
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 
     calibration = CalibrationModel.from_dict(calibration_model)
-    predicts_terms = final_ensemble.terms_head is not None
     return TrackingTools(
         predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
         scaler=final_baselines.scaler,
@@ -298,18 +283,17 @@ def _tools(
             name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
             for name, models in change_calibration.items()
         },
-        term_networks=final_ensemble if predicts_terms else None,
-        term_spread=calibration.term_spread if predicts_terms else None,
+        term_networks=None if final_ensemble.terms_head is None else final_ensemble,
+        term_spread=calibration.term_spread,
         label_run=label_runs(training_history),
     )
 
 
 def _predictors(ensemble: Any, baselines: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:
-    from thor.networks.baselines import predictors_of
+    from thor.networks.baselines import chosen_predictors
 
-    bayesian = bayesian_network.draws(parameters.n_draws, seed=parameters.seed)
-    found = predictors_of(ensemble, baselines, bayesian=bayesian)
-    return {str(name): found[name] for name in parameters.predictors}
+    sizes = {"n_draws": parameters.n_draws, "seed": parameters.seed}
+    return chosen_predictors(parameters.predictors, ensemble, baselines, **sizes, bayesian=bayesian_network)
 
 
 def _each(collection: RunDatasets) -> Any:

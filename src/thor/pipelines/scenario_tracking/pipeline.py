@@ -3,12 +3,12 @@
 final_ensemble, final_baselines, final_bayesian_network, calibration_model, scenario_features
                  -> calibrate_change -> change_calibration
                  -> track_regimes    -> scenario_regimes
-scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas, draw_area_changes
+scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
-transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning, draw_amoc
+transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning
 all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_regimes_by_window, draw_change, draw_agreement, draw_change_reliability
 """
@@ -64,10 +64,16 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
             named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
-            named_node(nodes.draw_overturning, ["overturning", *_SHOWN[1:]], "scenario_tracking_overturning"),
-            named_node(nodes.draw_amoc, ["overturning", *_SHOWN[1:]], "scenario_tracking_amoc"),
-            named_node(nodes.draw_areas, ["regime_areas", _PARAMETERS], "scenario_tracking_areas"),
-            named_node(nodes.draw_area_changes, ["regime_areas", _PARAMETERS], "scenario_tracking_area_changes"),
+            named_node(
+                nodes.draw_overturning,
+                ["overturning", *_SHOWN[1:]],
+                by_name("scenario_tracking_overturning", "scenario_tracking_amoc"),
+            ),
+            named_node(
+                nodes.draw_areas,
+                ["regime_areas", _PARAMETERS],
+                by_name("scenario_tracking_areas", "scenario_tracking_area_changes"),
+            ),
             named_node(nodes.draw_transitions, ["regime_transitions", _PARAMETERS], "scenario_tracking_transitions"),
             named_node(nodes.draw_change_reliability, ["tracking_metrics"], "scenario_tracking_reliability"),
             named_node(nodes.draw_agreement, ["model_agreement", *_SHOWN[1:]], "scenario_tracking_agreement"),
