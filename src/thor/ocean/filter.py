@@ -50,7 +50,9 @@ def smoothed(field: Array, grid: Grid, *, scale_km: float) -> Array:
     0.5 kB for each cell of the grid while the matrix is made.
     """
     if not scale_km > 0:
-        raise GridError(f"The scale of the filter must be positive; got {scale_km:g} km. Leave the filter out for none.")
+        raise GridError(
+            f"The scale of the filter must be positive; got {scale_km:g} km. Leave the filter out for none."
+        )
     sea = np.isfinite(field) & np.isfinite(grid.area) & ~grid.duplicate
     matrix, largest = _negative_laplacian(grid, sea)
     time = largest * (1e3 * scale_km) ** 2 / 48
