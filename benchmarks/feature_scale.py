@@ -2,7 +2,7 @@
 
     kedro run && THOR_DATA_MIRROR=<folder> python benchmarks/feature_scale.py [--data data] [--only PART ...] [--quick]
 
-Sea level, depth and stress curl of both are filtered (`thor.ocean.filter`) before other features are made of them;
+Sea level, depth and stress curl of both are filtered (`scale_filter.py`) before other features are made of them;
 labels are not. Prints tables in Markdown.
 
 gradients: root mean square gradient of depth on other grids over that on the grid of the training ocean.
@@ -14,7 +14,8 @@ three idealized climate models (2.5 to 4 degrees), weighted by area, in the last
 
 Differences to unfiltered inputs on the same cells have the 90 % interval of a paired spatial block bootstrap. The scale
 marked by * has the lowest negative log-likelihood (NLL) [nat], averaged over the grids, in left-out basins of the
-training ocean outside the Atlantic sector: neither this sector nor a climate model is used to choose it.
+training ocean outside the Atlantic sector: neither this sector nor a climate model is used to choose it. The parts take
+8, 25 and 22 minutes side by side on two busy cores.
 
 --quick: three trees of each regime, one network, two epochs, two scales.
 """
@@ -32,8 +33,10 @@ from change_skill import baseline, first_run
 from networks import ecco_ocean, published_labels
 from numpy.typing import NDArray
 from other_grids import MANY, coarse, coarse_labels, roles_of
+from scale_filter import smoothed
 
 from thor.core.arrays import Array
+from thor.core.errors import DataError
 from thor.core.variables import FEATURES
 from thor.datasets.models import ModelDataset
 from thor.networks.baselines import fit_baselines
@@ -49,7 +52,6 @@ from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.ocean.cells import valid_cells
 from thor.ocean.features import feature_groups, feature_names, features
-from thor.ocean.filter import smoothed
 from thor.ocean.grid import Grid
 from thor.ocean.operators import gradient
 from thor.ocean.stress import stress_curl
@@ -317,7 +319,8 @@ def difference(cells: Tested, unfiltered: Tested, scale: int) -> list[str]:
     """Return the difference in accuracy [points], the NLL and its difference to unfiltered inputs."""
     if not scale:
         return ["", f"{loss(cells):.3f}", ""]
-    assert np.array_equal(cells.label, unfiltered.label), "the cells must be the same"
+    if not np.array_equal(cells.label, unfiltered.label):
+        raise DataError("The filter changed which cells have all features: scores are not of the same cells.")
     pair = paired_differences(
         {"filtered": cells.probability, "not": unfiltered.probability},
         cells.label,
@@ -361,9 +364,10 @@ def in_models(
             cells = together([changes(data, model, source, scale, taught, names) for source in sources(data)])
             scores = truth_scores(cells, classes=model.names, settings=None, seed=0)
             right = np.maximum(cells.probability[np.arange(len(cells.truth)), cells.truth], 1e-9)
+            log_loss = np.average(-np.log(right), weights=cells.area)
             print(
                 f"| {label} | {_scale(scale)} | {scores['predictor']['accuracy']:.3f} "
-                f"| {scores['predictor']['balanced_accuracy']:.3f} | {np.average(-np.log(right), weights=cells.area):.3f} "
+                f"| {scores['predictor']['balanced_accuracy']:.3f} | {log_loss:.3f} "
                 f"| {scores['change']['brier_score']:.4f} | {scores['change']['brier_skill']:.3f} |",
                 flush=True,
             )

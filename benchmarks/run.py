@@ -41,6 +41,7 @@ ON_REQUEST = {
     "change_skill": "limits of the skill of P(change), on the idealized climate models",
     "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
     "feature_groups": "skill that each group of extended features adds on ECCO (longer)",
+    "feature_scale": "skill on other grids with inputs filtered to one scale, ECCO and idealized models (an hour)",
     "other_grids": "skill of boosting on grids coarser than the one it was taught on, ECCO (5 minutes)",
 }
 """Long benchmarks: run by hand, each prints a table."""

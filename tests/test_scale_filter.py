@@ -1,4 +1,7 @@
-"""The filter to one scale, against fields of which the filtered form is known."""
+"""The filter of `benchmarks/feature_scale.py`, against fields of which the filtered form is known."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +14,14 @@ from tests.ocean.test_native_grids import native_grid
 from tests.ocean.test_operators import spherical_harmonic
 from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.filter import SERIES_ERROR, _gaussian_series, smoothed
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import build_geography
+
+_SPEC = spec_from_file_location("scale_filter", Path(__file__).parents[1] / "benchmarks/scale_filter.py")
+scale_filter = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(scale_filter)
+smoothed = scale_filter.smoothed
 
 HARMONICS = [(4, 2), (12, 5), (20, 20)]
 SCALE = 2000.0
@@ -119,8 +126,8 @@ def test_native_grids_with_folds_and_repeated_cells(data_mirror, name):
 @pytest.mark.parametrize("time", [0.01, 1.0, 300.0, 2e5])
 def test_error_of_the_series(time):
     x = np.linspace(-1, 1, 2001)
-    coefficients = _gaussian_series(time)
-    assert np.abs(chebval(x, coefficients) - np.exp(-time * (1 + x))).max() < 2 * SERIES_ERROR
+    coefficients = scale_filter.gaussian_series(time)
+    assert np.abs(chebval(x, coefficients) - np.exp(-time * (1 + x))).max() < 2 * scale_filter.SERIES_ERROR
     assert len(coefficients) < 6 * np.sqrt(time) + 10
 
 
