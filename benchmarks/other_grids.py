@@ -122,6 +122,11 @@ def coarse_labels(regimes: xr.Dataset, step: int) -> NDArray[np.int64]:
     return np.where(counts.sum(axis=-1) < 0.75 * step**2, -1, counts.argmax(axis=-1))
 
 
+def roles_of(role: xr.DataArray, step: int) -> NDArray[np.integer]:
+    """Return the roles of step x step cells: that of the cell at the centre."""
+    return _blocks(role.transpose("lat", "lon").values, step)[..., (step // 2) * (step + 1)]
+
+
 def _blocks(field: NDArray[np.integer], step: int) -> NDArray[np.integer]:
     rows, width = (size // step for size in field.shape)
     return field.reshape(rows, step, width, step).transpose(0, 2, 1, 3).reshape(rows, width, step**2)
@@ -137,9 +142,7 @@ def scores(
 ) -> NDArray[np.float64]:
     """Return accuracy and NLL of boosting, and accuracy of the tree, in the test cells of a grid."""
     table, index = cell_inputs(fields, names=names)
-    # A coarse cell has the role of the cell at its centre.
-    roles = _blocks(role.transpose("lat", "lon").values, step)[..., (step // 2) * (step + 1)]
-    label, tested = labels.ravel()[index], roles.ravel()[index] == TEST
+    label, tested = labels.ravel()[index], roles_of(role, step).ravel()[index] == TEST
     chosen = tested & (label >= 0)
     inputs, truth = columns(table[chosen], names, fitted.scaler.features), label[chosen]
     found, tree = (fitted.predict_proba(name, inputs) for name in ("gradient_boosting", "stress_curl_tree"))

@@ -42,6 +42,7 @@ ON_REQUEST = {
     "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
     "feature_groups": "skill that each group of extended features adds on ECCO (longer)",
     "corrected_budget": "regimes of the released and the corrected budget of ECCO (15 minutes of one core)",
+    "feature_scale": "skill on other grids with inputs filtered to one scale, ECCO and idealized models (an hour)",
     "other_grids": "skill of boosting on grids coarser than the one it was taught on, ECCO (5 minutes)",
 }
 """Long benchmarks: run by hand, each prints a table."""
