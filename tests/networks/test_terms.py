@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.app.parameters import Modelling
-from thor.core.errors import ConfigError, NetworkError
+from thor.core.errors import NetworkError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, concatenate, logits
@@ -137,5 +136,3 @@ def test_a_budget_without_terms_is_an_error_and_weight_zero_asks_for_none(cells)
     empty = budget.assign(nonlinear_torque=budget["nonlinear_torque"] * np.nan)
     with pytest.raises(NetworkError, match="no values of nonlinear_torque in any of the 10 training cells"):
         TermTargets.of(empty, np.arange(10), weight=1.0)
-    with pytest.raises(ConfigError, match="published networks do not predict terms"):
-        Modelling(seed=1, networks="published", terms_weight=0.3)
