@@ -65,7 +65,7 @@ def test_the_amoc_of_regimes_is_drawn_through_windows():
     np.testing.assert_allclose(whole.get_ydata()[1], 0.5 * whole.get_ydata()[0])
     np.testing.assert_allclose(sum(line.get_ydata() for line in regimes), whole.get_ydata())
     assert [line.get_label() for line in regimes] == ["regime SO", "regime MD"] and len(ax.collections) == 2
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["1850–1869", "1870–1889"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1850–\n1869", "1870–\n1889"]
 
 
 def test_nothing_to_draw_is_stated():

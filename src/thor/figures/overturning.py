@@ -115,7 +115,7 @@ def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
             mean, lower, upper = (field.transpose("window").values for field in table.sel(regime=regime).values())
             ax.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
             ax.plot(place, mean, color=colour, marker="o", markersize=2, label=_regime_words(regime))
-        ax.set_xticks(place, [years_text(str(label)) for label in windows["window"].values])
+        ax.set_xticks(place, [str(label).replace("-", "\N{EN DASH}\n") for label in windows["window"].values])
         ax.set_ylabel("transport (Sv)")
         figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
         add_heading(figure, title)
