@@ -150,7 +150,13 @@ def ecco_ocean() -> xr.Dataset:
     return harmonise(ecco_training_ocean(arrays, surface, terms=TERMS))
 
 
-def ecco_features(ocean: xr.Dataset, *, stress_curl: str = "released", radii_km: tuple[float, ...] = ()) -> xr.Dataset:
+def ecco_features(
+    ocean: xr.Dataset,
+    *,
+    stress_curl: str = "released",
+    radii_km: tuple[float, ...] = (),
+    statistics: tuple[str, ...] = ("mean", "spread"),
+) -> xr.Dataset:
     """Return the features of ECCO in the published geometry; with the extended ones if radii are given."""
     return features(
         ocean,
@@ -159,6 +165,7 @@ def ecco_features(ocean: xr.Dataset, *, stress_curl: str = "released", radii_km:
         reference_density=1029.0,
         extended=bool(radii_km),
         neighbourhood_radii_km=radii_km,
+        neighbourhood_statistics=statistics,
     )
 
 

@@ -12,14 +12,17 @@ negative log-likelihood (NLL) [nat]; expected calibration error (ECE); detection
 information (area under the receiver operating characteristic, AUROC); the difference in accuracy to the published
 networks on the same cells and inputs in points, with its 90 % interval from a paired spatial block bootstrap.
 
---groups: groups of extended features (means and spreads within 150 and 300 km) as further inputs of trained predictors.
+Networks have the published inputs, and boosting those of `conf/ecco`.
+
+--groups: groups of extended features (means and spreads within 150 and 300 km) as further inputs of networks and
+boosting.
 --bayesian: also a Bayesian network for each seed. --networks: fewer networks train in less time.
 --quick: 8 networks, 5 epochs, seed 0.
 """
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +30,13 @@ import numpy as np
 import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels, published_members
 
+from thor.app.configuration import default_configuration
 from thor.core.variables import FEATURES
-from thor.networks.baselines import fit_baselines, predictors_of
+from thor.networks.baselines import all_probabilities, fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
-from thor.networks.prediction import predict
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
-from thor.networks.samples import Samples, input_names, samples_from
+from thor.networks.samples import Samples, all_features, predictor_features, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
@@ -101,25 +104,29 @@ def rows(
     groups: list[str],
 ) -> Iterator[str]:
     """Yield the rows of the table for one kind of labels and one stress curl."""
-    fields = ecco_features(ocean, stress_curl=curl, radii_km=RADII_KM if groups else ())
-    names = input_names(fields, groups or "published")
-    samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings()), names=names)
-    test = samples.with_role("test")
-    train = samples.with_role("train")
-    baselines = fit_baselines(train, FeatureScaler.fit(train), boosting=BoostingSettings(), seed=0)
+    if groups:
+        boosting, around = BoostingSettings(), {"radii_km": RADII_KM}
+    else:
+        ecco = default_configuration("ecco")["parameters"]
+        boosting = BoostingSettings(**ecco["modelling"]["boosting"])
+        near = ecco["data_engineering"]
+        around = {"radii_km": near["neighbourhood_radii_km"], "statistics": tuple(near["neighbourhood_statistics"])}
+    fields = ecco_features(ocean, stress_curl=curl, **around)
+    names, used = predictor_features(fields, groups or "published", boosting.features)
+    split = make_split(fields, regimes, SplitSettings())
+    everything = samples_from(fields, regimes, split, names=all_features(names, used))
+    test, train = everything.with_role("test"), everything.with_role("train")
+    baselines = fit_baselines(train, FeatureScaler.fit(train), boosting=boosting, boosting_features=used, seed=0)
+    samples, seen = everything.with_features(names), test.with_features(names)
     found: dict[str, Found] = {}
     for seed in seeds:
         for name, stack, scaler in trained(samples, settings, bayesian, seed):
-            found[f"{name} {seed}"] = of_networks(stack, scaler, test)
+            found[f"{name} {seed}"] = of_networks(stack, scaler, seen)
             if name == ENSEMBLE:
-                average = predictors_of(stack, baselines)[AVERAGE]
-                found[f"average {seed}"] = Found(predict(average, scaler.transform(test.inputs)).mean, None)
+                found[f"average {seed}"] = Found(all_probabilities(stack, baselines, test.inputs)[AVERAGE], None)
     found["boosting "] = Found(baselines.predict_proba(BOOSTING, test.inputs), None)
-    eight = [samples.features.index(name) for name in FEATURES]
     found["published "] = of_networks(
-        in_order(published_members(), samples),
-        published_scaling(fields),
-        replace(test, inputs=test.inputs[:, eight]),
+        in_order(published_members(), samples), published_scaling(fields), test.with_features(FEATURES)
     )
     everywhere = {"test": np.ones(len(test.labels), bool)}
     probabilities = {name: what.probability for name, what in found.items()}
