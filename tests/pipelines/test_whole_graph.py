@@ -84,10 +84,10 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "regime_clustering_selection.png",
         "regime_clustering_terms.png",
         "scenario_tracking_agreement.png",
+        "scenario_tracking_amoc.png",
         "scenario_tracking_area_changes.png",
         "scenario_tracking_areas.png",
         "scenario_tracking_change.png",
-        "scenario_tracking_amoc.png",
         "scenario_tracking_overturning.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
@@ -343,7 +343,8 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
     assert parent.info.status == "FINISHED"
     assert parent.data.params["modelling.training.n_networks"] == "4"
     names = sorted(r.info.run_name for r in found if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id)
-    networks = [f"bayesian {k}" for k in range(2)] + [f"ensemble {k}" for k in range(4)]
+    scored = [f"bayesian {k}" for k in range(2)] + [f"ensemble {k}" for k in range(4)]
+    networks = [*scored, *(f"final_{name.replace('bayesian', 'bayesian_network')}" for name in scored)]
     assert names == sorted([*networks, "gradient_boosting 0", "laplace 0", "majority 0", "stress_curl_tree 0"])
     figures = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "figures")}
     assert parent.data.tags["git"]
@@ -362,6 +363,7 @@ def test_mlflow_has_a_run_with_every_network_below_it(run):
         "ensemble 3": {"reliability.png", "network"},
         "bayesian 1": {"reliability.png", "network"},
         "laplace 0": {"reliability.png", "network"},
+        "final_ensemble 3": {"network"},
         "gradient_boosting 0": {"reliability.png"},
     }.items():
         assert {artifact.path for artifact in client.list_artifacts(one[name])} == kept
