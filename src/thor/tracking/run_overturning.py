@@ -47,7 +47,7 @@ def overturning_plans(
             marks[key] = fingerprint(means)
     mark = fingerprint(tools, predictor)
 
-    @lru_cache(maxsize=32)
+    @lru_cache(maxsize=2)  # all windows may have one baseline; at 0.25 degrees each takes 0.1 GB
     def in_window(run: str, window: str) -> xr.Dataset:
         return _window_overturning(transports[f"{run}/{window}"](), features[run](), window, tools, predictor)
 
@@ -63,10 +63,10 @@ def overturning_plans(
             part = in_window(key, window)
             if baseline in windows.get(parent, ()):
                 part = part.merge(amoc_change(part, in_window(parent, baseline)))
-            parts.append(part.assign_coords(window=window, baseline_window=baseline))
+            parts.append(part.astype("float32").assign_coords(window=window, baseline_window=baseline))
         found = xr.concat(
             parts, "window", data_vars="all", coords="different", compat="equals", combine_attrs="override"
-        ).astype("float32")
+        )
         return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | {"predictor": predictor})
 
     return {
