@@ -6,8 +6,8 @@ import xarray as xr
 from thor.core.contracts.rules import CLOSURE_TOLERANCE
 from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.grid import Grid
+from thor.ocean.transports import beta_advection
 
 
 def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) -> xr.Dataset:
@@ -81,10 +81,8 @@ def corrected_budget(training_ocean: xr.Dataset) -> xr.Dataset:
             "training ocean has none. Add it (ECCO: set THOR_DATA_MIRROR to a folder that holds ecco_v4r2), or set "
             "data_engineering.budget: released."
         )
-    lat = np.deg2rad(training_ocean["lat"])
-    beta = 2 * EARTH_ROTATION * np.cos(lat) / EARTH_RADIUS
     given = training_ocean["planetary_vorticity_advection"] + training_ocean["bottom_pressure_torque"]
-    advection = (training_ocean["transport_northward"] * -beta).transpose(*given.dims)
+    advection = beta_advection(training_ocean["transport_northward"], training_ocean["lat"]).transpose(*given.dims)
     terms = {
         "planetary_vorticity_advection": (advection, "-beta V"),
         "bottom_pressure_torque": (given - advection, "pressure and Coriolis terms as given, plus beta V"),

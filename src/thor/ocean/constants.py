@@ -8,3 +8,6 @@ EARTH_ROTATION = 7.2921e-5
 
 GRAVITY = 9.81
 """Gravitational acceleration [m s-2]."""
+
+SVERDRUP = 1e6
+"""One sverdrup [m3 s-1]."""

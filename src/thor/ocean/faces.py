@@ -18,9 +18,6 @@ FACE_STEPS = {"umo": (0, 1), "vmo": (1, 0)}
 
 MASS_TRANSPORT_UNITS = "kg s-1"
 
-SVERDRUP = 1e6
-"""One sverdrup [m3 s-1]."""
-
 
 @dataclass(frozen=True, eq=False)
 class CellFaces:

@@ -13,7 +13,10 @@ level by level leave f div U, which exceeds beta V and is balanced by a spurious
 agree but for the averages.
 """
 
+from typing import TypeVar
+
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
@@ -23,6 +26,8 @@ from thor.ocean.circulation import circulation_over_area, edge_from
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.stress_points import Offset, senses, stored_at
+
+Field = TypeVar("Field", Array, xr.DataArray)
 
 CORNERS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
@@ -116,20 +121,20 @@ def transport_vector(u: Array, v: Array, grid: Grid) -> tuple[Array, Array]:
     return eastward, northward
 
 
-def beta_advection(northward: Array, lat: Array) -> Array:
+def beta_advection(northward: Field, lat: Field) -> Field:
     """Return the advection of planetary vorticity by the northward transport, -beta V.
 
     Parameters
     ----------
-    northward : ndarray, [m2 s-1]
+    northward : ndarray or xarray.DataArray, [m2 s-1]
         Depth-integrated northward transport per metre, as from `transport_vector`.
-    lat : ndarray, [degrees_north]
+    lat : ndarray or xarray.DataArray, [degrees_north]
 
     Returns
     -------
-    ndarray, [m s-2]
+    ndarray or xarray.DataArray, [m s-2]
     """
-    return -2 * EARTH_ROTATION * np.cos(np.deg2rad(lat)) / EARTH_RADIUS * northward
+    return northward * (-2 * EARTH_ROTATION * np.cos(np.deg2rad(lat)) / EARTH_RADIUS)
 
 
 def faces_from_streamfunction(

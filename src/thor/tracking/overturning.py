@@ -21,7 +21,8 @@ from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.networks.split import OCEANS
-from thor.ocean.faces import SVERDRUP, level_transports, require_transports
+from thor.ocean.constants import SVERDRUP
+from thor.ocean.faces import level_transports, require_transports
 from thor.ocean.grid import Grid
 from thor.ocean.latitude_lines import LatitudeLines, latitude_lines
 from thor.tracking.fields import GLOBAL

@@ -23,6 +23,9 @@ TERM_COLUMNS = (
     *("term", "change", "lower", "upper"),
 )
 
+_BLOCK_CELLS = 500
+"""Cells whose terms of all networks are in memory at a time."""
+
 
 def term_changes(
     runs: RunDatasets,
@@ -179,9 +182,6 @@ def _of_run(
                 "upper": change + width * deviation,
             }
         )
-
-
-_BLOCK_CELLS = 500
 
 
 def _errors(run: xr.Dataset, budget: xr.Dataset, before: xr.Dataset) -> Iterator[pd.DataFrame]:

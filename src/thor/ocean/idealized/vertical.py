@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import Array
 from thor.core.variables import TRANSPORTS, variable
 from thor.ocean.basins import basin_codes, in_basin
-from thor.ocean.constants import EARTH_ROTATION
+from thor.ocean.constants import EARTH_ROTATION, SVERDRUP
 from thor.ocean.grid import Grid
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.climate_models import PointKind, SolvedModel, solve_climate_model
@@ -126,7 +126,7 @@ def transport_factors(run: IdealizedRun) -> Array:
     """Return the factors of `VerticalStructure.patterns` in each month, shape (n_months, n_factors)."""
     strengths = pattern_strengths(run)
     change = run.archive.overturning_change * warming(run.archive, run.experiment_id)
-    overturning = 1e6 * run.archive.overturning_strength * (1 + change)
+    overturning = SVERDRUP * run.archive.overturning_strength * (1 + change)
     return np.column_stack([run.solved_model().weights(strengths), strengths, overturning])
 
 
