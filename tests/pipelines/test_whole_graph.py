@@ -76,6 +76,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "explainability_signs.png",
         "idealized_ocean_state.png",
         "modelling_confusion.png",
+        "modelling_input_sets.png",
         "modelling_learning_curves.png",
         "modelling_left_out.png",
         "modelling_skill.png",
@@ -126,7 +127,8 @@ def test_every_predictor_is_scored_in_every_region(run):
     skill = json.loads((report / "skill_metrics.json").read_text())
     bayesian = json.loads((report / "bayesian_skill_metrics.json").read_text())
     expected = {"ensemble", "member_mean", "member_min", "member_max", "majority", "stress_curl_tree"}
-    assert set(skill) == expected | {"gradient_boosting", "average"}
+    with_transports = {"average_transport", "ensemble_transport", "gradient_boosting_transport"}
+    assert set(skill) == expected | {"gradient_boosting", "average"} | with_transports
     assert set(bayesian) == {"bayesian", "laplace"}
     for predictor, regions in (skill | bayesian).items():
         oceans, left_out = (

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from thor.networks.predictor import set_of
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -121,7 +123,9 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
 
 def predictor_words(name: str) -> str:
     """Return a predictor as titles and legends name it."""
-    return {"average": "networks and boosting"}.get(name, name.replace("_", " "))
+    predictor, input_set = set_of(name)
+    words = {"average": "networks and boosting"}.get(predictor, predictor.replace("_", " "))
+    return words if predictor == name else f"{words}, with {input_set}"
 
 
 def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:
