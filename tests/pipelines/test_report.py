@@ -19,8 +19,8 @@ from thor.report.words import PREDICTOR_NAMES
 PROJECT = Path(__file__).parents[2]
 READY = "document.documentElement.dataset.ready === 'yes'"
 SECTIONS = (
-    *("summary", "explorer", "regimes", "balances", "skill", "calibration", "uncertainty", "explanations"),
-    *("scenarios", "methods", "manifest"),
+    *("summary", "regimes", "skill", "uncertainty", "explanations", "scenarios", "explorer"),
+    *("limits", "glossary", "methods", "manifest"),
 )
 
 
@@ -60,11 +60,69 @@ def test_the_page_is_one_file_without_errors_and_every_image_is_there(page, root
     outside = [url for url in page.requests if not url.startswith(("data:", "blob:"))]
     assert outside == [(root / "08_reporting/report.html").as_uri()]
     images = page.run("[...document.images].map(i => [i.complete && i.naturalWidth > 0, i.alt.length > 20])")
-    assert len(images) == len(captions())
+    assert len(images) == len(captions()) + 2, "and the two maps of the first screen"
     assert all(loaded and described for loaded, described in images)
     assert page.run("[...document.querySelectorAll('main > section')].map(s => s.id)") == list(SECTIONS)
     links = page.run("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href').slice(1))")
     assert links == list(SECTIONS)
+
+
+def test_the_first_screen_shows_two_maps_and_five_findings(page, root):
+    page.resize(1440, 900)
+    bottoms = page.run(
+        "[...document.querySelectorAll('.firsts img, .findings div')]"
+        ".map(e => e.getBoundingClientRect().bottom + scrollY)"
+    )
+    page.resize(1280, 900)
+    assert len(bottoms) == 7 and max(bottoms) <= 900
+    summary = json.loads((root / "08_reporting/summary.json").read_text())
+    shown = page.run(
+        "[...document.querySelectorAll('.findings div')].map(e => [e.innerText, e.querySelector('a').hash])"
+    )
+    for (text, link), finding in zip(shown, summary["findings"], strict=True):
+        assert text.startswith(finding["headline"]) and finding["text"] in text and link == f"#{finding['section']}"
+    accuracy = summary["skill"]["predictors"]["average"]["accuracy"]["value"]
+    assert summary["findings"][1]["headline"] == f"{100 * accuracy:.0f}\u00a0% correct"
+
+
+def test_each_section_begins_with_a_figure_and_at_most_twelve_are_unfolded(page):
+    for section in ("regimes", "skill", "uncertainty", "explanations"):
+        assert page.run(f"document.querySelector('#{section} h2').nextElementSibling.tagName") == "FIGURE"
+    unfolded = "[...document.querySelectorAll('main figure')].filter(f => !f.closest('details, .cell')).length"
+    assert 8 <= page.run(unfolded) <= 12
+    assert page.run("document.querySelectorAll('#scenarios details:not([open])').length") >= 3
+
+
+def test_every_link_to_a_file_is_right_and_every_figure_and_dataset_has_one(page, root):
+    links = page.run("[...document.querySelectorAll('main a')].map(a => a.getAttribute('href'))")
+    files = [link for link in links if not link.startswith(("#", "http"))]
+    missing = [link for link in files if not (root / "08_reporting" / link).exists()]
+    assert missing == [] and len(set(files)) > 60
+    figures = page.run("[...document.querySelectorAll('figure.drawn')].map(f => !!f.querySelector('a[download]'))")
+    assert figures and all(figures)
+    assert page.run("[...document.querySelectorAll('#files tbody tr')].every(r => r.querySelector('a'))")
+    inside = "[...document.querySelectorAll('nav a, .findings a')].every(a => document.querySelector(a.hash))"
+    assert page.run(inside)
+
+
+def test_the_glossary_explains_every_acronym(page):
+    text = page.run(
+        "(() => { const m = document.querySelector('main').cloneNode(true);"
+        "m.querySelectorAll('#manifest, #glossary, code, select, table, .files').forEach(e => e.remove());"
+        "return m.textContent; })()"
+    )
+    known = " ".join(page.run("[...document.querySelectorAll('#glossary dt, #glossary dd')].map(e => e.textContent)"))
+    used = set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]*[A-Z](?![\w-])", text)) - {"IDEAL"}
+    assert {"PNG", "LIME", "AMOC"} <= used
+    assert {word for word in used if not re.search(rf"\b{word}\b", known)} == set()
+
+
+def test_the_explorer_opens_on_an_uncertain_cell_that_the_networks_get_right(page):
+    text = page.run("document.querySelector('#cell-text').innerText")
+    label, predicted, probability = re.search(
+        r"Clustering assigns it to (\S+);.* gives (\S+) as most probable, with a probability of (\d+)", text
+    ).groups()
+    assert label == predicted and int(probability) < 90 and "Use: test" in text
 
 
 def test_every_control_has_a_label_and_every_chart_a_name(page):
@@ -241,19 +299,19 @@ def test_paper_holds_all_of_it(page):
 def test_the_tab_key_reaches_all_controls_in_order_with_visible_focus(page):
     page.run("window.scrollTo(0, 0), document.querySelector('.skip').focus()")
     stops, outlines = [], []
-    for _ in range(60):
+    for _ in range(120):
         page.key("Tab", 9)
         stop, outline = page.run(
             "(() => { const e = document.activeElement; return [e.id || e.name, getComputedStyle(e).outlineStyle]; })()"
         )
         stops.append(stop)
         outlines.append(outline)
-        if stop == "area-kind":
+        if stop == "ocean-map":
             break
     named = [stop for stop in stops if stop]
     assert named == [
-        *("ocean-layer", "ocean-predictor", "ocean-map"),
         *("run-model", "run-experiment", "run-predictor", "run-window", "run-layer", "run-map", "area-kind"),
+        *("ocean-layer", "ocean-predictor", "ocean-map"),
     ]
     assert set(outlines) == {"solid"}
 
@@ -282,7 +340,10 @@ def test_figures_and_predictors_stand_in_their_order(page):
             f"[...document.querySelectorAll('#{section} figure.drawn figcaption.title')].map(c => c.textContent)"
         )
         assert titles == [
-            c.title for c in captions().values() if c.section == {"methods": "data"}.get(section, section)
+            caption.title
+            for shown in (True, False)
+            for caption in captions().values()
+            if caption.shown == shown and caption.section == {"methods": "data"}.get(section, section)
         ]
     names = page.run("[...document.querySelectorAll('#skill tbody th')].map(c => c.textContent)")
     assert names == [name for name in PREDICTOR_NAMES.values() if name in names]
@@ -320,7 +381,7 @@ def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_
 
 def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):
     skill = json.loads((root / "08_reporting/skill_metrics.json").read_text())
-    text = page.run("document.querySelector('#summary').innerText").replace("\u00a0", " ")
+    text = page.run("document.querySelector('#skill').innerText").replace("\u00a0", " ")
     assert f"{100 * skill['average']['test']['accuracy']:.0f} % of the cells" in text
     assert "In the Atlantic" in text
     manifest = json.loads((root / "08_reporting/manifest.json").read_text())
@@ -430,7 +491,7 @@ def test_regimes_and_networks_alone_make_a_report(root, tmp_path):
     kedro(tmp_path, "--pipelines", "reporting")
     page = opened(tmp_path)
     try:
-        gone = ("calibration", "uncertainty", "explanations")
+        gone = ("uncertainty", "explanations")
         assert sections(page) == [name for name in SECTIONS if name not in gone]
         (note,) = notes(page)
         assert note == (
@@ -539,9 +600,10 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
     kedro(tmp_path, "--pipelines", "reporting")
     page = opened(tmp_path)
     try:
-        first = page.run("document.querySelector('#summary h3').innerText")
+        first = page.run("document.querySelector('#summary .check b').innerText")
         assert first == "To check first"
         caveats = page.run("[...document.querySelector('#summary .sentences').children].map(e => e.innerText)")
+        assert "Physical checks that were not passed." in page.run("document.querySelector('#scenarios').innerText")
         assert caveats == [
             "14 of 16 runs of the archive were read; the others: M0/historical/r1i1p1f1, M1/historical/r1i1p1f1 (no "
             "file of 'tauuo').",
@@ -556,7 +618,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
         unread = page.run("[...document.querySelectorAll('table.unread tbody tr')].map(r => r.innerText)")
         assert unread == [f"M{k}/historical/r1i1p1f1\tno file of 'tauuo'" for k in (0, 1)]
         assert page.run("document.querySelector('table.unread').offsetHeight") > 0
-        details = "document.querySelector('#scenarios details')"
+        details = "[...document.querySelectorAll('#scenarios details')].at(-1)"
         assert page.run(f"[{details}.open, {details}.querySelector('tbody').rows.length]") == [False, 14]
         assert page.errors == []
     finally:

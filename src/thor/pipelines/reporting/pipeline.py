@@ -21,7 +21,7 @@ FIGURES = tuple(captions())
 NUMBERS = (
     *("vorticity_budget", "regimes", "clustering_metrics", "regime_balances", "split"),
     *("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "regime_uncertainty", "explanation_metrics"),
-    *("scenario_regimes", "tracking_metrics", "archive_inventory"),
+    *(*explaining_methods(), "scenario_regimes", "tracking_metrics", "archive_inventory"),
 )
 FIELDS = (
     *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *explaining_methods()),
