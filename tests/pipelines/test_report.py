@@ -203,32 +203,159 @@ def test_every_layer_is_another_map(page):
     assert page.errors == []
 
 
+def text(page, selector):
+    return page.run(f"document.querySelector('{selector}').innerText").replace("\u00a0", " ")
+
+
+def layer(page, name):
+    page.run(f"document.querySelector('input[name=run-layer][value={name}]').click()")
+
+
 def test_the_scenario_viewer_follows_its_selectors(page):
-    models = page.run("[...document.querySelector('#run-model').options].map(o => o.value)")
+    models = page.run("[...document.querySelector('#a-model').options].map(o => o.value)")
     assert models == ["IDEAL-LAND", "IDEAL-POLE", "IDEAL-REG"]
-    maps = []
-    for model in models:
-        page.choose("#run-model", model)
-        maps.append(pixels(page, "#run-map"))
-    assert len(set(maps)) == 3
-    experiments = page.run("[...document.querySelector('#run-experiment').options].map(o => o.value)")
-    page.choose("#run-experiment", next(key for key in experiments if "abrupt" in key))
-    for layer in ("forced", "change", "applicable", "regime"):
-        page.click(f"input[name=run-layer][value={layer}]")
-        assert page.run("document.querySelector('input[name=run-layer]:checked').value") == layer
-        maps.append(pixels(page, "#run-map"))
-        caption = page.run("document.querySelector('#run-caption').innerText")
-        assert ("Test with known truth" in caption and "precision" in caption) == (layer in ("forced", "change"))
-    assert len(set(maps[-4:])) == 4
-    label = page.run("document.querySelector('#run-window-label').innerText")
-    page.choose("#run-window", 0)
-    assert page.run("document.querySelector('#run-window-label').innerText") != label
+    for side, other in (("a", "b"), ("b", "a")):
+        still = pixels(page, f"#{other}-map")
+        maps = []
+        for model in models:
+            page.choose(f"#{side}-model", model)
+            maps.append((pixels(page, f"#{side}-map"), pixels(page, "#difference-map")))
+        assert len({one for one, _ in maps}) == len({two for _, two in maps}) == 3
+        assert pixels(page, f"#{other}-map") == still
+        experiments = page.run(f"[...document.querySelector('#{side}-experiment').options].map(o => o.value)")
+        page.choose(f"#{side}-experiment", next(key for key in experiments if "abrupt" in key))
+    shown = []
+    for name in ("forced", "change", "applicable", "truth", "right", "regime"):
+        layer(page, name)
+        shown.append(pixels(page, "#a-map"))
+        caption = text(page, "#a-caption")
+        assert ("Test with known truth" in caption and "precision" in caption) == (name in ("forced", "change"))
+        assert text(page, "#difference-caption").startswith("Difference, IDEAL-REG abrupt-4xCO2")
+    assert len(set(shown)) == 6
+    label = text(page, "#a-window-label")
+    page.choose("#a-window", 0)
+    assert text(page, "#a-window-label") != label
     curves = page.run("JSON.stringify(document.querySelector('#chart-areas').data.map(t => t.y))")
     page.choose("#area-kind", "expected_area")
     assert page.run("JSON.stringify(document.querySelector('#chart-areas').data.map(t => t.y))") != curves
-    page.click("#run-map", across=0.5, down=0.5)
-    assert page.run("document.querySelector('#run-text').innerText").endswith(".")
     assert page.errors == []
+
+
+def choose_run(page, side, key, window):
+    page.choose(f"#{side}-model", key.split("/")[0])
+    page.choose(f"#{side}-experiment", key)
+    page.choose(f"#{side}-window", window)
+
+
+def test_equal_sides_do_not_differ_and_windows_of_one_run_can_be_compared(page):
+    run = "IDEAL-LAND/abrupt-4xCO2/r1i1p1f1"
+    for side in "ab":
+        choose_run(page, side, run, 1)
+    layer(page, "regime")
+    assert "another regime on 0.0 % of the common area" in text(page, "#difference-caption")
+    layer(page, "change")
+    assert ", 0.0 percentage points on average" in text(page, "#difference-caption")
+    page.choose("#b-window", 0)
+    assert ", 0.0 percentage points on average" not in text(page, "#difference-caption")
+
+
+def test_a_layer_of_the_truth_states_the_share_of_the_area_that_is_right(page, root):
+    import numpy as np
+    import xarray as xr
+
+    choose_run(page, "a", "IDEAL-LAND/abrupt-4xCO2/r1i1p1f1", 1)
+    layer(page, "right")
+    stated = float(re.search(r"right on (\d+) %", text(page, "#a-caption"))[1])
+    run = xr.open_dataset(root / "07_model_output/scenario_regimes/IDEAL-LAND/abrupt-4xCO2/r1i1p1f1.nc")
+    truth = xr.open_dataset(root / "07_model_output/true_regimes/IDEAL-LAND/abrupt-4xCO2/r1i1p1f1.nc")["true_regime"]
+    predicted = run["regime"].isel(predictor=0)
+    known = (predicted >= 0) & (truth >= 0)
+    right = (predicted == truth).where(known).isel(window=1).weighted(run["areacello"].fillna(0)).mean()
+    np.testing.assert_allclose(stated, 100 * float(right), atol=3)  # pixels of the map against areas of cells
+    assert text(page, "#a-legend").split() == ["right", "wrong"]
+
+
+def test_forced_changes_are_outlined_on_request(page):
+    choose_run(page, "a", "IDEAL-LAND/abrupt-4xCO2/r1i1p1f1", 1)
+    layer(page, "regime")
+    outlined = pixels(page, "#a-map")
+    page.run("document.querySelector('#run-outlines').click()")
+    assert pixels(page, "#a-map") != outlined
+    page.run("document.querySelector('#run-outlines').click()")
+    assert pixels(page, "#a-map") == outlined
+
+
+def test_a_place_is_marked_on_all_maps_and_hover_names_both_sides(page):
+    page.click("#b-map", across=0.5, down=0.5)
+    chosen = text(page, "#run-text")
+    assert re.match(r"[\d.]+° [NS] [\d.]+° [EW]\nA: .+\nB: .+", chosen) and "truly" in chosen
+    box = page.run("(b => [b.x, b.y, b.width, b.height])(document.querySelector('#b-map').getBoundingClientRect())")
+    page.send("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + box[2] / 2, y=box[1] + box[3] / 2)
+    assert not page.run("document.querySelector('#hover').hidden")
+    assert text(page, "#hover") == chosen
+    page.send("Input.dispatchMouseEvent", type="mouseMoved", x=2, y=2)
+    assert page.run("document.querySelector('#hover').hidden")
+
+
+def test_the_address_holds_what_is_shown(page, root):
+    choose_run(page, "a", "IDEAL-REG/abrupt-4xCO2/r1i1p1f1", 1)
+    choose_run(page, "b", "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1", 0)
+    layer(page, "forced")
+    page.choose("#run-predictor", "bayesian")
+    page.click("#a-map", across=0.55, down=0.45)
+    shown = ("#a-caption", "#b-caption", "#difference-caption", "#run-text")
+    before, address = [text(page, selector) for selector in shown], page.run("location.hash")
+    assert address.startswith("#view?a=IDEAL-REG")
+    other = Page()
+    try:
+        file = (root / "08_reporting/report.html").resolve().as_uri()
+        other.open(file + address, ready=READY)
+        assert [text(other, selector) for selector in shown] == before
+        assert pixels(other, "#difference-map") == pixels(page, "#difference-map")
+        assert other.run("document.querySelector('#viewer').getBoundingClientRect().top") < 200
+        assert other.run("document.querySelector('#a-file').href").endswith(
+            "07_model_output/scenario_regimes/IDEAL-REG/abrupt-4xCO2/r1i1p1f1.nc"
+        )
+        other.open(f"{file}#view?a=IDEAL-OLD/none/r1@1&layer=none&at=x", ready=READY)
+        assert other.errors == []
+    finally:
+        other.close()
+    page.choose("#run-predictor", "average")
+
+
+def test_what_is_shown_can_be_saved_as_a_table(page, root):
+    import io
+
+    import xarray as xr
+
+    key = "IDEAL-LAND/abrupt-4xCO2/r1i1p1f1"
+    choose_run(page, "a", key, 1)
+    choose_run(page, "b", "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1", 1)
+    page.run("window.create = URL.createObjectURL, URL.createObjectURL = b => (window.saved = b, window.create(b))")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; }")
+    page.run("document.querySelector('#save-csv').click()")
+    assert page.run("window.savedAs").startswith("thor_IDEAL-LAND_abrupt-4xCO2_r1i1p1f1_")
+    saved = page.run("window.saved.text()")
+    assert saved.startswith(f"# a: {key} ")
+    table = pd.read_csv(io.StringIO(saved), comment="#")
+    run = xr.open_dataset(root / f"07_model_output/scenario_regimes/{key}.nc").isel(window=1, predictor=0)
+    valid = run["valid"].values == 1
+    names = run.attrs["regimes"].split()
+    expected = [names[code] if code >= 0 else None for code in run["regime"].values[valid]]
+    assert len(table) == valid.sum()
+    assert [None if pd.isna(name) else name for name in table["a_regime"]] == expected
+    assert (table["a_change_probability"] - run["change_probability"].values[valid]).abs().max() < 0.01
+    assert table["b_regime"].notna().mean() > 0.5 and table["a_true_regime"].notna().any()
+    assert set(table["a_forced"].dropna()) <= {"none", "shift", "forced"}
+
+
+def test_tiles_show_the_regime_of_the_baseline_first(page):
+    tiles = page.run("[...document.querySelectorAll('#projections .state')].map(e => [e.title, e.innerText])")
+    compared = [(title, shown) for title, shown in tiles if " in the baseline, " in title]
+    for title, shown in compared:
+        before, after = re.search(r": (\S+) in the baseline, (\S+)$", title).groups()
+        assert shown.startswith(f"{before} → {after}" if before != after else after)
+    assert len(compared) > 10
 
 
 BEYOND = """
@@ -256,8 +383,8 @@ def test_a_phone_shows_it_without_scrolling_sideways(page):
     boxes = page.run("[...document.querySelectorAll('.scroll')].map(b => [b.scrollWidth > b.clientWidth, b.tabIndex])")
     assert any(scrolls for scrolls, _ in boxes)
     assert all((stop == 0) == scrolls for scrolls, stop in boxes), "what scrolls takes the focus, and nothing else"
-    small = "[...document.querySelectorAll('main select, #run-window')].filter(e => e.offsetHeight < 32).map(e => e.id)"
-    assert page.run(small) == []
+    controls = "[...document.querySelectorAll('main select, #a-window, #save-csv')]"
+    assert page.run(f"{controls}.filter(e => e.offsetHeight < 32).map(e => e.id)") == []
     page.resize(1280, 900)
     page.wait_for("document.querySelector('#chart-areas').layout.grid.columns === 3")
 
@@ -284,7 +411,7 @@ def test_paper_holds_all_of_it(page):
         whole = "[...document.querySelectorAll('figure, tr')].every(f => getComputedStyle(f).breakInside === 'avoid')"
         assert page.run(whole)
         assert page.run("Math.max(...[...document.images].map(i => i.getBoundingClientRect().height))") < 0.5 * 1123
-        assert "IDEAL" in page.run("document.querySelector('#run-caption').innerText")
+        assert "IDEAL" in page.run("document.querySelector('#a-caption').innerText")
         layer = page.run("document.querySelector('#ocean-layer').selectedOptions[0].label")
         assert page.run("document.querySelector('#ocean-caption').innerText").startswith(layer)
     finally:
@@ -310,28 +437,30 @@ def test_the_tab_key_reaches_all_controls_in_order_with_visible_focus(page):
             break
     named = [stop for stop in stops if stop]
     assert named == [
-        *("run-model", "run-experiment", "run-predictor", "run-window", "run-layer", "run-map", "area-kind"),
+        *("run-layer", "run-predictor", "run-outlines"),
+        *(f"{side}-{part}" for side in "ab" for part in ("model", "experiment", "window", "map")),
+        *("difference-map", "save-csv", "a-file", "b-file", "area-kind"),
         *("ocean-layer", "ocean-predictor", "ocean-map"),
     ]
     assert set(outlines) == {"solid"}
 
 
 def test_the_scenario_viewer_works_by_keys_alone(page):
-    page.run("document.querySelector('#run-window').focus()")
+    page.run("document.querySelector('#a-window').focus()")
     page.key("End", 35)
-    label = page.run("document.querySelector('#run-window-label').innerText")
+    label = text(page, "#a-window-label")
     page.key("ArrowLeft", 37)
-    assert page.run("document.querySelector('#run-window-label').innerText") != label
-    page.run("document.querySelector('input[name=run-layer][value=regime]').click()")
-    page.run("document.querySelector('input[name=run-layer][value=regime]').focus()")
+    assert text(page, "#a-window-label") != label
+    layer(page, "change")
+    page.run("document.querySelector('input[name=run-layer][value=change]').focus()")
     page.key("ArrowRight", 39)
     assert page.run("document.querySelector('input[name=run-layer]:checked').value") == "forced"
-    page.run("document.querySelector('#run-map').focus()")
-    before = page.run("document.querySelector('#run-text').innerText")
-    page.key("ArrowRight", 39)
-    assert page.run("document.querySelector('#run-text').innerText") != before
-    caption = page.run("document.querySelector('#run-caption').innerText").replace("\u00a0", " ")
-    assert "forced regime change (beyond internal variability, P(change) of at least 50 %)" in caption
+    for canvas in ("#a-map", "#b-map", "#difference-map"):
+        page.run(f"document.querySelector('{canvas}').focus()")
+        before = pixels(page, canvas)
+        page.key("ArrowRight", 39)
+        assert pixels(page, canvas) != before, "the mark moves"
+    assert "forced regime change (beyond internal variability, P(change) of at least 50 %)" in text(page, "#a-caption")
 
 
 def test_figures_and_predictors_stand_in_their_order(page):
@@ -369,11 +498,11 @@ def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_
             "document.querySelector('#explorer').innerText"
         )
         for model in ("IDEAL-LAND", "IDEAL-REG"):
-            page.choose("#run-model", model)
+            page.choose("#a-model", model)
             stride = page.run(
                 f"JSON.parse(document.querySelector('#report-data').textContent).scenarios.models['{model}'].stride"
             )
-            caption = page.run("document.querySelector('#run-caption').innerText")
+            caption = page.run("document.querySelector('#a-caption').innerText")
             assert f"one cell of each {stride} by {stride} is shown" in caption
     finally:
         page.close()
@@ -410,7 +539,7 @@ def test_without_an_archive_the_report_states_it(root, tmp_path):
     try:
         page.open(file, ready=READY)
         assert page.errors == []
-        assert page.run("document.querySelector('#run-map')") is None
+        assert page.run("document.querySelector('#a-map')") is None
         page.click("#ocean-map", across=0.55, down=0.45)
         assert re.search(r"°", state(page)[1])
     finally:
@@ -469,7 +598,7 @@ def test_without_explainability_all_else_is_reported(root, tmp_path):
         assert page.run("document.querySelectorAll('#chart-probabilities svg').length") > 0
         for k in range(page.run("document.querySelector('#ocean-layer').options.length")):
             page.choose("#ocean-layer", k)
-        page.choose("#run-model", "IDEAL-REG")
+        page.choose("#a-model", "IDEAL-REG")
         assert page.errors == []
     finally:
         page.close()

@@ -51,6 +51,7 @@ def report_page(
     regime_uncertainty: xr.Dataset | None = None,
     attributions: Mapping[str, xr.Dataset] | None = None,
     scenario_regimes: RunDatasets | None = None,
+    true_regimes: RunDatasets | None = None,
     regime_areas: pd.DataFrame | None = None,
     tracking_metrics: Mapping[str, Any] | None = None,
     archive_inventory: pd.DataFrame | None = None,
@@ -70,7 +71,7 @@ def report_page(
         Of the training ocean; the last may be None.
     attributions : mapping of str to xarray.Dataset
         By method; may be empty.
-    scenario_regimes, regime_areas, tracking_metrics, archive_inventory
+    scenario_regimes, true_regimes, regime_areas, tracking_metrics, archive_inventory
         Of the climate models; without an archive empty or None.
     mixed : sequence of str
         Sentences about results that do not belong together, as from `thor.core.mixing.mixed_results`.
@@ -111,6 +112,7 @@ def report_page(
         ),
         "scenarios": scenario_content(
             scenario_regimes or {},
+            true_regimes or {},
             regime_areas if regime_areas is not None else pd.DataFrame(),
             skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
             max_cells=settings.max_run_cells,
@@ -120,7 +122,10 @@ def report_page(
         "method_colours": {name: method.colour for name, method in all_methods().items()},
         "experiment_colours": EXPERIMENT_COLOURS,
         "likelihood": _likelihood(),
+        "diverging": swatches("cmo.balance"),
+        "scenario_files": _links(manifest).get("scenario_regimes", ""),
     }
+    data["scenarios"]["start"] = most_changed(summary["scenarios"], scenario_regimes or {})
     return environment.get_template("report.html.j2").render(
         summary=summary,
         manifest=manifest,
@@ -138,6 +143,7 @@ def report_page(
         left_out=left_out,
         archive=archive_rows(archive_inventory),
         has_scenarios=bool(data["scenarios"]["runs"]),
+        has_truth=any("truth" in run for run in data["scenarios"]["runs"]),
         has_networks=bool(data["ocean"]["predictors"]),
         has_attributions=bool(data["ocean"]["methods"]),
         stride=data["ocean"]["grid"]["stride"],
@@ -148,7 +154,7 @@ def report_page(
         data=_for_script(data),
         land_colour=LAND_COLOUR,
         style=_file("templates", "report.css"),
-        script=_file("templates", "report.js"),
+        script=_file("templates", "viewer.js") + _file("templates", "report.js"),
         plotly=_plotly(),
     )
 
@@ -157,8 +163,8 @@ def _first_maps(
     features: xr.Dataset, regimes: xr.Dataset, runs: RunDatasets, rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return the map of regimes, and that of the run with the largest change where there is one."""
-    read = most_changed(runs, rows)
-    change = None if read is None else change_picture(read(), colours=_likelihood()["colours"])
+    key = most_changed(rows, runs)
+    change = None if key is None else change_picture(runs[key](), colours=_likelihood()["colours"])
     return [regime_picture(features, regimes), *([change] if change else [])]
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,19 +80,17 @@ def change_picture(run: xr.Dataset, *, colours: Sequence[str]) -> dict[str, Any]
     }
 
 
-def most_changed(runs: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return the function that reads the run with the largest expected changed share among rows; None without any.
+def most_changed(rows: Sequence[Mapping[str, Any]], runs: Collection[str]) -> str | None:
+    """Return the run with the largest expected changed share among those that there are; None without any.
 
     Parameters
     ----------
-    runs : mapping of str to callable
     rows : sequence of mapping
         As from `thor.report.scenarios.change_table`.
+    runs : collection of str
     """
     known = [row for row in rows if row["expected_changed_share"] is not None and row["run"] in runs]
-    if not known:
-        return None
-    return runs[max(known, key=lambda row: row["expected_changed_share"])["run"]]
+    return max(known, key=lambda row: row["expected_changed_share"])["run"] if known else None
 
 
 def _png(cells: CellMap, classes: AnyArray, colours: Sequence[str], *, outlined: AnyArray | None = None) -> str:

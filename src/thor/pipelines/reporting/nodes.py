@@ -46,6 +46,7 @@ def write_report(
     summary: Mapping[str, Any],
     manifest: Mapping[str, Any],
     archive_inventory: Any,
+    true_regimes: Any,
     **found: Any,
 ) -> str:
     """Return the report as one page."""
@@ -67,6 +68,7 @@ def write_report(
         figures={name: drawn[name] for name in figures},
         attributions=attributions,
         archive_inventory=archive_inventory,
+        true_regimes=true_regimes,
         mixed=mixed,
         left_out=left_out_sentences(left_out),
         settings=parameters,

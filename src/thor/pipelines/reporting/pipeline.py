@@ -25,7 +25,7 @@ NUMBERS = (
 )
 FIELDS = (
     *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *explaining_methods()),
-    *("scenario_regimes", "regime_areas", "tracking_metrics", "archive_inventory"),
+    *("scenario_regimes", "true_regimes", "regime_areas", "tracking_metrics", "archive_inventory"),
 )
 
 
