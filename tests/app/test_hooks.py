@@ -1,15 +1,18 @@
 """Typed parameters and the run log, without a Kedro run; tests/app/test_cli.py tests them in whole runs."""
 
 import logging
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
 from pydantic import Field
 
-from thor.app.hooks import RunHooks
+from thor.app.hooks import ParameterHooks, RunHooks
 from thor.core.errors import ConfigError, DataError
 from thor.core.run_log import RunLog, describe_run, git_state
 from thor.core.settings import Settings, validate
+from thor.figures.style import PALETTES, regime_colours
+from thor.report.settings import ReportSettings
 
 
 class Kmeans(Settings):
@@ -190,3 +193,16 @@ def test_a_node_is_finished_by_its_last_output(caplog):
     hooks.before_node_run(node=Node("count", []))
     hooks.after_node_run(node=Node("count", []))
     assert hooks.finished == ["fit", "count"]
+
+
+def test_a_run_has_the_colours_of_regimes_in_its_parameters(monkeypatch):
+    monkeypatch.setenv("THOR_REGIME_PALETTE", "distinct")  # restored after the test
+
+    class Loader(dict):
+        def without_effect(self):
+            return []
+
+    loader = Loader(parameters={"reporting": {"regime_palette": "published"}})
+    context = SimpleNamespace(config_loader=loader, _runtime_params=None)
+    ParameterHooks({"reporting": ReportSettings}).after_context_created(context)
+    assert regime_colours(["SO"]) == [PALETTES["published"]["SO"]]

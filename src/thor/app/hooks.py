@@ -28,7 +28,7 @@ _RECORD_NAME, _REPORT = "run_record", "report"
 
 
 class ParameterHooks:
-    """Reads every parameter group into its model before anything else.
+    """Reads every parameter group into its model before anything else, and sets the colours of regimes.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class ParameterHooks:
         """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
         from thor.app.parameters import MODELS
         from thor.core.settings import validate
+        from thor.figures.style import use_regime_palette
+        from thor.report.settings import ReportSettings
 
         loader = context.config_loader
         for sentence in loader.without_effect():
@@ -54,7 +56,10 @@ class ParameterHooks:
                 return "--params"
             return loader.find("parameters", path) or Path(loader.conf_source).name
 
-        validate(loader["parameters"], MODELS if self._models is None else self._models, find_source=find_source)
+        models = MODELS if self._models is None else self._models
+        typed = validate(loader["parameters"], models, find_source=find_source)
+        if isinstance(report := typed.get("reporting"), ReportSettings):
+            use_regime_palette(report.regime_palette)
 
 
 class RunHooks:
