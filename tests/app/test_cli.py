@@ -23,7 +23,8 @@ FILES = {
     "src/mini/__init__.py": "",
     "src/mini/settings.py": """
         from pydantic import BaseModel, ConfigDict, Field
-        from thor.app.hooks import ParameterHooks, RunHooks
+        from thor.app.hooks import RunHooks
+        from thor.app.parameter_hooks import ParameterHooks
         from thor.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS, DISABLE_HOOKS_FOR_PLUGINS  # noqa
 
         class Mini(BaseModel):

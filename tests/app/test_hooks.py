@@ -7,7 +7,8 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from thor.app.hooks import ParameterHooks, RunHooks
+from thor.app.hooks import RunHooks
+from thor.app.parameter_hooks import ParameterHooks
 from thor.core.errors import ConfigError, DataError
 from thor.core.run_log import RunLog, describe_run, git_state
 from thor.core.settings import Settings, validate
