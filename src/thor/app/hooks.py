@@ -1,8 +1,8 @@
-"""Hooks around a run: parameters and inputs are checked first, each node is logged, and a run record is kept."""
+"""Hooks around a run: inputs are checked first, each node is logged, and a run record is kept."""
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
 
-from thor.app.config_loader import holds
 from thor.app.configuration import program_name, same_options
 from thor.core.atomic import show
-from thor.core.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError, counted
 from thor.core.mixing import mixed_results
+from thor.core.progress import SHORT_S, time_text
 from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
 
@@ -24,41 +24,6 @@ RECORD = "run_record.json"
 """Name of the run record in the folder of logs; see `thor.core.run_record`."""
 
 _RECORD_NAME, _REPORT = "run_record", "report"
-
-
-class ParameterHooks:
-    """Reads every parameter group into its model before anything else, and sets the colours of regimes.
-
-    Parameters
-    ----------
-    models : mapping of str to pydantic model, optional
-        Model of each group; without it those of `thor.app.parameters`.
-    """
-
-    def __init__(self, models: Mapping[str, Any] | None = None) -> None:
-        self._models = models
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
-        from thor.app.parameters import MODELS
-        from thor.core.settings import validate
-        from thor.figures.style import use_regime_palette
-        from thor.report.settings import ReportSettings
-
-        loader = context.config_loader
-        for sentence in loader.without_effect():
-            log.warning(sentence)
-
-        def find_source(path: tuple[str, ...]) -> str:
-            if holds(context._runtime_params or {}, path):
-                return "--params"
-            return loader.find("parameters", path) or Path(loader.conf_source).name
-
-        models = MODELS if self._models is None else self._models
-        typed = validate(loader["parameters"], models, find_source=find_source)
-        if isinstance(report := typed.get("reporting"), ReportSettings):
-            use_regime_palette(report.regime_palette)
 
 
 class RunHooks:
@@ -171,7 +136,8 @@ class RunHooks:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Print the time it took and the path of the report, and close the log."""
-        log.info("%d nodes in %s; results in %s/", len(self.finished), _duration(self._started), self.data_root)
+        n_nodes = counted(len(self.finished), "node")
+        log.info("%s in %s; results in %s/", n_nodes, time_text(time.perf_counter() - self._started), self.data_root)
         if self._report is not None:
             log.info("Open %s in a browser; figures and numbers are beside it.", show(self._report))
         self._warn_of_mixed()
@@ -195,6 +161,15 @@ class RunHooks:
                 self.log.write(f"stopped while {self.action} in node {self.node}", error=error)
             self.log.close()
 
+    def running(self) -> str:
+        """Return how long the running node has taken so far, and the last time; empty for a short time or no node."""
+        name, seconds = self.node, time.perf_counter() - self._node_started
+        if name is None or seconds < SHORT_S:
+            return ""
+        record = self._record.content["nodes"] if self._record is not None else {}
+        known = record.get(name.rpartition(".")[2], {}).get("seconds")
+        return f"{name}: {seconds:.0f} s so far" + (f", {known:.0f} s in the last run" if known else "")
+
     def _begin(self, node: Any) -> None:
         if self.node == node.name:
             return
@@ -203,21 +178,23 @@ class RunHooks:
             self._memory.reset()
         if self._bar is not None:
             self._bar.set_description(node.name)
+        log.info("[%d/%d] %s", len(self.finished) + 1, self.n_nodes, node.name)
 
     def _finish(self, node: Any) -> None:
         self.finished.append(node.name)
-        self.node = None
+        self.node, seconds = None, time.perf_counter() - self._node_started
         if self._record is not None and self._memory is not None:
             self._record.node(
                 _plain_name(node),
                 pipeline=", ".join(sorted(node.tags)),
-                seconds=time.perf_counter() - self._node_started,
+                seconds=seconds,
                 peak_memory_mb=self._memory.peak_mb(),
             )
             self._record.write()
         if self._bar is not None:
             self._bar.update()
-        log.info("[%d/%d] %s: %s", len(self.finished), self.n_nodes, node.name, _duration(self._node_started))
+        if seconds >= SHORT_S:
+            log.info("%s: done in %s", node.name, time_text(seconds))
 
     def _warn_of_mixed(self, names: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> None:
         """Log which of these results, or of all, do not belong together."""
@@ -249,11 +226,6 @@ def _filepath(dataset: Any) -> str | None:
     """Return the file or folder in the description of a dataset."""
     described = dataset._describe()
     return described.get("filepath") or described.get("path")
-
-
-def _duration(since: float) -> str:
-    seconds = time.perf_counter() - since
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
