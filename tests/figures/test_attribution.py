@@ -60,6 +60,13 @@ def test_maps_share_one_scale_and_show_the_values(explanations):
     assert titles(figure)[0] == "(a) stress curl"
 
 
+def test_only_the_features_of_the_largest_size_are_drawn_on_request(explanations):
+    fields = explanations["shapley_values"].copy(deep=True)
+    fields["attribution"] = fields["attribution"] * xr.where(fields["feature"] == "deptho", 50, 1)
+    figure = attribution_maps(fields, method="shapley_values", n_features=4)
+    assert len(meshes(figure)) == 8 and titles(figure)[0] == "(a) depth"
+
+
 def test_cells_above_the_tolerance_are_hatched_and_their_share_stated(explanations):
     fields = explanations["shapley_values"]
     first = fields["attribution"].isel(feature=0, drop=True)
@@ -88,7 +95,10 @@ def test_bars_are_the_means_of_the_summary(explanations):
     regime = titles(figure)[0].split()[1].rstrip(",")
     rows = summary[(summary["regime"] == regime) & (summary["predictor"] == "ensemble")]
     widths = [bar.get_width() for container in ax.containers for bar in container]
-    np.testing.assert_allclose(widths, rows["mean"], rtol=1e-6)
+    weights = summary[summary["predictor"] == "ensemble"].assign(size=lambda t: t["mean"].abs() * t["area_m2"])
+    areas = weights.drop_duplicates(["method", "regime"]).groupby("method")["area_m2"].sum()
+    factor = 100 * areas / weights.groupby("method")["size"].sum()
+    np.testing.assert_allclose(widths, rows["mean"] * rows["method"].map(factor), rtol=1e-6)
     assert [text.get_text() for text in ax.get_legend().texts] == ["Relevance", "Shapley values", "LIME"]
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.core.variables import FEATURES, variable
+from tests.made_fields import make_vorticity_budget
+from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, regime_maps, units_text
+from thor.figures.style import flags, regime_colours
 from thor.ocean.features import features
 from thor.reading.training_ocean import harmonise
 
@@ -61,14 +63,22 @@ def test_regimes_beside_one_another_keep_their_colours_and_titles(regimes):
     assert (one[changed] != two[changed]).any(axis=-1).all()
 
 
-def test_regimes_have_the_published_colours(regimes):
+def test_terms_can_have_one_scale():
+    budget = make_vorticity_budget()
+    drawn = meshes(field_maps(budget, BUDGET_TERMS, one_scale=True))
+    exponents = {mesh.colorbar.ax.get_xlabel() for mesh in drawn}
+    assert len({mesh.get_clim() for mesh in drawn}) == len(exponents) == 1
+    assert len({mesh.get_clim() for mesh in meshes(field_maps(budget, BUDGET_TERMS))}) > 1
+
+
+def test_regimes_have_their_colours(regimes):
     from matplotlib.colors import to_hex
 
     regime, confidence = meshes(regime_map(regimes))
     drawn = regime.to_rgba(regime.get_array())
     wet = regimes.regime.values >= 0
-    for value, colour in enumerate(["#0173b2", "#029e73", "#cc78bc", "#56b4e9"]):
-        assert {to_hex(c) for c in drawn[regimes.regime.values == value]} == {colour}
+    for value, colour in enumerate(regime_colours(list(flags(regimes["regime"]).values()))):
+        assert {to_hex(c) for c in drawn[regimes.regime.values == value]} == {colour.lower()}
     assert np.ma.getmaskarray(regime.get_array())[~wet].all()
     assert confidence.get_array().compressed() == pytest.approx(0.8)
 

@@ -69,6 +69,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "explainability_beeswarm.png",
         "explainability_cell.png",
         "explainability_evaluation.png",
+        "explainability_features.png",
         "explainability_lime_weights.png",
         "explainability_regimes.png",
         "explainability_relevance.png",

@@ -156,6 +156,13 @@ def draw_method(method: str) -> Callable[[xr.Dataset], Any]:
     return draw
 
 
+def draw_main_features(shapley_values: xr.Dataset) -> Any:
+    """Draw the Shapley values of the four features that contribute most."""
+    from thor.figures.attribution import attribution_maps
+
+    return attribution_maps(shapley_values, method="shapley_values", n_features=4)
+
+
 def draw_signs(**explanations: xr.Dataset) -> Any:
     """Draw where methods and networks agree on the sign of each feature's attribution."""
     from thor.attribution.agreement import same_predictors

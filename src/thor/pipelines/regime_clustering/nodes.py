@@ -84,7 +84,8 @@ def draw_terms(vorticity_budget: xr.Dataset) -> Any:
     """Draw the terms that are clustered."""
     from thor.figures.maps import NO_BUDGET, field_maps
 
-    return field_maps(vorticity_budget, BUDGET_TERMS, title="Barotropic vorticity budget", grey=NO_BUDGET)
+    title = "Barotropic vorticity budget, all terms on one scale"
+    return field_maps(vorticity_budget, BUDGET_TERMS, title=title, grey=NO_BUDGET, one_scale=True)
 
 
 def draw_regimes(regimes: xr.Dataset) -> Any:

@@ -200,11 +200,11 @@ def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict
 
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the area of each transition, for the first variant of every experiment."""
-    from thor.figures.tracking_curves import transition_matrices
+    """Draw the area of the largest transitions, for the first variant of every experiment."""
+    from thor.figures.tracking_curves import main_transitions
     from thor.tracking.areas import first_variants
 
-    return transition_matrices(first_variants(regime_transitions), predictor=parameters.predictors[0])
+    return main_transitions(first_variants(regime_transitions), predictor=parameters.predictors[0])
 
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
