@@ -140,7 +140,7 @@ function scenarioViewer(data, onPlace) {
     const [ka, kb] = sides.map((side) => side.map.cellAt(...pixel)), [shown, k] = ka >= 0 ? [a, ka] : [b, kb];
     return k < 0 ? "" : `${degrees(...shown.map.place(k))}\nA: ${a.words(place(a), ka)}\nB: ${b.words(place(b), kb)}`;
   }
-  function describe() { byId("run-text").textContent = a.map.pixel ? words(a.map.pixel) : ""; }
+  function describe() { byId("run-text").textContent = (a.map.pixel && words(a.map.pixel)) || "Click on a map, or move over it with the arrow keys."; }
   function paint() {
     const kind = layer();
     for (const side of sides) side.paint(place(side), kind, outlines.checked);
