@@ -585,7 +585,11 @@ def notes(page):
 def test_without_explainability_all_else_is_reported(root, tmp_path):
     """A user interested only in regimes of climate models runs no explanations."""
     explanations = ("relevance.nc", "shapley_values.nc", "lime_weights.nc")
-    gone = ["08_reporting/explanation_metrics.json", "08_reporting/figures/explainability_*.png"]
+    gone = [
+        "08_reporting/explanation_metrics.json",
+        "08_reporting/figures/explainability_*.png",
+        "08_reporting/figures/supplement",
+    ]
     copied(root, tmp_path, *gone, *(f"07_model_output/{name}" for name in explanations))
     output = kedro(tmp_path, "--pipelines", "reporting")
     assert "Not computed in this run: explanations (pipeline explainability)." in output
@@ -612,7 +616,11 @@ def test_regimes_and_networks_alone_make_a_report(root, tmp_path):
         tmp_path,
         *(f"08_reporting/{name}_metrics.json" for name in gone),
         "08_reporting/regime_areas.csv",
-        *("08_reporting/figures/explainability_*", "08_reporting/figures/uncertainty_*"),
+        *(
+            "08_reporting/figures/supplement",
+            "08_reporting/figures/explainability_*",
+            "08_reporting/figures/uncertainty_*",
+        ),
         *("08_reporting/figures/scenario_tracking_*", "08_reporting/figures/modelling_skill.png"),
         *(f"07_model_output/{name}.nc" for name in ("relevance", "shapley_values", "lime_weights")),
         *("07_model_output/regime_uncertainty.nc", "07_model_output/regime_balances.nc"),
