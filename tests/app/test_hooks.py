@@ -1,15 +1,19 @@
 """Typed parameters and the run log, without a Kedro run; tests/app/test_cli.py tests them in whole runs."""
 
 import logging
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
 from pydantic import Field
 
 from thor.app.hooks import RunHooks
+from thor.app.parameter_hooks import ParameterHooks
 from thor.core.errors import ConfigError, DataError
 from thor.core.run_log import RunLog, describe_run, git_state
 from thor.core.settings import Settings, validate
+from thor.figures.style import PALETTES, regime_colours
+from thor.report.settings import ReportSettings
 
 
 class Kmeans(Settings):
@@ -187,7 +191,7 @@ def test_a_node_is_finished_by_its_last_output(caplog):
     hooks.after_dataset_saved(dataset_name="metrics", node=node)
     assert hooks.finished == ["fit"]
     assert hooks.running == {}
-    assert "[1/7] fit: 0.0 s" in caplog.text
+    assert caplog.messages == ["[1/7] fit"]
     hooks.before_node_run(node=Node("count", []))
     hooks.after_node_run(node=Node("count", []))
     assert hooks.finished == ["fit", "count"]
@@ -204,3 +208,16 @@ def test_nodes_side_by_side_are_kept_apart():
     hooks.after_dataset_saved(dataset_name="figure", node=draw)
     assert hooks.finished == ["draw"]
     assert set(hooks.running) == {"fit"}
+
+
+def test_a_run_has_the_colours_of_regimes_in_its_parameters(monkeypatch):
+    monkeypatch.setenv("THOR_REGIME_PALETTE", "distinct")  # restored after the test
+
+    class Loader(dict):
+        def without_effect(self):
+            return []
+
+    loader = Loader(parameters={"reporting": {"regime_palette": "published"}})
+    context = SimpleNamespace(config_loader=loader, _runtime_params=None)
+    ParameterHooks({"reporting": ReportSettings}).after_context_created(context)
+    assert regime_colours(["SO"]) == [PALETTES["published"]["SO"]]

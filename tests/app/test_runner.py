@@ -114,7 +114,10 @@ def test_branches_run_side_by_side_and_make_the_files_of_one_process(project):
     code, out, err = run(project)
     assert code == 0, err
     assert "left has met right" in out
-    assert re.search(r"\[4/4\] both", out)
+    starts = re.findall(r"\[(\d)/4\] (\w+)", out)
+    assert starts[0] == ("1", "make_table")
+    assert {number for number, _ in starts} == set("1234")
+    assert starts[3] == ("4", "both")
     assert "4 nodes in" in out
     record = (project / "data/logs/run_record.json").read_text()
     assert record.count('"peak_memory_mb"') == 4

@@ -7,13 +7,15 @@ import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import click
 
-_WIDTH = 160
-_MESSAGE_LINES = 6
+from thor.core.run_log import LINE_WIDTH, shorten_lines
+
+_MESSAGE_LINES = 8
 
 
 @contextmanager
@@ -21,10 +23,13 @@ def short_errors() -> Iterator[None]:
     """Report any failure of a command in a few lines, and exit with a non-zero code; SIGTERM ends it like Ctrl-C."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
+    from thor.core.progress import logged_progress
+
+    shorten_lines()
     with _short_failures():
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
-            with logging_redirect_tqdm():  # log lines and progress bars share the terminal
+            with logging_redirect_tqdm(), logged_progress(_running):  # log and progress bars share the terminal
                 yield
         finally:
             signal.signal(signal.SIGTERM, previous)
@@ -97,11 +102,17 @@ def root_error(error: BaseException) -> BaseException:
 
 def _message(error: BaseException) -> list[str]:
     text = str(error).strip() or "no message"
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""]]
-    lines[0] = f"{type(error).__name__}: {lines[0]}"
+    wrap = partial(textwrap.wrap, width=LINE_WIDTH, break_on_hyphens=False)
+    lines = [line for part in f"{type(error).__name__}: {text}".splitlines() for line in wrap(part) or [""]]
     if len(lines) > _MESSAGE_LINES:
         lines = [*lines[: _MESSAGE_LINES - 1], "..."]
     return lines
+
+
+def _running() -> str:
+    """Return what runs, for the log; empty outside a run."""
+    hooks = _hooks()
+    return hooks.describe_running() if hooks else ""
 
 
 def _hooks() -> Any:

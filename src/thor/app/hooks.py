@@ -1,19 +1,20 @@
-"""Hooks around a run: parameters and inputs are checked first, each node is logged, and a run record is kept."""
+"""Hooks around a run: inputs are checked first, each node is logged, and a run record is kept."""
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from thor.app.config_loader import holds
 from thor.app.configuration import program_name, same_options
 from thor.app.inputs import described_path, require_inputs
 from thor.core.atomic import show
+from thor.core.errors import counted
 from thor.core.mixing import mixed_results
+from thor.core.progress import SHORT_S, time_text
 from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
 
@@ -23,36 +24,6 @@ RECORD = "run_record.json"
 """Name of the run record in the folder of logs; see `thor.core.run_record`."""
 
 _RECORD_NAME, _REPORT = "run_record", "report"
-
-
-class ParameterHooks:
-    """Reads every parameter group into its model before anything else.
-
-    Parameters
-    ----------
-    models : mapping of str to pydantic model, optional
-        Model of each group; without it those of `thor.app.parameters`.
-    """
-
-    def __init__(self, models: Mapping[str, Any] | None = None) -> None:
-        self._models = models
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Raise ConfigError for a misspelt or missing group or key, or a value that does not fit."""
-        from thor.app.parameters import MODELS
-        from thor.core.settings import validate
-
-        loader = context.config_loader
-        for sentence in loader.without_effect():
-            log.warning(sentence)
-
-        def find_source(path: tuple[str, ...]) -> str:
-            if holds(context._runtime_params or {}, path):
-                return "--params"
-            return loader.find("parameters", path) or Path(loader.conf_source).name
-
-        validate(loader["parameters"], MODELS if self._models is None else self._models, find_source=find_source)
 
 
 @dataclass
@@ -162,6 +133,7 @@ class RunHooks:
     def on_node_error(self, node: Any) -> None:
         """Note which node has failed."""
         self.failed = node.name
+        self.running.setdefault(node.name, RunningNode(set(node.outputs), "running"))
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str, node: Any) -> None:
@@ -189,8 +161,8 @@ class RunHooks:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Print the time it took and the path of the report, and close the log."""
-        seconds = time.perf_counter() - self._started
-        log.info("%d nodes in %s; results in %s/", len(self.finished), _time_text(seconds), self.data_root)
+        n_nodes = counted(len(self.finished), "node")
+        log.info("%s in %s; results in %s/", n_nodes, time_text(time.perf_counter() - self._started), self.data_root)
         if self._report is not None:
             log.info("Open %s in a browser; figures and numbers are beside it.", show(self._report))
         self._warn_of_mixed()
@@ -227,6 +199,18 @@ class RunHooks:
         left = {node for node in needs if node.name not in self.finished}
         return [_plain_name(node) for node in self._pipeline.nodes if node in left and not needs[node] & left]
 
+    def describe_running(self) -> str:
+        """Return how long the running nodes have taken so far, and the last time; empty where all have just started."""
+        record = self._record.content["nodes"] if self._record is not None else {}
+        sentences = []
+        for name, node in list(self.running.items()):
+            if (seconds := time.perf_counter() - node.started) >= SHORT_S:
+                known = record.get(name.rpartition(".")[2], {}).get("seconds")
+                sentences.append(
+                    f"{name}: {seconds:.0f} s so far" + (f", {known:.0f} s in the last run" if known else "")
+                )
+        return "; ".join(sentences)
+
     def _note(self, node: Any, action: str, dataset: str | None = None) -> None:
         if node.name not in self.running:
             self.running[node.name] = RunningNode(set(node.outputs))
@@ -234,6 +218,7 @@ class RunHooks:
                 self._memory.reset()
             if self._bar is not None:
                 self._bar.set_description(", ".join(self.running))
+            log.info("[%d/%d] %s", len(self.finished) + len(self.running), self.n_nodes, node.name)
         self.running[node.name].action, self.running[node.name].dataset = action, dataset
 
     def _finish(self, node: Any) -> None:
@@ -250,7 +235,8 @@ class RunHooks:
             self._record.write()
         if self._bar is not None:
             self._bar.update()
-        log.info("[%d/%d] %s: %s", len(self.finished), self.n_nodes, node.name, _time_text(seconds))
+        if seconds >= SHORT_S:
+            log.info("%s: done in %s", node.name, time_text(seconds))
 
     def _warn_of_mixed(self, names: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> None:
         """Log which of these results, or of all, do not belong together."""
@@ -276,7 +262,3 @@ class RunHooks:
 def _plain_name(node: Any) -> str:
     """Return the name of a node without that of its pipeline, which the record has beside it."""
     return node.name.rpartition(".")[2]
-
-
-def _time_text(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from thor.app.mlflow_store import patiently
+from thor.core.errors import counted
 from thor.figures.uncertainty import network_reliability_curves
 
 log = logging.getLogger("thor")
@@ -127,7 +128,7 @@ class KeptRun:
                 )
                 for row in table.to_dict(orient="records"):
                     self._log_network(row, history, reliability)
-                log.info("MLflow: %d networks in %.1f s", len(table), time.perf_counter() - started)
+                log.info("MLflow: %s in %.1f s", counted(len(table), "network"), time.perf_counter() - started)
 
     def _log_network(self, row: dict[Any, Any], history: Mapping[Any, Any], reliability: Mapping[Any, Any]) -> None:
         """Make the nested run of one network: settings, scores, learning curve, reliability and weights."""
@@ -166,7 +167,7 @@ class KeptRun:
                 _save_one(networks, network, Path(folder) / "network")
                 self.client.log_artifacts(run, folder)
             patiently(self.client.set_terminated, run)
-        log.info("MLflow: %d networks of %s in %.1f s", n_networks, name, time.perf_counter() - started)
+        log.info("MLflow: %s of %s in %.1f s", counted(n_networks, "network"), name, time.perf_counter() - started)
 
     def _nested(self, predictor: str, network: Any) -> str:
         """Make a nested run, and return its id."""

@@ -22,17 +22,19 @@ from kedro.runner import Task
 
 from thor.app.failures import root_error
 from thor.core.errors import ThorError
+from thor.core.progress import logged_progress
 from thor.core.run_record import MemoryWatch
 
 
 @dataclass(frozen=True)
 class NodeTask:
-    """What the process of a node is given: the node, and its datasets by name."""
+    """What the process of a node is given: the node, its datasets by name, and the variables of the environment."""
 
     node: Node
     datasets: dict[str, Any]
     is_async: bool
     run_id: str | None
+    environment: dict[str, str]
 
 
 class _Sender:
@@ -74,10 +76,12 @@ def run(task: NodeTask, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+    os.environ.update(task.environment)
     sender = _Sender(connection)
     logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
     try:
-        Task(task.node, DataCatalog(task.datasets), task.is_async, sender, task.run_id).execute()  # type: ignore[arg-type]
+        with logged_progress(str):
+            Task(task.node, DataCatalog(task.datasets), task.is_async, sender, task.run_id).execute()  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 (whatever failed is raised where the hooks are)
         sender.send("error", _portable(error, task.node.name))
     else:

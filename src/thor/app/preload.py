@@ -5,7 +5,3 @@ import dask.array  # noqa: F401
 import matplotlib.pyplot  # noqa: F401
 import netCDF4  # noqa: F401
 import sklearn.ensemble  # noqa: F401
-
-from thor.pipeline_registry import register_pipelines
-
-register_pipelines()

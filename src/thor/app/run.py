@@ -1,9 +1,23 @@
 """`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
+import click
+
 from thor.app.failures import short_errors
+
+
+class RunCommand(click.Command):
+    """Kedro's `run`, whose help lists the pipelines."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the pipelines, each with the first sentence of its description."""
+        from kedro.framework.project import pipelines
+
+        with formatter.section("Pipelines"):
+            formatter.write_dl([(name, _description(name)) for name in pipelines if name != "__default__"])
 
 
 def run(**options: Any) -> None:
@@ -20,9 +34,9 @@ def run(**options: Any) -> None:
         if not options["pipelines"]:
             default = default_pipeline(options.get("env"), options.get("conf_source"))
             options["pipelines"] = [default] if default else []
-        _require_pipelines(options["pipelines"])
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [whole_name(name) for name in options[option]]
+        _require_known(options)
         choose_runner(options)
         kedro_run.callback(**options)  # type: ignore[misc]
 
@@ -64,16 +78,6 @@ def choose_runner(options: dict[str, Any]) -> None:
         options |= {"runner": "SequentialRunner", "runner_params": given}
 
 
-def _require_pipelines(names: Sequence[str]) -> None:
-    from kedro.framework.project import pipelines
-
-    from thor.core.errors import ConfigError, did_you_mean
-
-    for name in names:
-        if name not in pipelines:
-            raise ConfigError(f"There is no pipeline '{name}'.{did_you_mean(name, pipelines)}")
-
-
 def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
     """Return `default_pipeline` of the environment's globals.yml, the pipeline of a bare `kedro run`; None for all."""
     from thor.app.configuration import load_configuration
@@ -88,3 +92,44 @@ def whole_name(node: str) -> str:
     names = {known.name for pipeline in pipelines.values() for known in pipeline.nodes}
     found = [name for name in names if name.rpartition(".")[2] == node]
     return found[0] if len(found) == 1 else node
+
+
+def _require_known(options: dict[str, Any]) -> None:
+    """Raise ConfigError for a name that no pipeline, or nothing in the named ones, has."""
+    from kedro.framework.project import pipelines
+
+    _require_in(pipelines, "pipeline", options["pipelines"])
+    nodes = [node for name in options["pipelines"] or ["__default__"] for node in pipelines[name].nodes]
+    of_nodes: dict[tuple[str, str], Callable[[Any], Collection[str]]] = {
+        ("node", "node_names from_nodes to_nodes"): lambda node: (node.name, node.name.rpartition(".")[2]),
+        ("dataset", "from_inputs to_outputs"): lambda node: (*node.inputs, *node.outputs),
+        ("tag", "tags"): lambda node: node.tags,
+        ("namespace", "namespaces"): lambda node: (node.namespace,) if node.namespace else (),
+    }
+    for (kind, names), of_node in of_nodes.items():
+        wanted = [word for option in names.split() for word in options[option]]
+        where = f" in {', '.join(options['pipelines'])}" if options["pipelines"] else ""
+        _require_in({name for node in nodes for name in of_node(node)}, kind, wanted, where)
+
+
+def _require_in(known: Collection[str], kind: str, wanted: Sequence[str], where: str = "") -> None:
+    from thor.core.errors import ConfigError, did_you_mean
+
+    for name in wanted:
+        if name not in known:
+            short = [choice for choice in known if "." not in choice]
+            raise ConfigError(f"There is no {kind} '{name}'{where}.{did_you_mean(name, short)}")
+
+
+def _description(pipeline: str) -> str:
+    """Return the first line of the module of a pipeline."""
+    if pipeline == "study":
+        return "All that a bare run has but idealized_ocean: the study of given data."
+    return next(_lines_of(f"thor.pipelines.{pipeline}.pipeline"), "")
+
+
+def _lines_of(module: str) -> Iterator[str]:
+    try:
+        yield from (import_module(module).__doc__ or "").splitlines()
+    except ModuleNotFoundError:  # a pipeline of a project that uses this command
+        return

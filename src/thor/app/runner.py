@@ -86,7 +86,9 @@ class ProcessRunner(AbstractRunner):
             while todo or running:
                 for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
                     todo.remove(node)
-                    task = node_process.NodeTask(node, _datasets(node, catalog), self._is_async, run_id)
+                    task = node_process.NodeTask(
+                        node, _datasets(node, catalog), self._is_async, run_id, dict(os.environ)
+                    )
                     running.append(_start(task))
                 for messages in wait([one.messages for one in running]):
                     one = next(one for one in running if one.messages is messages)
@@ -122,7 +124,8 @@ def start_server(pipeline: Pipeline) -> None:
     """Start the process from which those of nodes are forked, which imports what most of them need; only once."""
     tags = {tag for node in pipeline.nodes for tag in node.tags}
     more = ["thor.app.preload_tensorflow"] if tags & _TRAINING else []
-    forkserver.set_forkserver_preload([node_process.__name__, "thor.app.preload", *more])
+    own = sorted({node.func.__module__ for node in pipeline.nodes})
+    forkserver.set_forkserver_preload([node_process.__name__, "thor.app.preload", *own, *more])
     forkserver.ensure_running()
 
 

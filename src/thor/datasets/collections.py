@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
@@ -10,13 +11,13 @@ from typing import Any
 import xarray as xr
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
-from tqdm import tqdm
 
 from thor.core.atomic import require_writable, show, write_json
 from thor.core.checkpoint import Resumable
 from thor.core.contracts import check, find_contract
-from thor.core.errors import DataError, LeftOutError, listed
+from thor.core.errors import DataError, LeftOutError, counted
 from thor.core.fingerprint import ATTRIBUTE
+from thor.core.progress import progress_bar
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
 
@@ -117,10 +118,10 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
         for key in data:
             self._file(key)
-        written: dict[str, list[str]] = {}
+        written: Counter[str] = Counter()
         left_out: dict[str, str] = {}
         with data if isinstance(data, AbstractContextManager) else nullcontext():
-            for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
+            for key, (mark, make) in progress_bar(data.items(), label=self._path.name, unit="file"):
                 reason = self._why(key, mark)
                 if reason is None:
                     continue
@@ -134,18 +135,19 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                     continue
                 self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
                 checkpoint.clear()
-                written.setdefault(reason, []).append(key)
-        for reason, keys in written.items():
-            log.info("%s: written, %s: %s", self._path.name, reason, listed(keys))
+                written[reason] += 1
+                log.debug("%s: %s written: %s", self._path.name, key, reason)
         if left_out and len(left_out) == len(data):
             key, reason = next(iter(left_out.items()))
             raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
-        n_written = sum(map(len, written.values()))
         n_removed = self._remove(set(data) - set(left_out))
         self._keep_reasons(left_out)
-        n_kept = len(data) - n_written - len(left_out)
-        more = f", {len(left_out)} left out" if left_out else ""
-        log.info("%s: %d files written, %d kept, %d removed%s", self._path.name, n_written, n_kept, n_removed, more)
+        n_kept = len(data) - written.total() - len(left_out)
+        reasons = "; ".join(f"{number} {reason}" for reason, number in written.items())
+        parts = [f"{counted(written.total(), 'file')} written" + (f" ({reasons})" if reasons else "")]
+        parts += [f"{number} {what}" for number, what in ((n_kept, "kept"), (n_removed, "removed")) if number]
+        parts += [f"{len(left_out)} left out"] if left_out else []
+        log.info("%s: %s", self._path.name, ", ".join(parts))
 
     def _keep_reasons(self, left_out: Mapping[str, str]) -> None:
         file = self._path / LEFT_OUT
@@ -211,7 +213,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             return None
         if stored is None and is_netcdf(file):
             raise DataError(f"{show(file)} was not written by THOR and is not replaced. Move it away, and run again.")
-        return "what it is made from changed" if stored else "the file there cannot be read"
+        return "whose inputs changed" if stored else "that could not be read"
 
     def _remove(self, keys: set[str]) -> int:
         removed = 0

@@ -11,7 +11,7 @@ from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import draw_field, map_panels
 from thor.figures.style import (
     OTHER_COLOURS,
-    REGIME_COLOURS,
+    PALETTES,
     add_diagonal,
     add_note,
     in_reading_order,
@@ -162,7 +162,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
     """
     coverage = {name: entry for name, entry in coverage.items() if entry["set_share"] > 0}
     regions = list(coverage)
-    regimes = in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(REGIME_COLOURS))
+    regimes = in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(PALETTES["published"]))
     level = 100.0 * coverage[regions[0]]["confidence_level"]
     with style():
         figure = new_figure(7.6, 0.42 * len(regions) + 1.5)

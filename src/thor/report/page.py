@@ -12,6 +12,7 @@ import yaml
 from thor.attribution.methods import all_methods, explaining_methods, labels, title_of
 from thor.core.metrics import metrics
 from thor.core.variables import variable
+from thor.figures.style import LAND_COLOUR
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
@@ -125,6 +126,7 @@ def report_page(
         method_names={name: title_of(name) for name in all_methods()},
         scores=metrics("scores"),
         data=_for_script(data),
+        land_colour=LAND_COLOUR,
         style=_template("report.css"),
         script=_template("report.js"),
         plotly=_plotly(),

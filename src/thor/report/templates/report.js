@@ -43,8 +43,7 @@ async function unpack(tree) {
 
 /* -- maps ---------------------------------------------------------------------------------------------------------- */
 const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
-/* Land is light and warm, unlike the grey of any regime. */
-const LAND_RGB = [232, 226, 213], GAP_RGB = [250, 250, 250];
+const LAND_RGB = rgb(document.documentElement.dataset.land), GAP_RGB = [250, 250, 250];
 
 class CellMap {
   constructor(canvas, onPick) {
