@@ -11,7 +11,7 @@ from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError
 
 
-def require_inputs(pipeline: Any, catalog: Any, loader: Any) -> None:
+def require_run_inputs(pipeline: Any, catalog: Any, loader: Any) -> None:
     """Raise DataError when an input of a run does not exist, ConfigError when it is in no catalog file."""
     missing = []
     for name in _given(pipeline, catalog):

@@ -71,7 +71,7 @@ class _Sender:
         self.send("hook", (hook, sent))
 
 
-def run(task: NodeTask, connection: Connection) -> None:
+def run_node(task: NodeTask, connection: Connection) -> None:
     """Run one node, and end its process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
     signal.signal(signal.SIGTERM, _stop)

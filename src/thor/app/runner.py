@@ -20,6 +20,9 @@ from thor.core.errors import ConfigError, ThorError
 _TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_validation"})
 """Pipelines whose nodes need TensorFlow."""
 
+_MOST = 4
+"""Nodes side by side without a setting: with more, the default run waits for its longest chain of nodes."""
+
 _SECONDS_TO_END = 10.0
 
 
@@ -41,7 +44,7 @@ class ProcessRunner(AbstractRunner):
     Parameters
     ----------
     max_workers : int, optional
-        Number of nodes that run at one time; by default one for each core.
+        Number of nodes that run at one time; by default one for each core, and at most four.
     is_async : bool
         Whether a node's datasets are loaded and saved in threads.
 
@@ -58,7 +61,7 @@ class ProcessRunner(AbstractRunner):
                 "n_processes of globals.yml must be a whole number from 1, or null for one on each core; "
                 f"got {max_workers!r}."
             )
-        self._max_workers = max_workers or len(os.sched_getaffinity(0))
+        self._max_workers = max_workers or min(len(os.sched_getaffinity(0)), _MOST)
 
     @property
     def _logger(self) -> logging.Logger:
@@ -148,7 +151,7 @@ def _start(task: node_process.NodeTask) -> _Running:
     context = get_context("forkserver")
     here, there = context.Pipe(duplex=False)
     # Not a daemon: those cannot have processes of their own.
-    process = context.Process(target=node_process.run, args=(task, there), name=task.node.name, daemon=False)
+    process = context.Process(target=node_process.run_node, args=(task, there), name=task.node.name, daemon=False)
     process.start()
     there.close()
     return _Running(task.node, process, here)
