@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.figures.drawn import cells
 from tests.made_fields import make_attributions, make_features, make_regime_uncertainty, make_vorticity_budget
 from thor.attribution.agreement import compare
 from thor.attribution.fields import nearest_cell, regime_summary
@@ -53,10 +54,11 @@ def test_maps_share_one_scale_and_show_the_values(explanations):
     low, high = drawn[0].get_clim()
     assert low == -high
     values = explanations["relevance"]["attribution"].sel(predictor="ensemble").values
-    np.testing.assert_allclose(drawn[0].get_array().compressed(), values[0][np.isfinite(values[0])])
+    lon = explanations["relevance"]["lon"]
+    np.testing.assert_allclose(cells(drawn[0], lon).compressed(), values[0][np.isfinite(values[0])])
     # pale where the quartiles have both signs
     unsure = np.isfinite(values[0]) & (np.abs(values[0]) < 0.5)
-    assert drawn[1].get_array().count() == unsure.sum()
+    assert cells(drawn[1], lon).count() == unsure.sum()
     assert titles(figure)[0] == "(a) stress curl"
 
 
@@ -84,7 +86,8 @@ def test_signs_count_methods(explanations):
     drawn = meshes(sign_maps(explanations))
     values = np.stack([e["attribution"].sel(predictor="ensemble").values[0] for e in explanations.values()])
     votes = (values > 0.5).sum(axis=0) - (values < -0.5).sum(axis=0)
-    np.testing.assert_allclose(drawn[0].get_array().compressed(), votes[np.isfinite(values[0])])
+    drawn_votes = cells(drawn[0], explanations["relevance"]["lon"])
+    np.testing.assert_allclose(drawn_votes.compressed(), votes[np.isfinite(values[0])])
     assert drawn[0].get_clim() == (-3.5, 3.5)
 
 

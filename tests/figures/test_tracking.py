@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_hex
 
+from tests.figures.drawn import cells
 from thor.core.variables import BUDGET_TERMS
 from thor.figures.change_reasons import change_attribution_bars
 from thor.figures.style import regime_colours
@@ -71,10 +72,10 @@ def test_every_window_has_its_map_in_the_colours_of_its_regimes():
     figure = regime_window_maps(run)
     assert titles(figure) == ["(a) 1850\N{EN DASH}1869", "(b) 1870\N{EN DASH}1889"]
     (mesh, _), regime = meshes(figure), run["regime"].values[0, 0]
-    colours = mesh.to_rgba(mesh.get_array())
+    colours = mesh.to_rgba(cells(mesh, LON))
     for value, colour in enumerate(regime_colours(REGIMES)):
         assert {to_hex(c) for c in colours[regime == value]} == {colour.lower()}
-    assert np.ma.getmaskarray(mesh.get_array())[regime < 0].all()
+    assert np.ma.getmaskarray(cells(mesh, LON))[regime < 0].all()
     assert [t.get_text() for t in figure.axes[-1].get_xticklabels()] == [*REGIMES]
 
 
@@ -82,7 +83,7 @@ def test_every_window_has_its_map_in_the_colours_of_its_regimes():
 def test_change_is_drawn_in_the_classes_of_the_likelihood_scale(curvilinear):
     figure = change_likelihood_map(make_run(curvilinear), predictors=["ensemble"], supported=["likely", "very_likely"])
     assert titles(figure) == ["Likelihood of a change of regime, ensemble"]
-    drawn = meshes(figure)[0].get_array()
+    drawn = cells(meshes(figure)[0], LON)
     at_equator = drawn[drawn.shape[0] // 2]
     assert at_equator.min() == 1 and at_equator.max() == 5
     np.testing.assert_array_equal(np.sort(at_equator), at_equator)
@@ -149,7 +150,7 @@ def test_what_models_agree_on():
     figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
     regime, agreement, change, forced = meshes(figure)
-    np.testing.assert_array_equal(regime.get_array(), summary["regime"].values[0])
+    np.testing.assert_array_equal(cells(regime, LON), summary["regime"].values[0])
     np.testing.assert_allclose(agreement.get_array(), 200 / 3)
     np.testing.assert_allclose(forced.get_array(), 100)
     assert forced.get_clim() == (0, 100)
