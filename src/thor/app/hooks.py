@@ -10,7 +10,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from thor.app.configuration import program_name, same_options
-from thor.app.inputs import described_path, require_run_inputs
+from thor.app.inputs import described_path, given_datasets, require_available
 from thor.core.atomic import show
 from thor.core.errors import counted
 from thor.core.mixing import mixed_results
@@ -97,7 +97,7 @@ class RunHooks:
         self.log.header(about)
         self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
         self._record.start_run(self.log.path.stem, about)
-        require_run_inputs(pipeline, catalog, context.config_loader)
+        require_available(given_datasets(pipeline, catalog), catalog, context.config_loader)
         self._record.refresh()
         self._warn_of_mixed(pipeline.inputs(), without=pipeline.all_outputs())
         self._memory = MemoryWatch()

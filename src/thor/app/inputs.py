@@ -1,6 +1,6 @@
 """The inputs of a run, which have to be there before its first node."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kedro.framework.project import pipelines
@@ -11,10 +11,10 @@ from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError
 
 
-def require_run_inputs(pipeline: Any, catalog: Any, loader: Any) -> None:
-    """Raise DataError when an input of a run does not exist, ConfigError when it is in no catalog file."""
+def require_available(names: Iterable[str], catalog: Any, loader: Any) -> None:
+    """Raise DataError when one of these datasets does not exist, ConfigError when it is in no catalog file."""
     missing = []
-    for name in _given(pipeline, catalog):
+    for name in names:
         dataset = catalog.get(name)
         if dataset is None:
             raise ConfigError(f"Dataset '{name}' is in no catalog file. Give it an entry in conf/base/catalog_*.yml.")
@@ -47,7 +47,7 @@ def described_path(dataset: Any) -> str | None:
     return described.get("filepath") or described.get("path")
 
 
-def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
+def given_datasets(pipeline: Any, catalog: Any) -> Iterator[str]:
     """Yield the datasets that no node of a run makes, and those whose place a setting gives."""
     for name in sorted(pipeline.inputs() | pipeline.all_outputs()):
         if name == "parameters" or name.startswith("params:"):

@@ -93,7 +93,7 @@ class MlflowHooks:
         self._guarded(self.run.begin)
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Any) -> None:
         """Keep the numbers, networks, figures and tables of these pipelines."""
         if self.run is None or not set(node.tags) & set(PIPELINES):
             return
@@ -101,7 +101,9 @@ class MlflowHooks:
         if not is_kept(dataset_name, path):
             return
         self._saved[dataset_name] = ""
-        self._guarded(self.run.keep, dataset_name, path, self.catalog.get(dataset_name).load)
+        # The process of a node sends tables only (`thor.app.node_process`).
+        load = self.catalog.get(dataset_name).load if data is None else lambda: data
+        self._guarded(self.run.keep, dataset_name, path, load)
         if self._failure:
             self._write_pending(self.run, status="RUNNING")
 
