@@ -23,7 +23,8 @@ FILES = {
     "src/mini/__init__.py": "",
     "src/mini/settings.py": """
         from pydantic import BaseModel, ConfigDict, Field
-        from thor.app.hooks import ParameterHooks, RunHooks
+        from thor.app.hooks import RunHooks
+        from thor.app.parameter_hooks import ParameterHooks
         from thor.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS, DISABLE_HOOKS_FOR_PLUGINS  # noqa
 
         class Mini(BaseModel):
@@ -116,13 +117,13 @@ def test_a_run_on_results_that_do_not_belong_together_says_so(project):
     assert code == 0 and "belong together" not in out + err
 
 
-def test_a_run_prints_one_line_for_each_node_and_logs_the_rest(project):
+def test_a_run_prints_a_line_when_a_node_starts_and_logs_the_rest(project):
     code, out, err = run(project)
     assert code == 0, err
     lines = [line for line in out.splitlines() if line != "make_table ran"]
     assert len(lines) == 3, out
-    assert "[1/2] make_table: 0." in lines[0]
-    assert "[2/2] make_metrics: 0." in lines[1]
+    assert lines[0].endswith(" [1/2] make_table")
+    assert lines[1].endswith(" [2/2] make_metrics")
     assert "2 nodes in" in lines[2]
     assert (project / "data/metrics.json").read_text() == '{\n  "total": 6.0\n}\n'
     (log,) = (project / "data/logs").glob("run_*.log")
@@ -145,7 +146,7 @@ def test_a_failing_node_is_reported_in_twelve_lines(project):
     code, out, err = run(project, "--params", "mini.behaviour=fail")
     assert code == 1
     lines = (out + err).splitlines()
-    report = [line for line in lines if "make_table" not in line]
+    report = [line for line in lines if "make_table" not in line and "[2/2]" not in line]
     assert len(report) <= 12, lines
     assert "Failed in node 'make_metrics'." in report
     assert "ValueError: the sea" in report
@@ -187,6 +188,36 @@ def test_a_misspelt_pipeline_names_the_nearest(project):
     assert code == 1
     assert "ConfigError: There is no pipeline 'secnd'. Did you mean 'second'?" in err
     assert "make_table ran" not in out and not (project / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env", "shrot"], "There is no environment 'shrot': conf/shrot does not exist. Did you mean 'short'?"),
+        (["--from-nodes", "make_tabel"], "There is no node 'make_tabel'. Did you mean 'make_table'?"),
+        (["--pipeline", "first", "--nodes", "zzz"], "There is no node 'zzz' in first. Valid are: make_table."),
+        (["--to-outputs", "metric"], "There is no dataset 'metric'. Did you mean 'metrics'?"),
+        (["--from-inputs", "tabel"], "There is no dataset 'tabel'. Did you mean 'table'?"),
+        (["--tags", "slow"], "There is no tag 'slow'."),
+    ],
+)
+def test_a_misspelt_name_names_the_nearest(project, arguments, message):
+    code, out, err = run(project, *arguments)
+    assert code == 1
+    assert f"ConfigError: {message}" in " ".join(err.split())
+    assert "make_table ran" not in out and not (project / "data").exists()
+
+
+def test_help_names_the_program_and_lists_the_pipelines():
+    done = subprocess.run(
+        [sys.executable, "-m", "thor", "run", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    text = " ".join(done.stdout.split())
+    assert text.startswith("Usage: thor run [OPTIONS]")
+    listed = text.partition(" Pipelines: ")[2]
+    assert "study All that a bare run has but idealized_ocean" in listed
+    for name in ("regime_clustering Dynamical regimes from", "reporting The results of a run on one page"):
+        assert name in listed
 
 
 def test_advice_repeats_the_options_that_determine_files_and_numbers(project):

@@ -15,7 +15,7 @@ from thor.core.contracts import check, find_contract
 from thor.core.errors import ConfigError, NetworkError
 from thor.datasets import FieldCollection
 from thor.figures.change_reasons import change_attribution_bars
-from thor.figures.tracking_curves import area_curves, transition_matrices
+from thor.figures.tracking_curves import area_curves, main_transitions
 from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
 from thor.report.scenarios import change_table
 from thor.tracking.areas import first_variants, regime_areas, regime_transitions
@@ -179,7 +179,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
         change_likelihood_map(None, supported=()),
         area_curves(areas, predictor="ensemble"),
         area_curves(areas, predictor="ensemble", change=True),
-        transition_matrices(first_variants(transitions), predictor="ensemble"),
+        main_transitions(first_variants(transitions), predictor="ensemble"),
         model_agreement_maps(None, predictor="ensemble"),
         change_attribution_bars(transitions_to_draw(reasons, None, predictor="ensemble")),
     ):
@@ -258,12 +258,11 @@ def test_an_interrupted_collection_continues_where_it_stopped(features, tools, t
     monkeypatch.setattr(module, "track_run", real)
     folder.save(tracked(features, tools))
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
-    assert "3 files written, 2 kept, 0 removed" in caplog.text
+    assert "3 files written (3 new), 2 kept" in caplog.text
     # other temperatures: none of it is valid any more, and a message is logged
     caplog.clear()
     folder.save(tracked(features, replace(tools, temperatures={"ensemble": 1.1, "bayesian": 1.3})))
-    assert "scenario_regimes: written, what it is made from changed: MADE/abrupt-4xCO2/r1i1p1f1" in caplog.text
-    assert "5 files written, 0 kept" in caplog.text
+    assert "scenario_regimes: 5 files written (5 whose inputs changed)" in caplog.text
 
 
 def test_what_does_not_belong_together_is_refused_before_any_run(tools):

@@ -26,15 +26,16 @@ class Commands(click.Group):
             return None
         from kedro.framework.cli.project import run as kedro_run
 
-        from thor.app.run import run
+        from thor.app.run import RunCommand, run
 
-        return click.Command(
+        return RunCommand(
             "run",
             params=kedro_run.params,
             callback=run,
             short_help="Run the pipeline.",
             help="Run the pipeline.\n\n"
-            "Without --pipelines: all of them, or the default pipeline of the environment (`study` for ecco).\n\n"
+            "Without --pipelines: the default pipeline of the environment (`study` for ecco), or else all but those on "
+            "request.\n\n"
             "A failure is reported in a few lines; THOR_TRACEBACK=1 prints the traceback as well.",
         )
 

@@ -152,10 +152,16 @@ class ConfigLoader(OmegaConfigLoader):
         path = self._get_conf_env_path(name)
         try:
             found = self._read_dir_configs(path, self.config_patterns[key], key, files, key == "credentials")
-        except MissingConfigException:
-            if name != self.default_run_env:
+        except MissingConfigException as error:
+            if name == self.default_run_env:
+                return {}
+            if self._protocol != "file":
                 raise
-            return {}
+            folder = Path(self.conf_source)
+            there = [child.name for child in folder.iterdir() if child.is_dir()] if folder.is_dir() else []
+            raise ConfigError(
+                f"There is no environment '{name}': {folder.name}/{name} does not exist.{did_you_mean(name, there)}"
+            ) from error
         except (YAMLError, UnicodeDecodeError, AttributeError) as error:
             # Kedro has no error message for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error

@@ -30,8 +30,8 @@ def project_folder() -> Path | None:
 
 
 def program_name() -> str:
-    """Return how commands are called here, for advice: `kedro` in a project, `thor` elsewhere."""
-    return "thor" if project_folder() is None else "kedro"
+    """Return how commands are called here, for advice: `kedro` in a project unless called as `thor`."""
+    return "thor" if project_folder() is None or Path(sys.argv[0]).name == "thor" else "kedro"
 
 
 def same_options(*more: str) -> str:

@@ -7,13 +7,15 @@ import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import click
 
-_WIDTH = 160
-_MESSAGE_LINES = 6
+from thor.core.run_log import LINE_WIDTH, shorten_lines
+
+_MESSAGE_LINES = 8
 
 
 @contextmanager
@@ -21,10 +23,13 @@ def short_errors() -> Iterator[None]:
     """Report any failure of a command in a few lines, and exit with a non-zero code; SIGTERM ends it like Ctrl-C."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
+    from thor.core.progress import logged_progress
+
+    shorten_lines()
     with _short_failures():
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
-            with logging_redirect_tqdm():  # log lines and progress bars share the terminal
+            with logging_redirect_tqdm(), logged_progress(_running):  # log and progress bars share the terminal
                 yield
         finally:
             signal.signal(signal.SIGTERM, previous)
@@ -61,18 +66,17 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     from thor.core.atomic import show
 
     hooks = _hooks()
-    place = ""
-    if hooks and hooks.node:
-        doing = f" while {hooks.action}" + (f" '{hooks.dataset}'" if hooks.dataset else "")
-        place = f" in node '{hooks.node}'{doing if hooks.action != 'running' else ''}"
+    stopped = hooks.stopped() if hooks else {}
+    nodes = [f"'{name}'{node.doing()}" for name, node in stopped.items()]
+    place = f" in node{'s' if len(nodes) > 1 else ''} {' and '.join(nodes)}" if nodes else ""
     lines = [f"{what}{place}."]
     if error is not None:
-        lines += _message(_root(error))
+        lines += _message(root_error(error))
     if hooks and hooks.finished:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
-    if hooks and hooks.node:
+    if stopped:
         again = same_options("--pipelines", "--pipeline", "-p")
-        lines.append(f"Go on with: {program_name()} run{again} --from-nodes {hooks.node}")
+        lines.append(f"Go on with: {program_name()} run{again} --from-nodes {','.join(hooks.unfinished())}")
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
     elif error is not None:
@@ -80,7 +84,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     return lines
 
 
-def _root(error: BaseException) -> BaseException:
+def root_error(error: BaseException) -> BaseException:
     """Return the error of THOR that Kedro has wrapped, or else the innermost cause of Kedro's error."""
     from kedro.io import DatasetError
 
@@ -98,11 +102,17 @@ def _root(error: BaseException) -> BaseException:
 
 def _message(error: BaseException) -> list[str]:
     text = str(error).strip() or "no message"
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH, break_on_hyphens=False) or [""]]
-    lines[0] = f"{type(error).__name__}: {lines[0]}"
+    wrap = partial(textwrap.wrap, width=LINE_WIDTH, break_on_hyphens=False)
+    lines = [line for part in f"{type(error).__name__}: {text}".splitlines() for line in wrap(part) or [""]]
     if len(lines) > _MESSAGE_LINES:
         lines = [*lines[: _MESSAGE_LINES - 1], "..."]
     return lines
+
+
+def _running() -> str:
+    """Return what runs, for the log; empty outside a run."""
+    hooks = _hooks()
+    return hooks.describe_running() if hooks else ""
 
 
 def _hooks() -> Any:

@@ -14,7 +14,7 @@ from thor.core.errors import ThorError
 
 PACKAGE = "thor"
 
-_KEDRO = "import sys; sys.argv[0] = 'kedro'; from kedro.framework.cli.cli import main; main()"
+_KEDRO = "import sys; sys.argv[0] = 'thor'; from kedro.framework.cli.cli import main; main()"
 
 
 class Program(Commands):

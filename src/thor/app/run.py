@@ -1,9 +1,23 @@
 """`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
+import click
+
 from thor.app.failures import short_errors
+
+
+class RunCommand(click.Command):
+    """Kedro's `run`, whose help lists the pipelines."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the pipelines, each with the first sentence of its description."""
+        from kedro.framework.project import pipelines
+
+        with formatter.section("Pipelines"):
+            formatter.write_dl([(name, _description(name)) for name in pipelines if name != "__default__"])
 
 
 def run(**options: Any) -> None:
@@ -20,20 +34,48 @@ def run(**options: Any) -> None:
         if not options["pipelines"]:
             default = default_pipeline(options.get("env"), options.get("conf_source"))
             options["pipelines"] = [default] if default else []
-        _require_pipelines(options["pipelines"])
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [whole_name(name) for name in options[option]]
+        _require_known(options)
+        choose_runner(options)
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
-def _require_pipelines(names: Sequence[str]) -> None:
+def choose_runner(options: dict[str, Any]) -> None:
+    """Set the runner of Kedro's options: nodes run side by side, `n_processes` of globals.yml at a time.
+
+    A run in which every node needs the one before has one process. ``--runner ParallelRunner`` is the same as none.
+
+    Raises
+    ------
+    ConfigError
+        For threads, and for a number of processes that is none.
+    """
     from kedro.framework.project import pipelines
+    from kedro.pipeline import Pipeline
 
-    from thor.core.errors import ConfigError, did_you_mean
+    from thor.app.configuration import load_configuration
+    from thor.app.runner import ProcessRunner, start_server
+    from thor.core.errors import ConfigError
 
-    for name in names:
-        if name not in pipelines:
-            raise ConfigError(f"There is no pipeline '{name}'.{did_you_mean(name, pipelines)}")
+    if options["runner"] == "ThreadRunner":
+        raise ConfigError(
+            "Nodes cannot run in threads: the NetCDF library and matplotlib do not allow it. Without --runner they run "
+            "in processes side by side; with --runner SequentialRunner one after the other."
+        )
+    if options["runner"] not in (None, "ParallelRunner"):
+        return
+    settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
+    given = {"max_workers": settings.get("n_processes")} | dict(options["runner_params"] or {})
+    pipeline = sum((pipelines[name] for name in options["pipelines"] or ["__default__"]), Pipeline([]))
+    filters = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
+    pipeline = pipeline.filter(node_namespaces=options["namespaces"], **{name: options[name] for name in filters})
+    if ProcessRunner(**given).n_workers(pipeline) > 1:
+        start_server(pipeline)
+        options |= {"runner": f"{ProcessRunner.__module__}.{ProcessRunner.__name__}", "runner_params": given}
+    else:
+        given.pop("max_workers")
+        options |= {"runner": "SequentialRunner", "runner_params": given}
 
 
 def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
@@ -50,3 +92,44 @@ def whole_name(node: str) -> str:
     names = {known.name for pipeline in pipelines.values() for known in pipeline.nodes}
     found = [name for name in names if name.rpartition(".")[2] == node]
     return found[0] if len(found) == 1 else node
+
+
+def _require_known(options: dict[str, Any]) -> None:
+    """Raise ConfigError for a name that no pipeline, or nothing in the named ones, has."""
+    from kedro.framework.project import pipelines
+
+    _require_in(pipelines, "pipeline", options["pipelines"])
+    nodes = [node for name in options["pipelines"] or ["__default__"] for node in pipelines[name].nodes]
+    of_nodes: dict[tuple[str, str], Callable[[Any], Collection[str]]] = {
+        ("node", "node_names from_nodes to_nodes"): lambda node: (node.name, node.name.rpartition(".")[2]),
+        ("dataset", "from_inputs to_outputs"): lambda node: (*node.inputs, *node.outputs),
+        ("tag", "tags"): lambda node: node.tags,
+        ("namespace", "namespaces"): lambda node: (node.namespace,) if node.namespace else (),
+    }
+    for (kind, names), of_node in of_nodes.items():
+        wanted = [word for option in names.split() for word in options[option]]
+        where = f" in {', '.join(options['pipelines'])}" if options["pipelines"] else ""
+        _require_in({name for node in nodes for name in of_node(node)}, kind, wanted, where)
+
+
+def _require_in(known: Collection[str], kind: str, wanted: Sequence[str], where: str = "") -> None:
+    from thor.core.errors import ConfigError, did_you_mean
+
+    for name in wanted:
+        if name not in known:
+            short = [choice for choice in known if "." not in choice]
+            raise ConfigError(f"There is no {kind} '{name}'{where}.{did_you_mean(name, short)}")
+
+
+def _description(pipeline: str) -> str:
+    """Return the first line of the module of a pipeline."""
+    if pipeline == "study":
+        return "All that a bare run has but idealized_ocean: the study of given data."
+    return next(_lines_of(f"thor.pipelines.{pipeline}.pipeline"), "")
+
+
+def _lines_of(module: str) -> Iterator[str]:
+    try:
+        yield from (import_module(module).__doc__ or "").splitlines()
+    except ModuleNotFoundError:  # a pipeline of a project that uses this command
+        return

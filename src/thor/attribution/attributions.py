@@ -4,12 +4,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from thor.attribution.method import AttributionBlock, Explainer
 from thor.attribution.targets import Regimes, require_inputs
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
+from thor.core.progress import progress_bar
 from thor.networks.predictor import Predictor
 from thor.networks.stack import NetworkStack, Weights
 
@@ -112,13 +112,8 @@ def attribute(
     players = explainer.players(predictor)
     statistics: dict[str, Any] = {name: np.zeros((len(inputs), len(players)), np.float32) for name in STATISTICS}
     found = Attributions(players, **statistics)
-    with tqdm(
-        total=len(inputs),
-        desc=f"{name}, {predictor.n_members} networks",
-        unit="cell",
-        disable=None if progress else True,
-        leave=False,
-    ) as bar:
+    label = f"{name}, {predictor.n_members} networks"
+    with progress_bar(total=len(inputs), label=label, unit="cell", hidden=not progress) as bar:
         for block in explainer.explain(predictor, inputs, regime):
             found.add(block)
             bar.update(block.part.stop - block.part.start)

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import xarray as xr
-from tqdm import tqdm
 
 from thor.attribution.agreement import rank_correlation
 from thor.attribution.attributions import mean_over_networks
@@ -21,6 +20,7 @@ from thor.attribution.settings import EvaluationSettings
 from thor.attribution.targets import Regimes, explained_regime, require_inputs
 from thor.core.arrays import Array
 from thor.core.metrics import metrics
+from thor.core.progress import progress_bar
 from thor.networks.samples import cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack, Weights
@@ -105,9 +105,7 @@ def evaluate(
     removal = Removal(stack, cells, reference, target, settings, seed)
     of_random = _random_values(cells, near, removal, random)
     frames = []
-    for name, explainer in tqdm(
-        explainers.items(), desc="evaluation", unit="method", leave=False, disable=None if progress else True
-    ):
+    for name, explainer in progress_bar(explainers.items(), label="evaluation", unit="method", hidden=not progress):
         values = mean_over_networks(explainer, stack, cells.inputs, cells.regime)
         nearby = np.stack([mean_over_networks(explainer, stack, inputs, cells.regime) for inputs in near])
         blind = mean_over_networks(explainer, shuffled, cells.inputs, cells.regime)

@@ -101,7 +101,7 @@ def explain_cells(
         n_short = np.count_nonzero(found[name].shares.get("converged", np.ones(1)) == 0)
         if n_short:
             log.warning(
-                "%s of the %s: %d of %d cells did not reach the tolerance with the pairs allowed; they are marked",
+                "%s of the %s: %d of %d cells did not converge with the pairs allowed; they are marked",
                 *(method, name, n_short, len(scaled)),
             )
     classes = next(iter(chosen.values())).classes

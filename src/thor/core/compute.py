@@ -6,9 +6,9 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from pydantic import field_validator
-from tqdm import tqdm
 
 from thor.core.errors import did_you_mean
+from thor.core.progress import progress_bar
 from thor.core.settings import Count, Positive, Settings
 from thor.core.threads import Input, Output, in_threads
 
@@ -121,7 +121,7 @@ def _with_bar(
 ) -> Iterator[Output]:
     """Yield what `mapped` does, with a progress bar."""
     done = mapped(function, shared, parts, description=description)
-    yield from tqdm(done, total=len(parts), desc=description, unit="block", leave=False, disable=None)
+    yield from progress_bar(done, total=len(parts), label=description, unit="block")
 
 
 def _map_in_threads(

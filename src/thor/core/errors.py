@@ -58,11 +58,20 @@ def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
+MOST_CHOICES = 20
+"""Names listed where none is near."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the nearest of `choices`, or else the list of valid ones."""
+    """Return `` Did you mean 'x'?`` for the nearest of `choices`, or else a list of valid ones."""
     choices = sorted(choices)
     near = get_close_matches(word, choices, n=1, cutoff=0.6)
-    return f" Did you mean '{near[0]}'?" if near else f" Valid are: {', '.join(choices)}."
+    return f" Did you mean '{near[0]}'?" if near else f" Valid are: {listed(choices, most=MOST_CHOICES)}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one: ``1 file``, ``2 files``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(items: Sequence[str], *, most: int = 3, separator: str = ", ") -> str:

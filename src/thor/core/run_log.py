@@ -6,8 +6,10 @@ import platform
 import socket
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,33 @@ _PACKAGES = (
     *("thor", "kedro", "numpy", "scipy", "xarray", "dask", "netcdf4", "scikit-learn", "pandas", "matplotlib"),
     *("tensorflow", "tensorflow-probability", "mlflow"),
 )
+
+
+LINE_WIDTH = 120
+"""Most characters in a line on the console."""
+
+
+class ShortLines(logging.Formatter):
+    """A formatter whose lines are broken at `LINE_WIDTH` characters and continued below the message."""
+
+    def __init__(self, whole: logging.Formatter) -> None:
+        """Break the lines of `whole`."""
+        super().__init__()
+        self._whole = whole
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record in lines that fit."""
+        text = self._whole.format(record)
+        indent = " " * max(text.find(record.getMessage()), 0)
+        wrap = partial(textwrap.wrap, width=LINE_WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+        return "\n".join(part for line in text.splitlines() for part in wrap(line, break_long_words=False) or [""])
+
+
+def shorten_lines() -> None:
+    """Break long lines of the handlers that write to the console."""
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler and not isinstance(handler.formatter, ShortLines):
+            handler.setFormatter(ShortLines(handler.formatter or logging.Formatter()))
 
 
 class RunLog:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
@@ -10,13 +11,13 @@ from typing import Any
 import xarray as xr
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
-from tqdm import tqdm
 
 from thor.core.atomic import require_writable, show, write_json
 from thor.core.checkpoint import Resumable
-from thor.core.contracts import Contract, check, find_contract
-from thor.core.errors import DataError, LeftOutError, listed
+from thor.core.contracts import check, find_contract
+from thor.core.errors import DataError, LeftOutError, counted
 from thor.core.fingerprint import ATTRIBUTE
+from thor.core.progress import progress_bar
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
 
@@ -80,7 +81,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     ) -> None:
         self._path = Path(path)
         self._may_be_empty = may_be_empty
-        self._contract: Contract | None = find_contract(contract) if contract else None
+        # By name: the rules of a contract are closures, and a dataset is sent to the process of a node.
+        self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
         self.metadata = metadata
 
@@ -116,10 +118,10 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
         for key in data:
             self._file(key)
-        written: dict[str, list[str]] = {}
+        written: Counter[str] = Counter()
         left_out: dict[str, str] = {}
         with data if isinstance(data, AbstractContextManager) else nullcontext():
-            for key, (mark, make) in tqdm(data.items(), desc=self._path.name, unit="file", leave=False, disable=None):
+            for key, (mark, make) in progress_bar(data.items(), label=self._path.name, unit="file"):
                 reason = self._why(key, mark)
                 if reason is None:
                     continue
@@ -133,18 +135,19 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                     continue
                 self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
                 checkpoint.clear()
-                written.setdefault(reason, []).append(key)
-        for reason, keys in written.items():
-            log.info("%s: written, %s: %s", self._path.name, reason, listed(keys))
+                written[reason] += 1
+                log.debug("%s: %s written: %s", self._path.name, key, reason)
         if left_out and len(left_out) == len(data):
             key, reason = next(iter(left_out.items()))
             raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
-        n_written = sum(map(len, written.values()))
         n_removed = self._remove(set(data) - set(left_out))
         self._keep_reasons(left_out)
-        n_kept = len(data) - n_written - len(left_out)
-        more = f", {len(left_out)} left out" if left_out else ""
-        log.info("%s: %d files written, %d kept, %d removed%s", self._path.name, n_written, n_kept, n_removed, more)
+        n_kept = len(data) - written.total() - len(left_out)
+        reasons = "; ".join(f"{number} {reason}" for reason, number in written.items())
+        parts = [f"{counted(written.total(), 'file')} written" + (f" ({reasons})" if reasons else "")]
+        parts += [f"{number} {what}" for number, what in ((n_kept, "kept"), (n_removed, "removed")) if number]
+        parts += [f"{len(left_out)} left out"] if left_out else []
+        log.info("%s: %s", self._path.name, ", ".join(parts))
 
     def _keep_reasons(self, left_out: Mapping[str, str]) -> None:
         file = self._path / LEFT_OUT
@@ -154,7 +157,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             file.unlink(missing_ok=True)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)} | ({"contract": self._contract.name} if self._contract else {})
+        return {"path": str(self._path)} | ({"contract": self._contract} if self._contract else {})
 
     def _exists(self) -> bool:
         return self._may_be_empty or bool(self._keys())
@@ -198,8 +201,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     def _state(self, file: Path) -> tuple[str, str, int, int, int]:
         """Return what changes whenever the file does, and the name of its contract."""
         about = file.stat()
-        name = self._contract.name if self._contract else ""
-        return str(file.resolve()), name, about.st_ino, about.st_size, about.st_mtime_ns
+        return str(file.resolve()), self._contract or "", about.st_ino, about.st_size, about.st_mtime_ns
 
     def _why(self, key: str, mark: str) -> str | None:
         """Return why the file of `key` has to be written, or None."""
@@ -211,7 +213,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             return None
         if stored is None and is_netcdf(file):
             raise DataError(f"{show(file)} was not written by THOR and is not replaced. Move it away, and run again.")
-        return "what it is made from changed" if stored else "the file there cannot be read"
+        return "whose inputs changed" if stored else "that could not be read"
 
     def _remove(self, keys: set[str]) -> int:
         removed = 0

@@ -1,11 +1,13 @@
 """The one style of all figures: fonts, panels, headings, notes, and the colours of regimes and land."""
 
+import os
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from thor.core.errors import ConfigError, did_you_mean
 from thor.networks.predictor import set_of
 
 if TYPE_CHECKING:
@@ -14,24 +16,45 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-LAND_COLOUR = "#c9c9c9"
+LAND_COLOUR = "#d2d2d2"
 
-REGIME_COLOURS = {
-    "MD": "#0173B2",
-    "S-SV": "#029E73",
-    "N-SV": "#CC78BC",
-    "TR": "#CA9161",
-    "SO": "#949494",
-    "NL": "#56B4E9",
-    "R1": "#D55E00",
-    "R2": "#F0A830",
-    "R3": "#ECE133",
-    "R4": "#44AA99",
-    "R5": "#4A6FB5",
-    "merged": "#B05C9E",
+PALETTES = {
+    "distinct": {
+        "MD": "#095184",
+        "S-SV": "#2FB889",
+        "N-SV": "#D66CAD",
+        "TR": "#A87948",
+        "SO": "#6B6C68",
+        "NL": "#96BCEC",
+        "R1": "#D65F00",
+        "R2": "#F7B349",
+        "R3": "#EFDD0F",
+        "R4": "#9BFAB7",
+        "R5": "#5181D4",
+        "merged": "#4C279B",
+    },
+    "published": {
+        "MD": "#0173B2",
+        "S-SV": "#029E73",
+        "N-SV": "#CC78BC",
+        "TR": "#CA9161",
+        "SO": "#949494",
+        "NL": "#56B4E9",
+        "R1": "#D55E00",
+        "R2": "#F0A830",
+        "R3": "#ECE133",
+        "R4": "#44AA99",
+        "R5": "#4A6FB5",
+        "merged": "#B05C9E",
+    },
 }
-"""Colours of the published maps (Sonnewald & Lguensat 2021), and of regimes that are not the published ones: from warm
-to cold by falling wind stress curl."""
+"""Colours of regimes. `distinct` differs by a CIE76 distance of at least 20 between any two regimes and from land, also
+under simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009, doi:10.1109/TVCG.2009.113), with the hues
+of `published` (Sonnewald & Lguensat 2021). Regimes that are not the published ones: from warm to cold by falling wind
+stress curl."""
+
+_PALETTE_VARIABLE = "THOR_REGIME_PALETTE"
+"""Environment variable, so that processes of a run have the palette of the run."""
 
 OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE", "#661100", "#332288")
 
@@ -145,9 +168,22 @@ def colour_map(name: str) -> "Colormap":
     return mpl.colormaps[name]
 
 
+def use_regime_palette(name: str) -> None:
+    """Use a palette of `PALETTES` in all figures from now on, also in processes that are started later.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    if name not in PALETTES:
+        raise ConfigError(f"There is no palette '{name}'.{did_you_mean(name, PALETTES)} Known: {', '.join(PALETTES)}.")
+    os.environ[_PALETTE_VARIABLE] = name
+
+
 def regime_colours(names: Sequence[str]) -> list[str]:
-    """Return one colour for each regime: that of its name, or a spare one."""
-    return named_colours(names, REGIME_COLOURS)
+    """Return one colour for each regime: that of its name in the palette in use, or a spare one."""
+    return named_colours(names, PALETTES[os.environ.get(_PALETTE_VARIABLE, "distinct")])
 
 
 def named_colours(names: Sequence[str], known: Mapping[str, str]) -> list[str]:

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from thor.core.atomic import replacing
 from thor.core.checksums import combined_sha256, file_sha256, files_of
 from thor.core.errors import DataError
+from thor.core.progress import progress_bar
 from thor.handover.manifest import Dataset, File, Manifest, Provenance
 
 MANIFEST = "manifest.json"
@@ -146,7 +145,7 @@ def pack(
             raise DataError(f"'{place.name}' is missing: {root / place.path} is no file.")
     n_bytes = sum(path.stat().st_size for files in found.values() for path in files)
     # Every byte is read twice: for its checksum, which the manifest at the beginning holds, and for the archive.
-    with progress(2 * n_bytes, "packing") as bar:
+    with progress_bar(total=2 * n_bytes, label="packing", unit="B", scaled=True) as bar:
         datasets, runs = _describe(found, root, made, bar)
         manifest = Manifest(
             thor_version=thor_version,
@@ -211,11 +210,6 @@ def header(name: str, size: int) -> bytes:
     if len(block) != tarfile.BLOCKSIZE:
         raise DataError(f"'{name}' cannot be packed: its name is too long. Shorten it.")
     return block
-
-
-def progress(n_bytes: int, doing: str) -> Any:
-    """Return a progress bar that is shown when the work takes more than a few seconds."""
-    return tqdm(total=n_bytes, desc=doing, unit="B", unit_scale=True, delay=3, leave=False, disable=None)
 
 
 class Counted:

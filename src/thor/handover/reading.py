@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
 from thor.core.errors import DataError
+from thor.core.progress import progress_bar
 from thor.handover.manifest import File, Manifest, is_plain, parse, shown
-from thor.handover.packing import DATA, END, MANIFEST, MANIFEST_CHECKSUM, Counted, add, checksum_line, header, progress
+from thor.handover.packing import DATA, END, MANIFEST, MANIFEST_CHECKSUM, Counted, add, checksum_line, header
 
 _LARGEST_MANIFEST = 64 * 2**20
 _MOST_DEFLATED = 1100
@@ -67,7 +68,8 @@ def verify(archive: Path, *, sha256: str | None = None, receiver: Receiver | Non
         raise DataError(f"There is no archive {archive}.")
     size = archive.stat().st_size
     try:
-        with archive.open("rb") as file, progress(size, "verifying") as bar, _damage_as_data_error():
+        shown_bar = progress_bar(total=size, label="verifying", unit="B", scaled=True)
+        with archive.open("rb") as file, shown_bar as bar, _damage_as_data_error():
             whole: Any = Counted(file, bar)
             compressed = file.peek(2)[:2] == _GZIP
             stream = Counted(gzip.GzipFile(mode="rb", fileobj=whole)) if compressed else whole

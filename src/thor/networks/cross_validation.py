@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from thor.core.progress import progress_bar
 from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.folds import error_correlations, train_folds
@@ -111,7 +111,7 @@ def feature_group_worth(
     options: dict[str, Any] = {"training": training, "boosting": boosting, "seed": seed}
     rows: list[dict[str, Any]] = []
     reference: Probabilities = {}
-    for label, names in tqdm(sets.items(), desc="feature groups", unit="set", leave=False, disable=None):
+    for label, names in progress_bar(sets.items(), label="feature groups", unit="set"):
         parts = list(_predictions(features, regimes, splits, names=names, **options))
         cells = {
             name: np.concatenate([getattr(test, name) for _, test, _ in parts])

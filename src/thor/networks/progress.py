@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from thor.core.errors import NetworkError
+from thor.core.progress import progress_bar
 from thor.networks.stack import Weights
 
 SELECT_LOSS = "select_loss"
@@ -181,7 +181,7 @@ def run_epochs(
         When a loss is not finite.
     """
     total = settings.epochs
-    with tqdm(total=total, desc=description, unit="epoch", disable=None if show_bar else True, leave=False) as bar:
+    with progress_bar(total=total, label=description, unit="epoch", hidden=not show_bar) as bar:
         while progress.epoch < total and progress.running(settings.patience).any():
             try:
                 train_epoch(progress)

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from thor.core.errors import NetworkError
+from thor.core.errors import NetworkError, counted
 from thor.networks.epochs import Epochs
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.settings import TrainingSettings
@@ -95,7 +95,7 @@ def train_stack(
     weights = start.training_weights()
     state = Progress.start(weights, CURVES, epochs=settings.epochs)
     epochs = Epochs(train, select, settings, seed, activation=start.activation)
-    run_epochs(state, epochs.advance, settings, description=f"{settings.n_networks} networks", show_bar=progress)
+    run_epochs(state, epochs.advance, settings, description=counted(settings.n_networks, "network"), show_bar=progress)
     stack = start.with_training_weights(state.best)
     history = state.history()
     history["learning_rate"] = ("epoch", epochs.last_rates(history["epoch"].values))

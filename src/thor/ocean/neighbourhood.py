@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
-from tqdm import tqdm
 
 from thor.core.arrays import Array
+from thor.core.progress import progress_bar
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, unit_vectors
 
@@ -75,9 +75,8 @@ def _sums_within(centres: Array, radius_km: float, table: Array) -> Array:
     blocks = np.searchsorted(np.cumsum(counts), np.arange(PAIRS_PER_BLOCK, counts.sum(), PAIRS_PER_BLOCK))
     out = np.empty((len(centres), table.shape[1]))
     starts = np.unique([0, *(blocks + 1), len(centres)])
-    hidden = None if len(starts) > 8 else True
     label = f"cells within {radius_km:g} km"
-    for start, stop in tqdm(list(pairwise(starts)), desc=label, disable=hidden, leave=False):
+    for start, stop in progress_bar(list(pairwise(starts)), label=label, unit="block", hidden=len(starts) <= 8):
         pairs = cKDTree(centres[start:stop]).sparse_distance_matrix(tree, chord, output_type="ndarray")
         # Sorted pairs, so that sums are added in one order whatever the tree does.
         matrix = csr_array((np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(int(stop - start), len(centres)))

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tqdm import tqdm
-
 from thor.core.checksums import file_checksum
 from thor.core.errors import DataError
+from thor.core.progress import progress_bar
 from thor.reading.esgf_files import TIMEOUT, RemoteFile, Replica, session, short_reason
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ def activities_folder(root: Path) -> Path:
 
 
 def download(
-    files: Sequence[RemoteFile], folder: Path, *, n_parallel: int = N_PARALLEL, progress: bool | None = None
+    files: Sequence[RemoteFile], folder: Path, *, n_parallel: int = N_PARALLEL, progress: bool = True
 ) -> Fetched:
     """Fetch files into an archive.
 
@@ -89,8 +88,8 @@ def download(
     folder : Path
         That of the activities (`activities_folder`).
     n_parallel : int
-    progress : bool, optional
-        Whether a bar of bytes is shown; None: on a terminal.
+    progress : bool
+        Show a progress bar, in bytes.
 
     Raises
     ------
@@ -101,10 +100,8 @@ def download(
     _require_space(files, folder)
     failures: dict[RemoteFile, DataError] = {}
     done: list[tuple[RemoteFile, bool]] = []
-    bar = tqdm(
-        total=sum(file.size for file in files), desc="fetching", unit="B", unit_scale=True,
-        disable=None if progress is None else not progress,
-    )  # fmt: skip
+    n_bytes = sum(file.size for file in files)
+    bar = progress_bar(total=n_bytes, label="fetching", unit="B", scaled=True, hidden=not progress)
     transfer = _Transfer(folder, bar)
     pool = ThreadPoolExecutor(max_workers=n_parallel)
     try:

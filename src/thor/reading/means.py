@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from thor.core.checkpoint import Checkpoint
 from thor.core.checksums import file_sha256
+from thor.core.progress import progress_bar
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import opened, unreadable
@@ -69,7 +69,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     files = [file for file in series.files if any(_steps(file, window).size for window in windows)]
     _warn_of_units(series, files)
     state = _resume(series, files, windows, checkpoint)
-    for file in tqdm(files[len(state.sources) :], desc=series.where, unit="file", leave=False, disable=None):
+    for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
         _add(state, file, series.variable_id, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
     undeclared = _divide(state)

@@ -4,9 +4,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tqdm import tqdm
-
 from thor.core.errors import ConfigError, DataError, IncompleteWindowError
+from thor.core.progress import progress_bar
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent
 from thor.reading.quirks import Quirks, quirks_of
@@ -71,7 +70,7 @@ def plan_runs(
     plans: dict[Run, RunPlan] = {}
     left_out: dict[Run, str] = {}
     waiting = list(runs)
-    with tqdm(total=len(runs), desc="reading headers", unit="run", leave=False, disable=None) as bar:
+    with progress_bar(total=len(runs), label="reading headers", unit="run") as bar:
         while waiting:
             run = waiting.pop(0)
             if run in plans or run in left_out:

@@ -112,7 +112,7 @@ def zero_on_land_to_missing(dataset: xr.Dataset, where: str) -> xr.Dataset:
     zero = (dataset["lat"] == 0) & (dataset["lon"] == 0)
     if int(zero.sum()) < 2:
         return dataset
-    warn_once(where, f"{int(zero.sum())} cells have latitude and longitude zero; taken as land without position")
+    warn_once(where, "cells with latitude and longitude zero are taken as land without position")
     return _without_position(dataset, zero)
 
 

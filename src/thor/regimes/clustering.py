@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from thor.core.errors import ConfigError, DataError
+from thor.core.progress import progress_bar
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.breathing import breathing_kmeans
 from thor.regimes.settings import ClusteringSettings
@@ -65,7 +65,7 @@ def cluster_runs(
     tasks = (joblib.delayed(one_run)(points, settings, int(run_seed)) for run_seed in seeds)
     done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(settings.n_jobs), number), return_as="generator")(tasks)
     label = f"{settings.algorithm} k-means, k = {settings.n_clusters}"
-    results = list(tqdm(done, total=number, desc=label, unit="run", disable=None if progress else True))
+    results = list(progress_bar(done, total=number, label=label, unit="run", hidden=not progress))
     return ClusteringRuns(
         centroids=np.stack([centroids for centroids, _ in results]),
         inertia=np.array([inertia for _, inertia in results]),

@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
+from thor.core.progress import progress_bar
 from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import (
     budget_points,
@@ -89,7 +89,7 @@ def cluster_selection(
         joblib.delayed(_row)(standardised, area, blocks, each[k], int(seeds[repeat]), selection) for k, repeat in keys
     )
     done = joblib.Parallel(n_jobs=settings.n_jobs, return_as="generator")(tasks)
-    bar = tqdm(done, total=len(keys), desc="number of clusters", unit="run", disable=None if progress else True)
+    bar = progress_bar(done, total=len(keys), label="number of clusters", unit="run", hidden=not progress)
     rows = dict(zip(keys, bar, strict=True))
     return _table(rows, selection, settings.n_regimes)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from thor.core.errors import counted
 from thor.networks.epochs import shuffled
 from thor.networks.optimiser import step_sizes
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
@@ -137,7 +138,7 @@ def fit_bayesian(
     )
     layer_sizes = (len(features), *settings.hidden, len(classes))
     epochs = _Epochs(train, select, layer_sizes, settings, seed)
-    description = f"Bayesian network, {settings.n_starts} starts"
+    description = f"Bayesian network, {counted(settings.n_starts, 'start')}"
     run_epochs(state, epochs.advance, settings, description=description, show_bar=progress)
     mean, raw = np.split(state.best[0], 2, axis=1)
     network = BayesianNetwork(

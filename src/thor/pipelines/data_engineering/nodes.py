@@ -20,8 +20,9 @@ def harmonise_training_ocean(raw_training_ocean: xr.Dataset, parameters: DataEng
     from thor.reading.training_ocean import harmonise
 
     ocean = harmonise(raw_training_ocean, strict=parameters.strict)
-    area = float(ocean["areacello"].where(ocean["sftof"] > 0).sum()) / 1e6
-    log.info("ocean of %.3g km2; %.4f m removed from zos", area, ocean["zos"].attrs["removed_mean"])
+    area = float(ocean["areacello"].where(ocean["sftof"] > 0).sum()) / 1e12
+    removed = round(ocean["zos"].attrs["removed_mean"], 3) + 0.0  # no negative zero
+    log.info("ocean of %.0f million km2; mean sea level of %.3f m removed", area, removed)
     return ocean
 
 
@@ -31,7 +32,8 @@ def compute_vorticity_budget(training_ocean: xr.Dataset, parameters: DataEnginee
 
     ocean = corrected_budget(training_ocean) if parameters.budget == "corrected" else training_ocean
     budget = vorticity_budget(ocean, closure_tolerance=parameters.closure_tolerance)
-    log.info("budget of %d cells closes to %.2g m s-2", int(budget["analysis_mask"].sum()), budget.attrs["closure_rms"])
+    n_cells, rest = int(budget["analysis_mask"].sum()), budget.attrs["closure_rms"]
+    log.info("budget of %d cells; its terms sum to %.1g m s-2 (rms)", n_cells, rest)
     return budget
 
 
@@ -59,7 +61,7 @@ def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> 
     runs = raw_archive.runs(**choice)
     plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks, missing=parameters.missing)
     require_usable(plans, raw_archive, **choice)
-    log.info("%d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
+    log.info("reading %d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
 
     def make(plan: Any, checkpoint: Any) -> xr.Dataset:
         return check(climatology(plan, settings, checkpoint), "climatologies", where=plan.run.key)

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import Modelling
+from thor.core.errors import counted
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def train_ensemble(
             terms_weight=parameters.terms_weight,
             seed=parameters.seed,
         )
-        log.info("training %d networks on %d cells", parameters.training.n_networks, len(train.inputs))
+        log.info("training %s on %d cells", counted(parameters.training.n_networks, "network"), len(train.inputs))
         trained = train_stack(
             train,
             select,
@@ -73,7 +74,7 @@ def train_ensemble(
         if runs is not None:
             history = history.assign(label_run=("network", runs))
         best = history["best_epoch"].values
-        log.info("%d networks; best epochs %d to %d", stack.n_networks, best.min() + 1, best.max() + 1)
+        log.info("%s; best epochs %d to %d", counted(stack.n_networks, "network"), best.min() + 1, best.max() + 1)
     return {"ensemble": stack, "training_history": history_table(history, predictor="ensemble")}
 
 
@@ -238,7 +239,8 @@ def score_networks(
         for entry in regions_of.values():
             entry["split"] = split.attrs["split"]
     here = table["ensemble"]["test"]
-    log.info("test cells: accuracy %.4f, NLL %.4f", here["accuracy"], here["negative_log_likelihood"])
+    loss = here["negative_log_likelihood"]
+    log.info("test cells: accuracy %.3f, negative log-likelihood %.3f nat", here["accuracy"], loss)
     sizes = " ".join(map(str, ensemble.layer_sizes))
     networks = network_table(
         members, predictor="ensemble", history=training_history, settings=f"{parameters.networks}, layers {sizes}"

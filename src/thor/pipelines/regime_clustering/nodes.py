@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import RegimeClustering
+from thor.core.errors import counted
 from thor.core.variables import BUDGET_TERMS
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,10 @@ def fit_regime_model(vorticity_budget: xr.Dataset, parameters: RegimeClustering)
     numbering = "reference" if parameters.labels == "published" else parameters.numbering
     model = fit_regimes(vorticity_budget, settings=parameters.runs, seed=parameters.seed, numbering=numbering)
     log.info(
-        "%d runs in %d groups, lowest inertia %.0f", len(model.inertia), 1 + int(model.group.max()), model.inertia.min()
+        "%s in %s, lowest inertia %.0f",
+        counted(len(model.inertia), "run"),
+        counted(1 + int(model.group.max()), "group"),
+        model.inertia.min(),
     )
     return model
 
@@ -33,7 +37,7 @@ def label_regimes(vorticity_budget: xr.Dataset, regime_model: Any, parameters: R
     for name in ("areacello", "analysis_mask"):
         regimes[name] = vorticity_budget[name]
     confidence = regimes["regime_confidence"].weighted(vorticity_budget["areacello"].fillna(0))
-    log.info("mean vote share of the regimes %.3f (area-weighted)", float(confidence.mean()))
+    log.info("mean vote share of the regimes %.2f (area-weighted)", float(confidence.mean()))
     return regimes
 
 
@@ -49,7 +53,7 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
         block_degrees=parameters.block_degrees,
     )
     selected = selected_number(table, parameters.selection) or "none"
-    log.info("k selected by BIC and stability: %s; in use: %d", selected, parameters.runs.n_clusters)
+    log.info("number of clusters selected: %s; in use: %d", selected, parameters.runs.n_clusters)
     return table
 
 
@@ -59,7 +63,7 @@ def measure_balances(vorticity_budget: xr.Dataset, regimes: xr.Dataset, paramete
 
     balances = regime_balances(vorticity_budget, regimes, settings=parameters, seed=parameters.seed)
     for name, balance in zip(balances["regime_name"].values, balances["best_subset"].values, strict=True):
-        log.info("%s: %s", name, balance)
+        log.info("%s: %s", name, balance.replace("_", " "))
     return balances
 
 
@@ -68,7 +72,11 @@ def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime
     from thor.regimes.metrics import clustering_metrics
 
     metrics = clustering_metrics(vorticity_budget, regimes, regime_model)
-    log.info("stability between consensuses: adjusted Rand index %s", metrics["stability_ari"])
+    stability = metrics["stability_ari"]
+    log.info(
+        "agreement between independent consensuses: %s",
+        "one consensus only" if stability is None else f"adjusted Rand index {stability:.3f}",
+    )
     return metrics
 
 
@@ -76,7 +84,8 @@ def draw_terms(vorticity_budget: xr.Dataset) -> Any:
     """Draw the terms that are clustered."""
     from thor.figures.maps import NO_BUDGET, field_maps
 
-    return field_maps(vorticity_budget, BUDGET_TERMS, title="Barotropic vorticity budget", grey=NO_BUDGET)
+    title = "Barotropic vorticity budget, all terms on one scale"
+    return field_maps(vorticity_budget, BUDGET_TERMS, title=title, grey=NO_BUDGET, one_scale=True)
 
 
 def draw_regimes(regimes: xr.Dataset) -> Any:

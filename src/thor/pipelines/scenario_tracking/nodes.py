@@ -137,6 +137,15 @@ def measure_overturning(
     return overturning_plans(transport_climatologies, scenario_features, tools, predictor=first.predictors[0])
 
 
+def label_true_budgets(
+    scenario_regimes: RunDatasets, true_budgets: RunDatasets, regime_model: Any
+) -> dict[str, tuple[str, Any]]:
+    """Return, for each run with a true budget, the fingerprint of its true regimes and a function that finds them."""
+    from thor.tracking.true_regimes import true_regime_plans
+
+    return true_regime_plans(scenario_regimes, true_budgets, regime_model)
+
+
 def score_tracking(
     scenario_regimes: RunDatasets,
     model_agreement: RunDatasets,
@@ -166,29 +175,19 @@ def score_tracking(
     return metrics
 
 
-def draw_regimes_by_window(
+def draw_shown_run(
     scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
-) -> Any:
-    """Draw the regimes of one run in every window."""
-    from thor.figures.tracking_maps import regime_window_maps
-    from thor.tracking.shown_run import shown_run
-
-    run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
-    return regime_window_maps(run, predictor=parameters.predictors[0])
-
-
-def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw the probability that the regimes of one run changed."""
-    from thor.figures.tracking_maps import change_likelihood_map
+) -> dict[str, Any]:
+    """Draw the regimes of one run in every window, and the probability that they changed."""
+    from thor.figures.tracking_maps import change_likelihood_map, regime_window_maps
     from thor.tracking.detection import detection_notes
     from thor.tracking.shown_run import shown_run
 
-    run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
-    return change_likelihood_map(
-        run,
-        supported=tracking_metrics["words"].get(parameters.predictors[0], ()),
-        notes=detection_notes(tracking_metrics["perfect_model"], run, parameters.predictors),
-    )
+    run, first = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run), parameters.predictors[0]
+    notes = detection_notes(tracking_metrics["perfect_model"], run, parameters.predictors)
+    supported = tracking_metrics["words"].get(first, ())
+    change = change_likelihood_map(run, supported=supported, notes=notes)
+    return {"scenario_tracking_regimes": regime_window_maps(run, predictor=first), "scenario_tracking_change": change}
 
 
 def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
@@ -201,11 +200,11 @@ def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict
 
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the area of each transition, for the first variant of every experiment."""
-    from thor.figures.tracking_curves import transition_matrices
+    """Draw the area of the largest transitions, for the first variant of every experiment."""
+    from thor.figures.tracking_curves import main_transitions
     from thor.tracking.areas import first_variants
 
-    return transition_matrices(first_variants(regime_transitions), predictor=parameters.predictors[0])
+    return main_transitions(first_variants(regime_transitions), predictor=parameters.predictors[0])
 
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:

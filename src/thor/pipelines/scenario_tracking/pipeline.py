@@ -6,11 +6,12 @@ final_ensemble, final_baselines, final_bayesian_network, calibration_model, scen
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas
                                     -> regime_transitions -> draw_transitions
                  -> compare_models  -> model_agreement
+                 -> label_true_budgets (with true_budgets) -> true_regimes
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
 transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning
 all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
-                 -> draw_regimes_by_window, draw_change, draw_agreement, draw_change_reliability
+                 -> draw_shown_run, draw_agreement, draw_change_reliability
 """
 
 from kedro.pipeline import Pipeline
@@ -57,13 +58,13 @@ def create_pipeline() -> Pipeline:
                 [*_PREDICTORS, *_CALIBRATED, "scenario_features", "transport_climatologies", _PARAMETERS],
                 "overturning",
             ),
+            named_node(nodes.label_true_budgets, ["scenario_regimes", "true_budgets", "regime_model"], "true_regimes"),
             named_node(
                 nodes.score_tracking,
                 [*_SCORED, "regimes", "regime_model", "final_baselines", _PARAMETERS],
                 "tracking_metrics",
             ),
-            named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
-            named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            named_node(nodes.draw_shown_run, _SHOWN, by_name("scenario_tracking_regimes", "scenario_tracking_change")),
             named_node(
                 nodes.draw_overturning,
                 ["overturning", *_SHOWN[1:]],

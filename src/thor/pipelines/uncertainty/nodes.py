@@ -3,11 +3,11 @@
 import logging
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import Uncertainty
+from thor.core.errors import counted
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def train_bayesian_network(
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = _samples(features, regimes, split, scaler)
-    log.info("training the Bayesian network from %d starts", parameters.bayesian.n_starts)
+    log.info("training the Bayesian network from %s", counted(parameters.bayesian.n_starts, "start"))
     network, history = fit_bayesian(
         *_tables(samples, scaler),
         features=samples.features,
@@ -34,7 +34,8 @@ def train_bayesian_network(
         settings=parameters.bayesian,
         seed=parameters.seed,
     )
-    log.info("Bayesian network: %d starts, select losses %s", network.n_starts, np.round(network.select_loss, 3))
+    losses = ", ".join(f"{loss:.3f}" for loss in network.select_loss)
+    log.info("Bayesian network: %s, select losses %s nat", counted(network.n_starts, "start"), losses)
     return {
         "bayesian_network": network,
         "bayesian_training_history": history_table(history.rename(start="network"), predictor="bayesian"),
@@ -122,7 +123,7 @@ def calibrate(
     )
     for name, found in model.temperature.items():
         log.info(
-            "%s: temperature %.2f (fitted %.2f; gain in left-out basins %.3f +- %.3f nat)",
+            "%s: temperature %.2f (fitted %.2f; gain in basins left out %.3f +- %.3f nat)",
             name,
             found.applied,
             found.fitted,
