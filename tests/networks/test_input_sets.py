@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thor.core.errors import NetworkError
-from thor.core.variables import FEATURES, variable
+from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.input_sets import input_set_scores, train_input_set
@@ -12,7 +12,7 @@ from thor.networks.predictor import in_set, of_surface, set_of
 from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
-from thor.networks.split import basin_folds, make_split
+from thor.networks.split import ROLES, basin_folds, make_split
 from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.ocean.transport_features import TRANSPORT_FEATURE
@@ -50,27 +50,23 @@ def trained(with_transport, made_regimes, vorticity_terms):
 
 @pytest.fixture(scope="module")
 def vorticity_terms(made_features):
-    from thor.core.variables import BUDGET_TERMS
-
     zero = (made_features["valid"] * 0.0).drop_attrs()
-    return made_features[["areacello"]].assign(dict.fromkeys(BUDGET_TERMS, zero), analysis_mask=made_features.valid)
+    terms = dict.fromkeys(BUDGET_TERMS, zero) | {"analysis_mask": made_features["valid"]}
+    return made_features[["areacello"]].assign(terms)
 
 
 def test_a_set_has_the_scaling_of_the_surface_and_one_more_feature(trained, with_transport, made_regimes):
     options, found = trained
     assert found.added == (TRANSPORT_FEATURE,)
-    for fold in (found.scored, found.final):
-        assert fold.stack.features == (*FEATURES, TRANSPORT_FEATURE) == fold.baselines.boosting.features
-        np.testing.assert_array_equal(fold.scaler.mean[:8], options["scaler"].mean)
+    fold = found.scored
+    assert fold.stack.features == (*FEATURES, TRANSPORT_FEATURE) == fold.baselines.boosting.features
+    np.testing.assert_array_equal(fold.scaler.mean[:8], options["scaler"].mean)
     known = found.valid(with_transport)
     missing = (with_transport["valid"] == 1) & with_transport[TRANSPORT_FEATURE].isnull()
     assert int(missing.sum()) > 0
     assert not ((known["valid"] == 1) & missing).any()
     assert {fold.basin for fold in found.left_out} == set(options["splits"])
-    assert list(found.average(found.final)) == ["average_transport"]
-    # the final predictors also learn the test region
-    roles = [fold.samples(known, made_regimes).role for fold in (found.scored, found.final)]
-    assert (roles[0] == 2).sum() > 0
+    assert (fold.samples(known, made_regimes).role == ROLES.index("test")).any()
 
 
 def test_scores_beside_those_of_the_surface(trained, with_transport, made_regimes):

@@ -12,16 +12,14 @@ from thor.networks.baselines import Baselines, all_probabilities
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import role_masks
 from thor.networks.folds import Fold, error_correlations, left_out_scores, train_folds
-from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, Average, Predictor, in_set
+from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, in_set
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import skill_table
-from thor.networks.split import final_split
 from thor.networks.stack import NetworkStack
 from thor.ocean.features import feature_names
 from thor.ocean.transport_features import valid_in_set
 
-_SCORED, _FINAL = "scored", "final"
 _PREDICTORS = (AVERAGE, ENSEMBLE, BOOSTING)
 
 
@@ -35,15 +33,12 @@ class InputSet:
         One of `modelling.input_sets`.
     scored : Fold
         Trained outside the test region.
-    final : Fold
-        For climate models: trained in the test region as well.
     left_out : tuple of Fold
-        Each trained without one basin, for calibration and scores.
+        Each trained without one basin and the test region.
     """
 
     name: str
     scored: Fold
-    final: Fold
     left_out: tuple[Fold, ...]
 
     @property
@@ -54,10 +49,6 @@ class InputSet:
     def valid(self, features: xr.Dataset) -> xr.Dataset:
         """Return features of an ocean or a run with `valid` where those of this set are finite, too."""
         return valid_in_set(features, self.added)
-
-    def average(self, fold: Fold) -> dict[str, Predictor]:
-        """Return the mean of the networks and the boosting of one of the folds, by its name."""
-        return {in_set(AVERAGE, self.name): Average(fold.stack, fold.baselines.boosting)}
 
 
 def train_input_set(
@@ -119,9 +110,8 @@ def train_input_set(
         "seed": seed,
     }
     known = valid_in_set(features, added)
-    whole = {_SCORED: split, _FINAL: final_split(split)}
-    scored, final = train_folds(known, regimes, whole, scaler=scaler, **options)
-    return InputSet(name, scored, final, tuple(train_folds(known, regimes, splits, **options)))
+    (scored,) = train_folds(known, regimes, {name: split}, scaler=scaler, **options)
+    return InputSet(name, scored, tuple(train_folds(known, regimes, splits, **options)))
 
 
 def input_set_scores(

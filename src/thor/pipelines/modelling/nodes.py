@@ -143,7 +143,7 @@ def train_input_sets(
     vorticity_budget: xr.Dataset,
     parameters: Modelling,
 ) -> dict[str, Any]:
-    """Return, by input set beside the surface, its predictors for scores, climate models and each basin left out."""
+    """Return, by input set beside the surface, its predictors for scores, and those without each ocean basin."""
     from thor.networks.input_sets import train_input_set
     from thor.networks.scaler import FeatureScaler
 
