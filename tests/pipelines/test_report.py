@@ -267,7 +267,7 @@ def test_a_layer_of_the_truth_states_the_share_of_the_area_that_is_right(page, r
     layer(page, "right")
     stated = float(re.search(r"right on (\d+) %", text(page, "#a-caption"))[1])
     run = xr.open_dataset(root / "07_model_output/scenario_regimes/IDEAL-LAND/abrupt-4xCO2/r1i1p1f1.nc")
-    truth = xr.open_dataset(root / "07_model_output/true_regimes/IDEAL-LAND/abrupt-4xCO2/r1i1p1f1.nc")["true_regime"]
+    truth = xr.open_dataset(root / "05_model_input/true_regimes/IDEAL-LAND/abrupt-4xCO2/r1i1p1f1.nc")["true_regime"]
     predicted = run["regime"].isel(predictor=0)
     known = (predicted >= 0) & (truth >= 0)
     right = (predicted == truth).where(known).isel(window=1).weighted(run["areacello"].fillna(0)).mean()

@@ -20,19 +20,16 @@ def calibrate_change(
     calibration_model: dict[str, Any],
     training_history: pd.DataFrame,
     scenario_features: RunDatasets,
-    true_budgets: RunDatasets,
-    regime_model: Any,
+    true_regimes: RunDatasets,
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Return the recalibration of P(change) for each climate model, from others whose true regimes are known."""
     from thor.tracking.recalibration import recalibrate
-    from thor.tracking.true_regimes import TrueRegimes
 
     predictors = final_ensemble, final_baselines, final_bayesian_network
     found = recalibrate(
         scenario_features,
-        TrueRegimes(true_budgets, regime_model),
-        true_budgets,
+        true_regimes,
         _tools(*predictors, calibration_model, training_history, {}, parameters),
         seed=parameters.seed,
     )
@@ -137,18 +134,10 @@ def measure_overturning(
     return overturning_plans(transport_climatologies, scenario_features, tools, predictor=first.predictors[0])
 
 
-def label_true_budgets(
-    scenario_regimes: RunDatasets, true_budgets: RunDatasets, regime_model: Any
-) -> dict[str, tuple[str, Any]]:
-    """Return, for each run with a true budget, the fingerprint of its true regimes and a function that finds them."""
-    from thor.tracking.true_regimes import true_regime_plans
-
-    return true_regime_plans(scenario_regimes, true_budgets, regime_model)
-
-
 def score_tracking(
     scenario_regimes: RunDatasets,
     model_agreement: RunDatasets,
+    true_regimes: RunDatasets,
     true_budgets: RunDatasets,
     scenario_features: RunDatasets,
     regimes: xr.Dataset,
@@ -163,8 +152,9 @@ def score_tracking(
 
     skill = perfect_model_skill(
         scenario_regimes,
-        true_budgets,
+        true_regimes,
         scenario_features,
+        true_budgets=true_budgets,
         model=regime_model,
         baselines=final_baselines,
         settings=parameters.bootstrap,
