@@ -21,6 +21,7 @@ BRANCHES = FILES | {
         import logging
         import os
         import time
+        import joblib
         import numpy as np
         import pandas as pd
 
@@ -57,6 +58,8 @@ BRANCHES = FILES | {
             return {"mean": table["value"].mean()}
 
         def both(left, right):
+            workers = joblib.Parallel(n_jobs=2)(joblib.delayed(os.getpid)() for _ in range(4))
+            open("workers", "w").write(" ".join(map(str, set(workers))))
             return left | right
         """,
     "src/mini/pipeline_registry.py": """
@@ -121,6 +124,8 @@ def test_branches_run_side_by_side_and_make_the_files_of_one_process(project):
     assert "4 nodes in" in out
     record = (project / "data/logs/run_record.json").read_text()
     assert record.count('"peak_memory_mb"') == 4
+    workers = (project / "workers").read_text().split()
+    assert workers and not any(Path(f"/proc/{pid}").exists() for pid in workers), "joblib's workers outlive the run"
     made = results(project)
     code, out, err = run(project, "--params", "mini.behaviour=alone", "--runner", "SequentialRunner")
     assert code == 0, err

@@ -5,6 +5,7 @@ import logging.handlers
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -86,6 +87,15 @@ def run_node(task: NodeTask, connection: Connection) -> None:
         sender.send("error", _portable(error, task.node.name))
     else:
         sender.send("done")
+    finally:
+        _end_kept_workers()
+
+
+def _end_kept_workers() -> None:
+    """End the workers that joblib keeps for its next call; a process of multiprocessing has no exit functions."""
+    kept = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if kept is not None and kept._executor is not None:
+        kept._executor.shutdown(wait=True, kill_workers=True)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
