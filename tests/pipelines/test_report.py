@@ -691,7 +691,7 @@ def test_results_that_do_not_belong_together_are_named_in_red_on_the_first_scree
         assert red > 2 * max(green, blue)
         first, second, _ = page.run(f"[...{notice}.children].map(p => p.innerText)")
         assert first.startswith("Results that do not belong together: ensemble, bayesian_network, calibration_model, ")
-        assert "made from other versions of regimes, regime_model than those in the folder" in first
+        assert "made from other versions of regimes, regime_model, true_regimes than those in the folder" in first
         assert re.search(r"06_models/ensemble \(of .*\) was made from another 05_model_input/regimes.nc \(of ", second)
         assert page.run(f"{notice}.querySelector('code').innerText") in REPAIR
         consistent = "[...document.querySelectorAll('#manifest tr')].find(r => r.innerText.startsWith('Consistent'))"
@@ -702,7 +702,7 @@ def test_results_that_do_not_belong_together_are_named_in_red_on_the_first_scree
 
 def test_a_run_on_mixed_results_warns_at_its_start_and_its_end(mixed_root):
     clustering, reporting = (" ".join(output.split()) for output in mixed_root[1:])
-    assert "belong together" not in clustering.split("[1/9]")[0], "it makes both regimes and their model again"
+    assert "belong together" not in clustering.split("[1/10]")[0], "it makes both regimes and their model again"
     for output in (clustering, reporting):
         end = output.split("results in")[1]
         assert "Results that do not belong together: ensemble, bayesian_network, calibration_model, " in end

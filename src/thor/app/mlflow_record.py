@@ -38,7 +38,11 @@ SETTINGS = {
 """Where the hyper-parameters of a predictor's networks are."""
 
 METRICS = {
-    "skill_metrics": ("*.test.accuracy", "*.test.negative_log_likelihood"),
+    "skill_metrics": (
+        "*.test.accuracy",
+        "average*.test.negative_log_likelihood",
+        "ensemble.test.negative_log_likelihood",
+    ),
     "bayesian_skill_metrics": ("*.test.accuracy", "*.test.negative_log_likelihood"),
     "calibration_metrics": ("*.test.after.expected_calibration_error", "*.test.conformal.coverage"),
     "cross_validation_metrics": ("*.*.accuracy",),

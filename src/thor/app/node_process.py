@@ -18,7 +18,6 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
-from kedro.pipeline.node import Node
 from kedro.runner import Task
 
 from thor.app.failures import root_error
@@ -29,9 +28,12 @@ from thor.core.run_record import MemoryWatch
 
 @dataclass(frozen=True)
 class NodeTask:
-    """What the process of a node is given: the node, its datasets by name, and the variables of the environment."""
+    """What the process of a node is given: the node, its datasets by name, and the variables of the environment.
 
-    node: Node
+    The node is pickled, because multiprocessing itself drops the names of partial functions.
+    """
+
+    node: bytes
     datasets: dict[str, Any]
     is_async: bool
     run_id: str | None
@@ -78,13 +80,13 @@ def run_node(task: NodeTask, connection: Connection) -> None:
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     os.environ.update(task.environment)
-    sender = _Sender(connection)
+    sender, node = _Sender(connection), pickle.loads(task.node)
     logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
     try:
         with logged_progress(str):
-            Task(task.node, DataCatalog(task.datasets), task.is_async, sender, task.run_id).execute()  # type: ignore[arg-type]
+            Task(node, DataCatalog(task.datasets), task.is_async, sender, task.run_id).execute()  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 (whatever failed is raised where the hooks are)
-        sender.send("error", _portable(error, task.node.name))
+        sender.send("error", _portable(error, node.name))
     else:
         sender.send("done")
     finally:
@@ -95,7 +97,7 @@ def _end_kept_workers() -> None:
     """End the workers that joblib keeps for its next call; a process of multiprocessing has no exit functions."""
     kept = sys.modules.get("joblib.externals.loky.reusable_executor")
     if kept is not None and kept._executor is not None:
-        kept._executor.shutdown(wait=True, kill_workers=True)
+        kept._executor.terminate(kill_workers=True)  # also removes the arrays shared with them
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -44,7 +44,8 @@ def run(**options: Any) -> None:
 def choose_runner(options: dict[str, Any]) -> None:
     """Set the runner of Kedro's options: nodes run side by side, `n_processes` of globals.yml at a time.
 
-    A run in which every node needs the one before has one process. ``--runner ParallelRunner`` is the same as none.
+    A run in which every node needs the one before has one process. ``--runner ParallelRunner`` takes one for each core
+    where the setting is 1.
 
     Raises
     ------
@@ -66,7 +67,10 @@ def choose_runner(options: dict[str, Any]) -> None:
     if options["runner"] not in (None, "ParallelRunner"):
         return
     settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
-    given = {"max_workers": settings.get("n_processes")} | dict(options["runner_params"] or {})
+    n_processes = settings.get("n_processes", 1)
+    if options["runner"] == "ParallelRunner" and n_processes == 1:
+        n_processes = None
+    given = {"max_workers": n_processes} | dict(options["runner_params"] or {})
     pipeline = sum((pipelines[name] for name in options["pipelines"] or ["__default__"]), Pipeline([]))
     filters = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
     pipeline = pipeline.filter(node_namespaces=options["namespaces"], **{name: options[name] for name in filters})

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,9 +91,9 @@ class ProcessRunner(AbstractRunner):
                 for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
                     todo.remove(node)
                     task = node_process.NodeTask(
-                        node, _datasets(node, catalog), self._is_async, run_id, dict(os.environ)
+                        pickle.dumps(node), _datasets(node, catalog), self._is_async, run_id, dict(os.environ)
                     )
-                    running.append(_start(task))
+                    running.append(_start(node, task))
                 for messages in wait([one.messages for one in running]):
                     one = next(one for one in running if one.messages is messages)
                     kind, content = _receive(one)
@@ -146,15 +147,15 @@ def _datasets(node: Node, catalog: Any) -> dict[str, Any]:
     return {name: catalog.get(name) for name in dict.fromkeys([*node.inputs, *node.outputs])}
 
 
-def _start(task: node_process.NodeTask) -> _Running:
+def _start(node: Node, task: node_process.NodeTask) -> _Running:
     """Start the process of a node, which has the node's name."""
     context = get_context("forkserver")
     here, there = context.Pipe(duplex=False)
     # Not a daemon: those cannot have processes of their own.
-    process = context.Process(target=node_process.run_node, args=(task, there), name=task.node.name, daemon=False)
+    process = context.Process(target=node_process.run_node, args=(task, there), name=node.name, daemon=False)
     process.start()
     there.close()
-    return _Running(task.node, process, here)
+    return _Running(node, process, here)
 
 
 def _receive(one: _Running) -> tuple[str, Any]:

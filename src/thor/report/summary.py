@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.metrics import metrics
+from thor.networks.predictor import of_surface
 from thor.regimes.naming import regime_meanings, regime_names
 from thor.report.archive import archive_numbers
 from thor.report.findings import findings
@@ -61,7 +62,7 @@ def summarise(
         "regimes": (_regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes))
         | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
-        "skill": _skill({**skill_metrics, **(bayesian_skill_metrics or {})}, split),
+        "skill": _skill(of_surface({**skill_metrics, **(bayesian_skill_metrics or {})}), split),
         "calibration": in_order(_calibration(calibration_metrics or {}), PREDICTOR_NAMES),
         "uncertainty": _uncertainty(regime_uncertainty) if regime_uncertainty is not None else {},
         "explanations": _explanations(explanation_metrics, attributions or {}) if explanation_metrics else {},
