@@ -13,6 +13,11 @@ def chosen_of(there: Sequence[str], wanted: Wanted) -> Sequence[str]:
     return there if wanted == "all" else [name for name in wanted if name in there]
 
 
+def is_control(experiment_id: str) -> bool:
+    """Return whether an experiment has constant forcing, by its name: piControl, esm-piControl."""
+    return "control" in experiment_id.lower()
+
+
 @dataclass(frozen=True, order=True)
 class Run:
     """One variant of one experiment of one climate model."""
