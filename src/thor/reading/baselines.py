@@ -35,6 +35,11 @@ class Parent:
     is_control: bool
     branch_year: int | None = None
 
+    @property
+    def baseline_kind(self) -> str:
+        """What the run is compared with, in words."""
+        return "parallel segment" if self.is_control else "reference window"
+
     def baseline(self, window: Window, settings: WindowSettings) -> Window:
         """Return the parent's window with which a window of the child is compared."""
         return window.shifted(self.shift_years) if self.is_control else Window(*settings.reference_years)

@@ -1,7 +1,7 @@
 """Windows of planned runs, across the runs that they continue, and the baselines with which these are compared."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from thor.reading.baselines import Parent
@@ -13,13 +13,20 @@ from thor.reading.windows import Window, WindowSettings
 log = logging.getLogger(__name__)
 
 
-def with_windows(plans: Mapping[Run, RunPlan], settings: WindowSettings, missing: Missing) -> dict[Run, RunPlan]:
+def with_windows(
+    plans: Mapping[Run, RunPlan],
+    settings: WindowSettings,
+    missing: Missing,
+    levels: Mapping[Run, Mapping[float, Window]],
+) -> dict[Run, RunPlan]:
     """Return the plans with their windows and baselines; parent runs also have the baseline windows of others.
 
     Parameters
     ----------
     plans : mapping of Run to RunPlan
     settings : WindowSettings
+    levels : mapping of Run to mapping
+        The window in which a run reaches each level of warming: one more plan for each.
     missing : {'skip', 'error'}
         Whether a window without a month is left out with a warning, or is an error.
 
@@ -29,7 +36,15 @@ def with_windows(plans: Mapping[Run, RunPlan], settings: WindowSettings, missing
         Under ``error``.
     """
     continued = {plan.parent.run for plan in plans.values() if plan.parent and not plan.parent.is_control}
-    out = {run: _with_own_windows(plans, run, settings, missing, run in continued) for run in plans}
+    out = {}
+    for run, plan in plans.items():
+        windows = settings.of_run(
+            *plan.years, constant_forcing=is_control(run.experiment_id), is_continued=run in continued
+        )
+        out[run] = _with_own_windows(plans, run, windows, missing)
+        for level, window in levels.get(run, {}).items():
+            at_level = _with_own_windows(plans, run, [window], missing)
+            out[run.at_level(level)] = replace(at_level, run=run.at_level(level), warming_level=level)
     for run, plan in out.items():
         if plan.parent:
             out[run] = replace(plan, parent=_compared_with(plan.parent, plans, settings))
@@ -55,12 +70,9 @@ def _after(series: Mapping[str, Series], earlier: Mapping[str, Series]) -> dict[
     return {name: part.continuing(earlier.get(name)) for name, part in series.items()}
 
 
-def _with_own_windows(
-    plans: Mapping[Run, RunPlan], run: Run, settings: WindowSettings, missing: Missing, is_continued: bool
-) -> RunPlan:
-    """Return a plan with those of its windows that have all their months, and a warning on each of the others."""
-    plan, constant = plans[run], is_control(run.experiment_id)
-    windows = settings.of_run(*plan.years, constant_forcing=constant, is_continued=is_continued)
+def _with_own_windows(plans: Mapping[Run, RunPlan], run: Run, windows: Sequence[Window], missing: Missing) -> RunPlan:
+    """Return a plan with those of the windows that have all their months, and a warning on each of the others."""
+    plan = plans[run]
     if any(window.first_year < plan.years[0] for window in windows):
         series, transports = continued_series(plans, run)
         plan = replace(plan, series=series, transports=transports)

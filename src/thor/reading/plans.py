@@ -47,6 +47,7 @@ def plan_runs(
     *,
     missing: Missing,
     quirks: Mapping[str, Quirks] | None = None,
+    levels: Mapping[Run, Mapping[float, Window]] | None = None,
 ) -> Plans:
     """Return a plan for each run that can be read, and for each run that one of them branches off.
 
@@ -57,6 +58,8 @@ def plan_runs(
     settings : WindowSettings
     quirks : mapping of str to Quirks, optional
         Those of models that `quirks.yml` does not know, or knows wrongly.
+    levels : mapping of Run to mapping, optional
+        The window in which a run reaches each level of warming [K] (`thor.reading.warming_levels.level_windows`).
     missing : {'skip', 'error'}
         Whether a run without a variable, a window without a month, or a run that cannot be read for another reason is
         left out with one warning, or is an error.
@@ -87,7 +90,7 @@ def plan_runs(
                 if plan.parent and plan.parent.run in archive:
                     waiting.append(plan.parent.run)
             bar.update()
-    plans = with_windows(plans, settings, missing)
+    plans = with_windows(plans, settings, missing, levels or {})
     for run, reason in _without_window(plans, settings).items():
         if missing == "error":
             raise IncompleteWindowError(f"{reason} Correct data_engineering.windows.")
@@ -139,7 +142,9 @@ def _without_window(plans: Mapping[Run, RunPlan], settings: WindowSettings) -> d
             continue
         span = "{:04d} to {:04d}".format(*plan.years)
         wanted = (
-            f"none of the windows {', '.join(str(Window(*years)) for years in settings.years)} is whole in them"
+            f"its window at {plan.warming_level:g} K is not whole in them"
+            if plan.warming_level is not None
+            else f"none of the windows {', '.join(str(Window(*years)) for years in settings.years)} is whole in them"
             if settings.years
             else f"no window of {settings.length_years} years fits"
         )

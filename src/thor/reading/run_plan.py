@@ -46,6 +46,8 @@ class RunPlan:
         First and last whole year of the run itself.
     windows : tuple of Window
         In the order of time; they may overlap where other runs are compared with this one.
+    warming_level : float or None
+        Level of global warming in the only window [K]; the experiment of `run` is named after it (`at_level`).
     parent : Parent or None
     baselines : dict of Window to Window
         The parent's window with which each of this run's is compared, as far as the parent has it.
@@ -65,6 +67,7 @@ class RunPlan:
     parent: Parent | None
     quirks: Quirks
     windows: tuple[Window, ...] = ()
+    warming_level: float | None = None
     baselines: dict[Window, Window] = field(default_factory=dict)
     transports: dict[str, Series] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -57,6 +57,13 @@ class WindowSettings(Settings):
     """Length of consecutive windows [years]."""
     reference_years: Years = (1995, 2014)
     """Window of historical that is the baseline of the scenarios that continue it."""
+    warming_levels: tuple[Annotated[float, Field(gt=0, le=20)], ...] = ()
+    """Levels of global warming [K]: each run that reaches one has one more experiment, such as ssp585-gwl2.0, with the
+    first window of `length_years` that is as warm (`thor.reading.warming_levels`)."""
+    warming_reference_years: Years = (1850, 1900)
+    """Years of historical over which warming is given."""
+    warming_level_table: str | None = None
+    """CSV table that gives the central year of the windows, in place of the air temperature of the archive."""
 
     @field_validator("years")
     @classmethod
@@ -68,6 +75,17 @@ class WindowSettings(Settings):
                     "another."
                 )
         return years
+
+    @field_validator("warming_levels")
+    @classmethod
+    def _require_separate_levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        for lower, higher in pairwise(levels):
+            if higher - lower < 0.1 - 1e-9:
+                raise ValueError(
+                    f"the levels {lower:g} and {higher:g} K are not ascending or less than 0.1 K apart; their windows "
+                    "would be the same, or overlap."
+                )
+        return levels
 
     def of_run(
         self, first_year: int, last_year: int, *, constant_forcing: bool = False, is_continued: bool = False
