@@ -1,6 +1,7 @@
 """Plans of all runs, made from the headers of files before any field is read."""
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,10 +73,10 @@ def plan_runs(
     given = quirks or {}
     plans: dict[Run, RunPlan] = {}
     left_out: dict[Run, str] = {}
-    waiting = list(runs)
+    waiting = deque(runs)
     with progress_bar(total=len(runs), label="reading headers", unit="run") as bar:
         while waiting:
-            run = waiting.pop(0)
+            run = waiting.popleft()
             if run in plans or run in left_out:
                 continue
             try:

@@ -224,11 +224,10 @@ def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int
         if bounds in file.variables:
             edges = np.asarray(file.variables[bounds][:], dtype=float)
             values = edges.mean(axis=1)
-            first, last = (cftime.num2date(edges[:, k], clean_units(time.units), calendar=calendar) for k in (0, 1))
-            if all(a.dayofyr == b.dayofyr == 1 and b.year == a.year + 1 for a, b in zip(first, last, strict=True)):
-                # means over calendar years: one day of each month stands for it
+            if years := _calendar_years(edges, clean_units(time.units), calendar):
+                # one day of each month stands for it
                 step_months = 12
-                dates = [cftime.datetime(a.year, m, 1, calendar=calendar) for a in first for m in range(1, 13)]
+                dates = [cftime.datetime(year, m, 1, calendar=calendar) for year in years for m in range(1, 13)]
         if step_months == 1:
             dates = cftime.num2date(values, clean_units(time.units), calendar=calendar)
     except ValueError as error:
@@ -236,6 +235,17 @@ def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
     days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
     return months, days, _SAME_CALENDAR.get(calendar, calendar), step_months
+
+
+def _calendar_years(edges: NDArray[np.float64], units: str, calendar: str) -> list[int]:
+    """Return the years of means over calendar years; none for other means, as the first step says in most files."""
+    years: list[int] = []
+    for rows in (edges[:1], edges):
+        first, last = (cftime.num2date(rows[:, k], units, calendar=calendar) for k in (0, 1))
+        if not all(a.dayofyr == b.dayofyr == 1 and b.year == a.year + 1 for a, b in zip(first, last, strict=True)):
+            return []
+        years = [date.year for date in first]
+    return years
 
 
 def _calendar(header: SeriesFile) -> str:
