@@ -12,6 +12,7 @@ from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.regimes.naming import regime_flags
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
+from thor.tracking.true_windows import budget_in_windows
 
 _TOLERANCE = 1e-4
 """Degrees by which positions of one cell may differ between two files."""
@@ -86,12 +87,13 @@ def true_regime_plans(
 
 
 def _true_run(key: str, runs: RunDatasets, budgets: RunDatasets, model: RegimeModel) -> xr.Dataset:
-    run, budget = runs[key](), budgets[key]()
-    valid = run["valid"]
+    run = runs[key]()
+    valid, windows = run["valid"], [str(label) for label in run["window"].values]
+    budget = budget_in_windows(budgets, key, windows)
     _require_same_grid(key, valid, budget["analysis_mask"])
     held = [str(label) for label in budget["window"].values]
     labels = np.full((run.sizes["window"], *valid.shape), -1, dtype=np.int8)
-    for place, window in enumerate(map(str, run["window"].values)):
+    for place, window in enumerate(windows):
         if window in held:
             regime = model.predict(budget.isel(window=held.index(window)))["regime"]
             labels[place] = regime.transpose(*valid.dims).values
