@@ -122,7 +122,7 @@ def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
             series.require(window)
         annual = window_means(series, years, checkpoint=NoCheckpoint())
         means.append(np.average(annual.values.reshape(len(years), -1), axis=1, weights=area.ravel()))
-        sources |= dict.fromkeys(annual.sources)
+        sources |= dict.fromkeys(line.rpartition(" sha256:")[0] for line in annual.sources)
     values = np.concatenate(means) if means else np.empty(0)
     if not values.size or not np.isfinite(values).all():
         raise DataError(
