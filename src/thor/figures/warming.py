@@ -8,7 +8,7 @@ import pandas as pd
 
 from thor.figures.style import empty_figure, letter_panels, named_colours, new_figure, new_panels, style
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
-from thor.reading.warming_levels import Warming, level_windows
+from thor.reading.warming_levels import Warming
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,11 +49,11 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
             middle = run.years[: smooth.size] + length_years // 2
             ends_here = run.years[: smooth.size] + length_years > run.first_own_year
             axes[model].plot(middle[ends_here], smooth[ends_here], color=colours[experiment], linewidth=1.2)
-        for reached, windows in level_windows(levels).items():
-            if reached.key in known:
-                years = [window.first_year + length_years // 2 for window in windows.values()]
-                colour = colours[reached.experiment_id]
-                axes[reached.source_id].plot(years, [*windows], "o", color=colour, markersize=3.5)
+        reached = levels[levels["status"] == "reached"]
+        for row in reached.to_dict("records"):
+            if row["experiment_id"] in colours and row["source_id"] in axes:
+                place = row["first_year"] + length_years // 2, row["warming"]
+                axes[str(row["source_id"])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
         for model, ax in axes.items():
             ax.set_title(model)
         for ax in [*axes.values()][::n_columns]:

@@ -22,6 +22,11 @@ def without_level(key: str) -> str:
     return f"{source_id}/{experiment_id.partition(_AT_LEVEL)[0]}/{variant_label}"
 
 
+def is_at_level(experiment_id: str) -> bool:
+    """Return whether an experiment is the window of another at a level of warming."""
+    return _AT_LEVEL in experiment_id
+
+
 def is_control(experiment_id: str) -> bool:
     """Return whether an experiment has constant forcing, by its name: piControl, esm-piControl."""
     return "control" in experiment_id.lower()

@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 COARSE_CELLS = 64
-BLOCK_CELLS = 1000
+SEARCH_BLOCK = 1000
 SEARCH_TOLERANCE = 1e-4
 FINAL_TOLERANCE = 1e-7
 SETTLE_ITERATIONS = 4
@@ -121,7 +121,7 @@ class _Cells:
         self.points, self.weights = cells
         rows = np.hstack([self.points, np.ones((len(self.points), 1))])
         weighted = (rows * self.weights[:, None]).astype(np.float32)
-        parts = [slice(start, start + BLOCK_CELLS) for start in range(0, len(rows), BLOCK_CELLS)]
+        parts = [slice(start, start + SEARCH_BLOCK) for start in range(0, len(rows), BLOCK_CELLS)]
         self._blocks = [(rows[part].T.astype(np.float32, order="C"), weighted[part]) for part in parts]
         self._norms = (self.points**2).sum(axis=1)
 
