@@ -145,8 +145,12 @@ def test_what_models_agree_on():
             "robustness": (("predictor", "lat", "lon"), np.where(lat > 0, 1, 2)[None]),
         },
         coords={"lat": LAT, "lon": LON, "predictor": ["ensemble"], "source_id": ["A", "B", "C"]},
-        attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES)},
+        attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES), "votes": "models"},
     )
+    voted = model_agreement_maps(summary.assign_attrs(votes="families"))
+    assert "A, B, C, one vote for each family" in voted.get_suptitle()
+    titles = [ax.get_title(place) for ax in voted.axes for place in ("left", "center")]
+    assert any("Families with a forced regime change" in title for title in titles)
     figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
     regime, agreement, change, forced = meshes(figure)

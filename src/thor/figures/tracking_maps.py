@@ -144,7 +144,8 @@ def model_agreement_maps(
         return empty_figure(_NO_RUN)
     fields = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
-    models = ", ".join(map(str, summary["source_id"].values))
+    models, votes = ", ".join(map(str, summary["source_id"].values)), str(summary.attrs["votes"]).capitalize()
+    each = "" if votes == "Models" else ", one vote for each family of models with one ocean code"
     lines = [
         "land, and cells without a model. Outlined in (d): robust, models agree that there is a forced regime change "
         "and on its direction. Strokes: conflicting, they change in different directions.",
@@ -155,7 +156,7 @@ def model_agreement_maps(
             4,
             n_columns=2,
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, "
-            f"{predictor_words(predictor)}: {models}",
+            f"{predictor_words(predictor)}: {models}{each}",
             grey="\n".join(fill(line, 140) for line in lines).removesuffix("."),
         )
         figure.set_figheight(figure.get_figheight() + 0.3)
@@ -163,13 +164,13 @@ def model_agreement_maps(
         mesh = draw_mesh(axes[0], summary, regime.values, **class_colours(regime_colours(names)))
         name_classes(mesh, axes[0], names, fontsize=7)
         for ax, name, title in (
-            (axes[1], "agreement_share", "Models with this regime"),
-            (axes[2], "change_probability", "Probability of a change of regime, mean over models"),
-            (axes[3], "forced_share", "Models with a forced regime change"),
+            (axes[1], "agreement_share", f"{votes} with this regime"),
+            (axes[2], "change_probability", f"Probability of a change of regime, mean over {votes.lower()}"),
+            (axes[3], "forced_share", f"{votes} with a forced regime change"),
         ):
             _draw_share(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)
-        axes[0].set_title("Regime of most models")
+        axes[0].set_title(f"Regime of most {votes.lower()}")
         # Both lie where most models have a forced change, which is drawn dark.
         outline(axes[3], summary, fields["robustness"].values == 1, colour="#56B4E9")
         hatch(axes[3], summary, fields["robustness"].values == 2, colour="white")

@@ -27,12 +27,8 @@ def calibrate_change(
     from thor.tracking.recalibration import recalibrate
 
     predictors = final_ensemble, final_baselines, final_bayesian_network
-    found = recalibrate(
-        scenario_features,
-        true_regimes,
-        _tools(*predictors, calibration_model, training_history, {}, parameters),
-        seed=parameters.seed,
-    )
+    tools = _tools(*predictors, calibration_model, training_history, {}, parameters)
+    found = recalibrate(scenario_features, true_regimes, tools, seed=parameters.seed)
     return {name: {model: entry.to_dict() for model, entry in models.items()} for name, models in found.items()}
 
 
@@ -57,14 +53,26 @@ def track_regimes(
     return runs
 
 
-def measure_areas(scenario_regimes: RunDatasets) -> dict[str, pd.DataFrame]:
-    """Return the area of each regime in each run, window and basin, and the area of each transition."""
+def measure_areas(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, pd.DataFrame]:
+    """Return the areas of regimes and transitions in each run, and those of regimes over members and models."""
     from thor.tracking.areas import regime_areas, regime_transitions
+    from thor.tracking.member_areas import member_areas, model_areas
 
+    areas = regime_areas(_each(scenario_regimes))
+    of_members = member_areas(areas, level=parameters.change.interval_level)
     return {
-        "regime_areas": regime_areas(_each(scenario_regimes)),
+        "regime_areas": areas,
         "regime_transitions": regime_transitions(_each(scenario_regimes)),
+        "member_areas": of_members,
+        "model_areas": model_areas(of_members, parameters.agreement),
     }
+
+
+def pool_members(scenario_regimes: RunDatasets) -> dict[str, tuple[str, Any]]:
+    """Return, by model and experiment with several members, the fingerprint of their mean and a function for it."""
+    from thor.tracking.members import response_plans
+
+    return response_plans(scenario_regimes)
 
 
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
@@ -207,8 +215,8 @@ def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
 def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw the agreement of climate models in the experiment with the largest change."""
     from thor.figures.tracking_maps import model_agreement_maps
+    from thor.tracking.agreement import most_changed_experiment
     from thor.tracking.detection import detection_notes
-    from thor.tracking.multimodel import most_changed_experiment
 
     summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
     notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])

@@ -5,6 +5,8 @@ final_ensemble, final_baselines, final_bayesian_network, calibration_model, scen
                  -> track_regimes    -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas
                                     -> regime_transitions -> draw_transitions
+                                    -> member_areas, model_areas
+                 -> pool_members    -> forced_response
                  -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
@@ -40,7 +42,12 @@ def create_pipeline() -> Pipeline:
                 [*_PREDICTORS, *_CALIBRATED, "change_calibration", "scenario_features", _PARAMETERS, "params:compute"],
                 "scenario_regimes",
             ),
-            named_node(nodes.measure_areas, "scenario_regimes", by_name("regime_areas", "regime_transitions")),
+            named_node(
+                nodes.measure_areas,
+                ["scenario_regimes", _PARAMETERS],
+                by_name("regime_areas", "regime_transitions", "member_areas", "model_areas"),
+            ),
+            named_node(nodes.pool_members, "scenario_regimes", "forced_response"),
             named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
             named_node(
                 nodes.explain_changes,
