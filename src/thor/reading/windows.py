@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -129,3 +129,8 @@ class ClimatologySettings(Settings):
     """Density of sea water, also that converts sea ice to a height [kg m-3]."""
     strict: bool = False
     """Whether a failed physical check is an error instead of a warning."""
+
+    @property
+    def of_fields(self) -> dict[str, Any]:
+        """All but the windows, which the plan of a run has."""
+        return self.model_dump(exclude={"windows"})
