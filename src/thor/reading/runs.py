@@ -1,5 +1,6 @@
 """A run of a climate model: one variant of one experiment."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -18,8 +19,7 @@ _AT_LEVEL = "-gwl"
 
 def without_level(key: str) -> str:
     """Return the key of the run in the archive for one that is named after a warming level; others are unchanged."""
-    source_id, experiment_id, variant_label = key.split("/")
-    return f"{source_id}/{experiment_id.partition(_AT_LEVEL)[0]}/{variant_label}"
+    return re.sub(rf"{_AT_LEVEL}[\d.]+(?=/)", "", key)
 
 
 def is_at_level(experiment_id: str) -> bool:
