@@ -219,12 +219,12 @@ def _with_attributes(response: xr.Dataset, first: xr.Dataset, labels: list[str],
         field.attrs = {"units": units, "long_name": _TEXTS[str(name)]} if name in _TEXTS else {}
     flags = {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
     response["regime"].attrs = dict(variable("regime").attrs) | flags
-    windows = first[["window", "window_start", "window_end"]].sel(window=labels)
-    grid = {name: first[name] for name in ("lat", "lon")}
+    bounds = {name: ("window", first[name].sel(window=labels).values) for name in ("window_start", "window_end")}
+    grid = {name: first[name].variable for name in ("lat", "lon")}
     areas = {name: first[name].variable for name in ("valid", "areacello")}
     facets = {name: str(first.attrs[name]) for name in RUN_FACETS if name != "variant_label"}
     return (
-        response.assign_coords({**windows.coords, **grid})
+        response.assign_coords(bounds | grid)
         .assign(areas)
         .assign_attrs(facets, n_members=n_members, regimes=" ".join(names))
     )
