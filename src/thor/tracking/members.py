@@ -16,9 +16,10 @@ from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.variables import variable
 from thor.ocean.cells import on_same_grid
+from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
-from thor.tracking.cells import RUN_FACETS, is_control, run_key
+from thor.tracking.cells import RUN_FACETS, run_key
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 

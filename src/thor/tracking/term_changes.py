@@ -14,6 +14,7 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import number
 from thor.networks.stack import NetworkStack
 from thor.networks.terms import over_networks
+from thor.reading.runs import without_level
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
 from thor.tracking.true_windows import budget_in_windows
@@ -116,7 +117,7 @@ def term_skill(runs: RunDatasets, true_budgets: RunDatasets) -> dict[str, dict[s
     """
     pool: dict[str, list[pd.DataFrame]] = {}
     levels: dict[str, float] = {}
-    for key in sorted(set(runs) & set(true_budgets)):
+    for key in sorted(key for key in runs if without_level(key) in true_budgets):
         run = runs[key]()
         parent = str(run.attrs.get("parent"))
         if "term_change" in run and parent in true_budgets:

@@ -9,6 +9,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.core.errors import GridError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.reading.runs import without_level
 from thor.regimes.naming import regime_flags
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
@@ -78,8 +79,9 @@ def true_regime_plans(
         the cells of the budget and in windows that it lacks.
     """
     marks = {
-        key: [str(run.attrs.get(ATTRIBUTE) or fingerprint(run)) for run in (runs[key](), budgets[key]())]
-        for key in sorted(set(runs) & set(budgets))
+        key: [str(run.attrs.get(ATTRIBUTE) or fingerprint(run)) for run in (runs[key](), budgets[without_level(key)]())]
+        for key in sorted(runs)
+        if without_level(key) in budgets
     }
     return {
         key: (fingerprint(model, mark), partial(_true_run, key, runs, budgets, model)) for key, mark in marks.items()

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS, variable
+from thor.reading.runs import without_level
 from thor.tracking import RunDatasets
 
 
@@ -17,7 +18,7 @@ def budget_in_windows(budgets: RunDatasets, key: str, labels: Sequence[str]) -> 
     budgets : mapping of str to callable
         Reads the true budget of each run, as `thor.ocean.idealized.true_budgets.true_budget` makes it.
     key : str
-        The run.
+        The run, or one named after a warming level.
     labels : sequence of str
         First and last years of windows, such as ``2005-2024``.
 
@@ -27,7 +28,7 @@ def budget_in_windows(budgets: RunDatasets, key: str, labels: Sequence[str]) -> 
         The five `BUDGET_TERMS` by `window`, and what does not depend on it. Windows that are not stored are means over
         their years of the budgets of the model's responses; a file without their factors has only those stored.
     """
-    budget = budgets[key]()
+    budget = budgets[without_level(key)]()
     held = [str(label) for label in budget["window"].values]
     known = set(budget["year"].values.tolist()) if "response_weights" in budget else set()
     chosen = [label for label in labels if label in held or known.issuperset(_years(label))]
