@@ -121,6 +121,20 @@ def test_only_common_windows_and_cells_of_all_members_are_averaged():
     np.testing.assert_allclose(response["regime_probability"].values[0, 0, :, 0, :5], both[0, :, :5], rtol=1e-6)
 
 
+def test_members_reach_a_level_of_warming_in_different_years():
+    members, parents = ensemble(3, response=0.2, noise=0.0)
+    level = [
+        run.assign_attrs(experiment_id="ssp585-gwl2.0").assign_coords(
+            window=[f"{2030 + k}-{2049 + k}"], window_start=("window", [2030 + k]), window_end=("window", [2049 + k])
+        )
+        for k, run in enumerate(members)
+    ]
+    response = forced_response(level, parents)
+    assert response["window"].values.tolist() == ["2.0 K"]
+    assert (int(response["window_start"][0]), int(response["window_end"][0])) == (2030, 2051)
+    np.testing.assert_allclose(response["response_change_probability"], 0.2, rtol=1e-5)
+
+
 def test_members_of_different_forcing_or_physics_are_an_error_before_any_is_pooled():
     assert members_of(["A/historical/r1i1p1f1", "A/historical/r2i1p1f1", "A/ssp585/r1i1p1f1"]) == {
         "A/historical": ("A/historical/r1i1p1f1", "A/historical/r2i1p1f1")
