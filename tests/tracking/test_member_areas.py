@@ -83,6 +83,26 @@ def test_families_count_once_and_the_range_is_that_of_models():
         model_areas(of_members, settings.replace(families={"A": "one"}))
 
 
+def test_levels_of_warming_are_averaged_though_reached_in_different_years():
+    table = areas({"A": [10.0, 20.0], "B": [40.0]})
+    years = {"A": {"r1i1p1f1": 2030, "r2i1p1f1": 2035}, "B": {"r1i1p1f1": 2050}}
+    first = [years[model][variant] for model, variant in zip(table["source_id"], table["variant_label"], strict=True)]
+    windows = [f"{year}-{year + 19}" for year in first]
+    table = table.assign(experiment_id="ssp585-gwl2.0", window=windows, window_start=first)
+    table["window_end"] = table["window_start"] + 19
+    of_members = member_areas(pd.concat([table, areas({"A": [7.0]})]), level=0.9)
+    level = of_members[of_members["experiment_id"] == "ssp585-gwl2.0"].set_index("source_id")
+    assert level["window"].unique().tolist() == ["2.0 K"]
+    assert level.loc["A", ["n_members", "expected_area_m2", "window_start", "window_end"]].tolist() == [
+        2,
+        15,
+        2030,
+        2054,
+    ]
+    row = model_areas(of_members, AgreementSettings()).set_index("experiment_id").loc["ssp585-gwl2.0"]
+    assert (row["models"], row["expected_area_m2"]) == ("A B", 27.5)
+
+
 def test_no_rows_have_the_same_columns():
     full = member_areas(areas({"A": [10.0]}), level=0.9)
     empty = member_areas(areas({}), level=0.9)

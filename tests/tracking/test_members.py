@@ -73,6 +73,8 @@ def test_the_mean_has_the_forced_response_and_the_spread_is_internal_variability
     np.testing.assert_allclose(response["response_change_probability"], 0.2, atol=4 * 0.05 * np.sqrt(2) / 20)
     assert (response["regime"] == 0).all()
     assert response.attrs["n_members"] == 400
+    coordinates = {"window", "window_start", "window_end", "predictor", "lat", "lon"}
+    assert set(response.coords) - {"regime"} == coordinates
 
 
 def test_without_forcing_the_change_of_the_mean_vanishes_with_more_members_and_that_of_members_does_not():
@@ -117,6 +119,20 @@ def test_only_common_windows_and_cells_of_all_members_are_averaged():
     assert np.flatnonzero(response["regime_probability"].isnull().values[0, 0, 0, 0]).tolist() == [5]
     assert response["regime"].values[0, 0, 0, 5] == -1
     np.testing.assert_allclose(response["regime_probability"].values[0, 0, :, 0, :5], both[0, :, :5], rtol=1e-6)
+
+
+def test_members_reach_a_level_of_warming_in_different_years():
+    members, parents = ensemble(3, response=0.2, noise=0.0)
+    level = [
+        run.assign_attrs(experiment_id="ssp585-gwl2.0").assign_coords(
+            window=[f"{2030 + k}-{2049 + k}"], window_start=("window", [2030 + k]), window_end=("window", [2049 + k])
+        )
+        for k, run in enumerate(members)
+    ]
+    response = forced_response(level, parents)
+    assert response["window"].values.tolist() == ["2.0 K"]
+    assert (int(response["window_start"][0]), int(response["window_end"][0])) == (2030, 2051)
+    np.testing.assert_allclose(response["response_change_probability"], 0.2, rtol=1e-5)
 
 
 def test_members_of_different_forcing_or_physics_are_an_error_before_any_is_pooled():

@@ -74,6 +74,13 @@ def test_members_of_scenarios_are_variants_too(features):
     more = features | {second: lambda: future}
     comparisons = compare_runs(more, use_variants=True)[0]
     assert comparisons[SCENARIO].variants == (*HISTORICAL, FUTURE, second)
+    levels = {
+        name.replace("ssp585", "ssp585-gwl2.0"): lambda name=name: more[name]().assign_attrs(
+            experiment_id="ssp585-gwl2.0"
+        )
+        for name in (FUTURE, second)
+    }
+    assert compare_runs(more | levels, use_variants=True)[0][SCENARIO].variants == (*HISTORICAL, FUTURE, second)
 
 
 def test_members_of_different_forcing_are_an_error_before_any_is_tracked(features, tools):

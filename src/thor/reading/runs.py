@@ -27,6 +27,11 @@ def is_at_level(experiment_id: str) -> bool:
     return _AT_LEVEL in experiment_id
 
 
+def level_words(experiment_id: str) -> str:
+    """Return the level of warming after which an experiment is named, such as ``2.0 K``."""
+    return f"{experiment_id.partition(_AT_LEVEL)[2]} K"
+
+
 def is_control(experiment_id: str) -> bool:
     """Return whether an experiment has constant forcing, by its name: piControl, esm-piControl."""
     return "control" in experiment_id.lower()

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from thor.core.metrics import metrics
+from thor.reading.runs import is_at_level, level_words
 from thor.tracking.families import families_of
 from thor.tracking.settings import AgreementSettings
 
@@ -30,7 +31,8 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
         One row for each model, experiment, window, predictor, basin and regime: `n_members`; `expected_area_m2` with
         the ends `lower` and `upper` of the interval of the forced response, and `spread_m2`, the standard deviation
         over members, which is internal variability; the same of the change from the baseline, `change_m2`,
-        `change_lower`, `change_upper`, `change_spread_m2`. Intervals and spread are NaN for one member.
+        `change_lower`, `change_upper`, `change_spread_m2`. Intervals and spread are NaN for one member. Windows at a
+        level of warming, in which members have different years, are named after the level.
 
     Notes
     -----
@@ -40,7 +42,7 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
     columns = list(metrics("member_areas"))
     if areas.empty:
         return pd.DataFrame(columns=columns)
-    groups = areas.groupby(list(_ROW), sort=False)
+    groups = _with_level_windows(areas).groupby(list(_ROW), sort=False)
     table = groups["variant_label"].nunique().rename("n_members").to_frame()
     for name, low, high, spread in (
         ("expected_area_m2", "lower", "upper", "spread_m2"),
@@ -89,6 +91,21 @@ def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.Dat
     votes = of_members.assign(voter=of_members["source_id"].map(voter)).groupby(list(_OVER_MODELS), sort=False)
     table["n_votes"] = votes["voter"].nunique()
     return table.reset_index()[columns]
+
+
+def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with windows at a level of warming named after the level, from the first to the last year."""
+    at_level = areas["experiment_id"].map(is_at_level)
+    if not at_level.any():
+        return areas
+    rows = areas[at_level]
+    years = rows.groupby(["source_id", "experiment_id"])
+    rows = rows.assign(
+        window=rows["experiment_id"].map(level_words),
+        window_start=years["window_start"].transform("min"),
+        window_end=years["window_end"].transform("max"),
+    )
+    return pd.concat([areas[~at_level], rows])
 
 
 def _mean_over_voters(table: pd.DataFrame, name: str, voter: Mapping[str, str]) -> pd.Series:

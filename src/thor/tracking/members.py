@@ -16,7 +16,7 @@ from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.variables import variable
 from thor.ocean.cells import on_same_grid
-from thor.reading.runs import is_control
+from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import RUN_FACETS, run_key
@@ -82,7 +82,8 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
         members; `regime`: the most probable one; `member_spread`, also by regime: standard deviation over members;
         `change_probability`: mean of the members' P(change); `response_change_probability`: P(change) of the mean, by
         maximal coupling, NaN without baselines; `forced_member_share`: share of the tested members with a forced
-        regime change. By predictor and cell `emerged_share`: share of the members in which one emerges, and
+        regime change. Windows at a level of warming are one, from the first to the last year of any member. By
+        predictor and cell `emerged_share`: share of the members in which one emerges, and
         `forced_emergence`: median over members of the year of emergence, where members without one count as later.
 
     Raises
@@ -102,13 +103,16 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     first: xr.Dataset | None = None
     labels: list[str] = []
     years: list[xr.DataArray] = []
-    for member in members:
+    bounds: list[xr.Dataset] = []
+    for run in members:
+        member = _with_common_labels(run)
         first = member if first is None else first
         _require_one_ensemble(first, member)
         windows = list(map(str, member["window"].values))
         labels = [label for label in labels if label in windows] if sums else windows
         sums = _added(sums, member, baselines)
         years.append(_plain(member["forced_emergence"]))
+        bounds.append(xr.Dataset({name: _plain(member[name]) for name in ("window_start", "window_end")}))
     if first is None or len(years) < 2:
         raise DataError(f"A forced response needs two members; got {len(years)}.")
     if not labels:
@@ -132,7 +136,11 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     }
     response = xr.Dataset({name: field.astype(np.float32) for name, field in out.items()})
     regime = mean.fillna(-1).argmax("regime").where(mean.notnull().all("regime"), -1).astype(np.int8)
-    return _with_attributes(response.assign(regime=regime), first, labels, n_members)
+    spans = xr.concat([bound.sel(window=labels) for bound in bounds], "member")
+    response = response.assign_coords(
+        window_start=spans["window_start"].min("member"), window_end=spans["window_end"].max("member")
+    )
+    return _with_attributes(response.assign(regime=regime), first, n_members)
 
 
 def response_plans(runs: RunDatasets) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -213,19 +221,20 @@ def _plain(field: xr.DataArray) -> xr.DataArray:
     return field.reset_coords(drop=True).drop_vars(["lat", "lon"], errors="ignore")
 
 
-def _with_attributes(response: xr.Dataset, first: xr.Dataset, labels: list[str], n_members: int) -> xr.Dataset:
+def _with_common_labels(run: xr.Dataset) -> xr.Dataset:
+    """Return a run whose window at a level of warming is named after the level: members reach it in different years."""
+    experiment_id = str(run.attrs["experiment_id"])
+    return run.assign_coords(window=[level_words(experiment_id)]) if is_at_level(experiment_id) else run
+
+
+def _with_attributes(response: xr.Dataset, first: xr.Dataset, n_members: int) -> xr.Dataset:
     names = require_regimes(first)
     for name, field in response.data_vars.items():
         units = "year" if name == "forced_emergence" else "1"
         field.attrs = {"units": units, "long_name": _TEXTS[str(name)]} if name in _TEXTS else {}
     flags = {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
     response["regime"].attrs = dict(variable("regime").attrs) | flags
-    windows = first[["window", "window_start", "window_end"]].sel(window=labels)
-    grid = {name: first[name] for name in ("lat", "lon")}
+    grid = {name: first[name].variable for name in ("lat", "lon")}
     areas = {name: first[name].variable for name in ("valid", "areacello")}
     facets = {name: str(first.attrs[name]) for name in RUN_FACETS if name != "variant_label"}
-    return (
-        response.assign_coords({**windows.coords, **grid})
-        .assign(areas)
-        .assign_attrs(facets, n_members=n_members, regimes=" ".join(names))
-    )
+    return response.assign_coords(grid).assign(areas).assign_attrs(facets, n_members=n_members, regimes=" ".join(names))

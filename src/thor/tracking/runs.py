@@ -11,7 +11,7 @@ import xarray as xr
 
 from thor.core.compute import Compute, Map, mapper
 from thor.core.fingerprint import fingerprint
-from thor.reading.runs import is_control
+from thor.reading.runs import is_at_level, is_control
 from thor.tracking import RunDatasets
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
 from thor.tracking.members import members_of
@@ -201,6 +201,10 @@ def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]]) -> tuple[
     """Return the runs that descend from a control run, of experiments with at least two of them."""
     found: dict[str, list[str]] = {}
     for key in sorted(attrs):
-        if key != control and _control_of(key, attrs) == control and attrs[key].get("parent"):
-            found.setdefault(str(attrs[key]["experiment_id"]), []).append(key)
+        experiment_id = str(attrs[key]["experiment_id"])
+        # the window at a level of warming has months in common with those of the experiment
+        if key == control or is_at_level(experiment_id) or not attrs[key].get("parent"):
+            continue
+        if _control_of(key, attrs) == control:
+            found.setdefault(experiment_id, []).append(key)
     return tuple(key for keys in found.values() if len(keys) > 1 for key in keys)
