@@ -179,21 +179,35 @@ def test_a_node_is_finished_by_its_last_output(caplog):
     hooks, node = RunHooks(), Node("fit", ["model", "metrics"])
     hooks.n_nodes = 7
     hooks.before_dataset_loaded(dataset_name="features", node=node)
-    assert (hooks.node, hooks.action, hooks.dataset) == ("fit", "loading", "features")
+    assert hooks.running["fit"].doing() == " while loading 'features'"
     hooks.before_node_run(node=node)
+    assert hooks.running["fit"].doing() == ""
     hooks.after_node_run(node=node)
-    hooks.before_dataset_saved(dataset_name="model")
+    hooks.before_dataset_saved(dataset_name="model", node=node)
     hooks.after_dataset_saved(dataset_name="model", node=node)
     assert hooks.finished == []
-    hooks.before_dataset_saved(dataset_name="metrics")
-    assert (hooks.node, hooks.action, hooks.dataset) == ("fit", "saving", "metrics")
+    hooks.before_dataset_saved(dataset_name="metrics", node=node)
+    assert hooks.running["fit"].doing() == " while saving 'metrics'"
     hooks.after_dataset_saved(dataset_name="metrics", node=node)
     assert hooks.finished == ["fit"]
-    assert hooks.node is None
+    assert hooks.running == {}
     assert caplog.messages == ["[1/7] fit"]
     hooks.before_node_run(node=Node("count", []))
     hooks.after_node_run(node=Node("count", []))
     assert hooks.finished == ["fit", "count"]
+
+
+def test_nodes_side_by_side_are_kept_apart():
+    hooks, fit, draw = RunHooks(), Node("fit", ["model"]), Node("draw", ["figure"])
+    hooks.before_dataset_loaded(dataset_name="features", node=fit)
+    hooks.before_dataset_saved(dataset_name="figure", node=draw)
+    assert set(hooks.stopped()) == {"fit", "draw"}
+    hooks.on_node_error(node=fit)
+    assert {name: node.doing() for name, node in hooks.stopped().items()} == {"fit": " while loading 'features'"}
+    hooks.after_node_measured(node=draw, seconds=100.0, peak_memory_mb=5.0)
+    hooks.after_dataset_saved(dataset_name="figure", node=draw)
+    assert hooks.finished == ["draw"]
+    assert set(hooks.running) == {"fit"}
 
 
 def test_a_run_has_the_colours_of_regimes_in_its_parameters(monkeypatch):

@@ -243,18 +243,30 @@ def test_parameters_are_flat_and_numbers_finite():
     assert dict(numbers(tree, prefix="m")) == {"m.a.x": 1.0, "m.c": 2.0}
 
 
-def test_the_tracking_summary_is_logged_as_numbers_and_the_rest_as_a_file(hooks, tmp_path):
+def test_headlines_are_logged_as_numbers_and_the_rest_as_a_file(hooks, tmp_path):
     """A collection, whose description has no file, is not logged."""
     run = begin(hooks)
-    summary = {"A/b/r1": {"ensemble": {"changed_share": 0.1, "window": "1850-1869", "brier_skill": None}}}
-    metrics = {"summary": summary, "control": {}, "agreement": {}, "runs": {"A/b/r1": {"x": 1.0}}}
+    agreement = {"1pctCO2": {"average": {"mean_change_probability": 0.1, "area_m2": 1.0, "window": "1850-1869"}}}
+    metrics = {"summary": {"A/b/r1": {"x": 1.0}}, "agreement": agreement}
     save(hooks, {"tracking_metrics": metrics})
     hooks.catalog["scenario_regimes"] = SimpleNamespace(_describe=lambda: {"path": str(tmp_path)})
     hooks.after_dataset_saved("scenario_regimes", {}, NODE)
     hooks.after_pipeline_run()
     client, _ = runs(tmp_path)
-    assert client.get_run(run).data.metrics == {"tracking_metrics.summary.A/b/r1.ensemble.changed_share": 0.1}
+    assert client.get_run(run).data.metrics == {
+        "tracking_metrics.agreement.1pctCO2.average.mean_change_probability": 0.1
+    }
     assert [artifact.path for artifact in client.list_artifacts(run)] == ["tables"]
+
+
+def test_the_experiment_opens_on_its_runs(hooks, tmp_path):
+    begin(hooks)
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    assert client.get_experiment(experiment).tags.items() >= kind.items()
+    client.delete_experiment_tag(experiment, "mlflow.experimentKind")  # a store of an earlier version
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    assert client.get_experiment(experiment).tags.items() >= kind.items()
 
 
 def test_datasets_of_other_pipelines_are_not_kept(hooks, tmp_path):
@@ -290,7 +302,7 @@ def overwrite_store(hooks):
 def test_a_failing_store_stops_no_run_and_is_completed_at_the_next_start(tmp_path, caplog, fail):
     """All datasets are saved, with one warning, and the next start logs the run from its files."""
     stack = initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)
-    outputs = {"ensemble": stack} | tables(2, 3) | {"skill_metrics": {"ensemble": {"accuracy": 0.85}}}
+    outputs = {"ensemble": stack} | tables(2, 3) | {"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85}}}}
     outputs |= {"modelling_skill": PNG, "regime_areas": pd.DataFrame({"area": [1.0]})}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for place in (whole, broken):
@@ -360,11 +372,11 @@ def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hoo
     pending.write_text("{")
     with caplog.at_level(logging.WARNING, logger="thor"):
         run = begin(hooks)
-        save(hooks, {"skill_metrics": {"ensemble": {"accuracy": 0.85}}})
+        save(hooks, {"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85}}}})
         hooks.after_pipeline_run()
     assert f"{pending} could not be logged" in caplog.text
     assert pending.exists()
-    assert runs(tmp_path)[0].get_run(run).data.metrics == {"skill_metrics.ensemble.accuracy": 0.85}
+    assert runs(tmp_path)[0].get_run(run).data.metrics == {"skill_metrics.ensemble.test.accuracy": 0.85}
 
 
 def test_a_run_continues_where_the_record_cannot_be_kept_for_later(hooks, tmp_path, caplog):
@@ -373,7 +385,7 @@ def test_a_run_continues_where_the_record_cannot_be_kept_for_later(hooks, tmp_pa
     (tmp_path / "data").mkdir()
     (tmp_path / "data/logs").write_text("in the way")
     with caplog.at_level(logging.WARNING, logger="thor"):
-        save(hooks, {"skill_metrics": {"ensemble": {"accuracy": 0.85}}})
+        save(hooks, {"skill_metrics": {"ensemble": {"test": {"accuracy": 0.85}}}})
         hooks.after_pipeline_run()
     assert "cannot be logged later either" in caplog.text
     assert (tmp_path / "data/skill_metrics.json").is_file()

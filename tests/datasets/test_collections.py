@@ -78,9 +78,7 @@ def test_a_mapping_that_is_a_context_is_open_while_its_functions_are_called(coll
 def test_a_file_is_checked_again_when_it_has_changed(collection, tmp_path, monkeypatch):
     offer(collection, one="a")
     checked = []
-    monkeypatch.setattr(
-        "thor.datasets.collections.check", lambda dataset, contract, where: checked.append(contract.name)
-    )
+    monkeypatch.setattr("thor.datasets.collections.check", lambda dataset, contract, where: checked.append(contract))
     load = collection.load()["one"]
     load(), load()
     assert checked == []  # checked when loaded

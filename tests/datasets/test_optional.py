@@ -7,7 +7,7 @@ import xarray as xr
 from kedro.io import AbstractDataset, DataCatalog
 
 from thor.app.configuration import default_configuration
-from thor.app.hooks import require_available
+from thor.app.inputs import require_available
 from thor.core.errors import DataError
 from thor.datasets import (
     FieldDataset,

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.figures.drawn import cells
 from tests.made_fields import make_attributions, make_features, make_regime_uncertainty, make_vorticity_budget
 from thor.attribution.agreement import compare
 from thor.attribution.fields import nearest_cell, regime_summary
@@ -53,11 +54,19 @@ def test_maps_share_one_scale_and_show_the_values(explanations):
     low, high = drawn[0].get_clim()
     assert low == -high
     values = explanations["relevance"]["attribution"].sel(predictor="ensemble").values
-    np.testing.assert_allclose(drawn[0].get_array().compressed(), values[0][np.isfinite(values[0])])
+    lon = explanations["relevance"]["lon"]
+    np.testing.assert_allclose(cells(drawn[0], lon).compressed(), values[0][np.isfinite(values[0])])
     # pale where the quartiles have both signs
     unsure = np.isfinite(values[0]) & (np.abs(values[0]) < 0.5)
-    assert drawn[1].get_array().count() == unsure.sum()
+    assert cells(drawn[1], lon).count() == unsure.sum()
     assert titles(figure)[0] == "(a) stress curl"
+
+
+def test_only_the_features_of_the_largest_size_are_drawn_on_request(explanations):
+    fields = explanations["shapley_values"].copy(deep=True)
+    fields["attribution"] = fields["attribution"] * xr.where(fields["feature"] == "deptho", 50, 1)
+    figure = attribution_maps(fields, method="shapley_values", n_features=4)
+    assert len(meshes(figure)) == 8 and titles(figure)[0] == "(a) depth"
 
 
 def test_cells_above_the_tolerance_are_hatched_and_their_share_stated(explanations):
@@ -77,7 +86,8 @@ def test_signs_count_methods(explanations):
     drawn = meshes(sign_maps(explanations))
     values = np.stack([e["attribution"].sel(predictor="ensemble").values[0] for e in explanations.values()])
     votes = (values > 0.5).sum(axis=0) - (values < -0.5).sum(axis=0)
-    np.testing.assert_allclose(drawn[0].get_array().compressed(), votes[np.isfinite(values[0])])
+    drawn_votes = cells(drawn[0], explanations["relevance"]["lon"])
+    np.testing.assert_allclose(drawn_votes.compressed(), votes[np.isfinite(values[0])])
     assert drawn[0].get_clim() == (-3.5, 3.5)
 
 
@@ -88,7 +98,10 @@ def test_bars_are_the_means_of_the_summary(explanations):
     regime = titles(figure)[0].split()[1].rstrip(",")
     rows = summary[(summary["regime"] == regime) & (summary["predictor"] == "ensemble")]
     widths = [bar.get_width() for container in ax.containers for bar in container]
-    np.testing.assert_allclose(widths, rows["mean"], rtol=1e-6)
+    weights = summary[summary["predictor"] == "ensemble"].assign(size=lambda t: t["mean"].abs() * t["area_m2"])
+    areas = weights.drop_duplicates(["method", "regime"]).groupby("method")["area_m2"].sum()
+    factor = 100 * areas / weights.groupby("method")["size"].sum()
+    np.testing.assert_allclose(widths, rows["mean"] * rows["method"].map(factor), rtol=1e-6)
     assert [text.get_text() for text in ax.get_legend().texts] == ["Relevance", "Shapley values", "LIME"]
 
 

@@ -63,9 +63,11 @@ def test_bars_are_means_with_their_interval_and_the_balance_is_filled():
     first, second = figure.axes
     assert "60 % of the area" in first.get_title(loc="left")
     assert [" ".join(ax.texts[0].get_text().split()) for ax in (first, second)] == [LONG, "merged small clusters"]
-    np.testing.assert_allclose([bar.get_width() for bar in first.patches], mean[0] * 1e11)
+    assert first.get_title(loc="left").endswith("M = 0.70") and "M: score of the dominant" in figure.get_supxlabel()
+    np.testing.assert_allclose([bar.get_width() for bar in first.patches], mean[0] * 1e10)
+    assert first.get_xlim() == second.get_xlim()
     np.testing.assert_allclose([bar.get_width() for bar in second.patches], mean[1] * 1e10)
     filled = [bar.get_facecolor()[:3] != (1.0, 1.0, 1.0) for bar in first.patches]
     assert filled == [True, True, False, False, False]
     low, high = first.collections[0].get_segments()[0][:, 0]
-    assert (low, high) == (pytest.approx(3.9), pytest.approx(4.2))
+    assert (low, high) == (pytest.approx(0.39), pytest.approx(0.42))

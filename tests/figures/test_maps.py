@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.core.variables import FEATURES, variable
+from tests.figures.drawn import cells
+from tests.made_fields import make_vorticity_budget
+from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, regime_maps, units_text
+from thor.figures.style import flags, regime_colours
 from thor.ocean.features import features
 from thor.reading.training_ocean import harmonise
 
@@ -32,8 +35,9 @@ def meshes(figure):
 def test_a_map_shows_the_field_and_masks_the_land(ocean):
     figure = field_maps(ocean, ["zos", "deptho"])
     zos, deptho = meshes(figure)
-    np.testing.assert_array_equal(np.ma.getmaskarray(zos.get_array()).ravel(), np.isnan(ocean.zos.values).ravel())
-    np.testing.assert_allclose(deptho.get_array().compressed(), ocean.deptho.values[np.isfinite(ocean.deptho.values)])
+    np.testing.assert_array_equal(np.ma.getmaskarray(cells(zos, ocean.lon)), np.isnan(ocean.zos.values))
+    depth = ocean.deptho.values
+    np.testing.assert_allclose(cells(deptho, ocean.lon).compressed(), depth[np.isfinite(depth)])
     low, high = zos.get_clim()
     assert low == pytest.approx(-high)
 
@@ -56,20 +60,28 @@ def test_regimes_beside_one_another_keep_their_colours_and_titles(regimes):
     assert titles == ["(a) one run", "(b) another"]
     changed = regimes.regime.values == 2
     same = (regimes.regime.values >= 0) & ~changed
-    one, two = (mesh.to_rgba(mesh.get_array()) for mesh in (first, second))
+    one, two = (mesh.to_rgba(cells(mesh, regimes.lon)) for mesh in (first, second))
     np.testing.assert_array_equal(one[same], two[same])
     assert (one[changed] != two[changed]).any(axis=-1).all()
 
 
-def test_regimes_have_the_published_colours(regimes):
+def test_terms_can_have_one_scale():
+    budget = make_vorticity_budget()
+    drawn = meshes(field_maps(budget, BUDGET_TERMS, one_scale=True))
+    exponents = {mesh.colorbar.ax.get_xlabel() for mesh in drawn}
+    assert len({mesh.get_clim() for mesh in drawn}) == len(exponents) == 1
+    assert len({mesh.get_clim() for mesh in meshes(field_maps(budget, BUDGET_TERMS))}) > 1
+
+
+def test_regimes_have_their_colours(regimes):
     from matplotlib.colors import to_hex
 
     regime, confidence = meshes(regime_map(regimes))
-    drawn = regime.to_rgba(regime.get_array())
+    drawn = regime.to_rgba(cells(regime, regimes.lon))
     wet = regimes.regime.values >= 0
-    for value, colour in enumerate(["#0173b2", "#029e73", "#cc78bc", "#56b4e9"]):
-        assert {to_hex(c) for c in drawn[regimes.regime.values == value]} == {colour}
-    assert np.ma.getmaskarray(regime.get_array())[~wet].all()
+    for value, colour in enumerate(regime_colours(list(flags(regimes["regime"]).values()))):
+        assert {to_hex(c) for c in drawn[regimes.regime.values == value]} == {colour.lower()}
+    assert np.ma.getmaskarray(cells(regime, regimes.lon))[~wet].all()
     assert confidence.get_array().compressed() == pytest.approx(0.8)
 
 
@@ -130,10 +142,9 @@ def test_a_native_grid_is_drawn_as_its_cells(ocean):
     )
     (mesh,) = meshes(field_maps(native, ["zos"]))
     drawn = mesh.get_array()
-    rows, columns = drawn.shape
+    rows, _ = drawn.shape
     row = np.clip(((ocean.lat.values + 90) / 180 * rows).astype(int), 0, rows - 1)
-    column = (ocean.lon.values / 360 * columns).astype(int)
-    at_centres = drawn[np.ix_(row, column)]
+    at_centres = cells(mesh, ocean.lon)[row]
     np.testing.assert_allclose(at_centres[wet], ocean.zos.values[wet])
     assert np.ma.getmaskarray(drawn).mean() == pytest.approx((~wet).mean(), abs=0.02)
 
@@ -165,6 +176,23 @@ def test_a_region_across_greenwich_is_drawn_as_one_piece():
     row = np.broadcast_to((lon + 180) % 360 - 180, (12, 20))
     region["zos"] = (("lat", "lon"), row.copy(), variable("zos").attrs)
     (mesh,) = meshes(field_maps(region, ["zos"]))
+    edges, drawn = mesh.get_coordinates()[0, :, 0], mesh.get_array()[0]
+    shown = ~np.ma.getmaskarray(drawn)
+    assert np.diff(edges)[shown].max() == pytest.approx(5)
+    assert np.diff(edges)[shown].sum() == pytest.approx(100, abs=1e-4)
+    np.testing.assert_allclose(cells(mesh, lon)[0], (lon + 180) % 360 - 180)
+
+
+@pytest.mark.parametrize("first", [0, 3, 180, 207.5])
+def test_no_cell_lies_on_both_sides_of_a_map(first):
+    """Cells across the cut of the projection are split: both parts have their value, none is drawn by Cartopy."""
+    lon = (first + np.arange(2.5, 360, 5)) % 360
+    ocean = xr.Dataset(coords={"lat": np.arange(-87.5, 90, 5), "lon": lon})
+    ocean["zos"] = (("lat", "lon"), np.broadcast_to(np.cos(np.deg2rad(lon)), (36, 72)).copy(), variable("zos").attrs)
+    (mesh,) = meshes(field_maps(ocean, ["zos"]))
+    assert getattr(mesh, "_wrapped_collection_fix", None) is None
     edges = mesh.get_coordinates()[0, :, 0]
-    np.testing.assert_allclose(np.diff(edges), 5)
-    np.testing.assert_allclose((0.5 * (edges[1:] + edges[:-1]) + 180) % 360 - 180, mesh.get_array()[0])
+    assert np.ptp(edges) == pytest.approx(360, abs=1e-4)
+    assert np.diff(edges).min() > 0
+    np.testing.assert_allclose(cells(mesh, lon), ocean["zos"])
+    np.testing.assert_allclose(mesh.get_array()[0], np.cos(np.deg2rad(0.5 * (edges[1:] + edges[:-1]))), atol=0.05)

@@ -53,6 +53,9 @@ def test_reliability_before_and_after(calibration):
     figure = reliability_curves(calibration)
     above = figure.axes[0]
     entry = calibration["ensemble"]["test"]
+    last = entry["after"]["reliability_curve"]
+    lines = [c for c in above.collections if type(c).__name__ == "LineCollection"]
+    np.testing.assert_allclose(lines[1].get_segments()[-1][:, 1], [last["low"][-1], last["high"][-1]])
     labelled = {line.get_label(): line for line in above.lines}
     for stage in ("before", "after"):
         error = entry[stage]["expected_calibration_error"]
@@ -60,7 +63,7 @@ def test_reliability_before_and_after(calibration):
         bins = {name: np.array(values) for name, values in entry[stage]["reliability_curve"].items()}
         many = bins["share"] >= FEW_SHARE
         np.testing.assert_allclose(curve.get_ydata(), bins["accuracy"][many])
-    open_points = np.concatenate([points.get_offsets() for points in above.collections])
+    open_points = np.concatenate([points.get_offsets() for points in above.collections if points not in lines])
     shares = [np.array(entry[stage]["reliability_curve"]["share"]) for stage in ("before", "after")]
     assert len(open_points) == sum((share < FEW_SHARE).sum() for share in shares)
     assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["(a) ensemble", "(b) bayesian"]

@@ -25,6 +25,7 @@ from thor.tracking.perfect_model import (
     words_by_predictor,
 )
 from thor.tracking.track import natural_variability, track_run
+from thor.tracking.true_regimes import true_regime_plans
 from thor.tracking.truth import TrueCells, together, truth_scores
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)
@@ -267,9 +268,16 @@ def opened(datasets, *without):
 
 def skill_of(world, *, without=(), budgets=None, **changes):
     options = {"model": regime_model(), "baselines": world.baselines, "settings": SETTINGS, "seed": 0} | changes
+    known = opened(budgets or world.budgets, *without)
     return perfect_model_skill(
-        opened(world.runs), opened(budgets or world.budgets, *without), opened(world.features), **options
+        opened(world.runs), truth_of(world.features, known), opened(world.features), true_budgets=known, **options
     )
+
+
+def truth_of(features, budgets):
+    """Reads the true regimes of runs, as the pipeline stores them."""
+    plans = true_regime_plans(opened(features), budgets, regime_model())
+    return {key: make for key, (_, make) in plans.items()}
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +356,7 @@ def test_real_models_have_no_truth_and_that_is_no_error(world):
         opened(world.runs),
         {},
         opened(world.features),
+        true_budgets={},
         model=regime_model(),
         baselines=world.baselines,
         settings=SETTINGS,
@@ -386,8 +395,9 @@ def test_errors_name_inputs_that_do_not_belong_together(world):
     with pytest.raises(DataError, match=f"no features of {SCENARIO}"):
         perfect_model_skill(
             opened(world.runs),
-            opened(world.budgets),
+            truth_of(world.features, opened(world.budgets)),
             opened(world.features, SCENARIO),
+            true_budgets=opened(world.budgets),
             model=regime_model(),
             baselines=world.baselines,
             settings=SETTINGS,

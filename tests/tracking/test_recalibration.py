@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tracking.conftest import make_run, make_stack, make_tools
-from tests.tracking.test_perfect_model import budget_of, opened, regime_model
+from tests.tracking.test_perfect_model import budget_of, opened, truth_of
 from thor.tracking.change_calibration import OTHERS, ChangeCalibration, calibration_of
 from thor.tracking.recalibration import recalibrate
 from thor.tracking.track import natural_variability, track_run
@@ -42,7 +42,7 @@ def tools(made):
 
 def calibrations(features, tools, budgets=None):
     known = budgets or {key: budget_of(run) for key, run in features.items()}
-    return recalibrate(opened(features), TrueRegimes(opened(known), regime_model()), known, tools, seed=0)
+    return recalibrate(opened(features), truth_of(features, opened(known)), tools, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_model_is_calibrated_by_the_truth_of_the_others(features, tools, found
 
 def test_probabilities_become_frequencies_in_the_model_that_was_left_out(features, tools, found):
     key, parent = (f"{MODELS[1]}/{name}/r1i1p1f1" for name in ("abrupt-4xCO2", "piControl"))
-    truth = TrueRegimes(opened({name: budget_of(features[name]) for name in (key, parent)}), regime_model())
+    truth = TrueRegimes(truth_of(features, opened({name: budget_of(features[name]) for name in (key, parent)})))
     window = "1970-1989"
     valid = features[key]["valid"]
     baseline = str(features[key]["baseline_window"].sel(window=window).values)

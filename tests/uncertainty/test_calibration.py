@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
 from thor.core.errors import NetworkError
-from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings
 from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.scores import scores
 from thor.uncertainty.calibration import (
@@ -60,6 +60,18 @@ def test_drawn_labels_are_calibrated_and_sharpened_probabilities_are_not(kind):
     p, labels = made()
     assert calibration_error(p, labels, kind=kind) < 0.012
     assert calibration_error(with_temperature(p, 0.5), labels, kind=kind) > 0.04
+
+
+def test_the_accuracy_of_a_bin_has_the_interval_of_resampled_blocks():
+    """Two blocks of five cells with 0.6 and 1 right, each drawn twice, or both once; ten of these make an interval."""
+    p = np.tile([0.75, 0.25], (50, 1))
+    labels = np.r_[np.tile([0, 0, 0, 1, 1], 5), np.zeros(25, dtype=int)]
+    block = np.arange(50) // 5
+    counts = np.zeros((3, 10))
+    counts[0, :5], counts[1, 5:], counts[2] = 2, 2, 1
+    bootstrap = BlockBootstrap(block=block, counts=counts, degrees=5.0, length=100.0, level=1.0)
+    curve = reliability_curve(p, labels, bootstrap=bootstrap)
+    assert (curve["low"], curve["accuracy"], curve["high"]) == ([0.6], [0.8], [1.0])
 
 
 def test_the_reliability_curve_is_the_share_of_right_cells():

@@ -66,18 +66,17 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     from thor.core.atomic import show
 
     hooks = _hooks()
-    place = ""
-    if hooks and hooks.node:
-        doing = f" while {hooks.action}" + (f" '{hooks.dataset}'" if hooks.dataset else "")
-        place = f" in node '{hooks.node}'{doing if hooks.action != 'running' else ''}"
+    stopped = hooks.stopped() if hooks else {}
+    nodes = [f"'{name}'{node.doing()}" for name, node in stopped.items()]
+    place = f" in node{'s' if len(nodes) > 1 else ''} {' and '.join(nodes)}" if nodes else ""
     lines = [f"{what}{place}."]
     if error is not None:
-        lines += _message(_root(error))
+        lines += _message(root_error(error))
     if hooks and hooks.finished:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
-    if hooks and hooks.node:
+    if stopped:
         again = same_options("--pipelines", "--pipeline", "-p")
-        lines.append(f"Go on with: {program_name()} run{again} --from-nodes {hooks.node}")
+        lines.append(f"Go on with: {program_name()} run{again} --from-nodes {','.join(hooks.unfinished())}")
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
     elif error is not None:
@@ -85,7 +84,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     return lines
 
 
-def _root(error: BaseException) -> BaseException:
+def root_error(error: BaseException) -> BaseException:
     """Return the error of THOR that Kedro has wrapped, or else the innermost cause of Kedro's error."""
     from kedro.io import DatasetError
 
@@ -113,7 +112,7 @@ def _message(error: BaseException) -> list[str]:
 def _running() -> str:
     """Return what runs, for the log; empty outside a run."""
     hooks = _hooks()
-    return hooks.running() if hooks else ""
+    return hooks.describe_running() if hooks else ""
 
 
 def _hooks() -> Any:

@@ -2,17 +2,17 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset
 
 from thor.app.configuration import program_name, same_options
+from thor.app.inputs import described_path, given_datasets, require_available
 from thor.core.atomic import show
-from thor.core.errors import ConfigError, DataError, counted
+from thor.core.errors import counted
 from thor.core.mixing import mixed_results
 from thor.core.progress import SHORT_S, time_text
 from thor.core.run_log import RunLog, describe_run
@@ -26,13 +26,30 @@ RECORD = "run_record.json"
 _RECORD_NAME, _REPORT = "run_record", "report"
 
 
+@dataclass
+class RunningNode:
+    """What a node does at the moment, and the outputs that it has not saved."""
+
+    unsaved: set[str]
+    action: str = ""
+    dataset: str | None = None
+    started: float = field(default_factory=time.perf_counter)
+    measured: tuple[float, float] | None = None
+
+    def doing(self) -> str:
+        """Return the action for messages, with the dataset; empty while the node's function runs."""
+        return "" if self.action == "running" else f" while {self.action} '{self.dataset}'"
+
+
 class RunHooks:
     """Records one run for the console, the log and the report of a failure.
 
     Attributes
     ----------
-    node, dataset : str or None
-        The node that runs, and the dataset that it loads or saves.
+    running : dict of str to RunningNode
+        The nodes that run, in the order of their start.
+    failed : str or None
+        The node of them that has failed, where that is known.
     finished : list of str
         Nodes whose outputs are all saved.
     log : RunLog or None
@@ -45,16 +62,14 @@ class RunHooks:
 
     def reset(self) -> None:
         """Forget the last run."""
-        self.node: str | None = None
-        self.dataset: str | None = None
-        self.action = ""
+        self.running: dict[str, RunningNode] = {}
+        self.failed: str | None = None
         self.finished: list[str] = []
         self.log: RunLog | None = None
         self.data_root = ""
         self.n_nodes = 0
         self._started = 0.0
-        self._node_started = 0.0
-        self._unsaved: set[str] = set()
+        self._pipeline: Any = None
         self._bar: Any = None
         self._catalog: Any = None
         self._record: RunRecord | None = None
@@ -72,7 +87,7 @@ class RunHooks:
         """Open log and record, and raise DataError when an input that no node of this run makes is not there."""
         context, data_root = self._context, self.data_root
         self.reset()
-        self.data_root, self._catalog = data_root, catalog
+        self.data_root, self._catalog, self._pipeline = data_root, catalog, pipeline
         self._started = time.perf_counter()
         self.n_nodes = len(pipeline.nodes)
         project = Path(context.project_path)
@@ -82,7 +97,7 @@ class RunHooks:
         self.log.header(about)
         self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
         self._record.start_run(self.log.path.stem, about)
-        require_available(_given(pipeline, catalog), catalog, context.config_loader)
+        require_available(given_datasets(pipeline, catalog), catalog, context.config_loader)
         self._record.refresh()
         self._warn_of_mixed(pipeline.inputs(), without=pipeline.all_outputs())
         self._memory = MemoryWatch()
@@ -93,8 +108,7 @@ class RunHooks:
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
         """Note that `node` loads its inputs."""
-        self._begin(node)
-        self.action, self.dataset = "loading", dataset_name
+        self._note(node, "loading", dataset_name)
         place = self._place(dataset_name)
         if self._record is not None and place is not None and dataset_name != _RECORD_NAME:
             self._record.loaded(dataset_name, place, compared=self._is_compared(dataset_name))
@@ -102,8 +116,12 @@ class RunHooks:
     @hook_impl
     def before_node_run(self, node: Any) -> None:
         """Note that `node` computes."""
-        self._begin(node)
-        self.action, self.dataset = "running", None
+        self._note(node, "running")
+
+    @hook_impl
+    def after_node_measured(self, node: Any, seconds: float, peak_memory_mb: float) -> None:
+        """Note what the process of a node has measured; a hook of `thor.app.runner`."""
+        self.running[node.name].measured = (seconds, peak_memory_mb)
 
     @hook_impl
     def after_node_run(self, node: Any) -> None:
@@ -112,14 +130,21 @@ class RunHooks:
             self._finish(node)
 
     @hook_impl
-    def before_dataset_saved(self, dataset_name: str) -> None:
+    def on_node_error(self, node: Any) -> None:
+        """Note which node has failed."""
+        self.failed = node.name
+        self.running.setdefault(node.name, RunningNode(set(node.outputs), "running"))
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str, node: Any) -> None:
         """Note which dataset is saved."""
-        self.action, self.dataset = "saving", dataset_name
+        self._note(node, "saving", dataset_name)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Any) -> None:
         """Finish the node with its last output."""
-        self._unsaved.discard(dataset_name)
+        unsaved = self.running[node.name].unsaved
+        unsaved.discard(dataset_name)
         place = self._place(dataset_name)
         if dataset_name == _REPORT:
             self._report = place
@@ -130,7 +155,7 @@ class RunHooks:
             else:
                 name = _plain_name(node)
                 self._record.saved(dataset_name, place, node=name, inputs=node.inputs, compared=compared)
-        if not self._unsaved:
+        if not unsaved:
             self._finish(node)
 
     @hook_impl
@@ -158,37 +183,54 @@ class RunHooks:
             self._memory = None
         if self.log is not None:
             if error is not None:
-                self.log.write(f"stopped while {self.action} in node {self.node}", error=error)
+                stopped = [f"{name}{node.doing()}" for name, node in self.stopped().items()]
+                self.log.write(f"stopped in {', '.join(stopped) or 'no node'}", error=error)
             self.log.close()
 
-    def running(self) -> str:
-        """Return how long the running node has taken so far, and the last time; empty for a short time or no node."""
-        name, seconds = self.node, time.perf_counter() - self._node_started
-        if name is None or seconds < SHORT_S:
-            return ""
-        record = self._record.content["nodes"] if self._record is not None else {}
-        known = record.get(name.rpartition(".")[2], {}).get("seconds")
-        return f"{name}: {seconds:.0f} s so far" + (f", {known:.0f} s in the last run" if known else "")
+    def stopped(self) -> dict[str, RunningNode]:
+        """Return the node that has failed, or else all that run."""
+        return {self.failed: self.running[self.failed]} if self.failed in self.running else dict(self.running)
 
-    def _begin(self, node: Any) -> None:
-        if self.node == node.name:
-            return
-        self.node, self._unsaved, self._node_started = node.name, set(node.outputs), time.perf_counter()
-        if self._memory is not None:
-            self._memory.reset()
-        if self._bar is not None:
-            self._bar.set_description(node.name)
-        log.info("[%d/%d] %s", len(self.finished) + 1, self.n_nodes, node.name)
+    def unfinished(self) -> list[str]:
+        """Return the nodes to go on from: those that are not finished and need none that is not."""
+        if self._pipeline is None:
+            return []
+        needs = self._pipeline.node_dependencies
+        left = {node for node in needs if node.name not in self.finished}
+        return [_plain_name(node) for node in self._pipeline.nodes if node in left and not needs[node] & left]
+
+    def describe_running(self) -> str:
+        """Return how long the running nodes have taken so far, and the last time; empty where all have just started."""
+        record = self._record.content["nodes"] if self._record is not None else {}
+        sentences = []
+        for name, node in list(self.running.items()):
+            if (seconds := time.perf_counter() - node.started) >= SHORT_S:
+                known = record.get(name.rpartition(".")[2], {}).get("seconds")
+                sentences.append(
+                    f"{name}: {seconds:.0f} s so far" + (f", {known:.0f} s in the last run" if known else "")
+                )
+        return "; ".join(sentences)
+
+    def _note(self, node: Any, action: str, dataset: str | None = None) -> None:
+        if node.name not in self.running:
+            self.running[node.name] = RunningNode(set(node.outputs))
+            if self._memory is not None:
+                self._memory.reset()
+            if self._bar is not None:
+                self._bar.set_description(", ".join(self.running))
+            log.info("[%d/%d] %s", len(self.finished) + len(self.running), self.n_nodes, node.name)
+        self.running[node.name].action, self.running[node.name].dataset = action, dataset
 
     def _finish(self, node: Any) -> None:
+        done = self.running.pop(node.name)
         self.finished.append(node.name)
-        self.node, seconds = None, time.perf_counter() - self._node_started
+        seconds, peak = done.measured or (time.perf_counter() - done.started, None)
         if self._record is not None and self._memory is not None:
             self._record.node(
                 _plain_name(node),
                 pipeline=", ".join(sorted(node.tags)),
                 seconds=seconds,
-                peak_memory_mb=self._memory.peak_mb(),
+                peak_memory_mb=self._memory.peak_mb() if peak is None else peak,
             )
             self._record.write()
         if self._bar is not None:
@@ -213,55 +255,10 @@ class RunHooks:
         if dataset_name == "parameters" or dataset_name.startswith("params:"):
             return None
         dataset = self._catalog.get(dataset_name) if self._catalog is not None else None
-        place = _filepath(dataset) if dataset is not None else None
+        place = described_path(dataset) if dataset is not None else None
         return Path(self._context.project_path) / place if place else None
 
 
 def _plain_name(node: Any) -> str:
     """Return the name of a node without that of its pipeline, which the record has beside it."""
     return node.name.rpartition(".")[2]
-
-
-def _filepath(dataset: Any) -> str | None:
-    """Return the file or folder in the description of a dataset."""
-    described = dataset._describe()
-    return described.get("filepath") or described.get("path")
-
-
-def _given(pipeline: Any, catalog: Any) -> Iterator[str]:
-    """Yield the datasets that no node of a run makes, and those whose place a setting gives."""
-    for name in sorted(pipeline.inputs() | pipeline.all_outputs()):
-        if name == "parameters" or name.startswith("params:"):
-            continue
-        if name in pipeline.inputs() or getattr(catalog.get(name), "setting", None):
-            yield name
-
-
-def require_available(names: Iterable[str], catalog: Any, loader: Any) -> None:
-    """Raise DataError when one of these datasets does not exist, ConfigError when it is in no catalog file."""
-    missing = []
-    for name in names:
-        dataset = catalog.get(name)
-        if dataset is None:
-            raise ConfigError(f"Dataset '{name}' is in no catalog file. Give it an entry in conf/base/catalog_*.yml.")
-        # Whether a dataset without `_exists` exists shows when it is loaded.
-        if type(dataset)._exists is not AbstractDataset._exists and not dataset.exists():
-            missing.append((name, dataset))
-    if not missing:
-        return
-    name, dataset = missing[0]
-    place = _filepath(dataset) or type(dataset).__name__
-    if setting := getattr(dataset, "setting", None):
-        raise DataError(
-            f"{show(place)} does not exist; {loader.find('globals', (setting,))} names it as {setting}. "
-            "Correct it there, or mount the disk."
-        )
-    makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
-    makers = [key for key in makers if key not in ("__default__", "study")]
-    command = f"{program_name()} run{same_options()} --pipelines"
-    advice = f"Make it with `{command} {makers[0]}`" if makers else "No pipeline makes it: put it there"
-    others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-    raise DataError(
-        f"Input '{name}'{others} is missing: {show(place)} does not exist. "
-        f"{advice}, or check the data_root of {loader.find('globals', ('data_root',))}."
-    )

@@ -101,7 +101,9 @@ class MlflowHooks:
         if not is_kept(dataset_name, path):
             return
         self._saved[dataset_name] = ""
-        self._guarded(self.run.keep, dataset_name, path, lambda: data)
+        # The process of a node sends tables only (`thor.app.node_process`).
+        load = self.catalog.get(dataset_name).load if data is None else lambda: data
+        self._guarded(self.run.keep, dataset_name, path, load)
         if self._failure:
             self._write_pending(self.run, status="RUNNING")
 

@@ -3,7 +3,8 @@
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,22 @@ SETTINGS = {
 }
 """Where the hyper-parameters of a predictor's networks are."""
 
-METRICS = (
-    "skill_metrics",
-    "bayesian_skill_metrics",
-    "calibration_metrics",
-    "cross_validation_metrics",
-    "explanation_metrics",
-    "tracking_metrics",
-)
-NUMBERS_KEPT = {"tracking_metrics": ("summary", "control", "agreement")}
-"""The parts of these metrics that are kept as numbers: all would be tens of thousands, which are kept as a file."""
+METRICS = {
+    "skill_metrics": (
+        "*.test.accuracy",
+        "average*.test.negative_log_likelihood",
+        "ensemble.test.negative_log_likelihood",
+    ),
+    "bayesian_skill_metrics": ("*.test.accuracy", "*.test.negative_log_likelihood"),
+    "calibration_metrics": ("*.test.after.expected_calibration_error", "*.test.conformal.coverage"),
+    "cross_validation_metrics": ("*.*.accuracy",),
+    "explanation_metrics": ("methods.*.ensemble.relative_standard_error",),
+    "tracking_metrics": ("agreement.*.*.mean_change_probability",),
+}
+"""Patterns of the numbers that are kept of each file of metrics, some thirty in all, to compare runs by; a `*` is one
+key. The whole file is kept as a table."""
 
-TABLES = ("tracking_metrics", "regime_areas", "regime_transitions", "change_attribution")
+TABLES = (*METRICS, "regime_areas", "regime_transitions", "change_attribution")
 """Datasets whose file is kept."""
 
 _TABLES_OF_NETWORKS = {name for metrics, others in TRACKED.items() for name in (metrics, *others.values())}
@@ -92,9 +97,8 @@ class KeptRun:
     def keep(self, name: str, path: Path, load: Callable[[], Any]) -> None:
         """Log one dataset: its numbers, which `load` gives, or its file."""
         if name in METRICS:
-            value = load()
-            kept = {part: value[part] for part in NUMBERS_KEPT.get(name, value)}
-            self._log(self.run_id, metrics=dict(numbers(kept, prefix=name)))
+            kept = {f"{name}.{key}": value for key, value in headlines(load(), METRICS[name])}
+            self._log(self.run_id, metrics=kept)
         if name in NETWORK_DATASETS:
             self._networks[NETWORK_DATASETS[name]] = load()
         if name in FINAL_NETWORKS:
@@ -203,7 +207,7 @@ class KeptRun:
 
 def is_kept(name: str, path: Path) -> bool:
     """Return whether anything of a dataset is kept."""
-    return path.suffix == ".png" or name in {*METRICS, *_KEPT_NETWORKS, *TABLES, *_TABLES_OF_NETWORKS}
+    return path.suffix == ".png" or name in {*_KEPT_NETWORKS, *TABLES, *_TABLES_OF_NETWORKS}
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -224,6 +228,15 @@ def numbers(tree: Any, *, prefix: str) -> Iterator[tuple[str, float]]:
             yield from numbers(value, prefix=key)
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf"):
             yield key, float(value)
+
+
+def headlines(tree: Mapping[str, Any], patterns: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a file of metrics whose keys match one of the patterns."""
+    steps = [pattern.split(".") for pattern in patterns]
+    for key, value in numbers(tree, prefix=""):
+        parts = key.split(".")
+        if any(len(parts) == len(known) and all(map(fnmatchcase, parts, known)) for known in steps):
+            yield key, value
 
 
 def _save_one(networks: Any, network: int, folder: Path) -> None:

@@ -24,6 +24,9 @@ EXPERIMENT = "thor"
 ARTIFACTS = "mlartifacts"
 """Folder beside the store with figures and weights."""
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The page of the experiment opens on its runs, and not on traces of language models."""
+
 PATIENCE_S = 60.0
 """Seconds to wait for other processes; one write takes milliseconds, and making the store less than ten seconds."""
 
@@ -128,9 +131,13 @@ def _make(store: Path) -> None:
 def _experiment(client: Any, store: Path) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        return patiently(client.create_experiment, EXPERIMENT, artifact_location=(store.parent / ARTIFACTS).as_uri())
+        place = (store.parent / ARTIFACTS).as_uri()
+        return patiently(client.create_experiment, EXPERIMENT, artifact_location=place, tags=_KIND)
     if found.lifecycle_stage != "active":
         raise ConfigError(f"its experiment '{EXPERIMENT}' was deleted; restore it, or remove it with `mlflow gc`")
+    for name, value in _KIND.items():
+        if name not in found.tags:
+            patiently(client.set_experiment_tag, found.experiment_id, name, value)
     return str(found.experiment_id)
 
 

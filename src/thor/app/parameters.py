@@ -6,13 +6,15 @@ Values that several files share, of `globals.yml`, have no default here.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from thor.attribution.methods import all_methods
 from thor.attribution.players import Preset
 from thor.attribution.settings import EvaluationSettings, ReferenceSettings, TruthSettings
 from thor.core.compute import Compute
+from thor.core.errors import did_you_mean
 from thor.core.settings import Count, Filled, NotNegative, Seed, Settings, Share
+from thor.core.variables import SURFACE_SET, input_sets
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.settings import BoostingSettings, FeatureSet, SearchSettings, SplitSettings, TrainingSettings
 from thor.ocean.idealized.archive_settings import ArchiveSettings
@@ -108,6 +110,9 @@ class Modelling(Settings):
     features: FeatureSet = ("geostrophic",)
     """Inputs of the networks: groups that are added to the eight published features, such as `geostrophic` or `around
     deptho`; published: the eight alone; extended: all that data_engineering made."""
+    input_sets: Filled[tuple[str, ...]] = (SURFACE_SET, "transport")
+    """Sets of inputs, for each of which predictors are trained and scored: surface, the features above, and sets that
+    add features of fields that only some climate models publish, such as transport."""
     compare_published: bool = False
     """Whether the published networks are scored too (needs the public files)."""
     split: SplitSettings = SplitSettings()
@@ -120,9 +125,23 @@ class Modelling(Settings):
     boosting: BoostingSettings = BoostingSettings()
     """How gradient boosting is trained."""
     left_out_networks: Count = 12
-    """Networks that are trained without each ocean basin in turn, for calibration and errors of scores."""
+    """Networks that are trained without each ocean basin in turn, for calibration and errors of scores; also the
+    networks of each further input set."""
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of scores are made."""
+
+    @field_validator("input_sets")
+    @classmethod
+    def _require_known_sets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in input_sets():
+                raise ValueError(
+                    f"there is no input set '{name}'; expected some of {', '.join(input_sets())}."
+                    f"{did_you_mean(name, input_sets())}"
+                )
+        if names[0] != SURFACE_SET or len(set(names)) < len(names):
+            raise ValueError(f"input_sets must begin with {SURFACE_SET} and name each set once; got {', '.join(names)}")
+        return names
 
 
 class NetworkSearch(Settings):

@@ -37,7 +37,49 @@ def run(**options: Any) -> None:
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [whole_name(name) for name in options[option]]
         _require_known(options)
+        choose_runner(options)
         kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def choose_runner(options: dict[str, Any]) -> None:
+    """Set the runner of Kedro's options: nodes run side by side, `n_processes` of globals.yml at a time.
+
+    A run in which every node needs the one before has one process. ``--runner ParallelRunner`` takes one for each core
+    where the setting is 1.
+
+    Raises
+    ------
+    ConfigError
+        For threads, and for a number of processes that is none.
+    """
+    from kedro.framework.project import pipelines
+    from kedro.pipeline import Pipeline
+
+    from thor.app.configuration import load_configuration
+    from thor.app.runner import ProcessRunner, start_server
+    from thor.core.errors import ConfigError
+
+    if options["runner"] == "ThreadRunner":
+        raise ConfigError(
+            "Nodes cannot run in threads: the NetCDF library and matplotlib do not allow it. Without --runner they run "
+            "in processes side by side; with --runner SequentialRunner one after the other."
+        )
+    if options["runner"] not in (None, "ParallelRunner"):
+        return
+    settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
+    n_processes = settings.get("n_processes", 1)
+    if options["runner"] == "ParallelRunner" and n_processes == 1:
+        n_processes = None
+    given = {"max_workers": n_processes} | dict(options["runner_params"] or {})
+    pipeline = sum((pipelines[name] for name in options["pipelines"] or ["__default__"]), Pipeline([]))
+    filters = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
+    pipeline = pipeline.filter(node_namespaces=options["namespaces"], **{name: options[name] for name in filters})
+    if ProcessRunner(**given).n_workers(pipeline) > 1:
+        start_server(pipeline)
+        options |= {"runner": f"{ProcessRunner.__module__}.{ProcessRunner.__name__}", "runner_params": given}
+    else:
+        given.pop("max_workers")
+        options |= {"runner": "SequentialRunner", "runner_params": given}
 
 
 def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from typing import Any
 
 from tqdm import tqdm
@@ -48,7 +49,7 @@ def progress_bar(
     hidden : bool
         Show nothing, and log nothing.
     """
-    kind: Any = tqdm if hidden or sys.stderr.isatty() else _LoggedBar
+    kind: Any = tqdm if hidden or _draws_bars() else _LoggedBar
     return kind(steps, desc=label, unit=unit, total=total, unit_scale=scaled, leave=False, disable=hidden)
 
 
@@ -61,7 +62,7 @@ def logged_progress(describe: Callable[[], str]) -> Iterator[None]:
     describe : callable
         Gives a sentence on work that has no bar; an empty one is not logged.
     """
-    if sys.stderr.isatty():
+    if _draws_bars():
         yield
         return
     ended = threading.Event()
@@ -94,6 +95,11 @@ class _LoggedBar(tqdm):  # type: ignore[type-arg]
         """Take it from the open ones."""
         _OPEN.pop(id(self), None)
         super().close()
+
+
+def _draws_bars() -> bool:
+    """Return whether this process has a terminal to itself; one among others would overwrite their bars."""
+    return parent_process() is None and sys.stderr.isatty()
 
 
 def _sentence() -> str:

@@ -43,6 +43,9 @@ DIAGNOSED_TERMS = (
 )
 """The terms of the budget that the transports and the surface stress of a climate model give [m s-2]."""
 
+SURFACE_SET = "surface"
+"""The input set that every run of a climate model has."""
+
 TRANSPORTS = ("umo", "vmo")
 """The mass transports through the faces of cells, along x and along y [kg s-1]."""
 
@@ -102,11 +105,15 @@ class FeatureGroups:
         Features of one physical quantity, for explanations of groups.
     gradient : str or None
         The gradient of which the feature is a component or the magnitude.
+    input_set : str
+        The set of `modelling.input_sets` that adds the feature: `surface`, or a name for features of fields that only
+        some climate models publish.
     """
 
     group: str
     physical: str
     gradient: str | None = None
+    input_set: str = SURFACE_SET
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,11 @@ def extended_features() -> tuple[str, ...]:
     return tuple(name for name, row in table().items() if row.feature is not None and row.feature.group != "published")
 
 
+def input_sets() -> tuple[str, ...]:
+    """Return the names of all input sets: the surface, and those that add features to it."""
+    return tuple(dict.fromkeys((SURFACE_SET, *(row.feature.input_set for row in table().values() if row.feature))))
+
+
 def groups_of(feature: str) -> FeatureGroups:
     """Return the groups of a feature; neighbourhood statistics have those of the variable they are made of.
 
@@ -213,5 +225,6 @@ def variable(name: str) -> Variable:
         over=base.over,
         label=f"{base.label}, {match['statistic']} {where}",
         cmap=base.cmap if match["statistic"] == "mean" else "cmo.amp",
-        feature=base.feature and FeatureGroups(f"around {base.name}", base.feature.physical),
+        feature=base.feature
+        and FeatureGroups(f"around {base.name}", base.feature.physical, input_set=base.feature.input_set),
     )

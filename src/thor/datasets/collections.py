@@ -14,7 +14,7 @@ from kedro_datasets._typing import TablePreview
 
 from thor.core.atomic import require_writable, show, write_json
 from thor.core.checkpoint import Resumable
-from thor.core.contracts import Contract, check, find_contract
+from thor.core.contracts import check, find_contract
 from thor.core.errors import DataError, LeftOutError, counted
 from thor.core.fingerprint import ATTRIBUTE
 from thor.core.progress import progress_bar
@@ -81,7 +81,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     ) -> None:
         self._path = Path(path)
         self._may_be_empty = may_be_empty
-        self._contract: Contract | None = find_contract(contract) if contract else None
+        # By name: the rules of a contract are closures, and a dataset is sent to the process of a node.
+        self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
         self.metadata = metadata
 
@@ -156,7 +157,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             file.unlink(missing_ok=True)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)} | ({"contract": self._contract.name} if self._contract else {})
+        return {"path": str(self._path)} | ({"contract": self._contract} if self._contract else {})
 
     def _exists(self) -> bool:
         return self._may_be_empty or bool(self._keys())
@@ -200,8 +201,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     def _state(self, file: Path) -> tuple[str, str, int, int, int]:
         """Return what changes whenever the file does, and the name of its contract."""
         about = file.stat()
-        name = self._contract.name if self._contract else ""
-        return str(file.resolve()), name, about.st_ino, about.st_size, about.st_mtime_ns
+        return str(file.resolve()), self._contract or "", about.st_ino, about.st_size, about.st_mtime_ns
 
     def _why(self, key: str, mark: str) -> str | None:
         """Return why the file of `key` has to be written, or None."""

@@ -42,7 +42,7 @@ class FieldDataset(FileDataset):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._contract = find_contract(contract) if contract else None
+        self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
 
     def load(self) -> xr.Dataset:
@@ -73,7 +73,7 @@ class FieldDataset(FileDataset):
         write(data, self._filepath)
 
     def _describe(self) -> dict[str, Any]:
-        more = {"contract": self._contract.name} if self._contract else {}
+        more = {"contract": self._contract} if self._contract else {}
         return super()._describe() | more
 
     def preview(self) -> JSONPreview:

@@ -35,7 +35,9 @@ _SHORT = {
 }
 
 
-def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str | None = None) -> "Figure":
+def attribution_maps(
+    explanation: xr.Dataset, *, method: str, predictor: str | None = None, n_features: int | None = None
+) -> "Figure":
     """Return one map for each feature, on one scale; pale where the networks disagree on the sign.
 
     Parameters
@@ -46,9 +48,14 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str | N
         Named in the title.
     predictor : str, optional
         By default the first.
+    n_features : int, optional
+        Only so many features of the largest mean size, the largest first.
     """
     predictor = predictor or str(explanation["predictor"].values[0])
     chosen = explanation.sel(predictor=predictor)
+    if n_features is not None:
+        explanation = explanation.isel(feature=_largest(chosen, n_features))
+        chosen = explanation.sel(predictor=predictor)
     high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
     short = chosen["converged"].values == 0 if "converged" in chosen else None
     with style():
@@ -71,6 +78,13 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, predictor: str | N
             note += f" Hatched: error above the tolerance ({100 * share:.1f} % of the area)."
         add_note(figure, note)
         return figure
+
+
+def _largest(chosen: xr.Dataset, n_features: int) -> np.ndarray:
+    """Return the places of the features of the largest area-weighted mean size, in falling order."""
+    area = chosen["areacello"].where(chosen["valid"] == 1).fillna(0)
+    sizes = abs(chosen["attribution"]).weighted(area).mean(area.dims)
+    return np.argsort(-sizes.values, kind="stable")[:n_features]
 
 
 def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "Figure":
@@ -106,7 +120,10 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None =
 
 
 def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figure":
-    """Return the attribution of each feature in each regime by each method, area-weighted.
+    """Return the attribution of each feature in each regime by each method, area-weighted and on one scale.
+
+    Methods differ in the size of their attributions. Each is divided by the sum over features of its mean size,
+    averaged over the area of all regimes.
 
     Parameters
     ----------
@@ -118,6 +135,11 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figu
     predictor = predictor or str(summary.groupby("predictor", sort=False)["method"].nunique().idxmax())
     chosen = summary[summary["predictor"] == predictor]
     regimes, features, methods = (list(dict.fromkeys(chosen[name])) for name in ("regime", "feature", "method"))
+    sizes = chosen["mean"].abs() * chosen["area_m2"]
+    areas = chosen.drop_duplicates(["method", "regime"]).groupby("method")["area_m2"].sum()
+    factor = chosen["method"].map(100 * areas / sizes.groupby(chosen["method"]).sum().replace(0, np.nan)).fillna(0)
+    ends = ["mean", "lower_quartile", "upper_quartile"]
+    chosen = chosen.assign(**{name: chosen[name] * factor for name in ends})
     with style():
         figure, axes = regime_panels(len(regimes), width=1.2, height=0.2 * len(features) + 1.0)
         for ax, regime in zip(axes, regimes, strict=True):
@@ -126,17 +148,19 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figu
             rows = {name: table.set_index("feature").reindex(features) for name, table in of_regime.groupby("method")}
             draw_bars(
                 ax,
-                {name: tuple(rows[name][c] for c in ("mean", "lower_quartile", "upper_quartile")) for name in methods},
+                {name: tuple(rows[name][end] for end in ends) for name in methods},
             )
             ax.set_title(f"{regime}, {of_regime['area_m2'].iloc[0] / 1e12:.0f} million km$^2$")
-            ax.set_xlabel("part of the centred logit (1)")
+            ax.set_xlabel("relative attribution (%)")
             ax.label_outer()
         name_features(axes[0], features)
         axes[0].legend(loc="lower right", fontsize=6)
         letter_panels(axes)
         add_note(
             figure,
-            "Bars: area-weighted mean over the cells in which the regime is predicted; lines: interquartile range.",
+            "Bars: area-weighted mean over the cells in which the regime is predicted; lines: interquartile range.\n"
+            "Relative attribution: divided by the sum over features of the method's mean size over all cells.\n"
+            "LIME: local interpretable model-agnostic explanations.",
         )
         return figure
 

@@ -8,7 +8,16 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.variables import variable
-from thor.figures.style import add_heading, colour_map, letter_panels, new_figure, new_panels, regime_colours, style
+from thor.figures.style import (
+    add_heading,
+    add_note,
+    colour_map,
+    letter_panels,
+    new_figure,
+    new_panels,
+    regime_colours,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,13 +87,19 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
         meanings = [fill(str(text), 48) for text in balances["regime_long_name"].values]
         n_lines = max(text.count("\n") for text in meanings) + 1
         figure = new_figure(9.0, (1.9 + 0.11 * n_lines) * -(-len(names) // 3) + 0.3)
-        axes = new_panels(figure, len(names), 3, sharey=True)
+        axes = new_panels(figure, len(names), 3, sharex=True, sharey=True)
+        largest = np.nanmax(np.abs(balances["mean"].values))
+        exponent = int(np.floor(np.log10(largest))) if np.isfinite(largest) and largest > 0 else 0
         for ax, name, colour in zip(axes, names, regime_colours(names), strict=True):
             regime = balances.sel(regime_name=name)
-            _draw_balance(ax, regime, colour)
-            ax.set_title(f"{name}, {100 * float(regime['area_fraction']):.0f} % of the area")
+            _draw_balance(ax, regime, colour, exponent)
+            score = float(regime["best_m_score"])
+            ax.set_title(f"{name}, {100 * float(regime['area_fraction']):.0f} % of the area, M = {score:.2f}")
         axes[0].set_yticks(range(len(terms)), [variable(term).label for term in terms])
         axes[0].invert_yaxis()
+        for ax in axes[-3:]:
+            ax.tick_params(labelbottom=True)
+            ax.set_xlabel(rf"$10^{{{exponent}}}$ m s$^{{-2}}$")
         letter_panels(axes)
         for ax, meaning in zip(axes, meanings, strict=True):
             ax.annotate(meaning, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=6.5)
@@ -93,7 +108,12 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
         add_heading(
             figure,
             f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval; filled: the dominant "
-            "balance, scored by mean magnitudes (M)",
+            "balance",
+        )
+        add_note(
+            figure,
+            "All panels have one axis. M: score of the dominant balance, high where its terms are of similar size and "
+            "much larger than all others (1: perfect).",
         )
         return figure
 
@@ -109,9 +129,8 @@ def _draw_curves(ax: "Axes", selection: pd.DataFrame, curves: dict[str, str | No
         ax.legend(ncols=2 if len(curves) > 3 else 1, loc="best" if len(curves) > 3 else "lower left")
 
 
-def _draw_balance(ax: "Axes", balance: xr.Dataset, colour: str) -> None:
+def _draw_balance(ax: "Axes", balance: xr.Dataset, colour: str, exponent: int) -> None:
     mean, interval = balance["mean"].values, balance["mean_interval"].transpose("term", "bound").values
-    exponent = int(np.floor(np.log10(np.nanmax(np.abs(mean))))) if np.isfinite(mean).any() else 0
     scale = 10.0**-exponent
     dominant = str(balance["best_subset"].values).split(" + ")
     for row, term in enumerate(map(str, balance["term"].values)):
@@ -130,4 +149,3 @@ def _draw_balance(ax: "Axes", balance: xr.Dataset, colour: str) -> None:
     )
     ax.axvline(0, color="0.2", linewidth=0.6)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel(rf"$10^{{{exponent}}}$ m s$^{{-2}}$   (M = {float(balance['best_m_score']):.2f})")

@@ -42,6 +42,7 @@ def field_maps(
     n_columns: int = 2,
     title: str | None = None,
     grey: str = "land",
+    one_scale: bool = False,
 ) -> "Figure":
     """Return a figure with one map for each of the named variables.
 
@@ -57,6 +58,8 @@ def field_maps(
         Over all maps.
     grey : str
         Meaning of the cells without a value, written below the maps.
+    one_scale : bool
+        Whether all maps have the widest of their scales; they must have one unit and both signs.
 
     Returns
     -------
@@ -64,8 +67,9 @@ def field_maps(
     """
     with style():
         figure, axes = map_panels(len(names), n_columns=n_columns, title=title, grey=grey)
+        limits = max((_field_limits(dataset[name]) for name in names), key=max) if one_scale else None
         for ax, name in zip(axes, names, strict=True):
-            draw_field(ax, dataset[name], dataset)
+            draw_field(ax, dataset[name], dataset, limits=limits)
         letter_panels(axes)
         return figure
 
@@ -94,8 +98,7 @@ def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset, *, limits: tup
     """Draw one field with its colour bar, which is symmetric for signed fields unless `limits` are given."""
     row = variable(str(field.name))
     values = field.values.astype(float)
-    quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
-    low, high = limits or _limits(values, quantile, signed=row.valid_range[0] < 0)
+    low, high = limits or _field_limits(field)
     exponent = _exponent(max(abs(low), abs(high)))
     mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
@@ -152,6 +155,7 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
         _draw_regimes(axes[0], regimes)
         # Fixed, so that one run of many is not drawn like disagreement.
         draw_field(axes[1], regimes["regime_confidence"], regimes, limits=(0.5, 1.0))
+        figure.axes[-1].set_xlabel("share of clustering runs (1)", fontsize=7)
         letter_panels(axes)
         meanings = [f"{name}: {meaning}" for name, meaning in regime_meanings(regimes).items()]
         add_note(figure, "\n".join([*meanings, f"Grey: {NO_BUDGET}."]))
@@ -237,6 +241,11 @@ def _draw_regimes(ax: "Axes", regimes: xr.Dataset) -> None:
 def _raised(word: str) -> str:
     base = word.rstrip("-0123456789")
     return f"{base}$^{{{word[len(base) :]}}}$" if base and len(base) < len(word) else word
+
+
+def _field_limits(field: xr.DataArray) -> tuple[float, float]:
+    quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
+    return _limits(field.values.astype(float), quantile, signed=variable(str(field.name)).valid_range[0] < 0)
 
 
 def _limits(values: np.ndarray, quantile: float, *, signed: bool) -> tuple[float, float]:

@@ -16,6 +16,9 @@ _RASTER, _RASTER_CELLS = (0.25, 1.0), 2.0
 
 _SPARE = 1.15
 
+_SMALLEST_CELL = 1e-6
+"""Narrowest column that is drawn [degrees]."""
+
 _STROKES = 3.5
 """Degrees between the strokes of a hatching."""
 
@@ -26,8 +29,8 @@ def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) 
 
     lat, lon = grid["lat"].values, grid["lon"].values
     lat, lon, values = nearest_cells(lat, lon, values) if lat.ndim == 2 else _eastward(lat, lon, values)
-    lat, lon = np.clip(_edges(lat), -90, 90), _edges(lon)
-    masked = np.ma.masked_invalid(values)
+    lon, values = _cut(_edges(lon), values, ax.projection.proj4_params.get("lon_0", 0.0) - 180)  # type: ignore[attr-defined]
+    masked, lat = np.ma.masked_invalid(values), np.clip(_edges(lat), -90, 90)
     return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
 
 
@@ -147,6 +150,27 @@ def _eastward(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.
     order = np.argsort(place)
     order = order[::-1] if (lon[order[1]] - lon[order[0]]) % 360 > 180 else order
     return lat, np.unwrap(lon[order], period=360), values[:, order]
+
+
+def _cut(edges: np.ndarray, values: np.ndarray, start: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges and columns from the longitude `start`, where the map is cut, eastward; a cell across it is split.
+
+    Cartopy draws each cell that lies on both sides of a map as a polygon, which takes most of the time of a map.
+    """
+    turns = np.arange(np.ceil((edges[0] - start) / 360), np.floor((edges[-1] - start) / 360) + 1)
+    cuts = start + 360 * turns
+    split = np.union1d(edges, cuts[(edges[0] < cuts) & (cuts < edges[-1])])
+    split = split[np.append(True, np.diff(split) > _SMALLEST_CELL)]
+    middle = 0.5 * (split[1:] + split[:-1])
+    column = np.searchsorted(edges, middle) - 1
+    turn = np.floor((middle - start) / 360)
+    order = np.argsort(middle - 360 * turn)
+    west, east = (side[order] - 360 * turn[order] for side in (split[:-1], split[1:]))
+    # between the parts of a region that the cut divides lies a column of nothing
+    gaps = np.flatnonzero(west[1:] - east[:-1] > _SMALLEST_CELL) + 1
+    drawn = np.insert(values[:, column[order]].astype(float), gaps, np.nan, axis=1)
+    lon = np.append(np.insert(west, gaps, east[gaps - 1]), east[-1])
+    return np.clip(lon, start + _SMALLEST_CELL, start + 360 - _SMALLEST_CELL), drawn
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:

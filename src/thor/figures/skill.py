@@ -19,6 +19,7 @@ from thor.figures.style import (
     predictor_words,
     style,
 )
+from thor.networks.predictor import of_surface, set_of
 from thor.networks.skill import LEFT_OUT_REGION
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ Scores = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """{predictor: {region: {metric: value}}}."""
 
 LEFT_OUT_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#999999", "#CC79A7")
+
+PAIRED_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#D55E00", "#999999", "#333333")
+"""A light colour for the surface and a dark one for a further input set, by predictor."""
 
 _MEMBERS = ("member_mean", "member_min", "member_max")
 
@@ -114,7 +118,11 @@ def skill_intervals(
 
 
 def left_out_skill(
-    skill: Scores, *, metrics: Sequence[str] = ("accuracy", "balanced_accuracy", "negative_log_likelihood")
+    skill: Scores,
+    *,
+    metrics: Sequence[str] = ("accuracy", "balanced_accuracy", "negative_log_likelihood"),
+    colours: Sequence[str] = LEFT_OUT_COLOURS,
+    names: Sequence[str] | None = None,
 ) -> "Figure":
     """Return the scores in each ocean of predictors that were trained without it, the Southern Ocean first.
 
@@ -124,9 +132,15 @@ def left_out_skill(
         As for `confusion_matrices`, with regions `left_out_<basin>`; predictors without any are left out.
     metrics : sequence of str
         A panel for each.
+    colours : sequence of str
+        Of the predictors.
+    names : sequence of str, optional
+        Order of the predictors.
     """
     names = [
-        name for name in in_reading_order(skill) if any(region.startswith(LEFT_OUT_REGION) for region in skill[name])
+        name
+        for name in names or in_reading_order(skill)
+        if any(region.startswith(LEFT_OUT_REGION) for region in skill[name])
     ]
     if not names:
         return empty_figure("No scores in oceans left out of training.")
@@ -137,7 +151,7 @@ def left_out_skill(
         axes = new_panels(figure, len(metrics), len(metrics), sharey=True)
         for ax, metric in zip(axes, metrics, strict=True):
             for number, name in enumerate(names):
-                colour = LEFT_OUT_COLOURS[number % len(LEFT_OUT_COLOURS)]
+                colour = colours[number % len(colours)]
                 for place, region in enumerate(regions):
                     entry, row = skill[name][region], place + (number + 1) / (len(names) + 1) - 0.5
                     ends = entry.get("intervals", {}).get(metric, {})
@@ -161,6 +175,24 @@ def left_out_skill(
         figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
         letter_panels(axes)
         return figure
+
+
+def input_set_skill(skill: Scores) -> "Figure":
+    """Return the scores in oceans left out of training of predictors of all input sets; see `left_out_skill`.
+
+    Parameters
+    ----------
+    skill : mapping
+        As for `left_out_skill`.
+    """
+    by_predictor: dict[str, list[str]] = {}
+    for name in skill:
+        if name not in of_surface(skill):
+            by_predictor.setdefault(set_of(name)[0], []).append(name)
+    if not by_predictor:
+        return empty_figure("There is no input set beside the surface.")
+    shown = [name for base in in_reading_order(by_predictor) for name in (base, *by_predictor[base])]
+    return left_out_skill({name: skill[name] for name in shown}, colours=PAIRED_COLOURS, names=shown)
 
 
 def learning_curves(history: pd.DataFrame) -> "Figure":

@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from thor.core.errors import ConfigError, did_you_mean
+from thor.networks.predictor import set_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -145,7 +146,9 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
 
 def predictor_words(name: str) -> str:
     """Return a predictor as titles and legends name it."""
-    return {"average": "networks and boosting"}.get(name, name.replace("_", " "))
+    predictor, input_set = set_of(name)
+    words = {"average": "networks and boosting"}.get(predictor, predictor.replace("_", " "))
+    return words if predictor == name else f"{words}, with {input_set}"
 
 
 def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:

@@ -1,14 +1,13 @@
 """Regimes through time: areas, transitions, reliability of the probability of a change, and its attribution."""
 
-from collections.abc import Mapping
-from itertools import cycle, product
+from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.skill import draw_matrix
 from thor.figures.style import (
     OTHER_COLOURS,
     add_heading,
@@ -43,7 +42,6 @@ EXPERIMENT_COLOURS = {
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
 _MILLION_KM2 = 1e12
-_LEAST = 0.005
 _FEW = 1e-3
 
 Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
@@ -58,8 +56,9 @@ def area_curves(
     Parameters
     ----------
     areas : pandas.DataFrame
-        As from `thor.tracking.areas.regime_areas`. Variants of a run are averaged. Years of control runs have
-        no meaning, so their mean over windows is drawn as a level.
+        As from `thor.tracking.areas.regime_areas`. Variants of a run are averaged. Thick: mean over climate models;
+        shaded: their range; thin: each model. Of one model, the shading is the spread over networks. Years of control
+        runs have no meaning, so their mean over windows is drawn as a level.
     predictor, basin : str
     change : bool
         Draw the change from the baseline instead. It is computed inside each network, so that errors common to both
@@ -77,16 +76,24 @@ def area_curves(
         experiments.sort(key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
         colours = dict(zip(experiments, named_colours(experiments, EXPERIMENT_COLOURS), strict=True))
         lines = dict(zip(models, cycle(_LINE_STYLES), strict=False))
+        several = len(models) > 1
         n_columns = 3
         figure = new_figure(8.6, 2.1 * -(-len(regimes) // n_columns) + 0.9)
         axes = new_panels(figure, len(regimes), n_columns, sharex=True)
         for ax, regime in zip(axes, regimes, strict=True):
             of_regime = chosen[chosen["regime"] == regime]
-            for experiment, model in product(experiments, models):
-                of_run = of_regime[(of_regime["source_id"] == model) & (of_regime["experiment_id"] == experiment)]
-                curve = of_run.groupby(["window_start", "window_end"])[columns].mean() / _MILLION_KM2
+            for experiment in experiments:
+                of_experiment = of_regime[of_regime["experiment_id"] == experiment]
                 is_level = "control" in experiment.lower()
-                _draw_area(ax, curve, is_level, color=colours[experiment], linestyle=lines[model])
+                curves = {
+                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / _MILLION_KM2
+                    for model, of_run in of_experiment.groupby("source_id")
+                }
+                for model, curve in curves.items():
+                    thin = {"linewidth": 0.5, "alpha": 0.6} if several else {}
+                    _draw_area(ax, curve, is_level, several, color=colours[experiment], linestyle=lines[model], **thin)
+                if several and curves:
+                    _draw_area(ax, _over_models(list(curves.values())), is_level, color=colours[experiment])
             if change:
                 ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
             ax.set_title(regime)
@@ -98,55 +105,64 @@ def area_curves(
         for experiment in experiments:
             axes[0].plot([], [], color=colours[experiment], label=experiment)
         for model in models:
-            axes[0].plot([], [], color="0.3", linestyle=lines[model], label=model)
+            axes[0].plot([], [], color="0.3", linestyle=lines[model], linewidth=0.5 if several else None, label=model)
         figure.legend(
             *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(experiments) + len(models)
         )
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
-        add_heading(figure, f"{what}, {predictor_words(predictor)}: mean and spread over networks")
+        shown = "mean and range over climate models, thin: each model" if several else "mean and spread over networks"
+        add_heading(figure, f"{what}, {predictor_words(predictor)}: {shown}")
         letter_panels(axes)
         return figure
 
 
-def transition_matrices(transitions: pd.DataFrame, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
-    """Return the area that changes from each regime of the baseline to each regime, in the last window of each run.
+def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", n_shown: int = 8) -> "Figure":
+    """Return the area of the largest transitions between regimes in the last window, by climate model and experiment.
 
     Parameters
     ----------
     transitions : pandas.DataFrame
-        As from `thor.tracking.areas.regime_transitions`: a panel for each run in it.
+        As from `thor.tracking.areas.regime_transitions`; all others are in this table.
     predictor : str
-    n_columns : int
-        Panels beside one another.
+    n_shown : int
+        Transitions of the largest mean area over all runs.
     """
     chosen = transitions[transitions["predictor"] == predictor]
     with style():
         if chosen.empty:
             return empty_figure("No run has a baseline.")
-        runs = list(chosen.groupby(["source_id", "experiment_id", "variant_label"], sort=False))
-        columns = min(n_columns, len(runs))
-        n_rows = -(-len(runs) // columns)
-        figure = new_figure(3.3 * columns + 0.6, 3.45 * n_rows + 0.4)
-        # Labels below a square panel must not overlap the title of the next.
-        figure.set_layout_engine("constrained", h_pad=0.12)
-        axes = new_panels(figure, len(runs), columns)
-        last = [of_run[of_run["window_start"] == of_run["window_start"].max()] for _, of_run in runs]
-        moved = pd.concat(last)
-        moved = moved[moved["regime"] != moved["regime_before"]]
-        highest = max(float(moved["area_m2"].max()) / _MILLION_KM2, 1e-9)
-        for ax, of_run in zip(axes, last, strict=True):
-            image = _draw_transitions(ax, of_run, highest)
-        for ax in axes[::columns]:
-            ax.set_ylabel("regime before")
-        bar = figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02)
-        bar.set_label("area of change ($10^6$ km$^2$)")
+        runs = chosen.groupby(["source_id", "experiment_id", "variant_label"])["window_start"]
+        is_last = chosen["window_start"] == runs.transform("max")
+        moved = chosen[is_last & (chosen["regime"] != chosen["regime_before"])]
+        moved = moved.assign(transition=moved["regime_before"] + " \N{RIGHTWARDS ARROW} " + moved["regime"])
+        largest = moved.groupby("transition")["area_m2"].mean().nlargest(n_shown).index
+        experiments = sorted(set(moved["experiment_id"]), key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
+        models = sorted(set(moved["source_id"]))
+        figure = new_figure(2.6 * len(experiments) + 1.3, 0.16 * (len(models) + 1) * len(largest) + 1.1)
+        axes = new_panels(figure, len(experiments), len(experiments), sharex=True, sharey=True)
+        colours = list(islice(cycle(_PREDICTOR_COLOURS), len(models)))
+        height = 0.8 / len(models)
+        for ax, experiment in zip(axes, experiments, strict=True):
+            of_experiment = moved[moved["experiment_id"] == experiment]
+            for number, (model, colour) in enumerate(zip(models, colours, strict=True)):
+                rows = of_experiment[of_experiment["source_id"] == model].groupby("transition")
+                table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / _MILLION_KM2
+                at = np.arange(len(largest)) + (number - (len(models) - 1) / 2) * height
+                ax.barh(at, table["area_m2"], height, color=colour, label=model)
+                ax.hlines(at, table["lower"], table["upper"], color="0.15", linewidth=0.8)
+            windows = of_experiment["window"].unique()
+            ax.set_title(f"{experiment}, {years_text(windows[0]) if len(windows) == 1 else 'last windows'}")
+            ax.set_xlabel("area ($10^6$ km$^2$)")
+        axes[0].set_yticks(range(len(largest)), largest)
+        axes[0].set_ylim(len(largest) - 0.5, -0.5)
+        axes[0].legend(loc="lower right")
+        share = moved[moved["transition"].isin(largest)]["area_m2"].sum() / moved["area_m2"].sum()
         letter_panels(axes)
         add_note(
             figure,
-            f"In each cell: area in $10^6$ km$^2$ and its spread over networks "
-            f"({predictor_words(predictor)}); none under {_LEAST:g}. "
-            "Grey: area without a change.",
+            f"Regime of the baseline and of the window. Lines: spread over networks ({predictor_words(predictor)}). "
+            f"{100 * share:.0f} % of all changes; the others are in regime_transitions.csv.",
         )
         return figure
 
@@ -192,36 +208,26 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
 
 
 # -- parts of panels ---------------------------------------------------------------------------------------------------
-def _draw_area(ax: "Axes", curve: pd.DataFrame, is_level: bool, **line: Any) -> None:
+def _over_models(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return mean, least and largest of the first column over models in each window."""
+    table = pd.concat([curve.iloc[:, 0] for curve in curves], axis=1)
+    return pd.DataFrame({"mean": table.mean(axis=1), "lower": table.min(axis=1), "upper": table.max(axis=1)})
+
+
+def _draw_area(ax: "Axes", curve: pd.DataFrame, is_level: bool, thin: bool = False, **line: Any) -> None:
     if curve.empty:
         return
     if is_level:
-        ax.axhline(float(curve.iloc[:, 0].mean()), linewidth=0.9, zorder=1, **line)
+        ax.axhline(float(curve.iloc[:, 0].mean()), zorder=1, **{"linewidth": 0.9} | line)
         return
     bounds = curve.index.to_frame()
     middle = 0.5 * (bounds["window_start"] + bounds["window_end"] + 1).to_numpy()
     mean, lower, upper = curve.to_numpy().T
-    ax.fill_between(middle, lower, upper, color=line["color"], alpha=0.1, linewidth=0)
+    if thin:
+        ax.plot(middle, mean, **line)
+        return
+    ax.fill_between(middle, lower, upper, color=line["color"], alpha=0.13, linewidth=0)
     ax.plot(middle, mean, marker="o", markersize=2, **line)
-
-
-def _draw_transitions(ax: "Axes", of_run: pd.DataFrame, highest: float) -> Any:
-    names = list(dict.fromkeys(of_run["regime"]))
-    mean, lower, upper = (
-        of_run.pivot(index="regime_before", columns="regime", values=column).loc[names, names].to_numpy() / _MILLION_KM2
-        for column in ("area_m2", "lower", "upper")
-    )
-    shown, moved = mean >= _LEAST, np.where(np.eye(len(names), dtype=bool), np.nan, mean)
-    ends = ("\N{EN DASH}".join(map(short_number, pair)) for pair in zip(lower[shown], upper[shown], strict=True))
-    texts = {
-        (row, column): (short_number(mean[row, column]), interval)
-        for (row, column), interval in zip(np.argwhere(shown), ends, strict=True)
-    }
-    image = draw_matrix(ax, moved, texts, names, highest=highest, dark=0.6 * highest)
-    first = of_run.iloc[0]
-    ax.set_xlabel(f"regime {years_text(first['window'])}, before: {years_text(first['baseline_window'])}")
-    ax.set_title(f"{first['source_id']} {first['experiment_id']}")
-    return image
 
 
 def _draw_change_reliability(

@@ -81,7 +81,8 @@ def change_likelihood_map(
     predictors : sequence of str, optional
         A map for each; all by default.
     supported : collection of str
-        Words of `thor.tracking.likelihood.LIKELIHOOD` that the test with known truth supports; only these are written.
+        Words of `thor.tracking.likelihood.LIKELIHOOD` that the test with known truth supports; the others are in
+        brackets, and without any known truth none is written.
     notes : sequence of str, optional
         Sentences below the maps: precision and recall of the changes, as from `thor.tracking.detection`.
     """
@@ -101,9 +102,8 @@ def change_likelihood_map(
         least = f"{100 * run.attrs['min_probability']:.0f} %"
         lines = [
             "land, and cells not compared. Black outline: forced regime change (beyond internal variability and "
-            f"P(change) of at least {least}). Blue: any probability shift beyond internal variability. Hatched: "
-            "outside the area of applicability."
-            + " Named: classes that the test with known truth supports."
+            f"P(change) of at least {least}). Hatched: outside the area of applicability."
+            + " In brackets: classes that the test with known truth does not support."
             * bool(supported),
             *notes,
         ]
@@ -115,11 +115,11 @@ def change_likelihood_map(
             fields = here.sel(predictor=predictor)
             classes = likelihood_class(fields["change_probability"].values).astype(float)
             mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
-            outline(ax, run, fields["forced_shift"].values == 1, colour="#0072B2")
             outline(ax, run, fields["forced_change"].values == 1)
             hatch(ax, run, fields["applicable"].values == 0)
             ax.set_title(f"Likelihood of a change of regime, {predictor_words(predictor)}")
-        words = [_stacked(word) if word in supported else "" for word in LIKELIHOOD]
+        words = [_stacked(word) if word in supported else f"({_stacked(word)})" for word in LIKELIHOOD]
+        words = words if supported else [""] * len(words)
         texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
         name_classes(mesh, axes, texts, fontsize=5.5 if len(predictors) == 1 else 6, shrink=0.9, aspect=45)
         if len(axes) > 1:

@@ -61,7 +61,11 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
         panels[0][0].set_ylabel("share of correct cells (1)")
         panels[0][1].set_ylabel("share of cells (1)")
         few = f"{100 * FEW_SHARE:g} %"
-        add_note(figure, f"ECE: expected calibration error. Open: bins with less than {few} of the cells.")
+        add_note(
+            figure,
+            "ECE: expected calibration error. Vertical lines: block-bootstrap intervals. "
+            f"Open: bins with less than {few} of the cells.",
+        )
         letter_panels(above for above, _ in panels)
         return figure
 
@@ -165,7 +169,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
     regimes = in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(PALETTES["published"]))
     level = 100.0 * coverage[regions[0]]["confidence_level"]
     with style():
-        figure = new_figure(7.6, 0.42 * len(regions) + 1.5)
+        figure = new_figure(8.8, 0.42 * len(regions) + 1.3)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
         for row, entry in enumerate(coverage.values()):
             dot: dict[str, Any] = {"color": "0.1", "markersize": 5, "zorder": 4}
@@ -189,8 +193,13 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
         right.set_title("Size of the sets")
         for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
             left.plot([], [], "D", color=colour, markersize=3.5, label=f"cells labelled {regime}")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
         letter_panels([left, right])
+        add_note(
+            figure,
+            "A set contains the regimes that cannot be excluded at this level: with 1 the regime is unique, with more "
+            "it is ambiguous.",
+        )
         return figure
 
 
@@ -201,6 +210,8 @@ def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[s
     many = share >= FEW_SHARE
     label = f"{label}, ECE {entry['expected_calibration_error']:.3f}"
     above.plot(stated[many], correct[many], color=colour, marker=marker, markersize=3, label=label)
+    low, high = (np.array(curve.get(name, [None] * len(stated)), dtype=float)[many] for name in ("low", "high"))
+    above.vlines(stated[many], low, high, color=colour, linewidth=0.8, alpha=0.6)
     above.scatter(stated[~many], correct[~many], s=9, marker=marker, edgecolor=colour, facecolor="white")
     below.plot(stated, share, color=colour, marker=marker, markersize=3, linewidth=0.8)
 

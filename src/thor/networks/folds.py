@@ -69,6 +69,7 @@ def train_folds(
     boosting: BoostingSettings,
     boosting_names: tuple[str, ...] | None = None,
     terms: tuple[xr.Dataset, float] | None = None,
+    scaler: FeatureScaler | None = None,
     seed: int,
 ) -> Iterator[Fold]:
     """Yield the predictors of each fold, trained on the consensus labels.
@@ -86,6 +87,8 @@ def train_folds(
         Inputs of boosting; by default those of the networks.
     terms : (xarray.Dataset, float), optional
         Vorticity budget whose terms the networks also learn, and the weight of their loss; 0 for none.
+    scaler : FeatureScaler, optional
+        Of some of the features; the others, by default all, are scaled by the training cells of each fold.
     seed : int
     """
 
@@ -93,8 +96,8 @@ def train_folds(
         split = splits[basin]
         samples = samples_from(features, regimes, split, names=all_features(names, boosting_names or ()))
         train, select = samples.with_role("train"), samples.with_role("select")
-        scaler = FeatureScaler.fit(train)
-        seen = [columns(scaler.transform(part.inputs), samples.features, names) for part in (train, select)]
+        fitted = FeatureScaler.fit(train) if scaler is None else scaler.extended(train)
+        seen = [columns(fitted.transform(part.inputs), samples.features, names) for part in (train, select)]
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
         targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1])
         trained = train_stack(
@@ -105,9 +108,9 @@ def train_folds(
             settings=training,
             seed=seed,
         )
-        baselines = fit_baselines(train, scaler, boosting=boosting, boosting_features=boosting_names, seed=seed)
+        baselines = fit_baselines(train, fitted, boosting=boosting, boosting_features=boosting_names, seed=seed)
         # Where its coordinates were read from is no part of a split.
-        return Fold(basin, split.drop_encoding(), scaler, trained.stack, baselines)
+        return Fold(basin, split.drop_encoding(), fitted, trained.stack, baselines)
 
     yield from in_threads(fold, splits)
 

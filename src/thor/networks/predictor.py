@@ -5,7 +5,7 @@ sets, the tracking of climate models, Shapley values and LIME take any predictor
 attributes, a row in `thor.networks.baselines.predictors_of` and a name in `thor.app.parameters.Predictors`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
+from thor.core.variables import SURFACE_SET, input_sets
 from thor.networks.samples import all_features
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
@@ -163,6 +164,31 @@ class Average:
         rows = columns(inputs, self.features, self.boosting.features).reshape(-1, len(self.boosting.features))
         of_boosting = self.boosting.probabilities(rows).astype(np.float32).reshape(of_networks.shape)
         return _logarithm(0.5 * (softmax(of_networks) + of_boosting))
+
+
+def in_set(predictor: str, input_set: str) -> str:
+    """Return the name of a predictor with the inputs of a set: `average_transport`, or `average` for the surface.
+
+    Parameters
+    ----------
+    predictor : str
+    input_set : str
+        One of `thor.core.variables.input_sets`.
+    """
+    return predictor if input_set == SURFACE_SET else f"{predictor}_{input_set}"
+
+
+def set_of(name: str) -> tuple[str, str]:
+    """Return predictor and input set of a name that `in_set` made."""
+    for input_set in input_sets():
+        if name.endswith(f"_{input_set}"):
+            return name.removesuffix(f"_{input_set}"), input_set
+    return name, SURFACE_SET
+
+
+def of_surface(by_predictor: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of the predictors with the inputs of the surface alone."""
+    return {name: entry for name, entry in by_predictor.items() if set_of(name)[1] == SURFACE_SET}
 
 
 def columns(inputs: Weights, features: tuple[str, ...], wanted: tuple[str, ...]) -> Weights:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.spatial import cKDTree
 
 from thor.core.errors import NetworkError
 from thor.core.variables import variable
@@ -184,6 +183,8 @@ def separated(role: np.ndarray, lat: np.ndarray, lon: np.ndarray, buffer_degrees
     buffer_degrees : float
         Cells as far apart as this [degrees of a great circle], or nearer, are too near; 0 for no buffer.
     """
+    from scipy.spatial import cKDTree  # in the chain of imports of every command
+
     if buffer_degrees == 0:
         return role
     centres = unit_vectors(lat, lon).T

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType
 
 
@@ -13,21 +13,24 @@ def load_tensorflow() -> ModuleType:
     Settings of the environment count only before the first import anywhere in the process: import TensorFlow through
     here. Those that the user made stay.
     """
+    tensorflow = import_tensorflow()
+    with _without_native_stderr():
+        # looks for accelerators once, and on machines without one would complain in the middle of a run
+        tensorflow.config.list_physical_devices()
+    tensorflow.config.experimental.enable_op_determinism()
+    # Each size of networks and batches is traced once, which it warns of.
+    tensorflow.get_logger().setLevel("ERROR")
+    return tensorflow
+
+
+def import_tensorflow() -> ModuleType:
+    """Return TensorFlow, of which nothing runs yet: a process may still be forked, and find its own accelerators."""
     # TensorFlow Probability's layers and the published networks need Keras 2; oneDNN changes sums with the machine.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if "tensorflow" in sys.modules:
+    with nullcontext() if "tensorflow" in sys.modules else _without_native_stderr():
         import tensorflow
-    else:
-        with _without_native_stderr():
-            import tensorflow
-
-            # looks for accelerators once, and on machines without one would complain in the middle of a run
-            tensorflow.config.list_physical_devices()
-    tensorflow.config.experimental.enable_op_determinism()
-    # Each size of networks and batches is traced once, which it warns of.
-    tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
 
 

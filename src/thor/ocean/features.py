@@ -1,13 +1,14 @@
 """The input features of the networks: sea level, stress curl, depth, their gradients and rotation, on any grid."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError
-from thor.core.variables import FEATURES, STRESS, extended_features, groups_of, variable
+from thor.core.variables import FEATURES, STRESS, SURFACE_SET, extended_features, groups_of, variable
 from thor.ocean.basins import basin_codes
 from thor.ocean.geostrophic import geostrophic_terms
 from thor.ocean.grid import Grid
@@ -17,12 +18,14 @@ from thor.ocean.operators import gradient
 from thor.ocean.published import published_gradient
 from thor.ocean.stress import coastal_curl, stress_eastward_northward
 from thor.ocean.stress import stress_curl as curl_of_stress
+from thor.ocean.transport_features import transport_features, window_transport_features
 
 Gradient = Callable[[Array, Grid], tuple[Array, Array]]
 
 NEIGHBOURHOOD_OF = (
     *("wind_stress_curl", "zos", "deptho", "zos_deptho_jacobian"),
     *("geostrophic_planetary_advection", "geostrophic_pressure_torque", "geostrophic_residual"),
+    "transport_planetary_advection",
 )
 """The features for which neighbourhood means and spreads can be computed."""
 
@@ -48,7 +51,7 @@ def features(
     ----------
     ocean : xarray.Dataset
         Harmonised fields `zos` [m], `deptho` [m], `areacello` [m2], and `tauuo`, `tauvo` [N m-2] (eastward, northward)
-        or the budget's `wind_stress_curl` [m s-2].
+        or the budget's `wind_stress_curl` [m s-2]; `transport_northward` [m2 s-1] where it is known.
     stress_curl : {"surface", "released"}
         Whether the stress curl is taken from the surface stress or is the term of the budget.
     metric : {"spherical", "published"}
@@ -66,7 +69,8 @@ def features(
     Returns
     -------
     xarray.Dataset
-        Each feature with units, `valid` (1 where all are finite), `basin`, `areacello`. Attributes of
+        Each feature with units, `valid` (1 where all of the set `surface` are finite), `basin`, `areacello`. With
+        transports also the features of `thor.ocean.transport_features`. Attributes of
         `wind_stress_curl` from the surface stress: `coastal_curl`, the method at coasts, and `coastal_cells`, the
         number of valid cells with land around them.
     """
@@ -79,13 +83,16 @@ def features(
         fields |= _extended_surface_fields(ocean, fields | fixed, grid, reference_density)
     fields |= fixed
     valid = _valid(fields, grid)
-    if neighbourhood_radii_km:
-        fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km, neighbourhood_statistics)
+    around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
+    fields |= _neighbourhoods(fields, grid, valid, **around)
+    further = transport_features(ocean)
+    fields |= further | _neighbourhoods(further, grid, valid & _finite([further]), **around)
     return _dataset(ocean, grid, fields, valid, stress_curl=stress_curl, metric=metric)
 
 
 def window_features(
     climatology: xr.Dataset,
+    terms: xr.Dataset | None = None,
     *,
     reference_density: float,
     extended: bool,
@@ -98,6 +105,9 @@ def window_features(
     ----------
     climatology : xarray.Dataset
         From `thor.reading.climatology`: `zos`, `tauuo`, `tauvo` with a first dim `window`, `deptho`, `areacello`.
+    terms : xarray.Dataset, optional
+        From `thor.ocean.diagnosed_terms`, for the features from transports; without it, or where it lacks a window,
+        the run has none of them.
     reference_density, extended, neighbourhood_radii_km, neighbourhood_statistics
         As for `features`. The stress curl is always that of the surface stress, the geometry always true.
 
@@ -105,7 +115,7 @@ def window_features(
     -------
     xarray.Dataset
         As from `features`; what changes with time has the first dim `window`, what does not has not. `valid` holds
-        where all features are finite in all windows.
+        where all features of the set `surface` are finite in all windows.
     """
     grid = Grid.from_dataset(climatology)
     fixed = _fixed_fields(_values(climatology, "deptho"), grid, gradient, extended=extended)
@@ -118,9 +128,13 @@ def window_features(
             fields |= _extended_surface_fields(window, fields | fixed, grid, reference_density)
         each.append(fields)
     valid = np.logical_and.reduce([_valid(surface | fixed, grid) for surface in each])
-    if neighbourhood_radii_km:
-        for fields in (*each, fixed):
-            fields |= _neighbourhoods(fields, grid, valid, neighbourhood_radii_km, neighbourhood_statistics)
+    around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
+    for fields in (*each, fixed):
+        fields |= _neighbourhoods(fields, grid, valid, **around)
+    if further := window_transport_features(terms, climatology):
+        known = valid & _finite(further)
+        for fields, more in zip(each, further, strict=True):
+            fields |= more | _neighbourhoods(more, grid, known, **around)
     by_window = {name: np.stack([surface[name] for surface in each]) for name in each[0]}
     out = _dataset(climatology, grid, by_window | fixed, valid, stress_curl="surface", metric="spherical")
     keep = ["window", *(name for name in climatology.coords if climatology[name].dims == ("window",))]
@@ -189,17 +203,28 @@ def _valid(fields: Mapping[str, Array], grid: Grid) -> np.ndarray:
     return valid
 
 
+def _finite(windows: Sequence[Mapping[str, Array]]) -> np.ndarray | np.bool_:
+    """Return where the fields of all windows are finite."""
+    return np.logical_and.reduce([np.isfinite(values) for fields in windows for values in fields.values()])
+
+
 def _neighbourhoods(
-    fields: Mapping[str, Array], grid: Grid, valid: np.ndarray, radii_km: Sequence[float], statistics: Sequence[str]
+    fields: Mapping[str, Array], grid: Grid, valid: np.ndarray, *, radii_km: Sequence[float], statistics: Sequence[str]
 ) -> dict[str, Array]:
     chosen = {name: fields[name] for name in NEIGHBOURHOOD_OF if name in fields}
+    if not (chosen and radii_km):
+        return {}
     return statistics_within(chosen, grid, valid, radii_km=radii_km, statistics=statistics)
 
 
-def feature_names(dataset: xr.Dataset) -> list[str]:
-    """Return the features a dataset holds: the published eight in their order, then the extended ones."""
+def feature_names(dataset: xr.Dataset, input_set: str = SURFACE_SET) -> list[str]:
+    """Return the features of one input set that a dataset holds.
+
+    Of the set `surface` the published eight in their order, then the extended ones; of another set what it adds.
+    """
     known = [name for name in (*FEATURES, *extended_features()) if name in dataset]
-    return known + [str(name) for name in dataset.data_vars if str(name).endswith("km")]
+    known += [str(name) for name in dataset.data_vars if str(name).endswith("km")]
+    return [name for name in known if groups_of(name).input_set == input_set]
 
 
 def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:

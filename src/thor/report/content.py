@@ -36,12 +36,15 @@ class Caption:
         Above and below it.
     alt : str
         Alternative text.
+    shown : bool
+        Whether it is unfolded when the page opens.
     """
 
     section: str
     title: str
     caption: str
     alt: str
+    shown: bool = False
 
 
 @cache
@@ -149,19 +152,23 @@ def ocean_content(
     }
     bits = float(np.log2(len(names)))
     doubt = 1 - take(regimes["regime_confidence"])
+    right = take(regimes["regime"]) >= 0
     predictors: list[str] = []
     if regime_uncertainty is not None:
         predictors = [str(name) for name in regime_uncertainty["predictor"].values]
         content |= _of_networks(regime_uncertainty, take, dims, bits, cells.index)
         doubt = take(regime_uncertainty["predictive_entropy"])[0]
+        right &= take(_most_probable(regime_uncertainty))[0] == take(regimes["regime"])
     for method, attribution in attributions.items():
         for name in ("attribution", "attribution_lower_quartile", "attribution_upper_quartile"):
             values = take(attribution[name].reindex(feature=used).transpose("predictor", "feature", *dims))
             content[f"{method}.{name}"] = packed_numbers(values)
+        if "converged" in attribution:
+            content[f"{method}.converged"] = packed_labels(take(attribution["converged"].transpose("predictor", *dims)))
     test = {name: value for value, name in flags(split["role"]).items()}.get("test", -1)
     return {
         "grid": cells.to_page(),
-        "start": _first_cell(doubt, take(split["role"]) == test),
+        "start": _first_cell(doubt, take(split["role"]) == test, right),
         "regimes": regime_styles(regime_meanings(regimes)),
         "layers": [layer for layer in _layers(roles, bits) if layer["name"] in content],
         "cells": content,
@@ -180,7 +187,7 @@ def _of_networks(
 ) -> dict[str, dict[str, Any]]:
     """Return the predictions of the networks in every cell."""
     probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
-    best = probability.fillna(0.0).argmax("regime").where(fields["valid"] == 1)
+    best = _most_probable(fields).transpose("predictor", *dims)
     sets = (fields["regime_set"].transpose("predictor", "regime", *dims) == 1).values
     in_set = np.tensordot(2 ** np.arange(sets.shape[1]), np.moveaxis(sets, 1, 0), axes=1)
     content = {
@@ -198,12 +205,17 @@ def _of_networks(
     return content
 
 
-def _first_cell(doubt: AnyArray, test: AnyArray) -> int:
-    """Return the first cell of the explorer: a test cell of intermediate uncertainty."""
+def _first_cell(doubt: AnyArray, test: AnyArray, right: AnyArray) -> int:
+    """Return the first cell of the explorer: an uncertain test cell whose regime is predicted correctly."""
     known = np.isfinite(doubt)
-    wanted = known & test if (known & test).any() else known
+    wanted = next((cells for cells in (known & test & right, known & right) if cells.any()), known)
     order = np.argsort(np.where(wanted, doubt, np.inf), kind="stable")
     return int(order[round(0.9 * max(int(wanted.sum()) - 1, 0))])
+
+
+def _most_probable(fields: xr.Dataset) -> xr.DataArray:
+    """Return the most probable regime by predictor, NaN where there is no prediction."""
+    return fields["regime_probability"].fillna(0.0).argmax("regime").where(fields["valid"] == 1)
 
 
 def _axis_entry(name: str) -> dict[str, str]:

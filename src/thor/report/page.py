@@ -1,9 +1,11 @@
 """The page itself: templates, style and script beside this file, joined into one self-contained HTML text."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import xarray as xr
@@ -16,11 +18,24 @@ from thor.figures.style import LAND_COLOUR
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.report.archive import archive_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
+from thor.report.pictures import change_picture, most_changed, regime_picture
 from thor.report.scenarios import scenario_content
 from thor.report.settings import ReportSettings
 from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name
 from thor.tracking import RunDatasets
 from thor.tracking.likelihood import LIKELIHOOD_BOUNDS, LIKELIHOOD_RANGES
+
+_SECTION_FILES = {
+    "regimes": ("regimes", "vorticity_budget", "regime_balances", "cluster_selection", "clustering_metrics"),
+    "skill": ("ensemble_probabilities", "ensemble", "skill_metrics", "network_metrics", "training_history"),
+    "uncertainty": ("regime_uncertainty", "calibration_model", "bayesian_network", "calibration_metrics"),
+    "explanations": (*explaining_methods(), "explanation_summary", "explanation_agreement", "explanation_metrics"),
+    "scenarios": (
+        *("scenario_regimes", "model_agreement", "regime_areas", "regime_transitions", "change_attribution"),
+        *("term_changes", "overturning", "tracking_metrics", "archive_inventory"),
+    ),
+}
+"""Datasets to which each section links."""
 
 
 def report_page(
@@ -36,6 +51,7 @@ def report_page(
     regime_uncertainty: xr.Dataset | None = None,
     attributions: Mapping[str, xr.Dataset] | None = None,
     scenario_regimes: RunDatasets | None = None,
+    true_regimes: RunDatasets | None = None,
     regime_areas: pd.DataFrame | None = None,
     tracking_metrics: Mapping[str, Any] | None = None,
     archive_inventory: pd.DataFrame | None = None,
@@ -55,7 +71,7 @@ def report_page(
         Of the training ocean; the last may be None.
     attributions : mapping of str to xarray.Dataset
         By method; may be empty.
-    scenario_regimes, regime_areas, tracking_metrics, archive_inventory
+    scenario_regimes, true_regimes, regime_areas, tracking_metrics, archive_inventory
         Of the climate models; without an archive empty or None.
     mixed : sequence of str
         Sentences about results that do not belong together, as from `thor.core.mixing.mixed_results`.
@@ -96,6 +112,7 @@ def report_page(
         ),
         "scenarios": scenario_content(
             scenario_regimes or {},
+            true_regimes or {},
             regime_areas if regime_areas is not None else pd.DataFrame(),
             skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
             max_cells=settings.max_run_cells,
@@ -105,7 +122,10 @@ def report_page(
         "method_colours": {name: method.colour for name, method in all_methods().items()},
         "experiment_colours": EXPERIMENT_COLOURS,
         "likelihood": _likelihood(),
+        "diverging": swatches("cmo.balance"),
+        "scenario_files": _links(manifest).get("scenario_regimes", ""),
     }
+    data["scenarios"]["start"] = most_changed(summary["scenarios"], scenario_regimes or {})
     return environment.get_template("report.html.j2").render(
         summary=summary,
         manifest=manifest,
@@ -113,11 +133,17 @@ def report_page(
             name: {**entry, "source": small_image(figures[name], colours=settings.figure_colours)}
             for name, entry in in_order(figure_index, captions()).items()
         },
+        first_maps=_first_maps(features, regimes, scenario_regimes or {}, summary["scenarios"]),
+        files=_links(manifest),
+        section_files=_SECTION_FILES,
+        not_together=_not_together(mixed),
+        glossary=_glossary(summary["regimes"]["long_names"]),
         regime_styles=regime_styles(summary["regimes"]["long_names"]),
         mixed=mixed,
         left_out=left_out,
         archive=archive_rows(archive_inventory),
         has_scenarios=bool(data["scenarios"]["runs"]),
+        has_truth=any("truth" in run for run in data["scenarios"]["runs"]),
         has_networks=bool(data["ocean"]["predictors"]),
         has_attributions=bool(data["ocean"]["methods"]),
         stride=data["ocean"]["grid"]["stride"],
@@ -127,10 +153,38 @@ def report_page(
         scores=metrics("scores"),
         data=_for_script(data),
         land_colour=LAND_COLOUR,
-        style=_template("report.css"),
-        script=_template("report.js"),
+        style=_file("templates", "report.css"),
+        script=_file("templates", "viewer.js") + _file("templates", "report.js"),
         plotly=_plotly(),
     )
+
+
+def _first_maps(
+    features: xr.Dataset, regimes: xr.Dataset, runs: RunDatasets, rows: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the map of regimes, and that of the run with the largest change where there is one."""
+    key = most_changed(rows, runs)
+    change = None if key is None else change_picture(runs[key](), colours=_likelihood()["colours"])
+    return [regime_picture(features, regimes), *([change] if change else [])]
+
+
+def _links(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the path of each file of the manifest below the folder of the data, relative to the report."""
+    paths = {name: str(entry["path"]) for name, entry in manifest["datasets"].items()}
+    return {name: f"../{quote(path)}" for name, path in paths.items() if not path.startswith(("/", ".."))}
+
+
+def _not_together(mixed: Sequence[str]) -> list[str]:
+    """Return the sections with results that the first sentence of `mixed` names."""
+    words = set(re.findall(r"\w+", mixed[0])) if mixed else set()
+    return [section for section, names in _SECTION_FILES.items() if words & set(names)]
+
+
+def _glossary(long_names: Mapping[str, str]) -> dict[str, str]:
+    """Return the meaning of each term and regime, sorted by term."""
+    terms = yaml.safe_load(_file("glossary.yml"))
+    regimes = {name: f"Regime: {meaning}." for name, meaning in long_names.items()}
+    return dict(sorted({**terms, **regimes}.items(), key=lambda item: item[0].lower()))
 
 
 def _with_code(sentence: str) -> Any:
@@ -169,8 +223,8 @@ def _for_script(data: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _template(name: str) -> str:
-    return files("thor.report").joinpath("templates", name).read_text(encoding="utf-8")
+def _file(*place: str) -> str:
+    return files("thor.report").joinpath(*place).read_text(encoding="utf-8")
 
 
 def _plotly() -> str:

@@ -1,6 +1,6 @@
 """Runs of climate models for the page: regimes, likelihood of change, applicability and areas of every window."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lowe
 
 
 def scenario_content(
-    runs: RunDatasets, areas: pd.DataFrame, *, skill: Mapping[str, Any] | None, max_cells: int
+    runs: RunDatasets, truths: RunDatasets, areas: pd.DataFrame, *, skill: Mapping[str, Any] | None, max_cells: int
 ) -> dict[str, Any]:
     """Return what the scenario viewer shows.
 
@@ -29,6 +29,8 @@ def scenario_content(
     ----------
     runs : mapping of str to callable
         By `<source_id>/<experiment_id>/<variant_label>`, each reads a dataset of `thor.tracking.track.track_run`.
+    truths : mapping of str to callable
+        By run, each reads a dataset of `thor.tracking.true_regimes.true_regime_plans`; none where it is not known.
     areas : pandas.DataFrame
         As from `thor.tracking.areas.regime_areas`.
     skill : mapping or None
@@ -50,7 +52,9 @@ def scenario_content(
         if source_id not in models:
             models[source_id] = cell_map(run, run["valid"] == 1, max_cells=max_cells)
             content["models"][source_id] = models[source_id].to_page()
-        content["runs"].append(_run(key, run, models[source_id], skill))
+        content["runs"].append(
+            _run(key, run, models[source_id], skill) | _truth(run, models[source_id], truths.get(key))
+        )
     return content
 
 
@@ -118,10 +122,11 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
 def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | None) -> dict[str, Any]:
     windows, predictors = (list(map(str, run[dim].values)) for dim in ("window", "predictor"))
     dims = tuple(map(str, run["valid"].dims))
+    present = run if "baseline_regime" in run else run.assign(baseline_regime=xr.full_like(run["regime"], -1))
 
     def layer(name: str) -> AnyArray:
         # Windows come last: neighbours in time are alike, which compresses well.
-        field = run[name]
+        field = present[name]
         lead = [dim for dim in ("predictor",) if dim in field.dims]
         return np.moveaxis(cells.take(field.transpose("window", *lead, *dims), dims), 0, -1)
 
@@ -134,6 +139,7 @@ def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | N
         "predictors": predictors,
         "regimes": list(flags(run["regime"]).values()),
         "regime": packed_labels(layer("regime")),
+        "before": packed_labels(layer("baseline_regime")),
         "change": packed_shares(layer("change_probability"), steps=100),
         "applicable": packed_labels(layer("applicable")),
         # 0 none, 1 a probability shift only, 2 a forced regime change
@@ -144,6 +150,15 @@ def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | N
             for predictor in predictors
         ],
     }
+
+
+def _truth(run: xr.Dataset, cells: CellMap, read: Callable[[], xr.Dataset] | None) -> dict[str, Any]:
+    """Return the true regimes of the windows of a run, those of other windows being missing; nothing if not known."""
+    if read is None:
+        return {}
+    dims = tuple(map(str, run["valid"].dims))
+    field = read()["true_regime"].reindex(window=run["window"].values, fill_value=-1).transpose("window", *dims)
+    return {"truth": packed_labels(np.moveaxis(cells.take(field, dims), 0, -1))}
 
 
 def _flagged(field: xr.DataArray) -> xr.DataArray:

@@ -9,8 +9,11 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.metrics import metrics
+from thor.networks.predictor import of_surface
 from thor.regimes.naming import regime_meanings, regime_names
 from thor.report.archive import archive_numbers
+from thor.report.findings import findings
+from thor.report.limits import limit_sentences
 from thor.report.model_trust import expected_accuracy_numbers, false_rate
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.scenarios import change_table
@@ -40,6 +43,7 @@ def summarise(
     scenario_regimes: RunDatasets | None = None,
     tracking_metrics: Mapping[str, Any] | None = None,
     archive_inventory: pd.DataFrame | None = None,
+    attributions: Mapping[str, xr.Dataset] | None = None,
     left_out: LeftOut = NOTHING,
 ) -> dict[str, Any]:
     """Return the numbers of a run by topic, and `sentences` on each topic; topics whose inputs are None are empty.
@@ -50,7 +54,7 @@ def summarise(
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
         `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `expected_accuracy`,
         `area_interval` (by predictor), `false_rate`, `archive`, `implausible`, `not_compared` and `not_judged` (reasons
-        by run), `left_out` (`missing` and `outdated` datasets), and `sentences`: {topic: list of str}.
+        by run), `left_out` (`missing` and `outdated` datasets), `sentences`: {topic: list of str}, and `findings`.
     """
     tracking = tracking_metrics or {}
     numbers: dict[str, Any] = {
@@ -58,10 +62,10 @@ def summarise(
         "regimes": (_regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes))
         | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
-        "skill": _skill({**skill_metrics, **(bayesian_skill_metrics or {})}, split),
+        "skill": _skill(of_surface({**skill_metrics, **(bayesian_skill_metrics or {})}), split),
         "calibration": in_order(_calibration(calibration_metrics or {}), PREDICTOR_NAMES),
         "uncertainty": _uncertainty(regime_uncertainty) if regime_uncertainty is not None else {},
-        "explanations": _explanations(explanation_metrics) if explanation_metrics else {},
+        "explanations": _explanations(explanation_metrics, attributions or {}) if explanation_metrics else {},
         "scenarios": list(change_table(scenario_regimes or {})),
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
@@ -73,8 +77,8 @@ def summarise(
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
     }
     numbers["experiments"] = experiment_means(numbers["scenarios"], tracking.get("perfect_model", {}))
-    lines = sentences(numbers) | {"left_out": left_out_sentences(left_out)}
-    return numbers | {"left_out": asdict(left_out), "sentences": lines}
+    lines = sentences(numbers) | {"left_out": left_out_sentences(left_out), "limits": limit_sentences(numbers)}
+    return numbers | {"left_out": asdict(left_out), "sentences": lines, "findings": findings(numbers)}
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -193,7 +197,7 @@ def _uncertainty(fields: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _explanations(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _explanations(metrics: Mapping[str, Any], attributions: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     predictor = "ensemble" if "ensemble" in metrics["agreement"] else next(iter(metrics["agreement"]))
     agreement = {
         pair: numbers
@@ -210,7 +214,21 @@ def _explanations(metrics: Mapping[str, Any]) -> dict[str, Any]:
         for method, of_predictors in metrics["methods"].items()
         if "converged_area_share" in of_predictors.get(predictor, {})
     }
-    return {"predictor": predictor, "agreement": agreement, "faithfulness": faithful, "converged": converged}
+    return {
+        "predictor": predictor,
+        "agreement": agreement,
+        "faithfulness": faithful,
+        "converged": converged,
+        "importance": {method: importance(fields, predictor) for method, fields in attributions.items()},
+    }
+
+
+def importance(attribution: xr.Dataset, predictor: str) -> dict[str, float]:
+    """Return the share of each feature in the area-weighted mean size of all attributions, of one predictor."""
+    known = predictor if predictor in attribution["predictor"] else attribution["predictor"].values[0]
+    area = attribution["areacello"].where(attribution["valid"] == 1).fillna(0)
+    sizes = abs(attribution["attribution"].sel(predictor=known)).weighted(area).mean(area.dims)
+    return {str(name): float(sizes.sel(feature=name) / sizes.sum()) for name in attribution["feature"].values}
 
 
 def implausible_runs(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import xarray as xr
 from thor.core.metrics import metrics
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.style import flags, in_reading_order
+from thor.networks.predictor import set_of
 from thor.regimes.naming import regime_meanings
 
 _MILLION_KM2 = 1e12
@@ -94,7 +95,8 @@ def score_table(
     """
     rows = {}
     for name in in_reading_order(name for name in skill if name not in ("member_min", "member_max")):
-        label = _PREDICTORS.get(name, name.replace("_", " "))
+        predictor, input_set = set_of(name)
+        label = _PREDICTORS.get(predictor, predictor.replace("_", " ")) + f", with {input_set}" * (predictor != name)
         rows[label] = {_heading(metric): _with_interval(skill[name][region], metric) for metric in metrics}
     return _by_row(rows, "predictor")
 

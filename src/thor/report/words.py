@@ -7,6 +7,7 @@ import numpy as np
 
 from thor.core.errors import DataError
 from thor.figures.style import in_reading_order
+from thor.networks.predictor import set_of
 
 PREDICTOR_NAMES = {
     "average": "the mean of ensemble and gradient boosting",
@@ -27,7 +28,9 @@ _PERCENT = "\u00a0%"
 
 def predictor_name(name: str) -> str:
     """Return a predictor in words."""
-    return PREDICTOR_NAMES.get(name, name.replace("_", " "))
+    predictor, input_set = set_of(name)
+    words = PREDICTOR_NAMES.get(predictor, predictor.replace("_", " "))
+    return words if predictor == name else f"{words}, with {input_set}"
 
 
 def leading(predictors: Iterable[str]) -> str:

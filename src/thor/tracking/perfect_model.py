@@ -34,9 +34,10 @@ ALL_WINDOWS = "all"
 
 def perfect_model_skill(
     runs: RunDatasets,
-    true_budgets: RunDatasets,
+    true_regimes: RunDatasets,
     features: RunDatasets,
     *,
+    true_budgets: RunDatasets,
     model: RegimeModel,
     baselines: Baselines,
     settings: BootstrapSettings,
@@ -49,10 +50,13 @@ def perfect_model_skill(
     runs : mapping of str to callable
         Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`, as from
         `thor.tracking.track.track_run`.
-    true_budgets : mapping of str to callable
-        Reads the true vorticity budget by `window` of those runs that have one.
+    true_regimes : mapping of str to callable
+        Reads the true regimes by `window` of those runs that have any, as from
+        `thor.tracking.true_regimes.true_regime_plans`.
     features : mapping of str to callable
         Reads the features of the runs, for the tree.
+    true_budgets : mapping of str to callable
+        Reads the true vorticity budget by `window` of the same runs, for the terms.
     model : RegimeModel
         Whose regimes the networks were trained on.
     baselines : Baselines
@@ -78,23 +82,23 @@ def perfect_model_skill(
     DataError
         When regimes of runs, regime model and baselines differ, or a run has no features.
     GridError
-        When a budget is on another grid than its run.
+        When the truth is on another grid than its run.
     """
-    source = TrueRegimes(true_budgets, model)
+    source = TrueRegimes(true_regimes)
     result: dict[str, Any] = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
     errors: list[pd.DataFrame] = []
     options: dict[str, Any] = {"classes": model.names, "settings": settings, "seed": seed}
     for experiment in sorted({key.split("/")[1] for key in runs}):
         pool: dict[tuple[str, str], list[TrueCells]] = {}
         for key in sorted(key for key in runs if key.split("/")[1] == experiment):
-            if key not in true_budgets:
+            if key not in true_regimes:
                 result["without_truth"].append(key)
                 continue
             run = runs[key]()
             _require_same_regimes(key, run, model, baselines)
             parent = str(run.attrs.get("parent"))
             compared = any(map(str, run["baseline_window"].values))
-            if compared and not (parent in true_budgets and parent in runs):
+            if compared and not (parent in true_regimes and parent in runs):
                 result["without_truth"].append(key)
                 continue
             if key not in features:

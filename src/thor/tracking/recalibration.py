@@ -1,6 +1,6 @@
 """Recalibration of P(change) from climate models with known truth, other than the one to which it is applied."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ CELLS_OF_A_MODEL = 30_000
 
 
 def recalibrate(
-    features: RunDatasets, truth: TrueRegimes, known: Collection[str], tools: TrackingTools, *, seed: int
+    features: RunDatasets, true_regimes: RunDatasets, tools: TrackingTools, *, seed: int
 ) -> dict[str, dict[str, ChangeCalibration]]:
     """Return the recalibration of each predictor for each climate model with known truth, and for `OTHERS`.
 
@@ -28,16 +28,15 @@ def recalibrate(
     ----------
     features : mapping of str to callable
         Reads the features of each run, `<source_id>/<experiment_id>/<variant_label>`.
-    truth : TrueRegimes
-    known : collection of str
-        Runs with a true budget.
+    true_regimes : mapping of str to callable
+        Reads the true regimes of those runs that have any, as from `thor.tracking.true_regimes.true_regime_plans`.
     tools : TrackingTools
         Its own recalibration has no influence.
     seed : int
         Of the cells drawn.
     """
     tables: dict[str, dict[str, list[AnyArray]]] = {}
-    runs = [key for key in features if key in known]
+    truth, runs = TrueRegimes(true_regimes), [key for key in features if key in true_regimes]
     for key in sorted(runs):
         source = key.split("/")[0]
         n_runs = sum(other.split("/")[0] == source for other in runs)

@@ -1,12 +1,15 @@
 """True regimes of climate models whose vorticity budget is known: the regime model's labels of that budget."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 import xarray as xr
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import GridError
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.regimes.naming import regime_flags
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
 
@@ -15,47 +18,89 @@ _TOLERANCE = 1e-4
 
 
 class TrueRegimes:
-    """True regimes of windows, each determined once: several runs share a baseline.
+    """Look-up of the true regimes of windows.
 
     Parameters
     ----------
-    budgets : mapping of str to callable
-        Reads the true vorticity budget of a run by `window`.
-    model : RegimeModel
+    runs : mapping of str to callable
+        Reads the true regimes of each run that has any, as made by `true_regime_plans`.
 
     Attributes
     ----------
     unknown : set of str
-        Requested windows that are not in the budgets, `<run> <window>`.
+        Requested windows whose regimes are not known, `<run> <window>`.
     """
 
-    def __init__(self, budgets: RunDatasets, model: RegimeModel) -> None:
-        self._model = model
-        self._known: dict[tuple[str, str], AnyArray] = {}
-        # The budgets of a run and its parent stay open.
-        self._budget = lru_cache(maxsize=2)(lambda key: budgets[key]())
+    def __init__(self, runs: RunDatasets) -> None:
+        # Those of a run and its parent stay in memory.
+        self._run = lru_cache(maxsize=2)(lambda key: runs[key]())
         self.unknown: set[str] = set()
 
     def regime(self, key: str, window: str, like: xr.DataArray) -> AnyArray | None:
-        """Return the true regime of one window of a run in the dims order of `like`, -1 outside the budget's cells.
+        """Return the true regime of one window of a run in the dims order of `like`, -1 where it is not known.
 
-        None where the budget lacks the window.
+        None where it is known in no cell.
 
         Raises
         ------
         GridError
-            When the budget is on another grid than `like`.
+            When the run is on another grid than `like`.
         """
-        if (key, window) not in self._known:
-            budget = self._budget(key)
-            held = [str(label) for label in budget["window"].values]
-            if window not in held:
-                self.unknown.add(f"{key} {window}")
-                return None
-            _require_same_grid(key, like, budget["analysis_mask"])
-            regime = self._model.predict(budget.isel(window=held.index(window)))["regime"]
-            self._known[key, window] = regime.transpose(*like.dims).values
-        return self._known[key, window]
+        run = self._run(key)
+        _require_same_grid(key, like, run["valid"])
+        held = [str(label) for label in run["window"].values]
+        if window in held:
+            regime: AnyArray = run["true_regime"].isel(window=held.index(window)).transpose(*like.dims).values
+            if (regime >= 0).any():
+                return regime
+        self.unknown.add(f"{key} {window}")
+        return None
+
+
+def true_regime_plans(
+    runs: RunDatasets, budgets: RunDatasets, model: RegimeModel
+) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return, for each run with a true budget, a fingerprint and a function that returns its true regimes.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the features of each run by `window`, with `valid`.
+    budgets : mapping of str to callable
+        Reads the true vorticity budget by `window` of those runs that have one.
+    model : RegimeModel
+
+    Returns
+    -------
+    dict
+        {run: (fingerprint, function)}; the dataset holds `true_regime` (window, y, x), int8 with CF flags, -1 outside
+        the cells of the budget and in windows that it lacks.
+    """
+    marks = {
+        key: [str(run.attrs.get(ATTRIBUTE) or fingerprint(run)) for run in (runs[key](), budgets[key]())]
+        for key in sorted(set(runs) & set(budgets))
+    }
+    return {
+        key: (fingerprint(model, mark), partial(_true_run, key, runs, budgets, model)) for key, mark in marks.items()
+    }
+
+
+def _true_run(key: str, runs: RunDatasets, budgets: RunDatasets, model: RegimeModel) -> xr.Dataset:
+    run, budget = runs[key](), budgets[key]()
+    valid = run["valid"]
+    _require_same_grid(key, valid, budget["analysis_mask"])
+    held = [str(label) for label in budget["window"].values]
+    labels = np.full((run.sizes["window"], *valid.shape), -1, dtype=np.int8)
+    for place, window in enumerate(map(str, run["window"].values)):
+        if window in held:
+            regime = model.predict(budget.isel(window=held.index(window)))["regime"]
+            labels[place] = regime.transpose(*valid.dims).values
+    attrs = {"long_name": "True dynamical regime, -1 where it is not known", "units": "1"}
+    attrs |= regime_flags(model.names, model.long_names)
+    field = xr.DataArray(labels, dims=("window", *valid.dims), attrs=attrs)
+    facets = {name: run.attrs[name] for name in ("source_id", "experiment_id", "variant_label")}
+    coordinates = {name: run[name] for name in ("window", "lat", "lon")}
+    return xr.Dataset({"true_regime": field, "valid": valid}, coordinates, facets)
 
 
 def _require_same_grid(key: str, like: xr.DataArray, mask: xr.DataArray) -> None:
@@ -65,6 +110,6 @@ def _require_same_grid(key: str, like: xr.DataArray, mask: xr.DataArray) -> None
         if all(gap[np.isfinite(gap)].max(initial=0.0) < _TOLERANCE for gap in gaps):
             return
     raise GridError(
-        f"The true budget of {key} is on another grid ({dict(mask.sizes)}) than its features ({dict(like.sizes)}). "
+        f"The truth of {key} is on another grid ({dict(mask.sizes)}) than its features ({dict(like.sizes)}). "
         "Make both from one run of idealized_ocean."
     )

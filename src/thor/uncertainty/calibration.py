@@ -83,6 +83,7 @@ def calibration_table(
                     uncertainties={name: field[inside] for name, field in given.get(stage, {}).items()},
                 )
                 | _weighted_and_intervals(bootstrap, effective, values[inside], labels, area)
+                | {"reliability_curve": reliability_curve(values[inside], labels, bootstrap=bootstrap)}
                 for stage, values in stages.items()
             }
     return table
@@ -145,7 +146,9 @@ def calibration_metrics(
     }
 
 
-def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS) -> dict[str, list[float]]:
+def reliability_curve(
+    probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS, bootstrap: BlockBootstrap | None = None
+) -> dict[str, list[float | None]]:
     """Return the frequency with which the most probable regime is the label, in bins of its probability.
 
     Parameters
@@ -154,12 +157,14 @@ def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: 
     labels : ndarray of int, shape (n_samples,)
     n_bins : int
         Equal bins of the largest probability.
+    bootstrap : BlockBootstrap, optional
+        Of these cells.
 
     Returns
     -------
     dict
         `confidence` (mean largest probability), `accuracy`, `share` (of the cells), one value for each bin that holds
-        a cell. Perfect: accuracy equals confidence.
+        a cell. Perfect: accuracy equals confidence. With a bootstrap `low` and `high`, the interval of the accuracy.
     """
     confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
     bins = equal_bins(confidence, n_bins)
@@ -167,7 +172,14 @@ def reliability_curve(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: 
         np.bincount(bins, values, minlength=n_bins) for values in (np.ones(len(labels)), confidence, right)
     )
     filled = count > 0
-    return {
+    ends = {}
+    if bootstrap is not None:
+        inside = bins[:, None] == np.flatnonzero(filled)
+        cells, correct = (bootstrap.draws(bootstrap.sums(inside * of[:, None])) for of in (np.ones(len(bins)), right))
+        shares = np.divide(correct, cells, out=np.full_like(correct, np.nan), where=cells > 0)
+        found = [bootstrap.interval(of_bin) for of_bin in shares.T]
+        ends = {end: [interval[end] for interval in found] for end in ("low", "high")}
+    return ends | {
         "confidence": (sum_confidence[filled] / count[filled]).tolist(),
         "accuracy": (hits[filled] / count[filled]).tolist(),
         "share": (count[filled] / len(labels)).tolist(),

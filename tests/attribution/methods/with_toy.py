@@ -88,7 +88,7 @@ def check_catalog_and_pipelines() -> None:
         assert catalog[NAME]["filepath"] == f"{root}/07_model_output/{NAME}.nc"
         assert catalog[NAME]["metadata"]["kedro-viz"]["layer"] == "model_output"
         assert catalog[NAME]["metadata"]["description"].startswith("Toy value")
-        assert catalog[f"explainability_{NAME}"]["filepath"].endswith(f"figures/explainability_{NAME}.png")
+        assert catalog[f"explainability_{NAME}"]["filepath"].endswith(f"figures/supplement/explainability_{NAME}.png")
     pipelines = register_pipelines()
     nodes = {node.name.rpartition(".")[2]: node for node in pipelines["explainability"].nodes}
     assert nodes[f"explain_by_{NAME}"].outputs == [NAME]

@@ -4,13 +4,14 @@ import numpy as np
 import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.ocean.grid import regular_grid
+from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.budget import checked_closure, circulation_budget
 from thor.ocean.idealized.c_grid import regular_c_grid
 from thor.ocean.idealized.circulation import CirculationModel, drake_passage_transport
 from thor.ocean.idealized.geography import build_geography
 from thor.ocean.idealized.settings import OceanSettings
 from thor.ocean.idealized.winds import stress_at, stress_on_faces, winds_of
+from thor.ocean.transports import transport_vector
 
 
 def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Dataset:
@@ -25,10 +26,10 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
     Returns
     -------
     xarray.Dataset, dims (lat, lon)
-        `zos` [m], `tauuo` and `tauvo` [N m-2] at T points, `deptho` [m] (positive down), `areacello` [m2], `sftof` [%],
-        the five `BUDGET_TERMS` and `bottom_stress_curl` [m s-2], NaN where undefined, `analysis_mask` (1 where the
-        budget is defined), bounds of both coordinates. Attributes: `closure`, `closure_at_corners`,
-        `drake_passage_transport_sv`, `reference_density` and the settings.
+        `zos` [m], `tauuo` and `tauvo` [N m-2] and `transport_northward` [m2 s-1] at T points, `deptho` [m] (positive
+        down), `areacello` [m2], `sftof` [%], the five `BUDGET_TERMS` and `bottom_stress_curl` [m s-2], NaN where
+        undefined, `analysis_mask` (1 where the budget is defined), bounds of both coordinates. Attributes: `closure`,
+        `closure_at_corners`, `drake_passage_transport_sv`, `reference_density` and the settings.
 
     Raises
     ------
@@ -60,6 +61,9 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
         "analysis_mask": budget.cell_mask.astype(np.int8),
     }
     dataset = regular_grid(180 / grid.shape[0]).assign_attrs(_attributes(settings) | numbers)
+    through = circulation.transport.u * grid.u.dy, circulation.transport.v * grid.v.dx
+    northward = transport_vector(*through, Grid.from_dataset(dataset))[1]
+    fields["transport_northward"] = np.where(ocean, northward, np.nan)
     for name, field in fields.items():
         dataset[name] = (("lat", "lon"), field, variable(name).attrs)
     return dataset

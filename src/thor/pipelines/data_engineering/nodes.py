@@ -89,7 +89,9 @@ def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame
     return table
 
 
-def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
+def compute_scenario_features(
+    climatologies: dict[str, Any], diagnosed_terms: dict[str, Any], parameters: DataEngineering
+) -> dict[str, tuple[str, Any]]:
     """Return, for each run, the fingerprint of its features and a function that makes them."""
     from thor.core.contracts import check
     from thor.core.fingerprint import fingerprint
@@ -97,11 +99,17 @@ def compute_scenario_features(climatologies: dict[str, Any], parameters: DataEng
 
     options = _feature_options(parameters)
 
+    def terms_of(key: str) -> xr.Dataset | None:
+        return diagnosed_terms[key]() if key in diagnosed_terms else None
+
     def make(key: str, load: Any) -> xr.Dataset:
-        return check(window_features(load(), **options), "scenario_features", where=key)
+        return check(window_features(load(), terms_of(key), **options), "scenario_features", where=key)
 
     work = left_out_on_error(make) if parameters.missing == "skip" else make
-    return {key: (fingerprint(load(), options), partial(work, key, load)) for key, load in climatologies.items()}
+    return {
+        key: (fingerprint(load(), terms_of(key), options), partial(work, key, load))
+        for key, load in climatologies.items()
+    }
 
 
 def diagnose_terms(

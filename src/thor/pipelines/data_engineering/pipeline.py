@@ -3,7 +3,7 @@
 raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_vorticity_budget -> vorticity_budget
                         |-> compute_features         -> features -> draw_features -> data_engineering_features
-raw_archive -> compute_climatologies -> climatologies -> compute_scenario_features -> scenario_features
+raw_archive -> compute_climatologies -> climatologies, diagnosed_terms -> compute_scenario_features -> scenario_features
                                                     -> draw_scenarios -> data_engineering_scenarios
                                      -> transport_climatologies, climatologies -> diagnose_terms -> diagnosed_terms
                                      -> archive_plan, climatologies -> list_archive -> archive_inventory
@@ -30,7 +30,9 @@ def create_pipeline() -> Pipeline:
                 by_name("archive_plan", "climatologies", "transport_climatologies"),
             ),
             named_node(nodes.list_archive, ["archive_plan", "climatologies"], "archive_inventory"),
-            named_node(nodes.compute_scenario_features, ["climatologies", _PARAMETERS], "scenario_features"),
+            named_node(
+                nodes.compute_scenario_features, ["climatologies", "diagnosed_terms", _PARAMETERS], "scenario_features"
+            ),
             named_node(
                 nodes.diagnose_terms, ["climatologies", "transport_climatologies", _PARAMETERS], "diagnosed_terms"
             ),

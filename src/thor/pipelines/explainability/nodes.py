@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial, update_wrapper
 from typing import Any
 
 import pandas as pd
@@ -36,31 +37,32 @@ def choose_reference(
 
 def explain_by(method: str) -> Callable[..., xr.Dataset]:
     """Return the node that explains the predictors in every valid cell by one method."""
+    return _by_method(_explain, method, f"explain_by_{method}")
 
-    def explain(
-        ensemble: Any,
-        baselines: Any,
-        bayesian_network: Any,
-        laplace_network: Any,
-        features: xr.Dataset,
-        parameters: Explainability,
-        explanation_reference: pd.DataFrame | None = None,
-    ) -> xr.Dataset:
-        from thor.attribution.explanations import explain_cells
-        from thor.attribution.references import reference_inputs
-        from thor.networks.baselines import chosen_predictors
 
-        scaler = baselines.scaler
-        reference = reference_inputs(explanation_reference, scaler)
-        explainer = _explainers([method], scaler.features, reference, parameters)[method]
-        posteriors = {"bayesian": bayesian_network, "laplace": laplace_network}
-        sizes = {"n_draws": parameters.n_draws, "seed": parameters.seed}
-        predictors = chosen_predictors(parameters.predictors, ensemble, baselines, **sizes, **posteriors)
-        return explain_cells(method, explainer, predictors, features, scaler, regime=parameters.regime)
+def _explain(
+    ensemble: Any,
+    baselines: Any,
+    bayesian_network: Any,
+    laplace_network: Any,
+    features: xr.Dataset,
+    parameters: Explainability,
+    explanation_reference: pd.DataFrame | None = None,
+    *,
+    method: str,
+) -> xr.Dataset:
+    """Return the attributions for all members in every valid cell."""
+    from thor.attribution.explanations import explain_cells
+    from thor.attribution.references import reference_inputs
+    from thor.networks.baselines import chosen_predictors
 
-    explain.__name__ = f"explain_by_{method}"
-    explain.__doc__ = f"Return the attributions by the method {method} for all members in every valid cell."
-    return explain
+    scaler = baselines.scaler
+    reference = reference_inputs(explanation_reference, scaler)
+    explainer = _explainers([method], scaler.features, reference, parameters)[method]
+    posteriors = {"bayesian": bayesian_network, "laplace": laplace_network}
+    sizes = {"n_draws": parameters.n_draws, "seed": parameters.seed}
+    predictors = chosen_predictors(parameters.predictors, ensemble, baselines, **sizes, **posteriors)
+    return explain_cells(method, explainer, predictors, features, scaler, regime=parameters.regime)
 
 
 def compare_explanations(**explanations: xr.Dataset) -> xr.Dataset:
@@ -145,15 +147,28 @@ def score_explanations(
 
 def draw_method(method: str) -> Callable[[xr.Dataset], Any]:
     """Return the node that draws the attributions by one method."""
+    return _by_method(_draw, method, f"draw_{method}")
 
-    def draw(explanation: xr.Dataset) -> Any:
-        from thor.figures.attribution import attribution_maps
 
-        return attribution_maps(explanation, method=method)
+def _draw(explanation: xr.Dataset, *, method: str) -> Any:
+    """Draw the attributions of each feature."""
+    from thor.figures.attribution import attribution_maps
 
-    draw.__name__ = f"draw_{method}"
-    draw.__doc__ = f"Draw the attributions of each feature by the method {method}."
-    return draw
+    return attribution_maps(explanation, method=method)
+
+
+def _by_method(function: Callable[..., Any], method: str, name: str) -> Callable[..., Any]:
+    """Return a function for one method under this name, which can be sent to another process as a closure cannot."""
+    bound = update_wrapper(partial(function, method=method), function)
+    bound.__name__ = name  # type: ignore[attr-defined]
+    return bound
+
+
+def draw_main_features(shapley_values: xr.Dataset) -> Any:
+    """Draw the Shapley values of the four features that contribute most."""
+    from thor.figures.attribution import attribution_maps
+
+    return attribution_maps(shapley_values, method="shapley_values", n_features=4)
 
 
 def draw_signs(**explanations: xr.Dataset) -> Any:

@@ -8,7 +8,7 @@ all methods -> compare_explanations   -> explanation_agreement
 ensemble -> evaluate_explanations -> explanation_evaluation
 features -> compare_with_known_functions     -> explanation_truth
 all of these -> score_explanations -> explanation_metrics
-             -> draw_signs, draw_attributions_by_regime, draw_beeswarm, draw_explanation_agreement,
+             -> draw_main_features, draw_signs, draw_attributions_by_regime, draw_beeswarm, draw_explanation_agreement,
                 draw_explanation_evaluation, draw_cell
 """
 
@@ -55,6 +55,7 @@ def create_pipeline() -> Pipeline:
                 by_name("explanation_agreement", "explanation_evaluation", "explanation_truth", *methods),
                 "explanation_metrics",
             ),
+            named_node(nodes.draw_main_features, "shapley_values", "explainability_features"),
             named_node(nodes.draw_signs, explanations, "explainability_signs"),
             named_node(nodes.draw_attributions_by_regime, "explanation_summary", "explainability_regimes"),
             named_node(nodes.draw_beeswarm, ["shapley_values", "features"], "explainability_beeswarm"),

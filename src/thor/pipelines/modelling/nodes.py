@@ -131,22 +131,28 @@ def train_left_out(
 ) -> Any:
     """Return, for each ocean basin, networks and baselines that saw neither it nor the test region."""
     from thor.networks.folds import train_folds
-    from thor.networks.samples import predictor_features
-    from thor.networks.split import basin_folds
 
-    names, boosting_names = predictor_features(features, parameters.features, parameters.boosting.features)
-    folds = train_folds(
-        features,
-        regimes,
-        basin_folds(features, regimes, parameters.split, seed=parameters.seed, without_test=True),
-        names=names,
-        training=parameters.training.replace(n_networks=parameters.left_out_networks),
-        boosting=parameters.boosting,
-        boosting_names=boosting_names,
-        terms=(vorticity_budget, parameters.terms_weight),
-        seed=parameters.seed,
-    )
-    return list(folds)
+    return list(train_folds(features, regimes, **_fold_options(features, regimes, vorticity_budget, parameters)))
+
+
+def train_input_sets(
+    features: xr.Dataset,
+    regimes: xr.Dataset,
+    split: xr.Dataset,
+    feature_scaler: dict[str, Any],
+    vorticity_budget: xr.Dataset,
+    parameters: Modelling,
+) -> dict[str, Any]:
+    """Return, by input set beside the surface, its predictors for scores, and those without each ocean basin."""
+    from thor.networks.input_sets import train_input_set
+    from thor.networks.scaler import FeatureScaler
+
+    options = _fold_options(features, regimes, vorticity_budget, parameters)
+    options |= {"split": split, "scaler": FeatureScaler.from_dict(feature_scaler)}
+    found = {name: train_input_set(name, features, regimes, **options) for name in parameters.input_sets[1:]}
+    for name, of_set in found.items():
+        log.info("input set %s adds %s", name, ", ".join(of_set.added))
+    return found
 
 
 def predict_ensemble(ensemble: Any, features: xr.Dataset, feature_scaler: dict[str, Any]) -> xr.Dataset:
@@ -166,6 +172,7 @@ def score_networks(
     ensemble: Any,
     baselines: Any,
     left_out_predictors: Any,
+    input_sets: dict[str, Any],
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
@@ -185,6 +192,7 @@ def score_networks(
         role_masks,
     )
     from thor.networks.folds import error_correlations, left_out_scores
+    from thor.networks.input_sets import input_set_scores
     from thor.networks.member_skill import (
         member_table,
         network_reliability,
@@ -217,20 +225,16 @@ def score_networks(
     correlations = error_correlations(list(left_out.values()), seed=parameters.seed)
     # Networks of one kind have errors of one kind.
     correlations |= {"published_networks": correlations["ensemble"]}
-    options: dict[str, Any] = {
-        "correlations": correlations,
-        "settings": parameters.bootstrap,
-        "seed": parameters.seed,
-    }
-    table = skill_table(probabilities, samples, regions=regions, **options)
-    elsewhere = left_out_scores(left_out, **options)
+    drawn: dict[str, Any] = {"settings": parameters.bootstrap, "seed": parameters.seed}
+    table = skill_table(probabilities, samples, regions=regions, correlations=correlations, **drawn)
+    elsewhere = left_out_scores(left_out, correlations=correlations, **drawn)
     oceans = region_scores(probabilities, samples, regions=basin_masks(samples, regions["test"]))
     sums = network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
     members = network_scores(sums, classes=samples.classes)
     metrics = {
         name: by_region | oceans.get(name, {}) | elsewhere.get(name, {})
         for name, by_region in (table | member_table(members, classes=samples.classes)).items()
-    }
+    } | input_set_scores(input_sets, ensemble, baselines, features, regimes, **drawn)
     for regions_of in metrics.values():
         for entry in regions_of.values():
             entry["split"] = split.attrs["split"]
@@ -250,25 +254,18 @@ def score_networks(
     }
 
 
-def draw_skill(skill_metrics: dict[str, Any]) -> Any:
-    """Draw the scores of all predictors with their intervals."""
-    from thor.figures.skill import skill_intervals
+def draw_skill(skill_metrics: dict[str, Any]) -> dict[str, Any]:
+    """Draw scores with intervals, those in oceans left out of training, and confusion matrices, and both input sets."""
+    from thor.figures.skill import confusion_matrices, input_set_skill, left_out_skill, skill_intervals
+    from thor.networks.predictor import of_surface
 
-    return skill_intervals(skill_metrics)
-
-
-def draw_left_out(skill_metrics: dict[str, Any]) -> Any:
-    """Draw the scores in oceans that were left out of training."""
-    from thor.figures.skill import left_out_skill
-
-    return left_out_skill(skill_metrics)
-
-
-def draw_confusion(skill_metrics: dict[str, Any]) -> Any:
-    """Draw the confusion matrices."""
-    from thor.figures.skill import confusion_matrices
-
-    return confusion_matrices(skill_metrics)
+    surface = of_surface(skill_metrics)
+    return {
+        "modelling_skill": skill_intervals(surface),
+        "modelling_left_out": left_out_skill(surface),
+        "modelling_confusion": confusion_matrices(surface),
+        "modelling_input_sets": input_set_skill(skill_metrics),
+    }
 
 
 def draw_learning_curves(training_history: pd.DataFrame) -> Any:
@@ -282,3 +279,22 @@ def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, param
     from thor.networks.samples import input_names, samples_from
 
     return samples_from(features, regimes, split, names=input_names(features, parameters.features))
+
+
+def _fold_options(
+    features: xr.Dataset, regimes: xr.Dataset, vorticity_budget: xr.Dataset, parameters: Modelling
+) -> dict[str, Any]:
+    """Return how predictors without one basin, and those of further input sets, are trained."""
+    from thor.networks.samples import predictor_features
+    from thor.networks.split import basin_folds
+
+    names, boosting_names = predictor_features(features, parameters.features, parameters.boosting.features)
+    return {
+        "splits": basin_folds(features, regimes, parameters.split, seed=parameters.seed, without_test=True),
+        "names": names,
+        "boosting_names": boosting_names,
+        "training": parameters.training.replace(n_networks=parameters.left_out_networks),
+        "boosting": parameters.boosting,
+        "terms": (vorticity_budget, parameters.terms_weight),
+        "seed": parameters.seed,
+    }

@@ -6,9 +6,10 @@ features, regimes -> split_cells -> split -> fit_scaler -> feature_scaler
                                           -> train_final_ensemble -> final_ensemble
                                           -> fit_final_baselines  -> final_baselines
 features, regimes -> train_left_out -> left_out_predictors
+                  -> train_input_sets -> input_sets
 ensemble -> predict_ensemble -> ensemble_probabilities
-ensemble, baselines, left_out_predictors -> score_networks -> network_metrics, network_reliability, skill_metrics
-skill_metrics -> draw_skill, draw_left_out, draw_confusion
+ensemble, baselines, left_out_predictors, input_sets
+                  -> score_networks -> network_metrics, network_reliability, skill_metrics -> draw_skill
 """
 
 from kedro.pipeline import Pipeline
@@ -40,18 +41,23 @@ def create_pipeline() -> Pipeline:
                 ["features", "regimes", "vorticity_budget", PARAMETERS],
                 "left_out_predictors",
             ),
+            named_node(
+                nodes.train_input_sets, [*CELLS, "feature_scaler", "vorticity_budget", PARAMETERS], "input_sets"
+            ),
             named_node(nodes.predict_ensemble, ["ensemble", "features", "feature_scaler"], "ensemble_probabilities"),
             named_node(
                 nodes.score_networks,
                 [
-                    *("ensemble", "baselines", "left_out_predictors", *CELLS, "feature_scaler"),
+                    *("ensemble", "baselines", "left_out_predictors", "input_sets", *CELLS, "feature_scaler"),
                     *("training_history", "published_networks", PARAMETERS),
                 ],
                 by_name("skill_metrics", "network_metrics", "network_reliability"),
             ),
-            named_node(nodes.draw_skill, "skill_metrics", "modelling_skill"),
-            named_node(nodes.draw_left_out, "skill_metrics", "modelling_left_out"),
-            named_node(nodes.draw_confusion, "skill_metrics", "modelling_confusion"),
+            named_node(
+                nodes.draw_skill,
+                "skill_metrics",
+                by_name("modelling_skill", "modelling_left_out", "modelling_confusion", "modelling_input_sets"),
+            ),
             named_node(nodes.draw_learning_curves, "training_history", "modelling_learning_curves"),
         ],
         tags="modelling",

@@ -9,6 +9,7 @@ import xarray as xr
 from thor.app.parameters import RegimeClustering
 from thor.core.errors import counted
 from thor.core.variables import BUDGET_TERMS
+from thor.tracking import RunDatasets
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,15 @@ def label_regimes(vorticity_budget: xr.Dataset, regime_model: Any, parameters: R
     confidence = regimes["regime_confidence"].weighted(vorticity_budget["areacello"].fillna(0))
     log.info("mean vote share of the regimes %.2f (area-weighted)", float(confidence.mean()))
     return regimes
+
+
+def label_true_budgets(
+    scenario_features: RunDatasets, true_budgets: RunDatasets, regime_model: Any
+) -> dict[str, tuple[str, Any]]:
+    """Return, for each run with a true budget, the fingerprint of its true regimes and a function that finds them."""
+    from thor.tracking.true_regimes import true_regime_plans
+
+    return true_regime_plans(scenario_features, true_budgets, regime_model)
 
 
 def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeClustering) -> pd.DataFrame:
@@ -84,7 +94,8 @@ def draw_terms(vorticity_budget: xr.Dataset) -> Any:
     """Draw the terms that are clustered."""
     from thor.figures.maps import NO_BUDGET, field_maps
 
-    return field_maps(vorticity_budget, BUDGET_TERMS, title="Barotropic vorticity budget", grey=NO_BUDGET)
+    title = "Barotropic vorticity budget, all terms on one scale"
+    return field_maps(vorticity_budget, BUDGET_TERMS, title=title, grey=NO_BUDGET, one_scale=True)
 
 
 def draw_regimes(regimes: xr.Dataset) -> Any:

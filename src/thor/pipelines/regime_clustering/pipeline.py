@@ -5,6 +5,7 @@ vorticity_budget -> fit_regime_model -> regime_model -> label_regimes -> regimes
                       |-> measure_balances (with regimes) -> regime_balances -> draw_balances
                       |-> measure_clustering (with both)  -> clustering_metrics
                       |-> draw_terms
+regime_model, scenario_features, true_budgets -> label_true_budgets -> true_regimes
 """
 
 from kedro.pipeline import Pipeline
@@ -21,6 +22,7 @@ def create_pipeline() -> Pipeline:
         [
             named_node(nodes.fit_regime_model, ["vorticity_budget", _PARAMETERS], "regime_model"),
             named_node(nodes.label_regimes, ["vorticity_budget", "regime_model", _PARAMETERS], "regimes"),
+            named_node(nodes.label_true_budgets, ["scenario_features", "true_budgets", "regime_model"], "true_regimes"),
             named_node(nodes.select_number_of_clusters, ["vorticity_budget", _PARAMETERS], "cluster_selection"),
             named_node(nodes.measure_balances, ["vorticity_budget", "regimes", _PARAMETERS], "regime_balances"),
             named_node(nodes.measure_clustering, ["vorticity_budget", "regimes", "regime_model"], "clustering_metrics"),

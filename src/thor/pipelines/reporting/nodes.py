@@ -26,7 +26,8 @@ def summarise_run(
     from thor.report.summary import summarise
 
     kept, left_out = select(found, run_record, figures=figures)
-    return summarise(**kept, archive_inventory=archive_inventory, left_out=left_out)
+    attributions = _explained(kept)
+    return summarise(attributions=attributions, archive_inventory=archive_inventory, left_out=left_out, **kept)
 
 
 def write_manifest(
@@ -45,10 +46,10 @@ def write_report(
     summary: Mapping[str, Any],
     manifest: Mapping[str, Any],
     archive_inventory: Any,
+    true_regimes: Any,
     **found: Any,
 ) -> str:
     """Return the report as one page."""
-    from thor.attribution.methods import explaining_methods
     from thor.core.mixing import mixed_results
     from thor.report.content import captions
     from thor.report.page import report_page
@@ -59,14 +60,15 @@ def write_report(
     drawn = {name: found.pop(name) for name in captions()}
     kept, fields = select(found, run_record)
     left_out = fields | LeftOut(**summary["left_out"])
-    methods = {name: kept.pop(name) for name in explaining_methods()}
+    attributions = _explained(kept)
     page = report_page(
         summary=summary,
         manifest=manifest,
         figure_index=figures,
         figures={name: drawn[name] for name in figures},
-        attributions={name: values for name, values in methods.items() if values is not None},
+        attributions=attributions,
         archive_inventory=archive_inventory,
+        true_regimes=true_regimes,
         mixed=mixed,
         left_out=left_out_sentences(left_out),
         settings=parameters,
@@ -76,3 +78,11 @@ def write_report(
         log.info("%s", line)
     log.info("Report: %.1f MB, one file.", len(page.encode()) / 1e6)
     return page
+
+
+def _explained(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributions that there are by method, and take them out of the inputs."""
+    from thor.attribution.methods import explaining_methods
+
+    methods = {name: kept.pop(name) for name in explaining_methods()}
+    return {name: values for name, values in methods.items() if values is not None}

@@ -21,11 +21,11 @@ FIGURES = tuple(captions())
 NUMBERS = (
     *("vorticity_budget", "regimes", "clustering_metrics", "regime_balances", "split"),
     *("skill_metrics", "bayesian_skill_metrics", "calibration_metrics", "regime_uncertainty", "explanation_metrics"),
-    *("scenario_regimes", "tracking_metrics", "archive_inventory"),
+    *(*explaining_methods(), "scenario_regimes", "tracking_metrics", "archive_inventory"),
 )
 FIELDS = (
     *("features", "vorticity_budget", "regimes", "split", "regime_uncertainty", *explaining_methods()),
-    *("scenario_regimes", "regime_areas", "tracking_metrics", "archive_inventory"),
+    *("scenario_regimes", "true_regimes", "regime_areas", "tracking_metrics", "archive_inventory"),
 )
 
 

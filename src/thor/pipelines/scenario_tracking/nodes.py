@@ -20,19 +20,16 @@ def calibrate_change(
     calibration_model: dict[str, Any],
     training_history: pd.DataFrame,
     scenario_features: RunDatasets,
-    true_budgets: RunDatasets,
-    regime_model: Any,
+    true_regimes: RunDatasets,
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Return the recalibration of P(change) for each climate model, from others whose true regimes are known."""
     from thor.tracking.recalibration import recalibrate
-    from thor.tracking.true_regimes import TrueRegimes
 
     predictors = final_ensemble, final_baselines, final_bayesian_network
     found = recalibrate(
         scenario_features,
-        TrueRegimes(true_budgets, regime_model),
-        true_budgets,
+        true_regimes,
         _tools(*predictors, calibration_model, training_history, {}, parameters),
         seed=parameters.seed,
     )
@@ -140,6 +137,7 @@ def measure_overturning(
 def score_tracking(
     scenario_regimes: RunDatasets,
     model_agreement: RunDatasets,
+    true_regimes: RunDatasets,
     true_budgets: RunDatasets,
     scenario_features: RunDatasets,
     regimes: xr.Dataset,
@@ -154,8 +152,9 @@ def score_tracking(
 
     skill = perfect_model_skill(
         scenario_regimes,
-        true_budgets,
+        true_regimes,
         scenario_features,
+        true_budgets=true_budgets,
         model=regime_model,
         baselines=final_baselines,
         settings=parameters.bootstrap,
@@ -166,29 +165,19 @@ def score_tracking(
     return metrics
 
 
-def draw_regimes_by_window(
+def draw_shown_run(
     scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
-) -> Any:
-    """Draw the regimes of one run in every window."""
-    from thor.figures.tracking_maps import regime_window_maps
-    from thor.tracking.shown_run import shown_run
-
-    run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
-    return regime_window_maps(run, predictor=parameters.predictors[0])
-
-
-def draw_change(scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw the probability that the regimes of one run changed."""
-    from thor.figures.tracking_maps import change_likelihood_map
+) -> dict[str, Any]:
+    """Draw the regimes of one run in every window, and the probability that they changed."""
+    from thor.figures.tracking_maps import change_likelihood_map, regime_window_maps
     from thor.tracking.detection import detection_notes
     from thor.tracking.shown_run import shown_run
 
-    run = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run)
-    return change_likelihood_map(
-        run,
-        supported=tracking_metrics["words"].get(parameters.predictors[0], ()),
-        notes=detection_notes(tracking_metrics["perfect_model"], run, parameters.predictors),
-    )
+    run, first = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run), parameters.predictors[0]
+    notes = detection_notes(tracking_metrics["perfect_model"], run, parameters.predictors)
+    supported = tracking_metrics["words"].get(first, ())
+    change = change_likelihood_map(run, supported=supported, notes=notes)
+    return {"scenario_tracking_regimes": regime_window_maps(run, predictor=first), "scenario_tracking_change": change}
 
 
 def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
@@ -201,11 +190,11 @@ def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict
 
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the area of each transition, for the first variant of every experiment."""
-    from thor.figures.tracking_curves import transition_matrices
+    """Draw the area of the largest transitions, for the first variant of every experiment."""
+    from thor.figures.tracking_curves import main_transitions
     from thor.tracking.areas import first_variants
 
-    return transition_matrices(first_variants(regime_transitions), predictor=parameters.predictors[0])
+    return main_transitions(first_variants(regime_transitions), predictor=parameters.predictors[0])
 
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:

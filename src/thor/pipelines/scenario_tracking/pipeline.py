@@ -1,7 +1,7 @@
 """Regimes of climate models through time: where, when and with what probability they change.
 
 final_ensemble, final_baselines, final_bayesian_network, calibration_model, scenario_features
-                 -> calibrate_change -> change_calibration
+                 -> calibrate_change (with true_regimes) -> change_calibration
                  -> track_regimes    -> scenario_regimes
 scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas
                                     -> regime_transitions -> draw_transitions
@@ -9,8 +9,8 @@ scenario_regimes -> measure_areas   -> regime_areas       -> draw_areas
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
 transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning
-all of these, true_budgets, regimes -> score_tracking -> tracking_metrics
-                 -> draw_regimes_by_window, draw_change, draw_agreement, draw_change_reliability
+all of these, true_regimes, true_budgets, regimes -> score_tracking -> tracking_metrics
+                 -> draw_shown_run, draw_agreement, draw_change_reliability
 """
 
 from kedro.pipeline import Pipeline
@@ -22,7 +22,7 @@ _PARAMETERS = "params:scenario_tracking"
 _PREDICTORS = ["final_ensemble", "final_baselines", "final_bayesian_network"]
 _TERMS = ["final_ensemble", "final_baselines", "calibration_model"]
 _CALIBRATED = ["calibration_model", "training_history"]
-_SCORED = ["scenario_regimes", "model_agreement", "true_budgets", "scenario_features"]
+_SCORED = ["scenario_regimes", "model_agreement", "true_regimes", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
@@ -32,7 +32,7 @@ def create_pipeline() -> Pipeline:
         [
             named_node(
                 nodes.calibrate_change,
-                [*_PREDICTORS, *_CALIBRATED, "scenario_features", "true_budgets", "regime_model", _PARAMETERS],
+                [*_PREDICTORS, *_CALIBRATED, "scenario_features", "true_regimes", _PARAMETERS],
                 "change_calibration",
             ),
             named_node(
@@ -62,8 +62,7 @@ def create_pipeline() -> Pipeline:
                 [*_SCORED, "regimes", "regime_model", "final_baselines", _PARAMETERS],
                 "tracking_metrics",
             ),
-            named_node(nodes.draw_regimes_by_window, _SHOWN, "scenario_tracking_regimes"),
-            named_node(nodes.draw_change, _SHOWN, "scenario_tracking_change"),
+            named_node(nodes.draw_shown_run, _SHOWN, by_name("scenario_tracking_regimes", "scenario_tracking_change")),
             named_node(
                 nodes.draw_overturning,
                 ["overturning", *_SHOWN[1:]],

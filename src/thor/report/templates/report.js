@@ -116,20 +116,36 @@ class CellMap {
   }
   place(cell) { return [this.grid.lat.values[cell] * 0.01, this.grid.lon.values[cell] * 0.01]; }
   show(pixel, cell, notify) {
-    this.pixel = pixel;
-    this.cell = cell;
-    this.redraw();
-    if (notify) this.onPick(cell);
+    this.mark(pixel);
+    if (notify) this.onPick(cell, pixel);
   }
-  paint(colourOf) {
-    const n = this.grid.n_cells, lut = new Uint8Array(3 * n);
-    for (let k = 0; k < n; k += 1) lut.set(colourOf(k) || GAP_RGB, 3 * k);
-    const image = new ImageData(this.width, this.height), pixels = this.grid.pixels.values;
-    for (let k = 0; k < pixels.length; k += 1) {
-      const cell = pixels[k];
-      if (cell === OUTSIDE) continue;
-      const from = cell === LAND ? LAND_RGB : lut.subarray(3 * cell, 3 * cell + 3);
-      image.data.set(from, 4 * k);
+  mark(pixel) {
+    this.pixel = pixel;
+    this.cell = this.cellAt(...pixel);
+    this.redraw();
+  }
+  /* Colour every cell; cells that are outlined have a black edge around all of them. */
+  paint(colourOf, isOutlined) {
+    const n = this.grid.n_cells, lut = new Uint8Array(3 * n), inside = new Uint8Array(n), pixels = this.grid.pixels.values, width = this.width;
+    for (let k = 0; k < n; k += 1) {
+      lut.set(colourOf(k) || GAP_RGB, 3 * k);
+      if (isOutlined) inside[k] = isOutlined(k) ? 1 : 0;
+    }
+    const marked = (pixel) => pixels[pixel] < OUTSIDE && inside[pixels[pixel]];
+    this.paintPixels((pixel) => {
+      const cell = pixels[pixel];
+      if (cell === OUTSIDE) return undefined;
+      if (cell === LAND) return LAND_RGB;
+      if (isOutlined && inside[cell] && !(marked(pixel - 1) && marked(pixel + 1) && marked(pixel - width) && marked(pixel + width))) return [0, 0, 0];
+      return lut.subarray(3 * cell, 3 * cell + 3);
+    });
+  }
+  paintPixels(colourOf) {
+    const image = new ImageData(this.width, this.height);
+    for (let k = 0; k < this.width * this.height; k += 1) {
+      const colour = colourOf(k);
+      if (colour === undefined) continue;
+      image.data.set(colour, 4 * k);
       image.data[4 * k + 3] = 255;
     }
     this.image = image;
@@ -237,6 +253,10 @@ function explorer(data, onCell) {
       words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "Its conformal set is empty: no regime fits well.");
       words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: the prediction is unreliable." : "It is like the training cells.");
     } else if (predictorSelect) words.push("A feature is missing in this cell, so there is no prediction.");
+    for (const method of ocean.methods) {
+      const short = cells[`${method}.converged`], q = ocean.explained[method].indexOf(name);
+      if (short && q >= 0 && short.at(q, cell) === 0) words.push(`${data.method_names[method]} did not converge here.`);
+    }
     if (role) words.push(`Use: ${role}.`);
     byId("cell-text").textContent = words.join(" ");
     if (predictorSelect) probabilities(cell, p);
@@ -309,171 +329,6 @@ function explorer(data, onCell) {
   return { map, predictor: () => ocean.predictors[chosen()], goTo: (lat, lon) => map.pickCell(map.nearest(lat, lon), true) };
 }
 
-/* -- the climate models -------------------------------------------------------------------------------------------- */
-const FORCED = [
-  { label: "no probability shift", colour: "#e4e4e4" },
-  { label: "probability shift beyond internal variability", colour: "#8ab8d8" },
-  { label: "forced regime change", colour: "#8c1d18" },
-];
-
-function scenarioViewer(data, onPlace) {
-  const { scenarios, likelihood } = data;
-  if (!scenarios.runs.length) return { showProjections() {}, areas() {} };
-  const model = byId("run-model"), experiment = byId("run-experiment"), predictor = byId("run-predictor");
-  const slider = byId("run-window"), regimes = data.ocean.regimes, colourOfRegime = new Map(regimes.map((r) => [r.name, r.colour]));
-  const runsOf = (source) => scenarios.runs.filter((run) => run.source_id === source);
-  const named = (run) => {
-    const same = runsOf(run.source_id).filter((other) => other.experiment_id === run.experiment_id);
-    return same.length > 1 ? `${run.experiment_id} ${run.variant_label}` : run.experiment_id;
-  };
-  const layer = () => document.querySelector("input[name=run-layer]:checked").value;
-  const current = () => scenarios.runs.find((run) => run.key === experiment.value);
-  const map = new CellMap(byId("run-map"), (cell) => { describe(); onPlace(...map.place(cell)); });
-  const changeColours = likelihood.colours.map(rgb);
-  const classOf = (v) => { const [a, b, c, d, e, f] = likelihood.bounds; return v < a ? 0 : v < b ? 1 : v < c ? 2 : v <= d ? 3 : v <= e ? 4 : v <= f ? 5 : 6; };
-
-  function fillModel() {
-    const before = current();
-    const runs = runsOf(model.value);
-    options(experiment, runs.map((run) => [run.key, named(run)]));
-    const alike = runs.find((run) => before && run.experiment_id === before.experiment_id)
-      || runs.find((run) => run.experiment_id.includes("4x")) || runs.find((run) => run.baselines.some(Boolean)) || runs[0];
-    experiment.value = alike.key;
-    map.pixel = null;
-    map.cell = undefined;
-    map.image = null;
-    map.setGrid(scenarios.models[model.value]);
-    fillRun();
-  }
-  function fillRun() {
-    const run = current(), kept = predictor.value;
-    options(predictor, run.predictors.map((name) => [name, name]));
-    if (run.predictors.includes(kept)) predictor.value = kept;
-    slider.max = run.windows.length - 1;
-    const compared = run.baselines.map((b, k) => (b ? k : -1)).filter((k) => k >= 0);
-    slider.value = compared.length ? compared[compared.length - 1] : run.windows.length - 1;
-    paint();
-    areas();
-  }
-  function paint() {
-    const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), kind = layer();
-    byId("run-window-label").textContent = run.windows[w] + (run.baselines[w] ? ` (baseline ${run.baselines[w]})` : " (no baseline)");
-    slider.setAttribute("aria-valuetext", run.windows[w]);
-    const least = percent(run.min_probability);
-    const shown = { regime: "most probable regime", forced: `forced regime change (beyond internal variability, P(change) of at least ${least})`, change: "likelihood that the regime differs from the baseline", applicable: "area of applicability of the networks" }[kind];
-    const { stride } = scenarios.models[model.value];
-    byId("run-caption").textContent = `${run.source_id}, ${run.experiment_id} ${run.variant_label}, ${run.windows[w]}`
-      + `${run.baselines[w] ? ` against ${run.baselines[w]} of ${run.parent}` : ""}, ${predictor.value}: ${shown}.`
-      + (kind === "forced" || kind === "change" ? (run.baselines[w] ? ` ${run.detection[p][w]}` : "") : "")
-      + (stride > 1 ? ` The grid is thinned: one cell of each ${stride} by ${stride} is shown; areas and figures use every cell.` : "");
-    const colours = run.regimes.map((name) => rgb(colourOfRegime.get(name) || "#000000"));
-    if (kind === "regime") {
-      map.paint((k) => { const v = run.regime.at(p, k, w); return Number.isNaN(v) ? null : colours[v]; });
-      legend(byId("run-legend"), run.regimes.map((name) => ({ label: name, colour: colourOfRegime.get(name) })));
-    } else if (kind === "forced") {
-      map.paint((k) => { const v = run.forced.at(p, k, w); return Number.isNaN(v) ? null : rgb(FORCED[v].colour); });
-      legend(byId("run-legend"), run.baselines[w] ? [FORCED[2], FORCED[1], FORCED[0], { label: "not tested", colour: "#fafafa" }] : [{ label: "this window has no baseline", colour: "#fafafa" }]);
-    } else if (kind === "change") {
-      map.paint((k) => { const v = run.change.at(p, k, w); return Number.isNaN(v) ? null : changeColours[classOf(v)]; });
-      legend(byId("run-legend"), run.baselines[w]
-        ? likelihood.ranges.map((label, k) => ({ label, colour: likelihood.colours[k] }))
-        : [{ label: "this window has no baseline", colour: "#fafafa" }]);
-    } else {
-      map.paint((k) => { const v = run.applicable.at(k, w); return Number.isNaN(v) ? null : v ? [221, 221, 221] : [213, 94, 0]; });
-      legend(byId("run-legend"), [{ label: "like the training cells", colour: "#dddddd" }, { label: "unlike them: unreliable", colour: "#d55e00" }]);
-    }
-    describe();
-  }
-  function describe() {
-    const run = current(), w = Number(slider.value), p = run.predictors.indexOf(predictor.value), k = map.cell;
-    if (k === undefined) { byId("run-text").textContent = ""; return; }
-    const regime = run.regime.at(p, k, w), change = run.change.at(p, k, w);
-    const words = [`${degrees(...map.place(k))}: ${Number.isNaN(regime) ? "no regime" : run.regimes[regime]}`];
-    if (!Number.isNaN(change)) words.push(`P(change) ${percent(change)}${run.forced.at(p, k, w) > 0 ? `, ${FORCED[run.forced.at(p, k, w)].label}` : ""}`);
-    if (run.applicable.at(k, w) === 0) words.push("unlike the training cells");
-    byId("run-text").textContent = `${words.join("; ")}.`;
-  }
-  function areas() {
-    const kind = byId("area-kind").value, [mid, low, high] = kind === "change" ? ["change_m2", "change_lower", "change_upper"] : ["expected_area_m2", "lower", "upper"];
-    const narrow = byId("chart-areas").clientWidth < 600, columns = narrow ? 1 : 3, rows = Math.ceil(regimes.length / columns);
-    const traces = [], more = { grid: { rows, columns, pattern: "independent", ygap: narrow ? 0.35 : 0.28 }, annotations: [], showlegend: true };
-    const seen = new Set();
-    regimes.forEach((regime, number) => {
-      const tail = number ? String(number + 1) : "";
-      more[`xaxis${tail}`] = axis({ nticks: 5 });
-      more[`yaxis${tail}`] = axis({ nticks: 5, title: number % columns ? undefined : { text: "10<sup>6</sup> km<sup>2</sup>", font: { size: 11 } } });
-      more.annotations.push({ text: `<b>${regime.name}</b> ${regime.long_name.length < 30 ? regime.long_name : ""}`, xref: `x${tail} domain`, yref: `y${tail} domain`, x: 0, y: 1, yanchor: "bottom", xanchor: "left", showarrow: false });
-      for (const curve of scenarios.areas) {
-        if (!curve.run.startsWith(`${model.value}/`) || curve.regime !== regime.name || curve.predictor !== predictor.value) continue;
-        const name = curve.run.split("/")[1], colour = data.experiment_colours[name] || "#555555";
-        if (name.toLowerCase().includes("control")) continue;
-        const kept = curve.years.map((y, k) => k).filter((k) => curve[mid][k] !== null);
-        if (!kept.length) continue;
-        const x = kept.map((k) => curve.years[k]), of = (part) => kept.map((k) => curve[part][k]);
-        const shared = { xaxis: `x${tail}`, yaxis: `y${tail}`, legendgroup: name };
-        traces.push({ ...shared, x: [...x, ...[...x].reverse()], y: [...of(high), ...of(low).reverse()], fill: "toself", fillcolor: colour, opacity: 0.18, line: { width: 0 }, hoverinfo: "skip", showlegend: false, type: "scatter", mode: "lines" });
-        traces.push({ ...shared, x, y: of(mid), name, mode: "lines+markers", line: { color: colour, width: 2 }, marker: { size: 5 }, showlegend: !seen.has(name), hovertemplate: `${regime.name}, ${curve.run}, %{x:.0f}: %{y:.3g}<extra></extra>` });
-        seen.add(name);
-      }
-    });
-    draw("chart-areas", traces, { ...more, legend: { orientation: "h", y: -0.06, yanchor: "top" }, margin: { l: 8, r: 8, t: 26, b: 30 } });
-  }
-  function showProjections(lat, lon, predictorName) {
-    const head = byId("projections").tHead, body = byId("projections").tBodies[0], rows = [];
-    const shown = scenarios.runs.filter((run) => run.baselines.some(Boolean) && !run.experiment_id.toLowerCase().includes("control"));
-    const most = Math.max(0, ...shown.map((run) => run.windows.length));
-    const finder = Object.create(CellMap.prototype), nearest = {};
-    for (const source of Object.keys(scenarios.models)) {
-      finder.grid = scenarios.models[source];
-      nearest[source] = finder.nearest(lat, lon);
-    }
-    for (const run of shown) {
-      const row = document.createElement("tr"), title = document.createElement("th"), k = nearest[run.source_id];
-      const p = Math.max(0, run.predictors.indexOf(predictorName));
-      title.scope = "row";
-      title.textContent = `${run.source_id}, ${named(run)}`;
-      row.append(title);
-      run.windows.forEach((window, w) => {
-        const box = document.createElement("td"), state = document.createElement("div"), regime = run.regime.at(p, k, w), change = run.change.at(p, k, w);
-        state.className = `state${run.applicable.at(k, w) === 0 ? " unlike" : ""}`;
-        const name = Number.isNaN(regime) ? "–" : run.regimes[regime];
-        state.style.backgroundColor = colourOfRegime.get(name) || "#eceef0";
-        const second = document.createElement("span");
-        second.textContent = Number.isNaN(change) ? "" : `${percent(change)}${run.forced.at(p, k, w) === 2 ? " ●" : ""}`;
-        state.append(name, second);
-        state.title = `${run.key}, ${window}: ${name}`;
-        box.append(state);
-        row.append(box);
-      });
-      rows.push(row);
-    }
-    const titles = document.createElement("tr"), corner = document.createElement("th");
-    corner.scope = "col";
-    corner.textContent = "Run";
-    titles.append(corner);
-    const longest = shown.find((run) => run.windows.length === most);
-    const alike = longest && shown.every((run) => run.windows.every((window, w) => window === longest.windows[w]));
-    for (let w = 0; w < most; w += 1) {
-      const cell = document.createElement("th");
-      cell.scope = "col";
-      cell.textContent = alike ? longest.windows[w] : `window ${w + 1}`;
-      titles.append(cell);
-    }
-    head.replaceChildren(titles);
-    body.replaceChildren(...rows);
-  }
-
-  options(model, Object.keys(scenarios.models).map((name) => [name, name]));
-  model.addEventListener("change", fillModel);
-  experiment.addEventListener("change", fillRun);
-  predictor.addEventListener("change", () => { paint(); areas(); });
-  slider.addEventListener("input", paint);
-  byId("area-kind").addEventListener("change", areas);
-  document.querySelectorAll("input[name=run-layer]").forEach((radio) => radio.addEventListener("change", paint));
-  fillModel();
-  return { showProjections, areas, map };
-}
-
 /* -- skill --------------------------------------------------------------------------------------------------------- */
 function skillChart(rows) {
   const names = rows.map((row) => row.name), values = rows.map((row) => row.value);
@@ -523,6 +378,7 @@ async function start() {
   const viewer = scenarioViewer(data, (lat, lon) => ocean.goTo(lat, lon));
   ocean = explorer(data, (lat, lon) => viewer.showProjections(lat, lon, ocean ? ocean.predictor() : data.ocean.predictors[0]));
   ocean.map.pickCell(data.ocean.start, true);
+  viewer.follow();
   paper(viewer.areas);
   scrollers();
   let width = window.innerWidth;

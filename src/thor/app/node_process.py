@@ -1,0 +1,122 @@
+"""The process of one node: it loads, runs and saves, and sends what happens to the process of the hooks."""
+
+import logging
+import logging.handlers
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from types import FrameType
+from typing import Any
+
+import pandas as pd
+from kedro.io import DataCatalog
+from kedro.runner import Task
+
+from thor.app.failures import root_error
+from thor.core.errors import ThorError
+from thor.core.progress import logged_progress
+from thor.core.run_record import MemoryWatch
+
+
+@dataclass(frozen=True)
+class NodeTask:
+    """What the process of a node is given: the node, its datasets by name, and the variables of the environment.
+
+    The node is pickled, because multiprocessing itself drops the names of partial functions.
+    """
+
+    node: bytes
+    datasets: dict[str, Any]
+    is_async: bool
+    run_id: str | None
+    environment: dict[str, str]
+
+
+class _Sender:
+    """Sends messages from all threads of this process; in the place of Kedro's hook manager, and of a queue of logs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._lock = connection, threading.Lock()
+        self._started, self._memory = time.perf_counter(), MemoryWatch()
+        self.hook = self
+
+    def send(self, kind: str, content: Any = None) -> None:
+        """Send one message."""
+        with self._lock:
+            self._connection.send((kind, content))
+
+    def put_nowait(self, record: logging.LogRecord) -> None:
+        """Send a record of the log."""
+        self.send("log", record)
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._send_hook, name)
+
+    def _send_hook(self, hook: str, /, **arguments: Any) -> None:
+        if hook == "on_node_error":  # sent for every error, not only those of the function
+            return
+        sent = {name: value for name, value in arguments.items() if name == "dataset_name"}
+        if "data" in arguments:
+            # Tables only, of which Kedro-Viz counts the rows: fields may be larger than memory.
+            data = arguments["data"]
+            sent["data"] = data if isinstance(data, pd.DataFrame) else None
+        if hook in ("after_node_run", "after_dataset_saved"):
+            used = {"seconds": time.perf_counter() - self._started, "peak_memory_mb": self._memory.peak_mb()}
+            self.send("hook", ("after_node_measured", used))
+        self.send("hook", (hook, sent))
+
+
+def run_node(task: NodeTask, connection: Connection) -> None:
+    """Run one node, and end its process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
+    signal.signal(signal.SIGTERM, _stop)
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+    os.environ.update(task.environment)
+    sender, node = _Sender(connection), pickle.loads(task.node)
+    logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
+    try:
+        with logged_progress(str):
+            Task(node, DataCatalog(task.datasets), task.is_async, sender, task.run_id).execute()  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 (whatever failed is raised where the hooks are)
+        sender.send("error", _portable(error, node.name))
+    else:
+        sender.send("done")
+    finally:
+        _end_kept_workers()
+
+
+def _end_kept_workers() -> None:
+    """End the workers that joblib keeps for its next call; a process of multiprocessing has no exit functions."""
+    kept = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if kept is not None and kept._executor is not None:
+        kept._executor.terminate(kill_workers=True)  # also removes the arrays shared with them
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _portable(error: Exception, node: str) -> Exception:
+    """Return the error at the root of `error` with the traceback as a note, as one that can be sent."""
+    found = root_error(error)
+    try:
+        pickle.loads(pickle.dumps(found))
+    except Exception:  # noqa: BLE001 (whatever an error of another library raises there: its text is sent)
+        found = ThorError(f"{type(found).__name__}: {found}")
+    found.add_note(f"In the process of node {node}:\n{''.join(traceback.format_exception(error))}")
+    return found  # type: ignore[return-value]

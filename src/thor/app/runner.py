@@ -1,0 +1,208 @@
+"""Nodes side by side: each in a process of its own, as soon as its inputs are there; the hooks stay in this process."""
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import forkserver, get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import AbstractRunner, SequentialRunner
+
+from thor.app import node_process
+from thor.core.errors import ConfigError, ThorError
+
+_TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_validation"})
+"""Pipelines whose nodes need TensorFlow."""
+
+_MOST = 4
+"""Nodes side by side without a setting: with more, the default run waits for its longest chain of nodes."""
+
+_SECONDS_TO_END = 10.0
+
+
+@dataclass
+class _Running:
+    """One node that runs: its process, and where its messages arrive."""
+
+    node: Node
+    process: BaseProcess
+    messages: Connection
+
+
+class ProcessRunner(AbstractRunner):
+    """Runs nodes that do not need each other side by side, the longest chain of nodes first.
+
+    Each node has a new process, which returns its memory when it ends: datasets are not passed through memory. All
+    hooks are called here, one at a time; those that take data or inputs get None or {}, but tables.
+
+    Parameters
+    ----------
+    max_workers : int, optional
+        Number of nodes that run at one time; by default one for each core, and at most four.
+    is_async : bool
+        Whether a node's datasets are loaded and saved in threads.
+
+    Raises
+    ------
+    ConfigError
+        For a number below 1.
+    """
+
+    def __init__(self, max_workers: int | None = None, is_async: bool = False) -> None:
+        super().__init__(is_async=is_async)
+        if max_workers is not None and not (isinstance(max_workers, int) and max_workers >= 1):
+            raise ConfigError(
+                "n_processes of globals.yml must be a whole number from 1, or null for one on each core; "
+                f"got {max_workers!r}."
+            )
+        self._max_workers = max_workers or min(len(os.sched_getaffinity(0)), _MOST)
+
+    @property
+    def _logger(self) -> logging.Logger:
+        # Kedro's own lines, of which the configuration of logging shows the errors only.
+        return logging.getLogger("kedro.runner")
+
+    def _get_executor(self, max_workers: int) -> None:
+        return None
+
+    def n_workers(self, pipeline: Pipeline) -> int:
+        """Return how many nodes of a pipeline run at one time, at most."""
+        return min(self._max_workers, len(pipeline.nodes) - len(pipeline.grouped_nodes) + 1)
+
+    def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
+        """Run all nodes; a failing one ends the others and raises its error."""
+        n_workers = self.n_workers(pipeline)
+        if n_workers <= 1:
+            SequentialRunner(is_async=self._is_async)._run(pipeline, catalog, hook_manager, run_id)
+            return
+        _require_files(pipeline, catalog)
+        start_server(pipeline)
+        needs, todo = pipeline.node_dependencies, _longest_chain_first(pipeline)
+        done: set[Node] = set()
+        with _ended_on_exit() as running:
+            while todo or running:
+                for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
+                    todo.remove(node)
+                    task = node_process.NodeTask(
+                        pickle.dumps(node), _datasets(node, catalog), self._is_async, run_id, dict(os.environ)
+                    )
+                    running.append(_start(node, task))
+                for messages in wait([one.messages for one in running]):
+                    one = next(one for one in running if one.messages is messages)
+                    kind, content = _receive(one)
+                    if kind == "log":
+                        logging.getLogger(content.name).handle(content)
+                        continue
+                    known = {"node": one.node, "catalog": catalog, "inputs": {}, "outputs": {}, "run_id": run_id}
+                    known |= {"is_async": self._is_async}
+                    if kind == "hook":
+                        name, arguments = content
+                        _call(hook_manager, name, known | arguments)
+                    elif kind == "error":
+                        _call(hook_manager, "on_node_error", known | {"error": content})
+                        raise content
+                    else:
+                        running.remove(one)
+                        _end(one)
+                        done.add(one.node)
+
+
+def _require_files(pipeline: Pipeline, catalog: Any) -> None:
+    """Raise ConfigError for a dataset that would pass from node to node in memory."""
+    for name in sorted(pipeline.all_outputs()):
+        if getattr(catalog.get(name), "_EPHEMERAL", False):
+            raise ConfigError(
+                f"Dataset '{name}' is in memory only, which nodes in different processes do not share. Give it an "
+                "entry with a file in conf/base/catalog_*.yml, or run with --runner SequentialRunner."
+            )
+
+
+def start_server(pipeline: Pipeline) -> None:
+    """Start the process from which those of nodes are forked, which imports what most of them need; only once."""
+    tags = {tag for node in pipeline.nodes for tag in node.tags}
+    more = ["thor.app.preload_tensorflow"] if tags & _TRAINING else []
+    own = sorted({node.func.__module__ for node in pipeline.nodes})
+    forkserver.set_forkserver_preload([node_process.__name__, "thor.app.preload", *own, *more])
+    forkserver.ensure_running()
+
+
+def _longest_chain_first(pipeline: Pipeline) -> list[Node]:
+    """Return the nodes by the number of nodes in the longest chain that begins with each, then in Kedro's order."""
+    needs = pipeline.node_dependencies
+    length = dict.fromkeys(pipeline.nodes, 1)
+    for node in reversed(pipeline.nodes):
+        for needed in needs[node]:
+            length[needed] = max(length[needed], length[node] + 1)
+    return sorted(pipeline.nodes, key=lambda node: -length[node])
+
+
+def _datasets(node: Node, catalog: Any) -> dict[str, Any]:
+    return {name: catalog.get(name) for name in dict.fromkeys([*node.inputs, *node.outputs])}
+
+
+def _start(node: Node, task: node_process.NodeTask) -> _Running:
+    """Start the process of a node, which has the node's name."""
+    context = get_context("forkserver")
+    here, there = context.Pipe(duplex=False)
+    # Not a daemon: those cannot have processes of their own.
+    process = context.Process(target=node_process.run_node, args=(task, there), name=node.name, daemon=False)
+    process.start()
+    there.close()
+    return _Running(node, process, here)
+
+
+def _receive(one: _Running) -> tuple[str, Any]:
+    """Return the next message of a node's process.
+
+    Raises
+    ------
+    ThorError
+        When the process has ended without its last message.
+    """
+    try:
+        return one.messages.recv()  # type: ignore[no-any-return]
+    except EOFError:
+        one.process.join(_SECONDS_TO_END)
+        code = one.process.exitcode
+        ended = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        error = ThorError(
+            f"The process of node '{one.node.name}' {ended}, without a message. Signal 9 is sent where memory is "
+            "short: free some, or set n_processes: 1 in conf/local/globals.yml, and go on."
+        )
+        return "error", error
+
+
+def _call(hook_manager: Any, name: str, known: Mapping[str, Any]) -> None:
+    """Call a hook with the arguments that its specification names; one of ours, which Kedro has not, with all."""
+    if hook := getattr(hook_manager.hook, name, None):
+        hook(**{name: known[name] for name in (hook.spec.argnames if hook.spec else known)})
+
+
+@contextmanager
+def _ended_on_exit() -> Iterator[list[_Running]]:
+    """Give a list for what runs; what is in it at the end, as after an error or Ctrl-C, is ended."""
+    running: list[_Running] = []
+    try:
+        yield running
+    finally:
+        for one in running:
+            one.process.terminate()
+        for one in running:
+            _end(one)
+
+
+def _end(one: _Running) -> None:
+    """Wait for a process that ends, and end it where it does not."""
+    one.messages.close()
+    one.process.join(_SECONDS_TO_END)
+    if one.process.is_alive():
+        one.process.kill()
+        one.process.join()
+    one.process.close()

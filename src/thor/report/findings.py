@@ -1,0 +1,129 @@
+"""The main findings of a run in plain words: at most five, each made from its numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from thor.attribution.methods import in_sentence
+from thor.figures.attribution import feature_label
+from thor.figures.style import years_text
+from thor.report.sentences import METRIC
+from thor.report.words import in_words, interval, leading, percent, predictor_name
+
+
+def findings(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return `section`, `headline` and `text` of each finding, in the order of the report; without numbers, none.
+
+    Parameters
+    ----------
+    numbers : mapping
+        As from `thor.report.summary.summarise`.
+    """
+    found = [
+        ("regimes", _regimes(numbers["regimes"])),
+        ("skill", _skill(numbers["skill"])),
+        ("uncertainty", _certainty(numbers["calibration"], numbers["uncertainty"])),
+        ("explanations", _reasons(numbers["explanations"])),
+        ("scenarios", _change(numbers["experiments"])),
+    ]
+    return [{"section": section, "headline": entry[0], "text": entry[1]} for section, entry in found if entry]
+
+
+def _regimes(regimes: Mapping[str, Any]) -> tuple[str, str]:
+    shares = regimes["area_fraction"]
+    largest = max(shares, key=lambda name: shares[name])
+    text = (
+        f"The ocean divides into {len(shares)} regimes by the balance of its vorticity budget. {largest} is the "
+        f"largest with {percent(shares[largest])} of the area."
+    )
+    if regimes["n_runs"]:
+        text += f" On average {percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree."
+    return f"{len(shares)} regimes", text
+
+
+def _skill(skill: Mapping[str, Any]) -> tuple[str, str]:
+    lead = leading(skill["predictors"])
+    scores = skill["predictors"][lead][METRIC]
+    text = (
+        f"From sea level, wind stress and depth alone, {predictor_name(lead)} finds the correct regime in "
+        f"{percent(scores['value'])} of the cells{interval(scores)} of the {skill['region']}, held out from training"
+    )
+    simple = [name for name in ("stress_curl_tree", "majority") if name in skill["predictors"]]
+    if simple:
+        best = max(simple, key=lambda name: skill["predictors"][name][METRIC]["value"])
+        text += f"; {predictor_name(best)} in {percent(skill['predictors'][best][METRIC]['value'])}"
+    return f"{percent(scores['value'])} correct", f"{text}."
+
+
+def _certainty(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -> tuple[str, str] | None:
+    if not calibration:
+        return None
+    errors = calibration[leading(calibration)]
+    points = f"{100 * errors['after']:.1f}"
+    text = f"Predicted probabilities differ from observed frequencies by {points} percentage points on average."
+    conformal = errors.get("conformal", {})
+    if conformal.get("coverage") is not None:
+        text += (
+            f" Sets that should contain the true regime in {percent(conformal['confidence_level'])} of the cells "
+            f"contain it in {percent(conformal['coverage'])}, with {conformal['mean_set_size']:.1f} regimes on average."
+        )
+    if uncertainty:
+        text += f" {percent(uncertainty['not_applicable_share'], 1)} of the area is unlike the training cells."
+    return f"{points} points off", text
+
+
+def _reasons(explanations: Mapping[str, Any]) -> tuple[str, str] | None:
+    importance = explanations.get("importance", {}) if explanations else {}
+    if not importance:
+        return None
+    faithful = {
+        name: explanations["faithfulness"].get(name, {}).get("value") or -1.0 for name in importance
+    }  # methods without a score come last
+    method = max(importance, key=lambda name: faithful[name])
+    shares = importance[method]
+    ranked = sorted(shares, key=lambda name: -shares[name])
+    first, *others = (f"{feature_label(name)} ({percent(shares[name])})" for name in ranked[:3])
+    text = f"By {in_sentence(method)}, {first} contributes most to the predicted regimes"
+    text += f", then {in_words(others)}." if others else "."
+    if signs := [pair["sign_agreement"] for pair in explanations["agreement"].values()]:
+        text += f" Pairs of methods agree on the sign in {percent(min(signs))} to {percent(max(signs))}."
+    if (share := explanations["converged"].get(method, 1)) < 1:
+        text += f" On {percent(1 - share, 1)} of the area they did not converge."
+    headline = feature_label(ranked[0])
+    return f"{headline[0].upper()}{headline[1:]} first", text
+
+
+def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
+    tested = {name: means for name, means in experiments.items() if means["forced_share"] is not None}
+    if tested:
+        name = max(tested, key=lambda experiment: tested[experiment]["forced_share"]["mean"])
+        means, share = tested[name], tested[name]["forced_share"]
+        text = (
+            f"In {name} by {years_text(means['windows'][-1])}, the change of regime is beyond internal variability and "
+            f"probable on {percent(share['mean'], 1)} of the tested area{_range(share, means['n_models'])}."
+        )
+        known = (means["known_truth"] or {}).get("forced", {})
+        if known.get("precision") is not None:
+            text += (
+                f" Where the truth is known, {percent(known['precision'])} of the marked area changed, and "
+                f"{percent(known['recall'])} of the changes are marked."
+            )
+        else:
+            text += " How often this is true is not known."
+        return f"{percent(share['mean'], 1)} forced change", text
+    known_changes = {name: means["expected_changed_share"] for name, means in experiments.items()}
+    known_changes = {name: share for name, share in known_changes.items() if share is not None}
+    if not known_changes:
+        return None
+    name = max(known_changes, key=lambda experiment: known_changes[experiment]["mean"])
+    share = known_changes[name]
+    text = (
+        f"In {name}, {percent(share['mean'])} of the area is expected to have another regime"
+        f"{_range(share, experiments[name]['n_models'])}. It is not tested against internal variability."
+    )
+    return f"{percent(share['mean'])} expected change", text
+
+
+def _range(share: Mapping[str, Any], n_models: int) -> str:
+    if n_models == 1:
+        return " of one climate model"
+    return f" ({percent(share['low'], 1)} to {percent(share['high'], 1)} in {n_models} climate models)"

@@ -1,0 +1,220 @@
+"""Nodes side by side, in a small project of two branches as a user starts it."""
+
+import pickle
+import re
+import signal
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from kedro.pipeline import Node, Pipeline
+
+from tests.app.test_cli import FILES, REPOSITORY, run, start
+from thor.app.configuration import default_configuration
+from thor.app.runner import ProcessRunner, _longest_chain_first
+from thor.core.errors import ConfigError
+from thor.pipeline_registry import register_pipelines
+
+BRANCHES = FILES | {
+    "src/mini/nodes.py": """
+        import logging
+        import os
+        import time
+        import joblib
+        import numpy as np
+        import pandas as pd
+
+        log = logging.getLogger("thor.mini")
+
+        def make_table(parameters):
+            return pd.DataFrame({"value": np.arange(parameters["n_cells"])})
+
+        def _meet(name):
+            # Each branch waits until the other one runs too, as two nodes in one process never would.
+            open(f"{name}.started", "w").write(str(os.getpid()))
+            until = time.monotonic() + 60
+            while not all(os.path.exists(f"{name}.started") for name in ("left", "right")):
+                if time.monotonic() > until:
+                    raise TimeoutError("the other branch did not start")
+                time.sleep(0.05)
+
+        def left(table, parameters):
+            if parameters["behaviour"] != "alone":
+                _meet("left")
+            log.info("left has met right")
+            if parameters["behaviour"] == "fail":
+                raise ValueError("the sea\\n" * 50)
+            if parameters["behaviour"] == "die":
+                os.kill(os.getpid(), 9)
+            return {"total": table["value"].sum() / (0.0 if parameters["behaviour"] == "infinite" else 1.0)}
+
+        def right(table, parameters):
+            if parameters["behaviour"] != "alone":
+                _meet("right")
+            if parameters["behaviour"] not in ("work", "alone"):
+                print("waiting", flush=True)
+                time.sleep(100)
+            return {"mean": table["value"].mean()}
+
+        def both(left, right):
+            workers = joblib.Parallel(n_jobs=2)(joblib.delayed(os.getpid)() for _ in range(4))
+            open("workers", "w").write(" ".join(map(str, set(workers))))
+            return left | right
+        """,
+    "src/mini/pipeline_registry.py": """
+        from kedro.pipeline import Node, Pipeline
+        from mini import nodes
+
+        def register_pipelines():
+            return {
+                "__default__": Pipeline([
+                    Node(nodes.make_table, "params:mini", "table", name="make_table"),
+                    Node(nodes.left, ["table", "params:mini"], "left", name="left"),
+                    Node(nodes.right, ["table", "params:mini"], "right", name="right"),
+                    Node(nodes.both, ["left", "right"], "both", name="both"),
+                ])
+            }
+        """,
+    "conf/base/globals.yml": "data_root: data\ndefault_pipeline: null\nn_processes: 2\n",
+    "conf/base/catalog.yml": """
+        table:
+          type: thor.datasets.TableDataset
+          filepath: ${globals:data_root}/table.csv
+        "{metrics}":
+          type: thor.datasets.MetricsDataset
+          filepath: ${globals:data_root}/{metrics}.json
+        """,
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose pipeline has two branches that can run side by side."""
+    for name, text in BRANCHES.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text).lstrip("\n"))
+    (tmp_path / "conf/logging.yml").write_text((REPOSITORY / "conf/logging.yml").read_text())
+    return tmp_path
+
+
+def results(project: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project / "data").iterdir() if path.is_file()}
+
+
+def run_ended(project: Path) -> bool:
+    """Whether the processes of both branches have ended."""
+    pids = [int((project / f"{name}.started").read_text()) for name in ("left", "right")]
+    for _ in range(100):
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_branches_run_side_by_side_and_make_the_files_of_one_process(project):
+    code, out, err = run(project)
+    assert code == 0, err
+    assert "left has met right" in out
+    starts = re.findall(r"\[(\d)/4\] (\w+)", out)
+    assert starts[0] == ("1", "make_table")
+    assert {number for number, _ in starts} == set("1234")
+    assert starts[3] == ("4", "both")
+    assert "4 nodes in" in out
+    record = (project / "data/logs/run_record.json").read_text()
+    assert record.count('"peak_memory_mb"') == 4
+    workers = (project / "workers").read_text().split()
+    assert workers and not any(Path(f"/proc/{pid}").exists() for pid in workers), "joblib's workers outlive the run"
+    made = results(project)
+    code, out, err = run(project, "--params", "mini.behaviour=alone", "--runner", "SequentialRunner")
+    assert code == 0, err
+    assert results(project) == made
+    log = max((project / "data/logs").glob("run_*.log")).read_text()
+    assert "left has met right" in log
+
+
+def test_one_process_is_a_setting_and_parallel_runner_means_side_by_side(project):
+    (project / "conf/local/globals.yml").write_text("n_processes: 1\n")
+    code, _, err = run(project, "--params", "mini.behaviour=alone")
+    assert code == 0, err
+    (project / "conf/local/globals.yml").write_text("n_processes: 2\n")
+    assert run(project, "--runner", "ParallelRunner")[0] == 0
+    (project / "conf/local/globals.yml").write_text("n_processes: many\n")
+    code, _, err = run(project)
+    assert (code, "n_processes of globals.yml must be a whole number" in err) == (1, True)
+    code, _, err = run(project, "--runner", "ThreadRunner")
+    assert (code, "Nodes cannot run in threads" in err) == (1, True)
+
+
+def test_a_failing_node_ends_the_others_and_is_reported_in_twelve_lines(project):
+    code, _, err = run(project, "--params", "mini.behaviour=fail")
+    lines = err.strip().splitlines()
+    assert code == 1
+    assert len(lines) <= 12
+    assert lines[0] == "Failed in node 'left'."
+    assert lines[1].startswith("ValueError: the sea")
+    assert "Go on with: kedro run --params mini.behaviour=fail --from-nodes left,right" in err
+    assert run_ended(project)
+    assert set(results(project)) == {"table.csv"}
+    log = next((project / "data/logs").glob("run_*.log")).read_text()
+    assert "raise ValueError" in log
+    code, _, err = run(project, "--from-nodes", "left,right")
+    assert code == 0, err
+    assert set(results(project)) == {"table.csv", "left.json", "right.json", "both.json"}
+
+
+def test_a_failing_save_names_node_and_dataset(project):
+    code, _, err = run(project, "--params", "mini.behaviour=infinite")
+    assert code == 1
+    assert "Failed in node 'left' while saving 'left'.\nDataError: data/left.json: 'total' is infinite" in err
+
+
+def test_a_killed_process_is_an_error_with_a_remedy(project):
+    code, _, err = run(project, "--params", "mini.behaviour=die")
+    assert code == 1
+    assert "Failed in node 'left'." in err
+    assert "was ended by signal 9" in err
+    assert "n_processes: 1" in err
+    assert run_ended(project)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_every_process(project, number, code):
+    process = start(project, "--params", "mini.behaviour=wait")
+    assert process.stdout is not None
+    while "left.json" not in [path.name for path in project.glob("data/*")]:
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert run_ended(project)
+    assert ("Interrupted in node 'right'." in err) == (number == signal.SIGINT)
+
+
+def test_the_longest_chain_comes_first():
+    def function(value):
+        return value
+
+    nodes = [Node(function, "a", "short", name="short"), Node(function, "a", "b", name="one")]
+    nodes += [Node(function, "b", "c", name="two"), Node(function, "c", "d", name="three")]
+    assert [node.name for node in _longest_chain_first(Pipeline(nodes))] == ["one", "two", "short", "three"]
+    assert ProcessRunner(max_workers=4).n_workers(Pipeline(nodes)) == 2
+
+
+def test_a_number_of_processes_is_refused():
+    with pytest.raises(ConfigError, match="n_processes"):
+        ProcessRunner(max_workers=0)
+
+
+def test_every_node_and_dataset_can_be_sent_to_another_process():
+    from kedro.io import DataCatalog
+
+    catalog = DataCatalog.from_config(default_configuration("test")["catalog"])
+    pipeline = sum(register_pipelines().values(), Pipeline([]))
+    for node in pipeline.nodes:
+        assert pickle.loads(pickle.dumps(node)).name == node.name
+    for name in pipeline.datasets() - {"parameters"}:
+        if not name.startswith("params:"):
+            assert pickle.loads(pickle.dumps(catalog.get(name)))._describe() == catalog.get(name)._describe()

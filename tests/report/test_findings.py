@@ -1,0 +1,98 @@
+"""Findings in plain words, and limits: made from the numbers, and absent without them."""
+
+import copy
+
+import pytest
+
+from thor.report.findings import findings
+from thor.report.limits import limit_sentences
+
+SCORES = {"value": 0.9, "low": 0.8, "high": 0.95, "level": 0.9}
+NUMBERS = {
+    "ocean": {"title": "an ocean"},
+    "regimes": {"area_fraction": {"A": 0.3, "B": 0.7}, "n_runs": 24, "mean_confidence": 0.99},
+    "skill": {
+        "region": "Atlantic sector",
+        "predictors": {
+            "ensemble": {"accuracy": SCORES},
+            "stress_curl_tree": {"accuracy": {"value": 0.6}},
+            "majority": {"accuracy": {"value": 0.3}},
+        },
+    },
+    "calibration": {
+        "ensemble": {
+            "after": 0.021,
+            "conformal": {"confidence_level": 0.9, "coverage": 0.93, "mean_set_size": 1.43},
+        }
+    },
+    "uncertainty": {"not_applicable_share": 0.032},
+    "explanations": {
+        "importance": {"lime_weights": {"zos": 1.0}, "shapley_values": {"deptho": 0.25, "wind_stress_curl": 0.75}},
+        "faithfulness": {"lime_weights": {"value": 0.5}, "shapley_values": {"value": 0.9}},
+        "agreement": {"a and b": {"sign_agreement": 0.8}, "a and c": {"sign_agreement": 0.9}},
+        "converged": {"shapley_values": 0.96},
+    },
+    "experiments": {
+        "abrupt-4xCO2": {
+            "n_models": 3,
+            "windows": ["1970-1989"],
+            "forced_share": {"mean": 0.029, "low": 0.022, "high": 0.038},
+            "expected_changed_share": {"mean": 0.06, "low": 0.05, "high": 0.07},
+            "known_truth": {"forced": {"precision": 0.78, "recall": 0.46}},
+        }
+    },
+}
+
+
+@pytest.fixture
+def numbers():
+    return copy.deepcopy(NUMBERS)
+
+
+def plain(text):
+    return text.replace("\u00a0", " ")
+
+
+def test_the_findings_are_those_of_the_numbers(numbers):
+    found = findings(numbers)
+    assert [entry["section"] for entry in found] == ["regimes", "skill", "uncertainty", "explanations", "scenarios"]
+    assert [plain(entry["headline"]) for entry in found] == [
+        *("2 regimes", "90 % correct", "2.1 points off", "Stress curl first", "2.9 % forced change")
+    ]
+    texts = [plain(entry["text"]) for entry in found]
+    assert "B is the largest with 70 % of the area. On average 99 % of 24 clustering runs agree." in texts[0]
+    assert "the ensemble finds the correct regime in 90 % of the cells (90 % interval 80 to 95 %)" in texts[1]
+    assert texts[1].endswith("a tree on the wind stress curl in 60 %.")
+    assert "contain it in 93 %, with 1.4 regimes on average. 3.2 % of the area" in texts[2]
+    assert texts[3].startswith(
+        "By Shapley values, stress curl (75 %) contributes most to the predicted regimes, then depth"
+    )
+    assert texts[3].endswith("agree on the sign in 80 % to 90 %. On 4.0 % of the area they did not converge.")
+    assert "on 2.9 % of the tested area (2.2 % to 3.8 % in 3 climate models)" in texts[4]
+    assert texts[4].endswith("78 % of the marked area changed, and 46 % of the changes are marked.")
+
+
+def test_without_numbers_there_is_no_finding(numbers):
+    numbers |= {"calibration": {}, "uncertainty": {}, "explanations": {}, "experiments": {}}
+    assert [entry["section"] for entry in findings(numbers)] == ["regimes", "skill"]
+    assert len(limit_sentences(numbers)) == 2
+
+
+def test_what_is_not_known_is_not_claimed(numbers):
+    experiment = numbers["experiments"]["abrupt-4xCO2"]
+    experiment["known_truth"] = None
+    assert findings(numbers)[-1]["text"].endswith("How often this is true is not known.")
+    assert limit_sentences(numbers)[-1].endswith("precision and recall of forced regime changes are not known.")
+    experiment["forced_share"] = None
+    last = findings(numbers)[-1]
+    assert (
+        plain(last["headline"]) == "6 % expected change" and "not tested against internal variability" in last["text"]
+    )
+    assert limit_sentences(numbers)[-1] == "abrupt-4xCO2: changes are not tested against internal variability."
+
+
+def test_the_limits_hold_the_errors_of_the_test_with_known_truth(numbers):
+    assert plain(limit_sentences(numbers)[-1]) == (
+        "abrupt-4xCO2: forced regime changes miss 54 % of the true changes, and 22 % of the marked area did not change "
+        "(test with known truth)."
+    )
