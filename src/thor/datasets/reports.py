@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 class FigureDataset(FileDataset):
     """A figure as PNG. Saving takes a matplotlib figure, which it closes, or PNG bytes; loading gives the bytes.
+
+    Beside it the numbers that a matplotlib figure shows (`thor.figures.data`): curves, points and bars as CSV, maps and
+    sections as NetCDF.
 
     Parameters
     ----------
@@ -47,6 +51,25 @@ class FigureDataset(FileDataset):
         with replacing(self._filepath) as temporary:
             temporary.write_bytes(content)
 
+    @property
+    def beside(self) -> list[Path]:
+        """The files with the numbers of the figure that are there."""
+        files = (self._filepath.with_suffix(suffix) for suffix in (".csv", ".nc"))
+        return [file for file in files if file.is_file()]
+
+    def _write_numbers(self, figure: "Figure") -> None:
+        from thor.datasets.netcdf import write
+        from thor.figures.data import drawn_fields, drawn_table
+
+        table, fields = drawn_table(figure), drawn_fields(figure)
+        for old in self.beside:
+            old.unlink()
+        if len(table):
+            with replacing(self._filepath.with_suffix(".csv")) as temporary:
+                table.to_csv(temporary, index=False, lineterminator="\n")
+        if len(fields):
+            write(fields, self._filepath.with_suffix(".nc"))
+
     def _draw(self, figure: "Figure") -> bytes:
         if not hasattr(figure, "savefig"):
             raise DataError(f"{show(self._filepath)} takes a matplotlib figure; got a {type(figure).__name__}.")
@@ -55,6 +78,7 @@ class FigureDataset(FileDataset):
         buffer = io.BytesIO()
         try:
             figure.savefig(buffer, format="png", dpi=self._dpi, metadata={"Software": None})
+            self._write_numbers(figure)
         finally:
             plt.close(figure)
         return buffer.getvalue()

@@ -139,6 +139,8 @@ def _draw_section(ax: "Axes", psi: xr.DataArray, bottom: xr.DataArray, levels: A
     lat = psi["lat"].values
     drawn = ax.contourf(lat, edges, values, levels=levels, cmap=colour_map("cmo.balance"), extend="both")
     ax.contour(lat, edges, values, levels=levels, colors="0.25", linewidths=0.3)
+    # contours do not keep what they are drawn from
+    drawn.drawn_field = xr.DataArray(values, coords={vertical: edges, "lat": lat}, dims=(vertical, "lat"))  # type: ignore[attr-defined]
     ax.set_facecolor(LAND_COLOUR)
     if is_depth:
         ax.set_yscale("function", functions=(_stretched, _unstretched))

@@ -1,0 +1,310 @@
+"""The numbers that a figure shows, read from what is drawn: curves, points and bars as a table, maps as fields."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from thor.core.arrays import Array
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = ("panel", "title", "x_axis", "y_axis", "kind", "series", "x", "y", "x_end", "y_end", "value")
+"""Columns of the table. `kind` is line, point, bar, band (from `y` to `y_end`), interval (from one end to the other) or
+cell of a matrix; `x` and `y` are positions, `value` is shown by colour."""
+
+
+def drawn_table(figure: "Figure") -> pd.DataFrame:
+    """Return the numbers of all panels but maps, one row for each point, bar, interval or cell of a matrix.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of `COLUMNS`, and `x_name`, `y_name` where positions stand for names; empty columns are left out.
+        `series` is the entry of the legend with the same look.
+    """
+    rows: list[dict[str, Any]] = []
+    for panel, ax in _panels(figure):
+        about = {
+            "panel": panel,
+            "title": _title(ax),
+            "x_axis": _axis_label(ax, "x"),
+            "y_axis": _axis_label(ax, "y"),
+        }
+        ticks = {axis: names for axis in "xy" if (names := _tick_names(ax, axis))}
+        for row in _drawn(ax, _legend(ax)):
+            named = {f"{axis}_name": _nearest_name(names, row.get(axis)) for axis, names in ticks.items()}
+            rows.append(about | row | named)
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "x_name", "y_name"])
+    return table.replace("", np.nan).dropna(axis="columns", how="all")
+
+
+def drawn_fields(figure: "Figure") -> xr.Dataset:
+    """Return the fields of all maps and sections, a variable for each panel, on the grid on which they are drawn.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (lat, lon), or (y, x) in sections; numbered where panels have different grids. Native grids that are not
+        regular are drawn on a raster. The title of the panel is `long_name`, the text at the colour bar `units`, and
+        classes are flags.
+    """
+    fields: dict[str, xr.DataArray] = {}
+    grids: list[tuple[np.ndarray, ...]] = []
+    for panel, ax in _panels(figure):
+        for mesh in (artist for artist in ax.collections if _is_field(artist)):
+            field = _field(mesh, figure, is_map=hasattr(ax, "projection"))
+            position = tuple(field[dim].values for dim in field.dims)
+            number = next((k for k, grid in enumerate(grids) if _same(grid, position)), len(grids))
+            grids[number:] = grids[number:] or [position]
+            dims = {dim: f"{dim}{number + 1}" for dim in field.dims} if number else {}
+            label = str(mesh.get_label())
+            name = f"panel_{panel}" + ("_overlay" if f"panel_{panel}" in fields else "")
+            long_name = _title(ax) or name if label.startswith("_") or not label else label
+            fields[name] = field.rename(dims).assign_attrs(long_name=long_name)
+    return xr.Dataset(fields)
+
+
+def _panels(figure: "Figure") -> Iterator[tuple[str, "Axes"]]:
+    """Yield the axes but those of colour bars, each with its letter, or else its number."""
+    axes = [ax for ax in figure.axes if not hasattr(ax, "_colorbar") and ax.get_label() != "<colorbar>"]
+    for number, ax in enumerate(axes, start=1):
+        title = ax.get_title(loc="left")
+        yield (title[1] if title[:1] == "(" and title[2:3] == ")" else str(number)), ax
+
+
+def _title(ax: "Axes") -> str:
+    title = ax.get_title(loc="left") or ax.get_title()
+    return _plain(title.partition(") ")[2] if title[:1] == "(" and title[2:3] == ")" else title)
+
+
+def _axis_label(ax: "Axes", axis: str) -> str:
+    """Return the label of an axis, or of another one that has the same range."""
+    alike = getattr(ax, f"get_shared_{axis}_axes")().get_siblings(ax)
+    texts = (getattr(other, f"get_{axis}label")() for other in (ax, *alike))
+    return _plain(next((text for text in texts if text), ""))
+
+
+def _tick_names(ax: "Axes", axis: str) -> dict[float, str]:
+    """Return names by position where the ticks of an axis are fixed and named."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
+
+    of_axis: Any = getattr(ax, f"{axis}axis")
+    locator: Any = of_axis.get_major_locator()
+    formatter: Any = of_axis.get_major_formatter()
+    if not (isinstance(locator, FixedLocator) and isinstance(formatter, FixedFormatter | FuncFormatter)):
+        return {}
+    return {float(place): _plain(formatter(place, k)) for k, place in enumerate(locator())}
+
+
+def _nearest_name(names: dict[float, str], place: float | None) -> str:
+    """Return the name of the tick to which a position belongs: bars of one group lie around it."""
+    if place is None or not np.isfinite(place):
+        return ""
+    ticks = np.array(list(names))
+    nearest = int(np.abs(ticks - place).argmin())
+    half_a_step = 0.5 * np.diff(np.sort(ticks)).min(initial=1.0 if ticks.size == 1 else np.inf)
+    return names[ticks[nearest]] if abs(ticks[nearest] - place) <= half_a_step else ""
+
+
+def _plain(text: str) -> str:
+    """Return a text without the signs of mathematics: 10^6 km^2."""
+    signs = {"$": "", "{": "", "}": "", r"\times": "x", r"\mathrm": ""}
+    for sign, plain in signs.items():
+        text = text.replace(sign, plain)
+    return " ".join(text.split())
+
+
+def _colour(artist: Any) -> str:
+    from matplotlib.colors import to_hex
+
+    found = artist.get_color() if hasattr(artist, "get_color") else artist.get_facecolor()
+    if not isinstance(found, str):
+        colours = np.atleast_2d(np.asarray(found))
+        found = tuple(colours[0]) if len(colours) else "none"
+    return "none" if found == "none" else to_hex(found)
+
+
+def _look(artist: Any) -> tuple[str, str, str]:
+    """Return what tells an artist from others in a legend: colour, marker and kind of line."""
+    marker, line = (str(getattr(artist, f"get_{name}", lambda: "")()) for name in ("marker", "linestyle"))
+    return _colour(artist), marker, line
+
+
+class _Legend(NamedTuple):
+    """Entries of a legend by look, by colour where one has it, and by kind of line where several have one colour."""
+
+    by_look: dict[tuple[str, ...], str]
+    by_colour: dict[str, str]
+    by_line: dict[str, str]
+
+
+def _legend(ax: "Axes") -> _Legend:
+    """Return the legend that holds for the axes: theirs, or that of the figure, or of axes of the same quantity."""
+    figure: Any = ax.get_figure()
+    quantity = _axis_label(ax, "y")
+    others = [other for other in figure.axes if other is not ax and _axis_label(other, "y") == quantity]
+    legends = [ax.get_legend(), *figure.legends, *(other.get_legend() for other in others)]
+    legend = next((found for found in legends if found is not None), None)
+    if legend is None:
+        return _Legend({}, {}, {})
+    entries = [
+        (_look(handle), _plain(text.get_text()))
+        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True)
+    ]
+    number = Counter(look[0] for look, _ in entries)
+    alone = {look[0]: text for look, text in entries if number[look[0]] == 1}
+    lines = {look[2]: text for look, text in entries if number[look[0]] > 1}
+    return _Legend(dict(entries), alone, lines)
+
+
+def _series(artist: Any, legend: _Legend) -> str:
+    """Return the label of an artist, or what the legend calls its look."""
+    label = str(artist.get_label() or "")
+    if label and not label.startswith("_"):
+        return _plain(label)
+    look = _look(artist)
+    if look[0] in legend.by_colour and look[2] in legend.by_line:
+        return f"{legend.by_colour[look[0]]}, {legend.by_line[look[2]]}"
+    return legend.by_look.get(look) or legend.by_colour.get(look[0], "")
+
+
+def _in_data(artist: "Artist", ax: "Axes") -> bool:
+    """Return whether both coordinates of an artist are those of the axes."""
+    return all(artist.get_transform().contains_branch_seperately(ax.transData))
+
+
+def _drawn(ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
+    """Yield what the axes show, artist by artist; maps and guide lines are left out."""
+    from matplotlib.container import BarContainer
+    from matplotlib.patches import Polygon
+
+    if hasattr(ax, "projection"):
+        return
+    for line in ax.lines:
+        x, y = (np.asarray(values, dtype=float) for values in line.get_data())
+        if _in_data(line, ax):
+            kind = "point" if line.get_linestyle() in ("None", "none", "", " ") else "line"
+            yield from _rows(kind, _series(line, legend), x=x, y=y)
+    for patch in ax.patches:
+        if isinstance(patch, Polygon) and _in_data(patch, ax):
+            x, y = patch.get_xy().T
+            yield from _rows("line", _series(patch, legend), x=x, y=y)
+    for container in (bars for bars in ax.containers if isinstance(bars, BarContainer)):
+        label = str(container.get_label())
+        for bar in container:
+            series = _series(bar, legend) if label.startswith("_") else _plain(label)
+            yield _bar(bar, series, horizontal=container.orientation == "horizontal")
+    for artist in ax.collections:
+        yield from _collected(artist, ax, legend)
+    for image in ax.images:
+        values = _numbers(image.get_array())
+        y, x = np.indices(values.shape[:2], dtype=float)
+        yield from _rows("cell", "", x=x.ravel(), y=y.ravel(), value=values.reshape(-1))
+
+
+def _bar(bar: Any, series: str, *, horizontal: bool) -> dict[str, Any]:
+    """Return a bar from where it begins to its end, in the middle of its width."""
+    x, y, width, height = map(float, (bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()))
+    ends = (
+        {"x": x, "x_end": x + width, "y": y + height / 2}
+        if horizontal
+        else {"x": x + width / 2, "y": y, "y_end": y + height}
+    )
+    return {"kind": "bar", "series": series} | ends
+
+
+def _collected(artist: Any, ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
+    from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection
+
+    if isinstance(artist, FillBetweenPolyCollection):
+        for path in artist.get_paths():
+            table = pd.DataFrame(np.asarray(path.vertices), columns=["x", "y"]).groupby("x")["y"].agg(["min", "max"])
+            ends = {"x": table.index.to_numpy(), "y": table["min"].to_numpy(), "y_end": table["max"].to_numpy()}
+            yield from _rows("band", _series(artist, legend), **ends)
+    elif isinstance(artist, LineCollection) and _in_data(artist, ax):
+        for segment in artist.get_segments():
+            (x, y), (x_end, y_end) = segment[0], segment[-1]
+            yield {
+                "kind": "interval",
+                "series": _series(artist, legend),
+                "x": x,
+                "y": y,
+                "x_end": x_end,
+                "y_end": y_end,
+            }
+    elif isinstance(artist, PathCollection):
+        x, y = _numbers(artist.get_offsets()).T
+        shown = {} if artist.get_array() is None else {"value": _numbers(artist.get_array())}
+        yield from _rows("point", _series(artist, legend), x=x, y=y, **shown)
+
+
+def _numbers(values: Any) -> Array:
+    """Return values as floats, NaN where they are masked."""
+    numbers: Array = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+    return numbers
+
+
+def _rows(kind: str, series: str, **columns: np.ndarray) -> Iterator[dict[str, Any]]:
+    for values in zip(*columns.values(), strict=True):
+        yield {"kind": kind, "series": series} | dict(zip(columns, map(float, values), strict=True))
+
+
+def _is_field(artist: "Artist") -> bool:
+    from matplotlib.collections import QuadMesh
+    from matplotlib.contour import ContourSet
+
+    return isinstance(artist, QuadMesh) or (isinstance(artist, ContourSet) and hasattr(artist, "drawn_field"))
+
+
+def _field(mesh: Any, figure: "Figure", *, is_map: bool) -> xr.DataArray:
+    """Return the values of a mesh by the middles of its cells, or what a set of contours was drawn from."""
+    bar = _colour_bar(mesh, figure)
+    attrs: dict[str, Any] = {}
+    if bar is not None:
+        attrs["units"] = _plain(bar.ax.get_xlabel() or bar.ax.get_ylabel() or "1")
+        names = _tick_names(bar.ax, "x") or _tick_names(bar.ax, "y")
+        if names and all(float(value).is_integer() for value in names):
+            attrs |= {"flag_values": [int(value) for value in names]}
+            attrs |= {"flag_meanings": " ".join("_".join(name.split()) for name in names.values())}
+    if hasattr(mesh, "drawn_field"):
+        return mesh.drawn_field.assign_attrs(attrs)
+    corners = mesh.get_coordinates()
+    values = _numbers(mesh.get_array()).reshape(corners.shape[0] - 1, -1)
+    dims = ("lat", "lon") if is_map else ("y", "x")
+    x, y = corners[0, :, 0], corners[:, 0, 1]
+    middles = {dims[0]: (y[1:] + y[:-1]) / 2, dims[1]: (x[1:] + x[:-1]) / 2}
+    field = xr.DataArray(values, coords=middles, dims=dims, attrs=attrs)
+    if is_map:
+        field["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
+        field["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
+    return field
+
+
+def _colour_bar(mesh: Any, figure: "Figure") -> Any:
+    """Return the colour bar of a mesh, or of another one with the same colours and range, which stands for both."""
+    bars = [ax._colorbar for ax in figure.axes if hasattr(ax, "_colorbar")]
+    alike: Iterable[Any] = (bar for bar in bars if _colours(bar.mappable) == _colours(mesh))
+    return mesh.colorbar or next(iter(alike), None)
+
+
+def _colours(mesh: Any) -> tuple[Any, ...]:
+    return mesh.get_cmap().name, mesh.get_cmap().N, *mesh.get_clim()
+
+
+def _same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
