@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class FigureDataset(FileDataset):
     """A figure as PNG. Saving takes a matplotlib figure, which it closes, or PNG bytes; loading gives the bytes.
 
-    Beside it the numbers that a matplotlib figure shows (`thor.figures.data`): curves, points and bars as CSV, maps and
-    sections as NetCDF.
+    Beside it the numbers that a matplotlib figure shows: curves, points and bars as CSV (`thor.figures.data`), maps and
+    sections as NetCDF (`thor.figures.field_data`).
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ class FigureDataset(FileDataset):
 
     def _write_numbers(self, figure: "Figure") -> None:
         from thor.datasets.netcdf import write
-        from thor.figures.data import drawn_fields, drawn_table
+        from thor.figures.data import drawn_table
+        from thor.figures.field_data import drawn_fields
 
         table, fields = drawn_table(figure), drawn_fields(figure)
         for old in self.beside:

@@ -1,14 +1,13 @@
-"""The numbers that a figure shows, read from what is drawn: curves, points and bars as a table, maps as fields."""
+"""The numbers that the curves, points, bars and matrices of a figure show, read from what is drawn."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from thor.core.arrays import Array
+from thor.figures.panels import axis_label, drawn_numbers, numbered_panels, panel_title, plain_text, tick_names
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -34,81 +33,19 @@ def drawn_table(figure: "Figure") -> pd.DataFrame:
         `series` is the entry of the legend with the same look.
     """
     rows: list[dict[str, Any]] = []
-    for panel, ax in _panels(figure):
+    for panel, ax in numbered_panels(figure):
         about = {
             "panel": panel,
-            "title": _title(ax),
-            "x_axis": _axis_label(ax, "x"),
-            "y_axis": _axis_label(ax, "y"),
+            "title": panel_title(ax),
+            "x_axis": axis_label(ax, "x"),
+            "y_axis": axis_label(ax, "y"),
         }
-        ticks = {axis: names for axis in "xy" if (names := _tick_names(ax, axis))}
+        ticks = {axis: names for axis in "xy" if (names := tick_names(ax, axis))}
         for row in _drawn(ax, _legend(ax)):
             named = {f"{axis}_name": _nearest_name(names, row.get(axis)) for axis, names in ticks.items()}
             rows.append(about | row | named)
     table = pd.DataFrame(rows, columns=[*COLUMNS, "x_name", "y_name"])
     return table.replace("", np.nan).dropna(axis="columns", how="all")
-
-
-def drawn_fields(figure: "Figure") -> xr.Dataset:
-    """Return the fields of all maps and sections, a variable for each panel, on the grid on which they are drawn.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (lat, lon), or (y, x) in sections; numbered where panels have different grids. Native grids that are not
-        regular are drawn on a raster. The title of the panel is `long_name`, the text at the colour bar `units`, and
-        classes are flags.
-    """
-    fields: dict[str, xr.DataArray] = {}
-    grids: list[tuple[np.ndarray, ...]] = []
-    for panel, ax in _panels(figure):
-        for mesh in (artist for artist in ax.collections if _is_field(artist)):
-            field = _field(mesh, figure, is_map=hasattr(ax, "projection"))
-            position = tuple(field[dim].values for dim in field.dims)
-            number = next((k for k, grid in enumerate(grids) if _same(grid, position)), len(grids))
-            grids[number:] = grids[number:] or [position]
-            dims = {dim: f"{dim}{number + 1}" for dim in field.dims} if number else {}
-            label = str(mesh.get_label())
-            name = f"panel_{panel}" + ("_overlay" if f"panel_{panel}" in fields else "")
-            long_name = _title(ax) or name if label.startswith("_") or not label else label
-            fields[name] = field.rename(dims).assign_attrs(long_name=long_name)
-    return xr.Dataset(fields)
-
-
-def _panels(figure: "Figure") -> Iterator[tuple[str, "Axes"]]:
-    """Yield the axes but those of colour bars, each with its letter, or else its number."""
-    axes = [ax for ax in figure.axes if not hasattr(ax, "_colorbar") and ax.get_label() != "<colorbar>"]
-    for number, ax in enumerate(axes, start=1):
-        title = ax.get_title(loc="left")
-        yield (title[1] if title[:1] == "(" and title[2:3] == ")" else str(number)), ax
-
-
-def _title(ax: "Axes") -> str:
-    title = ax.get_title(loc="left") or ax.get_title()
-    return _plain(title.partition(") ")[2] if title[:1] == "(" and title[2:3] == ")" else title)
-
-
-def _axis_label(ax: "Axes", axis: str) -> str:
-    """Return the label of an axis, or of another one that has the same range."""
-    alike = getattr(ax, f"get_shared_{axis}_axes")().get_siblings(ax)
-    texts = (getattr(other, f"get_{axis}label")() for other in (ax, *alike))
-    return _plain(next((text for text in texts if text), ""))
-
-
-def _tick_names(ax: "Axes", axis: str) -> dict[float, str]:
-    """Return names by position where the ticks of an axis are fixed and named."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
-
-    of_axis: Any = getattr(ax, f"{axis}axis")
-    locator: Any = of_axis.get_major_locator()
-    formatter: Any = of_axis.get_major_formatter()
-    if not (isinstance(locator, FixedLocator) and isinstance(formatter, FixedFormatter | FuncFormatter)):
-        return {}
-    return {float(place): _plain(formatter(place, k)) for k, place in enumerate(locator())}
 
 
 def _nearest_name(names: dict[float, str], place: float | None) -> str:
@@ -119,14 +56,6 @@ def _nearest_name(names: dict[float, str], place: float | None) -> str:
     nearest = int(np.abs(ticks - place).argmin())
     half_a_step = 0.5 * np.diff(np.sort(ticks)).min(initial=1.0 if ticks.size == 1 else np.inf)
     return names[ticks[nearest]] if abs(ticks[nearest] - place) <= half_a_step else ""
-
-
-def _plain(text: str) -> str:
-    """Return a text without the signs of mathematics: 10^6 km^2."""
-    signs = {"$": "", "{": "", "}": "", r"\times": "x", r"\mathrm": ""}
-    for sign, plain in signs.items():
-        text = text.replace(sign, plain)
-    return " ".join(text.split())
 
 
 def _colour(artist: Any) -> str:
@@ -156,14 +85,14 @@ class _Legend(NamedTuple):
 def _legend(ax: "Axes") -> _Legend:
     """Return the legend that holds for the axes: theirs, or that of the figure, or of axes of the same quantity."""
     figure: Any = ax.get_figure()
-    quantity = _axis_label(ax, "y")
-    others = [other for other in figure.axes if other is not ax and _axis_label(other, "y") == quantity]
+    quantity = axis_label(ax, "y")
+    others = [other for other in figure.axes if other is not ax and axis_label(other, "y") == quantity]
     legends = [ax.get_legend(), *figure.legends, *(other.get_legend() for other in others)]
     legend = next((found for found in legends if found is not None), None)
     if legend is None:
         return _Legend({}, {}, {})
     entries = [
-        (_look(handle), _plain(text.get_text()))
+        (_look(handle), plain_text(text.get_text()))
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True)
     ]
     number = Counter(look[0] for look, _ in entries)
@@ -176,7 +105,7 @@ def _series(artist: Any, legend: _Legend) -> str:
     """Return the label of an artist, or what the legend calls its look."""
     label = str(artist.get_label() or "")
     if label and not label.startswith("_"):
-        return _plain(label)
+        return plain_text(label)
     look = _look(artist)
     if look[0] in legend.by_colour and look[2] in legend.by_line:
         return f"{legend.by_colour[look[0]]}, {legend.by_line[look[2]]}"
@@ -207,12 +136,12 @@ def _drawn(ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
     for container in (bars for bars in ax.containers if isinstance(bars, BarContainer)):
         label = str(container.get_label())
         for bar in container:
-            series = _series(bar, legend) if label.startswith("_") else _plain(label)
+            series = _series(bar, legend) if label.startswith("_") else plain_text(label)
             yield _bar(bar, series, horizontal=container.orientation == "horizontal")
     for artist in ax.collections:
         yield from _collected(artist, ax, legend)
     for image in ax.images:
-        values = _numbers(image.get_array())
+        values = drawn_numbers(image.get_array())
         y, x = np.indices(values.shape[:2], dtype=float)
         yield from _rows("cell", "", x=x.ravel(), y=y.ravel(), value=values.reshape(-1))
 
@@ -248,63 +177,11 @@ def _collected(artist: Any, ax: "Axes", legend: _Legend) -> Iterator[dict[str, A
                 "y_end": y_end,
             }
     elif isinstance(artist, PathCollection):
-        x, y = _numbers(artist.get_offsets()).T
-        shown = {} if artist.get_array() is None else {"value": _numbers(artist.get_array())}
+        x, y = drawn_numbers(artist.get_offsets()).T
+        shown = {} if artist.get_array() is None else {"value": drawn_numbers(artist.get_array())}
         yield from _rows("point", _series(artist, legend), x=x, y=y, **shown)
-
-
-def _numbers(values: Any) -> Array:
-    """Return values as floats, NaN where they are masked."""
-    numbers: Array = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
-    return numbers
 
 
 def _rows(kind: str, series: str, **columns: np.ndarray) -> Iterator[dict[str, Any]]:
     for values in zip(*columns.values(), strict=True):
         yield {"kind": kind, "series": series} | dict(zip(columns, map(float, values), strict=True))
-
-
-def _is_field(artist: "Artist") -> bool:
-    from matplotlib.collections import QuadMesh
-    from matplotlib.contour import ContourSet
-
-    return isinstance(artist, QuadMesh) or (isinstance(artist, ContourSet) and hasattr(artist, "drawn_field"))
-
-
-def _field(mesh: Any, figure: "Figure", *, is_map: bool) -> xr.DataArray:
-    """Return the values of a mesh by the middles of its cells, or what a set of contours was drawn from."""
-    bar = _colour_bar(mesh, figure)
-    attrs: dict[str, Any] = {}
-    if bar is not None:
-        attrs["units"] = _plain(bar.ax.get_xlabel() or bar.ax.get_ylabel() or "1")
-        names = _tick_names(bar.ax, "x") or _tick_names(bar.ax, "y")
-        if names and all(float(value).is_integer() for value in names):
-            attrs |= {"flag_values": [int(value) for value in names]}
-            attrs |= {"flag_meanings": " ".join("_".join(name.split()) for name in names.values())}
-    if hasattr(mesh, "drawn_field"):
-        return mesh.drawn_field.assign_attrs(attrs)
-    corners = mesh.get_coordinates()
-    values = _numbers(mesh.get_array()).reshape(corners.shape[0] - 1, -1)
-    dims = ("lat", "lon") if is_map else ("y", "x")
-    x, y = corners[0, :, 0], corners[:, 0, 1]
-    middles = {dims[0]: (y[1:] + y[:-1]) / 2, dims[1]: (x[1:] + x[:-1]) / 2}
-    field = xr.DataArray(values, coords=middles, dims=dims, attrs=attrs)
-    if is_map:
-        field["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
-        field["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
-    return field
-
-
-def _colour_bar(mesh: Any, figure: "Figure") -> Any:
-    """Return the colour bar of a mesh, or of another one with the same colours and range, which stands for both."""
-    bars = [ax._colorbar for ax in figure.axes if hasattr(ax, "_colorbar")]
-    alike: Iterable[Any] = (bar for bar in bars if _colours(bar.mappable) == _colours(mesh))
-    return mesh.colorbar or next(iter(alike), None)
-
-
-def _colours(mesh: Any) -> tuple[Any, ...]:
-    return mesh.get_cmap().name, mesh.get_cmap().N, *mesh.get_clim()
-
-
-def _same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
