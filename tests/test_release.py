@@ -273,7 +273,7 @@ def test_in_a_folder_of_the_project_it_is_kedro_with_the_code_there(binaries, so
         assert len(done.lines) <= 12
     finally:
         module.write_text(text, encoding="utf-8")
-    assert "Usage: kedro run" in call(binaries / "thor", "run", "--help", cwd=source).out
+    assert "Usage: thor run" in call(binaries / "thor", "run", "--help", cwd=source).out
 
 
 def test_another_kedro_project_is_not_written_into(binaries, tmp_path):

@@ -79,12 +79,16 @@ FILES = {
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A Kedro project of two nodes with THOR's command, hooks, datasets and logging."""
-    for name, text in FILES.items():
-        file = tmp_path / name
+    return write_project(tmp_path, FILES)
+
+
+def write_project(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(textwrap.dedent(text).lstrip("\n"))
-    (tmp_path / "conf/logging.yml").write_text((REPOSITORY / "conf/logging.yml").read_text())
-    return tmp_path
+    (folder / "conf/logging.yml").write_text((REPOSITORY / "conf/logging.yml").read_text())
+    return folder
 
 
 def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:

@@ -3,14 +3,13 @@
 import pickle
 import re
 import signal
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 from kedro.pipeline import Node, Pipeline
 
-from tests.app.test_cli import FILES, REPOSITORY, run, start
+from tests.app.test_cli import FILES, run, start, write_project
 from thor.app.configuration import default_configuration
 from thor.app.runner import ProcessRunner, _longest_chain_first
 from thor.core.errors import ConfigError
@@ -91,12 +90,7 @@ BRANCHES = FILES | {
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project whose pipeline has two branches that can run side by side."""
-    for name, text in BRANCHES.items():
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(textwrap.dedent(text).lstrip("\n"))
-    (tmp_path / "conf/logging.yml").write_text((REPOSITORY / "conf/logging.yml").read_text())
-    return tmp_path
+    return write_project(tmp_path, BRANCHES)
 
 
 def results(project: Path) -> dict[str, bytes]:

@@ -95,7 +95,9 @@ def test_players_in_groups_are_compared_with_sums_of_the_others(features, scaler
 def test_groupings_hold_every_feature_once():
     every = (*FEATURES, *extended_features(), "wind_stress_curl_mean_150km", "zos_spread_150km")
     physical = player_groups("physical", every)
-    assert set(physical) == {"wind", "height", "bathymetry", "planetary", "height and bathymetry", "geostrophic terms"}
+    assert set(physical) == {
+        *("wind", "height", "bathymetry", "planetary", "height and bathymetry", "geostrophic terms", "transport")
+    }
     assert physical["wind"] == ("wind_stress_curl", "wind_stress_curl_mean_150km")
     assert physical["planetary"] == ("coriolis_parameter", "coriolis_parameter_magnitude")
     gradients = player_groups("gradients", FEATURES)

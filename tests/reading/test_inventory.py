@@ -179,7 +179,7 @@ def test_all_readable_runs_are_read_in_one_run(root, tmp_path):
     folder = FieldCollection(path=str(tmp_path / "climatologies"), contract="climatologies", may_be_empty=True)
     folder.save(outputs["climatologies"])
     features = FieldCollection(path=str(tmp_path / "features"), contract="scenario_features", may_be_empty=True)
-    features.save(nodes.compute_scenario_features(folder.load(), parameters))
+    features.save(nodes.compute_scenario_features(folder.load(), {}, parameters))
     final = nodes.list_archive(outputs["archive_plan"], folder.load()).set_index("source_id")
     assert len(features.load()) == final["usable"].sum() == N_MODELS - len(LEFT_OUT)
     for k, words in enumerate(LEFT_OUT.values(), start=1):

@@ -194,7 +194,9 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
             for number, (predictor, change) in enumerate(changes.items()):
                 _draw_change_reliability(above, below, number, len(changes), predictor, change)
             above.set_title(name)
-            above.legend(loc="best")
+            above.legend(
+                loc="upper left", fontsize="x-small", handlelength=1
+            )  # curves lie near the diagonal, or below it
             below.set_xlabel("probability of a change (1)")
         panels[0][0].set_ylabel("share of the area that changed (1)")
         panels[0][1].set_ylabel("share of the area (%)")
