@@ -29,6 +29,7 @@ def test_curves_bands_and_points_have_the_names_of_the_legend():
     ax.fill_between(x, [0, 1, 2], [2, 3, 4], color="tab:blue", alpha=0.2)
     ax.plot(x, [3, 2, 1], "o", color="tab:red", label="two")
     ax.errorbar([2000], [5], yerr=[[1], [2]], color="tab:red")
+    ax.vlines([2020, 2040], [1, np.nan], [2, np.nan], color="tab:red")  # an interval without ends has no row
     ax.axhline(0)  # a guide line has no data
     ax.set(xlabel="year", ylabel="area ($10^6$ km$^2$)", title="Areas")
     ax.legend()
@@ -39,8 +40,8 @@ def test_curves_bands_and_points_have_the_names_of_the_legend():
     band = table[table["kind"] == "band"]
     assert set(band["series"]) == {"one"} and band[["y", "y_end"]].values.tolist() == [[0, 2], [1, 3], [2, 4]]
     assert table[table["kind"] == "point"]["y"].tolist() == [3, 2, 1]
-    (interval,) = table[table["kind"] == "interval"][["x", "y", "y_end", "series"]].values.tolist()
-    assert interval == [2000, 4, 7, "two"]
+    intervals = table[table["kind"] == "interval"][["x", "y", "y_end", "series"]].values.tolist()
+    assert sorted(intervals) == [[2000, 4, 7, "two"], [2020, 1, 2, "two"]]
     assert not (table["y"] == 0).any() or set(table[table["y"] == 0]["kind"]) == {"band"}
 
 

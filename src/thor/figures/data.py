@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from thor.figures.panels import axis_label, drawn_numbers, numbered_panels, panel_title, plain_text, tick_names
+from thor.figures.panels import axis_label, drawn_numbers, in_data, numbered_panels, panel_title, plain_text, tick_names
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -112,11 +111,6 @@ def _series(artist: Any, legend: _Legend) -> str:
     return legend.by_look.get(look) or legend.by_colour.get(look[0], "")
 
 
-def _in_data(artist: "Artist", ax: "Axes") -> bool:
-    """Return whether both coordinates of an artist are those of the axes."""
-    return all(artist.get_transform().contains_branch_seperately(ax.transData))
-
-
 def _drawn(ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
     """Yield what the axes show, artist by artist; maps and guide lines are left out."""
     from matplotlib.container import BarContainer
@@ -126,11 +120,11 @@ def _drawn(ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
         return
     for line in ax.lines:
         x, y = (np.asarray(values, dtype=float) for values in line.get_data())
-        if _in_data(line, ax):
+        if in_data(line, ax):
             kind = "point" if line.get_linestyle() in ("None", "none", "", " ") else "line"
             yield from _rows(kind, _series(line, legend), x=x, y=y)
     for patch in ax.patches:
-        if isinstance(patch, Polygon) and _in_data(patch, ax):
+        if isinstance(patch, Polygon) and in_data(patch, ax):
             x, y = patch.get_xy().T
             yield from _rows("line", _series(patch, legend), x=x, y=y)
     for container in (bars for bars in ax.containers if isinstance(bars, BarContainer)):
@@ -165,8 +159,8 @@ def _collected(artist: Any, ax: "Axes", legend: _Legend) -> Iterator[dict[str, A
             table = pd.DataFrame(np.asarray(path.vertices), columns=["x", "y"]).groupby("x")["y"].agg(["min", "max"])
             ends = {"x": table.index.to_numpy(), "y": table["min"].to_numpy(), "y_end": table["max"].to_numpy()}
             yield from _rows("band", _series(artist, legend), **ends)
-    elif isinstance(artist, LineCollection) and _in_data(artist, ax):
-        for segment in artist.get_segments():
+    elif isinstance(artist, LineCollection) and in_data(artist, ax):
+        for segment in filter(len, artist.get_segments()):  # without points where an end is missing
             (x, y), (x_end, y_end) = segment[0], segment[-1]
             yield {
                 "kind": "interval",

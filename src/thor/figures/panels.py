@@ -1,5 +1,6 @@
 """What panels of a drawn figure are called: their letters, titles, axes and ticks, as plain text."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -8,22 +9,32 @@ import numpy as np
 from thor.core.arrays import Array
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_LETTER = re.compile(r"^\((\w)\) ", re.MULTILINE)
 
 
 def numbered_panels(figure: "Figure") -> Iterator[tuple[str, "Axes"]]:
     """Yield the axes but those of colour bars, each with its letter, or else its number."""
     axes = [ax for ax in figure.axes if not hasattr(ax, "_colorbar") and ax.get_label() != "<colorbar>"]
     for number, ax in enumerate(axes, start=1):
-        title = ax.get_title(loc="left")
-        yield (title[1] if title[:1] == "(" and title[2:3] == ")" else str(number)), ax
+        letter = _LETTER.search(ax.get_title(loc="left"))
+        yield (letter[1] if letter else str(number)), ax
 
 
 def panel_title(ax: "Axes") -> str:
-    """Return the title of a panel without its letter."""
+    """Return the title of a panel without its letter and what stands above that."""
     title = ax.get_title(loc="left") or ax.get_title()
-    return plain_text(title.partition(") ")[2] if title[:1] == "(" and title[2:3] == ")" else title)
+    letter = _LETTER.search(title)
+    return plain_text(title[letter.end() :] if letter else title)
+
+
+def has_row_heading(ax: "Axes") -> bool:
+    """Return whether the title of a panel stands below the heading of its row."""
+    letter = _LETTER.search(ax.get_title(loc="left"))
+    return letter is not None and letter.start() > 0
 
 
 def axis_label(ax: "Axes", axis: str) -> str:
@@ -43,6 +54,11 @@ def tick_names(ax: "Axes", axis: str) -> dict[float, str]:
     if not (isinstance(locator, FixedLocator) and isinstance(formatter, FixedFormatter | FuncFormatter)):
         return {}
     return {float(place): plain_text(formatter(place, k)) for k, place in enumerate(locator())}
+
+
+def in_data(artist: "Artist", ax: "Axes") -> bool:
+    """Return whether both coordinates of an artist are those of the axes: guide lines over a whole axis are not."""
+    return all(artist.get_transform().contains_branch_seperately(ax.transData))
 
 
 def plain_text(text: str) -> str:
