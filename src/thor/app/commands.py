@@ -11,7 +11,7 @@ class Commands(click.Group):
     They are there as `kedro <name>` in the project and as `thor <name>` in any folder.
     """
 
-    NAMES = ("run", "stage", "archive", "export")
+    NAMES = ("run", "stage", "archive", "export", "figures")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""

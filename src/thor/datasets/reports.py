@@ -54,22 +54,7 @@ class FigureDataset(FileDataset):
     @property
     def beside(self) -> list[Path]:
         """The files with the numbers of the figure that are there."""
-        files = (self._filepath.with_suffix(suffix) for suffix in (".csv", ".nc"))
-        return [file for file in files if file.is_file()]
-
-    def _write_numbers(self, figure: "Figure") -> None:
-        from thor.datasets.netcdf import write
-        from thor.figures.data import drawn_table
-        from thor.figures.field_data import drawn_fields
-
-        table, fields = drawn_table(figure), drawn_fields(figure)
-        for old in self.beside:
-            old.unlink()
-        if len(table):
-            with replacing(self._filepath.with_suffix(".csv")) as temporary:
-                table.to_csv(temporary, index=False, lineterminator="\n")
-        if len(fields):
-            write(fields, self._filepath.with_suffix(".nc"))
+        return _numbers_beside(self._filepath)
 
     def _draw(self, figure: "Figure") -> bytes:
         if not hasattr(figure, "savefig"):
@@ -79,7 +64,7 @@ class FigureDataset(FileDataset):
         buffer = io.BytesIO()
         try:
             figure.savefig(buffer, format="png", dpi=self._dpi, metadata={"Software": None})
-            self._write_numbers(figure)
+            write_numbers(figure, self._filepath)
         finally:
             plt.close(figure)
         return buffer.getvalue()
@@ -87,6 +72,27 @@ class FigureDataset(FileDataset):
     def preview(self) -> ImagePreview:
         """Return the image, for kedro-viz."""
         return ImagePreview(base64.b64encode(self.load()).decode("ascii"))
+
+
+def write_numbers(figure: "Figure", path: Path) -> None:
+    """Write the numbers that a figure shows beside its file: curves, points and bars as CSV, maps as NetCDF."""
+    from thor.datasets.netcdf import write
+    from thor.figures.data import drawn_table
+    from thor.figures.field_data import drawn_fields
+
+    table, fields = drawn_table(figure), drawn_fields(figure)
+    for old in _numbers_beside(path):
+        old.unlink()
+    if len(table):
+        with replacing(path.with_suffix(".csv")) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+    if len(fields):
+        write(fields, path.with_suffix(".nc"))
+
+
+def _numbers_beside(path: Path) -> list[Path]:
+    files = (path.with_suffix(suffix) for suffix in (".csv", ".nc"))
+    return [file for file in files if file.is_file()]
 
 
 class MetricsDataset(FileDataset):
