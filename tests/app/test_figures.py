@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
@@ -140,24 +138,3 @@ def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, monkeypatch):
     monkeypatch.undo()
     write_pdf(figure, 8.9, {}, target)
     assert target.read_bytes().startswith(b"%PDF") and width_cm(target) == pytest.approx(8.9, abs=0.01)
-
-
-def test_the_figures_of_a_run_at_both_widths(whole_run, tmp_path):
-    """Every figure of a whole run fits into one and two columns."""
-    root, _ = whole_run
-    done = subprocess.run(
-        [sys.executable, "-m", "thor", "figures", "--env", "test", "--paper", "-o", tmp_path / "paper"],
-        cwd=REPOSITORY,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Not written" not in done.stderr
-    names = {path.stem for path in (root / "08_reporting" / "figures").glob("*.png")}
-    written = {path.name for path in (tmp_path / "paper").glob("*.pdf")}
-    assert written == {f"{name}_{width}cm.pdf" for name in names for width in (8.9, 18.3)}
-    table = pd.read_csv(tmp_path / "paper" / "modelling_skill.csv")
-    beside = pd.read_csv(root / "08_reporting" / "figures" / "modelling_skill.csv")
-    np.testing.assert_allclose(table["x"], beside["x"])
