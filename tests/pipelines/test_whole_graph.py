@@ -61,6 +61,10 @@ def test_every_dataset_of_the_catalog_is_written(run):
     root, result = run
     layers = {path.parts[0] for path in files(root)}
     assert {layer[:2] for layer in layers} == {f"0{n}" for n in range(1, 9)}
+    for path in files(root):
+        if path.suffix == ".png":
+            numbers = [path.with_suffix(suffix) for suffix in (".csv", ".nc")]
+            assert any((root / file).is_file() for file in numbers), f"{path} has no numbers beside it"
     figures = sorted(path.name for path in files(root) if path.suffix == ".png")
     assert figures == [
         "data_engineering_features.png",

@@ -1,7 +1,6 @@
 """Maps of regimes through time: every window, the likelihood of their change, and the agreement of models."""
 
 from collections.abc import Collection, Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,9 +106,10 @@ def change_likelihood_map(
             * bool(supported),
             *notes,
         ]
-        meaning = "\n".join(fill(line, 140 if len(predictors) > 1 else 70) for line in lines).removesuffix(".")
+        meaning = "\n".join(lines).removesuffix(".")
         figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
-        figure.set_figheight(figure.get_figheight() + 0.15 * meaning.count("\n") + (0.4 if supported else 0.15))
+        n_lines = figure._supxlabel.get_text().count("\n")  # type: ignore[attr-defined]
+        figure.set_figheight(figure.get_figheight() + 0.15 * n_lines + (0.4 if supported else 0.15))
         shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
