@@ -11,6 +11,7 @@ from thor.attribution.methods import in_sentence
 from thor.core.variables import variable
 from thor.figures.style import years_text
 from thor.report.archive import archive_sentences, by_reason
+from thor.report.input_sets import input_set_sentences
 from thor.report.model_trust import model_sentences
 from thor.report.words import (
     PREDICTOR_NAMES,
@@ -40,6 +41,7 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
         "scenarios": [
             *scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+            *input_set_sentences(numbers["input_sets"]),
             *model_sentences(numbers["expected_accuracy"], numbers["area_interval"], numbers["false_rate"]),
         ],
         "archive": archive_sentences(numbers["archive"]),

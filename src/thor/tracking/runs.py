@@ -73,7 +73,7 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
                 *(key, parent),
             )
             parent = ""
-        control = _control_of(key, attrs)
+        control = control_of(key, attrs)
         variants = _variants_of(control, attrs) if control and use_variants else ()
         comparisons[key] = RunComparison(key, parent or None, control, variants)
     return comparisons, marks
@@ -176,7 +176,7 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         yield self._mapper
 
 
-def _control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
+def control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the control run from which a run descends, itself if it is one; else any of its climate model."""
     here, seen = key, set[str]()
     while here in attrs and here not in seen:
