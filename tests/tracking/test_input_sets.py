@@ -137,13 +137,13 @@ def test_disagreement_is_weighted_by_area(both, features):
     known = (first >= 0) & (second >= 0)
     assert entry["n_cells"] == known.sum() == (second >= 0).sum() < (first >= 0).sum()
     differ = np.average((first != second)[known], weights=area[known])
-    assert entry["area_share"] == pytest.approx(differ)
+    assert entry["different_share"] == pytest.approx(differ)
     # what is middle by the one is middle by the other
-    assert entry["regime"]["middle"] < 0.3 < 0.9 < entry["regime"]["north"]
+    assert entry["different_by_regime"]["middle"] < 0.3 < 0.9 < entry["different_by_regime"]["north"]
     shares = [area[known & (first == k)].sum() for k in range(3)]
-    assert np.average([entry["regime"][name] for name in CLASSES], weights=shares) == pytest.approx(differ)
-    assert set(entry["basin"]) == {"atlantic_ocean", "pacific_ocean"}
-    assert entry["applicable_share"] == 1 and entry["area_share_applicable"] == entry["area_share"]
+    assert np.average([entry["different_by_regime"][name] for name in CLASSES], weights=shares) == pytest.approx(differ)
+    assert set(entry["different_by_basin"]) == {"atlantic_ocean", "pacific_ocean"}
+    assert entry["applicable_share"] == 1 and entry["different_share_applicable"] == entry["different_share"]
     assert "right" not in entry
 
 
@@ -177,7 +177,7 @@ def test_maps_of_the_difference(both):
     fields = label_difference(surface, found, "ensemble_transport")
     different = (surface["regime"].isel(predictor=0) != found["regime"].isel(predictor=0)).mean("window")
     known = fields["distance"].notnull().values
-    np.testing.assert_allclose(fields["different_share"].values[known], different.values[known])
+    np.testing.assert_allclose(fields["window_share"].values[known], different.values[known])
     assert fields["distance"].max() <= 1 + 1e-6
     figure = label_difference_maps(fields, predictor="ensemble_transport")
     drawn = words(figure)
@@ -187,8 +187,10 @@ def test_maps_of_the_difference(both):
 
 
 def test_the_run_shown_is_that_with_most_different_labels():
-    shares = {"A/x/r1": {"1": {"e_transport": {"area_share": 0.9}}, "2": {"e_transport": {"area_share": 0.1}}}}
-    shares |= {"B/x/r1": {"1": {"e_transport": {"area_share": 0.2}}}}
+    shares = {
+        "A/x/r1": {"1": {"e_transport": {"different_share": 0.9}}, "2": {"e_transport": {"different_share": 0.1}}}
+    }
+    shares |= {"B/x/r1": {"1": {"e_transport": {"different_share": 0.2}}}}
     assert set_run_to_show(shares, "A/x/r1") == "A/x/r1"
     assert set_run_to_show(shares, "C/x/r1") == set_run_to_show(shares, None) == "B/x/r1"
     assert set_run_to_show({}, "A/x/r1") is None
@@ -203,15 +205,15 @@ def test_nested_numbers_of_two_collections():
 
 def test_sentences_on_both_sets():
     entry = {
-        "area_share": 0.1,
-        "regime": {"R1": 0.05, "R2": 0.3},
+        "different_share": 0.1,
+        "different_by_regime": {"R1": 0.05, "R2": 0.3},
         "right": {"surface": 0.2, "set": 0.7, "neither": 0.1},
     }
     summary = {"average": {"changed_share": 0.05, "forced_share": 0.01}, "average_transport": {"changed_share": 0.04}}
     scores = {"average": {"brier_skill": 0.4}, "average_transport": {"brier_skill": 0.5, "balanced_accuracy": 0.9}}
     metrics = {
         "disagreement": {
-            "A/x/r1": {"1": {"average_transport": entry | {"area_share": 0.9}}, "2": {"average_transport": entry}}
+            "A/x/r1": {"1": {"average_transport": entry | {"different_share": 0.9}}, "2": {"average_transport": entry}}
         },
         "summary": {"A/x/r1": summary},
         "input_sets": {"x": scores},

@@ -56,7 +56,7 @@ def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figu
             ax.set_title(title)
         for ax, name, title in (
             (axes[2], "distance", "Difference of the probabilities"),
-            (axes[3], "different_share", "Windows in which the regimes differ"),
+            (axes[3], "window_share", "Windows in which the regimes differ"),
         ):
             draw_percentages(ax, 100 * fields[name].values, fields, full=True)
             ax.set_title(title)

@@ -25,11 +25,11 @@ def input_set_numbers(metrics: Mapping[str, Any], regimes: Sequence[str]) -> dic
     Returns
     -------
     dict
-        `runs`: of each run in its last window `run`, `window`, `predictor`, `area_share` where the regimes differ, and
-        `changed_share` and `forced_share` by both predictors under `surface` and `set`; `regimes`: by regime of the
-        surface the mean over runs of the share with another regime, `right`: that of the area of different regimes
-        where the label of the `surface`, of the `set` or `neither` is true; `skill`: scores by experiment and
-        predictor. Empty without such a run.
+        `runs`: of each run in its last window `run`, `window`, `predictor`, `different_share` where the regimes differ,
+        and `changed_share` and `forced_share` by both predictors under `surface` and `set`; `different_by_regime`: by
+        regime of the surface the mean over runs of the share with another regime, `right`: that of the area of
+        different regimes where the label of the `surface`, of the `set` or `neither` is true; `skill`: scores by
+        experiment and predictor. Empty without such a run.
     """
     rows, shares, right = [], [], []
     for key, windows in metrics.get("disagreement", {}).items():
@@ -38,10 +38,10 @@ def input_set_numbers(metrics: Mapping[str, Any], regimes: Sequence[str]) -> dic
         summary, numbers = metrics["summary"][key], predictors[predictor]
         parts = {"surface": summary[set_of(predictor)[0]], "set": summary[predictor]}
         rows.append(
-            {"run": key, "window": window, "predictor": predictor, "area_share": numbers["area_share"]}
+            {"run": key, "window": window, "predictor": predictor, "different_share": numbers["different_share"]}
             | {part: {n: found.get(n) for n in ("changed_share", "forced_share")} for part, found in parts.items()}
         )
-        shares.append(numbers["regime"])
+        shares.append(numbers["different_by_regime"])
         right.append(numbers.get("right", {}))
     if not rows:
         return {}
@@ -51,7 +51,7 @@ def input_set_numbers(metrics: Mapping[str, Any], regimes: Sequence[str]) -> dic
     }
     return {
         "runs": rows,
-        "regimes": in_order(_means(shares), regimes),
+        "different_by_regime": in_order(_means(shares), regimes),
         "right": _means(right),
         "skill": kept,
     }
@@ -61,9 +61,9 @@ def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
     """Return where the surface alone gives another regime than the richest input set, and which of them is right."""
     if not numbers:
         return []
-    rows, regimes = numbers["runs"], numbers["regimes"]
+    rows, regimes = numbers["runs"], numbers["different_by_regime"]
     predictor, input_set = set_of(rows[0]["predictor"])
-    shares = [row["area_share"] for row in rows]
+    shares = [row["different_share"] for row in rows]
     most = max(regimes, key=lambda name: regimes[name])
     lines = [
         f"In {counted(len(rows), 'run')} with {input_set} data the most probable regime differs from that by sea "

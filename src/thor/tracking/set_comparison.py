@@ -44,11 +44,11 @@ def set_disagreement(
     -------
     dict
         {run: {window: {predictor of the set: numbers}}}: `n_cells`, `area_m2` of the cells with both labels;
-        `area_share` where they differ, `regime` and `basin`: the same of the area of each regime (by the surface) and
-        basin; `applicable_share` of the area inside both areas of applicability, and `area_share_applicable`, the part
-        of it where the labels differ; `mean_distance` of the probabilities, half the sum of the magnitudes of their
-        differences. Where the truth is known `right`: parts of the area of different labels where that of the
-        `surface`, that of the `set` or `neither` is the true regime.
+        `different_share` where they differ, `different_by_regime` and `different_by_basin`: the same of the area of
+        each regime (by the surface) and basin; `applicable_share` of the area inside both areas of applicability, and
+        `different_share_applicable`, the part of it where the labels differ; `mean_distance` of the probabilities, half
+        the sum of the magnitudes of their differences. Where the truth is known `right`: parts of the area of different
+        labels where that of the `surface`, that of the `set` or `neither` is the true regime.
     """
     truth = TrueRegimes(true_regimes)
     result: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def label_difference(surface: xr.Dataset, richest: xr.Dataset, predictor: str) -
     xarray.Dataset
         On the grid of the run, NaN where one of the labels is missing: `surface` and `set` (numbers of regimes with CF
         flags) and `distance` of the probabilities (half the sum of the magnitudes of their differences) in the last
-        window, `different_share` of the windows in which the labels differ; `areacello`.
+        window, `window_share` of the windows in which the labels differ; `areacello`.
     """
     first, second = (
         run.sel(predictor=name, drop=True) for run, name in ((surface, set_of(predictor)[0]), (richest, predictor))
@@ -92,7 +92,7 @@ def label_difference(surface: xr.Dataset, richest: xr.Dataset, predictor: str) -
     for name in ("surface", "set"):
         out[name].attrs = richest["regime"].attrs
     different = (first["regime"] != second["regime"]).where(both).mean("window").drop_vars("regime", errors="ignore")
-    return out.assign(different_share=different, areacello=richest["areacello"]).assign_attrs(richest.attrs)
+    return out.assign(window_share=different, areacello=richest["areacello"]).assign_attrs(richest.attrs)
 
 
 def set_run_to_show(metrics: Mapping[str, Any], shown: str | None) -> str | None:
@@ -115,7 +115,7 @@ def set_run_to_show(metrics: Mapping[str, Any], shown: str | None) -> str | None
 
     def last_share(key: str) -> float:
         *_, of_last = metrics[key].values()
-        return max(numbers["area_share"] for numbers in of_last.values())
+        return max(numbers["different_share"] for numbers in of_last.values())
 
     return max(sorted(metrics), key=last_share)
 
@@ -183,12 +183,14 @@ def _numbers(first: xr.Dataset, second: xr.Dataset, basin: xr.DataArray, truth: 
     result: dict[str, Any] = {
         "n_cells": int(both.sum()),
         "area_m2": float(area.sum()),
-        "area_share": share_of_area(differ, area),
+        "different_share": share_of_area(differ, area),
         "applicable_share": share_of_area(inside, area),
-        "area_share_applicable": share_of_area(differ, area, of=inside),
+        "different_share_applicable": share_of_area(differ, area, of=inside),
         "mean_distance": float(np.average(distance, weights=area)),
-        "regime": {name: share_of_area(differ, area, of=there) for name, there in by_regime.items()},
-        "basin": {name: share_of_area(differ, area, of=there) for name, there in by_basin.items() if there.any()},
+        "different_by_regime": {name: share_of_area(differ, area, of=there) for name, there in by_regime.items()},
+        "different_by_basin": {
+            name: share_of_area(differ, area, of=there) for name, there in by_basin.items() if there.any()
+        },
     }
     if truth is not None:
         true = truth[both]
