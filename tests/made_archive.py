@@ -11,8 +11,9 @@ STANDARD_NAMES = {
     "zos": "sea_surface_height_above_geoid",
     "tauuo": "surface_downward_eastward_stress",
     "tauvo": "surface_downward_northward_stress",
+    "tas": "air_temperature",
 }
-UNITS = {"zos": "m", "tauuo": "N m-2", "tauvo": "N m-2", "deptho": "m", "areacello": "m2", "sftof": "%"}
+UNITS = {"zos": "m", "tas": "K", "tauuo": "N m-2", "tauvo": "N m-2", "deptho": "m", "areacello": "m2", "sftof": "%"}
 
 
 def centres():

@@ -65,6 +65,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
     assert figures == [
         "data_engineering_features.png",
         "data_engineering_scenarios.png",
+        "data_engineering_warming.png",
         "explainability_agreement.png",
         "explainability_beeswarm.png",
         "explainability_cell.png",

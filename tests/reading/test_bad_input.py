@@ -15,6 +15,7 @@ from tests.made_archive import (
     folder,
     land,
     write_fixed,
+    write_run,
     write_series,
     years,
 )
@@ -264,12 +265,14 @@ def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
 
 
 def test_an_archive_that_disappears_while_it_is_read_is_named(root, windows):
+    for number in range(2, 5):  # more folders than are listed to recognise the layout
+        write_run(root, variant_label=f"r{number}i1p1f1")
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-    archive.stored(runs[0], "zos")
     shutil.rmtree(root / "CMIP6")
     with pytest.raises(DataError, match="is gone since .* was listed. Is the archive still mounted"):
         plan_runs(archive, runs, windows, missing="error")
+    assert list(plan_runs(archive, runs, windows, missing="skip").left_out) == runs
 
 
 def test_a_file_that_disappears_between_header_and_fields_is_named(root, make_climatology):

@@ -22,6 +22,7 @@ from thor.figures.style import (
     style,
     years_text,
 )
+from thor.reading.runs import is_at_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ def area_curves(
     areas : pandas.DataFrame
         As from `thor.tracking.areas.regime_areas`. Variants of a run are averaged. Thick: mean over climate models;
         shaded: their range; thin: each model. Of one model, the shading is the spread over networks. Years of control
-        runs have no meaning, so their mean over windows is drawn as a level.
+        runs have no meaning, so their mean over windows is drawn as a level. Windows at warming levels are left out.
     predictor, basin : str
     change : bool
         Draw the change from the baseline instead. It is computed inside each network, so that errors common to both
@@ -66,6 +67,7 @@ def area_curves(
     """
     columns = ["change_m2", "change_lower", "change_upper"] if change else ["expected_area_m2", "lower", "upper"]
     chosen = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)].dropna(subset=columns)
+    chosen = chosen[~chosen["experiment_id"].map(is_at_level)]
     with style():
         if chosen.empty:
             return empty_figure(f"No areas of {predictor_words(predictor)} in {basin.replace('_', ' ')}.")

@@ -189,7 +189,7 @@ def _needed(name: str) -> bool:
 def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
     """Add the facets of the run and its baseline."""
     run, attrs = plan.run, plan.series["zos"].attrs
-    facets = {
+    facets: dict[str, str | float] = {
         **run.facets,
         "institution_id": str(attrs.get("institution_id", "")),
         "grid_label": plan.grid_label,
@@ -197,9 +197,11 @@ def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySetting
         "masked_basins": " ".join(settings.masked_basins),
         "quirks": plan.quirks.reason,
     }
+    if plan.warming_level is not None:
+        facets["warming_level"] = plan.warming_level
     if plan.parent:
         facets["parent"] = plan.parent.run.key
-        facets["baseline"] = "parallel segment" if plan.parent.is_control else "reference window"
+        facets["baseline"] = plan.parent.baseline_kind
     return ocean.assign_attrs(facets)
 
 

@@ -43,20 +43,11 @@ class Tree:
     """The folders of a file system; each is listed once."""
 
     def __init__(self) -> None:
-        self._listed: dict[Path, tuple[str, ...]] = {}
+        self._listed: dict[Path, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
     def folders(self, folder: Path) -> tuple[str, ...]:
         """Return the names of the folders in a folder, sorted; none where there is no such folder."""
-        if folder not in self._listed:
-            try:
-                with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
-            except (FileNotFoundError, NotADirectoryError):
-                names = []
-            except OSError as error:
-                raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
-            self._listed[folder] = tuple(sorted(names))
-        return self._listed[folder]
+        return self._list(folder)[0]
 
     def exists(self, folder: Path) -> bool:
         """Return whether a folder is there now."""
@@ -68,7 +59,27 @@ class Tree:
 
     def files(self, folder: Path) -> list[Path]:
         """Return the NetCDF files in a folder, sorted."""
-        return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
+        return [folder / name for name in self._list(folder)[1]]
+
+    def _list(self, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of the folders and of the NetCDF files in a folder."""
+        if folder not in self._listed:
+            folders, files = [], []
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.name.startswith("."):
+                            continue
+                        if entry.name.endswith(".nc"):
+                            files.append(entry.name)
+                        elif entry.is_dir():
+                            folders.append(entry.name)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError as error:
+                raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
+            self._listed[folder] = tuple(sorted(folders)), tuple(sorted(files))
+        return self._listed[folder]
 
 
 def newest(

@@ -32,11 +32,6 @@ def run_key(run: xr.Dataset) -> str:
     return "/".join(str(run.attrs.get(facet, "?")) for facet in RUN_FACETS)
 
 
-def is_control(experiment_id: str) -> bool:
-    """Return whether an experiment is a control run, by its name."""
-    return "control" in experiment_id.lower()
-
-
 @dataclass(frozen=True, eq=False)
 class Cells:
     """The valid cells of a run.

@@ -6,8 +6,8 @@ from functools import lru_cache, partial
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
+from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
-from thor.tracking.cells import is_control
 from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_shares import probabilities_by_network
 from thor.tracking.tools import TrackingTools

@@ -11,8 +11,9 @@ import xarray as xr
 
 from thor.core.compute import Compute, Map, mapper
 from thor.core.fingerprint import fingerprint
+from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
-from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError, is_control
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.tools import TrackingTools
 from thor.tracking.track import natural_variability, track_run

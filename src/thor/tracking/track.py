@@ -11,6 +11,7 @@ from thor.core.arrays import AnyArray
 from thor.core.compute import Map
 from thor.core.errors import DataError
 from thor.core.variables import variable
+from thor.reading.runs import is_control
 from thor.tracking.blocks import (
     ControlWork,
     RunWork,
@@ -20,7 +21,7 @@ from thor.tracking.blocks import (
     on_threads,
     track_block,
 )
-from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, is_control, run_key, window_inputs
+from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, run_key, window_inputs
 from thor.tracking.fields import area_fields, cell_field, run_dataset
 from thor.tracking.forced import (
     CONTROL_SHARES,
