@@ -121,7 +121,7 @@ class _Cells:
         self.points, self.weights = cells
         rows = np.hstack([self.points, np.ones((len(self.points), 1))])
         weighted = (rows * self.weights[:, None]).astype(np.float32)
-        parts = [slice(start, start + SEARCH_BLOCK) for start in range(0, len(rows), BLOCK_CELLS)]
+        parts = [slice(start, start + SEARCH_BLOCK) for start in range(0, len(rows), SEARCH_BLOCK)]
         self._blocks = [(rows[part].T.astype(np.float32, order="C"), weighted[part]) for part in parts]
         self._norms = (self.points**2).sum(axis=1)
 
