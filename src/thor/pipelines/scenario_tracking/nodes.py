@@ -154,6 +154,7 @@ def measure_overturning(
 def score_tracking(
     scenario_regimes: RunDatasets,
     input_set_regimes: RunDatasets,
+    overturning: RunDatasets,
     model_agreement: RunDatasets,
     true_regimes: RunDatasets,
     true_budgets: RunDatasets,
@@ -167,6 +168,7 @@ def score_tracking(
     from thor.tracking.metrics import both_of, tracking_metrics
     from thor.tracking.perfect_model import perfect_model_skill
     from thor.tracking.plausibility import TrainingOcean
+    from thor.tracking.run_overturning import amoc_metrics
     from thor.tracking.set_comparison import on_same_cells, same_cells_skill, set_disagreement
 
     known = true_regimes, scenario_features
@@ -185,6 +187,7 @@ def score_tracking(
     )
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {
+        "amoc": amoc_metrics(overturning),
         "input_sets": same_cells_skill(on_same["pooled"], of_sets["pooled"]),
         "disagreement": set_disagreement(scenario_regimes, input_set_regimes, scenario_features, true_regimes),
     }

@@ -25,7 +25,7 @@ _PREDICTORS = ["final_ensemble", "final_baselines", "final_bayesian_network"]
 _TERMS = ["final_ensemble", "final_baselines", "calibration_model"]
 _CALIBRATED = ["calibration_model", "training_history"]
 _BOTH = ["scenario_regimes", "input_set_regimes"]
-_SCORED = [*_BOTH, "model_agreement", "true_regimes", "true_budgets", "scenario_features"]
+_SCORED = [*_BOTH, "overturning", "model_agreement", "true_regimes", "true_budgets", "scenario_features"]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
