@@ -82,7 +82,7 @@ def test_every_window_has_its_map_in_the_colours_of_its_regimes():
 @pytest.mark.parametrize("curvilinear", [False, True])
 def test_change_is_drawn_in_the_classes_of_the_likelihood_scale(curvilinear):
     figure = change_likelihood_map(make_run(curvilinear), predictors=["ensemble"], supported=["likely", "very_likely"])
-    assert titles(figure) == ["Likelihood of a change of regime, ensemble"]
+    assert titles(figure) == ["Likelihood of a change of regime,\nensemble"]
     drawn = cells(meshes(figure)[0], LON)
     at_equator = drawn[drawn.shape[0] // 2]
     assert at_equator.min() == 1 and at_equator.max() == 5

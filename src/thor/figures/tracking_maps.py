@@ -117,7 +117,7 @@ def change_likelihood_map(
             mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
             outline(ax, run, fields["forced_change"].values == 1)
             hatch(ax, run, fields["applicable"].values == 0)
-            ax.set_title(f"Likelihood of a change of regime, {predictor_words(predictor)}")
+            ax.set_title(f"Likelihood of a change of regime,{end}{predictor_words(predictor)}")
         words = [_stacked(word) if word in supported else f"({_stacked(word)})" for word in LIKELIHOOD]
         words = words if supported else [""] * len(words)
         texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
@@ -157,7 +157,7 @@ def model_agreement_maps(
             n_columns=2,
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, "
             f"{predictor_words(predictor)}: {models}{each}",
-            grey="\n".join(fill(line, 140) for line in lines).removesuffix("."),
+            grey="\n".join(lines).removesuffix("."),
         )
         figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
@@ -168,7 +168,7 @@ def model_agreement_maps(
             (axes[2], "change_probability", f"Probability of a change of regime, mean over {votes.lower()}"),
             (axes[3], "forced_share", f"{votes} with a forced regime change"),
         ):
-            _draw_share(ax, 100 * fields[name].values, summary, full=name != "change_probability")
+            draw_percentages(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)
         axes[0].set_title(f"Regime of most {votes.lower()}")
         # Both lie where most models have a forced change, which is drawn dark.
@@ -178,7 +178,7 @@ def model_agreement_maps(
         return figure
 
 
-def _draw_share(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
+def draw_percentages(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
     """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))

@@ -31,9 +31,9 @@ _SECTION_FILES = {
     "uncertainty": ("regime_uncertainty", "calibration_model", "bayesian_network", "calibration_metrics"),
     "explanations": (*explaining_methods(), "explanation_summary", "explanation_agreement", "explanation_metrics"),
     "scenarios": (
-        *("scenario_regimes", "forced_response", "model_agreement", "regime_areas", "member_areas", "model_areas"),
-        *("regime_transitions", "change_attribution"),
-        *("term_changes", "overturning", "tracking_metrics", "archive_inventory"),
+        *("scenario_regimes", "input_set_regimes", "forced_response", "model_agreement", "regime_areas"),
+        *("member_areas", "model_areas", "regime_transitions", "change_attribution", "term_changes"),
+        *("overturning", "tracking_metrics", "archive_inventory"),
     ),
 }
 """Datasets to which each section links."""

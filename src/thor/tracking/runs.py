@@ -81,7 +81,7 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
                 *(key, parent),
             )
             parent = ""
-        control = _control_of(key, attrs)
+        control = control_of(key, attrs)
         variants = _variants_of(control, attrs) if control and use_variants else ()
         comparisons[key] = RunComparison(key, parent or None, control, variants)
     return comparisons, marks
@@ -184,7 +184,7 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         yield self._mapper
 
 
-def _control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
+def control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the control run from which a run descends, itself if it is one; else any of its climate model."""
     here, seen = key, set[str]()
     while here in attrs and here not in seen:
@@ -205,6 +205,6 @@ def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]]) -> tuple[
         # the window at a level of warming has months in common with those of the experiment
         if key == control or is_at_level(experiment_id) or not attrs[key].get("parent"):
             continue
-        if _control_of(key, attrs) == control:
+        if control_of(key, attrs) == control:
             found.setdefault(experiment_id, []).append(key)
     return tuple(key for keys in found.values() if len(keys) > 1 for key in keys)
