@@ -133,7 +133,7 @@ def scenario_features(folder: Path) -> tuple[float, float]:
     from thor.pipelines.data_engineering.nodes import compute_scenario_features
 
     start = time.perf_counter()
-    made = compute_scenario_features(_collection(folder, "climatologies").load(), _parameters())
+    made = compute_scenario_features(_collection(folder, "climatologies").load(), {}, _parameters())
     _collection(folder, "scenario_features").save(made)
     return time.perf_counter() - start, peak_memory_mb()
 
