@@ -220,7 +220,7 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
 def _mean_of_models(moved: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over climate models of each transition and experiment, with their range; variants averaged."""
     keys = ["experiment_id", "transition"]
-    by_model = moved.groupby([*keys, "source_id"])["area_m2"].mean().unstack(fill_value=0.0)
+    by_model = moved.groupby([*keys, "source_id"])["area_m2"].mean().unstack(fill_value=0)
     parts = {"area_m2": by_model.mean(axis=1), "lower": by_model.min(axis=1), "upper": by_model.max(axis=1)}
     return pd.DataFrame(parts).reset_index().assign(source_id="all models")
 
