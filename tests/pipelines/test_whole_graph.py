@@ -95,6 +95,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "scenario_tracking_area_changes.png",
         "scenario_tracking_areas.png",
         "scenario_tracking_change.png",
+        "scenario_tracking_input_sets.png",
         "scenario_tracking_overturning.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
@@ -501,13 +502,44 @@ def test_every_run_is_tracked_through_its_windows(run):
                 change = fields["change_probability"].sel(predictor=predictor).isel(window=place).values
                 assert np.isfinite(change[valid]).all() == ("change" in entry[predictor])
         if "piControl" in name:
-            assert set(metrics["control"][name]) == {"average", "bayesian"}
+            assert set(metrics["control"][name]) == {"average", "bayesian", "average_transport"}
     moved = transitions.query("source_id == 'IDEAL-REG' and experiment_id == 'abrupt-4xCO2'")
     moved = moved[moved["predictor"] == "average"]
     last = moved[moved["window_start"] == moved["window_start"].max()]
     after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["average"]["regime_area"]
     for regime, rows in last.groupby("regime"):
         assert rows["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
+
+
+def test_runs_with_transports_are_tracked_with_them_too_and_compared_with_the_surface(run):
+    root, _ = run
+    tracked = root / "07_model_output/input_set_regimes"
+    keys = {str(path.relative_to(tracked).with_suffix("")) for path in tracked.rglob("*.nc")}
+    expected = {
+        f"IDEAL-{model}/{name}/r1i1p1f1" for model in ("REG", "POLE", "LAND") for name in ("piControl", "abrupt-4xCO2")
+    }
+    assert keys == expected
+    metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
+    assert set(metrics["disagreement"]) == keys
+    areas = pd.read_csv(root / "08_reporting/regime_areas.csv")
+    for key in keys:
+        fields = xr.open_dataset(tracked / f"{key}.nc")
+        assert list(fields["predictor"].values) == ["average_transport"]
+        assert {"average", "bayesian", "average_transport"} == set(metrics["summary"][key])
+        assert metrics["runs"][key].keys() == metrics["disagreement"][key].keys()
+        for entry in metrics["disagreement"][key].values():
+            numbers = entry["average_transport"]
+            assert 0 < numbers["different_share"] < 1 and numbers["n_cells"] <= (fields["valid"] == 1).sum()
+            assert sum(numbers["right"].values()) == pytest.approx(1)
+    rows = areas[areas["predictor"] == "average_transport"]
+    assert set(rows["source_id"] + "/" + rows["experiment_id"] + "/" + rows["variant_label"]) == keys
+    for predictors in metrics["input_sets"].values():
+        surface, with_transports = predictors["average"], predictors["average_transport"]
+        assert surface["n_cells"] == with_transports["n_cells"]
+        assert surface.get("base_rate") == with_transports.get("base_rate")
+    summary = json.loads((root / "08_reporting/summary.json").read_text())
+    assert len(summary["input_sets"]["runs"]) == 6
+    assert any("transport data" in line for line in summary["sentences"]["scenarios"])
 
 
 def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
