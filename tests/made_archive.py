@@ -4,9 +4,13 @@ from pathlib import Path
 
 import cftime
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from thor.reading.warming_levels import LEVEL_COLUMNS
+
 N_ROWS, N_COLUMNS = 9, 16
+NO_LEVELS = pd.DataFrame([], columns=list(LEVEL_COLUMNS))
 STANDARD_NAMES = {
     "zos": "sea_surface_height_above_geoid",
     "tauuo": "surface_downward_eastward_stress",

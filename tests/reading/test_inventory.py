@@ -11,6 +11,7 @@ import xarray as xr
 from click.testing import CliRunner
 from kedro.framework.project import configure_project
 
+from tests.made_archive import NO_LEVELS
 from tests.tiny_archive import FIELDS, centres, sea, write, write_tiny
 from thor.app.archive import archive as commands
 from thor.app.parameters import DataEngineering
@@ -21,7 +22,7 @@ from thor.datasets.collections import FieldCollection
 from thor.pipelines.data_engineering import nodes
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.inventory import INVENTORY_COLUMNS, inventory, with_first_month
+from thor.reading.inventory import INVENTORY_COLUMNS, PROGRESS_COLUMNS, inventory, with_first_month
 from thor.reading.plans import plan_runs
 from thor.reading.windows import WindowSettings
 
@@ -157,7 +158,7 @@ def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
     assert result.exit_code == 0, result.output
     assert time.perf_counter() - start < 60  # 20 s on two idle cores
     written = pd.read_csv(tmp_path / "sub" / "table.csv")
-    assert list(written.columns) == list(INVENTORY_COLUMNS) and len(written) == N_MODELS
+    assert list(written.columns) == [*INVENTORY_COLUMNS, *PROGRESS_COLUMNS] and len(written) == N_MODELS
 
 
 def test_all_readable_runs_are_read_in_one_run(root, tmp_path):
@@ -175,7 +176,7 @@ def test_all_readable_runs_are_read_in_one_run(root, tmp_path):
         masked_basins=[],
         quirks={},
     )
-    outputs = nodes.compute_climatologies(EsgfArchive(path=str(tmp_path), root=str(root)).load(), parameters)
+    outputs = nodes.compute_climatologies(EsgfArchive(path=str(tmp_path), root=str(root)).load(), NO_LEVELS, parameters)
     folder = FieldCollection(path=str(tmp_path / "climatologies"), contract="climatologies", may_be_empty=True)
     folder.save(outputs["climatologies"])
     features = FieldCollection(path=str(tmp_path / "features"), contract="scenario_features", may_be_empty=True)

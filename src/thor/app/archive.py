@@ -1,4 +1,4 @@
-"""`thor archive check`: which runs of an archive of climate models can be read, and why the others cannot."""
+"""`thor archive check`: which runs of an archive can be read, why the others cannot, and which are done."""
 
 import logging
 from collections.abc import Iterator
@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from thor.app.archive_fetch import fetch_command, size_text
-from thor.app.configuration import data_configuration
+from thor.app.configuration import (
+    data_configuration,
+    load_configuration,
+    program_name,
+    project_folder,
+    same_options,
+)
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.core.errors import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,39 +56,58 @@ def check_command(
     """List the runs of the archive at ROOT, or of archive_root, that can be read, and why the others cannot.
 
     Reads the headers of all files, and one month of one run of each model for its grid and for physical checks.
-    Exits with 1 where no run can be read.
+    A run is done when data_root holds its climatology, made from these files with these settings; the others are left
+    for the next `kedro run`. Exits with 1 where no run can be read.
     """
     with short_errors():
-        from thor.datasets.archive import EsgfArchive
-        from thor.reading.inventory import inventory, with_first_month
+        from thor.reading.climatology import climatology_marks
+        from thor.reading.inventory import inventory, with_first_month, with_progress
         from thor.reading.plans import plan_runs
+        from thor.reading.transports import plan_transports, transport_marks
+        from thor.reading.warming_levels import level_windows
 
-        globals_, engineering = data_configuration(env, conf_source)
-        place = Path(globals_["data_root"]) / "01_raw" / "archive"
-        there = EsgfArchive(
-            path=str(place),
-            root=str(root) if root else globals_["archive_root"],
-            layout=globals_["archive_layout"],
-            versions=globals_["versions"],
-            grid_labels=globals_["grid_labels"],
-        ).load()
-        configured = engineering.archive
+        _, engineering = data_configuration(env, conf_source)
+        datasets = _datasets(root, env, conf_source)
+        there, configured = datasets["raw_archive"].load(), engineering.archive
         runs = there.runs(
             source_ids=source or ("all" if root else configured.source_ids),
             experiment_ids=experiment or ("all" if root else configured.experiment_ids),
             variant_labels=variant or ("all" if root else configured.variant_labels),
         )
+        settings = engineering.climatology_settings()
         with _quiet():
-            plans = plan_runs(there, runs, engineering.windows, quirks=engineering.quirks, missing="skip")
+            found = datasets["warming_levels"]
+            levels = level_windows(found.load()) if found.exists() else {}
+            options = {"quirks": engineering.quirks, "levels": levels}
+            plans = plan_runs(there, runs, engineering.windows, **options, missing="skip")
             table = inventory(plans)
             if not headers_only:
-                table = with_first_month(table, plans, engineering.climatology_settings())
+                table = with_first_month(table, plans, settings)
+            transports = transport_marks(plan_transports(plans, missing="skip"), settings)
+        table = with_progress(table, datasets["climatologies"].left(climatology_marks(plans, settings)))
         if csv is not None:
             csv.parent.mkdir(parents=True, exist_ok=True)
             table.to_csv(csv, index=False)
         _print_inventory(table, there)
+        _print_progress(table, len(transports), len(datasets["transport_climatologies"].left(transports)))
         if not table["usable"].any():
             raise SystemExit(1)
+
+
+def _datasets(root: Path | None, env: str | None, conf_source: str | None) -> dict[str, Any]:
+    """Return the archive at `root`, or the one configured, and the collections that are made of it."""
+    from kedro.io import AbstractDataset
+
+    catalog = load_configuration(env, conf_source)["catalog"]
+    datasets = {}
+    for name in ("raw_archive", "warming_levels", "climatologies", "transport_climatologies"):
+        entry = dict(catalog[name])
+        place = "filepath" if "filepath" in entry else "path"
+        entry[place] = str((project_folder() or Path.cwd()) / entry[place])
+        if name == "raw_archive" and root:
+            entry["root"] = str(root)
+        datasets[name] = AbstractDataset.from_config(name, entry)
+    return datasets
 
 
 @contextmanager
@@ -98,19 +124,24 @@ def _quiet() -> Iterator[None]:
 
 def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
     """Print a line for each run, and below it failed checks and warnings."""
-    keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
+    from thor.datasets.collections import NOT_MADE
+    from thor.reading.inventory import run_keys
+
+    keys = run_keys(table)
     width = max([len(key) for key in keys], default=0)
     for key, (_, row) in zip(keys, table.iterrows(), strict=True):
         if not row["usable"]:
             click.echo(f"{key:<{width}}  no   {row['reason']}")
             continue
         parent = f", {row['n_baselines']} with a baseline in {row['parent']}" if row["parent"] else ""
+        state = "done" if row["done"] else "left"
         click.echo(
-            f"{key:<{width}}  yes  {row['first_year']:04d}-{row['last_year']:04d}, {row['n_windows']} windows{parent}; "
-            f"{row['calendar']}, {row['grid_label']}, {row['version']}, {size_text(int(row['size_gb'] * 1e9))}"
+            f"{key:<{width}}  yes  {state}  {row['first_year']:04d}-{row['last_year']:04d}, {row['n_windows']} "
+            f"windows{parent}; {row['calendar']}, {row['grid_label']}, {row['version']}, "
+            f"{size_text(int(row['size_gb'] * 1e9))}"
         )
-        for kind in ("checks", "warnings"):
-            if row[kind]:
+        for kind in ("left", "checks", "warnings"):
+            if row[kind] and row[kind] != NOT_MADE:
                 click.echo(f"{'':<{width}}       {row[kind]}")
     usable = table[table["usable"]]
     n_odd = int((usable["checks"] != "").sum())
@@ -118,3 +149,15 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
         f"{len(usable)} of {len(table)} runs can be read, {size_text(int(usable['size_gb'].sum() * 1e9))}; "
         f"{n_odd} of them do not pass a physical check. {archive.searched() if table.empty else ''}".strip()
     )
+
+
+def _print_progress(table: "pd.DataFrame", n_transports: int, n_left: int) -> None:
+    """Print how many climatologies are made, and how much is left to read."""
+    left = table[table["usable"] & ~table["done"]]
+    line = f"{int(table['done'].sum())} of {int(table['usable'].sum())} climatologies are done"
+    if n_transports:
+        line += f", and the transports of {n_transports - n_left} of {n_transports} windows"
+    if len(left):
+        size = size_text(int(left["size_gb"].sum() * 1e9))
+        line += f"; {counted(len(left), 'run')} left, {size}, for the next `{program_name()} run{same_options()}`"
+    click.echo(f"{line}.")

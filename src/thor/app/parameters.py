@@ -255,7 +255,7 @@ class ScenarioTracking(Settings):
     change: TrackingSettings = TrackingSettings()
     """How change is tested and how many cells are processed at once."""
     use_variants: bool = True
-    """Whether variants of historical add to the internal variability of the control run."""
+    """Whether variants of one experiment add to the internal variability of the control run."""
     agreement: AgreementSettings = AgreementSettings()
     """How climate models are compared."""
     attribution_groups: dict[str, list[str]] | Preset | None = None

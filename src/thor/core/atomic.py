@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from thor.core.errors import DataError
+from thor.core.errors import DiskError
 
 _HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]
 _DAY = 86_400.0
@@ -51,7 +51,7 @@ def replacing(path: Path | str, *, make_folder: bool = True, elsewhere: str = _E
 
     Raises
     ------
-    DataError
+    DiskError
         When the disk is full or the folder cannot be written.
     """
     path = Path(path)
@@ -73,7 +73,7 @@ def replacing(path: Path | str, *, make_folder: bool = True, elsewhere: str = _E
 
 
 def require_writable(path: Path | str) -> None:
-    """Raise DataError unless the folder of this file can be made and written; call before long work."""
+    """Raise DiskError unless the folder of this file can be made and written; call before long work."""
     path = Path(path)
     with _disk_errors(path, _ELSEWHERE):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def replacing_folder(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> Iterat
 
     Raises
     ------
-    DataError
+    DiskError
         As `replacing`.
     """
     path = Path(path)
@@ -148,19 +148,19 @@ def is_running(process: int) -> bool:
 
 @contextmanager
 def _disk_errors(path: Path, elsewhere: str) -> Iterator[None]:
-    """Turn the errors of a full or unwritable disk into a DataError that names the file and a remedy."""
+    """Turn the errors of a full or unwritable disk into a DiskError that names the file and a remedy."""
     try:
         yield
     except OSError as error:
         complaint = _complaint(path, error, elsewhere)
         if complaint is None:
             raise
-        raise DataError(complaint) from error
+        raise DiskError(complaint) from error
     except RuntimeError as error:
         # The NetCDF library reports a full disk as "NetCDF: HDF error" only.
         if "HDF" not in str(error) or shutil.disk_usage(path.parent).free >= _ALMOST_FULL:
             raise
-        raise DataError(_complaint(path, OSError(errno.ENOSPC, "full"), elsewhere) or str(error)) from error
+        raise DiskError(_complaint(path, OSError(errno.ENOSPC, "full"), elsewhere) or str(error)) from error
 
 
 def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:

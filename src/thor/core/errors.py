@@ -33,6 +33,10 @@ class IncompleteWindowError(DataError):
     """A climatological window without all of its months."""
 
 
+class DiskError(DataError):
+    """A disk that is full or cannot be written: nothing else could be written either."""
+
+
 class LeftOutError(DataError):
     """One item of a collection that cannot be made; the others are."""
 
@@ -46,12 +50,17 @@ class AttributionError(ThorError):
 
 
 def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:
-    """Return the function with any DataError as a LeftOutError, by which a collection leaves one item out."""
+    """Return the function with any DataError as a LeftOutError, by which a collection leaves one item out.
+
+    A DiskError stops the others too: it is no fault of the item.
+    """
 
     @wraps(work)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return work(*args, **kwargs)
+        except DiskError:
+            raise
         except DataError as error:
             raise LeftOutError(str(error)) from error
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import netCDF4
 import xarray as xr
 
 from thor.core.fingerprint import ATTRIBUTE
@@ -34,10 +35,17 @@ class FileCheckpoint:
         """Keep a part, atomically."""
         write(part.assign_attrs({ATTRIBUTE: self._mark}), self._part(name))
 
+    def begun(self) -> bool:
+        """Return whether a part is kept for this fingerprint."""
+        return any(stored_mark(path) == self._mark for path in self._parts())
+
     def clear(self) -> None:
         """Forget all parts."""
-        for path in self._file.parent.glob(f".{self._file.stem}.*.part.nc"):
+        for path in self._parts():
             path.unlink()
+
+    def _parts(self) -> list[Path]:
+        return list(self._file.parent.glob(f".{self._file.stem}.*.part.nc"))
 
     def _part(self, name: str) -> Path:
         return self._file.with_name(f".{self._file.stem}.{name}.part.nc")
@@ -46,7 +54,7 @@ class FileCheckpoint:
 def stored_mark(file: Path) -> str | None:
     """Return the fingerprint that a file of THOR's holds, or None."""
     try:
-        with xr.open_dataset(file, engine="netcdf4", decode_cf=False) as dataset:
-            return dataset.attrs.get(ATTRIBUTE)
-    except (OSError, RuntimeError, ValueError):
+        with netCDF4.Dataset(file) as dataset:
+            return getattr(dataset, ATTRIBUTE, None)
+    except (OSError, RuntimeError):
         return None

@@ -31,6 +31,15 @@ Maker = Callable[[], xr.Dataset]
 LEFT_OUT = "left_out.json"
 """File in the folder with the reason for each key that could not be made."""
 
+_NEW, _CHANGED, _DAMAGED = "new", "whose inputs changed", "that could not be read"
+NOT_MADE = "not made yet"
+_LEFT = {
+    _NEW: NOT_MADE,
+    _CHANGED: "its inputs, the settings or THOR changed",
+    _DAMAGED: "its file cannot be read",
+}
+"""Why a file has to be written: in the log of a save, and before it."""
+
 
 class Fields(dict[str, Maker]):
     """Functions that read the files of a collection, by key.
@@ -101,9 +110,25 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                 f"{show(self._path)}/ {state}. Run the pipeline that writes it (`kedro registry list` names them), "
                 "or check data_root in conf/*/globals.yml."
             )
-        file = self._path / LEFT_OUT
-        left_out = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        return Fields({key: self._reader(key) for key in keys}, left_out)
+        return Fields({key: self._reader(key) for key in keys}, self._left_out())
+
+    def left(self, marks: Mapping[str, str]) -> dict[str, str]:
+        """Return which of the keys with these fingerprints a save would make, and why; it makes none."""
+        left_out, reasons = self._left_out(), {}
+        for key, mark in marks.items():
+            try:
+                reason = self._why(key, mark)
+            except DataError as error:
+                reasons[key] = str(error)
+                continue
+            if reason is None:
+                continue
+            if key in left_out:
+                reasons[key] = f"left out last time: {left_out[key]}"
+            else:
+                begun = FileCheckpoint(self._file(key), mark).begun()
+                reasons[key] = "begun" if begun else _LEFT[reason]
+        return reasons
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
         """Write what changed, keep what did not, remove what is no longer produced.
@@ -148,6 +173,10 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         parts += [f"{number} {what}" for number, what in ((n_kept, "kept"), (n_removed, "removed")) if number]
         parts += [f"{len(left_out)} left out"] if left_out else []
         log.info("%s: %s", self._path.name, ", ".join(parts))
+
+    def _left_out(self) -> dict[str, str]:
+        file = self._path / LEFT_OUT
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
     def _keep_reasons(self, left_out: Mapping[str, str]) -> None:
         file = self._path / LEFT_OUT
@@ -207,13 +236,13 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         """Return why the file of `key` has to be written, or None."""
         file = self._file(key)
         if not file.is_file():
-            return "new"
+            return _NEW
         stored = stored_mark(file)
         if stored == mark:
             return None
         if stored is None and is_netcdf(file):
             raise DataError(f"{show(file)} was not written by THOR and is not replaced. Move it away, and run again.")
-        return "whose inputs changed" if stored else "that could not be read"
+        return _CHANGED if stored else _DAMAGED
 
     def _remove(self, keys: set[str]) -> int:
         removed = 0

@@ -1,6 +1,6 @@
 """Climatologies of climate models on their native grids: window means, one mask, one datum."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import xarray as xr
 
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError
+from thor.core.fingerprint import fingerprint
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
 from thor.reading.checks import check_physics
@@ -85,6 +86,11 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     means = {name: window_means(part, plan.windows, checkpoint=checkpoint) for name, part in plan.series.items()}
     ocean = _assembled(plan, settings, means, plan.windows)
     return rows_and_columns_ascending(_describe_run(ocean, plan, settings))
+
+
+def climatology_marks(plans: Iterable[RunPlan], settings: ClimatologySettings) -> dict[str, str]:
+    """Return the fingerprint of each climatology by the key of its run, from the headers of files alone."""
+    return {plan.run.key: fingerprint(plan.identity, settings.of_fields) for plan in plans}
 
 
 def first_month_of(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:

@@ -43,8 +43,8 @@ class TemperaturePlan:
 
     run: Run
     series: Series | None
-    parent: Parent | None = None
-    reason: str = ""
+    parent: Parent | None
+    reason: str
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -80,14 +80,14 @@ def plan_temperatures(
 def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan:
     stored = archive.stored(run, TEMPERATURE)
     if not stored:
-        return TemperaturePlan(run, None, reason=f"{run.key} has no '{TEMPERATURE}' in {archive.where}.")
+        return TemperaturePlan(run, None, None, f"{run.key} has no '{TEMPERATURE}' in {archive.where}.")
     try:
         files = stored[NATIVE if NATIVE in stored else min(stored)].files()
         series = read_series(files, TEMPERATURE, where=run.key)
         parent = parent_of(run, series, branch_year=quirks.branch_years.get(run.experiment_id))
     except DataError as error:
-        return TemperaturePlan(run, None, reason=str(error))
-    return TemperaturePlan(run, series, parent)
+        return TemperaturePlan(run, None, None, str(error))
+    return TemperaturePlan(run, series, parent, "")
 
 
 def global_temperature(plan: TemperaturePlan) -> xr.Dataset:

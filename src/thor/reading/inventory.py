@@ -31,6 +31,12 @@ INVENTORY_COLUMNS = {
 }
 """Columns of the table and their meaning."""
 
+PROGRESS_COLUMNS = {
+    "done": "whether its climatology is made, from these files and with these settings",
+    "left": "why its climatology is not made",
+}
+"""Columns that `with_progress` adds, and their meaning."""
+
 
 def inventory(plans: Plans) -> pd.DataFrame:
     """Return the table of plans, from the headers of files alone.
@@ -82,6 +88,26 @@ def with_first_month(table: pd.DataFrame, plans: Plans, settings: ClimatologySet
     return out
 
 
+def with_progress(table: pd.DataFrame, left: Mapping[str, str]) -> pd.DataFrame:
+    """Return the table with `PROGRESS_COLUMNS`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `inventory`.
+    left : mapping of str to str
+        Reason for each run whose climatology is not made, by the run's key.
+    """
+    usable = table["usable"].astype(bool)
+    reasons = run_keys(table).map(dict(left)).fillna("").where(usable, "")
+    return table.assign(done=usable & (reasons == ""), left=reasons)
+
+
+def run_keys(table: pd.DataFrame) -> pd.Series:
+    """Return the key of each run in the table."""
+    return table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
+
+
 def completed(
     table: pd.DataFrame, attributes: Mapping[str, Mapping[str, Any]], left_out: Mapping[str, str]
 ) -> pd.DataFrame:
@@ -99,7 +125,7 @@ def completed(
     out = table.copy()
     for name in ("reason", "grid_label", "version", "calendar", "parent", "checks", "warnings"):
         out[name] = out[name].astype(object).fillna("")  # a CSV file has nothing there
-    keys = out["source_id"] + "/" + out["experiment_id"] + "/" + out["variant_label"]
+    keys = run_keys(out)
     out["checks"] = [failed_checks(attributes.get(key, {})) for key in keys]
     unread = out["usable"].astype(bool) & ~keys.isin(list(attributes))
     out.loc[unread, "reason"] = [left_out.get(key, "not read") for key in keys[unread]]

@@ -10,6 +10,7 @@ from thor.core.errors import DataError
 from thor.core.variables import TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, parent_of
+from thor.reading.files import size_of
 from thor.reading.grids import Group, grid_group
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
@@ -78,7 +79,7 @@ class RunPlan:
         return {
             "run": self.run.key,
             "series": {name: [file.identity for file in series.files] for name, series in self.series.items()},
-            "fixed": {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in self.fixed.items()},
+            "fixed": {name: [[path.name, size_of(path)] for path in paths] for name, paths in self.fixed.items()},
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
             "parent": self.parent,

@@ -1,5 +1,6 @@
 """A run of a climate model: one variant of one experiment."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -18,13 +19,17 @@ _AT_LEVEL = "-gwl"
 
 def without_level(key: str) -> str:
     """Return the key of the run in the archive for one that is named after a warming level; others are unchanged."""
-    source_id, experiment_id, variant_label = key.split("/")
-    return f"{source_id}/{experiment_id.partition(_AT_LEVEL)[0]}/{variant_label}"
+    return re.sub(rf"{_AT_LEVEL}[\d.]+(?=/)", "", key)
 
 
 def is_at_level(experiment_id: str) -> bool:
     """Return whether an experiment is the window of another at a level of warming."""
     return _AT_LEVEL in experiment_id
+
+
+def level_words(experiment_id: str) -> str:
+    """Return the level of warming after which an experiment is named, such as ``2.0 K``."""
+    return f"{experiment_id.partition(_AT_LEVEL)[2]} K"
 
 
 def is_control(experiment_id: str) -> bool:

@@ -4,7 +4,7 @@ Each window of each run is one dataset, so that memory does not grow with the nu
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import Array
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError, IncompleteWindowError, UnitsError
+from thor.core.fingerprint import fingerprint
 from thor.core.variables import TRANSPORTS, variable
 from thor.core.warn import warn_once
 from thor.ocean.grid import Grid
@@ -25,7 +26,7 @@ from thor.ocean.stress_points import Offset, offset_of, staggered_steps
 from thor.ocean.transport_checks import check_transports
 from thor.ocean.transports import faces_from_streamfunction, to_next_faces
 from thor.reading.fields import read_field
-from thor.reading.files import naming, opened
+from thor.reading.files import naming, opened, size_of
 from thor.reading.means import window_means
 from thor.reading.plans import Plans
 from thor.reading.positions import meshed, read_positions, same_positions
@@ -61,7 +62,7 @@ class TransportPlan:
             "key": self.key,
             "series": {name: [file.identity for file in series.files] for name, series in self.plan.transports.items()},
             "positions": self.plan.series["zos"].files[0].identity,
-            "deptho": [[path.name, path.stat().st_size] for path in self.plan.fixed["deptho"]],
+            "deptho": [[path.name, size_of(path)] for path in self.plan.fixed["deptho"]],
             "quirks": self.plan.quirks,
         }
 
@@ -86,6 +87,11 @@ def plan_transports(plans: Plans, *, missing: Missing) -> Iterator[TransportPlan
                 log.warning("no transports: %s", error)
             else:
                 yield TransportPlan(plan, window)
+
+
+def transport_marks(parts: Iterable[TransportPlan], settings: ClimatologySettings) -> dict[str, str]:
+    """Return the fingerprint of the transports of each window by its key, from the headers of files alone."""
+    return {part.key: fingerprint(part.identity, settings.of_fields) for part in parts}
 
 
 def transport_climatology(

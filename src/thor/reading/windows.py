@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -57,7 +57,7 @@ class WindowSettings(Settings):
     """Length of consecutive windows [years]."""
     reference_years: Years = (1995, 2014)
     """Window of historical that is the baseline of the scenarios that continue it."""
-    warming_levels: tuple[Annotated[float, Field(gt=0, le=20)], ...] = ()
+    warming_levels: tuple[Annotated[float, Field(gt=0, le=20)], ...] = (2.0,)
     """Levels of global warming [K]: each run that reaches one has one more experiment, such as ssp585-gwl2.0, with the
     first window of `length_years` that is as warm (`thor.reading.warming_levels`)."""
     warming_reference_years: Years = (1850, 1900)
@@ -129,3 +129,8 @@ class ClimatologySettings(Settings):
     """Density of sea water, also that converts sea ice to a height [kg m-3]."""
     strict: bool = False
     """Whether a failed physical check is an error instead of a warning."""
+
+    @property
+    def of_fields(self) -> dict[str, Any]:
+        """All but the windows, which the plan of a run has."""
+        return self.model_dump(exclude={"windows"})

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.networks.scores import number
 from thor.tracking import RunDatasets
+from thor.tracking.agreement import agreement_metrics
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
 from thor.tracking.expectation import expected_accuracy_errors
 from thor.tracking.fields import GLOBAL
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
-from thor.tracking.multimodel import agreement_metrics
 from thor.tracking.perfect_model import control_shares_of, words_by_predictor
 from thor.tracking.plausibility import TrainingOcean, plausibility
 

@@ -49,6 +49,14 @@ def test_files_are_named_as_in_cmip6(archive):
     assert "/fx/areacella/" in _only(archive, "areacella", "IDEAL-POLE")
 
 
+def test_the_atmosphere_has_a_label_of_its_own_in_cmip7(archive_settings):
+    keys = [key for key in idealized_archive(archive_settings.replace(mip_era="CMIP7"), seed=SEED) if "/ssp585/" in key]
+    assert all(key.startswith("MIP-DRS7/CMIP7/ScenarioMIP/THOR/") for key in keys)
+    labels = {name: {key.split("/")[-3] for key in keys if f"/{name}/" in key} for name in ("zos", "tas")}
+    assert len(labels["tas"]) == len(labels["zos"]) == 3 and not labels["tas"] & labels["zos"]
+    assert any("/glb/mon/tas/tavg-h2m-hxy-u/g104/v20240101/tas_tavg-h2m-hxy-u_mon_glb_g104_" in key for key in keys)
+
+
 def test_attributes_repeat_the_path(archive):
     names = ("mip_era", "activity_id", "institution_id", "source_id", "experiment_id", "variant_label", "table_id")
     names += ("variable_id", "grid_label")

@@ -83,11 +83,10 @@ def compute_climatologies(
     """Return the table of runs, and fingerprints and makers of climatologies and, by window, of transports."""
     from thor.core.checkpoint import Resumable
     from thor.core.contracts import check
-    from thor.core.fingerprint import fingerprint
-    from thor.reading.climatology import climatology
+    from thor.reading.climatology import climatology, climatology_marks
     from thor.reading.inventory import inventory
     from thor.reading.plans import plan_runs, require_usable
-    from thor.reading.transports import plan_transports, transport_climatology
+    from thor.reading.transports import plan_transports, transport_climatology, transport_marks
     from thor.reading.warming_levels import level_windows
 
     choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
@@ -111,12 +110,11 @@ def compute_climatologies(
 
     skip = parameters.missing == "skip"
     work, add_up = (left_out_on_error(f) if skip else f for f in (make, make_transports))
-    about = settings.model_dump(exclude={"windows"})  # the plan has them
-    makers = {plan.run.key: (fingerprint(plan.identity, about), Resumable(partial(work, plan))) for plan in plans}
-    transports = {
-        part.key: (fingerprint(part.identity, about), Resumable(partial(add_up, part)))
-        for part in plan_transports(plans, missing=parameters.missing)
-    }
+    marks = climatology_marks(plans, settings)
+    makers = {plan.run.key: (marks[plan.run.key], Resumable(partial(work, plan))) for plan in plans}
+    parts = list(plan_transports(plans, missing=parameters.missing))
+    marks = transport_marks(parts, settings)
+    transports = {part.key: (marks[part.key], Resumable(partial(add_up, part))) for part in parts}
     log.info("%d of these windows have transports", len(transports))
     return {"archive_plan": inventory(plans), "climatologies": makers, "transport_climatologies": transports}
 

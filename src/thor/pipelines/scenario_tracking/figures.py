@@ -74,8 +74,8 @@ def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
 def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw the agreement of climate models in the experiment with the largest change."""
     from thor.figures.tracking_maps import model_agreement_maps
+    from thor.tracking.agreement import most_changed_experiment
     from thor.tracking.detection import detection_notes
-    from thor.tracking.multimodel import most_changed_experiment
 
     summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
     notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])

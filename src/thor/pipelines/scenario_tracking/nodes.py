@@ -76,12 +76,29 @@ def track_input_sets(
     return runs
 
 
-def measure_areas(scenario_regimes: RunDatasets, input_set_regimes: RunDatasets) -> dict[str, pd.DataFrame]:
-    """Return the area of each regime in each run, window and basin, and the area of each transition."""
+def measure_areas(
+    scenario_regimes: RunDatasets, input_set_regimes: RunDatasets, parameters: ScenarioTracking
+) -> dict[str, pd.DataFrame]:
+    """Return the areas of regimes and transitions in each run, and those of regimes over members and models."""
     from thor.tracking.areas import regime_areas, regime_transitions
+    from thor.tracking.member_areas import member_areas, model_areas
 
-    tables = {"regime_areas": regime_areas, "regime_transitions": regime_transitions}
-    return {name: table(chain(_each(scenario_regimes), _each(input_set_regimes))) for name, table in tables.items()}
+    both = [scenario_regimes, input_set_regimes]
+    areas = regime_areas(chain(*map(_each, both)))
+    of_members = member_areas(areas, level=parameters.change.interval_level)
+    return {
+        "regime_areas": areas,
+        "regime_transitions": regime_transitions(chain(*map(_each, both))),
+        "member_areas": of_members,
+        "model_areas": model_areas(of_members, parameters.agreement),
+    }
+
+
+def pool_members(scenario_regimes: RunDatasets) -> dict[str, tuple[str, Any]]:
+    """Return, by model and experiment with several members, the fingerprint of their mean and a function for it."""
+    from thor.tracking.members import response_plans
+
+    return response_plans(scenario_regimes)
 
 
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:

@@ -7,7 +7,9 @@ final_ensemble, final_baselines, final_bayesian_network, input_sets, calibration
 scenario_regimes, input_set_regimes
                  -> measure_areas   -> regime_areas       -> draw_areas
                                     -> regime_transitions -> draw_transitions
-scenario_regimes -> compare_models  -> model_agreement
+                                    -> member_areas, model_areas
+                 -> pool_members    -> forced_response
+                 -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
 transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning
@@ -51,7 +53,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 "input_set_regimes",
             ),
-            named_node(nodes.measure_areas, _BOTH, by_name("regime_areas", "regime_transitions")),
+            named_node(
+                nodes.measure_areas,
+                [*_BOTH, _PARAMETERS],
+                by_name("regime_areas", "regime_transitions", "member_areas", "model_areas"),
+            ),
+            named_node(nodes.pool_members, "scenario_regimes", "forced_response"),
             named_node(nodes.compare_models, ["scenario_regimes", _PARAMETERS], "model_agreement"),
             named_node(
                 nodes.explain_changes,
