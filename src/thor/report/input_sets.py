@@ -7,7 +7,7 @@ import numpy as np
 
 from thor.core.errors import counted
 from thor.networks.predictor import set_of
-from thor.report.words import in_order, in_words, percent
+from thor.report.words import in_order, in_words, percent, signed
 
 _SCORES = ("balanced_accuracy", "brier_skill", "expected_calibration_error")
 
@@ -78,7 +78,7 @@ def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
     for experiment, scores in numbers["skill"].items():
         pair = [scores.get(name, {}) for name in (predictor, rows[0]["predictor"])]
         parts = [
-            f"{words} from {pair[0][score]:.2f} to {pair[1][score]:.2f}"
+            f"{words} from {signed(pair[0][score], 2)} to {signed(pair[1][score], 2)}"
             for score, words in (
                 ("brier_skill", "the Brier skill of P(change)"),
                 ("balanced_accuracy", "balanced accuracy"),

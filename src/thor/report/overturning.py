@@ -56,8 +56,8 @@ def amoc_sentences(numbers: Mapping[str, Any]) -> list[str]:
         where = "outside all regimes" if entry["regime"] == "no_regime" else f"in regime {entry['regime']}"
         lines.append(
             f"The Atlantic overturning at 26.5\u00b0\u00a0N in the last window of {experiment} differs from that of "
-            f"its baseline window by {_span(entry['change_sv'])} ({models}); most of this, {_span(entry['part_sv'])}, "
-            f"is {where}."
+            f"its baseline window by {_span(entry['change_sv'])} ({models}); the largest part, "
+            f"{_span(entry['part_sv'])}, is {where}."
         )
     return lines
 

@@ -33,10 +33,16 @@ BALANCED = "balanced_accuracy"
 """Score in which the leading predictor is also compared with better ones."""
 
 
+_BUDGETS: Mapping[str | None, str] = {
+    "released": " of the vorticity budget as released",
+    "corrected": " of the corrected vorticity budget (planetary advection from the ocean's transports)",
+}
+
+
 def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return sentences on the numbers, by topic."""
     return {
-        "regimes": _regime_sentences(numbers["regimes"], numbers["balances"]),
+        "regimes": _regime_sentences(numbers["regimes"], numbers["balances"], numbers["ocean"].get("budget")),
         "skill": skill_sentences(numbers["skill"]),
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
@@ -51,15 +57,15 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _regime_sentences(regimes: Mapping[str, Any], balances: Mapping[str, Any]) -> list[str]:
+def _regime_sentences(regimes: Mapping[str, Any], balances: Mapping[str, Any], budget: str | None) -> list[str]:
     shares = regimes["area_fraction"]
     ranked = sorted(shares, key=lambda name: -shares[name])
     largest, smallest = ranked[0], ranked[-1]
     long_names = regimes["long_names"]
     lines = [
-        f"{regimes['n_cells']:,} cells belong to {len(regimes['regimes'])} dynamical regimes. The largest is {largest} "
-        f"({percent(shares[largest])} of their area): {long_names[largest]}; the smallest is {smallest} "
-        f"({percent(shares[smallest])}): {long_names[smallest]}."
+        f"{regimes['n_cells']:,} cells belong to {len(regimes['regimes'])} dynamical regimes"
+        f"{_BUDGETS.get(budget, '')}. The largest is {largest} ({percent(shares[largest])} of their area): "
+        f"{long_names[largest]}; the smallest is {smallest} ({percent(shares[smallest])}): {long_names[smallest]}."
     ]
     terms = [variable(term).label.lower() for term in balances.get(largest, {}).get("terms", ())]
     # The long name of a regime without a published name is its balance.

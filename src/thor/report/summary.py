@@ -61,7 +61,10 @@ def summarise(
     """
     tracking, names = tracking_metrics or {}, regime_names(regimes)
     numbers: dict[str, Any] = {
-        "ocean": {"title": str(vorticity_budget.attrs.get("title", "the training ocean"))},
+        "ocean": {
+            "title": str(vorticity_budget.attrs.get("title", "the training ocean")),
+            "budget": vorticity_budget.attrs.get("budget"),
+        },
         "regimes": (_regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes))
         | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
