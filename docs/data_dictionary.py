@@ -22,7 +22,7 @@ FORMATS = {
     "EsgfArchive": "folder of NetCDF in ESGF layout",
     "FieldCollection": "folder of NetCDF",
     "FieldDataset": "NetCDF",
-    "FigureDataset": "PNG",
+    "FigureDataset": "PNG, its numbers beside it as CSV or NetCDF",
     "GivenFieldDataset": "NetCDF",
     "MetricsDataset": "JSON",
     "ModelDataset": "pickle behind a header with versions and checksum",

@@ -4,15 +4,20 @@ from pathlib import Path
 
 import cftime
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from thor.reading.warming_levels import LEVEL_COLUMNS
+
 N_ROWS, N_COLUMNS = 9, 16
+NO_LEVELS = pd.DataFrame([], columns=list(LEVEL_COLUMNS))
 STANDARD_NAMES = {
     "zos": "sea_surface_height_above_geoid",
     "tauuo": "surface_downward_eastward_stress",
     "tauvo": "surface_downward_northward_stress",
+    "tas": "air_temperature",
 }
-UNITS = {"zos": "m", "tauuo": "N m-2", "tauvo": "N m-2", "deptho": "m", "areacello": "m2", "sftof": "%"}
+UNITS = {"zos": "m", "tas": "K", "tauuo": "N m-2", "tauvo": "N m-2", "deptho": "m", "areacello": "m2", "sftof": "%"}
 
 
 def centres():

@@ -123,6 +123,25 @@ def test_a_scenario_is_followed_through_its_windows(whole_run):
     assert (scenario.n_figures, len(scenario.tables)) == (4, 3)
 
 
+def test_the_exported_dataset_gives_three_figures(whole_run, tmp_path):
+    root, _ = whole_run
+    done = subprocess.run(
+        [sys.executable, "-m", "thor", "export", "--env", "test", "--grid", "2x2", "-o", tmp_path / "regimes.zarr"],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    value = "[difference, float(shares.sum('regime').mean()), float(probability.max())]"
+    figures = Executed("06_common_grid.ipynb", root, value=value, STORE=str(tmp_path / "regimes.zarr"))
+    difference, share, probability = figures.value
+    assert difference < 1e-6 and share == pytest.approx(1, abs=1e-6) and 0 < probability <= 1
+    assert "abrupt-4xCO2: 3 climate models" in figures.text
+    assert figures.n_figures == 3
+
+
 def test_a_users_ocean_is_corrected_and_accepted_by_the_pipelines(tmp_path):
     """Follows the notebook to its last step: save the ocean and run the pipelines on it."""
     notebook = Executed(

@@ -1,9 +1,9 @@
-"""The table of variables: groups of features."""
+"""The table of variables: groups of features, and what climate models publish."""
 
 import pytest
 
 from thor.core.errors import DataError
-from thor.core.variables import FEATURES, FeatureGroups, extended_features, groups_of, table
+from thor.core.variables import FEATURES, FeatureGroups, extended_features, groups_of, published, table
 
 
 def test_published_features_are_those_of_the_group_published():
@@ -22,3 +22,11 @@ def test_groups_of_a_neighbourhood_follow_its_variable():
 def test_a_feature_without_groups_is_an_error(name):
     with pytest.raises(DataError, match=f"'{name}' is a feature without groups. Add 'feature: .*' to its row"):
         groups_of(name)
+
+
+def test_published_variables_are_those_of_the_ocean_unless_others_are_asked_for():
+    ocean, atmosphere = published(), published(realm="atmos")
+    assert {"zos", "simass", "areacello"} <= set(ocean)
+    assert atmosphere == ("tas", "areacella")
+    assert set(published(realm=None)) == {*ocean, *atmosphere}
+    assert published(realm="atmos", fixed=True) == ("areacella",)

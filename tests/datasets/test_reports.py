@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from kedro.io import DatasetError
 
 from thor.datasets import FigureDataset, MetricsDataset, TableDataset
@@ -32,6 +33,25 @@ def test_a_figure_has_its_size_and_no_date_or_software(tmp_path):
     assert base64.b64decode(one.preview()) == content
     two.save(content)
     assert two.load() == content
+
+
+def test_the_numbers_of_a_figure_lie_beside_it(tmp_path):
+    dataset = FigureDataset(filepath=str(tmp_path / "a.png"))
+    dataset.save(draw())
+    assert dataset.beside == [tmp_path / "a.csv"]
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert table[["kind", "x", "y"]].values.tolist() == [["line", 0, 1], ["line", 1, 0]]
+    before = (tmp_path / "a.csv").read_bytes()
+    dataset.save(draw())
+    assert (tmp_path / "a.csv").read_bytes() == before
+
+    field = draw()
+    field.axes[0].lines[0].remove()
+    field.axes[0].pcolormesh([[1.0, 2.0]])
+    dataset.save(field)
+    assert dataset.beside == [tmp_path / "a.nc"], "numbers of an earlier figure do not stay"
+    with xr.open_dataset(tmp_path / "a.nc") as fields:
+        assert fields["panel_1"].values.tolist() == [[1, 2]]
 
 
 def test_a_figure_is_closed_after_saving(tmp_path):

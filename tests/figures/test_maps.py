@@ -105,8 +105,8 @@ def test_feature_maps_name_only_the_basins_that_are_there(ocean):
     figure = feature_maps(got, FEATURES)
     assert len(meshes(figure)) == len(FEATURES) + 1
     names = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
-    assert "atlantic" in names
-    assert "baltic" not in names
+    assert "Atlantic" in names
+    assert "Baltic" not in names
 
 
 def test_the_same_figure_gives_the_same_bytes(ocean):

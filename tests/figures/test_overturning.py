@@ -33,12 +33,12 @@ def titles(figure):
 def test_sections_have_a_panel_for_each_basin_and_regime_and_one_scale():
     figure = overturning_sections(made_overturning(), basins=("global", "atlantic_ocean"), title="Made")
     assert titles(figure) == [
-        "(a) global, all regimes",
-        "(b) atlantic ocean, all regimes",
-        "(c) global, regime SO",
-        "(d) atlantic ocean, regime SO",
-        "(e) global, regime MD",
-        "(f) atlantic ocean, regime MD",
+        "(a) Global, all regimes",
+        "(b) Atlantic Ocean, all regimes",
+        "(c) Global, regime SO",
+        "(d) Atlantic Ocean, regime SO",
+        "(e) Global, regime MD",
+        "(f) Atlantic Ocean, regime MD",
     ]
     panels = figure.axes[:6]
     filled = [ax.collections[0] for ax in panels]

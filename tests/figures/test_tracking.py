@@ -82,7 +82,7 @@ def test_every_window_has_its_map_in_the_colours_of_its_regimes():
 @pytest.mark.parametrize("curvilinear", [False, True])
 def test_change_is_drawn_in_the_classes_of_the_likelihood_scale(curvilinear):
     figure = change_likelihood_map(make_run(curvilinear), predictors=["ensemble"], supported=["likely", "very_likely"])
-    assert titles(figure) == ["Likelihood of a change of regime, ensemble"]
+    assert titles(figure) == ["Likelihood of a change of regime,\nensemble"]
     drawn = cells(meshes(figure)[0], LON)
     at_equator = drawn[drawn.shape[0] // 2]
     assert at_equator.min() == 1 and at_equator.max() == 5
@@ -145,8 +145,12 @@ def test_what_models_agree_on():
             "robustness": (("predictor", "lat", "lon"), np.where(lat > 0, 1, 2)[None]),
         },
         coords={"lat": LAT, "lon": LON, "predictor": ["ensemble"], "source_id": ["A", "B", "C"]},
-        attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES)},
+        attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES), "votes": "models"},
     )
+    voted = model_agreement_maps(summary.assign_attrs(votes="families"))
+    assert "A, B, C, one vote for each family" in voted.get_suptitle()
+    titles = [ax.get_title(place) for ax in voted.axes for place in ("left", "center")]
+    assert any("Families with a forced regime change" in title for title in titles)
     figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
     regime, agreement, change, forced = meshes(figure)

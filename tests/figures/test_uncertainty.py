@@ -66,7 +66,7 @@ def test_reliability_before_and_after(calibration):
     open_points = np.concatenate([points.get_offsets() for points in above.collections if points not in lines])
     shares = [np.array(entry[stage]["reliability_curve"]["share"]) for stage in ("before", "after")]
     assert len(open_points) == sum((share < FEW_SHARE).sum() for share in shares)
-    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["(a) ensemble", "(b) bayesian"]
+    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["(a) ensemble", "(b) Bayesian network"]
     assert figure.axes[2].get_xlabel() == "largest probability (1)"
 
 
@@ -81,10 +81,10 @@ def test_predictors_come_in_reading_order_and_titles_stay_inside(calibration):
             assert ax._left_title.get_window_extent().x1 <= figure.bbox.x1, ax.get_title(loc="left")
     assert [text.get_text().split(" ")[0] for text in figure.axes[0].get_legend().get_texts()] == [
         "ensemble",
-        "bayesian",
+        "Bayesian",
     ]
     titles = [ax.get_title(loc="left") for ax in reliability_curves(turned).axes[:2]]
-    assert titles == ["(a) ensemble", "(b) bayesian"]
+    assert titles == ["(a) ensemble", "(b) Bayesian network"]
 
 
 def test_other_entries_of_a_region_are_not_drawn(calibration):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.made_input_sets import trained_set, vorticity_terms, with_transport  # noqa: F401
 from thor.core.variables import FEATURES, variable
 from thor.networks.samples import Samples, samples_from
 from thor.networks.settings import SplitSettings

@@ -3,60 +3,22 @@
 import numpy as np
 import pytest
 
+from tests.made_input_sets import BOOSTING, TRAINING
 from thor.core.errors import NetworkError
-from thor.core.variables import BUDGET_TERMS, FEATURES, variable
+from thor.core.variables import FEATURES
 from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.input_sets import input_set_scores, train_input_set
 from thor.networks.predictor import in_set, of_surface, set_of
 from thor.networks.samples import samples_from
-from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
-from thor.networks.split import ROLES, basin_folds, make_split
+from thor.networks.split import ROLES
 from thor.networks.table import Table
 from thor.networks.training import train_stack
 from thor.ocean.transport_features import TRANSPORT_FEATURE
 
-TRAINING = TrainingSettings(n_networks=2, hidden=(16,), batch_size=64, learning_rate=1e-2, epochs=10)
-BOOSTING = BoostingSettings(max_iter=20)
 
-
-@pytest.fixture(scope="module")
-def with_transport(made_features, made_regimes):
-    """The number of the regime with noise as the added feature; unknown in a tenth of the cells."""
-    rng = np.random.default_rng(3)
-    values = 1e-10 * (made_regimes["regime"].values + 0.3 * rng.normal(size=made_regimes["regime"].shape))
-    values[rng.random(values.shape) < 0.1] = np.nan
-    return made_features.assign({TRANSPORT_FEATURE: (("lat", "lon"), values, variable(TRANSPORT_FEATURE).attrs)})
-
-
-@pytest.fixture(scope="module")
-def trained(with_transport, made_regimes, vorticity_terms):
-    split = make_split(with_transport, made_regimes, SplitSettings())
-    scaler = FeatureScaler.fit(samples_from(with_transport, made_regimes, split).with_role("train"))
-    options = {
-        "split": split,
-        "splits": basin_folds(with_transport, made_regimes, SplitSettings(), without_test=True),
-        "scaler": scaler,
-        "names": FEATURES,
-        "boosting_names": FEATURES,
-        "training": TRAINING,
-        "boosting": BOOSTING,
-        "terms": (vorticity_terms, 0.0),
-        "seed": 0,
-    }
-    return options, train_input_set("transport", with_transport, made_regimes, **options)
-
-
-@pytest.fixture(scope="module")
-def vorticity_terms(made_features):
-    zero = (made_features["valid"] * 0.0).drop_attrs()
-    terms = dict.fromkeys(BUDGET_TERMS, zero) | {"analysis_mask": made_features["valid"]}
-    return made_features[["areacello"]].assign(terms)
-
-
-def test_a_set_has_the_scaling_of_the_surface_and_one_more_feature(trained, with_transport, made_regimes):
-    options, found = trained
+def test_a_set_has_the_scaling_of_the_surface_and_one_more_feature(trained_set, with_transport, made_regimes):
+    options, found = trained_set
     assert found.added == (TRANSPORT_FEATURE,)
     fold = found.scored
     assert fold.stack.features == (*FEATURES, TRANSPORT_FEATURE) == fold.baselines.boosting.features
@@ -66,11 +28,18 @@ def test_a_set_has_the_scaling_of_the_surface_and_one_more_feature(trained, with
     assert int(missing.sum()) > 0
     assert not ((known["valid"] == 1) & missing).any()
     assert {fold.basin for fold in found.left_out} == set(options["splits"])
+    assert found.has_inputs(with_transport) and not found.has_inputs(with_transport.drop_vars(TRANSPORT_FEATURE))
+    # the final predictors are trained in the test region as well
+    trained_on = [
+        (each.samples(known, made_regimes).role == ROLES.index("train")).sum() for each in (fold, found.final)
+    ]
+    assert trained_on[0] < trained_on[1]
+    assert not np.array_equal(fold.stack.kernels[0], found.final.stack.kernels[0])
     assert (fold.samples(known, made_regimes).role == ROLES.index("test")).any()
 
 
-def test_scores_beside_those_of_the_surface(trained, with_transport, made_regimes):
-    options, found = trained
+def test_scores_beside_those_of_the_surface(trained_set, with_transport, made_regimes):
+    options, found = trained_set
     samples = samples_from(with_transport, made_regimes, options["split"])
     train, select = samples.with_role("train"), samples.with_role("select")
     scaler = options["scaler"]
@@ -91,8 +60,8 @@ def test_scores_beside_those_of_the_surface(trained, with_transport, made_regime
     assert regions["test"]["n_cells"] == (known & tested).sum() < tested.sum()
 
 
-def test_a_set_that_the_training_ocean_lacks_is_an_error(trained, made_features, made_regimes):
-    options, _ = trained
+def test_a_set_that_the_training_ocean_lacks_is_an_error(trained_set, made_features, made_regimes):
+    options, _ = trained_set
     with pytest.raises(NetworkError, match=r"no features of the input set 'transport' \(transport_planetary_advection"):
         train_input_set("transport", made_features, made_regimes, **options)
 

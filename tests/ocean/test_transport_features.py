@@ -8,7 +8,8 @@ from thor.core.errors import DataError, GridError
 from thor.core.variables import groups_of, input_sets, variable
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.features import feature_names, features, window_features
-from thor.ocean.transport_features import TRANSPORT_FEATURE, valid_in_set
+from thor.ocean.grid import Grid
+from thor.ocean.transport_features import CORNER_FEATURE, TRANSPORT_FEATURE, corner_mean, valid_in_set
 from thor.reading.training_ocean import harmonise
 
 PLAIN = {"reference_density": 1029.0, "extended": False, "neighbourhood_radii_km": []}
@@ -51,7 +52,23 @@ def test_advection_of_a_northward_flow(with_transports):
     expected = -10 * 2 * EARTH_ROTATION * np.cos(np.deg2rad(got["lat"])) / EARTH_RADIUS
     field = got[TRANSPORT_FEATURE]
     np.testing.assert_allclose(field.where(got["valid"] == 1), expected.where(got["valid"] == 1).transpose(*field.dims))
-    assert feature_names(got, "transport") == [TRANSPORT_FEATURE]
+    assert feature_names(got, "transport") == [TRANSPORT_FEATURE, CORNER_FEATURE]
+
+
+def test_mean_over_corners(ocean):
+    grid = Grid.from_dataset(ocean)
+    checks = (-1.0) ** np.add.outer(*map(np.arange, grid.shape))
+    land = np.ones(grid.shape, bool)
+    land[4:7, 5:9] = land[10, 10] = False
+    sea = np.where(land, np.nan, 1 + checks)
+    got = corner_mean(sea, grid)
+    # what alternates from cell to cell is not in the mean of four; a lone cell keeps its value
+    np.testing.assert_allclose(got[4:7, 5:9], 1)
+    assert got[10, 10] == sea[10, 10]
+    assert np.isnan(got[land]).all()
+    sea[5, 6] += 16
+    # its share in the corners (1, 1) and (1, -1) of its neighbours, of which the western one has two at the coast
+    np.testing.assert_allclose(corner_mean(sea, grid)[5, 5:9], [5, 5, 3, 1])
 
 
 def test_the_surface_features_do_not_depend_on_transports(ocean, with_transports):
@@ -63,7 +80,7 @@ def test_the_surface_features_do_not_depend_on_transports(ocean, with_transports
         xr.testing.assert_identical(got[name], without[name])
     assert feature_names(without, "transport") == []
     around = [f"{TRANSPORT_FEATURE}_{statistic}_800km" for statistic in ("mean", "spread")]
-    assert feature_names(got, "transport") == [TRANSPORT_FEATURE, *around]
+    assert feature_names(got, "transport") == [TRANSPORT_FEATURE, CORNER_FEATURE, *around]
     # south of the equator the transport is unknown: these cells are valid in the set of the surface only
     known = valid_in_set(got, tuple(feature_names(got, "transport")))["valid"]
     assert bool(((known == 1) == ((got["valid"] == 1) & (got["lat"] > 0))).all())
@@ -74,7 +91,7 @@ def test_windows_of_a_run(run):
     got = window_features(windows, terms.isel(window=[1, 0]), **PLAIN | {"neighbourhood_radii_km": [800]})
     sea = got["valid"].values == 1
     for k, value in enumerate((1e-11, 2e-11)):
-        for name in (TRANSPORT_FEATURE, f"{TRANSPORT_FEATURE}_mean_800km"):
+        for name in (TRANSPORT_FEATURE, CORNER_FEATURE, f"{TRANSPORT_FEATURE}_mean_800km"):
             np.testing.assert_allclose(got[name].isel(window=k).values[sea], value)
     without = window_features(windows, **PLAIN)
     assert feature_names(without, "transport") == []

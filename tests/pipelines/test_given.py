@@ -45,13 +45,13 @@ def test_a_given_archive_and_ocean_are_used_and_stay(project):
     mine.attrs = {"title": "My ocean"}
     mine.to_netcdf(root / "01_raw/training_ocean.nc")
     before = (root / "01_raw/training_ocean.nc").read_bytes(), files(given)
-    assert len(files(root / "01_raw/true_budgets")) == 15
+    assert len(files(root / "01_raw/true_budgets")) == 18
 
     project.configure(archive_root=str(given), source_ids=["IDEAL-REG"])
     options = ["--params", "data_engineering.stress_curl=released,data_engineering.extended_features=false"]
     out = project.run("--pipelines", "idealized_ocean,data_engineering", *options)
     assert f"archive_root is {given}: no idealized climate models are made" in out
-    assert "true_budgets: 0 files written, 15 removed" in out
+    assert "true_budgets: 0 files written, 18 removed" in out
     assert "01_raw/training_ocean.nc was not written by THOR, or was changed since: it is used as it is" in out
     assert ((root / "01_raw/training_ocean.nc").read_bytes(), files(given)) == before
     assert files(root / "01_raw/true_budgets") == []

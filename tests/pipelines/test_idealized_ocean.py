@@ -23,7 +23,15 @@ def test_nothing_is_solved_before_it_is_saved(parameters):
 
 def test_models_differ_in_what_the_perfect_model_test_needs(parameters):
     models, training = parameters.archive.models, parameters.training_ocean
-    for name in ("grid", "stress_points", "calendar", "control_start_year", "zos_datum", "seed_offset"):
+    for name in (
+        "grid",
+        "stress_points",
+        "calendar",
+        "control_start_year",
+        "zos_datum",
+        "warming_at_full",
+        "seed_offset",
+    ):
         assert len({getattr(model, name) for model in models}) == 3, name
     assert len({model.ocean.resolution_degrees for model in models}) == 3
     assert any(model.ocean.decay_depth != training.decay_depth for model in models)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from kedro.framework.project import configure_project
 from kedro.io import DatasetError
 
-from tests.made_archive import write_run
+from tests.made_archive import NO_LEVELS, write_run
 from thor.app.archive import archive as commands
 from thor.app.configuration import default_configuration
 from thor.app.parameters import DataEngineering
@@ -57,7 +57,7 @@ def files_read(monkeypatch):
 def study(root, folder):
     """Return what the node gives for an archive, and the collection into which it is saved."""
     values = default_configuration("test")["parameters"]["data_engineering"]
-    made = nodes.compute_climatologies(Archive(root), DataEngineering(**values))
+    made = nodes.compute_climatologies(Archive(root), NO_LEVELS, DataEngineering(**values))
     return made["climatologies"], FieldCollection(path=str(folder), contract="climatologies", may_be_empty=True)
 
 

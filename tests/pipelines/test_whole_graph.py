@@ -61,10 +61,15 @@ def test_every_dataset_of_the_catalog_is_written(run):
     root, result = run
     layers = {path.parts[0] for path in files(root)}
     assert {layer[:2] for layer in layers} == {f"0{n}" for n in range(1, 9)}
+    for path in files(root):
+        if path.suffix == ".png":
+            numbers = [path.with_suffix(suffix) for suffix in (".csv", ".nc")]
+            assert any((root / file).is_file() for file in numbers), f"{path} has no numbers beside it"
     figures = sorted(path.name for path in files(root) if path.suffix == ".png")
     assert figures == [
         "data_engineering_features.png",
         "data_engineering_scenarios.png",
+        "data_engineering_warming.png",
         "explainability_agreement.png",
         "explainability_beeswarm.png",
         "explainability_cell.png",
@@ -90,6 +95,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "scenario_tracking_area_changes.png",
         "scenario_tracking_areas.png",
         "scenario_tracking_change.png",
+        "scenario_tracking_input_sets.png",
         "scenario_tracking_overturning.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
@@ -474,7 +480,7 @@ def test_every_run_is_tracked_through_its_windows(run):
     root, _ = run
     features, tracked = (root / "04_feature/scenario_features", root / "07_model_output/scenario_regimes")
     keys = {path.relative_to(features) for path in features.rglob("*.nc")}
-    assert keys == {path.relative_to(tracked) for path in tracked.rglob("*.nc")} and len(keys) == 15
+    assert keys == {path.relative_to(tracked) for path in tracked.rglob("*.nc")} and len(keys) == 22
     metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
     areas = pd.read_csv(root / "08_reporting/regime_areas.csv", keep_default_na=False)
     transitions = pd.read_csv(root / "08_reporting/regime_transitions.csv")
@@ -496,13 +502,44 @@ def test_every_run_is_tracked_through_its_windows(run):
                 change = fields["change_probability"].sel(predictor=predictor).isel(window=place).values
                 assert np.isfinite(change[valid]).all() == ("change" in entry[predictor])
         if "piControl" in name:
-            assert set(metrics["control"][name]) == {"average", "bayesian"}
+            assert set(metrics["control"][name]) == {"average", "bayesian", "average_transport"}
     moved = transitions.query("source_id == 'IDEAL-REG' and experiment_id == 'abrupt-4xCO2'")
     moved = moved[moved["predictor"] == "average"]
     last = moved[moved["window_start"] == moved["window_start"].max()]
     after = metrics["runs"]["IDEAL-REG/abrupt-4xCO2/r1i1p1f1"][last["window"].iloc[0]]["average"]["regime_area"]
     for regime, rows in last.groupby("regime"):
         assert rows["area_m2"].sum() == pytest.approx(after[regime]["expected_m2"], rel=1e-4)
+
+
+def test_runs_with_transports_are_tracked_with_them_too_and_compared_with_the_surface(run):
+    root, _ = run
+    tracked = root / "07_model_output/input_set_regimes"
+    keys = {str(path.relative_to(tracked).with_suffix("")) for path in tracked.rglob("*.nc")}
+    expected = {
+        f"IDEAL-{model}/{name}/r1i1p1f1" for model in ("REG", "POLE", "LAND") for name in ("piControl", "abrupt-4xCO2")
+    }
+    assert keys == expected
+    metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
+    assert set(metrics["disagreement"]) == keys
+    areas = pd.read_csv(root / "08_reporting/regime_areas.csv")
+    for key in keys:
+        fields = xr.open_dataset(tracked / f"{key}.nc")
+        assert list(fields["predictor"].values) == ["average_transport"]
+        assert {"average", "bayesian", "average_transport"} == set(metrics["summary"][key])
+        assert metrics["runs"][key].keys() == metrics["disagreement"][key].keys()
+        for entry in metrics["disagreement"][key].values():
+            numbers = entry["average_transport"]
+            assert 0 < numbers["different_share"] < 1 and numbers["n_cells"] <= (fields["valid"] == 1).sum()
+            assert sum(numbers["right"].values()) == pytest.approx(1)
+    rows = areas[areas["predictor"] == "average_transport"]
+    assert set(rows["source_id"] + "/" + rows["experiment_id"] + "/" + rows["variant_label"]) == keys
+    for predictors in metrics["input_sets"].values():
+        surface, with_transports = predictors["average"], predictors["average_transport"]
+        assert surface["n_cells"] == with_transports["n_cells"]
+        assert surface.get("base_rate") == with_transports.get("base_rate")
+    summary = json.loads((root / "08_reporting/summary.json").read_text())
+    assert len(summary["input_sets"]["runs"]) == 6
+    assert any("transport data" in line for line in summary["sentences"]["scenarios"])
 
 
 def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
@@ -568,8 +605,12 @@ def test_metrics_hold_the_required_keys(run):
     assert {"region", "weighting", "mean_confidence"} <= set(metrics)
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["two workers", "one of two workers is killed"])
-def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
+@pytest.mark.parametrize(
+    ("killed", "nodes"),
+    [(False, ["--pipeline", "scenario_tracking"]), (True, ["--nodes", "track_regimes"])],
+    ids=["two workers", "one of two workers is killed"],
+)
+def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed, nodes):
     """A real scheduler and two workers as separate processes; the address comes from the environment."""
     root, _ = run
     (tmp_path / "cluster").mkdir()
@@ -590,15 +631,13 @@ def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
         wait_until(lambda: n_workers_of(cluster.address) == 2)
         if killed:
             threading.Thread(target=kill_in_the_middle, args=[victim], daemon=True).start()
-        result = kedro(
-            copied, "run", "--env", "test", "--pipeline", "scenario_tracking", DASK_SCHEDULER_ADDRESS=cluster.address
-        )
+        result = kedro(copied, "run", "--env", "test", *nodes, DASK_SCHEDULER_ADDRESS=cluster.address)
     finally:
         cluster.close()
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"{cluster.address} has 2 workers with 2 threads" in result.stdout
-    assert "15 files written" in result.stdout
-    assert bool(ended) == killed and all(n_files < 15 for n_files in ended)
+    assert "22 files written" in result.stdout
+    assert bool(ended) == killed and all(n_files < 22 for n_files in ended)
     before, after = files(root), files(copied)
     expected = {name: content for name, content in before.items() if "archive" not in name.parts}
     assert expected.keys() == after.keys()

@@ -53,6 +53,23 @@ def test_a_scenario_is_compared_with_a_window_of_historical(root, windows):
     assert set(found) == {"ssp585", "historical"}
 
 
+def test_a_scenario_of_a_scenario_is_compared_with_historical(root, windows):
+    """As ssp534-over, which branches off ssp585: the reference years lie in the run before."""
+    for experiment, parent, first in (("ssp585", "historical", 1854), ("ssp534-over", "ssp585", 1856)):
+        attrs = BRANCH | {"parent_experiment_id": parent}
+        write_run(root, experiment_id=experiment, first=first, last=first + 3, fixed=False, attrs=attrs)
+    found = plans(root, windows, experiments=["ssp534-over"], missing="skip")
+    over = found["ssp534-over"]
+    assert over.parent.run.experiment_id == "historical"
+    assert {str(baseline) for baseline in over.baselines.values()} == {"1852-1853"}
+    assert [str(w) for w in over.windows] == ["1856-1857", "1858-1859"]
+    crossing = plans(root, windows.replace(years=[(1853, 1856)]), experiments=["ssp534-over"])["ssp534-over"]
+    assert [str(w) for w in crossing.windows] == ["1853-1856"]
+    assert {file.attrs["experiment_id"] for file in crossing.series["zos"].files} == {
+        *("historical", "ssp585", "ssp534-over")
+    }
+
+
 def test_segments_the_control_run_does_not_cover_are_named(tmp_path, windows, caplog):
     write_run(tmp_path, experiment_id="piControl", first=1, last=4)
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})

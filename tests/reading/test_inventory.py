@@ -11,6 +11,7 @@ import xarray as xr
 from click.testing import CliRunner
 from kedro.framework.project import configure_project
 
+from tests.made_archive import NO_LEVELS
 from tests.tiny_archive import FIELDS, centres, sea, write, write_tiny
 from thor.app.archive import archive as commands
 from thor.app.parameters import DataEngineering
@@ -175,7 +176,7 @@ def test_all_readable_runs_are_read_in_one_run(root, tmp_path):
         masked_basins=[],
         quirks={},
     )
-    outputs = nodes.compute_climatologies(EsgfArchive(path=str(tmp_path), root=str(root)).load(), parameters)
+    outputs = nodes.compute_climatologies(EsgfArchive(path=str(tmp_path), root=str(root)).load(), NO_LEVELS, parameters)
     folder = FieldCollection(path=str(tmp_path / "climatologies"), contract="climatologies", may_be_empty=True)
     folder.save(outputs["climatologies"])
     features = FieldCollection(path=str(tmp_path / "features"), contract="scenario_features", may_be_empty=True)

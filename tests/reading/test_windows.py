@@ -1,10 +1,15 @@
 """Windows: whole years, consecutive or given, complete or not."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tests.made_archive import write_run, write_series, years
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, IncompleteWindowError
 from thor.reading.archive import Archive
+from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.plans import plan_runs
 from thor.reading.windows import Window
 
@@ -36,6 +41,50 @@ def test_given_windows_are_those_a_run_has(root, windows):
     write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False)
     chosen = labels(root, windows, years=[(1852, 1853), (1856, 1857)])
     assert chosen == {"MADE-1/historical/r1i1p1f1": ["1852-1853"], "MADE-1/ssp585/r1i1p1f1": ["1856-1857"]}
+
+
+@pytest.fixture
+def scenario(root):
+    """A scenario of four years that continues the run of historical."""
+    attrs = {"parent_experiment_id": "historical", "parent_source_id": "MADE-1", "parent_variant_label": "r1i1p1f1"}
+    write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False, attrs=attrs)
+    return root
+
+
+def test_a_window_may_begin_in_historical_and_end_in_the_scenario(scenario, windows):
+    years_given = [(1850, 1851), (1852, 1855), (1856, 1857)]
+    found = {plan.run.experiment_id: plan for plan in plans(scenario, windows, years=years_given)}
+    # 1852-1853 is the reference window of the scenario
+    assert [str(w) for w in found["historical"].windows] == ["1850-1851", "1852-1853"]
+    assert [str(w) for w in found["ssp585"].windows] == ["1852-1855", "1856-1857"]
+    assert found["ssp585"].years == (1854, 1857)
+    settings = ClimatologySettings(windows=windows, masked_basins=(), reference_density=1029.0)
+    crossing = climatology(found["ssp585"], settings, NoCheckpoint()).sel(window="1852-1855")
+    both = ("historical", "1852-1853"), ("ssp585", "1854-1855")
+    halves = [read(found[name], settings, window) for name, window in both]
+    # both halves have equally many days in this calendar
+    np.testing.assert_allclose(crossing["tauuo"], (halves[0] + halves[1]) / 2, rtol=1e-12)
+    assert float(np.nanmax(np.abs(halves[0] - halves[1]))) > 1e-3
+
+
+def read(plan, settings, window):
+    years_of_window = Window(*map(int, window.split("-")))
+    return climatology(replace(plan, windows=(years_of_window,)), settings, NoCheckpoint())["tauuo"].values[0]
+
+
+def test_a_window_across_a_gap_is_left_out(root, windows):
+    attrs = {"parent_experiment_id": "historical", "parent_source_id": "MADE-1", "parent_variant_label": "r1i1p1f1"}
+    write_run(root, experiment_id="ssp585", first=1855, last=1858, fixed=False, attrs=attrs)
+    with pytest.raises(IncompleteWindowError, match="MADE-1/ssp585.*the window 1853-1856 lacks 24 of 48 months"):
+        plans(root, windows, years=[(1850, 1851), (1853, 1856)])
+    chosen = labels(root, windows, years=[(1850, 1851), (1853, 1856), (1857, 1858)], missing="skip")
+    assert chosen["MADE-1/ssp585/r1i1p1f1"] == ["1857-1858"]
+
+
+def test_the_control_run_has_consecutive_windows_beside_given_ones(root, windows):
+    write_run(root, experiment_id="piControl", first=1, last=6, fixed=False)
+    chosen = labels(root, windows, years=[(1850, 1853)])
+    assert chosen["MADE-1/piControl/r1i1p1f1"] == ["0001-0002", "0003-0004", "0005-0006"]
 
 
 @pytest.mark.parametrize(

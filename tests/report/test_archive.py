@@ -5,7 +5,7 @@ import pytest
 
 from thor.core.errors import DataError
 from thor.reading.inventory import INVENTORY_COLUMNS
-from thor.report.archive import archive_numbers, archive_rows, archive_sentences
+from thor.report.archive import archive_numbers, archive_rows, archive_sentences, model_rows
 
 
 def row(run, **more):
@@ -70,3 +70,23 @@ def test_runs_of_one_reason_are_named_together_and_of_many_the_first():
 def test_a_table_of_another_form_is_refused():
     with pytest.raises(DataError, match="archive_inventory has no column usable, reason"):
         archive_rows(pd.DataFrame([GOOD]).drop(columns=["usable", "reason"]))
+
+
+def test_each_model_has_a_row_with_what_was_missing_and_repaired():
+    warned = [row(f"CESM2/ssp585/r{k}", warnings="the newest version of zos holds no file") for k in (1, 2)]
+    unread = row("CESM2/historical/r1", usable=False, reason="no file of 'tauuo'.")
+    first, second = model_rows(pd.DataFrame([*warned, unread, GOOD]), {"CESM2": 0.8})
+    assert first == {
+        "source_id": "A",
+        "n_runs": 1,
+        "n_read": 1,
+        "expected_accuracy": None,
+        "missing": "",
+        "repaired": "",
+        "known": "",
+    }
+    assert (second["n_runs"], second["n_read"], second["expected_accuracy"]) == (3, 2, 0.8)
+    assert second["missing"] == "historical/r1 (no file of 'tauuo')"
+    assert second["repaired"] == "ssp585/r1, ssp585/r2 (the newest version of zos holds no file)"
+    assert second["known"].startswith("POP on a displaced-pole")
+    assert model_rows(None, {}) == []

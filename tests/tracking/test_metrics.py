@@ -7,12 +7,13 @@ import pytest
 from tests.tracking.conftest import make_tools, training_ocean
 from tests.tracking.test_multimodel import always, everywhere, model_run
 from thor.core.errors import ConfigError
+from thor.tracking.agreement import agreement_metrics
 from thor.tracking.likelihood import LIKELIHOOD_RANGES
 from thor.tracking.metrics import (
     run_metrics,
     tracking_metrics,
 )
-from thor.tracking.multimodel import agreement_metrics, multimodel_summary
+from thor.tracking.multimodel import multimodel_summary
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.shown_run import shown_key, shown_run
 from thor.tracking.track import natural_variability, track_run

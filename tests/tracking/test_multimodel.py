@@ -7,11 +7,11 @@ import xarray as xr
 from thor.core.errors import ConfigError, DataError, GridError
 from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
+from thor.tracking.agreement import most_changed_experiment
 from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.multimodel import (
     ROBUSTNESS,
     agreement_plans,
-    most_changed_experiment,
     multimodel_summary,
 )
 from thor.tracking.settings import AgreementSettings
@@ -141,6 +141,56 @@ def test_variants_are_averaged_before_models():
     assert [*summary["source_id"].values] == ["A", "B"]
     # one has middle, one north: neither has more than half
     assert float(cell["agreement_share"]) == 0.5
+
+
+def test_families_have_one_vote_each():
+    """Three models of one family find north, and a change, one of another south and none."""
+    north, south = always(0.9, 0.1, 0.0), always(0.0, 0.2, 0.8)
+    runs = [model_run(f"N{k}", north, forced=everywhere, change=0.6) for k in range(3)] + [model_run("S", south)]
+    families = {"N0": "north", "N1": "north", "N2": "north", "S": "south"}
+
+    def cell_of(families):
+        options = {"window": -1, "spacing": 5.0, "min_models": 2, "families": families}
+        summary = multimodel_summary(runs, **options)
+        return summary, summary.sel(predictor="ensemble", lat=42.5, lon=2.5)
+
+    plain, cell = cell_of(None)
+    assert plain.attrs["votes"] == "models" and "family" not in plain.coords
+    assert (int(cell["n_models"]), float(cell["forced_share"]), int(cell["robustness"])) == (4, 0.75, 1)
+    np.testing.assert_allclose(cell["regime_probability"], [0.675, 0.125, 0.2])
+
+    voted, cell = cell_of(families)
+    assert voted.attrs["votes"] == "families"
+    assert dict(zip(voted["source_id"].values, voted["family"].values, strict=True)) == families
+    assert (int(cell["n_models"]), float(cell["forced_share"]), int(cell["robustness"])) == (2, 0.5, 0)
+    np.testing.assert_allclose(cell["regime_probability"], [0.45, 0.15, 0.4])
+    assert float(cell["agreement_share"]) == 0.5
+    assert float(cell["change_probability"]) == pytest.approx(0.4)
+    # shares of areas stay those of each model
+    assert voted["native_share"].sizes["source_id"] == 4
+
+
+def test_plans_with_families_need_a_family_of_every_model_and_change_with_it():
+    runs = {f"{name}/ssp585/r1i1p1f1": lambda name=name: baselined(model_run(name)) for name in ("CESM2", "B")}
+    with pytest.raises(ConfigError, match="No family is known of B"):
+        agreement_plans(runs, AgreementSettings(model_weights="family"))
+    marks = set()
+    for family in ("POP", "NEMO"):
+        settings = AgreementSettings(model_weights="family", families={"B": family}, spacing_degrees=5.0)
+        mark, make = agreement_plans(runs, settings)["ssp585"]
+        marks.add(mark)
+        assert int(make()["n_models"].max()) == (1 if family == "POP" else 2)
+    assert len(marks) == 2
+
+
+def test_variants_of_different_forcing_are_not_averaged():
+    runs = [model_run("A", variant=variant) for variant in ("r1i1p1f1", "r1i1p1f2")]
+    with pytest.raises(DataError, match="members of different physics or forcing, r1i1p1f1 and r1i1p1f2"):
+        summary_of(runs)
+
+
+def baselined(run):
+    return run.assign_coords(baseline_window=("window", ["0001-0020"] * run.sizes["window"]))
 
 
 def east(lat, lon):

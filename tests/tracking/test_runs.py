@@ -12,7 +12,7 @@ import thor.tracking.runs as module
 from tests.tracking.conftest import make_run, make_stack, make_tools, training_ocean
 from thor.core.compute import Compute, mapper
 from thor.core.contracts import check, find_contract
-from thor.core.errors import ConfigError, NetworkError
+from thor.core.errors import ConfigError, DataError, NetworkError
 from thor.datasets import FieldCollection
 from thor.figures.change_reasons import change_attribution_bars
 from thor.figures.tracking_curves import area_curves, main_transitions
@@ -66,6 +66,28 @@ def test_every_run_has_its_parent_control_run_and_variants(features):
     assert comparisons[FUTURE].parent == HISTORICAL[0] and comparisons[FUTURE].control == CONTROL
     assert all(comparison.variants == HISTORICAL for comparison in comparisons.values())
     assert all(comparison.variants == () for comparison in compare_runs(features, use_variants=False)[0].values())
+
+
+def test_members_of_scenarios_are_variants_too(features):
+    future = features[FUTURE]().assign_attrs(variant_label="r2i1p1f1", parent=HISTORICAL[1])
+    second = FUTURE.replace("r1i1", "r2i1")
+    more = features | {second: lambda: future}
+    comparisons = compare_runs(more, use_variants=True)[0]
+    assert comparisons[SCENARIO].variants == (*HISTORICAL, FUTURE, second)
+    levels = {
+        name.replace("ssp585", "ssp585-gwl2.0"): lambda name=name: more[name]().assign_attrs(
+            experiment_id="ssp585-gwl2.0"
+        )
+        for name in (FUTURE, second)
+    }
+    assert compare_runs(more | levels, use_variants=True)[0][SCENARIO].variants == (*HISTORICAL, FUTURE, second)
+
+
+def test_members_of_different_forcing_are_an_error_before_any_is_tracked(features, tools):
+    other = "MADE/historical/r3i1p1f2"
+    run = features[HISTORICAL[0]]().assign_attrs(variant_label="r3i1p1f2")
+    with pytest.raises(DataError, match="MADE/historical has members of different physics or forcing"):
+        tracked(features | {other: lambda: run}, tools)
 
 
 def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not_tested(features, tools):

@@ -261,6 +261,15 @@ def test_variants_of_one_experiment_add_to_natural_variability(made):
     assert natural.null(4, SETTINGS).n_pairs == 3 + 6
 
 
+def test_members_of_different_experiments_at_one_window_are_no_pairs(made):
+    variants = [make_run("historical", n_windows=2, seed=seed) for seed in (11, 12)]
+    variants += [make_run("ssp585", n_windows=2, seed=seed) for seed in (13, 14, 15)]
+    natural = natural_of(made, variants=variants, settings=SETTINGS.replace(max_variants=2))["ensemble"]
+    pairs = natural.pairs.states[natural.pairs.separation == 0].tolist()
+    # windows 7 to 10 are of historical, 11 to 14 of the first two members of ssp585
+    assert pairs == [[7, 9], [8, 10], [11, 13], [12, 14]]
+
+
 def test_control_windows_that_overlap_are_no_pairs(made):
     control = made.control.isel(window=slice(4)).assign_coords(
         window_start=("window", [1, 11, 21, 41]), window_end=("window", [20, 30, 40, 60])

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from thor.core.errors import GridError
+from thor.core.variables import BUDGET_TERMS
 from thor.tracking.true_regimes import true_regime_plans
 
 LAT, LON = np.arange(-60.0, 61, 30), np.arange(0.0, 360, 60)
@@ -30,7 +31,7 @@ def budget(windows, lat=LAT):
     mask = np.ones((lat.size, LON.size), dtype=np.int8)
     mask[0] = 0
     return xr.Dataset(
-        {"wind_stress_curl": (("window", "lat", "lon"), curl), "analysis_mask": (("lat", "lon"), mask)},
+        dict.fromkeys(BUDGET_TERMS, (("window", "lat", "lon"), curl)) | {"analysis_mask": (("lat", "lon"), mask)},
         {"window": windows, "lat": lat, "lon": LON},
     )
 

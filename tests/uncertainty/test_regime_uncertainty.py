@@ -154,7 +154,7 @@ def test_the_model_survives_as_plain_numbers(model, features, scaler):
     predictors = {"ensemble": stack(1.0, spread=0.2)}
     first, second = (uncertainty_fields(predictors, m, features, scaler, credible_level=0.9) for m in (model, again))
     xr.testing.assert_identical(first, second)
-    with pytest.raises(NetworkError, match="conformal, applicability, final_applicability, expected_accuracy; got"):
+    with pytest.raises(NetworkError, match="final_applicability, expected_accuracy, input_sets; got"):
         CalibrationModel.from_dict({"temperature": {}})
 
 

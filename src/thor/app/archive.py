@@ -64,6 +64,7 @@ def check_command(
         from thor.reading.inventory import inventory, with_first_month, with_progress
         from thor.reading.plans import plan_runs
         from thor.reading.transports import plan_transports, transport_marks
+        from thor.reading.warming_levels import level_windows
 
         _, engineering = data_configuration(env, conf_source)
         datasets = _datasets(root, env, conf_source)
@@ -75,7 +76,10 @@ def check_command(
         )
         settings = engineering.climatology_settings()
         with _quiet():
-            plans = plan_runs(there, runs, engineering.windows, quirks=engineering.quirks, missing="skip")
+            found = datasets["warming_levels"]
+            levels = level_windows(found.load()) if found.exists() else {}
+            options = {"quirks": engineering.quirks, "levels": levels}
+            plans = plan_runs(there, runs, engineering.windows, **options, missing="skip")
             table = inventory(plans)
             if not headers_only:
                 table = with_first_month(table, plans, settings)
@@ -96,9 +100,10 @@ def _datasets(root: Path | None, env: str | None, conf_source: str | None) -> di
 
     catalog = load_configuration(env, conf_source)["catalog"]
     datasets = {}
-    for name in ("raw_archive", "climatologies", "transport_climatologies"):
+    for name in ("raw_archive", "warming_levels", "climatologies", "transport_climatologies"):
         entry = dict(catalog[name])
-        entry["path"] = str((project_folder() or Path.cwd()) / entry["path"])
+        place = "filepath" if "filepath" in entry else "path"
+        entry[place] = str((project_folder() or Path.cwd()) / entry[place])
         if name == "raw_archive" and root:
             entry["root"] = str(root)
         datasets[name] = AbstractDataset.from_config(name, entry)

@@ -11,15 +11,15 @@ class Commands(click.Group):
     They are there as `kedro <name>` in the project and as `thor <name>` in any folder.
     """
 
-    NAMES = ("run", "stage", "archive")
+    NAMES = ("run", "stage", "archive", "export", "figures")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
         return list(self.NAMES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return Kedro's `run` with all its options around our callback, `stage` or `archive`."""
-        if cmd_name in ("stage", "archive"):
+        """Return Kedro's `run` with all its options around our callback, or one of THOR's own."""
+        if cmd_name != "run" and cmd_name in self.NAMES:
             command: click.Command = getattr(import_module(f"thor.app.{cmd_name}"), cmd_name)
             return command
         if cmd_name != "run":

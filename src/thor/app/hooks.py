@@ -155,6 +155,8 @@ class RunHooks:
             else:
                 name = _plain_name(node)
                 self._record.saved(dataset_name, place, node=name, inputs=node.inputs, compared=compared)
+                for file in getattr(self._catalog.get(dataset_name), "beside", ()):
+                    self._record.saved(f"{dataset_name}{file.suffix}", file, node=name, compared=False)
         if not unsaved:
             self._finish(node)
 

@@ -111,8 +111,9 @@ class Modelling(Settings):
     """Inputs of the networks: groups that are added to the eight published features, such as `geostrophic` or `around
     deptho`; published: the eight alone; extended: all that data_engineering made."""
     input_sets: Filled[tuple[str, ...]] = (SURFACE_SET, "transport")
-    """Sets of inputs, for each of which predictors are trained and scored: surface, the features above, and sets that
-    add features of fields that only some climate models publish, such as transport."""
+    """Sets of inputs, for each of which predictors are trained, scored and applied to the climate models that have
+    them: surface, the features above, and sets that add features of fields that only some climate models publish, such
+    as transport."""
     compare_published: bool = False
     """Whether the published networks are scored too (needs the public files)."""
     split: SplitSettings = SplitSettings()
@@ -254,7 +255,7 @@ class ScenarioTracking(Settings):
     change: TrackingSettings = TrackingSettings()
     """How change is tested and how many cells are processed at once."""
     use_variants: bool = True
-    """Whether variants of historical add to the internal variability of the control run."""
+    """Whether variants of one experiment add to the internal variability of the control run."""
     agreement: AgreementSettings = AgreementSettings()
     """How climate models are compared."""
     attribution_groups: dict[str, list[str]] | Preset | None = None

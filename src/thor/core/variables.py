@@ -88,6 +88,11 @@ class Published:
         return "-ol-" in (self.cmip7 or "")
 
     @property
+    def realm(self) -> Literal["ocean", "atmos"]:
+        """Realm of the variable; sea ice lies on the grid of the ocean."""
+        return "atmos" if self.cmip6 in ("Amon", "fx") else "ocean"
+
+    @property
     def frequency(self) -> str:
         """Frequency of CMIP7: fx or mon."""
         return "fx" if self.fixed else "mon"
@@ -146,17 +151,25 @@ def table() -> dict[str, Variable]:
     return {name: _variable(name, row) for name, row in rows.items()}
 
 
-def published(*, fixed: bool | None = None, needed: bool | None = None) -> tuple[str, ...]:
+def published(
+    *, fixed: bool | None = None, needed: bool | None = None, realm: Literal["ocean", "atmos"] | None = "ocean"
+) -> tuple[str, ...]:
     """Return the variables that climate models publish, in the order of the table.
 
     Parameters
     ----------
     fixed, needed : bool, optional
         Only those that are constant in time, or that a run needs; or only the others.
+    realm : {'ocean', 'atmos'} or None
+        Whose variables; None: of both.
     """
-    rows = ((name, row.published) for name, row in table().items())
     return tuple(
-        name for name, row in rows if row is not None and fixed in (None, row.fixed) and needed in (None, row.needed)
+        name
+        for name, row in ((name, row.published) for name, row in table().items())
+        if row is not None
+        and fixed in (None, row.fixed)
+        and needed in (None, row.needed)
+        and realm in (None, row.realm)
     )
 
 

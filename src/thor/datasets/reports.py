@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 class FigureDataset(FileDataset):
     """A figure as PNG. Saving takes a matplotlib figure, which it closes, or PNG bytes; loading gives the bytes.
+
+    Beside it the numbers that a matplotlib figure shows: curves, points and bars as CSV (`thor.figures.data`), maps and
+    sections as NetCDF (`thor.figures.field_data`).
 
     Parameters
     ----------
@@ -47,6 +51,11 @@ class FigureDataset(FileDataset):
         with replacing(self._filepath) as temporary:
             temporary.write_bytes(content)
 
+    @property
+    def beside(self) -> list[Path]:
+        """The files with the numbers of the figure that are there."""
+        return _numbers_beside(self._filepath)
+
     def _draw(self, figure: "Figure") -> bytes:
         if not hasattr(figure, "savefig"):
             raise DataError(f"{show(self._filepath)} takes a matplotlib figure; got a {type(figure).__name__}.")
@@ -55,6 +64,7 @@ class FigureDataset(FileDataset):
         buffer = io.BytesIO()
         try:
             figure.savefig(buffer, format="png", dpi=self._dpi, metadata={"Software": None})
+            write_numbers(figure, self._filepath)
         finally:
             plt.close(figure)
         return buffer.getvalue()
@@ -62,6 +72,27 @@ class FigureDataset(FileDataset):
     def preview(self) -> ImagePreview:
         """Return the image, for kedro-viz."""
         return ImagePreview(base64.b64encode(self.load()).decode("ascii"))
+
+
+def write_numbers(figure: "Figure", path: Path) -> None:
+    """Write the numbers that a figure shows beside its file: curves, points and bars as CSV, maps as NetCDF."""
+    from thor.datasets.netcdf import write
+    from thor.figures.data import drawn_table
+    from thor.figures.field_data import drawn_fields
+
+    table, fields = drawn_table(figure), drawn_fields(figure)
+    for old in _numbers_beside(path):
+        old.unlink()
+    if len(table):
+        with replacing(path.with_suffix(".csv")) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+    if len(fields):
+        write(fields, path.with_suffix(".nc"))
+
+
+def _numbers_beside(path: Path) -> list[Path]:
+    files = (path.with_suffix(suffix) for suffix in (".csv", ".nc"))
+    return [file for file in files if file.is_file()]
 
 
 class MetricsDataset(FileDataset):

@@ -67,7 +67,8 @@ def attribution_maps(
             mesh.set_clim(-high, high)
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
             pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
-            draw_mesh(ax, explanation, pale, cmap=_one_colour((1, 1, 1, 0.65)))
+            label = "Interquartile range over networks includes zero"
+            draw_mesh(ax, explanation, pale, cmap=_one_colour((1, 1, 1, 0.65)), label=label)
             if short is not None:
                 hatch(ax, explanation, short)
         _colour_bar(mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")

@@ -1,6 +1,6 @@
 """Criteria for the number of clusters, and the balance of terms in each regime."""
 
-from textwrap import fill
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from thor.core.variables import variable
 from thor.figures.style import (
     add_heading,
     add_note,
+    break_paragraphs,
     colour_map,
     letter_panels,
     new_figure,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE = "#0173B2", "#DE8F05"
+
+_LETTERS = 48
+"""In a line of the titles of balances."""
 
 
 def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int | None) -> "Figure":
@@ -84,26 +88,26 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
     names = [str(name) for name in balances["regime_name"].values]
     terms = [str(term) for term in balances["term"].values]
     with style():
-        meanings = [fill(str(text), 48) for text in balances["regime_long_name"].values]
-        n_lines = max(text.count("\n") for text in meanings) + 1
+        meanings = [str(text) for text in balances["regime_long_name"].values]
+        n_lines = max(len(wrap(text, _LETTERS)) for text in meanings)
         figure = new_figure(9.0, (1.9 + 0.11 * n_lines) * -(-len(names) // 3) + 0.3)
         axes = new_panels(figure, len(names), 3, sharex=True, sharey=True)
         largest = np.nanmax(np.abs(balances["mean"].values))
         exponent = int(np.floor(np.log10(largest))) if np.isfinite(largest) and largest > 0 else 0
-        for ax, name, colour in zip(axes, names, regime_colours(names), strict=True):
+        for ax, name, meaning, colour in zip(axes, names, meanings, regime_colours(names), strict=True):
             regime = balances.sel(regime_name=name)
             _draw_balance(ax, regime, colour, exponent)
             score = float(regime["best_m_score"])
-            ax.set_title(f"{name}, {100 * float(regime['area_fraction']):.0f} % of the area, M = {score:.2f}")
+            of_area = f"{100 * float(regime['area_fraction']):.0f} % of the area"
+            ax.set_title(f"{name}, {of_area}, M = {score:.2f}\n{meaning}", fontsize=8)
         axes[0].set_yticks(range(len(terms)), [variable(term).label for term in terms])
         axes[0].invert_yaxis()
         for ax in axes[-3:]:
             ax.tick_params(labelbottom=True)
             ax.set_xlabel(rf"$10^{{{exponent}}}$ m s$^{{-2}}$")
         letter_panels(axes)
-        for ax, meaning in zip(axes, meanings, strict=True):
-            ax.annotate(meaning, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", fontsize=6.5)
-            ax.set_title(ax.get_title(loc="left"), pad=5 + 8 * n_lines)
+        for ax in axes:
+            break_paragraphs(ax._left_title, _LETTERS)  # type: ignore[attr-defined]
         level = float(balances["bound"][1] - balances["bound"][0])
         add_heading(
             figure,

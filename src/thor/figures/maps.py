@@ -14,6 +14,7 @@ from thor.figures.style import (
     MOST_MODELS,
     add_heading,
     add_note,
+    basin_words,
     colour_map,
     empty_figure,
     flags,
@@ -195,7 +196,8 @@ def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
             draw_field(ax, features[name], features)
         basin = features["basin"]
         kept = {value: meaning for value, meaning in flags(basin).items() if (basin == value).any()}
-        names = " ".join(kept.values()).replace("_ocean", "").replace("_sea", "")
+        names = " ".join(basin_words(meaning).replace(" ", "_") for meaning in kept.values())
+        names = names.replace("_Ocean", "").replace("_Sea", "")
         basin = basin.assign_attrs(flag_values=list(kept), flag_meanings=names)
         draw_flags(axes[-1], basin, features, colours=[mpl.colormaps["tab20"](value) for value in kept])
         axes[-1].figure.axes[-1].tick_params(labelrotation=60)
@@ -220,7 +222,7 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
         if len(drawn) < len(runs):
             more = f"The first {len(drawn)} of {len(runs)} climate models; all are in scenario_features."
             add_note(figure, f"{figure.get_supxlabel()} {more}")
-        for row, (title, (before, after)) in enumerate(drawn.items()):
+        for row, (before, after) in enumerate(drawn.values()):
             for ax, name, changes in zip(
                 axes[3 * row :], ("zos", "zos", "wind_stress_curl"), (False, True, True), strict=False
             ):
@@ -228,8 +230,9 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
                 draw_field(ax, field, before)
                 label = variable(name).label
                 ax.set_title(f"Change of {label[0].lower()}{label[1:]}" if changes else label)
-            axes[3 * row + 1].text(0.5, 1.2, title, transform=axes[3 * row + 1].transAxes, ha="center", fontsize=8)
         letter_panels(axes)
+        for ax, title in zip(axes[::3], drawn, strict=True):
+            ax.set_title(f"{title}\n{ax.get_title(loc='left')}")
         return figure
 
 

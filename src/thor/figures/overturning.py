@@ -10,6 +10,7 @@ from thor.figures.style import (
     LAND_COLOUR,
     add_heading,
     add_note,
+    basin_words,
     colour_map,
     empty_figure,
     letter_panels,
@@ -73,7 +74,7 @@ def overturning_sections(
                 psi = (whole if regime is None else parts.sel(regime=regime)).sel(basin=basin)
                 drawn = _draw_section(ax, psi, overturning["section_depth"].sel(basin=basin), levels)
                 name = "all regimes" if regime is None else _regime_words(regime)
-                ax.set_title(f"{basin.replace('_', ' ')}, {name}")
+                ax.set_title(f"{basin_words(basin)}, {name}")
         _label_axes(axes, len(basins), overturning)
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.01)
         bar.set_ticks([2 * step * place for place in range(-_N_STEPS // 2 + 1, _N_STEPS // 2)])
@@ -121,7 +122,7 @@ def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
         add_heading(figure, title)
         add_note(
             figure,
-            "AMOC: Atlantic meridional overturning circulation. Regimes: at the depth of the maximum of the whole,\n"
+            "AMOC: Atlantic meridional overturning circulation. Regimes: at the depth of the maximum of the whole, "
             "so that the parts add up to it. Shading: spread over networks.",
         )
         return figure
@@ -139,6 +140,8 @@ def _draw_section(ax: "Axes", psi: xr.DataArray, bottom: xr.DataArray, levels: A
     lat = psi["lat"].values
     drawn = ax.contourf(lat, edges, values, levels=levels, cmap=colour_map("cmo.balance"), extend="both")
     ax.contour(lat, edges, values, levels=levels, colors="0.25", linewidths=0.3)
+    # contours do not keep what they are drawn from
+    drawn.drawn_field = xr.DataArray(values, coords={vertical: edges, "lat": lat}, dims=(vertical, "lat"))  # type: ignore[attr-defined]
     ax.set_facecolor(LAND_COLOUR)
     if is_depth:
         ax.set_yscale("function", functions=(_stretched, _unstretched))

@@ -10,6 +10,7 @@ from thor.core.metrics import metrics
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
     add_note,
+    basin_words,
     colour_map,
     empty_figure,
     in_reading_order,
@@ -165,7 +166,7 @@ def left_out_skill(
             ax.grid(axis="x", color="0.9", linewidth=0.5)
             ax.set_axisbelow(True)
             ax.margins(x=0.06)
-        oceans = [region.removeprefix(LEFT_OUT_REGION).replace("_", " ").title() for region in regions]
+        oceans = [basin_words(region.removeprefix(LEFT_OUT_REGION)) for region in regions]
         counts = [skill[names[0]][region]["n_cells"] for region in regions]
         labels = [f"{ocean}\n{count:,} cells" for ocean, count in zip(oceans, counts, strict=True)]
         axes[0].set_yticks(range(len(regions)), labels)

@@ -5,10 +5,12 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from thor.core.errors import ConfigError, did_you_mean
 from thor.networks.predictor import set_of
+from thor.networks.split import ROLES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,6 +65,14 @@ PREDICTORS = (
     *("gradient_boosting", "stress_curl_tree", "majority"),
 )
 """Order of the predictors in figures; files sort them by name."""
+
+_PREDICTOR_WORDS = {
+    "average": "networks and boosting",
+    "bayesian": "Bayesian network",
+    "laplace": "Laplace approximation",
+}
+_LETTERS_PER_INCH = 18
+"""In notes, whose letters have 7 points."""
 
 _RC: Any = {
     "figure.dpi": 100,
@@ -122,8 +132,15 @@ def add_heading(figure: "Figure", text: str, *, fontsize: float = 8) -> None:
 
 
 def add_note(figure: "Figure", text: str) -> None:
-    """Write a note below all panels."""
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=7)
+    """Write a note below all panels, each line of the text broken at the width of the figure."""
+    note = figure.supxlabel(text, x=0.01, ha="left", fontsize=7)
+    break_paragraphs(note, int(_LETTERS_PER_INCH * figure.get_figwidth()))
+
+
+def break_paragraphs(text: Any, n_letters: int) -> None:
+    """Break each line of a matplotlib text after so many letters; it keeps what it was, for other widths."""
+    text.paragraphs = text.get_text()
+    text.set_text("\n".join(fill(line, n_letters) for line in text.paragraphs.split("\n")))
 
 
 def reliability_panels(figure: "Figure", n_columns: int, *, label: str | None = None) -> "list[tuple[Axes, Axes]]":
@@ -150,8 +167,16 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
 def predictor_words(name: str) -> str:
     """Return a predictor as titles and legends name it."""
     predictor, input_set = set_of(name)
-    words = {"average": "networks and boosting"}.get(predictor, predictor.replace("_", " "))
+    words = _PREDICTOR_WORDS.get(predictor, predictor.replace("_", " "))
     return words if predictor == name else f"{words}, with {input_set}"
+
+
+def basin_words(name: str) -> str:
+    """Return a basin as titles name it, after a region of the split where it has one: `test, Atlantic Ocean`."""
+    region, _, basin = name.partition("_")
+    if region in ROLES and basin:
+        return f"{region}, {basin_words(basin)}"
+    return name if name in ROLES else name.replace("_", " ").title().replace(" Of ", " of ")
 
 
 def in_reading_order(names: Iterable[str], *, first: Sequence[str] = PREDICTORS) -> list[str]:

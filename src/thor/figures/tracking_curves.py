@@ -23,6 +23,7 @@ from thor.figures.style import (
     style,
     years_text,
 )
+from thor.reading.runs import is_at_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def area_curves(
         As from `thor.tracking.areas.regime_areas`. Variants of a run are averaged. Thick: mean over climate models;
         shaded: their range; thin: each model, named where there are at most `MOST_MODELS`. Of one model, the shading
         is the spread over networks. Years of control runs have no meaning, so their mean over windows is drawn as a
-        level.
+        level. Windows at warming levels are left out.
     predictor, basin : str
     change : bool
         Draw the change from the baseline instead. It is computed inside each network, so that errors common to both
@@ -68,6 +69,7 @@ def area_curves(
     """
     columns = ["change_m2", "change_lower", "change_upper"] if change else ["expected_area_m2", "lower", "upper"]
     chosen = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)].dropna(subset=columns)
+    chosen = chosen[~chosen["experiment_id"].map(is_at_level)]
     with style():
         if chosen.empty:
             return empty_figure(f"No areas of {predictor_words(predictor)} in {basin.replace('_', ' ')}.")
@@ -159,7 +161,7 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
                 ax.barh(at, table["area_m2"], height, color=colour, label=model)
                 ax.hlines(at, table["lower"], table["upper"], color="0.15", linewidth=0.8)
             last = windows[experiment]
-            ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'last windows'}")
+            ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'each in its window'}")
             ax.set_xlabel("area ($10^6$ km$^2$)")
         axes[0].set_yticks(range(len(largest)), largest)
         axes[0].set_ylim(len(largest) - 0.5, -0.5)

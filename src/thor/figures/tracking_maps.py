@@ -1,7 +1,6 @@
 """Maps of regimes through time: every window, the likelihood of their change, and the agreement of models."""
 
 from collections.abc import Collection, Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,9 +106,10 @@ def change_likelihood_map(
             * bool(supported),
             *notes,
         ]
-        meaning = "\n".join(fill(line, 140 if len(predictors) > 1 else 70) for line in lines).removesuffix(".")
+        meaning = "\n".join(lines).removesuffix(".")
         figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
-        figure.set_figheight(figure.get_figheight() + 0.15 * meaning.count("\n") + (0.4 if supported else 0.15))
+        n_lines = figure._supxlabel.get_text().count("\n")  # type: ignore[attr-defined]
+        figure.set_figheight(figure.get_figheight() + 0.15 * n_lines + (0.4 if supported else 0.15))
         shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
@@ -117,7 +117,7 @@ def change_likelihood_map(
             mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
             outline(ax, run, fields["forced_change"].values == 1)
             hatch(ax, run, fields["applicable"].values == 0)
-            ax.set_title(f"Likelihood of a change of regime, {predictor_words(predictor)}")
+            ax.set_title(f"Likelihood of a change of regime,{end}{predictor_words(predictor)}")
         words = [_stacked(word) if word in supported else f"({_stacked(word)})" for word in LIKELIHOOD]
         words = words if supported else [""] * len(words)
         texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
@@ -144,7 +144,8 @@ def model_agreement_maps(
         return empty_figure(_NO_RUN)
     fields = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
-    models = ", ".join(map(str, summary["source_id"].values))
+    models, votes = ", ".join(map(str, summary["source_id"].values)), str(summary.attrs["votes"]).capitalize()
+    each = "" if votes == "Models" else ", one vote for each family of models with one ocean code"
     lines = [
         "land, and cells without a model. Outlined in (d): robust, models agree that there is a forced regime change "
         "and on its direction. Strokes: conflicting, they change in different directions.",
@@ -155,21 +156,21 @@ def model_agreement_maps(
             4,
             n_columns=2,
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, "
-            f"{predictor_words(predictor)}: {models}",
-            grey="\n".join(fill(line, 140) for line in lines).removesuffix("."),
+            f"{predictor_words(predictor)}: {models}{each}",
+            grey="\n".join(lines).removesuffix("."),
         )
         figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
         mesh = draw_mesh(axes[0], summary, regime.values, **class_colours(regime_colours(names)))
         name_classes(mesh, axes[0], names, fontsize=7)
         for ax, name, title in (
-            (axes[1], "agreement_share", "Models with this regime"),
-            (axes[2], "change_probability", "Probability of a change of regime, mean over models"),
-            (axes[3], "forced_share", "Models with a forced regime change"),
+            (axes[1], "agreement_share", f"{votes} with this regime"),
+            (axes[2], "change_probability", f"Probability of a change of regime, mean over {votes.lower()}"),
+            (axes[3], "forced_share", f"{votes} with a forced regime change"),
         ):
-            _draw_share(ax, 100 * fields[name].values, summary, full=name != "change_probability")
+            draw_percentages(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)
-        axes[0].set_title("Regime of most models")
+        axes[0].set_title(f"Regime of most {votes.lower()}")
         # Both lie where most models have a forced change, which is drawn dark.
         outline(axes[3], summary, fields["robustness"].values == 1, colour="#56B4E9")
         hatch(axes[3], summary, fields["robustness"].values == 2, colour="white")
@@ -177,7 +178,7 @@ def model_agreement_maps(
         return figure
 
 
-def _draw_share(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
+def draw_percentages(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
     """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))

@@ -14,9 +14,11 @@ from thor.figures.style import (
     PALETTES,
     add_diagonal,
     add_note,
+    basin_words,
     in_reading_order,
     letter_panels,
     new_figure,
+    predictor_words,
     regime_colours,
     reliability_panels,
     style,
@@ -55,7 +57,7 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
         for (above, below), name in zip(panels, in_reading_order(calibration), strict=True):
             for stage in _STAGES:
                 _draw_reliability(above, below, stage, calibration[name][region][stage])
-            above.set_title(name.replace("_", " "))
+            above.set_title(predictor_words(name))
             above.legend(loc="lower right")
             below.set_xlabel("largest probability (1)")
         panels[0][0].set_ylabel("share of correct cells (1)")
@@ -141,7 +143,7 @@ def risk_coverage_curves(
         for name, colour in zip(in_reading_order(calibration), _COLOURS, strict=False):
             curve = calibration[name][region][stage]["risk_coverage_curves"][uncertainty]
             coverage, risk = (100.0 * np.array(curve[key]) for key in ("coverage", "risk"))
-            label = f"{name.replace('_', ' ')} (area {curve['area']:.3f})"
+            label = f"{predictor_words(name)} (area {curve['area']:.3f})"
             ax.plot(coverage, risk, color=colour, label=label)
             ax.axhline(risk[-1], color=colour, linewidth=0.6, linestyle=":")
         ax.set(xlim=(0, 100), ylim=(0, None))
@@ -184,7 +186,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
                     right.plot(of["mean_set_size"], row + 0.25, **mark)
         left.axvline(level, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
         left.set_yticks(
-            range(len(regions)), [f"{name.replace('_', ' ')}\n{of['n_cells']:,} cells" for name, of in coverage.items()]
+            range(len(regions)), [f"{basin_words(name)}\n{of['n_cells']:,} cells" for name, of in coverage.items()]
         )
         left.set_ylim(len(regions) - 0.5, -0.5)
         left.set_xlabel("cells whose set contains the label (%)")

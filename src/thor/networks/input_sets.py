@@ -16,6 +16,7 @@ from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, in_set
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import skill_table
+from thor.networks.split import final_split
 from thor.networks.stack import NetworkStack
 from thor.ocean.features import feature_names
 from thor.ocean.transport_features import valid_in_set
@@ -33,12 +34,15 @@ class InputSet:
         One of `modelling.input_sets`.
     scored : Fold
         Trained outside the test region.
+    final : Fold
+        Trained in the test region as well: for climate models.
     left_out : tuple of Fold
         Each trained without one basin and the test region.
     """
 
     name: str
     scored: Fold
+    final: Fold
     left_out: tuple[Fold, ...]
 
     @property
@@ -49,6 +53,10 @@ class InputSet:
     def valid(self, features: xr.Dataset) -> xr.Dataset:
         """Return features of an ocean or a run with `valid` where those of this set are finite, too."""
         return valid_in_set(features, self.added)
+
+    def has_inputs(self, features: xr.Dataset) -> bool:
+        """Return whether the features of an ocean or a run include all that this set adds."""
+        return set(self.added) <= set(map(str, features.data_vars))
 
 
 def train_input_set(
@@ -110,8 +118,9 @@ def train_input_set(
         "seed": seed,
     }
     known = valid_in_set(features, added)
-    (scored,) = train_folds(known, regimes, {name: split}, scaler=scaler, **options)
-    return InputSet(name, scored, tuple(train_folds(known, regimes, splits, **options)))
+    everywhere = {"scored": split, "final": final_split(split)}
+    scored, final = train_folds(known, regimes, everywhere, scaler=scaler, **options)
+    return InputSet(name, scored, final, tuple(train_folds(known, regimes, splits, **options)))
 
 
 def input_set_scores(

@@ -33,9 +33,7 @@ def parallel_area(south: Array, north: Array, west: Array, east: Array) -> Array
 def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) -> Array:
     """Return the areas [m2] of cells with 2-D coordinates; NaN where they are unknown.
 
-    From the vertices of the bounds, else from the centres, else from `areacello`. Bounds that disagree with the
-    centres in more than `MAX_ODD_BOUNDS` of the cells are ignored with a warning: in EC-Earth3-Veg, for example,
-    they run along parallels and meridians where the cells do not.
+    Those of `curvilinear_corners`, else `areacello`.
 
     Parameters
     ----------
@@ -45,32 +43,53 @@ def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) ->
         Unit vectors of the cell centres; NaN where unknown.
     topology : Topology
     """
-    area = area_from_centres(centres, topology)
-    if "lat_bnds" in dataset.variables and "lon_bnds" in dataset.variables:
-        from_vertices = area_from_vertices(dataset["lat_bnds"].values, dataset["lon_bnds"].values, centres)
-        both = np.isfinite(area) & np.isfinite(from_vertices) & topology.surrounded(topology.known)
-        # away from the poles of the grid
-        both[[0, -1]] = False
-        odd = np.mean(np.abs(from_vertices[both] / area[both] - 1) > ODD_BOUNDS) if both.any() else 1.0
-        if odd > MAX_ODD_BOUNDS:
-            warn_once(f"Cell areas are taken from the centres: bounds contradict them in {odd:.0%} of cells.")
-        else:
-            area = np.where(np.isfinite(from_vertices), from_vertices, area)
+    area = corner_area(curvilinear_corners(dataset, centres, topology))
     if "areacello" in dataset:
         published = dataset["areacello"].values.astype(float)
         area = np.where(np.isfinite(area), area, np.where(published > 0, published, np.nan))
     return area
 
 
-def area_from_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Array:
-    """Return the areas [m2] of spherical quadrilaterals; NaN where the vertices are unusable (fill values on land).
+def curvilinear_corners(dataset: xr.Dataset, centres: Array, topology: Topology) -> Array:
+    """Return the corners of cells with 2-D coordinates, unit vectors in order around each cell; NaN where unknown.
+
+    The vertices of the bounds, else points between the centres. Bounds that disagree with the centres in more than
+    `MAX_ODD_BOUNDS` of the cells are ignored with a warning: in EC-Earth3-Veg, for example, they run along parallels
+    and meridians where the cells do not.
+
+    Parameters
+    ----------
+    dataset, centres, topology
+        As for `curvilinear_area`.
+
+    Returns
+    -------
+    ndarray of shape (3, n_rows, n_columns, 4)
+    """
+    corners = corners_from_centres(centres, topology)
+    if "lat_bnds" not in dataset.variables or "lon_bnds" not in dataset.variables:
+        return corners
+    vertices = usable_vertices(dataset["lat_bnds"].values, dataset["lon_bnds"].values, centres)
+    area, from_vertices = corner_area(corners), corner_area(vertices)
+    both = np.isfinite(area) & np.isfinite(from_vertices) & topology.surrounded(topology.known)
+    # away from the poles of the grid
+    both[[0, -1]] = False
+    odd = np.mean(np.abs(from_vertices[both] / area[both] - 1) > ODD_BOUNDS) if both.any() else 1.0
+    if odd > MAX_ODD_BOUNDS:
+        warn_once(f"Cell areas are taken from the centres: bounds contradict them in {odd:.0%} of cells.")
+        return corners
+    return np.where(np.isfinite(from_vertices)[..., None], vertices, corners)
+
+
+def usable_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Array:
+    """Return vertices as unit vectors, shape (3, n_rows, n_columns, 4); NaN where unusable (fill values on land).
 
     Parameters
     ----------
     lat_bnds, lon_bnds : ndarray of shape (n_rows, n_columns, 4)
         Vertices in order around each cell, either way [degrees].
     centres : ndarray of shape (3, n_rows, n_columns)
-        Unit vectors; a cell whose centre is farther from the middle of its vertices than these are gets no area.
+        Unit vectors; vertices are unusable where the centre is farther from their middle than they are.
 
     Raises
     ------
@@ -86,20 +105,23 @@ def area_from_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Arra
     lat, lon = np.asarray(lat_bnds, dtype=float), np.asarray(lon_bnds, dtype=float)
     sane = (np.abs(lat) <= 90.001) & (np.abs(lon) <= 1080)
     vertices = unit_vectors(np.where(sane, lat, np.nan), np.where(sane, lon, np.nan))
-    area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(vertices))
     middle = normalised(vertices.mean(axis=-1))
     reach = distance(vertices, middle[..., None]).max(axis=-1)
-    return np.where((area > 0) & (distance(centres, middle) <= reach), area, np.nan)
+    return np.where((distance(centres, middle) <= reach)[..., None], vertices, np.nan)
 
 
-def area_from_centres(centres: Array, topology: Topology) -> Array:
-    """Return the areas [m2] of cells whose corners lie between four centres, shape (n_rows, n_columns).
+def corners_from_centres(centres: Array, topology: Topology) -> Array:
+    """Return the corners of cells, which lie between four centres, shape (3, n_rows, n_columns, 4).
 
     Missing centres, beyond the end of the grid or on land without coordinates, are taken to lie as far away as those on
     the other side.
     """
-    corners = [points_beside(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
-    area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(np.stack(corners, axis=-1)))
+    return np.stack([points_beside(centres, topology, step) for step in ((1, 1), (1, -1), (-1, -1), (-1, 1))], axis=-1)
+
+
+def corner_area(corners: Array) -> Array:
+    """Return the areas [m2] of cells between corners of shape (3, ..., 4), either way round; NaN where not positive."""
+    area = EARTH_RADIUS**2 * np.abs(quadrilateral_area(corners))
     return np.where(area > 0, area, np.nan)
 
 

@@ -85,7 +85,7 @@ def features(
     valid = _valid(fields, grid)
     around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
     fields |= _neighbourhoods(fields, grid, valid, **around)
-    further = transport_features(ocean)
+    further = transport_features(ocean, grid)
     fields |= further | _neighbourhoods(further, grid, valid & _finite([further]), **around)
     return _dataset(ocean, grid, fields, valid, stress_curl=stress_curl, metric=metric)
 
@@ -131,7 +131,7 @@ def window_features(
     around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
     for fields in (*each, fixed):
         fields |= _neighbourhoods(fields, grid, valid, **around)
-    if further := window_transport_features(terms, climatology):
+    if further := window_transport_features(terms, climatology, grid):
         known = valid & _finite(further)
         for fields, more in zip(each, further, strict=True):
             fields |= more | _neighbourhoods(more, grid, known, **around)

@@ -84,7 +84,7 @@ class Grid:
         if not (np.isfinite(lat).all() and np.isfinite(lon).all()):
             raise GridError("'lat' or 'lon' holds values that are not finite; 1-D coordinates must be complete.")
         columns = columns_around(lon[0])
-        area = parallel_area(*_row_edges(dataset), *_column_edges(dataset, columns))
+        area = parallel_area(*regular_edges(dataset))
         dims = (str(dataset["lat"].dims[0]), str(dataset["lon"].dims[0]))
         return cls(lat, lon, area, _regular_topology(dataset, columns), dims)
 
@@ -211,6 +211,12 @@ def with_bounds(lat: Array, lon: Array) -> xr.Dataset:
             "lon_bnds": (("lon", "bnds"), np.stack([columns.west, columns.east], axis=1)),
         }
     )
+
+
+def regular_edges(dataset: xr.Dataset) -> tuple[Array, Array, Array, Array]:
+    """Return south, north, west and east edges of cells with 1-D coordinates [degrees], from bounds or midpoints."""
+    columns = columns_around(dataset["lon"].values.astype(float))
+    return (*_row_edges(dataset), *_column_edges(dataset, columns))
 
 
 def _regular_topology(dataset: xr.Dataset, columns: Columns) -> Topology:

@@ -7,33 +7,41 @@ from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.ocean.cells import on_same_grid
-from thor.ocean.transports import beta_advection
+from thor.ocean.grid import Grid
+from thor.ocean.transports import CORNERS, beta_advection
 
 TRANSPORT_FEATURE = "transport_planetary_advection"
 """-beta V: the advection of planetary vorticity by the transport itself."""
 
+CORNER_FEATURE = f"{TRANSPORT_FEATURE}_corners"
+"""Its mean over the corners of the cell, where models compute the terms of the vorticity budget."""
 
-def transport_features(ocean: xr.Dataset) -> dict[str, Array]:
+
+def transport_features(ocean: xr.Dataset, grid: Grid) -> dict[str, Array]:
     """Return the features that the transports of the training ocean give; none without transports.
 
     Parameters
     ----------
     ocean : xarray.Dataset
         Harmonised, with `transport_northward` [m2 s-1] or without.
+    grid : Grid
+        Of this ocean.
 
     Returns
     -------
     dict of str to ndarray of shape (n_rows, n_columns)
-        `TRANSPORT_FEATURE` [m s-2], NaN where the transport is unknown.
+        `TRANSPORT_FEATURE` and `CORNER_FEATURE` [m s-2], NaN where the transport is unknown.
     """
     if "transport_northward" not in ocean:
         return {}
-    northward = ocean["transport_northward"]
+    northward = ocean["transport_northward"].where(ocean["deptho"].notnull())
     advection = beta_advection(northward, ocean["lat"]).transpose(*ocean["deptho"].dims)
-    return {TRANSPORT_FEATURE: advection.values.astype(float)}
+    return _with_corners(advection.values.astype(float), grid)
 
 
-def window_transport_features(terms: xr.Dataset | None, climatology: xr.Dataset) -> list[dict[str, Array]] | None:
+def window_transport_features(
+    terms: xr.Dataset | None, climatology: xr.Dataset, grid: Grid
+) -> list[dict[str, Array]] | None:
     """Return the features that the transports of a run give in each window; None if a window has no transports.
 
     Parameters
@@ -42,6 +50,8 @@ def window_transport_features(terms: xr.Dataset | None, climatology: xr.Dataset)
         Of the run, as from `thor.ocean.diagnosed_terms.diagnosed_terms`.
     climatology : xarray.Dataset
         Of the run, with `zos`.
+    grid : Grid
+        Of this run.
 
     Raises
     ------
@@ -63,10 +73,36 @@ def window_transport_features(terms: xr.Dataset | None, climatology: xr.Dataset)
     if set(windows) - set(known):
         return None
     like = climatology["zos"].isel(window=0)
-    return [
-        {TRANSPORT_FEATURE: on_same_grid(like, terms.isel(window=known.index(window)), TRANSPORT_FEATURE).astype(float)}
-        for window in windows
-    ]
+    each = (on_same_grid(like, terms.isel(window=known.index(window)), TRANSPORT_FEATURE) for window in windows)
+    return [_with_corners(advection.astype(float), grid) for advection in each]
+
+
+def corner_mean(values: Array, grid: Grid) -> Array:
+    """Return the mean of a field over the corners of each cell, as the terms of a vorticity budget are moved to cells.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        At T points, NaN where unknown.
+    grid : Grid
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        Mean over the corners that four known cells share, each the mean of these; without such a corner the value of
+        the cell itself.
+    """
+    total, count = np.zeros(grid.shape), np.zeros(grid.shape)
+    for rows, columns in CORNERS:
+        beside = (grid.neighbour(values, step) for step in ((rows, 0), (0, columns), (rows, columns)))
+        corner = (values + sum(beside)) / 4
+        total += np.nan_to_num(corner)
+        count += np.isfinite(corner)
+    return np.divide(total, count, out=values.copy(), where=(count > 0) & np.isfinite(values))
+
+
+def _with_corners(advection: Array, grid: Grid) -> dict[str, Array]:
+    return {TRANSPORT_FEATURE: advection, CORNER_FEATURE: corner_mean(advection, grid)}
 
 
 def valid_in_set(features: xr.Dataset, names: tuple[str, ...]) -> xr.Dataset:

@@ -8,7 +8,7 @@ import cftime
 import xarray as xr
 
 from thor.core.errors import DataError
-from thor.reading.runs import Run
+from thor.reading.runs import Run, is_control
 from thor.reading.series import Series, clean_units
 from thor.reading.windows import Window, WindowSettings
 
@@ -35,13 +35,18 @@ class Parent:
     is_control: bool
     branch_year: int | None = None
 
+    @property
+    def baseline_kind(self) -> str:
+        """What the run is compared with, in words."""
+        return "parallel segment" if self.is_control else "reference window"
+
     def baseline(self, window: Window, settings: WindowSettings) -> Window:
         """Return the parent's window with which a window of the child is compared."""
         return window.shifted(self.shift_years) if self.is_control else Window(*settings.reference_years)
 
-    def branches_within(self, series: Series) -> bool:
-        """Return whether the branch lies in the years of the parent, or at their end."""
-        first, last = series.whole_years
+    def branches_within(self, years: tuple[int, int]) -> bool:
+        """Return whether the branch lies in the parent's years, first and last, or at their end."""
+        first, last = years
         return self.branch_year is None or first <= self.branch_year <= last + 1
 
 
@@ -70,14 +75,14 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         experiment,
         str(attrs.get("parent_variant_label", run.variant_label)),
     )
-    is_control = "control" in experiment.lower()
+    of_control = is_control(experiment)
     child_year, year = _branch_years(attrs, series, branch_year)
-    if is_control and year is None:
+    if of_control and year is None:
         raise DataError(
             f"{run.key} branches off {parent.key}, but its attributes branch_time_in_parent and parent_time_units do "
             "not say when. Give branch_years of this model in data_engineering.quirks."
         )
-    return Parent(parent, (year or 0) - child_year, is_control, year)
+    return Parent(parent, (year or 0) - child_year, of_control, year)
 
 
 def _branch_years(attrs: Mapping[str, Any], series: Series, branch_year: int | None) -> tuple[int, int | None]:

@@ -90,7 +90,7 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
 
 def climatology_marks(plans: Iterable[RunPlan], settings: ClimatologySettings) -> dict[str, str]:
     """Return the fingerprint of each climatology by the key of its run, from the headers of files alone."""
-    return {plan.run.key: fingerprint(plan.identity, settings) for plan in plans}
+    return {plan.run.key: fingerprint(plan.identity, settings.of_fields) for plan in plans}
 
 
 def first_month_of(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
@@ -195,7 +195,7 @@ def _needed(name: str) -> bool:
 def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
     """Add the facets of the run and its baseline."""
     run, attrs = plan.run, plan.series["zos"].attrs
-    facets = {
+    facets: dict[str, str | float] = {
         **run.facets,
         "institution_id": str(attrs.get("institution_id", "")),
         "grid_label": plan.grid_label,
@@ -203,9 +203,11 @@ def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySetting
         "masked_basins": " ".join(settings.masked_basins),
         "quirks": plan.quirks.reason,
     }
+    if plan.warming_level is not None:
+        facets["warming_level"] = plan.warming_level
     if plan.parent:
         facets["parent"] = plan.parent.run.key
-        facets["baseline"] = "parallel segment" if plan.parent.is_control else "reference window"
+        facets["baseline"] = plan.parent.baseline_kind
     return ocean.assign_attrs(facets)
 
 

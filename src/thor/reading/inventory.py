@@ -139,7 +139,7 @@ def failed_checks(attributes: Mapping[str, Any]) -> str:
 
 
 def _row(plan: RunPlan) -> dict[str, Any]:
-    first, last = plan.series["zos"].whole_years
+    first, last = plan.years
     return plan.run.facets | {
         "usable": True,
         "reason": "",

@@ -3,12 +3,12 @@
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from thor.core.errors import ConfigError, DataError, IncompleteWindowError
 from thor.core.progress import progress_bar
 from thor.reading.archive import Archive
-from thor.reading.baselines import Parent
+from thor.reading.plan_windows import with_windows
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.run_plan import Missing, RunPlan, plan_run
 from thor.reading.runs import Run, Wanted
@@ -48,6 +48,7 @@ def plan_runs(
     *,
     missing: Missing,
     quirks: Mapping[str, Quirks] | None = None,
+    levels: Mapping[Run, Mapping[float, Window]] | None = None,
 ) -> Plans:
     """Return a plan for each run that can be read, and for each run that one of them branches off.
 
@@ -58,6 +59,8 @@ def plan_runs(
     settings : WindowSettings
     quirks : mapping of str to Quirks, optional
         Those of models that `quirks.yml` does not know, or knows wrongly.
+    levels : mapping of Run to mapping, optional
+        The window in which a run reaches each level of warming [K] (`thor.reading.warming_levels.level_windows`).
     missing : {'skip', 'error'}
         Whether a run without a variable, a window without a month, or a run that cannot be read for another reason is
         left out with one warning, or is an error.
@@ -77,7 +80,7 @@ def plan_runs(
             if run in plans or run in left_out:
                 continue
             try:
-                plan = plan_run(archive, run, settings, given.get(run.source_id, quirks_of(run.source_id)), missing)
+                plan = plan_run(archive, run, given.get(run.source_id, quirks_of(run.source_id)), missing)
             except (DataError, ConfigError) as error:
                 if missing == "error":
                     raise
@@ -88,9 +91,7 @@ def plan_runs(
                 if plan.parent and plan.parent.run in archive:
                     waiting.append(plan.parent.run)
             bar.update()
-    for run, plan in list(plans.items()):
-        if plan.parent:
-            _add_baselines(plans, run, plan.parent, settings)
+    plans = with_windows(plans, settings, missing, levels or {})
     for run, reason in _without_window(plans, settings).items():
         if missing == "error":
             raise IncompleteWindowError(f"{reason} Correct data_engineering.windows.")
@@ -140,9 +141,11 @@ def _without_window(plans: Mapping[Run, RunPlan], settings: WindowSettings) -> d
     for run, plan in plans.items():
         if plan.windows:
             continue
-        span = "{:04d} to {:04d}".format(*plan.series["zos"].whole_years)
+        span = "{:04d} to {:04d}".format(*plan.years)
         wanted = (
-            f"none of the windows {', '.join(str(Window(*years)) for years in settings.years)} is whole in them"
+            f"its window at {plan.warming_level:g} K is not whole in them"
+            if plan.warming_level is not None
+            else f"none of the windows {', '.join(str(Window(*years)) for years in settings.years)} is whole in them"
             if settings.years
             else f"no window of {settings.length_years} years fits"
         )
@@ -155,32 +158,10 @@ def _report(usable: Sequence[RunPlan], left_out: Mapping[Run, str], settings: Wi
     unused = [Window(*years) for years in settings.years]
     unused = [window for window in unused if not any(window in plan.windows for plan in usable)]
     if unused and usable:
-        spans = sorted({"{:04d} to {:04d}".format(*plan.series["zos"].whole_years) for plan in usable})
+        spans = sorted({"{:04d} to {:04d}".format(*plan.years) for plan in usable})
         complaint = f"The window {unused[0]} lies outside the data of every run: whole years are {', '.join(spans)}."
         if missing == "error":
             raise IncompleteWindowError(f"{complaint} Correct data_engineering.windows.")
         log.warning(complaint)
     if left_out:
         log.warning("%d of %d runs are left out", len(left_out), len(usable) + len(left_out))
-
-
-def _add_baselines(plans: dict[Run, RunPlan], run: Run, origin: Parent, settings: WindowSettings) -> None:
-    plan, parent = plans[run], plans.get(origin.run)
-    if parent is None:
-        return
-    wanted = {window: origin.baseline(window, settings) for window in plan.windows}
-    there = {w: b for w, b in wanted.items() if not any(part.missing(b) for part in parent.series.values())}
-    warnings = list(plan.warnings)
-    if origin.is_control and not origin.branches_within(parent.series["zos"]):
-        first, last = parent.series["zos"].whole_years
-        warnings.append(
-            f"it branches off in year {origin.branch_year} of {parent.run.key}, which has the years {first} to {last}: "
-            "wrong branch time, or years that are not in the archive? branch_years of the model's quirks can correct it"
-        )
-    elif len(there) < len(wanted):
-        warnings.append(f"{parent.run.key} covers {len(there)} of its {len(wanted)} windows")
-    if warnings != list(plan.warnings):
-        log.warning("%s: %s", run.key, warnings[-1])
-    plans[run] = replace(plan, baselines=there, warnings=tuple(warnings))
-    # windows that the parent has as the child of another run stay
-    plans[parent.run] = replace(plans[parent.run], windows=tuple(sorted({*parent.windows, *there.values()})))

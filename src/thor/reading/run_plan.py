@@ -1,7 +1,7 @@
 """The plan of one run: its files and windows, from the headers of files before any field is read."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
 from thor.reading.steps import ICE_MASS
 from thor.reading.tree import Stored
-from thor.reading.windows import Window, WindowSettings
+from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,16 @@ class RunPlan:
     version : str
         That of sea level.
     series : dict of str to Series
-        `zos`, `tauuo`, `tauvo`; the masses of sea ice and snow on it where they are needed and there.
+        `zos`, `tauuo`, `tauvo`; the masses of sea ice and snow on it where they are needed and there. Where a window
+        begins before the run, with the files of the run that it continues.
     fixed : dict of str to tuple of Path
         Files that may hold `deptho`, `areacello`, `sftof` on this grid, the likeliest first.
+    years : tuple of int
+        First and last whole year of the run itself.
     windows : tuple of Window
         In the order of time; they may overlap where other runs are compared with this one.
+    warming_level : float or None
+        Level of global warming in the only window [K]; the experiment of `run` is named after it (`at_level`).
     parent : Parent or None
     baselines : dict of Window to Window
         The parent's window with which each of this run's is compared, as far as the parent has it.
@@ -59,9 +64,11 @@ class RunPlan:
     version: str
     series: dict[str, Series]
     fixed: dict[str, tuple[Path, ...]]
-    windows: tuple[Window, ...]
+    years: tuple[int, int]
     parent: Parent | None
     quirks: Quirks
+    windows: tuple[Window, ...] = ()
+    warming_level: float | None = None
     baselines: dict[Window, Window] = field(default_factory=dict)
     transports: dict[str, Series] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -91,16 +98,16 @@ class RunPlan:
         )
 
 
-def plan_run(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirks, missing: Missing) -> RunPlan:
-    """Return the plan of one run, without baselines; parameters and errors as for `thor.reading.plans.plan_runs`."""
+def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> RunPlan:
+    """Return the plan of one run, yet without windows; parameters and errors as for `thor.reading.plans.plan_runs`."""
     group = grid_group(archive, run, SURFACE)
-    series = {name: read_series(stored.files(), name, where=run.key) for name, stored in group.stored.items()}
+    warnings: list[str] = []
+    series = {name: _read(run, name, stored) for name, stored in group.stored.items()}
     if quirks.sea_ice_depression == "left_in":
         series |= _ice_mass(archive, run, group)
     _require_facets(run, series)
     first = max(part.whole_years[0] for part in series.values())
     last = min(part.whole_years[1] for part in series.values())
-    windows, warnings = _complete(settings.of_run(first, last), series, group, missing)
     fixed = {name: _fixed_files(archive, run, name, group) for name in FIXED_FIELDS}
     if not fixed["deptho"]:
         raise DataError(
@@ -130,8 +137,6 @@ def plan_run(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirk
         warnings.append(f"its transports are left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
-    if warnings:
-        log.warning("%s: %s", run.key, "; ".join(warnings))
     version = group.stored["zos"].version
     return RunPlan(
         run,
@@ -139,7 +144,7 @@ def plan_run(archive: Archive, run: Run, settings: WindowSettings, quirks: Quirk
         version,
         series,
         fixed,
-        tuple(windows),
+        (first, last),
         parent,
         quirks,
         transports=transports,
@@ -159,7 +164,7 @@ def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
                 f"{run.key}: {labels}, but sea level is read on {group.stored['zos'].grid_label}; expected one grid. "
                 "Get the transports on it, or choose theirs in grid_labels."
             )
-        series = {name: read_series(there[name].files(), name, where=run.key) for name in names}
+        series = {name: _read(run, name, there[name]) for name in names}
         _require_facets(run, series)
         return series
     return {}
@@ -172,7 +177,11 @@ def _ice_mass(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
     found = {name: stored for name, stored in there.items() if stored is not None}
     if len(found) < len(ICE_MASS):
         return {}
-    return {name: read_series(stored.files(), name, where=run.key) for name, stored in found.items()}
+    return {name: _read(run, name, stored) for name, stored in found.items()}
+
+
+def _read(run: Run, name: str, stored: Stored) -> Series:
+    return read_series(stored.files(), name, where=run.key, hint=_older_versions(stored))
 
 
 def _fixed_files(archive: Archive, run: Run, variable_id: str, group: Group) -> tuple[Path, ...]:
@@ -200,26 +209,7 @@ def _require_facets(run: Run, series: Mapping[str, Series]) -> None:
                 )
 
 
-def _complete(
-    windows: Sequence[Window], series: Mapping[str, Series], group: Group, missing: Missing
-) -> tuple[list[Window], list[str]]:
-    """Return the windows with all their months, and a sentence on the others; these are an error where so set."""
-    complete, lacking = [], []
-    for window in windows:
-        incomplete = [name for name, part in series.items() if part.missing(window)]
-        if not incomplete:
-            complete.append(window)
-            continue
-        name = incomplete[0]
-        hint = _older_versions(group.stored.get(name))
-        if missing == "error":
-            series[name].require(window, hint=hint)
-        n_months = len(series[name].missing(window))
-        lacking.append(f"the window {window} is left out, since {n_months} months of {name} are missing.{hint}")
-    return complete, lacking
-
-
-def _older_versions(stored: Stored | None) -> str:
-    if stored is None or not stored.older:
+def _older_versions(stored: Stored) -> str:
+    if not stored.older:
         return ""
     return f" Older versions lie beside {stored.version}: {', '.join(stored.older)}; `versions` can choose one."

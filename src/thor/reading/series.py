@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,14 @@ class Series:
     where : str
         Name of the series in messages.
     files : tuple of SeriesFile
+    hint : str
+        A sentence for the error that months are missing: where else they may be.
     """
 
     variable_id: str
     where: str
     files: tuple[SeriesFile, ...]
+    hint: str = ""
 
     @property
     def months(self) -> NDArray[np.int64]:
@@ -108,7 +111,20 @@ class Series:
         absent = np.setdiff1d(np.asarray(window.months), self.months)
         return [_month_text(month) for month in absent]
 
-    def require(self, window: Window, *, hint: str = "") -> None:
+    def continuing(self, earlier: "Series | None") -> "Series":
+        """Return this series after the files of another that end where it begins; itself where there are none.
+
+        Both have to have the same calendar and numbers of levels, rows and columns.
+        """
+        files = earlier.files if earlier else ()
+        before = [file for file in files if file.months.max() < self.months[0]]
+        first = self.files[0]
+        alike = all(_calendar(file) == _calendar(first) and file.shape == first.shape for file in before)
+        if not before or not alike or before[-1].months.max() + 1 != self.months[0]:
+            return self
+        return replace(self, files=(*before, *self.files))
+
+    def require(self, window: Window) -> None:
         """Raise IncompleteWindowError when a month of the window is not there."""
         missing = self.missing(window)
         if not missing:
@@ -119,12 +135,12 @@ class Series:
         if len(missing) == window.n_months:
             state = f"lies outside the data, {span}."
         raise IncompleteWindowError(
-            f"{self.where}: the window {window} {state}{hint} Get the missing files, choose other windows, or set "
+            f"{self.where}: the window {window} {state}{self.hint} Get the missing files, choose other windows, or set "
             "data_engineering.missing: skip."
         )
 
 
-def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Series:
+def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: str = "") -> Series:
     """Return the series that these files make.
 
     Parameters
@@ -133,6 +149,8 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Serie
     variable_id : str
     where : str
         Name of the series in messages: ``source/experiment/variant``.
+    hint : str, optional
+        That of the series.
 
     Raises
     ------
@@ -147,7 +165,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str) -> Serie
         for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
             _require_same(where, facet, first, header, first.attrs.get(facet), header.attrs.get(facet))
     _require_single_months(headers, where)
-    return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers))
+    return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers), hint=hint)
 
 
 def read_header(path: Path, variable_id: str) -> SeriesFile:

@@ -91,7 +91,7 @@ def plan_transports(plans: Plans, *, missing: Missing) -> Iterator[TransportPlan
 
 def transport_marks(parts: Iterable[TransportPlan], settings: ClimatologySettings) -> dict[str, str]:
     """Return the fingerprint of the transports of each window by its key, from the headers of files alone."""
-    return {part.key: fingerprint(part.identity, settings) for part in parts}
+    return {part.key: fingerprint(part.identity, settings.of_fields) for part in parts}
 
 
 def transport_climatology(

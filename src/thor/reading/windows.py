@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -47,7 +47,8 @@ class WindowSettings(Settings):
     """Which climatological windows each run has."""
 
     years: tuple[Years, ...] = ()
-    """First and last year of each window, for the runs that cover them; empty: consecutive windows."""
+    """First and last year of each window, for the runs that cover them; empty: consecutive windows, which control runs
+    always have. A window may begin in historical and end in a scenario, one of whose windows it is."""
     first_year: int | None = None
     """First year of consecutive windows; null: that of each run."""
     last_year: int | None = None
@@ -56,6 +57,13 @@ class WindowSettings(Settings):
     """Length of consecutive windows [years]."""
     reference_years: Years = (1995, 2014)
     """Window of historical that is the baseline of the scenarios that continue it."""
+    warming_levels: tuple[Annotated[float, Field(gt=0, le=20)], ...] = (2.0,)
+    """Levels of global warming [K]: each run that reaches one has one more experiment, such as ssp585-gwl2.0, with the
+    first window of `length_years` that is as warm (`thor.reading.warming_levels`)."""
+    warming_reference_years: Years = (1850, 1900)
+    """Years of historical over which warming is given."""
+    warming_level_table: str | None = None
+    """CSV table that gives the central year of the windows, in place of the air temperature of the archive."""
 
     @field_validator("years")
     @classmethod
@@ -68,14 +76,41 @@ class WindowSettings(Settings):
                 )
         return years
 
-    def of_run(self, first_year: int, last_year: int) -> list[Window]:
+    @field_validator("warming_levels")
+    @classmethod
+    def _require_separate_levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        for lower, higher in pairwise(levels):
+            if higher - lower < 0.1 - 1e-9:
+                raise ValueError(
+                    f"the levels {lower:g} and {higher:g} K are not ascending or less than 0.1 K apart; their windows "
+                    "would be the same, or overlap."
+                )
+        return levels
+
+    def of_run(
+        self, first_year: int, last_year: int, *, constant_forcing: bool = False, is_continued: bool = False
+    ) -> list[Window]:
         """Return the windows of a run with data from the first to the last year.
 
-        Given windows are those that touch these years. Consecutive ones start at the first whole year.
+        Parameters
+        ----------
+        first_year, last_year : int
+            Whole years of the run itself.
+        constant_forcing : bool
+            Whether it is a control run, whose windows are always consecutive: its years are not those of the others.
+        is_continued : bool
+            Whether another run continues it: a given window that ends after this run is one of that other run.
+
+        Returns
+        -------
+        list of Window
+            Given windows are those that touch these years; they may begin in the run that this one continues.
+            Consecutive ones start at the first whole year.
         """
-        if self.years:
+        if self.years and not constant_forcing:
             windows = [Window(first, last) for first, last in sorted(self.years)]
-            return [w for w in windows if w.first_year <= last_year and w.last_year >= first_year]
+            touching = [w for w in windows if w.first_year <= last_year and w.last_year >= first_year]
+            return [w for w in touching if w.last_year <= last_year or not is_continued]
         start = first_year if self.first_year is None else self.first_year
         stop = last_year if self.last_year is None else self.last_year
         starts = range(start, stop - self.length_years + 2, self.length_years)
@@ -94,3 +129,8 @@ class ClimatologySettings(Settings):
     """Density of sea water, also that converts sea ice to a height [kg m-3]."""
     strict: bool = False
     """Whether a failed physical check is an error instead of a warning."""
+
+    @property
+    def of_fields(self) -> dict[str, Any]:
+        """All but the windows, which the plan of a run has."""
+        return self.model_dump(exclude={"windows"})

@@ -2,14 +2,16 @@
 
 Plain k-means stops in the first local optimum it meets. A breath leaves it again: a few centroids are added
 where the error is large (breathing in), settled, and as many of the least useful are taken away (breathing
-out); the result is kept when the inertia fell. The idea is Fritzke's (2020, arXiv:2006.15666); two things
-differ here. Places and removals are drawn at random from one generator, so that the search does not repeat itself,
-and the search happens on a few thousand weighted micro-cells instead of all points, which makes a breath some
-ten times cheaper. Points of a micro-cell lie so close together that partitions of micro-cells and of points
-rank alike; the final centroids come from Lloyd's iteration on all points.
+out); the result is kept when the inertia fell. The idea is Fritzke's (2020, arXiv:2006.15666); three things
+differ here. Places and removals are drawn at random from one generator, so that the search does not repeat itself.
+The search happens on some thousand weighted micro-cells instead of all points, where there are more of them: points of
+a micro-cell lie so close together that partitions of micro-cells and of points rank alike; the final centroids come
+from Lloyd's iteration on all points. And a breath whose inertia is not near the lowest one after a few iterations ends
+there.
 """
 
 import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +21,13 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 COARSE_CELLS = 64
+SEARCH_BLOCK = 1000
 SEARCH_TOLERANCE = 1e-4
 FINAL_TOLERANCE = 1e-7
 SETTLE_ITERATIONS = 4
+PROBE_ITERATIONS = 4
+PROMISING = 1.005
+"""A breath goes on after its probe while its inertia is below this multiple of the lowest one."""
 FREEZE_RADIUS = 1.1
 REMOVAL_NOISE = 0.3
 
@@ -84,11 +90,12 @@ def breathing_kmeans(
 def micro_cells(points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: np.random.Generator) -> Weighted:
     """Return about `n_micro` weighted means of neighbouring points.
 
-    A coarse k-means splits the points, a finer one splits each part; a part gets micro-cells in proportion to
-    the geometric mean of its weight and its error, so that both crowded and far-flung parts are resolved.
+    A coarse k-means of some points splits all of them, a finer one splits each part; a part gets micro-cells in
+    proportion to the geometric mean of its weight and its error, so that both crowded and far-flung parts are resolved.
     """
-    coarse = KMeans(COARSE_CELLS, n_init=1, max_iter=5, random_state=_draw(rng)).fit(points, sample_weight=weights)
-    labels = coarse.labels_
+    drawn = rng.choice(len(points), size=min(n_micro, len(points)), replace=False)
+    coarse = KMeans(COARSE_CELLS, n_init=1, max_iter=5, random_state=_draw(rng))
+    labels = coarse.fit(points[drawn], sample_weight=weights[drawn]).predict(points)
     squared = weights * ((points - coarse.cluster_centers_[labels]) ** 2).sum(axis=1)
     errors = np.bincount(labels, squared, minlength=COARSE_CELLS)
     shares = np.sqrt(np.bincount(labels, weights, minlength=COARSE_CELLS) * errors)
@@ -107,27 +114,82 @@ def micro_cells(points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: n
     return Weighted(np.concatenate(positions), np.concatenate(masses))
 
 
+class _Cells:
+    """Weighted points in single precision, in blocks that fit into the cache: Lloyd's iteration as matrix products."""
+
+    def __init__(self, cells: Weighted) -> None:
+        self.points, self.weights = cells
+        rows = np.hstack([self.points, np.ones((len(self.points), 1))])
+        weighted = (rows * self.weights[:, None]).astype(np.float32)
+        parts = [slice(start, start + SEARCH_BLOCK) for start in range(0, len(rows), SEARCH_BLOCK)]
+        self._blocks = [(rows[part].T.astype(np.float32, order="C"), weighted[part]) for part in parts]
+        self._norms = (self.points**2).sum(axis=1)
+
+    def iterate(self, centroids: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the means of the cells nearest to each centroid, and the inertia before the change.
+
+        A cell at the same distance from two centroids counts for both; a centroid without cells remains in place.
+        """
+        sums, nearest = np.zeros((len(centroids), self.points.shape[1] + 1), np.float32), []
+        for distances, weighted in self._distances(centroids):
+            first = distances.min(axis=0)
+            sums += (distances <= first).astype(np.float32) @ weighted
+            nearest.append(first)
+        mass = sums[:, -1:]
+        means = np.divide(sums[:, :-1], mass, out=centroids.astype(np.float32), where=mass > 0)
+        return means, float(self.weights @ (np.concatenate(nearest) + self._norms))
+
+    def errors_and_utility(self, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return weighted squared distances to the nearest centroid, (n,), and the utility of each, (n_clusters,).
+
+        The utility of a centroid is the rise of the inertia without it.
+        """
+        utility, nearest = np.zeros(len(centroids)), []
+        for distances, weighted in self._distances(centroids):
+            first = distances.min(axis=0)
+            is_nearest = distances <= first
+            distances[is_nearest] = np.inf
+            utility += is_nearest @ (weighted[:, -1] * (distances.min(axis=0) - first))
+            nearest.append(first)
+        return self.weights * np.maximum(np.concatenate(nearest) + self._norms, 0.0), utility
+
+    def _distances(self, centroids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield for each block the squared distances, (n_clusters, n_block), less the squared norm of each cell.
+
+        With them come the weighted cells of the block and their weights, (n_block, n_terms + 1).
+        """
+        norms = (centroids**2).sum(axis=1, keepdims=True)
+        columns = np.hstack([-2.0 * centroids, norms]).astype(np.float32)
+        for rows, weighted in self._blocks:
+            yield columns @ rows, weighted
+
+
 def _search(cells: Weighted, n_clusters: int, n_breaths: int, max_depth: int, rng: np.random.Generator) -> np.ndarray:
     """Return the best centroids of `n_breaths` breaths from one k-means++ start."""
-    points, weights = cells
-    start = KMeans(n_clusters, n_init=1, max_iter=100, random_state=_draw(rng)).fit(points, sample_weight=weights)
+    start = KMeans(n_clusters, n_init=1, max_iter=100, random_state=_draw(rng))
+    start.fit(cells.points, sample_weight=cells.weights)
     best, best_inertia = start.cluster_centers_, start.inertia_
     # Adding more than there are spare cells, or removing from one or two centroids, has no meaning.
-    max_depth = min(max_depth, n_clusters // 2, len(points) - n_clusters)
-    errors = weights * _two_nearest(points, best)[1]
-    for _ in range(n_breaths if max_depth > 0 else 0):
+    max_depth = min(max_depth, n_clusters // 2, len(cells.points) - n_clusters)
+    if n_breaths == 0 or max_depth < 1:
+        return best
+    matrices = _Cells(cells)
+    errors, _ = matrices.errors_and_utility(best)
+    for _ in range(n_breaths):
         depth = int(rng.integers(1, max_depth + 1))
-        full = _breathe_in(cells, best, errors, depth, rng)
-        trial = _breathe_out(cells, full, len(full) - n_clusters, rng)
-        trial, inertia = _lloyd(cells, trial, tolerance=SEARCH_TOLERANCE, max_iter=100)
+        full = _breathe_in(matrices, best, errors, depth, rng)
+        trial = _breathe_out(matrices, full, len(full) - n_clusters, rng)
+        trial, inertia = _settle(matrices, trial, PROBE_ITERATIONS)
+        if inertia < PROMISING * best_inertia:
+            trial, inertia = _settle(matrices, trial, 100, tolerance=SEARCH_TOLERANCE)
         if inertia < best_inertia:
             best, best_inertia = trial, inertia
-            errors = weights * _two_nearest(points, best)[1]
-    return best
+            errors, _ = matrices.errors_and_utility(best)
+    return best.astype(float)
 
 
 def _breathe_in(
-    cells: Weighted, centroids: np.ndarray, errors: np.ndarray, depth: int, rng: np.random.Generator
+    cells: _Cells, centroids: np.ndarray, errors: np.ndarray, depth: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the centroids and `depth` more, put where the error is, after a few Lloyd iterations."""
     # Duplicate cells can be met exactly: then there is nowhere to add.
@@ -135,17 +197,16 @@ def _breathe_in(
     if depth == 0:
         return centroids
     added = cells.points[rng.choice(len(errors), size=depth, replace=False, p=errors / errors.sum())]
-    return _lloyd(cells, np.concatenate([centroids, added]), tolerance=0.0, max_iter=SETTLE_ITERATIONS)[0]
+    return _settle(cells, np.concatenate([centroids, added]), SETTLE_ITERATIONS)[0]
 
 
-def _breathe_out(cells: Weighted, centroids: np.ndarray, depth: int, rng: np.random.Generator) -> np.ndarray:
+def _breathe_out(cells: _Cells, centroids: np.ndarray, depth: int, rng: np.random.Generator) -> np.ndarray:
     """Return the centroids without `depth` of the least useful ones.
 
-    The utility of a centroid is the rise of the inertia without it. Close neighbours share their utility and
-    must not be removed together, so removing one freezes the others near it while others are left.
+    Close neighbours share their utility and must not be removed together, so removing one freezes the others near it
+    while others are left.
     """
-    nearest, first, second = _two_nearest(cells.points, centroids)
-    utility = np.bincount(nearest, cells.weights * (second - first), minlength=len(centroids))
+    _, utility = cells.errors_and_utility(centroids)
     order = np.argsort(utility * np.exp(REMOVAL_NOISE * rng.standard_normal(len(centroids))), kind="stable")
     distances = cdist(centroids, centroids)
     np.fill_diagonal(distances, np.inf)
@@ -161,22 +222,26 @@ def _breathe_out(cells: Weighted, centroids: np.ndarray, depth: int, rng: np.ran
     return np.delete(centroids, removed, axis=0)
 
 
+def _settle(
+    cells: _Cells, centroids: np.ndarray, max_iter: int, *, tolerance: float = -np.inf
+) -> tuple[np.ndarray, float]:
+    """Return centroids and inertia after Lloyd iterations, until an iteration lowers it by less than `tolerance`.
+
+    The inertia is that before the last change of the centroids, and so an upper bound.
+    """
+    before = np.inf
+    for _ in range(max_iter):
+        centroids, inertia = cells.iterate(centroids)
+        if before - inertia < tolerance * inertia:
+            break
+        before = inertia
+    return centroids, inertia
+
+
 def _lloyd(cells: Weighted, centroids: np.ndarray, *, tolerance: float, max_iter: int) -> tuple[np.ndarray, float]:
     start = KMeans(len(centroids), init=centroids, n_init=1, tol=tolerance, max_iter=max_iter)
     fitted = start.fit(cells.points, sample_weight=cells.weights)
     return fitted.cluster_centers_, float(fitted.inertia_)
-
-
-def _two_nearest(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return each point's nearest centroid and its squared distances to the nearest and second nearest."""
-    squared = points @ (-2.0 * centroids.T)
-    squared += (centroids**2).sum(axis=1)
-    squared += (points**2).sum(axis=1)[:, None]
-    rows = np.arange(len(points))
-    nearest = squared.argmin(axis=1)
-    first = np.maximum(squared[rows, nearest], 0.0)
-    squared[rows, nearest] = np.inf
-    return nearest, first, np.maximum(squared.min(axis=1), 0.0)
 
 
 def _means(points: np.ndarray, weights: np.ndarray, labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The archive of climate models: runs that were read, runs that were not and why, and physical checks not passed."""
+"""The archive of climate models: what was read of each, runs that were not and why, and physical checks not passed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import pandas as pd
 
 from thor.core.errors import DataError
 from thor.reading.inventory import INVENTORY_COLUMNS
+from thor.reading.quirks import quirks_of
 from thor.tracking.cells import RUN_FACETS
 
 _TEXTS = ("reason", "grid_label", "calendar", "version", "parent", "checks", "warnings")
@@ -38,6 +39,40 @@ def archive_rows(inventory: pd.DataFrame | None) -> list[dict[str, Any]]:
         # Read from CSV, a column with gaps has texts.
         rows.append(known | {"run": run, "usable": str(known["usable"]).lower() in ("true", "1", "1.0")})
     return sorted(rows, key=lambda row: row["usable"])
+
+
+def model_rows(inventory: pd.DataFrame | None, expected: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return a row for each climate model: what was read, what was missing, and what was repaired.
+
+    Parameters
+    ----------
+    inventory : pandas.DataFrame or None
+        As for `archive_rows`.
+    expected : mapping of str to float
+        Expected accuracy of models that were tracked.
+
+    Returns
+    -------
+    list of dict
+        `source_id`, `n_runs`, `n_read`, `expected_accuracy` (None where it is not known), `missing`: runs that were not
+        read, with the reasons; `repaired`: warnings about runs that were read; `known`: what the table of quirks states
+        and corrects. The last three are texts, empty where there is nothing.
+    """
+    models: dict[str, list[dict[str, Any]]] = {}
+    for row in archive_rows(inventory):
+        models.setdefault(str(row["source_id"]), []).append(row | {"short": row["run"].split("/", 1)[1]})
+    return [
+        {
+            "source_id": source_id,
+            "n_runs": len(rows),
+            "n_read": sum(row["usable"] for row in rows),
+            "expected_accuracy": expected.get(source_id),
+            "missing": by_reason({row["short"]: row["reason"] for row in rows if not row["usable"]}),
+            "repaired": by_reason({row["short"]: row["warnings"] for row in rows if row["usable"] and row["warnings"]}),
+            "known": quirks_of(source_id).reason.strip(),
+        }
+        for source_id, rows in sorted(models.items())
+    ]
 
 
 def archive_numbers(inventory: pd.DataFrame | None) -> dict[str, Any]:

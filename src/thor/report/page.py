@@ -16,7 +16,7 @@ from thor.core.metrics import metrics
 from thor.core.variables import variable
 from thor.figures.style import LAND_COLOUR
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
-from thor.report.archive import archive_rows
+from thor.report.archive import archive_rows, model_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
 from thor.report.pictures import change_picture, most_changed, regime_picture
 from thor.report.scenarios import scenario_content
@@ -31,8 +31,9 @@ _SECTION_FILES = {
     "uncertainty": ("regime_uncertainty", "calibration_model", "bayesian_network", "calibration_metrics"),
     "explanations": (*explaining_methods(), "explanation_summary", "explanation_agreement", "explanation_metrics"),
     "scenarios": (
-        *("scenario_regimes", "model_agreement", "regime_areas", "regime_transitions", "change_attribution"),
-        *("term_changes", "overturning", "tracking_metrics", "archive_inventory"),
+        *("scenario_regimes", "input_set_regimes", "forced_response", "model_agreement", "regime_areas"),
+        *("member_areas", "model_areas", "regime_transitions", "change_attribution", "term_changes"),
+        *("overturning", "tracking_metrics", "archive_inventory"),
     ),
 }
 """Datasets to which each section links."""
@@ -142,6 +143,7 @@ def report_page(
         mixed=mixed,
         left_out=left_out,
         archive=archive_rows(archive_inventory),
+        models=model_rows(archive_inventory, summary["expected_accuracy"].get("models", {})),
         has_scenarios=bool(data["scenarios"]["runs"]),
         has_truth=any("truth" in run for run in data["scenarios"]["runs"]),
         has_networks=bool(data["ocean"]["predictors"]),

@@ -11,7 +11,9 @@ from thor.attribution.methods import in_sentence
 from thor.core.variables import variable
 from thor.figures.style import years_text
 from thor.report.archive import archive_sentences, by_reason
+from thor.report.input_sets import input_set_sentences
 from thor.report.model_trust import model_sentences
+from thor.report.overturning import amoc_sentences
 from thor.report.words import (
     PREDICTOR_NAMES,
     in_order,
@@ -40,6 +42,8 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
         "scenarios": [
             *scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
+            *input_set_sentences(numbers["input_sets"]),
+            *amoc_sentences(numbers["amoc"]),
             *model_sentences(numbers["expected_accuracy"], numbers["area_interval"], numbers["false_rate"]),
         ],
         "archive": archive_sentences(numbers["archive"]),

@@ -1,9 +1,12 @@
 """Numbers and names in words: predictors, regimes, shares, intervals and lists."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import yaml
 
 from thor.core.errors import DataError
 from thor.figures.style import in_reading_order
@@ -31,6 +34,13 @@ def predictor_name(name: str) -> str:
     predictor, input_set = set_of(name)
     words = PREDICTOR_NAMES.get(predictor, predictor.replace("_", " "))
     return words if predictor == name else f"{words}, with {input_set}"
+
+
+def acronyms() -> dict[str, str]:
+    """Return what the acronyms of the glossary stand for, without explanations."""
+    terms = yaml.safe_load(files("thor.report").joinpath("glossary.yml").read_text(encoding="utf-8"))
+    short = (term for term in terms if re.fullmatch(r"[A-Z]{3,}", term))
+    return {term: re.split(r"[:;,(.]", terms[term])[0].strip() for term in short}
 
 
 def leading(predictors: Iterable[str]) -> str:

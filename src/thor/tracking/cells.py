@@ -32,11 +32,6 @@ def run_key(run: xr.Dataset) -> str:
     return "/".join(str(run.attrs.get(facet, "?")) for facet in RUN_FACETS)
 
 
-def is_control(experiment_id: str) -> bool:
-    """Return whether an experiment is a control run, by its name."""
-    return "control" in experiment_id.lower()
-
-
 @dataclass(frozen=True, eq=False)
 class Cells:
     """The valid cells of a run.
@@ -165,7 +160,7 @@ class ControlPairs:
     states : ndarray of int, shape (n_pairs, 2)
         Windows of each pair, numbered through the control run and then its variants.
     separation : ndarray of int, shape (n_pairs,)
-        Distance in windows; 0 for two variants in the same window.
+        Distance in windows; 0 for two variants of one experiment in the same window.
     overlap : ndarray of bool, shape (n_windows, n_windows)
         Whether two windows have months in common, as each has with itself: they are not pairs.
     """
@@ -176,7 +171,7 @@ class ControlPairs:
 
     @classmethod
     def of(cls, control: xr.Dataset, variants: Sequence[xr.Dataset] = ()) -> "ControlPairs":
-        """Return all pairs of control windows without common months, and of variants in the same window.
+        """Return pairs of control windows without common months, and of variants of one experiment in one window.
 
         Raises
         ------
@@ -184,6 +179,7 @@ class ControlPairs:
             When there is none.
         """
         runs = (control, *variants)
+        experiments = [run.attrs.get("experiment_id") for run in runs]
         number_of_run = np.repeat(np.arange(len(runs)), [run.sizes["window"] for run in runs])
         starts, ends = (np.concatenate([run[name].values for run in runs]) for name in ("window_start", "window_end"))
         overlap = number_of_run[:, None] == number_of_run
@@ -192,6 +188,7 @@ class ControlPairs:
         for i, j in combinations(range(len(starts)), 2):
             of_control = number_of_run[i] == number_of_run[j] == 0
             of_variants = number_of_run[i] > 0 and number_of_run[i] != number_of_run[j]
+            of_variants &= experiments[number_of_run[i]] == experiments[number_of_run[j]]
             if of_control and not overlap[i, j]:
                 pairs.append((i, j))
                 separation.append(max(1, windows_apart(starts[i], starts[j], control)))

@@ -10,18 +10,23 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.networks.scores import number
 from thor.tracking import RunDatasets
+from thor.tracking.agreement import agreement_metrics
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
 from thor.tracking.expectation import expected_accuracy_errors
 from thor.tracking.fields import GLOBAL
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
-from thor.tracking.multimodel import agreement_metrics
 from thor.tracking.perfect_model import control_shares_of, words_by_predictor
 from thor.tracking.plausibility import TrainingOcean, plausibility
 
 
 def tracking_metrics(
-    runs: RunDatasets, agreement: Iterable[xr.Dataset], skill: Mapping[str, Any], training: TrainingOcean
+    runs: RunDatasets,
+    agreement: Iterable[xr.Dataset],
+    skill: Mapping[str, Any],
+    training: TrainingOcean,
+    *,
+    richest: RunDatasets | None = None,
 ) -> dict[str, Any]:
     """Return the numbers of all runs, of the agreement between models and of the test with known truth.
 
@@ -35,6 +40,9 @@ def tracking_metrics(
         As from `thor.tracking.perfect_model.perfect_model_skill`.
     training : TrainingOcean
         Reference for the plausibility of each run.
+    richest : mapping of str to callable, optional
+        Reads the regimes of the runs with a further input set, as from `thor.tracking.input_sets.RichestRuns`. The
+        numbers of their predictors are beside those of the surface; those of windows are of the surface.
 
     Returns
     -------
@@ -49,32 +57,41 @@ def tracking_metrics(
         says.
     """
     words = words_by_predictor(skill)
-    result: dict[str, Any] = {"runs": {}, "control": {}, "plausibility": {}, NOT_COMPARED: {}, NOT_JUDGED: {}}
-    for key, load in runs.items():
+    result: dict[str, Any] = {name: {} for name in ("runs", "summary", "control", "plausibility")}
+    result |= {NOT_COMPARED: {}, NOT_JUDGED: {}}
+    for key, load in (*runs.items(), *(richest or {}).items()):
         run = load()
-        result["runs"][key] = run_metrics(run, words)
-        result["plausibility"][key] = plausibility(run, training)
+        windows = run_metrics(run, words)
+        found = {"runs": windows, "plausibility": plausibility(run, training)}
+        found["summary"] = run_summary(windows, skill["runs"].get(key, {}))
         for reason in (NOT_COMPARED, NOT_JUDGED):
             if reason in run.attrs:
-                result[reason][key] = str(run.attrs[reason])
+                result[reason].setdefault(key, str(run.attrs[reason]))
         if shares := control_shares_of(run):
-            result["control"][key] = shares
-    summary = {key: run_summary(windows, skill["runs"].get(key, {})) for key, windows in result["runs"].items()}
-    for key, predictors in summary.items():
+            found["control"] = shares
+        for name, numbers in found.items():
+            result[name][key] = both_of(result[name].get(key, {}), numbers)
+    for key, predictors in result["summary"].items():
         model = key.split("/")[0]
         of_model = (shares for control, shares in result["control"].items() if control.split("/")[0] == model)
         for predictor, shares in next(of_model, {}).items():
-            if detected := predictors[predictor].get("shift_share"):
+            if detected := predictors.get(predictor, {}).get("shift_share"):
                 for name in ("", "_high"):
                     rate = shares[f"exceedance{name}"]
                     predictors[predictor][f"false_share{name}"] = None if rate is None else min(1.0, rate / detected)
     return result | {
-        "summary": summary,
         "agreement": agreement_metrics(agreement),
         "words": {name: list(supported) for name, supported in words.items()},
         "perfect_model": dict(skill),
         "expected_accuracy": expected_accuracy_errors(result["runs"], skill["runs"]),
     }
+
+
+def both_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of two nested mappings; where both have a number, that of the first."""
+    found = {**second, **first}
+    nested = (name for name in second if isinstance(first.get(name), Mapping) and isinstance(second[name], Mapping))
+    return found | {name: both_of(first[name], second[name]) for name in nested}
 
 
 def run_metrics(run: xr.Dataset, words: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Agreement of many climate models in one window, on a common regular grid."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
@@ -17,6 +15,8 @@ from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
+from thor.tracking.families import families_of
+from thor.tracking.members import members_of
 from thor.tracking.settings import AgreementSettings
 
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
@@ -40,11 +40,19 @@ _NEW = {
 }
 
 
-def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing: float, min_models: int) -> xr.Dataset:
+def multimodel_summary(
+    runs: Iterable[xr.Dataset],
+    *,
+    window: str | int,
+    spacing: float,
+    min_models: int,
+    families: Mapping[str, str] | None = None,
+) -> xr.Dataset:
     """Return mean probabilities over climate models in one window, and where the models agree.
 
-    Every model counts once: its variants are averaged first. Probabilities, not labels, are brought to the common grid,
-    where all counts are made.
+    Every model counts once: its variants are averaged first. With families every family counts once: the means of its
+    models are averaged, and what is stated of models below holds for families. Probabilities, not labels, are brought
+    to the common grid, where all counts are made.
 
     Parameters
     ----------
@@ -57,6 +65,8 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
         Of the common grid [degrees]; must divide 180.
     min_models : int
         In cells with fewer models robustness is missing.
+    families : mapping of str to str, optional
+        Family of each model, as from `thor.tracking.families.families_of`.
 
     Returns
     -------
@@ -67,14 +77,15 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
         regime is not that of the baseline. `direction_share` of the models with a forced change that have the most
         common direction, from the most probable regime of the baseline to that to which a change is most probable;
         NaN without such a model. `robustness`: flags by the numbers of `ROBUSTNESS`. `regime`: the most probable
-        regime of most models; `agreement_share`:
-        share of the models with this regime. By model, `native_share` and `common_share` of the area with each regime
-        on the native and on the common grid: the effect of regridding.
+        regime of most models; `agreement_share`: share of the models with this regime. By model, `family` if there are
+        families, and `native_share` and `common_share` of the area with each regime on the native and on the common
+        grid: the effect of regridding. The attribute `votes` is ``models`` or ``families``.
 
     Raises
     ------
     DataError
-        When no run has the window, or experiments, regimes or predictors differ.
+        When no run has the window, variants of a model differ in physics or forcing, or experiments, regimes or
+        predictors differ.
     GridError
         When the spacing does not divide 180 degrees.
     ConfigError
@@ -94,18 +105,21 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
     first: xr.Dataset | None = None
     common: dict[str, list[xr.Dataset]] = {}
     native: dict[str, list[AnyArray]] = {}
+    keys: list[str] = []
     for run in runs:
         if (here := _at_window(run, window)) is None:
             continue
         first = here if first is None else first
         _require_alike(first, here)
+        keys.append(run_key(here))
         model = str(here.attrs["source_id"])
         common.setdefault(model, []).append(to_common_grid(here, grid))
         native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
     if first is None:
         raise DataError(f"No run has the window {window!r}: choose one of those in scenario_regimes.")
+    members_of(keys)
     each = {model: xr.concat(variants, "variant").mean("variant") for model, variants in common.items()}
-    out = _summary(xr.concat([*each.values()], "source_id"), min_models).assign_coords(source_id=[*each])
+    out = _summary(_stacked(_by_family(each, families)), min_models).assign_coords(source_id=[*each])
     shares = {
         "native_share": [np.mean(native[model], axis=0) for model in each],
         "common_share": [regime_shares(model["regime_probability"], grid) for model in each.values()],
@@ -113,7 +127,10 @@ def multimodel_summary(runs: Iterable[xr.Dataset], *, window: str | int, spacing
     out = out.assign(
         {name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()}
     )
-    return _described(out, first).assign(areacello=grid["areacello"])
+    if families is not None:
+        out = out.assign_coords(family=("source_id", [families[model] for model in each]))
+    votes = "models" if families is None else "families"
+    return _described(out, first).assign(areacello=grid["areacello"]).assign_attrs(votes=votes)
 
 
 def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -139,76 +156,48 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
         if here is not None and str(here["baseline_window"].values):
             marks.setdefault(key.split("/")[1], {})[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
 
+    families = None
+    if settings.model_weights == "family":
+        families = families_of(sorted({key.split("/")[0] for key in runs}), settings.families)
+
     def make(experiment: str) -> xr.Dataset:
-        of_experiment = (runs[key]() for key in marks[experiment])
         return multimodel_summary(
-            of_experiment, window=window, spacing=settings.spacing_degrees, min_models=settings.min_models
+            (runs[key]() for key in marks[experiment]),
+            window=window,
+            spacing=settings.spacing_degrees,
+            min_models=settings.min_models,
+            families=families,
         )
 
-    return {name: (fingerprint(settings, marks[name]), partial(make, name)) for name in sorted(marks)}
+    return {name: (fingerprint(settings, families, marks[name]), partial(make, name)) for name in sorted(marks)}
 
 
-def agreement_metrics(summaries: Iterable[xr.Dataset]) -> dict[str, Any]:
-    """Return, by experiment and predictor, the shares of the common grid's area by robustness, and the mean agreement.
-
-    Parameters
-    ----------
-    summaries : iterable of xarray.Dataset
-        As from `multimodel_summary`.
-    """
-    result: dict[str, Any] = {}
-    for summary in summaries:
-        entry: dict[str, Any] = {
-            "window": str(summary.attrs["window"]),
-            "models": [str(name) for name in summary["source_id"].values],
-        }
-        for predictor in map(str, summary["predictor"].values):
-            fields = summary.sel(predictor=predictor)
-            area = np.broadcast_to(fields["areacello"].values, fields["regime"].shape)
-            robustness = fields["robustness"].values
-            known, tested = fields["n_models"].values > 0, robustness >= 0
-            entry[predictor] = {
-                "area_m2": float(area[known].sum()),
-                "judged_m2": float(area[tested].sum()),
-                "mean_agreement_share": _mean(fields["agreement_share"].values, area, known),
-                "mean_change_probability": _mean(fields["change_probability"].values, area, tested),
-                "changed_share_where_robust": _mean(
-                    fields["changed_share"].values, area, robustness == ROBUSTNESS.index("robust_signal")
-                ),
-                "robustness_share": {
-                    name: _mean((robustness == k).astype(float), area, tested) for k, name in enumerate(ROBUSTNESS)
-                },
-            }
-        result[str(summary.attrs["experiment_id"])] = entry
-    return result
+def _by_family(models: Mapping[str, xr.Dataset], families: Mapping[str, str] | None) -> dict[str, xr.Dataset]:
+    """Return the mean of the models of each family, cell by cell over those with data; without families the models."""
+    if families is None:
+        return dict(models)
+    members: dict[str, list[xr.Dataset]] = {}
+    for source_id, model in models.items():
+        members.setdefault(families[source_id], []).append(model)
+    return {family: xr.concat(found, "member").mean("member") for family, found in members.items()}
 
 
-def most_changed_experiment(summaries: RunDatasets) -> xr.Dataset | None:
-    """Return the summary of the experiment with the largest mean probability of a change; None where there is none."""
-    means: dict[str, float] = {}
-    for name, load in summaries.items():
-        summary = load()
-        means[name] = float(summary["change_probability"].weighted(summary["areacello"]).mean())
-    return summaries[max(sorted(means), key=lambda name: means[name])]() if means else None
-
-
-def _mean(values: AnyArray, area: AnyArray, where: NDArray[np.bool_]) -> float | None:
-    where = where & np.isfinite(values)
-    return float(np.average(values[where], weights=area[where])) if area[where].sum() > 0 else None
+def _stacked(voters: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    return xr.concat([*voters.values()], "voter")
 
 
 def _most_votes(choice: xr.DataArray, n_choices: int) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the choice of most models, and how many made it; models without a choice are NaN."""
-    votes = xr.concat([(choice == k).sum("source_id") for k in range(n_choices)], "choice")
+    votes = xr.concat([(choice == k).sum("voter") for k in range(n_choices)], "choice")
     return votes.argmax("choice"), votes.max("choice")
 
 
 def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
-    """Return means and counts over dim `source_id` of fields on the common grid."""
+    """Return means and counts over dim `voter` of fields on the common grid."""
     probability, tested = models["regime_probability"], models["forced_change"].notnull()
     forced, shifted = models["forced_change"] >= 0.5, models["forced_shift"] >= 0.5
     present = probability.notnull().all("regime")
-    n_models, n_judged, n_forced = (mask.sum("source_id") for mask in (present, tested, forced))
+    n_models, n_judged, n_forced = (mask.sum("voter") for mask in (present, tested, forced))
     after, before, towards = (
         models[name].fillna(-1).argmax("regime")
         for name in ("regime_probability", "baseline_share", "change_to_probability")
@@ -218,15 +207,15 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
     _, with_direction = _most_votes((n_regimes * before + towards).where(forced), n_regimes**2)
     changed = (after != before) & tested
     forced_share, shift_share, changed_share = (
-        (mask.sum("source_id") / n_judged).where(n_judged > 0) for mask in (forced, shifted, changed)
+        (mask.sum("voter") / n_judged).where(n_judged > 0) for mask in (forced, shifted, changed)
     )
     direction_share = (with_direction / n_forced).where(n_forced > 0)
     shown, agreed = forced_share >= ROBUST_CHANGE, direction_share >= ROBUST_AGREEMENT
     robustness = xr.where(shown, xr.where(agreed, 1, 2), 0).where(n_judged >= min_models, -1)
     return xr.Dataset(
         {
-            "regime_probability": probability.mean("source_id"),
-            "change_probability": models["change_probability"].mean("source_id"),
+            "regime_probability": probability.mean("voter"),
+            "change_probability": models["change_probability"].mean("voter"),
             "n_models": n_models.astype(np.int16),
             "n_models_judged": n_judged.astype(np.int16),
             "forced_share": forced_share,

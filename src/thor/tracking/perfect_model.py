@@ -40,7 +40,7 @@ def perfect_model_skill(
     true_budgets: RunDatasets,
     model: RegimeModel,
     baselines: Baselines,
-    settings: BootstrapSettings,
+    settings: BootstrapSettings | None,
     seed: int,
 ) -> dict[str, Any]:
     """Return the skill of predicted regimes and changes in runs whose true budget is known.
@@ -61,9 +61,9 @@ def perfect_model_skill(
         Whose regimes the networks were trained on.
     baselines : Baselines
         With the tree on the wind stress curl.
-    settings : BootstrapSettings
-        Of the intervals. Without a given size blocks measure 10 degrees: errors of P(change) are correlated over
-        about 100 km (see `thor.networks.bootstrap`).
+    settings : BootstrapSettings or None
+        Of the intervals; None: no intervals. Without a given size blocks measure 10 degrees: errors of P(change) are
+        correlated over about 100 km (see `thor.networks.bootstrap`).
     seed : int
 
     Returns

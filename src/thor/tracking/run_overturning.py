@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
+from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
-from thor.tracking.cells import is_control
 from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_shares import probabilities_by_network
 from thor.tracking.tools import TrackingTools
@@ -77,6 +79,40 @@ def overturning_plans(
         for key in sorted(windows)
         if not is_control(key.split("/")[1])
     }
+
+
+def amoc_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the Atlantic overturning at 26.5N of each run and window, and its change from the baseline window.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the overturning of each run, as from `overturning_plans`.
+
+    Returns
+    -------
+    dict
+        {run: {window: numbers}}: `amoc_sv`, and where the baseline window has transports too `amoc_change_sv`, and by
+        regime of the faces of the line its part `amoc_change_by_regime_sv` with the ends `lower_sv` and `upper_sv` of
+        its interval over networks; the parts add up to the change.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for key, load in runs.items():
+        run = load()
+        for place, label in enumerate(map(str, run["window"].values)):
+            here = run.isel(window=place)
+            entry: dict[str, Any] = {"amoc_sv": float(here["amoc"])}
+            if "amoc_change" in here and np.isfinite(here["amoc_change"]):
+                parts = {
+                    name: [float(here[f"amoc_change_by_regime{end}"][k]) for end in ("", "_lower", "_upper")]
+                    for k, name in enumerate(map(str, here["regime"].values))
+                }
+                entry["amoc_change_sv"] = float(here["amoc_change"])
+                entry["amoc_change_by_regime_sv"] = {name: value for name, (value, _, _) in parts.items()}
+                entry["lower_sv"] = {name: low for name, (_, low, _) in parts.items()}
+                entry["upper_sv"] = {name: high for name, (_, _, high) in parts.items()}
+            found.setdefault(key, {})[label] = entry
+    return found
 
 
 def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:

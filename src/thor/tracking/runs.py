@@ -11,8 +11,10 @@ import xarray as xr
 
 from thor.core.compute import Compute, Map, mapper
 from thor.core.fingerprint import fingerprint
+from thor.reading.runs import is_at_level, is_control
 from thor.tracking import RunDatasets
-from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError, is_control
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
+from thor.tracking.members import members_of
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.tools import TrackingTools
 from thor.tracking.track import natural_variability, track_run
@@ -32,7 +34,7 @@ class RunComparison:
     control : str or None
         The run whose windows show internal variability.
     variants : tuple of str
-        Runs that also differ from one another by internal variability only.
+        Runs that differ from those of their experiment by internal variability only.
     """
 
     key: str
@@ -56,8 +58,14 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
     features : mapping of str to callable
         Reads the features of each run, `<source_id>/<experiment_id>/<variant_label>`.
     use_variants : bool
-        Whether variants of `historical`, where there are several, add to internal variability.
+        Whether variants of one experiment, where there are several, add to internal variability.
+
+    Raises
+    ------
+    DataError
+        When variants of one experiment differ in physics or forcing.
     """
+    members_of(features)
     attrs, marks, has_baseline = {}, {}, {}
     for key, load in features.items():
         run = load()
@@ -73,7 +81,7 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
                 *(key, parent),
             )
             parent = ""
-        control = _control_of(key, attrs)
+        control = control_of(key, attrs)
         variants = _variants_of(control, attrs) if control and use_variants else ()
         comparisons[key] = RunComparison(key, parent or None, control, variants)
     return comparisons, marks
@@ -176,7 +184,7 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         yield self._mapper
 
 
-def _control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
+def control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the control run from which a run descends, itself if it is one; else any of its climate model."""
     here, seen = key, set[str]()
     while here in attrs and here not in seen:
@@ -190,7 +198,13 @@ def _control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 
 def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the historical runs that branch off a control run, if there are at least two."""
-    historical = (key for key in sorted(attrs) if attrs[key]["experiment_id"] == "historical")
-    found = tuple(key for key in historical if attrs[key].get("parent") == control)
-    return found if len(found) > 1 else ()
+    """Return the runs that descend from a control run, of experiments with at least two of them."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(attrs):
+        experiment_id = str(attrs[key]["experiment_id"])
+        # the window at a level of warming has months in common with those of the experiment
+        if key == control or is_at_level(experiment_id) or not attrs[key].get("parent"):
+            continue
+        if control_of(key, attrs) == control:
+            found.setdefault(experiment_id, []).append(key)
+    return tuple(key for keys in found.values() if len(keys) > 1 for key in keys)

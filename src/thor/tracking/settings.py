@@ -1,5 +1,7 @@
 """Settings: how change in climate-model runs is tested, and compared between models."""
 
+from typing import Literal
+
 from thor.core.settings import Count, Positive, Settings, Share
 
 
@@ -35,4 +37,9 @@ class AgreementSettings(Settings):
     spacing_degrees: Positive = 2.0
     """Spacing of the common grid; must divide 180 [degrees]."""
     min_models: Count = 2
-    """Models in a cell below which the agreement of the change is undefined."""
+    """Models, or families with one vote each, in a cell below which the agreement of the change is undefined."""
+    model_weights: Literal["none", "family"] = "none"
+    """none: one vote for each model; family: one for all models with the same ocean code
+    (`src/thor/tracking/families.yml`)."""
+    families: dict[str, str] = {}
+    """Families of models that the table lacks or has differently, by source_id."""

@@ -14,8 +14,10 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import number
 from thor.networks.stack import NetworkStack
 from thor.networks.terms import over_networks
+from thor.reading.runs import without_level
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
+from thor.tracking.true_windows import budget_in_windows
 from thor.uncertainty.term_spread import normal_width
 
 TERM_COLUMNS = (
@@ -115,13 +117,18 @@ def term_skill(runs: RunDatasets, true_budgets: RunDatasets) -> dict[str, dict[s
     """
     pool: dict[str, list[pd.DataFrame]] = {}
     levels: dict[str, float] = {}
-    for key in sorted(set(runs) & set(true_budgets)):
+    for key in sorted(key for key in runs if without_level(key) in true_budgets):
         run = runs[key]()
         parent = str(run.attrs.get("parent"))
         if "term_change" in run and parent in true_budgets:
             experiment = key.split("/")[1]
+            windows = {name: [str(label) for label in run[name].values] for name in ("window", "baseline_window")}
+            truth = (
+                budget_in_windows(true_budgets, key, windows["window"]),
+                budget_in_windows(true_budgets, parent, sorted({*windows["baseline_window"]} - {""})),
+            )
             levels[experiment] = float(run.attrs["interval_level"])
-            pool.setdefault(experiment, []).extend(_errors(run, true_budgets[key](), true_budgets[parent]()))
+            pool.setdefault(experiment, []).extend(_errors(run, *truth))
     return {
         experiment: {
             term: _skill(table[table["term"] == term]) | {"level": levels[experiment]} for term in BUDGET_TERMS

@@ -92,6 +92,8 @@ class TrackingTools:
             object.__setattr__(self, "label_run", None)
         object.__setattr__(self, "temperatures", {name: self.temperatures[name] for name in self.predictors})
         object.__setattr__(self, "expected_accuracy", {name: self.expected_accuracy[name] for name in self.predictors})
+        of_these = {name: self.change_calibration[name] for name in self.predictors if name in self.change_calibration}
+        object.__setattr__(self, "change_calibration", of_these)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from thor.core.arrays import AnyArray
 from thor.core.compute import Map
 from thor.core.errors import DataError
 from thor.core.variables import variable
+from thor.reading.runs import is_control
 from thor.tracking.blocks import (
     ControlWork,
     RunWork,
@@ -20,7 +21,7 @@ from thor.tracking.blocks import (
     on_threads,
     track_block,
 )
-from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, is_control, run_key, window_inputs
+from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, run_key, window_inputs
 from thor.tracking.fields import area_fields, cell_field, run_dataset
 from thor.tracking.forced import (
     CONTROL_SHARES,
@@ -158,8 +159,8 @@ def natural_variability(
     tools, mapper
         As for `track_run`.
     variants : sequence of xarray.Dataset, optional
-        Runs of one experiment that differ in their initial state only: pairs of them at one window are added to those
-        of the control run at every separation.
+        Runs that, within each experiment, differ in their initial state only: pairs of one experiment at one window
+        are added to those of the control run at every separation.
 
     Raises
     ------
@@ -178,7 +179,7 @@ def natural_variability(
     """
     settings = tools.settings
     latest = np.sort(np.argsort(control["window_start"].values, kind="stable")[-settings.max_control_windows :])
-    control, variants = control.isel(window=latest), variants[: settings.max_variants]
+    control, variants = control.isel(window=latest), _first_of_each(variants, settings.max_variants)
     cells, pairs = Cells.of(control), ControlPairs.of(control, variants)
     states = [(run, window) for run in (control, *variants) for window in range(run.sizes["window"])]
     inputs, known = zip(*(window_inputs(*state, cells, tools.scaler) for state in states), strict=True)
@@ -194,6 +195,14 @@ def natural_variability(
         change, certainty = (np.concatenate([result[name][k] for result in results], axis=1) for k in (0, 1))
         natural[name] = NaturalVariability(change, certainty, pairs, cells)
     return natural
+
+
+def _first_of_each(variants: Sequence[xr.Dataset], n_variants: int) -> list[xr.Dataset]:
+    """Return so many variants of each experiment."""
+    of_experiment: dict[str, list[xr.Dataset]] = {}
+    for variant in variants:
+        of_experiment.setdefault(str(variant.attrs.get("experiment_id")), []).append(variant)
+    return [variant for found in of_experiment.values() for variant in found[:n_variants]]
 
 
 def _nulls(

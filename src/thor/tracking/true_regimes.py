@@ -9,9 +9,11 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.core.errors import GridError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.reading.runs import without_level
 from thor.regimes.naming import regime_flags
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
+from thor.tracking.true_windows import budget_in_windows
 
 _TOLERANCE = 1e-4
 """Degrees by which positions of one cell may differ between two files."""
@@ -77,8 +79,9 @@ def true_regime_plans(
         the cells of the budget and in windows that it lacks.
     """
     marks = {
-        key: [str(run.attrs.get(ATTRIBUTE) or fingerprint(run)) for run in (runs[key](), budgets[key]())]
-        for key in sorted(set(runs) & set(budgets))
+        key: [str(run.attrs.get(ATTRIBUTE) or fingerprint(run)) for run in (runs[key](), budgets[without_level(key)]())]
+        for key in sorted(runs)
+        if without_level(key) in budgets
     }
     return {
         key: (fingerprint(model, mark), partial(_true_run, key, runs, budgets, model)) for key, mark in marks.items()
@@ -86,12 +89,13 @@ def true_regime_plans(
 
 
 def _true_run(key: str, runs: RunDatasets, budgets: RunDatasets, model: RegimeModel) -> xr.Dataset:
-    run, budget = runs[key](), budgets[key]()
-    valid = run["valid"]
+    run = runs[key]()
+    valid, windows = run["valid"], [str(label) for label in run["window"].values]
+    budget = budget_in_windows(budgets, key, windows)
     _require_same_grid(key, valid, budget["analysis_mask"])
     held = [str(label) for label in budget["window"].values]
     labels = np.full((run.sizes["window"], *valid.shape), -1, dtype=np.int8)
-    for place, window in enumerate(map(str, run["window"].values)):
+    for place, window in enumerate(windows):
         if window in held:
             regime = model.predict(budget.isel(window=held.index(window)))["regime"]
             labels[place] = regime.transpose(*valid.dims).values

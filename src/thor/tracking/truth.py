@@ -158,23 +158,29 @@ def change_scores(cells: TrueCells, bootstrap: BlockBootstrap | None) -> dict[st
         "reliability": [{"from": k / CHANGE_BINS, "to": (k + 1) / CHANGE_BINS} | row for k, row in reliability.items()],
         "likelihood": [{"word": list(LIKELIHOOD)[k]} | row for k, row in words.items()],
         "likely_or_more": {
-            "area_share": _share(likely, area),
-            "changed": _share(changed, area, of=likely),
-            "as_predicted": _share(changed & (cells.truth == cells.predicted), area, of=likely),
-            "stayed": _share(~changed, area, of=likely),
+            "area_share": share_of_area(likely, area),
+            "changed": share_of_area(changed, area, of=likely),
+            "as_predicted": share_of_area(changed & (cells.truth == cells.predicted), area, of=likely),
+            "stayed": share_of_area(~changed, area, of=likely),
         },
         "shift": _detection(cells.shift, changed, area),
         "forced": _detection(cells.forced, changed, area),
     }
 
 
+def share_of_area(chosen: AnyArray, area: AnyArray, *, of: AnyArray | None = None) -> float | None:
+    """Return the share of the area, or of that where `of` is True, where `chosen` is True; None without any area."""
+    of = np.ones(len(area), bool) if of is None else of
+    return float(area[chosen & of].sum() / area[of].sum()) if area[of].any() else None
+
+
 def _detection(found: AnyArray, changed: AnyArray, area: AnyArray) -> dict[str, float | None]:
     """Return the share of the tested area that was detected, its precision and its recall; -1 is not tested."""
     tested, called = found >= 0, found == 1
     return {
-        "area_share": _share(called, area, of=tested),
-        "precision": _share(changed, area, of=called),
-        "recall": _share(called, area, of=changed & tested),
+        "area_share": share_of_area(called, area, of=tested),
+        "precision": share_of_area(changed, area, of=called),
+        "recall": share_of_area(called, area, of=changed & tested),
     }
 
 
@@ -229,11 +235,6 @@ def _regime_areas(cells: TrueCells, classes: Sequence[str]) -> dict[str, dict[st
             result[name][f"{kind}_m2"] = float(area)
             result[name][f"{kind}_error_percent"] = float(100 * (area / true[k] - 1)) if true[k] else None
     return result
-
-
-def _share(chosen: AnyArray, area: AnyArray, *, of: AnyArray | None = None) -> float | None:
-    of = np.ones(len(area), bool) if of is None else of
-    return float(area[chosen & of].sum() / area[of].sum()) if area[of].any() else None
 
 
 def _bootstrap(block: AnyArray, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:

@@ -78,13 +78,7 @@ def left_out_basins(
     seed : int
     """
     of_fold = {fold.basin: fold.samples(features, regimes) for fold in folds}
-    tested = {basin: samples.with_role("test") for basin, samples in of_fold.items()}
-    share = min(1.0, LARGEST_NUMBER / sum(map(len, tested.values())))
-    rng = np.random.default_rng(seed)
-    drawn = {
-        basin: cells.take(np.sort(rng.choice(len(cells), size=max(1, round(share * len(cells))), replace=False)))
-        for basin, cells in tested.items()
-    }
+    drawn = _drawn(of_fold, seed)
 
     def left_out(fold: Fold) -> LeftOutBasin:
         samples, cells = of_fold[fold.basin], drawn[fold.basin]
@@ -111,3 +105,29 @@ def left_out_basins(
         return LeftOutBasin(cells, fold.scaler.transform(cells.inputs), predictors)
 
     return dict(zip(of_fold, in_threads(left_out, folds), strict=True))
+
+
+def left_out_cells(
+    folds: Sequence[Fold], features: xr.Dataset, regimes: xr.Dataset, *, seed: int
+) -> dict[str, LeftOutBasin]:
+    """Return the cells of each left-out basin as from `left_out_basins`, without networks drawn from posteriors."""
+    drawn = _drawn({fold.basin: fold.samples(features, regimes) for fold in folds}, seed)
+    return {
+        fold.basin: LeftOutBasin(
+            drawn[fold.basin],
+            fold.scaler.transform(drawn[fold.basin].inputs),
+            predictors_of(fold.stack, fold.baselines),
+        )
+        for fold in folds
+    }
+
+
+def _drawn(of_fold: Mapping[str, Samples], seed: int) -> dict[str, Samples]:
+    """Return the test cells of each fold, drawn at random if there are more than `LARGEST_NUMBER` in all."""
+    tested = {basin: samples.with_role("test") for basin, samples in of_fold.items()}
+    share = min(1.0, LARGEST_NUMBER / sum(map(len, tested.values())))
+    rng = np.random.default_rng(seed)
+    return {
+        basin: cells.take(np.sort(rng.choice(len(cells), size=max(1, round(share * len(cells))), replace=False)))
+        for basin, cells in tested.items()
+    }

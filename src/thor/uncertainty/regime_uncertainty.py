@@ -1,7 +1,7 @@
 """Calibration of several predictors, and the fields of their probabilities and uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
-from thor.networks.prediction import predict
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
 from thor.networks.samples import Samples, cell_inputs
 from thor.networks.scaler import FeatureScaler
@@ -21,8 +20,15 @@ from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
 from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
+from thor.uncertainty.set_calibration import (
+    SetCalibration,
+    fit_applicability,
+    joined,
+    left_out_calibration,
+    left_out_dissimilarity,
+)
 from thor.uncertainty.settings import ApplicabilitySettings
-from thor.uncertainty.temperature import Temperature, left_out_temperature
+from thor.uncertainty.temperature import Temperature
 from thor.uncertainty.term_spread import term_spread_factors
 
 
@@ -44,6 +50,8 @@ class CalibrationModel:
         By predictor, for the dissimilarity of `final_applicability`.
     term_spread : dict of str to float, optional
         By term of the budget, factor of the spread of its predicted change; for networks with a terms head.
+    input_sets : dict of str to SetCalibration, optional
+        By further input set.
     """
 
     temperature: Mapping[str, Temperature]
@@ -52,6 +60,7 @@ class CalibrationModel:
     final_applicability: Applicability
     expected_accuracy: Mapping[str, ExpectedAccuracy]
     term_spread: Mapping[str, float] | None = None
+    input_sets: Mapping[str, SetCalibration] = field(default_factory=dict)
 
     @property
     def temperatures(self) -> dict[str, float]:
@@ -60,13 +69,15 @@ class CalibrationModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers."""
-        return {
+        content = {
             "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
             "conformal": self.conformal.to_dict(),
             "applicability": self.applicability.to_dict(),
             "final_applicability": self.final_applicability.to_dict(),
             "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
-        } | ({} if self.term_spread is None else {"term_spread": dict(self.term_spread)})
+            "input_sets": {name: found.to_dict() for name, found in self.input_sets.items()},
+        }
+        return content | ({} if self.term_spread is None else {"term_spread": dict(self.term_spread)})
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "CalibrationModel":
@@ -86,6 +97,7 @@ class CalibrationModel:
                 name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
             },
             term_spread=content.get("term_spread"),
+            input_sets={name: SetCalibration.from_dict(entry) for name, entry in content["input_sets"].items()},
         )
 
 
@@ -128,46 +140,30 @@ def calibrate(
     settings : ApplicabilitySettings
     seed : int
     """
+    options: dict[str, Any] = {"settings": settings, "seed": seed}
     select = samples.with_role("select")
-
-    def applicability_of(networks: Predictor, cells: Samples) -> Applicability:
-        train = cells.with_role("train")
-        inputs = columns(scaler.transform(train.inputs), scaler.features, networks.features)
-        return Applicability.fit(networks, inputs, train.basin, settings=settings, seed=seed)
-
-    applicability = applicability_of(predictors[ENSEMBLE], samples)
-    final_applicability = applicability_of(final, final_samples)
-    labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
-    every_label, area, basin_code, inputs = (
-        np.concatenate([getattr(cells.samples, name) for cells in left_out.values()])
-        for name in ("labels", "area", "basin", "inputs")
-    )
-    near = scaler.transform(select.inputs)
-    far, beside = (columns(cells, scaler.features, final.features) for cells in (scaler.transform(inputs), near))
-    dissimilarity = np.concatenate(
-        [final_applicability.dissimilarity_without_basin(far, basin_code), final_applicability.dissimilarity(beside)]
-    )
-    temperature, scores, accuracy = {}, [], {}
-    for name, predictor in predictors.items():
-        temperature[name] = left_out_temperature(
-            {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}, labels
-        )
-        at = temperature[name].applied
-        probabilities = np.concatenate([cells.probabilities_at(name)(at) for cells in left_out.values()])
-        scores.append(nonconformity(probabilities, every_label))
-        here = predict(predictor, columns(near, scaler.features, predictor.features), temperature=at).mean
-        right = [probabilities.argmax(axis=1) == every_label, here.argmax(axis=1) == select.labels]
-        accuracy[name] = ExpectedAccuracy.fit(dissimilarity, np.concatenate(right), np.concatenate([area, select.area]))
+    applicability = fit_applicability(predictors[ENSEMBLE], samples.with_role("train"), scaler, **options)
+    final_applicability = fit_applicability(final, final_samples.with_role("train"), scaler, **options)
+    dissimilarity = left_out_dissimilarity(left_out, select, scaler, final_applicability)
+    found = left_out_calibration(left_out, predictors, select, scaler, dissimilarity=dissimilarity)
+    every_label, inputs = (joined(left_out, name) for name in ("labels", "inputs"))
+    far = columns(scaler.transform(inputs), scaler.features, final.features)
     conformal = ConformalModel(
         classes=samples.classes,
-        predictors=tuple(temperature),
+        predictors=tuple(found),
         confidence_level=confidence_level,
         inputs=np.round(far.astype(float), DECIMALS),
         labels=every_label.astype(float),
-        scores=np.array(scores),
+        scores=np.array([nonconformity(entry.probabilities, every_label) for entry in found.values()]),
     )
-    term_spread = term_spread_factors(left_out, budget)
-    return CalibrationModel(temperature, conformal, applicability, final_applicability, accuracy, term_spread)
+    return CalibrationModel(
+        {name: entry.temperature for name, entry in found.items()},
+        conformal,
+        applicability,
+        final_applicability,
+        {name: entry.expected_accuracy for name, entry in found.items()},
+        term_spread_factors(left_out, budget),
+    )
 
 
 def uncertainty_fields(

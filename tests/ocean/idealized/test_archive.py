@@ -31,8 +31,8 @@ def _only(archive, *parts):
 
 # -- names and attributes --------------------------------------------------------------------------------------
 def test_files_are_named_as_in_cmip6(archive):
-    # three surface variables of all variants, two transports of piControl and abrupt-4xCO2
-    assert len(archive) == 3 * (3 + 3 * (1 + 3 * 2 + 1 + 1) + 2 * (1 + 1))
+    # four monthly variables of all variants, two transports of piControl and abrupt-4xCO2, four fixed fields
+    assert len(archive) == 3 * (4 + 4 * (1 + 3 * 2 + 2 + 1 + 1) + 2 * (1 + 1))
     assert (
         "CMIP6/CMIP/THOR/IDEAL-REG/historical/r2i1p1f1/Omon/zos/gn/v20240101/"
         "zos_Omon_IDEAL-REG_historical_r2i1p1f1_gn_185401-185712.nc"
@@ -42,6 +42,19 @@ def test_files_are_named_as_in_cmip6(archive):
         "deptho_Ofx_IDEAL-POLE_piControl_r1i1p1f1_gn.nc"
     ) in archive
     assert _only(archive, "zos_Omon_IDEAL-REG_piControl").endswith("_000101-000812.nc")
+    assert (
+        "CMIP6/ScenarioMIP/THOR/IDEAL-LAND/ssp585/r2i1p1f1/Amon/tas/gn/v20240101/"
+        "tas_Amon_IDEAL-LAND_ssp585_r2i1p1f1_gn_185801-186212.nc"
+    ) in archive
+    assert "/fx/areacella/" in _only(archive, "areacella", "IDEAL-POLE")
+
+
+def test_the_atmosphere_has_a_label_of_its_own_in_cmip7(archive_settings):
+    keys = [key for key in idealized_archive(archive_settings.replace(mip_era="CMIP7"), seed=SEED) if "/ssp585/" in key]
+    assert all(key.startswith("MIP-DRS7/CMIP7/ScenarioMIP/THOR/") for key in keys)
+    labels = {name: {key.split("/")[-3] for key in keys if f"/{name}/" in key} for name in ("zos", "tas")}
+    assert len(labels["tas"]) == len(labels["zos"]) == 3 and not labels["tas"] & labels["zos"]
+    assert any("/glb/mon/tas/tavg-h2m-hxy-u/g104/v20240101/tas_tavg-h2m-hxy-u_mon_glb_g104_" in key for key in keys)
 
 
 def test_attributes_repeat_the_path(archive):
@@ -50,8 +63,8 @@ def test_attributes_repeat_the_path(archive):
     for key, (_, make) in archive.items():
         dataset = make()
         assert [dataset.attrs[name] for name in names] == key.split("/")[:9]
-        assert dataset.attrs["frequency"] == ("fx" if "/Ofx/" in key else "mon")
-        assert dataset.attrs["realm"] == "ocean"
+        assert dataset.attrs["frequency"] == ("fx" if "fx/" in key else "mon")
+        assert dataset.attrs["realm"] == ("atmos" if "/tas/" in key or "/areacella/" in key else "ocean")
         assert dataset.attrs["realization_index"] == int(key.split("/")[5][1])
         assert dataset.attrs["variable_id"] in dataset
     tracking = [make().attrs["tracking_id"] for _, make in archive.values()]
@@ -72,6 +85,20 @@ def test_branch_times_point_at_the_month_of_the_control(archive, archive_setting
             assert month == 12 * year
         attrs = control.attrs
         assert attrs["parent_experiment_id"] == attrs["parent_time_units"] == "no parent"
+
+
+def test_scenarios_branch_off_the_end_of_their_variant_of_historical(archive, archive_settings, read_run):
+    for model in archive_settings.models:
+        for variant in ("r1i1p1f1", "r2i1p1f1"):
+            past = read_run(model.source_id, "historical", variant, "zos")
+            attrs = read_run(model.source_id, "ssp585", variant, "zos").attrs
+            assert (attrs["activity_id"], attrs["parent_activity_id"]) == ("ScenarioMIP", "CMIP")
+            assert (attrs["parent_experiment_id"], attrs["parent_variant_label"]) == ("historical", variant)
+            assert attrs["parent_time_units"] == past.time.attrs["units"] == "days since 1850-01-01"
+            assert attrs["branch_time_in_parent"] == past.time_bnds.values[-1, 1]
+            first = read_run(model.source_id, "ssp585", variant, "zos")
+            assert (first.time.attrs["units"], first.time_bnds.values[0, 0]) == ("days since 1858-01-01", 0)
+            assert attrs["branch_time_in_child"] == 0.0
 
 
 # -- time --------------------------------------------------------------------------------------------------------
@@ -248,6 +275,6 @@ def test_a_file_depends_on_its_model_and_the_common_settings(archive, archive_se
 
 
 def test_a_short_archive_has_fewer_files(archive_settings):
-    one_year = archive_settings.replace(n_years=1, window_years=1)
+    one_year = archive_settings.replace(n_years=1, historical_years=1, window_years=1)
     keys = [key for key in idealized_archive(one_year, seed=SEED) if "zos_Omon_IDEAL-REG_historical_r1" in key]
     assert [key.rsplit("_", 1)[1] for key in keys] == ["185001-185012.nc"]

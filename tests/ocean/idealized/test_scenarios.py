@@ -14,7 +14,9 @@ LATITUDES = np.linspace(-65, -35, 3001)
 @pytest.fixture(scope="module")
 def long(archive_settings):
     """The tiny archive's settings over 140 years, as long as CO2 takes to quadruple."""
-    return archive_settings.replace(n_years=140, window_years=20, adjustment_years=5.0)
+    return archive_settings.replace(
+        n_years=140, historical_years=140, scenario_years=86, window_years=20, adjustment_years=5.0
+    )
 
 
 def _mean_strengths(settings, model, experiment_id, years):
@@ -60,6 +62,19 @@ def test_warming_grows_as_in_the_experiments(long):
     assert np.all(np.diff(index["historical"]) > 0)
     np.testing.assert_allclose(index["abrupt-4xCO2"][12 * 5], 1 - np.exp(-1), atol=5e-3)
     assert index["abrupt-4xCO2"][-1] > 0.999
+
+
+@pytest.mark.parametrize(
+    ("experiment_id", "final"), [("ssp126", 0.36), ("ssp245", 0.57), ("ssp370", 0.79), ("ssp585", 0.98)]
+)
+def test_scenarios_continue_the_warming_and_its_rate(long, experiment_id, final):
+    past, index = warming(long, "historical"), warming(long, experiment_id)
+    steps = np.diff(np.concatenate([past, index]))
+    assert len(index) == 12 * 86
+    # no jump in warming or rate where the scenario begins: a month changes the rate by less than a hundredth
+    np.testing.assert_allclose(steps[len(past) - 1], steps[len(past) - 2 : len(past) + 1], rtol=0.01)
+    np.testing.assert_allclose(index[-1], final, atol=2e-3)
+    assert index.max() < final + 0.01
 
 
 def test_control_has_no_trend(long, model_settings):
@@ -112,10 +127,37 @@ def test_variants_experiments_models_and_seeds_have_different_weather(archive_se
 
 
 def test_variants_branch_off_inside_the_control(archive_settings):
-    assert variant_labels("historical") == ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1")
+    assert variant_labels(archive_settings, "historical") == ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1")
     runs = runs_of(archive_settings, archive_settings.models[0], seed=SEED)
     assert [run.branch_year for run in runs if run.experiment_id == "historical"] == [0, 2, 4]
     assert [run.branch_year for run in runs if run.experiment_id == "1pctCO2"] == [0]
+    assert [run.branch_year for run in runs if run.experiment_id == "ssp585"] == [8, 8]
+
+
+def test_members_and_lengths_of_experiments_are_settings(archive_settings):
+    more = archive_settings.replace(historical_members=6, scenario_members=4, historical_years=20, scenario_years=4)
+    runs = {run.key.split("/", 1)[1]: run for run in runs_of(more, more.models[0], seed=SEED)}
+    assert [runs[f"historical/r{k}i1p1f1"].branch_year for k in range(1, 7)] == [0, 2, 4, 6, 0, 2]
+    assert sum(key.startswith("ssp585") for key in runs) == 4
+    scenario = runs["ssp585/r4i1p1f1"]
+    assert (scenario.first_year, scenario.n_years, scenario.parent) == (1870, 4, runs["historical/r4i1p1f1"])
+    assert len(pattern_strengths(scenario)) == 48
+
+
+def test_other_experiments_do_not_depend_on_scenarios_and_their_lengths(archive_settings):
+    one = archive_settings.models[0]
+    other = archive_settings.replace(
+        experiments=("piControl", "historical", "abrupt-4xCO2"),
+        historical_years=5,
+        historical_members=1,
+        scenario_members=1,
+    )
+    for experiment_id in ("piControl", "abrupt-4xCO2"):
+        first, second = (
+            pattern_strengths(IdealizedRun(archive, one, experiment_id, "r1i1p1f1", SEED))
+            for archive in (archive_settings, other)
+        )
+        np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +165,9 @@ def test_variants_branch_off_inside_the_control(archive_settings):
     [
         ({"experiments": ("piControl", "abrupt4xCO2")}, "Did you mean 'abrupt-4xCO2'"),
         ({"experiments": ("historical",)}, "must hold 'piControl'"),
+        ({"experiments": ("piControl", "ssp585")}, "must hold 'historical', from which others branch off"),
+        ({"window_years": 6, "n_years": 6}, "must not exceed 'scenario_years', 5; got 6"),
+        ({"scenario_members": 4}, "must not exceed 'historical_members', 3, which they continue; got 4"),
         ({"experiments": ("piControl", "piControl")}, "none twice"),
         ({"models": ()}, "'models' must be a list that is not empty"),
         ({"window_years": 9}, "must not exceed 'n_years', 8; got 9"),

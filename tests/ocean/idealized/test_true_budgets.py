@@ -33,14 +33,15 @@ def _window_mean(run, name):
 
 def test_every_run_has_its_budgets(budgets):
     runs = ["piControl/r1i1p1f1", *(f"historical/r{k}i1p1f1" for k in (1, 2, 3))]
-    runs += ["1pctCO2/r1i1p1f1", "abrupt-4xCO2/r1i1p1f1"]
+    runs += ["ssp585/r1i1p1f1", "ssp585/r2i1p1f1", "1pctCO2/r1i1p1f1", "abrupt-4xCO2/r1i1p1f1"]
     assert list(budgets) == [f"{model}/{run}" for model in ("IDEAL-REG", "IDEAL-POLE", "IDEAL-LAND") for run in runs]
 
 
 def test_datasets_have_the_agreed_form(budgets):
     for key, budget in budgets.items():
         dims = ("lat", "lon") if "REG" in key else ("y", "x")
-        assert set(budget.data_vars) == {*BUDGET_TERMS, "analysis_mask", "areacello", "true_overturning"}
+        names = {*BUDGET_TERMS, "analysis_mask", "areacello", "true_overturning", "response_weights"}
+        assert set(budget.data_vars) == names | ({"budget_responses"} if "piControl" in key else set())
         used = budget.analysis_mask.values == 1
         for name in BUDGET_TERMS:
             assert budget[name].dims == ("window", *dims)
@@ -50,6 +51,7 @@ def test_datasets_have_the_agreed_form(budgets):
         start = {"IDEAL-REG": 1, "IDEAL-POLE": 1960, "IDEAL-LAND": 1850}[key.split("/")[0]] if "piC" in key else 1850
         # historical variants branch off piControl after 0, 2 and 4 of its 8 years
         years = [start + k for k in ((0, 2, 3, 4, 5) if "piC" in key else (0, 3))]
+        years = [1858] if "ssp585" in key else years
         assert budget.window_start.values.tolist() == years
         assert budget.window_end.values.tolist() == [year + 2 for year in years]
         assert budget.window.values.tolist() == [f"{y:04d}-{y + 2:04d}" for y in years]

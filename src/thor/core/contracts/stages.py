@@ -118,8 +118,12 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="true_budgets",
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
-            optional=("true_overturning",),
-            tables={"true_overturning": ("window", "overturning_basin", "level_edge", "row")},
+            optional=("true_overturning", "response_weights", "budget_responses"),
+            tables={
+                "true_overturning": ("window", "overturning_basin", "level_edge", "row"),
+                "response_weights": ("year", "response"),
+            },
+            extra_dims={"budget_responses": ("term", "response")},
             over_windows=True,
             over="analysis",
             rules=(mask_is_binary("analysis_mask"), budget_closes),

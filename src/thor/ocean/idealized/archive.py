@@ -1,7 +1,7 @@
 """The files of the idealized archive: names and global attributes of CMIP6 or CMIP7, and functions that make them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, product
 from uuid import NAMESPACE_URL, uuid5
@@ -11,9 +11,10 @@ import xarray as xr
 
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import TRANSPORTS, Published, published, variable
-from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings
+from thor.ocean.idealized.air_temperature import ATMOSPHERE_DEGREES, atmospheric_areas, monthly_temperature
+from thor.ocean.idealized.archive_settings import CONTROL, ArchiveSettings
 from thor.ocean.idealized.published_fields import MONTHLY, POINTS, fixed_field, monthly_field, points_of
-from thor.ocean.idealized.scenarios import IdealizedRun, runs_of
+from thor.ocean.idealized.scenarios import CONTROL_VARIANT, IdealizedRun, runs_of
 from thor.ocean.idealized.vertical import annual_transport, publishes_transports
 
 INSTITUTION_ID = "THOR"
@@ -23,13 +24,12 @@ DRS_VERSION = "v20240101"
 REGION = "glb"
 """Region of all files, in CMIP7."""
 
-CONTROL_VARIANT = "r1i1p1f1"
-
 _GRIDS = {
     "regular": "regular latitude-longitude grid",
     "displaced_pole": "orthogonal curvilinear grid, northern pole displaced to Greenland",
     "regular_land_suppressed": "regular latitude-longitude grid, coordinates suppressed on land",
 }
+_ATMOSPHERE = f"regular latitude-longitude grid of {ATMOSPHERE_DEGREES:g} degrees"
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,25 @@ class ArchiveFile:
 
     @property
     def grid_label(self) -> str:
-        """``gn`` in CMIP6; in CMIP7 every kind of points of every model has its label."""
+        """``gn`` in CMIP6; in CMIP7 every kind of points of every model has its label, and its atmosphere the next."""
         if self.run.archive.mip_era == "CMIP6":
             return "gn"
-        kind = points_of(self.variable_id, self.run.model)
-        return f"g{100 + 10 * self.grid_number + POINTS.index(kind)}"
+        ocean = self.published.realm == "ocean"
+        number = POINTS.index(points_of(self.variable_id, self.run.model)) if ocean else len(POINTS)
+        return f"g{100 + 10 * self.grid_number + number}"
 
     @property
     def key(self) -> str:
         """Path in the archive, as the data reference syntax has it."""
         run = self.run.key.split("/")
         name, source, label = self.variable_id, self.published, self.grid_label
+        activity = self.run.experiment.activity_id
         if self.run.archive.mip_era == "CMIP6":
-            folder = ["CMIP6", "CMIP", INSTITUTION_ID, *run, source.cmip6, name, label, DRS_VERSION]
+            folder = ["CMIP6", activity, INSTITUTION_ID, *run, source.cmip6, name, label, DRS_VERSION]
             words = [name, source.cmip6, *run, label]
         else:
-            folder = ["MIP-DRS7", "CMIP7", "CMIP", INSTITUTION_ID, *run, REGION, source.frequency]
-            folder += [name, str(source.cmip7), label, DRS_VERSION]
+            folder = ["MIP-DRS7", "CMIP7", activity, INSTITUTION_ID, *run, REGION]
+            folder += [source.frequency, name, str(source.cmip7), label, DRS_VERSION]
             words = [name, str(source.cmip7), source.frequency, REGION, label, *run]
         if self.years is not None:
             first, beyond = (self.run.first_year + year for year in self.years)
@@ -113,22 +115,26 @@ def archive_files(settings: ArchiveSettings, *, seed: int) -> Iterator[ArchiveFi
     for number, model in enumerate(settings.models):
         of_model = settings.replace(models=(model,))
         control = IdealizedRun(of_model, model, CONTROL, CONTROL_VARIANT, seed)
-        for variable_id in published(fixed=True):
+        for variable_id in published(fixed=True, realm=None):
             yield ArchiveFile(control, variable_id, None, number)
         for run in runs_of(of_model, model, seed=seed):
             # whole years in every file, as many files as the experiment has or fewer
-            edges = np.linspace(0, settings.n_years, EXPERIMENTS[run.experiment_id].n_files + 1).astype(int).tolist()
-            changing = (*MONTHLY, *(TRANSPORTS if publishes_transports(run) else ()))
+            edges = np.linspace(0, run.n_years, run.experiment.n_files + 1).astype(int).tolist()
+            changing = (*MONTHLY, "tas", *(TRANSPORTS if publishes_transports(run) else ()))
             for variable_id, years in product(changing, pairwise(edges)):
                 if years[0] < years[1]:
                     yield ArchiveFile(run, variable_id, years, number)
 
 
 def _dataset(file: ArchiveFile, mark: str) -> xr.Dataset:
-    if file.years is None:
+    if file.variable_id == "areacella":
+        dataset = atmospheric_areas()
+    elif file.years is None:
         dataset = fixed_field(file.run.model, file.variable_id, seed=file.run.seed)
     elif file.variable_id in TRANSPORTS:
         dataset = annual_transport(file.run, file.variable_id, years=file.years)
+    elif file.variable_id == "tas":
+        dataset = monthly_temperature(file.run, years=file.years)
     else:
         dataset = monthly_field(file.run, file.variable_id, years=file.years)
     return dataset.assign_attrs(global_attributes(file, mark))
@@ -139,24 +145,24 @@ def global_attributes(file: ArchiveFile, mark: str) -> dict[str, str | int | flo
     run, source_id = file.run, file.run.model.source_id
     return {
         **_form(file),
-        "activity_id": "CMIP",
+        "activity_id": run.experiment.activity_id,
         "institution_id": INSTITUTION_ID,
         "institution": "THOR, open-source software for ocean regimes",
         "source_id": source_id,
         "source": f"{source_id}: steady equivalent-barotropic ocean driven by combinations of wind patterns",
         "comment": "Made by thor.ocean.idealized; no Earth system model.",
         "experiment_id": run.experiment_id,
-        "experiment": EXPERIMENTS[run.experiment_id].title,
+        "experiment": run.experiment.title,
         "variant_label": run.variant_label,
         "realization_index": int(run.variant_label.removeprefix("r").split("i")[0]),
         **dict.fromkeys(("initialization_index", "physics_index", "forcing_index"), 1),
         "sub_experiment_id": "none",
         "variable_id": file.variable_id,
         "frequency": file.published.frequency,
-        "realm": "ocean",
+        "realm": file.published.realm,
         "product": "model-output",
         "grid_label": file.grid_label,
-        "grid": _GRIDS[run.model.grid],
+        "grid": _GRIDS[run.model.grid] if file.published.realm == "ocean" else _ATMOSPHERE,
         "tracking_id": f"hdl:21.14100/{uuid5(NAMESPACE_URL, f'{file.key}#{mark}')}",
         **_parent(run),
     }
@@ -178,15 +184,16 @@ def _form(file: ArchiveFile) -> dict[str, str]:
 
 
 def _parent(run: IdealizedRun) -> dict[str, str | float]:
-    """Return where the run branches off piControl; all experiments do on the first of January."""
+    """Return where the run branches off its parent; all experiments do on the first of January."""
     names = ("activity_id", "experiment_id", "mip_era", "source_id", "time_units", "variant_label")
-    if run.experiment_id == CONTROL:
+    parent = run.parent
+    if parent is None:
         method, branch_time, values = "no parent", 0.0, ("no parent",) * len(names)
     else:
-        control = replace(run, experiment_id=CONTROL, variant_label=CONTROL_VARIANT)
-        branch = control.months(run.branch_year, run.branch_year + 1)
+        branch = parent.months(run.branch_year, run.branch_year + 1)
         method, branch_time = "standard", float(branch.edges[0])
-        values = ("CMIP", CONTROL, run.archive.mip_era, run.model.source_id, branch.units, CONTROL_VARIANT)
+        values = (parent.experiment.activity_id, parent.experiment_id, run.archive.mip_era, run.model.source_id)
+        values += (branch.units, parent.variant_label)
     return {
         "branch_method": method,
         "branch_time_in_child": 0.0,

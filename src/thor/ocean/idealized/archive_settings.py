@@ -1,7 +1,7 @@
 """Settings: the climate models and experiments of the idealized archive."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,10 +12,13 @@ GridKind = Literal["regular", "displaced_pole", "regular_land_suppressed"]
 StressPoints = Literal["t_points", "c_grid", "corners"]
 Calendar = Literal["noleap", "360_day", "gregorian"]
 MipEra = Literal["CMIP6", "CMIP7"]
-ExperimentId = Literal["piControl", "historical", "1pctCO2", "abrupt-4xCO2"]
+ExperimentId = Literal["piControl", "historical", "ssp126", "ssp245", "ssp370", "ssp585", "1pctCO2", "abrupt-4xCO2"]
 
-CONTROL = "piControl"
-"""The experiment with constant forcing, from which all others branch off."""
+CONTROL: Final = "piControl"
+"""The experiment with constant forcing, from which historical and the idealized experiments branch off."""
+
+HISTORICAL: Final = "historical"
+"""The experiment that scenarios continue, each variant the one of its name."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,45 @@ class Experiment:
 
     Attributes
     ----------
-    forcing : {'none', 'slow', 'linear', 'abrupt'}
+    parent : {'piControl', 'historical'} or None
+        Experiment from which it branches off; that of historical is its last year.
+    forcing : {'none', 'slow', 'linear', 'abrupt', 'continued'}
         How warming grows.
-    branches : tuple of float
-        Share of piControl before each variant branches off; one variant for each.
     n_files : int
         Files into which the series is split.
     title : str
+    final_share : float or None
+        Of a scenario, the share of full warming in its last month.
     """
 
-    forcing: Literal["none", "slow", "linear", "abrupt"]
-    branches: tuple[float, ...]
+    parent: Literal["piControl", "historical"] | None
+    forcing: Literal["none", "slow", "linear", "abrupt", "continued"]
     n_files: int
     title: str
+    final_share: float | None = None
+
+    @property
+    def activity_id(self) -> str:
+        """Activity of CMIP that defines the experiment."""
+        return "ScenarioMIP" if self.parent == HISTORICAL else "CMIP"
 
 
+def _scenario(final_share: float, title: str) -> Experiment:
+    return Experiment(HISTORICAL, "continued", 1, title, final_share)
+
+
+# Shares of scenarios: the best estimates of the warming in 2081-2100, 1.8, 2.7, 3.6 and 4.4 K (IPCC 2021, table SPM.1,
+# doi 10.1017/9781009157896.001), extended to 2100, over the 5 K of 4xCO2.
 EXPERIMENTS: dict[str, Experiment] = {
-    "piControl": Experiment("none", (0.0,), 1, "pre-industrial control"),
-    "historical": Experiment("slow", (0.0, 0.25, 0.5), 2, "all-forcing simulation of the recent past"),
+    CONTROL: Experiment(None, "none", 1, "pre-industrial control"),
+    HISTORICAL: Experiment(CONTROL, "slow", 2, "all-forcing simulation of the recent past"),
+    "ssp126": _scenario(0.36, "update of RCP2.6 based on SSP1"),
+    "ssp245": _scenario(0.57, "update of RCP4.5 based on SSP2"),
+    "ssp370": _scenario(0.79, "gap-filling scenario reaching 7.0 based on SSP3"),
+    "ssp585": _scenario(0.98, "update of RCP8.5 based on SSP5"),
     # From the first year on, so that piControl covers all their years.
-    "1pctCO2": Experiment("linear", (0.0,), 1, "1 percent per year increase in CO2"),
-    "abrupt-4xCO2": Experiment("abrupt", (0.0,), 1, "abrupt quadrupling of CO2"),
+    "1pctCO2": Experiment(CONTROL, "linear", 1, "1 percent per year increase in CO2"),
+    "abrupt-4xCO2": Experiment(CONTROL, "abrupt", 1, "abrupt quadrupling of CO2"),
 }
 
 
@@ -78,6 +99,10 @@ class ClimateModelSettings(Settings):
     """Standard deviation of the monthly latitude of the southern westerlies [degrees]."""
     persistence: float = Field(0.4, ge=0, le=0.99)
     """Correlation from one month to the next [1]."""
+    warming_at_full: float = Field(5.0, ge=0, le=20)
+    """Change of the global mean of tas at full warming, that of 4xCO2 [K]."""
+    temperature_variability: float = Field(0.1, ge=0, le=2)
+    """Standard deviation of the monthly global mean of tas about season and warming [K]."""
     seasonal_amplitude: float = Field(0.3, ge=0, le=1)
     """Seasonal cycle of the northern westerlies; other patterns have a part of it [1]."""
     seed_offset: int = Field(1, ge=0, le=1_000_000)
@@ -111,6 +136,7 @@ IDEALIZED_MODELS: tuple[ClimateModelSettings, ...] = (
         calendar="360_day",
         control_start_year=1960,
         zos_datum=0.35,
+        warming_at_full=6.0,
         seed_offset=2,
     ),
     ClimateModelSettings(
@@ -122,6 +148,7 @@ IDEALIZED_MODELS: tuple[ClimateModelSettings, ...] = (
         zero_depth_on_land=True,
         control_start_year=1850,
         zos_datum=-0.25,
+        warming_at_full=4.0,
         seed_offset=3,
     ),
 )
@@ -133,10 +160,18 @@ class ArchiveSettings(Settings):
 
     models: Filled[tuple[ClimateModelSettings, ...]] = IDEALIZED_MODELS
     """Climate models."""
-    experiments: Filled[tuple[ExperimentId, ...]] = ("piControl", "historical", "1pctCO2", "abrupt-4xCO2")
-    """Experiments; piControl is one of them, as the others branch off it."""
+    experiments: Filled[tuple[ExperimentId, ...]] = ("piControl", "historical", "ssp585", "abrupt-4xCO2")
+    """Experiments, with those from which they branch off."""
     n_years: int = Field(140, ge=1, le=1000)
-    """Length of every experiment [years]."""
+    """Length of piControl, 1pctCO2 and abrupt-4xCO2 [years]."""
+    historical_years: int = Field(165, ge=1, le=1000)
+    """Length of historical, from 1850; scenarios continue it [years]."""
+    scenario_years: int = Field(86, ge=1, le=1000)
+    """Length of each scenario [years]."""
+    historical_members: int = Field(3, ge=1, le=50)
+    """Variants of historical; each branches off piControl a quarter of its length after the one before."""
+    scenario_members: int = Field(1, ge=1, le=50)
+    """Variants of each scenario, which continue the first ones of historical."""
     window_years: int = Field(20, ge=1, le=1000)
     """Length of the windows of the true budgets, consecutive from the first year [years]."""
     southern_westerlies_change: float = Field(0.33, ge=-1, le=1)
@@ -163,12 +198,45 @@ class ArchiveSettings(Settings):
     """Phase of CMIP that sets directories, file names and attributes; the fields are the same."""
 
     @model_validator(mode="after")
-    def _require_control_and_names(self) -> Self:
-        if "piControl" not in self.experiments:
-            raise ValueError(f"'experiments' must hold 'piControl'; got {list(self.experiments)}.")
-        if self.window_years > self.n_years:
-            raise ValueError(f"'window_years' must not exceed 'n_years', {self.n_years}; got {self.window_years}.")
+    def _require_parents_and_names(self) -> Self:
         for what, names in (("models", [m.source_id for m in self.models]), ("experiments", list(self.experiments))):
             if len(set(names)) < len(names):
                 raise ValueError(f"'{what}' must hold none twice; got {names}.")
+        for experiment_id in (CONTROL, *self.experiments):
+            parent = EXPERIMENTS[experiment_id].parent or CONTROL
+            if parent not in self.experiments:
+                raise ValueError(
+                    f"'experiments' must hold '{parent}', from which others branch off; got {list(self.experiments)}."
+                )
         return self
+
+    @model_validator(mode="after")
+    def _require_windows_and_members(self) -> Self:
+        for name in dict.fromkeys(map(self._length_name, self.experiments)):
+            if self.window_years > getattr(self, name):
+                raise ValueError(
+                    f"'window_years' must not exceed '{name}', {getattr(self, name)}; got {self.window_years}."
+                )
+        if self.scenario_members > self.historical_members:
+            raise ValueError(
+                f"'scenario_members' must not exceed 'historical_members', {self.historical_members}, which they "
+                f"continue; got {self.scenario_members}."
+            )
+        return self
+
+    def length(self, experiment_id: str) -> int:
+        """Return the length of an experiment [years]."""
+        years: int = getattr(self, self._length_name(experiment_id))
+        return years
+
+    def members(self, experiment_id: str) -> int:
+        """Return the number of variants of an experiment."""
+        if EXPERIMENTS[experiment_id].parent == HISTORICAL:
+            return self.scenario_members
+        return self.historical_members if experiment_id == HISTORICAL else 1
+
+    @staticmethod
+    def _length_name(experiment_id: str) -> str:
+        if EXPERIMENTS[experiment_id].parent == HISTORICAL:
+            return "scenario_years"
+        return "historical_years" if experiment_id == HISTORICAL else "n_years"

@@ -19,7 +19,7 @@ POINTS: tuple[PointKind, ...] = ("t", "u", "v", "q")
 """Kinds of points: centres, faces, corners."""
 
 SIGNIFICANT_DIGITS = 4
-"""Decimal digits to which monthly fields are rounded."""
+"""Decimal digits to which monthly fields of the ocean are rounded."""
 
 FILL_VALUE = np.float32(1e20)
 MONTHS_PER_CHUNK = 12
@@ -34,6 +34,8 @@ _CELL_METHODS = {
     "sftof": "area: mean",
     "umo": "time: mean",
     "vmo": "time: mean",
+    "tas": "area: time: mean",
+    "areacella": "area: sum",
 }
 
 
@@ -115,7 +117,9 @@ def published_attrs(variable_id: str, settings: ClimateModelSettings) -> dict[st
         axis = names[STRESS.index(variable_id)]
         attrs["standard_name"] = f"surface_downward_{axis}_stress"
         attrs["long_name"] = f"Surface Downward {axis.capitalize()} Stress"
-    elif variable_id not in ("areacello", *TRANSPORTS):
+    elif variable_id == "tas":
+        attrs["cell_measures"] = "area: areacella"
+    elif variable_id not in ("areacello", "areacella", *TRANSPORTS):
         attrs["cell_measures"] = "area: areacello"
     return attrs
 
@@ -141,7 +145,9 @@ def _sea_level(run: IdealizedRun, model: SolvedModel, strengths: Array) -> tuple
     return factors, patterns
 
 
-def combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+def combined(
+    factors: Array, patterns: Array, mask: NDArray[np.bool_], *, digits: int = SIGNIFICANT_DIGITS
+) -> NDArray[np.float32]:
     """Return the rounded sums of patterns, shape (n_steps, nj, ni), NaN where the mask is False.
 
     Parameters
@@ -149,12 +155,14 @@ def combined(factors: Array, patterns: Array, mask: NDArray[np.bool_]) -> NDArra
     factors : ndarray of shape (n_steps, n_patterns)
     patterns : ndarray of shape (n_patterns, nj, ni)
     mask : ndarray of bool, shape (nj, ni)
+    digits : int
+        Decimal digits that are kept.
     """
     at_sea = patterns[:, mask]
     field = np.full((len(factors), *mask.shape), np.nan, dtype=np.float32)
     for start in range(0, len(factors), MONTHS_PER_CHUNK):
         block = slice(start, start + MONTHS_PER_CHUNK)
-        field[block, mask] = bit_round((factors[block] @ at_sea).astype(np.float32), digits=SIGNIFICANT_DIGITS)
+        field[block, mask] = bit_round((factors[block] @ at_sea).astype(np.float32), digits=digits)
     return field
 
 

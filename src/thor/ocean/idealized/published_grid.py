@@ -7,7 +7,7 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.ocean.idealized.archive_settings import GridKind
-from thor.ocean.idealized.c_grid import regular_c_grid
+from thor.ocean.idealized.c_grid import Points, regular_c_grid
 from thor.ocean.idealized.climate_models import PointKind, SolvedModel
 from thor.ocean.idealized.displaced_pole import displaced_position
 
@@ -55,7 +55,7 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
         2-D with four vertices a cell. On suppressed land all of them are zero, undeclared.
     """
     if model.settings.grid == "regular":
-        return _regular(model, kind)
+        return regular_coordinates(getattr(model.grid, kind), model.settings.ocean.resolution_degrees)
     names, points = NAMES[model.settings.grid], getattr(model.grid, kind)
     fields = [points.lat, points.lon, *_vertices(model, kind)]
     if model.settings.grid == "regular_land_suppressed":
@@ -69,13 +69,14 @@ def published_coordinates(model: SolvedModel, kind: PointKind) -> xr.Dataset:
 def true_coordinates(model: SolvedModel) -> xr.Dataset:
     """Return `lat` and `lon` of the T points [degrees], land included, dims (lat, lon) if regular, otherwise (y, x)."""
     if model.settings.grid == "regular":
-        return _regular(model, "t")[["lat", "lon"]].drop_attrs()
+        return regular_coordinates(model.grid.t, model.settings.ocean.resolution_degrees)[["lat", "lon"]].drop_attrs()
     points = model.grid.t
     return xr.Dataset(coords={"lat": (("y", "x"), points.lat), "lon": (("y", "x"), points.lon)})
 
 
-def _regular(model: SolvedModel, kind: PointKind) -> xr.Dataset:
-    names, points, spacing = NAMES["regular"], getattr(model.grid, kind), model.settings.ocean.resolution_degrees
+def regular_coordinates(points: Points, spacing: float) -> xr.Dataset:
+    """Return 1-D coordinates and their bounds for one kind of points of a regular grid with this spacing [degrees]."""
+    names = NAMES["regular"]
     # eastern faces end at 0E, which has to come after 358E here
     lat, lon = points.lat[:, 0], np.unwrap(points.lon[0], period=360)
     half = np.array([-spacing / 2, spacing / 2])

@@ -1,19 +1,29 @@
 """Experiments of the idealized archive: strength of each wind pattern, and warming, in each month."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from zlib import crc32
 
 import numpy as np
 
 from thor.core.arrays import Array
-from thor.ocean.idealized.archive_settings import CONTROL, EXPERIMENTS, ArchiveSettings, ClimateModelSettings
+from thor.ocean.idealized.archive_settings import (
+    CONTROL,
+    EXPERIMENTS,
+    HISTORICAL,
+    ArchiveSettings,
+    ClimateModelSettings,
+    Experiment,
+)
 from thor.ocean.idealized.calendars import Months, months
 from thor.ocean.idealized.climate_models import PATTERNS, SolvedModel, solve_climate_model
 
 SCENARIO_START_YEAR = 1850
-"""First year of every experiment but piControl, which has one for each model."""
+"""First year of every experiment but piControl, which has one for each model, and the scenarios."""
+
+BRANCH_INTERVAL = 0.25
+"""Share of piControl between the branches of one variant and the next; the fifth branches off with the first."""
 
 SEASONS: dict[str, tuple[float, int]] = {
     "northern_westerlies": (1.0, 0),
@@ -24,6 +34,9 @@ SEASONS: dict[str, tuple[float, int]] = {
     "centres": (0.2, 6),
 }
 """Share of the model's seasonal amplitude and month of the maximum, January 0; the other patterns have no season."""
+
+CONTROL_VARIANT = "r1i1p1f1"
+"""The only variant of piControl, the first of others."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +64,39 @@ class IdealizedRun:
         return f"{self.model.source_id}/{self.experiment_id}/{self.variant_label}"
 
     @property
+    def experiment(self) -> Experiment:
+        """What distinguishes the experiment from others."""
+        return EXPERIMENTS[self.experiment_id]
+
+    @property
     def first_year(self) -> int:
         """First year of the experiment."""
-        return self.model.control_start_year if self.experiment_id == CONTROL else SCENARIO_START_YEAR
+        if self.experiment_id == CONTROL:
+            return self.model.control_start_year
+        continued = self.experiment.parent == HISTORICAL
+        return SCENARIO_START_YEAR + (self.archive.historical_years if continued else 0)
+
+    @property
+    def n_years(self) -> int:
+        """Length of the experiment [years]."""
+        return self.archive.length(self.experiment_id)
+
+    @property
+    def parent(self) -> "IdealizedRun | None":
+        """The run from which this one branches off: the only piControl, or the same variant of historical."""
+        experiment_id = self.experiment.parent
+        if experiment_id is None:
+            return None
+        variant_label = CONTROL_VARIANT if experiment_id == CONTROL else self.variant_label
+        return replace(self, experiment_id=experiment_id, variant_label=variant_label)
 
     @property
     def branch_year(self) -> int:
-        """Year of piControl, counted from its first as 0, in which the run branches off."""
-        branches = dict(zip(variant_labels(self.experiment_id), EXPERIMENTS[self.experiment_id].branches, strict=True))
-        return round(branches[self.variant_label] * self.archive.n_years)
+        """Year of the parent, counted from its first as 0, in which the run branches off."""
+        if self.experiment.parent == HISTORICAL:
+            return self.archive.historical_years
+        number = int(self.variant_label.removeprefix("r").split("i")[0])
+        return round((number - 1) * BRANCH_INTERVAL % 1 * self.archive.n_years)
 
     def months(self, start: int, stop: int) -> Months:
         """Return the months from year `start` until before year `stop`, counted from the first year as 0."""
@@ -76,26 +113,33 @@ def runs_of(archive: ArchiveSettings, model: ClimateModelSettings, *, seed: int)
     return [
         IdealizedRun(archive, model, experiment_id, variant_label, seed)
         for experiment_id in archive.experiments
-        for variant_label in variant_labels(experiment_id)
+        for variant_label in variant_labels(archive, experiment_id)
     ]
 
 
-def variant_labels(experiment_id: str) -> tuple[str, ...]:
+def variant_labels(archive: ArchiveSettings, experiment_id: str) -> tuple[str, ...]:
     """Return the variant labels of an experiment."""
-    return tuple(f"r{number}i1p1f1" for number in range(1, len(EXPERIMENTS[experiment_id].branches) + 1))
+    return tuple(f"r{number}i1p1f1" for number in range(1, archive.members(experiment_id) + 1))
 
 
 def warming(settings: ArchiveSettings, experiment_id: str) -> Array:
-    """Return the warming of each month as a share of that of 4xCO2, shape (n_months,)."""
-    years = (np.arange(12 * settings.n_years) + 0.5) / 12
-    forcing = EXPERIMENTS[experiment_id].forcing
-    if forcing == "slow":
-        return settings.historical_share * (years / settings.n_years) ** 2
-    if forcing == "linear":
+    """Return the warming of each month as a share of that of 4xCO2, shape (n_months,).
+
+    That of a scenario continues historical with the same rate and reaches its final share along a parabola.
+    """
+    experiment, length = EXPERIMENTS[experiment_id], settings.length(experiment_id)
+    years = (np.arange(12 * length) + 0.5) / 12
+    if experiment.forcing == "slow":
+        return settings.historical_share * (years / length) ** 2
+    if experiment.forcing == "linear":
         # 1.01 ** 140 = 4: full warming after 140 years, however short the archive
         return years / 140
-    if forcing == "abrupt":
+    if experiment.forcing == "abrupt":
         return 1 - np.exp(-years / settings.adjustment_years)
+    if experiment.final_share is not None:
+        start, rate = settings.historical_share, 2 * settings.historical_share / settings.historical_years
+        bend = experiment.final_share - start - rate * length
+        return start + rate * years + bend * (years / length) ** 2
     return np.zeros(years.size)
 
 
@@ -110,7 +154,7 @@ def pattern_strengths(run: IdealizedRun) -> Array:
         In the order of `PATTERNS`.
     """
     archive, model = run.archive, run.model
-    n_months = 12 * archive.n_years
+    n_months = 12 * run.n_years
     rng = np.random.default_rng([run.seed + model.seed_offset, crc32(run.key.encode())])
     strengths = _variability(model, n_months, rng)
     strengths[:, PATTERNS.index("mean")] = 1.0
@@ -132,9 +176,13 @@ def pattern_strengths(run: IdealizedRun) -> Array:
 def _variability(model: ClimateModelSettings, n_months: int, rng: np.random.Generator) -> Array:
     deviation = np.full(len(PATTERNS), model.wind_variability)
     deviation[PATTERNS.index("southern_shift")] = model.shift_variability
-    memory = model.persistence
-    shocks = np.sqrt(1 - memory**2) * rng.normal(size=(n_months, len(PATTERNS)))
+    return autoregressive(model.persistence, n_months, len(PATTERNS), rng) * deviation
+
+
+def autoregressive(memory: float, n_months: int, n_series: int, rng: np.random.Generator) -> Array:
+    """Return independent first-order autoregressive series of unit variance, shape (n_months, n_series)."""
+    shocks = np.sqrt(1 - memory**2) * rng.normal(size=(n_months, n_series))
     # the first month is drawn from the same distribution as all others
-    shocks[0] = rng.normal(size=len(PATTERNS))
+    shocks[0] = rng.normal(size=n_series)
     series: Iterator[Array] = accumulate(shocks, lambda before, shock: memory * before + shock)
-    return np.stack(list(series)) * deviation
+    return np.stack(list(series))

@@ -23,7 +23,7 @@ from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.climate_models import PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_fields import combined, points_of, published_attrs, with_times
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates, true_coordinates
-from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, variant_labels, warming
+from thor.ocean.idealized.scenarios import CONTROL_VARIANT, IdealizedRun, pattern_strengths, warming
 
 LEVEL_EDGES = np.array([0.0, 50.0, 250.0, 1000.0, 2000.0, 3500.0, 8000.0])
 """Depths between the levels [m]; the last lies below every sea floor."""
@@ -74,7 +74,7 @@ class VerticalStructure:
 
 def publishes_transports(run: IdealizedRun) -> bool:
     """Return whether the archive has the transports of a run: as of many climate models, not of each."""
-    return run.experiment_id in run.archive.transports and run.variant_label == variant_labels(run.experiment_id)[0]
+    return run.experiment_id in run.archive.transports and run.variant_label == CONTROL_VARIANT
 
 
 def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, int]) -> xr.Dataset:
@@ -97,7 +97,7 @@ def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, i
     structure = vertical_structure(run.model, seed=run.seed)[TRANSPORTS.index(variable_id)]
     monthly = transport_factors(run)
     factors = monthly.reshape(-1, 12, monthly.shape[1])
-    days = run.months(0, run.archive.n_years).lengths.reshape(-1, 12)
+    days = run.months(0, run.n_years).lengths.reshape(-1, 12)
     annual = np.einsum("ymk,ym->yk", factors, days / days.sum(axis=1, keepdims=True))[slice(*years)]
     density = run.model.ocean.reference_density
     field = np.stack(

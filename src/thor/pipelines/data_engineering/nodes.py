@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -47,7 +48,38 @@ def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) ->
     return result
 
 
-def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> dict[str, Any]:
+def compute_global_temperature(raw_archive: Archive, parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
+    """Return, for each run, the fingerprint of its annual global mean temperature and a maker; none without levels."""
+    from thor.core.fingerprint import fingerprint
+    from thor.reading.global_temperature import global_temperature, plan_temperatures
+
+    windows = parameters.windows
+    if not windows.warming_levels or windows.warming_level_table is not None:
+        return {}
+    runs = raw_archive.runs(**parameters.archive.model_dump())
+    work = left_out_on_error(global_temperature)
+    plans = plan_temperatures(raw_archive, runs, quirks=parameters.quirks)
+    return {plan.run.key: (fingerprint(plan.identity), partial(work, plan)) for plan in plans}
+
+
+def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameters: DataEngineering) -> pd.DataFrame:
+    """Return the table of the windows in which each run reaches each level of warming."""
+    from thor.reading.warming_levels import find_levels, given_levels
+
+    windows = parameters.windows
+    if windows.warming_level_table is not None:
+        runs = raw_archive.runs(**parameters.archive.model_dump())
+        return given_levels(Path(windows.warming_level_table), runs, windows)
+    table = find_levels(global_temperature, global_temperature.left_out, windows)
+    for level, rows in table.groupby("level"):
+        n_reached = int((rows["status"] == "reached").sum())
+        log.info("%g K of warming: a window of %d of %d runs", level, n_reached, len(rows))
+    return table
+
+
+def compute_climatologies(
+    raw_archive: Archive, warming_levels: pd.DataFrame, parameters: DataEngineering
+) -> dict[str, Any]:
     """Return the table of runs, and fingerprints and makers of climatologies and, by window, of transports."""
     from thor.core.checkpoint import Resumable
     from thor.core.contracts import check
@@ -55,10 +87,18 @@ def compute_climatologies(raw_archive: Archive, parameters: DataEngineering) -> 
     from thor.reading.inventory import inventory
     from thor.reading.plans import plan_runs, require_usable
     from thor.reading.transports import plan_transports, transport_climatology, transport_marks
+    from thor.reading.warming_levels import level_windows
 
     choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
     runs = raw_archive.runs(**choice)
-    plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks, missing=parameters.missing)
+    plans = plan_runs(
+        raw_archive,
+        runs,
+        parameters.windows,
+        quirks=parameters.quirks,
+        missing=parameters.missing,
+        levels=level_windows(warming_levels),
+    )
     require_usable(plans, raw_archive, **choice)
     log.info("reading %d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
 
@@ -131,6 +171,16 @@ def diagnose_terms(
         key: (fingerprint(climatologies[key](), list(windows.values()), density), partial(work, key))
         for key, windows in columns.items()
     }
+
+
+def draw_warming(global_temperature: Any, warming_levels: pd.DataFrame, parameters: DataEngineering) -> Any:
+    """Draw the global mean warming of each run with the windows of its warming levels."""
+    from thor.figures.warming import warming_curves
+    from thor.reading.warming_levels import warming_of_runs
+
+    windows = parameters.windows
+    runs = warming_of_runs(global_temperature, windows)
+    return warming_curves(runs, warming_levels, length_years=windows.length_years)
 
 
 def draw_features(features: xr.Dataset) -> Any:

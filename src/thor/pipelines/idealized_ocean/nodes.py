@@ -41,7 +41,8 @@ def make_archive(parameters: IdealizedOcean) -> Files:
         return {}
     archive = idealized_archive(parameters.archive, seed=parameters.seed)
     settings = parameters.archive
-    log.info("archive of %d models, %d years: %d files", len(settings.models), settings.n_years, len(archive))
+    experiments = ", ".join(settings.experiments)
+    log.info("archive of %d models: %s; %d files", len(settings.models), experiments, len(archive))
     return archive
 
 

@@ -1,6 +1,7 @@
 """Nodes of `scenario_tracking`."""
 
 import logging
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -19,20 +20,21 @@ def calibrate_change(
     final_bayesian_network: Any,
     calibration_model: dict[str, Any],
     training_history: pd.DataFrame,
+    input_sets: dict[str, Any],
     scenario_features: RunDatasets,
     true_regimes: RunDatasets,
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Return the recalibration of P(change) for each climate model, from others whose true regimes are known."""
+    from thor.tracking.input_sets import runs_of_set
     from thor.tracking.recalibration import recalibrate
 
     predictors = final_ensemble, final_baselines, final_bayesian_network
-    found = recalibrate(
-        scenario_features,
-        true_regimes,
-        _tools(*predictors, calibration_model, training_history, {}, parameters),
-        seed=parameters.seed,
-    )
+    tools = _tools(*predictors, calibration_model, training_history, {}, parameters)
+    found = recalibrate(scenario_features, true_regimes, tools, seed=parameters.seed)
+    for of_set, of_its in _set_tools(input_sets, calibration_model, {}, parameters).values():
+        runs = runs_of_set(scenario_features, of_set)
+        found |= recalibrate(runs, true_regimes, of_its, seed=parameters.seed)
     return {name: {model: entry.to_dict() for model, entry in models.items()} for name, models in found.items()}
 
 
@@ -57,14 +59,46 @@ def track_regimes(
     return runs
 
 
-def measure_areas(scenario_regimes: RunDatasets) -> dict[str, pd.DataFrame]:
-    """Return the area of each regime in each run, window and basin, and the area of each transition."""
-    from thor.tracking.areas import regime_areas, regime_transitions
+def track_input_sets(
+    input_sets: dict[str, Any],
+    calibration_model: dict[str, Any],
+    change_calibration: dict[str, Any],
+    scenario_features: RunDatasets,
+    parameters: ScenarioTracking,
+    compute: Compute,
+) -> Any:
+    """Return, for each run with a further input set, the fingerprint of its regimes by the richest and a function."""
+    from thor.tracking.input_sets import RichestRuns
 
+    sets = _set_tools(input_sets, calibration_model, change_calibration, parameters)
+    runs = RichestRuns(scenario_features, sets, compute, use_variants=parameters.use_variants)
+    log.info("%d of %d runs have the features of a further input set", len(runs), len(scenario_features))
+    return runs
+
+
+def measure_areas(
+    scenario_regimes: RunDatasets, input_set_regimes: RunDatasets, parameters: ScenarioTracking
+) -> dict[str, pd.DataFrame]:
+    """Return the areas of regimes and transitions in each run, and those of regimes over members and models."""
+    from thor.tracking.areas import regime_areas, regime_transitions
+    from thor.tracking.member_areas import member_areas, model_areas
+
+    both = [scenario_regimes, input_set_regimes]
+    areas = regime_areas(chain(*map(_each, both)))
+    of_members = member_areas(areas, level=parameters.change.interval_level)
     return {
-        "regime_areas": regime_areas(_each(scenario_regimes)),
-        "regime_transitions": regime_transitions(_each(scenario_regimes)),
+        "regime_areas": areas,
+        "regime_transitions": regime_transitions(chain(*map(_each, both))),
+        "member_areas": of_members,
+        "model_areas": model_areas(of_members, parameters.agreement),
     }
+
+
+def pool_members(scenario_regimes: RunDatasets) -> dict[str, tuple[str, Any]]:
+    """Return, by model and experiment with several members, the fingerprint of their mean and a function for it."""
+    from thor.tracking.members import response_plans
+
+    return response_plans(scenario_regimes)
 
 
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
@@ -136,6 +170,8 @@ def measure_overturning(
 
 def score_tracking(
     scenario_regimes: RunDatasets,
+    input_set_regimes: RunDatasets,
+    overturning: RunDatasets,
     model_agreement: RunDatasets,
     true_regimes: RunDatasets,
     true_budgets: RunDatasets,
@@ -146,104 +182,32 @@ def score_tracking(
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Return the numbers of every run and window, the agreement of models, and the test with known truth."""
-    from thor.tracking.metrics import tracking_metrics
+    from thor.tracking.metrics import both_of, tracking_metrics
     from thor.tracking.perfect_model import perfect_model_skill
     from thor.tracking.plausibility import TrainingOcean
+    from thor.tracking.run_overturning import amoc_metrics
+    from thor.tracking.set_comparison import on_same_cells, same_cells_skill, set_disagreement
 
-    skill = perfect_model_skill(
+    known = true_regimes, scenario_features
+    options: dict[str, Any] = {"model": regime_model, "baselines": final_baselines, "seed": parameters.seed}
+    drawn = options | {"settings": parameters.bootstrap}
+    skill = perfect_model_skill(scenario_regimes, *known, true_budgets=true_budgets, **drawn)
+    of_sets = perfect_model_skill(input_set_regimes, *known, true_budgets={}, **drawn)
+    beside = on_same_cells(scenario_regimes, input_set_regimes)
+    on_same = perfect_model_skill(beside, *known, true_budgets={}, settings=None, **options)
+    metrics = tracking_metrics(
         scenario_regimes,
-        true_regimes,
-        scenario_features,
-        true_budgets=true_budgets,
-        model=regime_model,
-        baselines=final_baselines,
-        settings=parameters.bootstrap,
-        seed=parameters.seed,
+        _each(model_agreement),
+        both_of(skill, of_sets),
+        TrainingOcean.of(regimes),
+        richest=input_set_regimes,
     )
-    metrics = tracking_metrics(scenario_regimes, _each(model_agreement), skill, TrainingOcean.of(regimes))
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
-    return metrics
-
-
-def draw_shown_run(
-    scenario_regimes: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
-) -> dict[str, Any]:
-    """Draw the regimes of one run in every window, and the probability that they changed."""
-    from thor.figures.tracking_maps import change_likelihood_map, regime_window_maps
-    from thor.tracking.detection import detection_notes
-    from thor.tracking.shown_run import shown_run
-
-    run, first = shown_run(scenario_regimes, tracking_metrics, parameters.shown_run), parameters.predictors[0]
-    notes = detection_notes(tracking_metrics["perfect_model"], run, parameters.predictors)
-    supported = tracking_metrics["words"].get(first, ())
-    change = change_likelihood_map(run, supported=supported, notes=notes)
-    return {"scenario_tracking_regimes": regime_window_maps(run, predictor=first), "scenario_tracking_change": change}
-
-
-def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
-    """Draw the areas of regimes through time, and their changes from the baseline."""
-    from thor.figures.tracking_curves import area_curves
-
-    figures = {"scenario_tracking_areas": False, "scenario_tracking_area_changes": True}
-    predictor = parameters.predictors[0]
-    return {name: area_curves(regime_areas, predictor=predictor, change=change) for name, change in figures.items()}
-
-
-def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
-    """Draw the area of the largest transitions, for the first variant of every experiment."""
-    from thor.figures.tracking_curves import main_transitions
-    from thor.tracking.areas import first_variants
-
-    return main_transitions(first_variants(regime_transitions), predictor=parameters.predictors[0])
-
-
-def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
-    """Draw the reliability of the probability of a change."""
-    from thor.figures.tracking_curves import change_reliability
-
-    return change_reliability(tracking_metrics["perfect_model"]["pooled"])
-
-
-def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
-    """Draw the agreement of climate models in the experiment with the largest change."""
-    from thor.figures.tracking_maps import model_agreement_maps
-    from thor.tracking.detection import detection_notes
-    from thor.tracking.multimodel import most_changed_experiment
-
-    summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
-    notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])
-    return model_agreement_maps(summary, predictor=predictor, notes=notes)
-
-
-def draw_overturning(
-    overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
-) -> dict[str, Any]:
-    """Draw the overturning of one run in its last window and the AMOC through all, with the part of each regime."""
-    from thor.figures.overturning import amoc_curves, overturning_sections
-    from thor.tracking.run_overturning import run_to_draw
-    from thor.tracking.shown_run import shown_key
-
-    run = run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run))
-    return {"scenario_tracking_overturning": overturning_sections(run), "scenario_tracking_amoc": amoc_curves(run)}
-
-
-def draw_reasons(
-    change_attribution: pd.DataFrame,
-    term_changes: pd.DataFrame,
-    tracking_metrics: dict[str, Any],
-    parameters: ScenarioTracking,
-) -> Any:
-    """Draw the attribution of the changes of regime in one run, and the changes of the terms where predicted."""
-    from thor.figures.change_reasons import change_attribution_bars
-    from thor.tracking.reasons import transitions_to_draw
-    from thor.tracking.shown_run import shown_key
-    from thor.tracking.term_changes import terms_to_draw
-
-    key, predictor = shown_key(tracking_metrics, parameters.shown_run), parameters.predictors[0]
-    attribution = transitions_to_draw(change_attribution, key, predictor=predictor)
-    shown = list(map(str, attribution["transition"].values))
-    terms = terms_to_draw(term_changes, key, predictor=predictor, transitions=shown)
-    return change_attribution_bars(attribution, terms)
+    return metrics | {
+        "amoc": amoc_metrics(overturning),
+        "input_sets": same_cells_skill(on_same["pooled"], of_sets["pooled"]),
+        "disagreement": set_disagreement(scenario_regimes, input_set_regimes, scenario_features, true_regimes),
+    }
 
 
 def _tools(
@@ -256,7 +220,6 @@ def _tools(
     parameters: ScenarioTracking,
 ) -> Any:
     from thor.networks.fields import label_runs
-    from thor.tracking.change_calibration import ChangeCalibration
     from thor.tracking.tools import TrackingTools
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 
@@ -268,14 +231,44 @@ def _tools(
         temperatures=calibration.temperatures,
         expected_accuracy=calibration.expected_accuracy,
         settings=parameters.change,
-        change_calibration={
-            name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
-            for name, models in change_calibration.items()
-        },
+        change_calibration=_calibrations(change_calibration),
         term_networks=None if final_ensemble.terms_head is None else final_ensemble,
         term_spread=calibration.term_spread,
         label_run=label_runs(training_history),
     )
+
+
+def _set_tools(
+    input_sets: dict[str, Any],
+    calibration_model: dict[str, Any],
+    change_calibration: dict[str, Any],
+    parameters: ScenarioTracking,
+) -> dict[str, Any]:
+    """Return, by further input set with any of the predictors, the set and what runs are tracked with."""
+    from thor.tracking.input_sets import set_tools
+    from thor.uncertainty.set_calibration import SetCalibration
+
+    found = {}
+    for name, of_set in input_sets.items():
+        tools = set_tools(
+            of_set,
+            SetCalibration.from_dict(calibration_model["input_sets"][name]),
+            predictors=parameters.predictors,
+            settings=parameters.change,
+            change_calibration=_calibrations(change_calibration),
+        )
+        if tools is not None:
+            found[name] = of_set, tools
+    return found
+
+
+def _calibrations(change_calibration: dict[str, Any]) -> dict[str, Any]:
+    from thor.tracking.change_calibration import ChangeCalibration
+
+    return {
+        name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
+        for name, models in change_calibration.items()
+    }
 
 
 def _predictors(ensemble: Any, baselines: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Nodes of `uncertainty`."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -102,11 +103,13 @@ def calibrate(
     regimes: xr.Dataset,
     split: xr.Dataset,
     vorticity_budget: xr.Dataset,
+    input_sets: dict[str, Any],
     parameters: Uncertainty,
 ) -> dict[str, Any]:
-    """Return temperatures, conformal scores, expected accuracies and the areas of applicability."""
+    """Return temperatures, conformal scores, expected accuracies and the areas of applicability, also of input sets."""
     from thor.networks.split import final_split
     from thor.uncertainty.regime_uncertainty import calibrate as fit
+    from thor.uncertainty.set_calibration import calibrate_set
 
     samples = _samples(features, regimes, split, baselines.scaler)
     model = fit(
@@ -131,7 +134,9 @@ def calibrate(
             found.gain_error,
         )
     log.info("dissimilarity threshold %.2f", model.applicability.threshold)
-    return model.to_dict()
+    options: dict[str, Any] = {"settings": parameters.applicability, "seed": parameters.seed}
+    of_sets = {name: calibrate_set(of_set, features, regimes, **options) for name, of_set in input_sets.items()}
+    return replace(model, input_sets=of_sets).to_dict()
 
 
 def compute_regime_uncertainty(

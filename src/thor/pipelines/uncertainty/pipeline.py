@@ -4,7 +4,7 @@ features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian
                          -> train_final_bayesian_network -> final_bayesian_network
 ensemble                 -> fit_laplace_network    -> laplace_network
 left_out_predictors      -> train_left_out_posteriors -> left_out_cells
-left_out_cells, all predictors -> calibrate -> calibration_model
+left_out_cells, all predictors, input_sets -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
     -> score_uncertainty -> bayesian_skill_metrics, calibration_metrics, bayesian_network_metrics and _reliability
                          -> draw_reliability, draw_risk_coverage, draw_conformal_coverage
@@ -39,7 +39,12 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(
                 nodes.calibrate,
-                ["left_out_cells", "final_ensemble", *PREDICTORS, *CELLS, "vorticity_budget", PARAMETERS],
+                [
+                    *("left_out_cells", "final_ensemble", *PREDICTORS, *CELLS),
+                    "vorticity_budget",
+                    "input_sets",
+                    PARAMETERS,
+                ],
                 "calibration_model",
             ),
             named_node(

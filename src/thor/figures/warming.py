@@ -1,0 +1,68 @@
+"""Figure of global warming in the runs of the archive, with the windows of warming levels."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from thor.figures.style import empty_figure, letter_panels, named_colours, new_figure, new_panels, style
+from thor.figures.tracking_curves import EXPERIMENT_COLOURS
+from thor.reading.warming_levels import Warming
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+N_COLUMNS = 3
+
+
+def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_years: int) -> "Figure":
+    """Return the global mean warming of each run, a panel for each climate model, and where levels are reached.
+
+    Parameters
+    ----------
+    runs : mapping of str to Warming
+        By key, as from `thor.reading.warming_levels.warming_of_runs`. Of a run that continues another, only its own
+        years are drawn.
+    levels : pandas.DataFrame
+        As from `thor.reading.warming_levels.find_levels`.
+    length_years : int
+        Length of the windows of the levels.
+    """
+    known = {key: run for key, run in runs.items() if np.isfinite(run.values).all()}
+    with style():
+        if not known:
+            return empty_figure("No levels of global warming: windows.warming_levels, or air temperature, is missing.")
+        models, experiments = (list(dict.fromkeys(key.split("/")[k] for key in known)) for k in (0, 1))
+        colours = dict(zip(experiments, named_colours(experiments, EXPERIMENT_COLOURS), strict=True))
+        n_columns = min(N_COLUMNS, len(models))
+        figure = new_figure(2.9 * n_columns, 2.2 * -(-len(models) // n_columns) + 0.4)
+        axes = dict(zip(models, new_panels(figure, len(models), n_columns, sharex=True, sharey=True), strict=True))
+        for level in sorted(set(levels["level"])):
+            for ax in axes.values():
+                ax.axhline(level, color="0.6", linewidth=0.6, linestyle="--", zorder=0)
+        for key, run in known.items():
+            model, experiment, _ = key.split("/")
+            own = run.years >= run.first_own_year
+            axes[model].plot(run.years[own], run.values[own], color=colours[experiment], linewidth=0.3, alpha=0.5)
+            smooth = run.running_mean(length_years)
+            middle = run.years[: smooth.size] + length_years // 2
+            ends_here = run.years[: smooth.size] + length_years > run.first_own_year
+            axes[model].plot(middle[ends_here], smooth[ends_here], color=colours[experiment], linewidth=1.2)
+        reached = levels[levels["status"] == "reached"]
+        for row in reached.to_dict("records"):
+            if row["experiment_id"] in colours and row["source_id"] in axes:
+                place = row["first_year"] + length_years // 2, row["warming"]
+                axes[str(row["source_id"])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
+        for model, ax in axes.items():
+            ax.set_title(model)
+        for ax in [*axes.values()][::n_columns]:
+            ax.set_ylabel("warming (K)")
+        for ax in [*axes.values()][-n_columns:]:
+            ax.set_xlabel("year")
+            ax.tick_params(labelbottom=True)
+        for experiment in experiments:
+            axes[models[0]].plot([], [], color=colours[experiment], label=experiment)
+        figure.legend(*axes[models[0]].get_legend_handles_labels(), loc="outside lower center", ncols=len(experiments))
+        letter_panels(axes.values())
+        return figure

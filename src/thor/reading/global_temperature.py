@@ -1,0 +1,140 @@
+"""Global mean near-surface air temperature of climate models, year by year, from which warming levels follow."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from thor.core.arrays import Array
+from thor.core.checkpoint import NoCheckpoint
+from thor.core.errors import DataError
+from thor.core.variables import variable
+from thor.ocean.grid import Grid
+from thor.reading.archive import Archive
+from thor.reading.baselines import Parent, parent_of
+from thor.reading.grids import NATIVE
+from thor.reading.means import window_means
+from thor.reading.positions import read_positions
+from thor.reading.quirks import Quirks, quirks_of
+from thor.reading.runs import Run
+from thor.reading.series import Series, read_series
+from thor.reading.windows import Window
+
+TEMPERATURE = "tas"
+
+SUMS_BYTES = 2**28
+"""Of the annual means in memory, in double precision: they are made for as many years at once as fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class TemperaturePlan:
+    """The air temperature of one run.
+
+    Attributes
+    ----------
+    run : Run
+    series : Series or None
+        None where the run has none, or it cannot be read; `reason` gives why.
+    parent : Parent or None
+    reason : str
+    """
+
+    run: Run
+    series: Series | None
+    parent: Parent | None
+    reason: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that the annual means depend on."""
+        files = [file.identity for file in self.series.files] if self.series else []
+        return {"run": self.run.key, "files": files, "parent": self.parent, "reason": self.reason}
+
+
+def plan_temperatures(
+    archive: Archive, runs: list[Run], *, quirks: Mapping[str, Quirks] | None = None
+) -> Iterator[TemperaturePlan]:
+    """Yield the plan of each run, and of each run that one of them branches off, from the headers of files.
+
+    Parameters
+    ----------
+    archive : Archive
+    runs : list of Run
+    quirks : mapping of str to Quirks, optional
+        As for `thor.reading.plans.plan_runs`; branch years are read from them.
+    """
+    given, seen, waiting = quirks or {}, set[Run](), list(runs)
+    while waiting:
+        run = waiting.pop()
+        if run in seen:
+            continue
+        seen.add(run)
+        plan = _plan(archive, run, given.get(run.source_id, quirks_of(run.source_id)))
+        yield plan
+        if plan.parent and plan.parent.run in archive:
+            waiting.append(plan.parent.run)
+
+
+def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan:
+    stored = archive.stored(run, TEMPERATURE)
+    if not stored:
+        return TemperaturePlan(run, None, None, f"{run.key} has no '{TEMPERATURE}' in {archive.where}.")
+    try:
+        files = stored[NATIVE if NATIVE in stored else min(stored)].files()
+        series = read_series(files, TEMPERATURE, where=run.key)
+        parent = parent_of(run, series, branch_year=quirks.branch_years.get(run.experiment_id))
+    except DataError as error:
+        return TemperaturePlan(run, None, None, str(error))
+    return TemperaturePlan(run, series, parent, "")
+
+
+def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
+    """Return the annual global mean air temperature of one run, months weighted by their lengths.
+
+    Parameters
+    ----------
+    plan : TemperaturePlan
+
+    Returns
+    -------
+    xarray.Dataset, dim (year)
+        `tas` [K] of the whole years of the run, weighted by the areas of the cells, which follow from their positions.
+        Attributes: facets of the run, `parent` (its key, or empty), `baseline` as in climatologies, `files`.
+
+    Raises
+    ------
+    DataError, GridError, UnitsError
+        When the run has no temperature, a file cannot be read, a month or a cell is missing, or units are unknown.
+    """
+    series = plan.series
+    if series is None:
+        raise DataError(plan.reason)
+    first, last = series.whole_years
+    area = Grid.from_dataset(read_positions(series.files[0].path, TEMPERATURE, where=plan.run.source_id)).area
+    length = max(1, SUMS_BYTES // (8 * area.size))
+    means: list[Array] = []
+    sources: dict[str, None] = {}
+    for start in range(first, last + 1, length):
+        years = [Window(year, year) for year in range(start, min(start + length, last + 1))]
+        for window in years:
+            series.require(window)
+        annual = window_means(series, years, checkpoint=NoCheckpoint())
+        means.append(np.average(annual.values.reshape(len(years), -1), axis=1, weights=area.ravel()))
+        sources |= dict.fromkeys(line.rpartition(" sha256:")[0] for line in annual.sources)
+    values = np.concatenate(means) if means else np.empty(0)
+    if not values.size or not np.isfinite(values).all():
+        raise DataError(
+            f"{series.where}: {'cells are missing' if values.size else 'there is no whole year'}, so it has no global "
+            "mean. Get the file again, or give the years of warming levels in a table "
+            "(data_engineering.windows.warming_level_table)."
+        )
+    parent = plan.parent
+    attrs = plan.run.facets | {"parent": parent.run.key if parent else "", "files": "\n".join(sources)}
+    if parent:
+        attrs["baseline"] = parent.baseline_kind
+    dataset = xr.Dataset({TEMPERATURE: ("year", values, variable(TEMPERATURE).attrs)}, attrs=attrs)
+    dataset[TEMPERATURE].attrs["cell_methods"] = "area: time: mean"
+    year = ("year", np.arange(first, last + 1), {"long_name": "Calendar year", "units": "1"})
+    return dataset.assign_coords(year=year)

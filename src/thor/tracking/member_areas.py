@@ -1,0 +1,114 @@
+"""Areas of regimes over the members of each model, with intervals, and over models: mean and range."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from thor.core.metrics import metrics
+from thor.reading.runs import is_at_level, level_words
+from thor.tracking.families import families_of
+from thor.tracking.settings import AgreementSettings
+
+_ROW = ("source_id", "experiment_id", "window", "window_start", "window_end", "predictor", "basin", "regime")
+_OVER_MODELS = ("experiment_id", "window", "predictor", "basin", "regime")
+
+
+def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
+    """Return mean areas over the members of each model and experiment, with intervals and spread over members.
+
+    Parameters
+    ----------
+    areas : pandas.DataFrame
+        As from `thor.tracking.areas.regime_areas`.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each model, experiment, window, predictor, basin and regime: `n_members`; `expected_area_m2` with
+        the ends `lower` and `upper` of the interval of the forced response, and `spread_m2`, the standard deviation
+        over members, which is internal variability; the same of the change from the baseline, `change_m2`,
+        `change_lower`, `change_upper`, `change_spread_m2`. Intervals and spread are NaN for one member. Windows at a
+        level of warming, in which members have different years, are named after the level.
+
+    Notes
+    -----
+    Intervals are those of Student's t for the mean of independent members. They do not contain the error of the
+    networks, which the members share.
+    """
+    columns = list(metrics("member_areas"))
+    if areas.empty:
+        return pd.DataFrame(columns=columns)
+    groups = _with_level_windows(areas).groupby(list(_ROW), sort=False)
+    table = groups["variant_label"].nunique().rename("n_members").to_frame()
+    for name, low, high, spread in (
+        ("expected_area_m2", "lower", "upper", "spread_m2"),
+        ("change_m2", "change_lower", "change_upper", "change_spread_m2"),
+    ):
+        count, mean, deviation = groups[name].count(), groups[name].mean(), groups[name].std()
+        freedom = (count - 1).where(count > 1)
+        half = deviation * student.ppf(0.5 + level / 2, freedom) / np.sqrt(count)
+        table[name], table[spread], table[low], table[high] = mean, deviation, mean - half, mean + half
+    return table.reset_index()[columns]
+
+
+def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.DataFrame:
+    """Return areas and their changes over climate models: mean, smallest and largest.
+
+    Parameters
+    ----------
+    of_members : pandas.DataFrame
+        As from `member_areas`, which has those of each model.
+    settings : AgreementSettings
+        `model_weights` and `families`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each experiment, window, predictor, basin and regime: `models` (separated by blanks) and their
+        number `n_models`, `n_votes`; `expected_area_m2`, `smallest_m2`, `largest_m2`, and `change_m2`,
+        `smallest_change_m2`, `largest_change_m2`. Every model counts once, or every family; the range is that of
+        models.
+    """
+    columns = list(metrics("model_areas"))
+    if of_members.empty:
+        return pd.DataFrame(columns=columns)
+    voter = {name: name for name in of_members["source_id"].unique()}
+    if settings.model_weights == "family":
+        voter = families_of(list(voter), settings.families)
+    groups = of_members.groupby(list(_OVER_MODELS), sort=False)
+    table = groups["source_id"].agg(models=" ".join, n_models="nunique")
+    names = {
+        "expected_area_m2": ("smallest_m2", "largest_m2"),
+        "change_m2": ("smallest_change_m2", "largest_change_m2"),
+    }
+    for name, (smallest, largest) in names.items():
+        table[name] = _mean_over_voters(of_members, name, voter)
+        table[smallest], table[largest] = groups[name].min(), groups[name].max()
+    votes = of_members.assign(voter=of_members["source_id"].map(voter)).groupby(list(_OVER_MODELS), sort=False)
+    table["n_votes"] = votes["voter"].nunique()
+    return table.reset_index()[columns]
+
+
+def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with windows at a level of warming named after the level, from the first to the last year."""
+    at_level = areas["experiment_id"].map(is_at_level)
+    if not at_level.any():
+        return areas
+    rows = areas[at_level]
+    years = rows.groupby(["source_id", "experiment_id"])
+    rows = rows.assign(
+        window=rows["experiment_id"].map(level_words),
+        window_start=years["window_start"].transform("min"),
+        window_end=years["window_end"].transform("max"),
+    )
+    return pd.concat([areas[~at_level], rows])
+
+
+def _mean_over_voters(table: pd.DataFrame, name: str, voter: Mapping[str, str]) -> pd.Series:
+    """Return the mean over voters of the mean over the models of each."""
+    by_voter = table.assign(voter=table["source_id"].map(voter)).groupby([*_OVER_MODELS, "voter"], sort=False)[name]
+    return by_voter.mean().groupby(level=list(_OVER_MODELS), sort=False).mean()

@@ -1,0 +1,240 @@
+"""Members of a model in one experiment: the forced response that they share, and the variability in which they differ.
+
+The mean over members is the forced response. P(change) of the mean, between the mean probabilities of both windows, is
+at most the mean of the members' P(change): what it lacks are changes of opposite directions in different members.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from thor.core.errors import DataError
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.core.variables import variable
+from thor.ocean.cells import on_same_grid
+from thor.reading.runs import is_at_level, is_control, level_words
+from thor.tracking import RunDatasets
+from thor.tracking.areas import require_regimes
+from thor.tracking.cells import RUN_FACETS, run_key
+
+_VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
+
+_TEXTS = {
+    "regime_probability": "Probability of the regime, mean over members and networks",
+    "member_spread": "Standard deviation over members of the probability of the regime",
+    "change_probability": "Probability that the regime differs from that of the baseline window, mean over members",
+    "response_change_probability": "Probability of a change between the means over members of both windows",
+    "forced_member_share": "Share of the tested members with a forced regime change",
+    "emerged_share": "Share of the members in which a forced regime change emerges",
+    "forced_emergence": "Year by which a forced regime change has emerged in half of the members",
+}
+
+
+def members_of(keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the runs of each model and experiment, `<source_id>/<experiment_id>`, that has several members.
+
+    Control runs are none of them.
+
+    Raises
+    ------
+    DataError
+        When members differ in physics or forcing (p and f of their labels): their differences are not internal
+        variability, and their mean is no forced response.
+    """
+    found: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        source_id, experiment_id, _ = key.split("/")
+        if not is_control(experiment_id):
+            found.setdefault(f"{source_id}/{experiment_id}", []).append(key)
+    for group, runs in found.items():
+        forcings: dict[str, str] = {}
+        for run in runs:
+            label = run.split("/")[2]
+            match = _VARIANT.fullmatch(label)
+            forcings.setdefault(match["forcing"] if match else "", label)
+        if len(forcings) > 1:
+            raise DataError(
+                f"{group} has members of different physics or forcing, {' and '.join(forcings.values())}: expected one "
+                "p and f, since members of one experiment are averaged and their differences taken as internal "
+                "variability. Choose those of one in variant_labels (conf/local/globals.yml)."
+            )
+    return {group: tuple(runs) for group, runs in found.items() if len(runs) > 1}
+
+
+def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr.Dataset:
+    """Return the mean over members of one model and experiment in their common windows, and their spread.
+
+    Parameters
+    ----------
+    members : iterable of xarray.Dataset
+        Regimes of the members, as from `thor.tracking.track.track_run`; one is in memory at a time.
+    baselines : mapping of str to callable
+        Reads the regimes of the runs in whose windows the baselines lie.
+
+    Returns
+    -------
+    xarray.Dataset
+        By window, predictor and cell; NaN where a member has no value. `regime_probability`, also by regime: mean over
+        members; `regime`: the most probable one; `member_spread`, also by regime: standard deviation over members;
+        `change_probability`: mean of the members' P(change); `response_change_probability`: P(change) of the mean, by
+        maximal coupling, NaN without baselines; `forced_member_share`: share of the tested members with a forced
+        regime change. Windows at a level of warming are one, from the first to the last year of any member. By
+        predictor and cell `emerged_share`: share of the members in which one emerges, and
+        `forced_emergence`: median over members of the year of emergence, where members without one count as later.
+
+    Raises
+    ------
+    DataError
+        With fewer than two members, without a common window, or when models, experiments, regimes or forcings differ.
+    GridError
+        When members are on different grids.
+
+    Notes
+    -----
+    P(change) of the mean uses means over members and networks and is not recalibrated: a lower bound of the probability
+    that the forced response changes the regime. With few members internal variability remains in the means and adds to
+    it.
+    """
+    sums: dict[str, Any] = {}
+    first: xr.Dataset | None = None
+    labels: list[str] = []
+    years: list[xr.DataArray] = []
+    bounds: list[xr.Dataset] = []
+    for run in members:
+        member = _with_common_labels(run)
+        first = member if first is None else first
+        _require_one_ensemble(first, member)
+        windows = list(map(str, member["window"].values))
+        labels = [label for label in labels if label in windows] if sums else windows
+        sums = _added(sums, member, baselines)
+        years.append(_plain(member["forced_emergence"]))
+        bounds.append(xr.Dataset({name: _plain(member[name]) for name in ("window_start", "window_end")}))
+    if first is None or len(years) < 2:
+        raise DataError(f"A forced response needs two members; got {len(years)}.")
+    if not labels:
+        raise DataError(f"The members of {run_key(first)} have no window in common. Use the same windows for all.")
+    n_members = len(years)
+    total = {name: field.sel(window=labels) for name, field in sums.items()}
+    mean, before = total["probability"] / n_members, total["baseline"] / n_members
+    variance = (total["square"] - n_members * mean**2) / (n_members - 1)
+    emerged = xr.concat(years, "member")
+    # A member in which nothing emerges is later than all windows: the median of two is finite if both have emerged.
+    median = emerged.fillna(np.inf).median("member")
+    known = mean.notnull().all(("window", "regime"))
+    out = {
+        "regime_probability": mean,
+        "member_spread": np.sqrt(variance.clip(min=0)),
+        "change_probability": total["change"] / n_members,
+        "response_change_probability": 1 - np.minimum(mean, before).sum("regime", skipna=False),
+        "forced_member_share": (total["forced"] / total["tested"]).where(total["tested"] > 0),
+        "emerged_share": emerged.notnull().mean("member").where(known),
+        "forced_emergence": median.where(np.isfinite(median) & known),
+    }
+    response = xr.Dataset({name: field.astype(np.float32) for name, field in out.items()})
+    regime = mean.fillna(-1).argmax("regime").where(mean.notnull().all("regime"), -1).astype(np.int8)
+    spans = xr.concat([bound.sel(window=labels) for bound in bounds], "member")
+    response = response.assign_coords(
+        window_start=spans["window_start"].min("member"), window_end=spans["window_end"].max("member")
+    )
+    return _with_attributes(response.assign(regime=regime), first, n_members)
+
+
+def response_plans(runs: RunDatasets) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return, for each model and experiment with several members, a fingerprint and a function for `forced_response`.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`.
+    """
+    plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
+    for group, keys in members_of(runs).items():
+        marks = [_mark(runs[key]()) for key in keys]
+        plans[group] = fingerprint("forced response", marks), partial(_response, runs, keys)
+    return plans
+
+
+def _response(runs: RunDatasets, keys: tuple[str, ...]) -> xr.Dataset:
+    return forced_response((runs[key]() for key in keys), runs)
+
+
+def _mark(run: xr.Dataset) -> str:
+    # that of a run covers its parent
+    return str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
+
+
+def _require_one_ensemble(first: xr.Dataset, member: xr.Dataset) -> None:
+    members_of([run_key(first), run_key(member)])
+    for what, of_first, of_member in (
+        ("model", first.attrs["source_id"], member.attrs["source_id"]),
+        ("experiment", first.attrs["experiment_id"], member.attrs["experiment_id"]),
+        ("regimes", require_regimes(first), require_regimes(member)),
+        ("predictors", [*first["predictor"].values], [*member["predictor"].values]),
+    ):
+        if of_first != of_member:
+            raise DataError(
+                f"Members are of one {what}: {run_key(first)} has {of_first}, {run_key(member)} {of_member}."
+            )
+    on_same_grid(first["valid"], member, "valid")
+
+
+def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunDatasets) -> dict[str, xr.DataArray]:
+    """Return the sums over members with one more; only windows that all have stay."""
+    probability = _plain(member["regime_probability"]).astype(np.float64)
+    tested = _plain(member["forced_change"]) >= 0
+    parts = {
+        "probability": probability,
+        "square": probability**2,
+        "baseline": _baseline(member, baselines, probability),
+        "change": _plain(member["change_probability"]).astype(np.float64),
+        "tested": tested.astype(np.int64),
+        "forced": (_plain(member["forced_change"]) == 1).astype(np.int64),
+    }
+    if not sums:
+        return parts
+    with xr.set_options(arithmetic_join="inner"):
+        return {name: sums[name] + part for name, part in parts.items()}
+
+
+def _baseline(member: xr.Dataset, baselines: RunDatasets, like: xr.DataArray) -> xr.DataArray:
+    """Return the probabilities of the baseline of each window, NaN without one."""
+    before = xr.full_like(like, np.nan)
+    labels = list(map(str, member["baseline_window"].values))
+    parent = str(member.attrs.get("parent", ""))
+    if not any(labels) or parent not in baselines:
+        return before
+    probability = baselines[parent]()["regime_probability"]
+    held = list(map(str, probability["window"].values))
+    for place, label in enumerate(labels):
+        if label in held:
+            field = probability.isel(window=held.index(label)).transpose(*before.dims[1:])
+            before[place] = field.values
+    return before
+
+
+def _plain(field: xr.DataArray) -> xr.DataArray:
+    """Return a field with the labels of windows and predictors as its only coordinates."""
+    return field.reset_coords(drop=True).drop_vars(["lat", "lon"], errors="ignore")
+
+
+def _with_common_labels(run: xr.Dataset) -> xr.Dataset:
+    """Return a run whose window at a level of warming is named after the level: members reach it in different years."""
+    experiment_id = str(run.attrs["experiment_id"])
+    return run.assign_coords(window=[level_words(experiment_id)]) if is_at_level(experiment_id) else run
+
+
+def _with_attributes(response: xr.Dataset, first: xr.Dataset, n_members: int) -> xr.Dataset:
+    names = require_regimes(first)
+    for name, field in response.data_vars.items():
+        units = "year" if name == "forced_emergence" else "1"
+        field.attrs = {"units": units, "long_name": _TEXTS[str(name)]} if name in _TEXTS else {}
+    flags = {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
+    response["regime"].attrs = dict(variable("regime").attrs) | flags
+    grid = {name: first[name].variable for name in ("lat", "lon")}
+    areas = {name: first[name].variable for name in ("valid", "areacello")}
+    facets = {name: str(first.attrs[name]) for name in RUN_FACETS if name != "variant_label"}
+    return response.assign_coords(grid).assign(areas).assign_attrs(facets, n_members=n_members, regimes=" ".join(names))

@@ -1,0 +1,179 @@
+"""Temperatures, expected accuracy and area of applicability of predictors for climate models, for any input set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from thor.core.arrays import AnyArray, Array
+from thor.networks.baselines import predictors_of
+from thor.networks.input_sets import InputSet
+from thor.networks.prediction import predict
+from thor.networks.predictor import Predictor, columns
+from thor.networks.samples import Samples
+from thor.networks.scaler import FeatureScaler
+from thor.uncertainty.applicability import Applicability
+from thor.uncertainty.expected_accuracy import ExpectedAccuracy
+from thor.uncertainty.left_out import LeftOutBasin, left_out_cells
+from thor.uncertainty.settings import ApplicabilitySettings
+from thor.uncertainty.temperature import Temperature, left_out_temperature
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOutCalibration:
+    """What basins left out of training, and the select cells, say about one predictor.
+
+    Attributes
+    ----------
+    temperature : Temperature
+    probabilities : ndarray of shape (n_samples, n_classes)
+        At this temperature, in the cells of all left-out basins in their order.
+    expected_accuracy : ExpectedAccuracy
+    """
+
+    temperature: Temperature
+    probabilities: Array
+    expected_accuracy: ExpectedAccuracy
+
+
+@dataclass(frozen=True, eq=False)
+class SetCalibration:
+    """The calibration of the predictors of a further input set, for climate models.
+
+    Attributes
+    ----------
+    temperature : dict of str to Temperature
+        By predictor.
+    applicability : Applicability
+        Of the final networks with the inputs of the set.
+    expected_accuracy : dict of str to ExpectedAccuracy
+        By predictor, for the dissimilarity of `applicability`.
+    """
+
+    temperature: Mapping[str, Temperature]
+    applicability: Applicability
+    expected_accuracy: Mapping[str, ExpectedAccuracy]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers."""
+        return {
+            "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
+            "applicability": self.applicability.to_dict(),
+            "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "SetCalibration":
+        """Return what `to_dict` described."""
+        return cls(
+            temperature={name: Temperature.from_dict(entry) for name, entry in content["temperature"].items()},
+            applicability=Applicability.from_dict(content["applicability"]),
+            expected_accuracy={
+                name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
+            },
+        )
+
+
+def calibrate_set(
+    of_set: InputSet, features: xr.Dataset, regimes: xr.Dataset, *, settings: ApplicabilitySettings, seed: int
+) -> SetCalibration:
+    """Return the calibration of the predictors of an input set, made like that of the surface.
+
+    Parameters
+    ----------
+    of_set : InputSet
+    features, regimes : xarray.Dataset
+        Of the training ocean.
+    settings : ApplicabilitySettings
+    seed : int
+    """
+    known, scored, final = of_set.valid(features), of_set.scored, of_set.final
+    left_out = left_out_cells(of_set.left_out, known, regimes, seed=seed)
+    select = scored.samples(known, regimes).with_role("select")
+    trained = final.samples(known, regimes).with_role("train")
+    applicability = fit_applicability(final.stack, trained, final.scaler, settings=settings, seed=seed)
+    found = left_out_calibration(
+        left_out,
+        predictors_of(scored.stack, scored.baselines),
+        select,
+        scored.scaler,
+        dissimilarity=left_out_dissimilarity(left_out, select, final.scaler, applicability),
+    )
+    return SetCalibration(
+        {name: entry.temperature for name, entry in found.items()},
+        applicability,
+        {name: entry.expected_accuracy for name, entry in found.items()},
+    )
+
+
+def fit_applicability(
+    networks: Predictor, trained: Samples, scaler: FeatureScaler, *, settings: ApplicabilitySettings, seed: int
+) -> Applicability:
+    """Return the area of applicability of networks from their training cells."""
+    inputs = columns(scaler.transform(trained.inputs), scaler.features, networks.features)
+    return Applicability.fit(networks, inputs, trained.basin, settings=settings, seed=seed)
+
+
+def left_out_dissimilarity(
+    left_out: Mapping[str, LeftOutBasin], select: Samples, scaler: FeatureScaler, applicability: Applicability
+) -> Array:
+    """Return the dissimilarity of the cells of all left-out basins to the other basins, then that of the select cells.
+
+    Parameters
+    ----------
+    left_out : mapping of str to LeftOutBasin
+    select : Samples
+    scaler : FeatureScaler
+        Of the networks that the area of applicability belongs to.
+    applicability : Applicability
+    """
+    inputs, basin = (joined(left_out, name) for name in ("inputs", "basin"))
+    far, near = (
+        columns(scaler.transform(cells), scaler.features, applicability.features) for cells in (inputs, select.inputs)
+    )
+    return np.concatenate([applicability.dissimilarity_without_basin(far, basin), applicability.dissimilarity(near)])
+
+
+def left_out_calibration(
+    left_out: Mapping[str, LeftOutBasin],
+    predictors: Mapping[str, Predictor],
+    select: Samples,
+    scaler: FeatureScaler,
+    *,
+    dissimilarity: Array,
+) -> dict[str, LeftOutCalibration]:
+    """Return temperature, probabilities and expected accuracy of each predictor.
+
+    Parameters
+    ----------
+    left_out : mapping of str to LeftOutBasin
+    predictors : mapping of str to Predictor
+        Trained on all basins but the test region.
+    select : Samples
+        Cells in which these predictors were not trained.
+    scaler : FeatureScaler
+        Of the features of these predictors.
+    dissimilarity : ndarray of shape (n_samples + n_select,)
+        As from `left_out_dissimilarity`.
+    """
+    labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
+    every_label = np.concatenate([*labels.values()])
+    area = np.concatenate([joined(left_out, "area"), select.area])
+    near = scaler.transform(select.inputs)
+    found = {}
+    for name, predictor in predictors.items():
+        at_temperature = {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}
+        temperature = left_out_temperature(at_temperature, labels)
+        at = temperature.applied
+        far = np.concatenate([probabilities(at) for probabilities in at_temperature.values()])
+        here = predict(predictor, columns(near, scaler.features, predictor.features), temperature=at).mean
+        right = np.concatenate([far.argmax(axis=1) == every_label, here.argmax(axis=1) == select.labels])
+        found[name] = LeftOutCalibration(temperature, far, ExpectedAccuracy.fit(dissimilarity, right, area))
+    return found
+
+
+def joined(left_out: Mapping[str, LeftOutBasin], name: str) -> AnyArray:
+    """Return one attribute of the samples of all left-out basins, in their order."""
+    return np.concatenate([getattr(cells.samples, name) for cells in left_out.values()])

@@ -1,0 +1,81 @@
+"""Global mean temperature: weights of cells and months, runs without, and what is missing."""
+
+import numpy as np
+import pytest
+
+from tests.made_archive import N_COLUMNS, N_ROWS, centres, write_run, write_series, years
+from thor.core.errors import DataError
+from thor.reading import global_temperature as module
+from thor.reading.archive import Archive
+from thor.reading.global_temperature import global_temperature, plan_temperatures
+
+ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
+CONTROL = {
+    "parent_experiment_id": "piControl",
+    "parent_source_id": "MADE-1",
+    "parent_variant_label": "r1i1p1f1",
+    "branch_time_in_child": 0.0,
+    "branch_time_in_parent": 0.0,
+    "parent_time_units": "days since 0001-01-01",
+}
+
+
+def write_temperature(root, months, values, **options):
+    write_series(root, "tas", months, values=values.astype("float32"), table_id="Amon", **options)
+
+
+def by_latitude(months):
+    """Return 280 K + 10 K sin2(lat), whose global mean is 280 K + 10/3 K, + 1 K in Januaries."""
+    lat = np.deg2rad(centres()[0])[:, None] * np.ones(N_COLUMNS)
+    return 280 + 10 * np.sin(lat) ** 2 + (np.asarray(months) % 12 == 0)[:, None, None]
+
+
+def plans(root):
+    archive = Archive(root)
+    return {plan.run.experiment_id: plan for plan in plan_temperatures(archive, archive.runs(**ALL))}
+
+
+def test_cells_are_weighted_by_area_and_months_by_length(root):
+    write_temperature(root, years(1850, 1853), by_latitude(years(1850, 1853)), attrs=CONTROL)
+    tas = global_temperature(plans(root)["historical"])
+    assert (tas["tas"].attrs["units"], tas.attrs["parent"]) == ("K", "MADE-1/piControl/r1i1p1f1")
+    np.testing.assert_array_equal(tas["year"], [1850, 1851, 1852, 1853])
+    lat = np.deg2rad(centres()[0])
+    mean = np.average(np.sin(lat) ** 2, weights=np.cos(lat))
+    np.testing.assert_allclose(tas["tas"], 280 + 10 * mean + 31 / 365, rtol=1e-6)
+    # 20-degree rows: the exact mean of sin2(lat) is 1/3
+    assert mean == pytest.approx(1 / 3, abs=0.02)
+    assert len(tas.attrs["files"].splitlines()) == 2 and "hdl:21.14100" in tas.attrs["files"]
+
+
+def test_any_number_of_years_at_once_gives_the_same(root, monkeypatch):
+    months = years(1850, 1853)
+    values = by_latitude(months) + np.random.default_rng(0).normal(size=(months.size, N_ROWS, N_COLUMNS))
+    write_temperature(root, months, values)
+    at_once = global_temperature(plans(root)["historical"])
+    monkeypatch.setattr(module, "SUMS_BYTES", 8 * 3 * N_ROWS * N_COLUMNS)
+    assert global_temperature(plans(root)["historical"]).identical(at_once)
+
+
+def test_runs_without_temperature_say_so(root):
+    write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False)
+    write_temperature(root, years(1850, 1853), by_latitude(years(1850, 1853)))
+    found = plans(root)
+    with pytest.raises(DataError, match="MADE-1/ssp585/r1i1p1f1 has no 'tas'"):
+        global_temperature(found["ssp585"])
+    assert found["historical"].series is not None
+
+
+@pytest.mark.parametrize("kind", ["month", "cell"])
+def test_a_missing_month_or_cell_is_an_error(root, kind):
+    months = years(1850, 1853)
+    values = by_latitude(months)
+    if kind == "month":
+        keep = months != 12 * 1851 + 5
+        months, values = months[keep], values[keep]
+    else:
+        values[3, 1, 1] = np.nan
+    write_temperature(root, months, values)
+    message = "lacks 1 of 12 months: 1851-06" if kind == "month" else "cells are missing.*warming_level_table"
+    with pytest.raises(DataError, match=message):
+        global_temperature(plans(root)["historical"])

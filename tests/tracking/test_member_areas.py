@@ -1,0 +1,110 @@
+"""Areas over members: intervals with the stated coverage, and one vote for each model or family."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thor.core.errors import ConfigError
+from thor.tracking.member_areas import member_areas, model_areas
+from thor.tracking.settings import AgreementSettings
+
+
+def areas(values, *, change=None):
+    """A table of areas: {model: areas of its members}."""
+    rows = [
+        {
+            "source_id": model,
+            "experiment_id": "ssp585",
+            "variant_label": f"r{k}i1p1f1",
+            "window": "2081-2100",
+            "window_start": 2081,
+            "window_end": 2100,
+            "n_months": 240,
+            "baseline_window": "1995-2014",
+            "predictor": "ensemble",
+            "basin": "global",
+            "regime": "one",
+            "expected_area_m2": value,
+            "lower": value - 1,
+            "upper": value + 1,
+            "argmax_area_m2": value,
+            "change_m2": value - 10.0 if change is None else change,
+            "change_lower": 0.0,
+            "change_upper": 0.0,
+            "change_percent": 0.0,
+        }
+        for model, members in values.items()
+        for k, value in enumerate(members, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_interval_is_that_of_students_t():
+    row = member_areas(areas({"A": [10.0, 12.0, 14.0]}), level=0.9).iloc[0]
+    assert (row["n_members"], row["expected_area_m2"], row["spread_m2"]) == (3, 12.0, 2.0)
+    half = 2.919986 * 2 / np.sqrt(3)  # t(0.95, 2)
+    assert (row["lower"], row["upper"]) == pytest.approx((12 - half, 12 + half))
+    assert (row["change_m2"], row["change_spread_m2"]) == (2.0, 2.0)
+    assert (row["change_lower"], row["change_upper"]) == pytest.approx((2 - half, 2 + half))
+
+
+@pytest.mark.parametrize("n_members", [3, 10])
+@pytest.mark.parametrize("level", [0.9, 0.5])
+def test_intervals_hold_the_forced_response_as_often_as_stated(n_members, level):
+    rng = np.random.default_rng(7)
+    truth, n_models = 100.0, 1500
+    table = member_areas(areas({f"M{k}": truth + 5 * rng.normal(size=n_members) for k in range(n_models)}), level=level)
+    held = ((table["lower"] <= truth) & (truth <= table["upper"])).mean()
+    assert held == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / n_models))
+    assert np.sqrt((table["spread_m2"] ** 2).mean()) == pytest.approx(5, rel=0.05)
+
+
+def test_one_member_has_no_interval_and_no_baseline_no_change():
+    row = member_areas(areas({"A": [10.0]}, change=np.nan), level=0.9).iloc[0]
+    assert row["expected_area_m2"] == 10 and row["n_members"] == 1
+    assert row[["lower", "upper", "spread_m2", "change_m2", "change_lower"]].isna().all()
+
+
+def test_models_count_once_however_many_members_they_have():
+    of_members = member_areas(areas({"A": [10.0, 20.0, 30.0], "B": [40.0]}), level=0.9)
+    row = model_areas(of_members, AgreementSettings()).iloc[0]
+    assert (row["models"], row["n_models"], row["n_votes"]) == ("A B", 2, 2)
+    assert (row["expected_area_m2"], row["smallest_m2"], row["largest_m2"]) == (30.0, 20.0, 40.0)
+    assert (row["change_m2"], row["smallest_change_m2"], row["largest_change_m2"]) == (20.0, 10.0, 30.0)
+
+
+def test_families_count_once_and_the_range_is_that_of_models():
+    of_members = member_areas(areas({"A": [10.0], "B": [20.0], "C": [60.0]}), level=0.9)
+    settings = AgreementSettings(model_weights="family", families={"A": "one", "B": "one", "C": "two"})
+    row = model_areas(of_members, settings).iloc[0]
+    assert (row["expected_area_m2"], row["n_models"], row["n_votes"]) == (37.5, 3, 2)
+    assert (row["smallest_m2"], row["largest_m2"]) == (10.0, 60.0)
+    with pytest.raises(ConfigError, match="No family is known of B, C"):
+        model_areas(of_members, settings.replace(families={"A": "one"}))
+
+
+def test_levels_of_warming_are_averaged_though_reached_in_different_years():
+    table = areas({"A": [10.0, 20.0], "B": [40.0]})
+    years = {"A": {"r1i1p1f1": 2030, "r2i1p1f1": 2035}, "B": {"r1i1p1f1": 2050}}
+    first = [years[model][variant] for model, variant in zip(table["source_id"], table["variant_label"], strict=True)]
+    windows = [f"{year}-{year + 19}" for year in first]
+    table = table.assign(experiment_id="ssp585-gwl2.0", window=windows, window_start=first)
+    table["window_end"] = table["window_start"] + 19
+    of_members = member_areas(pd.concat([table, areas({"A": [7.0]})]), level=0.9)
+    level = of_members[of_members["experiment_id"] == "ssp585-gwl2.0"].set_index("source_id")
+    assert level["window"].unique().tolist() == ["2.0 K"]
+    assert level.loc["A", ["n_members", "expected_area_m2", "window_start", "window_end"]].tolist() == [
+        2,
+        15,
+        2030,
+        2054,
+    ]
+    row = model_areas(of_members, AgreementSettings()).set_index("experiment_id").loc["ssp585-gwl2.0"]
+    assert (row["models"], row["expected_area_m2"]) == ("A B", 27.5)
+
+
+def test_no_rows_have_the_same_columns():
+    full = member_areas(areas({"A": [10.0]}), level=0.9)
+    empty = member_areas(areas({}), level=0.9)
+    assert [*empty.columns] == [*full.columns]
+    assert [*model_areas(empty, AgreementSettings()).columns] == [*model_areas(full, AgreementSettings()).columns]
