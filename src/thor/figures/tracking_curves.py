@@ -93,7 +93,7 @@ def area_curves(
                     model: of_run.groupby(["window_start", "window_end"])[columns].mean() / _MILLION_KM2
                     for model, of_run in of_experiment.groupby("source_id")
                 }
-                for model, curve in curves.items():
+                for model, curve in curves.items() if named or not is_level else ():
                     thin = {"linewidth": 0.5, "alpha": 0.6 if named else 0.25} if several else {}
                     _draw_area(ax, curve, is_level, several, color=colours[experiment], linestyle=lines[model], **thin)
                 if several and curves:
