@@ -36,7 +36,7 @@ def follow(step, root, folder):
     )
     words = shlex.split(command)
     assert words[0] == "thor"
-    configuration = [] if "archive" in words else ["--conf-source", str(REPOSITORY / "conf")]
+    configuration = ["--conf-source", str(REPOSITORY / "conf"), *(["--env", "test"] if "--env" not in words else [])]
     done = subprocess.run(
         [sys.executable, "-m", "thor", *words[1:], *configuration],
         cwd=folder,
@@ -60,7 +60,8 @@ def test_the_steps_are_those_of_the_page():
 
 def test_the_check_counts_the_runs_that_can_be_read(root, folder):
     out = follow(0, root, folder)
-    n_runs = len(pd.read_csv(root / "08_reporting" / "archive_inventory.csv"))
+    runs = pd.read_csv(root / "08_reporting" / "archive_inventory.csv")["experiment_id"]
+    n_runs = int((~runs.str.contains("-gwl")).sum())  # windows at levels of warming are no runs of the archive
     assert re.search(rf"^{n_runs} of {n_runs} runs can be read", out, re.M)
 
 
