@@ -36,7 +36,7 @@ def follow(step, root, folder):
     )
     words = shlex.split(command)
     assert words[0] == "thor"
-    configuration = [] if "archive" in words else ["--conf-source", str(REPOSITORY / "conf")]
+    configuration = ["--conf-source", str(REPOSITORY / "conf"), *(["--env", "test"] if "--env" not in words else [])]
     done = subprocess.run(
         [sys.executable, "-m", "thor", *words[1:], *configuration],
         cwd=folder,
