@@ -4,7 +4,7 @@
 
 Synthetic archives of zos, tauuo, tauvo (monthly, float32, 12 bits of mantissa, shuffled and deflated, one time step a
 chunk, as on ESGF) with deptho, areacello and sftof: eORCA1, 332 x 362 cells, 165 years in files of 50; eORCA025, 1206 x
-1442 cells, 80 years in files of 10. The grid is that of IPSL-CM6A-LR (`native_grids/gridInfoIPSL.nc` in
+1442 cells, 20 years in files of 10. The grid is that of IPSL-CM6A-LR (`native_grids/gridInfoIPSL.nc` in
 THOR_DATA_MIRROR), for eORCA025 four times as fine, with repeated columns, tripolar fold and stress on U and V points.
 
 THOR's part are the nodes of `data_engineering` with the default parameters, which write files of its collections; each
@@ -52,7 +52,7 @@ class Size:
     years_per_file: int
 
 
-SIZES = {"eORCA1": Size(1, 332, 165, 50), "eORCA025": Size(4, 1206, 80, 10)}
+SIZES = {"eORCA1": Size(1, 332, 165, 50), "eORCA025": Size(4, 1206, 20, 10)}
 
 
 def main() -> None:
@@ -133,7 +133,7 @@ def scenario_features(folder: Path) -> tuple[float, float]:
     from thor.pipelines.data_engineering.nodes import compute_scenario_features
 
     start = time.perf_counter()
-    made = compute_scenario_features(_collection(folder, "climatologies").load(), _parameters())
+    made = compute_scenario_features(_collection(folder, "climatologies").load(), {}, _parameters())
     _collection(folder, "scenario_features").save(made)
     return time.perf_counter() - start, peak_memory_mb()
 

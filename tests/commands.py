@@ -25,8 +25,8 @@ from thor.core.settings import validate
 from thor.pipeline_registry import register_pipelines
 
 REPOSITORY = Path(__file__).parents[1]
-PROGRAMS = ("kedro", "thor", "make", "mlflow", "dask", "python", "pip", "git")
-NEEDS = re.compile(r"\bneeds?\s(the\snetwork|SLURM|Kubernetes|a cluster|uv)\b")
+PROGRAMS = ("kedro", "thor", "make", "mlflow", "dask", "python", "pip", "git", "sbatch")
+NEEDS = re.compile(r"\bneeds?\s(the\snetwork|SLURM|Kubernetes|a cluster|a JupyterHub|uv)\b")
 """Requirements stated on the page that the tests do not have."""
 
 PLACEHOLDER = re.compile(r"<[^>]+>")
@@ -118,6 +118,10 @@ def check(text: str, *, made: Collection[str] = ()) -> None:
         from mlflow.cli import cli as mlflow
 
         parse(mlflow, rest)
+    elif program == "sbatch":
+        place = next(number for number, word in enumerate(rest) if not word.startswith("--"))
+        assert (REPOSITORY / rest[place]).is_file(), f"no such script: {rest[place]}"
+        check(shlex.join(["kedro", "run", *rest[place + 1 :]]), made=made)
     elif program in ("python", "python3"):
         if rest[0] == "-m":
             assert find_spec(rest[1]) is not None, f"no such module: {rest[1]}"

@@ -163,6 +163,9 @@ def test_changes_are_later_minus_earlier(ocean):
     np.testing.assert_allclose(change.get_array().compressed(), 0.1)
     np.testing.assert_allclose(curl.get_array().compressed(), 0, atol=1e-20)
     assert np.ptp(state.get_array().compressed()) > 1
+    many = change_maps({f"MADE-{number}": (before, after) for number in range(30)})
+    assert len(meshes(many)) == 18 and many.get_figheight() < 15
+    assert many.get_supxlabel() == "Grey: land. The first 6 of 30 climate models; all are in scenario_features."
 
 
 def test_without_climate_models_the_figure_gives_the_reason():

@@ -228,6 +228,14 @@ def test_of_several_models_mean_and_range_are_drawn():
     assert {tuple(line.get_ydata()) for line in thin} >= {(20.5, 30.5), (24.5, 34.5)}
 
 
+def test_many_models_are_thin_curves_without_names():
+    many = pd.concat([make_areas().assign(source_id=f"MADE-{number}") for number in range(30)])
+    figure = area_curves(many)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["piControl", "historical"]
+    assert sum(line.get_linewidth() == 0.5 for line in figure.axes[1].lines) >= 30
+    assert "mean and range over 30 climate models" in figure.get_suptitle()
+
+
 def make_transitions():
     rows = [
         {
@@ -259,6 +267,19 @@ def test_the_largest_transitions_of_the_last_window_are_bars():
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [7.5, 6.0, 6.0])
     assert ax.get_title(loc="left") == "(a) ssp585, 1870\N{EN DASH}1889"
     assert "72 % of all changes" in figure.get_supxlabel()
+
+
+def test_transitions_of_many_models_are_their_mean_and_range():
+    one = make_transitions()
+    many = pd.concat([one.assign(source_id=f"MADE-{k:02d}", area_m2=one["area_m2"] * (1 + k)) for k in range(30)])
+    figure = main_transitions(many, n_shown=3)
+    (ax,) = figure.axes
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], 15.5 * np.array([7.5, 6.0, 6.0]))
+    (lines,) = ax.collections
+    np.testing.assert_allclose(lines.get_segments()[0][:, 0], [7.5, 225.0])
+    assert figure.get_figheight() < 3 and ax.get_legend() is None
+    assert ax.get_title(loc="left") == "(a) ssp585, 1870\N{EN DASH}1889"
+    assert "mean of 30 climate models" in figure.get_supxlabel() and "72 % of all" in figure.get_supxlabel()
 
 
 def scores_of(frequency):

@@ -480,7 +480,7 @@ def test_every_run_is_tracked_through_its_windows(run):
     root, _ = run
     features, tracked = (root / "04_feature/scenario_features", root / "07_model_output/scenario_regimes")
     keys = {path.relative_to(features) for path in features.rglob("*.nc")}
-    assert keys == {path.relative_to(tracked) for path in tracked.rglob("*.nc")} and len(keys) == 15
+    assert keys == {path.relative_to(tracked) for path in tracked.rglob("*.nc")} and len(keys) == 22
     metrics = json.loads((root / "08_reporting/tracking_metrics.json").read_text())
     areas = pd.read_csv(root / "08_reporting/regime_areas.csv", keep_default_na=False)
     transitions = pd.read_csv(root / "08_reporting/regime_transitions.csv")
@@ -605,8 +605,12 @@ def test_metrics_hold_the_required_keys(run):
     assert {"region", "weighting", "mean_confidence"} <= set(metrics)
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["two workers", "one of two workers is killed"])
-def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
+@pytest.mark.parametrize(
+    ("killed", "nodes"),
+    [(False, ["--pipeline", "scenario_tracking"]), (True, ["--nodes", "track_regimes"])],
+    ids=["two workers", "one of two workers is killed"],
+)
+def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed, nodes):
     """A real scheduler and two workers as separate processes; the address comes from the environment."""
     root, _ = run
     (tmp_path / "cluster").mkdir()
@@ -627,15 +631,13 @@ def test_a_cluster_gives_the_same_files_bit_for_bit(run, tmp_path, killed):
         wait_until(lambda: n_workers_of(cluster.address) == 2)
         if killed:
             threading.Thread(target=kill_in_the_middle, args=[victim], daemon=True).start()
-        result = kedro(
-            copied, "run", "--env", "test", "--pipeline", "scenario_tracking", DASK_SCHEDULER_ADDRESS=cluster.address
-        )
+        result = kedro(copied, "run", "--env", "test", *nodes, DASK_SCHEDULER_ADDRESS=cluster.address)
     finally:
         cluster.close()
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"{cluster.address} has 2 workers with 2 threads" in result.stdout
-    assert "15 files written" in result.stdout
-    assert bool(ended) == killed and all(n_files < 15 for n_files in ended)
+    assert "22 files written" in result.stdout
+    assert bool(ended) == killed and all(n_files < 22 for n_files in ended)
     before, after = files(root), files(copied)
     expected = {name: content for name, content in before.items() if "archive" not in name.parts}
     assert expected.keys() == after.keys()

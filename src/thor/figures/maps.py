@@ -1,6 +1,7 @@
 """Maps in one equal-area projection, with units on every colour bar: fields, labels, regimes, features, changes."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.mesh import draw_mesh
 from thor.figures.style import (
     LAND_COLOUR,
+    MOST_MODELS,
     add_heading,
     add_note,
     basin_words,
@@ -210,12 +212,17 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
     ----------
     runs : mapping of str to (xarray.Dataset, xarray.Dataset)
         Features of one window, and of a later window or another run on the same grid; the key is the title of the row.
+        The first `MOST_MODELS` are drawn.
     """
     with style():
         if not runs:
             return empty_figure("No climate models: archive_root is null.")
-        figure, axes = map_panels(3 * len(runs), n_columns=3)
-        for row, (before, after) in enumerate(runs.values()):
+        drawn = dict(islice(runs.items(), MOST_MODELS))
+        figure, axes = map_panels(3 * len(drawn), n_columns=3)
+        if len(drawn) < len(runs):
+            more = f"The first {len(drawn)} of {len(runs)} climate models; all are in scenario_features."
+            add_note(figure, f"{figure.get_supxlabel()} {more}")
+        for row, (before, after) in enumerate(drawn.values()):
             for ax, name, changes in zip(
                 axes[3 * row :], ("zos", "zos", "wind_stress_curl"), (False, True, True), strict=False
             ):
@@ -224,7 +231,7 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
                 label = variable(name).label
                 ax.set_title(f"Change of {label[0].lower()}{label[1:]}" if changes else label)
         letter_panels(axes)
-        for ax, title in zip(axes[::3], runs, strict=True):
+        for ax, title in zip(axes[::3], drawn, strict=True):
             ax.set_title(f"{title}\n{ax.get_title(loc='left')}")
         return figure
 

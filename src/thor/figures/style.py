@@ -91,6 +91,9 @@ _RC: Any = {
     "svg.hashsalt": "thor",
 }
 
+MOST_MODELS = 6
+"""Climate models that a figure distinguishes; of more it shows mean and range, or the first."""
+
 
 @contextmanager
 def style() -> Iterator[None]:

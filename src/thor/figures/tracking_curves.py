@@ -9,6 +9,7 @@ import pandas as pd
 
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    MOST_MODELS,
     OTHER_COLOURS,
     add_heading,
     add_note,
@@ -58,8 +59,9 @@ def area_curves(
     ----------
     areas : pandas.DataFrame
         As from `thor.tracking.areas.regime_areas`. Variants of a run are averaged. Thick: mean over climate models;
-        shaded: their range; thin: each model. Of one model, the shading is the spread over networks. Years of control
-        runs have no meaning, so their mean over windows is drawn as a level. Windows at warming levels are left out.
+        shaded: their range; thin: each model, named where there are at most `MOST_MODELS`. Of one model, the shading
+        is the spread over networks. Years of control runs have no meaning, so their mean over windows is drawn as a
+        level. Windows at warming levels are left out.
     predictor, basin : str
     change : bool
         Draw the change from the baseline instead. It is computed inside each network, so that errors common to both
@@ -77,8 +79,8 @@ def area_curves(
         # The reference of all others comes first.
         experiments.sort(key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
         colours = dict(zip(experiments, named_colours(experiments, EXPERIMENT_COLOURS), strict=True))
-        lines = dict(zip(models, cycle(_LINE_STYLES), strict=False))
-        several = len(models) > 1
+        several, named = len(models) > 1, len(models) <= MOST_MODELS
+        lines = dict(zip(models, cycle(_LINE_STYLES if named else "-"), strict=False))
         n_columns = 3
         figure = new_figure(8.6, 2.1 * -(-len(regimes) // n_columns) + 0.9)
         axes = new_panels(figure, len(regimes), n_columns, sharex=True)
@@ -92,7 +94,7 @@ def area_curves(
                     for model, of_run in of_experiment.groupby("source_id")
                 }
                 for model, curve in curves.items():
-                    thin = {"linewidth": 0.5, "alpha": 0.6} if several else {}
+                    thin = {"linewidth": 0.5, "alpha": 0.6 if named else 0.25} if several else {}
                     _draw_area(ax, curve, is_level, several, color=colours[experiment], linestyle=lines[model], **thin)
                 if several and curves:
                     _draw_area(ax, _over_models(list(curves.values())), is_level, color=colours[experiment])
@@ -106,14 +108,14 @@ def area_curves(
             ax.tick_params(labelbottom=True)
         for experiment in experiments:
             axes[0].plot([], [], color=colours[experiment], label=experiment)
-        for model in models:
+        for model in models if named else ():
             axes[0].plot([], [], color="0.3", linestyle=lines[model], linewidth=0.5 if several else None, label=model)
-        figure.legend(
-            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(experiments) + len(models)
-        )
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8))
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
-        shown = "mean and range over climate models, thin: each model" if several else "mean and spread over networks"
+        of = "climate models" if named else f"{len(models)} climate models"
+        shown = f"mean and range over {of}, thin: each model" if several else "mean and spread over networks"
         add_heading(figure, f"{what}, {predictor_words(predictor)}: {shown}")
         letter_panels(axes)
         return figure
@@ -141,6 +143,11 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
         largest = moved.groupby("transition")["area_m2"].mean().nlargest(n_shown).index
         experiments = sorted(set(moved["experiment_id"]), key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
         models = sorted(set(moved["source_id"]))
+        windows = moved.groupby("experiment_id")["window"].unique()
+        lines = f"Lines: spread over networks ({predictor_words(predictor)})."
+        if many := len(models) > MOST_MODELS:
+            moved, lines = _mean_of_models(moved), f"Bars: mean of {len(models)} climate models; lines: their range."
+            models = sorted(set(moved["source_id"]))
         figure = new_figure(2.6 * len(experiments) + 1.3, 0.16 * (len(models) + 1) * len(largest) + 1.1)
         axes = new_panels(figure, len(experiments), len(experiments), sharex=True, sharey=True)
         colours = list(islice(cycle(_PREDICTOR_COLOURS), len(models)))
@@ -153,17 +160,18 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
                 at = np.arange(len(largest)) + (number - (len(models) - 1) / 2) * height
                 ax.barh(at, table["area_m2"], height, color=colour, label=model)
                 ax.hlines(at, table["lower"], table["upper"], color="0.15", linewidth=0.8)
-            windows = of_experiment["window"].unique()
-            ax.set_title(f"{experiment}, {years_text(windows[0]) if len(windows) == 1 else 'last windows'}")
+            last = windows[experiment]
+            ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'each in its window'}")
             ax.set_xlabel("area ($10^6$ km$^2$)")
         axes[0].set_yticks(range(len(largest)), largest)
         axes[0].set_ylim(len(largest) - 0.5, -0.5)
-        axes[0].legend(loc="lower right")
+        if not many:
+            axes[0].legend(loc="lower right")
         share = moved[moved["transition"].isin(largest)]["area_m2"].sum() / moved["area_m2"].sum()
         letter_panels(axes)
         add_note(
             figure,
-            f"Regime of the baseline and of the window. Lines: spread over networks ({predictor_words(predictor)}). "
+            f"Regime of the baseline and of the window. {lines} "
             f"{100 * share:.0f} % of all changes; the others are in regime_transitions.csv.",
         )
         return figure
@@ -209,6 +217,14 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
             f"Open: bins with less than {100 * _FEW:g} % of the area.",
         )
         return figure
+
+
+def _mean_of_models(moved: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over climate models of each transition and experiment, with their range; variants averaged."""
+    keys = ["experiment_id", "transition"]
+    by_model = moved.groupby([*keys, "source_id"])["area_m2"].mean().unstack(fill_value=0)
+    parts = {"area_m2": by_model.mean(axis=1), "lower": by_model.min(axis=1), "upper": by_model.max(axis=1)}
+    return pd.DataFrame(parts).reset_index().assign(source_id="all models")
 
 
 # -- parts of panels ---------------------------------------------------------------------------------------------------
