@@ -68,16 +68,16 @@ def fit_to_width(figure: "Figure", width_cm: float, *, acronyms: Mapping[str, st
         When texts, or panels of `SMALLEST_PANEL_CM`, do not fit with any number of columns.
     """
     width = width_cm / _INCH_CM
-    stored, complaint = pickle.dumps(figure), ""
+    stored, complaints = pickle.dumps(figure), []
     with style():
         for stretch, n_columns in product(_STRETCHES, _choices(figure, width)):
             copy: Figure = pickle.loads(stored)
             copy.set_dpi(_DPI)
             spell_out(copy, acronyms or {})
-            complaint = _fit(copy, width, n_columns, stretch)
-            if not complaint:
+            complaints.append(_fit(copy, width, n_columns, stretch))
+            if not complaints[-1]:
                 return copy
-    raise ConfigError(f"The figure does not fit into {width_cm:g} cm: {complaint}. Choose a larger width.")
+    raise ConfigError(f"The figure does not fit into {width_cm:g} cm: {complaints[0]}. Choose a larger width.")
 
 
 @dataclass(frozen=True)
