@@ -160,7 +160,8 @@ def test_a_click_shows_all_numbers_of_another_cell(page):
     projections = page.run(
         "[...document.querySelectorAll('#projections tbody tr')].map(r => r.querySelectorAll('.state').length)"
     )
-    assert len(projections) == 12 and min(projections) > 0  # three models: historical in three variants, one scenario
+    # of each model: historical in three variants, abrupt-4xCO2, ssp585 and its level; of one, that of abrupt-4xCO2
+    assert len(projections) == 19 and min(projections) > 0
 
 
 def test_the_numbers_of_a_cell_are_those_of_the_files(page, root):
@@ -746,7 +747,7 @@ def test_the_archive_stands_in_the_report_with_what_was_not_read(root, tmp_path)
             "14 of 16 runs of the archive were read; the others: M0/historical/r1i1p1f1, M1/historical/r1i1p1f1 (no "
             "file of 'tauuo').",
             "Physical checks that were not passed: M5/historical/r1i1p1f1 (<b>the stress has the wrong sign</b>).",
-            f"The regimes of 1 of 15 runs are implausible as a whole: {run} (SO covers 93% of the ocean, 12% of the "
+            f"The regimes of 1 of 22 runs are implausible as a whole: {run} (SO covers 93% of the ocean, 12% of the "
             "training ocean). Check sign, units and grid of their stress, sea level and depth.",
             f"Changes are not tested against internal variability without control windows: {run} (there is no "
             "control run of IDEAL-REG).",
