@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE = "#0173B2", "#DE8F05"
 
-_LETTERS = 48
+_LETTERS = 46
 """In a line of the titles of balances."""
 
 
@@ -99,7 +99,7 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
             _draw_balance(ax, regime, colour, exponent)
             score = float(regime["best_m_score"])
             of_area = f"{100 * float(regime['area_fraction']):.0f} % of the area"
-            ax.set_title(f"{name}, {of_area}, M = {score:.2f}\n{meaning}", fontsize=8)
+            ax.set_title(f"{name}, {of_area}, M = {score:.2f}\n{meaning}", fontsize=7)
         axes[0].set_yticks(range(len(terms)), [variable(term).label for term in terms])
         axes[0].invert_yaxis()
         for ax in axes[-3:]:

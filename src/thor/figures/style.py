@@ -161,7 +161,8 @@ def add_diagonal(ax: "Axes", *, label: str | None = None) -> None:
 def letter_panels(axes: "Iterable[Axes]") -> None:
     """Put (a), (b), ... before the title of each panel."""
     for letter, ax in zip(string.ascii_lowercase, axes, strict=False):
-        ax.set_title(f"({letter}) {ax.get_title(loc='left')}", loc="left")
+        size = ax._left_title.get_fontsize()  # type: ignore[attr-defined]
+        ax.set_title(f"({letter}) {ax.get_title(loc='left')}", loc="left", fontsize=size)
 
 
 def predictor_words(name: str) -> str:
