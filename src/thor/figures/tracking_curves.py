@@ -141,7 +141,9 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
         moved = chosen[is_last & (chosen["regime"] != chosen["regime_before"])]
         moved = moved.assign(transition=moved["regime_before"] + " \N{RIGHTWARDS ARROW} " + moved["regime"])
         largest = moved.groupby("transition")["area_m2"].mean().nlargest(n_shown).index
-        experiments = sorted(set(moved["experiment_id"]), key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
+        experiments = sorted(
+            set(moved["experiment_id"]), key=lambda name: ([*EXPERIMENT_COLOURS, name].index(name), name)
+        )
         models = sorted(set(moved["source_id"]))
         windows = moved.groupby("experiment_id")["window"].unique()
         lines = f"Lines: spread over networks ({predictor_words(predictor)})."

@@ -109,7 +109,8 @@ def change_likelihood_map(
         meaning = "\n".join(lines).removesuffix(".")
         figure, axes = map_panels(len(predictors), n_columns=min(2, len(predictors)), title=title, grey=meaning)
         n_lines = figure._supxlabel.get_text().count("\n")  # type: ignore[attr-defined]
-        figure.set_figheight(figure.get_figheight() + 0.15 * n_lines + (0.4 if supported else 0.15))
+        more = 0.45 if len(predictors) == 1 else 0.0  # lines of the heading and of the title of the map
+        figure.set_figheight(figure.get_figheight() + 0.15 * n_lines + (0.4 if supported else 0.15) + more)
         shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
