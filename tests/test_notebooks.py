@@ -85,7 +85,7 @@ def test_regimes_are_found_on_ecco_step_by_step(data_mirror, tmp_path):
         tmp_path,
         value="{**published, 'naming': consensus.naming, 'single': [m.inertia.min() for m in single.values()]}",
         N_RUNS=1,
-        N_BREATHS=2,
+        N_BREATHS=20,
         DOWNLOADS=str(tmp_path),
     )
     assert "149,714 cells; the sum of the terms has an rms of 7.7e-13 m s-2" in steps.text
