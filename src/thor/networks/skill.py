@@ -192,7 +192,8 @@ def score_intervals(
     """
     draws, values = _draws(bootstrap, probabilities, labels, weights)
     accuracy, spread = values["accuracy"], draws["accuracy"].std()
-    needed = np.sqrt(accuracy * (1 - accuracy) / effective_cells)
+    # a weighted mean of cells that are all correct may exceed 1 by a rounding error
+    needed = np.sqrt(max(accuracy * (1 - accuracy), 0.0) / effective_cells)
     factor = max(1.0, needed / spread) if spread > 0 else 1.0
     intervals = {}
     for name, drawn in draws.items():

@@ -1,6 +1,6 @@
 """Years in which climate models pass levels of global warming, found in the air temperature or given as a table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ _RUN = ["source_id", "experiment_id", "variant_label"]
 
 
 def find_levels(
-    temperatures: Mapping[str, Callable[[], xr.Dataset]], left_out: Mapping[str, str], settings: WindowSettings
+    temperatures: Mapping[str, Callable[[], xr.Dataset]], without: Collection[str], settings: WindowSettings
 ) -> pd.DataFrame:
     """Return in which window each run passes each level of warming.
 
@@ -52,8 +52,8 @@ def find_levels(
     ----------
     temperatures : mapping of str to callable
         Reads the annual means of each run, as from `thor.reading.global_temperature.global_temperature`.
-    left_out : mapping of str to str
-        Reason for each run without.
+    without : collection of str
+        Runs without temperature.
     settings : WindowSettings
         `warming_levels`, `warming_reference_years` and `length_years`.
 
@@ -71,9 +71,9 @@ def find_levels(
     the run in which it ends.
     """
     runs, length = warming_of_runs(temperatures, settings), settings.length_years
-    without = {key for key in left_out if not is_control(key.split("/")[1])}
+    others = {key for key in without if not is_control(key.split("/")[1])}
     rows: list[dict[str, Any]] = []
-    for key in sorted({*runs, *without}):
+    for key in sorted({*runs, *others}):
         for level in settings.warming_levels:
             found = _passing(runs[key], level, length) if key in runs else {"status": "no temperature"}
             rows.append(dict(zip(_RUN, key.split("/"), strict=True)) | {"level": level} | found)

@@ -58,19 +58,20 @@ def compute_global_temperature(raw_archive: Archive, parameters: DataEngineering
         return {}
     runs = raw_archive.runs(**parameters.archive.model_dump())
     work = left_out_on_error(global_temperature)
-    plans = plan_temperatures(raw_archive, runs, quirks=parameters.quirks)
-    return {plan.run.key: (fingerprint(plan.identity), partial(work, plan)) for plan in plans}
+    plans = list(plan_temperatures(raw_archive, runs, quirks=parameters.quirks))
+    there = [plan for plan in plans if plan.series is not None]
+    log.info("%d of %d runs have air temperature", len(there), len(plans))
+    return {plan.run.key: (fingerprint(plan.identity), partial(work, plan)) for plan in there}
 
 
 def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameters: DataEngineering) -> pd.DataFrame:
     """Return the table of the windows in which each run reaches each level of warming."""
     from thor.reading.warming_levels import find_levels, given_levels
 
-    windows = parameters.windows
+    windows, runs = parameters.windows, raw_archive.runs(**parameters.archive.model_dump())
     if windows.warming_level_table is not None:
-        runs = raw_archive.runs(**parameters.archive.model_dump())
         return given_levels(Path(windows.warming_level_table), runs, windows)
-    table = find_levels(global_temperature, global_temperature.left_out, windows)
+    table = find_levels(global_temperature, {run.key for run in runs} - set(global_temperature), windows)
     for level, rows in table.groupby("level"):
         n_reached = int((rows["status"] == "reached").sum())
         log.info("%g K of warming: a window of %d of %d runs", level, n_reached, len(rows))
