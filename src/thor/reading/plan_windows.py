@@ -56,13 +56,13 @@ def with_windows(
     return out
 
 
-def continued_series(plans: Mapping[Run, RunPlan], run: Run) -> tuple[dict[str, Series], dict[str, Series]]:
+def _continued_series(plans: Mapping[Run, RunPlan], run: Run) -> tuple[dict[str, Series], dict[str, Series]]:
     """Return the series of a run and those of its transports, each after the files of the runs that it continues."""
     plan = plans[run]
     before = plans.get(plan.parent.run) if plan.parent and not plan.parent.is_control else None
     if before is None or before.years[0] >= plan.years[0]:
         return plan.series, plan.transports
-    series, transports = continued_series(plans, before.run)
+    series, transports = _continued_series(plans, before.run)
     return _after(plan.series, series), _after(plan.transports, transports)
 
 
@@ -74,7 +74,7 @@ def _with_own_windows(plans: Mapping[Run, RunPlan], run: Run, windows: Sequence[
     """Return a plan with those of the windows that have all their months, and a warning on each of the others."""
     plan = plans[run]
     if any(window.first_year < plan.years[0] for window in windows):
-        series, transports = continued_series(plans, run)
+        series, transports = _continued_series(plans, run)
         plan = replace(plan, series=series, transports=transports)
     complete, warnings = [], list(plan.warnings)
     for window in windows:

@@ -174,8 +174,9 @@ def natural_variability(
     Notes
     -----
     In memory are the inputs of all windows and P(change) of all pairs [4 bytes for each cell and predictor]; at the
-    default limits and a quarter of a degree, a million cells, about 4 GB. `max_control_windows` and `max_variants`
-    bound it, however long the archive.
+    default limits and a quarter of a degree, a million cells, about 4 GB for one experiment with variants.
+    `max_control_windows` bounds it however long the control run is; `max_variants` is of one experiment, so that
+    it grows with the number of experiments that have variants.
     """
     settings = tools.settings
     latest = np.sort(np.argsort(control["window_start"].values, kind="stable")[-settings.max_control_windows :])
