@@ -1,9 +1,11 @@
 """The job scripts in examples/slurm, run by SLURM where it is there, otherwise by commands of the same names."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +48,7 @@ echo $! >"$JOBS/$1/pid"
 
 @pytest.fixture
 def scheduler(tmp_path, monkeypatch):
-    """A folder of commands before the others; SLURM's own where a scheduler answers."""
+    """A folder of commands before the others, with those of a scheduler unless SLURM itself answers; ends its jobs."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -58,7 +60,18 @@ def scheduler(tmp_path, monkeypatch):
         monkeypatch.setenv("JOBS", str(tmp_path / "jobs"))
         for name, script in COMMANDS.items():
             command(folder, name, f"#!/bin/bash\nset -e\n{script}")
-    return folder
+    yield folder
+    for pid in (tmp_path / "jobs").glob("*/pid"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.killpg(int(pid.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder with nothing but the scripts: no .venv, whose `kedro` would come before that of a test."""
+    (tmp_path / "clone" / "examples").mkdir(parents=True)
+    (tmp_path / "clone" / "examples" / "slurm").symlink_to(SLURM)
+    return tmp_path / "clone"
 
 
 def command(folder, name, text):
@@ -67,11 +80,11 @@ def command(folder, name, text):
     path.chmod(0o755)
 
 
-def submit(log, *arguments):
-    """Submit the study with a few resources, and return the number of its job."""
+def submit(folder, log, *arguments):
+    """Submit the study with a few resources from the folder, and return the number of its job."""
     options = ["--cpus-per-task=1", "--mem=2G", f"--output={log}"]
     done = subprocess.run(
-        ["sbatch", *options, STUDY, *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ["sbatch", *options, STUDY, *arguments], cwd=folder, capture_output=True, text=True, check=True
     )
     return re.fullmatch(r"Submitted batch job (\d+)", done.stdout.strip())[1]
 
@@ -99,21 +112,21 @@ def test_the_scripts_pass_shellcheck():
 def test_a_study_runs_as_a_job(scheduler, tmp_path, monkeypatch):
     monkeypatch.setenv("THOR_TEST_ROOT", str(tmp_path / "data"))
     log = tmp_path / "job.log"
-    submit(log, "--env", "test", "--pipeline", "idealized_ocean")
+    submit(REPOSITORY, log, "--env", "test", "--pipeline", "idealized_ocean")
     wait_until(lambda: re.search(r"results in|Failed", text_of(log)), timeout=240)
     assert "Failed" not in text_of(log)
     assert (tmp_path / "data/01_raw/training_ocean.nc").is_file()
 
 
-def test_a_failing_study_fails_the_job_and_ends_it(scheduler, tmp_path):
+def test_a_failing_study_fails_the_job_and_ends_it(scheduler, clone, tmp_path):
     log = tmp_path / "job.log"
     command(scheduler, "kedro", "#!/bin/bash\necho Failed.; exit 3\n")
-    submit(log)
+    submit(clone, log)
     wait_until(lambda: "Failed." in text_of(log), timeout=60)
     assert "queued again" not in text_of(log)
 
 
-def test_before_the_time_limit_the_study_stops_and_is_queued_again(scheduler, tmp_path):
+def test_before_the_time_limit_the_study_stops_and_is_queued_again(scheduler, clone, tmp_path):
     log = tmp_path / "job.log"
     stopped = tmp_path / "stopped"
     command(
@@ -122,7 +135,7 @@ def test_before_the_time_limit_the_study_stops_and_is_queued_again(scheduler, tm
         f"#!/bin/bash\n[[ -f {stopped} ]] && {{ echo continued; exit; }}\n"
         f"trap 'touch {stopped}; exit 1' TERM\necho begun $*\nsleep 300 & wait\n",
     )
-    job = submit(log, "--env", "ecco")
+    job = submit(clone, log, "--env", "ecco")
     wait_until(lambda: "begun run --env ecco" in text_of(log), timeout=60)
     subprocess.run(["scancel", "--signal=TERM", "--batch", job], check=True)
     # SLURM itself waits two minutes before it starts a job that was queued again
@@ -131,7 +144,16 @@ def test_before_the_time_limit_the_study_stops_and_is_queued_again(scheduler, tm
     assert text_of(log).index("queued again") < text_of(log).index("continued")
 
 
-def test_modules_and_conda_are_loaded(scheduler, tmp_path, monkeypatch):
+def test_the_environment_that_make_installs_is_used(scheduler, clone, tmp_path):
+    log = tmp_path / "job.log"
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "activate").write_text('PATH="$PWD/.venv/bin:$PATH"\n')
+    command(clone / ".venv" / "bin", "kedro", "#!/bin/bash\necho kedro of .venv: $*\n")
+    submit(clone, log, "--env", "ecco")
+    wait_until(lambda: "kedro of .venv: run --env ecco" in text_of(log), timeout=60)
+
+
+def test_modules_and_conda_are_loaded(scheduler, clone, tmp_path, monkeypatch):
     log = tmp_path / "job.log"
     command(scheduler, "kedro", "#!/bin/bash\necho environment: $LOADED $CONDA\n")
     definitions = tmp_path / "definitions.sh"  # modules and conda are functions of the shell
@@ -142,11 +164,11 @@ def test_modules_and_conda_are_loaded(scheduler, tmp_path, monkeypatch):
     monkeypatch.setenv("BASH_ENV", str(definitions))
     monkeypatch.setenv("THOR_MODULES", "python/3.11 gcc")
     monkeypatch.setenv("THOR_CONDA_ENV", "thor")
-    submit(log)
+    submit(clone, log)
     wait_until(lambda: "environment: python/3.11 gcc thor" in text_of(log), timeout=60)
 
 
-def test_workers_are_jobs_that_end_with_the_study(scheduler, tmp_path, monkeypatch):
+def test_workers_are_jobs_that_end_with_the_study(scheduler, clone, tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue")
     log, place = tmp_path / "job.log", tmp_path / "place"
     command(
@@ -159,7 +181,7 @@ def test_workers_are_jobs_that_end_with_the_study(scheduler, tmp_path, monkeypat
     )
     monkeypatch.setenv("THOR_WORKER_JOBS", "1")
     monkeypatch.setenv("THOR_WORKER_OPTIONS", "--cores 1 --memory 1GB --walltime 00:10:00")
-    submit(log)
+    submit(clone, log)
     wait_until(lambda: "computed 3" in text_of(log) and place.is_file(), timeout=180)
     worker = int(place.read_text())
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), timeout=60)
