@@ -32,8 +32,8 @@ PREDICTORS = {
     "ensemble": "networks",
     "bayesian": "Bayesian network",
     "gradient_boosting": "boosting",
-    "stress_curl_tree": "tree on the stress curl",
-    "majority": "most common regime",
+    "stress_curl_tree": "tree",
+    "majority": "majority",
 }
 """Columns: predictors in the order of the page."""
 
@@ -171,7 +171,7 @@ def skill(metrics: Entry) -> list[str]:
 
 def _interval(entry: Entry, score: str) -> str:
     ends = entry["intervals"][score]
-    return f"{ends['low']:.2f} to {ends['high']:.2f}"
+    return f"{ends['low']:.2f}–{ends['high']:.2f}"
 
 
 def conformal(metrics: Entry) -> list[str]:
