@@ -13,9 +13,9 @@ from thor.networks.scores import FLOOR
 from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import layer_places
 
-_GENERATOR = "threefry"
-"""Of random numbers (Salmon et al. 2011, doi:10.1145/2063384.2063405): XLA compiles it for vectors of numbers, so that a
-normal number takes 15 ns of one core, against 54 ns by the generator that TensorFlow would choose."""
+GENERATOR = "threefry"
+"""Of the noise (Salmon et al. 2011, doi:10.1145/2063384.2063405): on processors, training is faster with it than with
+the generator that TensorFlow would choose (`benchmarks/networks.py`)."""
 
 
 @cache
@@ -147,7 +147,7 @@ def flipout(below: Any, layer: "_GaussianLayer") -> Any:
     tf = load_tensorflow()
 
     def signs(shape: Any, seed: Any) -> Any:
-        return tf.where(tf.random.stateless_uniform(shape, seed, alg=_GENERATOR) < 0.5, -1.0, 1.0)
+        return tf.where(tf.random.stateless_uniform(shape, seed, alg=GENERATOR) < 0.5, -1.0, 1.0)
 
     seeds = tf.unstack(tf.random.experimental.stateless_split(layer.seed, 4))
     kernel = layer.scale.kernel * _normal(layer.scale.kernel.shape, seeds[0])
@@ -158,7 +158,7 @@ def flipout(below: Any, layer: "_GaussianLayer") -> Any:
 
 
 def _normal(shape: Any, seed: Any) -> Any:
-    return load_tensorflow().random.stateless_normal(shape, seed, alg=_GENERATOR)
+    return load_tensorflow().random.stateless_normal(shape, seed, alg=GENERATOR)
 
 
 ESTIMATORS: dict[str, Callable[..., Any]] = {"local_reparametrisation": locally_reparametrised, "flipout": flipout}
