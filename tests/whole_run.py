@@ -1,14 +1,13 @@
 """One run of the whole graph in the test environment, in a process beside the tests, for all that read its results."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.kedro_runs import PROJECT, kedro
 from tests.waiting import wait_until
 
-PROJECT = Path(__file__).parents[1]
 RESULT = "whole_run.json"
 
 
@@ -29,14 +28,7 @@ def result(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _run(folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--env", "test"],
-        env=os.environ | {"THOR_TEST_ROOT": str(folder / "whole_run"), "DO_NOT_TRACK": "true"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    done = kedro(folder / "whole_run", "run", "--env", "test")
     text = json.dumps([done.args, done.returncode, done.stdout, done.stderr])
     (folder / "part.json").write_text(text)
     (folder / "part.json").rename(folder / RESULT)
