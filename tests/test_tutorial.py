@@ -10,14 +10,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import yaml
 from kedro.framework.project import configure_project
 
+from tests.kedro_runs import PROJECT as REPOSITORY
+from tests.kedro_runs import kedro
 from tests.test_results import rows
 from thor.app.configuration import default_configuration
 from thor.app.mlflow_store import open_store
@@ -29,7 +29,6 @@ from thor.ocean.idealized.training import idealized_training_ocean
 from thor.pipeline_registry import register_pipelines
 from thor.reading.training_ocean import harmonise
 
-REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs" / "tutorial.md").read_text(encoding="utf-8")
 RESULTS = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.M | re.S)
@@ -56,21 +55,6 @@ def quoted() -> list[str]:
     (log,) = (block for kind, block in BLOCKS if kind == "text")
     of_steps = [line for _, _, cell in steps() for line in re.findall(r"`([^`]+)`", cell)]
     return [*(line.partition(" ")[2] for line in log.splitlines()), *of_steps]
-
-
-def kedro(command: str, root: Path) -> str:
-    """Run a command of the page in the test environment, and return what it prints, on one line."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command.split(), "--env", "test"],
-        cwd=REPOSITORY,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return " ".join(done.stdout.split())
 
 
 # -- run it ------------------------------------------------------------------------------------------------------------
@@ -186,7 +170,9 @@ def changed(whole_run, tmp_path_factory):
     root = tmp_path_factory.mktemp("tutorial") / "data"
     shutil.copytree(whole_run[0], root, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
     shutil.copytree(whole_run[0] / "01_raw", root / "01_raw", copy_function=os.link)
-    return root, kedro(CLUSTERING, root)
+    done = kedro(root, *CLUSTERING.split()[1:], "--env", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root, " ".join(done.stdout.split())
 
 
 def test_more_clusters_give_another_map_and_lower_inertia(whole_run, changed):
