@@ -28,7 +28,7 @@ from thor.tracking.regime_shares import probabilities_on_grid
 
 PREDICTORS = {
     "average": "networks and boosting",
-    "average_transport": "the same, with transports",
+    "average_transport": "with transports",
     "ensemble": "networks",
     "bayesian": "Bayesian network",
     "gradient_boosting": "boosting",
@@ -159,14 +159,12 @@ def skill(metrics: Entry) -> list[str]:
             continue  # the Atlantic Ocean lies in the test sector but for a few cells
         place = _place(region.removeprefix("left_out_"))
         entries = [metrics[name].get(region) for name in columns]
-        rows.append(
-            (place, f"{n_cells:,}", "accuracy", *(f"{entry['accuracy']:.3f}" if entry else "" for entry in entries))
-        )
-        rows.append(("", "", "90 % interval", *(_interval(entry, "accuracy") if entry else "" for entry in entries)))
+        rows.append((place, "accuracy", *(f"{entry['accuracy']:.3f}" if entry else "" for entry in entries)))
+        intervals = (_interval(entry, "accuracy") if entry else "" for entry in entries)
+        rows.append((f"{n_cells:,} cells", "90 % interval", *intervals))
         for score, words in SCORES.items():
-            values = (f"{entry[score]:.3f}" if entry else "" for entry in entries)
-            rows.append(("", "", words, *values))
-    return markdown(("tested in", "cells", "score", *columns.values()), rows)
+            rows.append(("", words, *(f"{entry[score]:.3f}" if entry else "" for entry in entries)))
+    return markdown(("tested in", "score", *columns.values()), rows)
 
 
 def _interval(entry: Entry, score: str) -> str:

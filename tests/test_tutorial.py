@@ -99,7 +99,7 @@ def test_numbers_of_the_log_are_those_of_the_results():
     regimes = {row[0]: row[2] for row in rows(RESULTS, after="Regimes")}
     head, _, *skill = rows(RESULTS, after="Skill in oceans that were left out of training")
     first = next(number for number, row in enumerate(skill) if row[0] == "test sector")
-    scores = {row[2]: row[head.index("networks")] for row in skill[first : first + 4]}
+    scores = {row[1]: row[head.index("networks")] for row in skill[first : first + 4]}
     assert f"adjusted Rand index {regimes['`stability_ari`']}" in text
     assert f"accuracy {scores['accuracy']}, negative log-likelihood {scores['NLL (nat)']} nat" in text
     n_runs, n_windows = re.search(r"; (\d+) runs and (\d+) windows of 3 climate models", RESULTS).groups()
