@@ -9,7 +9,7 @@ from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_vorticity_budget
 from thor.core.checkpoint import Resumable
-from thor.core.errors import DataError
+from thor.core.errors import DataError, LeftOutError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.datasets import FieldCollection, FieldDataset
 from thor.datasets.checkpoints import FileCheckpoint
@@ -227,3 +227,15 @@ def test_an_empty_collection_is_valid_where_the_catalog_allows_it(tmp_path):
     optional.save({})
     assert optional.load() == {}
     assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_all_keys_may_be_left_out_where_the_catalog_allows_it(tmp_path):
+    def fail():
+        raise LeftOutError("its file is damaged")
+
+    path, contract = str(tmp_path / "made"), "features"
+    with pytest.raises(DatasetError, match="none of 1 files could be made. The first, one: its file is damaged"):
+        FieldCollection(path=path, contract=contract, may_be_empty=True).save({"one": ("a", fail)})
+    optional = FieldCollection(path=path, contract=contract, may_be_empty=True, may_be_left_out=True)
+    optional.save({"one": ("a", fail)})
+    assert (optional.load(), optional.load().left_out) == ({}, {"one": "its file is damaged"})

@@ -53,6 +53,24 @@ def test_a_scenario_is_compared_with_a_window_of_historical(root, windows):
     assert set(found) == {"ssp585", "historical"}
 
 
+@pytest.mark.parametrize("prefix", ["", "esm-"])
+def test_scenarios_of_cmip7_continue_the_historical_run_that_their_attributes_name(root, windows, prefix):
+    historical = f"{prefix}hist" if prefix else "historical"
+    names = [f"{prefix}scen7-{name}" for name in ("h", "hl", "m", "ml", "l", "ln", "vl")]
+    if prefix:
+        write_run(root, experiment_id=historical, attrs=BRANCH | {"branch_time_in_parent": 0.0}, fixed=False)
+    for experiment in names:
+        attrs = BRANCH | {"parent_experiment_id": historical}
+        write_run(root, experiment_id=experiment, first=1854, last=1857, fixed=False, attrs=attrs)
+    found = plans(root, windows.replace(years=[(1853, 1854), (1856, 1857)]), experiments=names, missing="skip")
+    assert set(found) == {historical, *names}
+    for experiment in names:
+        plan = found[experiment]
+        assert [str(window) for window in plan.windows] == ["1853-1854", "1856-1857"]
+        assert {str(baseline) for baseline in plan.baselines.values()} == {"1852-1853"}
+        assert (plan.parent.run.experiment_id, plan.parent.is_control) == (historical, False)
+
+
 def test_a_scenario_of_a_scenario_is_compared_with_historical(root, windows):
     """As ssp534-over, which branches off ssp585: the reference years lie in the run before."""
     for experiment, parent, first in (("ssp585", "historical", 1854), ("ssp534-over", "ssp585", 1856)):

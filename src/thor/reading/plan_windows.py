@@ -44,7 +44,10 @@ def with_windows(
         out[run] = _with_own_windows(plans, run, windows, missing)
         for level, window in levels.get(run, {}).items():
             at_level = _with_own_windows(plans, run, [window], missing)
-            out[run.at_level(level)] = replace(at_level, run=run.at_level(level), warming_level=level)
+            warnings = at_level.warnings[len(plan.warnings) :]  # those of the run are given once
+            out[run.at_level(level)] = replace(
+                at_level, run=run.at_level(level), warming_level=level, warnings=warnings
+            )
     for run, plan in out.items():
         if plan.parent:
             out[run] = replace(plan, parent=_compared_with(plan.parent, plans, settings))
@@ -105,7 +108,7 @@ def _add_baselines(plans: dict[Run, RunPlan], run: Run, origin: Parent, settings
     wanted = {window: origin.baseline(window, settings) for window in plan.windows}
     there = {w: b for w, b in wanted.items() if not any(part.missing(b) for part in parent.series.values())}
     warnings = list(plan.warnings)
-    if origin.is_control and not origin.branches_within(parent.years):
+    if origin.is_control and not origin.branches_within(parent.years) and plan.warming_level is None:
         first, last = parent.years
         warnings.append(
             f"it branches off in year {origin.branch_year} of {parent.run.key}, which has the years {first} to {last}: "
