@@ -208,6 +208,19 @@ def test_areas_are_means_over_variants_in_millions_of_square_kilometres():
     assert labels == ["piControl", "historical", "MADE"]
 
 
+def test_scenarios_of_cmip7_follow_historical_in_colours_of_their_own():
+    names = [f"scen7-{name}" for name in ("vl", "ln", "l", "ml", "m", "hl", "h")]
+    areas = make_areas()
+    historical = areas[areas["experiment_id"] == "historical"]
+    scenarios = [
+        historical.assign(experiment_id=name, window_start=lambda rows: rows["window_start"] + 172)
+        for name in reversed(names)
+    ]
+    legend = area_curves(pd.concat([*scenarios, areas])).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["piControl", "historical", *names, "MADE"]
+    assert len({handle.get_color() for handle in legend.legend_handles[: len(names) + 2]}) == len(names) + 2
+
+
 def test_changes_of_area_start_where_there_is_a_baseline():
     ax = area_curves(make_areas(), change=True).axes[0]
     curve = next(line for line in ax.lines if line.get_marker() == "o")
