@@ -51,7 +51,10 @@ def with_windows(
     for run, plan in out.items():
         if plan.parent:
             out[run] = replace(plan, parent=_compared_with(plan.parent, plans, settings))
-    for run, plan in list(out.items()):
+    # Scenarios first: the window of historical with which they are compared has its own baseline in the control run.
+    of_control = {run for run, plan in out.items() if plan.parent is None or plan.parent.is_control}
+    for run in sorted(out, key=of_control.__contains__):
+        plan = out[run]
         if plan.parent and plan.parent.run in out:
             _add_baselines(out, run, plan.parent, settings)
         if out[run].warnings:
