@@ -75,9 +75,12 @@ def read(folder: Path) -> tuple[tuple[float, int], float]:
     from thor.datasets import FieldCollection
     from thor.pipelines.data_engineering.nodes import compute_climatologies
     from thor.reading.archive import Archive
+    from thor.reading.warming_levels import find_levels
 
+    parameters = _parameters()
     start, before = time.perf_counter(), time.time_ns()
-    made = compute_climatologies(Archive(folder / "archive"), _parameters())["climatologies"]
+    levels = find_levels({}, {}, parameters.windows)  # of no run: the archive has no temperature
+    made = compute_climatologies(Archive(folder / "archive"), levels, parameters)["climatologies"]
     FieldCollection(path=str(folder / "climatologies"), contract="climatologies").save(made)
     written = [path for path in (folder / "climatologies").rglob("*.nc") if path.stat().st_mtime_ns > before]
     return (time.perf_counter() - start, len(written)), peak_memory_mb()

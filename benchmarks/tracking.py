@@ -5,15 +5,17 @@
 The ocean is synthetic: 720 x 1440 cells, all of them valid. The mean of 50 networks and boosting, and 50 draws of a
 posterior, of the published architecture and the default number of trees, are applied to one window and its baseline,
 up to probabilities, entropies, P(change), p-values, forced changes, areas and transitions with intervals, on one thread
-and on two, and on one and two processes of a local Dask cluster (distances to training cells use all cores of a process
-in each case). The alternative calls `predict` of single Keras networks on a part of the cells, with a large batch; its
-time, without any boosting, is scaled up to all networks, cells and both windows. Peak memory is that of a separate
-process, or with a cluster that of the process that holds the fields.
+and on two, and on one and two processes of a local Dask cluster; without the start of the processes, but with their
+imports. All give the same bits, or the benchmark fails. On one thread also with an eighth, a quarter and half of the
+cells, and once more with all. The alternative calls `predict` of single Keras networks on a part of the cells, with a
+large batch; its time, without any boosting, is scaled up to all networks, cells and both windows. Peak memory is that
+of a separate process, or with a cluster of the process that holds the fields; results are the fields that it returns.
 
 --quick: 180 x 360 cells.
 """
 
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +24,7 @@ from rows import Rows, in_own_process, parse, peak_memory_mb
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from thor.core.compute import Compute, mapper
+from thor.core.fingerprint import content_sha256
 from thor.core.variables import FEATURES, variable
 from thor.networks.predictor import Average, Boosting
 from thor.networks.scaler import FeatureScaler
@@ -42,6 +45,8 @@ from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 N_NETWORKS, N_REFERENCE = 50, 5000
 IMPORTANCE = np.array([0.44, 0.07, 0.18, 0.04, 0.09, 0.06, 0.04, 0.08])
 LAYERS = (len(FEATURES), 24, 24, 16, 16, len(REGIMES))
+PARTS = (1 / 8, 1 / 4, 1 / 2, 1)
+"""Shares of the cells with which time and memory are measured on one thread."""
 KERAS_NETWORKS, KERAS_CELLS, KERAS_BATCH = 3, 100_000, 4096
 WORKERS = {
     ("threads", 1): "one thread",
@@ -58,21 +63,48 @@ def main() -> None:
     rows, n_cells = Rows(options.json), shape[0] * shape[1]
     some = min(KERAS_CELLS, n_cells)
     keras = keras_seconds(some) * n_cells / some * 2 * N_NETWORKS * 2
+    seconds: dict[tuple[str, int], float] = {}
+    contents: set[str] = set()
+    what = f"cells, {N_NETWORKS} networks with boosting and {N_NETWORKS} draws"
     for (scheduler, n_workers), by in WORKERS.items():
-        seconds, peak = in_own_process(measure, shape, scheduler, n_workers)
+        found = in_own_process(measure, shape, scheduler, n_workers)
+        seconds[scheduler, n_workers] = found.seconds
+        contents.add(found.content)
+        gain = f"{seconds[scheduler, 1] / found.seconds:.2f} times as fast as one; " if n_workers > 1 else ""
         rows.add(
-            f"tracking one window of {n_cells:,} synthetic cells, {N_NETWORKS} networks with boosting and {N_NETWORKS} "
-            f"draws, {by}",
-            seconds,
+            f"tracking one window of {n_cells:,} synthetic {what}, {by}",
+            found.seconds,
             alternative="Keras predict, one network after another, probabilities only",
             theirs=keras,
-            peak_memory_mb=peak,
-            remark=f"alternative from {KERAS_NETWORKS} networks and {some:,} cells",
+            peak_memory_mb=found.peak_memory_mb,
+            remark=f"{gain}alternative from {KERAS_NETWORKS} networks and {some:,} cells",
+        )
+    if len(contents) > 1:
+        raise SystemExit("threads and processes gave different results")
+    for part in PARTS:
+        smaller = round(shape[0] * part**0.5), round(shape[1] * part**0.5)
+        found = in_own_process(measure, smaller, "threads", 1)
+        rows.add(
+            f"tracking one window of {smaller[0] * smaller[1]:,} synthetic {what}, one thread",
+            found.seconds,
+            peak_memory_mb=found.peak_memory_mb,
+            remark=f"{1e6 * found.seconds / (smaller[0] * smaller[1]):.1f} \N{MICRO SIGN}s for each cell; "
+            f"{found.results_mb:.0f} MB of results",
         )
 
 
-def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[float, float]:
-    """Return the seconds of a run and the peak memory [MB] of this process."""
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of a run, peak memory of its process and size of its results [MB], and their checksum."""
+
+    seconds: float
+    peak_memory_mb: float
+    results_mb: float
+    content: str
+
+
+def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> Measured:
+    """Track one window of a made ocean with so many workers."""
     run, parent = made_run("abrupt-4xCO2", shape, seed=1), made_run("piControl", shape, seed=0)
     run = run.assign_attrs(parent="MADE/piControl/r1i1p1f1", baseline="parallel segment")
     run = run.assign_coords(baseline_window=parent["window"])
@@ -94,9 +126,9 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> tuple[flo
             expected_accuracy=dict.fromkeys(predictors, ExpectedAccuracy(np.array([0.0, 1.0]), np.array([0.9, 0.5]))),
             settings=settings,
         )
-        track_run(run, parent, natural, tools, mapper=mapped)
+        tracked = track_run(run, parent, natural, tools, mapper=mapped)
         seconds = time.perf_counter() - start
-    return seconds, peak_memory_mb()
+    return Measured(seconds, peak_memory_mb(), tracked.nbytes / 1e6, content_sha256(tracked))
 
 
 def keras_seconds(n_cells: int) -> float:

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
 from tests.made_fields import make_regimes
 from tests.waiting import wait_until
-from thor.app.stage import check_fields
+from thor.app.stage import _places, _Project, check_fields
 from thor.core.errors import DataError, UnitsError
+from thor.datasets import OptionalFigureDataset, TableDataset
 from thor.datasets.netcdf import write
 from thor.handover import Place, pack, unpack
 
@@ -112,6 +115,33 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
         assert process.returncode == code, out + err
         assert sorted(path.name for path in project.iterdir()) == before
         assert err.splitlines()[-1:] == (["Interrupted."] if number == signal.SIGINT else [])
+
+
+def test_the_numbers_beside_a_figure_are_packed_with_it(tmp_path):
+    class Project(_Project):
+        def __init__(self, catalog, root):
+            self._catalog, self.root = catalog, root
+            self.places = {p.name: p for name in catalog for p in _places(name, catalog[name], root, root)}
+
+    figure, ax = plt.subplots()
+    ax.plot([1.0, 2.0], [3.0, 4.0], label="area")
+    catalog = {
+        "curves": OptionalFigureDataset(filepath=str(tmp_path / "sender/08_reporting/curves.png")),
+        "table": TableDataset(filepath=str(tmp_path / "sender/08_reporting/table.csv")),
+    }
+    catalog["curves"].save(figure)
+    catalog["table"].save(pd.DataFrame({"value": [1.0]}))
+    sender = Project(catalog, tmp_path / "sender")
+    assert set(sender.places) == {"curves", "curves.csv", "curves.nc", "table"}
+    assert sender.numbers_of(catalog) == ["curves.csv"]
+    about = {"pipeline": "reporting", "environment": "test", "thor_version": "1"}
+    places = [sender.places[name] for name in (*catalog, *sender.numbers_of(catalog))]
+    archive, _, _ = pack(places, tmp_path / "stage.tar", root=sender.root, **about)
+    there = tmp_path / "receiver"
+    received = unpack(archive, sender.places, root=there, record=there / "logs/run_record.json")
+    assert received.placed == ["curves", "curves.csv", "table"]
+    numbers = "08_reporting/curves.csv"
+    assert (there / numbers).read_bytes() == (sender.root / numbers).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,17 @@
 import errno
 import logging
 
+import numpy as np
 import pytest
 import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_vorticity_budget
 from thor.core.checkpoint import Resumable
-from thor.core.errors import DataError
+from thor.core.errors import DataError, LeftOutError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.datasets import FieldCollection, FieldDataset
-from thor.datasets.checkpoints import FileCheckpoint
+from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 
 
 class Maker:
@@ -220,6 +221,18 @@ def test_a_checkpoint_of_other_inputs_is_not_used(tmp_path):
     assert FileCheckpoint(tmp_path / "one.nc", "a").load("half") is not None
 
 
+def test_a_checkpoint_that_the_machine_damaged_is_not_used(tmp_path, caplog):
+    checkpoint = FileCheckpoint(tmp_path / "one.nc", "a")
+    checkpoint.save("half", xr.Dataset({"sums": ("x", np.random.default_rng(0).normal(size=100_000))}))
+    (part,) = tmp_path.glob(".one.half.part.nc")
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2 :: 7] = bytes(len(content[len(content) // 2 :: 7]))
+    part.write_bytes(content)
+    assert stored_mark(part) == "a"
+    assert checkpoint.load("half") is None
+    assert "begun again" in caplog.text
+
+
 def test_an_empty_collection_is_valid_where_the_catalog_allows_it(tmp_path):
     optional = FieldCollection(path=str(tmp_path / "scenarios"), contract="features", may_be_empty=True)
     assert optional.exists()
@@ -227,3 +240,15 @@ def test_an_empty_collection_is_valid_where_the_catalog_allows_it(tmp_path):
     optional.save({})
     assert optional.load() == {}
     assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_all_keys_may_be_left_out_where_the_catalog_allows_it(tmp_path):
+    def fail():
+        raise LeftOutError("its file is damaged")
+
+    path, contract = str(tmp_path / "made"), "features"
+    with pytest.raises(DatasetError, match="none of 1 files could be made. The first, one: its file is damaged"):
+        FieldCollection(path=path, contract=contract, may_be_empty=True).save({"one": ("a", fail)})
+    optional = FieldCollection(path=path, contract=contract, may_be_empty=True, may_be_left_out=True)
+    optional.save({"one": ("a", fail)})
+    assert (optional.load(), optional.load().left_out) == ({}, {"one": "its file is damaged"})

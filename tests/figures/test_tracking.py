@@ -153,6 +153,9 @@ def test_what_models_agree_on():
     assert any("Families with a forced regime change" in title for title in titles)
     figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
+    many = xr.Dataset(coords={"source_id": [f"MODEL-{k}" for k in range(30)]})
+    title = model_agreement_maps(summary.drop_vars("source_id").merge(many)).get_suptitle()
+    assert title.endswith("ensemble: 30 climate models")
     regime, agreement, change, forced = meshes(figure)
     np.testing.assert_array_equal(cells(regime, LON), summary["regime"].values[0])
     np.testing.assert_allclose(agreement.get_array(), 200 / 3)
@@ -206,6 +209,19 @@ def test_areas_are_means_over_variants_in_millions_of_square_kilometres():
     assert level.get_ydata()[0] == pytest.approx(25)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["piControl", "historical", "MADE"]
+
+
+def test_scenarios_of_cmip7_follow_historical_in_colours_of_their_own():
+    names = [f"scen7-{name}" for name in ("vl", "ln", "l", "ml", "m", "hl", "h")]
+    areas = make_areas()
+    historical = areas[areas["experiment_id"] == "historical"]
+    scenarios = [
+        historical.assign(experiment_id=name, window_start=lambda rows: rows["window_start"] + 172)
+        for name in reversed(names)
+    ]
+    legend = area_curves(pd.concat([*scenarios, areas])).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["piControl", "historical", *names, "MADE"]
+    assert len({handle.get_color() for handle in legend.legend_handles[: len(names) + 2]}) == len(names) + 2
 
 
 def test_changes_of_area_start_where_there_is_a_baseline():

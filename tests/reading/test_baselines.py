@@ -10,6 +10,7 @@ from thor.reading.archive import Archive
 from thor.reading.baselines import before_and_after
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
+from thor.reading.windows import Window
 
 BRANCH = {
     "parent_experiment_id": "piControl",
@@ -51,6 +52,36 @@ def test_a_scenario_is_compared_with_a_window_of_historical(root, windows):
     found = plans(root, windows, experiments=["ssp585"])
     assert {str(baseline) for baseline in found["ssp585"].baselines.values()} == {"1852-1853"}
     assert set(found) == {"ssp585", "historical"}
+
+
+def test_the_window_that_scenarios_are_compared_with_has_a_baseline_in_the_control_run(tmp_path, windows):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    write_run(tmp_path, attrs=BRANCH | {"branch_time_in_parent": branch_time(4)}, fixed=False)
+    attrs = BRANCH | {"parent_experiment_id": "historical"}
+    write_run(tmp_path, experiment_id="ssp585", first=1854, last=1857, fixed=False, attrs=attrs)
+    given = windows.replace(years=[(1850, 1850), (1856, 1857)], reference_years=(1852, 1853))
+    found = plans(tmp_path, given, experiments=["historical", "ssp585"])
+    baselines = {str(window): str(baseline) for window, baseline in found["historical"].baselines.items()}
+    assert baselines == {"1850-1850": "0004-0004", "1852-1853": "0006-0007"}
+    assert Window(6, 7) in found["piControl"].windows
+
+
+@pytest.mark.parametrize("prefix", ["", "esm-"])
+def test_scenarios_of_cmip7_continue_the_historical_run_that_their_attributes_name(root, windows, prefix):
+    historical = f"{prefix}hist" if prefix else "historical"
+    names = [f"{prefix}scen7-{name}" for name in ("h", "hl", "m", "ml", "l", "ln", "vl")]
+    if prefix:
+        write_run(root, experiment_id=historical, attrs=BRANCH | {"branch_time_in_parent": 0.0}, fixed=False)
+    for experiment in names:
+        attrs = BRANCH | {"parent_experiment_id": historical}
+        write_run(root, experiment_id=experiment, first=1854, last=1857, fixed=False, attrs=attrs)
+    found = plans(root, windows.replace(years=[(1853, 1854), (1856, 1857)]), experiments=names, missing="skip")
+    assert set(found) == {historical, *names}
+    for experiment in names:
+        plan = found[experiment]
+        assert [str(window) for window in plan.windows] == ["1853-1854", "1856-1857"]
+        assert {str(baseline) for baseline in plan.baselines.values()} == {"1852-1853"}
+        assert (plan.parent.run.experiment_id, plan.parent.is_control) == (historical, False)
 
 
 def test_a_scenario_of_a_scenario_is_compared_with_historical(root, windows):

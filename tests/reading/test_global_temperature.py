@@ -57,13 +57,15 @@ def test_any_number_of_years_at_once_gives_the_same(root, monkeypatch):
     assert global_temperature(plans(root)["historical"]).identical(at_once)
 
 
-def test_runs_without_temperature_say_so(root):
+def test_runs_without_temperature_have_no_plan_and_unreadable_files_say_so(root):
     write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False)
     write_temperature(root, years(1850, 1853), by_latitude(years(1850, 1853)))
     found = plans(root)
-    with pytest.raises(DataError, match="MADE-1/ssp585/r1i1p1f1 has no 'tas'"):
-        global_temperature(found["ssp585"])
-    assert found["historical"].series is not None
+    assert set(found) == {"historical"} and found["historical"].series is not None
+    path = found["historical"].series.files[0].path
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match="cannot be read as NetCDF.*damaged or truncated"):
+        global_temperature(plans(root)["historical"])
 
 
 @pytest.mark.parametrize("kind", ["month", "cell"])

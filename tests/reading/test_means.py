@@ -1,5 +1,7 @@
 """Means over windows: one pass for any blocks, continued where a killed run stopped."""
 
+from pathlib import Path
+
 import netCDF4
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from tests.made_archive import N_COLUMNS, N_ROWS, field, land, write_series, years
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError
-from thor.reading import means
+from thor.reading import files, means
 from thor.reading.means import window_means
 from thor.reading.series import read_series
 from thor.reading.windows import Window
@@ -69,18 +71,44 @@ def test_a_cell_that_misses_a_month_misses_the_windows_with_it_only(tmp_path):
     assert (np.isnan(result.values[0]) == land()).all()
 
 
-def test_every_file_in_a_window_is_opened_once_for_its_fields(tmp_path, monkeypatch):
+@pytest.fixture
+def opened(monkeypatch):
+    """Names of the files that are opened for their fields."""
+    names, original = [], means.opened_with_checksum
+    monkeypatch.setattr(means, "opened_with_checksum", lambda path: names.append(path.name) or original(path))
+    return names
+
+
+def test_every_file_in_a_window_is_opened_once_for_its_fields(tmp_path, opened):
     made = series(tmp_path)
-    opened = []
-    original = means.xr.open_dataset
-    monkeypatch.setattr(
-        means.xr, "open_dataset", lambda path, **options: opened.append(path.name) or original(path, **options)
-    )
     window_means(made, WINDOWS[:2], checkpoint=NoCheckpoint())
     assert opened == [file.path.name for file in made.files[:3]]
 
 
-def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, monkeypatch, caplog):
+@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="needs Linux, which counts the bytes")
+def test_the_bytes_of_a_file_are_read_once_and_of_a_large_one_twice(tmp_path, monkeypatch):
+    def read():
+        return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])
+
+    made = read_series(write_series(tmp_path, "tauuo", years(1850, 2049), n_files=4), "tauuo", where="MADE-1")
+    size, whole = sum(file.size for file in made.files), [Window(1850, 2049)]
+    before = read()
+    once = window_means(made, whole, checkpoint=NoCheckpoint())
+    assert size <= read() - before < 1.1 * size
+    monkeypatch.setattr(files, "WHOLE_BYTES", 0)
+    files._CHECKSUMS.clear()
+    before = read()
+    twice = window_means(made, whole, checkpoint=NoCheckpoint())
+    assert read() - before > 1.8 * size
+    np.testing.assert_array_equal(once.values, twice.values)
+    assert once.sources == twice.sources
+    # the checksums are known now
+    before = read()
+    window_means(made, [Window(1850, 1851)], checkpoint=NoCheckpoint())
+    assert read() - before < 0.5 * size
+
+
+def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, opened, caplog):
     made = series(tmp_path)
     whole = window_means(made, WINDOWS, checkpoint=NoCheckpoint())
     checkpoint = Memory()
@@ -92,11 +120,7 @@ def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, monkeypat
     assert checkpoint.n_saved == 2
 
     damaged.write_bytes(content)
-    opened = []
-    original = means.xr.open_dataset
-    monkeypatch.setattr(
-        means.xr, "open_dataset", lambda path, **options: opened.append(path.name) or original(path, **options)
-    )
+    opened.clear()
     with caplog.at_level("INFO"):
         result = window_means(made, WINDOWS, checkpoint=checkpoint)
     assert opened == [file.path.name for file in made.files[2:]]

@@ -52,6 +52,17 @@ def test_the_first_window_as_warm_is_that_of_the_level(temperatures):
     assert (historical.loc[0.5, "status"], historical.loc[0.5, "first_year"]) == ("reached", 1950)
 
 
+def test_scenarios_of_cmip7_warm_over_their_own_historical_run(temperatures):
+    historical, scenario = "M/esm-hist/r1i1p1f1", "M/esm-scen7-h/r1i1p1f1"
+    of_scenario = temperatures[SCENARIO]().assign_attrs(parent=historical)
+    found = find_levels({historical: temperatures[HISTORICAL], scenario: lambda: of_scenario}, {}, SETTINGS)
+    ssp = rows_of(find_levels(temperatures, {}, SETTINGS), "ssp585")
+    rows = rows_of(found, "esm-scen7-h")
+    assert rows["first_year"].equals(ssp["first_year"])
+    assert set(rows["reference"]) == {f"1850-1900 of {historical}"}
+    assert Run("M", "esm-scen7-h", "r1i1p1f1").at_level(1.5).key == "M/esm-scen7-h-gwl1.5/r1i1p1f1"
+
+
 def test_a_window_may_begin_in_historical(temperatures):
     table = find_levels(temperatures, {}, SETTINGS.replace(warming_levels=(0.6,)))
     row = rows_of(table, "ssp585").loc[0.6]
@@ -79,7 +90,8 @@ def test_runs_without_reference_or_temperature_are_named(temperatures):
     table = find_levels(temperatures, {"N/ssp585/r1i1p1f1": "no tas"}, SETTINGS)
     assert set(rows_of(table[table["source_id"] == "M"], "ssp585")["status"]) == {"no reference"}
     assert set(rows_of(table, "1pctCO2")["status"]) == {"no reference"}
-    assert set(table.loc[table["source_id"] == "N", "status"]) == {"no temperature"}
+    without = table[table["source_id"] == "N"]
+    assert (set(without["status"]), set(without["reason"])) == ({"no temperature"}, {"no tas"})
     assert level_windows(table) == {}
 
 

@@ -11,6 +11,7 @@ from thor.core.errors import ConfigError, IncompleteWindowError
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.plans import plan_runs
+from thor.reading.runs import Run
 from thor.reading.windows import Window
 
 
@@ -65,6 +66,19 @@ def test_a_window_may_begin_in_historical_and_end_in_the_scenario(scenario, wind
     # both halves have equally many days in this calendar
     np.testing.assert_allclose(crossing["tauuo"], (halves[0] + halves[1]) / 2, rtol=1e-12)
     assert float(np.nanmax(np.abs(halves[0] - halves[1]))) > 1e-3
+
+
+def test_warnings_of_a_run_are_not_repeated_at_its_warming_level(scenario, windows):
+    archive, run = Archive(scenario), Run("MADE-1", "ssp585", "r1i1p1f1")
+    (scenario / "CMIP6/CMIP/THOR/MADE-1/ssp585/r1i1p1f1/Omon/zos/gn/v20210101").mkdir()
+    levels = {run: {1.5: Window(1855, 1856), 2.0: Window(1857, 1858)}}
+    found = {
+        plan.run.experiment_id: plan.warnings
+        for plan in plan_runs(archive, [run], windows.replace(years=[(1856, 1857)]), missing="skip", levels=levels)
+    }
+    assert len(found["ssp585"]) == 1 and "newest version of zos, v20210101, holds no file" in found["ssp585"][0]
+    assert found["ssp585-gwl1.5"] == ()
+    assert "ssp585-gwl2.0" not in found, "its window is not whole"
 
 
 def read(plan, settings, window):

@@ -154,9 +154,9 @@ def test_runs_that_are_no_members_of_one_ensemble_are_refused():
     first = tracked("r1i1p1f1", half)
     with pytest.raises(DataError, match="two members; got 1"):
         forced_response([first], {})
-    with pytest.raises(DataError, match="one model: A/ssp585/r1i1p1f1 has A"):
+    with pytest.raises(DataError, match="one source_id: A/ssp585/r1i1p1f1 has A"):
         forced_response([first, tracked("r2i1p1f1", half, source="B")], {})
-    with pytest.raises(DataError, match="one regimes"):
+    with pytest.raises(DataError, match="one list of regimes"):
         forced_response([first, tracked("r2i1p1f1", half, regimes="one three")], {})
     with pytest.raises(GridError):
         forced_response([first, tracked("r2i1p1f1", two(np.full((1, 5), 0.5)))], {})

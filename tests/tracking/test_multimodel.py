@@ -313,9 +313,9 @@ def test_shares_weigh_by_area():
 def test_errors_name_what_cannot_be_summarised():
     with pytest.raises(DataError, match="No run has the window '1850-1869'"):
         summary_of([model_run("A")], window="1850-1869")
-    with pytest.raises(DataError, match=r"one experiment only: A/ssp585/r1i1p1f1 has ssp585, .* historical"):
+    with pytest.raises(DataError, match=r"one experiment_id: A/ssp585/r1i1p1f1 has ssp585, .* historical"):
         summary_of([model_run("A"), model_run("B", experiment="historical")])
-    with pytest.raises(DataError, match="one regimes only"):
+    with pytest.raises(DataError, match="one list of regimes"):
         summary_of([model_run("A"), model_run("B").assign_attrs(regimes="a b c")])
     with pytest.raises(GridError, match="must divide 180"):
         summary_of([model_run("A")], spacing=7.0)

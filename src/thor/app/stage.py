@@ -1,7 +1,8 @@
 """`thor stage`: pack one stage into an archive for another team, and unpack it."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
@@ -50,7 +51,7 @@ def pack_command(
             return made[name]
 
         archive, manifest, checksum = handover.pack(
-            [project.places[name] for name in names],
+            [project.places[name] for name in (*names, *project.numbers_of(names))],
             output or (lambda compressed: Path(f"thor_{pipeline}_{project.environment}.tar{'.gz' * compressed}")),
             root=project.root,
             pipeline=pipeline,
@@ -140,8 +141,11 @@ class _Project:
         self.shown_root = str(context.config_loader["globals"].get("data_root", "data"))
         self.root = Path(folder) / self.shown_root
         self.record_path = self.root / "logs" / RECORD
-        found = (_place(name, self._catalog.get(name), Path(folder), self.root) for name in self._catalog)
-        self.places = {place.name: place for place in found if place is not None}
+        self.places = {
+            place.name: place
+            for name in self._catalog
+            for place in _places(name, self._catalog.get(name), Path(folder), self.root)
+        }
 
     def outputs_of(self, pipeline: str) -> tuple[list[str], set[str]]:
         """Return the datasets that a pipeline writes, and the parameter groups that determine their content."""
@@ -157,6 +161,11 @@ class _Project:
                 )
         groups = {name.removeprefix("params:").split(".")[0] for name in chosen.inputs() if name.startswith("params:")}
         return names, groups - {"compute"}  # the place of the work changes no result
+
+    def numbers_of(self, names: Iterable[str]) -> list[str]:
+        """Return the names of the files with numbers that lie beside figures."""
+        beside = [f"{name}{file.suffix}" for name in names for file in getattr(self._catalog.get(name), "beside", ())]
+        return [name for name in beside if name in self.places]
 
     def require_outputs(self, pipeline: str, names: Iterable[str]) -> None:
         """Return when all these datasets are there."""
@@ -192,16 +201,17 @@ class _Project:
         return f"{program_name()} run" + (f" --pipelines {pipeline}" if pipeline else "") + same_options()
 
 
-def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
-    """Return where the catalog keeps a dataset; None when that is no file or folder below `data_root`."""
+def _places(name: str, dataset: Any, folder: Path, root: Path) -> Iterator[Any]:
+    """Yield where the catalog keeps a dataset, and the numbers beside a figure; nothing outside `data_root`."""
     from thor.datasets import NetworkDataset
+    from thor.datasets.reports import NUMBERS
     from thor.handover import Place
 
     described = dataset._describe()
     path = described.get("filepath") or described.get("path")
     if path is None or not (folder / path).is_relative_to(root):
-        return None
-    return Place(
+        return
+    place = Place(
         name=name,
         type=type(dataset).__name__.removeprefix("Optional"),  # the same file, whether or not it may be absent
         layer=((dataset.metadata or {}).get("kedro-viz") or {}).get("layer", ""),
@@ -209,6 +219,10 @@ def _place(name: str, dataset: Any, folder: Path, root: Path) -> Any:
         folder="path" in described or isinstance(dataset, NetworkDataset),
         contract=described.get("contract"),
     )
+    yield place
+    for suffix in NUMBERS if hasattr(dataset, "beside") else ():
+        beside = PurePosixPath(place.path).with_suffix(suffix).as_posix()
+        yield replace(place, name=f"{name}{suffix}", type="FigureNumbers", path=beside)
 
 
 def check_fields(place: Any, file: Any, path: Path) -> None:

@@ -84,6 +84,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         Open the files lazily with these dask chunks.
     may_be_empty : bool, optional
         Whether no key at all is a result too: where no archive is configured there are no scenarios.
+    may_be_left_out : bool, optional
+        Whether all keys may be left out, since what reads the collection does without.
     metadata : dict, optional
         For kedro-viz.
     """
@@ -95,10 +97,12 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         contract: str | None = None,
         chunks: dict[str, int] | str | None = None,
         may_be_empty: bool = False,
+        may_be_left_out: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
         self._may_be_empty = may_be_empty
+        self._may_be_left_out = may_be_left_out
         # By name: the rules of a contract are closures, and a dataset is sent to the process of a node.
         self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
@@ -171,7 +175,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                 checkpoint.clear()
                 written[reason] += 1
                 log.debug("%s: %s written: %s", self._path.name, key, reason)
-        if left_out and len(left_out) == len(data):
+        if left_out and len(left_out) == len(data) and not self._may_be_left_out:
             key, reason = next(iter(left_out.items()))
             raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
         n_removed = self._remove(set(data) - set(left_out))

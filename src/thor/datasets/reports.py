@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+NUMBERS = (".csv", ".nc")
+"""Suffixes of the files beside a figure that hold its numbers."""
+
+
 class FigureDataset(FileDataset):
     """A figure as PNG. Saving takes a matplotlib figure, which it closes, or PNG bytes; loading gives the bytes.
 
@@ -91,7 +95,7 @@ def write_numbers(figure: "Figure", path: Path) -> None:
 
 
 def _numbers_beside(path: Path) -> list[Path]:
-    files = (path.with_suffix(suffix) for suffix in (".csv", ".nc"))
+    files = (path.with_suffix(suffix) for suffix in NUMBERS)
     return [file for file in files if file.is_file()]
 
 

@@ -38,8 +38,16 @@ EXPERIMENT_COLOURS = {
     "ssp245": "#EADD3D",
     "ssp370": "#F21111",
     "ssp585": "#840B22",
+    "scen7-vl": "#24A4FF",
+    "scen7-ln": "#4A0DAF",
+    "scen7-l": "#00CC69",
+    "scen7-ml": "#F5AC00",
+    "scen7-m": "#FFA9DC",
+    "scen7-hl": "#8F003B",
+    "scen7-h": "#700000",
 }
-"""Scenarios have the colours of the sixth assessment report of the IPCC."""
+"""Scenarios of CMIP6 have the colours of the sixth assessment report of the IPCC, those of CMIP7 the ones of the
+notebooks of their emissions (iiasa/emissions_harmonization_historical)."""
 
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)

@@ -10,15 +10,15 @@ from thor.ocean.constants import EARTH_RADIUS
 def unit_vectors(lat: Array, lon: Array) -> Array:
     """Return positions [degrees] as unit vectors, shape (3, ...)."""
     phi, lam = np.deg2rad(lat), np.deg2rad(lon)
-    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+    across = np.cos(phi)
+    return np.stack([across * np.cos(lam), across * np.sin(lam), np.sin(phi)])
 
 
 def local_basis(lat: Array, lon: Array) -> tuple[Array, Array]:
     """Return the eastward and northward unit vectors at positions [degrees], each of shape (3, ...)."""
     phi, lam = np.deg2rad(lat), np.deg2rad(lon)
-    east = np.stack([-np.sin(lam), np.cos(lam), np.zeros_like(lam)])
-    north = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)])
-    return east, north
+    cos, sin, down = np.cos(lam), np.sin(lam), -np.sin(phi)
+    return np.stack([-sin, cos, np.zeros_like(lam)]), np.stack([down * cos, down * sin, np.cos(phi)])
 
 
 def displacement(lat: Array, lon: Array, other: Array) -> Array:

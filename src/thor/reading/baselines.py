@@ -1,13 +1,15 @@
 """Baselines of a run: the parallel segment of its control run, or a window of its historical run."""
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import cftime
 import xarray as xr
 
 from thor.core.errors import DataError
+from thor.reading.archive import Archive
 from thor.reading.runs import Run, is_control
 from thor.reading.series import Series, clean_units
 from thor.reading.windows import Window, WindowSettings
@@ -48,6 +50,39 @@ class Parent:
         """Return whether the branch lies in the parent's years, first and last, or at their end."""
         first, last = years
         return self.branch_year is None or first <= self.branch_year <= last + 1
+
+
+class WithParent(Protocol):
+    """What is planned of a run that may branch off another."""
+
+    @property
+    def parent(self) -> Parent | None:
+        """The run from which it branches off."""
+
+
+_Plan = TypeVar("_Plan", bound=WithParent)
+
+
+def with_parents(archive: Archive, runs: Iterable[Run], plan: Callable[[Run], _Plan | None]) -> dict[Run, _Plan]:
+    """Return the plan of each run, and of each run in the archive from which one of them branches off.
+
+    Parameters
+    ----------
+    archive : Archive
+    runs : iterable of Run
+    plan : callable
+        Returns the plan of a run, called once for each; None for a run without one.
+    """
+    plans: dict[Run, _Plan | None] = {}
+    waiting = deque(runs)
+    while waiting:
+        run = waiting.popleft()
+        if run in plans:
+            continue
+        plans[run] = found = plan(run)
+        if found and found.parent and found.parent.run in archive:
+            waiting.append(found.parent.run)
+    return {run: found for run, found in plans.items() if found is not None}
 
 
 def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Parent | None:

@@ -1,15 +1,25 @@
 """One file of an archive: opened with errors that name it."""
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import netCDF4
 import xarray as xr
+from xarray.backends import NetCDF4DataStore
 
+from thor.core.checksums import file_sha256
 from thor.core.errors import DataError, GridError
 
 log = logging.getLogger(__name__)
+
+WHOLE_BYTES = 2**29
+"""Of a file that is read into memory as a whole for its checksum and its fields; a larger one is read for each."""
+
+_CHECKSUMS: dict[tuple[Path, int, int], str] = {}
+"""Checksums of files of this size, last changed then: transports of each window are added up from the same files."""
 
 
 def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
@@ -62,6 +72,31 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
             yield dataset
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
+    """Give the open file, times not decoded, and its SHA-256 (hex); DataError when it cannot be read.
+
+    A file of up to `WHOLE_BYTES` is read once for both, from beginning to end. Later calls know the checksum, and read
+    only the fields that are asked for.
+    """
+    try:
+        about = path.stat()
+        state = (path, about.st_size, about.st_mtime_ns)
+        if state in _CHECKSUMS or about.st_size > WHOLE_BYTES:
+            if state not in _CHECKSUMS:
+                _CHECKSUMS[state] = file_sha256(path)
+            with opened(path) as dataset:
+                yield dataset, _CHECKSUMS[state]
+            return
+        content = path.read_bytes()
+        _CHECKSUMS[state] = hashlib.sha256(content).hexdigest()
+        store = NetCDF4DataStore(netCDF4.Dataset(path.name, memory=content))
+        with xr.open_dataset(store, decode_times=False, cache=False) as dataset:
+            yield dataset, _CHECKSUMS[state]
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise unreadable(path, error) from error
 

@@ -1,6 +1,6 @@
 """Global mean near-surface air temperature of climate models, year by year, from which warming levels follow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.ocean.grid import Grid
 from thor.reading.archive import Archive
-from thor.reading.baselines import Parent, parent_of
+from thor.reading.baselines import Parent, parent_of, with_parents
 from thor.reading.grids import NATIVE
 from thor.reading.means import window_means
 from thor.reading.positions import read_positions
@@ -36,7 +36,7 @@ class TemperaturePlan:
     ----------
     run : Run
     series : Series or None
-        None where the run has none, or it cannot be read; `reason` gives why.
+        None where it cannot be read; `reason` gives why.
     parent : Parent or None
     reason : str
     """
@@ -54,33 +54,28 @@ class TemperaturePlan:
 
 
 def plan_temperatures(
-    archive: Archive, runs: list[Run], *, quirks: Mapping[str, Quirks] | None = None
-) -> Iterator[TemperaturePlan]:
-    """Yield the plan of each run, and of each run that one of them branches off, from the headers of files.
+    archive: Archive, runs: Sequence[Run], *, quirks: Mapping[str, Quirks] | None = None
+) -> list[TemperaturePlan]:
+    """Return the plan of each run that has temperature, and of the runs from which these branch off, from headers.
 
     Parameters
     ----------
     archive : Archive
-    runs : list of Run
+    runs : sequence of Run
     quirks : mapping of str to Quirks, optional
         As for `thor.reading.plans.plan_runs`; branch years are read from them.
     """
-    given, seen, waiting = quirks or {}, set[Run](), list(runs)
-    while waiting:
-        run = waiting.pop()
-        if run in seen:
-            continue
-        seen.add(run)
-        plan = _plan(archive, run, given.get(run.source_id, quirks_of(run.source_id)))
-        yield plan
-        if plan.parent and plan.parent.run in archive:
-            waiting.append(plan.parent.run)
+    given = quirks or {}
+    plans = with_parents(
+        archive, runs, lambda run: _plan(archive, run, given.get(run.source_id, quirks_of(run.source_id)))
+    )
+    return list(plans.values())
 
 
-def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan:
+def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan | None:
     stored = archive.stored(run, TEMPERATURE)
     if not stored:
-        return TemperaturePlan(run, None, None, f"{run.key} has no '{TEMPERATURE}' in {archive.where}.")
+        return None
     try:
         files = stored[NATIVE if NATIVE in stored else min(stored)].files()
         series = read_series(files, TEMPERATURE, where=run.key)
@@ -106,7 +101,7 @@ def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
     Raises
     ------
     DataError, GridError, UnitsError
-        When the run has no temperature, a file cannot be read, a month or a cell is missing, or units are unknown.
+        When a file cannot be read, a month or a cell is missing, or units are unknown.
     """
     series = plan.series
     if series is None:

@@ -4,19 +4,16 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.checkpoint import Checkpoint
-from thor.core.checksums import file_sha256
 from thor.core.progress import progress_bar
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
-from thor.reading.files import opened, unreadable
+from thor.reading.files import opened, opened_with_checksum
 from thor.reading.series import Series, SeriesFile
 from thor.reading.windows import Window
 
@@ -133,9 +130,8 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
     in_windows = [_steps(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
-    checksum = _checksum(file.path)
     levels = file.shape[:-2]
-    with opened(file.path) as dataset:
+    with opened_with_checksum(file.path) as (dataset, checksum):
         for start, stop in time_blocks(file, used):
             # levels one after another: in double precision without a copy of the block, and without threads to wait for
             block = dataset[variable_id][start:stop].values.reshape(stop - start, *levels, -1)
@@ -192,18 +188,3 @@ def first_month(series: Series) -> WindowMeans:
     with opened(file.path) as dataset:
         values = factor * dataset[series.variable_id][:1].values.astype(float)
     return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))
-
-
-def _checksum(path: Path) -> str:
-    """Return the SHA-256 of the file, which is then in the machine's memory when its fields are read."""
-    try:
-        about = path.stat()
-        return _checksum_of_state(path, about.st_size, about.st_mtime_ns)
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-@lru_cache(maxsize=64)
-def _checksum_of_state(path: Path, size: int, changed: int) -> str:
-    # transports of each window are added up for themselves, all from the same files
-    return file_sha256(path)

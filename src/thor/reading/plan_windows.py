@@ -44,11 +44,17 @@ def with_windows(
         out[run] = _with_own_windows(plans, run, windows, missing)
         for level, window in levels.get(run, {}).items():
             at_level = _with_own_windows(plans, run, [window], missing)
-            out[run.at_level(level)] = replace(at_level, run=run.at_level(level), warming_level=level)
+            warnings = at_level.warnings[len(plan.warnings) :]  # those of the run are given once
+            out[run.at_level(level)] = replace(
+                at_level, run=run.at_level(level), warming_level=level, warnings=warnings
+            )
     for run, plan in out.items():
         if plan.parent:
             out[run] = replace(plan, parent=_compared_with(plan.parent, plans, settings))
-    for run, plan in list(out.items()):
+    # Scenarios first: the window of historical with which they are compared has its own baseline in the control run.
+    of_control = {run for run, plan in out.items() if plan.parent is None or plan.parent.is_control}
+    for run in sorted(out, key=of_control.__contains__):
+        plan = out[run]
         if plan.parent and plan.parent.run in out:
             _add_baselines(out, run, plan.parent, settings)
         if out[run].warnings:
@@ -105,7 +111,7 @@ def _add_baselines(plans: dict[Run, RunPlan], run: Run, origin: Parent, settings
     wanted = {window: origin.baseline(window, settings) for window in plan.windows}
     there = {w: b for w, b in wanted.items() if not any(part.missing(b) for part in parent.series.values())}
     warnings = list(plan.warnings)
-    if origin.is_control and not origin.branches_within(parent.years):
+    if origin.is_control and not origin.branches_within(parent.years) and plan.warming_level is None:
         first, last = parent.years
         warnings.append(
             f"it branches off in year {origin.branch_year} of {parent.run.key}, which has the years {first} to {last}: "

@@ -1,13 +1,13 @@
 """Plans of all runs, made from the headers of files before any field is read."""
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from thor.core.errors import ConfigError, DataError, IncompleteWindowError
 from thor.core.progress import progress_bar
 from thor.reading.archive import Archive
+from thor.reading.baselines import with_parents
 from thor.reading.plan_windows import with_windows
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.run_plan import Missing, RunPlan, plan_run
@@ -71,26 +71,21 @@ def plan_runs(
         Under ``error``: when something is missing, or a series is not one.
     """
     given = quirks or {}
-    plans: dict[Run, RunPlan] = {}
     left_out: dict[Run, str] = {}
-    waiting = deque(runs)
+
+    def plan(run: Run) -> RunPlan | None:
+        bar.update()
+        try:
+            return plan_run(archive, run, given.get(run.source_id, quirks_of(run.source_id)), missing)
+        except (DataError, ConfigError) as error:
+            if missing == "error":
+                raise
+            left_out[run] = str(error)
+            log.warning("%s is left out: %s", run.key, error)
+            return None
+
     with progress_bar(total=len(runs), label="reading headers", unit="run") as bar:
-        while waiting:
-            run = waiting.popleft()
-            if run in plans or run in left_out:
-                continue
-            try:
-                plan = plan_run(archive, run, given.get(run.source_id, quirks_of(run.source_id)), missing)
-            except (DataError, ConfigError) as error:
-                if missing == "error":
-                    raise
-                left_out[run] = str(error)
-                log.warning("%s is left out: %s", run.key, error)
-            else:
-                plans[run] = plan
-                if plan.parent and plan.parent.run in archive:
-                    waiting.append(plan.parent.run)
-            bar.update()
+        plans = with_parents(archive, runs, plan)
     plans = with_windows(plans, settings, missing, levels or {})
     for run, reason in _without_window(plans, settings).items():
         if missing == "error":

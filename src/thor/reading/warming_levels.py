@@ -1,6 +1,6 @@
 """Years in which climate models pass levels of global warming, found in the air temperature or given as a table."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ LEVEL_COLUMNS = {
     "last_year": "last year of the window",
     "warming": "mean warming in the window, or the largest of any window [K]",
     "reference": "years of historical, or the control run, over which warming is given",
+    "reason": "why there is no temperature",
 }
 """Columns of the table of warming levels and their meaning."""
 
@@ -44,7 +45,7 @@ _RUN = ["source_id", "experiment_id", "variant_label"]
 
 
 def find_levels(
-    temperatures: Mapping[str, Callable[[], xr.Dataset]], without: Collection[str], settings: WindowSettings
+    temperatures: Mapping[str, Callable[[], xr.Dataset]], without: Mapping[str, str], settings: WindowSettings
 ) -> pd.DataFrame:
     """Return in which window each run passes each level of warming.
 
@@ -52,8 +53,8 @@ def find_levels(
     ----------
     temperatures : mapping of str to callable
         Reads the annual means of each run, as from `thor.reading.global_temperature.global_temperature`.
-    without : collection of str
-        Runs without temperature.
+    without : mapping of str to str
+        Reason for each run without temperature.
     settings : WindowSettings
         `warming_levels`, `warming_reference_years` and `length_years`.
 
@@ -75,7 +76,8 @@ def find_levels(
     rows: list[dict[str, Any]] = []
     for key in sorted({*runs, *others}):
         for level in settings.warming_levels:
-            found = _passing(runs[key], level, length) if key in runs else {"status": "no temperature"}
+            none = {"status": "no temperature", "reason": without.get(key, "")}
+            found = _passing(runs[key], level, length) if key in runs else none
             rows.append(dict(zip(_RUN, key.split("/"), strict=True)) | {"level": level} | found)
     return _table(rows)
 

@@ -80,6 +80,20 @@ def require_regimes(run: xr.Dataset) -> tuple[str, ...]:
     return names
 
 
+def require_alike(first: xr.Dataset, other: xr.Dataset, *facets: str) -> None:
+    """Raise DataError unless two runs that are averaged have the same facets, regimes and predictors."""
+    for what, of_first, of_other in (
+        *((name, first.attrs[name], other.attrs[name]) for name in facets),
+        ("list of regimes", require_regimes(first), require_regimes(other)),
+        ("list of predictors", [*first["predictor"].values], [*other["predictor"].values]),
+    ):
+        if of_first != of_other:
+            raise DataError(
+                f"Runs that are averaged have one {what}: {run_key(first)} has {of_first}, {run_key(other)} {of_other}."
+                " Average them apart, or track them with the same networks."
+            )
+
+
 def _areas_of(run: xr.Dataset) -> pd.DataFrame:
     columns = {
         "expected_area": "expected_area_m2",

@@ -18,7 +18,7 @@ from thor.core.variables import variable
 from thor.ocean.cells import on_same_grid
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
-from thor.tracking.areas import require_regimes
+from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import RUN_FACETS, run_key
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
@@ -107,7 +107,9 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     for run in members:
         member = _with_common_labels(run)
         first = member if first is None else first
-        _require_one_ensemble(first, member)
+        members_of([run_key(first), run_key(member)])
+        require_alike(first, member, "source_id", "experiment_id")
+        on_same_grid(first["valid"], member, "valid")
         windows = list(map(str, member["window"].values))
         labels = [label for label in labels if label in windows] if sums else windows
         sums = _added(sums, member, baselines)
@@ -165,21 +167,6 @@ def _response(runs: RunDatasets, keys: tuple[str, ...]) -> xr.Dataset:
 def _mark(run: xr.Dataset) -> str:
     # that of a run covers its parent
     return str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
-
-
-def _require_one_ensemble(first: xr.Dataset, member: xr.Dataset) -> None:
-    members_of([run_key(first), run_key(member)])
-    for what, of_first, of_member in (
-        ("model", first.attrs["source_id"], member.attrs["source_id"]),
-        ("experiment", first.attrs["experiment_id"], member.attrs["experiment_id"]),
-        ("regimes", require_regimes(first), require_regimes(member)),
-        ("predictors", [*first["predictor"].values], [*member["predictor"].values]),
-    ):
-        if of_first != of_member:
-            raise DataError(
-                f"Members are of one {what}: {run_key(first)} has {of_first}, {run_key(member)} {of_member}."
-            )
-    on_same_grid(first["valid"], member, "valid")
 
 
 def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunDatasets) -> dict[str, xr.DataArray]:

@@ -12,7 +12,7 @@ from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.settings import Count, require
 from thor.core.variables import variable
 from thor.tracking import RunDatasets
-from thor.tracking.areas import require_regimes
+from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.families import families_of
@@ -110,7 +110,7 @@ def multimodel_summary(
         if (here := _at_window(run, window)) is None:
             continue
         first = here if first is None else first
-        _require_alike(first, here)
+        require_alike(first, here, "experiment_id")
         keys.append(run_key(here))
         model = str(here.attrs["source_id"])
         common.setdefault(model, []).append(to_common_grid(here, grid))
@@ -250,17 +250,3 @@ def _at_window(run: xr.Dataset, window: str | int) -> xr.Dataset | None:
     if isinstance(window, str):
         return run.isel(window=labels.index(window)) if window in labels else None
     return run.isel(window=window) if -len(labels) <= window < len(labels) else None
-
-
-def _require_alike(first: xr.Dataset, other: xr.Dataset) -> None:
-    """Raise DataError unless two runs are of one experiment, with the same regimes and predictors."""
-    for what, of_first, of_other in (
-        ("experiment", first.attrs["experiment_id"], other.attrs["experiment_id"]),
-        ("regimes", require_regimes(first), require_regimes(other)),
-        ("predictors", [*first["predictor"].values], [*other["predictor"].values]),
-    ):
-        if of_first != of_other:
-            raise DataError(
-                f"Models can be summarised for one {what} only: {run_key(first)} has {of_first}, {run_key(other)} "
-                f"{of_other}. Summarise them apart, or track them with the same networks."
-            )

@@ -108,7 +108,8 @@ class TrackingTools:
 
     def dissimilarity(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the dissimilarity of cells to the training cells, from their scaled inputs."""
-        return self.applicability.dissimilarity(columns(inputs, self.scaler.features, self.applicability.features))
+        chosen = columns(inputs, self.scaler.features, self.applicability.features)
+        return self.applicability.dissimilarity(chosen, n_threads=1)  # blocks of cells share the cores
 
     def probabilities(
         self, predictor: str, inputs: Sequence[NDArray[np.float32]]

@@ -112,8 +112,10 @@ class Applicability(JsonModel):
         low, high = np.quantile(fitted.dissimilarity_without_basin(inputs, basin), [0.25, 0.75])
         return replace(fitted, threshold=float(high + 1.5 * (high - low)))
 
-    def dissimilarity(self, inputs: np.ndarray) -> Array:
+    def dissimilarity(self, inputs: np.ndarray, *, n_threads: int = -1) -> Array:
         """Return the dissimilarity of scaled inputs, shape (n_samples, n_features), to the training cells; 0 is least.
+
+        By default on all cores; `n_threads` limits them, where other threads or processes do the same.
 
         Raises
         ------
@@ -125,7 +127,7 @@ class Applicability(JsonModel):
                 f"Dissimilarity needs finite inputs of shape (n, {len(self.features)}); got shape {inputs.shape} "
                 f"with {int((~np.isfinite(inputs)).sum())} values that are not finite."
             )
-        return self._tree.query(inputs * self.importance, workers=-1)[0] / self.mean_distance
+        return self._tree.query(inputs * self.importance, workers=n_threads)[0] / self.mean_distance
 
     def dissimilarity_without_basin(self, inputs: np.ndarray, basin: NDArray[np.integer]) -> Array:
         """Return the dissimilarity of scaled inputs to the training cells of all basins but their own.

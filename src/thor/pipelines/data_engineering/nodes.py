@@ -58,10 +58,9 @@ def compute_global_temperature(raw_archive: Archive, parameters: DataEngineering
         return {}
     runs = raw_archive.runs(**parameters.archive.model_dump())
     work = left_out_on_error(global_temperature)
-    plans = list(plan_temperatures(raw_archive, runs, quirks=parameters.quirks))
-    there = [plan for plan in plans if plan.series is not None]
-    log.info("%d of %d runs have air temperature", len(there), len(plans))
-    return {plan.run.key: (fingerprint(plan.identity), partial(work, plan)) for plan in there}
+    plans = plan_temperatures(raw_archive, runs, quirks=parameters.quirks)
+    log.info("%d of %d runs have air temperature", len({plan.run for plan in plans} & set(runs)), len(runs))
+    return {plan.run.key: (fingerprint(plan.identity), partial(work, plan)) for plan in plans}
 
 
 def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameters: DataEngineering) -> pd.DataFrame:
@@ -71,7 +70,9 @@ def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameter
     windows, runs = parameters.windows, raw_archive.runs(**parameters.archive.model_dump())
     if windows.warming_level_table is not None:
         return given_levels(Path(windows.warming_level_table), runs, windows)
-    table = find_levels(global_temperature, {run.key for run in runs} - set(global_temperature), windows)
+    reasons = {run.key: global_temperature.left_out.get(run.key, "no tas in the archive") for run in runs}
+    without = {key: reason for key, reason in reasons.items() if key not in global_temperature}
+    table = find_levels(global_temperature, without, windows)
     for level, rows in table.groupby("level"):
         n_reached = int((rows["status"] == "reached").sum())
         log.info("%g K of warming: a window of %d of %d runs", level, n_reached, len(rows))
