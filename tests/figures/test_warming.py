@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thor.figures.warming import warming_curves
+from thor.figures.warming import MOST_PANELS, warming_curves
 from thor.reading.warming_levels import Warming
 
 COLUMNS = ["source_id", "experiment_id", "variant_label", "level", "status", "first_year", "last_year", "warming"]
@@ -38,6 +38,20 @@ def test_scenarios_continue_historical_and_dots_lie_on_the_curve(runs):
     assert [(*line.get_xdata(), *line.get_ydata()) for line in dots] == [(2051, 2.0)]
     assert not [line for line in second.lines if line.get_marker() == "o"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["historical", "ssp585"]
+
+
+def test_many_models_share_a_panel_for_each_experiment(runs):
+    many = {
+        key.replace("A/", f"A{k}/"): run for k in range(MOST_PANELS + 1) for key, run in runs.items() if key[0] == "A"
+    }
+    rows = [(f"A{k}", "ssp585", "r1i1p1f1", 2.0, "reached", 2041, 2060, 2.0) for k in range(3)]
+    figure = warming_curves(many, pd.DataFrame(rows, columns=COLUMNS), length_years=20)
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == ["(a) historical, 10 climate models", "(b) ssp585, 10 climate models"]
+    curves = [[line for line in ax.lines if len(line.get_xdata()) > 2] for ax in figure.axes]
+    assert [len(lines) for lines in curves] == [MOST_PANELS + 1] * 2
+    assert len([line for line in figure.axes[1].lines if line.get_marker() == "o"]) == 3
+    assert figure.get_figheight() < 3
 
 
 def test_without_levels_the_figure_says_why():

@@ -162,6 +162,12 @@ def test_a_click_shows_all_numbers_of_another_cell(page):
     )
     # of each model: historical in three variants, abrupt-4xCO2, ssp585 and its level; of one, that of abrupt-4xCO2
     assert len(projections) == 19 and min(projections) > 0
+    # with many models the rows scroll: the page does not grow with them
+    heights = page.run(
+        "[...document.querySelectorAll('.scroll.tall')].map(e => [e.clientHeight, e.scrollHeight > e.clientHeight])"
+    )
+    assert len(heights) == 2 and heights[1][1]
+    assert max(height for height, _ in heights) <= page.run("0.8 * innerHeight")
 
 
 def test_the_numbers_of_a_cell_are_those_of_the_files(page, root):

@@ -9,6 +9,7 @@ import xarray as xr
 from thor.figures.maps import QUANTILE, bar_below, class_colours, map_panels, name_classes
 from thor.figures.mesh import draw_mesh, hatch, outline
 from thor.figures.style import (
+    MOST_MODELS,
     colour_map,
     empty_figure,
     flags,
@@ -145,7 +146,8 @@ def model_agreement_maps(
         return empty_figure(_NO_RUN)
     fields = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
-    models, votes = ", ".join(map(str, summary["source_id"].values)), str(summary.attrs["votes"]).capitalize()
+    models, votes = list(map(str, summary["source_id"].values)), str(summary.attrs["votes"]).capitalize()
+    named = ", ".join(models) if len(models) <= MOST_MODELS else f"{len(models)} climate models"
     each = "" if votes == "Models" else ", one vote for each family of models with one ocean code"
     lines = [
         "land, and cells without a model. Outlined in (d): robust, models agree that there is a forced regime change "
@@ -157,7 +159,7 @@ def model_agreement_maps(
             4,
             n_columns=2,
             title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, "
-            f"{predictor_words(predictor)}: {models}{each}",
+            f"{predictor_words(predictor)}: {named}{each}",
             grey="\n".join(lines).removesuffix("."),
         )
         figure.set_figheight(figure.get_figheight() + 0.3)

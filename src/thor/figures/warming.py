@@ -13,11 +13,13 @@ from thor.reading.warming_levels import Warming
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-N_COLUMNS = 3
+N_COLUMNS, MOST_PANELS = 3, 9
 
 
 def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_years: int) -> "Figure":
-    """Return the global mean warming of each run, a panel for each climate model, and where levels are reached.
+    """Return the global mean warming of each run, and where levels are reached.
+
+    A panel for each climate model, or for each experiment where there are more than `MOST_PANELS` models.
 
     Parameters
     ----------
@@ -35,34 +37,44 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
             return empty_figure("No levels of global warming: windows.warming_levels, or air temperature, is missing.")
         models, experiments = (list(dict.fromkeys(key.split("/")[k] for key in known)) for k in (0, 1))
         colours = dict(zip(experiments, named_colours(experiments, EXPERIMENT_COLOURS), strict=True))
-        n_columns = min(N_COLUMNS, len(models))
-        figure = new_figure(2.9 * n_columns, 2.2 * -(-len(models) // n_columns) + 0.4)
-        axes = dict(zip(models, new_panels(figure, len(models), n_columns, sharex=True, sharey=True), strict=True))
+        of_panel, names = ("source_id", models) if len(models) <= MOST_PANELS else ("experiment_id", experiments)
+        n_columns = min(N_COLUMNS, len(names))
+        figure = new_figure(2.9 * n_columns, 2.2 * -(-len(names) // n_columns) + 0.4)
+        axes = dict(zip(names, new_panels(figure, len(names), n_columns, sharex=True, sharey=True), strict=True))
+        width = 1.2 if names is models else 0.6
         for level in sorted(set(levels["level"])):
             for ax in axes.values():
                 ax.axhline(level, color="0.6", linewidth=0.6, linestyle="--", zorder=0)
         for key, run in known.items():
             model, experiment, _ = key.split("/")
+            ax = axes[model if names is models else experiment]
             own = run.years >= run.first_own_year
-            axes[model].plot(run.years[own], run.values[own], color=colours[experiment], linewidth=0.3, alpha=0.5)
+            if names is models:
+                ax.plot(run.years[own], run.values[own], color=colours[experiment], linewidth=0.3, alpha=0.5)
             smooth = run.running_mean(length_years)
             middle = run.years[: smooth.size] + length_years // 2
             ends_here = run.years[: smooth.size] + length_years > run.first_own_year
-            axes[model].plot(middle[ends_here], smooth[ends_here], color=colours[experiment], linewidth=1.2)
+            ax.plot(middle[ends_here], smooth[ends_here], color=colours[experiment], linewidth=width)
         reached = levels[levels["status"] == "reached"]
         for row in reached.to_dict("records"):
-            if row["experiment_id"] in colours and row["source_id"] in axes:
+            if row["experiment_id"] in colours and row["source_id"] in models:
                 place = row["first_year"] + length_years // 2, row["warming"]
-                axes[str(row["source_id"])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
-        for model, ax in axes.items():
-            ax.set_title(model)
+                axes[str(row[of_panel])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
+        for name, ax in axes.items():
+            ax.set_title(name if names is models else f"{name}, {len(_models_of(known, name))} climate models")
         for ax in [*axes.values()][::n_columns]:
             ax.set_ylabel("warming (K)")
         for ax in [*axes.values()][-n_columns:]:
             ax.set_xlabel("year")
             ax.tick_params(labelbottom=True)
-        for experiment in experiments:
-            axes[models[0]].plot([], [], color=colours[experiment], label=experiment)
-        figure.legend(*axes[models[0]].get_legend_handles_labels(), loc="outside lower center", ncols=len(experiments))
+        if names is models:
+            for experiment in experiments:
+                axes[models[0]].plot([], [], color=colours[experiment], label=experiment)
+            handles = axes[models[0]].get_legend_handles_labels()
+            figure.legend(*handles, loc="outside lower center", ncols=len(experiments))
         letter_panels(axes.values())
         return figure
+
+
+def _models_of(runs: Mapping[str, Warming], experiment: str) -> set[str]:
+    return {key.split("/")[0] for key in runs if key.split("/")[1] == experiment}

@@ -360,11 +360,11 @@ function paper(redraw) {
   });
 }
 function scrollers() {
-  /* Boxes that scroll sideways can be reached by the Tab key and scrolled by keys; others cannot. */
+  /* Boxes that scroll can be reached by the Tab key and scrolled by keys; others cannot. */
   for (const box of document.querySelectorAll(".scroll, pre")) {
-    const scrolls = box.scrollWidth > box.clientWidth;
+    const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
     const head = box.closest("section").querySelector("h2");
-    for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", `${head.textContent}: a table wider than the window`]]) {
+    for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", `${head.textContent}: a table larger than the window`]]) {
       if (scrolls) box.setAttribute(name, value); else box.removeAttribute(name);
     }
   }
