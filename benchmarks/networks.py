@@ -7,7 +7,8 @@ THOR_DATA_MIRROR the inputs and labels are synthetic, of the same size. THOR tra
 architecture for 50 epochs at batch 32, including shuffling and evaluation in every epoch; compilation is timed
 separately. Keras fits one such network, after a warm-up, for one epoch without evaluation: the loop over 50 networks
 takes 50 times as long. THOR predicts all cells with all networks, up to mean and spread; Keras calls `predict` for some
-of the networks, with its default batch and with a large one. Peak memory is that of a separate process with TensorFlow
+of the networks, with its default batch and with a large one. An epoch of the Bayesian network is timed with two
+generators of its noise. Peak memory is that of a separate process with TensorFlow
 loaded.
 
 --quick: a tenth of the cells, 3 epochs.
@@ -37,6 +38,9 @@ from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.features import features
 from thor.reading.training_ocean import harmonise
 from thor.regimes.naming import REGIMES
+from thor.uncertainty import variational
+from thor.uncertainty.bayesian import fit_bayesian
+from thor.uncertainty.settings import BayesianSettings
 
 N_NETWORKS, BATCH, EPOCHS = 50, 32, 50
 N_TRAIN, N_TEST = 109_259, 40_328
@@ -68,6 +72,7 @@ def main() -> None:
         epochs=3 if quick else EPOCHS,
     )
     compare_training(train, test, settings, rows, where)
+    compare_noise(train, test, rows, where, epochs=3 if quick else 10)
     stack = initial_stack(FEATURES, REGIMES, settings, seed=0)
     inputs = np.concatenate([train.inputs, test.inputs])
     compare_prediction(stack, inputs, rows, where, n_keras=1 if quick else 3)
@@ -93,6 +98,36 @@ def compare_training(train: Table, test: Table, settings: TrainingSettings, rows
         theirs=keras / steps,
         remark=f"THOR from {settings.epochs} epochs of all networks, {ours:.0f} s, and {compiling:.1f} s to load and "
         "compile; alternative from one epoch",
+    )
+
+
+def compare_noise(train: Table, test: Table, rows: Rows, where: str, *, epochs: int) -> None:
+    """Measure an epoch of the Bayesian network, with its generator of noise and with the one of TensorFlow's choice."""
+    settings = BayesianSettings()
+    few = Table(test.inputs[::20], test.labels[::20])
+
+    def epoch_with(generator: str) -> float:
+        used, variational.GENERATOR = variational.GENERATOR, generator
+        variational.compile_variational.cache_clear()
+
+        def fit(n_epochs: int) -> float:
+            chosen = settings.replace(epochs=n_epochs, warmup_epochs=0)
+            return timed(lambda: fit_bayesian(train, few, features=FEATURES, classes=REGIMES, settings=chosen, seed=0))[
+                1
+            ]
+
+        fit(1)  # compiled here
+        try:
+            return fit(epochs) / epochs
+        finally:
+            variational.GENERATOR = used
+            variational.compile_variational.cache_clear()
+
+    rows.add(
+        f"epoch of the Bayesian network, {settings.n_starts} starts, {len(train.labels):,} cells {where}",
+        epoch_with(variational.GENERATOR),
+        alternative="the same with the generator of random numbers that TensorFlow chooses",
+        theirs=epoch_with("auto_select"),
     )
 
 

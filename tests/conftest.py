@@ -1,16 +1,14 @@
 """What several test modules share: the real data, and a small ocean whose numbers are known."""
 
-import fcntl
-import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from tests import whole_run as whole_run_beside_tests
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.grid import regular_grid
@@ -51,28 +49,35 @@ def ecco_ocean(data_mirror: Path, ecco_arrays: dict[str, Path]) -> xr.Dataset:
     return harmonise(ecco_training_ocean(ecco_arrays, surface, terms=ECCO_TERMS))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules that read the whole run last: it is made meanwhile."""
+    later = {item.path for item in items if _reads_whole_run(item)}
+    items.sort(key=lambda item: item.path in later)
+
+
+def _reads_whole_run(item: pytest.Item) -> bool:
+    return "whole_run" in getattr(item, "fixturenames", ())
+
+
 @pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The data of one run of the whole graph in the test environment, made once for all workers: to be read only."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder that all workers share."""
     folder = tmp_path_factory.getbasetemp()
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    root, done = folder / "whole_run", folder / "whole_run.json"
-    with (folder / "whole_run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            process = subprocess.run(
-                [sys.executable, "-m", "kedro", "run", "--env", "test"],
-                cwd=Path(__file__).parents[1],
-                env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
-                capture_output=True,
-                text=True,
-                timeout=600,
-                check=False,
-            )
-            done.write_text(json.dumps([process.args, process.returncode, process.stdout, process.stderr]))
-    result = subprocess.CompletedProcess[str](*json.loads(done.read_text()))
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_run_begins(request: pytest.FixtureRequest, shared_folder: Path) -> None:
+    if any(map(_reads_whole_run, request.session.items)):
+        whole_run_beside_tests.start(shared_folder)
+
+
+@pytest.fixture(scope="session")
+def whole_run(shared_folder: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The data of one run of the whole graph in the test environment, made once for all workers: to be read only."""
+    result = whole_run_beside_tests.result(shared_folder)
     assert result.returncode == 0, result.stdout + result.stderr
-    return root, result
+    return shared_folder / "whole_run", result
 
 
 @pytest.fixture

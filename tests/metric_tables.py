@@ -20,6 +20,18 @@ def find_metric(path: Sequence[str], metrics: Metrics) -> Metric | None:
     return metrics[max(fitting, key=lambda key: key.count("."))] if fitting else None
 
 
+def leaves(tree, path=()):
+    """Every number of a file and its path; rows of a table have that of the table."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        for value in tree:
+            yield from leaves(value, path)
+    else:
+        yield path, tree
+
+
 def _ends_with(path: Sequence[str], end: Sequence[str]) -> bool:
     if len(end) > len(path):
         return False

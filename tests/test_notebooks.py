@@ -14,6 +14,7 @@ import xarray as xr
 from nbclient import NotebookClient
 
 from notebooks.strip import FOLDER, stripped
+from tests.kedro_runs import kedro
 from thor.attribution.fields import nearest_cell
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -156,14 +157,7 @@ def test_a_users_ocean_is_corrected_and_accepted_by_the_pipelines(tmp_path):
     assert notebook.value[1] < 1e-20
     assert (notebook.n_figures, len(notebook.tables)) == (2, 2)
     nodes = "harmonise_training_ocean,compute_vorticity_budget,compute_features"
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--env", "test", "--nodes", nodes],
-        cwd=Path(__file__).parents[1],
-        env=os.environ | {"THOR_TEST_ROOT": str(tmp_path), "DO_NOT_TRACK": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = kedro(tmp_path, "run", "--env", "test", "--nodes", nodes)
     assert done.returncode == 0, done.stdout + done.stderr
     with xr.open_dataset(tmp_path / "04_feature/features.nc") as features:
         assert int(features["valid"].sum()) > 1000

@@ -1,5 +1,7 @@
 """The archive as a dataset: written only where it is the idealized one, read from any folder, absent by setting."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -49,6 +51,28 @@ def test_unchanged_files_are_kept_and_files_no_longer_made_removed(tmp_path):
     dataset.save({other: ("mark", make)})
     assert not (tmp_path / KEY).exists()
     assert (tmp_path / other).exists()
+
+
+def test_only_changed_files_are_made_and_each_gets_its_own_dataset(tmp_path):
+    dataset = EsgfArchive(path=str(tmp_path), root="idealized")
+    keys = [KEY.replace("r1i1p1f1", f"r{number}i1p1f1") for number in range(1, 6)]
+    made = []
+
+    def make_numbered(number):
+        made.append(number)
+        return make().assign_attrs(number=number)
+
+    def files(marks):
+        makers = (partial(make_numbered, number) for number in range(5))
+        return {key: (mark, maker) for key, mark, maker in zip(keys, marks, makers, strict=True)}
+
+    dataset.save(files("aaaaa"))
+    assert made == [0, 1, 2, 3, 4]
+    dataset.save(files("ababa"))
+    assert made[5:] == [1, 3]
+    for number, key in enumerate(keys):
+        with xr.open_dataset(tmp_path / key) as stored:
+            assert (stored.attrs["number"], stored.attrs[ATTRIBUTE]) == (number, "ababa"[number])
 
 
 def test_a_given_archive_is_read_and_never_written_to(tmp_path):

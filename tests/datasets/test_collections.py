@@ -3,6 +3,7 @@
 import errno
 import logging
 
+import numpy as np
 import pytest
 import xarray as xr
 from kedro.io import DatasetError
@@ -12,7 +13,7 @@ from thor.core.checkpoint import Resumable
 from thor.core.errors import DataError, LeftOutError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.datasets import FieldCollection, FieldDataset
-from thor.datasets.checkpoints import FileCheckpoint
+from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 
 
 class Maker:
@@ -218,6 +219,18 @@ def test_a_checkpoint_of_other_inputs_is_not_used(tmp_path):
     FileCheckpoint(tmp_path / "one.nc", "a").save("half", xr.Dataset({"sums": ("x", [1.0])}))
     assert FileCheckpoint(tmp_path / "one.nc", "b").load("half") is None
     assert FileCheckpoint(tmp_path / "one.nc", "a").load("half") is not None
+
+
+def test_a_checkpoint_that_the_machine_damaged_is_not_used(tmp_path, caplog):
+    checkpoint = FileCheckpoint(tmp_path / "one.nc", "a")
+    checkpoint.save("half", xr.Dataset({"sums": ("x", np.random.default_rng(0).normal(size=100_000))}))
+    (part,) = tmp_path.glob(".one.half.part.nc")
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2 :: 7] = bytes(len(content[len(content) // 2 :: 7]))
+    part.write_bytes(content)
+    assert stored_mark(part) == "a"
+    assert checkpoint.load("half") is None
+    assert "begun again" in caplog.text
 
 
 def test_an_empty_collection_is_valid_where_the_catalog_allows_it(tmp_path):

@@ -19,7 +19,7 @@ def test_every_basin_is_tested_once_by_what_was_trained_elsewhere(made_features,
         feature_set="published",
         split=SplitSettings(),
         training=TrainingSettings(n_networks=3, hidden=(16,), batch_size=64, learning_rate=1e-2, epochs=15),
-        boosting=BoostingSettings(),
+        boosting=BoostingSettings(max_iter=20, learning_rate=0.3),
         bootstrap=BootstrapSettings(n_bootstrap=20),
         seed=0,
     )
@@ -61,7 +61,7 @@ def test_an_informative_group_adds_more_skill_than_noise_and_the_test_region_is_
     settings = {
         "split": SplitSettings(),
         "training": TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=10),
-        "boosting": BoostingSettings(),
+        "boosting": BoostingSettings(max_iter=20, learning_rate=0.3),
         "bootstrap": BootstrapSettings(n_bootstrap=20),
         "seed": 0,
     }

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from tests.app.test_clean import files, thor
-from tests.pipelines.test_whole_graph import PROJECT, kedro
+from tests.kedro_runs import PROJECT, kedro
 
 VARIABLES = dict.fromkeys(("THOR_ARCHIVE_ROOT", "THOR_ECCO_ROOT", "KEDRO_ENV"), "")
 

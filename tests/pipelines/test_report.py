@@ -1,22 +1,18 @@
 """The report of a tiny run, in a browser with mouse and keyboard, on a phone, on paper and without archive."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests import kedro_runs
 from tests.browser import Page
 from thor.reading.inventory import INVENTORY_COLUMNS
 from thor.report.content import captions
 from thor.report.words import PREDICTOR_NAMES
 
-PROJECT = Path(__file__).parents[2]
 READY = "document.documentElement.dataset.ready === 'yes'"
 SECTIONS = (
     *("summary", "regimes", "skill", "uncertainty", "explanations", "scenarios", "explorer"),
@@ -28,15 +24,7 @@ REPAIR = "kedro run --env test --pipelines modelling,uncertainty,explainability,
 
 
 def kedro(root, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--env", "test", *arguments],
-        cwd=PROJECT,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    done = kedro_runs.kedro(root, "run", "--env", "test", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

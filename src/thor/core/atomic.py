@@ -29,7 +29,9 @@ _ELSEWHERE = "set data_root in conf/local/globals.yml"
 
 
 @contextmanager
-def replacing(path: Path | str, *, make_folder: bool = True, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
+def replacing(
+    path: Path | str, *, make_folder: bool = True, elsewhere: str = _ELSEWHERE, durable: bool = True
+) -> Iterator[Path]:
     """Give a temporary path beside `path`, and put it in its place when the block ends well.
 
     An error or interrupt leaves the old file as it was and no temporary one. What a killed process has left is removed
@@ -43,6 +45,9 @@ def replacing(path: Path | str, *, make_folder: bool = True, elsewhere: str = _E
         Whether folders above it are made where they are missing.
     elsewhere : str, optional
         Advice for the error message: how to choose another place.
+    durable : bool
+        Whether the file is on the disk itself at the end, whatever happens to the machine; a process that is killed
+        leaves a whole file in either case.
 
     Yields
     ------
@@ -63,9 +68,11 @@ def replacing(path: Path | str, *, make_folder: bool = True, elsewhere: str = _E
             _sweep(path)
             _active.add(temporary)
             yield temporary
-            flush(temporary)
+            if durable:
+                flush(temporary)
             os.replace(temporary, path)
-            flush(path.parent)
+            if durable:
+                flush(path.parent)
     finally:
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)

@@ -1,6 +1,9 @@
 """An archive in ESGF layout: read for its runs, written only where it is the idealized one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -73,7 +76,7 @@ class EsgfArchive(FieldCollection):
         return Archive(self._roots or None, layout=self._layout, **self._choice)
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
-        """Write the idealized archive; no file for another one, which is not written to.
+        """Write the idealized archive, each file while the next is made; no file for another one.
 
         Raises
         ------
@@ -81,7 +84,9 @@ class EsgfArchive(FieldCollection):
             When files are to be written and archive_root is another archive.
         """
         if not self.given:
-            super().save(data)
+            changed = [key for key, (mark, _) in data.items() if self._why(key, mark)]
+            with ThreadPoolExecutor(1) as pool:
+                super().save(_made_ahead(data, changed, pool))
         elif data:
             roots = [self._catalogue] if self._catalogue else [f"{show(root)}/" for root in self._roots]
             place = f"{', '.join(roots)}, which is never written to" if roots else "null"
@@ -106,3 +111,19 @@ class EsgfArchive(FieldCollection):
     def _write(self, key: str, dataset: xr.Dataset) -> None:
         with replacing(self._file(key)) as temporary:
             dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
+
+
+def _made_ahead(
+    data: Mapping[str, tuple[str, Maker]], keys: Sequence[str], pool: Executor
+) -> dict[str, tuple[str, Maker]]:
+    """Return the data with functions that also begin to make the dataset of the next of the keys."""
+    following = dict(pairwise(keys))
+    begun: dict[str, Future[xr.Dataset]] = {}
+
+    def make(key: str) -> xr.Dataset:
+        made = begun.pop(key, None) or pool.submit(data[key][1])
+        if key in following:
+            begun[following[key]] = pool.submit(data[following[key]][1])
+        return made.result()
+
+    return {key: (mark, partial(make, key)) for key, (mark, _) in data.items()}

@@ -1,12 +1,16 @@
 """Parts of unfinished work, kept beside the file that is being made."""
 
+import logging
 from pathlib import Path
 
 import netCDF4
 import xarray as xr
 
+from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE
 from thor.datasets.netcdf import read, write
+
+log = logging.getLogger(__name__)
 
 
 class FileCheckpoint:
@@ -25,15 +29,19 @@ class FileCheckpoint:
         self._mark = mark
 
     def load(self, name: str) -> xr.Dataset | None:
-        """Return the part kept under this name for this fingerprint, or None."""
+        """Return the part kept under this name for this fingerprint, or None, also where the machine lost it."""
         path = self._part(name)
         if not path.is_file() or stored_mark(path) != self._mark:
             return None
-        return read(path)
+        try:
+            return read(path)
+        except DataError as error:
+            log.warning("Unfinished work is begun again: %s", error)
+            return None
 
     def save(self, name: str, part: xr.Dataset) -> None:
-        """Keep a part, atomically."""
-        write(part.assign_attrs({ATTRIBUTE: self._mark}), self._part(name))
+        """Keep a part, atomically; after a power failure it may be damaged, but the disk is not waited for."""
+        write(part.assign_attrs({ATTRIBUTE: self._mark}), self._part(name), durable=False)
 
     def begun(self) -> bool:
         """Return whether a part is kept for this fingerprint."""

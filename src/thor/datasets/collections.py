@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import Any
 
 import xarray as xr
+from cachetools import LRUCache
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
@@ -23,8 +25,15 @@ from thor.datasets.netcdf import is_netcdf, read, write
 
 log = logging.getLogger(__name__)
 
-_KEPT: set[tuple[str, str, int, int, int]] = set()
+_State = tuple[str, str, int, int, int]
+
+_KEPT: set[_State] = set()
 """States of files that passed their contract in this process: several nodes read the same ones."""
+
+_READ: LRUCache[_State, xr.Dataset] = LRUCache(256e6, getsizeof=lambda dataset: dataset.nbytes)
+"""Content of the files read last, of at most 256 MB: a baseline is read with each run that is compared with it."""
+
+_READING = Lock()
 
 Maker = Callable[[], xr.Dataset]
 
@@ -216,10 +225,21 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     def _reader(self, key: str) -> Callable[[], xr.Dataset]:
         def load() -> xr.Dataset:
             file = self._file(key)
+            state = self._state(file)
+            with _READING:
+                known = _READ.get(state)
+            if known is not None:
+                return known.copy()
             dataset = read(file, chunks=self._chunks)
-            if self._contract and self._state(file) not in _KEPT:
+            if self._contract and state not in _KEPT:
                 check(dataset, self._contract, where=show(file))
-                _KEPT.add(self._state(file))
+                _KEPT.add(state)
+            if self._chunks is None and dataset.nbytes <= _READ.maxsize:
+                for variable in dataset.variables.values():
+                    variable.values.flags.writeable = False  # the next reader gets the same arrays
+                with _READING:
+                    _READ[state] = dataset
+                return dataset.copy()
             return dataset
 
         return load
@@ -231,7 +251,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         if self._contract:
             _KEPT.add(self._state(self._file(key)))
 
-    def _state(self, file: Path) -> tuple[str, str, int, int, int]:
+    def _state(self, file: Path) -> _State:
         """Return what changes whenever the file does, and the name of its contract."""
         about = file.stat()
         return str(file.resolve()), self._contract or "", about.st_ino, about.st_size, about.st_mtime_ns

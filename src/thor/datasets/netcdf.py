@@ -33,14 +33,15 @@ def read(path: Path, *, chunks: dict[str, int] | str | None = None) -> xr.Datase
         ) from error
 
 
-def write(data: xr.Dataset, path: Path) -> None:
+def write(data: xr.Dataset, path: Path, *, durable: bool = True) -> None:
     """Write `data` to a NetCDF file, compressed without loss, atomically; the same content gives the same bytes.
 
     Dask-backed data are computed before they are written, at once where they are small and variable by variable
     otherwise: dask's threads would lay out its blocks in another order each time. One variable must fit into memory.
+    `durable` is that of `thor.core.atomic.replacing`.
     """
     data = _in_order(data)
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         if not data.chunks or data.nbytes <= _SMALL:
             _write(data.compute(), temporary, new=data.variables)
             return

@@ -4,11 +4,14 @@ A probability shift is a statistically significant P(change), however small. It 
 change is also probable.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
+from thor.core.threads import in_threads
 from thor.tracking.cells import ControlPairs
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.settings import TrackingSettings
@@ -137,8 +140,9 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
     """
     area = natural.cells.area
     tests = [k for k, apart in enumerate(natural.pairs.separation) if apart > 0]
-    tried = {k: _control_p_value(natural, settings, k) for k in tests}
-    p_values = {k: p_value for k, p_value in tried.items() if p_value is not None}
+    # Not on all cores: each null distribution takes as much memory as its pairs.
+    tried = in_threads(partial(_control_p_value, natural, settings), tests, n_threads=2)
+    p_values = {k: p_value for k, p_value in zip(tests, tried, strict=True) if p_value is not None}
     shifts = {k: forced_shifts(p_value, area, settings) for k, p_value in p_values.items()}
     forced = {k: forced_changes(shift, natural.change[k], settings) for k, shift in shifts.items()}
     exceeding = [area[p_value <= 1 - settings.null_quantile].sum() / area.sum() for p_value in p_values.values()]

@@ -1,6 +1,7 @@
 """The regimes of one run of a climate model in all its windows, and the probability of their change."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.core.compute import Map
 from thor.core.errors import DataError
+from thor.core.threads import in_threads
 from thor.core.variables import variable
 from thor.reading.runs import is_control
 from thor.tracking.blocks import (
@@ -213,11 +215,9 @@ def _nulls(
     if natural is None:
         return {}
     separations = sorted({windows.separation[window] for window in windows.compared})
-    return {
-        (name, apart): natural[name].null(apart, tools.settings, local=local)
-        for name in tools.predictors
-        for apart in separations
-    }
+    needed = list(product(tools.predictors, separations))
+    found = in_threads(lambda of: natural[of[0]].null(of[1], tools.settings, local=local), needed)
+    return dict(zip(needed, found, strict=True))
 
 
 def _tests(

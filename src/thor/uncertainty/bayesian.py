@@ -19,7 +19,6 @@ from thor.networks.optimiser import step_sizes
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.steps import SELECT_BLOCK
 from thor.networks.table import LEAST_CAPACITY, Table, capacity, padded, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack
@@ -31,6 +30,9 @@ BAYESIAN_CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
 
 LEAST_STEPS = 256
 """Least number of steps that the batches of an epoch are padded to."""
+
+LEAST_SELECT = 256
+"""Least number of select cells that are padded to: each takes as long as a cell, for every draw."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,7 +187,7 @@ class _Epochs:
         )
         tf = load_tensorflow()
         self._train = tuple(map(tf.constant, padded_columns(train, LEAST_CAPACITY)))
-        self._select = tuple(map(tf.constant, padded_columns(select, SELECT_BLOCK)))
+        self._select = tuple(map(tf.constant, padded_columns(select, LEAST_SELECT)))
         self._n_samples = len(train.inputs)
         self._n_cuts = np.zeros(settings.n_starts, dtype=int)
         self._last_change = np.full(settings.n_starts, settings.warmup_epochs - 1)

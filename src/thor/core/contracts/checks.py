@@ -47,15 +47,15 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     check_depth_direction(dataset, present, where)
 
     regions = _regions(dataset)
-    scalars: dict[str, xr.DataArray] = {}
+    scalars: dict[str, xr.DataArray | xr.Variable] = {}
     for name in (name for name in ("lat", "lon") if name in dataset.variables):
-        scalars |= _field_scalars(dataset[name].drop_vars(name, errors="ignore").rename(name), None)
+        scalars |= _field_scalars(name, dataset, None)
     for name in present:
-        scalars |= _field_scalars(dataset[name], _region_of(name, contract, regions))
+        scalars |= _field_scalars(name, dataset, _region_of(name, contract, regions))
     tables = [name for name in contract.tables if name in dataset.variables]
     for name in tables:
         require_table(dataset[name], contract, where)
-        scalars |= _field_scalars(dataset[name], None)
+        scalars |= _field_scalars(name, dataset, None)
     verdicts = []
     for rule in contract.rules:
         more, verdict = rule(dataset, regions)
@@ -114,8 +114,9 @@ def _region_of(name: str, contract: Contract, regions: Mapping[str, xr.DataArray
     return regions.get(contract.over or over)
 
 
-def _field_scalars(array: xr.DataArray, region: xr.DataArray | None) -> dict[str, xr.DataArray]:
-    array, name = array.reset_coords(drop=True), array.name
+def _field_scalars(name: str, dataset: xr.Dataset, region: xr.DataArray | None) -> dict[str, xr.Variable]:
+    # Without its coordinates: to align them takes longer than to read a small file.
+    array = dataset.variables[name].to_base_variable()
     finite = np.isfinite(array)
     fill = finite & (abs(array) > UNDECLARED_FILL)
     measured = array.where(finite & ~fill)
@@ -126,7 +127,7 @@ def _field_scalars(array: xr.DataArray, region: xr.DataArray | None) -> dict[str
         f"{name}|fill_value": array.where(fill).max(),
         f"{name}|low": measured.min(),
         f"{name}|high": measured.max(),
-        f"{name}|gaps": (~finite & region).sum() if region is not None else xr.DataArray(0),
+        f"{name}|gaps": (~finite & region.variable).sum() if region is not None else xr.Variable((), 0),
     }
 
 
