@@ -49,7 +49,7 @@ def test_every_page_is_built_and_reached_from_the_index(site):
             assert f'href="{page.stem}.html' in index, f"docs/index.md does not lead to {page.name}"
 
 
-@pytest.mark.parametrize("part", ["Tutorial", "How-to", "Explanation", "Reference"])
+@pytest.mark.parametrize("part", ["Start", "How-to", "Explanation", "Reference"])
 def test_the_index_has_its_four_parts(site, part):
     assert f'<span class="caption-text">{part}</span>' in (site / "index.html").read_text(encoding="utf-8")
 
@@ -89,7 +89,7 @@ def test_data_that_a_page_names_are_in_the_catalog(page):
         assert f"data/{named}" in places, f"{page.name} names {named}"
 
 
-def test_the_citation_names_this_version_and_the_papers_of_the_readme():
+def test_the_citation_names_this_version_and_the_papers_of_the_method():
     """Keys are those of the Citation File Format 1.2.0, which has no others."""
     cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
     required = {"cff-version", "message", "title", "authors"}
@@ -98,7 +98,8 @@ def test_the_citation_names_this_version_and_the_papers_of_the_readme():
     for paper in cited["references"]:
         assert set(paper) == {"type", "title", "authors", "journal", "year", "doi"}
         assert all({"family-names", "given-names"} == set(person) for person in paper["authors"])
-    method = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## The method")[2].partition("\n## ")[0]
+    method = (REPOSITORY / "docs" / "method.md").read_text(encoding="utf-8")
+    method = method.partition("## In ten lines")[2].partition("\n## ")[0]
     assert set(re.findall(r"doi\.org/([^)]+)\)", method)) == {paper["doi"] for paper in cited["references"]}
 
 
