@@ -6,10 +6,11 @@ The ocean is synthetic: 720 x 1440 cells, all of them valid. The mean of 50 netw
 posterior, of the published architecture and the default number of trees, are applied to one window and its baseline,
 up to probabilities, entropies, P(change), p-values, forced changes, areas and transitions with intervals, on one thread
 and on two, and on one and two processes of a local Dask cluster; without the start of the processes and their
-imports, which come once for all runs. All give the same bits, or the benchmark fails. On one thread also with an eighth, a quarter and half of the
-cells, and once more with all. The alternative calls `predict` of single Keras networks on a part of the cells, with a
-large batch; its time, without any boosting, is scaled up to all networks, cells and both windows. Peak memory is that
-of a separate process, or with a cluster of the process that holds the fields; results are the fields that it returns.
+imports, which come once for all runs. All give the same bits, or the benchmark fails. On one thread also with an
+eighth, a quarter and half of the cells, and once more with all. The alternative calls `predict` of single Keras
+networks on a part of the cells, with a large batch; its time, without any boosting, is scaled up to all networks, cells
+and both windows. Peak memory is that of a separate process, or with a cluster of the process that holds the fields;
+results are the fields that it returns.
 
 --quick: 180 x 360 cells.
 """
