@@ -112,9 +112,8 @@ def compare_noise(train: Table, test: Table, rows: Rows, where: str, *, epochs: 
 
         def fit(n_epochs: int) -> float:
             chosen = settings.replace(epochs=n_epochs, warmup_epochs=0)
-            return timed(lambda: fit_bayesian(train, few, features=FEATURES, classes=REGIMES, settings=chosen, seed=0))[
-                1
-            ]
+            names = {"features": FEATURES, "classes": REGIMES}
+            return timed(lambda: fit_bayesian(train, few, **names, settings=chosen, seed=0))[1]
 
         fit(1)  # compiled here
         try:

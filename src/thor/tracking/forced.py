@@ -13,7 +13,7 @@ from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.core.threads import in_threads
 from thor.tracking.cells import ControlPairs
-from thor.tracking.natural import NaturalVariability
+from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability
 from thor.tracking.settings import TrackingSettings
 
 CONTROL_SHARES = ("shift", "forced", "emergence", "exceedance", "exceedance_high")
@@ -140,8 +140,7 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
     """
     area = natural.cells.area
     tests = [k for k, apart in enumerate(natural.pairs.separation) if apart > 0]
-    # Not on all cores: each null distribution takes as much memory as its pairs.
-    tried = in_threads(partial(_control_p_value, natural, settings), tests, n_threads=2)
+    tried = in_threads(partial(_control_p_value, natural, settings), tests, n_threads=NULLS_AT_ONCE)
     p_values = {k: p_value for k, p_value in zip(tests, tried, strict=True) if p_value is not None}
     shifts = {k: forced_shifts(p_value, area, settings) for k, p_value in p_values.items()}
     forced = {k: forced_changes(shift, natural.change[k], settings) for k, shift in shifts.items()}

@@ -17,6 +17,9 @@ from thor.core.errors import DataError
 from thor.tracking.cells import Cells, ControlPairs
 from thor.tracking.settings import TrackingSettings
 
+NULLS_AT_ONCE = 2
+"""Null distributions that are fitted together, not one for each core: each takes as much memory as its pairs."""
+
 
 @dataclass(frozen=True, eq=False)
 class Null:

@@ -33,7 +33,7 @@ from thor.tracking.forced import (
     forced_shifts,
     published_mask,
 )
-from thor.tracking.natural import NaturalVariability, Null
+from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability, Null
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
 
@@ -216,7 +216,9 @@ def _nulls(
         return {}
     separations = sorted({windows.separation[window] for window in windows.compared})
     needed = list(product(tools.predictors, separations))
-    found = in_threads(lambda of: natural[of[0]].null(of[1], tools.settings, local=local), needed)
+    found = in_threads(
+        lambda of: natural[of[0]].null(of[1], tools.settings, local=local), needed, n_threads=NULLS_AT_ONCE
+    )
     return dict(zip(needed, found, strict=True))
 
 

@@ -32,7 +32,7 @@ LEAST_STEPS = 256
 """Least number of steps that the batches of an epoch are padded to."""
 
 LEAST_SELECT = 256
-"""Least number of select cells that are padded to: each takes as long as a cell, for every draw."""
+"""Least number of rows that the select cells are padded to; a padded row takes as long as a cell, in every draw."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
