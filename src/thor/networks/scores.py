@@ -153,6 +153,12 @@ def score_values(sums: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
         }
 
 
+def log_loss(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the mean negative log-likelihood [nat] of labels, shape (n_samples,); weights default to ones."""
+    of_label = probabilities[np.arange(len(labels)), labels]
+    return float(np.average(-np.log(np.maximum(of_label, FLOOR)), weights=weights))
+
+
 def equal_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
     """Return the bin of each value from 0 to 1 among `n_bins` of equal width; the last bin includes 1."""
     return np.minimum((values * n_bins).astype(int), n_bins - 1)

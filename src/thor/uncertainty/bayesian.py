@@ -16,13 +16,15 @@ import xarray as xr
 from thor.core.errors import counted
 from thor.networks.epochs import shuffled
 from thor.networks.optimiser import step_sizes
+from thor.networks.prediction import predict
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
+from thor.networks.scores import log_loss
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import LEAST_CAPACITY, Table, capacity, padded, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack
-from thor.uncertainty.posterior import Posterior, to_vectors
+from thor.uncertainty.posterior import Posterior, layer_places, to_vectors
 from thor.uncertainty.settings import BayesianSettings
 from thor.uncertainty.variational import compile_variational
 
@@ -30,9 +32,6 @@ BAYESIAN_CURVES = ("train_loss", "kl_divergence", SELECT_LOSS, "learning_rate")
 
 LEAST_STEPS = 256
 """Least number of steps that the batches of an epoch are padded to."""
-
-LEAST_SELECT = 256
-"""Least number of rows that the select cells are padded to; a padded row takes as long as a cell, in every draw."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,8 +97,8 @@ def fit_bayesian(
     """Return the Bayesian network trained on some cells, and its learning curves.
 
     The best epoch of each start has the lowest negative log-likelihood, on the select region, of the mean probability
-    over a few draws, the same in all epochs. (The evidence lower bound is no alternative: it is a bound for training
-    cells, and on other cells it scores single draws, while predictions use their mean.)
+    of a few drawn networks, from the same noise in all epochs. (The evidence lower bound is no alternative: it is a
+    bound for training cells, and on other cells it scores single draws, while predictions use their mean.)
 
     Parameters
     ----------
@@ -138,18 +137,20 @@ def fit_bayesian(
         first_epoch=settings.warmup_epochs,
         member="start",
     )
-    layer_sizes = (len(features), *settings.hidden, len(classes))
-    epochs = _Epochs(train, select, layer_sizes, settings, seed)
-    description = f"Bayesian network, {counted(settings.n_starts, 'start')}"
-    run_epochs(state, epochs.advance, settings, description=description, show_bar=progress)
-    mean, raw = np.split(state.best[0], 2, axis=1)
-    network = BayesianNetwork(
-        mean=mean,
-        scale=np.logaddexp(raw, np.float32(0)),
-        layer_sizes=layer_sizes,
+    architecture = Posterior(
+        layer_sizes=(len(features), *settings.hidden, len(classes)),
         features=features,
         classes=classes,
         activation=settings.activation,
+    )
+    epochs = _Epochs(train, select, architecture, settings, seed)
+    description = f"Bayesian network, {counted(settings.n_starts, 'start')}"
+    run_epochs(state, epochs.advance, settings, description=description, show_bar=progress)
+    mean, scale = moments(state.best[0])
+    network = BayesianNetwork(
+        **vars(architecture),
+        mean=mean,
+        scale=scale,
         select_loss=state.best_loss.astype(np.float32),
         best_epoch=state.best_epoch,
         drawn_from=settings.drawn_from,
@@ -170,25 +171,30 @@ def initial_parameters(
     return np.concatenate([mean, np.full_like(mean, np.log(np.expm1(settings.initial_scale)))], axis=1)
 
 
+def moments(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each weight, (..., n_weights) each, from the trained parameters."""
+    mean, raw = np.split(parameters, 2, axis=-1)
+    return mean, np.logaddexp(raw, np.float32(0))
+
+
 def kl_weight(epoch: int, settings: BayesianSettings) -> float:
     """Return the weight of the Kullback-Leibler term in an epoch, counted from 0."""
     return settings.kl_weight * min(1.0, (epoch + 1) / (settings.warmup_epochs + 1))
 
 
 class _Epochs:
-    """The cells as TensorFlow constants, the learning rates, and an epoch of all starts."""
+    """The training cells as TensorFlow constants, the learning rates, and an epoch of all starts."""
 
     def __init__(
-        self, train: Table, select: Table, layer_sizes: tuple[int, ...], settings: BayesianSettings, seed: int
+        self, train: Table, select: Table, architecture: Posterior, settings: BayesianSettings, seed: int
     ) -> None:
         self._settings, self._seed = settings, seed
-        self._compiled = compile_variational(
-            layer_sizes, settings.activation, settings.estimator, settings.n_select_draws
-        )
-        tf = load_tensorflow()
-        self._train = tuple(map(tf.constant, padded_columns(train, LEAST_CAPACITY)))
-        self._select = tuple(map(tf.constant, padded_columns(select, LEAST_SELECT)))
+        self._train_epoch = compile_variational(architecture.layer_sizes, settings.activation, settings.estimator)
+        self._train = tuple(map(load_tensorflow().constant, padded_columns(train, LEAST_CAPACITY)))
         self._n_samples = len(train.inputs)
+        self._architecture, self._select = architecture, select
+        n_weights = layer_places(architecture.layer_sizes)[-1].bias.stop
+        self._draws = np.random.default_rng(seed).standard_normal((settings.n_select_draws, n_weights), np.float32)
         self._n_cuts = np.zeros(settings.n_starts, dtype=int)
         self._last_change = np.full(settings.n_starts, settings.warmup_epochs - 1)
 
@@ -198,17 +204,17 @@ class _Epochs:
         n_steps = batches.shape[1]
         length = capacity(n_steps, LEAST_STEPS)
         step = state.epoch * n_steps + np.arange(length)[:, None]
-        trained, *losses = self._compiled.train(
+        trained, *losses = self._train_epoch(
             (state.weights[0], state.first[0], state.second[0]),
             self._train,
-            self._noise(0),
+            np.array([self._seed % 2**31, 0], dtype=np.int32),
             np.int32(state.epoch),
             padded(batches, length, axis=1),
             step_sizes(rate, step).astype(np.float32),
             np.int32(n_steps),
             np.float32(kl_weight(state.epoch, self._settings) / self._n_samples),
         )
-        losses.append(self._compiled.evaluate(trained[0], self._select, self._noise(1)))
+        losses.append(self._select_loss(np.asarray(trained[0])))
         state.close_epoch(np.arange(len(rate)), [[array] for array in trained], [*losses, rate])
         self._count_cuts(state)
 
@@ -229,9 +235,16 @@ class _Epochs:
         self._n_cuts += cut
         self._last_change[cut] = latest
 
-    def _noise(self, purpose: int) -> np.ndarray:
-        """Return the seed of the noise of training (0) or selection (1)."""
-        return np.array([self._seed % 2**31, purpose], dtype=np.int32)
+    def _select_loss(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the loss of the mean probability of each start's drawn networks, NaN where a weight is not finite."""
+        n_starts, select = len(parameters), self._select
+        labels = np.broadcast_to(select.label_rows(), (n_starts, len(select.inputs)))
+        losses = np.full(n_starts, np.nan)
+        for start in np.flatnonzero(np.isfinite(parameters).all(axis=1)):
+            mean, scale = moments(parameters[start])
+            networks = self._architecture.to_stack(mean + scale * self._draws)
+            losses[start] = log_loss(predict(networks, select.inputs).mean, labels[start], select.sample_weights())
+        return losses
 
     def _batches(self, epoch: int) -> np.ndarray:
         """Return the cells of each step, (n_starts, n_steps, batch); a remainder that fills no batch is left out."""

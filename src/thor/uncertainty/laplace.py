@@ -21,7 +21,7 @@ from thor.core.threads import one_thread
 from thor.networks.network import backward, forward
 from thor.networks.prediction import predict, probability_blocks
 from thor.networks.predictor import softmax
-from thor.networks.scores import FLOOR
+from thor.networks.scores import FLOOR, log_loss
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
 from thor.uncertainty.posterior import Posterior, layer_places, to_vectors
@@ -133,7 +133,7 @@ def fit_laplace(
     losses = []
     for precision in candidates:
         drawn = network(precision).draws(settings.n_select_draws, seed=seed)
-        losses.append(_loss(predict(drawn, select.inputs).mean, select_labels))
+        losses.append(log_loss(predict(drawn, select.inputs).mean, select_labels))
     taken = np.argmax(evidence) if given == "marginal_likelihood" else np.argmin(losses)
     scored = pd.DataFrame({"prior_precision": candidates, "log_evidence": evidence, "select_loss": losses})
     return network(float(candidates[taken])), scored
@@ -233,7 +233,3 @@ def _whitened_jacobian(network: NetworkStack, inputs: Weights, first: int) -> We
         rows[:, :, kernel_part] = outer.reshape(*columns.shape[:2], -1)
         rows[:, :, place.bias.start - first : place.bias.stop - first] = gradient
     return rows
-
-
-def _loss(probabilities: Array, labels: NDArray[np.integer]) -> float:
-    return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], FLOOR)).mean())

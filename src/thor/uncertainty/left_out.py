@@ -4,8 +4,9 @@ Cells beside training cells are nearly copies of them, so that predictors are ri
 place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -16,7 +17,7 @@ from thor.networks.folds import Fold
 from thor.networks.prediction import member_logits
 from thor.networks.predictor import Predictor, columns, softmax
 from thor.networks.samples import Samples
-from thor.networks.stack import Weights
+from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
 from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.laplace import fit_laplace
@@ -78,33 +79,32 @@ def left_out_basins(
     seed : int
     """
     of_fold = {fold.basin: fold.samples(features, regimes) for fold in folds}
-    drawn = _drawn(of_fold, seed)
+    cells = _drawn(of_fold, seed)
 
-    def left_out(fold: Fold) -> LeftOutBasin:
-        samples, cells = of_fold[fold.basin], drawn[fold.basin]
-        features = fold.stack.features
-        train, select = (
-            Table(columns(fold.scaler.transform(part.inputs), samples.features, features), part.labels)
-            for part in (samples.with_role("train"), samples.with_role("select"))
-        )
+    def tables(fold: Fold) -> Iterator[Table]:
+        samples = of_fold[fold.basin]
+        for part in (samples.with_role("train"), samples.with_role("select")):
+            inputs = columns(fold.scaler.transform(part.inputs), samples.features, fold.stack.features)
+            yield Table(inputs, part.labels)
+
+    def bayesian_draws(fold: Fold) -> NetworkStack:
+        stack, settings = fold.stack, bayesian.replace(n_starts=1)
         network, _ = fit_bayesian(
-            train,
-            select,
-            features=features,
-            classes=samples.classes,
-            settings=bayesian.replace(n_starts=1),
-            seed=seed,
+            *tables(fold), features=stack.features, classes=stack.classes, settings=settings, seed=seed
         )
-        approximation, _ = fit_laplace(fold.stack, train, select, settings=laplace, seed=seed)
-        predictors = predictors_of(
-            fold.stack,
-            fold.baselines,
-            bayesian=network.draws(N_DRAWS, seed=seed),
-            laplace=approximation.draws(N_DRAWS, seed=seed),
-        )
-        return LeftOutBasin(cells, fold.scaler.transform(cells.inputs), predictors)
+        return network.draws(N_DRAWS, seed=seed)
 
-    return dict(zip(of_fold, in_threads(left_out, folds), strict=True))
+    def laplace_draws(fold: Fold) -> NetworkStack:
+        network, _ = fit_laplace(fold.stack, *tables(fold), settings=laplace, seed=seed)
+        return network.draws(N_DRAWS, seed=seed)
+
+    # By turns: one thread fits a Laplace approximation while the other compiles the training of Bayesian networks.
+    fits = [partial(fit, fold) for fold in folds for fit in (bayesian_draws, laplace_draws)]
+    drawn = in_threads(lambda fit: fit(), fits)
+    return {
+        fold.basin: _left_out_basin(fold, cells[fold.basin], bayesian=next(drawn), laplace=next(drawn))
+        for fold in folds
+    }
 
 
 def left_out_cells(
@@ -112,14 +112,13 @@ def left_out_cells(
 ) -> dict[str, LeftOutBasin]:
     """Return the cells of each left-out basin as from `left_out_basins`, without networks drawn from posteriors."""
     drawn = _drawn({fold.basin: fold.samples(features, regimes) for fold in folds}, seed)
-    return {
-        fold.basin: LeftOutBasin(
-            drawn[fold.basin],
-            fold.scaler.transform(drawn[fold.basin].inputs),
-            predictors_of(fold.stack, fold.baselines),
-        )
-        for fold in folds
-    }
+    return {fold.basin: _left_out_basin(fold, drawn[fold.basin]) for fold in folds}
+
+
+def _left_out_basin(fold: Fold, cells: Samples, **posteriors: NetworkStack) -> LeftOutBasin:
+    """Return cells with the predictors of a fold, and those drawn from posteriors."""
+    predictors = predictors_of(fold.stack, fold.baselines, **posteriors)
+    return LeftOutBasin(cells, fold.scaler.transform(cells.inputs), predictors)
 
 
 def _drawn(of_fold: Mapping[str, Samples], seed: int) -> dict[str, Samples]:

@@ -11,7 +11,7 @@ from scipy.stats import t as student_t
 
 from thor.core.errors import NetworkError
 from thor.networks.json_model import JsonModel
-from thor.networks.scores import FLOOR
+from thor.networks.scores import FLOOR, log_loss
 
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 """Beyond these limits the probabilities are uninformative, or all certain and right."""
@@ -63,7 +63,7 @@ def left_out_temperature(
     if len(predict) < 2:
         raise NetworkError(f"A temperature needs at least two left-out basins; got {', '.join(predict) or 'none'}.")
     grid = np.linspace(np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE), 61)
-    losses = np.array([[_loss(at(float(np.exp(t))), labels[basin]) for t in grid] for basin, at in predict.items()])
+    losses = np.array([[log_loss(at(float(np.exp(t))), labels[basin]) for t in grid] for basin, at in predict.items()])
     curves = [CubicSpline(grid, of_basin) for of_basin in losses]
     gains = np.array(
         [
@@ -111,7 +111,7 @@ def fit_temperature(
     """
 
     def loss(log_temperature: float) -> float:
-        return _loss(predict(float(np.exp(log_temperature))), labels, weights)
+        return log_loss(predict(float(np.exp(log_temperature))), labels, weights)
 
     bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
@@ -128,12 +128,6 @@ def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray, *, weight
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities of shape (..., n_classes) raised to 1 / temperature and normalised."""
     return softmax(np.log(np.maximum(probabilities, FLOOR)) / temperature, axis=-1)
-
-
-def _loss(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Return the mean negative log-likelihood [nat]."""
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return float(np.average(-np.log(np.maximum(of_label, FLOOR)), weights=weights))
 
 
 def _lowest(grid: np.ndarray, losses: np.ndarray) -> float:

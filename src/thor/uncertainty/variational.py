@@ -8,8 +8,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from thor.networks.network import Activation, Layer, affine, dense_layers, outputs
-from thor.networks.optimiser import Compiled, adam_step
-from thor.networks.scores import FLOOR
+from thor.networks.optimiser import adam_step
 from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import layer_places
 
@@ -19,18 +18,15 @@ the generator that TensorFlow would choose (`benchmarks/networks.py`)."""
 
 
 @cache
-def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator: str, n_select_draws: int) -> Compiled:
-    """Return the compiled functions; `cells` are inputs, labels (rows, n_samples) and weights of all samples.
+def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator: str) -> Callable[..., Any]:
+    """Return an epoch of Adam, compiled once for each shape of its arguments.
 
-    `train` takes ``(state, cells, seed, epoch, batches, step_sizes, n_steps, kl_weight)`` to ``(state, likelihood,
-    kl)``, an epoch of Adam: `n_steps` steps. `state` holds the parameters and their first and second moments, `seed`
-    has shape (2,), `batches` (n_starts, n_batches, batch), the first `n_steps` of which are used, `step_sizes`
-    (n_batches, n_starts), `kl_weight` is the weight of the divergence divided by the number of cells; negative
-    log-likelihood (mean over steps) and Kullback-Leibler divergence [nat] have shape (n_starts,). The noise depends on
-    seed, epoch and step only.
-
-    `evaluate` takes ``(parameters, cells, seed)`` to the negative log-likelihood [nat] of the mean probability of each
-    start, the weighted mean over the cells.
+    It takes ``(state, cells, seed, epoch, batches, step_sizes, n_steps, kl_weight)`` to ``(state, likelihood, kl)``.
+    `state` holds the parameters and their first and second moments, `cells` inputs, labels (rows, n_samples) and
+    weights of all samples, `seed` has shape (2,), `batches` (n_starts, n_batches, batch), the first `n_steps` of which
+    are used, `step_sizes` (n_batches, n_starts), `kl_weight` is the weight of the divergence divided by the number of
+    cells; negative log-likelihood (mean over steps) and Kullback-Leibler divergence [nat] have shape (n_starts,). The
+    noise depends on seed, epoch and step only.
 
     Parameters
     ----------
@@ -40,8 +36,6 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
         Of the hidden layers.
     estimator : str
         A name in `ESTIMATORS`.
-    n_select_draws : int
-        Draws whose mean probability is scored.
     """
     tf = load_tensorflow()
     forward = partial(sampled_logits, layer_sizes=layer_sizes, estimator=estimator, activation=activation)
@@ -82,22 +76,7 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
         _, state, likelihood, kl = tf.while_loop(lambda i, *_: i < n_steps, body, (0, state, zeros, zeros))
         return state, likelihood / tf.cast(n_steps, tf.float32), kl
 
-    @tf.function(jit_compile=True, autograph=False)
-    def select_loss(parameters: Any, cells: Any, seed: Any) -> Any:
-        inputs, labels, weights = cells
-        posterior = gaussian(parameters)
-        stacked = tf.broadcast_to(inputs, (parameters.shape[0], *inputs.shape))
-        chosen = tf.one_hot(labels, layer_sizes[-1])
-
-        def body(draw: Any, total: Any) -> Any:
-            logits = forward(posterior, stacked, seed=fold(seed, draw))
-            return draw + 1, total + tf.reduce_sum(tf.nn.softmax(logits) * chosen, axis=-1)
-
-        total = tf.while_loop(lambda draw, _: draw < n_select_draws, body, (0, tf.zeros(stacked.shape[:2])))[1]
-        log_likelihood = tf.math.log(tf.maximum(total / n_select_draws, FLOOR))
-        return -tf.reduce_sum(weights * log_likelihood, axis=-1) / tf.reduce_sum(weights)
-
-    return Compiled(train, select_loss)
+    return train
 
 
 def gaussian(parameters: Any) -> Any:
