@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,7 +51,14 @@ class ConfigLoader(OmegaConfigLoader):
     ) -> None:
         # Kedro reads the base alone when that is the environment, without what is over every environment.
         env = None if env == options.get("base_env") else env
+        self._read: dict[tuple[str, str], Trees] = {}
         super().__init__(conf_source, env, runtime_params, **options)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Return the configuration of one kind, a new copy at each call; Kedro would read the files each time."""
+        if key not in self.data:
+            self.data[key] = super().__getitem__(key)
+        return deepcopy(self.data[key])
 
     def environments(self) -> list[str]:
         """Return the environments that are read, the later over the earlier."""
@@ -149,9 +157,16 @@ class ConfigLoader(OmegaConfigLoader):
         return layers
 
     def _layer(self, name: str, key: str, files: set[Path]) -> Trees:
+        """Return the files of one environment, a new copy at each call, and add them to `files`."""
+        if (name, key) not in self._read:
+            self._read[name, key] = self._read_layer(name, key)
+        files |= set(self._read[name, key])
+        return deepcopy(self._read[name, key])
+
+    def _read_layer(self, name: str, key: str) -> Trees:
         path = self._get_conf_env_path(name)
         try:
-            found = self._read_dir_configs(path, self.config_patterns[key], key, files, key == "credentials")
+            found = self._read_dir_configs(path, self.config_patterns[key], key, set(), key == "credentials")
         except MissingConfigException as error:
             if name == self.default_run_env:
                 return {}
