@@ -144,7 +144,12 @@ def in_own_process(work: Callable[..., Any], *arguments: Any) -> Any:
 
 def peak_memory_mb() -> float:
     """Return the peak memory of this process [MB]."""
+    return memory_mb("VmHWM")
+
+
+def memory_mb(entry: str = "VmRSS") -> float:
+    """Return the memory of this process [MB], by default now."""
     status = Path("/proc/self/status")
     if status.is_file():  # getrusage would include the memory of the parent at the fork
-        return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 1e3
+        return int(status.read_text(encoding="utf-8").split(f"{entry}:")[1].split()[0]) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

@@ -10,7 +10,8 @@ imports, which come once for all runs. All give the same bits, or the benchmark 
 eighth, a quarter and half of the cells, and once more with all. The alternative calls `predict` of single Keras
 networks on a part of the cells, with a large batch; its time, without any boosting, is scaled up to all networks, cells
 and both windows. Peak memory is that of a separate process, or with a cluster of the process that holds the fields;
-results are the fields that it returns.
+results are the fields that it returns, and working memory is what the process takes beyond them, the fields of its
+inputs and what it took before.
 
 --quick: 180 x 360 cells.
 """
@@ -21,7 +22,7 @@ from itertools import pairwise
 
 import numpy as np
 import xarray as xr
-from rows import Rows, in_own_process, parse, peak_memory_mb, timed
+from rows import Rows, in_own_process, memory_mb, parse, peak_memory_mb, timed
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from thor.core.compute import Compute, mapper
@@ -90,17 +91,18 @@ def main() -> None:
             found.seconds,
             peak_memory_mb=found.peak_memory_mb,
             remark=f"{1e6 * found.seconds / (smaller[0] * smaller[1]):.1f} \N{MICRO SIGN}s for each cell; "
-            f"{found.results_mb:.0f} MB of results",
+            f"{found.results_mb:.0f} MB of results, {found.working_mb:.0f} MB of working memory",
         )
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a run, peak memory of its process and size of its results [MB], and their checksum."""
+    """Seconds of a run; peak memory of its process, results and working memory [MB]; checksum of the results."""
 
     seconds: float
     peak_memory_mb: float
     results_mb: float
+    working_mb: float
     content: str
 
 
@@ -114,7 +116,7 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> Measured:
     scaler = FeatureScaler(FEATURES, units, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
     with mapper(Compute(scheduler=scheduler, n_workers=n_workers)) as mapped:
 
-        def track(shape: tuple[int, int], block_cells: int) -> tuple[xr.Dataset, float]:
+        def track(shape: tuple[int, int], block_cells: int) -> tuple[xr.Dataset, float, float]:
             run, parent = made_run("abrupt-4xCO2", shape, seed=1), made_run("piControl", shape, seed=0)
             run = run.assign_attrs(parent="MADE/piControl/r1i1p1f1", baseline="parallel segment")
             run = run.assign_coords(baseline_window=parent["window"])
@@ -127,11 +129,13 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> Measured:
                 expected_accuracy=dict.fromkeys(predictors, ExpectedAccuracy(np.arange(2.0), np.array([0.9, 0.5]))),
                 settings=TrackingSettings(block_cells=block_cells),
             )
-            return timed(lambda: track_run(run, parent, natural, tools, mapper=mapped))
+            held = memory_mb()
+            return *timed(lambda: track_run(run, parent, natural, tools, mapper=mapped)), held
 
         track((20, 40), 100)  # every worker imports THOR, once for all runs
-        tracked, seconds = track(shape, 20_000)
-    return Measured(seconds, peak_memory_mb(), tracked.nbytes / 1e6, content_sha256(tracked))
+        tracked, seconds, held = track(shape, 20_000)
+    peak, results = peak_memory_mb(), tracked.nbytes / 1e6
+    return Measured(seconds, peak, results, peak - held - results, content_sha256(tracked))
 
 
 def keras_seconds(n_cells: int) -> float:

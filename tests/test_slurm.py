@@ -169,7 +169,6 @@ def test_modules_and_conda_are_loaded(scheduler, clone, tmp_path, monkeypatch):
 
 
 def test_workers_are_jobs_that_end_with_the_study(scheduler, clone, tmp_path, monkeypatch):
-    pytest.importorskip("dask_jobqueue")
     log, place = tmp_path / "job.log", tmp_path / "place"
     command(
         scheduler,

@@ -92,7 +92,8 @@ def test_without_forcing_p_values_are_uniform_and_never_zero():
 
 
 def test_p_value_equals_values_calculated_by_hand():
-    null = Null.fit(np.array([0.3, 0.1, 0.2]), np.ones(3), np.array([2.0, 1.0, 3.0]), n_strata=1)
+    change = np.array([[0.3, 0.1, 0.2]])
+    null = Null.fit(lambda part: (change[:, part], np.ones((1, 3))[:, part]), np.array([2.0, 1.0, 3.0]), n_strata=1)
     p_value = null.p_value(np.array([0.05, 0.2, 0.25, 0.4]), np.ones(4), np.ones(4))
     np.testing.assert_allclose(p_value, [7 / 7, 6 / 7, 3 / 7, 1 / 7])
 

@@ -88,7 +88,8 @@ def test_variability_is_that_of_the_other_pairs():
     assert natural.null(1, SETTINGS, without=(3,)).variability is None
     # the value 0.7 of (1, 2) in the last cell is compared with (0, 3), which is 0.01: the class of least variability
     one = natural.null(1, SETTINGS.replace(n_strata=2))
-    assert max(one.values[0]) == pytest.approx(0.7)
+    assert one.p_value(np.full(3, 0.7), np.ones(3), np.ones(3))[1] == pytest.approx((1 + 1) / (4 + 1))
+    assert one.p_value(np.full(3, 0.71), np.ones(3), np.ones(3))[1] == pytest.approx(1 / (4 + 1))
 
 
 def test_cells_are_found_by_their_place_and_others_count_as_most_variable():

@@ -6,7 +6,7 @@ import pytest
 from tests.tracking.conftest import NAMES, make_tools
 from thor.core.errors import DataError
 from thor.networks.stack import logits
-from thor.tracking.cells import Cells, window_inputs
+from thor.tracking.cells import Cells, WindowInputs
 from thor.tracking.reasons import REASON_COLUMNS, change_reasons, transitions_to_draw
 from thor.tracking.track import track_run
 
@@ -57,7 +57,7 @@ def test_transitions_are_those_of_the_most_probable_regime(reasons, runs):
 
 def test_attributions_add_up_to_the_change_of_the_logits(reasons, made, runs):
     cells = Cells.of(made.scenario)
-    now, then = (window_inputs(run, 6, cells, made.scaler)[0] for run in (made.scenario, made.control))
+    now, then = (WindowInputs.of(run, 6, cells, made.scaler).scaled() for run in (made.scenario, made.control))
     stack = made.predictors["ensemble"]
     last = runs[SCENARIO].isel(window=-1).sel(predictor="ensemble")
     regime, old = (last[name].values.ravel()[cells.index].astype(int) for name in ("regime", "baseline_regime"))

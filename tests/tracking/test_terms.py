@@ -11,7 +11,7 @@ from tests.tracking.conftest import NAMES, make_stack, make_tools
 from thor.core.errors import NetworkError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.terms import TermsHead
-from thor.tracking.cells import Cells, window_inputs
+from thor.tracking.cells import Cells, WindowInputs
 from thor.tracking.term_changes import TERM_COLUMNS, term_changes, term_skill, terms_to_draw
 from thor.tracking.track import track_run
 from thor.uncertainty.term_spread import normal_width, term_spread_factors
@@ -43,7 +43,7 @@ def run(made, tools):
 
 def test_changes_are_those_inside_each_network_with_calibrated_intervals(run, made, networks):
     cells = Cells.of(made.scenario)
-    states = [window_inputs(state, 6, cells, made.scaler)[0] for state in (made.control, made.scenario)]
+    states = [WindowInputs.of(state, 6, cells, made.scaler).scaled() for state in (made.control, made.scenario)]
     (value_before, spread_before), (value, spread) = map(networks.terms, states)
     change, deviation = (
         value - value_before,

@@ -169,8 +169,15 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
         in a valid cell.
     """
     valid = valid_cells(features)[2]
-    table = np.empty((int(valid.sum()), len(names)))
-    for column, name in enumerate(names):
+    fields = feature_fields(features, names=names)
+    return np.stack([field[valid] for field in fields], axis=1).astype(float, copy=False), np.flatnonzero(valid)
+
+
+def feature_fields(features: xr.Dataset, *, names: Sequence[str]) -> list[Array]:
+    """Return the named features, each in the shape of `valid`, after checking them; see `cell_inputs`."""
+    valid = valid_cells(features)[2]
+    fields, bad_cells, counts = [], np.zeros(valid.shape, bool), {}
+    for name in names:
         if name not in features:
             raise NetworkError(
                 f"Feature '{name}' is missing.{did_you_mean(name, feature_names(features))} The extended ones need "
@@ -179,16 +186,18 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
         units = features[name].attrs.get("units")
         if units != variable(name).units:
             raise NetworkError(f"Feature '{name}' has units '{units}'; expected '{variable(name).units}'.")
-        table[:, column] = on_same_grid(features["valid"], features, name)[valid]
-    bad = ~np.isfinite(table)
-    if bad.any():
-        counts = {name: int(count) for name, count in zip(names, bad.sum(axis=0), strict=True) if count}
+        fields.append(on_same_grid(features["valid"], features, name))
+        bad = valid & ~np.isfinite(fields[-1])
+        if bad.any():
+            counts[name] = int(bad.sum())
+            bad_cells |= bad
+    if counts:
         raise NetworkError(
-            f"Features are not finite in {int(bad.any(axis=1).sum())} of {len(table)} valid cells: "
+            f"Features are not finite in {int(bad_cells.sum())} of {int(valid.sum())} valid cells: "
             f"{', '.join(f'{name} in {count}' for name, count in counts.items())}. "
             "Correct them, or set valid to 0 there."
         )
-    return table, np.flatnonzero(valid)
+    return fields
 
 
 def predictor_features(

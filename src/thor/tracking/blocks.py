@@ -16,7 +16,7 @@ from thor.core.arrays import AnyArray, Array
 from thor.core.threads import in_threads
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.terms import over_networks
-from thor.tracking.cells import NO_BASELINE, Cells
+from thor.tracking.cells import NO_BASELINE, Cells, WindowInputs
 from thor.tracking.change import (
     change_parts,
     change_probability,
@@ -31,9 +31,11 @@ from thor.uncertainty.predictive import entropy
 
 _FIELDS = (
     *("regime", "regime_probability", "predictive_entropy", "expected_entropy", "mutual_information"),
-    *("change_probability", "change_probability_independent", "change_to_probability"),
-    *("baseline_regime", "baseline_certainty", "dissimilarity", "coupled_change"),
+    *("change_probability", "change_probability_independent", "change_to_probability", "baseline_regime"),
 )
+
+OF_BLOCK = ("dissimilarity", "baseline_certainty", "coupled_change")
+"""Further fields of a block, which its tests need."""
 
 _TERM_CELLS = 250
 """Cells whose terms are predicted together: 8 MB for 50 networks, value and spread of five terms in eight states."""
@@ -67,8 +69,13 @@ class RunWork:
     n_states: int
     n_basins: int
 
-    def empty(self, n_cells: int) -> tuple[dict[str, AnyArray], dict[str, dict[str, Array]]]:
-        """Return the fields of so many cells without any value, and for each predictor the sums over cells, 0."""
+    def empty(
+        self, n_cells: int, *, own: Sequence[str] = OF_BLOCK
+    ) -> tuple[dict[str, AnyArray], dict[str, dict[str, Array]]]:
+        """Return the fields of so many cells without any value, and for each predictor the sums over cells, 0.
+
+        `own` are fields beside those of probabilities and terms: by default those of a block alone.
+        """
         n_regimes = len(self.tools.classes)
         sizes = {
             "window": len(self.baseline),
@@ -79,7 +86,7 @@ class RunWork:
             "regime_before": n_regimes,
             "term": len(BUDGET_TERMS),
         }
-        names = _FIELDS if self.tools.split_predictor is None else (*_FIELDS, *VARIANCES)
+        names = (*_FIELDS, *own) if self.tools.split_predictor is None else (*_FIELDS, *own, *VARIANCES)
         names = names if self.tools.term_networks is None else (*names, *TERM_FIELDS, MOST_CHANGED)
         predictors = self.tools.predictors.items()
         sums = {name: empty_sums(sizes | {"network": predictor.n_members}) for name, predictor in predictors}
@@ -114,14 +121,23 @@ def cell_slices(n_cells: int, block_cells: int) -> list[slice]:
     return [slice(start, min(start + block_cells, n_cells)) for start in range(0, n_cells, block_cells)]
 
 
-def cell_blocks(
-    inputs: Sequence[NDArray[np.float32]], cells: Cells, comparable: NDArray[np.bool_], block_cells: int
-) -> list[CellBlock]:
-    """Return the blocks, which are views of the inputs."""
-    return [
-        CellBlock([state[part] for state in inputs], cells.area[part], cells.basin[part], comparable[part])
-        for part in cell_slices(len(comparable), block_cells)
-    ]
+class CellBlocks(Sequence[CellBlock]):
+    """The blocks of cells, made when they are asked for: only then are their inputs scaled."""
+
+    def __init__(
+        self, inputs: Sequence[WindowInputs], cells: Cells, comparable: NDArray[np.bool_], block_cells: int
+    ) -> None:
+        self._inputs, self._cells, self._comparable = inputs, cells, comparable
+        self.slices = cell_slices(len(comparable), block_cells)
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def __getitem__(self, number: Any) -> Any:
+        """Return one block."""
+        part, cells = self.slices[number], self._cells
+        inputs = [state.scaled(part) for state in self._inputs]
+        return CellBlock(inputs, cells.area[part], cells.basin[part], self._comparable[part])
 
 
 def track_block(work: RunWork, block: CellBlock) -> tuple[dict[str, AnyArray], dict[str, dict[str, Array]]]:

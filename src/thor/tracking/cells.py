@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, NetworkError
-from thor.networks.samples import cell_inputs
+from thor.networks.samples import feature_fields
 from thor.networks.scaler import FeatureScaler
 from thor.ocean.cells import on_same_grid
 
@@ -203,25 +205,51 @@ class ControlPairs:
         return cls(np.array(pairs, dtype=np.int64), np.array(separation, dtype=np.int64), overlap)
 
 
-def window_inputs(
-    run: xr.Dataset, window: int, cells: Cells, scaler: FeatureScaler
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return scaled inputs of one window of a run at the given cells, 0 where missing, and where they are known.
+@dataclass(frozen=True, eq=False)
+class WindowInputs:
+    """The features of one window of a run at given cells, scaled when they are needed.
 
-    Raises
-    ------
-    GridError
-        When the grids differ.
-    NetworkError
-        When a feature of the scaler is missing, in another unit or not finite, or no cell is valid.
+    Attributes
+    ----------
+    fields : tuple of ndarray
+        Each feature on the flattened grid, in its unit.
+    index : ndarray of int, shape (n_cells,)
+        Positions of the cells in the flattened grid.
+    known : ndarray of bool, shape (n_cells,)
+        Where the window has features.
+    scaler : FeatureScaler
     """
-    here = run.isel(window=window)
-    on_same_grid(cells.like, here, "valid")
-    try:
-        table, index = cell_inputs(here, names=scaler.features)
-    except NetworkError as error:
-        raise NetworkError(f"{run_key(run)}, window {here['window'].values}: {error}") from error
-    scaled = scaler.transform(table)
-    place = np.minimum(np.searchsorted(index, cells.index), len(index) - 1)
-    known = index[place] == cells.index
-    return np.where(known[:, None], scaled[place], np.float32(0)), known
+
+    fields: tuple[AnyArray, ...]
+    index: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    scaler: FeatureScaler
+
+    @classmethod
+    def of(cls, run: xr.Dataset, window: int, cells: Cells, scaler: FeatureScaler) -> "WindowInputs":
+        """Return the inputs of a window at the given cells.
+
+        Raises
+        ------
+        GridError
+            When the grids differ.
+        NetworkError
+            When a feature of the scaler is missing, in another unit or not finite, or no cell is valid.
+        """
+        here = run.isel(window=window)
+        valid = on_same_grid(cells.like, here, "valid") == 1
+        try:
+            fields = feature_fields(here, names=scaler.features)
+        except NetworkError as error:
+            raise NetworkError(f"{run_key(run)}, window {here['window'].values}: {error}") from error
+        return cls(tuple(field.ravel() for field in fields), cells.index, valid.ravel()[cells.index], scaler)
+
+    def take(self, chosen: NDArray[np.bool_]) -> "WindowInputs":
+        """Return the inputs at the cells where a mask is True."""
+        return replace(self, index=self.index[chosen], known=self.known[chosen])
+
+    def scaled(self, part: slice | NDArray[Any] = slice(None)) -> NDArray[np.float32]:
+        """Return the scaled inputs of some cells, by default all, (n_cells, n_features); 0 where not known."""
+        index = self.index[part]
+        table = np.stack([field[index] for field in self.fields], axis=1)
+        return self.scaler.transform(np.where(self.known[part, None], table, self.scaler.mean))

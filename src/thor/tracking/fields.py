@@ -19,7 +19,10 @@ GLOBAL = "global"
 MOST_CHANGED = "most_changed_term"
 
 LABELS = ("regime", "baseline_regime", MOST_CHANGED)
-"""Fields of numbers of regimes or terms, -1 where there is none; all other fields of a block are NaN there."""
+"""Fields of numbers of regimes or terms, -1 where there is none."""
+
+FLAGS = ("applicable", "forced_shift", "forced_change", "natural_variability_mask")
+"""Fields of 1 or 0, -1 where neither is known. All fields beside these and `LABELS` are NaN where they are missing."""
 
 TERM_FIELDS = ("predicted_term", "predicted_term_spread", "term_change", "term_change_lower", "term_change_upper")
 
@@ -47,7 +50,7 @@ def empty_fields(names: Iterable[str], sizes: Mapping[str, int], n_cells: int) -
     """Return the named fields without any value, as arrays whose last axis is the cell."""
     shapes = {name: (*(sizes[dim] for dim in field_dims(name)), n_cells) for name in names}
     return {
-        name: np.full(shape, -1, np.int8) if name in LABELS else np.full(shape, np.nan, np.float32)
+        name: np.full(shape, -1, np.int8) if name in LABELS + FLAGS else np.full(shape, np.nan, np.float32)
         for name, shape in shapes.items()
     }
 
@@ -62,17 +65,14 @@ def field_dims(name: str) -> tuple[str, ...]:
     return _BY_CELL.get(name, ("window", "predictor"))
 
 
-def cell_field(name: str, values: AnyArray, cells: Cells, classes: Iterable[str]) -> xr.DataArray:
-    """Return values of cells, the last axis, as a field on the grid; NaN, or -1 for integers, elsewhere."""
-    missing = -1 if values.dtype.kind == "i" else np.nan
-    field = np.full((*values.shape[:-1], cells.like.size), missing, dtype=values.dtype)
-    field[..., cells.index] = values
+def grid_field(name: str, values: AnyArray, like: xr.DataArray, classes: Iterable[str]) -> xr.DataArray:
+    """Return values on the flattened grid, the last axis, as a field on the grid of `like`."""
     attrs: dict[str, Any] = dict(variable(name).attrs)
     if name in LABELS:
         names = list(BUDGET_TERMS if name == MOST_CHANGED else classes)
         attrs |= {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
-    field = field.reshape(*values.shape[:-1], *cells.like.shape)
-    return xr.DataArray(field, dims=(*field_dims(name), *cells.like.dims), attrs=attrs)
+    field = values.reshape(*values.shape[:-1], *like.shape)
+    return xr.DataArray(field, dims=(*field_dims(name), *like.dims), attrs=attrs)
 
 
 def area_fields(sums: Mapping[str, Mapping[str, Array]], level: float, compared: NDArray[np.bool_]) -> dict[str, Any]:

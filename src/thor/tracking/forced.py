@@ -4,15 +4,17 @@ A probability shift is a statistically significant P(change), however small. It 
 change is also probable.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray
+from thor.core.arrays import AnyArray, Array
 from thor.core.errors import DataError
 from thor.core.threads import in_threads
-from thor.tracking.cells import ControlPairs
+from thor.tracking.cells import Cells, ControlPairs
 from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability
 from thor.tracking.settings import TrackingSettings
 
@@ -52,6 +54,50 @@ def forced_shifts(
     return shift
 
 
+def find_shifts(fields: Mapping[str, AnyArray], cells: Cells, settings: TrackingSettings) -> Array:
+    """Set `forced_shift` to 1 where probabilities shifted; return the expected false area [m2], (window, predictor).
+
+    Parameters
+    ----------
+    fields : mapping of str to ndarray of shape (n_windows, n_predictors, n_grid)
+        `change_p_value`, and `forced_shift`: 0 in cells to be tested, else -1.
+    cells : Cells
+    settings : TrackingSettings
+    """
+    shifts, p_values = fields["forced_shift"], fields["change_p_value"]
+    false_area = np.full(shifts.shape[:2], np.nan)
+    for at in np.ndindex(*shifts.shape[:2]):
+        tested = shifts[at][cells.index] == 0
+        if tested.any():
+            shift = forced_shifts(p_values[at][cells.index], cells.area, settings, tested=tested)
+            shifts[at][cells.index] = shift
+            false_area[at] = settings.false_discovery_rate * cells.area[shift == 1].sum()
+    return false_area
+
+
+def fill_forced(
+    fields: Mapping[str, AnyArray], run: xr.Dataset, compared: Sequence[int], settings: TrackingSettings
+) -> None:
+    """Fill in forced changes, their emergence and the published mask, from shifts, P(change) and regimes.
+
+    Parameters
+    ----------
+    fields : mapping of str to ndarray
+        By window, predictor and cell, those that are filled in among them.
+    run : xarray.Dataset
+        With `window_start`.
+    compared : sequence of int
+        Windows that have a baseline.
+    settings : TrackingSettings
+    """
+    forced = forced_changes(fields["forced_shift"], fields["change_probability"], settings)
+    fields["forced_change"][...] = forced
+    if compared:
+        fields["forced_emergence"][...] = emergence(forced[compared], run["window_start"].values[compared])
+    for predictor, regime in enumerate(fields["regime"].swapaxes(0, 1)):
+        fields["natural_variability_mask"][predictor] = published_mask(regime)
+
+
 def forced_changes(
     shift: NDArray[np.int8], change_probability: AnyArray, settings: TrackingSettings
 ) -> NDArray[np.int8]:
@@ -84,8 +130,9 @@ def discoveries(p_value: AnyArray, area: AnyArray, *, rate: float) -> NDArray[np
     area of the map and A(p) that of the cells up to p. Correlation between cells makes the procedure more conservative.
     """
     order = np.argsort(p_value, kind="stable")
-    discovered = np.cumsum(area[order], dtype=np.float64)
-    passed = np.flatnonzero(p_value[order] * area.sum(dtype=np.float64) <= rate * discovered)
+    allowed = np.cumsum(area[order], dtype=np.float64)
+    allowed *= rate
+    passed = np.flatnonzero(p_value[order] * area.sum(dtype=np.float64) <= allowed)
     if not passed.size:
         return np.zeros(p_value.shape, dtype=bool)
     return np.asarray(p_value <= p_value[order[passed[-1]]])
@@ -138,25 +185,24 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
         `exceedance_high`, its 95th percentile over pairs: internal variability is correlated in space, so that some
         pairs exceed it on much more of the map. NaN where the control run has too few windows.
     """
-    area = natural.cells.area
-    tests = [k for k, apart in enumerate(natural.pairs.separation) if apart > 0]
-    tried = in_threads(partial(_control_p_value, natural, settings), tests, n_threads=NULLS_AT_ONCE)
-    p_values = {k: p_value for k, p_value in zip(tests, tried, strict=True) if p_value is not None}
-    shifts = {k: forced_shifts(p_value, area, settings) for k, p_value in p_values.items()}
-    forced = {k: forced_changes(shift, natural.change[k], settings) for k, shift in shifts.items()}
-    exceeding = [area[p_value <= 1 - settings.null_quantile].sum() / area.sum() for p_value in p_values.values()]
-    emerged = []
-    for baseline in np.unique(natural.pairs.states[tests, 0]):
-        later = _following(natural.pairs, [k for k in forced if natural.pairs.states[k, 0] == baseline])
+    first, separation = natural.pairs.states[:, 0], natural.pairs.separation
+    shares: dict[str, list[float]] = {kind: [] for kind in ("shift", "forced", "emergence", "exceedance")}
+    for baseline in np.unique(first[separation > 0]):
+        tests = np.flatnonzero((separation > 0) & (first == baseline)).tolist()
+        tried = in_threads(partial(_control_test, natural, settings), tests, n_threads=NULLS_AT_ONCE)
+        forced: dict[int, NDArray[np.int8]] = {}
+        for k, found in zip(tests, tried, strict=True):
+            if found is not None:
+                forced[k], of_test = found
+                for kind, value in of_test.items():
+                    shares[kind].append(value)
+        later = _following(natural.pairs, list(forced))
         if len(later) >= 2:
-            emerged.append(np.isfinite(emergence(np.stack([forced[k] for k in later]), np.arange(len(later)))))
-    return {
-        "shift": _mean_share([shift == 1 for shift in shifts.values()], area),
-        "forced": _mean_share([found == 1 for found in forced.values()], area),
-        "emergence": _mean_share(emerged, area),
-        "exceedance": float(np.mean(exceeding)) if exceeding else float("nan"),
-        "exceedance_high": float(np.quantile(exceeding, HIGH)) if exceeding else float("nan"),
-    }
+            years = emergence(np.stack([forced[k] for k in later]), np.arange(len(later)))
+            shares["emergence"].append(_share(np.isfinite(years), natural.cells.area))
+    means = {kind: float(np.mean(values)) if values else float("nan") for kind, values in shares.items()}
+    exceeding = shares["exceedance"]
+    return means | {"exceedance_high": float(np.quantile(exceeding, HIGH)) if exceeding else float("nan")}
 
 
 def _following(pairs: ControlPairs, tests: list[int]) -> list[int]:
@@ -168,15 +214,25 @@ def _following(pairs: ControlPairs, tests: list[int]) -> list[int]:
     return kept
 
 
-def _control_p_value(natural: NaturalVariability, settings: TrackingSettings, k: int) -> AnyArray | None:
-    """Return the p-values of the second window of pair `k` against the first; None without a null distribution."""
+def _control_test(
+    natural: NaturalVariability, settings: TrackingSettings, k: int
+) -> tuple[NDArray[np.int8], dict[str, float]] | None:
+    """Return forced changes of the second window of pair `k` against the first, and the shares of false discoveries.
+
+    None without a null distribution.
+    """
     first, second = natural.pairs.states[k]
+    area, change = natural.cells.area, natural.change[k]
     try:
         null = natural.null(int(natural.pairs.separation[k]), settings, without=[second])
     except DataError:
         return None
-    return null.p_value(natural.change[k], natural.certainty[first], natural.cells.area)
+    p_value = null.p_value(change, natural.certainty[first], area)
+    shift = forced_shifts(p_value, area, settings)
+    forced = forced_changes(shift, change, settings)
+    masks = {"shift": shift == 1, "forced": forced == 1, "exceedance": p_value <= 1 - settings.null_quantile}
+    return forced, {kind: _share(mask, area) for kind, mask in masks.items()}
 
 
-def _mean_share(masks: list[NDArray[np.bool_]], area: AnyArray) -> float:
-    return float(np.mean([area[mask].sum() for mask in masks]) / area.sum()) if masks else float("nan")
+def _share(mask: NDArray[np.bool_], area: AnyArray) -> float:
+    return float(area[mask].sum() / area.sum())

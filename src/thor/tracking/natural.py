@@ -6,19 +6,36 @@ of a cell between the other windows of the control run: pooled over all cells, i
 varies much and too wide where it varies little.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray
+from thor.core.arrays import AnyArray, Array
 from thor.core.errors import DataError
 from thor.tracking.cells import Cells, ControlPairs
 from thor.tracking.settings import TrackingSettings
 
 NULLS_AT_ONCE = 2
-"""Null distributions that are fitted together, not one for each core: each takes as much memory as its pairs."""
+"""Null distributions that are fitted and tested together, not one for each core: a test sorts all cells."""
+
+_MANTISSA_BITS = 10
+"""P(change) is counted in bins whose width is 0.1 % of it, or less: the first bits of its floating-point number."""
+
+_SHIFT = 23 - _MANTISSA_BITS
+
+_LOWEST_BIN = (127 - 24) << _MANTISSA_BITS
+"""That of 2^-24, which the first bin also has all that is smaller in."""
+
+_N_BINS = (127 << _MANTISSA_BITS) - _LOWEST_BIN + 1
+"""The last bin is 1 alone."""
+
+_VALUES_AT_ONCE = 250_000
+"""Values of P(change) that are counted together: bounds the memory, whatever the number of cells and pairs."""
+
+_VALUES_FOR_EDGES = 1_000_000
+"""Values that the classes are formed from; of more, regularly spaced cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +46,8 @@ class Null:
     ----------
     edges : ndarray of shape (n_strata - 1,)
         Values of the local variability, or of the certainty, that separate the classes.
-    values : tuple of ndarray, each of shape (n_values,)
-        P(change) of each class, ascending.
-    area_from : tuple of ndarray, each of shape (n_values + 1,), [m2]
-        Area of each value and of all larger ones.
+    area_from : ndarray of shape (n_strata, n_bins), [m2]
+        Area with a P(change) in each bin and in all higher ones.
     separation : int
         Distance of the pairs in windows.
     n_pairs : int
@@ -41,8 +56,7 @@ class Null:
     """
 
     edges: AnyArray
-    values: tuple[AnyArray, ...]
-    area_from: tuple[AnyArray, ...]
+    area_from: Array
     separation: int
     n_pairs: int
     variability: AnyArray | None = None
@@ -50,30 +64,41 @@ class Null:
     @classmethod
     def fit(
         cls,
-        change: AnyArray,
-        key: AnyArray,
+        of_cells: Callable[[slice], tuple[AnyArray, AnyArray]],
         area: AnyArray,
         *,
         n_strata: int,
-        separation: int = 1,
         n_pairs: int = 1,
+        separation: int = 1,
         variability: AnyArray | None = None,
     ) -> "Null":
-        """Return the null distribution of values, each array of shape (n_values,), in classes of the key."""
-        edges = np.quantile(key, np.linspace(0, 1, n_strata + 1)[1:-1])
-        stratum = np.searchsorted(edges, key, side="right")
-        values, area_from = [], []
-        for k in range(n_strata):
-            members = np.flatnonzero(stratum == k)
-            members = members[np.argsort(change[members])]
-            values.append(change[members])
-            area_from.append(np.append(np.cumsum(area[members][::-1], dtype=np.float64)[::-1], 0.0))
-        return cls(edges, tuple(values), tuple(area_from), separation, n_pairs, variability)
+        """Return the null distribution of P(change) in classes of a key.
+
+        Parameters
+        ----------
+        of_cells : callable
+            From a slice of cells to P(change) of all pairs there and to their keys, each of shape (n_pairs, n_block).
+        area : ndarray of shape (n_cells,), [m2]
+        n_strata, n_pairs, separation, variability
+            Number of classes; attributes of the distribution.
+        """
+        some = slice(None, None, -(-n_pairs * len(area) // _VALUES_FOR_EDGES))
+        edges = np.quantile(of_cells(some)[1], np.linspace(0, 1, n_strata + 1)[1:-1])
+        area_of = np.zeros(n_strata * _N_BINS)
+        n_block = max(1, _VALUES_AT_ONCE // n_pairs)
+        for start in range(0, len(area), n_block):
+            part = slice(start, start + n_block)
+            change, key = of_cells(part)
+            place = np.searchsorted(edges, key, side="right") * _N_BINS + _bins(change)
+            of_each = np.broadcast_to(area[part], place.shape)
+            area_of += np.bincount(place.ravel(), of_each.ravel(), minlength=area_of.size)
+        area_from = area_of.reshape(n_strata, _N_BINS)[:, ::-1].cumsum(axis=1)[:, ::-1]
+        return cls(edges, area_from, separation, n_pairs, variability)
 
     def p_value(
         self, change: AnyArray, certainty: AnyArray, area: AnyArray, *, places: NDArray[np.int64] | None = None
     ) -> AnyArray:
-        """Return the share of the null's area at or above each change, including the cell itself.
+        """Return the share of the null's area in the bin of each change and above, including the cell itself.
 
         Parameters
         ----------
@@ -90,16 +115,19 @@ class Null:
         ndarray of shape (n_cells,)
             Above 0, because the cell itself is part of the null distribution; 1 in a class without values.
         """
-        p_value, key = np.ones(change.shape), certainty
+        key = certainty
         if self.variability is not None:
             # Cells outside the control run, NaN, sort last: into the class with the largest variability.
-            key = self.variability if places is None else np.append(self.variability, np.nan)[places]
+            of_cells = self.variability if places is None else self.variability[places]
+            key = of_cells if places is None else np.where(places < 0, np.nan, of_cells)
         stratum = np.searchsorted(self.edges, key, side="right")
-        for k, (values, area_from) in enumerate(zip(self.values, self.area_from, strict=True)):
-            cells = stratum == k
-            above = area_from[np.searchsorted(values, change[cells], side="left")]
-            p_value[cells] = (above + area[cells]) / (area_from[0] + area[cells])
-        return p_value
+        return np.asarray((self.area_from[stratum, _bins(change)] + area) / (self.area_from[stratum, 0] + area))
+
+
+def _bins(change: AnyArray) -> NDArray[np.int32]:
+    """Return the bin of each P(change)."""
+    bits = np.ascontiguousarray(change, dtype=np.float32).view(np.int32)
+    return np.clip((bits >> _SHIFT) - _LOWEST_BIN, 0, _N_BINS - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,14 +191,18 @@ class NaturalVariability:
         chosen = np.flatnonzero((apart == separation) | (apart == 0))
         others = np.stack([self._pairs_without([*without, *self.pairs.states[k]]) for k in chosen])
         local = local and bool(others.any(axis=1).all())
-        key = self._mean_change(others) if local else self.certainty[self.pairs.states[chosen, 0]]
+        first = self.pairs.states[chosen, 0]
+
+        def of_cells(part: slice) -> tuple[AnyArray, AnyArray]:
+            key = self._mean_change(others, part) if local else self.certainty[first, part]
+            return self.change[chosen, part], key
+
         return Null.fit(
-            self.change[chosen].ravel(),
-            key.ravel(),
-            np.tile(self.cells.area, chosen.size),
+            of_cells,
+            self.cells.area,
             n_strata=settings.n_strata,
-            separation=separation,
             n_pairs=chosen.size,
+            separation=separation,
             variability=self._mean_change(kept[None])[0] if local else None,
         )
 
@@ -190,7 +222,7 @@ class NaturalVariability:
         touched = np.asarray(self.pairs.overlap[list(windows)].any(axis=0))
         return ~np.asarray(touched[self.pairs.states].any(axis=1))
 
-    def _mean_change(self, chosen: NDArray[np.bool_]) -> AnyArray:
-        """Return mean P(change) of each cell over sets of pairs, (n_sets, n_pairs): shape (n_sets, n_cells)."""
+    def _mean_change(self, chosen: NDArray[np.bool_], part: slice = slice(None)) -> AnyArray:
+        """Return mean P(change) of cells over sets of pairs, (n_sets, n_pairs): shape (n_sets, n_cells)."""
         weights = chosen / chosen.sum(axis=1, keepdims=True)
-        return weights.astype(np.float32) @ self.change
+        return weights.astype(np.float32) @ self.change[:, part]

@@ -13,7 +13,7 @@ from thor.core.errors import DataError
 from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
 from thor.tracking import RunDatasets
-from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
+from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows
 
 REASON_COLUMNS = (
     *(*RUN_FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
@@ -129,9 +129,8 @@ def _reasons_of(
     after, before = features[key](), features[parent]()
     cells, windows = Cells.of(after), Windows.of(after, before)
     window = int(compared[-1])
-    now, there = window_inputs(after, window, cells, scaler)
     at = windows.baselines[windows.state[window] - after.sizes["window"]]
-    then, known = window_inputs(before, at, cells, scaler)
+    now, then = WindowInputs.of(after, window, cells, scaler), WindowInputs.of(before, at, cells, scaler)
     here = run.isel(window=window)
     for name, predictor in predictors.items():
         predicted = here.sel(predictor=name)
@@ -139,10 +138,10 @@ def _reasons_of(
             predicted[field].transpose(*cells.like.dims).values.ravel()[cells.index].astype(np.int64)
             for field in ("regime", "baseline_regime", "forced_change")
         )
-        moved = there & known & (old >= 0) & (regime != old)
+        moved = now.known & then.known & (old >= 0) & (regime != old)
         if not moved.any():
             continue
-        earlier, later = (columns(state[moved], scaler.features, predictor.features) for state in (then, now))
+        earlier, later = (columns(state.scaled(moved), scaler.features, predictor.features) for state in (then, now))
         players = player_groups(groups, predictor.features)
         method = ChangeAttribution(before=earlier, regime_before=old[moved], groups=players)
         found = transition_summary(method, predictor, later, regime[moved], cells.area[moved])

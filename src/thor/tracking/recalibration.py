@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
 from thor.tracking import RunDatasets
-from thor.tracking.cells import Cells, Windows, window_inputs
+from thor.tracking.cells import Cells, WindowInputs, Windows
 from thor.tracking.change import change_probability
 from thor.tracking.change_calibration import OTHERS, ChangeCalibration
 from thor.tracking.tools import TrackingTools
@@ -74,16 +74,14 @@ def _changes(
         regimes = [
             truth.regime(name, label, run["valid"]) for name, label in zip((key, parent_key), labels, strict=True)
         ]
-        (after, here), (before, there) = (
-            window_inputs(state, number, cells, tools.scaler) for state, number in ((run, window), (parent, at))
-        )
+        states = [WindowInputs.of(*state, cells, tools.scaler) for state in ((parent, at), (run, window))]
         if regimes[0] is None or regimes[1] is None:
             continue
         now, then = (np.asarray(regime).ravel()[cells.index] for regime in regimes)
-        used = np.flatnonzero(here & there & (now >= 0) & (then >= 0))
+        used = np.flatnonzero(states[0].known & states[1].known & (now >= 0) & (then >= 0))
         drawn: NDArray[np.int64] = np.sort(rng.permutation(used)[: max(1, n_cells // len(windows.compared))])
         for predictor in tools.predictors:
             change = np.empty(len(drawn))
-            for part, states in tools.probabilities(predictor, [before[drawn], after[drawn]]):
-                change[part] = change_probability(*states).mean(axis=0, dtype=np.float64)
+            for part, pair in tools.probabilities(predictor, [state.scaled(drawn) for state in states]):
+                change[part] = change_probability(*pair).mean(axis=0, dtype=np.float64)
             yield predictor, np.stack([change, now[drawn] != then[drawn], cells.area[drawn]])

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError
 from thor.ocean.basins import NO_BASIN
-from thor.tracking.cells import Cells, window_inputs
+from thor.tracking.cells import Cells, WindowInputs
 from thor.tracking.tools import TrackingTools
 
 NO_REGIME = "no_regime"
@@ -67,9 +67,9 @@ def probabilities_by_network(
     predictor : str
     """
     cells = Cells.of(run)
-    inputs, known = window_inputs(run, window, cells, tools.scaler)
-    index = cells.index[known]
-    for part, (probability,) in tools.probabilities(predictor, [inputs[known]]):
+    inputs = WindowInputs.of(run, window, cells, tools.scaler)
+    index = cells.index[inputs.known]
+    for part, (probability,) in tools.probabilities(predictor, [inputs.scaled(inputs.known)]):
         yield ProbabilityBlock(index[part], probability)
 
 

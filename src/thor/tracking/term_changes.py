@@ -16,7 +16,7 @@ from thor.networks.stack import NetworkStack
 from thor.networks.terms import over_networks
 from thor.reading.runs import without_level
 from thor.tracking import RunDatasets
-from thor.tracking.cells import RUN_FACETS, Cells, Windows, window_inputs
+from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows
 from thor.tracking.true_windows import budget_in_windows
 from thor.uncertainty.term_spread import normal_width
 
@@ -154,7 +154,7 @@ def _of_run(
     cells, windows = Cells.of(after), Windows.of(after, before)
     window = int(compared[-1])
     at = windows.baselines[windows.state[window] - after.sizes["window"]]
-    (now, here), (then, there) = (window_inputs(*state, cells, scaler) for state in ((after, window), (before, at)))
+    now, then = (WindowInputs.of(*state, cells, scaler) for state in ((after, window), (before, at)))
     predicted = run.isel(window=window).sel(predictor=predictor)
     regime, old = (
         predicted[name].transpose(*cells.like.dims).values.ravel()[cells.index].astype(int)
@@ -162,13 +162,13 @@ def _of_run(
     )
     width = normal_width(float(run.attrs["interval_level"])) * np.array([term_spread[name] for name in BUDGET_TERMS])
     names = str(run.attrs["regimes"]).split()
-    moved = here & there & (old >= 0) & (regime != old)
+    moved = now.known & then.known & (old >= 0) & (regime != old)
     for before_number, after_number in sorted(set(zip(old[moved], regime[moved], strict=True))):
         chosen = np.flatnonzero(moved & (old == before_number) & (regime == after_number))
         area, sums = cells.area[chosen], [0.0, 0.0]
         for start in range(0, len(chosen), _BLOCK_CELLS):
             part = chosen[start : start + _BLOCK_CELLS]
-            states = (networks.terms(columns(x[part], scaler.features, networks.features)) for x in (then, now))
+            states = (networks.terms(columns(x.scaled(part), scaler.features, networks.features)) for x in (then, now))
             # value and spread of every network, by area
             for number_of, pair in enumerate(zip(*states, strict=True)):
                 sums[number_of] = sums[number_of] + np.einsum("c,nct->nt", cells.area[part], pair[1] - pair[0])

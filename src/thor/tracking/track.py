@@ -15,27 +15,26 @@ from thor.core.threads import in_threads
 from thor.core.variables import variable
 from thor.reading.runs import is_control
 from thor.tracking.blocks import (
+    OF_BLOCK,
+    CellBlocks,
     ControlWork,
     RunWork,
-    cell_blocks,
     cell_slices,
     control_block,
     on_threads,
     track_block,
 )
-from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, Windows, run_key, window_inputs
-from thor.tracking.fields import area_fields, cell_field, run_dataset
-from thor.tracking.forced import (
-    CONTROL_SHARES,
-    control_shares,
-    emergence,
-    forced_changes,
-    forced_shifts,
-    published_mask,
-)
+from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, WindowInputs, Windows, run_key
+from thor.tracking.fields import area_fields, grid_field, run_dataset
+from thor.tracking.forced import CONTROL_SHARES, control_shares, fill_forced, find_shifts
 from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability, Null
-from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
+
+_OF_RUN = (
+    *("dissimilarity_index", "applicable", "change_p_value"),
+    *("forced_shift", "forced_change", "forced_emergence", "natural_variability_mask"),
+)
+"""Fields that follow from those of a block and the null distributions, or from those of all windows and cells."""
 
 
 def track_run(
@@ -101,39 +100,27 @@ def track_run(
     states = [(run, window) for window in range(n_windows)]
     if parent is not None:
         states += [(parent, window) for window in windows.baselines]
-    inputs, known = zip(*(window_inputs(*state, cells, tools.scaler) for state in states), strict=True)
-    comparable = np.logical_and.reduce(known)
+    inputs = [WindowInputs.of(*state, cells, tools.scaler) for state in states]
+    comparable = np.logical_and.reduce([state.known for state in inputs])
     work = RunWork(tools, str(run.attrs.get("source_id")), windows.state, len(inputs), len(cells.basins))
-    fields, sums = work.empty(len(cells.index))
-    blocks = cell_blocks(inputs, cells, comparable, settings.block_cells)
+    places = None if natural is None else next(iter(natural.values())).places(cells)
+    nulls = _nulls(natural, windows, tools, local=places is not None)
+    fields, sums = work.empty(cells.like.size, own=_OF_RUN)
+    blocks = CellBlocks(inputs, cells, comparable, settings.block_cells)
     results = mapper(track_block, work, blocks, description=f"track {run_key(run)}")
-    for part, (found, added) in zip(cell_slices(len(cells.index), settings.block_cells), results, strict=True):
-        for name, values in found.items():
-            fields[name][..., part] = values
+    for part, (found, added) in zip(blocks.slices, results, strict=True):
+        tested = _tested(found, nulls, windows, cells.area[part], None if places is None else places[part], tools)
+        for name, values in (found | tested).items():
+            fields[name][..., cells.index[part]] = values
         for predictor, of_predictor in added.items():
             for name, values in of_predictor.items():
                 sums[predictor][name] += values
-    dissimilarity, certainty, coupled = (
-        fields.pop(name) for name in ("dissimilarity", "baseline_certainty", "coupled_change")
-    )
-    inside = dissimilarity <= tools.applicability.threshold
-    fields["dissimilarity_index"] = dissimilarity[:n_windows]
-    fields["applicable"] = inside[:n_windows].astype(np.int8)
-    places = None if natural is None else next(iter(natural.values())).places(cells)
-    nulls = _nulls(natural, windows, tools, local=places is not None)
-    # As in the control run: without recalibration.
-    fields |= _tests(coupled, certainty, nulls, windows, cells, places, comparable & inside, settings)
-    shift = fields["forced_shift"]
-    fields["forced_change"] = forced_changes(shift, fields["change_probability"], settings)
-    fields["forced_emergence"] = _emergence(fields["forced_change"], run, windows)
-    fields["natural_variability_mask"] = np.stack(
-        [published_mask(regime) for regime in fields["regime"].swapaxes(0, 1)]
-    )
-    any_tested = (shift >= 0).any(axis=-1)
-    false_area = np.where(any_tested, settings.false_discovery_rate * ((shift == 1) @ cells.area), np.nan)
+    false_area = find_shifts(fields, cells, settings)
+    for part in cell_slices(cells.like.size, settings.block_cells):
+        fill_forced({name: field[..., part] for name, field in fields.items()}, run, windows.compared, settings)
     compared = np.isin(np.arange(n_windows), windows.compared)
     return run_dataset(
-        {name: cell_field(name, values, cells, tools.classes) for name, values in fields.items()}
+        {name: grid_field(name, values, cells.like, tools.classes) for name, values in fields.items()}
         | area_fields(sums, settings.interval_level, compared)
         | {"expected_false_area": (("window", "predictor"), false_area, variable("expected_false_area").attrs)}
         | {"expected_accuracy": _expected_accuracy(fields["dissimilarity_index"], cells, tools)}
@@ -175,8 +162,8 @@ def natural_variability(
 
     Notes
     -----
-    In memory are the inputs of all windows and P(change) of all pairs [4 bytes for each cell and predictor]; at the
-    default limits and a quarter of a degree, a million cells, about 4 GB for one experiment with variants.
+    In memory is P(change) of all pairs: 4 bytes for each cell, pair and predictor, with a million cells and 20 control
+    windows 0.8 GB for each predictor.
     `max_control_windows` bounds it however long the control run is; `max_variants` is of one experiment, so that
     it grows with the number of experiments that have variants.
     """
@@ -185,18 +172,28 @@ def natural_variability(
     control, variants = control.isel(window=latest), _first_of_each(variants, settings.max_variants)
     cells, pairs = Cells.of(control), ControlPairs.of(control, variants)
     states = [(run, window) for run in (control, *variants) for window in range(run.sizes["window"])]
-    inputs, known = zip(*(window_inputs(*state, cells, tools.scaler) for state in states), strict=True)
-    everywhere = np.logical_and.reduce(known)
+    inputs = [WindowInputs.of(*state, cells, tools.scaler) for state in states]
+    everywhere = np.logical_and.reduce([state.known for state in inputs])
     if not everywhere.any():
         raise DataError(f"No cell is valid in {run_key(control)} and all its variants: are they of one model?")
     cells = cells.take(everywhere)
-    blocks = cell_blocks([state[everywhere] for state in inputs], cells, known[0][everywhere], settings.block_cells)
+    blocks = CellBlocks(
+        [state.take(everywhere) for state in inputs], cells, everywhere[everywhere], settings.block_cells
+    )
+    natural = {
+        name: NaturalVariability(
+            np.empty((len(pairs.states), len(cells.index)), np.float32),
+            np.empty((len(states), len(cells.index)), np.float32),
+            pairs,
+            cells,
+        )
+        for name in tools.predictors
+    }
     description = f"internal variability of {run_key(control)}"
-    results = list(mapper(control_block, ControlWork(tools, pairs.states), blocks, description=description))
-    natural = {}
-    for name in tools.predictors:
-        change, certainty = (np.concatenate([result[name][k] for result in results], axis=1) for k in (0, 1))
-        natural[name] = NaturalVariability(change, certainty, pairs, cells)
+    results = mapper(control_block, ControlWork(tools, pairs.states), blocks, description=description)
+    for part, found in zip(blocks.slices, results, strict=True):
+        for name, (change, certainty) in found.items():
+            natural[name].change[:, part], natural[name].certainty[:, part] = change, certainty
     return natural
 
 
@@ -222,53 +219,50 @@ def _nulls(
     return dict(zip(needed, found, strict=True))
 
 
-def _tests(
-    change: AnyArray,
-    certainty: AnyArray,
+def _tested(
+    found: dict[str, AnyArray],
     nulls: Mapping[tuple[str, int], Null],
     windows: Windows,
-    cells: Cells,
+    area: AnyArray,
     places: NDArray[np.int64] | None,
-    inside: NDArray[np.bool_],
-    settings: TrackingSettings,
+    tools: TrackingTools,
 ) -> dict[str, AnyArray]:
-    """Return p-values and shifts of each window and predictor; `inside`, by state, is where to test."""
-    fields: dict[str, AnyArray] = {
-        "change_p_value": np.full(change.shape, np.nan, np.float32),
-        "forced_shift": np.full(change.shape, -1, np.int8),
-    }
-    for number, name in enumerate(dict.fromkeys(name for name, _ in nulls)):
+    """Return the fields of a block that need null distributions or thresholds; remove from `found` what only they need.
+
+    `forced_shift` is 0 in cells that are to be tested, inside the area of applicability in both windows, else -1.
+    """
+    dissimilarity, certainty, change = (found.pop(name) for name in OF_BLOCK)
+    inside = dissimilarity <= tools.applicability.threshold
+    p_value, shift = np.full(change.shape, np.nan, np.float32), np.full(change.shape, -1, np.int8)
+    for (name, separation), null in nulls.items():
+        number = list(tools.predictors).index(name)
         for window in windows.compared:
-            at, null = (window, number), nulls[name, windows.separation[window]]
-            known = np.isfinite(change[at])
-            p_value = np.full(change.shape[-1], np.nan)
-            p_value[known] = null.p_value(
-                *(change[at][known], certainty[at][known], cells.area[known]),
-                places=None if places is None else places[known],
-            )
-            tested = known & inside[window] & inside[windows.state[window]]
-            fields["change_p_value"][at] = p_value
-            fields["forced_shift"][at] = forced_shifts(p_value, cells.area, settings, tested=tested)
-    return fields
+            if windows.separation[window] == separation:
+                at = window, number
+                # As in the control run: without recalibration.
+                known = np.isfinite(change[at])
+                of_null = null.p_value(change[at], certainty[at], area, places=places)
+                p_value[at] = np.where(known, of_null, np.nan)
+                shift[at] = np.where(known & inside[window] & inside[windows.state[window]], 0, -1)
+    n_windows = len(change)
+    return {
+        "dissimilarity_index": dissimilarity[:n_windows],
+        "applicable": inside[:n_windows],
+        "change_p_value": p_value,
+        "forced_shift": shift,
+    }
 
 
 def _expected_accuracy(dissimilarity: AnyArray, cells: Cells, tools: TrackingTools) -> Any:
     """Return the expected accuracy of each window and predictor; NaN in windows without any known cell."""
     values = np.full((len(dissimilarity), len(tools.predictors)), np.nan, np.float32)
-    for window, of_window in enumerate(dissimilarity):
+    for window, of_window in enumerate(dissimilarity[:, cells.index]):
         known = np.isfinite(of_window)
         if known.any():
             values[window] = [
                 tools.expected_accuracy[name].of_cells(of_window[known], cells.area[known]) for name in tools.predictors
             ]
     return ("window", "predictor"), values, variable("expected_accuracy").attrs
-
-
-def _emergence(forced: NDArray[np.int8], run: xr.Dataset, windows: Windows) -> AnyArray:
-    years = run["window_start"].values[windows.compared]
-    if not len(years):
-        return np.full(forced.shape[1:], np.nan, np.float32)
-    return emergence(forced[windows.compared], years).astype(np.float32)
 
 
 def _separations(nulls: Mapping[tuple[str, int], Null], windows: Windows) -> dict[str, Any]:
