@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from thor.attribution.methods import each_method
 from thor.core.errors import ConfigError, did_you_mean
 
 ALONE = ("test",)
@@ -181,7 +180,11 @@ class ConfigLoader(OmegaConfigLoader):
             # Kedro has no error message for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error
         trees: Any = {file: OmegaConf.to_container(found[file]) for file in sorted(found)}
-        return {file: each_method(tree) for file, tree in trees.items()} if key == "catalog" else trees
+        if key != "catalog":
+            return trees
+        from thor.attribution.methods import each_method
+
+        return {file: each_method(tree) for file, tree in trees.items()}
 
     def _complaint(self, path: str) -> str | None:
         for file in sorted(Path(path).rglob("*")):
