@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from thor.attribution.methods import each_method
 from thor.core.errors import ConfigError, did_you_mean
 
 ALONE = ("test",)
@@ -50,7 +50,14 @@ class ConfigLoader(OmegaConfigLoader):
     ) -> None:
         # Kedro reads the base alone when that is the environment, without what is over every environment.
         env = None if env == options.get("base_env") else env
+        self._read: dict[tuple[str, str], Trees] = {}
         super().__init__(conf_source, env, runtime_params, **options)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Return the configuration of one kind, a new copy at each call; Kedro would read the files each time."""
+        if key not in self.data:
+            self.data[key] = super().__getitem__(key)
+        return deepcopy(self.data[key])
 
     def environments(self) -> list[str]:
         """Return the environments that are read, the later over the earlier."""
@@ -149,9 +156,16 @@ class ConfigLoader(OmegaConfigLoader):
         return layers
 
     def _layer(self, name: str, key: str, files: set[Path]) -> Trees:
+        """Return the files of one environment, a new copy at each call, and add them to `files`."""
+        if (name, key) not in self._read:
+            self._read[name, key] = self._read_layer(name, key)
+        files |= set(self._read[name, key])
+        return deepcopy(self._read[name, key])
+
+    def _read_layer(self, name: str, key: str) -> Trees:
         path = self._get_conf_env_path(name)
         try:
-            found = self._read_dir_configs(path, self.config_patterns[key], key, files, key == "credentials")
+            found = self._read_dir_configs(path, self.config_patterns[key], key, set(), key == "credentials")
         except MissingConfigException as error:
             if name == self.default_run_env:
                 return {}
@@ -166,7 +180,11 @@ class ConfigLoader(OmegaConfigLoader):
             # Kedro has no error message for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error
         trees: Any = {file: OmegaConf.to_container(found[file]) for file in sorted(found)}
-        return {file: each_method(tree) for file, tree in trees.items()} if key == "catalog" else trees
+        if key != "catalog":
+            return trees
+        from thor.attribution.methods import each_method
+
+        return {file: each_method(tree) for file, tree in trees.items()}
 
     def _complaint(self, path: str) -> str | None:
         for file in sorted(Path(path).rglob("*")):

@@ -10,7 +10,6 @@ from typing import Any
 
 from thor.app.mlflow_store import patiently
 from thor.core.errors import counted
-from thor.figures.uncertainty import network_reliability_curves
 
 log = logging.getLogger("thor")
 
@@ -136,6 +135,8 @@ class KeptRun:
 
     def _log_network(self, row: dict[Any, Any], history: Mapping[Any, Any], reliability: Mapping[Any, Any]) -> None:
         """Make the nested run of one network: settings, scores, learning curve, reliability and weights."""
+        from thor.figures.uncertainty import network_reliability_curves
+
         predictor, network = str(row.pop("predictor")), row.pop("network")
         curve, bins = (tables.get((predictor, network)) for tables in (history, reliability))
         run = self._nested(predictor, network)

@@ -127,9 +127,10 @@ def _require_files(pipeline: Pipeline, catalog: Any) -> None:
 def start_server(pipeline: Pipeline) -> None:
     """Start the process from which those of nodes are forked, which imports what most of them need; only once."""
     tags = {tag for node in pipeline.nodes for tag in node.tags}
-    more = ["thor.app.preload_tensorflow"] if tags & _TRAINING else []
     own = sorted({node.func.__module__ for node in pipeline.nodes})
-    forkserver.set_forkserver_preload([node_process.__name__, "thor.app.preload", *own, *more])
+    more = ["thor.app.preload"] if any(name.startswith("thor.") for name in own) else []
+    more += ["thor.app.preload_tensorflow"] if tags & _TRAINING else []
+    forkserver.set_forkserver_preload([node_process.__name__, *own, *more])
     forkserver.ensure_running()
 
 

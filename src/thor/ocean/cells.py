@@ -30,17 +30,21 @@ def on_same_grid(like: xr.DataArray, other: xr.Dataset, name: str) -> np.ndarray
     GridError
         When it is missing or its grid is another one.
     """
-    if name not in other or set(other[name].dims) != set(like.dims):
+    if name not in other or set(other.variables[name].dims) != set(like.dims):
         found = f"dims {other[name].dims}" if name in other else f"only {', '.join(map(str, other.data_vars))}"
         raise GridError(f"'{name}' with dims {like.dims} is needed beside '{like.name}'; got {found}.")
+    # Variables, because making an xarray.DataArray of each takes most of the time of a small field.
+    here, there = like.coords.variables, other.variables
+    field = there[name].transpose(*like.dims)
     # Curvilinear grids may have no coordinates on land.
     same = all(
-        np.array_equal(like[axis].values, other[axis].transpose(*like[axis].dims).values, equal_nan=True)
+        here[axis] is there[axis]
+        or np.array_equal(here[axis].values, there[axis].transpose(*here[axis].dims).values, equal_nan=True)
         for axis in ("lat", "lon")
     )
-    if not same or other[name].transpose(*like.dims).shape != like.shape:
+    if not same or field.shape != like.shape:
         raise GridError(
             f"'{name}' and '{like.name}' are on different grids: {dict(other[name].sizes)} and {dict(like.sizes)}. "
             "Make both from the same training ocean."
         )
-    return other[name].transpose(*like.dims).values
+    return field.values

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.io import loadmat
-from scipy.ndimage import uniform_filter
 
 from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError
@@ -53,6 +51,8 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
         (-1 where there is none), and if they were given the surface stress and the transport, averaged over
         `BUDGET_CELLS` x `BUDGET_CELLS` cells.
     """
+    from scipy.io import loadmat  # here, because every start of a run would import it
+
     if set(terms) != set(BUDGET_TERMS):
         raise ConfigError(f"'terms' must name an array for each of {', '.join(BUDGET_TERMS)}; got {', '.join(terms)}.")
     ocean = with_bounds(LAT, LON)
@@ -124,6 +124,8 @@ def block_mean(field: Array, area: Array, *, cells: int) -> Array:
     ndarray of shape (n_rows, n_columns)
         NaN where no cell of the block is known.
     """
+    from scipy.ndimage import uniform_filter  # here, because every start of a run would import it
+
     known = np.isfinite(field)
     total, weight = (
         uniform_filter(np.where(known, values, 0.0), cells, mode=("nearest", "wrap")) for values in (field * area, area)

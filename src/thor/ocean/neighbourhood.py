@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
 
 from thor.core.arrays import Array
 from thor.core.progress import progress_bar
@@ -69,6 +67,10 @@ def neighbourhood_statistics(
 
 def _sums_within(centres: Array, radius_km: float, table: Array) -> Array:
     """Sum the rows of `table` over all points within the radius of each point, in blocks of bounded memory."""
+    # Here, because every start of a run would import them.
+    from scipy.sparse import csr_array
+    from scipy.spatial import cKDTree
+
     tree = cKDTree(centres)
     chord = 2 * np.sin(min(1e3 * radius_km / EARTH_RADIUS, np.pi) / 2)
     counts = tree.query_ball_point(centres, chord, return_length=True, workers=-1)
