@@ -30,8 +30,8 @@ _State = tuple[str, str, int, int, int]
 _KEPT: set[_State] = set()
 """States of files that passed their contract in this process: several nodes read the same ones."""
 
-_READ: LRUCache[_State, xr.Dataset] = LRUCache(128e6, getsizeof=lambda dataset: dataset.nbytes)
-"""Content of the files read last, of at most 128 MB: a baseline is read with each run that is compared with it."""
+_READ: LRUCache[_State, xr.Dataset] = LRUCache(512e6, getsizeof=lambda dataset: dataset.nbytes)
+"""Content of the files read last, of at most 512 MB: a baseline is read with each run that is compared with it."""
 
 _READING = Lock()
 
