@@ -37,7 +37,7 @@ docs: $(READY) ## build the documentation in docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
 viz: $(READY) ## show the pipelines in the browser
-	@$(BIN)/kedro viz run
+	@BROWSER='env -u BROWSER $(BIN)/python -m webbrowser %s?types=nodes&expandAllPipelines=false' $(BIN)/kedro viz run
 
 package: $(READY) ## build the wheel and the archive of the configuration in dist
 	@rm -rf build # files of an earlier build would be packed too

@@ -62,7 +62,11 @@ def test_the_commands_are_those_that_this_test_follows():
     followed = [
         *("git clone <address of the repository> thor", "cd thor", "make run"),
         *("source .venv/bin/activate", CLUSTERING, REST),
-        *("kedro viz run", "kedro viz build --include-previews", "python -m http.server --directory build"),
+        *(
+            "kedro viz run --no-browser",
+            "kedro viz build --include-previews",
+            "python -m http.server --directory build",
+        ),
         "mlflow ui",
     ]
     assert followed == COMMANDS

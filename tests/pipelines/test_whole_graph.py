@@ -5,6 +5,7 @@ import http.server
 import json
 import re
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -268,10 +269,25 @@ def test_kedro_viz_shows_pipelines_layers_and_what_they_made(run, tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = Page(width=1600, height=1000)
+        site, drawn = f"http://127.0.0.1:{server.server_port}/index.html", "document.querySelector('.pipeline-node')"
+        tutorial = (PROJECT / "docs/tutorial.md").read_text(encoding="utf-8")
+        (query,) = re.findall(r"`http://127.0.0.1:4141/(\?\S+)`", tutorial)
+        assert query.removeprefix("?") in (PROJECT / "Makefile").read_text(encoding="utf-8")
         try:
-            page.open(
-                f"http://127.0.0.1:{server.server_port}/index.html", ready="document.querySelector('.pipeline-node')"
-            )
+            # The address of the tutorial: the pipelines alone, from top to bottom as they run, large enough to read.
+            page.open(site + query, ready=drawn)
+            page.wait_for("document.querySelectorAll('.pipeline-node').length === 8")
+            time.sleep(1)  # it zooms
+            places = "[...document.querySelectorAll('.pipeline-node')].map(e => [e.textContent, {}])"
+            box = "...(b => [b.y, b.height, b.x, b.width])(e.getBoundingClientRect())"
+            opened = {name: numbers for name, *numbers in page.run(places.format(box))}
+            order = ["idealized_ocean", "data_engineering", "regime_clustering", "modelling", "uncertainty"]
+            order += ["scenario_tracking", "reporting"]
+            assert set(opened) == boxes == {*order, "explainability"}
+            assert [opened[name][0] for name in order] == sorted(opened[name][0] for name in order)
+            for top, height, left, width in opened.values():
+                assert height > 25 and 0 < top < 1000 - height and 0 < left < 1600 - width
+            page.open(f"{site}?types=nodes,datasets", ready=drawn)
             named = "[...document.querySelectorAll('.pipeline-node--modularPipeline')].map(e => e.textContent)"
             assert set(page.run(named)) == boxes
             shown = page.run("[...document.querySelectorAll('.pipeline-layer-name')].map(e => e.textContent)")

@@ -98,6 +98,29 @@ def test_p_value_equals_values_calculated_by_hand():
     np.testing.assert_allclose(p_value, [7 / 7, 6 / 7, 3 / 7, 1 / 7])
 
 
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), power=st.sampled_from([1, 4, 12]))
+def test_p_values_are_those_of_sorted_values_but_for_a_thousandth_of_the_change(seed, power):
+    """In every class, down to a P(change) of 1e-7: the key of a cell says how often it changes."""
+    rng = np.random.default_rng(seed)
+    key = np.repeat(rng.integers(1, 4, 200), 3).reshape(200, 3).T / 4
+    null, area = (rng.random((3, 200)) * key) ** power, rng.uniform(1, 10, 200)
+    fitted = Null.fit(lambda part: (null[:, part], key[:, part]), area, n_strata=3, n_pairs=3)
+    change, certainty = (rng.random(200) * key[0]) ** power, key[0]
+
+    def by_sorting(threshold):
+        stratum = np.searchsorted(fitted.edges, certainty, side="right")
+        strata = np.searchsorted(fitted.edges, key, side="right")
+        weight = np.broadcast_to(area, null.shape)
+        above = [(weight * ((strata == s) & (null >= t))).sum() for s, t in zip(stratum, threshold, strict=True)]
+        everywhere = [weight[strata == s].sum() for s in stratum]
+        return (above + area) / (everywhere + area)
+
+    p_value = fitted.p_value(change, certainty, area)
+    assert (p_value >= by_sorting(change * (1 + 1e-6)) * (1 - 1e-9)).all()
+    assert (p_value <= by_sorting(np.where(change < 1e-7, 0.0, change * (1 - 0.001))) * (1 + 1e-9)).all()
+
+
 def test_discoveries_equal_values_calculated_by_hand():
     p_value = np.array([0.5, 0.01, 0.03, 0.02])
     # 0.01, 0.02 and 0.03 lie below 1/4, 2/4 and 3/4 of 0.05

@@ -16,6 +16,7 @@ from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import (
     budget_points,
     cell_areas,
+    in_processes,
     nearest_centroid,
     one_run,
     require_enough_points,
@@ -88,7 +89,7 @@ def cluster_selection(
     tasks = (
         joblib.delayed(_row)(standardised, area, blocks, each[k], int(seeds[repeat]), selection) for k, repeat in keys
     )
-    done = joblib.Parallel(n_jobs=settings.n_jobs, return_as="generator")(tasks)
+    done = in_processes(tasks, n_jobs=settings.n_jobs)
     bar = progress_bar(done, total=len(keys), label="number of clusters", unit="run", hidden=not progress)
     rows = dict(zip(keys, bar, strict=True))
     return _table(rows, selection, settings.n_regimes)

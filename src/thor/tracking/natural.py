@@ -8,6 +8,7 @@ varies much and too wide where it varies little.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ _MANTISSA_BITS = 10
 _SHIFT = 23 - _MANTISSA_BITS
 
 _LOWEST_BIN = (127 - 24) << _MANTISSA_BITS
-"""That of 2^-24, which the first bin also has all that is smaller in."""
+"""The first bin holds 2^-24 and all that is smaller."""
 
 _N_BINS = (127 << _MANTISSA_BITS) - _LOWEST_BIN + 1
 """The last bin is 1 alone."""
@@ -203,7 +204,7 @@ class NaturalVariability:
             n_strata=settings.n_strata,
             n_pairs=chosen.size,
             separation=separation,
-            variability=self._mean_change(kept[None])[0] if local else None,
+            variability=(self._mean_change(kept[None])[0] if len(without) else self._variability) if local else None,
         )
 
     def places(self, cells: Cells) -> NDArray[np.int64] | None:
@@ -216,6 +217,11 @@ class NaturalVariability:
         index = self.cells.index
         place = np.minimum(np.searchsorted(index, cells.index), len(index) - 1)
         return np.where(index[place] == cells.index, place, -1)
+
+    @cached_property
+    def _variability(self) -> AnyArray:
+        """Mean P(change) of each cell over all pairs: one array for the null distributions of all separations."""
+        return np.asarray(self._mean_change(np.ones((1, len(self.change)), bool))[0])
 
     def _pairs_without(self, windows: Collection[int]) -> NDArray[np.bool_]:
         """Return which pairs share no month with the windows."""

@@ -163,9 +163,8 @@ def natural_variability(
     Notes
     -----
     In memory is P(change) of all pairs: 4 bytes for each cell, pair and predictor, with a million cells and 20 control
-    windows 0.8 GB for each predictor.
-    `max_control_windows` bounds it however long the control run is; `max_variants` is of one experiment, so that
-    it grows with the number of experiments that have variants.
+    windows 0.8 GB for each predictor. `max_control_windows` bounds it however long the control run is; `max_variants`
+    is of one experiment, so that it grows with the number of experiments that have variants.
     """
     settings = tools.settings
     latest = np.sort(np.argsort(control["window_start"].values, kind="stable")[-settings.max_control_windows :])

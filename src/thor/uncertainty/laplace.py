@@ -211,16 +211,19 @@ def log_evidence(values: Array, weights: np.ndarray, prior_precision: float) -> 
 
 
 def _whitened_jacobian(network: NetworkStack, inputs: Weights, first: int) -> Weights:
-    """Return L^T J of each cell, L L^T = diag p - p p^T, float32, shape (n_samples, n_classes, n_weights - first).
+    """Return L^T J of each cell, L L^T = diag p - p p^T, float32, shape (n_samples, n_classes - 1, n_weights - first).
 
-    Column k of L is sqrt(p_k) (e_k - p); it is propagated back through the layers like a gradient of the logits.
+    With s = sqrt p, diag p - p p^T = diag s (I - s s^T) diag s. A reflection takes s to the last axis; its other rows
+    span what is orthogonal to s. Each row of L^T is propagated back through the layers like a gradient of the logits.
     """
     layers = [layer._replace(kernel=layer.kernel[0], bias=layer.bias[0]) for layer in network.layers()]
     inputs = inputs.astype(np.float32, copy=False)
     passed = list(forward(layers, inputs))
     probability = softmax(passed[-1][1].copy())
-    columns = np.sqrt(probability)[:, :, None] * (np.eye(len(network.classes)) - probability[:, None, :])
-    columns = columns.astype(np.float32)
+    root = np.sqrt(probability)
+    normal = root + np.eye(len(network.classes), dtype=np.float32)[-1]
+    columns = np.eye(len(network.classes))[:-1] - normal[:, :-1, None] * normal[:, None, :] / normal[:, None, -1:]
+    columns = (columns * root[:, None, :]).astype(np.float32)
     rows = np.empty((*columns.shape[:2], network.n_weights - first), dtype=np.float32)
     below = [inputs, *(activations for _, activations in passed[:-1])]
     places = layer_places(network.layer_sizes)
