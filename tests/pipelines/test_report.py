@@ -523,13 +523,32 @@ def test_sentences_and_manifest_hold_the_numbers_of_the_files(page, root):
     assert set(captions()) <= set(manifest["datasets"])
 
 
-def test_without_an_archive_the_report_states_it(root, tmp_path):
-    """As on ECCO: nothing to track is no error."""
-    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow"))
-    for folder in ("04_feature/scenario_features", "01_raw/true_budgets"):
-        shutil.rmtree(tmp_path / folder)
-    kedro(tmp_path, "--pipelines", "scenario_tracking,reporting")
-    file = tmp_path / "08_reporting/report.html"
+@pytest.fixture(scope="module")
+def without_archive(root, tmp_path_factory):
+    """A run whose archive is gone, as on ECCO without a CMIP6 archive: nothing to track is no error."""
+    folder = tmp_path_factory.mktemp("without_archive")
+    shutil.copytree(root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow"))
+    for gone in ("04_feature/scenario_features", "01_raw/true_budgets"):
+        shutil.rmtree(folder / gone)
+    kedro(folder, "--pipelines", "scenario_tracking,reporting")
+    return folder
+
+
+def test_without_an_archive_an_empty_tracking_is_no_error(without_archive):
+    """What an earlier archive left is removed."""
+    assert not list((without_archive / "07_model_output/scenario_regimes").rglob("*.nc"))
+    assert not list((without_archive / "07_model_output/model_agreement").rglob("*.nc"))
+    for name in ("08_reporting/regime_areas.csv", "08_reporting/regime_transitions.csv"):
+        table = pd.read_csv(without_archive / name)
+        assert table.empty and {"source_id", "window", "predictor", "regime"} <= set(table.columns)
+    assert pd.read_csv(without_archive / "07_model_output/change_attribution.csv").empty
+    metrics = json.loads((without_archive / "08_reporting/tracking_metrics.json").read_text())
+    assert metrics["runs"] == metrics["summary"] == metrics["agreement"] == {}
+    assert metrics["perfect_model"]["runs"] == {}
+
+
+def test_without_an_archive_the_report_states_it(without_archive):
+    file = without_archive / "08_reporting/report.html"
     assert "No archive of climate models is configured" in file.read_text()
     page = Page()
     try:

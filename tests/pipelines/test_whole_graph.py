@@ -14,8 +14,10 @@ import pytest
 import xarray as xr
 
 from tests.browser import Page
+from tests.core.test_compute import Cluster, n_workers_of
 from tests.kedro_runs import PROJECT, files, kedro
 from tests.metric_tables import find_metric, leaves
+from tests.waiting import wait_until
 from thor.core.metrics import metric_tables
 from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.reading.runs import is_at_level
@@ -526,12 +528,32 @@ def test_metrics_hold_the_required_keys(run):
     assert {"region", "weighting", "mean_confidence"} <= set(metrics)
 
 
-def test_the_same_seed_gives_the_same_files(run, tmp_path):
+@pytest.fixture(scope="module")
+def on_cluster(tmp_path_factory):
+    """A second run from nothing: its data, output and address of the scheduler, whose two workers are processes."""
+    root = tmp_path_factory.mktemp("on_cluster")
+    (root / "cluster").mkdir()
+    cluster = Cluster(root / "cluster")
+    try:
+        for _ in range(2):
+            cluster.worker()
+        wait_until(lambda: n_workers_of(cluster.address) == 2)
+        result = kedro(root / "data", "run", "--env", "test", DASK_SCHEDULER_ADDRESS=cluster.address)
+    finally:
+        cluster.close()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return root / "data", result.stdout, cluster.address
+
+
+def test_two_workers_of_a_cluster_are_used(on_cluster):
+    _, out, address = on_cluster
+    assert f"{address} has 2 workers with 2 threads" in out
+    assert "scenario_regimes: 22 files written" in out
+
+
+def test_the_same_seed_gives_the_same_files_on_threads_and_on_a_cluster(run, on_cluster):
     """All but the manifest, which holds times, and its section of the report."""
-    root, _ = run
-    result = kedro(tmp_path, "run", "--env", "test")
-    assert result.returncode == 0, result.stdout
-    first, second = files(root), files(tmp_path)
+    first, second = files(run[0]), files(on_cluster[0])
     assert first.keys() == second.keys()
     differing = {str(name) for name in first if first[name] != second[name]}
     assert differing <= {"08_reporting/manifest.json", "08_reporting/report.html"}

@@ -48,8 +48,14 @@ def fields(archive):
     return {plan.run.key: climatology(plan, SETTINGS, NoCheckpoint()) for plan in plans}
 
 
-def test_both_forms_give_the_same_features_bit_for_bit(forms):
-    old, new = (fields(Archive(forms[era])) for era in ("CMIP6", "CMIP7"))
+@pytest.fixture(scope="module")
+def read(forms):
+    """The climatologies of each form."""
+    return {era: fields(Archive(folder)) for era, folder in forms.items()}
+
+
+def test_both_forms_give_the_same_features_bit_for_bit(read):
+    old, new = read["CMIP6"], read["CMIP7"]
     assert list(old) == list(new) and len(old) >= 3
     options = {"reference_density": 1029.0, "extended": True, "neighbourhood_radii_km": []}
     for key in old:
@@ -117,7 +123,7 @@ def with_regridded(forms, tmp_path):
     return tmp_path / "archive"
 
 
-def test_the_native_group_is_taken_and_grid_labels_choose(with_regridded, forms):
+def test_the_native_group_is_taken_and_grid_labels_choose(with_regridded, forms, read):
     archive = Archive(with_regridded)
     native = Archive(forms["CMIP7"])
     for run in archive.runs(**ALL):
@@ -131,7 +137,7 @@ def test_the_native_group_is_taken_and_grid_labels_choose(with_regridded, forms)
     )
     with pytest.raises(ConfigError, match=r"grid_labels asks for g77; zos on g1\d\d, g99"):
         grid_group(Archive(with_regridded, grid_labels={run.source_id: "g77"}), run, SURFACE)
-    old, new = fields(native), fields(archive)
+    old, new = read["CMIP7"], fields(archive)
     for key in old:
         np.testing.assert_array_equal(old[key]["zos"].values, new[key]["zos"].values)
 
