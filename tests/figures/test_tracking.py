@@ -309,11 +309,25 @@ def scores_of(frequency):
 
 
 def test_reliability_of_change_with_its_areas():
-    of_predictors = {"ensemble": scores_of([0.04, 0.2, 0.9]), "bayesian": scores_of([0.05, 0.1, 0.2])}
-    figure = change_reliability({"abrupt-4xCO2": {"all": of_predictors}, "piControl": {"all": {"ensemble": {}}}})
-    above, below = figure.axes
-    labelled = {line.get_label(): line for line in above.lines}
-    np.testing.assert_allclose(labelled["ensemble, ECE 0.030,\nBrier skill 0.52"].get_ydata(), [0.04, 0.2])
+    bayesian = scores_of([0.05, 0.1, 0.2])
+    of_predictors = {"ensemble": scores_of([0.04, 0.2, 0.9]), "bayesian": bayesian}
+    figure = change_reliability(
+        {
+            "abrupt-4xCO2": {"all": of_predictors},
+            "piControl": {"all": {"ensemble": {}}},
+            "ssp585": {"all": {"bayesian": bayesian}},
+        }
+    )
+    above, other, below, _ = figure.axes
+    (legend,) = figure.legends
+    colours = {
+        text.get_text(): line.get_color() for text, line in zip(legend.texts, legend.legend_handles, strict=True)
+    }
+    curves = [line for line in (*above.lines, *other.lines) if "ECE" in str(line.get_label())]
+    assert [line.get_label() for line in curves] == ["ECE 0.030, Brier skill 0.52"] * 3
+    np.testing.assert_allclose(curves[0].get_ydata(), [0.04, 0.2])
+    ensemble, *both = (line.get_color() for line in curves)
+    assert colours == {"ensemble": ensemble, "Bayesian network": both[0]} and both[0] == both[1] != ensemble
     (few, _) = [line for line in above.lines if line.get_markerfacecolor() == "white"]
     np.testing.assert_allclose(few.get_ydata(), [0.9])
     heights = [bar.get_height() for bar in below.patches[:3]]

@@ -28,6 +28,7 @@ from thor.reading.runs import is_at_level
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 EXPERIMENT_COLOURS = {
     "piControl": "#7f7f7f",
@@ -208,16 +209,19 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
         if not drawn:
             return empty_figure("No run with a known true change of regimes.")
         level = next(iter(next(iter(drawn.values())).values()))["reliability"][0]["level"]
-        figure = new_figure(2.7 * len(drawn) + 0.5, 4.2)
+        figure = new_figure(2.7 * len(drawn) + 0.5, 4.4)
         panels = reliability_panels(figure, len(drawn))
+        predictors = dict.fromkeys(predictor for changes in drawn.values() for predictor in changes)
+        colours = dict(zip(predictors, _PREDICTOR_COLOURS, strict=False))
+        shown: dict[str, Line2D] = {}
         for (above, below), (name, changes) in zip(panels, drawn.items(), strict=True):
             for number, (predictor, change) in enumerate(changes.items()):
-                _draw_change_reliability(above, below, number, len(changes), predictor, change)
+                place = number, len(changes)
+                shown[predictor] = _draw_change_reliability(above, below, place, colours[predictor], change)
             above.set_title(name)
-            above.legend(
-                loc="upper left", fontsize="x-small", handlelength=1
-            )  # curves lie near the diagonal, or below it
+            above.legend(loc="lower right", fontsize="x-small", handlelength=1)  # curves lie near the diagonal
             below.set_xlabel("probability of a change (1)")
+        figure.legend(shown.values(), map(predictor_words, shown), loc="outside upper center", ncols=len(shown))
         panels[0][0].set_ylabel("share of the area that changed (1)")
         panels[0][1].set_ylabel("share of the area (%)")
         letter_panels(above for above, _ in panels)
@@ -261,21 +265,23 @@ def _draw_area(ax: "Axes", curve: pd.DataFrame, is_level: bool, thin: bool = Fal
 
 
 def _draw_change_reliability(
-    above: "Axes", below: "Axes", number: int, n_predictors: int, predictor: str, change: Mapping[str, Any]
-) -> None:
-    colour, rows = _PREDICTOR_COLOURS[number], pd.DataFrame(change["reliability"])
+    above: "Axes", below: "Axes", place: tuple[int, int], colour: str, change: Mapping[str, Any]
+) -> "Line2D":
+    """Draw one predictor; `place` is its number, and how many there are in the panel."""
+    (number, n_predictors), rows = place, pd.DataFrame(change["reliability"])
     skill = change["brier_skill"]
-    label = f"{predictor_words(predictor)}, ECE {change['expected_calibration_error']:.3f}"
-    label += f",\nBrier skill {skill:.2f}" if skill is not None else ""
+    label = f"ECE {change['expected_calibration_error']:.3f}"
+    label += f", Brier skill {skill:.2f}" if skill is not None else ""
     names = ["mean_probability", "observed_frequency", "low", "high"]
     stated, observed, low, high = rows[names].to_numpy(float).T
     many = (rows["area"] >= _FEW * rows["area"].sum()).to_numpy()
     above.vlines(stated, low, high, color=colour, linewidth=0.9, alpha=np.where(many, 0.7, 0.25))
-    above.plot(stated[many], observed[many], "o-", color=colour, markersize=3, label=label)
+    (line,) = above.plot(stated[many], observed[many], "o-", color=colour, markersize=3, label=label)
     above.plot(stated[~many], observed[~many], "o", color=colour, markersize=3, markerfacecolor="white")
     width = (rows["to"] - rows["from"]).to_numpy() / (n_predictors + 0.5)
     share = 100 * rows["area"] / rows["area"].sum()
     below.bar(rows["from"] + width * (number + 0.75), share, width=width, color=colour)
+    return line
 
 
 def short_number(value: float) -> str:
