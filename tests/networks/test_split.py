@@ -189,3 +189,17 @@ def test_a_basin_whose_cells_are_valid_but_have_no_label_is_no_fold(made_feature
     options = {"settings": SplitSettings(), "basins": ["pacific_ocean", "arctic_ocean"], "without_test": True}
     assert list(basin_folds(made_features, made_regimes, **options)) == ["pacific_ocean", "arctic_ocean"]
     assert list(basin_folds(made_features, bare, **options)) == ["pacific_ocean"]
+
+
+@pytest.mark.parametrize(("share", "folds"), [(0.002, ["pacific_ocean"]), (0.03, ["pacific_ocean", "arctic_ocean"])])
+def test_a_few_cells_that_a_test_region_leaves_of_an_ocean_are_no_fold(made_features, made_regimes, share, folds):
+    """In a calibration they would count as much as the Pacific."""
+    arctic = ((made_features["basin"] == 5) & (made_regimes["regime"] >= 0)).values
+    few = np.flatnonzero(arctic)[: round(share * (made_regimes["regime"] >= 0).values.sum())]
+    regime = np.where(arctic, -1, made_regimes["regime"].values).astype("int8")
+    regime.flat[few] = made_regimes["regime"].values.flat[few]
+    regimes = made_regimes.assign(regime=made_regimes["regime"].copy(data=regime))
+    options = {"settings": SplitSettings(), "basins": ["pacific_ocean", "arctic_ocean"], "without_test": True}
+    assert list(basin_folds(made_features, regimes, **options)) == folds
+    # Where the test regions train, every basin that is asked for is a fold.
+    assert len(basin_folds(made_features, regimes, **options | {"without_test": False})) == 2

@@ -27,6 +27,10 @@ TRAIN, SELECT, TEST, BUFFER = range(len(ROLES))
 
 OCEANS = ("atlantic_ocean", "pacific_ocean", "indian_ocean", "southern_ocean", "arctic_ocean")
 
+LEAST_SHARE = 0.01
+"""Share of the cells outside the test regions below which a basin is not left out: left-out basins count alike in a
+calibration, and what a test region leaves of its ocean is a few cells at its edge."""
+
 _FLAGS = {"flag_values": np.arange(len(ROLES), dtype=np.int8), "flag_meanings": " ".join(ROLES)}
 
 
@@ -110,7 +114,7 @@ def basin_folds(
     basins : sequence of str
     without_test : bool
         Whether to leave the cells of the test regions out of all folds, so that choices based on the folds are
-        independent of them; a basin without other cells is then left out.
+        independent of them; a basin with less than `LEAST_SHARE` of the other cells is then no fold.
 
     Returns
     -------
@@ -129,12 +133,14 @@ def basin_folds(
     kept_out = inside_regions(lat, lon, settings.test_regions) if without_test else np.zeros(lat.shape, dtype=bool)
     selecting = select_blocks(lat, lon, settings, seed=seed)
     labelled = regimes["regime"].transpose(*features["valid"].dims).values[valid] >= 0
+    least = max(1.0, LEAST_SHARE * (labelled & ~kept_out).sum()) if without_test else 0
     folds = {}
     for name in basins:
         tested = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid] & ~kept_out
-        if not (tested & labelled).any():
-            if without_test:
-                continue
+        n_tested = (tested & labelled).sum()
+        if n_tested < least:
+            continue
+        if not n_tested:
             raise NetworkError(f"Basin '{name}' holds no labelled cell: leave it out of the folds.")
         roles = np.where(selecting, SELECT, TRAIN).astype(np.int8)
         roles[tested] = TEST
