@@ -5,7 +5,6 @@ import http.server
 import json
 import re
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -277,7 +276,8 @@ def test_kedro_viz_shows_pipelines_layers_and_what_they_made(run, tmp_path):
             # The address of the tutorial: the pipelines alone, from top to bottom as they run, large enough to read.
             page.open(site + query, ready=drawn)
             page.wait_for("document.querySelectorAll('.pipeline-node').length === 8")
-            time.sleep(1)  # it zooms
+            large = "(b => b.height > 25 && b.y > 0 && b.bottom < 1000)(e.getBoundingClientRect())"
+            page.wait_for(f"[...document.querySelectorAll('.pipeline-node')].every(e => {large})")  # it zooms
             places = "[...document.querySelectorAll('.pipeline-node')].map(e => [e.textContent, {}])"
             box = "...(b => [b.y, b.height, b.x, b.width])(e.getBoundingClientRect())"
             opened = {name: numbers for name, *numbers in page.run(places.format(box))}
