@@ -6,6 +6,7 @@ import xarray as xr
 
 from tests.made_transports import DENSITY, transports_on
 from tests.tracking.conftest import SHAPE, make_tools
+from thor.core.errors import GridError
 from thor.networks.split import OCEANS
 from thor.report.overturning import amoc_numbers, amoc_sentences
 from thor.tracking.run_overturning import amoc_metrics, overturning_plans, run_to_draw
@@ -57,6 +58,16 @@ def test_windows_with_transports_are_compared_with_their_baselines(made, given):
     np.testing.assert_allclose(parts, found["overturning"].transpose(*parts.dims), atol=1e-5)
     assert found.attrs["source_id"] == "MADE" and found.attrs["predictor"] == "ensemble"
     assert found["amoc_by_network"].sizes["network"] == tools.predictors["ensemble"].n_members
+
+
+def test_transports_on_other_cells_than_the_features_are_an_error(made, given):
+    means, features = given
+    moved = {
+        key: lambda load=load: (d := load()).assign_coords(lon=(d["lon"] + 30) % 360) for key, load in means.items()
+    }
+    make = overturning_plans(moved, features, make_tools(made), predictor="ensemble")[SCENARIO][1]
+    with pytest.raises(GridError, match="lie on other cells than its features"):
+        make()
 
 
 def test_the_change_of_the_amoc_in_numbers_and_words(made, given):

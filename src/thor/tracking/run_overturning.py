@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from thor.core.errors import GridError
 from thor.core.fingerprint import fingerprint
+from thor.reading.positions import same_positions
 from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
 from thor.tracking.overturning import amoc_change, overturning
@@ -125,6 +127,11 @@ def _window_overturning(
     transports: xr.Dataset, run: xr.Dataset, window: str, tools: TrackingTools, predictor: str
 ) -> xr.Dataset:
     number = list(map(str, run["window"].values)).index(window)
+    if not same_positions(transports, run):
+        raise GridError(
+            f"The transports of {run.attrs.get('source_id')} in {window} lie on other cells than its features; "
+            "expected those of one run. Make both again with `kedro run --pipeline data_engineering`."
+        )
     return overturning(
         transports,
         probabilities_by_network(run, number, tools, predictor),
