@@ -90,11 +90,11 @@ def _terms(curl: Array, u: Array, v: Array, grid: Grid, sea: NDArray[np.bool_]) 
 
 
 def _volume(transports: xr.Dataset, name: str, grid: Grid, reference_density: float) -> Array:
-    places = Grid.from_dataset(transports)
-    if places.shape != grid.shape or not np.array_equal(places.centres, grid.centres, equal_nan=True):
+    centres = Grid.from_dataset(transports).centres
+    if not np.array_equal(centres, grid.centres, equal_nan=True):
         raise GridError(
-            f"'{name}' of {transports.attrs.get('window')} has {places.shape} cells, the climatology {grid.shape}, or "
-            "they lie elsewhere; expected those of one run. Make both again with "
+            f"'{name}' of {transports.attrs.get('window')} has {centres.shape[1:]} cells, the climatology "
+            f"{grid.shape}, or they lie elsewhere; expected those of one run. Make both again with "
             "`kedro run --pipeline data_engineering`."
         )
     return transports[name].values.astype(float) / reference_density
