@@ -71,8 +71,8 @@ def face_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
     return staggered_steps("grid_axes_c_grid", side, points.grid)[name[0]]
 
 
-@lru_cache(maxsize=8)
-def _positions(file: SeriesFile, name: str, model: str) -> xr.Dataset:
+@lru_cache(maxsize=16)
+def stored_positions(file: SeriesFile, name: str, model: str) -> xr.Dataset:
     """Return the positions in a file, read once for all windows of a run."""
     return read_positions(file.path, name, where=model)
 
@@ -84,7 +84,7 @@ def t_points(plan: RunPlan) -> TPoints:
 
 @lru_cache(maxsize=2)
 def _t_points(files: tuple[SeriesFile, ...], model: str) -> TPoints:
-    zos, *stress = (_positions(file, name, model) for file, name in zip(files, ("zos", *STRESS), strict=True))
+    zos, *stress = (stored_positions(file, name, model) for file, name in zip(files, ("zos", *STRESS), strict=True))
     # 2-D, and not put in order, where the stress has other points: as climatologies are
     ocean = with_stress_points(zos, dict(zip(STRESS, stress, strict=True)), model)
     return TPoints(ocean.drop_vars([name for name in ocean.coords if str(name).endswith(("_u", "_v"))]))
@@ -100,7 +100,7 @@ def point_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
     """
     places = points.stored
     point = "v" if name == "vmo" else "u"
-    place = _positions(plan.transports[name].files[0], name, plan.run.source_id)
+    place = stored_positions(plan.transports[name].files[0], name, plan.run.source_id)
     if shape_text(place) != shape_text(places):
         raise GridError(
             f"'{name}' has {shape_text(place)}, 'zos' {shape_text(places)}; expected one grid. Get the transports on "
