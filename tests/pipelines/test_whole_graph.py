@@ -69,6 +69,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "scenario_tracking_change.png",
         "scenario_tracking_input_sets.png",
         "scenario_tracking_overturning.png",
+        "scenario_tracking_overturning_sigma2.png",
         "scenario_tracking_properties.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
