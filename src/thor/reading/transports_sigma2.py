@@ -172,7 +172,7 @@ def _ocean_of(transports: TransportPlan) -> BinnedOcean:
     """Return the points, levels and faces that the four variables have to share."""
     plan, points = transports.plan, t_points(transports.plan)
     files = {name: series.files[0] for name, series in _series(transports).items()}
-    levels = {name: stored_levels(file.path, name) for name, file in files.items()}
+    levels = {name: stored_levels(file, name) for name, file in files.items()}
     expected = levels["umo"]
     for name, bounds in levels.items():
         if bounds.shape != expected.shape or not np.allclose(bounds, expected):
