@@ -138,10 +138,11 @@ def _add(sums: dict[str, Array], step: TimeStep, fields: dict[str, xr.DataArray]
         density = _densities(step, fields, levels, ocean)
         for point, name in zip("uv", TRANSPORTS, strict=True):
             block = _values(step, fields, name, levels)
-            for k in range(levels.size):
-                flow = ocean.points.ordered(np.where(np.abs(block[k]) > UNDECLARED_FILL, np.nan, block[k]))
-                on_face = to_next_faces(flow, point, ocean.offsets[name], ocean.points.grid)
-                classes[name].add(sums[name], ocean.points.ordered(density[k]), on_face, weight=step.days)
+            for level in block:
+                level[np.abs(level) > UNDECLARED_FILL] = np.nan
+            flows = to_next_faces(ocean.points.ordered(block), point, ocean.offsets[name], ocean.points.grid)
+            for of_level, flow in zip(density, flows, strict=True):
+                classes[name].add(sums[name], ocean.points.ordered(of_level), flow, weight=step.days)
 
 
 def _densities(
