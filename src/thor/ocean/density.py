@@ -6,7 +6,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError, UnitsError
 from thor.core.variables import TRACERS, variable
-from thor.ocean.faces import FACE_STEPS, level_transports, require_transports
+from thor.ocean.faces import FACE_STEPS, each_level, require_transports
 from thor.ocean.grid import Grid
 
 SIGMA2_EDGES = np.concatenate(
@@ -49,7 +49,7 @@ def transports_in_density_classes(ocean: xr.Dataset, *, edges: Array = SIGMA2_ED
     ----------
     ocean : xarray.Dataset
         One month: `umo`, `vmo` [kg s-1] as for `thor.ocean.faces.require_transports`, on levels; `thetao` [degC] and
-        `so` [1e-3] of the same levels on T points. Read one level at a time.
+        `so` [1e-3] of the same levels on T points. Read level by level, transports by dask chunks.
     edges : ndarray of shape (n_classes + 1,), [kg m-3]
         Increasing; the first and last class also take all lighter and denser water.
 
@@ -80,10 +80,10 @@ def transports_in_density_classes(ocean: xr.Dataset, *, edges: Array = SIGMA2_ED
     precision = np.result_type(*(ocean[name].dtype for name in FACE_STEPS), np.float32)
     binned = {name: np.zeros((len(edges) - 1, faces.size), precision) for name in FACE_STEPS}
     classes = {name: FaceClasses(name, faces, grid, edges) for name in FACE_STEPS}
-    for k in range(ocean.sizes[vertical]):
+    for k, both in enumerate(each_level(ocean, vertical, grid)):
         thetao, so = (ocean[name].isel({vertical: k}).transpose(*grid.dims).values for name in TRACERS)
         density = sigma2(thetao, so, depth=bounds[k].mean(), lat=grid.lat, lon=grid.lon)
-        for through, name in zip(level_transports(ocean, vertical, k, grid), FACE_STEPS, strict=True):
+        for through, name in zip(both, FACE_STEPS, strict=True):
             classes[name].add(binned[name], density, through)
     fields = {
         name: (("sigma2", *grid.dims), values.reshape(-1, *grid.shape), ocean[name].attrs)
