@@ -87,6 +87,11 @@ def make_transport_climatologies():
     return xr.Dataset(columns | levels, coords=ocean.coords).assign_coords(lev=[500.0, 2500.0])
 
 
+def make_transports_sigma2():
+    levels = make_transport_climatologies()[["umo", "vmo"]]
+    return levels.rename(lev="sigma2").assign_coords(sigma2=np.linspace(30.0, 37.0, levels.sizes["lev"]))
+
+
 def make_diagnosed_terms():
     rng = np.random.default_rng(6)
     terms = {name: field(name, 1e-10 * rng.normal(size=(N_LAT, N_LON))) for name in DIAGNOSED_TERMS}

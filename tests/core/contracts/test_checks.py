@@ -21,6 +21,7 @@ from tests.made_fields import (
     make_split,
     make_training_ocean,
     make_transport_climatologies,
+    make_transports_sigma2,
     make_true_budgets,
     make_vorticity_budget,
 )
@@ -42,6 +43,7 @@ MAKERS = {
     "scenario_features": make_scenario_features,
     "true_budgets": make_true_budgets,
     "transport_climatologies": make_transport_climatologies,
+    "transports_sigma2": make_transports_sigma2,
     "diagnosed_terms": make_diagnosed_terms,
     "scenario_regimes": make_scenario_regimes,
 }
@@ -133,6 +135,8 @@ FAULTS = [
     ("transport_climatologies", put("umo_column", 1e14), DataError, "'umo_column' runs from .* to 1e.14 kg s-1"),
     ("transport_climatologies", lambda d: d.drop_vars("vmo_column"), DataError, "'vmo_column' is missing"),
     ("transport_climatologies", lambda d: d.transpose(..., "lev"), GridError, r"expected \(lev, lat, lon\)"),
+    ("transports_sigma2", put("vmo", 1e14), DataError, "'vmo' runs from .* to 1e.14 kg s-1"),
+    ("transports_sigma2", lambda d: d.transpose(..., "sigma2"), GridError, r"expected \(sigma2, lat, lon\)"),
     ("diagnosed_terms", put("residual_torque", 1.0), DataError, "'residual_torque' runs from .* to 1 m s-2"),
     ("diagnosed_terms", whole("transport_planetary_advection", np.nan), DataError, "is NaN in every cell"),
     ("regimes", put("regime", 7), DataError, r"labels other than -1 and its flag_values \[0, 1, 2\] in 1 cell"),
