@@ -107,7 +107,7 @@ class Modelling(Settings):
     """Seed of initial weights, shuffling, votes and resamples."""
     networks: Literal["trained", "published"] = "trained"
     """Networks trained here, or the 50 of the published study with their scaler."""
-    features: FeatureSet = ("geostrophic",)
+    features: FeatureSet = ("geostrophic", "geostrophic_torques")
     """Inputs of the networks: groups that are added to the eight published features, such as `geostrophic` or `around
     deptho`; published: the eight alone; extended: all that data_engineering made."""
     input_sets: Filled[tuple[str, ...]] = (SURFACE_SET, "transport")
@@ -161,7 +161,7 @@ class CrossValidation(Settings):
 
     seed: Seed
     """Seed of initial weights, shuffling and resamples."""
-    features: FeatureSet = ("geostrophic",)
+    features: FeatureSet = ("geostrophic", "geostrophic_torques")
     """Inputs of the networks, as in modelling."""
     split: SplitSettings = SplitSettings()
     """Blocks that select in each fold, and the buffer between roles."""
