@@ -94,6 +94,24 @@ def test_overturning_in_density_classes_is_lighter_above():
     assert found["amoc_level"].attrs["units"] == "kg m-3"
 
 
+def test_binned_seasons_have_a_transport_that_their_mean_lacks():
+    """Water flows northward when it is warm and southward when it is cold: nothing in the mean, a cell in density."""
+    ocean = layered_ocean().isel(lev=[0])
+    flow = ocean["vmo"].fillna(0)
+    seasons = []
+    for sign in (1, -1):
+        vmo, thetao = sign * ocean["vmo"], ocean["thetao"] + 2.0 * sign
+        seasons.append(ocean.assign(vmo=vmo.assign_attrs(UNITS), thetao=thetao.assign_attrs(ocean["thetao"].attrs)))
+    warm, cold = (transports_in_density_classes(season)["vmo"] for season in seasons)
+    mean = 0.5 * (warm + cold)
+    of_mean = transports_in_density_classes(ocean.assign(vmo=(0 * ocean["vmo"]).assign_attrs(UNITS)))["vmo"]
+    assert not of_mean.any() and float(abs(mean.sum("sigma2")).max()) < 1e-12 * float(abs(flow).max())
+    lighter = mean.cumsum("sigma2").max("sigma2") - mean.cumsum("sigma2").min("sigma2")
+    apart = abs(warm).argmax("sigma2").values < abs(cold).argmax("sigma2").values
+    np.testing.assert_allclose(lighter.values[apart], 0.5 * abs(flow.isel(lev=0)).values[apart])
+    assert apart[flow.isel(lev=0).values != 0].mean() > 0.9
+
+
 def test_fields_that_cannot_be_used():
     ocean = layered_ocean()
     with pytest.raises(DataError, match="'so' with dims"):

@@ -72,6 +72,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "scenario_tracking_change.png",
         "scenario_tracking_input_sets.png",
         "scenario_tracking_overturning.png",
+        "scenario_tracking_overturning_sigma2.png",
         "scenario_tracking_properties.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
@@ -501,6 +502,29 @@ def test_overturning_is_the_true_one_and_shared_among_regimes(run):
     parts = found["overturning_by_regime"].sum("regime", skipna=False).sel(basin="global")
     np.testing.assert_allclose(parts.transpose("window", "lev", "lat"), whole, atol=1e-4)
     assert (found["amoc_change"] < 0).all()
+
+
+def test_overturning_in_density_classes_has_the_net_transport_of_the_levels(run):
+    """Of the model that publishes temperature and salinity, in the windows of the overturning in depth."""
+    files = {
+        name: sorted((run[0] / "07_model_output" / name).rglob("*.nc"))
+        for name in ("overturning", "overturning_sigma2")
+    }
+    assert (
+        {path.parts[-3] for path in files["overturning_sigma2"]}
+        == {"IDEAL-REG"}
+        < {path.parts[-3] for path in files["overturning"]}
+    )
+    for path in files["overturning_sigma2"]:
+        found = xr.load_dataset(path)
+        in_depth = xr.load_dataset(Path(str(path).replace("overturning_sigma2", "overturning")))
+        np.testing.assert_array_equal(found["window"], in_depth["window"])
+        for name in ("net_transport", "net_transport_by_regime"):
+            np.testing.assert_allclose(found[name], in_depth[name], atol=2e-4)
+        whole, parts = found["overturning"], found["overturning_by_regime"].sum("regime", skipna=False)
+        np.testing.assert_allclose(parts.transpose(*whole.dims), whole, atol=2e-4)
+        assert float(abs(whole.sel(basin="global")).max()) > 20 and (found["amoc_change"] < 0).any()
+        assert found["sigma2"].attrs["units"] == "kg m-3" and found["amoc_level"].attrs["units"] == "kg m-3"
 
 
 def test_heat_of_regimes_is_that_of_the_climate_model_and_near_that_of_the_true_regimes(run):

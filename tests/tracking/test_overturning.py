@@ -7,10 +7,12 @@ import pytest
 import xarray as xr
 
 from tests.made_transports import DENSITY, cell_of_overturning, faces_of_streamfunction, mitgcm, transports_on
+from tests.ocean.test_density import layered_ocean
 from tests.ocean.test_native_grids import curvilinear
 from thor.core.errors import DataError
 from thor.networks.split import OCEANS
 from thor.ocean.basins import basin_codes
+from thor.ocean.density import transports_in_density_classes
 from thor.ocean.faces import CellFaces
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
@@ -77,7 +79,7 @@ def check_additivity(found):
     assert relative((basins - whole.sel(basin="global")).fillna(0), whole.fillna(0)) < 1e-10
     assert float(abs(found["amoc_by_regime"].sum() - found["amoc"])) < 1e-10 * float(found["amoc"])
     net = found["net_transport_by_regime"]
-    xr.testing.assert_allclose(net, by_regime.isel(lev=-1, drop=True).rename(net.name))
+    xr.testing.assert_allclose(net, by_regime.isel({by_regime.dims[-1]: -1}, drop=True).rename(net.name))
     assert (found["overturning_by_regime_lower"] <= by_regime + 1e-12).where(by_regime.notnull(), True).all()
     return net
 
@@ -102,6 +104,18 @@ def test_parts_of_regimes_and_basins_add_up_on_a_displaced_pole():
     assert float(abs(found["net_transport"].sel(basin="global")).max()) < 1e-12  # closed lines
     assert float(abs(net.sel(basin="global")).max()) > 1  # parts are not closed to zonal flow
     assert float(abs(net.sel(basin="global", regime=NO_REGIME)).max()) > 0.1
+
+
+def test_parts_in_density_classes_add_up_and_have_the_net_transport_of_the_depth_levels():
+    ocean = layered_ocean()
+    options = {"basin": all_sea(ocean), "regimes": REGIMES, "level": 0.9, "reference_density": DENSITY}
+    binned = transports_in_density_classes(ocean)
+    found, in_depth = (overturning(part, random_probabilities(ocean), **options) for part in (binned, ocean))
+    assert found["overturning_by_regime"].dims[-1] == "sigma2"
+    net = check_additivity(found)
+    assert float(abs(net).max()) > 1
+    for name in ("net_transport", "net_transport_by_regime"):
+        assert relative((found[name] - in_depth[name]).fillna(0), in_depth["overturning"].fillna(0)) < 1e-10
 
 
 def test_what_a_part_gains_between_two_lines_flows_in_from_other_regimes():

@@ -77,6 +77,9 @@ class DataEngineering(ClimatologySettings):
     """Which runs of the archive are studied, besides the parents of runs."""
     missing: Literal["skip", "error"] = "skip"
     """Whether an unreadable run, or a window without all its months, is omitted or an error."""
+    density_classes: bool = True
+    """Whether transports are also binned into classes of potential density, where runs have temperature and salinity
+    (thetao, so): of all reading this takes longest."""
     quirks: dict[str, Quirks] = {}
     """Differences of single models: rows as in thor/reading/quirks.yml, which they replace."""
 

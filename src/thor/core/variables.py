@@ -56,6 +56,9 @@ REGIME_FIELDS = ("hfds", "mlotst")
 TRANSPORTS = ("umo", "vmo")
 """The mass transports through the faces of cells, along x and along y [kg s-1]."""
 
+TRACERS = ("thetao", "so")
+"""Potential temperature [degC] and practical salinity [1e-3], of which density follows."""
+
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from thor.figures.style import (
     LAND_COLOUR,
     add_heading,
+    add_note,
     basin_words,
     colour_map,
     empty_figure,
@@ -31,11 +32,20 @@ _N_STEPS = 8
 _STRETCH = 0.5
 """Exponent of the depth axis."""
 
+_LEAST = 1e-3
+"""Transport of a density class [Sv] below which the class is taken as absent."""
+
+_DENSITY_TICKS = (26, 30, 34, 35, 36, 36.5, 37, 37.5)
+
 
 def overturning_sections(
-    overturning: xr.Dataset | None, *, basins: Sequence[str] = ("global", AMOC_BASIN), title: str = ""
+    overturning: xr.Dataset | None,
+    *,
+    basins: Sequence[str] = ("global", AMOC_BASIN),
+    title: str = "",
+    lacking: str = "No run has transports.",
 ) -> "Figure":
-    """Return the overturning, and the part of each regime, over latitude and depth, a column for each basin.
+    """Return the overturning, and the part of each regime, over latitude and depth or density, by basin in columns.
 
     Parameters
     ----------
@@ -45,9 +55,11 @@ def overturning_sections(
     basins : sequence of str
         Those without any value are left out.
     title : str
+    lacking : str
+        The reason for which there is nothing to draw.
     """
     if overturning is None:
-        return empty_figure("No run has transports.")
+        return empty_figure(lacking)
     if "window" in overturning.dims:
         overturning = overturning.isel(window=-1)
         title = title or f"{run_title(overturning)}, {years_text(str(overturning['window'].values))}"
@@ -68,7 +80,7 @@ def overturning_sections(
         for row, regime in enumerate([None, *regimes]):
             for ax, basin in zip(axes[row * len(basins) :], basins, strict=False):
                 psi = (whole if regime is None else parts.sel(regime=regime)).sel(basin=basin)
-                drawn = _draw_section(ax, psi, overturning["section_depth"].sel(basin=basin), levels)
+                drawn = _draw_section(ax, psi, overturning.sel(basin=basin), levels)
                 name = "all regimes" if regime is None else _regime_words(regime)
                 ax.set_title(f"{basin_words(basin)}, {name}")
         _label_axes(axes, len(basins), overturning)
@@ -77,28 +89,47 @@ def overturning_sections(
         bar.set_label("overturning (Sv), positive: northward above")
         if title:
             add_heading(figure, title)
+        if "sigma2" in whole.dims:
+            add_note(
+                figure,
+                r"$\sigma_2$: potential density referenced to 2000 dbar, less 1000 kg m$^{-3}$; all classes have the "
+                "same height. Grey: no water of the class flows through the line.",
+            )
         letter_panels(axes)
         return figure
 
 
-def _draw_section(ax: "Axes", psi: xr.DataArray, bottom: xr.DataArray, levels: Any) -> Any:
-    """Draw psi, 0 at the surface, by latitude and depth; grey where no level of the line has a transport."""
+def _draw_section(ax: "Axes", psi: xr.DataArray, basin: xr.Dataset, levels: Any) -> Any:
+    """Draw psi, 0 at the surface, by latitude and depth or density; grey where no water flows through the line."""
     vertical = str(psi.dims[-1])
     edges = psi[vertical].values
-    is_depth = vertical == "lev"
     values = psi.transpose(vertical, "lat").values
-    if is_depth:
+    if vertical == "lev":
         edges, values = np.concatenate([[0.0], edges]), np.concatenate([np.zeros((1, psi.sizes["lat"])), values])
-        values = np.where(edges[:, None] <= bottom.values, values, np.nan)
+        values = np.where(edges[:, None] <= basin["section_depth"].values, values, np.nan)
+        ax.set_yscale("function", functions=(_stretched, _unstretched))
+    else:
+        present = _present(basin["overturning"].transpose(vertical, "lat"))
+        # the edge above the lightest class, where psi is 0, to that below the densest
+        lightest = np.maximum.accumulate(np.concatenate([present[1:], present[-1:]]), axis=0)
+        densest = np.maximum.accumulate(present[::-1], axis=0)[::-1]
+        values = np.where(lightest & densest, values, np.nan)
+        place = np.arange(edges.size)  # classes are equally wide
+        ax.set_yscale(
+            "function", functions=(lambda y: np.interp(y, edges, place), lambda k: np.interp(k, place, edges))
+        )
     lat = psi["lat"].values
     drawn = ax.contourf(lat, edges, values, levels=levels, cmap=colour_map("cmo.balance"), extend="both")
     ax.contour(lat, edges, values, levels=levels, colors="0.25", linewidths=0.3)
     # contours do not keep what they are drawn from
     drawn.drawn_field = xr.DataArray(values, coords={vertical: edges, "lat": lat}, dims=(vertical, "lat"))  # type: ignore[attr-defined]
     ax.set_facecolor(LAND_COLOUR)
-    if is_depth:
-        ax.set_yscale("function", functions=(_stretched, _unstretched))
     return drawn
+
+
+def _present(psi: xr.DataArray) -> Any:
+    """Return which density classes are transported through each line, shape (n_classes, n_lines)."""
+    return np.abs(np.diff(np.nan_to_num(psi.values), axis=0, prepend=0.0)) > _LEAST
 
 
 def _label_axes(axes: "list[Axes]", n_columns: int, overturning: xr.Dataset) -> None:
@@ -106,15 +137,18 @@ def _label_axes(axes: "list[Axes]", n_columns: int, overturning: xr.Dataset) -> 
     levels = overturning[vertical].values
     # A shared axis is turned once.
     if vertical == "lev":
-        ticks = [depth for depth in (0, 200, 500, 1000, 2000, 3000, 4000, 5000) if depth <= levels[-1]]
+        ticks: list[float] = [depth for depth in (0, 200, 500, 1000, 2000, 3000, 4000, 5000) if depth <= levels[-1]]
         axes[0].set_ylim(levels[-1], 0)
-        axes[0].set_yticks(ticks)
         label = "depth (m)"
     else:
-        used = overturning["overturning"].sel(basin="global").transpose(vertical, "lat").diff(vertical)
-        moving = levels[1:][(abs(used) > 0).any("lat").values]
-        axes[0].set_ylim(moving[-1], moving[0])
+        used = np.flatnonzero(
+            _present(overturning["overturning"].sel(basin="global").transpose(vertical, "lat")).any(1)
+        )
+        lightest, densest = levels[max(used[0] - 1, 0)], levels[used[-1]]
+        axes[0].set_ylim(densest, lightest)
+        ticks = [tick for tick in _DENSITY_TICKS if lightest <= tick <= densest]
         label = r"$\sigma_2$ (kg m$^{-3}$)"
+    axes[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     for ax in axes[::n_columns]:
         ax.set_ylabel(label)
     for ax in axes[-n_columns:]:

@@ -4,6 +4,7 @@ Files hold one u face (on the +x side) and one v face (on the +y side) of each c
 stored twice, there with the opposite sign; faces on land or where the grid ends lead nowhere.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +99,14 @@ def require_transports(transports: xr.Dataset, grid: Grid) -> tuple[str, Array]:
     return vertical[0], bounds
 
 
-def level_transports(transports: xr.Dataset, vertical: str, level: int, grid: Grid) -> tuple[AnyArray, AnyArray]:
-    """Return the mass transports [kg s-1] of one level on u and v faces, each (n_rows, n_columns)."""
-    u, v = (transports[name].isel({vertical: level}).transpose(*grid.dims).values for name in FACE_STEPS)
-    return u, v
+def each_level(transports: xr.Dataset, vertical: str, grid: Grid) -> Iterator[tuple[AnyArray, AnyArray]]:
+    """Yield the mass transports [kg s-1] of each level on u and v faces, each (n_rows, n_columns).
+
+    Where they are backed by dask, the levels of one chunk are read together.
+    """
+    first = 0
+    for size in transports["umo"].chunksizes.get(vertical, (transports.sizes[vertical],)):
+        levels = {vertical: slice(first, first + size)}
+        u, v = (transports[name].isel(levels).transpose(vertical, *grid.dims).values for name in FACE_STEPS)
+        yield from zip(u, v, strict=True)
+        first += size

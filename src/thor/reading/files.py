@@ -84,13 +84,11 @@ def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
     only the fields that are asked for.
     """
     try:
-        about = path.stat()
-        state = (path, about.st_size, about.st_mtime_ns)
-        if state in _CHECKSUMS or about.st_size > WHOLE_BYTES:
-            if state not in _CHECKSUMS:
-                _CHECKSUMS[state] = file_sha256(path)
+        state = _state(path)
+        if state in _CHECKSUMS or state[1] > WHOLE_BYTES:
+            checksum = checksum_of(path)
             with opened(path) as dataset:
-                yield dataset, _CHECKSUMS[state]
+                yield dataset, checksum
             return
         content = path.read_bytes()
         _CHECKSUMS[state] = hashlib.sha256(content).hexdigest()
@@ -99,6 +97,22 @@ def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
             yield dataset, _CHECKSUMS[state]
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise unreadable(path, error) from error
+
+
+def checksum_of(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file, computed once as long as it does not change; DataError when it is gone."""
+    try:
+        state = _state(path)
+        if state not in _CHECKSUMS:
+            _CHECKSUMS[state] = file_sha256(path)
+        return _CHECKSUMS[state]
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    about = path.stat()
+    return path, about.st_size, about.st_mtime_ns
 
 
 def unreadable(path: Path, error: Exception) -> DataError:

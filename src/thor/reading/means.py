@@ -63,7 +63,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     Memory: one block, and one field in double precision for each window; fields with levels are added up, checked and
     divided level by level, without copies of them.
     """
-    files = [file for file in series.files if any(_steps(file, window).size for window in windows)]
+    files = [file for file in series.files if any(steps_in(file, window).size for window in windows)]
     _warn_of_units(series, files)
     state = _resume(series, files, windows, checkpoint)
     for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
@@ -127,7 +127,7 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
     factor = unit_factor(variable_id, file.units, str(file.path))
     days = file.days.reshape(-1, file.step_months).sum(axis=1)
     used = np.zeros(days.size, dtype=bool)
-    in_windows = [_steps(file, window) for window in windows]
+    in_windows = [steps_in(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
     levels = file.shape[:-2]
@@ -147,8 +147,13 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
                 state.days[k] += days[inside].sum()
                 del rows
             del block  # before the next one is read
+    state.sources.append(source_line(file, checksum, int(used.sum())))
+
+
+def source_line(file: SeriesFile, checksum: str, n_steps: int) -> str:
+    """Return what attributes of results say of a file: name, tracking id, checksum, steps used."""
     tracking_id = file.attrs.get("tracking_id", "no tracking_id")
-    state.sources.append(f"{file.path.name} {tracking_id} sha256:{checksum} {int(used.sum())} steps")
+    return f"{file.path.name} {tracking_id} sha256:{checksum} {n_steps} steps"
 
 
 def time_blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -160,7 +165,7 @@ def time_blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, in
     return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
 
 
-def _steps(file: SeriesFile, window: Window) -> NDArray[np.int64]:
+def steps_in(file: SeriesFile, window: Window) -> NDArray[np.int64]:
     """Return the time steps in a window, which holds whole years."""
     months = window.months
     inside = np.flatnonzero((file.months >= months.start) & (file.months < months.stop))

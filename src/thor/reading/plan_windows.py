@@ -73,6 +73,7 @@ def _continued(plans: Mapping[Run, RunPlan], run: Run) -> RunPlan:
         plan,
         series=_after(plan.series, before.series),
         transports=_after(plan.transports, before.transports),
+        tracers=_after(plan.tracers, before.tracers),
         regime_fields=_after(plan.regime_fields, before.regime_fields),
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thor.core.errors import DataError
-from thor.core.variables import REGIME_FIELDS, TRANSPORTS, published
+from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.files import size_of
@@ -55,6 +55,8 @@ class RunPlan:
     quirks : Quirks
     transports : dict of str to Series
         `umo` and `vmo`, or `msftbarot` where they lack; empty for a run without.
+    tracers : dict of str to Series
+        `thetao` and `so` beside `umo` and `vmo`, for density classes; empty for a run without; windows may lack them.
     regime_fields : dict of str to Series
         Those of `REGIME_FIELDS` that the run has on this grid; windows may lack them.
     warnings : tuple of str
@@ -73,6 +75,7 @@ class RunPlan:
     warming_level: float | None = None
     baselines: dict[Window, Window] = field(default_factory=dict)
     transports: dict[str, Series] = field(default_factory=dict)
+    tracers: dict[str, Series] = field(default_factory=dict)
     regime_fields: dict[str, Series] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -135,7 +138,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
     optional: dict[str, dict[str, Series]] = {}
-    for what, find in (("transports", _transports), ("regime_fields", _regime_fields)):
+    for what, find in (("transports", _transports), ("tracers", _tracers), ("regime_fields", _regime_fields)):
         try:
             optional[what] = find(archive, run, group)
         except DataError as error:
@@ -156,6 +159,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
         quirks,
         warnings=tuple(warnings),
         transports=optional.get("transports", {}),
+        tracers=optional.get("tracers", {}),
         regime_fields=optional.get("regime_fields", {}),
     )
 
@@ -163,19 +167,32 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
 def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
     """Return the mass transports on the grid of sea level, or the streamfunction where they lack."""
     for names in (TRANSPORTS, ("msftbarot",)):
-        if not all(archive.stored(run, name) for name in names):
-            continue
-        there = grid_group(archive, run, ("zos", *names)).stored
-        if there["zos"].grid_label != group.stored["zos"].grid_label:
-            labels = ", ".join(f"{name} on {there[name].grid_label}" for name in names)
-            raise DataError(
-                f"{run.key}: {labels}, but sea level is read on {group.stored['zos'].grid_label}; expected one grid. "
-                "Get the transports on it, or choose theirs in grid_labels."
-            )
-        series = {name: _read(run, name, there[name]) for name in names}
-        _require_facets(run, series)
-        return series
+        if all(archive.stored(run, name) for name in names):
+            return _on_grid(archive, run, group, names)
     return {}
+
+
+def _tracers(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+    """Return temperature and salinity on the grid of sea level, where the run has both beside the transports."""
+    names = (*TRACERS, *TRANSPORTS)
+    if not all(archive.stored(run, name) for name in names):
+        return {}
+    series = _on_grid(archive, run, group, names)
+    return {name: series[name] for name in TRACERS}
+
+
+def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
+    """Return the series of these variables, which have to be there, on the grid of sea level."""
+    there = grid_group(archive, run, ("zos", *names)).stored
+    if there["zos"].grid_label != group.stored["zos"].grid_label:
+        labels = ", ".join(f"{name} on {there[name].grid_label}" for name in names)
+        raise DataError(
+            f"{run.key}: {labels}, but sea level is read on {group.stored['zos'].grid_label}; expected one grid. "
+            "Get them on it, or choose theirs in grid_labels."
+        )
+    series = {name: _read(run, name, there[name]) for name in names}
+    _require_facets(run, series)
+    return series
 
 
 def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:

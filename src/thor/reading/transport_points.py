@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -71,8 +70,8 @@ def face_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
     return staggered_steps("grid_axes_c_grid", side, points.grid)[name[0]]
 
 
-@lru_cache(maxsize=8)
-def _positions(file: SeriesFile, name: str, model: str) -> xr.Dataset:
+@lru_cache(maxsize=16)
+def stored_positions(file: SeriesFile, name: str, model: str) -> xr.Dataset:
     """Return the positions in a file, read once for all windows of a run."""
     return read_positions(file.path, name, where=model)
 
@@ -84,7 +83,7 @@ def t_points(plan: RunPlan) -> TPoints:
 
 @lru_cache(maxsize=2)
 def _t_points(files: tuple[SeriesFile, ...], model: str) -> TPoints:
-    zos, *stress = (_positions(file, name, model) for file, name in zip(files, ("zos", *STRESS), strict=True))
+    zos, *stress = (stored_positions(file, name, model) for file, name in zip(files, ("zos", *STRESS), strict=True))
     # 2-D, and not put in order, where the stress has other points: as climatologies are
     ocean = with_stress_points(zos, dict(zip(STRESS, stress, strict=True)), model)
     return TPoints(ocean.drop_vars([name for name in ocean.coords if str(name).endswith(("_u", "_v"))]))
@@ -100,7 +99,7 @@ def point_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
     """
     places = points.stored
     point = "v" if name == "vmo" else "u"
-    place = _positions(plan.transports[name].files[0], name, plan.run.source_id)
+    place = stored_positions(plan.transports[name].files[0], name, plan.run.source_id)
     if shape_text(place) != shape_text(places):
         raise GridError(
             f"'{name}' has {shape_text(place)}, 'zos' {shape_text(places)}; expected one grid. Get the transports on "
@@ -128,23 +127,25 @@ def sea_cells(plan: RunPlan, points: TPoints) -> NDArray[np.bool_]:
     raise GridError(f"{plan.run.key}: no 'deptho' lies on the cells of 'zos'. Get that of this model's grid.")
 
 
-def stored_levels(path: Path, name: str) -> Array:
-    """Return the upper and lower depths of the levels [m], shape (n_levels, 2), positive down.
+@lru_cache(maxsize=16)
+def stored_levels(file: SeriesFile, name: str) -> Array:
+    """Return the upper and lower depths of the levels [m], shape (n_levels, 2), positive down, read once.
 
     Raises
     ------
     DataError
         When the file has no bounds of its levels, or they are no depths in metres.
     """
-    with opened(path), netCDF4.Dataset(path) as file:
-        dim = file.variables[name].dimensions[1]
-        axis = file.variables.get(dim)
+    path = file.path
+    with opened(path), netCDF4.Dataset(path) as dataset:
+        dim = dataset.variables[name].dimensions[1]
+        axis = dataset.variables.get(dim)
         named = getattr(axis, "bounds", f"{dim}_bnds")
-        bounds = next((b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in file.variables), None)
+        bounds = next((b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in dataset.variables), None)
         if axis is None or bounds is None:
             raise DataError(
                 f"{path}: the levels '{dim}' of '{name}' have no bounds; expected a variable '{named}' of shape "
-                f"({len(file.dimensions[dim])}, 2), the depths between which each transport flows. Add it, or get a "
+                f"({len(dataset.dimensions[dim])}, 2), the depths between which each transport flows. Add it, or get a "
                 "file with it."
             )
         units = str(getattr(axis, "units", ""))
@@ -153,7 +154,7 @@ def stored_levels(path: Path, name: str) -> Array:
                 f"{path}: the levels '{dim}' have units '{units}'; expected depths in {', '.join(_METRES)}. Get the "
                 "transports on levels of depth."
             )
-        depths = _METRES[units] * np.abs(np.asarray(file.variables[bounds][:], dtype=float))
+        depths = _METRES[units] * np.abs(np.asarray(dataset.variables[bounds][:], dtype=float))
     depths = np.sort(depths, axis=1)
     if depths.shape[1] != 2 or (np.diff(depths, axis=1) <= 0).any():
         raise DataError(

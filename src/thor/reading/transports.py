@@ -157,9 +157,8 @@ def _components(
     bounds = None
     for point, name in zip("uv", TRANSPORTS, strict=True):
         series = transports.plan.transports[name]
-        path = series.files[0].path
         offset = face_offset(transports.plan, name, points)
-        levels = stored_levels(path, name)
+        levels = stored_levels(series.files[0], name)
         if bounds is not None and not np.array_equal(levels, bounds):
             raise DataError("'umo' and 'vmo' have other levels; expected the same. Get both from one version.")
         bounds, order = levels, np.argsort(levels[:, 0])

@@ -22,7 +22,7 @@ from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.networks.split import OCEANS
 from thor.ocean.constants import SVERDRUP
-from thor.ocean.faces import level_transports, require_transports
+from thor.ocean.faces import each_level, require_transports
 from thor.ocean.grid import Grid
 from thor.ocean.latitude_lines import LatitudeLines, latitude_lines
 from thor.tracking.fields import GLOBAL
@@ -63,7 +63,7 @@ def overturning(
     transports : xarray.Dataset
         `umo` and `vmo` [kg s-1] through the faces on the +x and +y side of each cell, positive along the grid's axes;
         dims a vertical one (`lev` or density classes, increasing downward, with bounds) and those of the grid;
-        coordinates `lat`, `lon`. Read one level at a time.
+        coordinates `lat`, `lon`. Read chunk by chunk where they are backed by dask.
     blocks : iterable of ProbabilityBlock
         Probabilities of the regimes by network, as from `thor.tracking.regime_shares`.
     basin : xarray.DataArray
@@ -218,10 +218,9 @@ def _transports_beside(
     lines: LatitudeLines, transports: xr.Dataset, vertical: str, grid: Grid, density: float
 ) -> tuple[Array, IntArray]:
     """Return half the northward transports [Sv] of each pair, by level, and the deepest level with any; -1 for none."""
-    n_levels = transports.sizes[vertical]
-    beside, deepest = np.empty((lines.cell.size, n_levels)), np.full(lines.cell.size, -1)
-    for k in range(n_levels):
-        through = lines.faces.values(*level_transports(transports, vertical, k, grid)).astype(np.float64)
+    beside, deepest = np.empty((lines.cell.size, transports.sizes[vertical])), np.full(lines.cell.size, -1)
+    for k, both in enumerate(each_level(transports, vertical, grid)):
+        through = lines.faces.values(*both).astype(np.float64)
         beside[:, k] = lines.halves @ (through / (density * SVERDRUP))
         deepest[beside[:, k] != 0] = k
     return beside, deepest

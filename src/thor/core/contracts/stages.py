@@ -152,6 +152,11 @@ CONTRACTS: dict[str, Contract] = {
             extra_dims=dict.fromkeys(TRANSPORTS, ("lev",)),
         ),
         Contract(
+            name="transports_sigma2",
+            required=TRANSPORTS,
+            extra_dims=dict.fromkeys(TRANSPORTS, ("sigma2",)),
+        ),
+        Contract(
             name="diagnosed_terms",
             required=(*DIAGNOSED_TERMS, *TRANSPORT_TORQUES, "areacello"),
             over_windows=True,

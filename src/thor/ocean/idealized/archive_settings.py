@@ -191,6 +191,8 @@ class ArchiveSettings(Settings):
     transports: tuple[ExperimentId, ...] = ("piControl", "abrupt-4xCO2")
     """Experiments of whose first variant the models publish umo, vmo, hfds and mlotst, as annual means; empty: of none.
     """
+    density_models: int = Field(1, ge=0, le=100)
+    """Number of models, the first ones, that publish thetao and so beside umo and vmo, for density classes."""
     overturning_strength: float = Field(18.0, ge=0, le=100)
     """Atlantic thermohaline overturning [Sv]."""
     overturning_change: float = Field(-0.4, ge=-1, le=1)

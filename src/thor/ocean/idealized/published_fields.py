@@ -34,6 +34,8 @@ _CELL_METHODS = {
     "sftof": "area: mean",
     "hfds": "area: mean where sea time: mean",
     "mlotst": "area: mean where sea time: mean",
+    "thetao": "area: mean where sea time: mean",
+    "so": "area: mean where sea time: mean",
     "umo": "time: mean",
     "vmo": "time: mean",
     "tas": "area: time: mean",

@@ -93,7 +93,6 @@ def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, i
         The variable (float32, rounded, NaN on closed faces and below the sea floor) with dims (time, lev, rows,
         columns), `lev_bnds`, and time and positions as from `thor.ocean.idealized.published_fields.monthly_field`.
     """
-    model, kind = run.solved_model(), points_of(variable_id, run.model)
     structure = vertical_structure(run.model, seed=run.seed)[TRANSPORTS.index(variable_id)]
     annual = run.annual_means(transport_factors(run))[slice(*years)]
     density = run.model.ocean.reference_density
@@ -104,7 +103,12 @@ def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, i
         ],
         axis=1,
     )
-    dataset = published_coordinates(model, kind)
+    return on_levels(run, variable_id, field, years=years)
+
+
+def on_levels(run: IdealizedRun, variable_id: str, field: NDArray[np.float32], *, years: tuple[int, int]) -> xr.Dataset:
+    """Return annual means (n_years, n_levels, n_rows, n_columns) with coordinates, as `annual_transport` does."""
+    dataset = published_coordinates(run.solved_model(), points_of(variable_id, run.model))
     attrs = published_attrs(variable_id, run.model) | {"comment": "Annual means: each step holds twelve months."}
     dataset[variable_id] = (("time", "lev", *NAMES[run.model.grid].dims), field, attrs)
     dataset["lev_bnds"] = (("lev", "bnds"), level_bounds())

@@ -82,13 +82,14 @@ def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameter
 def compute_climatologies(
     raw_archive: Archive, warming_levels: pd.DataFrame, parameters: DataEngineering
 ) -> dict[str, Any]:
-    """Return the table of runs, and fingerprints and makers of climatologies and, by window, of transports."""
+    """Return the table of runs, and fingerprints and makers of climatologies and, by window, of both transports."""
     from thor.core.checkpoint import Resumable
     from thor.core.contracts import check
     from thor.reading.climatology import climatology, climatology_marks
     from thor.reading.inventory import inventory
     from thor.reading.plans import plan_runs, require_usable
     from thor.reading.transports import plan_transports, transport_climatology, transport_marks
+    from thor.reading.transports_sigma2 import sigma2_marks, transports_sigma2, with_tracers
     from thor.reading.warming_levels import level_windows
 
     choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
@@ -110,15 +111,26 @@ def compute_climatologies(
     def make_transports(part: Any, checkpoint: Any) -> xr.Dataset:
         return check(transport_climatology(part, settings, checkpoint), "transport_climatologies", where=part.key)
 
+    def make_sigma2(part: Any, checkpoint: Any) -> xr.Dataset:
+        return check(transports_sigma2(part, settings, checkpoint), "transports_sigma2", where=part.key)
+
     skip = parameters.missing == "skip"
-    work, add_up = (left_out_on_error(f) if skip else f for f in (make, make_transports))
+    work, add_up, bin_steps = (left_out_on_error(f) if skip else f for f in (make, make_transports, make_sigma2))
     marks = climatology_marks(plans, settings)
     makers = {plan.run.key: (marks[plan.run.key], Resumable(partial(work, plan))) for plan in plans}
     parts = list(plan_transports(plans, missing=parameters.missing))
     marks = transport_marks(parts, settings)
     transports = {part.key: (marks[part.key], Resumable(partial(add_up, part))) for part in parts}
-    log.info("%d of these windows have transports", len(transports))
-    return {"archive_plan": inventory(plans), "climatologies": makers, "transport_climatologies": transports}
+    parts = list(with_tracers(parts, missing=parameters.missing)) if parameters.density_classes else []
+    marks = sigma2_marks(parts, settings)
+    sigma2 = {part.key: (marks[part.key], Resumable(partial(bin_steps, part))) for part in parts}
+    log.info("%d of these windows have transports, %d in density classes too", len(transports), len(sigma2))
+    return {
+        "archive_plan": inventory(plans),
+        "climatologies": makers,
+        "transport_climatologies": transports,
+        "transports_sigma2": sigma2,
+    }
 
 
 def list_archive(archive_plan: pd.DataFrame, climatologies: Any) -> pd.DataFrame:

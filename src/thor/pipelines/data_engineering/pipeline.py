@@ -5,7 +5,8 @@ raw_training_ocean -> harmonise_training_ocean -> training_ocean
                         |-> compute_features         -> features -> draw_features -> data_engineering_features
 raw_archive -> compute_global_temperature -> global_temperature -> find_warming_levels -> warming_levels
                global_temperature, warming_levels -> draw_warming -> data_engineering_warming
-raw_archive, warming_levels -> compute_climatologies -> climatologies, transport_climatologies, archive_plan
+raw_archive, warming_levels -> compute_climatologies
+               -> climatologies, transport_climatologies, transports_sigma2, archive_plan
 climatologies, diagnosed_terms -> compute_scenario_features -> scenario_features
                                                                 |-> draw_scenarios -> data_engineering_scenarios
 climatologies, transport_climatologies -> diagnose_terms -> diagnosed_terms
@@ -32,7 +33,7 @@ def create_pipeline() -> Pipeline:
             named_node(
                 nodes.compute_climatologies,
                 ["raw_archive", "warming_levels", _PARAMETERS],
-                by_name("archive_plan", "climatologies", "transport_climatologies"),
+                by_name("archive_plan", "climatologies", "transport_climatologies", "transports_sigma2"),
             ),
             named_node(nodes.list_archive, ["archive_plan", "climatologies"], "archive_inventory"),
             named_node(

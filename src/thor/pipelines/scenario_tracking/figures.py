@@ -83,7 +83,10 @@ def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any
 
 
 def draw_overturning(
-    overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+    overturning: RunDatasets,
+    overturning_sigma2: RunDatasets,
+    tracking_metrics: dict[str, Any],
+    parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Draw the overturning of one run in its last window and the AMOC through all, with the part of each regime."""
     from thor.figures.overturning import overturning_sections
@@ -91,8 +94,14 @@ def draw_overturning(
     from thor.tracking.run_windows import run_to_draw
     from thor.tracking.shown_run import shown_key
 
-    run = run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run))
-    return {"scenario_tracking_overturning": overturning_sections(run), "scenario_tracking_amoc": amoc_curves(run)}
+    shown = shown_key(tracking_metrics, parameters.shown_run)
+    run, in_classes = (run_to_draw(runs, shown) for runs in (overturning, overturning_sigma2))
+    lacking = "No run has temperature and salinity (thetao, so) beside its transports."
+    return {
+        "scenario_tracking_overturning": overturning_sections(run),
+        "scenario_tracking_overturning_sigma2": overturning_sections(in_classes, lacking=lacking),
+        "scenario_tracking_amoc": amoc_curves(run),
+    }
 
 
 def draw_properties(

@@ -158,15 +158,20 @@ def measure_overturning(
     training_history: pd.DataFrame,
     scenario_features: RunDatasets,
     transport_climatologies: RunDatasets,
+    transports_sigma2: RunDatasets,
     parameters: ScenarioTracking,
-) -> dict[str, tuple[str, Any]]:
-    """Return, for each run with transports, the fingerprint of its overturning by regime and a function for it."""
+) -> dict[str, dict[str, tuple[str, Any]]]:
+    """Return, for each run with transports, fingerprints and makers of its overturning in depth and in sigma_2."""
     from thor.tracking.run_overturning import overturning_plans
 
     first = parameters.replace(predictors=parameters.predictors[:1])
     of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
     tools = tracking_tools(*of_model, {}, first)
-    return overturning_plans(transport_climatologies, scenario_features, tools, predictor=first.predictors[0])
+    both = {"overturning": transport_climatologies, "overturning_sigma2": transports_sigma2}
+    return {
+        name: overturning_plans(transports, scenario_features, tools, predictor=first.predictors[0])
+        for name, transports in both.items()
+    }
 
 
 def measure_properties(

@@ -12,7 +12,8 @@ scenario_regimes, input_set_regimes
                  -> compare_models  -> model_agreement
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
-transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning
+transport_climatologies, transports_sigma2, scenario_features
+                 -> measure_overturning -> overturning, overturning_sigma2 -> draw_overturning
 climatologies and these -> measure_properties -> regime_properties -> draw_properties
 all of these, true_regimes, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_shown_run, draw_input_sets, draw_agreement, draw_change_reliability
@@ -81,8 +82,11 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(
                 nodes.measure_overturning,
-                [*_PREDICTORS, *_CALIBRATED, "scenario_features", "transport_climatologies", _PARAMETERS],
-                "overturning",
+                [
+                    *(*_PREDICTORS, *_CALIBRATED, "scenario_features"),
+                    *("transport_climatologies", "transports_sigma2", _PARAMETERS),
+                ],
+                by_name("overturning", "overturning_sigma2"),
             ),
             named_node(
                 nodes.measure_properties,
@@ -105,8 +109,10 @@ def create_pipeline() -> Pipeline:
             named_node(figures.draw_input_sets, [*_BOTH, *_SHOWN[1:]], "scenario_tracking_input_sets"),
             named_node(
                 figures.draw_overturning,
-                ["overturning", *_SHOWN[1:]],
-                by_name("scenario_tracking_overturning", "scenario_tracking_amoc"),
+                ["overturning", "overturning_sigma2", *_SHOWN[1:]],
+                by_name(
+                    "scenario_tracking_overturning", "scenario_tracking_overturning_sigma2", "scenario_tracking_amoc"
+                ),
             ),
             named_node(figures.draw_properties, ["regime_properties", *_SHOWN[1:]], "scenario_tracking_properties"),
             named_node(
