@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from thor.core.atomic import replacing
@@ -240,7 +240,7 @@ def _describe(
     runs: list[Provenance] = []
     for place, paths in found.items():
         files = tuple(_file(path, root, bar) for path in paths)
-        maker = made(place.name, dataset_checksum(place.path, place.folder, files))
+        maker = made(place.name, dataset_checksum(place.path, files))
         if maker.run is not None and maker.run not in runs:
             runs.append(maker.run)
         run = None if maker.run is None else runs.index(maker.run)
@@ -249,11 +249,9 @@ def _describe(
     return datasets, runs
 
 
-def dataset_checksum(path: str, folder: bool, files: Iterable[File]) -> str:
+def dataset_checksum(path: str, files: Iterable[File]) -> str:
     """Return the checksum of a dataset from those of its files, as `thor.core.checksums.sha256` would."""
-    if not folder:
-        return next(iter(files)).sha256
-    return combined_sha256({file.path.removeprefix(f"{path}/"): file.sha256 for file in files})
+    return combined_sha256({PurePosixPath(file.path).relative_to(path).as_posix(): file.sha256 for file in files})
 
 
 def _file(path: Path, root: Path, bar: Any) -> File:
