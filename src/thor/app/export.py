@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from thor.app.archive_fetch import size_text
-from thor.app.configuration import load_configuration, program_name, project_folder, same_options
+from thor.app.configuration import load_configuration, program_name, same_options, working_folder
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
 from thor.core.atomic import show
@@ -90,7 +90,7 @@ def export(
 
 def _folder(name: str, env: str | None, conf_source: str | None) -> Path:
     """Return the folder of a collection of the catalog."""
-    return (project_folder() or Path.cwd()) / load_configuration(env, conf_source)["catalog"][name]["path"]
+    return working_folder() / load_configuration(env, conf_source)["catalog"][name]["path"]
 
 
 def _collection(name: str, env: str | None, conf_source: str | None) -> dict[str, Any]:
