@@ -121,6 +121,17 @@ def regime_summary(fields: xr.Dataset, *, method: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def valid_area(fields: xr.Dataset) -> xr.DataArray:
+    """Return the area of valid cells [m2], 0 elsewhere: the weights of means over cells."""
+    return fields["areacello"].where(fields["valid"] == 1).fillna(0)
+
+
+def mean_sizes(fields: xr.Dataset) -> xr.DataArray:
+    """Return the mean size of the attributions of one predictor to each feature, weighted by area; dims (feature)."""
+    area = valid_area(fields)
+    return abs(fields["attribution"]).weighted(area).mean(area.dims)
+
+
 def weighted_quantiles(
     values: NDArray[np.floating], weights: NDArray[np.floating], levels: tuple[float, ...]
 ) -> list[float]:

@@ -36,8 +36,8 @@ def drawn_table(figure: "Figure") -> pd.DataFrame:
         about = {
             "panel": panel,
             "title": panel_title(ax),
-            "x_axis": axis_label(ax, "x"),
-            "y_axis": axis_label(ax, "y"),
+            "x_axis": plain_text(axis_label(ax, "x")),
+            "y_axis": plain_text(axis_label(ax, "y")),
         }
         ticks = {axis: names for axis in "xy" if (names := tick_names(ax, axis))}
         for row in _drawn(ax, _legend(ax)):

@@ -9,12 +9,14 @@ import pandas as pd
 from thor.core.metrics import metrics
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    add_legend,
     add_note,
     basin_words,
     colour_map,
     empty_figure,
     in_reading_order,
     letter_panels,
+    name_rows,
     new_figure,
     new_panels,
     predictor_words,
@@ -109,11 +111,8 @@ def skill_intervals(
             ax.grid(axis="x", color="0.9", linewidth=0.5)
             ax.set_axisbelow(True)
             ax.margins(x=0.08)
-        axes[0].set_yticks(range(len(rows)), [_words(name) for name in rows])
-        axes[0].set_ylim(len(rows) - 0.5, -0.5)
-        handles, labels = axes[0].get_legend_handles_labels()
-        shown = dict(zip(labels, handles, strict=True))
-        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
+        name_rows(axes[0], [_words(name) for name in rows])
+        add_legend(figure, axes[0], n_columns=2)
         letter_panels(axes)
         return figure
 
@@ -169,11 +168,8 @@ def left_out_skill(
         oceans = [basin_words(region.removeprefix(LEFT_OUT_REGION)) for region in regions]
         counts = [skill[names[0]][region]["n_cells"] for region in regions]
         labels = [f"{ocean}\n{count:,} cells" for ocean, count in zip(oceans, counts, strict=True)]
-        axes[0].set_yticks(range(len(regions)), labels)
-        axes[0].set_ylim(len(regions) - 0.5, -0.5)
-        handles, texts = axes[0].get_legend_handles_labels()
-        shown = dict(zip(texts, handles, strict=True))
-        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
+        name_rows(axes[0], labels)
+        add_legend(figure, axes[0], n_columns=3)
         letter_panels(axes)
         return figure
 

@@ -158,6 +158,19 @@ def add_diagonal(ax: "Axes", *, label: str | None = None) -> None:
     ax.set(xlim=(0, 1), ylim=(0, 1))
 
 
+def name_rows(ax: "Axes", names: Sequence[str]) -> None:
+    """Name the rows of a panel, the first on top, and show all of them."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+
+
+def add_legend(figure: "Figure", ax: "Axes", *, n_columns: int) -> None:
+    """Put what the labels of one panel say below all panels, each label once."""
+    handles, labels = ax.get_legend_handles_labels()
+    shown = dict(zip(labels, handles, strict=True))
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=min(n_columns, len(shown)))
+
+
 def letter_panels(axes: "Iterable[Axes]") -> None:
     """Put (a), (b), ... before the title of each panel."""
     for letter, ax in zip(string.ascii_lowercase, axes, strict=False):

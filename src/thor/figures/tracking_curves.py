@@ -12,9 +12,11 @@ from thor.figures.style import (
     MOST_MODELS,
     OTHER_COLOURS,
     add_heading,
+    add_legend,
     add_note,
     empty_figure,
     letter_panels,
+    name_rows,
     named_colours,
     new_figure,
     new_panels,
@@ -119,8 +121,7 @@ def area_curves(
             axes[0].plot([], [], color=colours[experiment], label=experiment)
         for model in models if named else ():
             axes[0].plot([], [], color="0.3", linestyle=lines[model], linewidth=0.5 if several else None, label=model)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8))
+        add_legend(figure, axes[0], n_columns=8)
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
         of = "climate models" if named else f"{len(models)} climate models"
@@ -174,8 +175,7 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
             last = windows[experiment]
             ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'each in its window'}")
             ax.set_xlabel("area ($10^6$ km$^2$)")
-        axes[0].set_yticks(range(len(largest)), largest)
-        axes[0].set_ylim(len(largest) - 0.5, -0.5)
+        name_rows(axes[0], list(largest))
         if not many:
             axes[0].legend(loc="lower right")
         share = moved[moved["transition"].isin(largest)]["area_m2"].sum() / moved["area_m2"].sum()
