@@ -14,6 +14,7 @@ from thor.attribution.targets import Regimes
 from thor.networks.fields import on_grid
 from thor.ocean.cells import valid_cells
 from thor.ocean.sphere import unit_vectors
+from thor.regimes.naming import class_flags
 
 _NAMES = {name: f"attribution_{name}" for name in STATISTICS} | {"mean": "attribution"}
 _SHARES = {"target": "explained_target"}
@@ -61,8 +62,7 @@ def attribution_fields(
             variable = _SHARES.get(share, share)
             fields[variable] = on_grid(values, index, features, variable)
         explained = on_grid(regime[name].astype("int8"), index, features, "explained_regime")
-        flags = {"flag_values": np.arange(len(classes), dtype="int8"), "flag_meanings": " ".join(classes)}
-        fields["explained_regime"] = explained.assign_attrs(flags)
+        fields["explained_regime"] = explained.assign_attrs(class_flags(classes))
         parts.append(xr.Dataset(fields, coords={"feature": list(attributions.players)}))
     combined = xr.concat(parts, xr.Variable("predictor", list(found)), combine_attrs="override")
     return combined.assign(areacello=features["areacello"], valid=features["valid"]).assign_attrs(

@@ -9,6 +9,7 @@ from thor.core.variables import variable
 from thor.figures.attribution import feature_label
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    MILLION_KM2,
     add_heading,
     empty_figure,
     letter_panels,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MILLION_KM2 = 1e12
 _PER_MINUS_11 = 1e11
 
 
@@ -79,7 +79,7 @@ def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
     _draw_bars(ax, of_transition)
     title = str(of_transition["transition"].values)
     if "area" in of_transition:
-        title += rf", {short_number(float(of_transition['area']) / _MILLION_KM2)} $\times$ 10$^6$ km$^2$"
+        title += rf", {short_number(float(of_transition['area']) / MILLION_KM2)} $\times$ 10$^6$ km$^2$"
     ax.set_title(title)
 
 

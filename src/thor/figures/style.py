@@ -91,6 +91,8 @@ _RC: Any = {
     "svg.hashsalt": "thor",
 }
 
+MILLION_KM2 = 1e12
+"""Area [m2] in which figures and tables count."""
 MOST_MODELS = 6
 """Climate models that a figure distinguishes; of more it shows mean and range, or the first."""
 
@@ -178,11 +180,11 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}", loc="left", fontsize=size)
 
 
-def predictor_words(name: str) -> str:
-    """Return a predictor as titles and legends name it."""
+def predictor_words(name: str, words: Mapping[str, str] = _PREDICTOR_WORDS) -> str:
+    """Return a predictor as titles and legends name it, or in other words, and its input set beside the surface."""
     predictor, input_set = set_of(name)
-    words = _PREDICTOR_WORDS.get(predictor, predictor.replace("_", " "))
-    return words if predictor == name else f"{words}, with {input_set}"
+    text = words.get(predictor, predictor.replace("_", " "))
+    return text if predictor == name else f"{text}, with {input_set}"
 
 
 def basin_words(name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    MILLION_KM2,
     MOST_MODELS,
     OTHER_COLOURS,
     add_heading,
@@ -54,7 +55,6 @@ notebooks of their emissions (iiasa/emissions_harmonization_historical)."""
 
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
-_MILLION_KM2 = 1e12
 _FEW = 1e-3
 
 Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
@@ -101,7 +101,7 @@ def area_curves(
                 of_experiment = of_regime[of_regime["experiment_id"] == experiment]
                 is_level = "control" in experiment.lower()
                 curves = {
-                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / _MILLION_KM2
+                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / MILLION_KM2
                     for model, of_run in of_experiment.groupby("source_id")
                 }
                 for model, curve in curves.items() if named or not is_level else ():
@@ -168,7 +168,7 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
             of_experiment = moved[moved["experiment_id"] == experiment]
             for number, (model, colour) in enumerate(zip(models, colours, strict=True)):
                 rows = of_experiment[of_experiment["source_id"] == model].groupby("transition")
-                table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / _MILLION_KM2
+                table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / MILLION_KM2
                 at = np.arange(len(largest)) + (number - (len(models) - 1) / 2) * height
                 ax.barh(at, table["area_m2"], height, color=colour, label=model)
                 ax.hlines(at, table["lower"], table["upper"], color="0.15", linewidth=0.8)

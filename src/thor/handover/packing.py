@@ -24,7 +24,8 @@ DATA = "data/"
 END = bytes(2 * tarfile.BLOCKSIZE)
 """Two empty blocks end an archive."""
 
-_CHUNK = 2**20
+CHUNK = 2**20
+"""Bytes read at once."""
 _LARGEST_USTAR = 8**11
 _COMPRESSED = (".nc", ".npz", ".png", ".gz")
 _LEAST_COMPRESSIBLE = 0.1
@@ -185,7 +186,7 @@ def add(write: Callable[[bytes], Any], name: str, size: int, content: Readable) 
     """
     digest = hashlib.sha256()
     write(header(name, size))
-    while block := content.read(_CHUNK):
+    while block := content.read(CHUNK):
         digest.update(block)
         write(block)
     write(bytes(-size % tarfile.BLOCKSIZE))
@@ -257,7 +258,7 @@ def dataset_checksum(path: str, files: Iterable[File]) -> str:
 def _file(path: Path, root: Path, bar: Any) -> File:
     with path.open("rb") as stream:
         content = Counted(stream, bar)
-        while content.read(_CHUNK):
+        while content.read(CHUNK):
             pass
     return File(path=path.relative_to(root).as_posix(), size=content.size, sha256=content.digest.hexdigest())
 

@@ -15,7 +15,7 @@ from thor.core.contracts.structure import (
     check_names,
     check_units,
     dims_text,
-    require_table,
+    require_dims,
 )
 from thor.core.errors import DataError, GridError, did_you_mean
 from thor.core.variables import UNDECLARED_FILL, Variable, variable
@@ -56,7 +56,8 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
         scalars |= _field_scalars(name, dataset, _region_of(name, contract, regions))
     tables = [name for name in contract.tables if name in dataset.variables]
     for name in tables:
-        require_table(dataset[name], contract, where)
+        require_dims(dataset[name], contract.tables[name], where)
+        check_units(dataset[name], contract, where)
         scalars |= _field_scalars(name, dataset, None)
     verdicts = []
     for rule in contract.rules:
@@ -142,10 +143,7 @@ def _check_coordinates(
                 f"{where}: coordinate '{name}' is missing; expected dims {dims_text(grid)} with lat and lon."
             )
         expected = (name,) if grid == ("lat", "lon") else grid
-        if dataset[name].dims != expected:
-            raise GridError(
-                f"{where}: '{name}' has dims {dims_text(dataset[name].dims)}; expected {dims_text(expected)}."
-            )
+        require_dims(dataset[name], expected, where)
         if values[f"{name}|fill"]:
             raise GridError(
                 f"{where}: coordinate '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
