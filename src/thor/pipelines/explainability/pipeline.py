@@ -67,7 +67,6 @@ def create_pipeline() -> Pipeline:
                 "explainability_cell",
             ),
         ],
-        tags="explainability",
     )
 
 
