@@ -13,9 +13,8 @@ from thor.core.metrics import metrics
 from thor.networks.predictor import of_surface
 from thor.regimes.naming import regime_meanings, regime_names
 from thor.report.archive import archive_numbers
-from thor.report.findings import findings
+from thor.report.findings import findings, limit_sentences
 from thor.report.input_sets import input_set_numbers
-from thor.report.limits import limit_sentences
 from thor.report.model_trust import expected_accuracy_numbers, false_rate
 from thor.report.overturning import amoc_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
