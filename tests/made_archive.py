@@ -16,8 +16,20 @@ STANDARD_NAMES = {
     "tauuo": "surface_downward_eastward_stress",
     "tauvo": "surface_downward_northward_stress",
     "tas": "air_temperature",
+    "hfds": "surface_downward_heat_flux_in_sea_water",
+    "mlotst": "ocean_mixed_layer_thickness_defined_by_sigma_t",
 }
-UNITS = {"zos": "m", "tas": "K", "tauuo": "N m-2", "tauvo": "N m-2", "deptho": "m", "areacello": "m2", "sftof": "%"}
+UNITS = {
+    "zos": "m",
+    "tauuo": "N m-2",
+    "tauvo": "N m-2",
+    "tas": "K",
+    "hfds": "W m-2",
+    "mlotst": "m",
+    "deptho": "m",
+    "areacello": "m2",
+    "sftof": "%",
+}
 
 
 def centres():

@@ -3,7 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from thor.ocean.grid import regular_grid
+from thor.ocean.basins import basin_codes
+from thor.ocean.grid import Grid, regular_grid
+from thor.tracking.overturning import overturning
 
 DENSITY = 1035.0
 """Density [kg m-3] of the transports here."""
@@ -57,3 +59,19 @@ def mitgcm(path):
     u, v = np.roll(u, -1, axis=-1) / 1e6, np.concatenate([v[:, 1:], np.zeros_like(v[:, :1])], axis=1) / 1e6
     coords = model[["lat", "lon"]].astype(float)
     return model, transports_on(coords, u, v, np.concatenate([[0.0], np.cumsum(model["lev_thickness"].values)]))
+
+
+def made_overturning(strength=1.0):
+    transports = cell_of_overturning()[0]
+    transports["vmo"] = transports["vmo"].copy(data=strength * transports["vmo"].values)
+    grid = Grid.from_dataset(transports)
+    basin = basin_codes(grid, ocean=np.ones(grid.shape, bool))
+    share = np.tile([0.7, 0.3], (2, grid.lat.size, 1)) + np.array([0.1, -0.1])[:, None, None] * np.array([1, -1])
+    return overturning(
+        transports,
+        [(np.arange(grid.lat.size), share)],
+        basin=basin,
+        regimes=("SO", "MD"),
+        level=0.9,
+        reference_density=DENSITY,
+    ).assign_attrs(source_id="MODEL", experiment_id="abrupt-4xCO2", variant_label="r1i1p1f1")

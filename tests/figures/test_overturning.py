@@ -3,27 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from tests.made_transports import DENSITY, cell_of_overturning
-from thor.figures.overturning import amoc_curves, overturning_sections
-from thor.ocean.basins import basin_codes
-from thor.ocean.grid import Grid
-from thor.tracking.overturning import overturning
-
-
-def made_overturning(strength=1.0):
-    transports = cell_of_overturning()[0]
-    transports["vmo"] = transports["vmo"].copy(data=strength * transports["vmo"].values)
-    grid = Grid.from_dataset(transports)
-    basin = basin_codes(grid, ocean=np.ones(grid.shape, bool))
-    share = np.tile([0.7, 0.3], (2, grid.lat.size, 1)) + np.array([0.1, -0.1])[:, None, None] * np.array([1, -1])
-    return overturning(
-        transports,
-        [(np.arange(grid.lat.size), share)],
-        basin=basin,
-        regimes=("SO", "MD"),
-        level=0.9,
-        reference_density=DENSITY,
-    ).assign_attrs(source_id="MODEL", experiment_id="abrupt-4xCO2", variant_label="r1i1p1f1")
+from tests.made_transports import made_overturning
+from thor.figures.overturning import overturning_sections
 
 
 def titles(figure):
@@ -52,24 +33,11 @@ def test_sections_have_a_panel_for_each_basin_and_regime_and_one_scale():
     assert figure.axes[-1].get_xlabel() == "overturning (Sv), positive: northward above"
 
 
-def test_the_amoc_of_regimes_is_drawn_through_windows():
+def test_of_several_windows_the_last_is_drawn():
     label = xr.DataArray(["1850-1869", "1870-1889"], dims="window", name="window")
-    parts = [made_overturning(strength) for strength in (1.0, 0.5)]
-    windows = xr.concat(parts, dim=label, data_vars="all", combine_attrs="override")
-    figure = amoc_curves(windows)
-    (ax,) = figure.axes
-    assert figure.get_suptitle() == "MODEL abrupt-4xCO2 r1i1p1f1, AMOC at 26.5°N"
-    last = overturning_sections(windows)
-    assert "1870–1889" in last.get_suptitle()
-    _, whole, *regimes = ax.lines
-    np.testing.assert_allclose(whole.get_ydata()[1], 0.5 * whole.get_ydata()[0])
-    np.testing.assert_allclose(sum(line.get_ydata() for line in regimes), whole.get_ydata())
-    assert [line.get_label() for line in regimes] == ["regime SO", "regime MD"] and len(ax.collections) == 2
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["1850–\n1869", "1870–\n1889"]
+    windows = xr.concat([made_overturning(), made_overturning(0.5)], dim=label, combine_attrs="override")
+    assert "1870–1889" in overturning_sections(windows).get_suptitle()
 
 
 def test_nothing_to_draw_is_stated():
-    for draw in (overturning_sections, amoc_curves):
-        assert draw(None).texts[0].get_text() == "No run has transports."
-    dry = made_overturning().assign(amoc=np.nan).expand_dims(window=["1850-1869"])
-    assert amoc_curves(dry).texts[0].get_text() == "No line crosses the Atlantic."
+    assert overturning_sections(None).texts[0].get_text() == "No run has transports."

@@ -69,6 +69,7 @@ def test_every_dataset_of_the_catalog_is_written(run):
         "scenario_tracking_change.png",
         "scenario_tracking_input_sets.png",
         "scenario_tracking_overturning.png",
+        "scenario_tracking_properties.png",
         "scenario_tracking_reasons.png",
         "scenario_tracking_regimes.png",
         "scenario_tracking_reliability.png",
@@ -497,6 +498,33 @@ def test_overturning_is_the_true_one_and_shared_among_regimes(run):
     parts = found["overturning_by_regime"].sum("regime", skipna=False).sel(basin="global")
     np.testing.assert_allclose(parts.transpose("window", "lev", "lat"), whole, atol=1e-4)
     assert (found["amoc_change"] < 0).all()
+
+
+def test_heat_of_regimes_is_that_of_the_climate_model_and_near_that_of_the_true_regimes(run):
+    for file in ("IDEAL-REG/abrupt-4xCO2/r1i1p1f1.nc", "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1.nc"):
+        found, means, true = (
+            xr.load_dataset(run[0] / folder / file)
+            for folder in (
+                "07_model_output/regime_properties",
+                "02_intermediate/climatologies",
+                "05_model_input/true_regimes",
+            )
+        )
+        heat = means["hfds"] * means["areacello"] * means["sftof"] / 100 / 1e15
+        grid = heat.dims[1:]
+        of_regimes = found["heat_uptake"].sel(basin="global")
+        np.testing.assert_allclose(of_regimes.sum("regime"), heat.sum(grid), rtol=1e-5)
+        # the deep sea lags behind: in control runs the ocean mean is zero
+        np.testing.assert_allclose(
+            found["heat_uptake_change"].sel(basin="global").sum("regime"), heat.sum(grid), atol=2e-3
+        )
+        codes = true["true_regime"].attrs
+        names = dict(zip(codes["flag_meanings"].split(), codes["flag_values"], strict=True))
+        truth = [heat.where(true["true_regime"] == code).sum(grid) for code in names.values()]
+        pair = np.corrcoef(
+            np.ravel(truth), of_regimes.sel(regime=list(names)).transpose("regime", "window").values.ravel()
+        )
+        assert pair[0, 1] > 0.8
 
 
 def test_changes_are_explained_by_what_can_change(run):

@@ -1,9 +1,13 @@
 """Climatologies of a run: means, mask, datum, stress, record of their origin."""
 
+import re
+
 import numpy as np
 import pytest
+import xarray as xr
 
-from tests.made_archive import centres, field, fixed_field, land, years
+from tests.made_archive import centres, field, fixed_field, land, write_series, years
+from thor.core.contracts import check
 
 
 def weighted_mean(variable_id, first, last, seed):
@@ -49,3 +53,50 @@ def test_land_is_missing_and_coordinates_are_kept(root, make_climatology):
     assert (np.isnan(result["zos"].values) == land()).all()
     assert (np.isnan(result["deptho"].values) == land()).all()
     np.testing.assert_array_equal(result["lat"].values, centres()[0])
+
+
+def heat_flux(months):
+    """A flux on land too, as where it is not masked."""
+    return 20.0 + np.asarray(months)[:, None, None] / 100 + np.zeros((1, *land().shape), "float32")
+
+
+def test_fields_to_be_divided_among_regimes_are_averaged_where_the_run_has_them(root, make_climatology, caplog):
+    months = years(1850, 1851)
+    write_series(root, "hfds", months, values=heat_flux(months))
+    write_series(root, "mlotst", years(1850, 1853), values=50 + heat_flux(years(1850, 1853)))
+    result = make_climatology(root)
+    expected = np.average(20 + months / 100, weights=np.tile([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], 2))
+    np.testing.assert_allclose(result["hfds"][0].values[~land()], expected, rtol=1e-6)
+    assert np.isnan(result["hfds"][0].values[land()]).all() and np.isnan(result["hfds"][1]).all()
+    assert result["mlotst"].notnull().any(["lat", "lon"]).all() and result["hfds"].attrs["units"] == "W m-2"
+    assert "hdl:21.14100/hfds_Omon" in result["hfds"].attrs["files"]
+    assert "months of hfds are missing in 1852-1853" in caplog.text
+    check(result, "climatologies", where="MADE-1")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "factor", "message"),
+    [
+        ({"units": "kW"}, 1.0, "'hfds' has units 'kW'; expected one of 'W m-2'"),
+        ({"units": "W m-2"}, 1e4, "'hfds' has means of .* W m-2; expected -5000 to 5000"),
+    ],
+)
+def test_such_a_field_that_cannot_be_used_costs_no_run(root, make_climatology, caplog, attrs, factor, message):
+    months = years(1850, 1853)
+    for path in write_series(root, "hfds", months, values=factor * heat_flux(months)):
+        with xr.open_dataset(path, decode_times=False) as dataset:
+            changed = dataset.load()
+        changed["hfds"].attrs |= attrs
+        changed.to_netcdf(path)
+    assert "hfds" not in make_climatology(root)
+    assert re.search(f"hfds is left out: .*{message}", caplog.text)
+
+
+def test_such_a_field_on_other_cells_is_left_out(root, make_climatology, caplog):
+    months = years(1850, 1853)
+    for path in write_series(root, "mlotst", months, values=heat_flux(months)):
+        with xr.open_dataset(path, decode_times=False) as dataset:
+            changed = dataset.load()
+        changed.assign_coords(lon=changed["lon"] + 5).to_netcdf(path)
+    assert "mlotst" not in make_climatology(root)
+    assert "mlotst is left out: 'mlotst' does not lie on the cells of 'zos'" in caplog.text

@@ -11,7 +11,9 @@ import xarray as xr
 from tests.ocean.idealized.conftest import ARCHIVE, SEED
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError, GridError, IncompleteWindowError
+from thor.core.variables import DIAGNOSED_TERMS
 from thor.ocean.diagnosed_terms import column_transports, diagnosed_terms
+from thor.ocean.grid import with_bounds
 from thor.ocean.idealized.archive import idealized_archive
 from thor.ocean.idealized.scenarios import runs_of
 from thor.ocean.idealized.true_budgets import true_budget
@@ -23,6 +25,7 @@ from thor.reading.means import window_means
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
 from thor.reading.series import read_series
+from thor.reading.transport_points import TPoints
 from thor.reading.transports import plan_transports, transport_climatology
 from thor.reading.windows import ClimatologySettings, Window, WindowSettings
 
@@ -254,11 +257,11 @@ def test_memory_is_that_of_a_few_fields_however_many_steps(tmp_path):
             field[year] = np.full(shape, year, dtype=np.float32)
     series = read_series([path], "umo", where="MADE")
     size = 4 * np.prod(shape)
-    grid = _grid(shape[1:])
-    transports._on_faces(np.zeros((1, *grid.shape)), "u", (0, 1), grid)
+    points, order = _points(shape[1:]), np.arange(shape[0])
+    transports._on_faces(np.zeros((1, *shape[1:])), order[:1], "u", (0, 1), points)
     tracemalloc.start()
     means = window_means(series, [Window(1850, 1855)], checkpoint=NoCheckpoint())
-    values, _ = transports._on_faces(means.values[0], "u", (0, 1), grid)
+    values, _ = transports._on_faces(means.values[0], order, "u", (0, 1), points)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert values.mean() == pytest.approx(2.5)
@@ -267,8 +270,68 @@ def test_memory_is_that_of_a_few_fields_however_many_steps(tmp_path):
     assert (peak / size + 1) * 4 * 1440 * 1080 * 75 < 3e9
 
 
-def _grid(shape):
-    from thor.ocean.grid import Grid, with_bounds
-
+def _points(shape):
     lat, lon = np.linspace(-80, 80, shape[0]), np.linspace(1, 359, shape[1])
-    return Grid.from_dataset(with_bounds(lat, lon))
+    return TPoints(with_bounds(lat, lon))
+
+
+def north_to_south(dataset):
+    return dataset.isel(lat=slice(None, None, -1))
+
+
+def from_180_west(dataset):
+    out = dataset.roll(lon=dataset.sizes["lon"] // 2, roll_coords=True)
+    lon = ((out["lon"] + 180) % 360 - 180).assign_attrs(dataset["lon"].attrs)
+    if "lon_bnds" in out:
+        out["lon_bnds"] = (out["lon_bnds"] - out["lon"] + 180) % 360 - 180 + lon
+    return out.assign_coords(lon=lon)
+
+
+def bottom_first(dataset):
+    return dataset.isel(lev=slice(None, None, -1)) if "lev" in dataset.dims else dataset
+
+
+@pytest.mark.parametrize("stress_points", ["t_points", "c_grid"])
+@pytest.mark.parametrize("stored", [north_to_south, from_180_west, bottom_first])
+def test_the_order_in_which_a_regular_grid_is_stored_does_not_matter(tmp_path, stored, stress_points):
+    model = ARCHIVE.models[0].replace(stress_points=stress_points)
+    archive = ARCHIVE.replace(models=(model,), experiments=("piControl",))
+    found = {}
+    for name, edit in (("as made", lambda dataset: dataset), ("edited", stored)):
+        for key, (_, make) in idealized_archive(archive, seed=SEED).items():
+            path = tmp_path / name / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            dataset = make()
+            (dataset if "/Amon/" in key or "/fx/" in key else edit(dataset)).to_netcdf(path)
+        plans = plans_of(tmp_path / name)
+        windows = {
+            part.key: transport_climatology(part, SETTINGS, NoCheckpoint())
+            for part in plan_transports(plans, missing="error")
+        }
+        columns = column_transports([plan.run.key for plan in plans], {k: lambda d=d: d for k, d in windows.items()})
+        (plan,) = plans
+        terms = diagnosed_terms(
+            climatology(plan, SETTINGS, NoCheckpoint()), columns[plan.run.key], reference_density=1029.0
+        )
+        found[name] = windows, terms
+    (windows, terms), (edited_windows, edited_terms) = found.values()
+    for term in DIAGNOSED_TERMS:
+        # a regular grid of 2-D positions, as beside a stress on other points, keeps the order of the files
+        cells = [np.sort(part[term].values, axis=None) for part in (terms, edited_terms)]
+        np.testing.assert_allclose(*cells, rtol=1e-6, atol=1e-14)
+        if stress_points == "t_points":
+            np.testing.assert_array_equal(terms[term], edited_terms[term])
+    for key, window in windows.items():
+        if stress_points == "t_points":
+            xr.testing.assert_equal(window[["umo", "vmo", "lev"]], edited_windows[key][["umo", "vmo", "lev"]])
+
+
+def test_transports_on_other_cells_than_the_climatology_are_an_error(made):
+    plan = next(iter(plans_of(made)))
+    windows = {
+        str(part.window): transport_climatology(part, SETTINGS, NoCheckpoint())
+        for part in plan_transports([plan], missing="error")
+    }
+    elsewhere = {key: window.assign_coords(lon=window["lon"] + 30) for key, window in windows.items()}
+    with pytest.raises(GridError, match="or they lie elsewhere; expected those of one run"):
+        diagnosed_terms(climatology(plan, SETTINGS, NoCheckpoint()), elsewhere, reference_density=1029.0)

@@ -10,7 +10,7 @@ from thor.core.errors import DataError, GridError, UnitsError
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.tracking.cells import Cells
-from thor.tracking.regime_properties import regime_properties
+from thor.tracking.regime_properties import properties_over_networks, regime_properties
 from thor.tracking.regime_shares import (
     NO_REGIME,
     basin_numbers,
@@ -52,8 +52,11 @@ def displaced():
 @pytest.mark.parametrize("coords", [regular_grid(10.0), displaced()], ids=["regular", "displaced pole"])
 def test_sums_and_means_are_those_of_the_cells(coords):
     fields, basin, probability, grid = made_fields(coords)
-    found = regime_properties(
-        fields, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES, level=0.9
+    found = properties_over_networks(
+        regime_properties(
+            fields, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES, deep_mixed_layer=500.0
+        ),
+        level=0.9,
     )
     area = xr.DataArray(grid.area, dims=grid.dims)
     share = probability.isel(regime=0).fillna(0)
@@ -82,10 +85,10 @@ def test_regimes_and_basins_add_up_to_the_whole():
         probabilities_on_grid(probability, grid.dims),
         basin=basin,
         regimes=REGIMES,
-        level=0.9,
         basins=["pacific_ocean"],
-        threshold=100.0,
+        deep_mixed_layer=100.0,
     )
+    found = properties_over_networks(found, level=0.9)
     assert found["basin"].values.tolist() == ["pacific_ocean", "other", "global"]
     for name, values in (("heat_uptake", fields["hfds"] / 1e15), ("deep_mixed_area", fields["mlotst"] > 100.0)):
         whole = float((values * grid.area).sum())
@@ -119,10 +122,32 @@ def test_probabilities_of_networks_give_the_areas_of_tracking(made):
 def test_one_network_has_an_interval_without_width():
     fields, basin, probability, grid = made_fields(regular_grid(10.0))
     blocks = probabilities_on_grid(probability.isel(network=0), grid.dims)
-    found = regime_properties(fields[["hfds"]], blocks, basin=basin, regimes=REGIMES, level=0.9)
+    found = properties_over_networks(
+        regime_properties(fields[["hfds"]], blocks, basin=basin, regimes=REGIMES, deep_mixed_layer=500.0), level=0.9
+    )
     assert set(found.data_vars) == {"heat_uptake", "heat_uptake_lower", "heat_uptake_upper"}
     np.testing.assert_array_equal(found["heat_uptake_lower"], found["heat_uptake_upper"])
     assert found.attrs["n_networks"] == 1
+
+
+def test_changes_are_made_inside_each_network():
+    fields, basin, probability, grid = made_fields(regular_grid(10.0))
+    half = fields[["hfds"]].assign(hfds=(0.5 * fields["hfds"]).assign_attrs(fields["hfds"].attrs))
+    window, baseline = (
+        regime_properties(
+            part, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES, deep_mixed_layer=500.0
+        )
+        for part in (fields, half)
+    )
+    found = properties_over_networks(window, baseline, level=0.9)
+    assert {str(name) for name in found if "_change" in str(name)} == {
+        f"heat_uptake_change{end}" for end in ("", "_lower", "_upper")
+    }
+    np.testing.assert_allclose(found["heat_uptake_change"], found["heat_uptake"] / 2, rtol=1e-10)
+    # half as wide as that of the uptake; the difference of two intervals would be wider
+    width = found["heat_uptake_upper"] - found["heat_uptake_lower"]
+    np.testing.assert_allclose(found["heat_uptake_change_upper"] - found["heat_uptake_change_lower"], width / 2)
+    assert found["heat_uptake_change"].attrs["units"] == "PW"
 
 
 def test_fields_that_cannot_be_used():
@@ -130,7 +155,9 @@ def test_fields_that_cannot_be_used():
 
     def properties(changed, **options):
         blocks = probabilities_on_grid(probability, grid.dims)
-        return regime_properties(changed, blocks, **{"basin": basin, "regimes": REGIMES, "level": 0.9} | options)
+        return regime_properties(
+            changed, blocks, **{"basin": basin, "regimes": REGIMES, "deep_mixed_layer": 500.0} | options
+        )
 
     with pytest.raises(UnitsError, match="'hfds' has units 'W'; expected 'W m-2'"):
         properties(fields.assign(hfds=fields["hfds"].assign_attrs(units="W")))

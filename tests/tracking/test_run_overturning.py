@@ -6,9 +6,11 @@ import xarray as xr
 
 from tests.made_transports import DENSITY, transports_on
 from tests.tracking.conftest import SHAPE, make_tools
+from thor.core.errors import GridError
 from thor.networks.split import OCEANS
-from thor.report.overturning import amoc_numbers, amoc_sentences
-from thor.tracking.run_overturning import amoc_metrics, overturning_plans, run_to_draw
+from thor.report.regime_totals import total_numbers, total_sentences
+from thor.tracking.run_overturning import amoc_metrics, overturning_plans
+from thor.tracking.run_windows import run_to_draw
 
 SCENARIO, CONTROL = "MADE/abrupt-4xCO2/r1i1p1f1", "MADE/piControl/r1i1p1f1"
 LEVELS = (0.0, 1000.0, 4000.0)
@@ -59,6 +61,16 @@ def test_windows_with_transports_are_compared_with_their_baselines(made, given):
     assert found["amoc_by_network"].sizes["network"] == tools.predictors["ensemble"].n_members
 
 
+def test_transports_on_other_cells_than_the_features_are_an_error(made, given):
+    means, features = given
+    moved = {
+        key: lambda load=load: (d := load()).assign_coords(lon=(d["lon"] + 30) % 360) for key, load in means.items()
+    }
+    make = overturning_plans(moved, features, make_tools(made), predictor="ensemble")[SCENARIO][1]
+    with pytest.raises(GridError, match="lie on other cells than its sea level"):
+        make()
+
+
 def test_the_change_of_the_amoc_in_numbers_and_words(made, given):
     run = overturning_plans(*given, make_tools(made), predictor="ensemble")[SCENARIO][1]()
     first, second = amoc_metrics({SCENARIO: lambda: run})[SCENARIO].values()
@@ -68,15 +80,18 @@ def test_the_change_of_the_amoc_in_numbers_and_words(made, given):
     runs = {
         f"{model}/abrupt/r1": {"1": first | {"amoc_change_sv": change}} for model, change in (("A", -1.5), ("B", -2.0))
     }
-    numbers = amoc_numbers({"amoc": runs | {"A/abrupt/r2": {"1": first | {"amoc_change_sv": -0.5}}}})
-    assert numbers["abrupt"]["change_sv"] == {"low": -2.0, "high": -1.0} and numbers["abrupt"]["n_models"] == 2
+    numbers = total_numbers({"amoc": runs | {"A/abrupt/r2": {"1": first | {"amoc_change_sv": -0.5}}}})
+    assert (
+        numbers["amoc"]["abrupt"]["change_sv"] == {"low": -2.0, "high": -1.0}
+        and numbers["amoc"]["abrupt"]["n_models"] == 2
+    )
     parts = first["amoc_change_by_regime_sv"]
-    assert numbers["abrupt"]["regime"] == min(parts, key=lambda name: parts[name])
-    (line,) = amoc_sentences(numbers)
+    assert numbers["amoc"]["abrupt"]["regime"] == min(parts, key=lambda name: parts[name])
+    (line,) = total_sentences(numbers)
     assert (
         "abrupt differs from that of its baseline window by \u22122.0 to \u22121.0\u00a0Sv (2 climate models)" in line
     )
-    assert amoc_sentences(amoc_numbers({})) == []
+    assert total_sentences(total_numbers({})) == []
 
 
 def test_fingerprints_follow_transports_and_streamfunctions_have_no_overturning(made, given):

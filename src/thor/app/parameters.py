@@ -260,6 +260,8 @@ class ScenarioTracking(Settings):
     separately."""
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of the perfect-model test are made; block_degrees null: 10 degrees."""
+    deep_mixed_layer: Annotated[float, Field(gt=0, le=12_000)] = 500.0
+    """Mixed layers deeper than this, in the mean of a window, are deep [m]."""
     shown_run: str | None = None
     """Run shown on maps, source_id/experiment_id/variant_label; null: the one with the largest change."""
 

@@ -1,6 +1,7 @@
 """The table of variables (`variables.yml`) as Python: units, attributes, valid ranges, labels and colour maps."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -45,6 +46,9 @@ DIAGNOSED_TERMS = (
 
 SURFACE_SET = "surface"
 """The input set that every run of a climate model has."""
+
+REGIME_FIELDS = ("hfds", "mlotst")
+"""The two-dimensional fields of climate models that are divided among regimes, where a model publishes them."""
 
 TRANSPORTS = ("umo", "vmo")
 """The mass transports through the faces of cells, along x and along y [kg s-1]."""
@@ -148,7 +152,32 @@ class Variable:
 def table() -> dict[str, Variable]:
     """Return the whole table by variable name."""
     rows = yaml.safe_load(files("thor.core").joinpath("variables.yml").read_text(encoding="utf-8"))
-    return {name: _variable(name, row) for name, row in rows.items()}
+    return {name: _variable(name, row) for name, row in _with_derived_rows(rows)}
+
+
+def _with_derived_rows(rows: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every row, and those of its change and of the ends of its interval over networks where it has them."""
+    for name, row in rows.items():
+        over_networks, changes = row.pop("over_networks", False), row.pop("change", False)
+        derived = {name: row}
+        if changes:
+            low, high = row["valid_range"]
+            derived[f"{name}_change"] = row | {
+                "long_name": f"{row['long_name']}, less that in the baseline window",
+                "label": f"Change of the {row['label'][0].lower()}{row['label'][1:]}",
+                "valid_range": [low - high, high - low],
+            }
+        for key, each in derived.items():
+            if not over_networks:
+                yield key, each
+                continue
+            yield key, each | {"long_name": f"{each['long_name']}, mean over networks"}
+            for end in ("lower", "upper"):
+                words = {
+                    "long_name": f"{each['long_name']}, {end} end over networks",
+                    "label": f"{each['label']}, {end} end",
+                }
+                yield f"{key}_{end}", each | words
 
 
 def published(

@@ -1,4 +1,4 @@
-"""Meridional overturning by regime: streamfunctions over latitude and depth, and the AMOC through windows."""
+"""Meridional overturning by regime: streamfunctions over latitude and depth."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,14 +9,12 @@ import xarray as xr
 from thor.figures.style import (
     LAND_COLOUR,
     add_heading,
-    add_note,
     basin_words,
     colour_map,
     empty_figure,
     letter_panels,
     new_figure,
     new_panels,
-    regime_colours,
     run_title,
     style,
     years_text,
@@ -32,8 +30,6 @@ _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _N_STEPS = 8
 _STRETCH = 0.5
 """Exponent of the depth axis."""
-
-_NO_TRANSPORTS = "No run has transports."
 
 
 def overturning_sections(
@@ -51,7 +47,7 @@ def overturning_sections(
     title : str
     """
     if overturning is None:
-        return empty_figure(_NO_TRANSPORTS)
+        return empty_figure("No run has transports.")
     if "window" in overturning.dims:
         overturning = overturning.isel(window=-1)
         title = title or f"{run_title(overturning)}, {years_text(str(overturning['window'].values))}"
@@ -82,49 +78,6 @@ def overturning_sections(
         if title:
             add_heading(figure, title)
         letter_panels(axes)
-        return figure
-
-
-def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
-    """Return the AMOC and the part of each regime through windows with the spread over networks.
-
-    Parameters
-    ----------
-    windows : xarray.Dataset or None
-        `amoc`, `amoc_by_regime` with its ends (window, regime), as from `thor.tracking.overturning.overturning`, and
-        labels of windows; None: a figure with the reason.
-    title : str
-    """
-    if windows is None:
-        return empty_figure(_NO_TRANSPORTS)
-    title = title or f"{run_title(windows)}, AMOC at {float(windows.attrs['amoc_latitude']):g}°N"
-    with style():
-        if windows["amoc"].isnull().all():
-            return empty_figure("No line crosses the Atlantic.")
-        figure = new_figure(5.6, 3.0)
-        ax = figure.subplots()
-        place = np.arange(windows.sizes["window"])
-        ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
-        ax.plot(place, windows["amoc"], color="0.1", marker="o", markersize=3, linewidth=1.8, label="all regimes")
-        table = windows[["amoc_by_regime", "amoc_by_regime_lower", "amoc_by_regime_upper"]]
-        regimes = [
-            str(name)
-            for name in windows["regime"].values
-            if np.abs(windows["amoc_by_regime"].sel(regime=name)).max() > 0
-        ]
-        for regime, colour in zip(regimes, _colours(regimes), strict=True):
-            mean, lower, upper = (field.transpose("window").values for field in table.sel(regime=regime).values())
-            ax.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
-            ax.plot(place, mean, color=colour, marker="o", markersize=2, label=_regime_words(regime))
-        ax.set_xticks(place, [str(label).replace("-", "\N{EN DASH}\n") for label in windows["window"].values])
-        ax.set_ylabel("transport (Sv)")
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
-        add_heading(figure, title)
-        add_note(
-            figure,
-            "AMOC: Atlantic meridional overturning circulation. Regimes: at the depth of the maximum of the whole, "
-            "so that the parts add up to it. Shading: spread over networks.",
-        )
         return figure
 
 
@@ -178,8 +131,3 @@ def _unstretched(place: Any) -> Any:
 
 def _regime_words(name: str) -> str:
     return "no regime" if name == NO_REGIME else f"regime {name}"
-
-
-def _colours(regimes: Sequence[str]) -> list[str]:
-    colours = regime_colours([name for name in regimes if name != NO_REGIME])
-    return [*colours, "0.6"] if NO_REGIME in regimes else colours

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
-from thor.core.errors import DataError
+from thor.core.errors import GridError
 from thor.core.variables import DIAGNOSED_TERMS, TRANSPORTS, variable
 from thor.ocean.grid import Grid
 from thor.ocean.stress import stress_curl
@@ -39,7 +39,7 @@ def diagnosed_terms(
 
     Raises
     ------
-    DataError
+    GridError
         When the transports lie on another grid than the climatology.
     """
     grid = Grid.from_dataset(climatology)
@@ -90,10 +90,11 @@ def _terms(curl: Array, u: Array, v: Array, grid: Grid, sea: NDArray[np.bool_]) 
 
 
 def _volume(transports: xr.Dataset, name: str, grid: Grid, reference_density: float) -> Array:
-    values = transports[name].values.astype(float)
-    if values.shape != grid.shape:
-        raise DataError(
-            f"'{name}' of {transports.attrs.get('window')} has shape {values.shape}, the climatology {grid.shape}; "
-            "expected those of one run. Make both again with `kedro run --pipeline data_engineering`."
+    centres = Grid.from_dataset(transports).centres
+    if not np.array_equal(centres, grid.centres, equal_nan=True):
+        raise GridError(
+            f"'{name}' of {transports.attrs.get('window')} has {centres.shape[1:]} cells, the climatology "
+            f"{grid.shape}, or they lie elsewhere; expected those of one run. Make both again with "
+            "`kedro run --pipeline data_engineering`."
         )
-    return values / reference_density
+    return transports[name].values.astype(float) / reference_density

@@ -1,5 +1,6 @@
 """Climatologies of climate models on their native grids: window means, one mask, one datum."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.checkpoint import Checkpoint
-from thor.core.errors import DataError, GridError
+from thor.core.errors import DataError, GridError, listed
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
@@ -18,6 +19,7 @@ from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
 from thor.reading.positions import read_positions, same_positions
 from thor.reading.run_plan import FIXED_FIELDS, RunPlan
+from thor.reading.series import Series
 from thor.reading.steps import (
     Context,
     add_cell_area,
@@ -36,6 +38,8 @@ from thor.reading.steps import (
     with_stress_points,
 )
 from thor.reading.windows import ClimatologySettings, Window
+
+log = logging.getLogger(__name__)
 
 CLIMATOLOGY_STEPS = (
     add_sea_area,
@@ -68,7 +72,8 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     xarray.Dataset, dims (window, y, x), or (window, lat, lon) on a regular grid
         `zos` [m], less its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on the points that attribute
         `stress_convention` names (positions in `lat_u`, `lon_u`, `lat_v`, `lon_v`); `deptho` [m], `areacello` [m2],
-        `sftof` [%] without window. Coordinates of the window: `window_start`, `window_end` (years), `months`,
+        `sftof` [%] without window; those of `REGIME_FIELDS` that the run has, NaN in windows for which it has none.
+        Coordinates of the window: `window_start`, `window_end` (years), `months`,
         `removed_mean` [m] of zos, `baseline_window` of the parent run. Attribute `files` of each variable lists what
         went in: name, tracking id, checksum, steps. Attribute `checks_failed` holds the physical checks that were not
         passed (`thor.reading.checks`).
@@ -85,6 +90,8 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     """
     means = {name: window_means(part, plan.windows, checkpoint=checkpoint) for name, part in plan.series.items()}
     ocean = _assembled(plan, settings, means, plan.windows)
+    for name, series in plan.regime_fields.items():
+        ocean = _add_regime_field(ocean, name, series, plan, checkpoint)
     return rows_and_columns_ascending(_describe_run(ocean, plan, settings))
 
 
@@ -167,6 +174,36 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
         else:
             _without_field(name, shapes, ocean, plan)
     return out
+
+
+def _add_regime_field(
+    ocean: xr.Dataset, variable_id: str, series: Series, plan: RunPlan, checkpoint: Checkpoint
+) -> xr.Dataset:
+    """Add the means of a field on which no regime depends; one that cannot be used is left out with a warning."""
+    row = variable(variable_id)
+    windows = [window for window in plan.windows if not series.missing(window)]
+    dims = ocean["deptho"].dims
+    values = np.full((len(plan.windows), *ocean["deptho"].shape), np.nan)
+    try:
+        if not same_positions(read_positions(series.files[0].path, variable_id, where=plan.run.source_id), ocean):
+            raise GridError(f"'{variable_id}' does not lie on the cells of 'zos'. Get it on the native grid.")
+        means = window_means(series, windows, checkpoint=checkpoint)
+        values[[plan.windows.index(window) for window in windows]] = means.values
+        values[:, ocean["deptho"].isnull().values] = np.nan
+        low, high = row.valid_range
+        if ((values < low) | (values > high)).any():
+            raise DataError(
+                f"'{variable_id}' has means of {np.nanmin(values):g} to {np.nanmax(values):g} {row.units}; expected "
+                f"{low:g} to {high:g}. Has the file other units than its attribute says?"
+            )
+    except DataError as error:
+        log.warning("%s: %s is left out: %s", plan.run.key, variable_id, error)
+        return ocean
+    lacking = [str(window) for window in plan.windows if window not in windows]
+    if lacking:
+        log.warning("%s: months of %s are missing in %s", plan.run.key, variable_id, listed(lacking, most=6))
+    attrs = row.attrs | {"files": "\n".join(means.sources)}
+    return ocean.assign({variable_id: (("window", *dims), values, attrs)})
 
 
 def _total(name: str, field: xr.Dataset, context: Context) -> str:

@@ -62,14 +62,19 @@ def with_windows(
     return out
 
 
-def _continued_series(plans: Mapping[Run, RunPlan], run: Run) -> tuple[dict[str, Series], dict[str, Series]]:
-    """Return the series of a run and those of its transports, each after the files of the runs that it continues."""
+def _continued(plans: Mapping[Run, RunPlan], run: Run) -> RunPlan:
+    """Return the plan of a run whose every series has the files of the runs that it continues before its own."""
     plan = plans[run]
     before = plans.get(plan.parent.run) if plan.parent and not plan.parent.is_control else None
     if before is None or before.years[0] >= plan.years[0]:
-        return plan.series, plan.transports
-    series, transports = _continued_series(plans, before.run)
-    return _after(plan.series, series), _after(plan.transports, transports)
+        return plan
+    before = _continued(plans, before.run)
+    return replace(
+        plan,
+        series=_after(plan.series, before.series),
+        transports=_after(plan.transports, before.transports),
+        regime_fields=_after(plan.regime_fields, before.regime_fields),
+    )
 
 
 def _after(series: Mapping[str, Series], earlier: Mapping[str, Series]) -> dict[str, Series]:
@@ -80,8 +85,7 @@ def _with_own_windows(plans: Mapping[Run, RunPlan], run: Run, windows: Sequence[
     """Return a plan with those of the windows that have all their months, and a warning on each of the others."""
     plan = plans[run]
     if any(window.first_year < plan.years[0] for window in windows):
-        series, transports = _continued_series(plans, run)
-        plan = replace(plan, series=series, transports=transports)
+        plan = _continued(plans, run)
     complete, warnings = [], list(plan.warnings)
     for window in windows:
         lacking = next((part for part in plan.series.values() if part.missing(window)), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thor.core.errors import DataError
-from thor.core.variables import TRANSPORTS, published
+from thor.core.variables import REGIME_FIELDS, TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.files import size_of
@@ -55,6 +55,8 @@ class RunPlan:
     quirks : Quirks
     transports : dict of str to Series
         `umo` and `vmo`, or `msftbarot` where they lack; empty for a run without.
+    regime_fields : dict of str to Series
+        Those of `REGIME_FIELDS` that the run has on this grid; windows may lack them.
     warnings : tuple of str
         Defects that do not keep the run from being read.
     """
@@ -71,6 +73,7 @@ class RunPlan:
     warming_level: float | None = None
     baselines: dict[Window, Window] = field(default_factory=dict)
     transports: dict[str, Series] = field(default_factory=dict)
+    regime_fields: dict[str, Series] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -78,7 +81,10 @@ class RunPlan:
         """All that a climatology of this plan depends on, settings aside."""
         return {
             "run": self.run.key,
-            "series": {name: [file.identity for file in series.files] for name, series in self.series.items()},
+            "series": {
+                name: [file.identity for file in series.files]
+                for name, series in (self.series | self.regime_fields).items()
+            },
             "fixed": {name: [[path.name, size_of(path)] for path in paths] for name, paths in self.fixed.items()},
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
@@ -128,13 +134,14 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     for name, stored in group.stored.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
-    try:
-        transports = _transports(archive, run, group)
-    except DataError as error:
-        if missing == "error":
-            raise
-        transports = {}
-        warnings.append(f"its transports are left out: {error}")
+    optional: dict[str, dict[str, Series]] = {}
+    for what, find in (("transports", _transports), ("regime_fields", _regime_fields)):
+        try:
+            optional[what] = find(archive, run, group)
+        except DataError as error:
+            if missing == "error":
+                raise
+            warnings.append(f"its {what.replace('_', ' ')} are left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
     version = group.stored["zos"].version
@@ -147,8 +154,9 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
         (first, last),
         parent,
         quirks,
-        transports=transports,
         warnings=tuple(warnings),
+        transports=optional.get("transports", {}),
+        regime_fields=optional.get("regime_fields", {}),
     )
 
 
@@ -168,6 +176,15 @@ def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
         _require_facets(run, series)
         return series
     return {}
+
+
+def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+    """Return those fields that are there under the grid label of sea level."""
+    label = group.stored["zos"].grid_label
+    there = {name: archive.stored(run, name).get(label) for name in REGIME_FIELDS}
+    series = {name: _read(run, name, stored) for name, stored in there.items() if stored is not None}
+    _require_facets(run, series)
+    return series
 
 
 def _ice_mass(archive: Archive, run: Run, group: Group) -> dict[str, Series]:

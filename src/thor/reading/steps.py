@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import IntArray
 from thor.core.errors import DataError, GridError
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
@@ -248,11 +249,17 @@ def mask_depressed_cells(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 def rows_and_columns_ascending(ocean: xr.Dataset) -> xr.Dataset:
     """Store a regular grid from south to north and from 0 to 360 degrees, each column once; other grids as they are."""
-    if ocean["lat"].ndim == 2:
-        return ocean
-    out = ocean.sortby(["lat", "lon"])
-    repeated = np.diff(out["lon"].values, prepend=-np.inf) < 1e-6
-    return out.isel(lon=~repeated) if repeated.any() else out
+    return ocean.isel(ascending_order(ocean))
+
+
+def ascending_order(places: xr.Dataset) -> dict[str, IntArray]:
+    """Return the rows and columns in the order in which climatologies have them, by dim; none where it is theirs."""
+    if places["lat"].ndim == 2:
+        return {}
+    order = {dim: np.argsort(places[dim].values, kind="stable") for dim in ("lat", "lon")}
+    repeated = np.diff(places["lon"].values[order["lon"]], prepend=-np.inf) < 1e-6
+    order["lon"] = order["lon"][~repeated]
+    return {dim: rows for dim, rows in order.items() if not np.array_equal(rows, np.arange(places.sizes[dim]))}
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ _SECTION_FILES = {
     "scenarios": (
         *("scenario_regimes", "input_set_regimes", "forced_response", "model_agreement", "regime_areas"),
         *("member_areas", "model_areas", "regime_transitions", "change_attribution", "term_changes"),
-        *("overturning", "tracking_metrics", "archive_inventory"),
+        *("overturning", "regime_properties", "tracking_metrics", "archive_inventory"),
     ),
 }
 """Datasets to which each section links."""

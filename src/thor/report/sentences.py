@@ -13,7 +13,7 @@ from thor.figures.style import years_text
 from thor.report.archive import archive_sentences, by_reason
 from thor.report.input_sets import input_set_sentences
 from thor.report.model_trust import model_sentences
-from thor.report.overturning import amoc_sentences
+from thor.report.regime_totals import total_sentences
 from thor.report.words import (
     PREDICTOR_NAMES,
     in_order,
@@ -49,7 +49,7 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "scenarios": [
             *scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
             *input_set_sentences(numbers["input_sets"]),
-            *amoc_sentences(numbers["amoc"]),
+            *total_sentences(numbers),
             *model_sentences(numbers["expected_accuracy"], numbers["area_interval"], numbers["false_rate"]),
         ],
         "archive": archive_sentences(numbers["archive"]),

@@ -16,8 +16,8 @@ from thor.report.archive import archive_numbers
 from thor.report.findings import findings, limit_sentences
 from thor.report.input_sets import input_set_numbers
 from thor.report.model_trust import expected_accuracy_numbers, false_rate
-from thor.report.overturning import amoc_numbers
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
+from thor.report.regime_totals import total_numbers
 from thor.report.scenarios import change_table
 from thor.report.sentences import METRIC, sentences
 from thor.report.words import PREDICTOR_NAMES, in_order, in_words, leading
@@ -55,8 +55,9 @@ def summarise(
     dict
         `ocean`, `regimes`, `balances`, `skill`, `calibration`, `uncertainty`, `explanations`, `scenarios`,
         `experiments` (means over climate models), `n_tracked` (runs), `perfect_model`, `expected_accuracy`,
-        `area_interval` (by predictor), `false_rate`, `input_sets` (runs with a further one), `amoc`, `archive`,
-        `implausible`, `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated` datasets),
+        `area_interval` (by predictor), `false_rate`, `input_sets` (runs with a further one), `amoc`, `heat_uptake`,
+        `archive`, `implausible`, `not_compared` and `not_judged` (reasons by run), `left_out` (`missing` and `outdated`
+        datasets),
         `sentences`: {topic: list of str}, and `findings`.
     """
     tracking, names = tracking_metrics or {}, regime_names(regimes)
@@ -79,7 +80,7 @@ def summarise(
         "area_interval": in_order(tracking.get("perfect_model", {}).get("area_interval", {}), PREDICTOR_NAMES),
         "false_rate": false_rate(tracking),
         "input_sets": input_set_numbers(tracking, names),
-        "amoc": amoc_numbers(tracking),
+        **total_numbers(tracking),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},

@@ -1,20 +1,17 @@
 """Overturning by basin and regime of the runs that publish transports, window by window."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
-from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
 from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_shares import probabilities_by_network
+from thor.tracking.run_windows import plans_by_window, require_same_cells
 from thor.tracking.tools import TrackingTools
-
-_FACETS = ("source_id", "experiment_id", "variant_label")
 
 
 def overturning_plans(
@@ -47,38 +44,15 @@ def overturning_plans(
         if "umo" in means and run in features:
             windows.setdefault(run, set()).add(window)
             marks[key] = fingerprint(means)
-    mark = fingerprint(tools, predictor)
 
-    @lru_cache(maxsize=2)  # all windows may have one baseline; at 0.25 degrees each takes 0.1 GB
-    def in_window(run: str, window: str) -> xr.Dataset:
-        return _window_overturning(transports[f"{run}/{window}"](), features[run](), window, tools, predictor)
+    def measure(key: str, run: xr.Dataset, window: str) -> xr.Dataset:
+        return _window_overturning(transports[f"{key}/{window}"](), run, window, tools, predictor)
 
-    def make(key: str) -> xr.Dataset:
-        run = features[key]()
-        parent = str(run.attrs.get("parent", ""))
-        parts = []
-        for window, baseline in zip(
-            map(str, run["window"].values), map(str, run["baseline_window"].values), strict=True
-        ):
-            if window not in windows[key]:
-                continue
-            part = in_window(key, window)
-            if baseline in windows.get(parent, ()):
-                part = part.merge(amoc_change(part, in_window(parent, baseline)))
-            parts.append(part.astype("float32").assign_coords(window=window, baseline_window=baseline))
-        found = xr.concat(
-            parts, "window", data_vars="all", coords="different", compat="equals", combine_attrs="override"
-        )
-        return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | {"predictor": predictor})
+    def finish(window: xr.Dataset, baseline: xr.Dataset | None) -> xr.Dataset:
+        return window if baseline is None else window.merge(amoc_change(window, baseline))
 
-    return {
-        key: (
-            fingerprint(mark, features[key](), [of for name, of in sorted(marks.items())]),
-            partial(make, key),
-        )
-        for key in sorted(windows)
-        if not is_control(key.split("/")[1])
-    }
+    mark = fingerprint(tools, predictor, [of for _, of in sorted(marks.items())])
+    return plans_by_window(windows, features, measure, finish, mark=mark, attrs={"predictor": predictor})
 
 
 def amoc_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
@@ -115,16 +89,11 @@ def amoc_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:
-    """Return the overturning of a run, of the first one where this has none, or None without any."""
-    key = wanted if wanted in runs else next(iter(runs), None)
-    return None if key is None else runs[key]()
-
-
 def _window_overturning(
     transports: xr.Dataset, run: xr.Dataset, window: str, tools: TrackingTools, predictor: str
 ) -> xr.Dataset:
     number = list(map(str, run["window"].values)).index(window)
+    require_same_cells(transports, run, window)
     return overturning(
         transports,
         probabilities_by_network(run, number, tools, predictor),

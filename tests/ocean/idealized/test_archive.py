@@ -31,8 +31,8 @@ def _only(archive, *parts):
 
 # -- names and attributes --------------------------------------------------------------------------------------
 def test_files_are_named_as_in_cmip6(archive):
-    # four monthly variables of all variants, two transports of piControl and abrupt-4xCO2, four fixed fields
-    assert len(archive) == 3 * (4 + 4 * (1 + 3 * 2 + 2 + 1 + 1) + 2 * (1 + 1))
+    # four monthly variables of all variants, four annual ones of piControl and abrupt-4xCO2, four fixed fields
+    assert len(archive) == 3 * (4 + 4 * (1 + 3 * 2 + 2 + 1 + 1) + 4 * (1 + 1))
     assert (
         "CMIP6/CMIP/THOR/IDEAL-REG/historical/r2i1p1f1/Omon/zos/gn/v20240101/"
         "zos_Omon_IDEAL-REG_historical_r2i1p1f1_gn_185401-185712.nc"

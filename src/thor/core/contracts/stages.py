@@ -9,7 +9,7 @@ from thor.core.contracts.rules import (
     sums_to_one,
     windows_are_whole,
 )
-from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, TRANSPORTS, published
+from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, REGIME_FIELDS, TRANSPORTS, published
 
 # The surface stress may be missing: the budget then gives the stress curl (data_engineering.stress_curl).
 _BESIDE = ("tauuo", "tauvo", "transport_northward", "bottom_stress_curl", "reference_regime", "basin")
@@ -103,6 +103,7 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="climatologies",
             required=(*published(needed=True), *published(fixed=True, needed=False)),
+            optional=REGIME_FIELDS,
             over_windows=True,
             gaps=("tauuo", "tauvo"),  # on their u and v points, of a C-grid or on corners
             rules=(windows_are_whole,),

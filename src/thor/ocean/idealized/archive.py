@@ -10,11 +10,12 @@ import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
-from thor.core.variables import TRANSPORTS, Published, published, variable
+from thor.core.variables import REGIME_FIELDS, TRANSPORTS, Published, published, variable
 from thor.ocean.idealized.air_temperature import ATMOSPHERE_DEGREES, atmospheric_areas, monthly_temperature
 from thor.ocean.idealized.archive_settings import CONTROL, ArchiveSettings
 from thor.ocean.idealized.published_fields import MONTHLY, POINTS, fixed_field, monthly_field, points_of
 from thor.ocean.idealized.scenarios import CONTROL_VARIANT, IdealizedRun, runs_of
+from thor.ocean.idealized.surface_heat import annual_surface_field
 from thor.ocean.idealized.vertical import annual_transport, publishes_transports
 
 INSTITUTION_ID = "THOR"
@@ -120,7 +121,7 @@ def archive_files(settings: ArchiveSettings, *, seed: int) -> Iterator[ArchiveFi
         for run in runs_of(of_model, model, seed=seed):
             # whole years in every file, as many files as the experiment has or fewer
             edges = np.linspace(0, run.n_years, run.experiment.n_files + 1).astype(int).tolist()
-            changing = (*MONTHLY, "tas", *(TRANSPORTS if publishes_transports(run) else ()))
+            changing = (*MONTHLY, "tas", *((*TRANSPORTS, *REGIME_FIELDS) if publishes_transports(run) else ()))
             for variable_id, years in product(changing, pairwise(edges)):
                 if years[0] < years[1]:
                     yield ArchiveFile(run, variable_id, years, number)
@@ -133,6 +134,8 @@ def _dataset(file: ArchiveFile, mark: str) -> xr.Dataset:
         dataset = fixed_field(file.run.model, file.variable_id, seed=file.run.seed)
     elif file.variable_id in TRANSPORTS:
         dataset = annual_transport(file.run, file.variable_id, years=file.years)
+    elif file.variable_id in REGIME_FIELDS:
+        dataset = annual_surface_field(file.run, file.variable_id, years=file.years)
     elif file.variable_id == "tas":
         dataset = monthly_temperature(file.run, years=file.years)
     else:

@@ -189,11 +189,16 @@ class ArchiveSettings(Settings):
     steric_experiment: ExperimentId | None = "abrupt-4xCO2"
     """Experiment whose zos also changes without transport."""
     transports: tuple[ExperimentId, ...] = ("piControl", "abrupt-4xCO2")
-    """Experiments of whose first variant the models publish umo and vmo, as annual means; empty: of none."""
+    """Experiments of whose first variant the models publish umo, vmo, hfds and mlotst, as annual means; empty: of none.
+    """
     overturning_strength: float = Field(18.0, ge=0, le=100)
     """Atlantic thermohaline overturning [Sv]."""
     overturning_change: float = Field(-0.4, ge=-1, le=1)
     """Relative change of the thermohaline overturning at full warming [1]."""
+    heat_uptake: float = Field(4.0, ge=0, le=100)
+    """Ocean mean of the heat flux into the sea where the surface has warmed fully and the deep sea has not [W m-2]."""
+    convection_change: float = Field(-0.6, ge=-1, le=1)
+    """Relative change of the depth of convection at full warming [1]."""
     mip_era: MipEra = "CMIP6"
     """Phase of CMIP that sets directories, file names and attributes; the fields are the same."""
 

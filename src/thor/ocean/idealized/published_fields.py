@@ -32,6 +32,8 @@ _CELL_METHODS = {
     "deptho": "area: mean where sea",
     "areacello": "area: sum",
     "sftof": "area: mean",
+    "hfds": "area: mean where sea time: mean",
+    "mlotst": "area: mean where sea time: mean",
     "umo": "time: mean",
     "vmo": "time: mean",
     "tas": "area: time: mean",

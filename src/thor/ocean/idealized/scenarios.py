@@ -103,6 +103,12 @@ class IdealizedRun:
         first = self.first_year
         return months(self.model.calendar, first_year=first + start, n_years=stop - start, origin_year=first)
 
+    def annual_means(self, monthly: Array) -> Array:
+        """Return the means over years of values in each month of the run, shape (n_years, n) of (n_months, n)."""
+        days = self.months(0, self.n_years).lengths.reshape(-1, 12)
+        means: Array = np.einsum("ymk,ym->yk", monthly.reshape(*days.shape, -1), days / days.sum(axis=1, keepdims=True))
+        return means
+
     def solved_model(self) -> SolvedModel:
         """Return the solved model of the run."""
         return solve_climate_model(self.model, seed=self.seed)

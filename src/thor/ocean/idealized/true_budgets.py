@@ -109,8 +109,7 @@ def annual_weights(run: IdealizedRun) -> tuple[NDArray[np.int64], Array, Array]:
     parent = run.parent
     before = annual_weights(parent) if parent is not None and parent.experiment_id == HISTORICAL else None
     days = run.months(0, run.n_years).lengths.reshape(-1, 12)
-    monthly = run.solved_model().weights(pattern_strengths(run)).reshape(run.n_years, 12, -1)
-    annual = np.einsum("ymk,ym->yk", monthly, days / days.sum(axis=1, keepdims=True))
+    annual = run.annual_means(run.solved_model().weights(pattern_strengths(run)))
     here = run.first_year + np.arange(run.n_years), days.sum(axis=1), annual
     if before is None:
         return here

@@ -95,10 +95,7 @@ def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, i
     """
     model, kind = run.solved_model(), points_of(variable_id, run.model)
     structure = vertical_structure(run.model, seed=run.seed)[TRANSPORTS.index(variable_id)]
-    monthly = transport_factors(run)
-    factors = monthly.reshape(-1, 12, monthly.shape[1])
-    days = run.months(0, run.n_years).lengths.reshape(-1, 12)
-    annual = np.einsum("ymk,ym->yk", factors, days / days.sum(axis=1, keepdims=True))[slice(*years)]
+    annual = run.annual_means(transport_factors(run))[slice(*years)]
     density = run.model.ocean.reference_density
     field = np.stack(
         [

@@ -86,12 +86,24 @@ def draw_overturning(
     overturning: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
 ) -> dict[str, Any]:
     """Draw the overturning of one run in its last window and the AMOC through all, with the part of each regime."""
-    from thor.figures.overturning import amoc_curves, overturning_sections
-    from thor.tracking.run_overturning import run_to_draw
+    from thor.figures.overturning import overturning_sections
+    from thor.figures.regime_totals import amoc_curves
+    from thor.tracking.run_windows import run_to_draw
     from thor.tracking.shown_run import shown_key
 
     run = run_to_draw(overturning, shown_key(tracking_metrics, parameters.shown_run))
     return {"scenario_tracking_overturning": overturning_sections(run), "scenario_tracking_amoc": amoc_curves(run)}
+
+
+def draw_properties(
+    regime_properties: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking
+) -> Any:
+    """Draw heat uptake, deep mixed layers and barotropic transport by regime through the windows of one run."""
+    from thor.figures.regime_totals import property_curves
+    from thor.tracking.run_windows import run_to_draw
+    from thor.tracking.shown_run import shown_key
+
+    return property_curves(run_to_draw(regime_properties, shown_key(tracking_metrics, parameters.shown_run)))
 
 
 def draw_reasons(

@@ -9,6 +9,7 @@ import xarray as xr
 
 from thor.app.parameters import ScenarioTracking
 from thor.core.compute import Compute
+from thor.pipelines.scenario_tracking.tools import tools_of_sets, tracking_predictors, tracking_tools
 from thor.tracking import RunDatasets
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,9 @@ def calibrate_change(
     from thor.tracking.recalibration import recalibrate
 
     predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = _tools(*predictors, calibration_model, training_history, {}, parameters)
+    tools = tracking_tools(*predictors, calibration_model, training_history, {}, parameters)
     found = recalibrate(scenario_features, true_regimes, tools, seed=parameters.seed)
-    for of_set, of_its in _set_tools(input_sets, calibration_model, {}, parameters).values():
+    for of_set, of_its in tools_of_sets(input_sets, calibration_model, {}, parameters).values():
         runs = runs_of_set(scenario_features, of_set)
         found |= recalibrate(runs, true_regimes, of_its, seed=parameters.seed)
     return {name: {model: entry.to_dict() for model, entry in models.items()} for name, models in found.items()}
@@ -53,7 +54,7 @@ def track_regimes(
     from thor.tracking.runs import TrackedRuns
 
     predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = _tools(*predictors, calibration_model, training_history, change_calibration, parameters)
+    tools = tracking_tools(*predictors, calibration_model, training_history, change_calibration, parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%d runs to track, on %s", len(runs), compute.scheduler)
     return runs
@@ -70,7 +71,7 @@ def track_input_sets(
     """Return, for each run with a further input set, the fingerprint of its regimes by the richest and a function."""
     from thor.tracking.input_sets import RichestRuns
 
-    sets = _set_tools(input_sets, calibration_model, change_calibration, parameters)
+    sets = tools_of_sets(input_sets, calibration_model, change_calibration, parameters)
     runs = RichestRuns(scenario_features, sets, compute, use_variants=parameters.use_variants)
     log.info("%d of %d runs have the features of a further input set", len(runs), len(scenario_features))
     return runs
@@ -122,7 +123,7 @@ def explain_changes(
     return change_reasons(
         scenario_regimes,
         scenario_features,
-        _predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
+        tracking_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
         scaler=final_baselines.scaler,
         groups=parameters.attribution_groups,
     )
@@ -164,14 +165,41 @@ def measure_overturning(
 
     first = parameters.replace(predictors=parameters.predictors[:1])
     of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
-    tools = _tools(*of_model, {}, first)
+    tools = tracking_tools(*of_model, {}, first)
     return overturning_plans(transport_climatologies, scenario_features, tools, predictor=first.predictors[0])
+
+
+def measure_properties(
+    final_ensemble: Any,
+    final_baselines: Any,
+    final_bayesian_network: Any,
+    calibration_model: dict[str, Any],
+    training_history: pd.DataFrame,
+    scenario_features: RunDatasets,
+    climatologies: RunDatasets,
+    transport_climatologies: RunDatasets,
+    parameters: ScenarioTracking,
+) -> dict[str, tuple[str, Any]]:
+    """Return, for each run with heat flux, mixed layers or transports, a fingerprint and a function for their parts."""
+    from thor.tracking.run_properties import property_plans
+
+    first = parameters.replace(predictors=parameters.predictors[:1])
+    of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
+    return property_plans(
+        climatologies,
+        transport_climatologies,
+        scenario_features,
+        tracking_tools(*of_model, {}, first),
+        predictor=first.predictors[0],
+        deep_mixed_layer=parameters.deep_mixed_layer,
+    )
 
 
 def score_tracking(
     scenario_regimes: RunDatasets,
     input_set_regimes: RunDatasets,
     overturning: RunDatasets,
+    regime_properties: RunDatasets,
     model_agreement: RunDatasets,
     true_regimes: RunDatasets,
     true_budgets: RunDatasets,
@@ -186,6 +214,7 @@ def score_tracking(
     from thor.tracking.perfect_model import perfect_model_skill
     from thor.tracking.plausibility import TrainingOcean
     from thor.tracking.run_overturning import amoc_metrics
+    from thor.tracking.run_properties import property_metrics
     from thor.tracking.set_comparison import on_same_cells, same_cells_skill, set_disagreement
 
     known = true_regimes, scenario_features
@@ -205,77 +234,10 @@ def score_tracking(
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {
         "amoc": amoc_metrics(overturning),
+        "properties": property_metrics(regime_properties),
         "input_sets": same_cells_skill(on_same["pooled"], of_sets["pooled"]),
         "disagreement": set_disagreement(scenario_regimes, input_set_regimes, scenario_features, true_regimes),
     }
-
-
-def _tools(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
-    change_calibration: dict[str, Any],
-    parameters: ScenarioTracking,
-) -> Any:
-    from thor.networks.fields import label_runs
-    from thor.tracking.tools import TrackingTools
-    from thor.uncertainty.regime_uncertainty import CalibrationModel
-
-    calibration = CalibrationModel.from_dict(calibration_model)
-    return TrackingTools(
-        predictors=_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
-        scaler=final_baselines.scaler,
-        applicability=calibration.final_applicability,
-        temperatures=calibration.temperatures,
-        expected_accuracy=calibration.expected_accuracy,
-        settings=parameters.change,
-        change_calibration=_calibrations(change_calibration),
-        term_networks=None if final_ensemble.terms_head is None else final_ensemble,
-        term_spread=calibration.term_spread,
-        label_run=label_runs(training_history),
-    )
-
-
-def _set_tools(
-    input_sets: dict[str, Any],
-    calibration_model: dict[str, Any],
-    change_calibration: dict[str, Any],
-    parameters: ScenarioTracking,
-) -> dict[str, Any]:
-    """Return, by further input set with any of the predictors, the set and what runs are tracked with."""
-    from thor.tracking.input_sets import set_tools
-    from thor.uncertainty.set_calibration import SetCalibration
-
-    found = {}
-    for name, of_set in input_sets.items():
-        tools = set_tools(
-            of_set,
-            SetCalibration.from_dict(calibration_model["input_sets"][name]),
-            predictors=parameters.predictors,
-            settings=parameters.change,
-            change_calibration=_calibrations(change_calibration),
-        )
-        if tools is not None:
-            found[name] = of_set, tools
-    return found
-
-
-def _calibrations(change_calibration: dict[str, Any]) -> dict[str, Any]:
-    from thor.tracking.change_calibration import ChangeCalibration
-
-    return {
-        name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
-        for name, models in change_calibration.items()
-    }
-
-
-def _predictors(ensemble: Any, baselines: Any, bayesian_network: Any, parameters: ScenarioTracking) -> dict[str, Any]:
-    from thor.networks.baselines import chosen_predictors
-
-    sizes = {"n_draws": parameters.n_draws, "seed": parameters.seed}
-    return chosen_predictors(parameters.predictors, ensemble, baselines, **sizes, bayesian=bayesian_network)
 
 
 def _each(collection: RunDatasets) -> Any:

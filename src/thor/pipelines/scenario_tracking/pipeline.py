@@ -13,6 +13,7 @@ scenario_regimes, input_set_regimes
                  -> explain_changes -> change_attribution -> draw_reasons
                  -> summarise_term_changes -> term_changes -> draw_reasons
 transport_climatologies, scenario_features -> measure_overturning -> overturning -> draw_overturning
+climatologies and these -> measure_properties -> regime_properties -> draw_properties
 all of these, true_regimes, true_budgets, regimes -> score_tracking -> tracking_metrics
                  -> draw_shown_run, draw_input_sets, draw_agreement, draw_change_reliability
 """
@@ -27,7 +28,15 @@ _PREDICTORS = ["final_ensemble", "final_baselines", "final_bayesian_network"]
 _TERMS = ["final_ensemble", "final_baselines", "calibration_model"]
 _CALIBRATED = ["calibration_model", "training_history"]
 _BOTH = ["scenario_regimes", "input_set_regimes"]
-_SCORED = [*_BOTH, "overturning", "model_agreement", "true_regimes", "true_budgets", "scenario_features"]
+_SCORED = [
+    *_BOTH,
+    "overturning",
+    "regime_properties",
+    "model_agreement",
+    "true_regimes",
+    "true_budgets",
+    "scenario_features",
+]
 _SHOWN = ["scenario_regimes", "tracking_metrics", _PARAMETERS]
 
 
@@ -76,6 +85,14 @@ def create_pipeline() -> Pipeline:
                 "overturning",
             ),
             named_node(
+                nodes.measure_properties,
+                [
+                    *(*_PREDICTORS, *_CALIBRATED, "scenario_features"),
+                    *("climatologies", "transport_climatologies", _PARAMETERS),
+                ],
+                "regime_properties",
+            ),
+            named_node(
                 nodes.score_tracking,
                 [*_SCORED, "regimes", "regime_model", "final_baselines", _PARAMETERS],
                 "tracking_metrics",
@@ -91,6 +108,7 @@ def create_pipeline() -> Pipeline:
                 ["overturning", *_SHOWN[1:]],
                 by_name("scenario_tracking_overturning", "scenario_tracking_amoc"),
             ),
+            named_node(figures.draw_properties, ["regime_properties", *_SHOWN[1:]], "scenario_tracking_properties"),
             named_node(
                 figures.draw_areas,
                 ["regime_areas", _PARAMETERS],

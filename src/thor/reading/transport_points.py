@@ -1,0 +1,162 @@
+"""Where the transports of a climate model lie: T points in the order of climatologies, faces, levels."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from thor.core.arrays import AnyArray, Array, IntArray
+from thor.core.errors import DataError, GridError, UnitsError
+from thor.core.variables import STRESS
+from thor.core.warn import warn_once
+from thor.ocean.grid import Grid
+from thor.ocean.stress_points import Offset, offset_of, staggered_steps
+from thor.reading.fields import read_field
+from thor.reading.files import opened
+from thor.reading.positions import meshed, read_positions, same_positions
+from thor.reading.run_plan import RunPlan
+from thor.reading.series import SeriesFile
+from thor.reading.steps import ascending_order, shape_text, with_stress_points
+
+_METRES = {"m": 1.0, "meters": 1.0, "metres": 1.0, "cm": 0.01, "centimeters": 0.01, "km": 1000.0}
+
+
+@dataclass(frozen=True, eq=False)
+class TPoints:
+    """The T points of a model as its files store them, and in the order in which climatologies have them.
+
+    Attributes
+    ----------
+    stored : xarray.Dataset
+        Coordinates `lat`, `lon`, as from `thor.reading.positions.read_positions`.
+    """
+
+    stored: xr.Dataset
+
+    @cached_property
+    def _order(self) -> dict[str, IntArray]:
+        return ascending_order(self.stored)
+
+    @cached_property
+    def places(self) -> xr.Dataset:
+        """The positions in the order of climatologies."""
+        return self.stored.isel(self._order)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Their grid."""
+        return Grid.from_dataset(self.places)
+
+    def ordered(self, values: AnyArray) -> AnyArray:
+        """Return values (..., n_rows, n_columns) of the files in the order of `places`, each beside its T point."""
+        for axis, dim in ((-2, "lat"), (-1, "lon")):
+            values = np.take(values, self._order[dim], axis=axis) if dim in self._order else values
+        return values
+
+
+def face_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
+    """Return on which face of the T cell of their index transports are stored, by the quirk table if need be."""
+    offset = point_offset(plan, name, points)
+    if offset != (0, 0):
+        return offset
+    side = plan.quirks.stress_side
+    warn_once(
+        plan.run.source_id,
+        f"files give {name} the positions of T points; it is taken on the faces to the {side.replace('_', '-')}",
+    )
+    return staggered_steps("grid_axes_c_grid", side, points.grid)[name[0]]
+
+
+@lru_cache(maxsize=8)
+def _positions(file: SeriesFile, name: str, model: str) -> xr.Dataset:
+    """Return the positions in a file, read once for all windows of a run."""
+    return read_positions(file.path, name, where=model)
+
+
+def t_points(plan: RunPlan) -> TPoints:
+    """Return the T points of a run, read once for all its windows."""
+    return _t_points(tuple(plan.series[name].files[0] for name in ("zos", *STRESS)), plan.run.source_id)
+
+
+@lru_cache(maxsize=2)
+def _t_points(files: tuple[SeriesFile, ...], model: str) -> TPoints:
+    zos, *stress = (_positions(file, name, model) for file, name in zip(files, ("zos", *STRESS), strict=True))
+    # 2-D, and not put in order, where the stress has other points: as climatologies are
+    ocean = with_stress_points(zos, dict(zip(STRESS, stress, strict=True)), model)
+    return TPoints(ocean.drop_vars([name for name in ocean.coords if str(name).endswith(("_u", "_v"))]))
+
+
+def point_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
+    """Return where a variable lies from the T points of the same index, in half cells (rows, columns).
+
+    Raises
+    ------
+    GridError
+        When it has another number of rows or columns than sea level.
+    """
+    places = points.stored
+    point = "v" if name == "vmo" else "u"
+    place = _positions(plan.transports[name].files[0], name, plan.run.source_id)
+    if shape_text(place) != shape_text(places):
+        raise GridError(
+            f"'{name}' has {shape_text(place)}, 'zos' {shape_text(places)}; expected one grid. Get the transports on "
+            "the native grid of sea level."
+        )
+    if same_positions(place, places):
+        return 0, 0
+    lat, lon = map(points.ordered, meshed(place))
+    stored = {f"lat_{point}": (("y", "x"), lat), f"lon_{point}": (("y", "x"), lon)}
+    return offset_of(xr.Dataset(coords=stored), point, points.grid, name=name)
+
+
+def sea_cells(plan: RunPlan, points: TPoints) -> NDArray[np.bool_]:
+    """Return which T points have a depth.
+
+    Raises
+    ------
+    GridError
+        When no file of depths lies on them.
+    """
+    for path in plan.fixed["deptho"]:
+        field = read_field(path, "deptho", where=plan.run.source_id)
+        if same_positions(field, points.stored):
+            return points.ordered(field["deptho"].values > 0)
+    raise GridError(f"{plan.run.key}: no 'deptho' lies on the cells of 'zos'. Get that of this model's grid.")
+
+
+def stored_levels(path: Path, name: str) -> Array:
+    """Return the upper and lower depths of the levels [m], shape (n_levels, 2), positive down.
+
+    Raises
+    ------
+    DataError
+        When the file has no bounds of its levels, or they are no depths in metres.
+    """
+    with opened(path), netCDF4.Dataset(path) as file:
+        dim = file.variables[name].dimensions[1]
+        axis = file.variables.get(dim)
+        named = getattr(axis, "bounds", f"{dim}_bnds")
+        bounds = next((b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in file.variables), None)
+        if axis is None or bounds is None:
+            raise DataError(
+                f"{path}: the levels '{dim}' of '{name}' have no bounds; expected a variable '{named}' of shape "
+                f"({len(file.dimensions[dim])}, 2), the depths between which each transport flows. Add it, or get a "
+                "file with it."
+            )
+        units = str(getattr(axis, "units", ""))
+        if units not in _METRES:
+            raise UnitsError(
+                f"{path}: the levels '{dim}' have units '{units}'; expected depths in {', '.join(_METRES)}. Get the "
+                "transports on levels of depth."
+            )
+        depths = _METRES[units] * np.abs(np.asarray(file.variables[bounds][:], dtype=float))
+    depths = np.sort(depths, axis=1)
+    if depths.shape[1] != 2 or (np.diff(depths, axis=1) <= 0).any():
+        raise DataError(
+            f"{path}: bounds '{bounds}' of the levels enclose no water; expected an upper and a lower depth."
+        )
+    return depths

@@ -1,0 +1,105 @@
+"""Changes of the Atlantic overturning and of the heat uptake, and the regimes in which they are: numbers and text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thor.report.words import signed
+
+
+@dataclass(frozen=True)
+class _Total:
+    """A quantity of the whole ocean that is divided among regimes.
+
+    Attributes
+    ----------
+    section : str
+        That of `tracking_metrics`.
+    unit, unit_words : str
+        In keys, and in text.
+    digits : int
+    subject : str
+        Begins the sentence.
+    """
+
+    section: str
+    unit: str
+    unit_words: str
+    digits: int
+    subject: str
+
+
+_TOTALS = {
+    "amoc": _Total("amoc", "sv", "Sv", 1, "The Atlantic overturning at 26.5\u00b0\u00a0N"),
+    "heat_uptake": _Total("properties", "pw", "PW", 2, "The heat flux into the sea"),
+}
+
+
+def total_numbers(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return by quantity and experiment its change in the last window, over climate models.
+
+    Parameters
+    ----------
+    metrics : mapping
+        `tracking_metrics`; may be empty.
+
+    Returns
+    -------
+    dict
+        For `amoc` (the Atlantic overturning at 26.5N) and `heat_uptake`, {experiment: numbers}: `change_<unit>`, the
+        least and largest change (`low`, `high`) of the climate models, means over their runs; `regime` with the largest
+        part of it on average, and this part as `part_<unit>`; `n_models`. Only runs whose baseline window has the
+        quantity count.
+    """
+    return {name: _by_experiment(metrics.get(total.section, {}), name, total.unit) for name, total in _TOTALS.items()}
+
+
+def total_sentences(numbers: Mapping[str, Any]) -> list[str]:
+    """Return the change of each quantity, and the regime in which most of it is, for each experiment."""
+    lines = []
+    for name, total in _TOTALS.items():
+        for experiment, entry in numbers[name].items():
+            models = "one climate model" if entry["n_models"] == 1 else f"{entry['n_models']} climate models"
+            where = "outside all regimes" if entry["regime"] == "no_regime" else f"in regime {entry['regime']}"
+            change, part = (_span(entry[f"{what}_{total.unit}"], total) for what in ("change", "part"))
+            lines.append(
+                f"{total.subject} in the last window of {experiment} differs from that of its baseline window by "
+                f"{change} ({models}); the largest part, {part}, is {where}."
+            )
+    return lines
+
+
+def _by_experiment(runs: Mapping[str, Any], name: str, unit: str) -> dict[str, Any]:
+    whole, by_regime = f"{name}_change_{unit}", f"{name}_change_by_regime_{unit}"
+    changes: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for key, windows in runs.items():
+        known = [entry for _, entry in sorted(windows.items()) if whole in entry]
+        if known:
+            model, experiment, _ = key.split("/")
+            changes.setdefault(experiment, {}).setdefault(model, []).append(known[-1])
+    found = {}
+    for experiment, models in changes.items():
+        change = [np.mean([run[whole] for run in of_model]) for of_model in models.values()]
+        parts = {
+            regime: [np.mean([run[by_regime].get(regime, 0.0) for run in of_model]) for of_model in models.values()]
+            for regime in next(iter(models.values()))[0][by_regime]
+        }
+        most = max(parts, key=lambda regime: float(np.sign(np.mean(change)) * np.mean(parts[regime])))
+        found[experiment] = {
+            "n_models": len(models),
+            f"change_{unit}": _ends(change),
+            "regime": most,
+            f"part_{unit}": _ends(parts[most]),
+        }
+    return found
+
+
+def _ends(values: list[Any]) -> dict[str, float]:
+    return {"low": float(min(values)), "high": float(max(values))}
+
+
+def _span(entry: Mapping[str, float], total: _Total) -> str:
+    low, high = (signed(entry[end], total.digits, plus=True) for end in ("low", "high"))
+    return f"{low}\u00a0{total.unit_words}" if low == high else f"{low} to {high}\u00a0{total.unit_words}"

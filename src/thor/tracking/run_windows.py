@@ -1,0 +1,84 @@
+"""What is divided among regimes in every window of a run, and compared with the baseline window."""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache, partial
+
+import xarray as xr
+
+from thor.core.errors import GridError
+from thor.core.fingerprint import fingerprint
+from thor.reading.positions import same_positions
+from thor.reading.runs import is_control
+from thor.tracking import RunDatasets
+
+_FACETS = ("source_id", "experiment_id", "variant_label")
+
+
+def plans_by_window(
+    windows: Mapping[str, Collection[str]],
+    features: RunDatasets,
+    measure: Callable[[str, xr.Dataset, str], xr.Dataset],
+    finish: Callable[[xr.Dataset, xr.Dataset | None], xr.Dataset],
+    *,
+    mark: str,
+    attrs: Mapping[str, str],
+) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+    """Return, for each run but control runs, a fingerprint and a function that joins the results of its windows.
+
+    Parameters
+    ----------
+    windows : mapping of str to collection of str
+        The windows of each run in which there is something to measure, baseline windows of control runs too.
+    features : mapping of str to callable
+        Reads the features of each run, with the coordinate `baseline_window` and the attribute `parent`.
+    measure : callable
+        Of the key of a run, its features and a window.
+    finish : callable
+        Makes the result of a window from what is measured in it and, where there is one, in its baseline window.
+    mark : str
+        Fingerprint of all else on which results depend.
+    attrs : mapping
+        Attributes of the results, beside the facets of the run.
+    """
+
+    @lru_cache(maxsize=2)  # all windows may have one baseline; at 0.25 degrees each takes 0.1 GB
+    def in_window(key: str, window: str) -> xr.Dataset:
+        return measure(key, features[key](), window)
+
+    def make(key: str) -> xr.Dataset:
+        run = features[key]()
+        parent = str(run.attrs.get("parent", ""))
+        parts = []
+        for window, baseline in zip(
+            map(str, run["window"].values), map(str, run["baseline_window"].values), strict=True
+        ):
+            if window not in windows[key]:
+                continue
+            compared = in_window(parent, baseline) if baseline in windows.get(parent, ()) else None
+            part = finish(in_window(key, window), compared)
+            parts.append(part.astype("float32").assign_coords(window=window, baseline_window=baseline))
+        found = xr.concat(
+            parts, "window", data_vars="all", coords="different", compat="equals", combine_attrs="override"
+        )
+        return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | dict(attrs))
+
+    return {
+        key: (fingerprint(mark, features[key]()), partial(make, key))
+        for key in sorted(windows)
+        if not is_control(key.split("/")[1])
+    }
+
+
+def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:
+    """Return the dataset of a run, of the first one where this has none, or None without any."""
+    key = wanted if wanted in runs else next(iter(runs), None)
+    return None if key is None else runs[key]()
+
+
+def require_same_cells(transports: xr.Dataset, run: xr.Dataset, window: str) -> None:
+    """Raise GridError unless the transports of a window lie on the cells of its run."""
+    if not same_positions(transports, run):
+        raise GridError(
+            f"The transports of {run.attrs.get('source_id')} in {window} lie on other cells than its sea level; "
+            "expected those of one run. Make both again with `kedro run --pipeline data_engineering`."
+        )
