@@ -167,12 +167,12 @@ def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame
     return wide.assign(settings=settings)
 
 
-def predictor_rows(skill: Mapping[str, Any], *, settings: Mapping[str, str]) -> pd.DataFrame:
+def predictor_rows(skill: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row for each predictor of a table of scores, in the form of `network_table`."""
     rows = []
     for predictor, regions in skill.items():
         row = {"predictor": predictor, "network": 0, "best_epoch": np.nan}
         for region, entry in regions.items():
             row |= {f"{region}.{name}": entry[name] for name in metrics("scores") if isinstance(entry.get(name), float)}
-        rows.append(row | {"settings": settings.get(predictor, "")})
+        rows.append(row | {"settings": ""})
     return pd.DataFrame(rows)

@@ -246,7 +246,7 @@ def score_networks(
     of_others = predictor_reliability({name: probabilities[name] for name in BASELINES}, samples, regions=regions)
     return {
         "skill_metrics": metrics,
-        "network_metrics": pd.concat([networks, predictor_rows(others, settings={})]),
+        "network_metrics": pd.concat([networks, predictor_rows(others)]),
         "network_reliability": pd.concat([network_reliability(sums, predictor="ensemble"), of_others]),
     }
 
