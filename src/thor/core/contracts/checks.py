@@ -45,20 +45,18 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     contract = find_contract(contract)
     present = check_names(dataset, contract, where)
     grid = check_dims(dataset, present, contract, where)
-    factors = {name: check_units(dataset[name], contract, where) for name in present}
+    tables = [name for name in contract.tables if name in dataset.variables]
+    for name in tables:
+        require_dims(dataset[name], contract.tables[name], where)
+    factors = {name: check_units(dataset[name], contract, where) for name in (*present, *tables)}
     check_depth_direction(dataset, present, where)
 
     regions = _regions(dataset)
     scalars: dict[str, Any] = {}
     for name in (name for name in ("lat", "lon") if name in dataset.variables):
         scalars |= _field_scalars(name, dataset, None)
-    for name in present:
+    for name in factors:
         scalars |= _field_scalars(name, dataset, _region_of(name, contract, regions))
-    tables = [name for name in contract.tables if name in dataset.variables]
-    for name in tables:
-        require_dims(dataset[name], contract.tables[name], where)
-        check_units(dataset[name], contract, where)
-        scalars |= _field_scalars(name, dataset, None)
     verdicts = []
     for rule in contract.rules:
         more, verdict = rule(dataset, regions)
@@ -68,8 +66,8 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     values = {key: float(value) for key, value in dask.compute(scalars)[0].items()}
 
     _check_coordinates(dataset, grid, values, contract, where)
-    for name in (*present, *tables):
-        _check_field(dataset, name, factors.get(name, 1.0), values, contract, regions, where)
+    for name, factor in factors.items():
+        _check_field(dataset, name, factor, values, contract, regions, where)
     for verdict in verdicts:
         complaint = verdict(values)
         if complaint:
