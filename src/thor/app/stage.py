@@ -1,7 +1,6 @@
 """`thor stage`: pack one stage into an archive for another team, and unpack it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -217,7 +216,7 @@ def _places(name: str, dataset: Any, folder: Path, root: Path) -> Iterator[Any]:
     yield place
     for suffix in NUMBERS if hasattr(dataset, "beside") else ():
         beside = PurePosixPath(place.path).with_suffix(suffix).as_posix()
-        yield replace(place, name=f"{name}{suffix}", type="FigureNumbers", path=beside)
+        yield place.model_copy(update={"name": f"{name}{suffix}", "type": "FigureNumbers", "path": beside})
 
 
 def check_fields(place: Any, file: Any, path: Path) -> None:

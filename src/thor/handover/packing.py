@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from thor.core.atomic import replacing
 from thor.core.checksums import combined_sha256, file_sha256, files_of
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
-from thor.handover.manifest import Dataset, File, Manifest, Provenance
+from thor.handover.manifest import Dataset, File, Manifest, Place, Provenance
 
 MANIFEST = "manifest.json"
 MANIFEST_CHECKSUM = "manifest.json.sha256"
@@ -30,28 +30,6 @@ _LARGEST_USTAR = 8**11
 _COMPRESSED = (".nc", ".npz", ".png", ".gz")
 _LEAST_COMPRESSIBLE = 0.1
 """Share of bytes in files that are not compressed already, above which the archive is compressed."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a project keeps a dataset.
-
-    Attributes
-    ----------
-    name, type, layer, contract : str
-        Name, class, layer, and contract (or None), as in the catalog.
-    path : str
-        The file or folder below `data_root`, with ``/``.
-    folder : bool
-        Whether it is a folder of files.
-    """
-
-    name: str
-    type: str
-    layer: str
-    path: str
-    folder: bool
-    contract: str | None = None
 
 
 @dataclass(frozen=True)
@@ -246,7 +224,7 @@ def _describe(
             runs.append(maker.run)
         run = None if maker.run is None else runs.index(maker.run)
         made_from = dict(maker.made_from)
-        datasets.append(Dataset(**asdict(place), node=maker.node, run=run, made_from=made_from, files=files))
+        datasets.append(Dataset(**place.model_dump(), node=maker.node, run=run, made_from=made_from, files=files))
     return datasets, runs
 
 

@@ -14,8 +14,8 @@ from thor.core.atomic import flush
 from thor.core.checksums import files_of, sha256
 from thor.core.errors import DataError, did_you_mean, listed
 from thor.core.run_record import RunRecord
-from thor.handover.manifest import Dataset, File, Manifest, shown
-from thor.handover.packing import Place, dataset_checksum
+from thor.handover.manifest import Dataset, File, Manifest, Place, shown
+from thor.handover.packing import dataset_checksum
 from thor.handover.reading import verify
 
 
