@@ -17,9 +17,8 @@ import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels
 from skill import RADII_KM
 
-from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import feature_group_worth
-from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
+from thor.networks.settings import CrossValidationSettings, TrainingSettings
 
 
 def main() -> None:
@@ -33,10 +32,9 @@ def main() -> None:
     table = feature_group_worth(
         thinned(fields, step),
         thinned(published_labels(ocean), step),
-        split=SplitSettings(),
-        training=TrainingSettings(n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64),
-        boosting=BoostingSettings(),
-        bootstrap=BootstrapSettings(),
+        settings=CrossValidationSettings(
+            training=TrainingSettings(n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64)
+        ),
         seed=0,
     )
     print(

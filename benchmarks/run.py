@@ -39,6 +39,7 @@ ON_REQUEST = {
     "skill": "scores of networks on ECCO, seed by seed (20 minutes and more)",
     "score_intervals": "coverage of the intervals of scores, made errors on the cells of ECCO",
     "change_skill": "limits of the skill of P(change), on the idealized climate models",
+    "regime_totals": "how often the spread over networks of heat uptake and overturning contains the true part",
     "many_models": "planning and reading 360 runs of 30 small models (1 GB of disk, 10 minutes)",
     "reading": "reading one climate model of the size of eORCA1 and one of eORCA025 (10 GB of disk)",
     "feature_groups": "skill that each group of extended features adds on ECCO (longer)",

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from thor.attribution.agreement import compare
-from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, TRANSPORTS, variable
+from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, TRANSPORT_TORQUES, TRANSPORTS, variable
 from thor.tracking.cells import Cells
 
 N_LAT, N_LON = 9, 16
@@ -94,9 +94,10 @@ def make_transports_sigma2():
 
 def make_diagnosed_terms():
     rng = np.random.default_rng(6)
-    terms = {name: field(name, 1e-10 * rng.normal(size=(N_LAT, N_LON))) for name in DIAGNOSED_TERMS}
+    names = (*DIAGNOSED_TERMS, *TRANSPORT_TORQUES)
+    terms = {name: field(name, 1e-10 * rng.normal(size=(N_LAT, N_LON))) for name in names}
     ocean = make_training_ocean()
-    return with_windows(xr.Dataset(terms, coords=ocean.coords).assign(areacello=ocean["areacello"]), DIAGNOSED_TERMS)
+    return with_windows(xr.Dataset(terms, coords=ocean.coords).assign(areacello=ocean["areacello"]), names)
 
 
 def make_true_budgets():

@@ -24,9 +24,12 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 
 def _grouped(name: str) -> Pipeline:
-    """Return a pipeline whose nodes are `<name>.<node>`, one box of Kedro-Viz; its datasets belong to all pipelines."""
-    pipeline = import_module(f"thor.pipelines.{name}").create_pipeline()
-    return Pipeline(pipeline, namespace=name, prefix_datasets_with_namespace=False)
+    """Return a pipeline whose nodes are `<name>.<node>`, tagged with the name and one box of Kedro-Viz.
+
+    Its datasets belong to all pipelines.
+    """
+    pipeline = import_module(f"thor.pipelines.{name}.pipeline").create_pipeline()
+    return Pipeline(pipeline, namespace=name, tags=name, prefix_datasets_with_namespace=False)
 
 
 def _folders() -> list[str]:

@@ -97,7 +97,7 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
 
 def test_an_interrupt_leaves_nothing(project):  # noqa: F811
     """The file is large enough that the command still runs when the signal comes, after the first bytes are on disk."""
-    place = Place("table", "TableDataset", "", "table.csv", False)
+    place = Place(name="table", type="TableDataset", layer="", path="table.csv", folder=False, contract=None)
     data = project / "data"
     data.mkdir()
     with (data / "table.csv").open("wb") as file:
@@ -154,7 +154,14 @@ def test_the_numbers_beside_a_figure_are_packed_with_it(tmp_path):
     ids=["units", "values", "no NetCDF"],
 )
 def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, error, message):
-    place = Place("regimes", "FieldDataset", "model_input", "05_model_input/regimes.nc", False, "regimes")
+    place = Place(
+        name="regimes",
+        type="FieldDataset",
+        layer="model_input",
+        path="05_model_input/regimes.nc",
+        folder=False,
+        contract="regimes",
+    )
     regimes, file = make_regimes(), tmp_path / "sender" / place.path
 
     def unpack_stage():

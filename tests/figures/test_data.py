@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from tests.figures.test_tracking import make_areas
 from tests.made_fields import make_regimes
-from thor.figures.data import drawn_table
-from thor.figures.field_data import drawn_fields
+from thor.figures.data import drawn_fields, drawn_table
 from thor.figures.maps import field_maps, regime_map
 from thor.figures.tracking_curves import area_curves
 from thor.ocean.grid import regular_grid

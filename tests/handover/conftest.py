@@ -12,10 +12,26 @@ from thor.handover import Place, pack, unpack
 PLACES = {
     place.name: place
     for place in (
-        Place("regimes", "FieldDataset", "model_input", "05_model_input/regimes.nc", False, "regimes"),
-        Place("scenarios", "FieldCollection", "feature", "04_feature/scenarios", True),
-        Place("none", "FieldCollection", "feature", "04_feature/none", True),
-        Place("model", "ModelDataset", "models", "06_models/model.pkl", False),
+        Place(
+            name="regimes",
+            type="FieldDataset",
+            layer="model_input",
+            path="05_model_input/regimes.nc",
+            folder=False,
+            contract="regimes",
+        ),
+        Place(
+            name="scenarios",
+            type="FieldCollection",
+            layer="feature",
+            path="04_feature/scenarios",
+            folder=True,
+            contract=None,
+        ),
+        Place(name="none", type="FieldCollection", layer="feature", path="04_feature/none", folder=True, contract=None),
+        Place(
+            name="model", type="ModelDataset", layer="models", path="06_models/model.pkl", folder=False, contract=None
+        ),
     )
 }
 

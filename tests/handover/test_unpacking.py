@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections import namedtuple
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -138,7 +137,7 @@ def test_places_that_this_project_has_not_are_refused(receiver, archive):
         unpack(archive, others, **options)
     for changes in ({"path": "06_models/m.pkl"}, {"type": "MetricsDataset"}, {"folder": True}):
         with pytest.raises(DataError, match="Dataset 'model' is a 'ModelDataset' at '06_models/model.pkl'"):
-            unpack(archive, PLACES | {"model": replace(PLACES["model"], **changes)}, **options)
+            unpack(archive, PLACES | {"model": PLACES["model"].model_copy(update=changes)}, **options)
     assert not receiver.root.exists()
 
 

@@ -8,7 +8,7 @@ from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import cross_validate, feature_group_worth
 from thor.networks.predictor import AVERAGE
-from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, CrossValidationSettings, TrainingSettings
 from thor.ocean.basins import basin_names
 
 
@@ -16,11 +16,12 @@ def test_every_basin_is_tested_once_by_what_was_trained_elsewhere(made_features,
     table = cross_validate(
         made_features,
         made_regimes,
-        feature_set="published",
-        split=SplitSettings(),
-        training=TrainingSettings(n_networks=3, hidden=(16,), batch_size=64, learning_rate=1e-2, epochs=15),
-        boosting=BoostingSettings(max_iter=20, learning_rate=0.3),
-        bootstrap=BootstrapSettings(n_bootstrap=20),
+        settings=CrossValidationSettings(
+            features="published",
+            training=TrainingSettings(n_networks=3, hidden=(16,), batch_size=64, learning_rate=1e-2, epochs=15),
+            boosting=BoostingSettings(max_iter=20, learning_rate=0.3),
+            bootstrap=BootstrapSettings(n_bootstrap=20),
+        ),
         seed=0,
     )
     assert set(table) == {"ensemble", AVERAGE, *BASELINES}
@@ -58,15 +59,13 @@ def test_an_informative_group_adds_more_skill_than_noise_and_the_test_region_is_
     features = made_features.assign(
         {name: field.assign_attrs(variable(name).attrs) for name, field in extended.items()}
     )
-    settings = {
-        "split": SplitSettings(),
-        "training": TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=10),
-        "boosting": BoostingSettings(max_iter=20, learning_rate=0.3),
-        "bootstrap": BootstrapSettings(n_bootstrap=20),
-        "seed": 0,
-    }
-    table = feature_group_worth(features, regimes, **settings)
-    assert table.equals(feature_group_worth(features, spoilt, **settings))
+    settings = CrossValidationSettings(
+        training=TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=10),
+        boosting=BoostingSettings(max_iter=20, learning_rate=0.3),
+        bootstrap=BootstrapSettings(n_bootstrap=20),
+    )
+    table = feature_group_worth(features, regimes, settings=settings, seed=0)
+    assert table.equals(feature_group_worth(features, spoilt, settings=settings, seed=0))
     scores = table.set_index(["features", "predictor"])
     assert set(table["features"]) == {
         "published",

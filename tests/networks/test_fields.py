@@ -98,7 +98,7 @@ def test_each_network_is_one_row_with_its_scores_by_region():
 
 def test_a_table_of_scores_becomes_rows():
     skill = {"majority": {"test": {"accuracy": 0.25, "n_cells": 4, "f1": {"A": 0.1}}}}
-    (row,) = predictor_rows(skill, settings={"majority": "none"}).to_dict(orient="records")
+    (row,) = predictor_rows(skill).to_dict(orient="records")
     assert row["predictor"] == "majority"
     assert row["test.accuracy"] == 0.25
     assert "test.f1" not in row

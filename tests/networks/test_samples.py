@@ -143,7 +143,7 @@ def test_a_scaler_is_plain_numbers(made_samples):
     np.testing.assert_array_equal(again.mean, scaler.mean)
     np.testing.assert_array_equal(again.scale, scaler.scale)
     assert (again.features, again.units) == (scaler.features, scaler.units)
-    with pytest.raises(NetworkError, match="holds features, mean, scale, units; got features"):
+    with pytest.raises(NetworkError, match="holds features, units, mean, scale; got features"):
         FeatureScaler.from_dict({"features": []})
 
 

@@ -58,7 +58,7 @@ def test_values_against_calculus(raw_ocean):
 def test_extended_features(raw_ocean):
     ocean = harmonise(raw_ocean)
     got = features(ocean, **PLAIN | {"extended": True, "neighbourhood_radii_km": [600, 1200]})
-    assert len(feature_names(got)) == 8 + 4 + 3 + 2 * 2 * 7
+    assert len(feature_names(got)) == 8 + 4 + 3 + 2 + 2 * 2 * 7
     magnitude = np.hypot(got.zos_gradient_eastward, got.zos_gradient_northward)
     np.testing.assert_allclose(got.zos_gradient_magnitude, magnitude)
     jacobian = (

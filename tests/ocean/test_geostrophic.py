@@ -66,17 +66,19 @@ def test_true_terms_of_the_idealized_ocean_are_recognised():
         for name, term in (
             ("planetary_advection", "planetary_vorticity_advection"),
             ("pressure_torque", "bottom_pressure_torque"),
+            ("viscous_torque", "viscous_torque"),
+            ("nonlinear_torque", "nonlinear_torque"),
         )
     }
     assert correlation["planetary_advection"] > 0.95
-    assert correlation["pressure_torque"] > 0.8
+    assert all(correlation[name] > 0.8 for name in ("pressure_torque", "viscous_torque", "nonlinear_torque"))
 
 
 def test_the_group_is_chosen_by_name_and_needs_a_stress(raw_ocean):
     ocean = harmonise(raw_ocean)
     got = features(ocean, **OPTIONS | {"neighbourhood_radii_km": [800]})
     groups = feature_groups(feature_names(got))
-    assert len(groups["geostrophic"]) == 3
+    assert len(groups["geostrophic"]) == 3 and len(groups["geostrophic_torques"]) == 2
     together = sum(got[name] for name in ("wind_stress_curl", *groups["geostrophic"]))
     assert float(np.abs(together).max()) < 1e-6 * float(np.abs(got["geostrophic_residual"]).max())
     assert all(len(groups[f"around {name}"]) == 2 for name in groups["geostrophic"])

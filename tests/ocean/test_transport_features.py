@@ -5,10 +5,11 @@ import pytest
 import xarray as xr
 
 from thor.core.errors import DataError, GridError
-from thor.core.variables import groups_of, input_sets, variable
+from thor.core.variables import TRANSPORT_TORQUES, groups_of, input_sets, variable
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.features import feature_names, features, window_features
 from thor.ocean.grid import Grid
+from thor.ocean.torques import transport_torques
 from thor.ocean.transport_features import CORNER_FEATURE, TRANSPORT_FEATURE, corner_mean, valid_in_set
 from thor.reading.training_ocean import harmonise
 
@@ -36,7 +37,8 @@ def run(ocean):
     windows = xr.concat([ocean[fields]] * 2, "window", data_vars=["zos", "tauuo", "tauvo"])
     windows = windows.assign_coords(window=["1850-1869", "1870-1889"], months=("window", [240, 240]))
     advection = xr.DataArray([1e-11, 2e-11], dims="window") * xr.ones_like(ocean["zos"]).drop_attrs()
-    terms = xr.Dataset({TRANSPORT_FEATURE: advection}).assign_coords(window=windows["window"])
+    fields = {TRANSPORT_FEATURE: advection, **dict.fromkeys(TRANSPORT_TORQUES, 2 * advection)}
+    terms = xr.Dataset(fields).assign_coords(window=windows["window"])
     return windows.assign_attrs(FACETS), terms.assign_attrs(FACETS)
 
 
@@ -53,6 +55,17 @@ def test_advection_of_a_northward_flow(with_transports):
     field = got[TRANSPORT_FEATURE]
     np.testing.assert_allclose(field.where(got["valid"] == 1), expected.where(got["valid"] == 1).transpose(*field.dims))
     assert feature_names(got, "transport") == [TRANSPORT_FEATURE, CORNER_FEATURE]
+
+
+def test_both_components_also_give_torques(with_transports):
+    eastward = with_transports["transport_northward"].assign_attrs(variable("transport_eastward").attrs)
+    ocean = with_transports.assign(transport_eastward=eastward)
+    got = features(ocean, **OPTIONS)
+    assert feature_names(got, "transport") == [TRANSPORT_FEATURE, CORNER_FEATURE, *TRANSPORT_TORQUES]
+    depth = ocean["deptho"].transpose(*ocean["zos"].dims).values
+    expected = transport_torques(*[10.0 + 0 * depth] * 2, depth, Grid.from_dataset(ocean))
+    for name, field in zip(TRANSPORT_TORQUES, expected.values(), strict=True):
+        np.testing.assert_allclose(got[name], field)
 
 
 def test_mean_over_corners(ocean):
@@ -93,6 +106,8 @@ def test_windows_of_a_run(run):
     for k, value in enumerate((1e-11, 2e-11)):
         for name in (TRANSPORT_FEATURE, CORNER_FEATURE, f"{TRANSPORT_FEATURE}_mean_800km"):
             np.testing.assert_allclose(got[name].isel(window=k).values[sea], value)
+        for name in TRANSPORT_TORQUES:
+            np.testing.assert_allclose(got[name].isel(window=k).values[sea], 2 * value)
     without = window_features(windows, **PLAIN)
     assert feature_names(without, "transport") == []
     # a run has the set if all of its windows have transports

@@ -21,7 +21,10 @@ from thor.core.metrics import metric_tables
 from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.reading.runs import is_at_level
 
-GEOSTROPHIC = ("geostrophic_planetary_advection", "geostrophic_pressure_torque", "geostrophic_residual")
+GEOSTROPHIC = (
+    *("geostrophic_planetary_advection", "geostrophic_pressure_torque", "geostrophic_residual"),
+    *("geostrophic_viscous_torque", "geostrophic_nonlinear_torque"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -559,7 +562,7 @@ def test_changes_are_explained_by_what_can_change(run):
     assert (table.loc[fixed, "can_change"] == 0).all() and (table.loc[fixed, "attribution"] == 0).all()
     by = ["source_id", "experiment_id", "variant_label", "predictor", "regime_before", "regime"]
     for _, rows in table.groupby(by):
-        assert len(rows) == 11
+        assert len(rows) == 13
         whole = rows["explained_change"].iloc[0]
         assert rows["attribution"].sum() == pytest.approx(whole, rel=1e-3, abs=1e-3)
         # the regime after gained on the one before

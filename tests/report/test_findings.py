@@ -4,8 +4,7 @@ import copy
 
 import pytest
 
-from thor.report.findings import findings
-from thor.report.limits import limit_sentences
+from thor.report.findings import findings, limit_sentences
 
 SCORES = {"value": 0.9, "low": 0.8, "high": 0.95, "level": 0.9}
 NUMBERS = {

@@ -75,6 +75,15 @@ def test_barotropic_transport_of_the_windows_that_have_it(made, given):
     assert "transport_magnitude_change" not in found  # the control run has no transports
 
 
+def test_a_run_with_transports_alone(made, given):
+    climatologies, transports, features = given
+    bare = {key: (lambda load=load: load().drop_vars(["hfds", "mlotst"])) for key, load in climatologies.items()}
+    found = property_plans(bare, transports, features, make_tools(made), **OPTIONS)[SCENARIO][1]()
+    assert list(found["window"].values) == [next(iter(transports)).rpartition("/")[2]]
+    assert "heat_uptake" not in found and found["transport_magnitude"].notnull().any()
+    assert property_metrics({SCENARIO: lambda: found}) == {SCENARIO: {str(found["window"].values[0]): {}}}
+
+
 def test_metrics_and_words(made, given):
     run = property_plans(*given, make_tools(made), **OPTIONS)[SCENARIO][1]()
     metrics = property_metrics({SCENARIO: lambda: run})

@@ -13,11 +13,12 @@ from thor.uncertainty.conformal import (
     LEAST_EFFECTIVE_SIZE,
     NO_SET,
     ConformalModel,
+    LikelihoodRatio,
     basin_sets,
     coverage_table,
+    likelihood_ratio,
     nonconformity,
 )
-from thor.uncertainty.domain import LikelihoodRatio, likelihood_ratio
 
 
 def made(n, *, certainty=1.5, seed=0):

@@ -1,8 +1,6 @@
 """`thor archive check`: which runs of an archive can be read, why the others cannot, and which are done."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +11,13 @@ from thor.app.configuration import (
     data_configuration,
     load_configuration,
     program_name,
-    project_folder,
     same_options,
+    working_folder,
 )
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
 from thor.core.errors import counted
+from thor.core.warn import logging_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +74,7 @@ def check_command(
             variant_labels=variant or ("all" if root else configured.variant_labels),
         )
         settings = engineering.climatology_settings()
-        with _quiet():
+        with logging_from(logging.ERROR, "thor"):  # the table contains the warnings of the reader
             found = datasets["warming_levels"]
             levels = level_windows(found.load()) if found.exists() else {}
             options = {"quirks": engineering.quirks, "levels": levels}
@@ -103,23 +102,11 @@ def _datasets(root: Path | None, env: str | None, conf_source: str | None) -> di
     for name in ("raw_archive", "warming_levels", "climatologies", "transport_climatologies"):
         entry = dict(catalog[name])
         place = "filepath" if "filepath" in entry else "path"
-        entry[place] = str((project_folder() or Path.cwd()) / entry[place])
+        entry[place] = str(working_folder() / entry[place])
         if name == "raw_archive" and root:
             entry["root"] = str(root)
         datasets[name] = AbstractDataset.from_config(name, entry)
     return datasets
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Log no warning of the reader: the table contains them."""
-    logger = logging.getLogger("thor")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:

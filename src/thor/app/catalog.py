@@ -3,10 +3,10 @@
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 from kedro.io import CatalogProtocol
 
+from thor.app.configuration import open_context
 from thor.core.errors import ConfigError
 
 
@@ -40,12 +40,10 @@ def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> Catalog
         )
     # Kedro searches it below the working folder only; without it every load is logged in many lines.
     os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(project / "conf" / "logging.yml"))
-    from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
     bootstrap_project(project)
-    with KedroSession.create(project_path=project, env=env) as session:
-        context: Any = session.load_context()  # type: ignore[attr-defined]
+    context = open_context(project, env)
     data_root = project / context.config_loader["globals"].get("data_root", "data")
     if lines := _mixed(data_root):
         warnings.warn("\n".join(lines), stacklevel=2)

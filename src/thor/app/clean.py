@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from thor.app.configuration import conf_source, project_folder
+from thor.app.configuration import conf_source, working_folder
 from thor.core.atomic import show
-from thor.core.checksums import combined_sha256, file_sha256, files_of
+from thor.core.checksums import combined_sha256, file_checksums, file_sha256, files_of
 from thor.core.errors import ThorError
 from thor.core.run_record import RunRecord
 from thor.datasets.checkpoints import stored_mark
@@ -94,9 +94,8 @@ def _recorded_files(record: RunRecord, name: str, entry: dict[str, Any], place: 
     if name in record.content["files"]:
         return record.content["files"][name]
     # The record of an older version: the checksum is that of the file or of all files together.
-    files = {file.relative_to(place).as_posix(): file_sha256(file) for file in files_of(place)}
-    together = files["."] if place.is_file() else combined_sha256(files)
-    return files if together == entry["sha256"] else {}
+    files = file_checksums(place)
+    return files if combined_sha256(files) == entry["sha256"] else {}
 
 
 def _leftovers(root: Path) -> Iterator[Path]:
@@ -149,7 +148,7 @@ def _data_roots(environments: Iterable[str], source: str | None) -> dict[Path, P
     """Return the existing data folders of the environments (default: all), each with its removable MLflow store."""
     from thor.app.config_loader import ALONE, OPTIONS, ConfigLoader
 
-    project = project_folder() or Path.cwd()
+    project = working_folder()
     conf = Path(source) if source else project / conf_source()
     roots: dict[Path, Path | None] = {}
     for name in environments or sorted(folder.name for folder in conf.iterdir() if any(folder.glob("globals*"))):

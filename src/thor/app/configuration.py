@@ -29,6 +29,11 @@ def project_folder() -> Path | None:
     return find_kedro_project(Path.cwd())
 
 
+def working_folder() -> Path:
+    """Return the folder below which runs read and write: that of the project, or else the current folder."""
+    return project_folder() or Path.cwd()
+
+
 def program_name() -> str:
     """Return how commands are called here, for advice: `kedro` in a project unless called as `thor`."""
     return "thor" if project_folder() is None or Path(sys.argv[0]).name == "thor" else "kedro"
@@ -96,10 +101,19 @@ def load_configuration(env: str | None = None, source: str | None = None) -> Any
     """
     from kedro.framework.project import settings
 
-    place = source or str((project_folder() or Path.cwd()) / settings.CONF_SOURCE)
+    place = source or str(working_folder() / settings.CONF_SOURCE)
     return settings.CONFIG_LOADER_CLASS(
         conf_source=place, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS
     )
+
+
+def open_context(folder: Path, env: str | None, conf_source: str | None = None) -> Any:
+    """Return Kedro's context of a project, with its `catalog` and `config_loader`."""
+    from kedro.framework.session import KedroSession
+
+    session: Any = KedroSession.create(project_path=folder, env=env, conf_source=conf_source)
+    with session:
+        return session.load_context()
 
 
 def data_configuration(env: str | None, conf_source: str | None) -> tuple[dict[str, Any], Any]:
@@ -148,7 +162,7 @@ def copy_default(folder: Path) -> None:
 
 
 def _logging_file() -> Path:
-    ours = (project_folder() or Path.cwd()) / conf_source() / "logging.yml"
+    ours = working_folder() / conf_source() / "logging.yml"
     return ours if ours.is_file() else DEFAULT / "logging.yml"
 
 

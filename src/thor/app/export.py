@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from thor.app.archive_fetch import size_text
-from thor.app.configuration import load_configuration, program_name, project_folder, same_options
+from thor.app.configuration import load_configuration, program_name, same_options, working_folder
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
 from thor.core.atomic import show
@@ -64,10 +64,12 @@ def export(
 
         path = output or Path(f"thor_regimes_{spacing:g}x{spacing:g}{SUFFIXES[kind]}")
         _require_free(path, kind, overwrite=overwrite)
-        runs, inputs = (_collection(name, env, conf_source) for name in ("scenario_regimes", "climatologies"))
+        catalog = load_configuration(env, conf_source)["catalog"]
+        folders = [working_folder() / catalog[name]["path"] for name in ("scenario_regimes", "climatologies")]
+        runs, inputs = map(_collection, folders)
         if not runs:
             raise DataError(
-                f"No tracked run is in {show(_folder('scenario_regimes', env, conf_source))}/. Track the runs of an "
+                f"No tracked run is in {show(folders[0])}/. Track the runs of an "
                 f"archive with `{program_name()} run --pipelines scenario_tracking{same_options()}`, or export in the "
                 "folder and environment (--env) in which they were tracked."
             )
@@ -88,19 +90,13 @@ def export(
         click.echo(f"Open with: {opened}")
 
 
-def _folder(name: str, env: str | None, conf_source: str | None) -> Path:
-    """Return the folder of a collection of the catalog."""
-    return (project_folder() or Path.cwd()) / load_configuration(env, conf_source)["catalog"][name]["path"]
-
-
-def _collection(name: str, env: str | None, conf_source: str | None) -> dict[str, Any]:
+def _collection(folder: Path) -> dict[str, Any]:
     """Return functions that open the files of a collection lazily, by key; an empty dict without the folder.
 
     They kept their contract when they were saved; checking it again would take longer than the export.
     """
     from thor.datasets import FieldCollection
 
-    folder = _folder(name, env, conf_source)
     return FieldCollection(path=str(folder), chunks={"window": 1}, may_be_empty=True).load()
 
 

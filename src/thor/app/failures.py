@@ -27,7 +27,7 @@ def short_errors() -> Iterator[None]:
 
     shorten_lines()
     with _short_failures():
-        previous = signal.signal(signal.SIGTERM, _terminate)
+        previous = signal.signal(signal.SIGTERM, terminate)
         try:
             with logging_redirect_tqdm(), logged_progress(_running):  # log and progress bars share the terminal
                 yield
@@ -35,7 +35,8 @@ def short_errors() -> Iterator[None]:
             signal.signal(signal.SIGTERM, previous)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def terminate(number: int, frame: FrameType | None) -> None:
+    """End this process with the code of a signal; its handler."""
     raise SystemExit(128 + number)
 
 

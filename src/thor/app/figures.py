@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from thor.app.configuration import program_name, same_options
+from thor.app.configuration import open_context, program_name, same_options, working_folder
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
 from thor.core.atomic import replacing, show
@@ -136,18 +136,13 @@ class _Drawing:
 
     def __init__(self, env: str | None, conf_source: str | None) -> None:
         from kedro.framework.project import pipelines
-        from kedro.framework.session import KedroSession
-        from kedro.utils import find_kedro_project
 
         from thor.datasets import FigureDataset
         from thor.figures.style import in_reading_order
         from thor.report.content import captions
 
-        folder = find_kedro_project(Path.cwd()) or Path.cwd()
-        session: Any = KedroSession.create(project_path=folder, env=env, conf_source=conf_source)
-        with session:
-            context = session.load_context()
-            self._catalog, self._loader = context.catalog, context.config_loader
+        context = open_context(working_folder(), env, conf_source)
+        self._catalog, self._loader = context.catalog, context.config_loader
         self._captions = captions()
         found = {
             name: node
@@ -194,6 +189,8 @@ class _Drawing:
         DataError
             When no run has drawn a figure, or its inputs are missing.
         """
+        from kedro.io.core import is_parameter
+
         from thor.app.inputs import require_available
 
         done: dict[str, Any] = {}
@@ -206,7 +203,7 @@ class _Drawing:
                     f"`{program_name()} run{same_options()} --pipelines {pipeline}`."
                 )
             if name not in done:
-                data = [source for source in node.inputs if not source.startswith(("params:", "parameters"))]
+                data = [source for source in node.inputs if not is_parameter(source)]
                 require_available(data, self._catalog, self._loader)
                 done = node.run({source: self._catalog.load(source) for source in node.inputs})
             yield name, done[name]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.io.core import is_parameter
 
 from thor.app.configuration import program_name, same_options
 from thor.app.inputs import described_path, given_datasets, require_available
@@ -254,7 +255,7 @@ class RunHooks:
 
     def _place(self, dataset_name: str) -> Path | None:
         """Return the file or folder of a dataset; None for parameters."""
-        if dataset_name == "parameters" or dataset_name.startswith("params:"):
+        if is_parameter(dataset_name):
             return None
         dataset = self._catalog.get(dataset_name) if self._catalog is not None else None
         place = described_path(dataset) if dataset is not None else None

@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset
+from kedro.io.core import is_parameter
 
 from thor.app.configuration import program_name, same_options
 from thor.core.atomic import show
@@ -50,7 +51,7 @@ def described_path(dataset: Any) -> str | None:
 def given_datasets(pipeline: Any, catalog: Any) -> Iterator[str]:
     """Yield the datasets that no node of a run makes, and those whose place a setting gives."""
     for name in sorted(pipeline.inputs() | pipeline.all_outputs()):
-        if name == "parameters" or name.startswith("params:"):
+        if is_parameter(name):
             continue
         if name in pipeline.inputs() or getattr(catalog.get(name), "setting", None):
             yield name

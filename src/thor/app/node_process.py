@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from types import FrameType
 from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
 from kedro.runner import Task
 
-from thor.app.failures import root_error
+from thor.app.failures import root_error, terminate
 from thor.core.errors import ThorError
 from thor.core.progress import logged_progress
 from thor.core.run_record import MemoryWatch
@@ -77,7 +76,7 @@ class _Sender:
 def run_node(task: NodeTask, connection: Connection) -> None:
     """Run one node, and end its process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, terminate)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     os.environ.update(task.environment)
     sender, node = _Sender(connection), pickle.loads(task.node)
@@ -98,10 +97,6 @@ def _end_kept_workers() -> None:
     kept = sys.modules.get("joblib.externals.loky.reusable_executor")
     if kept is not None and kept._executor is not None:
         kept._executor.terminate(kill_workers=True)  # also removes the arrays shared with them
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _end_with_parent() -> None:

@@ -16,7 +16,14 @@ from thor.core.errors import did_you_mean
 from thor.core.settings import Count, Filled, NotNegative, Seed, Settings, Share
 from thor.core.variables import SURFACE_SET, input_sets
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.settings import BoostingSettings, FeatureSet, SearchSettings, SplitSettings, TrainingSettings
+from thor.networks.settings import (
+    BoostingSettings,
+    CrossValidationSettings,
+    FeatureSet,
+    SearchSettings,
+    SplitSettings,
+    TrainingSettings,
+)
 from thor.ocean.idealized.archive_settings import ArchiveSettings
 from thor.ocean.idealized.settings import OceanSettings
 from thor.reading.quirks import Quirks
@@ -110,7 +117,7 @@ class Modelling(Settings):
     """Seed of initial weights, shuffling, votes and resamples."""
     networks: Literal["trained", "published"] = "trained"
     """Networks trained here, or the 50 of the published study with their scaler."""
-    features: FeatureSet = ("geostrophic",)
+    features: FeatureSet = ("geostrophic", "geostrophic_torques")
     """Inputs of the networks: groups that are added to the eight published features, such as `geostrophic` or `around
     deptho`; published: the eight alone; extended: all that data_engineering made."""
     input_sets: Filled[tuple[str, ...]] = (SURFACE_SET, "transport")
@@ -159,21 +166,11 @@ class NetworkSearch(Settings):
     """Which settings are tried, and how often."""
 
 
-class CrossValidation(Settings):
+class CrossValidation(CrossValidationSettings):
     """Parameters of `cross_validation`."""
 
     seed: Seed
     """Seed of initial weights, shuffling and resamples."""
-    features: FeatureSet = ("geostrophic",)
-    """Inputs of the networks, as in modelling."""
-    split: SplitSettings = SplitSettings()
-    """Blocks that select in each fold, and the buffer between roles."""
-    training: TrainingSettings = TrainingSettings(n_networks=10)
-    """How the networks of each fold are trained."""
-    boosting: BoostingSettings = BoostingSettings()
-    """How gradient boosting is trained."""
-    bootstrap: BootstrapSettings = BootstrapSettings()
-    """How intervals of scores are made."""
 
 
 class Uncertainty(Settings):

@@ -1,12 +1,12 @@
 """`thor stage`: pack one stage into an archive for another team, and unpack it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
+from thor.app.configuration import open_context, program_name, same_options, working_folder
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
@@ -126,25 +126,21 @@ class _Project:
 
     def __init__(self, env: str | None, conf_source: str | None) -> None:
         from kedro.framework.project import pipelines
-        from kedro.framework.session import KedroSession
-        from kedro.utils import find_kedro_project
 
         from thor.app.hooks import RECORD
 
-        folder = find_kedro_project(Path.cwd()) or Path.cwd()
-        session: Any = KedroSession.create(project_path=folder, env=env, conf_source=conf_source)
-        with session:
-            context = session.load_context()
-            self._catalog = context.catalog
+        folder = working_folder()
+        context = open_context(folder, env, conf_source)
+        self._catalog = context.catalog
         self.environment = context.env or context.config_loader.base_env
         self.pipelines = dict(pipelines)
         self.shown_root = str(context.config_loader["globals"].get("data_root", "data"))
-        self.root = Path(folder) / self.shown_root
+        self.root = folder / self.shown_root
         self.record_path = self.root / "logs" / RECORD
         self.places = {
             place.name: place
             for name in self._catalog
-            for place in _places(name, self._catalog.get(name), Path(folder), self.root)
+            for place in _places(name, self._catalog.get(name), folder, self.root)
         }
 
     def outputs_of(self, pipeline: str) -> tuple[list[str], set[str]]:
@@ -196,19 +192,17 @@ class _Project:
 
     def command(self, pipeline: str = "") -> str:
         """Return the command that runs a pipeline here, or its beginning for any."""
-        from thor.app.configuration import program_name, same_options
-
         return f"{program_name()} run" + (f" --pipelines {pipeline}" if pipeline else "") + same_options()
 
 
 def _places(name: str, dataset: Any, folder: Path, root: Path) -> Iterator[Any]:
     """Yield where the catalog keeps a dataset, and the numbers beside a figure; nothing outside `data_root`."""
+    from thor.app.inputs import described_path
     from thor.datasets import NetworkDataset
     from thor.datasets.reports import NUMBERS
     from thor.handover import Place
 
-    described = dataset._describe()
-    path = described.get("filepath") or described.get("path")
+    described, path = dataset._describe(), described_path(dataset)
     if path is None or not (folder / path).is_relative_to(root):
         return
     place = Place(
@@ -222,7 +216,7 @@ def _places(name: str, dataset: Any, folder: Path, root: Path) -> Iterator[Any]:
     yield place
     for suffix in NUMBERS if hasattr(dataset, "beside") else ():
         beside = PurePosixPath(place.path).with_suffix(suffix).as_posix()
-        yield replace(place, name=f"{name}{suffix}", type="FigureNumbers", path=beside)
+        yield place.model_copy(update={"name": f"{name}{suffix}", "type": "FigureNumbers", "path": beside})
 
 
 def check_fields(place: Any, file: Any, path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import rankdata
 
+from thor.attribution.fields import valid_area
 from thor.core.arrays import Array
 from thor.core.variables import variable
 
@@ -180,7 +181,7 @@ def network_agreement(explanation: xr.Dataset) -> dict[str, Any]:
     `sign_agreement` is the mean over cells and features of the share of networks with the sign of the mean;
     `relative_spread` the standard deviation over networks, root mean square, over the root mean square of the mean.
     """
-    area = explanation["areacello"].where(explanation["valid"] == 1).fillna(0)
+    area = valid_area(explanation)
     table = {}
     for predictor in map(str, explanation["predictor"].values):
         here = explanation.sel(predictor=predictor)

@@ -1,14 +1,23 @@
-"""Shapley values and interactions from the values of all coalitions of the players; player j is bit j."""
+"""Shapley values and interactions from the mean targets of all coalitions of the players; player j is bit j."""
 
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from thor.attribution.target_networks import TargetMembers, TargetNetworks
+from thor.attribution.targets import Regimes, Target, target_values
 from thor.core.arrays import AnyArray, Array
+from thor.networks.network import Layer, outputs
+from thor.networks.predictor import Predictor
+from thor.networks.stack import NetworkStack, Weights
 
 MOST_PLAYERS = 12
 """Most players of exact Shapley values: 4,096 coalitions."""
+
+_ROWS_AT_ONCE = 12_800
+"""Rows that pass through one network at once: few enough for a core's cache, enough that threads need not wait for the
+interpreter between operations."""
 
 
 def coalitions(n_players: int) -> NDArray[np.bool_]:
@@ -58,3 +67,87 @@ def shapley_interactions(values: AnyArray) -> AnyArray:
     diagonal = np.arange(n_players)
     out[..., diagonal, diagonal] = single - out.sum(axis=-1)
     return out
+
+
+def coalition_values(
+    predictor: Predictor,
+    inputs: Weights,
+    regime: Regimes,
+    reference: Weights,
+    inside: NDArray[np.bool_],
+    *,
+    target: Target,
+    dtype: DTypeLike = np.float32,
+) -> AnyArray:
+    """Return the mean target when features outside a coalition take their values from the reference.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    inputs : ndarray of float32, shape (n_samples, n_features)
+    regime : ndarray of int, shape (n_samples,)
+    reference : ndarray of float32, shape (n_reference, n_features)
+    inside : ndarray of bool, shape (n_coalitions, n_features)
+        Features of each coalition.
+    target : {"centred_logit", "logit", "probability"}
+    dtype : dtype
+        Precision of networks.
+
+    Returns
+    -------
+    ndarray, shape (n_members, n_samples, n_coalitions)
+    """
+    step = max(1, _ROWS_AT_ONCE // len(reference))
+    if isinstance(predictor, NetworkStack):
+        return _of_networks(TargetNetworks(predictor, target, dtype), inputs, regime, reference, inside, step)
+    members = TargetMembers(predictor, target)
+    values = np.empty((predictor.n_members, len(inputs), len(inside)))
+    for sample, (row, k) in enumerate(zip(inputs, regime, strict=True)):
+        for begin in range(0, len(inside), step):
+            states = np.where(inside[begin : begin + step, None], row, reference).reshape(-1, len(row))
+            targets = members.of_inputs(states, np.full(len(states), k)).reshape(len(values), -1, len(reference))
+            values[:, sample, begin : begin + step] = targets.mean(axis=2, dtype=float)
+    return values
+
+
+def _of_networks(
+    networks: TargetNetworks,
+    inputs: Weights,
+    regime: Regimes,
+    reference: Weights,
+    inside: NDArray[np.bool_],
+    step: int,
+) -> AnyArray:
+    reference = reference.astype(networks.dtype)
+    values = np.empty((networks.n_networks, len(inputs), len(inside)), networks.dtype)
+    outside_rows = (reference[None] * ~inside[:, None]).reshape(-1, reference.shape[1]).T
+    for network in range(networks.n_networks):
+        # Units first: biases are added along whole rows.
+        layers = [
+            Layer(np.ascontiguousarray(layer.kernel[network].T), layer.bias[network][:, None], layer.activation)
+            for layer in networks.layers
+        ]
+        first, last = layers[0], layers[-1]
+        # The contribution of reference rows to the first layer is the same for all samples.
+        outside = _units_first(outside_rows, first).reshape(-1, len(inside), len(reference))
+        for sample, (row, k) in enumerate(zip(inputs.astype(networks.dtype), regime, strict=True)):
+            of_sample = first.kernel @ (row * inside).T
+            for begin in range(0, len(inside), step):
+                some = slice(begin, begin + step)
+                sums = (outside[:, some] + of_sample[:, some, None]).reshape(len(of_sample), -1)
+                hidden = outputs(layers[1:-1], first.activation(sums, out=sums), affine=_units_first)
+                if networks.target == "probability":
+                    logits = _units_first(hidden, last).T[None]
+                    targets = target_values(logits, np.full(logits.shape[1], k), networks.target)[0]
+                else:
+                    kernel, shift = networks.last_layer(np.array([k]))
+                    targets = kernel[network, 0] @ hidden + shift[network, 0]
+                values[network, sample, some] = targets.reshape(-1, len(reference)).mean(axis=1)
+    return values
+
+
+def _units_first(below: AnyArray, layer: Layer) -> AnyArray:
+    """Return the sums of a layer of one network, shape (n_units, n_rows), from activations (n_in, n_rows)."""
+    sums = layer.kernel @ below
+    sums += layer.bias
+    return sums

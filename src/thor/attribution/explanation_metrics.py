@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.attribution.agreement import network_agreement, pair_agreement
+from thor.attribution.fields import valid_area
 from thor.attribution.methods import all_methods
 
 
@@ -40,7 +41,7 @@ def explanation_metrics(
 def _of_method(name: str, explanation: xr.Dataset) -> dict[str, Any]:
     networks = network_agreement(explanation)
     n_cells = int((explanation["valid"] == 1).sum())
-    area = explanation["areacello"].where(explanation["valid"] == 1).fillna(0)
+    area = valid_area(explanation)
     table = {}
     for place, predictor in enumerate(map(str, explanation["predictor"].values)):
         here = explanation.sel(predictor=predictor)

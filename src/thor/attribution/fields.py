@@ -14,6 +14,7 @@ from thor.attribution.targets import Regimes
 from thor.networks.fields import on_grid
 from thor.ocean.cells import valid_cells
 from thor.ocean.sphere import unit_vectors
+from thor.regimes.naming import class_flags
 
 _NAMES = {name: f"attribution_{name}" for name in STATISTICS} | {"mean": "attribution"}
 _SHARES = {"target": "explained_target"}
@@ -61,8 +62,7 @@ def attribution_fields(
             variable = _SHARES.get(share, share)
             fields[variable] = on_grid(values, index, features, variable)
         explained = on_grid(regime[name].astype("int8"), index, features, "explained_regime")
-        flags = {"flag_values": np.arange(len(classes), dtype="int8"), "flag_meanings": " ".join(classes)}
-        fields["explained_regime"] = explained.assign_attrs(flags)
+        fields["explained_regime"] = explained.assign_attrs(class_flags(classes))
         parts.append(xr.Dataset(fields, coords={"feature": list(attributions.players)}))
     combined = xr.concat(parts, xr.Variable("predictor", list(found)), combine_attrs="override")
     return combined.assign(areacello=features["areacello"], valid=features["valid"]).assign_attrs(
@@ -119,6 +119,17 @@ def regime_summary(fields: xr.Dataset, *, method: str) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def valid_area(fields: xr.Dataset) -> xr.DataArray:
+    """Return the area of valid cells [m2], 0 elsewhere: the weights of means over cells."""
+    return fields["areacello"].where(fields["valid"] == 1).fillna(0)
+
+
+def mean_sizes(fields: xr.Dataset) -> xr.DataArray:
+    """Return the mean size of the attributions of one predictor to each feature, weighted by area; dims (feature)."""
+    area = valid_area(fields)
+    return abs(fields["attribution"]).weighted(area).mean(area.dims)
 
 
 def weighted_quantiles(

@@ -29,13 +29,18 @@ def file_sha256(path: Path) -> str:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 (hex) of a file, or of names and contents of all files below a folder."""
-    if path.is_file():
-        return file_sha256(path)
-    return combined_sha256({file.relative_to(path).as_posix(): file_sha256(file) for file in files_of(path)})
+    return combined_sha256(file_checksums(path))
+
+
+def file_checksums(path: Path) -> dict[str, str]:
+    """Return the SHA-256 (hex) of each of `files_of` a path, by path below it; that of a file itself is ``.``."""
+    return {file.relative_to(path).as_posix(): file_sha256(file) for file in files_of(path)}
 
 
 def combined_sha256(checksums: Mapping[str, str]) -> str:
-    """Return the SHA-256 (hex) of a folder from those of its files, by path below it, in the order of `files_of`."""
+    """Return the SHA-256 (hex) of a file or folder from its `file_checksums`."""
+    if "." in checksums:
+        return checksums["."]
     digest = hashlib.sha256()
     for name, checksum in checksums.items():
         digest.update(f"{name}\0{checksum}\n".encode())

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from thor.core.errors import ConfigError, ThorError
 from thor.core.fingerprint import code_version
 from thor.core.threads import Input, Output
+from thor.core.warn import logging_from
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -39,7 +40,12 @@ def workers(scheduler: str, *, n_workers: int | None, memory_limit: str | None, 
     ConfigError
         When the scheduler does not answer, or THOR is not installed there.
     """
-    with _quiet(), _client(scheduler, n_workers, memory_limit, timeout_s) as client:
+    with (
+        # Dask repeats tracebacks in the log of this process: failures are raised as errors.
+        logging_from(logging.CRITICAL, "distributed"),
+        logging_from(logging.CRITICAL, "distributed.client"),
+        _client(scheduler, n_workers, memory_limit, timeout_s) as client,
+    ):
         _check_workers(client, scheduler)
         yield client
 
@@ -152,20 +158,6 @@ def _require_answer(address: str, timeout_s: float) -> None:
             "scheduler`), and is this its port (8786), not that of its dashboard? Correct compute.scheduler or "
             "DASK_SCHEDULER_ADDRESS, or set compute.scheduler: threads."
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the log of Dask in this process, which repeats tracebacks: failures are raised as errors."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _n_threads(client: "Client") -> int:

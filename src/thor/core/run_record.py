@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from thor.core.atomic import write_json
-from thor.core.checksums import combined_sha256, file_sha256, files_of, signature
+from thor.core.checksums import combined_sha256, file_checksums, signature
 
 _TABLES = ("runs", "nodes", "datasets", "files", "contents")
 _SECONDS_BETWEEN_SAMPLES = 0.2
@@ -119,16 +119,15 @@ class RunRecord:
         # An archive elsewhere may be terabytes: only files below `data_root` are read for a checksum.
         if not place.is_relative_to(self._root) or not place.exists():
             return
-        paths = {file.relative_to(place).as_posix(): file for file in files_of(place)}
-        files = {file: file_sha256(path) for file, path in paths.items()}
+        files = file_checksums(place)
         entry = {
             "path": place.relative_to(self._root).as_posix(),
             **signature(place),
-            "sha256": _combined(files, place),
+            "sha256": combined_sha256(files),
         }
         if compared:
-            contents = self._contents(name, paths, files)
-            entry["content"] = _combined({file: contents[file] or checksum for file, checksum in files.items()}, place)
+            contents = self._contents(name, place, files)
+            entry["content"] = combined_sha256({file: contents[file] or checksum for file, checksum in files.items()})
             self.content["contents"][name] = contents
         if origin is None:
             known = self.content["datasets"].get(name, {})
@@ -138,19 +137,15 @@ class RunRecord:
         self.content["files"][name] = files
         self.content["datasets"][name] = entry | dict(origin)
 
-    def _contents(self, name: str, paths: Mapping[str, Path], files: Mapping[str, str]) -> dict[str, str | None]:
+    def _contents(self, name: str, place: Path, files: Mapping[str, str]) -> dict[str, str | None]:
         """Return the checksum of the content of each file with a fingerprint; unchanged files are not read again."""
         from thor.core.fingerprint import marked_content
 
         old, known = self.content["files"].get(name, {}), self.content["contents"].get(name, {})
         return {
-            file: known[file] if old.get(file) == checksum and file in known else marked_content(paths[file])
+            file: known[file] if old.get(file) == checksum and file in known else marked_content(place / file)
             for file, checksum in files.items()
         }
-
-
-def _combined(checksums: Mapping[str, str], place: Path) -> str:
-    return checksums["."] if place.is_file() else combined_sha256(checksums)
 
 
 class MemoryWatch:

@@ -44,6 +44,9 @@ DIAGNOSED_TERMS = (
 )
 """The terms of the budget that the transports and the surface stress of a climate model give [m s-2]."""
 
+TRANSPORT_TORQUES = ("transport_viscous_torque", "transport_nonlinear_torque")
+"""The torques of friction and momentum advection estimated from depth-integrated transports [m s-2]."""
+
 SURFACE_SET = "surface"
 """The input set that every run of a climate model has."""
 

@@ -77,7 +77,9 @@ class EccoTrainingOcean(AbstractDataset[None, xr.Dataset]):
         parts = [surface_from_files(_files(path)) for path in given]
         if self._mirror:
             released = surface_from_files([self._fetch(ECCO_SURFACE)])
-            parts.append(released[["transport_northward"]] if self._sea_surface_height else released)
+            parts.append(
+                released[["transport_eastward", "transport_northward"]] if self._sea_surface_height else released
+            )
         elif not self._sea_surface_height:
             parts.append(sea_level_from_feature_table(self._fetch(FEATURE_TABLE), missing))
         # Files named by the user take precedence.

@@ -27,7 +27,7 @@ class FigureDataset(FileDataset):
     """A figure as PNG. Saving takes a matplotlib figure, which it closes, or PNG bytes; loading gives the bytes.
 
     Beside it the numbers that a matplotlib figure shows: curves, points and bars as CSV (`thor.figures.data`), maps and
-    sections as NetCDF (`thor.figures.field_data`).
+    sections as NetCDF (`thor.figures.data`).
 
     Parameters
     ----------
@@ -81,8 +81,7 @@ class FigureDataset(FileDataset):
 def write_numbers(figure: "Figure", path: Path) -> None:
     """Write the numbers that a figure shows beside its file: curves, points and bars as CSV, maps as NetCDF."""
     from thor.datasets.netcdf import write
-    from thor.figures.data import drawn_table
-    from thor.figures.field_data import drawn_fields
+    from thor.figures.data import drawn_fields, drawn_table
 
     table, fields = drawn_table(figure), drawn_fields(figure)
     for old in _numbers_beside(path):

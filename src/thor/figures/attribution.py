@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.attribution.fields import mean_sizes, valid_area
 from thor.attribution.methods import colour_of, labels, title_of
 from thor.core.variables import is_known, variable
-from thor.figures.maps import bar_below, map_panels
+from thor.figures.maps import bar_below, class_colours, map_panels
 from thor.figures.mesh import draw_mesh, hatch
-from thor.figures.style import add_note, colour_map, letter_panels, new_figure, predictor_words, style
+from thor.figures.style import add_note, colour_map, letter_panels, new_figure, new_panels, predictor_words, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,14 +69,13 @@ def attribution_maps(
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
             pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
             label = "Interquartile range over networks includes zero"
-            draw_mesh(ax, explanation, pale, cmap=_one_colour((1, 1, 1, 0.65)), label=label)
+            draw_mesh(ax, explanation, pale, label=label, **class_colours([(1, 1, 1, 0.65)]))
             if short is not None:
                 hatch(ax, explanation, short)
         _colour_bar(mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")
         note = "Pale: the interquartile range over networks includes zero. Grey: land."
         if short is not None and short.any():
-            area = explanation["areacello"].where(explanation["valid"] == 1).fillna(0)
-            share = float((chosen["converged"] == 0).weighted(area).mean())
+            share = float((chosen["converged"] == 0).weighted(valid_area(explanation)).mean())
             note += f" Hatched: error above the tolerance ({100 * share:.1f} % of the area)."
         add_note(figure, note)
         return figure
@@ -83,9 +83,7 @@ def attribution_maps(
 
 def _largest(chosen: xr.Dataset, n_features: int) -> np.ndarray:
     """Return the places of the features of the largest area-weighted mean size, in falling order."""
-    area = chosen["areacello"].where(chosen["valid"] == 1).fillna(0)
-    sizes = abs(chosen["attribution"]).weighted(area).mean(area.dims)
-    return np.argsort(-sizes.values, kind="stable")[:n_features]
+    return np.argsort(-mean_sizes(chosen).values, kind="stable")[:n_features]
 
 
 def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "Figure":
@@ -177,7 +175,7 @@ def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None =
         By default the first.
     """
     chosen = agreement.sel(predictor=predictor or agreement["predictor"].values[0])
-    area = chosen["areacello"].where(chosen["valid"] == 1).fillna(0)
+    area = valid_area(chosen)
     rows = [
         ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),
         ("network_sign_agreement", "method", "cmo.amp", (0.5, 1), "networks with the sign of the mean (1)"),
@@ -254,12 +252,8 @@ def regime_panels(n_panels: int, *, width: float, height: float) -> "tuple[Figur
         Of a row [inch].
     """
     n_columns = min(3, n_panels)
-    n_rows = -(-n_panels // n_columns)
-    figure = new_figure(2.9 * n_columns + width, height * n_rows)
-    axes = list(figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).flat)
-    for ax in axes[n_panels:]:
-        ax.set_axis_off()
-    return figure, axes[:n_panels]
+    figure = new_figure(2.9 * n_columns + width, height * -(-n_panels // n_columns))
+    return figure, new_panels(figure, n_panels, n_columns, sharex=True, sharey=True)
 
 
 def draw_bars(ax: "Axes", values: Mapping[str, tuple[Any, ...]]) -> None:
@@ -291,9 +285,3 @@ def _feature_maps(explanation: xr.Dataset, title: str) -> "tuple[Figure, dict[st
 def _colour_bar(mesh: Any, panels: "Mapping[str, Axes]", label: str, **options: Any) -> None:
     bar = bar_below(mesh, list(panels.values()), shrink=0.5, aspect=50, pad=0.02, **options)
     bar.set_label(label, fontsize=7)
-
-
-def _one_colour(colour: tuple[float, ...]) -> Any:
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap([colour])

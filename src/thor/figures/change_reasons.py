@@ -9,9 +9,11 @@ from thor.core.variables import variable
 from thor.figures.attribution import feature_label
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    MILLION_KM2,
     add_heading,
     empty_figure,
     letter_panels,
+    name_rows,
     new_figure,
     new_panels,
     predictor_words,
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MILLION_KM2 = 1e12
 _PER_MINUS_11 = 1e11
 
 
@@ -63,8 +64,7 @@ def change_attribution_bars(
         for ax in axes[-columns:]:
             ax.set_xlabel("contribution to the change of the logit (1)")
             ax.tick_params(labelbottom=True)
-        axes[0].set_yticks(range(len(features)), [feature_label(name) for name in features])
-        axes[0].set_ylim(len(features) - 0.5, -0.5)
+        name_rows(axes[0], [feature_label(name) for name in features])
         if "run" in attribution.attrs:
             windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
             run = attribution.attrs["run"].replace("/", " ")
@@ -76,15 +76,10 @@ def change_attribution_bars(
 
 
 def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
-    mean, lower, upper = (of_transition[name].values for name in ("mean", "lower", "upper"))
-    rows = np.arange(len(mean))
-    ax.barh(rows, mean, height=0.6, color=np.where(mean >= 0, BLUE, ORANGE))
-    ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
-    ax.axvline(0, color="0.2", linewidth=0.6)
-    ax.tick_params(axis="y", length=0)
+    _draw_bars(ax, of_transition)
     title = str(of_transition["transition"].values)
     if "area" in of_transition:
-        title += rf", {short_number(float(of_transition['area']) / _MILLION_KM2)} $\times$ 10$^6$ km$^2$"
+        title += rf", {short_number(float(of_transition['area']) / MILLION_KM2)} $\times$ 10$^6$ km$^2$"
     ax.set_title(title)
 
 
@@ -94,15 +89,19 @@ def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
     axes = list(new_panels(figure, terms.sizes["transition"], columns, sharey=True))
     for place, ax in enumerate(axes):
         of_transition = terms.isel(transition=place)
-        mean, lower, upper = (of_transition[name].values * _PER_MINUS_11 for name in ("mean", "lower", "upper"))
-        rows = np.arange(len(mean))
-        ax.barh(rows, mean, height=0.6, color=np.where(mean >= 0, BLUE, ORANGE))
-        ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
-        ax.axvline(0, color="0.2", linewidth=0.6)
-        ax.tick_params(axis="y", length=0)
+        _draw_bars(ax, of_transition, scale=_PER_MINUS_11)
         ax.set_title(str(of_transition["transition"].values))
     for ax in axes[-columns:]:
         ax.set_xlabel("change of the term ($10^{-11}$ m s$^{-2}$)")
-    axes[0].set_yticks(range(len(names)), [variable(name).label for name in names])
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    name_rows(axes[0], [variable(name).label for name in names])
     return axes
+
+
+def _draw_bars(ax: "Axes", of_transition: xr.Dataset, *, scale: float = 1.0) -> None:
+    """Draw a bar for each mean, with its interval."""
+    mean, lower, upper = (of_transition[name].values * scale for name in ("mean", "lower", "upper"))
+    rows = np.arange(len(mean))
+    ax.barh(rows, mean, height=0.6, color=np.where(mean >= 0, BLUE, ORANGE))
+    ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
+    ax.axvline(0, color="0.2", linewidth=0.6)
+    ax.tick_params(axis="y", length=0)

@@ -255,14 +255,11 @@ def _raised(word: str) -> str:
 
 def _field_limits(field: xr.DataArray) -> tuple[float, float]:
     quantile = QUANTILE_OF_TORQUES if field.name in BUDGET_TERMS else QUANTILE
-    return _limits(field.values.astype(float), quantile, signed=variable(str(field.name)).valid_range[0] < 0)
-
-
-def _limits(values: np.ndarray, quantile: float, *, signed: bool) -> tuple[float, float]:
+    values = field.values.astype(float)
     finite = values[np.isfinite(values)]
     if not finite.size:
         return -1.0, 1.0
-    if signed:
+    if variable(str(field.name)).valid_range[0] < 0:
         high = float(np.quantile(np.abs(finite), quantile)) or float(np.abs(finite).max()) or 1.0
         return -high, high
     low, high = np.quantile(finite, [1 - quantile, quantile])

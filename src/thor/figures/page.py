@@ -3,7 +3,7 @@
 import math
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from thor.figures.page_texts import (
     spell_out,
     text_without_room,
 )
-from thor.figures.panels import has_row_heading, numbered_panels, tick_names
+from thor.figures.panels import axis_label, has_row_heading, numbered_panels, tick_names
 from thor.figures.style import style
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Grid:
         ratios = list(some.get_height_ratios() or [1] * self.n_rows)
         heights = ratios * (n_rows // self.n_rows) if self.in_blocks else [1] * n_rows
         grid = GridSpec(n_rows, n_columns, figure=figure, height_ratios=heights)
-        labels = {ax: (_label(ax, "x"), _label(ax, "y")) for ax in self.panels.values()}
+        labels = {ax: (axis_label(ax, "x"), axis_label(ax, "y")) for ax in self.panels.values()}
         placed: dict[tuple[int, int], Axes] = {}
         for number, (row, column) in enumerate(sorted(self.panels)):
             target = divmod(number, n_columns)
@@ -145,13 +145,6 @@ class _Grid:
                 ax.tick_params(labelleft=begins, labelbottom=last)
                 same_label = ax is not first and labels[ax][1] == labels[first][1]
                 ax.set(xlabel=labels[ax][0] if last else "", ylabel="" if same_label else labels[ax][1])
-
-
-def _label(ax: "Axes", axis: str) -> str:
-    """Return the label of an axis, or of another one that has the same range."""
-    alike = getattr(ax, f"get_shared_{axis}_axes")().get_siblings(ax)
-    texts: Iterator[str] = (getattr(other, f"get_{axis}label")() for other in (ax, *alike))
-    return next((text for text in texts if text), "")
 
 
 def _alike(one: "Axes", other: "Axes", axis: str) -> bool:

@@ -40,8 +40,8 @@ def has_row_heading(ax: "Axes") -> bool:
 def axis_label(ax: "Axes", axis: str) -> str:
     """Return the label of an axis, or of another one that has the same range."""
     alike = getattr(ax, f"get_shared_{axis}_axes")().get_siblings(ax)
-    texts = (getattr(other, f"get_{axis}label")() for other in (ax, *alike))
-    return plain_text(next((text for text in texts if text), ""))
+    texts: Iterator[str] = (getattr(other, f"get_{axis}label")() for other in (ax, *alike))
+    return next((text for text in texts if text), "")
 
 
 def tick_names(ax: "Axes", axis: str) -> dict[float, str]:

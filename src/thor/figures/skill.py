@@ -9,12 +9,14 @@ import pandas as pd
 from thor.core.metrics import metrics
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    add_legend,
     add_note,
     basin_words,
     colour_map,
     empty_figure,
     in_reading_order,
     letter_panels,
+    name_rows,
     new_figure,
     new_panels,
     predictor_words,
@@ -56,14 +58,7 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
         figure = new_figure(2.9 * n_columns + 0.7, 3.1 * n_rows + 0.3)
         axes = new_panels(figure, len(matrices), n_columns)
         for ax, (name, entry) in zip(axes, matrices.items(), strict=True):
-            counts = np.array(entry["confusion_matrix"])
-            shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-            # Shares below 1 % are rounded to 0; the count shows how many cells they are.
-            texts = {
-                (row, column): (f"{shares[row, column]:.0f}", f"{counts[row, column]:,}")
-                for row, column in np.argwhere(counts)
-            }
-            image = draw_matrix(ax, shares, texts, entry["classes"], highest=100, dark=55)
+            image = _draw_matrix(ax, np.array(entry["confusion_matrix"]), entry["classes"])
             ax.set_xlabel("predicted regime")
             ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
@@ -109,11 +104,8 @@ def skill_intervals(
             ax.grid(axis="x", color="0.9", linewidth=0.5)
             ax.set_axisbelow(True)
             ax.margins(x=0.08)
-        axes[0].set_yticks(range(len(rows)), [_words(name) for name in rows])
-        axes[0].set_ylim(len(rows) - 0.5, -0.5)
-        handles, labels = axes[0].get_legend_handles_labels()
-        shown = dict(zip(labels, handles, strict=True))
-        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
+        name_rows(axes[0], [_words(name) for name in rows])
+        add_legend(figure, axes[0], n_columns=2)
         letter_panels(axes)
         return figure
 
@@ -169,11 +161,8 @@ def left_out_skill(
         oceans = [basin_words(region.removeprefix(LEFT_OUT_REGION)) for region in regions]
         counts = [skill[names[0]][region]["n_cells"] for region in regions]
         labels = [f"{ocean}\n{count:,} cells" for ocean, count in zip(oceans, counts, strict=True)]
-        axes[0].set_yticks(range(len(regions)), labels)
-        axes[0].set_ylim(len(regions) - 0.5, -0.5)
-        handles, texts = axes[0].get_legend_handles_labels()
-        shown = dict(zip(texts, handles, strict=True))
-        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
+        name_rows(axes[0], labels)
+        add_legend(figure, axes[0], n_columns=3)
         letter_panels(axes)
         return figure
 
@@ -234,34 +223,15 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         return figure
 
 
-def draw_matrix(
-    ax: "Axes",
-    shades: np.ndarray,
-    texts: Mapping[tuple[int, int], tuple[str, str]],
-    names: Sequence[str],
-    *,
-    highest: float,
-    dark: float,
-) -> Any:
-    """Draw a matrix of regimes by regimes in shades of blue, with two texts in some cells, and return the image.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    shades : ndarray of shape (n_regimes, n_regimes)
-        NaN is grey.
-    texts : mapping of (int, int) to (str, str)
-        Large and small text, by row and column.
-    names : sequence of str
-        Of the regimes.
-    highest, dark : float
-        End of the colour scale, and the value above which the text is white.
-    """
-    image = ax.imshow(shades, cmap=colour_map("Blues").with_extremes(bad="0.93"), vmin=0, vmax=highest)
-    for (row, column), (large, small) in texts.items():
-        ink = "white" if shades[row, column] > dark else "0.15"
-        ax.text(column, row - 0.14, large, ha="center", va="center", fontsize=7, color=ink)
-        ax.text(column, row + 0.23, small, ha="center", va="center", fontsize=4.8, color=ink)
+def _draw_matrix(ax: "Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
+    """Draw the shares of each row in shades of blue, with the numbers of cells, and return the image."""
+    shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = ax.imshow(shares, cmap=colour_map("Blues"), vmin=0, vmax=100)
+    for row, column in np.argwhere(counts):
+        ink = "white" if shares[row, column] > 55 else "0.15"
+        # Shares below 1 % are rounded to 0; the count shows how many cells they are.
+        ax.text(column, row - 0.14, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=7, color=ink)
+        ax.text(column, row + 0.23, f"{counts[row, column]:,}", ha="center", va="center", fontsize=4.8, color=ink)
     ax.set_xticks(range(len(names)), names, rotation=45)
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)

@@ -91,6 +91,8 @@ _RC: Any = {
     "svg.hashsalt": "thor",
 }
 
+MILLION_KM2 = 1e12
+"""Area [m2] in which figures and tables count."""
 MOST_MODELS = 6
 """Climate models that a figure distinguishes; of more it shows mean and range, or the first."""
 
@@ -158,6 +160,19 @@ def add_diagonal(ax: "Axes", *, label: str | None = None) -> None:
     ax.set(xlim=(0, 1), ylim=(0, 1))
 
 
+def name_rows(ax: "Axes", names: Sequence[str]) -> None:
+    """Name the rows of a panel, the first on top, and show all of them."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+
+
+def add_legend(figure: "Figure", ax: "Axes", *, n_columns: int) -> None:
+    """Put what the labels of one panel say below all panels, each label once."""
+    handles, labels = ax.get_legend_handles_labels()
+    shown = dict(zip(labels, handles, strict=True))
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=min(n_columns, len(shown)))
+
+
 def letter_panels(axes: "Iterable[Axes]") -> None:
     """Put (a), (b), ... before the title of each panel."""
     for letter, ax in zip(string.ascii_lowercase, axes, strict=False):
@@ -165,11 +180,11 @@ def letter_panels(axes: "Iterable[Axes]") -> None:
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}", loc="left", fontsize=size)
 
 
-def predictor_words(name: str) -> str:
-    """Return a predictor as titles and legends name it."""
+def predictor_words(name: str, words: Mapping[str, str] = _PREDICTOR_WORDS) -> str:
+    """Return a predictor as titles and legends name it, or in other words, and its input set beside the surface."""
     predictor, input_set = set_of(name)
-    words = _PREDICTOR_WORDS.get(predictor, predictor.replace("_", " "))
-    return words if predictor == name else f"{words}, with {input_set}"
+    text = words.get(predictor, predictor.replace("_", " "))
+    return text if predictor == name else f"{text}, with {input_set}"
 
 
 def basin_words(name: str) -> str:

@@ -9,12 +9,15 @@ import pandas as pd
 
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
+    MILLION_KM2,
     MOST_MODELS,
     OTHER_COLOURS,
     add_heading,
+    add_legend,
     add_note,
     empty_figure,
     letter_panels,
+    name_rows,
     named_colours,
     new_figure,
     new_panels,
@@ -52,7 +55,6 @@ notebooks of their emissions (iiasa/emissions_harmonization_historical)."""
 
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
-_MILLION_KM2 = 1e12
 _FEW = 1e-3
 
 Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
@@ -99,7 +101,7 @@ def area_curves(
                 of_experiment = of_regime[of_regime["experiment_id"] == experiment]
                 is_level = "control" in experiment.lower()
                 curves = {
-                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / _MILLION_KM2
+                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / MILLION_KM2
                     for model, of_run in of_experiment.groupby("source_id")
                 }
                 for model, curve in curves.items() if named or not is_level else ():
@@ -119,8 +121,7 @@ def area_curves(
             axes[0].plot([], [], color=colours[experiment], label=experiment)
         for model in models if named else ():
             axes[0].plot([], [], color="0.3", linestyle=lines[model], linewidth=0.5 if several else None, label=model)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8))
+        add_legend(figure, axes[0], n_columns=8)
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
         of = "climate models" if named else f"{len(models)} climate models"
@@ -167,15 +168,14 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
             of_experiment = moved[moved["experiment_id"] == experiment]
             for number, (model, colour) in enumerate(zip(models, colours, strict=True)):
                 rows = of_experiment[of_experiment["source_id"] == model].groupby("transition")
-                table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / _MILLION_KM2
+                table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / MILLION_KM2
                 at = np.arange(len(largest)) + (number - (len(models) - 1) / 2) * height
                 ax.barh(at, table["area_m2"], height, color=colour, label=model)
                 ax.hlines(at, table["lower"], table["upper"], color="0.15", linewidth=0.8)
             last = windows[experiment]
             ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'each in its window'}")
             ax.set_xlabel("area ($10^6$ km$^2$)")
-        axes[0].set_yticks(range(len(largest)), largest)
-        axes[0].set_ylim(len(largest) - 0.5, -0.5)
+        name_rows(axes[0], list(largest))
         if not many:
             axes[0].legend(loc="lower right")
         share = moved[moved["transition"].isin(largest)]["area_m2"].sum() / moved["area_m2"].sum()

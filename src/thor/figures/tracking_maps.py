@@ -1,4 +1,4 @@
-"""Maps of regimes through time: every window, the likelihood of their change, and the agreement of models."""
+"""Maps of regimes through time: every window, the likelihood of their change, agreement of models and of input sets."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from thor.figures.style import (
     style,
     years_text,
 )
+from thor.networks.predictor import set_of
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 
 if TYPE_CHECKING:
@@ -164,14 +165,13 @@ def model_agreement_maps(
         )
         figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
-        mesh = draw_mesh(axes[0], summary, regime.values, **class_colours(regime_colours(names)))
-        name_classes(mesh, axes[0], names, fontsize=7)
+        _draw_regimes(axes[0], regime.values, summary, names)
         for ax, name, title in (
             (axes[1], "agreement_share", f"{votes} with this regime"),
             (axes[2], "change_probability", f"Probability of a change of regime, mean over {votes.lower()}"),
             (axes[3], "forced_share", f"{votes} with a forced regime change"),
         ):
-            draw_percentages(ax, 100 * fields[name].values, summary, full=name != "change_probability")
+            _draw_percentages(ax, 100 * fields[name].values, summary, full=name != "change_probability")
             ax.set_title(title)
         axes[0].set_title(f"Regime of most {votes.lower()}")
         # Both lie where most models have a forced change, which is drawn dark.
@@ -181,7 +181,52 @@ def model_agreement_maps(
         return figure
 
 
-def draw_percentages(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
+def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figure":
+    """Return maps of the regimes by both sets in the last window, the distance of probabilities, and its persistence.
+
+    Parameters
+    ----------
+    fields : xarray.Dataset or None
+        As from `thor.tracking.set_comparison.label_difference`; None: a figure with the reason.
+    predictor : str
+        Of the further set.
+    """
+    if fields is None:
+        return empty_figure("No run of the archive has the features of a further input set in all windows.")
+    kind, input_set = set_of(predictor)
+    names = list(flags(fields["surface"]).values())
+    area = fields["areacello"].where(fields["distance"].notnull())
+    share = float(area.where(fields["surface"] != fields["set"]).sum() / area.sum())
+    with style():
+        figure, axes = map_panels(
+            4,
+            n_columns=2,
+            title=f"{run_title(fields)}, {years_text(str(fields['window'].values))}, {predictor_words(kind)}",
+            grey=f"land, and cells without a regime. Regimes in (a) and (b) differ on {100 * share:.1f} % of the area",
+        )
+        figure.set_figheight(figure.get_figheight() + 0.3)
+        for ax, name, title in (
+            (axes[0], "surface", "Regimes from the surface alone"),
+            (axes[1], "set", f"Regimes with {input_set}"),
+        ):
+            _draw_regimes(ax, fields[name].values, fields, names)
+            ax.set_title(title)
+        for ax, name, title in (
+            (axes[2], "distance", "Difference of the probabilities"),
+            (axes[3], "window_share", "Windows in which the regimes differ"),
+        ):
+            _draw_percentages(ax, 100 * fields[name].values, fields, full=True)
+            ax.set_title(title)
+        letter_panels(axes)
+        return figure
+
+
+def _draw_regimes(ax: "Axes", values: np.ndarray, grid: xr.Dataset, names: Sequence[str]) -> None:
+    mesh = draw_mesh(ax, grid, values, **class_colours(regime_colours(names)))
+    name_classes(mesh, ax, names, fontsize=7)
+
+
+def _draw_percentages(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
     """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))

@@ -17,6 +17,7 @@ from thor.figures.style import (
     basin_words,
     in_reading_order,
     letter_panels,
+    name_rows,
     new_figure,
     predictor_words,
     regime_colours,
@@ -185,10 +186,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
                     left.plot(100 * of["coverage"], row + 0.25, **mark)
                     right.plot(of["mean_set_size"], row + 0.25, **mark)
         left.axvline(level, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
-        left.set_yticks(
-            range(len(regions)), [f"{basin_words(name)}\n{of['n_cells']:,} cells" for name, of in coverage.items()]
-        )
-        left.set_ylim(len(regions) - 0.5, -0.5)
+        name_rows(left, [f"{basin_words(name)}\n{of['n_cells']:,} cells" for name, of in coverage.items()])
         left.set_xlabel("cells whose set contains the label (%)")
         left.set_title(f"Coverage; dashed: {level:.0f} % nominal; open: under {FEW_CELLS} cells")
         right.set_xlabel("mean number of regimes in a set (1)")

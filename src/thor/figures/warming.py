@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from thor.figures.style import empty_figure, letter_panels, named_colours, new_figure, new_panels, style
+from thor.figures.style import add_legend, empty_figure, letter_panels, named_colours, new_figure, new_panels, style
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.reading.warming_levels import Warming
 
@@ -70,8 +70,7 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
         if names is models:
             for experiment in experiments:
                 axes[models[0]].plot([], [], color=colours[experiment], label=experiment)
-            handles = axes[models[0]].get_legend_handles_labels()
-            figure.legend(*handles, loc="outside lower center", ncols=len(experiments))
+            add_legend(figure, axes[models[0]], n_columns=len(experiments))
         letter_panels(axes.values())
         return figure
 

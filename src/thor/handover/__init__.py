@@ -4,8 +4,8 @@ An archive is an ordinary tar that other tools can read. It is read by Python's 
 nothing in it is loaded or executed.
 """
 
-from thor.handover.manifest import Manifest
-from thor.handover.packing import Made, Place, made_by, pack
+from thor.handover.manifest import Manifest, Place
+from thor.handover.packing import Made, made_by, pack
 from thor.handover.reading import verify
 from thor.handover.unpacking import Received, unpack
 

@@ -25,10 +25,17 @@ class File(_Entry):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Dataset(_Entry):
-    """One dataset: a file, or a folder of files; which node in which of the manifest's runs made it, and from what.
+class Place(_Entry):
+    """Where a project keeps a dataset.
 
-    `made_from` is the checksum of each input's content, as `thor.core.run_record` keeps it.
+    Attributes
+    ----------
+    name, type, layer, contract : str
+        Name, class, layer, and contract (or None), as in the catalog.
+    path : str
+        The file or folder below `data_root`, with ``/``.
+    folder : bool
+        Whether it is a folder of files.
     """
 
     name: str
@@ -37,6 +44,14 @@ class Dataset(_Entry):
     contract: str | None
     path: str
     folder: bool
+
+
+class Dataset(Place):
+    """One dataset: a file, or a folder of files; which node in which of the manifest's runs made it, and from what.
+
+    `made_from` is the checksum of each input's content, as `thor.core.run_record` keeps it.
+    """
+
     node: str | None
     run: int | None
     made_from: dict[str, str] = {}

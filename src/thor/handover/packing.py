@@ -6,15 +6,15 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from thor.core.atomic import replacing
 from thor.core.checksums import combined_sha256, file_sha256, files_of
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
-from thor.handover.manifest import Dataset, File, Manifest, Provenance
+from thor.handover.manifest import Dataset, File, Manifest, Place, Provenance
 
 MANIFEST = "manifest.json"
 MANIFEST_CHECKSUM = "manifest.json.sha256"
@@ -24,33 +24,12 @@ DATA = "data/"
 END = bytes(2 * tarfile.BLOCKSIZE)
 """Two empty blocks end an archive."""
 
-_CHUNK = 2**20
+CHUNK = 2**20
+"""Bytes read at once."""
 _LARGEST_USTAR = 8**11
 _COMPRESSED = (".nc", ".npz", ".png", ".gz")
 _LEAST_COMPRESSIBLE = 0.1
 """Share of bytes in files that are not compressed already, above which the archive is compressed."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a project keeps a dataset.
-
-    Attributes
-    ----------
-    name, type, layer, contract : str
-        Name, class, layer, and contract (or None), as in the catalog.
-    path : str
-        The file or folder below `data_root`, with ``/``.
-    folder : bool
-        Whether it is a folder of files.
-    """
-
-    name: str
-    type: str
-    layer: str
-    path: str
-    folder: bool
-    contract: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +164,7 @@ def add(write: Callable[[bytes], Any], name: str, size: int, content: Readable) 
     """
     digest = hashlib.sha256()
     write(header(name, size))
-    while block := content.read(_CHUNK):
+    while block := content.read(CHUNK):
         digest.update(block)
         write(block)
     write(bytes(-size % tarfile.BLOCKSIZE))
@@ -240,26 +219,24 @@ def _describe(
     runs: list[Provenance] = []
     for place, paths in found.items():
         files = tuple(_file(path, root, bar) for path in paths)
-        maker = made(place.name, dataset_checksum(place.path, place.folder, files))
+        maker = made(place.name, dataset_checksum(place.path, files))
         if maker.run is not None and maker.run not in runs:
             runs.append(maker.run)
         run = None if maker.run is None else runs.index(maker.run)
         made_from = dict(maker.made_from)
-        datasets.append(Dataset(**asdict(place), node=maker.node, run=run, made_from=made_from, files=files))
+        datasets.append(Dataset(**place.model_dump(), node=maker.node, run=run, made_from=made_from, files=files))
     return datasets, runs
 
 
-def dataset_checksum(path: str, folder: bool, files: Iterable[File]) -> str:
+def dataset_checksum(path: str, files: Iterable[File]) -> str:
     """Return the checksum of a dataset from those of its files, as `thor.core.checksums.sha256` would."""
-    if not folder:
-        return next(iter(files)).sha256
-    return combined_sha256({file.path.removeprefix(f"{path}/"): file.sha256 for file in files})
+    return combined_sha256({PurePosixPath(file.path).relative_to(path).as_posix(): file.sha256 for file in files})
 
 
 def _file(path: Path, root: Path, bar: Any) -> File:
     with path.open("rb") as stream:
         content = Counted(stream, bar)
-        while content.read(_CHUNK):
+        while content.read(CHUNK):
             pass
     return File(path=path.relative_to(root).as_posix(), size=content.size, sha256=content.digest.hexdigest())
 

@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol, Self
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
 from thor.handover.manifest import File, Manifest, is_plain, parse, shown
-from thor.handover.packing import DATA, END, MANIFEST, MANIFEST_CHECKSUM, Counted, add, checksum_line, header
+from thor.handover.packing import CHUNK, DATA, END, MANIFEST, MANIFEST_CHECKSUM, Counted, add, checksum_line, header
 
 _LARGEST_MANIFEST = 64 * 2**20
 _MOST_DEFLATED = 1100
@@ -22,7 +22,6 @@ _MOST_DEFLATED = 1100
 
 _GZIP = b"\x1f\x8b"
 _CUT_OFF = "It ends too early: it is cut off. Have it sent again."
-_CHUNK = 2**20
 
 _KINDS = {
     tarfile.LNKTYPE: "a hard link",
@@ -155,7 +154,7 @@ def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
         if more is not None:
             raise _unexpected(more.name, known)
     expected.count(END)
-    while stream.size <= expected.size and stream.read(_CHUNK):
+    while stream.size <= expected.size and stream.read(CHUNK):
         pass
     if stream.size != expected.size:
         raise DataError("There is something behind its end." if stream.size > expected.size else _CUT_OFF)

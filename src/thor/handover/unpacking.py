@@ -14,8 +14,8 @@ from thor.core.atomic import flush
 from thor.core.checksums import files_of, sha256
 from thor.core.errors import DataError, did_you_mean, listed
 from thor.core.run_record import RunRecord
-from thor.handover.manifest import Dataset, File, Manifest, shown
-from thor.handover.packing import Place, dataset_checksum
+from thor.handover.manifest import Dataset, File, Manifest, Place, shown
+from thor.handover.packing import dataset_checksum
 from thor.handover.reading import verify
 
 
@@ -181,7 +181,7 @@ class _Arrivals:
 
     def _record(self, record: RunRecord, dataset: Dataset, manifest: Manifest) -> None:
         known = record.content["datasets"].get(dataset.name, {})
-        checksum = dataset_checksum(dataset.path, dataset.folder, dataset.files)
+        checksum = dataset_checksum(dataset.path, dataset.files)
         place = self.root / dataset.path
         has_origin = known.get("node") or known.get("made_by")
         if (known.get("sha256") == checksum and has_origin) or not place.exists():
@@ -241,5 +241,5 @@ def _holds(place: Path, dataset: Dataset) -> bool:
     # sizes first, to read only what may be the same
     sizes = sorted(file.stat().st_size for file in files_of(place))
     return sizes == sorted(file.size for file in dataset.files) and (
-        sha256(place) == dataset_checksum(dataset.path, dataset.folder, dataset.files)
+        sha256(place) == dataset_checksum(dataset.path, dataset.files)
     )

@@ -1,6 +1,5 @@
 """Leave-one-basin-out cross-validation: scores of networks and baselines in each ocean basin."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,11 @@ from numpy.typing import NDArray
 
 from thor.core.progress import progress_bar
 from thor.networks.baselines import BASELINES
-from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.folds import error_correlations, train_folds
+from thor.networks.folds import error_correlations, left_out_predictions, train_folds
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
-from thor.networks.samples import Samples, predictor_features
+from thor.networks.samples import predictor_features
 from thor.networks.scores import scores
-from thor.networks.settings import BoostingSettings, FeatureSet, SplitSettings, TrainingSettings
+from thor.networks.settings import CrossValidationSettings
 from thor.networks.skill import paired_differences, skill_table
 from thor.networks.split import basin_folds
 from thor.ocean.features import feature_groups, feature_names
@@ -24,29 +22,16 @@ Probabilities = dict[str, NDArray[np.float64]]
 
 
 def cross_validate(
-    features: xr.Dataset,
-    regimes: xr.Dataset,
-    *,
-    feature_set: FeatureSet,
-    split: SplitSettings,
-    training: TrainingSettings,
-    boosting: BoostingSettings,
-    bootstrap: BootstrapSettings,
-    seed: int,
+    features: xr.Dataset, regimes: xr.Dataset, *, settings: CrossValidationSettings, seed: int
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores in every basin of predictors that were trained on the others.
 
     Parameters
     ----------
     features, regimes : xarray.Dataset
-    feature_set : {"published", "extended"} or tuple of str
-        Of the networks, as for `thor.networks.samples.input_names`.
-    split : SplitSettings
-        Its blocks select; see `thor.networks.split.basin_folds`.
-    training : TrainingSettings
-        All networks are trained on the consensus labels.
-    boosting : BoostingSettings
-    bootstrap : BootstrapSettings
+    settings : CrossValidationSettings
+        The blocks of its split select (`thor.networks.split.basin_folds`); all networks are trained on the consensus
+        labels.
     seed : int
 
     Returns
@@ -54,16 +39,17 @@ def cross_validate(
     dict
         {predictor: {basin: {metric: value}}} as from `thor.networks.skill.skill_table`.
     """
-    names, boosting_names = predictor_features(features, feature_set, boosting.features)
+    names, boosting_names = predictor_features(features, settings.features, settings.boosting.features)
     table: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in (AVERAGE, ENSEMBLE, *BASELINES)}
-    splits = basin_folds(features, regimes, split, seed=seed)
-    options: dict[str, Any] = {"training": training, "boosting": boosting, "seed": seed}
-    parts = list(_predictions(features, regimes, splits, names=names, boosting_names=boosting_names, **options))
-    correlations = error_correlations([(test, probabilities) for _, test, probabilities in parts], seed=seed)
-    for basin, test, probabilities in parts:
+    splits = basin_folds(features, regimes, settings.split, seed=seed)
+    options: dict[str, Any] = {"training": settings.training, "boosting": settings.boosting, "seed": seed}
+    folds = train_folds(features, regimes, splits, names=names, boosting_names=boosting_names, **options)
+    left_out = left_out_predictions(folds, features, regimes)
+    correlations = error_correlations(left_out.values(), seed=seed)
+    for basin, (test, probabilities) in left_out.items():
         everywhere = {basin: np.ones(len(test), dtype=bool)}
         of_basin = skill_table(
-            probabilities, test, regions=everywhere, correlations=correlations, settings=bootstrap, seed=seed
+            probabilities, test, regions=everywhere, correlations=correlations, settings=settings.bootstrap, seed=seed
         )
         for name, regions in of_basin.items():
             table[name] |= regions
@@ -71,14 +57,7 @@ def cross_validate(
 
 
 def feature_group_worth(
-    features: xr.Dataset,
-    regimes: xr.Dataset,
-    *,
-    split: SplitSettings,
-    training: TrainingSettings,
-    boosting: BoostingSettings,
-    bootstrap: BootstrapSettings,
-    seed: int,
+    features: xr.Dataset, regimes: xr.Dataset, *, settings: CrossValidationSettings, seed: int
 ) -> pd.DataFrame:
     """Return the gain in accuracy from each group of extended features, in basins left out of training.
 
@@ -89,7 +68,7 @@ def feature_group_worth(
     ----------
     features : xarray.Dataset
         With extended features; without them there is the published set only.
-    regimes, split, training, boosting, bootstrap, seed
+    regimes, settings, seed
         As for `cross_validate`, but that boosting has the features of the networks.
 
     Returns
@@ -107,34 +86,30 @@ def feature_group_worth(
     if len(groups) > 1:
         sets["all"] = tuple(every)
         sets |= {f"all - {group}": tuple(n for n in every if n not in members) for group, members in groups.items()}
-    splits = basin_folds(features, regimes, split, seed=seed, without_test=True)
-    options: dict[str, Any] = {"training": training, "boosting": boosting, "seed": seed}
+    splits = basin_folds(features, regimes, settings.split, seed=seed, without_test=True)
+    options: dict[str, Any] = {"training": settings.training, "boosting": settings.boosting, "seed": seed}
     rows: list[dict[str, Any]] = []
     reference: Probabilities = {}
     for label, names in progress_bar(sets.items(), label="feature groups", unit="set"):
-        parts = list(_predictions(features, regimes, splits, names=names, **options))
+        folds = train_folds(features, regimes, splits, names=names, **options)
+        parts = left_out_predictions(folds, features, regimes).values()
         cells = {
-            name: np.concatenate([getattr(test, name) for _, test, _ in parts])
+            name: np.concatenate([getattr(test, name) for test, _ in parts])
             for name in ("labels", "lat", "lon", "area")
         }
         labels = cells.pop("labels")
         for predictor in (ENSEMBLE, BOOSTING, AVERAGE):
-            found = np.concatenate([probabilities[predictor] for _, _, probabilities in parts])
+            found = np.concatenate([probabilities[predictor] for _, probabilities in parts])
             reference.setdefault(predictor, found)
             difference = paired_differences(
-                {"this": found, "published": reference[predictor]}, labels, **cells, settings=bootstrap, seed=seed
+                {"this": found, "published": reference[predictor]},
+                labels,
+                **cells,
+                settings=settings.bootstrap,
+                seed=seed,
             )["this"]["published"]["accuracy"]
-            skill = scores(found, labels, classes=parts[0][1].classes)
+            skill = scores(found, labels, classes=next(iter(parts))[0].classes)
             row = {"features": label, "n_features": len(names), "predictor": predictor, "n_cells": len(labels)}
             row |= {name: skill[name] for name in ("accuracy", "negative_log_likelihood")}
             rows.append(row | {name: difference[name] for name in ("difference", "low", "high")})
     return pd.DataFrame(rows)
-
-
-def _predictions(
-    features: xr.Dataset, regimes: xr.Dataset, splits: dict[str, xr.Dataset], **options: Any
-) -> Iterator[tuple[str, Samples, Probabilities]]:
-    """Yield each basin, its samples, and the probabilities of predictors trained on the other basins."""
-    for fold in train_folds(features, regimes, splits, **options):
-        test = fold.samples(features, regimes).with_role("test")
-        yield fold.basin, test, fold.probabilities(test)

@@ -20,6 +20,7 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack
 from thor.ocean.basins import basin_names
+from thor.regimes.naming import class_flags
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +64,12 @@ def probability_fields(
     prediction: Prediction, index: NDArray[np.int64], features: xr.Dataset, classes: tuple[str, ...]
 ) -> xr.Dataset:
     """Return mean and spread of the probabilities of networks as fields, with the most probable regime."""
-    flags = {"flag_values": np.arange(len(classes), dtype="int8"), "flag_meanings": " ".join(classes)}
     fields = {
         "regime_probability": on_grid(prediction.mean, index, features, "regime_probability"),
         "regime_probability_spread": on_grid(prediction.spread, index, features, "regime_probability_spread"),
         "regime": on_grid(prediction.mean.argmax(axis=1).astype("int8"), index, features, "regime"),
     }
-    fields["regime"].attrs |= flags
+    fields["regime"].attrs |= class_flags(classes)
     return xr.Dataset(fields | {"areacello": features["areacello"], "valid": features["valid"]}).assign_attrs(
         regimes=" ".join(classes)
     )
@@ -167,12 +167,12 @@ def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame
     return wide.assign(settings=settings)
 
 
-def predictor_rows(skill: Mapping[str, Any], *, settings: Mapping[str, str]) -> pd.DataFrame:
+def predictor_rows(skill: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row for each predictor of a table of scores, in the form of `network_table`."""
     rows = []
     for predictor, regions in skill.items():
         row = {"predictor": predictor, "network": 0, "best_epoch": np.nan}
         for region, entry in regions.items():
             row |= {f"{region}.{name}": entry[name] for name in metrics("scores") if isinstance(entry.get(name), float)}
-        rows.append(row | {"settings": settings.get(predictor, "")})
+        rows.append(row | {"settings": ""})
     return pd.DataFrame(rows)

@@ -1,7 +1,7 @@
 """Predictors trained without one ocean basin, and tried in it: what is known about places the networks never saw."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,14 @@ import xarray as xr
 from thor.core.threads import in_threads
 from thor.networks.baselines import Baselines, all_probabilities, fit_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
-from thor.networks.predictor import columns
 from thor.networks.samples import Samples, all_features, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import LEFT_OUT_REGION, interval_scores, wrong_cells
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
 from thor.networks.terms import TermTargets
 from thor.networks.training import train_stack
-from thor.networks.training_data import sample_weights
+from thor.networks.training_data import sample_weights, scaled_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +93,14 @@ def train_folds(
     def fold(basin: str) -> Fold:
         split = splits[basin]
         samples = samples_from(features, regimes, split, names=all_features(names, boosting_names or ()))
-        train, select = samples.with_role("train"), samples.with_role("select")
+        train = samples.with_role("train")
         fitted = FeatureScaler.fit(train) if scaler is None else scaler.extended(train)
-        seen = [columns(fitted.transform(part.inputs), samples.features, names) for part in (train, select)]
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
         targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1])
+        table, select = scaled_tables(samples, fitted, names)
         trained = train_stack(
-            Table(seen[0], train.labels, weights, targets),
-            Table(seen[1], select.labels),
+            replace(table, weights=weights, terms=targets),
+            select,
             features=names,
             classes=samples.classes,
             settings=training,
@@ -113,6 +111,17 @@ def train_folds(
         return Fold(basin, split.drop_encoding(), fitted, trained.stack, baselines)
 
     yield from in_threads(fold, splits)
+
+
+def left_out_predictions(
+    folds: Iterable[Fold], features: xr.Dataset, regimes: xr.Dataset
+) -> dict[str, tuple[Samples, dict[str, np.ndarray]]]:
+    """Return the cells of the basin of each fold, and the probabilities of its predictors in them, by basin."""
+    found = {}
+    for fold in folds:
+        cells = fold.samples(features, regimes).with_role("test")
+        found[fold.basin] = cells, fold.probabilities(cells)
+    return found
 
 
 def left_out_scores(
@@ -136,17 +145,17 @@ def left_out_scores(
 
 
 def error_correlations(
-    cells: Sequence[tuple[Samples, Mapping[str, np.ndarray]]], *, seed: int
+    cells: Collection[tuple[Samples, Mapping[str, np.ndarray]]], *, seed: int
 ) -> dict[str, ErrorCorrelation]:
     """Return the correlation of the errors of each predictor.
 
     Parameters
     ----------
-    cells : sequence of (Samples, mapping of str to ndarray of shape (n_samples, n_classes))
+    cells : collection of (Samples, mapping of str to ndarray of shape (n_samples, n_classes))
         Cells of each left-out basin, and the probabilities there of predictors that did not see it.
     seed : int
     """
-    names = list(cells[0][1])
+    names = list(next(iter(cells))[1])
     basins = [
         (wrong_cells(probabilities, samples.labels), samples.lat, samples.lon) for samples, probabilities in cells
     ]

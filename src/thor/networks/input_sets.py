@@ -11,7 +11,7 @@ from thor.core.variables import SURFACE_SET, table, variable
 from thor.networks.baselines import Baselines, all_probabilities
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import role_masks
-from thor.networks.folds import Fold, error_correlations, left_out_scores, train_folds
+from thor.networks.folds import Fold, error_correlations, left_out_predictions, left_out_scores, train_folds
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, in_set
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
@@ -153,12 +153,10 @@ def input_set_scores(
     result: dict[str, dict[str, dict[str, Any]]] = {}
     for of_set in sets.values():
         known = of_set.valid(features)
-        left_out = {}
-        for fold in of_set.left_out:
-            cells = fold.samples(known, regimes).with_role("test")
-            left_out[fold.basin] = cells, _named(fold.probabilities(cells), of_set.name)
+        predictions = left_out_predictions(of_set.left_out, known, regimes)
+        left_out = {basin: (cells, _named(found, of_set.name)) for basin, (cells, found) in predictions.items()}
         options: dict[str, Any] = {
-            "correlations": error_correlations(list(left_out.values()), seed=seed),
+            "correlations": error_correlations(left_out.values(), seed=seed),
             "settings": settings,
             "seed": seed,
         }

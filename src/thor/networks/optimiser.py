@@ -1,7 +1,7 @@
 """Adam, the optimiser of all trainings, for any number of networks at once (Kingma & Ba 2015, arXiv:1412.6980)."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,6 @@ from thor.networks.tensorflow import load_tensorflow
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 """Decay of the two moments and stabiliser, as in Keras."""
-
-
-class Compiled(NamedTuple):
-    """Two functions that XLA compiles once for each shape of their arguments.
-
-    Attributes
-    ----------
-    train : callable
-        Takes the optimiser through some steps.
-    evaluate : callable
-        Scores networks on the select samples.
-    """
-
-    train: Callable[..., Any]
-    evaluate: Callable[..., Any]
 
 
 def step_sizes(learning_rate: NDArray[np.float64], step: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -30,9 +30,7 @@ class Prediction:
     spread: NDArray[np.float64]
 
 
-def predict(
-    predictor: Predictor, inputs: Weights, *, temperature: float = 1.0, block_bytes: int = BLOCK_BYTES
-) -> Prediction:
+def predict(predictor: Predictor, inputs: Weights, *, temperature: float = 1.0) -> Prediction:
     """Return mean and spread over the members of the probability of every class.
 
     Parameters
@@ -42,8 +40,6 @@ def predict(
         Scaled as in training.
     temperature : float
         Every member's logits are divided by it.
-    block_bytes : int
-        See `BLOCK_BYTES`; only rounding depends on it.
 
     Raises
     ------
@@ -52,7 +48,7 @@ def predict(
     """
     mean = np.empty((len(inputs), len(predictor.classes)))
     spread = np.empty_like(mean)
-    for part, probability in probability_blocks(predictor, inputs, temperature=temperature, block_bytes=block_bytes):
+    for part, probability in probability_blocks(predictor, inputs, temperature=temperature):
         mean[part] = probability.mean(axis=0, dtype=np.float64)
         spread[part] = probability.std(axis=0, dtype=np.float64)
     return Prediction(mean, spread)

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from thor.core.settings import Count, Filled, NotNegative, Positive, Settings, Share
+from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.network import ActivationName
 
 FeatureSet = Literal["published", "extended"] | tuple[str, ...]
@@ -118,6 +119,21 @@ class BoostingSettings(Settings):
     without its regime then gets it."""
     max_features: float = Field(1.0, gt=0, le=1)
     """Share of the features, drawn at random, that each split of a tree chooses from."""
+
+
+class CrossValidationSettings(Settings):
+    """How predictors are trained without each ocean basin in turn, and scored in it."""
+
+    features: FeatureSet = ("geostrophic", "geostrophic_torques")
+    """Inputs of the networks, as in modelling."""
+    split: SplitSettings = SplitSettings()
+    """Blocks that select in each fold, and the buffer between roles."""
+    training: TrainingSettings = TrainingSettings(n_networks=10)
+    """How the networks of each fold are trained."""
+    boosting: BoostingSettings = BoostingSettings()
+    """How gradient boosting is trained."""
+    bootstrap: BootstrapSettings = BootstrapSettings()
+    """How intervals of scores are made."""
 
 
 class SearchSettings(Settings):

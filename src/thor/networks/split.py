@@ -18,7 +18,7 @@ from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.sphere import sphere_blocks, unit_vectors
-from thor.regimes.naming import regime_names
+from thor.regimes.naming import class_flags, regime_names
 
 ROLES = ("train", "select", "test", "buffer")
 """Roles of cells by their codes; -1 where a cell is not valid."""
@@ -31,7 +31,7 @@ LEAST_SHARE = 0.01
 """Share of the cells outside the test regions below which a basin is not left out: left-out basins count alike in a
 calibration, and what a test region leaves of its ocean is a few cells at its edge."""
 
-_FLAGS = {"flag_values": np.arange(len(ROLES), dtype=np.int8), "flag_meanings": " ".join(ROLES)}
+_FLAGS = class_flags(ROLES)
 
 
 def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSettings, *, seed: int = 0) -> xr.Dataset:

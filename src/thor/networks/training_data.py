@@ -1,11 +1,14 @@
 """Training and select cells as tables: scaled inputs, labels of each network, weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.networks.predictor import columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
@@ -25,17 +28,25 @@ def training_tables(
     seed: int,
 ) -> tuple[Table, Table, NDArray[np.int64] | None]:
     """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""
-    train, select = samples.with_role("train"), samples.with_role("select")
+    train = samples.with_role("train")
     terms = TermTargets.of(budget, train.index, weight=terms_weight)
     weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
         labels, runs = vote_labels(model, budget, train.index, n_networks=settings.n_networks, seed=seed)
-    return (
-        Table(scaler.transform(train.inputs), labels, weights, terms),
-        Table(scaler.transform(select.inputs), select.labels, None),
-        runs,
+    table, select = scaled_tables(samples, scaler)
+    return replace(table, labels=labels, weights=weights, terms=terms), select, runs
+
+
+def scaled_tables(
+    samples: Samples, scaler: FeatureScaler, features: tuple[str, ...] | None = None
+) -> tuple[Table, Table]:
+    """Return training and select cells with these features (None: all), scaled; all cells count alike."""
+    train, select = (
+        Table(columns(scaler.transform(cells.inputs), samples.features, features or samples.features), cells.labels)
+        for cells in (samples.with_role("train"), samples.with_role("select"))
     )
+    return train, select
 
 
 def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:

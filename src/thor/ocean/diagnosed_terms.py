@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import GridError
-from thor.core.variables import DIAGNOSED_TERMS, TRANSPORTS, variable
+from thor.core.variables import DIAGNOSED_TERMS, TRANSPORT_TORQUES, TRANSPORTS, variable
 from thor.ocean.grid import Grid
 from thor.ocean.stress import stress_curl
+from thor.ocean.torques import transport_torques
 from thor.ocean.transports import beta_advection, planetary_flux_convergence, transport_vector
 
 
@@ -35,7 +35,8 @@ def diagnosed_terms(
         `wind_stress_curl` of the surface stress; `planetary_vorticity_advection`, -div(f U) from the transports through
         the faces; `transport_planetary_advection`, -beta V; and what closes the sum with the one (`residual_torque`)
         and with the other (`transport_residual_torque`): pressure torque, bottom stress, friction and nonlinear terms.
-        `areacello`. The stress of the bottom is part of the residual, as climate models do not publish it.
+        Beside them `TRANSPORT_TORQUES` as from `thor.ocean.torques.transport_torques`, and `areacello`. The stress of
+        the bottom is part of the residual, as climate models do not publish it.
 
     Raises
     ------
@@ -43,15 +44,15 @@ def diagnosed_terms(
         When the transports lie on another grid than the climatology.
     """
     grid = Grid.from_dataset(climatology)
-    sea = climatology["deptho"].notnull().values
     windows = [str(window) for window in climatology["window"].values if str(window) in transports]
     each = []
     for name in windows:
         window, given = climatology.sel(window=name), transports[name]
         u, v = (_volume(given, f"{part}_column", grid, reference_density) for part in TRANSPORTS)
-        each.append(_terms(stress_curl(window, grid) / reference_density, u, v, grid, sea))
+        curl, depth = stress_curl(window, grid) / reference_density, climatology["deptho"].values.astype(float)
+        each.append(_terms(curl, u, v, depth, grid))
     out = xr.Dataset(coords={name: climatology[name].variable for name in ("lat", "lon")})
-    for term in DIAGNOSED_TERMS:
+    for term in (*DIAGNOSED_TERMS, *TRANSPORT_TORQUES):
         out[term] = (("window", *grid.dims), np.stack([terms[term] for terms in each]), variable(term).attrs)
     out["areacello"] = climatology["areacello"]
     chosen = climatology[["window"]].sel(window=windows)
@@ -81,12 +82,16 @@ def column_transports(
     return columns
 
 
-def _terms(curl: Array, u: Array, v: Array, grid: Grid, sea: NDArray[np.bool_]) -> dict[str, Array]:
+def _terms(curl: Array, u: Array, v: Array, depth: Array, grid: Grid) -> dict[str, Array]:
+    sea = np.isfinite(depth)
     flux = planetary_flux_convergence(u, v, grid, sea=sea)
-    clean = beta_advection(transport_vector(u, v, grid)[1], grid.lat)
+    eastward, northward = (np.where(sea, part, np.nan) for part in transport_vector(u, v, grid))
+    clean = beta_advection(northward, grid.lat)
     known = sea & np.isfinite(curl) & np.isfinite(flux) & np.isfinite(clean) & ~grid.duplicate
     values = (curl, flux, clean, -(curl + flux), -(curl + clean))
-    return {name: np.where(known, term, np.nan) for name, term in zip(DIAGNOSED_TERMS, values, strict=True)}
+    terms = {name: np.where(known, term, np.nan) for name, term in zip(DIAGNOSED_TERMS, values, strict=True)}
+    torques = transport_torques(eastward, northward, depth, grid).values()
+    return terms | dict(zip(TRANSPORT_TORQUES, torques, strict=True))
 
 
 def _volume(transports: xr.Dataset, name: str, grid: Grid, reference_density: float) -> Array:

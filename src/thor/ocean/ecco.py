@@ -23,6 +23,7 @@ SURFACE_NAMES = {
     "oceTAUN": "tauvo",
     "taue": "tauuo",
     "taun": "tauvo",
+    "Ue": "transport_eastward",
     "Vn": "transport_northward",
 }
 """Names in ECCO files on the half-degree grid: monthly means of v4r4 from PO.DAAC, and the time mean of v4r2."""
@@ -40,7 +41,8 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     arrays : mapping of str to Path
         The released files by stem: the five terms, `noiseMask`, `kCluster6`, `H_wHFacC`.
     surface : xarray.Dataset, dims (lat, lon)
-        `zos` [m] and, if known, `tauuo`, `tauvo` [N m-2] and `transport_northward` [m2 s-1] on the same grid.
+        `zos` [m] and, if known, `tauuo`, `tauvo` [N m-2], `transport_eastward` and `transport_northward` [m2 s-1] on
+        the same grid.
     terms : mapping of str to str
         Which released array is which budget term.
 
@@ -64,9 +66,10 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
     ocean["areacello"] = (("lat", "lon"), cell_area(ocean), variable("areacello").attrs)
     ocean["sftof"] = (100.0 * ocean["deptho"].notnull()).assign_attrs(variable("sftof").attrs)
     ocean.update(surface.data_vars)
-    if "transport_northward" in surface:
-        averaged = block_mean(surface["transport_northward"].values, ocean["areacello"].values, cells=BUDGET_CELLS)
-        ocean["transport_northward"] = surface["transport_northward"].copy(data=averaged)
+    for name in ("transport_eastward", "transport_northward"):
+        if name in surface:
+            averaged = block_mean(surface[name].values, ocean["areacello"].values, cells=BUDGET_CELLS)
+            ocean[name] = surface[name].copy(data=averaged)
     ocean.attrs = {
         "title": "ECCO v4r3 barotropic vorticity budget, 1992-2011 mean, with an ECCO sea level",
         "references": "doi:10.1029/2018EA000519, doi:10.1029/2021MS002496",

@@ -10,7 +10,7 @@ from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import FEATURES, STRESS, SURFACE_SET, extended_features, groups_of, variable
 from thor.ocean.basins import basin_codes
-from thor.ocean.geostrophic import geostrophic_terms
+from thor.ocean.geostrophic import geostrophic_terms, geostrophic_transport
 from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import NEIGHBOURHOOD_STATISTICS
 from thor.ocean.neighbourhood import neighbourhood_statistics as statistics_within
@@ -18,6 +18,7 @@ from thor.ocean.operators import gradient
 from thor.ocean.published import published_gradient
 from thor.ocean.stress import coastal_curl, stress_eastward_northward
 from thor.ocean.stress import stress_curl as curl_of_stress
+from thor.ocean.torques import transport_torques
 from thor.ocean.transport_features import transport_features, window_transport_features
 
 Gradient = Callable[[Array, Grid], tuple[Array, Array]]
@@ -178,11 +179,15 @@ def _extended_surface_fields(
         )
     east, north = fields["zos_gradient_eastward"], fields["zos_gradient_northward"]
     depth_east, depth_north = fields["deptho_gradient_eastward"], fields["deptho_gradient_northward"]
+    slope = gradient(fields["zos"], grid)
+    deptho, coriolis = fields["deptho"], fields["coriolis_parameter"]
+    flow = geostrophic_transport(slope, deptho=deptho, coriolis_parameter=coriolis)
+    torques = transport_torques(*flow, deptho, grid)
     terms = geostrophic_terms(
-        zos_gradient=gradient(fields["zos"], grid),
-        deptho=fields["deptho"],
-        deptho_gradient=gradient(fields["deptho"], grid),
-        coriolis_parameter=fields["coriolis_parameter"],
+        zos_gradient=slope,
+        deptho=deptho,
+        deptho_gradient=gradient(deptho, grid),
+        coriolis_parameter=coriolis,
         kinematic_stress_eastward=stress_eastward_northward(ocean, grid)[0] / reference_density,
     )
     return {
@@ -191,6 +196,7 @@ def _extended_surface_fields(
         **terms,
         # What friction, nonlinear terms and the errors of the estimates have to balance.
         "geostrophic_residual": -(fields["wind_stress_curl"] + sum(terms.values())),
+        **{f"geostrophic_{name}": values for name, values in torques.items()},
     }
 
 

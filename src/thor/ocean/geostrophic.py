@@ -46,8 +46,7 @@ def geostrophic_terms(
         `geostrophic_planetary_advection`, -beta V with the meridional transport V = g F(H) / f d(zos)/dx - tau / f,
         F(H) = h (1 - exp(-H / h)); `geostrophic_pressure_torque`, g exp(-H / h) J(zos, H).
     """
-    sign = np.where(coriolis_parameter < 0, -1.0, 1.0)
-    coriolis = sign * np.maximum(np.abs(coriolis_parameter), least_coriolis)
+    coriolis = _bounded(coriolis_parameter, least_coriolis)
     sine = np.clip(coriolis_parameter / (2 * EARTH_ROTATION), -1, 1)
     beta = 2 * EARTH_ROTATION * np.sqrt(1 - sine**2) / EARTH_RADIUS
     decay = np.exp(-np.maximum(deptho, 0) / DECAY_DEPTH)
@@ -57,3 +56,26 @@ def geostrophic_terms(
         "geostrophic_planetary_advection": -beta * transport,
         "geostrophic_pressure_torque": GRAVITY * decay * jacobian,
     }
+
+
+def geostrophic_transport(
+    zos_gradient: tuple[Array, Array],
+    *,
+    deptho: Array,
+    coriolis_parameter: Array,
+    least_coriolis: float = LEAST_CORIOLIS,
+) -> tuple[Array, Array]:
+    """Return the eastward and northward depth-integrated geostrophic transport [m2 s-1].
+
+    Parameters
+    ----------
+    zos_gradient, deptho, coriolis_parameter, least_coriolis
+        As for `geostrophic_terms`.
+    """
+    reach = GRAVITY * DECAY_DEPTH * (1 - np.exp(-np.maximum(deptho, 0) / DECAY_DEPTH))
+    factor = reach / _bounded(coriolis_parameter, least_coriolis)
+    return -factor * zos_gradient[1], factor * zos_gradient[0]
+
+
+def _bounded(coriolis_parameter: Array, least: float) -> Array:
+    return np.where(coriolis_parameter < 0, -1.0, 1.0) * np.maximum(np.abs(coriolis_parameter), least)

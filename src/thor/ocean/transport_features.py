@@ -5,9 +5,10 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError
-from thor.core.variables import variable
+from thor.core.variables import TRANSPORT_TORQUES, variable
 from thor.ocean.cells import on_same_grid
 from thor.ocean.grid import Grid
+from thor.ocean.torques import transport_torques
 from thor.ocean.transports import CORNERS, beta_advection
 
 TRANSPORT_FEATURE = "transport_planetary_advection"
@@ -23,20 +24,29 @@ def transport_features(ocean: xr.Dataset, grid: Grid) -> dict[str, Array]:
     Parameters
     ----------
     ocean : xarray.Dataset
-        Harmonised, with `transport_northward` [m2 s-1] or without.
+        Harmonised, with `transport_northward` and `transport_eastward` [m2 s-1], the former alone, or without.
     grid : Grid
         Of this ocean.
 
     Returns
     -------
     dict of str to ndarray of shape (n_rows, n_columns)
-        `TRANSPORT_FEATURE` and `CORNER_FEATURE` [m s-2], NaN where the transport is unknown.
+        `TRANSPORT_FEATURE`, `CORNER_FEATURE` and, where both components are known, `TRANSPORT_TORQUES` [m s-2]; NaN
+        where the transport is unknown.
     """
     if "transport_northward" not in ocean:
         return {}
-    northward = ocean["transport_northward"].where(ocean["deptho"].notnull())
-    advection = beta_advection(northward, ocean["lat"]).transpose(*ocean["deptho"].dims)
-    return _with_corners(advection.values.astype(float), grid)
+    depth = ocean["deptho"].values.astype(float)
+    eastward, northward = (
+        np.where(np.isfinite(depth), ocean[name].transpose(*grid.dims).values, np.nan) if name in ocean else None
+        for name in ("transport_eastward", "transport_northward")
+    )
+    assert northward is not None
+    fields = _with_corners(beta_advection(northward, grid.lat), grid)
+    if eastward is None:
+        return fields
+    torques = transport_torques(eastward, northward, depth, grid).values()
+    return fields | dict(zip(TRANSPORT_TORQUES, torques, strict=True))
 
 
 def window_transport_features(
@@ -73,8 +83,14 @@ def window_transport_features(
     if set(windows) - set(known):
         return None
     like = climatology["zos"].isel(window=0)
-    each = (on_same_grid(like, terms.isel(window=known.index(window)), TRANSPORT_FEATURE) for window in windows)
-    return [_with_corners(advection.astype(float), grid) for advection in each]
+    each = []
+    for window in windows:
+        of_window = terms.isel(window=known.index(window))
+        advection, *torques = (
+            on_same_grid(like, of_window, name).astype(float) for name in (TRANSPORT_FEATURE, *TRANSPORT_TORQUES)
+        )
+        each.append(_with_corners(advection, grid) | dict(zip(TRANSPORT_TORQUES, torques, strict=True)))
+    return each
 
 
 def corner_mean(values: Array, grid: Grid) -> Array:

@@ -84,7 +84,9 @@ def breathing_kmeans(
         if len(points) > n_micro > n_clusters:
             cells = micro_cells(*everything, n_micro=n_micro, rng=rng)
         centroids = _search(cells, n_clusters, n_breaths, max_depth, rng)
-        return _lloyd(everything, centroids, tolerance=FINAL_TOLERANCE, max_iter=300)
+        final = KMeans(n_clusters, init=centroids, n_init=1, tol=FINAL_TOLERANCE, max_iter=300)
+        final.fit(everything.points, sample_weight=everything.weights)
+        return final.cluster_centers_, float(final.inertia_)
 
 
 def micro_cells(points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: np.random.Generator) -> Weighted:
@@ -236,12 +238,6 @@ def _settle(
             break
         before = inertia
     return centroids, inertia
-
-
-def _lloyd(cells: Weighted, centroids: np.ndarray, *, tolerance: float, max_iter: int) -> tuple[np.ndarray, float]:
-    start = KMeans(len(centroids), init=centroids, n_init=1, tol=tolerance, max_iter=max_iter)
-    fitted = start.fit(cells.points, sample_weight=cells.weights)
-    return fitted.cluster_centers_, float(fitted.inertia_)
 
 
 def _means(points: np.ndarray, weights: np.ndarray, labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Names of regimes, and the CF attributes that carry them from file to file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,12 @@ _SEPARATOR = "; "
 
 def regime_flags(names: tuple[str, ...], long_names: tuple[str, ...]) -> dict[str, Any]:
     """Return the CF flags of `regime`: values, names, and long names joined by semicolons."""
-    return {
-        "flag_values": np.arange(len(names), dtype=np.int8),
-        "flag_meanings": " ".join(names),
-        "flag_long_names": _SEPARATOR.join(long_names),
-    }
+    return class_flags(names) | {"flag_long_names": _SEPARATOR.join(long_names)}
+
+
+def class_flags(names: Sequence[str]) -> dict[str, Any]:
+    """Return the CF flags of labels that number these names from 0."""
+    return {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
 
 
 def regime_names(regimes: xr.Dataset) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.arrays import AnyArray
-from thor.figures.style import flags
+from thor.figures.style import MILLION_KM2, flags
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
@@ -16,7 +16,6 @@ from thor.tracking.cells import RUN_FACETS
 from thor.tracking.detection import detection_text
 
 _DETECTED = {"forced": "forced_change", "shift": "forced_shift"}
-_MILLION_KM2 = 1e12
 _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
 
 
@@ -115,7 +114,7 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
             "windows": list(rows["window"]),
             "years": [float(year) for year in 0.5 * (rows["window_start"] + rows["window_end"])],
         }
-        curves.append(curve | {name: _rounded(rows[name] / _MILLION_KM2) for name in _AREA_COLUMNS})
+        curves.append(curve | {name: _rounded(rows[name] / MILLION_KM2) for name in _AREA_COLUMNS})
     return curves
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from thor.attribution.fields import mean_sizes
 from thor.core.metrics import metrics
 from thor.networks.predictor import of_surface
 from thor.regimes.naming import regime_meanings, regime_names
 from thor.report.archive import archive_numbers
-from thor.report.findings import findings
+from thor.report.findings import findings, limit_sentences
 from thor.report.input_sets import input_set_numbers
-from thor.report.limits import limit_sentences
 from thor.report.model_trust import expected_accuracy_numbers, false_rate
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.regime_totals import total_numbers
@@ -235,8 +235,7 @@ def _explanations(metrics: Mapping[str, Any], attributions: Mapping[str, xr.Data
 def importance(attribution: xr.Dataset, predictor: str) -> dict[str, float]:
     """Return the share of each feature in the area-weighted mean size of all attributions, of one predictor."""
     known = predictor if predictor in attribution["predictor"] else attribution["predictor"].values[0]
-    area = attribution["areacello"].where(attribution["valid"] == 1).fillna(0)
-    sizes = abs(attribution["attribution"].sel(predictor=known)).weighted(area).mean(area.dims)
+    sizes = mean_sizes(attribution.sel(predictor=known))
     return {str(name): float(sizes.sel(feature=name) / sizes.sum()) for name in attribution["feature"].values}
 
 

@@ -12,11 +12,9 @@ import xarray as xr
 
 from thor.core.metrics import metrics
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.figures.style import flags, in_reading_order
-from thor.networks.predictor import set_of
+from thor.figures.style import MILLION_KM2, flags, in_reading_order, predictor_words
 from thor.regimes.naming import regime_meanings
 
-_MILLION_KM2 = 1e12
 _TORQUE = 1e-11
 _TORQUE_UNITS = "1e-11 m s-2"
 _AREA_UNITS = "million km2"
@@ -66,7 +64,7 @@ def regime_table(regimes: xr.Dataset, balances: xr.Dataset) -> pd.DataFrame:
         terms = [variable(term).label.lower() for term in str(balance["best_subset"].values).split(" + ") if term]
         rows[name] = {
             "meaning": meanings[name],
-            f"area ({_AREA_UNITS})": area / _MILLION_KM2,
+            f"area ({_AREA_UNITS})": area / MILLION_KM2,
             "share of the area (%)": 100 * area / whole,
             "runs that agree (%)": 100 * float((cells * regimes["regime_confidence"]).sum()) / area if area else np.nan,
             "terms that balance": ", ".join(terms),
@@ -95,9 +93,9 @@ def score_table(
     """
     rows = {}
     for name in in_reading_order(name for name in skill if name not in ("member_min", "member_max")):
-        predictor, input_set = set_of(name)
-        label = _PREDICTORS.get(predictor, predictor.replace("_", " ")) + f", with {input_set}" * (predictor != name)
-        rows[label] = {_heading(metric): _with_interval(skill[name][region], metric) for metric in metrics}
+        rows[predictor_words(name, _PREDICTORS)] = {
+            _heading(metric): _with_interval(skill[name][region], metric) for metric in metrics
+        }
     return _by_row(rows, "predictor")
 
 
@@ -143,7 +141,7 @@ def likelihood_table(window: Mapping[str, Any]) -> pd.DataFrame:
                     "predictor": predictor,
                     "probability of a change": text,
                     "word": (entry["word"] or "not supported").replace("_", " "),
-                    f"area ({_AREA_UNITS})": entry["area_m2"] / _MILLION_KM2,
+                    f"area ({_AREA_UNITS})": entry["area_m2"] / MILLION_KM2,
                     "share of the compared area (%)": 100 * entry["area_m2"] / change["compared_m2"],
                 }
             )
@@ -202,7 +200,7 @@ def _by_row(rows: dict[str, dict[str, Any]], index: str) -> pd.DataFrame:
 
 def _areas(found: Any, columns: Mapping[str, str]) -> dict[str, Any]:
     """Return areas in million km2 by their headings, from areas in m2 by name."""
-    return {f"{words} ({_AREA_UNITS})": found[name] / _MILLION_KM2 for words, name in columns.items()}
+    return {f"{words} ({_AREA_UNITS})": found[name] / MILLION_KM2 for words, name in columns.items()}
 
 
 def _heading(metric: str) -> str:

@@ -9,8 +9,7 @@ import numpy as np
 import yaml
 
 from thor.core.errors import DataError
-from thor.figures.style import in_reading_order
-from thor.networks.predictor import set_of
+from thor.figures.style import in_reading_order, predictor_words
 
 PREDICTOR_NAMES = {
     "average": "the mean of ensemble and gradient boosting",
@@ -31,9 +30,7 @@ _PERCENT = "\u00a0%"
 
 def predictor_name(name: str) -> str:
     """Return a predictor in words."""
-    predictor, input_set = set_of(name)
-    words = PREDICTOR_NAMES.get(predictor, predictor.replace("_", " "))
-    return words if predictor == name else f"{words}, with {input_set}"
+    return predictor_words(name, PREDICTOR_NAMES)
 
 
 def acronyms() -> dict[str, str]:

@@ -132,7 +132,7 @@ def property_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
 def _fields(climatology: xr.Dataset, transports: Callable[[], xr.Dataset] | None, window: str) -> xr.Dataset:
     """Return the fields of one window that can be divided, in the units of `INPUTS`."""
     there = [name for name in REGIME_FIELDS if name in climatology]
-    fields = climatology[[*there, "areacello", "sftof"]].sel(window=window, drop=True)
+    fields = climatology.sel(window=window, drop=True)[[*there, "areacello", "sftof"]]
     fields = fields.drop_vars([name for name in there if not fields[name].notnull().any()])
     if transports is None:
         return fields

@@ -4,7 +4,7 @@ Cells beside training cells are nearly copies of them, so that predictors are ri
 place.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from thor.networks.predictor import Predictor, columns, softmax
 from thor.networks.samples import Samples
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.table import Table
+from thor.networks.training_data import scaled_tables
 from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.laplace import fit_laplace
 from thor.uncertainty.settings import BayesianSettings, LaplaceSettings
@@ -81,11 +82,8 @@ def left_out_basins(
     of_fold = {fold.basin: fold.samples(features, regimes) for fold in folds}
     cells = _drawn(of_fold, seed)
 
-    def tables(fold: Fold) -> Iterator[Table]:
-        samples = of_fold[fold.basin]
-        for part in (samples.with_role("train"), samples.with_role("select")):
-            inputs = columns(fold.scaler.transform(part.inputs), samples.features, fold.stack.features)
-            yield Table(inputs, part.labels)
+    def tables(fold: Fold) -> tuple[Table, Table]:
+        return scaled_tables(of_fold[fold.basin], fold.scaler, fold.stack.features)
 
     def bayesian_draws(fold: Fold) -> NetworkStack:
         stack, settings = fold.stack, bayesian.replace(n_starts=1)

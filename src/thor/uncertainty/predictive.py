@@ -155,9 +155,7 @@ def entropy_parts(
     return EntropyParts(np.maximum(total - within, 0.0), np.maximum(within - residual, 0.0), residual)
 
 
-def published_interval_test(
-    predictor: Predictor, inputs: Weights, *, temperature: float = 1.0, level: float = 0.99
-) -> NDArray[np.bool_]:
+def published_interval_test(predictor: Predictor, inputs: Weights, *, level: float = 0.99) -> NDArray[np.bool_]:
     """Return the cells that are significant in the published test; use it only to reproduce the published results.
 
     Significant are cells where the t-intervals of the MEAN probability over draws of the best and the second regime do
@@ -170,8 +168,6 @@ def published_interval_test(
         At least two draws.
     inputs : ndarray of shape (n_samples, n_features)
         Scaled as in training.
-    temperature : float
-        Every member's logits are divided by it.
     level : float
         Confidence level of each interval.
 
@@ -194,7 +190,7 @@ def published_interval_test(
         raise NetworkError("An interval needs at least two draws; got 1.")
     quantile = student_t.ppf(0.5 * (1 + level), n_draws - 1) / np.sqrt(n_draws)
     significant = np.empty(len(inputs), dtype=bool)
-    for part, block in probability_blocks(predictor, inputs, temperature=temperature):
+    for part, block in probability_blocks(predictor, inputs):
         mean = block.mean(axis=0, dtype=np.float64)
         margin = quantile * block.std(axis=0, dtype=np.float64, ddof=1)
         best, second = _two_best(mean)

@@ -1,15 +1,15 @@
 """Calibration of several predictors, and the fields of their probabilities and uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.errors import NetworkError
 from thor.networks.fields import on_grid
+from thor.networks.json_model import JsonModel
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
 from thor.networks.samples import Samples, cell_inputs
 from thor.networks.scaler import FeatureScaler
@@ -33,7 +33,7 @@ from thor.uncertainty.term_spread import term_spread_factors
 
 
 @dataclass(frozen=True, eq=False)
-class CalibrationModel:
+class CalibrationModel(JsonModel):
     """Temperatures and conformal sets, from basins left out of training, and the area of applicability.
 
     Attributes
@@ -54,6 +54,8 @@ class CalibrationModel:
         By further input set.
     """
 
+    KIND = "A calibration model"
+
     temperature: Mapping[str, Temperature]
     conformal: ConformalModel
     applicability: Applicability
@@ -66,39 +68,6 @@ class CalibrationModel:
     def temperatures(self) -> dict[str, float]:
         """The temperature that is applied to each predictor."""
         return {name: found.applied for name, found in self.temperature.items()}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers."""
-        content = {
-            "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
-            "conformal": self.conformal.to_dict(),
-            "applicability": self.applicability.to_dict(),
-            "final_applicability": self.final_applicability.to_dict(),
-            "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
-            "input_sets": {name: found.to_dict() for name, found in self.input_sets.items()},
-        }
-        return content | ({} if self.term_spread is None else {"term_spread": dict(self.term_spread)})
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "CalibrationModel":
-        """Return what `to_dict` described; raise NetworkError for anything else."""
-        parts = [entry.name for entry in fields(cls) if entry.name != "term_spread"]
-        if set(content) - {"term_spread"} != set(parts):
-            raise NetworkError(
-                f"A calibration model holds {', '.join(parts)}; got {', '.join(content)}. Run the pipeline "
-                "uncertainty again."
-            )
-        return cls(
-            temperature={name: Temperature.from_dict(entry) for name, entry in content["temperature"].items()},
-            conformal=ConformalModel.from_dict(content["conformal"]),
-            applicability=Applicability.from_dict(content["applicability"]),
-            final_applicability=Applicability.from_dict(content["final_applicability"]),
-            expected_accuracy={
-                name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
-            },
-            term_spread=content.get("term_spread"),
-            input_sets={name: SetCalibration.from_dict(entry) for name, entry in content["input_sets"].items()},
-        )
 
 
 def calibrate(

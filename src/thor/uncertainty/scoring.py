@@ -116,7 +116,7 @@ def score_predictors(
     return {
         "bayesian_skill_metrics": skill,
         "calibration_metrics": calibration,
-        "bayesian_network_metrics": pd.concat([of_starts, predictor_rows({"laplace": skill["laplace"]}, settings={})]),
+        "bayesian_network_metrics": pd.concat([of_starts, predictor_rows({"laplace": skill["laplace"]})]),
         "bayesian_network_reliability": pd.concat([reliability, of_laplace]),
     }
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,6 +9,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray, Array
 from thor.networks.baselines import predictors_of
 from thor.networks.input_sets import InputSet
+from thor.networks.json_model import JsonModel
 from thor.networks.prediction import predict
 from thor.networks.predictor import Predictor, columns
 from thor.networks.samples import Samples
@@ -39,7 +39,7 @@ class LeftOutCalibration:
 
 
 @dataclass(frozen=True, eq=False)
-class SetCalibration:
+class SetCalibration(JsonModel):
     """The calibration of the predictors of a further input set, for climate models.
 
     Attributes
@@ -52,28 +52,11 @@ class SetCalibration:
         By predictor, for the dissimilarity of `applicability`.
     """
 
+    KIND = "The calibration of an input set"
+
     temperature: Mapping[str, Temperature]
     applicability: Applicability
     expected_accuracy: Mapping[str, ExpectedAccuracy]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers."""
-        return {
-            "temperature": {name: found.to_dict() for name, found in self.temperature.items()},
-            "applicability": self.applicability.to_dict(),
-            "expected_accuracy": {name: found.to_dict() for name, found in self.expected_accuracy.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "SetCalibration":
-        """Return what `to_dict` described."""
-        return cls(
-            temperature={name: Temperature.from_dict(entry) for name, entry in content["temperature"].items()},
-            applicability=Applicability.from_dict(content["applicability"]),
-            expected_accuracy={
-                name: ExpectedAccuracy.from_dict(entry) for name, entry in content["expected_accuracy"].items()
-            },
-        )
 
 
 def calibrate_set(

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.networks.predictor import ENSEMBLE, columns
 from thor.networks.stack import NetworkStack
@@ -52,9 +51,9 @@ def term_spread_factors(left_out: Mapping[str, LeftOutBasin], budget: xr.Dataset
         raise NetworkError(
             "No two neighbouring cells of a left-out basin have a vorticity budget to calibrate terms on."
         )
-    return {
-        name: _quantile(ratio, table[:, -1]) / normal_width(_LEVEL) for name, ratio in zip(names, table.T, strict=False)
-    }
+    ratios, area = table[:, :-1], table[:, -1]
+    widths = np.quantile(ratios, _LEVEL, axis=0, weights=area, method="inverted_cdf")
+    return {name: float(width) / normal_width(_LEVEL) for name, width in zip(names, widths, strict=True)}
 
 
 def normal_width(level: float) -> float:
@@ -72,9 +71,3 @@ def _neighbours(index: NDArray[np.int64], n_columns: int) -> NDArray[np.int64]:
         beside = allowed & (index[place] == index + step)
         pairs.append(np.stack([np.flatnonzero(beside), place[beside]]))
     return np.concatenate(pairs, axis=1)
-
-
-def _quantile(values: Array, weights: Array) -> float:
-    order = np.argsort(values, kind="stable")
-    share = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(share, _LEVEL)])

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from thor.attribution.coalition_values import coalition_values
-from thor.attribution.coalitions import MOST_PLAYERS, coalitions, shapley_weights
+from thor.attribution.coalitions import MOST_PLAYERS, coalition_values, coalitions, shapley_weights
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks, sample_parts
 from thor.attribution.players import Groups, Preset, membership, player_groups, restricted_groups
 from thor.attribution.shapley_sampling import FEWEST_PAIRS, ShapleySampler

@@ -15,7 +15,7 @@ from thor.core.contracts.structure import (
     check_names,
     check_units,
     dims_text,
-    require_table,
+    require_dims,
 )
 from thor.core.errors import DataError, GridError, did_you_mean
 from thor.core.variables import UNDECLARED_FILL, Variable, variable
@@ -45,19 +45,18 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     contract = find_contract(contract)
     present = check_names(dataset, contract, where)
     grid = check_dims(dataset, present, contract, where)
-    factors = {name: check_units(dataset[name], contract, where) for name in present}
+    tables = [name for name in contract.tables if name in dataset.variables]
+    for name in tables:
+        require_dims(dataset[name], contract.tables[name], where)
+    factors = {name: check_units(dataset[name], contract, where) for name in (*present, *tables)}
     check_depth_direction(dataset, present, where)
 
     regions = _regions(dataset)
     scalars: dict[str, Any] = {}
     for name in (name for name in ("lat", "lon") if name in dataset.variables):
         scalars |= _field_scalars(name, dataset, None)
-    for name in present:
+    for name in factors:
         scalars |= _field_scalars(name, dataset, _region_of(name, contract, regions))
-    tables = [name for name in contract.tables if name in dataset.variables]
-    for name in tables:
-        require_table(dataset[name], contract, where)
-        scalars |= _field_scalars(name, dataset, None)
     verdicts = []
     for rule in contract.rules:
         more, verdict = rule(dataset, regions)
@@ -67,8 +66,8 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     values = {key: float(value) for key, value in dask.compute(scalars)[0].items()}
 
     _check_coordinates(dataset, grid, values, contract, where)
-    for name in (*present, *tables):
-        _check_field(dataset, name, factors.get(name, 1.0), values, contract, regions, where)
+    for name, factor in factors.items():
+        _check_field(dataset, name, factor, values, contract, regions, where)
     for verdict in verdicts:
         complaint = verdict(values)
         if complaint:
@@ -142,10 +141,7 @@ def _check_coordinates(
                 f"{where}: coordinate '{name}' is missing; expected dims {dims_text(grid)} with lat and lon."
             )
         expected = (name,) if grid == ("lat", "lon") else grid
-        if dataset[name].dims != expected:
-            raise GridError(
-                f"{where}: '{name}' has dims {dims_text(dataset[name].dims)}; expected {dims_text(expected)}."
-            )
+        require_dims(dataset[name], expected, where)
         if values[f"{name}|fill"]:
             raise GridError(
                 f"{where}: coordinate '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "

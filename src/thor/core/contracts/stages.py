@@ -9,10 +9,26 @@ from thor.core.contracts.rules import (
     sums_to_one,
     windows_are_whole,
 )
-from thor.core.variables import BUDGET_TERMS, DIAGNOSED_TERMS, FEATURES, REGIME_FIELDS, TRANSPORTS, published
+from thor.core.variables import (
+    BUDGET_TERMS,
+    DIAGNOSED_TERMS,
+    FEATURES,
+    REGIME_FIELDS,
+    TRANSPORT_TORQUES,
+    TRANSPORTS,
+    published,
+)
 
 # The surface stress may be missing: the budget then gives the stress curl (data_engineering.stress_curl).
-_BESIDE = ("tauuo", "tauvo", "transport_northward", "bottom_stress_curl", "reference_regime", "basin")
+_BESIDE = (
+    "tauuo",
+    "tauvo",
+    "transport_eastward",
+    "transport_northward",
+    "bottom_stress_curl",
+    "reference_regime",
+    "basin",
+)
 
 _BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
 _BY_PREDICTOR = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")
@@ -142,7 +158,7 @@ CONTRACTS: dict[str, Contract] = {
         ),
         Contract(
             name="diagnosed_terms",
-            required=(*DIAGNOSED_TERMS, "areacello"),
+            required=(*DIAGNOSED_TERMS, *TRANSPORT_TORQUES, "areacello"),
             over_windows=True,
             over="anywhere",
             rules=(windows_are_whole,),

@@ -49,20 +49,10 @@ def check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, wher
         if contract.over_windows and "window" in dataset[name].dims:
             extra = ("window",)
         expected = (*extra, *grid)
-        if dataset[name].dims != expected:
-            raise GridError(
-                f"{where}: '{name}' has dims {dims_text(dataset[name].dims)}; expected {dims_text(expected)}. "
-                "Rename or transpose them."
-            )
+        require_dims(dataset[name], expected, where)
         if 0 in dataset[name].shape:
             raise GridError(f"{where}: '{name}' has no cell, shape {dataset[name].shape}.")
     return grid
-
-
-def require_table(array: xr.DataArray, contract: Contract, where: str) -> None:
-    """Raise GridError or UnitsError unless a table has its dims and units."""
-    require_dims(array, contract.tables[str(array.name)], where)
-    check_units(array, contract, where)
 
 
 def check_units(array: xr.DataArray, contract: Contract, where: str) -> float:
@@ -93,7 +83,10 @@ def check_depth_direction(dataset: xr.Dataset, present: list[str], where: str) -
 def require_dims(array: xr.DataArray, expected: tuple[str, ...], where: str) -> None:
     """Raise GridError unless an array has these dims."""
     if array.dims != expected:
-        raise GridError(f"{where}: '{array.name}' has dims {dims_text(array.dims)}; expected {dims_text(expected)}.")
+        raise GridError(
+            f"{where}: '{array.name}' has dims {dims_text(array.dims)}; expected {dims_text(expected)}. "
+            "Rename or transpose them."
+        )
 
 
 def dims_text(dims: tuple) -> str:

@@ -6,13 +6,11 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from thor.core.settings import Settings
-from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
+from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.torques import MUNK_LATITUDE, munk_viscosity
 
 MUNK_FACTOR = 1.0
 """Default lateral viscosity in units of beta dx^3: one makes the Munk layer a cell wide at `MUNK_LATITUDE`."""
-
-MUNK_LATITUDE = 30.0
-"""Latitude of beta and dx in the default viscosity [degrees]: that of subtropical western boundary currents."""
 
 
 class OceanSettings(Settings):
@@ -76,7 +74,5 @@ class OceanSettings(Settings):
         """Lateral viscosity in use [m2 s-1]."""
         if self.lateral_viscosity is not None:
             return self.lateral_viscosity
-        cosine = np.cos(np.deg2rad(MUNK_LATITUDE))
-        beta = 2 * EARTH_ROTATION * cosine / EARTH_RADIUS
-        spacing = EARTH_RADIUS * np.deg2rad(self.resolution_degrees) * cosine
-        return float(MUNK_FACTOR * beta * spacing**3)
+        spacing = EARTH_RADIUS * np.deg2rad(self.resolution_degrees) * np.cos(np.deg2rad(MUNK_LATITUDE))
+        return MUNK_FACTOR * munk_viscosity(spacing)

@@ -26,8 +26,9 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
     Returns
     -------
     xarray.Dataset, dims (lat, lon)
-        `zos` [m], `tauuo` and `tauvo` [N m-2] and `transport_northward` [m2 s-1] at T points, `deptho` [m] (positive
-        down), `areacello` [m2], `sftof` [%], the five `BUDGET_TERMS` and `bottom_stress_curl` [m s-2], NaN where
+        `zos` [m], `tauuo`, `tauvo` [N m-2], `transport_eastward` and `transport_northward` [m2 s-1] at T points,
+        `deptho` [m] (positive down), `areacello` [m2], `sftof` [%], the five `BUDGET_TERMS` and `bottom_stress_curl`
+        [m s-2], NaN where
         undefined, `analysis_mask` (1 where the budget is defined), bounds of both coordinates. Attributes: `closure`,
         `closure_at_corners`, `drake_passage_transport_sv`, `reference_density` and the settings.
 
@@ -62,8 +63,10 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
     }
     dataset = regular_grid(180 / grid.shape[0]).assign_attrs(_attributes(settings) | numbers)
     through = circulation.transport.u * grid.u.dy, circulation.transport.v * grid.v.dx
-    northward = transport_vector(*through, Grid.from_dataset(dataset))[1]
-    fields["transport_northward"] = np.where(ocean, northward, np.nan)
+    for name, field in zip(
+        ["eastward", "northward"], transport_vector(*through, Grid.from_dataset(dataset)), strict=True
+    ):
+        fields[f"transport_{name}"] = np.where(ocean, field, np.nan)
     for name, field in fields.items():
         dataset[name] = (("lat", "lon"), field, variable(name).attrs)
     return dataset

@@ -15,16 +15,7 @@ def cross_validate_basins(features: xr.Dataset, regimes: xr.Dataset, parameters:
     """Return the scores in each ocean basin of predictors that were trained on the others."""
     from thor.networks.cross_validation import cross_validate
 
-    table = cross_validate(
-        features,
-        regimes,
-        feature_set=parameters.features,
-        split=parameters.split,
-        training=parameters.training,
-        boosting=parameters.boosting,
-        bootstrap=parameters.bootstrap,
-        seed=parameters.seed,
-    )
+    table = cross_validate(features, regimes, settings=parameters, seed=parameters.seed)
     accuracies = ", ".join(f"{basin} {entry['accuracy']:.3f}" for basin, entry in table["ensemble"].items())
     log.info("accuracy in the basin left out of training: %s", accuracies)
     return table
@@ -34,12 +25,4 @@ def measure_feature_groups(features: xr.Dataset, regimes: xr.Dataset, parameters
     """Return the gain in accuracy from each group of extended features, in basins left out of training."""
     from thor.networks.cross_validation import feature_group_worth
 
-    return feature_group_worth(
-        features,
-        regimes,
-        split=parameters.split,
-        training=parameters.training,
-        boosting=parameters.boosting,
-        bootstrap=parameters.bootstrap,
-        seed=parameters.seed,
-    )
+    return feature_group_worth(features, regimes, settings=parameters, seed=parameters.seed)

@@ -23,5 +23,4 @@ def create_pipeline() -> Pipeline:
                 nodes.measure_feature_groups, ["features", "regimes", "params:cross_validation"], "feature_group_worth"
             ),
         ],
-        tags="cross_validation",
     )

@@ -48,5 +48,4 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.draw_features, "features", "data_engineering_features"),
             named_node(nodes.draw_scenarios, "scenario_features", "data_engineering_scenarios"),
         ],
-        tags="data_engineering",
     )

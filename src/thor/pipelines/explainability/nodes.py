@@ -1,4 +1,4 @@
-"""Nodes of `explainability`; `explain_by` and `draw_method` make one for each registered method."""
+"""Nodes of `explainability`; `explain_by` makes one for each registered method."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -36,8 +36,13 @@ def choose_reference(
 
 
 def explain_by(method: str) -> Callable[..., xr.Dataset]:
-    """Return the node that explains the predictors in every valid cell by one method."""
-    return _by_method(_explain, method, f"explain_by_{method}")
+    """Return the node that explains the predictors in every valid cell by one method.
+
+    It can be sent to another process, as a closure cannot.
+    """
+    node = update_wrapper(partial(_explain, method=method), _explain)
+    node.__name__ = f"explain_by_{method}"  # type: ignore[attr-defined]
+    return node
 
 
 def _explain(
@@ -145,23 +150,11 @@ def score_explanations(
     return metrics
 
 
-def draw_method(method: str) -> Callable[[xr.Dataset], Any]:
-    """Return the node that draws the attributions by one method."""
-    return _by_method(_draw, method, f"draw_{method}")
-
-
-def _draw(explanation: xr.Dataset, *, method: str) -> Any:
-    """Draw the attributions of each feature."""
+def draw_method(explanation: xr.Dataset) -> Any:
+    """Draw the attributions of each feature by one method."""
     from thor.figures.attribution import attribution_maps
 
-    return attribution_maps(explanation, method=method)
-
-
-def _by_method(function: Callable[..., Any], method: str, name: str) -> Callable[..., Any]:
-    """Return a function for one method under this name, which can be sent to another process as a closure cannot."""
-    bound = update_wrapper(partial(function, method=method), function)
-    bound.__name__ = name  # type: ignore[attr-defined]
-    return bound
+    return attribution_maps(explanation, method=explanation.attrs["method"])
 
 
 def draw_main_features(shapley_values: xr.Dataset) -> Any:

@@ -67,7 +67,6 @@ def create_pipeline() -> Pipeline:
                 "explainability_cell",
             ),
         ],
-        tags="explainability",
     )
 
 
@@ -75,4 +74,4 @@ def _nodes_of(method: Method) -> Iterator[Node]:
     name = method.name
     inputs = [*_PREDICTORS, "features", _PARAMETERS, *(["explanation_reference"] if method.needs_reference else [])]
     yield Node(nodes.explain_by(name), inputs, name, name=f"explain_by_{name}")
-    yield Node(nodes.draw_method(name), name, f"explainability_{name}", name=f"draw_{name}")
+    yield Node(nodes.draw_method, name, f"explainability_{name}", name=f"draw_{name}")

@@ -23,5 +23,4 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.make_true_budgets, "params:idealized_ocean", "true_budgets"),
             named_node(nodes.draw_ocean_state, "raw_training_ocean", "idealized_ocean_state"),
         ],
-        tags="idealized_ocean",
     )

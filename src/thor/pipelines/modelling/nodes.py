@@ -191,7 +191,7 @@ def score_networks(
         published_scaling,
         role_masks,
     )
-    from thor.networks.folds import error_correlations, left_out_scores
+    from thor.networks.folds import error_correlations, left_out_predictions, left_out_scores
     from thor.networks.input_sets import input_set_scores
     from thor.networks.member_skill import (
         member_table,
@@ -218,11 +218,8 @@ def score_networks(
             )
         else:
             log.warning("the published networks are not scored: the regimes here are %s", ", ".join(samples.classes))
-    left_out = {}
-    for fold in left_out_predictors:
-        cells = fold.samples(features, regimes).with_role("test")
-        left_out[fold.basin] = cells, fold.probabilities(cells)
-    correlations = error_correlations(list(left_out.values()), seed=parameters.seed)
+    left_out = left_out_predictions(left_out_predictors, features, regimes)
+    correlations = error_correlations(left_out.values(), seed=parameters.seed)
     # Networks of one kind have errors of one kind.
     correlations |= {"published_networks": correlations["ensemble"]}
     drawn: dict[str, Any] = {"settings": parameters.bootstrap, "seed": parameters.seed}
@@ -249,7 +246,7 @@ def score_networks(
     of_others = predictor_reliability({name: probabilities[name] for name in BASELINES}, samples, regions=regions)
     return {
         "skill_metrics": metrics,
-        "network_metrics": pd.concat([networks, predictor_rows(others, settings={})]),
+        "network_metrics": pd.concat([networks, predictor_rows(others)]),
         "network_reliability": pd.concat([network_reliability(sums, predictor="ensemble"), of_others]),
     }
 

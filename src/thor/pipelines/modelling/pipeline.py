@@ -60,5 +60,4 @@ def create_pipeline() -> Pipeline:
             ),
             named_node(nodes.draw_learning_curves, "training_history", "modelling_learning_curves"),
         ],
-        tags="modelling",
     )

@@ -22,14 +22,11 @@ def search_networks(
     from thor.networks.samples import samples_from
     from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search
-    from thor.networks.table import Table
+    from thor.networks.training_data import scaled_tables
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
-    train, select = (
-        Table(scaler.transform(cells.inputs), cells.labels)
-        for cells in (samples.with_role("train"), samples.with_role("select"))
-    )
+    train, select = scaled_tables(samples, scaler)
     trials = search(
         train,
         select,

@@ -19,5 +19,4 @@ def create_pipeline() -> Pipeline:
                 "search_trials",
             )
         ],
-        tags="network_search",
     )

@@ -31,5 +31,4 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.draw_balances, "regime_balances", "regime_clustering_balances"),
             named_node(nodes.draw_selection, ["cluster_selection", _PARAMETERS], "regime_clustering_selection"),
         ],
-        tags="regime_clustering",
     )

@@ -43,5 +43,4 @@ def create_pipeline() -> Pipeline:
                 "report",
             ),
         ],
-        tags="reporting",
     )

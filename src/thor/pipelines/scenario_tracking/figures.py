@@ -35,7 +35,7 @@ def draw_input_sets(
     parameters: ScenarioTracking,
 ) -> Any:
     """Draw the regimes of one run from the surface alone and by its richest input set, and where they differ."""
-    from thor.figures.set_maps import label_difference_maps
+    from thor.figures.tracking_maps import label_difference_maps
     from thor.tracking.set_comparison import label_difference, set_run_to_show
     from thor.tracking.shown_run import shown_key
 

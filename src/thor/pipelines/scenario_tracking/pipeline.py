@@ -127,5 +127,4 @@ def create_pipeline() -> Pipeline:
                 figures.draw_reasons, ["change_attribution", "term_changes", *_SHOWN[1:]], "scenario_tracking_reasons"
             ),
         ],
-        tags="scenario_tracking",
     )

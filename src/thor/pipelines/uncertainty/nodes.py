@@ -23,13 +23,14 @@ def train_bayesian_network(
     """Return the Bayesian network, each start at its best epoch, and its learning curves."""
     from thor.networks.fields import history_table
     from thor.networks.scaler import FeatureScaler
+    from thor.networks.training_data import scaled_tables
     from thor.uncertainty.bayesian import fit_bayesian
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = _samples(features, regimes, split, scaler)
     log.info("training the Bayesian network from %s", counted(parameters.bayesian.n_starts, "start"))
     network, history = fit_bayesian(
-        *_tables(samples, scaler),
+        *scaled_tables(samples, scaler),
         features=samples.features,
         classes=samples.classes,
         settings=parameters.bayesian,
@@ -67,11 +68,13 @@ def fit_laplace_network(
 ) -> Any:
     """Return the Laplace approximation of the ensemble's best network."""
     from thor.networks.scaler import FeatureScaler
+    from thor.networks.training_data import scaled_tables
     from thor.uncertainty.laplace import fit_laplace
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = _samples(features, regimes, split, scaler)
-    network, _ = fit_laplace(ensemble, *_tables(samples, scaler), settings=parameters.laplace, seed=parameters.seed)
+    tables = scaled_tables(samples, scaler)
+    network, _ = fit_laplace(ensemble, *tables, settings=parameters.laplace, seed=parameters.seed)
     log.info("Laplace approximation of network %d, prior precision %g", network.network, network.prior_precision)
     return network
 
@@ -244,13 +247,6 @@ def _predictors(
         bayesian=bayesian_network.draws(parameters.bayesian.n_draws, seed=parameters.seed),
         laplace=laplace_network.draws(parameters.laplace.n_draws, seed=parameters.seed),
     )
-
-
-def _tables(samples: Any, scaler: Any) -> Any:
-    from thor.networks.table import Table
-
-    cells = samples.with_role("train"), samples.with_role("select")
-    return [Table(scaler.transform(part.inputs), part.labels) for part in cells]
 
 
 def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, scaler: Any) -> Any:

@@ -67,5 +67,4 @@ def create_pipeline() -> Pipeline:
             named_node(nodes.draw_conformal_coverage, "calibration_metrics", "uncertainty_conformal"),
             named_node(nodes.draw_uncertainty, ["regime_uncertainty", "regimes", "split"], "uncertainty_maps"),
         ],
-        tags="uncertainty",
     )
