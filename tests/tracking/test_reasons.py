@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.tracking.conftest import NAMES, make_tools
+from tests.tracking.conftest import NAMES, make_run, make_stack, make_tools
 from thor.core.errors import DataError
+from thor.core.variables import variable
+from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import logits
 from thor.tracking.cells import Cells, WindowInputs
 from thor.tracking.reasons import REASON_COLUMNS, change_reasons, transitions_to_draw
@@ -101,3 +103,37 @@ def test_the_largest_transitions_of_one_run_are_drawn(reasons):
     row = reasons.query("predictor == 'ensemble' and feature == 'wind_stress_curl'")
     row = row[(row["regime_before"] == before) & (row["regime"] == after)].iloc[0]
     assert float(drawn["mean"].sel(transition=label, feature="wind_stress_curl")) == row["attribution"]
+
+
+def test_more_features_than_exact_values_allow_are_attributed_in_physical_groups(runs, caplog):
+    """As boosting on ECCO: the curl and its means are players together, with the same total."""
+    around = tuple(f"wind_stress_curl_mean_{radius}km" for radius in range(100, 1300, 100))
+    names = (*NAMES, *around)
+    rng = np.random.default_rng(3)
+
+    def with_means(run):
+        noise = {
+            name: run["wind_stress_curl"] + 1e-11 * rng.normal(size=run["wind_stress_curl"].shape) for name in around
+        }
+        return run.assign({name: field.assign_attrs(run["wind_stress_curl"].attrs) for name, field in noise.items()})
+
+    made = {CONTROL: with_means(make_run("piControl", seed=1)), SCENARIO: None}
+    made[SCENARIO] = with_means(
+        make_run(
+            "abrupt-4xCO2",
+            first_year=1850,
+            signal=-0.4,
+            seed=2,
+            parent=CONTROL,
+            baseline=made[CONTROL]["window"].values,
+        )
+    )
+    units = tuple(variable(name).units for name in names)
+    scales = np.array([1e-10, 0.1, 1000.0, *[1e-10] * len(around)])
+    scaler = FeatureScaler(names, units, np.array([0.0, 0.0, 4000.0, *[0.0] * len(around)]), scales)
+    predictors = {"ensemble": make_stack(names=names), "bayesian": make_stack(names=names, seed=1)}
+    table = change_reasons(opened(runs), opened(made), predictors, scaler=scaler)
+    assert set(table["feature"]) == {"wind", "height", "bathymetry"}
+    assert "14 features change, more than exact Shapley values allow (12)" in caplog.text
+    wind = table[table["feature"] == "wind"]
+    np.testing.assert_allclose(wind["attribution"], wind["explained_change"], rtol=1e-4)

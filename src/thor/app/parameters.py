@@ -260,7 +260,7 @@ class ScenarioTracking(Settings):
     """How climate models are compared."""
     attribution_groups: dict[str, list[str]] | Preset | None = None
     """Features that are explained together, by name, or a preset as in explainability.shapley.groups; null: each
-    separately."""
+    separately, or the preset physical where more than 12 change."""
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of the perfect-model test are made; block_degrees null: 10 degrees."""
     deep_mixed_layer: Annotated[float, Field(gt=0, le=12_000)] = 500.0

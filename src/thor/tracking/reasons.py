@@ -8,8 +8,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.attribution.change import ChangeAttribution, transition_summary
+from thor.attribution.coalitions import MOST_PLAYERS
 from thor.attribution.players import Preset, player_groups
 from thor.core.errors import DataError
+from thor.core.warn import warn_once
 from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
 from thor.tracking import RunDatasets
@@ -41,7 +43,8 @@ def change_reasons(
         By name.
     scaler : FeatureScaler
     groups : mapping of str to sequence of str, or {"physical", "gradients"}, optional
-        Groups of features that are attributed together, each feature in one of them; single features by default.
+        Groups of features that are attributed together, each feature in one of them; by default single features, or
+        ``physical`` with a warning where more features change than exact Shapley values allow.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def change_reasons(
     DataError
         When a run has no features.
     AttributionError
-        When more features change than exact Shapley values allow; use `groups`.
+        When more groups change than exact Shapley values allow.
 
     Notes
     -----
@@ -142,6 +145,14 @@ def _reasons_of(
         if not moved.any():
             continue
         earlier, later = (columns(state.scaled(moved), scaler.features, predictor.features) for state in (then, now))
+        n_changed = int((earlier != later).any(axis=0).sum())
+        if groups is None and n_changed > MOST_PLAYERS:
+            warn_once(
+                name,
+                f"{n_changed} features change, more than exact Shapley values allow ({MOST_PLAYERS}): changes are "
+                "attributed to groups of one physical quantity (scenario_tracking.attribution_groups: physical)",
+            )
+            groups = "physical"
         players = player_groups(groups, predictor.features)
         method = ChangeAttribution(before=earlier, regime_before=old[moved], groups=players)
         found = transition_summary(method, predictor, later, regime[moved], cells.area[moved])
