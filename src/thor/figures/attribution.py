@@ -28,6 +28,8 @@ _SHORT = {
     "zos_gradient_northward": "sea level slope, north",
     "geostrophic_planetary_advection": "geostrophic advection",
     "geostrophic_pressure_torque": "geostrophic torque",
+    "geostrophic_viscous_torque": "geostrophic friction",
+    "geostrophic_nonlinear_torque": "geostrophic inertia",
     "geostrophic_residual": "geostrophic residual",
     "deptho": "depth",
     "deptho_gradient_eastward": "depth slope, east",
