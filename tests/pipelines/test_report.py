@@ -142,7 +142,7 @@ def test_a_click_shows_all_numbers_of_another_cell(page):
     shown = page.run("document.querySelector('#chart-probabilities').data[0].x")
     assert sum(shown) == pytest.approx(1, abs=0.02)
     attributions = page.run("document.querySelector('#chart-attributions').data.map(t => t.x.length)")
-    assert attributions == [11, 11, 11]
+    assert attributions == [13, 13, 13]
     terms = page.run("document.querySelector('#chart-terms').data[0].x")
     assert abs(sum(terms)) < 1e-5 * max(map(abs, terms))
     projections = page.run(
@@ -271,7 +271,7 @@ def test_a_layer_of_the_truth_states_the_share_of_the_area_that_is_right(page, r
 
 
 def test_forced_changes_are_outlined_on_request(page):
-    choose_run(page, "a", "IDEAL-LAND/abrupt-4xCO2/r1i1p1f1", 1)
+    choose_run(page, "a", "IDEAL-LAND/abrupt-4xCO2/r1i1p1f1", 2)
     layer(page, "regime")
     outlined = pixels(page, "#a-map")
     page.run("document.querySelector('#run-outlines').click()")

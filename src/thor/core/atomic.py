@@ -115,10 +115,19 @@ def replacing_folder(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> Iterat
             os.replace(temporary, path)
             flush(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
         if not path.exists() and old.exists():
             os.replace(old, path)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; threads of an interrupted write may add files to it for a moment."""
+    for _ in range(40):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
