@@ -90,8 +90,8 @@ def _terms(curl: Array, u: Array, v: Array, depth: Array, grid: Grid) -> dict[st
     known = sea & np.isfinite(curl) & np.isfinite(flux) & np.isfinite(clean) & ~grid.duplicate
     values = (curl, flux, clean, -(curl + flux), -(curl + clean))
     terms = {name: np.where(known, term, np.nan) for name, term in zip(DIAGNOSED_TERMS, values, strict=True)}
-    torques = transport_torques(eastward, northward, depth, grid).values()
-    return terms | dict(zip(TRANSPORT_TORQUES, torques, strict=True))
+    torques = transport_torques(eastward, northward, depth, grid)
+    return terms | {f"transport_{name}": torque for name, torque in torques.items()}
 
 
 def _volume(transports: xr.Dataset, name: str, grid: Grid, reference_density: float) -> Array:

@@ -37,16 +37,16 @@ def transport_features(ocean: xr.Dataset, grid: Grid) -> dict[str, Array]:
     if "transport_northward" not in ocean:
         return {}
     depth = ocean["deptho"].values.astype(float)
-    eastward, northward = (
-        np.where(np.isfinite(depth), ocean[name].transpose(*grid.dims).values, np.nan) if name in ocean else None
-        for name in ("transport_eastward", "transport_northward")
-    )
-    assert northward is not None
+
+    def at_sea(name: str) -> Array:
+        return np.where(np.isfinite(depth), ocean[name].transpose(*grid.dims).values, np.nan)
+
+    northward = at_sea("transport_northward")
     fields = _with_corners(beta_advection(northward, grid.lat), grid)
-    if eastward is None:
-        return fields
-    torques = transport_torques(eastward, northward, depth, grid).values()
-    return fields | dict(zip(TRANSPORT_TORQUES, torques, strict=True))
+    if "transport_eastward" in ocean:
+        torques = transport_torques(at_sea("transport_eastward"), northward, depth, grid)
+        fields |= {f"transport_{name}": torque for name, torque in torques.items()}
+    return fields
 
 
 def window_transport_features(
