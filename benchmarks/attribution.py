@@ -31,7 +31,7 @@ from thor.attribution.methods.relevance import RelevancePropagation, RelevanceSe
 from thor.attribution.methods.shapley_values import ShapleySettings, ShapleyValues
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import explained_regime
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.core.variables import FEATURES
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, concatenate, logits

@@ -8,6 +8,7 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_archive import series_dataset, write_run, years
+from thor.core.errors import DataError
 from thor.core.fingerprint import ATTRIBUTE
 from thor.datasets import EsgfArchive
 from thor.reading.archive import Archive
@@ -22,6 +23,10 @@ def make():
     dataset["zos"].encoding = {"zlib": True, "chunksizes": (3, 9, 16), "_FillValue": np.float32(1e20)}
     dataset.encoding = {"unlimited_dims": {"time"}}
     return dataset
+
+
+def fail():
+    raise DataError("no wind")
 
 
 def test_the_idealized_archive_is_written_and_read(tmp_path):
@@ -73,6 +78,20 @@ def test_only_changed_files_are_made_and_each_gets_its_own_dataset(tmp_path):
     for number, key in enumerate(keys):
         with xr.open_dataset(tmp_path / key) as stored:
             assert (stored.attrs["number"], stored.attrs[ATTRIBUTE]) == (number, "ababa"[number])
+
+
+def test_processes_write_the_same_files_and_leave_nothing_else_after_an_error(tmp_path):
+    keys = [KEY.replace("r1i1p1f1", f"r{number}i1p1f1") for number in range(1, 6)]
+    contents = []
+    for n_processes in (1, 2):
+        folder = tmp_path / str(n_processes)
+        dataset = EsgfArchive(path=str(folder), root="idealized", n_processes=n_processes)
+        with pytest.raises(DatasetError, match="no wind"):
+            dataset.save({key: ("mark", fail if key == keys[-1] else make) for key in keys})
+        dataset.save(dict.fromkeys(keys, ("mark", make)))
+        contents.append({file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()})
+    assert len(contents[0]) == 5
+    assert contents[0] == contents[1]
 
 
 def test_a_given_archive_is_read_and_never_written_to(tmp_path):

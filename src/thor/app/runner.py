@@ -17,12 +17,10 @@ from kedro.runner import AbstractRunner, SequentialRunner
 
 from thor.app import node_process
 from thor.core.errors import ConfigError, ThorError
+from thor.core.parallel import usual_processes
 
 _TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_validation"})
 """Pipelines whose nodes need TensorFlow."""
-
-_MOST = 4
-"""Nodes side by side without a setting: with more, the default run waits for its longest chain of nodes."""
 
 _SECONDS_TO_END = 10.0
 
@@ -62,7 +60,7 @@ class ProcessRunner(AbstractRunner):
                 "n_processes of globals.yml must be a whole number from 1, or null for one on each core; "
                 f"got {max_workers!r}."
             )
-        self._max_workers = max_workers or min(len(os.sched_getaffinity(0)), _MOST)
+        self._max_workers = max_workers or usual_processes()
 
     @property
     def _logger(self) -> logging.Logger:

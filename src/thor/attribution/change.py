@@ -20,7 +20,7 @@ from thor.attribution.targets import (
     target_weights,
 )
 from thor.core.errors import AttributionError
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.networks.prediction import member_logits
 from thor.networks.predictor import Predictor
 from thor.networks.stack import Weights

@@ -65,7 +65,7 @@ def replacing(
         with _disk_errors(path, elsewhere):
             if make_folder:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(path)
+            remove_leftovers(path)
             _active.add(temporary)
             yield temporary
             if durable:
@@ -193,9 +193,10 @@ def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
     return None
 
 
-def _sweep(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that processes which no longer run have left beside a file."""
     pattern = re.compile(rf"\.{re.escape(path.stem)}\.(?P<host>\w+)-(?P<process>\d+)-\w+\.tmp{re.escape(path.suffix)}")
-    for leftover in path.parent.iterdir():
+    for leftover in path.parent.iterdir() if path.parent.is_dir() else ():
         match = pattern.fullmatch(leftover.name)
         if match and leftover not in _active and _is_stale(leftover, match["host"], int(match["process"])):
             leftover.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from thor.core.errors import ConfigError, ThorError
 from thor.core.fingerprint import code_version
-from thor.core.threads import Input, Output
+from thor.core.parallel import Input, Output
 from thor.core.warn import logging_from
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 from pydantic import field_validator
 
 from thor.core.errors import did_you_mean
+from thor.core.parallel import Input, Output, in_threads
 from thor.core.progress import progress_bar
 from thor.core.settings import Count, Positive, Settings
-from thor.core.threads import Input, Output, in_threads
 
 Shared = TypeVar("Shared")
 

@@ -1,9 +1,6 @@
 """An archive in ESGF layout: read for its runs, written only where it is the idealized one."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,6 +33,8 @@ class EsgfArchive(FieldCollection):
         As for `thor.reading.archive.Archive`.
     cache : str, optional
         Folder for what is fetched from the cloud; beside `path` by default.
+    n_processes : int or None, optional
+        As for `FieldCollection`.
     metadata : dict, optional
         For kedro-viz.
     """
@@ -49,9 +48,10 @@ class EsgfArchive(FieldCollection):
         versions: dict[str, str] | None = None,
         grid_labels: dict[str, str | list[str]] | None = None,
         cache: str | None = None,
+        n_processes: int | None = 1,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(path=path, metadata=metadata)
+        super().__init__(path=path, n_processes=n_processes, metadata=metadata)
         self._catalogue = root if isinstance(root, str) and is_catalogue(root) else None
         roots = [] if root is None or self._catalogue else [root] if isinstance(root, str) else root
         self._roots = [self._path if place == IDEALIZED else Path(place) for place in roots]
@@ -76,7 +76,7 @@ class EsgfArchive(FieldCollection):
         return Archive(self._roots or None, layout=self._layout, **self._choice)
 
     def save(self, data: Mapping[str, tuple[str, Maker]]) -> None:
-        """Write the idealized archive, each file while the next is made; no file for another one.
+        """Write the idealized archive; no file for another one.
 
         Raises
         ------
@@ -84,9 +84,7 @@ class EsgfArchive(FieldCollection):
             When files are to be written and archive_root is another archive.
         """
         if not self.given:
-            changed = [key for key, (mark, _) in data.items() if self._why(key, mark)]
-            with ThreadPoolExecutor(1) as pool:
-                super().save(_made_ahead(data, changed, pool))
+            super().save(data)
         elif data:
             roots = [self._catalogue] if self._catalogue else [f"{show(root)}/" for root in self._roots]
             place = f"{', '.join(roots)}, which is never written to" if roots else "null"
@@ -111,19 +109,3 @@ class EsgfArchive(FieldCollection):
     def _write(self, key: str, dataset: xr.Dataset) -> None:
         with replacing(self._file(key)) as temporary:
             dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
-
-
-def _made_ahead(
-    data: Mapping[str, tuple[str, Maker]], keys: Sequence[str], pool: Executor
-) -> dict[str, tuple[str, Maker]]:
-    """Return the data with functions that also begin to make the dataset of the next of the keys."""
-    following = dict(pairwise(keys))
-    begun: dict[str, Future[xr.Dataset]] = {}
-
-    def make(key: str) -> xr.Dataset:
-        made = begun.pop(key, None) or pool.submit(data[key][1])
-        if key in following:
-            begun[following[key]] = pool.submit(data[following[key]][1])
-        return made.result()
-
-    return {key: (mark, partial(make, key)) for key, (mark, _) in data.items()}

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -14,11 +14,12 @@ from cachetools import LRUCache
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from thor.core.atomic import require_writable, show, write_json
+from thor.core.atomic import remove_leftovers, require_writable, show, write_json
 from thor.core.checkpoint import Resumable
 from thor.core.contracts import check, find_contract
 from thor.core.errors import DataError, LeftOutError, counted
 from thor.core.fingerprint import ATTRIBUTE
+from thor.core.parallel import in_processes
 from thor.core.progress import progress_bar
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
@@ -42,11 +43,7 @@ LEFT_OUT = "left_out.json"
 
 _NEW, _CHANGED, _DAMAGED = "new", "whose inputs changed", "that could not be read"
 NOT_MADE = "not made yet"
-_LEFT = {
-    _NEW: NOT_MADE,
-    _CHANGED: "its inputs, the settings or THOR changed",
-    _DAMAGED: "its file cannot be read",
-}
+_LEFT = {_NEW: NOT_MADE, _CHANGED: "its inputs, the settings or THOR changed", _DAMAGED: "its file cannot be read"}
 """Why a file has to be written: in the log of a save, and before it."""
 
 
@@ -86,6 +83,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         Whether no key at all is a result too: where no archive is configured there are no scenarios.
     may_be_left_out : bool, optional
         Whether all keys may be left out, since what reads the collection does without.
+    n_processes : int or None, optional
+        Processes that make and write the files, to which the functions are sent; None: one for each core, at most four.
     metadata : dict, optional
         For kedro-viz.
     """
@@ -98,11 +97,13 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         chunks: dict[str, int] | str | None = None,
         may_be_empty: bool = False,
         may_be_left_out: bool = False,
+        n_processes: int | None = 1,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
         self._may_be_empty = may_be_empty
         self._may_be_left_out = may_be_left_out
+        self._n_processes = n_processes
         # By name: the rules of a contract are closures, and a dataset is sent to the process of a node.
         self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
@@ -134,11 +135,9 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             except DataError as error:
                 reasons[key] = str(error)
                 continue
-            if reason is None:
-                continue
-            if key in left_out:
+            if reason and key in left_out:
                 reasons[key] = f"left out last time: {left_out[key]}"
-            else:
+            elif reason:
                 begun = FileCheckpoint(self._file(key), mark).begun()
                 reasons[key] = "begun" if begun else _LEFT[reason]
         return reasons
@@ -154,38 +153,53 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         """
         if not data and not self._may_be_empty:
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
-        for key in data:
-            self._file(key)
+        reasons = {key: reason for key, (mark, _) in data.items() if (reason := self._why(key, mark))}
         written: Counter[str] = Counter()
         left_out: dict[str, str] = {}
         with data if isinstance(data, AbstractContextManager) else nullcontext():
-            for key, (mark, make) in progress_bar(data.items(), label=self._path.name, unit="file"):
-                reason = self._why(key, mark)
-                if reason is None:
-                    continue
-                require_writable(self._file(key))
-                checkpoint = FileCheckpoint(self._file(key), mark)
-                try:
-                    dataset = make(checkpoint) if isinstance(make, Resumable) else make()
-                except LeftOutError as error:
-                    left_out[key] = str(error)
-                    log.warning("%s is left out: %s", key, error)
-                    continue
-                self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
-                checkpoint.clear()
-                written[reason] += 1
-                log.debug("%s: %s written: %s", self._path.name, key, reason)
+            done = self._make_all({key: data[key] for key in reasons})
+            bar = progress_bar(done, total=len(reasons), label=self._path.name, unit="file")
+            for (key, reason), fault in zip(reasons.items(), bar, strict=True):
+                if fault:
+                    left_out[key] = fault
+                    log.warning("%s is left out: %s", key, fault)
+                else:
+                    written[reason] += 1
+                    log.debug("%s: %s written: %s", self._path.name, key, reason)
         if left_out and len(left_out) == len(data) and not self._may_be_left_out:
             key, reason = next(iter(left_out.items()))
             raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
         n_removed = self._remove(set(data) - set(left_out))
         self._keep_reasons(left_out)
         n_kept = len(data) - written.total() - len(left_out)
-        reasons = "; ".join(f"{number} {reason}" for reason, number in written.items())
-        parts = [f"{counted(written.total(), 'file')} written" + (f" ({reasons})" if reasons else "")]
-        parts += [f"{number} {what}" for number, what in ((n_kept, "kept"), (n_removed, "removed")) if number]
-        parts += [f"{len(left_out)} left out"] if left_out else []
-        log.info("%s: %s", self._path.name, ", ".join(parts))
+        why = "; ".join(f"{number} {reason}" for reason, number in written.items())
+        counts = [f"{counted(written.total(), 'file')} written" + (f" ({why})" if why else "")]
+        rest = {"kept": n_kept, "removed": n_removed, "left out": len(left_out)}
+        counts += [f"{number} {what}" for what, number in rest.items() if number]
+        log.info("%s: %s", self._path.name, ", ".join(counts))
+
+    def _make_all(self, data: Mapping[str, tuple[str, Maker]]) -> Iterator[str | None]:
+        """Yield what `_make` returns for each key; processes that are ended leave no temporary file."""
+        parts = ((key, mark, make) for key, (mark, make) in data.items())
+        try:
+            yield from in_processes(self._make, parts, n_processes=self._n_processes)
+        except BaseException:
+            for key in data:
+                remove_leftovers(self._file(key))
+            raise
+
+    def _make(self, key: str, mark: str, make: Maker) -> str | None:
+        """Make and write one file, and return why it is left out, or None."""
+        file = self._file(key)
+        require_writable(file)
+        checkpoint = FileCheckpoint(file, mark)
+        try:
+            dataset = make(checkpoint) if isinstance(make, Resumable) else make()
+        except LeftOutError as error:
+            return str(error)
+        self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
+        checkpoint.clear()
+        return None
 
     def _left_out(self) -> dict[str, str]:
         file = self._path / LEFT_OUT

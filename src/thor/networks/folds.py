@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.networks.baselines import Baselines, all_probabilities, fit_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
 from thor.networks.samples import Samples, all_features, samples_from

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from thor.core.errors import NetworkError, did_you_mean
-from thor.core.threads import one_thread
+from thor.core.parallel import one_thread
 from thor.networks.network import ACTIVATIONS, LINEAR, Layer, affine, dense_layers, outputs
 from thor.networks.stack_files import AGAIN, ARCHITECTURE_FILE, WEIGHTS_FILE, read_architecture, read_arrays
 from thor.networks.terms import TermsHead

@@ -1,8 +1,6 @@
 """Seeded k-means runs of a vorticity budget: table of points, runs in parallel, labels of any point."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import joblib
 import numpy as np
@@ -11,12 +9,11 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from thor.core.errors import ConfigError, DataError
+from thor.core.parallel import in_processes
 from thor.core.progress import progress_bar
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.breathing import breathing_kmeans
 from thor.regimes.settings import ClusteringSettings
-
-_IDLE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,8 @@ def cluster_runs(
     require_enough_points(len(points), settings.n_clusters)
     number = settings.n_runs_total if n_runs is None else n_runs
     seeds = run_seeds(seed, number)
-    tasks = (joblib.delayed(one_run)(points, settings, int(run_seed)) for run_seed in seeds)
-    done = in_processes(tasks, n_jobs=min(joblib.effective_n_jobs(settings.n_jobs), number))
+    parts = ((points, settings, int(run_seed)) for run_seed in seeds)
+    done = in_processes(one_run, parts, n_processes=min(joblib.effective_n_jobs(settings.n_jobs), number))
     label = f"{settings.algorithm} k-means, k = {settings.n_clusters}"
     results = list(progress_bar(done, total=number, label=label, unit="run", hidden=not progress))
     return ClusteringRuns(
@@ -96,12 +93,6 @@ def one_run(
         start = KMeans(settings.n_clusters, n_init=settings.n_init, random_state=seed)
         fitted = start.fit(points, sample_weight=weights)
     return fitted.cluster_centers_, float(fitted.inertia_)
-
-
-def in_processes(tasks: Iterable[Any], *, n_jobs: int) -> Iterator[Any]:
-    """Yield the results of joblib's tasks in their order; idle processes end, so that they hold no memory."""
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
-    yield from parallel(tasks)
 
 
 def run_seeds(seed: int, n_runs: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -11,12 +10,12 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from thor.core.parallel import in_processes
 from thor.core.progress import progress_bar
 from thor.regimes.balances import block_numbers
 from thor.regimes.clustering import (
     budget_points,
     cell_areas,
-    in_processes,
     nearest_centroid,
     one_run,
     require_enough_points,
@@ -86,10 +85,8 @@ def cluster_selection(
     seeds = run_seeds(seed, selection.n_repeats)
     # Large k first: the tasks that take longest must not be the last ones.
     keys = [(k, repeat) for k in sorted(each, reverse=True) for repeat in range(selection.n_repeats)]
-    tasks = (
-        joblib.delayed(_row)(standardised, area, blocks, each[k], int(seeds[repeat]), selection) for k, repeat in keys
-    )
-    done = in_processes(tasks, n_jobs=settings.n_jobs)
+    parts = ((standardised, area, blocks, each[k], int(seeds[repeat]), selection) for k, repeat in keys)
+    done = in_processes(_row, parts, n_processes=settings.n_jobs)
     bar = progress_bar(done, total=len(keys), label="number of clusters", unit="run", hidden=not progress)
     rows = dict(zip(keys, bar, strict=True))
     return _table(rows, selection, settings.n_regimes)

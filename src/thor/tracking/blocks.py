@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.terms import over_networks
 from thor.tracking.cells import NO_BASELINE, Cells, WindowInputs

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import DataError
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.tracking.cells import Cells, ControlPairs
 from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability
 from thor.tracking.settings import TrackingSettings

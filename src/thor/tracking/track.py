@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.core.compute import Map
 from thor.core.errors import DataError
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.core.variables import variable
 from thor.reading.runs import is_control
 from thor.tracking.blocks import (

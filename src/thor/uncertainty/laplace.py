@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
-from thor.core.threads import one_thread
+from thor.core.parallel import one_thread
 from thor.networks.network import backward, forward
 from thor.networks.prediction import predict, probability_blocks
 from thor.networks.predictor import softmax

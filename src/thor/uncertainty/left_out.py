@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.networks.baselines import predictors_of
 from thor.networks.folds import Fold
 from thor.networks.prediction import member_logits

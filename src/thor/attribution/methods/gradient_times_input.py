@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from thor.attribution.gradients import target_and_gradient
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
 from thor.attribution.targets import Regimes, Target, require_target
-from thor.core.threads import in_threads
+from thor.core.parallel import in_threads
 from thor.networks.stack import NetworkStack, Weights
 
 

@@ -12,8 +12,8 @@ from thor.attribution.target_networks import targets_of
 from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
+from thor.core.parallel import in_threads
 from thor.core.settings import NotNegative, Positive, Settings
-from thor.core.threads import in_threads
 from thor.networks.predictor import Predictor, columns
 from thor.networks.stack import Weights
 

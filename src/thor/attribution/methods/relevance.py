@@ -10,8 +10,8 @@ from pydantic import Field
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
 from thor.attribution.target_networks import TargetNetworks
 from thor.attribution.targets import Regimes, Target, target_weights
+from thor.core.parallel import in_threads
 from thor.core.settings import NotNegative, Settings
-from thor.core.threads import in_threads
 from thor.networks.network import Layer, forward
 from thor.networks.stack import NetworkStack, Weights
 

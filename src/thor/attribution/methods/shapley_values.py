@@ -23,8 +23,8 @@ from thor.attribution.targets import (
 from thor.attribution.tree_shapley import ROWS_AT_ONCE, TreeShapley
 from thor.core.arrays import AnyArray
 from thor.core.errors import AttributionError
+from thor.core.parallel import in_threads
 from thor.core.settings import Positive, Settings, require
-from thor.core.threads import in_threads
 from thor.networks.predictor import Boosting, Predictor, columns
 from thor.networks.stack import NetworkStack, Weights
 

@@ -1,0 +1,140 @@
+"""Blocks of work on all cores of this machine, in threads or in processes; their results in order."""
+
+import logging
+import os
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import cache
+from itertools import starmap
+from logging.handlers import QueueHandler
+from typing import Any, NamedTuple, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+from thor.core import warn
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+
+_AHEAD = 2
+"""Parts handed out per thread before their results are taken: bounds the memory."""
+
+_MOST_PROCESSES = 4
+"""Without a setting: each process holds its part of the work, and the run waits for its longest chain of nodes."""
+
+_IDLE_SECONDS = 5
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    # Finding the libraries takes longer than a product of small matrices.
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which products of matrices use one thread.
+
+    On small matrices, threads slow a product down and change the order of its sums.
+    """
+    return _controller().limit(limits=1)
+
+
+def in_threads(
+    work: Callable[[Input], Output], parts: Iterable[Input], *, n_threads: int | None = None
+) -> Iterator[Output]:
+    """Yield ``work(part)`` for each part, in the order of the parts.
+
+    NumPy releases the interpreter's lock while it computes, so threads share the work. Each uses one thread of BLAS,
+    which is faster for small matrices and makes results independent of the number of threads.
+
+    Parameters
+    ----------
+    work : callable
+        Without side effects.
+    parts : iterable
+    n_threads : int, optional
+        By default one for each core this process may use.
+    """
+    n_threads = n_threads or len(os.sched_getaffinity(0))
+    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[Future[Output]] = deque()
+        try:
+            for part in parts:
+                waiting.append(pool.submit(work, part))
+                if len(waiting) >= _AHEAD * n_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def usual_processes() -> int:
+    """Return the number of processes that work side by side by default: one for each core, at most four."""
+    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+
+
+def in_processes(
+    work: Callable[..., Output], parts: Iterable[tuple[Any, ...]], *, n_processes: int | None
+) -> Iterator[Output]:
+    """Yield ``work(*part)`` for each part, in the order of the parts.
+
+    Each uses one thread of BLAS, so that results do not depend on their number. What they log is logged here when their
+    part is done, and a warning of `warn_once` only once.
+
+    Parameters
+    ----------
+    work : callable
+        It and the parts are sent to the processes by cloudpickle.
+    parts : iterable of tuple
+    n_processes : int or None
+        -1: one for each core; None: that of `usual_processes`; 1: this process. Idle ones end, so that they hold no
+        memory.
+    """
+    import joblib  # takes longer to import than many commands
+
+    number = n_processes or usual_processes()
+    if number == 1:
+        with one_thread():
+            yield from starmap(work, parts)
+        return
+    levels = {name: logging.getLogger(name).getEffectiveLevel() for name in ("", "thor")}
+    parallel = joblib.Parallel(n_jobs=number, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
+    for result, records in parallel(joblib.delayed(_with_log)(levels, work, part) for part in parts):
+        for record in records:
+            if record.name == warn.log.name:
+                warn.warn_once(record.getMessage())
+            else:
+                logging.getLogger(record.name).handle(record)
+        if isinstance(result, _Failure):
+            raise result.error
+        yield result
+
+
+class _Records(list[logging.LogRecord]):
+    """Stands for the queue of a `QueueHandler`."""
+
+    put_nowait = list.append
+
+
+class _Failure(NamedTuple):
+    error: Exception
+
+
+def _with_log(
+    levels: dict[str, int], work: Callable[..., Output], part: tuple[Any, ...]
+) -> tuple[Output | _Failure, list[logging.LogRecord]]:
+    """Return what the work returns or raises, and what it logs."""
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    records = _Records()
+    logging.getLogger().handlers = [QueueHandler(records)]  # type: ignore[arg-type]
+    try:
+        return work(*part), list(records)
+    except Exception as error:  # noqa: BLE001 (raised by the process that waits)
+        error.add_note(f"In a process of its own:\n{traceback.format_exc()}")
+        return _Failure(error), list(records)

@@ -1,0 +1,50 @@
+"""Work in processes: results in order, what they log, their errors, and the same last bits as in this process."""
+
+import logging
+import os
+
+import numpy as np
+import pytest
+
+from thor.core.errors import DataError
+from thor.core.parallel import in_processes, one_thread, usual_processes
+from thor.core.warn import warn_once
+
+log = logging.getLogger("thor.tests")
+
+VALUES = np.random.default_rng(3).normal(size=200_000)
+
+
+def work(number, values):
+    log.info("part %d", number)
+    warn_once("MADE-1", "a defect")
+    if number == 3:
+        raise DataError("part 3 cannot be done")
+    return os.getpid(), float(values @ values)
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_results_and_records_come_in_order(n_processes, caplog):
+    warn_once.cache_clear()
+    with caplog.at_level(logging.INFO, logger="thor"):
+        results = list(in_processes(work, ((number, VALUES) for number in range(3)), n_processes=n_processes))
+    processes, sums = zip(*results, strict=True)
+    assert (os.getpid() in processes) == (n_processes == 1)
+    with one_thread():
+        assert set(sums) == {float(VALUES @ VALUES)}
+    assert [message for message in caplog.messages if message.startswith("part")][:3] == ["part 0", "part 1", "part 2"]
+    assert sum(message.startswith("MADE-1") for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_an_error_is_raised_here_after_what_was_logged_before_it(n_processes, caplog):
+    done = in_processes(work, ((number, VALUES) for number in range(2, 4)), n_processes=n_processes)
+    with caplog.at_level(logging.INFO, logger="thor"), pytest.raises(DataError, match="part 3") as caught:
+        list(done)
+    assert "part 3" in caplog.messages
+    if n_processes == 2:
+        assert "in work" in caught.value.__notes__[0]
+
+
+def test_the_usual_number_is_that_of_the_cores_and_at_most_four():
+    assert usual_processes() == min(len(os.sched_getaffinity(0)), 4)
