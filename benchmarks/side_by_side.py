@@ -43,13 +43,7 @@ def main() -> int:
 
 def measure(env: str, n_processes: int, root: Path) -> tuple[float, float]:
     """Return the wall time [s] and peak memory [bytes] of a run into `root`."""
-    conf = root / "conf"
-    shutil.copytree(REPOSITORY / "conf", conf)
-    places = conf / env / "globals.yml"
-    text = re.sub(r"(?m)^data_root: .*$", f"data_root: {root / 'data'}", places.read_text(encoding="utf-8"))
-    text = re.sub(r"(?m)^mlflow_store: .*$", f"mlflow_store: {root / 'mlflow.db'}", text)
-    places.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "kedro", "run", "--env", env, "--conf-source", str(conf)]
+    command = [sys.executable, "-m", "kedro", "run", "--env", env, "--conf-source", str(configured(env, root))]
     command += ["--runner-params", f"max_workers={n_processes}"]
     started, peak = time.perf_counter(), 0
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
@@ -59,6 +53,18 @@ def measure(env: str, n_processes: int, root: Path) -> tuple[float, float]:
     if process.returncode:
         raise SystemExit(process.returncode)
     return time.perf_counter() - started, peak
+
+
+def configured(env: str, root: Path) -> Path:
+    """Return a copy of the configuration below `root` whose results go there."""
+    conf = root / "conf"
+    shutil.copytree(REPOSITORY / "conf", conf, ignore=shutil.ignore_patterns("local"))
+    (conf / "local").mkdir()
+    places = conf / env / "globals.yml"
+    text = re.sub(r"(?m)^data_root: .*$", f"data_root: {root / 'data'}", places.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^mlflow_store: .*$", f"mlflow_store: {root / 'mlflow.db'}", text)
+    places.write_text(text, encoding="utf-8")
+    return conf
 
 
 def memory(process: psutil.Process) -> int:
