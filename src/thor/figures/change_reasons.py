@@ -66,11 +66,9 @@ def change_attribution_bars(
             ax.tick_params(labelbottom=True)
         name_rows(axes[0], [feature_label(name) for name in features])
         if "run" in attribution.attrs:
-            windows = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
-            run = attribution.attrs["run"].replace("/", " ")
-            add_heading(
-                figure, f"{run}, {' against '.join(windows)}, {predictor_words(attribution.attrs['predictor'])}"
-            )
+            window, baseline = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
+            run, predictor = attribution.attrs["run"].replace("/", " "), predictor_words(attribution.attrs["predictor"])
+            add_heading(figure, f"{run}, {window} against {baseline} of the parent run, {predictor}")
         letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
         return figure
 

@@ -55,7 +55,7 @@ def amoc_curves(windows: xr.Dataset | None, *, title: str = "") -> "Figure":
         add_note(
             figure,
             "AMOC: Atlantic meridional overturning circulation. Regimes: at the depth of the maximum of the whole, "
-            "so that the parts add up to it. Shading: spread over networks, less than the error.",
+            "so that the parts add up to it. Shading: spread over networks, which is smaller than the error.",
         )
         return figure
 
@@ -90,7 +90,7 @@ def property_curves(windows: xr.Dataset | None) -> "Figure":
             figure,
             "Each cell is divided among regimes by their probabilities. "
             + (f"Deep: window means of more than {threshold:g} m. " if "deep_mixed_area" in names else "")
-            + "Shading: spread over networks, less than the error.",
+            + "Shading: spread over networks, which is smaller than the error.",
         )
         return figure
 
