@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from click.testing import CliRunner
+from kedro.framework.project import configure_project
 
 from tests.browser import Page
 from tests.core.test_compute import Cluster, n_workers_of
 from tests.kedro_runs import PROJECT, files, kedro
 from tests.metric_tables import find_metric, leaves
 from tests.waiting import wait_until
+from thor.app.archive import archive
 from thor.core.metrics import metric_tables
 from thor.core.variables import BUDGET_TERMS, FEATURES
 from thor.reading.runs import is_at_level
@@ -515,16 +518,29 @@ def test_overturning_in_density_classes_has_the_net_transport_of_the_levels(run)
         == {"IDEAL-REG"}
         < {path.parts[-3] for path in files["overturning"]}
     )
+    metrics = json.loads((run[0] / "08_reporting/tracking_metrics.json").read_text())
     for path in files["overturning_sigma2"]:
         found = xr.load_dataset(path)
         in_depth = xr.load_dataset(Path(str(path).replace("overturning_sigma2", "overturning")))
         np.testing.assert_array_equal(found["window"], in_depth["window"])
+        windows = metrics["amoc_sigma2"]["/".join(path.with_suffix("").parts[-3:])].values()
+        np.testing.assert_allclose([window["amoc_sv"] for window in windows], found["amoc"])
         for name in ("net_transport", "net_transport_by_regime"):
             np.testing.assert_allclose(found[name], in_depth[name], atol=2e-4)
         whole, parts = found["overturning"], found["overturning_by_regime"].sum("regime", skipna=False)
         np.testing.assert_allclose(parts.transpose(*whole.dims), whole, atol=2e-4)
         assert float(abs(whole.sel(basin="global")).max()) > 20 and (found["amoc_change"] < 0).any()
         assert found["sigma2"].attrs["units"] == "kg m-3" and found["amoc_level"].attrs["units"] == "kg m-3"
+
+
+def test_a_finished_run_leaves_nothing_of_the_archive_to_read(run, monkeypatch):
+    monkeypatch.setenv("THOR_TEST_ROOT", str(run[0]))
+    configure_project("thor")
+    result = CliRunner().invoke(archive, ["check", "--env", "test", "--headers-only"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    counts = re.findall(r"(\d+) of (\d+) (?:climatologies|windows)", result.output.splitlines()[-1])
+    assert len(counts) == 3 and all(done == there != "0" for done, there in counts)
+    assert result.output.endswith(" windows.\n")
 
 
 def test_heat_of_regimes_is_that_of_the_climate_model_and_near_that_of_the_true_regimes(run):

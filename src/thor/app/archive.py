@@ -1,6 +1,7 @@
 """`thor archive check`: which runs of an archive can be read, why the others cannot, and which are done."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ def check_command(
         from thor.reading.inventory import inventory, with_first_month, with_progress
         from thor.reading.plans import plan_runs
         from thor.reading.transports import plan_transports, transport_marks
+        from thor.reading.transports_sigma2 import sigma2_marks, with_tracers
         from thor.reading.warming_levels import level_windows
 
         _, engineering = data_configuration(env, conf_source)
@@ -82,13 +84,19 @@ def check_command(
             table = inventory(plans)
             if not headers_only:
                 table = with_first_month(table, plans, settings)
-            transports = transport_marks(plan_transports(plans, missing="skip"), settings)
+            parts = list(plan_transports(plans, missing="skip"))
+            tracers = with_tracers(parts, missing="skip") if engineering.density_classes else ()
+            marks = {
+                "transport_climatologies": transport_marks(parts, settings),
+                "transports_sigma2": sigma2_marks(tracers, settings),
+            }
         table = with_progress(table, datasets["climatologies"].left(climatology_marks(plans, settings)))
         if csv is not None:
             csv.parent.mkdir(parents=True, exist_ok=True)
             table.to_csv(csv, index=False)
         _print_inventory(table, there)
-        _print_progress(table, len(transports), len(datasets["transport_climatologies"].left(transports)))
+        done = {name: len(of) - len(datasets[name].left(of)) for name, of in marks.items()}
+        _print_progress(table, [(done[name], len(of)) for name, of in marks.items()])
         if not table["usable"].any():
             raise SystemExit(1)
 
@@ -99,7 +107,7 @@ def _datasets(root: Path | None, env: str | None, conf_source: str | None) -> di
 
     catalog = load_configuration(env, conf_source)["catalog"]
     datasets = {}
-    for name in ("raw_archive", "warming_levels", "climatologies", "transport_climatologies"):
+    for name in ("raw_archive", "warming_levels", "climatologies", "transport_climatologies", "transports_sigma2"):
         entry = dict(catalog[name])
         place = "filepath" if "filepath" in entry else "path"
         entry[place] = str(working_folder() / entry[place])
@@ -138,12 +146,13 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
     )
 
 
-def _print_progress(table: "pd.DataFrame", n_transports: int, n_left: int) -> None:
-    """Print how many climatologies are made, and how much is left to read."""
+def _print_progress(table: "pd.DataFrame", windows: Sequence[tuple[int, int]]) -> None:
+    """Print how many climatologies are made, of how many windows the transports, and how much is left to read."""
     left = table[table["usable"] & ~table["done"]]
     line = f"{int(table['done'].sum())} of {int(table['usable'].sum())} climatologies are done"
-    if n_transports:
-        line += f", and the transports of {n_transports - n_left} of {n_transports} windows"
+    for (n_done, n_windows), words in zip(windows, ("the transports", "density classes"), strict=True):
+        if n_windows:
+            line += f", {words} of {n_done} of {n_windows} windows"
     if len(left):
         size = size_text(int(left["size_gb"].sum() * 1e9))
         line += f"; {counted(len(left), 'run')} left, {size}, for the next `{program_name()} run{same_options()}`"

@@ -103,7 +103,7 @@ def mapper(settings: Compute) -> Iterator[Map]:
         When a scheduler does not answer, or THOR is not installed there.
     """
     if settings.scheduler == "threads":
-        yield partial(_with_bar, partial(_map_in_threads, settings.n_workers))
+        yield partial(_with_bar, partial(map_in_threads, n_threads=settings.n_workers))
         return
     from thor.core.cluster import map_on_workers, workers
 
@@ -124,12 +124,13 @@ def _with_bar(
     yield from progress_bar(done, total=len(parts), label=description, unit="block")
 
 
-def _map_in_threads(
-    n_threads: int | None,
+def map_in_threads(
     function: Callable[[Shared, Input], Output],
     shared: Shared,
     parts: Sequence[Input],
     *,
     description: str,
+    n_threads: int | None = None,
 ) -> Iterator[Output]:
+    """Yield the results for each part, on the threads of this process: a `Map` that shows no progress."""
     return in_threads(partial(function, shared), parts, n_threads=n_threads)

@@ -4,16 +4,14 @@ Only here are the probabilities of every member in memory. A block returns means
 cells by member.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
-from thor.core.parallel import in_threads
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.terms import over_networks
 from thor.tracking.cells import NO_BASELINE, Cells, WindowInputs
@@ -39,13 +37,6 @@ OF_BLOCK = ("dissimilarity", "baseline_certainty", "coupled_change")
 
 _TERM_CELLS = 250
 """Cells whose terms are predicted together: 8 MB for 50 networks, value and spread of five terms in eight states."""
-
-
-def on_threads(
-    function: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any], *, description: str
-) -> Iterator[Any]:
-    """Yield the results of a function for each part, on the cores of this machine: a `thor.core.compute.Map`."""
-    return in_threads(partial(function, shared), parts)
 
 
 @dataclass(frozen=True, eq=False)

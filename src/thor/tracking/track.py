@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
-from thor.core.compute import Map
+from thor.core.compute import Map, map_in_threads
 from thor.core.errors import DataError
 from thor.core.parallel import in_threads
 from thor.core.variables import variable
@@ -21,7 +21,6 @@ from thor.tracking.blocks import (
     RunWork,
     cell_slices,
     control_block,
-    on_threads,
     track_block,
 )
 from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, WindowInputs, Windows, run_key
@@ -43,7 +42,7 @@ def track_run(
     natural: Mapping[str, NaturalVariability] | None,
     tools: TrackingTools,
     *,
-    mapper: Map = on_threads,
+    mapper: Map = map_in_threads,
 ) -> xr.Dataset:
     """Return the regimes of every window of a run, their change from the baseline, and areas with intervals.
 
@@ -137,7 +136,7 @@ def natural_variability(
     tools: TrackingTools,
     *,
     variants: Sequence[xr.Dataset] = (),
-    mapper: Map = on_threads,
+    mapper: Map = map_in_threads,
 ) -> dict[str, NaturalVariability]:
     """Return P(change) between all pairs of windows of a model's control run, by predictor.
 

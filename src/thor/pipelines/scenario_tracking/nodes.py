@@ -204,6 +204,7 @@ def score_tracking(
     scenario_regimes: RunDatasets,
     input_set_regimes: RunDatasets,
     overturning: RunDatasets,
+    overturning_sigma2: RunDatasets,
     regime_properties: RunDatasets,
     model_agreement: RunDatasets,
     true_regimes: RunDatasets,
@@ -239,6 +240,7 @@ def score_tracking(
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {
         "amoc": amoc_metrics(overturning),
+        "amoc_sigma2": amoc_metrics(overturning_sigma2),
         "properties": property_metrics(regime_properties),
         "input_sets": same_cells_skill(on_same["pooled"], of_sets["pooled"]),
         "disagreement": set_disagreement(scenario_regimes, input_set_regimes, scenario_features, true_regimes),

@@ -31,7 +31,7 @@ _CALIBRATED = ["calibration_model", "training_history"]
 _BOTH = ["scenario_regimes", "input_set_regimes"]
 _SCORED = [
     *_BOTH,
-    "overturning",
+    *("overturning", "overturning_sigma2"),
     "regime_properties",
     "model_agreement",
     "true_regimes",
