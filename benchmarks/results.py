@@ -199,7 +199,7 @@ def change(tracking: Entry) -> list[str]:
     last = max(name for name in windows if name != "all")
     columns = {name: words for name, words in PREDICTORS.items() if name in windows[last]}
     rows = [
-        (f"{words} (`{path}`)", *(form(_at(windows[last][name], path)) for name in columns))
+        (f"{words} (`{path}`)", *(form(at_path(windows[last][name], path)) for name in columns))
         for path, (words, form) in CHANGE.items()
     ]
     control = tracking["perfect_model"]["control"].values()
@@ -221,7 +221,8 @@ def change(tracking: Entry) -> list[str]:
     return markdown((f"{WARM}, {last}, all models together, by area", *columns.values()), rows)
 
 
-def _at(entry: Entry, path: str) -> Any:
+def at_path(entry: Entry, path: str) -> Any:
+    """Return the number at a path of keys joined by dots."""
     for key in path.split("."):
         entry = entry[key]
     return entry

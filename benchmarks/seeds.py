@@ -21,23 +21,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import CHANGE, PREDICTORS, WARM
+from results import PREDICTORS, WARM, at_path
 from run import markdown
 from side_by_side import REPOSITORY, configured
 
 PIPELINES = ("modelling", "uncertainty", "scenario_tracking")
 LAYERS = ("01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "06_models")
 SCORES = ("accuracy", "balanced_accuracy", "negative_log_likelihood")
-ROWS = (
-    "change.brier_skill",
-    "change.expected_calibration_error",
-    "change.forced.precision",
-    "change.forced.recall",
-    "predictor.balanced_accuracy",
-    "error_removed.predicted_persistence",
-    "error_removed.stress_curl_tree",
-)
-"""Of `results.CHANGE`."""
+ROWS = {
+    "change.brier_skill": "Brier skill of P(change) over the base rate",
+    "change.expected_calibration_error": "calibration error of P(change)",
+    "change.forced.precision": "precision of forced regime changes",
+    "change.forced.recall": "recall of forced regime changes",
+    "predictor.balanced_accuracy": "balanced accuracy of the regimes",
+    "error_removed.predicted_persistence": "error removed from persistence of the predicted regime",
+    "error_removed.stress_curl_tree": "error removed from the tree on the stress curl",
+}
+"""Metrics of a change by their path, in words."""
 
 
 def main() -> None:
@@ -93,18 +93,12 @@ def changes(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the table of changes in all windows of the warmest experiment, by area."""
     columns = {name: words for name, words in PREDICTORS.items() if name in runs[0]["all"]}
     rows = []
-    for path in ROWS:
-        of = {name: [_at(run["all"][name], path) for run in runs] for name in columns}
+    for path, words in ROWS.items():
+        of = {name: [at_path(run["all"][name], path) for run in runs] for name in columns}
         gain = np.subtract(of["average_transport"], of["average"])
         entries = [spread(of[name], _decimal) for name in columns]
-        rows.append((f"{CHANGE[path][0]} (`{path}`)", *entries, spread(gain, _signed)))
+        rows.append((f"{words} (`{path}`)", *entries, spread(gain, _signed)))
     return markdown((f"{WARM}, all windows and models", *columns.values(), "with transports less without"), rows)
-
-
-def _at(entry: Any, path: str) -> float:
-    for key in path.split("."):
-        entry = entry[key]
-    return float(entry)
 
 
 def spread(values: Any, form: Callable[[float], str]) -> str:
