@@ -19,7 +19,7 @@ from thor.core.atomic import write_json
 from thor.core.checksums import combined_sha256, file_checksums, signature
 
 _TABLES = ("runs", "nodes", "datasets", "files", "contents")
-_SECONDS_BETWEEN_SAMPLES = 0.2
+_SECONDS_BETWEEN_SAMPLES = 0.5
 _QUICK_BYTES = 2 * 10**9
 """Datasets up to this size are read again when nothing but the time of their files has changed."""
 
@@ -150,7 +150,7 @@ class RunRecord:
 
 
 class MemoryWatch:
-    """Samples the memory of this process and its children, five times a second, in a separate thread."""
+    """Samples the memory of this process and its children, twice a second, in a separate thread."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
