@@ -49,10 +49,15 @@ def ecco_ocean(data_mirror: Path, ecco_arrays: dict[str, Path]) -> xr.Dataset:
     return harmonise(ecco_training_ocean(ecco_arrays, surface, terms=ECCO_TERMS))
 
 
+_LONGEST = ("test_whole_graph", "test_parts_of_the_graph", "test_report", "test_howto_archive", "test_notebooks")
+"""Of the modules that read the whole run: with the last of them at the end, one worker would wait for the other."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the modules that read the whole run last: it is made meanwhile."""
+    """Put the modules that read the whole run last, since it is made meanwhile; of these the longest first."""
     later = {item.path for item in items if _reads_whole_run(item)}
-    items.sort(key=lambda item: item.path in later)
+    longest = dict(zip(_LONGEST, range(-len(_LONGEST), 0), strict=True))
+    items.sort(key=lambda item: (item.path in later, longest.get(item.path.stem, 0)))
 
 
 def _reads_whole_run(item: pytest.Item) -> bool:
