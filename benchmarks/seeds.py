@@ -111,7 +111,7 @@ def _decimal(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}"
+    return f"{value:+.3f}" if abs(value) >= 0.01 else f"{value:+.4f}"
 
 
 if __name__ == "__main__":
