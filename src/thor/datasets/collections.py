@@ -182,7 +182,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         """Yield what `_make` returns for each key; processes that are ended leave no temporary file."""
         parts = ((key, mark, make) for key, (mark, make) in data.items())
         try:
-            yield from in_processes(self._make, parts, n_processes=self._n_processes)
+            yield from in_processes(self._make, parts, n_processes=self._n_processes if len(data) > 1 else 1)
         except BaseException:
             for key in data:
                 remove_leftovers(self._file(key))
