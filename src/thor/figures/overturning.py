@@ -20,6 +20,7 @@ from thor.figures.style import (
     style,
     years_text,
 )
+from thor.regimes.naming import MERGED
 from thor.tracking.overturning import AMOC_BASIN
 from thor.tracking.regime_shares import NO_REGIME
 
@@ -81,7 +82,7 @@ def overturning_sections(
             for ax, basin in zip(axes[row * len(basins) :], basins, strict=False):
                 psi = (whole if regime is None else parts.sel(regime=regime)).sel(basin=basin)
                 drawn = _draw_section(ax, psi, overturning.sel(basin=basin), levels)
-                name = "all regimes" if regime is None else _regime_words(regime)
+                name = "all regimes" if regime is None else regime_words(regime)
                 ax.set_title(f"{basin_words(basin)}, {name}")
         _label_axes(axes, len(basins), overturning)
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.01)
@@ -163,5 +164,6 @@ def _unstretched(place: Any) -> Any:
     return np.sign(place) * np.abs(place) ** (1 / _STRETCH)
 
 
-def _regime_words(name: str) -> str:
-    return "no regime" if name == NO_REGIME else f"regime {name}"
+def regime_words(name: str) -> str:
+    """Return a regime in words, for legends."""
+    return {NO_REGIME: "no regime", MERGED: "merged regime"}.get(name, f"regime {name}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.figures.overturning import regime_words
 from thor.figures.style import (
     add_heading,
     add_note,
@@ -106,8 +107,7 @@ def _draw_parts(ax: "Axes", windows: xr.Dataset, name: str, *, whole: xr.DataArr
     for regime, colour in zip(regimes, [*colours, "0.6"], strict=False):
         mean, lower, upper = (windows[f"{name}{end}"].sel(regime=regime) for end in ("", "_lower", "_upper"))
         ax.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
-        words = "no regime" if regime == NO_REGIME else f"regime {regime}"
-        ax.plot(place, mean, color=colour, marker="o", markersize=2, label=words)
+        ax.plot(place, mean, color=colour, marker="o", markersize=2, label=regime_words(regime))
     ax.set_xticks(place, [_label(window) for window in windows["window"].values])
 
 
