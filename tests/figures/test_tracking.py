@@ -348,7 +348,8 @@ def test_bars_show_which_feature_moved_the_networks():
     )
     figure = change_attribution_bars(attribution)
     assert titles(figure)[0] == r"(a) TR to NL, 9.3 $\times$ 10$^6$ km$^2$"
-    assert figure.get_suptitle() == "A b r1, 2081\N{EN DASH}2100 against 1995\N{EN DASH}2014, ensemble"
+    title = "A b r1, 2081\N{EN DASH}2100 against 1995\N{EN DASH}2014 of the parent run, ensemble"
+    assert figure.get_suptitle() == title
     ax = figure.axes[0]
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], mean[0])
     (intervals,) = ax.collections
