@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from thor.core.errors import DataError, did_you_mean
+from thor.core.units import spelling
 
 BUDGET_TERMS = (
     "wind_stress_curl",
@@ -146,6 +147,13 @@ class Variable:
     accept: dict[str, float] = field(default_factory=dict)
     published: Published | None = None
     feature: FeatureGroups | None = None
+
+    def factor(self, units: str | None) -> float | None:
+        """Return the factor that turns values in other units, however spelled, into those of the table, or None."""
+        known = {self.units: 1.0} | self.accept
+        if units is None or units in known:
+            return known.get(units or "")
+        return {spelling(name): factor for name, factor in known.items()}.get(spelling(units))
 
     @property
     def attrs(self) -> dict[str, str]:

@@ -169,5 +169,5 @@ def _require_tracers(ocean: xr.Dataset, vertical: str, grid: Grid) -> None:
             found = f"dims {ocean[name].dims}" if name in ocean else ", ".join(map(str, ocean.data_vars))
             raise DataError(f"'{name}' with dims {(vertical, *grid.dims)} is needed for density; got {found}.")
         row = variable(name)
-        if (units := ocean[name].attrs.get("units")) not in (row.units, *row.accept):
+        if row.factor(units := ocean[name].attrs.get("units")) is None:
             raise UnitsError(f"'{name}' has units {units!r}; expected one of {', '.join((row.units, *row.accept))}.")

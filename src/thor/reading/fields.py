@@ -84,10 +84,9 @@ def unit_factor(variable_id: str, units: str | None, where: str) -> float:
         When units are missing, or the table declares no conversion.
     """
     row = variable(variable_id)
-    if units == row.units:
-        return 1.0
-    if units in row.accept:
-        return row.accept[units]
+    factor = row.factor(units)
+    if factor is not None:
+        return factor
     valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
     raise UnitsError(
         f"{where}: '{variable_id}' has {f'units {units!r}' if units else 'no units'}; expected one of {valid}. "

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError, GridError, UnitsError
+from thor.core.units import spelling
 from thor.core.variables import STRESS
 from thor.core.warn import warn_once
 from thor.ocean.grid import Grid
@@ -21,7 +22,7 @@ from thor.reading.run_plan import RunPlan
 from thor.reading.series import SeriesFile
 from thor.reading.steps import ascending_order, shape_text, with_stress_points
 
-_METRES = {"m": 1.0, "meters": 1.0, "metres": 1.0, "cm": 0.01, "centimeters": 0.01, "km": 1000.0}
+_METRES = {"m": 1.0, "cm": 0.01, "km": 1000.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +150,13 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
                 "file with it."
             )
         units = str(getattr(axis, "units", ""))
-        if units not in _METRES:
+        metres = _METRES.get(spelling(units))
+        if metres is None:
             raise UnitsError(
                 f"{path}: the levels '{dim}' have units '{units}'; expected depths in {', '.join(_METRES)}. Get the "
                 "transports on levels of depth."
             )
-        depths = _METRES[units] * np.abs(np.asarray(dataset.variables[bounds][:], dtype=float))
+        depths = metres * np.abs(np.asarray(dataset.variables[bounds][:], dtype=float))
     depths = np.sort(depths, axis=1)
     if depths.shape[1] != 2 or (np.diff(depths, axis=1) <= 0).any():
         raise DataError(

@@ -60,10 +60,9 @@ def check_units(array: xr.DataArray, contract: Contract, where: str) -> float:
     row, units = variable(str(array.name)), array.attrs.get("units")
     if units is None:
         raise UnitsError(f"{where}: '{array.name}' has no units attribute; expected '{row.units}'. Add it to the file.")
-    if units == row.units:
-        return 1.0
-    if contract.raw and units in row.accept:
-        return row.accept[units]
+    factor = row.factor(units) if contract.raw else 1.0 if units == row.units else None
+    if factor is not None:
+        return factor
     valid = [row.units, *(row.accept if contract.raw else ())]
     raise UnitsError(
         f"{where}: '{array.name}' has units '{units}'; expected {' or '.join(repr(unit) for unit in valid)}. "
