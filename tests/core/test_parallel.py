@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from thor.core.errors import DataError
-from thor.core.parallel import in_processes, one_thread, usual_processes
+from thor.core.errors import ConfigError, DataError
+from thor.core.parallel import in_processes, number_of_processes, one_thread
 from thor.core.warn import warn_once
 
 log = logging.getLogger("thor.tests")
@@ -46,5 +46,12 @@ def test_an_error_is_raised_here_after_what_was_logged_before_it(n_processes, ca
         assert "in work" in caught.value.__notes__[0]
 
 
-def test_the_usual_number_is_that_of_the_cores_and_at_most_four():
-    assert usual_processes() == min(len(os.sched_getaffinity(0)), 4)
+def test_the_number_by_default_is_that_of_the_cores_and_at_most_four():
+    assert number_of_processes(None, "n") == min(len(os.sched_getaffinity(0)), 4)
+    assert number_of_processes(7, "n") == 7
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "two"])
+def test_other_numbers_of_processes_are_refused(number):
+    with pytest.raises(ConfigError, match="archive_processes of globals.yml must be a whole number from 1, .* got"):
+        number_of_processes(number, "archive_processes")

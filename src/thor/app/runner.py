@@ -17,7 +17,7 @@ from kedro.runner import AbstractRunner, SequentialRunner
 
 from thor.app import node_process
 from thor.core.errors import ConfigError, ThorError
-from thor.core.parallel import usual_processes
+from thor.core.parallel import number_of_processes
 
 _TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_validation"})
 """Pipelines whose nodes need TensorFlow."""
@@ -55,12 +55,7 @@ class ProcessRunner(AbstractRunner):
 
     def __init__(self, max_workers: int | None = None, is_async: bool = False) -> None:
         super().__init__(is_async=is_async)
-        if max_workers is not None and not (isinstance(max_workers, int) and max_workers >= 1):
-            raise ConfigError(
-                "n_processes of globals.yml must be a whole number from 1, or null for one on each core; "
-                f"got {max_workers!r}."
-            )
-        self._max_workers = max_workers or usual_processes()
+        self._max_workers = number_of_processes(max_workers, "n_processes")
 
     @property
     def _logger(self) -> logging.Logger:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from threadpoolctl import ThreadpoolController
 
 from thor.core import warn
+from thor.core.errors import ConfigError
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -73,13 +74,25 @@ def in_threads(
                 future.cancel()
 
 
-def usual_processes() -> int:
-    """Return the number of processes that work side by side by default: one for each core, at most four."""
-    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+def number_of_processes(setting: int | None, name: str) -> int:
+    """Return how many processes work side by side by this setting; None: one for each core, at most four.
+
+    Raises
+    ------
+    ConfigError
+        For what is no number from 1.
+    """
+    if setting is None:
+        return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+    if not (isinstance(setting, int) and setting >= 1):
+        raise ConfigError(
+            f"{name} of globals.yml must be a whole number from 1, or null for one on each core; got {setting!r}."
+        )
+    return setting
 
 
 def in_processes(
-    work: Callable[..., Output], parts: Iterable[tuple[Any, ...]], *, n_processes: int | None
+    work: Callable[..., Output], parts: Iterable[tuple[Any, ...]], *, n_processes: int
 ) -> Iterator[Output]:
     """Yield ``work(*part)`` for each part, in the order of the parts.
 
@@ -91,19 +104,17 @@ def in_processes(
     work : callable
         It and the parts are sent to the processes by cloudpickle.
     parts : iterable of tuple
-    n_processes : int or None
-        -1: one for each core; None: that of `usual_processes`; 1: this process. Idle ones end, so that they hold no
-        memory.
+    n_processes : int
+        -1: one for each core; 1: this process. Idle ones end, so that they hold no memory.
     """
     import joblib  # takes longer to import than many commands
 
-    number = n_processes or usual_processes()
-    if number == 1:
+    if n_processes == 1:
         with one_thread():
             yield from starmap(work, parts)
         return
     levels = {name: logging.getLogger(name).getEffectiveLevel() for name in ("", "thor")}
-    parallel = joblib.Parallel(n_jobs=number, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
+    parallel = joblib.Parallel(n_jobs=n_processes, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
     for result, records in parallel(joblib.delayed(_with_log)(levels, work, part) for part in parts):
         for record in records:
             if record.name == warn.log.name:

@@ -19,7 +19,7 @@ from thor.core.checkpoint import Resumable
 from thor.core.contracts import check, find_contract
 from thor.core.errors import DataError, LeftOutError, counted
 from thor.core.fingerprint import ATTRIBUTE
-from thor.core.parallel import in_processes
+from thor.core.parallel import in_processes, number_of_processes
 from thor.core.progress import progress_bar
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
@@ -103,7 +103,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         self._path = Path(path)
         self._may_be_empty = may_be_empty
         self._may_be_left_out = may_be_left_out
-        self._n_processes = n_processes
+        self._n_processes = number_of_processes(n_processes, "archive_processes")
         # By name: the rules of a contract are closures, and a dataset is sent to the process of a node.
         self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
