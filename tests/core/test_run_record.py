@@ -97,7 +97,6 @@ def test_a_record_that_cannot_be_written_gives_a_warning(tmp_path):
 def test_the_peak_of_memory_is_recorded_after_it_has_passed(monkeypatch):
     samples = []  # of the watching thread, each of one process [MB]
     memory_info = psutil.Process.memory_info
-    alone = psutil.Process().memory_info().rss / 1e6  # children may run beside this test
 
     def counted(process):
         info = memory_info(process)
@@ -108,6 +107,7 @@ def test_the_peak_of_memory_is_recorded_after_it_has_passed(monkeypatch):
     monkeypatch.setattr(psutil.Process, "memory_info", counted)
     watch = MemoryWatch()
     watch.reset()
+    alone = psutil.Process().memory_info().rss / 1e6  # children may run beside this test
     block = np.ones(40_000_000)  # 320 MB
     wait_until(lambda: max(samples, default=0.0) > alone + 250)
     del block
