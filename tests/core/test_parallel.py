@@ -32,7 +32,7 @@ def test_results_and_records_come_in_order(n_processes, caplog):
     assert (os.getpid() in processes) == (n_processes == 1)
     with one_thread():
         assert set(sums) == {float(VALUES @ VALUES)}
-    assert [message for message in caplog.messages if message.startswith("part")][:3] == ["part 0", "part 1", "part 2"]
+    assert [message for message in caplog.messages if message.startswith("part")] == ["part 0", "part 1", "part 2"]
     assert sum(message.startswith("MADE-1") for message in caplog.messages) == 1
 
 

@@ -54,15 +54,16 @@ def files_read(monkeypatch):
     return counts
 
 
-def study(root, folder):
+def study(root, folder, **options):
     """Return what the node gives for an archive, and the collection into which it is saved."""
     values = default_configuration("test")["parameters"]["data_engineering"]
     made = nodes.compute_climatologies(Archive(root), NO_LEVELS, DataEngineering(**values))
-    return made["climatologies"], FieldCollection(path=str(folder), contract="climatologies", may_be_empty=True)
+    options |= {"contract": "climatologies", "may_be_empty": True}
+    return made["climatologies"], FieldCollection(path=str(folder), **options)
 
 
-def read(root, folder):
-    makers, collection = study(root, folder)
+def read(root, folder, **options):
+    makers, collection = study(root, folder, **options)
     collection.save(makers)
     return contents(folder)
 
@@ -125,6 +126,17 @@ def test_a_killed_process_loses_no_file_and_reads_none_twice(root, tmp_path, fil
     assert not set(before) & set(files_read) and len(before) + len(files_read) == 3 * N_FILES * len(MODELS)
     assert finished.items() <= times(tmp_path / "killed").items()
     assert not unfinished(tmp_path / "killed")
+
+
+def test_runs_are_read_alike_in_several_processes_and_one_that_cannot_be_is_left_out(root, tmp_path):
+    whole = read(root, tmp_path / "whole")
+    assert read(root, tmp_path / "processes", n_processes=2) == whole
+    makers, collection = study(root, tmp_path / "gone", n_processes=2)
+    next(root.rglob("tauvo_*MADE-2*185201-185312.nc")).unlink()
+    collection.save(makers)
+    assert contents(tmp_path / "gone") == {model: whole[model] for model in whole if model != "MADE-2"}
+    (reason,) = collection.load().left_out.values()
+    assert "is gone since the archive was listed" in reason
 
 
 def test_a_file_that_disappears_after_planning_leaves_out_its_run_until_it_is_back(root, tmp_path, files_read):

@@ -107,12 +107,12 @@ def in_processes(
     n_processes : int
         -1: one for each core; 1: this process. Idle ones end, so that they hold no memory.
     """
-    import joblib  # takes longer to import than many commands
-
     if n_processes == 1:
         with one_thread():
             yield from starmap(work, parts)
         return
+    import joblib  # takes longer to import than many commands
+
     levels = {name: logging.getLogger(name).getEffectiveLevel() for name in ("", "thor")}
     parallel = joblib.Parallel(n_jobs=n_processes, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
     for result, records in parallel(joblib.delayed(_with_log)(levels, work, part) for part in parts):
