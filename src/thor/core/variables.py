@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -111,7 +111,7 @@ class Published:
 
 @dataclass(frozen=True)
 class FeatureGroups:
-    """The groups that a feature of the networks belongs to.
+    """The groups that a feature of the networks belongs to, and its symmetry.
 
     Attributes
     ----------
@@ -124,10 +124,13 @@ class FeatureGroups:
     input_set : str
         The set of `modelling.input_sets` that adds the feature: `surface`, or a name for features of fields that only
         some climate models publish.
+    reflected : {"odd", "even"}
+        Whether the feature changes its sign where the ocean is reflected at the equator.
     """
 
     group: str
     physical: str
+    reflected: Literal["odd", "even"]
     gradient: str | None = None
     input_set: str = SURFACE_SET
 
@@ -245,8 +248,8 @@ def groups_of(feature: str) -> FeatureGroups:
     groups = variable(feature).feature
     if groups is None:
         raise DataError(
-            f"'{feature}' is a feature without groups. Add 'feature: {{group: ..., physical: ...}}' to its row in "
-            "variables.yml."
+            f"'{feature}' is a feature without groups. Add 'feature: {{group: ..., physical: ..., reflected: ...}}' to "
+            "its row in variables.yml."
         )
     return groups
 
@@ -282,5 +285,10 @@ def variable(name: str) -> Variable:
         label=f"{base.label}, {match['statistic']} {where}",
         cmap=base.cmap if match["statistic"] == "mean" else "cmo.amp",
         feature=base.feature
-        and FeatureGroups(f"around {base.name}", base.feature.physical, input_set=base.feature.input_set),
+        and replace(
+            base.feature,
+            group=f"around {base.name}",
+            gradient=None,
+            reflected=base.feature.reflected if match["statistic"] == "mean" else "even",
+        ),
     )

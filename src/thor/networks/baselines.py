@@ -131,9 +131,8 @@ def fit_baselines(
     boosting: BoostingSettings,
     boosting_features: tuple[str, ...] | None = None,
     seed: int,
-    weights: NDArray[np.float64] | None = None,
 ) -> Baselines:
-    """Return the baselines fitted on training samples.
+    """Return the baselines fitted on training samples; boosting on those of `Samples.to_train`.
 
     Parameters
     ----------
@@ -146,8 +145,6 @@ def fit_baselines(
     boosting_features : tuple of str, optional
         Features that boosting uses, all by default.
     seed : int
-    weights : ndarray of shape (n_samples,), optional
-        Of the samples; by default all are equal.
 
     Raises
     ------
@@ -168,12 +165,15 @@ def fit_baselines(
         ),
     }
     scaler.require(samples.features)
-    inputs, used = scaler.transform(samples.inputs), boosting_features or samples.features
+    used = boosting_features or samples.features
     for name, model in models.items():
+        # The simple references see the ocean as it is.
+        cells = samples.to_train() if name == BOOSTING else samples
+        inputs = scaler.transform(cells.inputs)
         # Boosting's threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
         with threadpool_limits(1):
             seen = columns(inputs, scaler.features, _seen(name, used))
-            model.fit(seen, samples.labels, sample_weight=weights)
+            model.fit(seen, cells.labels)
     fitted = models.pop(BOOSTING)
     trees = Boosting(BoostedTrees.of(fitted), tuple(map(int, fitted.classes_)), used, samples.classes)
     return Baselines(models, trees, scaler, samples.classes)

@@ -35,11 +35,11 @@ class Epochs:
     def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
         tf = load_tensorflow()
         self._settings, self._seed = settings, seed
-        self._n_samples = len(train.inputs)
+        self._n_samples, self._reflected = train.n_cells, train.reflected
         self._n_steps = -(-self._n_samples // settings.batch_size)
         self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
         columns = padded_columns(train, LEAST_CAPACITY)
-        none = np.empty((self._n_samples, 0), np.float32)
+        none = np.empty((len(train.inputs), 0), np.float32)
         terms = padded(none if train.terms is None else train.terms.scaled, len(columns[0]))
         weight = 0.0 if train.terms is None else train.terms.weight
         self._take_steps, self._evaluate = compile_steps(activation, settings.l2, terms.shape[1], weight)
@@ -114,15 +114,20 @@ class Epochs:
         """Return each network's batches, (n_networks, n_steps, batch_size), the last filled up with zeros."""
         batches = np.zeros((stack.size, self._n_steps * self._settings.batch_size), np.int32)
         for place, network in enumerate(stack):
-            order = shuffled(self._n_samples, seed=self._seed, network=int(network), epoch=epoch)
-            batches[place, : self._n_samples] = order
+            options = {"seed": self._seed, "network": int(network), "epoch": epoch, "reflected": self._reflected}
+            batches[place, : self._n_samples] = shuffled(self._n_samples, **options)
         return batches.reshape(stack.size, self._n_steps, -1)
 
 
-def shuffled(n_samples: int, *, seed: int, network: int, epoch: int) -> NDArray[np.int32]:
-    """Return the order of the samples in an epoch of a network, shape (n_samples,)."""
+def shuffled(n_cells: int, *, seed: int, network: int, epoch: int, reflected: bool) -> NDArray[np.int32]:
+    """Return the samples of an epoch of a network in their order, shape (n_cells,).
+
+    With `reflected` there are two samples of each cell (`Table.reflected`), which take turns from epoch to epoch; every
+    other cell begins with the second one.
+    """
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(network, epoch)))
-    return generator.permutation(np.arange(n_samples, dtype=np.int32))
+    order = generator.permutation(np.arange(n_cells, dtype=np.int32))
+    return order + n_cells * ((order + network + epoch) % 2) if reflected else order
 
 
 def _blocks(table: Table) -> tuple[NDArray[Any], ...]:

@@ -93,10 +93,10 @@ def train_folds(
     def fold(basin: str) -> Fold:
         split = splits[basin]
         samples = samples_from(features, regimes, split, names=all_features(names, boosting_names or ()))
-        train = samples.with_role("train")
-        fitted = FeatureScaler.fit(train) if scaler is None else scaler.extended(train)
+        cells, train = samples.with_role("train"), samples.to_train()
+        fitted = FeatureScaler.fit(cells) if scaler is None else scaler.extended(cells)
         weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
-        targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1])
+        targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1], sign=train.sign)
         table, select = scaled_tables(samples, fitted, names)
         trained = train_stack(
             replace(table, weights=weights, terms=targets),
@@ -106,7 +106,7 @@ def train_folds(
             settings=training,
             seed=seed,
         )
-        baselines = fit_baselines(train, fitted, boosting=boosting, boosting_features=boosting_names, seed=seed)
+        baselines = fit_baselines(cells, fitted, boosting=boosting, boosting_features=boosting_names, seed=seed)
         # Where its coordinates were read from is no part of a split.
         return Fold(basin, split.drop_encoding(), fitted, trained.stack, baselines)
 

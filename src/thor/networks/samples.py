@@ -1,6 +1,6 @@
 """Labelled cells as a table of samples, and the features of all valid cells as inputs of networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
-from thor.core.variables import FEATURES, variable
+from thor.core.variables import FEATURES, groups_of, variable
 from thor.networks.settings import FeatureSet
 from thor.networks.split import ROLES
 from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.features import feature_groups, feature_names
 from thor.regimes.naming import regime_names
 
-_PER_SAMPLE = ("inputs", "labels", "area", "confidence", "lat", "lon", "basin", "role", "index")
+_PER_SAMPLE = ("inputs", "labels", "area", "confidence", "lat", "lon", "basin", "role", "index", "reflected", "sign")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,17 @@ class Samples:
         Codes of `thor.networks.split.ROLES`.
     index : ndarray of int, shape (n_samples,)
         Place in the flattened grid, C order of `valid`.
+    reflected : ndarray of int, shape (n_samples,)
+        Number of the regime that the cell has in the ocean reflected at the equator.
+    sign : ndarray of int, shape (n_samples,)
+        1, or -1 in the reflected ocean, where the terms of the budget have the other sign.
     features, units : tuple of str
     classes : tuple of str
         Names of the regimes by number.
     roles : dict of str to str
         Role whose cells are used for each role: the same, but test for select in a published split.
+    reflect : bool
+        Whether predictors are also trained on the reflected ocean (`modelling.split.reflect`).
     """
 
     inputs: Array
@@ -56,10 +62,13 @@ class Samples:
     basin: NDArray[np.int64]
     role: NDArray[np.int64]
     index: NDArray[np.int64]
+    reflected: NDArray[np.int64]
+    sign: NDArray[np.int64]
     features: tuple[str, ...]
     units: tuple[str, ...]
     classes: tuple[str, ...]
     roles: Mapping[str, str]
+    reflect: bool
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -88,6 +97,25 @@ class Samples:
             raise NetworkError(f"None of the {len(self)} samples has the role '{name}'. Change modelling.split.")
         return self.take(chosen)
 
+    def to_train(self) -> "Samples":
+        """Return the samples used to train; with `reflect` the same follow as they are in the reflected ocean."""
+        train = self.with_role("train")
+        if not self.reflect:
+            return train
+        odd = [groups_of(name).reflected == "odd" for name in self.features]
+        mirrored = {
+            "inputs": train.inputs * np.where(odd, -1.0, 1.0),
+            "labels": train.reflected,
+            "reflected": train.labels,
+            "lat": -train.lat,
+            "sign": -train.sign,
+        }
+        both = {
+            name: np.concatenate([values, mirrored.get(name, values)])
+            for name, values in ((name, getattr(train, name)) for name in _PER_SAMPLE)
+        }
+        return replace(train, **both)
+
 
 def samples_from(
     features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, *, names: Sequence[str] = FEATURES
@@ -99,7 +127,8 @@ def samples_from(
     features : xarray.Dataset
         The named features, `valid`, `basin`, `areacello`.
     regimes : xarray.Dataset
-        `regime` with CF flags, `regime_confidence`, on the same grid.
+        `regime` with CF flags, `regime_confidence`, on the same grid; `reflected_regime` where the split has the
+        attribute `reflect`.
     split : xarray.Dataset
         As from `thor.networks.split.make_split`, on the same grid.
     names : sequence of str
@@ -125,7 +154,8 @@ def samples_from(
             f"None of the {valid_index.size} valid cells has both a regime and a role: there is nothing to train on. "
             "Regimes, split and features should be of one training ocean."
         )
-    stands_in = {"select": split.attrs["select_role"]}
+    stands_in, reflect = {"select": split.attrs["select_role"]}, bool(split.attrs.get("reflect", 0))
+    reflected = _reflected_regime(regimes, at_valid)[used] if reflect else np.full(used.sum(), -1)
     return Samples(
         inputs=table[used],
         labels=regime[used].astype(np.int64),
@@ -136,11 +166,23 @@ def samples_from(
         basin=at_valid(features, "basin")[used].astype(np.int64),
         role=role[used].astype(np.int64),
         index=valid_index[used],
+        reflected=reflected.astype(np.int64),
+        sign=np.ones(used.sum(), np.int64),
         features=tuple(names),
         units=tuple(variable(name).units for name in names),
         classes=regime_names(regimes),
         roles={name: stands_in.get(name, name) for name in ROLES if name != "buffer"},
+        reflect=reflect,
     )
+
+
+def _reflected_regime(regimes: xr.Dataset, at_valid: Callable[[xr.Dataset, str], NDArray[Any]]) -> NDArray[Any]:
+    if "reflected_regime" not in regimes:
+        raise NetworkError(
+            "The regimes have no 'reflected_regime', which training on the reflected ocean needs. Run regime_clustering "
+            "again, or set modelling.split.reflect: false."
+        )
+    return at_valid(regimes, "reflected_regime")
 
 
 def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tuple[Array, NDArray[np.int64]]:

@@ -57,6 +57,9 @@ class SplitSettings(Settings):
     """Least side of a block, along a great circle [degrees]."""
     buffer_degrees: float = Field(2.0, ge=0, lt=90)
     """Least great-circle distance between cells of different roles; 0 for none. Ignored if published [degrees]."""
+    reflect: bool = True
+    """Whether networks and boosting are also trained on the ocean reflected at the equator, where f, curls, northward
+    gradients and the terms of the budget have the other sign: each hemisphere is then known from the other one, too. Ignored if published."""
 
     @model_validator(mode="after")
     def _require_different_names(self) -> Self:

@@ -50,8 +50,9 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     Returns
     -------
     xarray.Dataset
-        `role` (int8, CF flags of `ROLES`, -1 where not valid), and in the attributes `split` (the mode) and
-        `select_role`, whose cells select: test in a published split. `final_role` is the same for the predictors that
+        `role` (int8, CF flags of `ROLES`, -1 where not valid), and in the attributes `split` (the mode),
+        `select_role`, whose cells select: test in a published split, and `reflect`, 1 where training also takes the
+        reflected ocean (`thor.networks.samples.Samples.to_train`). `final_role` is the same for the predictors that
         are applied to climate models, once the scores are known: the test regions train as well, but not in a
         published split.
 
@@ -77,6 +78,7 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
         "buffer_degrees": 0.0 if published else settings.buffer_degrees,
         "regions": "; ".join(map(_described, regions)),
         "select_role": "test" if published else "select",
+        "reflect": int(settings.reflect and not published),
     }
     split = _split_dataset(features, regimes, roles, attrs)
     final_role = split["role"].values if published else _on_grid(features, final, settings.buffer_degrees)
@@ -150,6 +152,7 @@ def basin_folds(
             "buffer_degrees": settings.buffer_degrees,
             "regions": name,
             "select_role": "select",
+            "reflect": int(settings.reflect),
         }
         folds[name] = _split_dataset(features, regimes, roles, attrs)
     return folds

@@ -28,12 +28,21 @@ class Table:
         Of the samples, with a mean of about one; by default all are equal.
     terms : TermTargets, optional
         Terms of the budget that the networks predict besides; of training samples.
+    reflected : bool
+        Whether the last half of the samples are the cells of the first half in the ocean reflected at the equator. An
+        epoch takes every cell once, as it is or reflected by turns.
     """
 
     inputs: Weights
     labels: NDArray[np.integer]
     weights: NDArray[np.floating] | None = None
     terms: TermTargets | None = None
+    reflected: bool = False
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, each of which counts once where the reflected ocean is among the samples."""
+        return len(self.inputs) // 2 if self.reflected else len(self.inputs)
 
     def require_sound(self, what: str, *, n_features: int, n_classes: int, n_networks: int) -> None:
         """Raise NetworkError when shapes do not fit, an input is not finite or a label is no class."""

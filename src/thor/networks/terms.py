@@ -65,7 +65,9 @@ class TermTargets:
     weight: float
 
     @classmethod
-    def of(cls, budget: xr.Dataset, index: NDArray[np.int64], *, weight: float) -> "TermTargets | None":
+    def of(
+        cls, budget: xr.Dataset, index: NDArray[np.int64], *, weight: float, sign: NDArray[np.int64] | int = 1
+    ) -> "TermTargets | None":
         """Return the terms in training cells, scaled by their median magnitude there; None for weight 0.
 
         Parameters
@@ -75,6 +77,8 @@ class TermTargets:
         index : ndarray of int, shape (n_samples,)
             The samples' places in the flattened grid (`Samples.index`).
         weight : float
+        sign : ndarray of int, shape (n_samples,), or int
+            Of the terms (`Samples.sign`).
 
         Raises
         ------
@@ -83,7 +87,7 @@ class TermTargets:
         """
         if not weight:
             return None
-        terms = budget_terms(budget, index)
+        terms = budget_terms(budget, index) * np.reshape(sign, (-1, 1))
         unknown = [name for name, column in zip(BUDGET_TERMS, terms.T, strict=True) if not (np.abs(column) > 0).any()]
         if unknown:
             raise NetworkError(

@@ -28,12 +28,14 @@ def training_tables(
     seed: int,
 ) -> tuple[Table, Table, NDArray[np.int64] | None]:
     """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""
-    train = samples.with_role("train")
-    terms = TermTargets.of(budget, train.index, weight=terms_weight)
+    train = samples.to_train()
+    terms = TermTargets.of(budget, train.index, weight=terms_weight, sign=train.sign)
     weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
-        labels, runs = vote_labels(model, budget, train.index, n_networks=settings.n_networks, seed=seed)
+        labels, runs = vote_labels(
+            model, budget, train.index, n_networks=settings.n_networks, seed=seed, sign=train.sign
+        )
     table, select = scaled_tables(samples, scaler)
     return replace(table, labels=labels, weights=weights, terms=terms), select, runs
 
@@ -44,9 +46,9 @@ def scaled_tables(
     """Return training and select cells with these features (None: all), scaled; all cells count alike."""
     train, select = (
         Table(columns(scaler.transform(cells.inputs), samples.features, features or samples.features), cells.labels)
-        for cells in (samples.with_role("train"), samples.with_role("select"))
+        for cells in (samples.to_train(), samples.with_role("select"))
     )
-    return train, select
+    return replace(train, reflected=samples.reflect), select
 
 
 def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:
@@ -70,7 +72,13 @@ def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array |
 
 
 def vote_labels(
-    model: RegimeModel, budget: xr.Dataset, index: NDArray[np.int64], *, n_networks: int, seed: int
+    model: RegimeModel,
+    budget: xr.Dataset,
+    index: NDArray[np.int64],
+    *,
+    n_networks: int,
+    seed: int,
+    sign: NDArray[np.int64] | int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each network the regimes of one clustering run.
 
@@ -86,6 +94,8 @@ def vote_labels(
         The samples' places in the flattened grid (`Samples.index`).
     n_networks : int
     seed : int
+    sign : ndarray of int, shape (n_samples,), or int
+        Of the terms of the budget (`Samples.sign`).
 
     Returns
     -------
@@ -99,7 +109,8 @@ def vote_labels(
         When a term of the budget is not finite at a sample.
     """
     dims = budget["analysis_mask"].dims
-    points = np.stack([budget[term].transpose(*dims).values.ravel()[index] for term in model.terms], axis=1)
+    terms = (budget[term].transpose(*dims).values.ravel()[index] for term in model.terms)
+    points = np.stack([sign * term for term in terms], axis=1)
     if not np.isfinite(points).all():
         raise NetworkError(
             f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "

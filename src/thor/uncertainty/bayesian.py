@@ -9,6 +9,7 @@ leading `start` axis, and one compiled function trains them for an epoch.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -191,7 +192,7 @@ class _Epochs:
         self._settings, self._seed = settings, seed
         self._train_epoch = compile_variational(architecture.layer_sizes, settings.activation, settings.estimator)
         self._train = tuple(map(load_tensorflow().constant, padded_columns(train, LEAST_CAPACITY)))
-        self._n_samples = len(train.inputs)
+        self._n_cells, self._reflected = train.n_cells, train.reflected
         self._architecture, self._select = architecture, select
         n_weights = layer_places(architecture.layer_sizes)[-1].bias.stop
         self._draws = np.random.default_rng(seed).standard_normal((settings.n_select_draws, n_weights), np.float32)
@@ -212,7 +213,7 @@ class _Epochs:
             padded(batches, length, axis=1),
             step_sizes(rate, step).astype(np.float32),
             np.int32(n_steps),
-            np.float32(kl_weight(state.epoch, self._settings) / self._n_samples),
+            np.float32(kl_weight(state.epoch, self._settings) / self._n_cells),
         )
         losses.append(self._select_loss(np.asarray(trained[0])))
         state.close_epoch(np.arange(len(rate)), [[array] for array in trained], [*losses, rate])
@@ -248,7 +249,8 @@ class _Epochs:
 
     def _batches(self, epoch: int) -> np.ndarray:
         """Return the cells of each step, (n_starts, n_steps, batch); a remainder that fills no batch is left out."""
-        n_starts, size = self._settings.n_starts, min(self._settings.batch_size, self._n_samples)
-        n_steps = self._n_samples // size
-        orders = [shuffled(self._n_samples, seed=self._seed, network=k, epoch=epoch) for k in range(n_starts)]
+        n_starts, size = self._settings.n_starts, min(self._settings.batch_size, self._n_cells)
+        n_steps = self._n_cells // size
+        options: dict[str, Any] = {"seed": self._seed, "epoch": epoch, "reflected": self._reflected}
+        orders = [shuffled(self._n_cells, network=k, **options) for k in range(n_starts)]
         return np.stack(orders)[:, : n_steps * size].reshape(n_starts, n_steps, size)

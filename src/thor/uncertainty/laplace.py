@@ -104,10 +104,11 @@ def fit_laplace(
     best = best_network(ensemble, select.inputs, select_labels)
     chosen = ensemble.select([best])
     first = layer_places(chosen.layer_sizes)[0 if settings.structure == "full" else -1].kernel.start
+    n_cells = train.n_cells  # a cell counts once: its reflection is the same observation
     # Threads change the order of sums: with one thread the result is the same to the last bit.
     with one_thread():
         curvature = gauss_newton(
-            chosen, train.inputs, train.sample_weights(), first=first, block_cells=settings.block_cells
+            chosen, train.inputs[:n_cells], train.sample_weights()[:n_cells], first=first, block_cells=settings.block_cells
         )
         values, directions = np.linalg.eigh(curvature)
     # Flat directions have curvature zero but for rounding.

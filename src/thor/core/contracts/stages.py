@@ -166,7 +166,7 @@ CONTRACTS: dict[str, Contract] = {
         Contract(
             name="regimes",
             required=("regime", "regime_votes", "regime_confidence", "cluster"),
-            optional=("areacello", "analysis_mask", "reference_regime", "basin"),
+            optional=("areacello", "analysis_mask", "reference_regime", "reflected_regime", "basin"),
             extra_dims={"regime_votes": ("regime",)},
             over="analysis",
             rules=(regime_is_flagged, sums_to_one("regime_votes")),
