@@ -13,8 +13,8 @@ def test_published_features_are_those_of_the_group_published():
 
 
 def test_groups_of_a_neighbourhood_follow_its_variable():
-    assert groups_of("zos_gradient_magnitude") == FeatureGroups("magnitudes", "height", "zos_gradient")
-    assert groups_of("zos_spread_150km") == FeatureGroups("around zos", "height")
+    assert groups_of("zos_gradient_magnitude") == FeatureGroups("magnitudes", "height", "even", "zos_gradient")
+    assert groups_of("zos_spread_150km") == FeatureGroups("around zos", "height", "even")
     assert groups_of("zos_deptho_jacobian_mean_150km").physical == "height and bathymetry"
 
 

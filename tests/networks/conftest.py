@@ -48,7 +48,8 @@ def made_regimes(made_features) -> xr.Dataset:
     regime = np.where(np.nan_to_num(depth) > 1.0, 5, regime).astype("int8")
     unlabelled = np.random.default_rng(8).random(regime.shape) < 0.1
     regime[(made_features["valid"].values == 0) | unlabelled] = -1
-    return as_regimes(made_features, regime)
+    # Without a sign of its own, depth gives the same regime in the reflected ocean.
+    return as_regimes(made_features, regime, reflected=np.where(np.isin(regime, (-1, 5)), regime, 4 - regime))
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +76,15 @@ def ecco_regimes(ecco_ocean) -> xr.Dataset:
     return as_regimes(ecco_ocean, ecco_ocean["reference_regime"].values.astype("int8"))
 
 
-def as_regimes(grid: xr.Dataset, regime: np.ndarray) -> xr.Dataset:
+def as_regimes(grid: xr.Dataset, regime: np.ndarray, *, reflected: np.ndarray | None = None) -> xr.Dataset:
     flags = {"flag_values": np.arange(len(REGIMES), dtype="int8"), "flag_meanings": " ".join(REGIMES)}
     confidence = np.where(regime >= 0, 0.5 + 0.1 * (regime % 5), np.nan)
-    return xr.Dataset(
-        {"regime": (("lat", "lon"), regime, flags), "regime_confidence": (("lat", "lon"), confidence)},
+    fields = {"regime": regime, "regime_confidence": confidence}
+    if reflected is not None:
+        fields["reflected_regime"] = reflected.astype("int8")
+    out = xr.Dataset(
+        {name: (("lat", "lon"), values) for name, values in fields.items()},
         coords={name: grid[name] for name in ("lat", "lon")},
     )
+    out["regime"].attrs = flags
+    return out

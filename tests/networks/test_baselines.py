@@ -65,12 +65,6 @@ def test_the_same_seed_gives_the_same_bits_and_pickles(made_samples, baselines):
         np.testing.assert_array_equal(kept.predict_proba(name, made_samples.inputs), expected)
 
 
-def test_weights_count(made_samples):
-    train = made_samples.with_role("train")
-    fitted = fitted_on(train, weights=np.where(train.labels == 5, 1.0, 1e-6))
-    assert fitted.predict_proba("majority", train.inputs[:1])[0, 5] > 0.99
-
-
 def test_unknown_baselines_and_other_features(baselines, made_samples):
     with pytest.raises(NetworkError, match="no baseline 'boosting'"):
         baselines.predict_proba("boosting", made_samples.inputs)

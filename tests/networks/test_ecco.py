@@ -23,7 +23,8 @@ SHORT = TrainingSettings(n_networks=16, batch_size=256, epochs=25)
 
 @pytest.fixture(scope="module")
 def samples(ecco_features, ecco_regimes) -> Samples:
-    return samples_from(ecco_features, ecco_regimes, make_split(ecco_features, ecco_regimes, SplitSettings()))
+    split = make_split(ecco_features, ecco_regimes, SplitSettings(reflect=False))
+    return samples_from(ecco_features, ecco_regimes, split)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from thor.networks.samples import cell_inputs, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import ROLES, make_split
-from thor.networks.training_data import sample_weights, vote_labels
+from thor.networks.training_data import sample_weights, scaled_tables, vote_labels
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import ClusteringSettings
@@ -166,6 +166,33 @@ def test_a_feature_of_one_value_cannot_be_scaled(made_features, made_regimes, sp
         FeatureScaler.fit(samples_from(flat, made_regimes, split))
 
 
+def test_training_also_takes_the_reflected_ocean(made_features, made_regimes, made_samples):
+    cells, both = made_samples.with_role("train"), made_samples.to_train()
+    n = len(cells)
+    assert len(both) == 2 * n
+    np.testing.assert_array_equal(both.inputs[:n], cells.inputs)
+    odd = ["wind_stress_curl", "zos_gradient_northward", "deptho_gradient_northward", "coriolis_parameter"]
+    signs = [-1 if name in odd else 1 for name in FEATURES]
+    np.testing.assert_array_equal(both.inputs[n:], cells.inputs * signs)
+    np.testing.assert_array_equal(both.labels[n:], made_regimes["reflected_regime"].values.ravel()[cells.index])
+    np.testing.assert_array_equal(both.lat[n:], -cells.lat)
+    np.testing.assert_array_equal(both.sign, np.repeat([1, -1], n))
+    for name in ("area", "confidence", "lon", "index", "role"):
+        np.testing.assert_array_equal(getattr(both, name)[n:], getattr(cells, name))
+    table, select = scaled_tables(made_samples, FeatureScaler.fit(cells))
+    assert (table.reflected, table.n_cells, len(table.inputs)) == (True, n, 2 * n)
+    assert (select.reflected, select.n_cells) == (False, len(made_samples.with_role("select")))
+
+
+def test_the_reflected_ocean_is_a_setting_and_no_part_of_the_published_split(made_features, made_regimes):
+    for settings in (SplitSettings(reflect=False), SplitSettings(mode="published")):
+        samples = samples_from(made_features, made_regimes, make_split(made_features, made_regimes, settings))
+        assert len(samples.to_train()) == len(samples.with_role("train"))
+    split = make_split(made_features, made_regimes, SplitSettings())
+    with pytest.raises(NetworkError, match=r"no 'reflected_regime'.* Run regime_clustering again, or set modelling"):
+        samples_from(made_features, made_regimes.drop_vars("reflected_regime"), split)
+
+
 def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     budget = make_budget()
     settings = ClusteringSettings(algorithm="kmeans", n_clusters=8, n_runs=2, n_consensus=2, n_jobs=1)
@@ -180,6 +207,10 @@ def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     expected = regimes["regime_votes"].values.reshape(6, -1)[:, index]
     np.testing.assert_allclose(shares, expected, atol=1e-6)
     np.testing.assert_array_equal(vote_labels(model, budget, index, n_networks=10, seed=3)[1], runs)
+    opposite = budget.assign({name: -budget[name] for name in model.terms})
+    expected, _ = vote_labels(model, opposite, index, n_networks=10, seed=3)
+    turned, _ = vote_labels(model, budget, index, n_networks=10, seed=3, sign=np.full(index.size, -1))
+    np.testing.assert_array_equal(turned, expected)
     outside = np.flatnonzero(regimes["regime"].values < 0)[:1]
     with pytest.raises(NetworkError, match="not finite at 1 of 1"):
         vote_labels(model, budget, outside, n_networks=1, seed=0)

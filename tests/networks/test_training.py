@@ -69,7 +69,7 @@ def keras_fit(network, train, select, settings, seed, callbacks=()):
 
     def batches():
         for epoch in range(settings.epochs):
-            order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch)
+            order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch, reflected=False)
             for batch in np.split(order, np.arange(1, n_steps) * settings.batch_size):
                 weights = () if train.weights is None else (train.weights[batch],)
                 yield (train.inputs[batch], train.labels[batch], *weights)

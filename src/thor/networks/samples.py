@@ -179,8 +179,8 @@ def samples_from(
 def _reflected_regime(regimes: xr.Dataset, at_valid: Callable[[xr.Dataset, str], NDArray[Any]]) -> NDArray[Any]:
     if "reflected_regime" not in regimes:
         raise NetworkError(
-            "The regimes have no 'reflected_regime', which training on the reflected ocean needs. Run regime_clustering "
-            "again, or set modelling.split.reflect: false."
+            "The regimes have no 'reflected_regime', which training on the reflected ocean needs. Run "
+            "regime_clustering again, or set modelling.split.reflect: false."
         )
     return at_valid(regimes, "reflected_regime")
 

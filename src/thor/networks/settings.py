@@ -59,7 +59,8 @@ class SplitSettings(Settings):
     """Least great-circle distance between cells of different roles; 0 for none. Ignored if published [degrees]."""
     reflect: bool = True
     """Whether networks and boosting are also trained on the ocean reflected at the equator, where f, curls, northward
-    gradients and the terms of the budget have the other sign: each hemisphere is then known from the other one, too. Ignored if published."""
+    gradients and the terms of the budget have the other sign: each hemisphere is then known from the other one, too.
+    Ignored if published."""
 
     @model_validator(mode="after")
     def _require_different_names(self) -> Self:
@@ -84,8 +85,8 @@ class TrainingSettings(Settings):
     """Initial learning rate of Adam."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate: constant, or falling to zero over all `epochs` along half a cosine."""
-    epochs: Count = 60
-    """Largest number of epochs."""
+    epochs: Count = 120
+    """Largest number of epochs. Each takes every cell once, as it is or as it is in the reflected ocean by turns."""
     patience: Count | None = None
     """Epochs without a lower loss on the select cells after which a network stops; null: never. The weights of its best
     epoch are kept either way."""

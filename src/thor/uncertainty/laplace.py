@@ -104,12 +104,11 @@ def fit_laplace(
     best = best_network(ensemble, select.inputs, select_labels)
     chosen = ensemble.select([best])
     first = layer_places(chosen.layer_sizes)[0 if settings.structure == "full" else -1].kernel.start
-    n_cells = train.n_cells  # a cell counts once: its reflection is the same observation
+    # A cell counts once: its reflection is the same observation.
+    inputs, weights = train.inputs[: train.n_cells], train.sample_weights()[: train.n_cells]
     # Threads change the order of sums: with one thread the result is the same to the last bit.
     with one_thread():
-        curvature = gauss_newton(
-            chosen, train.inputs[:n_cells], train.sample_weights()[:n_cells], first=first, block_cells=settings.block_cells
-        )
+        curvature = gauss_newton(chosen, inputs, weights, first=first, block_cells=settings.block_cells)
         values, directions = np.linalg.eigh(curvature)
     # Flat directions have curvature zero but for rounding.
     values = np.maximum(values, 0.0)
