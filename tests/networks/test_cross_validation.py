@@ -8,7 +8,7 @@ from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import cross_validate, feature_group_worth
 from thor.networks.predictor import AVERAGE
-from thor.networks.settings import BoostingSettings, CrossValidationSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, CrossValidationSettings, SplitSettings, TrainingSettings
 from thor.ocean.basins import basin_names
 
 
@@ -60,6 +60,7 @@ def test_an_informative_group_adds_more_skill_than_noise_and_the_test_region_is_
         {name: field.assign_attrs(variable(name).attrs) for name, field in extended.items()}
     )
     settings = CrossValidationSettings(
+        split=SplitSettings(reflect=False),  # drawn regimes have no symmetry
         training=TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=10),
         boosting=BoostingSettings(max_iter=20, learning_rate=0.3),
         bootstrap=BootstrapSettings(n_bootstrap=20),

@@ -13,7 +13,7 @@ from thor.core.variables import variable
 from thor.regimes.clustering import budget_points
 from thor.regimes.regime_model import RegimeModel
 
-NEIGHBOURS = 5
+SIMILAR_CELLS = 5
 """Labelled cells of the most similar budgets, the majority of which gives a label where labels came with the budget."""
 
 
@@ -26,7 +26,7 @@ def reflected_regimes(budget: xr.Dataset, regimes: xr.Dataset, model: RegimeMode
         The terms [m s-2] and `analysis_mask`.
     regimes : xarray.Dataset
         `regime` as from `model.predict`, or from `model.with_reference_labels`: labels that came with the budget are
-        known for the budgets of the ocean itself alone, so that the `NEIGHBOURS` labelled cells whose standardised
+        known for the budgets of the ocean itself alone, so that the `SIMILAR_CELLS` labelled cells whose standardised
         terms are nearest to the reflected ones determine the regime.
     model : RegimeModel
         Fitted on this budget.
@@ -40,7 +40,7 @@ def reflected_regimes(budget: xr.Dataset, regimes: xr.Dataset, model: RegimeMode
     Raises
     ------
     DataError
-        When a term or the mask is missing, or fewer than `NEIGHBOURS` cells are labelled.
+        When a term or the mask is missing, or fewer than `SIMILAR_CELLS` cells are labelled.
     """
     regime = regimes["regime"]
     labels = regime.values
@@ -65,9 +65,9 @@ def _of_nearest(budget: xr.Dataset, labels: np.ndarray, model: RegimeModel) -> n
     points, mask = budget_points(budget, terms=model.terms)
     given = labels[mask]
     known = given >= 0
-    if known.sum() < NEIGHBOURS:
-        raise DataError(f"Only {known.sum()} cells are labelled; the reflected ocean needs {NEIGHBOURS} or more.")
-    nearest = KNeighborsClassifier(NEIGHBOURS).fit(model.standardise(points[known]), given[known])
+    if known.sum() < SIMILAR_CELLS:
+        raise DataError(f"Only {known.sum()} cells are labelled; the reflected ocean needs {SIMILAR_CELLS} or more.")
+    nearest = KNeighborsClassifier(SIMILAR_CELLS).fit(model.standardise(points[known]), given[known])
     found = np.full(labels.shape, -1, dtype=np.int8)
     found[mask] = nearest.predict(model.standardise(-points))
     return found
