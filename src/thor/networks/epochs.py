@@ -114,8 +114,9 @@ class Epochs:
         """Return each network's batches, (n_networks, n_steps, batch_size), the last filled up with zeros."""
         batches = np.zeros((stack.size, self._n_steps * self._settings.batch_size), np.int32)
         for place, network in enumerate(stack):
-            options = {"seed": self._seed, "network": int(network), "epoch": epoch, "reflected": self._reflected}
-            batches[place, : self._n_samples] = shuffled(self._n_samples, **options)
+            batches[place, : self._n_samples] = shuffled(
+                self._n_samples, seed=self._seed, network=int(network), epoch=epoch, reflected=self._reflected
+            )
         return batches.reshape(stack.size, self._n_steps, -1)
 
 

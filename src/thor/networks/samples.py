@@ -103,16 +103,16 @@ class Samples:
         if not self.reflect:
             return train
         odd = [groups_of(name).reflected == "odd" for name in self.features]
-        mirrored = {
-            "inputs": train.inputs * np.where(odd, -1.0, 1.0),
-            "labels": train.reflected,
-            "reflected": train.labels,
-            "lat": -train.lat,
-            "sign": -train.sign,
-        }
-        both = {
-            name: np.concatenate([values, mirrored.get(name, values)])
-            for name, values in ((name, getattr(train, name)) for name in _PER_SAMPLE)
+        there = replace(
+            train,
+            inputs=train.inputs * np.where(odd, -1.0, 1.0),
+            labels=train.reflected,
+            reflected=train.labels,
+            lat=-train.lat,
+            sign=-train.sign,
+        )
+        both: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in (train, there)]) for name in _PER_SAMPLE
         }
         return replace(train, **both)
 

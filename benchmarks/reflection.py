@@ -1,0 +1,64 @@
+"""What training on the ocean reflected at the equator adds in oceans that were left out of training.
+
+    kedro run && python benchmarks/reflection.py [--data data] [--env base] [--seeds 42 0 1 2 3]
+
+Cross-validation by ocean basin as `kedro run --pipeline cross_validation` does it, with the settings of the environment
+but for `split.reflect`. Prints a table in Markdown: means over seeds with the smallest and the largest. The idealized
+ocean takes two minutes for each seed, ECCO (--data data/ecco --env ecco) twelve.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from run import markdown
+from seeds import SCORES, spread
+
+from thor.app.configuration import default_configuration
+from thor.app.parameters import CrossValidation
+from thor.networks.cross_validation import cross_validate
+
+PREDICTORS = {
+    "average": "networks and boosting",
+    "ensemble": "networks",
+    "gradient_boosting": "boosting",
+    "stress_curl_tree": "tree on the stress curl",
+}
+
+
+def main() -> None:
+    """Train with and without the reflected ocean, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("data"), help="data_root of a finished run")
+    parser.add_argument("--env", default="base", help="its environment")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 0, 1, 2, 3])
+    options = parser.parse_args()
+    settings = CrossValidation.model_validate(default_configuration(options.env)["parameters"]["cross_validation"])
+    fields = [xr.load_dataset(options.data / name) for name in ("04_feature/features.nc", "05_model_input/regimes.nc")]
+    found = {
+        reflect: [
+            cross_validate(*fields, settings=settings.replace(split=settings.split.replace(reflect=reflect)), seed=seed)
+            for seed in options.seeds
+        ]
+        for reflect in (False, True)
+    }
+    print(f"Seeds {', '.join(map(str, options.seeds))}.\n")
+    print("\n".join(markdown(("left out", "predictor", "score", "without", "with", "difference"), rows(found))))
+
+
+def rows(found: dict[bool, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
+    """Return the rows of the table: each basin, predictor and score without and with the reflected ocean."""
+    out = []
+    for basin in found[True][0]["average"]:
+        for name, words in PREDICTORS.items():
+            for score in SCORES:
+                without, with_it = ([run[name][basin][score] for run in found[reflect]] for reflect in (False, True))
+                gain = spread(np.subtract(with_it, without), "{:+.3f}".format)
+                out.append((basin, words, score, *(spread(of, "{:.3f}".format) for of in (without, with_it)), gain))
+    return out
+
+
+if __name__ == "__main__":
+    main()
