@@ -18,7 +18,7 @@ from networks import ecco_features, ecco_ocean, published_labels
 from skill import RADII_KM
 
 from thor.networks.cross_validation import feature_group_worth
-from thor.networks.settings import CrossValidationSettings, TrainingSettings
+from thor.networks.settings import CrossValidationSettings, SplitSettings, TrainingSettings
 
 
 def main() -> None:
@@ -33,7 +33,8 @@ def main() -> None:
         thinned(fields, step),
         thinned(published_labels(ocean), step),
         settings=CrossValidationSettings(
-            training=TrainingSettings(n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64)
+            split=SplitSettings(reflect=False),
+            training=TrainingSettings(n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64),
         ),
         seed=0,
     )

@@ -113,7 +113,7 @@ def rows(
         around = {"radii_km": near["neighbourhood_radii_km"], "statistics": tuple(near["neighbourhood_statistics"])}
     fields = ecco_features(ocean, stress_curl=curl, **around)
     names, used = predictor_features(fields, groups or "published", boosting.features)
-    split = make_split(fields, regimes, SplitSettings())
+    split = make_split(fields, regimes, SplitSettings(reflect=False))
     everything = samples_from(fields, regimes, split, names=all_features(names, used))
     test, train = everything.with_role("test"), everything.with_role("train")
     baselines = fit_baselines(train, FeatureScaler.fit(train), boosting=boosting, boosting_features=used, seed=0)

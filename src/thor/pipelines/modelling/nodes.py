@@ -61,7 +61,7 @@ def train_ensemble(
             terms_weight=parameters.terms_weight,
             seed=parameters.seed,
         )
-        log.info("training %s on %d cells", counted(parameters.training.n_networks, "network"), len(train.inputs))
+        log.info("training %s on %d cells", counted(parameters.training.n_networks, "network"), train.n_cells)
         trained = train_stack(
             train,
             select,
