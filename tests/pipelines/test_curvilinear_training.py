@@ -16,8 +16,8 @@ from thor.networks.samples import cell_inputs, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds, make_split
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import scaled_tables
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.features import features
@@ -25,6 +25,7 @@ from thor.ocean.grid import Grid
 from thor.ocean.idealized.training import idealized_training_ocean
 from thor.reading.training_ocean import harmonise
 from thor.regimes.balances import regime_balances
+from thor.regimes.reflection import reflected_regimes
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import BalanceSettings, ClusteringSettings
 from thor.report.rasters import cell_map
@@ -59,7 +60,9 @@ def made(ocean):
 @pytest.fixture(scope="module")
 def regimes(budget):
     settings = ClusteringSettings(n_clusters=20, n_runs=3, n_consensus=1, n_breaths=20, n_jobs=1)
-    found = fit_regimes(budget, settings=settings, seed=1, progress=False).predict(budget)
+    model = fit_regimes(budget, settings=settings, seed=1, progress=False)
+    found = model.predict(budget)
+    found["reflected_regime"] = reflected_regimes(budget, found, model)
     return found.assign({name: budget[name] for name in ("areacello", "analysis_mask")})
 
 
@@ -171,13 +174,8 @@ def test_networks_learn_and_are_calibrated(made, regimes):
     place = np.unravel_index(samples.index, grid.shape)
     np.testing.assert_allclose((samples.lat, samples.lon), (grid.lat[place], grid.lon[place]))
     scaler = FeatureScaler.fit(samples.with_role("train"))
-    train, select = (
-        Table(scaler.transform(part.inputs), part.labels)
-        for part in (samples.with_role("train"), samples.with_role("select"))
-    )
     trained = train_stack(
-        train,
-        select,
+        *scaled_tables(samples, scaler),
         features=samples.features,
         classes=samples.classes,
         settings=TrainingSettings(n_networks=4, batch_size=64, epochs=40, learning_rate=5e-3),
