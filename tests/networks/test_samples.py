@@ -191,6 +191,9 @@ def test_the_reflected_ocean_is_a_setting_and_no_part_of_the_published_split(mad
     split = make_split(made_features, made_regimes, SplitSettings())
     with pytest.raises(NetworkError, match=r"no 'reflected_regime'.* Run regime_clustering again, or set modelling"):
         samples_from(made_features, made_regimes.drop_vars("reflected_regime"), split)
+    half = made_regimes.assign(reflected_regime=made_regimes["reflected_regime"].where(made_regimes["lat"] > 0, -1))
+    with pytest.raises(NetworkError, match=r"\d+ of \d+ cells with a regime have no 'reflected_regime'"):
+        samples_from(made_features, half, split)
 
 
 def test_votes_deal_the_runs_evenly_and_hold_their_maps():

@@ -155,7 +155,7 @@ def samples_from(
             "Regimes, split and features should be of one training ocean."
         )
     stands_in, reflect = {"select": split.attrs["select_role"]}, bool(split.attrs.get("reflect", 0))
-    reflected = _reflected_regime(regimes, at_valid)[used] if reflect else np.full(used.sum(), -1)
+    reflected = _reflected_regime(regimes, at_valid, used) if reflect else np.full(used.sum(), -1)
     return Samples(
         inputs=table[used],
         labels=regime[used].astype(np.int64),
@@ -176,13 +176,21 @@ def samples_from(
     )
 
 
-def _reflected_regime(regimes: xr.Dataset, at_valid: Callable[[xr.Dataset, str], NDArray[Any]]) -> NDArray[Any]:
+def _reflected_regime(
+    regimes: xr.Dataset, at_valid: Callable[[xr.Dataset, str], NDArray[Any]], used: NDArray[np.bool_]
+) -> NDArray[Any]:
     if "reflected_regime" not in regimes:
         raise NetworkError(
             "The regimes have no 'reflected_regime', which training on the reflected ocean needs. Run "
             "regime_clustering again, or set modelling.split.reflect: false."
         )
-    return at_valid(regimes, "reflected_regime")
+    reflected = at_valid(regimes, "reflected_regime")[used]
+    if (unknown := int((reflected < 0).sum())) > 0:
+        raise NetworkError(
+            f"{unknown} of {reflected.size} cells with a regime have no 'reflected_regime'. Both should be of one run of "
+            "regime_clustering."
+        )
+    return reflected
 
 
 def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tuple[Array, NDArray[np.int64]]:

@@ -86,7 +86,7 @@ class TrainingSettings(Settings):
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate: constant, or falling to zero over all `epochs` along half a cosine."""
     epochs: Count = 120
-    """Largest number of epochs. Each takes every cell once, as it is or as it is in the reflected ocean by turns."""
+    """Largest number of epochs. Each takes every cell once, with `split.reflect` as it is or reflected by turns."""
     patience: Count | None = None
     """Epochs without a lower loss on the select cells after which a network stops; null: never. The weights of its best
     epoch are kept either way."""
