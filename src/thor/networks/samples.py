@@ -181,14 +181,13 @@ def _reflected_regime(
 ) -> NDArray[Any]:
     if "reflected_regime" not in regimes:
         raise NetworkError(
-            "The regimes have no 'reflected_regime', which training on the reflected ocean needs. Run "
-            "regime_clustering again, or set modelling.split.reflect: false."
+            "The regimes have no 'reflected_regime', needed to train on the reflected ocean. Run regime_clustering again, "
+            "or set modelling.split.reflect: false."
         )
     reflected = at_valid(regimes, "reflected_regime")[used]
-    if (unknown := int((reflected < 0).sum())) > 0:
+    if n := int((reflected < 0).sum()):
         raise NetworkError(
-            f"{unknown} of {reflected.size} cells with a regime have no 'reflected_regime'. Both should be of one run of "
-            "regime_clustering."
+            f"{n} of {reflected.size} cells with a regime have no 'reflected_regime'. Run regime_clustering again."
         )
     return reflected
 
