@@ -179,16 +179,12 @@ def samples_from(
 def _reflected_regime(
     regimes: xr.Dataset, at_valid: Callable[[xr.Dataset, str], NDArray[Any]], used: NDArray[np.bool_]
 ) -> NDArray[Any]:
+    advice = "Run regime_clustering again, or set modelling.split.reflect: false."
     if "reflected_regime" not in regimes:
-        raise NetworkError(
-            "The regimes have no 'reflected_regime', needed to train on the reflected ocean. Run regime_clustering again, "
-            "or set modelling.split.reflect: false."
-        )
+        raise NetworkError(f"The regimes have no 'reflected_regime', needed to train on the reflected ocean. {advice}")
     reflected = at_valid(regimes, "reflected_regime")[used]
     if n := int((reflected < 0).sum()):
-        raise NetworkError(
-            f"{n} of {reflected.size} cells with a regime have no 'reflected_regime'. Run regime_clustering again."
-        )
+        raise NetworkError(f"{n} of {reflected.size} cells with a regime have no 'reflected_regime'. {advice}")
     return reflected
 
 
