@@ -24,7 +24,6 @@ PREDICTORS = {
     "average": "networks and boosting",
     "ensemble": "networks",
     "gradient_boosting": "boosting",
-    "stress_curl_tree": "tree on the stress curl",
 }
 
 
