@@ -200,8 +200,8 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         figure = new_figure(4.6, 3.2)
         ax = figure.subplots()
         for column, colour, label in (
-            ("train_loss", BLUE, "training cells"),
-            ("select_loss", ORANGE, "selection region"),
+            ("train_loss", BLUE, "training cells, with all parts of the loss"),
+            ("select_loss", ORANGE, "select cells, cross entropy of the regimes"),
         ):
             curves = history.pivot(index="epoch", columns="network", values=column)
             # Epochs are numbered from 0; after the first, one epoch is complete.
@@ -214,9 +214,10 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         ax.plot(best["epoch"] + 1, best["select_loss"], "o", markersize=2.5, color="0.15", label="weights kept")
         # Large losses in the first epochs would hide the others.
         losses = history[["train_loss", "select_loss"]].to_numpy()
-        ax.set_ylim(0.98 * np.nanmin(losses), np.nanquantile(losses, 0.99))
+        lowest, highest = np.nanmin(losses), np.nanquantile(losses, 0.99)
+        ax.set_ylim(lowest - 0.02 * (highest - lowest), highest)
         ax.set_xlabel("epoch")
-        ax.set_ylabel("cross entropy (nat)")
+        ax.set_ylabel("loss (nat)")
         n_networks = history["network"].nunique()
         ax.set_title(f"Learning curves of {n_networks} network{'s' * (n_networks != 1)}, and their median")
         ax.legend()
