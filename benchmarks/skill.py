@@ -52,7 +52,7 @@ from thor.uncertainty.settings import BayesianSettings
 CURLS = ("released", "surface")
 RADII_KM = (150, 300)
 BOOTSTRAP = BootstrapSettings()
-TRAINING = TrainingSettings(batch_size=64)
+TRAINING = TrainingSettings(batch_size=64, epochs=60)
 BAYESIAN = BayesianSettings(batch_size=256, epochs=60)
 COLUMNS = (
     *("labels", "stress curl", "predictor", "seed", "accuracy", "NLL", "ECE"),
