@@ -35,8 +35,8 @@ class Epochs:
     def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
         tf = load_tensorflow()
         self._settings, self._seed = settings, seed
-        self._n_samples, self._reflected = train.n_cells, train.reflected
-        self._n_steps = -(-self._n_samples // settings.batch_size)
+        self._n_cells, self._reflected = train.n_cells, train.reflected
+        self._n_steps = -(-self._n_cells // settings.batch_size)
         self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
         columns = padded_columns(train, LEAST_CAPACITY)
         none = np.empty((len(train.inputs), 0), np.float32)
@@ -76,7 +76,7 @@ class Epochs:
         """Return which networks the stack holds; networks that have stopped stay in it until half have."""
         alive = np.flatnonzero(running)
         n_weights = sum(array[0].size for array in progress.weights)
-        costly = n_weights * self._n_samples * running.size > LEAST_WORK_TO_COMPILE
+        costly = n_weights * self._n_cells * running.size > LEAST_WORK_TO_COMPILE
         if self._rows is None or (costly and 2 * alive.size <= self._rows.size):
             # XLA adds up a single network in another order than several.
             self._rows = np.repeat(alive, 2) if alive.size == 1 else alive
@@ -91,7 +91,7 @@ class Epochs:
         size = self._settings.batch_size
         batches = self._batches(stack, progress.epoch)
         counts = np.full(self._n_steps, size, np.int32)
-        counts[-1] = self._n_samples - (self._n_steps - 1) * size
+        counts[-1] = self._n_cells - (self._n_steps - 1) * size
         step = progress.epoch * self._n_steps + np.arange(self._n_steps)
         sizes = step_sizes(self.learning_rate(step), step)
         total = np.zeros(stack.size)
@@ -114,8 +114,8 @@ class Epochs:
         """Return each network's batches, (n_networks, n_steps, batch_size), the last filled up with zeros."""
         batches = np.zeros((stack.size, self._n_steps * self._settings.batch_size), np.int32)
         for place, network in enumerate(stack):
-            batches[place, : self._n_samples] = shuffled(
-                self._n_samples, seed=self._seed, network=int(network), epoch=epoch, reflected=self._reflected
+            batches[place, : self._n_cells] = shuffled(
+                self._n_cells, seed=self._seed, network=int(network), epoch=epoch, reflected=self._reflected
             )
         return batches.reshape(stack.size, self._n_steps, -1)
 
