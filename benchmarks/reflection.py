@@ -4,7 +4,7 @@
 
 Cross-validation by ocean basin as `kedro run --pipeline cross_validation` does it, with the settings of the environment
 but for `split.reflect`. Prints a table in Markdown: means over seeds with the smallest and the largest. The idealized
-ocean takes 90 s for each seed, ECCO (--data data/ecco --env ecco) about twelve minutes.
+ocean takes 90 s for each seed, ECCO (--data data/ecco --env ecco) longer.
 """
 
 import argparse
