@@ -228,6 +228,108 @@ def test_stress_on_u_and_v_points_with_1d_coordinates(tmp_path):
     assert only(tmp_path)[0].attrs["stress_convention"] == "grid_axes_c_grid"
 
 
+def rewritten(root, name, edit):
+    (path,) = root.rglob(f"{name}_*.nc")
+    with xr.open_dataset(path, decode_times=False) as dataset:
+        dataset = edit(dataset.load())
+    path.unlink()
+    dataset.to_netcdf(path)
+
+
+def north_first(dataset):
+    return dataset.isel({dataset["lat"].dims[0]: slice(None, None, -1)})
+
+
+def from_180_west(dataset):
+    dim = dataset["lon"].dims[-1]
+    out = dataset.roll({dim: dataset.sizes[dim] // 2}, roll_coords=True)
+    lon = (out["lon"] + 180) % 360 - 180
+    if "lon_bnds" in out:
+        out["lon_bnds"] = out["lon_bnds"] + (lon - out["lon"])
+    return out.assign_coords(lon=lon.assign_attrs(dataset["lon"].attrs))
+
+
+def both(dataset):
+    return north_first(from_180_west(dataset))
+
+
+@pytest.mark.parametrize("stored", [north_first, from_180_west, both])
+@pytest.mark.parametrize("names", [("tauuo", "tauvo"), ("deptho",), ("zos",)])
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_each_variable_may_be_stored_in_an_order_of_its_own(tmp_path, caplog, n_dims, names, stored):
+    lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon)
+    _, expected = only(tmp_path)
+    for name in names:
+        rewritten(tmp_path, name, stored)
+    warn_once.cache_clear()
+    caplog.clear()
+    _, features = only(tmp_path)
+    moved = names if names != ("zos",) else ("tauuo", "tauvo", "deptho")
+    for name in moved:
+        assert f"{name} is stored in another order of rows or columns than zos" in caplog.text
+    if names == ("zos",) and n_dims == 2:
+        expected = stored(expected)  # the cells of a curvilinear grid stay in the order of sea level
+    for name in ("zos", "wind_stress_curl", "deptho", "areacello", "valid"):
+        np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-5, atol=1e-12)
+
+
+def test_staggered_stress_stored_from_north_to_south_is_that_from_south_to_north(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauuo", "tauvo"))
+    u, v = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    write(tmp_path, "tauuo", np.where(u, tauuo(lat, lon + 2.5), np.nan), lat, lon + 2.5)
+    write(tmp_path, "tauvo", np.where(v, tauvo(lat + 2.5, lon), np.nan), lat + 2.5, lon, bounds=False)
+    ocean, expected = only(tmp_path)
+    for name in ("tauuo", "tauvo"):
+        rewritten(tmp_path, name, both)
+    turned, features = only(tmp_path)
+    assert turned.attrs["stress_convention"] == ocean.attrs["stress_convention"] == "grid_axes_c_grid"
+    np.testing.assert_allclose(features["wind_stress_curl"].values, expected["wind_stress_curl"].values, atol=1e-12)
+
+
+def test_files_of_a_series_in_different_orders_are_named(tmp_path):
+    write_tiny(tmp_path)
+    (path,) = tmp_path.rglob("zos_*.nc")
+    with xr.open_dataset(path, decode_times=False) as dataset:
+        dataset.load()
+    path.unlink()
+    for stem, part in (
+        ("199501-199512", dataset[{"time": slice(12)}]),
+        ("199601-199612", dataset[{"time": slice(12, 24)}]),
+    ):
+        part.to_netcdf(path.with_name(path.name.replace("199501-199612", stem)))
+    _, features = only(tmp_path)
+    second = path.with_name(path.name.replace("199501-199612", "199601-199612"))
+    with xr.open_dataset(second, decode_times=False) as part:
+        turned = north_first(part.load())
+    second.unlink()
+    turned.to_netcdf(second)
+    with pytest.raises(GridError, match=f"the cells of {second.name} do not lie where those of zos_.*199512.nc do"):
+        only(tmp_path)
+    assert int(features["valid"].sum()) > 2000
+
+
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_positions_in_radians_are_converted(tmp_path, n_dims):
+    lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon)
+    _, expected = only(tmp_path)
+
+    def in_radians(dataset):
+        out = dataset.copy()
+        for name in ("lat", "lon"):
+            out = out.assign_coords({name: np.deg2rad(out[name]).assign_attrs(out[name].attrs | {"units": "radians"})})
+            if f"{name}_bnds" in out:
+                out[f"{name}_bnds"] = np.deg2rad(out[f"{name}_bnds"])
+        return out
+
+    for name in FIELDS:
+        rewritten(tmp_path, name, in_radians)
+    _, features = only(tmp_path)
+    for name in ("lat", "lon", "wind_stress_curl", "areacello"):
+        np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-9, atol=1e-12)
+
+
 def test_an_unstructured_grid_is_named(tmp_path):
     write_tiny(tmp_path)
     for name in ("zos", "tauuo", "tauvo"):

@@ -201,6 +201,7 @@ FAULTS = {
         DataError,
         "'umo' and 'vmo' have other levels",
     ),
+    "upside down": ("vmo", lambda d: d.isel(j=slice(None, None, -1)), GridError, "stored in another order of rows"),
     "without one year": (
         "umo",
         lambda d: d.isel(time=slice(1, None)),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from thor.core.arrays import IntArray
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError, listed
 from thor.core.fingerprint import fingerprint
@@ -17,7 +18,7 @@ from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
-from thor.reading.positions import read_positions, same_positions
+from thor.reading.positions import in_order, read_positions, same_positions, storage_order
 from thor.reading.run_plan import FIXED_FIELDS, RunPlan
 from thor.reading.series import Series
 from thor.reading.steps import (
@@ -122,18 +123,32 @@ def _assembled(
 ) -> xr.Dataset:
     where = plan.run.key
     model = plan.run.source_id
-    places = {name: read_positions(_first_file(plan, name), name, where=model) for name in ("zos", *STRESS)}
+    places = {name: read_positions(_first_file(plan, name), name, where=model) for name in means}
     ocean = with_stress_points(places["zos"], {name: places[name] for name in STRESS}, where)
+    orders = {name: _order(place, places["zos"], name, model) for name, place in places.items()}
     context = Context(where, ocean, plan.quirks, settings.masked_basins, settings.reference_density)
-    ocean = _add_fixed_fields(_add_means(ocean, plan, means, windows, context), plan, context)
+    ocean = _add_fixed_fields(_add_means(ocean, plan, means, orders, windows, context), plan, context)
     ocean = reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean)
     return check_physics(ocean, context.grid, where=where, strict=settings.strict)
 
 
+def _order(place: xr.Dataset, of_zos: xr.Dataset, name: str, model: str) -> dict[str, IntArray]:
+    """Return the order of rows and columns in which a variable lies beside sea level, with a warning if not its own."""
+    order = storage_order(place, of_zos)
+    if order:
+        warn_once(model, f"{name} is stored in another order of rows or columns than zos; put into that of zos")
+    return order
+
+
 def _add_means(
-    ocean: xr.Dataset, plan: RunPlan, means: Mapping[str, WindowMeans], windows: Sequence[Window], context: Context
+    ocean: xr.Dataset,
+    plan: RunPlan,
+    means: Mapping[str, WindowMeans],
+    orders: Mapping[str, dict[str, IntArray]],
+    windows: Sequence[Window],
+    context: Context,
 ) -> xr.Dataset:
-    """Add the means and the windows they are over."""
+    """Add the means, in the order of sea level, and the windows they are over."""
     out = ocean.copy()
     for name, mean in means.items():
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
@@ -142,7 +157,7 @@ def _add_means(
             attrs["standard_name"] = str(
                 attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])
             )
-        out[name] = (("window", *context.grid.dims), mean.values, attrs)
+        out[name] = (("window", *context.grid.dims), in_order(mean.values, orders[name]), attrs)
     years = np.array([[window.first_year, window.last_year] for window in windows])
     baselines = [str(plan.baselines.get(window, "")) for window in windows]
     return out.assign_coords(
@@ -167,6 +182,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
                     raise
                 shapes.append(str(error))
                 continue
+            field = field.isel(_order(field, ocean, name, plan.run.source_id))
             if same_positions(field, ocean):
                 out[name] = (context.grid.dims, field[name].values, field[name].attrs | {"files": path.name})
                 break
@@ -185,10 +201,12 @@ def _add_regime_field(
     dims = ocean["deptho"].dims
     values = np.full((len(plan.windows), *ocean["deptho"].shape), np.nan)
     try:
-        if not same_positions(read_positions(series.files[0].path, variable_id, where=plan.run.source_id), ocean):
+        place = read_positions(series.files[0].path, variable_id, where=plan.run.source_id)
+        order = _order(place, ocean, variable_id, plan.run.source_id)
+        if not same_positions(place.isel(order), ocean):
             raise GridError(f"'{variable_id}' does not lie on the cells of 'zos'. Get it on the native grid.")
         means = window_means(series, windows, checkpoint=checkpoint)
-        values[[plan.windows.index(window) for window in windows]] = means.values
+        values[[plan.windows.index(window) for window in windows]] = in_order(means.values, order)
         values[:, ocean["deptho"].isnull().values] = np.nan
         low, high = row.valid_range
         if ((values < low) | (values > high)).any():

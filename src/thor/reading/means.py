@@ -10,10 +10,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.checkpoint import Checkpoint
+from thor.core.errors import GridError
 from thor.core.progress import progress_bar
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import opened, opened_with_checksum
+from thor.reading.positions import same_positions, some_positions
 from thor.reading.series import Series, SeriesFile
 from thor.reading.windows import Window
 
@@ -55,8 +57,8 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
 
     Raises
     ------
-    DataError, UnitsError
-        When a file cannot be read, or its units are unknown.
+    DataError, UnitsError, GridError
+        When a file cannot be read, its units are unknown, or its cells do not lie where those of the first file do.
 
     Notes
     -----
@@ -67,7 +69,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     _warn_of_units(series, files)
     state = _resume(series, files, windows, checkpoint)
     for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
-        _add(state, file, series.variable_id, windows)
+        _add(state, file, series, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
     undeclared = _divide(state)
     if undeclared:
@@ -95,11 +97,12 @@ def _divide(state: "_State") -> int:
 
 @dataclass(eq=False)
 class _State:
-    """Sums over time [units x days], the days in them, and a line for each file that is in them."""
+    """Sums over time [units x days], the days in them, a line for each file in them, some positions in the first."""
 
     sums: NDArray[np.float64]
     days: NDArray[np.float64]
     sources: list[str]
+    cells: xr.Dataset | None = None
 
     def to_dataset(self, identity: str) -> xr.Dataset:
         dims = ("window", *("lev", "y", "x")[-self.sums.ndim + 1 :])
@@ -122,8 +125,9 @@ def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Windo
     return _State(np.zeros((len(windows), *series.files[0].shape)), np.zeros(len(windows)), [])
 
 
-def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Window]) -> None:
+def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Window]) -> None:
     """Add one file to the sums, or leave them as they were when it cannot be read."""
+    variable_id = series.variable_id
     factor = unit_factor(variable_id, file.units, str(file.path))
     days = file.days.reshape(-1, file.step_months).sum(axis=1)
     used = np.zeros(days.size, dtype=bool)
@@ -132,6 +136,7 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
         used[steps] = True
     levels = file.shape[:-2]
     with opened_with_checksum(file.path) as (dataset, checksum):
+        _require_cells_of_first(state, series, file, dataset)
         for start, stop in time_blocks(file, used):
             # levels one after another: in double precision without a copy of the block, and without threads to wait for
             block = dataset[variable_id][start:stop].values.reshape(stop - start, *levels, -1)
@@ -148,6 +153,23 @@ def _add(state: _State, file: SeriesFile, variable_id: str, windows: Sequence[Wi
                 del rows
             del block  # before the next one is read
     state.sources.append(source_line(file, checksum, int(used.sum())))
+
+
+def _require_cells_of_first(state: _State, series: Series, file: SeriesFile, dataset: xr.Dataset) -> None:
+    """Raise GridError unless the cells of an open file lie where those of the first file of its series do."""
+    first = series.files[0]
+    cells = some_positions(dataset, series.variable_id, where=series.where)
+    if file is first:
+        state.cells = cells
+    elif state.cells is None:
+        # the first file is in no window, or was summed by an earlier call
+        with opened(first.path) as earlier:
+            state.cells = some_positions(earlier, series.variable_id, where=series.where)
+    if not same_positions(cells, state.cells):
+        raise GridError(
+            f"{series.where}: the cells of {file.path.name} do not lie where those of {first.path.name} do; expected "
+            "one order of rows and columns in a series. Store this file like the others, or fetch it again."
+        )
 
 
 def source_line(file: SeriesFile, checksum: str, n_steps: int) -> str:

@@ -1,14 +1,16 @@
 """Where the cells of a variable lie: latitudes and longitudes under common names, one function per known defect."""
 
 from functools import reduce
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import Array
+from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
+from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.files import naming, read_file
 
 _NAMES = {
@@ -48,7 +50,8 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
         rows, columns = common_dims(dataset, variable_id, where=where)
         if dataset[variable_id].dims[-2:] != (rows, columns):
             raise GridError(
-                f"'{variable_id}' is stored as {dataset[variable_id].dims[-2:]}; expected latitude before longitude."
+                f"'{variable_id}' is stored as {dataset[variable_id].dims[-2:]}; expected latitude before longitude. "
+                f"Reorder its dims: ncpdq -a time,{rows},{columns} in.nc out.nc."
             )
         return positions(dataset, variable_id, where=where)
 
@@ -169,6 +172,55 @@ def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e
     return not ((np.abs(lat - other_lat) > degrees) | (np.abs(turn) > degrees)).any()
 
 
+def storage_order(place: xr.Dataset, reference: xr.Dataset) -> dict[str, IntArray]:
+    """Return rows and columns in the order in which other positions of the same grid are stored, by dim.
+
+    Parameters
+    ----------
+    place, reference : xarray.Dataset
+        As from `read_positions`. They may lie beside one another, on T points and on edges or corners.
+
+    Returns
+    -------
+    dict of str to ndarray of int
+        For `place.isel`; empty where it is stored as the reference is, and where no order brings the two together:
+        rows or columns may run the other way, and columns begin at another longitude.
+    """
+    points, wanted = meshed(place), meshed(reference)
+    if points[0].shape != wanted[0].shape or same_positions(place, reference):
+        return {}
+    here, there = unit_vectors(*points), unit_vectors(*wanted)
+    cell = np.maximum(*(distance(np.roll(there, -1, axis), there) for axis in (1, 2)))
+    n_rows, n_columns = points[0].shape
+    middle = n_rows // 2
+    for down, back in product((1, -1), repeat=2):
+        rows = np.arange(n_rows)[::down]
+        gaps = distance(here[:, rows[middle], ::back], there[:, middle, :1])
+        first = 0 if np.isnan(gaps).all() else int(np.nanargmin(gaps))
+        for start in (0, first):
+            columns = np.roll(np.arange(n_columns)[::back], -start)
+            apart = distance(here[:, rows[:, None], columns], there) / cell
+            if np.nanquantile(apart, 0.9) < 1:
+                dims = ("lat", "lon") if place["lat"].ndim == 1 else ("y", "x")
+                found = zip(dims, (rows, columns), strict=True)
+                return {dim: order for dim, order in found if (order != np.arange(order.size)).any()}
+    return {}
+
+
+def in_order(values: AnyArray, order: dict[str, IntArray]) -> AnyArray:
+    """Return values (..., n_rows, n_columns) in an order of rows and columns as from `storage_order`."""
+    for axis, dims in ((-2, ("lat", "y")), (-1, ("lon", "x"))):
+        for dim in order.keys() & dims:
+            values = np.take(values, order[dim], axis=axis)
+    return values
+
+
+def some_positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
+    """Return the positions of some hundred cells all over an open file: enough to compare the files of a series."""
+    every = {dim: slice(None, None, max(1, dataset.sizes[dim] // 16)) for dim in dataset[variable_id].dims[-2:]}
+    return _coordinates_of(dataset.isel(every), variable_id, where)
+
+
 def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dataset:
     grid = dataset[variable_id].dims[-2:]
     out = {}
@@ -181,7 +233,8 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
                 "Give the coordinate its standard_name."
             )
         array = dataset[found].transpose(*(dim for dim in grid if dim in dataset[found].dims))
-        out[short] = array.variable
+        to_degrees = np.rad2deg(1.0) if str(array.attrs.get("units", "")).lower().startswith("rad") else 1.0
+        out[short] = array.variable * to_degrees
         for candidate in (
             array.attrs.get("bounds", array.encoding.get("bounds")),
             f"{found}_bnds",
@@ -193,7 +246,7 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
                 continue
             n_edges = {1: 2, 2: 4}.get(array.ndim)
             if dataset[candidate].shape[-1] == n_edges:
-                out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable
+                out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable * to_degrees
             else:
                 shape = dataset[candidate].shape
                 warn_once(where, f"bounds '{candidate}' have shape {shape}, expected {n_edges} at the end; left aside")

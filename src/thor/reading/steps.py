@@ -24,7 +24,7 @@ from thor.ocean.stress import detect_convention
 from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_points, suggest_points
 from thor.reading.checks import SUGGESTION
 from thor.reading.files import naming
-from thor.reading.positions import meshed, same_positions
+from thor.reading.positions import meshed, same_positions, storage_order
 from thor.reading.quirks import Quirks
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ class Context:
 def with_stress_points(ocean: xr.Dataset, places: dict[str, xr.Dataset], where: str) -> xr.Dataset:
     """Add the positions of the stress as `lat_u`, `lon_u`, `lat_v`, `lon_v`, where they are not those of sea level.
 
+    They are put into the order of rows and columns in which sea level is stored (`storage_order`).
+
     Parameters
     ----------
     ocean : xarray.Dataset
@@ -92,10 +94,11 @@ def with_stress_points(ocean: xr.Dataset, places: dict[str, xr.Dataset], where: 
                 f"{where}: '{name}' has {shape_text(place)}, 'zos' {shape_text(ocean)}; expected one grid. "
                 "Get both on the native grid, or leave this model out."
             )
-    if all(same_positions(place, ocean) for place in places.values()):
+    ordered = [place.isel(storage_order(place, ocean)) for place in places.values()]
+    if all(same_positions(place, ocean) for place in ordered):
         return ocean
     out = _meshed(ocean)
-    for suffix, place in zip("uv", map(_meshed, places.values()), strict=True):
+    for suffix, place in zip("uv", map(_meshed, ordered), strict=True):
         coords = {f"{name}_{suffix}": (("y", "x"), place[name].values, place[name].attrs) for name in ("lat", "lon")}
         out = out.assign_coords(coords)
     return out

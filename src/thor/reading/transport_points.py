@@ -17,7 +17,7 @@ from thor.ocean.grid import Grid
 from thor.ocean.stress_points import Offset, offset_of, staggered_steps
 from thor.reading.fields import read_field
 from thor.reading.files import opened
-from thor.reading.positions import meshed, read_positions, same_positions
+from thor.reading.positions import in_order, meshed, read_positions, same_positions, storage_order
 from thor.reading.run_plan import RunPlan
 from thor.reading.series import SeriesFile
 from thor.reading.steps import ascending_order, shape_text, with_stress_points
@@ -53,9 +53,7 @@ class TPoints:
 
     def ordered(self, values: AnyArray) -> AnyArray:
         """Return values (..., n_rows, n_columns) of the files in the order of `places`, each beside its T point."""
-        for axis, dim in ((-2, "lat"), (-1, "lon")):
-            values = np.take(values, self._order[dim], axis=axis) if dim in self._order else values
-        return values
+        return in_order(values, self._order)
 
 
 def face_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
@@ -123,6 +121,7 @@ def sea_cells(plan: RunPlan, points: TPoints) -> NDArray[np.bool_]:
     """
     for path in plan.fixed["deptho"]:
         field = read_field(path, "deptho", where=plan.run.source_id)
+        field = field.isel(storage_order(field, points.stored))
         if same_positions(field, points.stored):
             return points.ordered(field["deptho"].values > 0)
     raise GridError(f"{plan.run.key}: no 'deptho' lies on the cells of 'zos'. Get that of this model's grid.")
