@@ -309,6 +309,19 @@ def test_files_of_a_series_in_different_orders_are_named(tmp_path):
     assert int(features["valid"].sum()) > 2000
 
 
+def test_a_month_of_fill_values_is_named_with_its_window(tmp_path):
+    write_tiny(tmp_path)
+
+    def without_june(dataset):
+        values = dataset["zos"].values
+        values[5] = np.nan
+        return dataset.assign(zos=(dataset["zos"].dims, values, dataset["zos"].attrs))
+
+    rewritten(tmp_path, "zos", without_june)
+    with pytest.raises(DataError, match="no cell has 'zos' in every month of 1995-1996. Fetch the files again"):
+        only(tmp_path)
+
+
 @pytest.mark.parametrize("n_dims", [1, 2])
 def test_positions_in_radians_are_converted(tmp_path, n_dims):
     lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")

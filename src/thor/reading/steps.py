@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import IntArray
-from thor.core.errors import DataError, GridError
+from thor.core.errors import DataError, GridError, listed
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas, compare_areas
@@ -157,6 +157,13 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     sea = (ocean["sftof"] > 0) & (ocean["deptho"] > 0) & ocean["lat"].notnull() & ocean["lon"].notnull()
     known = ocean["zos"].notnull()
     if "window" in known.dims:
+        somewhere = known.any([dim for dim in known.dims if dim != "window"])
+        if not somewhere.all():
+            empty = listed([str(window) for window in ocean["window"].values[~somewhere.values]], most=6)
+            raise DataError(
+                f"{context.where}: no cell has 'zos' in every month of {empty}. Fetch the files again that have a month "
+                "of fill values there, or choose other windows."
+            )
         partly = int((known.any("window") & ~known.all("window") & sea).sum())
         if partly:
             log.warning("%s: %d cells have a sea level in some windows only and are left out", context.where, partly)
