@@ -271,18 +271,13 @@ def offset_of(dataset: xr.Dataset, point: str, grid: Grid, *, name: str | None =
         columns = (away[0] * row[1] - away[1] * row[0]) / determinant
     cells = np.array([np.nanmedian(rows), np.nanmedian(columns)])
     half = np.round(2 * cells).astype(int)
-    there = np.isfinite(rows) & np.isfinite(columns)
-    far = np.hypot(rows - cells[0], columns - cells[1])[there] > 1
-    if np.abs(half).max() > 1 or np.abs(cells - half / 2).max() > LARGEST_MISFIT:
+    known = np.isfinite(rows) & np.isfinite(columns)
+    far = float((np.hypot(rows - cells[0], columns - cells[1])[known] > 1).mean())
+    if np.abs(half).max() > 1 or np.abs(cells - half / 2).max() > LARGEST_MISFIT or far > MAX_FAR:
         raise GridError(
             f"The points of '{name or f'tau{point}o'}' lie {cells[0]:.2f} rows and {cells[1]:.2f} columns from the T "
-            f"points; expected 0 or 0.5 in the median. Are lat_{point}, lon_{point} of another grid?"
-        )
-    if far.mean() > MAX_FAR:
-        raise GridError(
-            f"The points of '{name or f'tau{point}o'}' lie more than a cell from the T points of the same index in "
-            f"{far.mean():.0%} of the cells; expected at most {MAX_FAR:.0%}. Are they stored in another order of rows "
-            "or columns, or of another grid?"
+            f"points in the median, {far:.0%} more than a cell from there; expected 0 or 0.5, and {MAX_FAR:.0%}. Are "
+            "they of another grid, or stored in another order of rows or columns?"
         )
     return int(half[0]), int(half[1])
 

@@ -18,7 +18,7 @@ from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
-from thor.reading.positions import in_order, read_positions, same_positions, storage_order
+from thor.reading.positions import read_positions, reordered, same_positions, storage_order
 from thor.reading.run_plan import FIXED_FIELDS, RunPlan
 from thor.reading.series import Series
 from thor.reading.steps import (
@@ -157,7 +157,7 @@ def _add_means(
             attrs["standard_name"] = str(
                 attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])
             )
-        out[name] = (("window", *context.grid.dims), in_order(mean.values, orders[name]), attrs)
+        out[name] = (("window", *context.grid.dims), reordered(mean.values, orders[name]), attrs)
     years = np.array([[window.first_year, window.last_year] for window in windows])
     baselines = [str(plan.baselines.get(window, "")) for window in windows]
     return out.assign_coords(
@@ -206,7 +206,7 @@ def _add_regime_field(
         if not same_positions(place.isel(order), ocean):
             raise GridError(f"'{variable_id}' does not lie on the cells of 'zos'. Get it on the native grid.")
         means = window_means(series, windows, checkpoint=checkpoint)
-        values[[plan.windows.index(window) for window in windows]] = in_order(means.values, order)
+        values[[plan.windows.index(window) for window in windows]] = reordered(means.values, order)
         values[:, ocean["deptho"].isnull().values] = np.nan
         low, high = row.valid_range
         if ((values < low) | (values > high)).any():

@@ -136,7 +136,8 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
         used[steps] = True
     levels = file.shape[:-2]
     with opened_with_checksum(file.path) as (dataset, checksum):
-        _require_cells_of_first(state, series, file, dataset)
+        if len(series.files) > 1:
+            _require_cells_of_first(state, series, file, dataset)
         for start, stop in time_blocks(file, used):
             # levels one after another: in double precision without a copy of the block, and without threads to wait for
             block = dataset[variable_id][start:stop].values.reshape(stop - start, *levels, -1)

@@ -207,7 +207,7 @@ def storage_order(place: xr.Dataset, reference: xr.Dataset) -> dict[str, IntArra
     return {}
 
 
-def in_order(values: AnyArray, order: dict[str, IntArray]) -> AnyArray:
+def reordered(values: AnyArray, order: dict[str, IntArray]) -> AnyArray:
     """Return values (..., n_rows, n_columns) in an order of rows and columns as from `storage_order`."""
     for axis, dims in ((-2, ("lat", "y")), (-1, ("lon", "x"))):
         for dim in order.keys() & dims:

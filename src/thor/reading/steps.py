@@ -161,8 +161,8 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         if not somewhere.all():
             empty = listed([str(window) for window in ocean["window"].values[~somewhere.values]], most=6)
             raise DataError(
-                f"{context.where}: no cell has 'zos' in every month of {empty}. Fetch the files again that have a month "
-                "of fill values there, or choose other windows."
+                f"{context.where}: no cell has 'zos' in every month of {empty}. A file has a month of fill "
+                "values: fetch it again, or choose other windows."
             )
         partly = int((known.any("window") & ~known.all("window") & sea).sum())
         if partly:

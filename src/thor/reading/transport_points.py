@@ -17,7 +17,7 @@ from thor.ocean.grid import Grid
 from thor.ocean.stress_points import Offset, offset_of, staggered_steps
 from thor.reading.fields import read_field
 from thor.reading.files import opened
-from thor.reading.positions import in_order, meshed, read_positions, same_positions, storage_order
+from thor.reading.positions import meshed, read_positions, reordered, same_positions, storage_order
 from thor.reading.run_plan import RunPlan
 from thor.reading.series import SeriesFile
 from thor.reading.steps import ascending_order, shape_text, with_stress_points
@@ -53,7 +53,7 @@ class TPoints:
 
     def ordered(self, values: AnyArray) -> AnyArray:
         """Return values (..., n_rows, n_columns) of the files in the order of `places`, each beside its T point."""
-        return in_order(values, self._order)
+        return reordered(values, self._order)
 
 
 def face_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
