@@ -43,6 +43,11 @@ def one_thread() -> AbstractContextManager[Any]:
     return _controller().limit(limits=1)
 
 
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def in_threads(
     work: Callable[[Input], Output], parts: Iterable[Input], *, n_threads: int | None = None
 ) -> Iterator[Output]:
@@ -59,7 +64,7 @@ def in_threads(
     n_threads : int, optional
         By default one for each core this process may use.
     """
-    n_threads = n_threads or len(os.sched_getaffinity(0))
+    n_threads = n_threads or n_cores()
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
         waiting: deque[Future[Output]] = deque()
         try:
@@ -83,7 +88,7 @@ def number_of_processes(setting: int | None, name: str) -> int:
         For what is no number from 1.
     """
     if setting is None:
-        return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+        return min(n_cores(), _MOST_PROCESSES)
     if not (isinstance(setting, int) and setting >= 1):
         raise ConfigError(
             f"{name} of globals.yml must be a whole number from 1, or null for one on each core; got {setting!r}."

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thor.core.parallel import in_threads, n_cores
 from thor.networks.network import dense_layers, outputs
 from thor.networks.optimiser import adam_step, step_sizes
 from thor.networks.progress import Progress
@@ -24,6 +25,9 @@ STEPS_PER_CALL = 512
 
 SELECT_BLOCK = 1024
 """Select samples that are evaluated together."""
+
+LEAST_GROUP = 4
+"""Networks that are worth a thread."""
 
 LEAST_WORK_TO_COMPILE = 2_000_000_000
 """Weights times samples of an epoch above which it pays to compile for a smaller stack: about a second's work."""
@@ -50,15 +54,18 @@ class Epochs:
     def advance(self, progress: Progress) -> None:
         """Train all running networks for one epoch; raise FloatingPointError when a loss is not finite."""
         running = progress.running(self._settings.patience)
-        stack = self._stack_rows(progress, running)
-        trained, train_loss = self._train_rows(progress, stack)
-        labelling = stack if self._labels_differ[1] else np.zeros_like(stack)
-        scores = self._evaluate(trained[0], *self._select, labelling.astype(np.int32))
-        alive = running[stack]
+        groups = thread_groups(self._stack_rows(progress, running), n_threads=n_cores())
+        trained, values = zip(*in_threads(lambda rows: self._train_rows(progress, rows), groups), strict=True)
+        rows = groups.ravel()
+        alive = running[rows]
+
+        def of_running(arrays: Sequence[Any]) -> NDArray[Any]:
+            return np.concatenate(arrays)[alive]
+
         progress.close_epoch(
-            stack[alive],
-            [[np.asarray(array)[alive] for array in arrays] for arrays in trained],
-            [np.asarray(values)[alive] for values in (train_loss, *scores)],
+            rows[alive],
+            [[*map(of_running, zip(*arrays, strict=True))] for arrays in zip(*trained, strict=True)],
+            [*map(of_running, zip(*values, strict=True))],
         )
 
     def learning_rate(self, step: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -78,12 +85,11 @@ class Epochs:
         n_weights = sum(array[0].size for array in progress.weights)
         costly = n_weights * self._n_cells * running.size > LEAST_WORK_TO_COMPILE
         if self._rows is None or (costly and 2 * alive.size <= self._rows.size):
-            # XLA adds up a single network in another order than several.
-            self._rows = np.repeat(alive, 2) if alive.size == 1 else alive
+            self._rows = alive
         return self._rows
 
-    def _train_rows(self, progress: Progress, stack: NDArray[np.int64]) -> tuple[list[Any], NDArray[np.float64]]:
-        """Return weights and moments of the stack after an epoch, and the mean loss of its steps."""
+    def _train_rows(self, progress: Progress, stack: NDArray[np.int64]) -> tuple[list[Any], list[Any]]:
+        """Return weights and moments of these networks after an epoch; mean loss of its steps, loss and accuracy."""
         parts: list[Any] = [
             [array[stack] for array in arrays] for arrays in (progress.weights, progress.first, progress.second)
         ]
@@ -108,7 +114,8 @@ class Epochs:
                 np.int32(n_steps),
             )
             total += np.asarray(loss)
-        return parts, total / self._n_steps
+        labelling = (stack if self._labels_differ[1] else np.zeros_like(stack)).astype(np.int32)
+        return parts, [total / self._n_steps, *self._evaluate(parts[0], *self._select, labelling)]
 
     def _batches(self, stack: NDArray[np.int64], epoch: int) -> NDArray[np.int32]:
         """Return each network's batches, (n_networks, n_steps, batch_size), the last filled up with zeros."""
@@ -118,6 +125,17 @@ class Epochs:
                 self._n_cells, seed=self._seed, network=int(network), epoch=epoch, reflected=self._reflected
             )
         return batches.reshape(stack.size, self._n_steps, -1)
+
+
+def thread_groups(rows: NDArray[np.int64], *, n_threads: int) -> NDArray[np.int64]:
+    """Return the networks in groups of one size, (n_groups, n_group); the last network fills the last group up.
+
+    Threads that train a group each are faster than the threads of XLA, which wait for one another at every operation.
+    """
+    n_groups = max(1, min(n_threads, rows.size // LEAST_GROUP))
+    # XLA adds up a single network in another order than several.
+    size = max(2, -(-rows.size // n_groups))
+    return np.pad(rows, (0, n_groups * size - rows.size), mode="edge").reshape(n_groups, size)
 
 
 def shuffled(n_cells: int, *, seed: int, network: int, epoch: int, reflected: bool) -> NDArray[np.int32]:
