@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kedro.pipeline import Node, Pipeline
@@ -139,6 +140,27 @@ def test_one_process_is_a_setting_and_parallel_runner_means_side_by_side(project
     assert (code, "n_processes of globals.yml must be a whole number" in err) == (1, True)
     code, _, err = run(project, "--runner", "ThreadRunner")
     assert (code, "Nodes cannot run in threads" in err) == (1, True)
+
+
+def test_a_dataset_without_a_file_is_handed_on_in_one_process(project):
+    catalog = project / "conf/base/catalog.yml"
+    catalog.write_text(
+        catalog.read_text()
+        .replace("thor.datasets.TableDataset", "MemoryDataset")
+        .replace("  filepath: ${globals:data_root}/table.csv\n", "")
+    )
+    code, out, err = run(project, "--params", "mini.behaviour=alone")
+    assert (code, set(results(project))) == (0, {"left.json", "right.json", "both.json"}), err
+    assert "Dataset 'table' has no file" in out
+
+
+@pytest.mark.parametrize(("gigabytes", "n_nodes"), [(4, 1), (16, 2), (1000, 4)])
+def test_without_a_setting_each_node_has_eight_gigabytes_of_the_machine(monkeypatch, gigabytes, n_nodes):
+    monkeypatch.setattr("thor.core.parallel.n_cores", lambda: 64)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=gigabytes * 2**30))
+    nodes = Pipeline([Node(len, f"input {number}", f"output {number}") for number in range(8)])
+    assert ProcessRunner().n_workers(nodes) == n_nodes
+    assert ProcessRunner(max_workers=6).n_workers(nodes) == 6
 
 
 def test_a_failing_node_ends_the_others_and_is_reported_in_twelve_lines(project):

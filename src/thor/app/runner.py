@@ -11,16 +11,22 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import psutil
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner, SequentialRunner
 
 from thor.app import node_process
-from thor.core.errors import ConfigError, ThorError
+from thor.core.errors import ThorError
 from thor.core.parallel import number_of_processes
+
+log = logging.getLogger("thor")
 
 _TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_validation"})
 """Pipelines whose nodes need TensorFlow."""
+
+_MEMORY_OF_NODE = 8 * 2**30
+"""Memory of the machine [bytes] for each node that runs, without a setting: twice what the largest one on ECCO takes."""
 
 _SECONDS_TO_END = 10.0
 
@@ -43,7 +49,7 @@ class ProcessRunner(AbstractRunner):
     Parameters
     ----------
     max_workers : int, optional
-        Number of nodes that run at one time; by default one for each core, and at most four.
+        Number of nodes that run at one time; by default one for each core and each 8 GB of memory, and at most four.
     is_async : bool
         Whether a node's datasets are loaded and saved in threads.
 
@@ -56,6 +62,8 @@ class ProcessRunner(AbstractRunner):
     def __init__(self, max_workers: int | None = None, is_async: bool = False) -> None:
         super().__init__(is_async=is_async)
         self._max_workers = number_of_processes(max_workers, "n_processes")
+        if max_workers is None:
+            self._max_workers = max(1, min(self._max_workers, psutil.virtual_memory().total // _MEMORY_OF_NODE))
 
     @property
     def _logger(self) -> logging.Logger:
@@ -72,10 +80,13 @@ class ProcessRunner(AbstractRunner):
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         """Run all nodes; a failing one ends the others and raises its error."""
         n_workers = self.n_workers(pipeline)
-        if n_workers <= 1:
+        if in_memory := _in_memory(pipeline, catalog):
+            log.info(
+                "Dataset '%s' has no file, and processes share nothing else: nodes run one after the other.", in_memory[0]
+            )
+        if n_workers <= 1 or in_memory:
             SequentialRunner(is_async=self._is_async)._run(pipeline, catalog, hook_manager, run_id)
             return
-        _require_files(pipeline, catalog)
         start_server(pipeline)
         needs, todo = pipeline.node_dependencies, _longest_chain_first(pipeline)
         done: set[Node] = set()
@@ -107,14 +118,9 @@ class ProcessRunner(AbstractRunner):
                         done.add(one.node)
 
 
-def _require_files(pipeline: Pipeline, catalog: Any) -> None:
-    """Raise ConfigError for a dataset that would pass from node to node in memory."""
-    for name in sorted(pipeline.all_outputs()):
-        if getattr(catalog.get(name), "_EPHEMERAL", False):
-            raise ConfigError(
-                f"Dataset '{name}' is in memory only, which nodes in different processes do not share. Give it an "
-                "entry with a file in conf/base/catalog_*.yml, or run with --runner SequentialRunner."
-            )
+def _in_memory(pipeline: Pipeline, catalog: Any) -> list[str]:
+    """Return the datasets that pass from node to node in memory."""
+    return [name for name in sorted(pipeline.all_outputs()) if getattr(catalog.get(name), "_EPHEMERAL", False)]
 
 
 def start_server(pipeline: Pipeline) -> None:

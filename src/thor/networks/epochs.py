@@ -130,7 +130,8 @@ class Epochs:
 def thread_groups(rows: NDArray[np.int64], *, n_threads: int) -> NDArray[np.int64]:
     """Return the networks in groups of one size, (n_groups, n_group); the last network fills the last group up.
 
-    Threads that train a group each are faster than the threads of XLA, which wait for one another at every operation.
+    The threads of XLA wait for one another at every operation; a thread for each group does not
+    (`benchmarks/networks.py`).
     """
     n_groups = max(1, min(n_threads, rows.size // LEAST_GROUP))
     # XLA adds up a single network in another order than several.

@@ -29,6 +29,8 @@ def import_tensorflow() -> ModuleType:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Otherwise the first of several processes takes all memory of an accelerator.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with nullcontext() if "tensorflow" in sys.modules else _without_native_stderr():
         import tensorflow
     return tensorflow
