@@ -26,7 +26,7 @@ _TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_vali
 """Pipelines whose nodes need TensorFlow."""
 
 _MEMORY_OF_NODE = 8 * 2**30
-"""Memory of the machine [bytes] for each node that runs, without a setting: twice what the largest one on ECCO takes."""
+"""Memory of the machine [bytes] for each node that runs: twice what the largest one on ECCO takes."""
 
 _SECONDS_TO_END = 10.0
 
@@ -81,9 +81,7 @@ class ProcessRunner(AbstractRunner):
         """Run all nodes; a failing one ends the others and raises its error."""
         n_workers = self.n_workers(pipeline)
         if in_memory := _in_memory(pipeline, catalog):
-            log.info(
-                "Dataset '%s' has no file, and processes share nothing else: nodes run one after the other.", in_memory[0]
-            )
+            log.info("Dataset '%s' has no file, which processes share: nodes run one after the other.", in_memory[0])
         if n_workers <= 1 or in_memory:
             SequentialRunner(is_async=self._is_async)._run(pipeline, catalog, hook_manager, run_id)
             return
