@@ -1,15 +1,22 @@
-"""A small archive, and settings of small windows."""
+"""A small archive, settings of small windows, and warnings that come again in every test."""
 
 import pytest
 
 from tests.made_archive import write_run
 from thor.core.checkpoint import NoCheckpoint
+from thor.core.warn import warn_once
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.plans import plan_runs
 from thor.reading.windows import WindowSettings
 
 WINDOWS = WindowSettings(years=[], first_year=None, last_year=None, length_years=2, reference_years=(1852, 1853))
+
+
+@pytest.fixture(autouse=True)
+def warnings_again():
+    """Let every test see the warnings that are logged only once."""
+    warn_once.cache_clear()
 
 
 @pytest.fixture

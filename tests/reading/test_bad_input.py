@@ -20,15 +20,9 @@ from tests.made_archive import (
     years,
 )
 from thor.core.errors import ConfigError, DataError, GridError, IncompleteWindowError, UnitsError
-from thor.core.warn import warn_once
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
-
-
-@pytest.fixture(autouse=True)
-def warnings_again():
-    warn_once.cache_clear()
 
 
 def files(root, variable_id):

@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 
 from thor.core.errors import GridError
-from thor.core.warn import warn_once
 from thor.ocean.stress import detect_convention
 from thor.reading.archive import Archive
 from thor.reading.fields import read_field
@@ -46,7 +45,6 @@ def test_the_stress_of_a_real_model_is_on_a_c_grid(archive):
 
 
 def test_coordinates_left_out_on_land_are_missing_and_warned_of_once(archive, caplog):
-    warn_once.cache_clear()
     run = Run("EC-Earth3-Veg", "ssp245", "r5i1p1f1")
     path = next(archive.fixed(run, "deptho"))[1].files()[0]
     with caplog.at_level(logging.WARNING):

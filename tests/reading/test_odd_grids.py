@@ -1,0 +1,252 @@
+"""Unusual but readable grids, orders of storage and stresses, and errors for invalid ones: a small archive for each."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.reading.small_archives import only, read, relative_rms, rewritten
+from tests.tiny_archive import FIELDS, areas, centres, sea, tauuo, tauvo, write, write_tiny, zos
+from thor.core.errors import DataError, GridError
+from thor.core.warn import warn_once
+from thor.reading.quirks import Quirks
+
+
+# -- grids ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("west", [-177.5, 2.5, 42.5, -357.5])
+@pytest.mark.parametrize("order", [1, -1])
+def test_longitudes_in_any_convention_without_bounds_have_the_area_of_the_ocean(tmp_path, west, order):
+    lat, lon = centres(west=west)
+    _, _, wet = write_tiny(tmp_path, lat=lat[::order], lon=lon, bounds=False)
+    ocean, _ = only(tmp_path)
+    area = areas(lat, lon.size)[::order]
+    at_sea = np.isfinite(ocean["zos"].values[0])
+    assert float(ocean["areacello"].values[at_sea].sum()) == pytest.approx(area[wet].sum(), rel=1e-3)
+    mean = (zos(lat[::order], lon) * area)[wet].sum() / area[wet].sum()
+    assert float(ocean["removed_mean"][0]) == pytest.approx(mean, abs=1e-5)
+
+
+def test_stress_on_u_and_v_points_with_1d_coordinates(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauuo", "tauvo"))
+    north = np.minimum(lat + 2.5, 89.9)
+    u, v = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    write(tmp_path, "tauuo", np.where(u, tauuo(lat, lon + 2.5), np.nan), lat, lon + 2.5)
+    write(tmp_path, "tauvo", np.where(v, tauvo(north, lon), np.nan), north, lon)
+    assert only(tmp_path)[0].attrs["stress_convention"] == "grid_axes_c_grid"
+
+
+def north_first(dataset):
+    return dataset.isel({dataset["lat"].dims[0]: slice(None, None, -1)})
+
+
+def from_180_west(dataset):
+    dim = dataset["lon"].dims[-1]
+    out = dataset.roll({dim: dataset.sizes[dim] // 2}, roll_coords=True)
+    lon = (out["lon"] + 180) % 360 - 180
+    if "lon_bnds" in out:
+        out["lon_bnds"] = out["lon_bnds"] + (lon - out["lon"])
+    return out.assign_coords(lon=lon.assign_attrs(dataset["lon"].attrs))
+
+
+def both(dataset):
+    return north_first(from_180_west(dataset))
+
+
+@pytest.mark.parametrize("stored", [north_first, from_180_west, both])
+@pytest.mark.parametrize("names", [("tauuo", "tauvo"), ("deptho",), ("zos",)])
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_each_variable_may_be_stored_in_an_order_of_its_own(tmp_path, caplog, n_dims, names, stored):
+    lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon)
+    _, expected = only(tmp_path)
+    for name in names:
+        rewritten(tmp_path, name, stored)
+    warn_once.cache_clear()
+    caplog.clear()
+    _, features = only(tmp_path)
+    moved = names if names != ("zos",) else ("tauuo", "tauvo", "deptho")
+    for name in moved:
+        assert f"{name} is stored in another order of rows or columns than zos" in caplog.text
+    if names == ("zos",) and n_dims == 2:
+        expected = stored(expected)  # the cells of a curvilinear grid stay in the order of sea level
+    for name in ("zos", "wind_stress_curl", "deptho", "areacello", "valid"):
+        np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-5, atol=1e-12)
+
+
+def test_staggered_stress_stored_from_north_to_south_is_that_from_south_to_north(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauuo", "tauvo"))
+    u, v = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    write(tmp_path, "tauuo", np.where(u, tauuo(lat, lon + 2.5), np.nan), lat, lon + 2.5)
+    write(tmp_path, "tauvo", np.where(v, tauvo(lat + 2.5, lon), np.nan), lat + 2.5, lon, bounds=False)
+    ocean, expected = only(tmp_path)
+    for name in ("tauuo", "tauvo"):
+        rewritten(tmp_path, name, both)
+    turned, features = only(tmp_path)
+    assert turned.attrs["stress_convention"] == ocean.attrs["stress_convention"] == "grid_axes_c_grid"
+    np.testing.assert_allclose(features["wind_stress_curl"].values, expected["wind_stress_curl"].values, atol=1e-12)
+
+
+def test_files_of_a_series_in_different_orders_are_named(tmp_path):
+    write_tiny(tmp_path)
+    (path,) = tmp_path.rglob("zos_*.nc")
+    with xr.open_dataset(path, decode_times=False) as dataset:
+        dataset.load()
+    path.unlink()
+    for stem, part in (
+        ("199501-199512", dataset[{"time": slice(12)}]),
+        ("199601-199612", dataset[{"time": slice(12, 24)}]),
+    ):
+        part.to_netcdf(path.with_name(path.name.replace("199501-199612", stem)))
+    _, features = only(tmp_path)
+    second = path.with_name(path.name.replace("199501-199612", "199601-199612"))
+    with xr.open_dataset(second, decode_times=False) as part:
+        turned = north_first(part.load())
+    second.unlink()
+    turned.to_netcdf(second)
+    with pytest.raises(GridError, match=f"the cells of {second.name} do not lie where those of zos_.*199512.nc do"):
+        only(tmp_path)
+    assert int(features["valid"].sum()) > 2000
+
+
+def test_a_month_of_fill_values_is_named_with_its_window(tmp_path):
+    write_tiny(tmp_path)
+
+    def without_june(dataset):
+        values = dataset["zos"].values
+        values[5] = np.nan
+        return dataset.assign(zos=(dataset["zos"].dims, values, dataset["zos"].attrs))
+
+    rewritten(tmp_path, "zos", without_june)
+    with pytest.raises(DataError, match="no cell has 'zos' in every month of 1995-1996. A file has a month of fill"):
+        only(tmp_path)
+
+
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_positions_in_radians_are_converted(tmp_path, n_dims):
+    lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon)
+    _, expected = only(tmp_path)
+
+    def in_radians(dataset):
+        out = dataset.copy()
+        for name in ("lat", "lon"):
+            out = out.assign_coords({name: np.deg2rad(out[name]).assign_attrs(out[name].attrs | {"units": "radians"})})
+            if f"{name}_bnds" in out:
+                out[f"{name}_bnds"] = np.deg2rad(out[f"{name}_bnds"])
+        return out
+
+    for name in FIELDS:
+        rewritten(tmp_path, name, in_radians)
+    _, features = only(tmp_path)
+    for name in ("lat", "lon", "wind_stress_curl", "areacello"):
+        np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-9, atol=1e-12)
+
+
+def test_an_unstructured_grid_is_named(tmp_path):
+    write_tiny(tmp_path)
+    for name in ("zos", "tauuo", "tauvo"):
+        path = next(tmp_path.rglob(f"{name}_*.nc"))
+        with xr.open_dataset(path, decode_cf=False) as stored:
+            dataset = stored.load()
+        flat = dataset.drop_vars(["lat_bnds", "lon_bnds"]).stack(cell=("lat", "lon")).reset_index("cell")
+        path.unlink()
+        flat.to_netcdf(path)
+    with pytest.raises(DataError, match=r"'zos' has dims \(time, cell\); expected time and a grid"):
+        read(tmp_path)
+
+
+def test_a_cyclic_column_is_one_column(tmp_path):
+    lat, lon = centres()
+    write_tiny(tmp_path / "plain")
+    cyclic = np.append(lon, lon[0] + 360)
+    write_tiny(tmp_path / "cyclic", lat=lat, lon=cyclic)
+    (plain, features), (ocean, more) = only(tmp_path / "plain"), only(tmp_path / "cyclic")
+    assert ocean.sizes["lon"] == lon.size
+    np.testing.assert_allclose(ocean["zos"].values, plain["zos"].values, atol=1e-9)
+    np.testing.assert_allclose(ocean["areacello"].values, plain["areacello"].values, rtol=1e-6)
+    np.testing.assert_allclose(more["wind_stress_curl"].values, features["wind_stress_curl"].values, atol=1e-15)
+
+
+# -- stress --------------------------------------------------------------------------------------------------------
+def test_stress_that_is_zero_on_land_is_missing_there(tmp_path):
+    curls = {}
+    for name, fill in (("masked", 1e20), ("zero", None)):
+        lat, lon, wet = write_tiny(tmp_path / name, skip=("tauuo", "tauvo"))
+        for variable_id in ("tauuo", "tauvo"):
+            values = np.where(wet, FIELDS[variable_id](lat, lon), np.nan)
+            write(tmp_path / name, variable_id, values, lat, lon, fill=fill)
+        curls[name] = only(tmp_path / name)[1]["wind_stress_curl"].values[0]
+    np.testing.assert_array_equal(curls["zero"], curls["masked"])
+
+
+@pytest.mark.parametrize("points", ["c_grid", "corners"])
+def test_staggered_stress_that_is_zero_on_land_is_missing_there(tmp_path, points):
+    lat, lon = centres()
+    lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")
+    wet, up = sea(lat, lon), np.minimum(lat2 + 2.5, 89.9)
+    east, north = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    curls = {}
+    for name, fill in (("masked", 1e20), ("zero", None)):
+        write_tiny(tmp_path / name, lat=lat, lon=lon, skip=("zos", "deptho", "tauuo", "tauvo"))
+        for variable_id in ("zos", "deptho"):
+            write(tmp_path / name, variable_id, np.where(wet, FIELDS[variable_id](lat, lon), np.nan), lat2, lon2)
+        place = {"c_grid": ((lat2, lon2 + 2.5, east), (up, lon2, north))}
+        corner = (up, lon2 + 2.5, east & north & np.roll(east, -1, 0))
+        for variable_id, (y, x, mask) in zip(("tauuo", "tauvo"), place.get(points, (corner, corner)), strict=True):
+            write(tmp_path / name, variable_id, np.where(mask, FIELDS[variable_id](y, x), np.nan), y, x, fill=fill)
+        curls[name] = only(tmp_path / name)[1]["wind_stress_curl"].values[0, :-1]  # the last row ends at the pole
+    np.testing.assert_allclose(curls["zero"], curls["masked"], rtol=1e-12)
+
+
+def test_c_grid_values_with_the_positions_of_t_points_can_be_declared(tmp_path, caplog):
+    lat, lon = centres(72, 144, 1.25)
+    lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")
+    wet = sea(lat, lon)
+    true = {}
+    for name in ("placed", "collocated"):
+        for variable_id in ("zos", "deptho"):
+            write(tmp_path / name, variable_id, np.where(wet, FIELDS[variable_id](lat, lon), np.nan), lat2, lon2)
+        up = np.minimum(lat2 + 1.25, 89.9)
+        for variable_id, y, x, axis in (("tauuo", lat2, lon2 + 1.25, 1), ("tauvo", up, lon2, 0)):
+            values = np.where(wet & np.roll(wet, -1, axis), FIELDS[variable_id](y, x), np.nan)
+            write(tmp_path / name, variable_id, values, *((y, x) if name == "placed" else (lat2, lon2)))
+        quirks = {"TINY": Quirks(stress_convention="grid_axes_c_grid")}
+        ocean, features = only(tmp_path / name, quirks=quirks)
+        assert ocean.attrs["stress_convention"] == "grid_axes_c_grid"
+        true[name] = features["wind_stress_curl"].values[0]
+    assert relative_rms(true["collocated"], true["placed"]) < 0.01
+    assert "the positions of T points; its points are taken half a cell to the north-east" in caplog.text
+
+
+def test_c_grid_values_with_the_positions_of_t_points_are_suspected(tmp_path):
+    lat, lon = centres(72, 144, 1.25)
+    lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")
+    wet = sea(lat, lon)
+    for variable_id, mask in (
+        *((name, wet) for name in ("zos", "deptho")),
+        ("tauuo", wet & np.roll(wet, -1, 1)),
+        ("tauvo", wet & np.roll(wet, -1, 0)),
+    ):
+        write(tmp_path, variable_id, np.where(mask, FIELDS[variable_id](lat, lon), np.nan), lat2, lon2)
+    failed = only(tmp_path)[0].attrs["checks_failed"]
+    assert "stress_points" in failed and "stress_convention: grid_axes_c_grid and stress_side: north_east" in failed
+
+
+def test_b_grids_keep_as_many_cells_as_c_grids(tmp_path):
+    lat, lon = centres(72, 144, 1.25)
+    lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")
+    up, wet = np.minimum(lat2 + 1.25, 89.9), sea(lat, lon)
+    wet &= ~((np.random.default_rng(0).random(wet.shape) < 0.01) & (np.abs(lat2) < 60))  # islands of one cell
+    east, north = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    corner = east & north & np.roll(east, -1, 0)
+    share = {}
+    for points in ("corners", "edges"):
+        root = tmp_path / points
+        for variable_id in ("zos", "deptho"):
+            write(root, variable_id, np.where(wet, FIELDS[variable_id](lat, lon), np.nan), lat2, lon2)
+        u = (up, lon2 + 1.25, corner) if points == "corners" else (lat2, lon2 + 1.25, east)
+        v = u if points == "corners" else (up, lon2, north)
+        for variable_id, (y, x, mask) in (("tauuo", u), ("tauvo", v)):
+            write(root, variable_id, np.where(mask, FIELDS[variable_id](y, x), np.nan), y, x)
+        ocean, features = only(root)
+        share[points] = float(features["valid"].sum()) / np.isfinite(ocean["zos"].values[0]).sum()
+    assert share["corners"] == pytest.approx(share["edges"], abs=0.01) and share["edges"] > 0.99
