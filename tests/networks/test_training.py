@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from thor.core.errors import ConfigError, NetworkError
-from thor.networks.epochs import shuffled
+from thor.networks.epochs import shuffled, thread_groups
 from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
 from thor.networks.scaler import FeatureScaler
@@ -153,6 +153,22 @@ def test_a_stack_that_shrinks_as_networks_stop_gives_the_same_bits(train, select
     again = train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
     assert_same(again.stack, trained.stack)
     np.testing.assert_allclose(again.history["train_loss"], trained.history["train_loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_cores", [2, 3])
+def test_groups_of_networks_on_several_threads_give_the_same_bits(train, select, trained, monkeypatch, n_cores):
+    monkeypatch.setattr("thor.networks.epochs.LEAST_GROUP", 1)
+    monkeypatch.setattr("thor.networks.epochs.n_cores", lambda: n_cores)
+    again = train_stack(train, select, **NAMES, settings=SETTINGS, seed=5)
+    assert_same(again.stack, trained.stack)
+    np.testing.assert_allclose(again.history["train_loss"], trained.history["train_loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n_networks", "n_threads", "shape"), [(50, 2, (2, 25)), (13, 2, (2, 7)), (1, 8, (1, 2))])
+def test_groups_have_one_size_and_hold_every_network(n_networks, n_threads, shape):
+    groups = thread_groups(np.arange(n_networks), n_threads=n_threads)
+    assert groups.shape == shape
+    np.testing.assert_array_equal(np.unique(groups), np.arange(n_networks))
 
 
 def test_padding_of_the_training_samples_changes_nothing(train, select, trained, monkeypatch):
