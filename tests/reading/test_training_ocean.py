@@ -5,6 +5,9 @@ import pytest
 import xarray as xr
 
 from thor.core.errors import DataError, GridError, UnitsError
+from thor.ocean.grid import Grid
+from thor.ocean.stress import stress_curl
+from thor.reading.checks import DENSITY
 from thor.reading.training_ocean import harmonise
 
 
@@ -106,3 +109,39 @@ def test_bad_input_is_named(raw_ocean, spoil, error, words):
     spoil(raw_ocean)
     with pytest.raises(error, match=words):
         harmonise(raw_ocean)
+
+
+def test_depth_may_have_any_value_on_land(raw_ocean):
+    on_land = raw_ocean.assign(deptho=raw_ocean.deptho.fillna(-200.0).assign_attrs(raw_ocean.deptho.attrs))
+    np.testing.assert_array_equal(harmonise(on_land).deptho, harmonise(raw_ocean).deptho)
+
+
+def _with_curl(raw_ocean, edit):
+    curl = stress_curl(raw_ocean, Grid.from_dataset(raw_ocean)) / DENSITY
+    term = raw_ocean["wind_stress_curl"]
+    return raw_ocean.assign(wind_stress_curl=(term.dims, edit(curl), term.attrs))
+
+
+@pytest.mark.parametrize(
+    ("edit", "failed"),
+    [
+        (lambda curl: curl, set()),
+        (lambda curl: 1.4 * curl, set()),
+        (lambda curl: DENSITY * curl, {"budget_curl_scale"}),
+        (lambda curl: -curl, {"budget_curl_pattern", "budget_curl_scale"}),
+        (lambda curl: curl[::-1], {"budget_curl_pattern", "budget_curl_scale"}),
+    ],
+    ids=["the curl itself", "another scale", "not divided by density", "other side", "upside down"],
+)
+def test_a_budget_that_does_not_belong_to_the_stress_is_noticed(raw_ocean, edit, failed):
+    ocean = _with_curl(raw_ocean, edit)
+    rows = {"budget_curl_pattern", "budget_curl_scale"}
+    attrs = harmonise(ocean).attrs
+    assert {sentence.split(":")[0] for sentence in attrs["checks_failed"].split(" | ")} & rows == failed
+    assert set(attrs["checks_passed"].split()) & rows == rows - failed
+    basin = harmonise(ocean.isel(lon=slice(0, 12)))
+    assert rows <= set((basin.attrs["checks_failed"] + " " + basin.attrs["checks_passed"]).replace(":", "").split())
+
+
+def test_correlation_and_slope_of_the_curl_of_ecco(ecco_ocean):
+    assert {"budget_curl_pattern", "budget_curl_scale"} <= set(ecco_ocean.attrs["checks_passed"].split())

@@ -15,7 +15,7 @@ from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.ocean.area_checks import EARTH_AREA
 from thor.ocean.grid import Grid
-from thor.ocean.stress import stress_eastward_northward
+from thor.ocean.stress import stress_curl, stress_eastward_northward
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,15 @@ SUGGESTION = "stress_points_suggestion"
 COVERED = 0.5
 """Least share of a region that cells have to cover for its check to apply; land without positions does not count."""
 
+DENSITY = 1027.0
+"""Of sea water [kg m-3], to within two per cent."""
+
+_FITS = {
+    "curl_correlation": "correlation of wind_stress_curl with the curl of the surface stress",
+    "curl_slope": "slope of wind_stress_curl against the curl of the surface stress over density",
+}
+"""Quantities of all cells together, in words."""
+
 Span = tuple[float, float]
 
 
@@ -33,8 +42,8 @@ class Check:
     """One row of `checks.yml`, which explains the keys."""
 
     name: str
-    quantity: Literal["eastward_stress", "stress", "zos", "deptho", "sea_share"]
-    statistic: Literal["mean", "maximum", "quantile_99", "span", "total"]
+    quantity: Literal["eastward_stress", "stress", "zos", "deptho", "sea_share", "curl_correlation", "curl_slope"]
+    statistic: Literal["mean", "maximum", "quantile_99", "span", "total", "fit"]
     range: Span
     units: str
     severity: Literal["warn", "error"]
@@ -45,6 +54,8 @@ class Check:
     @property
     def subject(self) -> str:
         """The quantity that is checked, for messages."""
+        if self.statistic == "fit":
+            return _FITS[self.quantity]
         region = "" if self.latitudes == (-90.0, 90.0) else f" in {self.latitudes[0]:g} to {self.latitudes[1]:g} N"
         region += "" if self.longitudes == (0.0, 360.0) else f", {self.longitudes[0]:g} to {self.longitudes[1]:g} E"
         return f"{self.statistic.replace('_', ' ')} of {self.quantity.replace('_', ' ')}{region}"
@@ -73,9 +84,8 @@ class Outcome:
     def __str__(self) -> str:
         row = self.check
         low, high = row.range
-        return (
-            f"{row.name}: {row.subject} is {self.value:.3g} {row.units}, expected {low:g} to {high:g}. {row.question}"
-        )
+        units = "" if row.units == "1" else f" {row.units}"
+        return f"{row.name}: {row.subject} is {self.value:.3g}{units}, expected {low:g} to {high:g}. {row.question}"
 
 
 @cache
@@ -96,7 +106,7 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     ----------
     ocean : xarray.Dataset
         Cleaned: `zos`, `deptho`, `areacello`, and `tauuo`, `tauvo` with attribute `stress_convention` if there is a
-        stress. What has a dim `window` is averaged over it.
+        stress, and the budget's `wind_stress_curl` where it is known. What has a dim `window` is averaged over it.
     grid : Grid
     where : str
         Name of the ocean in messages.
@@ -140,7 +150,21 @@ def physical_checks(ocean: xr.Dataset, grid: Grid, *, rows: Sequence[Check] | No
     if "stress_convention" in ocean.attrs:
         eastward, northward = stress_eastward_northward(mean, grid)
         fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward)}
-    return [_outcome(row, fields.get(row.quantity), area, grid) for row in (check_table() if rows is None else rows)]
+        if "wind_stress_curl" in mean:
+            fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
+    known = (row for row in (rows or check_table()) if row.statistic != "fit" or row.quantity in fields)
+    return [_outcome(row, fields.get(row.quantity), area, grid) for row in known]
+
+
+def _curl_fit(term: Array, surface: Array, area: Array) -> dict[str, Array]:
+    """Return what each cell adds to correlation and slope, about zero, of the budget's curl and that of the stress."""
+    both = (area > 0) & np.isfinite(term) & np.isfinite(surface)
+    weight, term, surface = (np.where(both, values, 0.0) for values in (area, term, surface))
+    of_term, of_surface = ((weight * values**2).sum() for values in (term, surface))
+    if not (of_term > 0 and of_surface > 0):
+        return {}
+    product = np.where(both, weight * term * surface, np.nan)
+    return {"curl_correlation": product / np.sqrt(of_term * of_surface), "curl_slope": product / of_surface}
 
 
 def _outcome(row: Check, values: Array | None, area: Array, grid: Grid) -> Outcome:
@@ -150,7 +174,7 @@ def _outcome(row: Check, values: Array | None, area: Array, grid: Grid) -> Outco
     inside &= ~grid.duplicate
     size = (np.sin(np.deg2rad(north)) - np.sin(np.deg2rad(south))) / 2 * (east - west) / 360
     covered = np.nansum(grid.area[inside]) / EARTH_AREA / size
-    if values is None or covered < COVERED:
+    if values is None or (row.statistic != "fit" and covered < COVERED):
         return Outcome(row, None)
     inside &= (area > 0) & np.isfinite(values)
     return Outcome(row, _statistic(row, values[inside], area[inside]) if inside.any() else None)
@@ -159,7 +183,7 @@ def _outcome(row: Check, values: Array | None, area: Array, grid: Grid) -> Outco
 def _statistic(row: Check, values: Array, area: Array) -> float:
     if row.statistic == "mean":
         return float(np.average(values, weights=area))
-    if row.statistic == "total":
+    if row.statistic in ("total", "fit"):
         return float(values.sum())
     if row.statistic == "maximum":
         return float(values.max())

@@ -87,7 +87,10 @@ def _on_positions(raw: xr.Dataset, where: str) -> xr.Dataset:
     for name in known:
         field = raw[name].drop_vars(raw[name].coords).rename({d: n for d, n in names.items() if d in raw[name].dims})
         if set(field.dims) != set(dims):
-            raise GridError(f"'{name}' has dims {raw[name].dims}, 'zos' {raw['zos'].dims}; expected one grid.")
+            raise GridError(
+                f"{where}: '{name}' has dims {raw[name].dims}; expected a time mean with dims {tuple(names)}, those of "
+                "'zos'."
+            )
         out[name] = field.transpose(*dims)
     for name in STRESS_COORDINATES:
         if name in raw.variables:
@@ -107,13 +110,14 @@ def _cleaned(ocean: xr.Dataset, where: str) -> xr.Dataset:
 
 
 def require_positive_depth(ocean: xr.Dataset) -> None:
-    """Raise DataError when depth is counted upward."""
+    """Raise DataError when depth is counted upward; on land it may have any value."""
     if "deptho" not in ocean:
         raise DataError("The training ocean has no 'deptho' [m, positive down]. Rename or add it.")
-    depth = ocean["deptho"]
-    if depth.attrs.get("positive") == "up" or float(depth.min()) < 0:
+    depth = ocean["deptho"].where(ocean["zos"].notnull())
+    if ocean["deptho"].attrs.get("positive") == "up" or float(depth.min()) < 0:
         raise DataError(
-            f"'deptho' must be positive down; got {float(depth.min()):g} to {float(depth.max()):g} m. Change its sign."
+            f"'deptho' must be positive down; got {float(depth.min()):g} to {float(depth.max()):g} m. Change its sign, "
+            "or make land NaN."
         )
 
 

@@ -96,6 +96,7 @@ FAULTS = [
     ("training_ocean", lambda d: d.assign(data2=d["zos"]), DataError, "'data2' has no place"),
     ("training_ocean", lambda d: d.transpose("lon", "lat"), GridError, r"expected \(lat, lon\)"),
     ("training_ocean", lambda d: d.rename(lat="j", lon="i"), GridError, r"has dims \(j, i\)"),
+    ("raw_training_ocean", lambda d: d.expand_dims(time=1), GridError, "Take the mean over time, or select one"),
     ("training_ocean", attribute("tauuo", "units", None), UnitsError, "'tauuo' has no units attribute"),
     ("training_ocean", attribute("tauuo", "units", "Pa"), UnitsError, "units 'Pa'; expected 'N m-2'"),
     ("raw_training_ocean", attribute("tauuo", "units", "dyn cm-2"), UnitsError, "'dyn cm-2'; expected 'N m-2' or 'Pa'"),

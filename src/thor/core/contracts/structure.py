@@ -82,9 +82,12 @@ def check_depth_direction(dataset: xr.Dataset, present: list[str], where: str) -
 def require_dims(array: xr.DataArray, expected: tuple[str, ...], where: str) -> None:
     """Raise GridError unless an array has these dims."""
     if array.dims != expected:
+        more = [str(dim) for dim in array.dims if dim not in expected]
+        remedy = "Rename or transpose them."
+        if array.ndim > len(expected) and set(expected) <= set(array.dims):
+            remedy = f"Take the mean over {', '.join(more)}, or select one by isel."
         raise GridError(
-            f"{where}: '{array.name}' has dims {dims_text(array.dims)}; expected {dims_text(expected)}. "
-            "Rename or transpose them."
+            f"{where}: '{array.name}' has dims {dims_text(array.dims)}; expected {dims_text(expected)}. {remedy}"
         )
 
 
