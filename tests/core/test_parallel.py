@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from thor.core.errors import ConfigError, DataError
-from thor.core.parallel import in_processes, number_of_processes, one_thread
+from thor.core.parallel import in_processes, n_cores, number_of_processes, one_thread
 from thor.core.warn import warn_once
 
 log = logging.getLogger("thor.tests")
@@ -49,6 +49,12 @@ def test_an_error_is_raised_here_after_what_was_logged_before_it(n_processes, ca
 def test_the_number_by_default_is_that_of_the_cores_and_at_most_four():
     assert number_of_processes(None, "n") == min(len(os.sched_getaffinity(0)), 4)
     assert number_of_processes(7, "n") == 7
+
+
+def test_the_number_of_cores_is_known_on_systems_without_affinity(monkeypatch):
+    assert n_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr("os.sched_getaffinity")
+    assert n_cores() == os.cpu_count()
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5, "two"])
