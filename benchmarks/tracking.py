@@ -7,7 +7,8 @@ posterior, of the published architecture and the default number of trees, are ap
 up to probabilities, entropies, P(change), p-values, forced changes, areas and transitions with intervals, on one thread
 and on two, and on one and two processes of a local Dask cluster; without the start of the processes and their
 imports, which come once for all runs. All give the same bits, or the benchmark fails. On one thread also with an
-eighth, a quarter and half of the cells, and once more with all. The alternative calls `predict` of single Keras
+eighth, a quarter and half of the cells, and once more with all; on two threads also with the changes of the terms of
+the budget, which the networks then predict too. The alternative calls `predict` of single Keras
 networks on a part of the cells, with a large batch; its time, without any boosting, is scaled up to all networks, cells
 and both windows. Peak memory is that of a separate process, or with a cluster of the process that holds the fields;
 results are the fields that it returns, and working memory is what the process takes beyond them, the fields of its
@@ -17,7 +18,7 @@ inputs and what it took before.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -27,12 +28,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from thor.core.compute import Compute, mapper
 from thor.core.fingerprint import content_sha256
-from thor.core.variables import FEATURES, variable
+from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.networks.predictor import Average, Boosting
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.tensorflow import load_tensorflow
+from thor.networks.terms import TermsHead
 from thor.networks.trees import BoostedTrees
 from thor.ocean.constants import EARTH_RADIUS
 from thor.regimes.naming import REGIMES
@@ -81,6 +83,12 @@ def main() -> None:
             peak_memory_mb=found.peak_memory_mb,
             remark=f"{gain}alternative from {KERAS_NETWORKS} networks and {some:,} cells",
         )
+    found = in_own_process(measure, shape, "threads", 2, True)
+    rows.add(
+        f"tracking one window of {n_cells:,} synthetic {what}, with the changes of five terms, two threads",
+        found.seconds,
+        peak_memory_mb=found.peak_memory_mb,
+    )
     if len(contents) > 1:
         raise SystemExit("threads and processes gave different results")
     for part in PARTS:
@@ -106,9 +114,10 @@ class Measured:
     content: str
 
 
-def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> Measured:
-    """Track one window of a made ocean with so many workers."""
-    predictors = {"average": Average(made_stack(seed=0), made_boosting()), "bayesian": made_stack(seed=1)}
+def measure(shape: tuple[int, int], scheduler: str, n_workers: int, terms: bool = False) -> Measured:
+    """Track one window of a made ocean with so many workers, and the terms of its budget if they are wanted."""
+    networks = made_stack(seed=0)
+    predictors = {"average": Average(networks, made_boosting()), "bayesian": made_stack(seed=1)}
     rng = np.random.default_rng(2)
     reference = rng.normal(size=(N_REFERENCE, len(FEATURES)))
     applicability = Applicability(FEATURES, IMPORTANCE, reference, np.zeros(N_REFERENCE), 0.5, 1.0)
@@ -128,6 +137,8 @@ def measure(shape: tuple[int, int], scheduler: str, n_workers: int) -> Measured:
                 temperatures=dict.fromkeys(predictors, 1.2),
                 expected_accuracy=dict.fromkeys(predictors, ExpectedAccuracy(np.arange(2.0), np.array([0.9, 0.5]))),
                 settings=TrackingSettings(block_cells=block_cells),
+                term_networks=replace(networks, terms_head=made_head()) if terms else None,
+                term_spread=dict.fromkeys(BUDGET_TERMS, 1.0),
             )
             held = memory_mb()
             return *timed(lambda: track_run(run, parent, natural, tools, mapper=mapped)), held
@@ -167,6 +178,13 @@ def made_stack(*, seed: int) -> NetworkStack:
     kernels = tuple((rng.normal(size=(N_NETWORKS, *size)) / size[0] ** 0.5).astype("float32") for size in sizes)
     biases = tuple(np.zeros((N_NETWORKS, size[1]), "float32") for size in sizes)
     return NetworkStack(kernels, biases, FEATURES, REGIMES)
+
+
+def made_head() -> TermsHead:
+    """Return a head for the terms of the budget with random weights."""
+    shape = (N_NETWORKS, LAYERS[-2], 2 * len(BUDGET_TERMS))
+    kernel = np.random.default_rng(5).normal(size=shape).astype("float32") / 4
+    return TermsHead(kernel, np.zeros(shape[::2], "float32"), BUDGET_TERMS, (1e-10,) * len(BUDGET_TERMS))
 
 
 def made_boosting() -> Boosting:
