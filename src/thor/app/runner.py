@@ -81,7 +81,9 @@ class ProcessRunner(AbstractRunner):
         """Run all nodes; a failing one ends the others and raises its error."""
         n_workers = self.n_workers(pipeline)
         if in_memory := _in_memory(pipeline, catalog):
-            log.info("Dataset '%s' has no file, which processes share: nodes run one after the other.", in_memory[0])
+            log.info(
+                "Dataset '%s' has no file, so that processes cannot share it: all nodes run in this one.", in_memory[0]
+            )
         if n_workers <= 1 or in_memory:
             SequentialRunner(is_async=self._is_async)._run(pipeline, catalog, hook_manager, run_id)
             return

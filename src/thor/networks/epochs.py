@@ -39,6 +39,8 @@ class Epochs:
     def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
         tf = load_tensorflow()
         self._settings, self._seed = settings, seed
+        # An accelerator takes all networks together; small groups would only be more calls.
+        self._n_threads = 1 if tf.config.list_physical_devices("GPU") else n_cores()
         self._n_cells, self._reflected = train.n_cells, train.reflected
         self._n_steps = -(-self._n_cells // settings.batch_size)
         self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
@@ -54,7 +56,7 @@ class Epochs:
     def advance(self, progress: Progress) -> None:
         """Train all running networks for one epoch; raise FloatingPointError when a loss is not finite."""
         running = progress.running(self._settings.patience)
-        groups = thread_groups(self._stack_rows(progress, running), n_threads=n_cores())
+        groups = thread_groups(self._stack_rows(progress, running), n_threads=self._n_threads)
         trained, values = zip(*in_threads(lambda rows: self._train_rows(progress, rows), groups), strict=True)
         rows = groups.ravel()
         alive = running[rows]

@@ -1,7 +1,6 @@
 """Physical checks of an ocean, from `checks.yml`: whether winds, sea level and depth are those of an ocean on Earth."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -141,7 +140,7 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     )
 
 
-def physical_checks(ocean: xr.Dataset, grid: Grid, *, rows: Sequence[Check] | None = None) -> list[Outcome]:
+def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
     """Return what each check finds; parameters as in `check_physics`."""
     mean = ocean.mean("window", keep_attrs=True) if "window" in ocean.dims else ocean
     sea = mean["deptho"].notnull().values & mean["zos"].notnull().values & ~grid.duplicate
@@ -152,7 +151,7 @@ def physical_checks(ocean: xr.Dataset, grid: Grid, *, rows: Sequence[Check] | No
         fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward)}
         if "wind_stress_curl" in mean:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
-    known = (row for row in (rows or check_table()) if row.statistic != "fit" or row.quantity in fields)
+    known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)
     return [_outcome(row, fields.get(row.quantity), area, grid) for row in known]
 
 
