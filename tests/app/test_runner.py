@@ -206,7 +206,9 @@ def test_an_interrupt_ends_every_process(project, number, code):
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert run_ended(project)
-    assert ("Interrupted in node 'right'." in err) == (number == signal.SIGINT)
+    # the file of the left node is there, but the node may not have ended yet
+    named = re.search(r"Interrupted in nodes? ('left'.* and )?'right'", err) is not None
+    assert named == (number == signal.SIGINT), err
 
 
 def test_the_longest_chain_comes_first():
