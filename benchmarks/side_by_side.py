@@ -19,6 +19,8 @@ from pathlib import Path
 
 import psutil
 
+from thor.core.parallel import n_cores
+
 REPOSITORY = Path(__file__).parents[1]
 NOT_COMPARED = {"manifest.json", "report.html"}
 
@@ -27,7 +29,7 @@ def main() -> int:
     """Print seconds, memory and ratio; the exit code is 1 where a file differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", default="test")
-    parser.add_argument("--n-processes", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--n-processes", type=int, default=n_cores())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         seconds = {}

@@ -80,11 +80,10 @@ class ProcessRunner(AbstractRunner):
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         """Run all nodes; a failing one ends the others and raises its error."""
         n_workers = self.n_workers(pipeline)
-        if in_memory := _in_memory(pipeline, catalog):
-            log.info(
-                "Dataset '%s' has no file, so that processes cannot share it: all nodes run in this one.", in_memory[0]
-            )
-        if n_workers <= 1 or in_memory:
+        if n_workers > 1 and (in_memory := _in_memory(pipeline, catalog)):
+            log.info("Dataset '%s' has no file that processes could share: all nodes run in this one.", in_memory[0])
+            n_workers = 1
+        if n_workers <= 1:
             SequentialRunner(is_async=self._is_async)._run(pipeline, catalog, hook_manager, run_id)
             return
         start_server(pipeline)
