@@ -278,6 +278,9 @@ def test_the_traceback_is_printed_on_request(project):
     assert "Traceback (most recent call last)" in err
 
 
+WORD = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_with_a_short_message_and_its_code(project, number, code):
     process = start(project, "--params", "mini.behaviour=wait")
@@ -291,8 +294,7 @@ def test_an_interrupt_ends_with_a_short_message_and_its_code(project, number, co
     assert "Traceback" not in out + err
     assert len((out + err).splitlines()) <= 12
     assert sorted(file.name for file in (project / "data").glob("*.*")) == ["table.csv"]
-    if number == signal.SIGINT:
-        assert "Interrupted in node 'make_metrics'." in err
+    assert f"{WORD[number]} in node 'make_metrics'." in err
 
 
 def test_every_option_of_kedro_run_is_kept():

@@ -114,7 +114,7 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, out + err
         assert sorted(path.name for path in project.iterdir()) == before
-        assert err.splitlines()[-1:] == (["Interrupted."] if number == signal.SIGINT else [])
+        assert err.splitlines()[-1] == ("Interrupted." if number == signal.SIGINT else "Terminated.")
 
 
 def test_the_numbers_beside_a_figure_are_packed_with_it(tmp_path):

@@ -17,6 +17,9 @@ from thor.core.run_log import LINE_WIDTH, shorten_lines
 
 _MESSAGE_LINES = 8
 
+_TERMINATED = 128 + signal.SIGTERM
+"""Exit code of a run that a scheduler ends at its time limit."""
+
 
 @contextmanager
 def short_errors() -> Iterator[None]:
@@ -52,6 +55,8 @@ def _short_failures() -> Iterator[None]:
         sys.exit(130)
     except SystemExit as error:
         _hooks_close(error)
+        if error.code == _TERMINATED:
+            click.echo("\n".join(_report("Terminated", None)), err=True)
         raise
     except Exception as error:  # noqa: BLE001 (the outermost place: whatever failed is reported, exit code 1)
         _hooks_close(error)
