@@ -1,13 +1,17 @@
-"""What training on the ocean reflected at the equator adds in oceans that were left out of training.
+"""What a way of training adds in oceans that were left out of it.
 
-    kedro run && python benchmarks/reflection.py [--data data] [--env base] [--seeds 42 0 1 2 3]
+    kedro run && python benchmarks/left_out.py reflect|budget_share [--data data] [--env base] [--seeds 42 0 1 2 3]
+
+`reflect`: training on the ocean reflected at the equator as well. `budget_share`: half of the networks, and trees with
+half of the weight, that see only the terms of the vorticity budget among the inputs.
 
 Cross-validation by ocean basin as `kedro run --pipeline cross_validation` does it, with the settings of the environment
-but for `split.reflect`. Prints a table in Markdown: means over seeds with the smallest and the largest. The idealized
-ocean takes 90 s for each seed, ECCO (--data data/ecco --env ecco) longer.
+but for this one. Prints a table in Markdown: means over seeds with the smallest and the largest. The idealized ocean
+takes 90 s for each seed, ECCO (--data data/ecco --env ecco) longer.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +30,19 @@ PREDICTORS = {
     "gradient_boosting": "boosting",
 }
 
+WAYS: dict[str, Callable[[CrossValidation, bool], CrossValidation]] = {
+    "reflect": lambda settings, used: settings.replace(split=settings.split.replace(reflect=used)),
+    "budget_share": lambda settings, used: settings.replace(
+        training=settings.training.replace(budget_share=0.5 * used),
+        boosting=settings.boosting.replace(budget_share=0.5 * used),
+    ),
+}
+
 
 def main() -> None:
-    """Train with and without the reflected ocean, and print the table."""
+    """Train in this way and without it, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("way", choices=WAYS)
     parser.add_argument("--data", type=Path, default=Path("data"), help="data_root of a finished run")
     parser.add_argument("--env", default="base", help="its environment")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 0, 1, 2, 3])
@@ -37,23 +50,20 @@ def main() -> None:
     settings = CrossValidation.model_validate(default_configuration(options.env)["parameters"]["cross_validation"])
     fields = [xr.load_dataset(options.data / name) for name in ("04_feature/features.nc", "05_model_input/regimes.nc")]
     found = {
-        reflect: [
-            cross_validate(*fields, settings=settings.replace(split=settings.split.replace(reflect=reflect)), seed=seed)
-            for seed in options.seeds
-        ]
-        for reflect in (False, True)
+        used: [cross_validate(*fields, settings=WAYS[options.way](settings, used), seed=seed) for seed in options.seeds]
+        for used in (False, True)
     }
     print(f"Seeds {', '.join(map(str, options.seeds))}.\n")
     print("\n".join(markdown(("left out", "predictor", "score", "without", "with", "difference"), rows(found))))
 
 
 def rows(found: dict[bool, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
-    """Return the rows of the table: each basin, predictor and score without and with the reflected ocean."""
+    """Return the rows of the table: each basin, predictor and score without and with this way of training."""
     out = []
     for basin in found[True][0]["average"]:
         for name, words in PREDICTORS.items():
             for score in SCORES:
-                without, with_it = ([run[name][basin][score] for run in found[reflect]] for reflect in (False, True))
+                without, with_it = ([run[name][basin][score] for run in found[used]] for used in (False, True))
                 gain = spread(np.subtract(with_it, without), "{:+.3f}".format)
                 out.append((basin, words, score, *(spread(of, "{:.3f}".format) for of in (without, with_it)), gain))
     return out

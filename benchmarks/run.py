@@ -46,7 +46,7 @@ ON_REQUEST = {
     "corrected_budget": "regimes of the released and the corrected budget of ECCO (15 minutes of one core)",
     "feature_scale": "skill on other grids with inputs filtered to one scale, ECCO and idealized models (an hour)",
     "side_by_side": "the whole graph with nodes side by side and in one process",
-    "reflection": "skill in left-out oceans with and without training on the reflected ocean (minutes for each seed)",
+    "left_out": "skill in left-out oceans with and without a way of training (minutes for each seed)",
     "seeds": "how much scores of networks and of changes depend on the seed of training (minutes for each seed)",
     "results": "tables of docs/results.md, from the metrics of a finished run and a mean of MITgcm (seconds)",
     "other_grids": "skill of boosting on grids coarser than the one it was taught on, ECCO (5 minutes)",

@@ -16,6 +16,7 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings
 from thor.networks.stack import NetworkStack
+from thor.networks.training_data import budget_inputs
 from thor.networks.trees import BoostedTrees
 
 BASELINES = ("majority", "stress_curl_tree", BOOSTING)
@@ -23,6 +24,9 @@ BASELINES = ("majority", "stress_curl_tree", BOOSTING)
 
 TREE_LEAVES = 12
 """Leaves of the tree on wind stress curl alone."""
+
+_CURL = ("wind_stress_curl",)
+"""What the simple references see; the majority class does not use it."""
 
 _WITH_NETWORKS = (AVERAGE, ENSEMBLE)
 
@@ -68,12 +72,12 @@ class Baselines:
         """
         if name not in BASELINES:
             raise NetworkError(f"There is no baseline '{name}'.{did_you_mean(name, BASELINES)}")
-        seen = columns(self.scaler.transform(inputs), self.scaler.features, _seen(name, self.boosting.features))
+        scaled, features = self.scaler.transform(inputs), self.scaler.features
         if name == BOOSTING:
-            return self.boosting.probabilities(seen)
+            return self.boosting.probabilities(columns(scaled, features, self.boosting.features))
         model = self.models[name]
         probability = np.zeros((len(inputs), len(self.classes)))
-        probability[:, model.classes_] = model.predict_proba(seen)
+        probability[:, model.classes_] = model.predict_proba(columns(scaled, features, _CURL))
         return probability
 
 
@@ -152,7 +156,6 @@ def fit_baselines(
         When there is no wind stress curl for the tree, or the scaler is of other features.
     """
     from sklearn.dummy import DummyClassifier
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.tree import DecisionTreeClassifier
 
     if "wind_stress_curl" not in samples.features:
@@ -160,25 +163,35 @@ def fit_baselines(
     models: dict[str, Any] = {
         "majority": DummyClassifier(strategy="prior"),
         "stress_curl_tree": DecisionTreeClassifier(max_leaf_nodes=TREE_LEAVES, random_state=seed),
-        BOOSTING: HistGradientBoostingClassifier(
-            **boosting.model_dump(exclude={"features"}), early_stopping=False, random_state=seed
-        ),
     }
     scaler.require(samples.features)
-    used = boosting_features or samples.features
-    for name, model in models.items():
-        # The simple references see the ocean as it is.
-        cells = samples.to_train() if name == BOOSTING else samples
-        inputs = scaler.transform(cells.inputs)
+    # The simple references see the ocean as it is.
+    curl = columns(scaler.transform(samples.inputs), scaler.features, _CURL)
+    for model in models.values():
+        model.fit(curl, samples.labels)
+    train, used = samples.to_train(), boosting_features or samples.features
+    inputs = columns(scaler.transform(train.inputs), scaler.features, used)
+    return Baselines(models, _boosted(inputs, train, used, boosting, seed=seed), scaler, samples.classes)
+
+
+def _boosted(
+    inputs: Array, train: Samples, used: tuple[str, ...], settings: BoostingSettings, *, seed: int
+) -> Boosting:
+    """Return trees on these inputs of the samples, and on the terms of the budget among them."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    options = settings.model_dump(exclude={"features", "budget_share"}) | {"early_stopping": False}
+    terms = budget_inputs(used)
+    shares = {used: 1.0} if terms == used else {used: 1 - settings.budget_share, terms: settings.budget_share}
+    fitted = {}
+    for names in [names for names, share in shares.items() if share]:
         # Boosting's threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
         with threadpool_limits(1):
-            seen = columns(inputs, scaler.features, _seen(name, used))
-            model.fit(seen, cells.labels)
-    fitted = models.pop(BOOSTING)
-    trees = Boosting(BoostedTrees.of(fitted), tuple(map(int, fitted.classes_)), used, samples.classes)
-    return Baselines(models, trees, scaler, samples.classes)
-
-
-def _seen(name: str, of_boosting: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the features that a baseline uses; the majority class uses none of them."""
-    return of_boosting if name == BOOSTING else ("wind_stress_curl",)
+            model = HistGradientBoostingClassifier(**options, random_state=seed)
+            fitted[names] = model.fit(columns(inputs, used, names), train.labels)
+    trees = BoostedTrees.of(
+        *fitted.values(),
+        columns=[[used.index(name) for name in names] for names in fitted],
+        shares=[shares[names] for names in fitted],
+    )
+    return Boosting(trees, tuple(map(int, model.classes_)), used, train.classes)

@@ -17,6 +17,7 @@ from thor.networks.network import dense_layers, outputs
 from thor.networks.optimiser import adam_step, step_sizes
 from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings
+from thor.networks.stack import NetworkStack
 from thor.networks.table import LEAST_CAPACITY, Table, padded, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.terms import terms_loss
@@ -36,7 +37,9 @@ LEAST_WORK_TO_COMPILE = 2_000_000_000
 class Epochs:
     """The tables as TensorFlow constants, and the steps of an epoch on them."""
 
-    def __init__(self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, activation: str) -> None:
+    def __init__(
+        self, train: Table, select: Table, settings: TrainingSettings, seed: int, *, start: NetworkStack
+    ) -> None:
         tf = load_tensorflow()
         self._settings, self._seed = settings, seed
         # An accelerator takes all networks together; small groups would only be more calls.
@@ -48,9 +51,11 @@ class Epochs:
         none = np.empty((len(train.inputs), 0), np.float32)
         terms = padded(none if train.terms is None else train.terms.scaled, len(columns[0]))
         weight = 0.0 if train.terms is None else train.terms.weight
-        self._take_steps, self._evaluate = compile_steps(activation, settings.l2, terms.shape[1], weight)
+        self._take_steps, self._evaluate = compile_steps(start.activation, settings.l2, terms.shape[1], weight)
         self._train = tuple(map(tf.constant, (*columns, terms)))
         self._select = tuple(map(tf.constant, _blocks(select)))
+        # A network does not see an input whose weights are zero before training.
+        self._used = start.kernels[0].any(axis=-1, keepdims=True).astype(np.float32)
         self._rows: NDArray[np.int64] | None = None
 
     def advance(self, progress: Progress) -> None:
@@ -110,6 +115,7 @@ class Epochs:
                 *parts,
                 padded(sizes[call].astype(np.float32), STEPS_PER_CALL),
                 *self._train,
+                self._used[stack],
                 labelling,
                 padded(batches[:, call].swapaxes(0, 1), STEPS_PER_CALL),
                 padded(counts[call], STEPS_PER_CALL),
@@ -168,10 +174,11 @@ def compile_steps(
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the compiled functions.
 
-    `train` takes ``(weights, first, second, step_sizes, inputs, labels, sample_weights, terms, labelling, batches,
-    counts, n_steps)`` to ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are its
-    moments, `step_sizes` has shape (n_steps,); `batches` (n_steps, n_networks, batch_size) holds indices of samples,
-    the first `counts` (n_steps,) of which are used; `loss` (n_networks,) is summed over the steps.
+    `train` takes ``(weights, first, second, step_sizes, inputs, labels, sample_weights, terms, used, labelling,
+    batches, counts, n_steps)`` to ``(weights, first, second, loss)``: `n_steps` steps of Adam. `first` and `second` are
+    its moments, `step_sizes` has shape (n_steps,); `used` (n_networks, n_inputs, 1) is 1 for inputs whose weights
+    change, 0 for others; `batches` (n_steps, n_networks, batch_size) holds indices of samples, the first `counts`
+    (n_steps,) of which are used; `loss` (n_networks,) is summed over the steps.
 
     `evaluate` takes ``(weights, inputs, labels, sample_weights, labelling)`` to ``(loss, accuracy)``, each
     (n_networks,): weighted means over all samples, given in blocks (n_blocks, n_block, ...), labels (n_blocks,
@@ -205,6 +212,7 @@ def compile_steps(
         labels: Any,
         sample_weights: Any,
         terms: Any,
+        used: Any,
         labelling: Any,
         batches: Any,
         counts: Any,
@@ -228,7 +236,8 @@ def compile_steps(
                 if l2:
                     loss += l2 * tf.add_n([tf.reduce_sum(kernel**2, (1, 2)) for kernel in weights[::2]])
             # Networks share no weight: the gradient of the sum holds the gradient of each.
-            gradients = tape.gradient(loss, weights)
+            first_kernel, *others = tape.gradient(loss, weights)
+            gradients = [used * first_kernel, *others]
             state = adam_step(weights, first, second, gradients, step_sizes[number])
             return number + 1, *state, total + loss
 

@@ -98,6 +98,9 @@ class TrainingSettings(Settings):
     """Whether the loss weights cells by the share of clustering runs that agree with their label (published: no)."""
     member_labels: Literal["consensus", "votes"] = "consensus"
     """consensus: every network learns the regimes; votes: each, the map of another clustering run."""
+    budget_share: float = Field(0.5, ge=0, le=1)
+    """Share of the networks that see the terms of the vorticity budget among the inputs alone; no effect where the
+    stress curl is the only one (`thor.networks.training_data.budget_inputs`)."""
 
 
 class BoostingSettings(Settings):
@@ -110,9 +113,9 @@ class BoostingSettings(Settings):
 
     features: FeatureSet | None = None
     """Inputs, as the networks' in modelling; null: the same."""
-    max_iter: Count = 200
+    max_iter: Count = 100
     """Number of trees of each regime."""
-    learning_rate: Positive = 0.05
+    learning_rate: Positive = 0.1
     """Factor on the contribution of each tree."""
     max_leaf_nodes: int = Field(8, ge=2, le=8)
     """Largest number of leaves of a tree."""
@@ -123,6 +126,8 @@ class BoostingSettings(Settings):
     without its regime then gets it."""
     max_features: float = Field(1.0, gt=0, le=1)
     """Share of the features, drawn at random, that each split of a tree chooses from."""
+    budget_share: float = Field(0.5, ge=0, le=1)
+    """Share in the logits of further trees that see the terms of the vorticity budget alone, as the networks'."""
 
 
 class CrossValidationSettings(Settings):

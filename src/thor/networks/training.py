@@ -21,6 +21,7 @@ from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
 from thor.networks.table import Table
 from thor.networks.terms import TermsHead, TermTargets
+from thor.networks.training_data import budget_inputs
 
 CURVES = ("train_loss", SELECT_LOSS, "select_accuracy")
 
@@ -94,7 +95,7 @@ def train_stack(
         )
     weights = start.training_weights()
     state = Progress.start(weights, CURVES, epochs=settings.epochs)
-    epochs = Epochs(train, select, settings, seed, activation=start.activation)
+    epochs = Epochs(train, select, settings, seed, start=start)
     run_epochs(state, epochs.advance, settings, description=counted(settings.n_networks, "network"), show_bar=progress)
     stack = start.with_training_weights(state.best)
     history = state.history()
@@ -111,6 +112,8 @@ def initial_stack(
     terms: TermTargets | None = None,
 ) -> NetworkStack:
     """Return networks with uniform kernels after Glorot & Bengio (2010) and zero biases, as in Keras.
+
+    The weights of inputs that a network does not see (`TrainingSettings.budget_share`) are zero, and stay so.
 
     Parameters
     ----------
@@ -131,6 +134,9 @@ def initial_stack(
         for kernel in kernels:
             limit = np.sqrt(6.0 / sum(kernel.shape[1:]))
             kernel[network] = rng.uniform(-limit, limit, size=kernel.shape[1:])
+    alone = np.diff(np.floor(settings.budget_share * np.arange(settings.n_networks + 1))) > 0
+    unseen = ~np.isin(features, budget_inputs(features))
+    kernels[0][np.ix_(alone, unseen)] = 0.0
     biases = tuple(np.zeros((settings.n_networks, n_out), np.float32) for n_out in sizes[1:])
     head = None
     if terms is not None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
+from thor.core.variables import groups_of, is_known, variable
 from thor.networks.predictor import columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
@@ -15,6 +16,16 @@ from thor.networks.settings import TrainingSettings
 from thor.networks.table import Table
 from thor.networks.terms import TermTargets
 from thor.regimes.regime_model import RegimeModel
+
+
+def budget_inputs(features: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features that are terms of the vorticity budget; all of them where the stress curl is the only term.
+
+    A regime is a balance of these terms, wherever it is found. Position, depth and sea level tell the regimes of one
+    ocean apart as well, but not those of another.
+    """
+    terms = tuple(name for name in features if is_known(name) and variable(name).units == "m s-2")
+    return terms if any(groups_of(name).physical != "wind" for name in terms) else features
 
 
 def training_tables(

@@ -6,7 +6,7 @@ feature leave, in all trees, depends on the interval of the feature alone and is
 one row for each feature (after Lucchese et al. 2015, doi:10.1145/2766462.2767733).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,34 +54,54 @@ class BoostedTrees:
     baseline: NDArray[np.float64]
 
     @classmethod
-    def of(cls, model: Any) -> "BoostedTrees":
-        """Return the trees of a fitted scikit-learn HistGradientBoostingClassifier of numerical inputs.
+    def of(
+        cls, *models: Any, columns: Sequence[Sequence[int]] | None = None, shares: Sequence[float] = (1.0,)
+    ) -> "BoostedTrees":
+        """Return the trees of fitted scikit-learn HistGradientBoostingClassifiers of numerical inputs.
+
+        Parameters
+        ----------
+        *models : HistGradientBoostingClassifier
+            Of the same classes, with as many trees each.
+        columns : sequence of sequence of int, optional
+            For each model, the columns of the inputs that it was fitted on; by default all.
+        shares : sequence of float
+            Of each model in the logits.
 
         Raises
         ------
         NetworkError
             When a tree has more than `MOST_LEAVES` leaves.
         """
-        # By class, then by iteration; two classes have the trees of the second one only.
-        trees = [tree.nodes for of_class in zip(*model._predictors, strict=True) for tree in of_class]
-        most = max(int(nodes["is_leaf"].sum()) for nodes in trees)
+        # By class, then by model and iteration; two classes have the trees of the second one only.
+        by_model = [zip(*model._predictors, strict=True) for model in models]
+        trees = [
+            (tree.nodes, number)
+            for of_class in zip(*by_model, strict=True)
+            for number, of_model in enumerate(of_class)
+            for tree in of_model
+        ]
+        most = max(int(nodes["is_leaf"].sum()) for nodes, _ in trees)
         if most > MOST_LEAVES:
             raise NetworkError(f"A tree has {most} leaves; expected at most {MOST_LEAVES}.")
         values = np.zeros((len(trees), MOST_LEAVES), np.float32)
         tests: dict[int, list[_Test]] = {}
-        for number, nodes in enumerate(trees):
+        for number, (nodes, model) in enumerate(trees):
             leaves: list[int] = []
             for node, left, right in _sides(nodes, 0, leaves):
                 threshold = float(nodes["num_threshold"][node])
-                tests.setdefault(int(nodes["feature_idx"][node]), []).append((threshold, number, left, right))
-            values[number, : len(leaves)] = nodes["value"][leaves]
-        columns = tuple(sorted(tests))
-        thresholds = tuple(np.unique([test[0] for test in tests[column]]) for column in columns)
+                column = int(nodes["feature_idx"][node])
+                column = column if columns is None else columns[model][column]
+                tests.setdefault(column, []).append((threshold, number, left, right))
+            values[number, : len(leaves)] = shares[model] * nodes["value"][leaves]
+        used = tuple(sorted(tests))
+        thresholds = tuple(np.unique([test[0] for test in tests[column]]) for column in used)
         remaining = tuple(
-            _intervals(tests[column], bounds, len(trees)) for column, bounds in zip(columns, thresholds, strict=True)
+            _intervals(tests[column], bounds, len(trees)) for column, bounds in zip(used, thresholds, strict=True)
         )
         by_byte = np.take_along_axis(values, np.broadcast_to(_LOWEST_BIT, (len(trees), 256)), axis=1)
-        return cls(columns, thresholds, remaining, by_byte, model._baseline_prediction.ravel().astype(float))
+        baseline = sum(share * model._baseline_prediction.ravel() for share, model in zip(shares, models, strict=True))
+        return cls(used, thresholds, remaining, by_byte, np.asarray(baseline, float))
 
     def logits(self, inputs: Weights) -> NDArray[np.float64]:
         """Return the logits, shape (n_samples, n_classes); of two classes, that of the second against the first."""

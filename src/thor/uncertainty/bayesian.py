@@ -167,7 +167,7 @@ def initial_parameters(
     features: tuple[str, ...], classes: tuple[str, ...], settings: BayesianSettings, seed: int
 ) -> np.ndarray:
     """Return means as the initial weights of any other network, and one scale for all, (n_starts, 2 n_weights)."""
-    training = TrainingSettings(hidden=settings.hidden, n_networks=settings.n_starts)
+    training = TrainingSettings(hidden=settings.hidden, n_networks=settings.n_starts, budget_share=0.0)
     mean = to_vectors(initial_stack(features, classes, training, seed))
     return np.concatenate([mean, np.full_like(mean, np.log(np.expm1(settings.initial_scale)))], axis=1)
 
