@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import all_inputs
 import numpy as np
 import xarray as xr
 from networks import ecco_ocean
@@ -337,7 +338,7 @@ def skill(
     """Yield the scores of boosting for the labels of each budget, with and without -beta V among the inputs."""
     fields = fields.assign({ADVECTION: advection})
     fields["valid"] = fields["valid"].where(advection.notnull(), 0).astype("int8")
-    boosting = BoostingSettings(**({"max_iter": 3} if options.quick else {}))
+    boosting = BoostingSettings(**all_inputs.BOOSTING | ({"max_iter": 3} if options.quick else {}))
     for name, labels in regimes.items():
         split = make_split(fields, labels, SplitSettings(reflect=False), seed=SEED)
         found: dict[str, NDArray[np.float64]] = {}

@@ -13,12 +13,13 @@ features in points, with its 90 % interval from a paired spatial block bootstrap
 
 import argparse
 
+import all_inputs
 import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels
 from skill import RADII_KM
 
 from thor.networks.cross_validation import feature_group_worth
-from thor.networks.settings import CrossValidationSettings, SplitSettings, TrainingSettings
+from thor.networks.settings import BoostingSettings, CrossValidationSettings, SplitSettings, TrainingSettings
 
 
 def main() -> None:
@@ -34,7 +35,10 @@ def main() -> None:
         thinned(published_labels(ocean), step),
         settings=CrossValidationSettings(
             split=SplitSettings(reflect=False),
-            training=TrainingSettings(n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64),
+            training=TrainingSettings(
+                n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64, **all_inputs.TRAINING
+            ),
+            boosting=BoostingSettings(**all_inputs.BOOSTING),
         ),
         seed=0,
     )

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import all_inputs
 import numpy as np
 import xarray as xr
 from change_skill import baseline, first_run
@@ -208,7 +209,7 @@ def on_idealized(data: Path, quick: bool) -> None:
         "published": (FEATURES, boosting_settings(quick)),
         "geostrophic": ((*FEATURES, *geostrophic), boosting_settings(quick)),
     }
-    training = TrainingSettings(n_networks=1 if quick else 12, epochs=2 if quick else 60)
+    training = TrainingSettings(n_networks=1 if quick else 12, epochs=2 if quick else 60, **all_inputs.TRAINING)
     compare_scales("idealized", ocean, regimes, sets, training, quick)
     print()
     in_models(data, ocean, regimes, sets, training, quick)
@@ -216,7 +217,7 @@ def on_idealized(data: Path, quick: bool) -> None:
 
 def boosting_settings(quick: bool, **settings: float) -> BoostingSettings:
     """Return the settings of boosting."""
-    return BoostingSettings(**settings | ({"max_iter": 3} if quick else {}))
+    return BoostingSettings(**all_inputs.BOOSTING | settings | ({"max_iter": 3} if quick else {}))
 
 
 def compare_scales(

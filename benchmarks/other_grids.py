@@ -14,6 +14,7 @@ Atlantic sector; and the accuracy of the tree on the stress curl alone.
 
 import argparse
 
+import all_inputs
 import numpy as np
 import xarray as xr
 from networks import ecco_ocean, published_labels
@@ -53,7 +54,7 @@ def main() -> None:
         sep="\n",
     )
     for label, (used, settings) in sets(names).items():
-        boosting = BoostingSettings(**settings | ({"max_iter": 3} if options.quick else {}))
+        boosting = BoostingSettings(**all_inputs.BOOSTING | settings | ({"max_iter": 3} if options.quick else {}))
         found: dict[int, list[NDArray[np.float64]]] = {step: [] for step in STEPS}
         for split in folds.values():
             train = samples_from(fields[1], regimes, split, names=used).with_role("train")

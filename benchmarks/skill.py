@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import all_inputs
 import numpy as np
 import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels, published_members
@@ -52,7 +53,7 @@ from thor.uncertainty.settings import BayesianSettings
 CURLS = ("released", "surface")
 RADII_KM = (150, 300)
 BOOTSTRAP = BootstrapSettings()
-TRAINING = TrainingSettings(batch_size=64, epochs=60)
+TRAINING = TrainingSettings(batch_size=64, epochs=60, **all_inputs.TRAINING)
 BAYESIAN = BayesianSettings(batch_size=256, epochs=60)
 COLUMNS = (
     *("labels", "stress curl", "predictor", "seed", "accuracy", "NLL", "ECE"),
@@ -105,10 +106,10 @@ def rows(
 ) -> Iterator[str]:
     """Yield the rows of the table for one kind of labels and one stress curl."""
     if groups:
-        boosting, around = BoostingSettings(), {"radii_km": RADII_KM}
+        boosting, around = BoostingSettings(**all_inputs.BOOSTING), {"radii_km": RADII_KM}
     else:
         ecco = default_configuration("ecco")["parameters"]
-        boosting = BoostingSettings(**ecco["modelling"]["boosting"])
+        boosting = BoostingSettings(**ecco["modelling"]["boosting"] | all_inputs.BOOSTING)
         near = ecco["data_engineering"]
         around = {"radii_km": near["neighbourhood_radii_km"], "statistics": tuple(near["neighbourhood_statistics"])}
     fields = ecco_features(ocean, stress_curl=curl, **around)

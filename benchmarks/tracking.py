@@ -191,9 +191,10 @@ def made_boosting() -> Boosting:
     """Return as many trees as boosting has by default, grown on noise."""
     rng = np.random.default_rng(4)
     inputs, labels = rng.normal(size=(5_000, len(FEATURES))), rng.integers(len(REGIMES), size=5_000)
-    settings = BoostingSettings().model_dump(exclude={"features"})
+    settings = BoostingSettings().model_dump(exclude={"features", "budget_share"})
     model = HistGradientBoostingClassifier(**settings, early_stopping=False, random_state=0).fit(inputs, labels)
-    return Boosting(BoostedTrees.of(model), tuple(range(len(REGIMES))), FEATURES, REGIMES)
+    trees = BoostedTrees.of(model, model, shares=(0.5, 0.5))
+    return Boosting(trees, tuple(range(len(REGIMES))), FEATURES, REGIMES)
 
 
 def made_run(experiment: str, shape: tuple[int, int], *, seed: int) -> xr.Dataset:

@@ -15,7 +15,7 @@ from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, Average, Boosti
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings
-from thor.networks.stack import NetworkStack
+from thor.networks.stack import NetworkStack, Weights
 from thor.networks.training_data import budget_inputs
 from thor.networks.trees import BoostedTrees
 
@@ -175,7 +175,7 @@ def fit_baselines(
 
 
 def _boosted(
-    inputs: Array, train: Samples, used: tuple[str, ...], settings: BoostingSettings, *, seed: int
+    inputs: Weights, train: Samples, used: tuple[str, ...], settings: BoostingSettings, *, seed: int
 ) -> Boosting:
     """Return trees on these inputs of the samples, and on the terms of the budget among them."""
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -184,7 +184,7 @@ def _boosted(
     terms = budget_inputs(used)
     shares = {used: 1.0} if terms == used else {used: 1 - settings.budget_share, terms: settings.budget_share}
     fitted = {}
-    for names in [names for names, share in shares.items() if share]:
+    for names in (names for names, share in shares.items() if share):
         # Boosting's threads wait for one another in a loop: on busy cores that takes minutes instead of seconds.
         with threadpool_limits(1):
             model = HistGradientBoostingClassifier(**options, random_state=seed)

@@ -134,9 +134,9 @@ def initial_stack(
         for kernel in kernels:
             limit = np.sqrt(6.0 / sum(kernel.shape[1:]))
             kernel[network] = rng.uniform(-limit, limit, size=kernel.shape[1:])
-    alone = np.diff(np.floor(settings.budget_share * np.arange(settings.n_networks + 1))) > 0
-    unseen = ~np.isin(features, budget_inputs(features))
-    kernels[0][np.ix_(alone, unseen)] = 0.0
+    # Spread evenly over the stack: with a share of a half, every second network.
+    restricted = np.diff(np.floor(settings.budget_share * np.arange(settings.n_networks + 1))) > 0
+    kernels[0][np.ix_(restricted, ~np.isin(features, budget_inputs(features)))] = 0.0
     biases = tuple(np.zeros((settings.n_networks, n_out), np.float32) for n_out in sizes[1:])
     head = None
     if terms is not None:
