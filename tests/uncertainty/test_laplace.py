@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -130,6 +131,16 @@ def test_takes_the_best_network(learned):
     assert best_network(networks, select.inputs, select.labels) == 1
     laplace, _ = fit_laplace(networks, train, select, settings=LaplaceSettings(), seed=0)
     assert laplace.network == 1
+
+
+def test_takes_one_that_uses_all_inputs_where_there_is_one(learned):
+    networks, _, select = learned
+    kernels = networks.kernels[0].copy()
+    kernels[1:, 1] = 0.0  # the second input
+    restricted = replace(networks, kernels=(kernels, *networks.kernels[1:]))
+    assert best_network(restricted, select.inputs, select.labels) == 0
+    kernels[:, 1] = 0.0
+    assert best_network(restricted, select.inputs, select.labels) == 1
 
 
 def test_draws_with_the_chosen_precision_stay_good(learned):

@@ -55,7 +55,7 @@ class Epochs:
         self._train = tuple(map(tf.constant, (*columns, terms)))
         self._select = tuple(map(tf.constant, _blocks(select)))
         # A network does not see an input whose weights are zero before training.
-        self._used = np.any(start.kernels[0], axis=-1, keepdims=True).astype(np.float32)
+        self._used = start.used_inputs[..., None].astype(np.float32)
         self._rows: NDArray[np.int64] | None = None
 
     def advance(self, progress: Progress) -> None:

@@ -89,6 +89,11 @@ class NetworkStack:
         return (len(self.features), *(bias.shape[-1] for bias in self.biases))
 
     @property
+    def used_inputs(self) -> NDArray[np.bool_]:
+        """Which inputs each network gives a weight, shape (n_networks, n_features)."""
+        return (np.asarray(self.kernels[0]) != 0).any(axis=-1)
+
+    @property
     def n_weights(self) -> int:
         """Number of weights of one network."""
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.layer_sizes))

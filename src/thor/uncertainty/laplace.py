@@ -140,12 +140,17 @@ def fit_laplace(
 
 
 def best_network(stack: NetworkStack, inputs: Weights, labels: NDArray[np.integer]) -> int:
-    """Return which network has the lowest negative log-likelihood of some labels."""
+    """Return which network has the lowest negative log-likelihood of some labels, of those that use all inputs.
+
+    Weights that training keeps at zero are at no minimum of the loss, which the approximation needs. Where no network
+    uses all inputs, it is of all networks.
+    """
     losses = np.zeros(stack.n_networks)
     for part, block in probability_blocks(stack, inputs):
         cells = np.arange(block.shape[1])
         losses -= np.log(np.maximum(block[:, cells, labels[part]], FLOOR)).sum(axis=1, dtype=np.float64)
-    return int(np.argmin(losses))
+    whole = stack.used_inputs.all(axis=1)
+    return int(np.argmin(np.where(whole | ~whole.any(), losses, np.inf)))
 
 
 def gauss_newton(
