@@ -130,6 +130,7 @@ def test_fifty_networks_are_nested_runs_with_learning_curves(hooks, tmp_path):
     one = next(run for run in nested if run.info.run_name == "ensemble 7")
     assert one.data.metrics["test.accuracy"] == pytest.approx(0.807)
     assert one.data.params["settings"] == "trained"
+    assert one.data.params["n_inputs"] == str(len(FEATURES))
     assert one.data.params["hidden"] == "[24, 24]"
     assert one.data.params["epochs"] == "60"
     curve = client.get_metric_history(one.info.run_id, "curve.loss")

@@ -144,6 +144,9 @@ class KeptRun:
         # Given networks have no learning curve and no settings of this run.
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
             words |= self._settings_of(predictor)
+        networks = self._networks.get(predictor)
+        if networks is not None and hasattr(networks, "used_inputs"):
+            words["n_inputs"] = str(networks.used_inputs[int(network)].sum())
         self._log(
             run,
             params=words,
