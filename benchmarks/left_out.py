@@ -2,8 +2,9 @@
 
     kedro run && python benchmarks/left_out.py reflect|budget_share [--data data] [--env base] [--seeds 42 0 1 2 3]
 
-`reflect`: training on the ocean reflected at the equator as well. `budget_share`: half of the networks, and trees with
-half of the weight, that see only the terms of the vorticity budget among the inputs.
+`reflect`: training on the ocean reflected at the equator as well (all networks and trees with all inputs).
+`budget_share`: half of the networks, and trees with half of the weight, that see only the terms of the vorticity budget
+among the inputs.
 
 Cross-validation by ocean basin as `kedro run --pipeline cross_validation` does it, with the settings of the environment
 but for this one. Prints a table in Markdown: means over seeds with the smallest and the largest. The idealized ocean
@@ -30,12 +31,17 @@ PREDICTORS = {
     "gradient_boosting": "boosting",
 }
 
+
+def with_share(settings: CrossValidation, share: float) -> CrossValidation:
+    """Return the settings with this share of networks and trees that see the budget alone."""
+    return settings.replace(
+        training=settings.training.replace(budget_share=share), boosting=settings.boosting.replace(budget_share=share)
+    )
+
+
 WAYS: dict[str, Callable[[CrossValidation, bool], CrossValidation]] = {
-    "reflect": lambda settings, used: settings.replace(split=settings.split.replace(reflect=used)),
-    "budget_share": lambda settings, used: settings.replace(
-        training=settings.training.replace(budget_share=0.5 * used),
-        boosting=settings.boosting.replace(budget_share=0.5 * used),
-    ),
+    "reflect": lambda settings, used: with_share(settings.replace(split=settings.split.replace(reflect=used)), 0.0),
+    "budget_share": lambda settings, used: with_share(settings, 0.5 * used),
 }
 
 
