@@ -108,7 +108,7 @@ def test_omitted_benchmarks_are_listed_with_their_reason(bench, tmp_path):
 
 
 def test_every_script_is_run_or_stated_and_the_last_table_is_in_the_documentation(bench):
-    others = {"run", "rows", "scale_filter", "same_results", "code_lines"}
+    others = {"run", "rows", "scale_filter", "all_inputs", "same_results", "code_lines"}
     scripts = {path.stem for path in FOLDER.glob("*.py")} - others
     assert scripts == {*bench.TIMED, *bench.ON_REQUEST}
     assert "benchmarks/run.py" in (REPOSITORY / "Makefile").read_text()
