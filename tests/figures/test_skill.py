@@ -8,6 +8,7 @@ import pytest
 from matplotlib.text import Text
 
 from tests.made_samples import CLASSES, make_ocean, make_probabilities, make_samples
+from thor.figures.curves import BLUE
 from thor.figures.skill import confusion_matrices, learning_curves, left_out_skill, skill_intervals
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.correlogram import ErrorCorrelation
@@ -111,6 +112,7 @@ def test_learning_curves_of_all_networks_in_one_panel():
             "train_loss": 1.0 / (epoch + 1) - 0.5 + 0.01 * rng.random(),  # with likelihoods of terms it may be negative
             "select_loss": 1.2 / (epoch + 1) + 0.1 * (epoch - 3) ** 2,
             "best_epoch": 3,
+            "n_inputs": 13,
         }
         for network in range(networks)
         # the last network alone continues to the end
@@ -130,6 +132,13 @@ def test_learning_curves_of_all_networks_in_one_panel():
     kept = labelled["weights kept"]
     assert set(kept.get_xdata()) == {4}
     np.testing.assert_allclose(kept.get_ydata(), 1.2 / 4)
+    restricted = history.assign(n_inputs=np.where(history["network"] % 2, 6, 13))
+    ax = learning_curves(restricted).axes[0]
+    assert "the 2 networks with fewer inputs" in [text.get_text() for text in ax.get_legend().get_texts()]
+    medians = {line.get_linestyle(): line for line in ax.lines if line.get_color() == BLUE and line.get_alpha() is None}
+    for line, odd in (("-", 0), ("--", 1)):
+        of_group = restricted[restricted["network"] % 2 == odd].groupby("epoch")["train_loss"].median()
+        np.testing.assert_allclose(medians[line].get_ydata(), of_group.iloc[: len(medians[line].get_ydata())])
 
 
 def test_without_history_the_figure_gives_the_reason():

@@ -144,9 +144,8 @@ class KeptRun:
         # Given networks have no learning curve and no settings of this run.
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
             words |= self._settings_of(predictor)
-        networks = self._networks.get(predictor)
-        if networks is not None and hasattr(networks, "used_inputs"):
-            words["n_inputs"] = str(networks.used_inputs[int(network)].sum())
+        if curve is not None and "n_inputs" in curve:
+            words["n_inputs"] = str(curve.pop("n_inputs").iloc[0])
         self._log(
             run,
             params=words,

@@ -192,13 +192,15 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
     ----------
     history : pandas.DataFrame
         One row for each epoch and network: `epoch`, `network`, `train_loss`, `select_loss` [nat] (NaN once the
-        network has stopped), `best_epoch`, whose weights were kept. Without rows: networks trained elsewhere.
+        network has stopped), `best_epoch`, whose weights were kept, and `n_inputs`. Without rows: networks trained
+        elsewhere.
     """
     with style():
         if history.empty:
             return empty_figure("No learning curves: these networks were not trained in this run.")
         figure = new_figure(4.6, 3.2)
         ax = figure.subplots()
+        by_inputs = history.groupby("n_inputs")["network"].unique().sort_index(ascending=False)
         for column, colour, label in (
             ("train_loss", BLUE, "training cells, with all parts of the loss"),
             ("select_loss", ORANGE, "select cells, cross entropy of the regimes"),
@@ -207,10 +209,14 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
             # Epochs are numbered from 0; after the first, one epoch is complete.
             epochs = curves.index.to_numpy() + 1
             ax.plot(epochs, curves.to_numpy(), color=colour, alpha=0.25, linewidth=0.5)
-            # After most networks have stopped, the median would be that of a few slow ones.
-            running = curves.notna().mean(axis=1) >= 0.5
-            ax.plot(epochs[running], curves.median(axis=1)[running], color=colour, label=label)
+            for networks, line in zip(by_inputs, ("-", "--"), strict=False):
+                # After most networks have stopped, the median would be that of a few slow ones.
+                running = curves[networks].notna().mean(axis=1) >= 0.5
+                median = curves[networks].median(axis=1)
+                ax.plot(epochs[running], median[running], line, color=colour, label=label if line == "-" else None)
         best = history[history["epoch"] == history["best_epoch"]]
+        if len(by_inputs) > 1:
+            ax.plot([], [], "--", color="0.15", label=f"the {len(by_inputs.iloc[1])} networks with fewer inputs")
         ax.plot(best["epoch"] + 1, best["select_loss"], "o", markersize=2.5, color="0.15", label="weights kept")
         # Large losses in the first epochs would hide the others.
         losses = history[["train_loss", "select_loss"]].to_numpy()

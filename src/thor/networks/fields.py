@@ -115,14 +115,15 @@ def basin_masks(samples: Samples, inside: NDArray[np.bool_]) -> dict[str, NDArra
 def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
     """Return the learning curves, one row for each epoch of each network, as long as it was trained.
 
-    The clustering run on whose labels each network was trained, `label_run`, is a column if it is known. Networks that
+    The clustering run on whose labels each network was trained, `label_run`, is a column if it is known, and so is the
+    number of inputs that it uses, `n_inputs`. Networks that
     were not trained here have no curves: the table is empty.
     """
     if "train_loss" not in history:
         return pd.DataFrame(columns=["predictor", "network", "epoch", "train_loss", "select_loss", "best_epoch"])
     curves = history[[name for name in history.data_vars if "epoch" in history[name].dims]]
     table = curves.to_dataframe().reset_index().dropna(subset=["train_loss"])
-    of_network = [name for name in ("best_epoch", "label_run") if name in history]
+    of_network = [name for name in ("best_epoch", "n_inputs", "label_run") if name in history]
     for name in of_network:
         table[name] = history[name].values[table["network"]]
     return table.assign(predictor=predictor)[

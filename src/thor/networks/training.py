@@ -37,8 +37,8 @@ class Trained:
     history : xarray.Dataset, dims (epoch, network)
         `train_loss` (mean over the steps of the epoch, penalty included), `select_loss` (after the epoch, without
         penalty), both in nats, and `select_accuracy`; NaN once a network has stopped. `learning_rate` (epoch): that of
-        its last step. `best_epoch`, counted from 0, and `n_epochs` (network): epoch of the weights, and number of
-        epochs of training.
+        its last step. `best_epoch`, counted from 0, `n_epochs` and `n_inputs` (network): epoch of the weights, number
+        of epochs of training, and of inputs that the network uses.
     """
 
     stack: NetworkStack
@@ -100,6 +100,7 @@ def train_stack(
     stack = start.with_training_weights(state.best)
     history = state.history()
     history["learning_rate"] = ("epoch", epochs.last_rates(history["epoch"].values))
+    history["n_inputs"] = ("network", stack.used_inputs.sum(axis=1))
     return Trained(stack, history)
 
 
