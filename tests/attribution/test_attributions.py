@@ -1,6 +1,6 @@
 """Statistics over networks, block by block."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -44,6 +44,23 @@ def test_statistics_are_over_networks(stack, inputs, regime):
     assert (found.standard_error == 0.5).all()
     np.testing.assert_allclose(found.shares["target"], values[..., 0].mean(axis=0), atol=1e-6)
     assert found.largest_remainder == pytest.approx(0.19)
+
+
+def test_networks_that_do_not_use_a_feature_count_in_its_mean_alone(stack, inputs, regime):
+    kernel = stack.kernels[0].copy()
+    kernel[1::2, 2] = 0.0  # every second network does not use the third feature,
+    kernel[:, 5] = 0.0  # none the sixth
+    restricted = replace(stack, kernels=(kernel, *stack.kernels[1:]))
+    found = attribute(Made(), restricted, inputs, regime, progress=False)
+    values = np.concatenate([block.values for block in Made().explain(stack, inputs, regime)], axis=1)
+    np.testing.assert_allclose(found.mean, values.mean(axis=0), atol=1e-6)
+    share = len(values[::2]) / len(values)
+    for feature, counted in ((0, values), (2, values[::2] * share), (5, values)):
+        of_feature = counted[..., feature]
+        np.testing.assert_allclose(found.spread[:, feature], of_feature.std(axis=0), atol=1e-6)
+        np.testing.assert_allclose(found.lower_quartile[:, feature], np.quantile(of_feature, 0.25, axis=0), atol=1e-6)
+        agreeing = (np.sign(of_feature) == np.sign(values[..., feature].mean(axis=0))).mean(axis=0)
+        np.testing.assert_allclose(found.sign_agreement[:, feature], agreeing, atol=1e-6)
 
 
 def test_interrupted_work_starts_afresh_to_the_same_values(stack, inputs, regime):

@@ -20,7 +20,11 @@ def made():
     statistics = {name: rng.random((index.size, 8)).astype(np.float32) for name in STATISTICS}
     target = rng.random(index.size).astype(np.float32)
     found = Attributions(
-        FEATURES, **statistics, shares={"target": target, "expectation": target}, largest_remainder=0.5
+        FEATURES,
+        np.ones((3, 8), bool),
+        **statistics,
+        shares={"target": target, "expectation": target},
+        largest_remainder=0.5,
     )
     regime = rng.integers(0, 2, index.size)
     fields = attribution_fields({"ensemble": found}, {"ensemble": regime}, index, features, classes=("MD", "TR"))

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thor.attribution.method import AttributionBlock, Explainer
+from thor.attribution.players import membership
 from thor.attribution.targets import Regimes, require_inputs
 from thor.core.arrays import Array
 from thor.core.errors import AttributionError
@@ -22,9 +24,14 @@ STATISTICS = ("mean", "spread", "lower_quartile", "upper_quartile", "sign_agreem
 class Attributions:
     """Statistics of attributions over members.
 
+    Where some members do not use a player, spread, quartiles and agreement are those of the others, whose attributions
+    count as they do in the mean: times the share of members that use it.
+
     Attributes
     ----------
     players : tuple of str
+    uses : ndarray of bool, shape (n_members, n_players)
+        Whether a member uses any feature of a player.
     mean, spread : ndarray of float32, shape (n_samples, n_players)
         Mean and (population) standard deviation over members, in units of the target.
     lower_quartile, upper_quartile : ndarray of float32, shape (n_samples, n_players)
@@ -40,6 +47,7 @@ class Attributions:
     """
 
     players: tuple[str, ...]
+    uses: NDArray[np.bool_]
     mean: Weights
     spread: Weights
     lower_quartile: Weights
@@ -51,11 +59,15 @@ class Attributions:
 
     def add(self, block: AttributionBlock) -> None:
         """Fill in the statistics of a block of samples."""
-        values, part = block.values, block.part
-        mean = values.mean(axis=0)
-        self.mean[part], self.spread[part] = mean, values.std(axis=0)
-        self.lower_quartile[part], self.upper_quartile[part] = np.quantile(values, QUARTILES, axis=0)
-        self.sign_agreement[part] = (np.sign(values) == np.sign(mean)).mean(axis=0)
+        part = block.part
+        mean = self.mean[part] = block.values.mean(axis=0)
+        for uses in np.unique(self.uses, axis=1).T:
+            here = part, np.flatnonzero((uses == self.uses.T).all(axis=1))
+            members = uses if uses.any() else ~uses
+            values = block.values[members][..., here[1]] * np.float32(members.mean())
+            self.spread[here] = values.std(axis=0)
+            self.lower_quartile[here], self.upper_quartile[here] = np.quantile(values, QUARTILES, axis=0)
+            self.sign_agreement[here] = (np.sign(values) == np.sign(mean[:, here[1]])).mean(axis=0)
         if block.standard_error is not None:
             self.standard_error[part] = block.standard_error
         for name, share in block.shares.items():
@@ -72,7 +84,9 @@ class Attributions:
         for name in STATISTICS:
             statistics[name] = np.full((len(self.mean), len(players)), name == "sign_agreement", np.float32)
             statistics[name][:, places] = getattr(self, name)
-        return replace(self, players=players, **statistics)
+        uses = np.zeros((len(self.uses), len(players)), bool)
+        uses[:, places] = self.uses
+        return replace(self, players=players, uses=uses, **statistics)
 
 
 def attribute(
@@ -111,13 +125,21 @@ def attribute(
     require_inputs(predictor, inputs, regime)
     players = explainer.players(predictor)
     statistics: dict[str, Any] = {name: np.zeros((len(inputs), len(players)), np.float32) for name in STATISTICS}
-    found = Attributions(players, **statistics)
+    found = Attributions(players, _uses(explainer, predictor), **statistics)
     label = f"{name}, {predictor.n_members} networks"
     with progress_bar(total=len(inputs), label=label, unit="cell", hidden=not progress) as bar:
         for block in explainer.explain(predictor, inputs, regime):
             found.add(block)
             bar.update(block.part.stop - block.part.start)
     return found
+
+
+def _uses(explainer: Explainer, predictor: Predictor) -> NDArray[np.bool_]:
+    """Return whether each member uses any feature of each player, shape (n_members, n_players)."""
+    holds = membership(explainer.groups_of(predictor.features), predictor.features)
+    if not isinstance(predictor, NetworkStack):
+        return np.ones((predictor.n_members, len(holds)), bool)
+    return np.asarray((predictor.used_inputs[:, None] & holds).any(axis=-1))
 
 
 def mean_over_networks(explainer: Explainer, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Array:
