@@ -1,6 +1,6 @@
 """Skill of boosting on grids coarser than the one it was taught on, in oceans left out of training.
 
-    THOR_DATA_MIRROR=<folder> python benchmarks/other_grids.py [--curl surface] [--quick]
+    THOR_DATA_MIRROR=<folder> python benchmarks/other_grids.py [--curl surface] [--reflect FILE] [--terms] [--quick]
 
 ECCO on half a degree, published labels, true geometry. Boosting is taught without one ocean basin, or without the
 Atlantic sector, on half a degree and tested there on half a degree, and on one and two degrees: sea level, stress,
@@ -9,7 +9,9 @@ frequent label of its cells. Basins are tested outside the Atlantic sector, so t
 Prints a table in Markdown: accuracy and negative log-likelihood (NLL) [nat], mean over the left-out basins, and in the
 Atlantic sector; and the accuracy of the tree on the stress curl alone.
 
---quick: three trees of each regime.
+--reflect FILE: regimes.nc of `kedro run --env ecco --params regime_clustering.labels=published`, with which boosting is
+taught on the reflected ocean as well. --terms: half of the logits are those of trees that see the terms of the budget
+alone. Both are defaults of THOR. --quick: three trees of each regime.
 """
 
 import argparse
@@ -40,21 +42,25 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--curl", choices=("surface", "released"), default="surface")
+    parser.add_argument("--reflect", metavar="FILE", help="regimes with those of the reflected ocean")
+    parser.add_argument("--terms", action="store_true", help="trees on the terms of the budget alone as well")
     parser.add_argument("--quick", action="store_true", help="three trees of each regime")
     options = parser.parse_args()
-    ocean, regimes = ecco_ocean(), published_labels(ecco_ocean())
+    ocean, settings_of_split = ecco_ocean(), SplitSettings(reflect=bool(options.reflect))
+    regimes = xr.load_dataset(options.reflect) if options.reflect else published_labels(ocean)
+    all_trees = ({} if options.terms else all_inputs.BOOSTING) | ({"max_iter": 3} if options.quick else {})
     fields = {step: features_of(coarse(ocean, step), options.curl) for step in STEPS}
     labels = {step: coarse_labels(regimes, step) for step in STEPS}
     names = tuple(feature_names(fields[1]))
-    folds = {"atlantic sector": make_split(fields[1], regimes, SplitSettings(reflect=False), seed=42)}
-    folds |= basin_folds(fields[1], regimes, SplitSettings(reflect=False), seed=42, without_test=True)
+    folds = {"atlantic sector": make_split(fields[1], regimes, settings_of_split, seed=42)}
+    folds |= basin_folds(fields[1], regimes, settings_of_split, seed=42, without_test=True)
     print(
         "| features of boosting | number | grid | left-out basins: accuracy | NLL | tree | Atlantic: accuracy | NLL |",
         "|---|---|---|---|---|---|---|---|",
         sep="\n",
     )
     for label, (used, settings) in sets(names).items():
-        boosting = BoostingSettings(**all_inputs.BOOSTING | settings | ({"max_iter": 3} if options.quick else {}))
+        boosting = BoostingSettings(**settings | all_trees)
         found: dict[int, list[NDArray[np.float64]]] = {step: [] for step in STEPS}
         for split in folds.values():
             train = samples_from(fields[1], regimes, split, names=used).with_role("train")

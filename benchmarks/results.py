@@ -1,10 +1,12 @@
-"""Write the measured tables of docs/results.md: from the metrics of a finished default run, and of a MITgcm mean.
+"""Write the measured tables of docs/results.md: from the metrics of finished runs, and of a MITgcm mean.
 
-    kedro run && python benchmarks/results.py [--data data] [--page docs/results.md]
+    kedro run && python benchmarks/results.py --only run [--data data] [--page docs/results.md]
+    python benchmarks/results.py --only ecco_models --data data/ecco [--page docs/results.md]
     THOR_DATA_MIRROR=<folder> python benchmarks/results.py --only mitgcm [--page docs/results.md]
 
-Prints the tables in Markdown. With --page each replaces the one between its two comments on that page: `run` and
-`mitgcm`. Names in code are those of docs/metrics.md, which defines the numbers. Seconds; nothing is trained.
+Prints the tables in Markdown. With --page each replaces the one between its two comments on that page: `run`,
+`ecco_models` and `mitgcm`. `ecco_models` takes a run of `--env ecco` with the idealized climate models as its archive
+(docs/howto_ecco.md). Names in code are those of docs/metrics.md, which defines the numbers. It takes seconds.
 """
 
 import argparse
@@ -74,16 +76,26 @@ CHANGE: dict[str, tuple[str, Callable[[float], str]]] = {
 """Rows of the table of changes: path of the metric, its words and the form of the number."""
 
 
+REGIME_SCORES = {"accuracy": "area with the true regime", "balanced_accuracy": "balanced accuracy of the regimes"}
+CHANGE_SCORES = (
+    *("change.base_rate", "change.mean_probability", "change.brier_skill", "change.expected_calibration_error"),
+    "error_removed.predicted_persistence",
+)
+"""Rows of the table of another ocean, for each experiment."""
+
+
 def main() -> None:
     """Print the tables, and write them to the page where one is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data"), help="data_root of a finished default run")
-    parser.add_argument("--only", nargs="+", choices=("run", "mitgcm"), default=("run", "mitgcm"))
+    parser.add_argument("--data", type=Path, default=Path("data"), help="data_root of the finished run")
+    parser.add_argument("--only", nargs="+", choices=("run", "ecco_models", "mitgcm"), default=("run", "mitgcm"))
     parser.add_argument("--page", type=Path, metavar="FILE", help="page whose tables are replaced")
     options = parser.parse_args()
     parts = {}
     if "run" in options.only:
         parts["run"] = run_tables(options.data)
+    if "ecco_models" in options.only:
+        parts["ecco_models"] = other_models(options.data)
     if "mitgcm" in options.only:
         parts["mitgcm"] = mitgcm_table(Path(os.environ["THOR_DATA_MIRROR"]) / "mitgcm_4deg/mitgcm_4deg_mean10yr.nc")
     print("\n\n".join(parts.values()))
@@ -107,28 +119,60 @@ def replaced(page: str, name: str, text: str) -> str:
 # -- a finished run ----------------------------------------------------------------------------------------------------
 def run_tables(data: Path) -> str:
     """Return the tables of a run in the folder of its data."""
-
-    def read(name: str) -> Any:
-        return json.loads((data / "08_reporting" / f"{name}.json").read_text(encoding="utf-8"))
-
-    last, tracking = read("manifest")["last_run"], read("tracking_metrics")
-    runs = tracking["runs"]
+    tracking = metrics_of(data, "tracking_metrics")
     lines = [
-        f"`{last['command'].removeprefix('python -m ')}`, state of the code `{last['git']}`, "
-        f"seed {last['parameters']['modelling']['seed']}; {len(runs)} runs and {sum(map(len, runs.values()))} "
-        f"windows of {len({run.partition('/')[0] for run in runs})} climate models.",
+        which_run(data, tracking),
         *("", "### Regimes", ""),
-        *regimes(read("clustering_metrics")),
+        *regimes(metrics_of(data, "clustering_metrics")),
         *("", "### Skill in oceans that were left out of training", ""),
-        *skill(read("skill_metrics")),
+        *skill(metrics_of(data, "skill_metrics")),
         *("", "### Coverage of conformal sets", ""),
-        *conformal(read("calibration_metrics")),
+        *conformal(metrics_of(data, "calibration_metrics")),
         *("", "### Change where the truth is known", ""),
         *change(tracking),
         *("", "### Areas", ""),
         *areas(tracking["perfect_model"]["area_interval"]),
     ]
     return "\n".join(lines)
+
+
+def metrics_of(data: Path, name: str) -> Any:
+    """Return a file of metrics of a run."""
+    return json.loads((data / "08_reporting" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def which_run(data: Path, tracking: Entry) -> str:
+    """Return the command of a run, its state of the code, seed and climate models."""
+    last, runs = metrics_of(data, "manifest")["last_run"], tracking["runs"]
+    return (
+        f"`{last['command'].removeprefix('python -m ')}`, state of the code `{last['git']}`, "
+        f"seed {last['parameters']['modelling']['seed']}; {len(runs)} runs and {sum(map(len, runs.values()))} "
+        f"windows of {len({run.partition('/')[0] for run in runs})} climate models."
+    )
+
+
+def other_models(data: Path) -> str:
+    """Return the table of a run whose predictors were trained on another ocean than that of its climate models."""
+    tracking = metrics_of(data, "tracking_metrics")
+    pooled = {experiment: windows["all"] for experiment, windows in tracking["perfect_model"]["pooled"].items()}
+    names = [name for name in PREDICTORS if any(name in scores for scores in pooled.values())]
+
+    def row(words: str, scores: Entry, path: str, form: Callable[[float], str]) -> list[str]:
+        return [words, *(form(at_path(scores[name], path)) if name in scores else "" for name in names)]
+
+    rows = []
+    for experiment, scores in pooled.items():
+        place = experiment
+        for score, words in REGIME_SCORES.items():
+            of_tree = f"{scores['average']['stress_curl_tree'][score]:.3f}"
+            rows.append([place, *row(words, scores, f"predictor.{score}", _decimal(3)), of_tree])
+            place = ""
+        for path in CHANGE_SCORES if "change" in scores["average"] else ():
+            words, form = CHANGE[path]
+            rows.append(["", *row(f"{words} (`{path}`)", scores, path, form), ""])
+    columns = (*(PREDICTORS[name] for name in names), PREDICTORS["stress_curl_tree"])
+    table = markdown(("all windows and models together, by area", "score", *columns), rows)
+    return "\n".join([which_run(data, tracking), "", *table])
 
 
 def regimes(metrics: Entry) -> list[str]:

@@ -30,7 +30,7 @@ NEEDS = re.compile(r"\bneeds?\s(the\snetwork|SLURM|Kubernetes|a cluster|a Jupyte
 """Requirements stated on the page that the tests do not have."""
 
 PLACEHOLDER = re.compile(r"<[^>]+>")
-SHELL = ("cd", "echo", "export", "mkdir", "source")
+SHELL = ("cd", "cp", "echo", "export", "mkdir", "source")
 ENVIRONMENTS = ("base", "test", "ecco", "local")
 
 

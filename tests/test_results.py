@@ -62,6 +62,25 @@ def test_the_page_was_written_by_this_version_of_the_script(results, whole_run, 
     assert made[0][1:] == found[0][1:] and [row[0] for row in made[2:]] == [row[0] for row in found[2:]]
 
 
+def test_the_table_of_another_ocean_holds_the_scores_of_each_experiment(results, whole_run):
+    table = results.other_models(whole_run[0])
+    head, _, *found = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    path = whole_run[0] / "08_reporting" / "tracking_metrics.json"
+    pooled = json.loads(path.read_text(encoding="utf-8"))["perfect_model"]["pooled"]
+    begins = {row[0]: number for number, row in enumerate(found) if row[0]}
+    assert list(begins) == list(pooled)
+    for experiment, first in begins.items():
+        scores = pooled[experiment]["all"]["average"]
+        area, balanced = found[first : first + 2]
+        assert area[2] == f"{scores['predictor']['accuracy']:.3f}"
+        assert balanced[head.index("tree")] == f"{scores['stress_curl_tree']['balanced_accuracy']:.3f}"
+    brier = next(row for row in found[begins["ssp585"] :] if "brier_skill" in row[1])
+    average = pooled["ssp585"]["all"]["average"]["change"]["brier_skill"]
+    assert brier[head.index("networks and boosting")] == f"{average:.2f}"
+    on_page = rows(PAGE, after="Trained on ECCO, tested on the idealized models")
+    assert {row[1] for row in on_page[2:]} == {row[1] for row in found}
+
+
 def test_the_circulation_of_mitgcm_is_that_of_the_page(results, data_mirror):
     table = results.mitgcm_table(data_mirror / "mitgcm_4deg" / "mitgcm_4deg_mean10yr.nc")
     assert results.replaced(PAGE, "mitgcm", table) == PAGE

@@ -217,7 +217,7 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
         image = ax.imshow(skill, cmap=colour_map("cmo.balance_r"), vmin=-1, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(skill):
             entry = table.loc[(methods[row], measures[column])]
-            text = f"{entry['skill']:.2f}\n{entry['low']:.2f} to {entry['high']:.2f}"
+            text = f"{entry['skill']:z.2f}\n{entry['low']:z.2f} to {entry['high']:z.2f}"
             colour = "white" if abs(value) > 0.6 else "black"
             ax.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
         words = [

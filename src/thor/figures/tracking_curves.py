@@ -271,7 +271,7 @@ def _draw_change_reliability(
     (number, n_predictors), rows = place, pd.DataFrame(change["reliability"])
     skill = change["brier_skill"]
     label = f"ECE {change['expected_calibration_error']:.3f}"
-    label += f", Brier skill {skill:.2f}" if skill is not None else ""
+    label += f", Brier skill {skill:z.2f}" if skill is not None else ""
     names = ["mean_probability", "observed_frequency", "low", "high"]
     stated, observed, low, high = rows[names].to_numpy(float).T
     many = (rows["area"] >= _FEW * rows["area"].sum()).to_numpy()

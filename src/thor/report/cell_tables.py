@@ -142,12 +142,12 @@ def _cell(fields: xr.Dataset, place: tuple[int, ...]) -> xr.Dataset:
 
 
 def _attribution(cell: xr.Dataset) -> str:
-    text = f"{float(cell['attribution']):+.2f}"
+    text = f"{float(cell['attribution']):+z.2f}"
     if float(cell.get("attribution_standard_error", 0.0)) > 0:
         text += f" ± {float(cell['attribution_standard_error']):.2f}"
     if "attribution_lower_quartile" in cell:
         lower, upper = (float(cell[f"attribution_{end}_quartile"]) for end in ("lower", "upper"))
-        text += f" ({lower:+.2f} to {upper:+.2f})"
+        text += f" ({lower:+z.2f} to {upper:+z.2f})"
     return text
 
 

@@ -191,8 +191,8 @@ def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
         bounds = interval(entry, factor=1, digits=2, units="")
         lines.append(
             f"Of {len(faithful)} methods {in_sentence(best)} is the most faithful to the networks. The attribution of "
-            f"a set of features has a correlation of {entry['value']:.2f}{bounds} with the loss of the networks' "
-            f"evidence for the regime without this set (random attributions: {entry['random']:.2f})."
+            f"a set of features has a correlation of {entry['value']:z.2f}{bounds} with the loss of the networks' "
+            f"evidence for the regime without this set (random attributions: {entry['random']:z.2f})."
         )
     for name, share in explanations["converged"].items():
         if share < 1:
@@ -230,7 +230,7 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
 
 
 def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
-    details = f"Brier skill {scores['brier_skill']:.2f}"
+    details = f"Brier skill {scores['brier_skill']:z.2f}"
     if (error := scores.get("calibration_error_above_tenth")) is not None:
         details += f"; mean error where at least {percent(0.1)}: {100 * error:.1f} percentage points"
     mean = percent(scores["mean_probability"], 1)
@@ -280,7 +280,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     if not summary["experiments"]:
         lines += by_topic["scenarios"]
     known = [
-        f"{experiment} {scores['brier_skill']:.2f}"
+        f"{experiment} {scores['brier_skill']:z.2f}"
         for experiment, predictors in summary["perfect_model"].items()
         if predictors and (scores := predictors[leading(predictors)]).get("brier_skill") is not None
     ]

@@ -211,14 +211,14 @@ def _heading(metric: str) -> str:
 
 def _with_interval(scores: Mapping[str, Any], metric: str) -> str:
     factor, digits = (100, 0) if metric == "accuracy" else (1, 2)
-    return f"{factor * scores[metric]:.{digits}f}{_ends(scores.get('intervals', {}).get(metric, {}), factor, digits)}"
+    return f"{factor * scores[metric]:z.{digits}f}{_ends(scores.get('intervals', {}).get(metric, {}), factor, digits)}"
 
 
 def _ends(interval: Mapping[str, Any], factor: float, digits: int) -> str:
     low, high = interval.get("low"), interval.get("high")
     if low is None or high is None:
         return ""
-    return f" ({factor * low:.{digits}f} to {factor * high:.{digits}f})"
+    return f" ({factor * low:z.{digits}f} to {factor * high:z.{digits}f})"
 
 
 def _changes(window: Mapping[str, Any]) -> dict[str, Any]:

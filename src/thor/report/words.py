@@ -51,7 +51,7 @@ def percent(share: float | None, digits: int = 0) -> str:
         return "an unknown share"
     if 0 < share < 0.5 * 10.0 ** -(digits + 2):
         return f"less than {10.0**-digits:g}{_PERCENT}"
-    return f"{100 * share:.{digits}f}{_PERCENT}"
+    return f"{100 * share:z.{digits}f}{_PERCENT}"
 
 
 def in_words(parts: Sequence[str]) -> str:
@@ -82,5 +82,5 @@ def span(entry: Mapping[str, Any], factor: float, *, digits: int = 1) -> str:
 
 def signed(value: float, digits: int, *, plus: bool = False) -> str:
     """Return a number with a typographic minus sign, on request with a plus sign."""
-    text = f"{value:+.{digits}f}" if plus else f"{value:.{digits}f}"
+    text = f"{value:+z.{digits}f}" if plus else f"{value:z.{digits}f}"
     return text.replace("-", "\u2212")

@@ -129,11 +129,11 @@ def calibrate(
     )
     for name, found in model.temperature.items():
         log.info(
-            "%s: temperature %.2f (fitted %.2f; gain in basins left out %.3f +- %.3f nat)",
+            "%s: temperature %.2f (fitted %.2f; gain in basins left out %s +- %.3f nat)",
             name,
             found.applied,
             found.fitted,
-            found.gain,
+            f"{found.gain:z.3f}",
             found.gain_error,
         )
     log.info("dissimilarity threshold %.2f", model.applicability.threshold)

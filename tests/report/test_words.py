@@ -1,0 +1,33 @@
+"""Numbers in words: no negative zero, and no small share that looks like none."""
+
+import pytest
+
+from thor.report.words import percent, signed
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (-0.001, 0, "0\u00a0%"),
+        (-0.02, 0, "-2\u00a0%"),
+        (0.0, 1, "0.0\u00a0%"),
+        (0.004, 0, "less than 1\u00a0%"),
+        (0.0004, 1, "less than 0.1\u00a0%"),
+        (0.1234, 1, "12.3\u00a0%"),
+    ],
+)
+def test_shares(share, digits, text):
+    assert percent(share, digits) == text
+
+
+@pytest.mark.parametrize(("share", "text"), [(None, "an unknown share"), (float("nan"), "an unknown share")])
+def test_unknown_shares(share, text):
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "plus", "text"),
+    [(-0.004, False, "0.00"), (-0.004, True, "+0.00"), (-0.126, False, "\u22120.13"), (0.126, True, "+0.13")],
+)
+def test_signed_numbers(value, plus, text):
+    assert signed(value, 2, plus=plus) == text
