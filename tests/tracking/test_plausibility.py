@@ -95,6 +95,22 @@ def test_an_absent_regime_is_named_unless_it_is_rare_in_the_training_ocean(contr
     assert plausibility(run, TrainingOcean(rare.names, area))["ensemble"]["absent_regimes"] == []
 
 
+def test_a_regime_that_the_known_truth_lacks_as_well_is_not_absent(control, training):
+    run = control.copy(deep=True)
+    run["expected_area"][:, 0, :, 2] = 0.0  # of the ensemble, in the south
+    flags = {"flag_values": [0, 1, 2], "flag_meanings": " ".join(CLASSES[::-1])}
+    number = run["regime"].sel(predictor="ensemble", drop=True)
+    reversed_order = (2 - number).where(number >= 0, -1)
+    south = reversed_order.where(reversed_order != 0, 1).assign_attrs(flags)  # the middle in its place
+    for true_regime, absent in (
+        (reversed_order.assign_attrs(flags), ["south"]),
+        (south, []),
+        (xr.full_like(south, -1), ["south"]),  # known in no window
+    ):
+        found = plausibility(run, training, xr.Dataset({"true_regime": true_regime}))
+        assert found["ensemble"]["absent_regimes"] == absent
+
+
 def test_one_window_is_enough(control, training):
     run = control.copy(deep=True)
     run["regime"][3] = run["regime"][3].where(run["regime"][3] < 0, 0)

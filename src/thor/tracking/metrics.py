@@ -27,6 +27,7 @@ def tracking_metrics(
     training: TrainingOcean,
     *,
     richest: RunDatasets | None = None,
+    true_regimes: RunDatasets | None = None,
 ) -> dict[str, Any]:
     """Return the numbers of all runs, of the agreement between models and of the test with known truth.
 
@@ -43,6 +44,8 @@ def tracking_metrics(
     richest : mapping of str to callable, optional
         Reads the regimes of the runs with a further input set, as from `thor.tracking.input_sets.RichestRuns`. The
         numbers of their predictors are beside those of the surface; those of windows are of the surface.
+    true_regimes : mapping of str to callable, optional
+        Reads the true regimes of those runs that have any.
 
     Returns
     -------
@@ -62,7 +65,8 @@ def tracking_metrics(
     for key, load in (*runs.items(), *(richest or {}).items()):
         run = load()
         windows = run_metrics(run, words)
-        found = {"runs": windows, "plausibility": plausibility(run, training)}
+        truth = true_regimes[key]() if true_regimes and key in true_regimes else None
+        found = {"runs": windows, "plausibility": plausibility(run, training, truth)}
         found["summary"] = run_summary(windows, skill["runs"].get(key, {}))
         for reason in (NOT_COMPARED, NOT_JUDGED):
             if reason in run.attrs:

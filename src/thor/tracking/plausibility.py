@@ -81,7 +81,9 @@ class TrainingOcean:
         return np.asarray(self.area.sum(axis=0) / self.area.sum())
 
 
-def plausibility(run: xr.Dataset, training: TrainingOcean) -> dict[str, dict[str, Any]]:
+def plausibility(
+    run: xr.Dataset, training: TrainingOcean, truth: xr.Dataset | None = None
+) -> dict[str, dict[str, Any]]:
     """Return the comparison of a run's regimes with those of the training ocean, and warn where it is implausible.
 
     Parameters
@@ -89,6 +91,9 @@ def plausibility(run: xr.Dataset, training: TrainingOcean) -> dict[str, dict[str
     run : xarray.Dataset
         As from `thor.tracking.track.track_run`.
     training : TrainingOcean
+    truth : xarray.Dataset, optional
+        True regimes of the run where they are known, as from `thor.tracking.true_regimes.true_regime_plans`. A regime
+        that they lack as well is not absent.
 
     Returns
     -------
@@ -102,7 +107,11 @@ def plausibility(run: xr.Dataset, training: TrainingOcean) -> dict[str, dict[str
     because a rare regime is rarely the most probable one.
     """
     training = training.of_regimes(require_regimes(run))
-    found = {str(name): _of_predictor(run.sel(predictor=name), training) for name in run["predictor"].values}
+    possible = training.share >= NOTICEABLE_SHARE
+    if truth is not None and (truth["true_regime"] >= 0).any():
+        true_map = xr.Dataset({"regime": truth["true_regime"], "areacello": run["areacello"]})
+        possible &= TrainingOcean.of(true_map).of_regimes(training.names).share >= ABSENT_PART * training.share
+    found = {str(name): _of_predictor(run.sel(predictor=name), training, possible) for name in run["predictor"].values}
     objections = [f"{name}: {objection}" for name, numbers in found.items() for objection in numbers["objections"]]
     if objections:
         log.warning(
@@ -112,7 +121,7 @@ def plausibility(run: xr.Dataset, training: TrainingOcean) -> dict[str, dict[str
     return found
 
 
-def _of_predictor(run: xr.Dataset, training: TrainingOcean) -> dict[str, Any]:
+def _of_predictor(run: xr.Dataset, training: TrainingOcean, possible: AnyArray) -> dict[str, Any]:
     area = run["areacello"].where(run["valid"] == 1)
     n_windows, n_regimes = run.sizes["window"], len(training.names)
     maps = np.stack([_by_latitude(run["regime"].isel(window=k), area, n_regimes) for k in range(n_windows)])
@@ -120,8 +129,7 @@ def _of_predictor(run: xr.Dataset, training: TrainingOcean) -> dict[str, Any]:
     expected = run["expected_area"].sel(basin=GLOBAL).transpose("window", "regime").values
     expected = expected / expected.sum(axis=1, keepdims=True)
     window, regime = np.unravel_index(np.argmax(largest - _dominant(training.share)), largest.shape)
-    noticeable = training.share >= NOTICEABLE_SHARE
-    absent = noticeable & (expected < ABSENT_PART * training.share).any(axis=0)
+    absent = possible & (expected < ABSENT_PART * training.share).any(axis=0)
     numbers = {
         "largest_regime": training.names[regime],
         "largest_share": min(float(largest[window, regime]), 1.0),  # a sum may exceed 1 by rounding

@@ -236,6 +236,7 @@ def score_tracking(
         both_of(skill, of_sets),
         TrainingOcean.of(regimes),
         richest=input_set_regimes,
+        true_regimes=true_regimes,
     )
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {
