@@ -1,5 +1,6 @@
 """`kedro run` as a user starts it: its output, and the files on disk afterwards."""
 
+import json
 import os
 import signal
 import subprocess
@@ -144,6 +145,26 @@ def test_the_environment_names_the_pipeline_of_a_bare_run(project):
     code, _, err = run(project, "--env", "short", "--pipeline", "second")
     assert code == 0, err
     assert (project / "data/metrics.json").exists()
+
+
+def test_an_unexpected_failure_names_inputs_that_other_code_has_made(project):
+    """A table of an earlier version that lacks a column of today."""
+    assert run(project)[0] == 0
+    nodes, record = project / "src/mini/nodes.py", project / "data/logs/run_record.json"
+    nodes.write_text(nodes.read_text().replace('table["value"]', 'table["amount"]'))
+    code, out, err = run(project, "--pipelines", "second")
+    assert code == 1 and "KeyError: 'amount'" in err and "another version" not in out + err
+    content = json.loads(record.read_text())
+    content["runs"][content["datasets"]["table"]["run"]]["versions"]["thor"] = "0.0.1"
+    content["nodes"]["make_table"]["pipeline"] = "first"
+    record.write_text(json.dumps(content))
+    code, out, err = run(project, "--pipelines", "second")
+    assert code == 1 and len(err.splitlines()) <= 12 and "KeyError: 'amount'" in err
+    said = " ".join(err.split())
+    assert "Made by another version of the code: table." in said
+    assert "If they do not fit, make them again with `kedro run --pipelines first`." in said
+    code, out, err = run(project, "--params", "mini.behaviour=fail", "--pipelines", "second")
+    assert len(err.splitlines()) <= 12 and "table. If they do not fit" in " ".join(err.split())
 
 
 def test_a_failing_node_is_reported_in_twelve_lines(project):

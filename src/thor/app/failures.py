@@ -7,7 +7,6 @@ import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -70,6 +69,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
     from thor.app.configuration import program_name, same_options
     from thor.core.atomic import show
+    from thor.core.errors import ThorError
 
     hooks = _hooks()
     stopped = hooks.stopped() if hooks else {}
@@ -77,7 +77,10 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     place = f" in node{'s' if len(nodes) > 1 else ''} {' and '.join(nodes)}" if nodes else ""
     lines = [f"{what}{place}."]
     if error is not None:
-        lines += _message(root_error(error))
+        root = root_error(error)
+        expected = isinstance(root, ThorError) or hooks is None or hooks.failed is None
+        reason = [] if expected else _wrapped(hooks.inputs_of_other_code())[:3]
+        lines += [*_message(root, _MESSAGE_LINES - len(reason)), *reason]
     if hooks and hooks.finished:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
     if stopped:
@@ -106,13 +109,14 @@ def root_error(error: BaseException) -> BaseException:
     return error
 
 
-def _message(error: BaseException) -> list[str]:
+def _message(error: BaseException, n_lines: int) -> list[str]:
     text = str(error).strip() or "no message"
-    wrap = partial(textwrap.wrap, width=LINE_WIDTH, break_on_hyphens=False)
-    lines = [line for part in f"{type(error).__name__}: {text}".splitlines() for line in wrap(part) or [""]]
-    if len(lines) > _MESSAGE_LINES:
-        lines = [*lines[: _MESSAGE_LINES - 1], "..."]
-    return lines
+    lines = [line for part in f"{type(error).__name__}: {text}".splitlines() for line in _wrapped(part) or [""]]
+    return lines if len(lines) <= n_lines else [*lines[: n_lines - 1], "..."]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, width=LINE_WIDTH, break_on_hyphens=False)
 
 
 def _running() -> str:

@@ -194,6 +194,16 @@ class RunHooks:
         """Return the node that has failed, or else all that run."""
         return {self.failed: self.running[self.failed]} if self.failed in self.running else dict(self.running)
 
+    def inputs_of_other_code(self) -> str:
+        """Return a sentence on those inputs of the failed node that another state of the code has made; or nothing."""
+        inputs = [name for node in self._pipeline.nodes if node.name == self.failed for name in node.inputs]
+        made = self._record.of_other_code(inputs) if self._record is not None else {}
+        if not made:
+            return ""
+        pipelines = ",".join(dict.fromkeys(filter(None, made.values())))
+        again = f" with `{program_name()} run{same_options()} --pipelines {pipelines}`" if pipelines else ""
+        return f"Made by another version of the code: {', '.join(made)}. If they do not fit, make them again{again}."
+
     def unfinished(self) -> list[str]:
         """Return the nodes to go on from: those that are not finished and need none that is not."""
         if self._pipeline is None:

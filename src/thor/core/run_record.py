@@ -101,6 +101,18 @@ class RunRecord:
         origin = {"made_by": dict(made_by) if made_by else None, "made_from": dict(made_from or {})}
         self._dataset(name, place, {"node": None, "run": None} | origin, compared)
 
+    def of_other_code(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the pipeline of each of these datasets that another version or state of the code has made."""
+        found, runs = {}, self.content["runs"]
+        for name in names:
+            entry = self.content["datasets"].get(name, {})
+            origin = entry.get("made_by") or {}
+            run = origin.get("run") or runs.get(entry.get("run"))
+            if run and _code(run) != _code(runs[self._run]):
+                made_in = self.content["nodes"].get(entry.get("node"), {})
+                found[name] = origin.get("pipeline") or made_in.get("pipeline", "")
+        return found
+
     def write(self) -> None:
         """Write the record, atomically.
 
@@ -147,6 +159,10 @@ class RunRecord:
             file: known[file] if old.get(file) == checksum and file in known else marked_content(place / file)
             for file, checksum in files.items()
         }
+
+
+def _code(run: Mapping[str, Any]) -> tuple[Any, Any]:
+    return run.get("git"), run.get("versions", {}).get("thor")
 
 
 class MemoryWatch:
