@@ -6,7 +6,6 @@ import re
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from kedro.pipeline import Node, Pipeline
@@ -156,9 +155,9 @@ def test_a_dataset_without_a_file_is_handed_on_in_one_process(project):
 
 
 @pytest.mark.parametrize(("gigabytes", "n_nodes"), [(4, 1), (16, 2), (1000, 4)])
-def test_without_a_setting_each_node_has_eight_gigabytes_of_the_machine(monkeypatch, gigabytes, n_nodes):
+def test_without_a_setting_each_node_has_eight_gigabytes(monkeypatch, gigabytes, n_nodes):
     monkeypatch.setattr("thor.core.parallel.n_cores", lambda: 64)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=gigabytes * 2**30))
+    monkeypatch.setattr("thor.app.runner.memory_limit", lambda: gigabytes * 2**30)
     nodes = Pipeline([Node(len, f"input {number}", f"output {number}") for number in range(8)])
     assert ProcessRunner().n_workers(nodes) == n_nodes
     assert ProcessRunner(max_workers=6).n_workers(nodes) == 6

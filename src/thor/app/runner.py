@@ -11,13 +11,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import psutil
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner, SequentialRunner
 
 from thor.app import node_process
 from thor.core.errors import ThorError
+from thor.core.memory import memory_limit
 from thor.core.parallel import number_of_processes
 
 log = logging.getLogger("thor")
@@ -26,7 +26,7 @@ _TRAINING = frozenset({"modelling", "uncertainty", "network_search", "cross_vali
 """Pipelines whose nodes need TensorFlow."""
 
 _MEMORY_OF_NODE = 8 * 2**30
-"""Memory of the machine [bytes] for each node that runs: twice what the largest one on ECCO takes."""
+"""Memory [bytes] for each node that runs: twice what the largest one on ECCO takes."""
 
 _SECONDS_TO_END = 10.0
 
@@ -63,7 +63,7 @@ class ProcessRunner(AbstractRunner):
         super().__init__(is_async=is_async)
         self._max_workers = number_of_processes(max_workers, "n_processes")
         if max_workers is None:
-            self._max_workers = max(1, min(self._max_workers, psutil.virtual_memory().total // _MEMORY_OF_NODE))
+            self._max_workers = max(1, min(self._max_workers, memory_limit() // _MEMORY_OF_NODE))
 
     @property
     def _logger(self) -> logging.Logger:

@@ -1,0 +1,69 @@
+"""The memory of a job or a container, from the files and variables that state it."""
+
+import psutil
+import pytest
+
+from thor.core.memory import memory_limit
+
+GIGABYTE = 2**30
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch):
+    """A machine of 512 GB outside any job."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"total": 512 * GIGABYTE}))
+    for name in ("MEM_PER_NODE", "MEM_PER_CPU", "CPUS_ON_NODE"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+
+
+def system(root, groups, limits):
+    """Files of the system below `root`."""
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/cgroup").write_text(groups)
+    for path, text in limits.items():
+        file = root / "sys/fs/cgroup" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits", "gigabytes"),
+    [
+        ("0::/job/step\n", {"job/step/memory.max": "max", "job/memory.max": 16 * GIGABYTE}, 16),
+        ("0::/job/step\n", {"job/step/memory.max": 8 * GIGABYTE, "job/memory.max": 16 * GIGABYTE}, 8),
+        ("0::/\n", {"memory.max": 4 * GIGABYTE}, 4),  # in a container
+        ("0::/elsewhere/unseen\n", {"memory.max": 4 * GIGABYTE}, 4),
+        ("5:cpu,cpuacct:/job\n4:memory:/job\n", {"memory/job/memory.limit_in_bytes": 24 * GIGABYTE}, 24),
+        ("4:memory:/\n", {"memory/memory.limit_in_bytes": 9223372036854771712}, 512),
+        ("5:cpu:/job\n", {"memory/job/memory.limit_in_bytes": GIGABYTE}, 512),  # of another group
+        ("0::/\n", {}, 512),
+    ],
+)
+def test_limits_of_control_groups(tmp_path, groups, limits, gigabytes):
+    assert memory_limit(system(tmp_path, groups, limits)) == gigabytes * GIGABYTE
+
+
+def test_a_system_without_control_groups_has_the_memory_of_the_machine(tmp_path):
+    assert memory_limit(tmp_path) == 512 * GIGABYTE
+
+
+@pytest.mark.parametrize(
+    ("variables", "gigabytes"),
+    [
+        ({"MEM_PER_NODE": "32768"}, 32),
+        ({"MEM_PER_NODE": "0"}, 512),  # all of the node
+        ({"MEM_PER_CPU": "2048", "CPUS_ON_NODE": "8"}, 16),
+        ({"MEM_PER_CPU": "2048"}, 512),
+        ({"MEM_PER_NODE": "32G"}, 512),  # SLURM states plain megabytes
+    ],
+)
+def test_limits_of_a_slurm_job(tmp_path, monkeypatch, variables, gigabytes):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert memory_limit(tmp_path) == gigabytes * GIGABYTE
+
+
+def test_on_this_machine_it_is_a_real_limit(monkeypatch):
+    monkeypatch.undo()
+    assert 2**28 < memory_limit() <= psutil.virtual_memory().total
