@@ -59,6 +59,11 @@ def python(code: str) -> str:
 
 
 # -- registry --------------------------------------------------------------------------------------------------
+def test_a_fresh_clone_has_the_folders_that_are_empty_in_it():
+    for folder in ("data", "conf/local"):
+        assert (REPOSITORY / folder / ".gitkeep").is_file()
+
+
 def test_every_pipeline_folder_is_registered():
     pipelines = register_pipelines()
     folders = {path.parent.name for path in (REPOSITORY / "src/thor/pipelines").glob("*/pipeline.py")}
