@@ -5,10 +5,12 @@ that tests do not have (the network, a cluster) is stated on the page: `needs th
 block, in the text of the section, or in the introduction of the page.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -106,7 +108,7 @@ def check(text: str, *, made: Collection[str] = ()) -> None:
         named = {word for word in rest if not re.fullmatch(r"[A-Z]+=\S+", word)}
         assert named <= set(targets), f"no such target: {rest}"
     elif program in ("kedro", "thor"):
-        configure_project("thor")
+        _pipelines()
         found = parse(KedroCLI(project_path=REPOSITORY) if program == "kedro" else thor_program, rest)
         if rest[0] == "run" and "--help" not in rest:
             check_run(found.params, made)
@@ -149,13 +151,9 @@ def check_run(options: dict[str, Any], made: Collection[str]) -> None:
     environment = options["env"] or "base"
     assert environment in {*ENVIRONMENTS, *made}, f"no such environment: {environment}"
     environment = environment if environment in ENVIRONMENTS else "base"
-    configuration = default_configuration(environment, runtime_params=options["params"])
-    validate(configuration["parameters"], MODELS)
-    pipelines = register_pipelines()
-    named = options["pipelines"] or [
-        options["pipeline"] or configuration["globals"]["default_pipeline"] or "__default__"
-    ]
-    chosen = sum((pipelines[name] for name in named), Pipeline([]))
+    default = _default_pipeline(environment, json.dumps(options["params"]))
+    named = options["pipelines"] or [options["pipeline"] or default or "__default__"]
+    chosen = sum((_pipelines()[name] for name in named), Pipeline([]))
     chosen.filter(
         tags=options["tags"] or None,
         from_nodes=[whole_name(name) for name in options["from_nodes"]] or None,
@@ -165,3 +163,17 @@ def check_run(options: dict[str, Any], made: Collection[str]) -> None:
         to_outputs=options["to_outputs"] or None,
         node_namespaces=options["namespaces"] or None,
     )
+
+
+@cache
+def _pipelines() -> dict[str, Pipeline]:
+    configure_project("thor")
+    return register_pipelines()
+
+
+@cache
+def _default_pipeline(environment: str, params: str) -> str | None:
+    """Check what the configuration becomes with these `--params`; return the pipeline of a bare run."""
+    configuration = default_configuration(environment, runtime_params=json.loads(params))
+    validate(configuration["parameters"], MODELS)
+    return configuration["globals"]["default_pipeline"]

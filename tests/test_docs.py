@@ -82,9 +82,13 @@ def test_files_that_a_page_links_to_or_names_are_there(page):
         assert (REPOSITORY / named).exists(), f"{page.name} names {named}"
 
 
+@pytest.fixture(scope="module")
+def places():
+    return {str(entry.get("filepath")) for entry in default_configuration()["catalog"].values()}
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_data_that_a_page_names_are_in_the_catalog(page):
-    places = {str(entry.get("filepath")) for entry in default_configuration()["catalog"].values()}
+def test_data_that_a_page_names_are_in_the_catalog(page, places):
     for named in re.findall(r"`(?:data/)?(0\d_\w+/(?:figures/)?\w+\.\w+)`", page.read_text(encoding="utf-8")):
         assert f"data/{named}" in places, f"{page.name} names {named}"
 

@@ -61,19 +61,14 @@ def assert_same(one, other):
 
 
 def keras_fit(network, train, select, settings, seed, callbacks=()):
-    """Fit one Keras model from the initial weights of a network on the same batches; return model and history."""
+    """Fit one Keras model from the initial weights of a network on the same batches; return it and its select losses.
+
+    Keras' `fit` of a generator sets the C library's allocator for good: all later arrays of the process were slower.
+    """
     load_tensorflow()
     import tf_keras
 
     n_steps = -(-len(train.labels) // settings.batch_size)
-
-    def batches():
-        for epoch in range(settings.epochs):
-            order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch, reflected=False)
-            for batch in np.split(order, np.arange(1, n_steps) * settings.batch_size):
-                weights = () if train.weights is None else (train.weights[batch],)
-                yield (train.inputs[batch], train.labels[batch], *weights)
-
     tf_keras.utils.set_random_seed(0)
     penalty = tf_keras.regularizers.L2(settings.l2)
     layers = [tf_keras.layers.Dense(n, "tanh", kernel_regularizer=penalty) for n in settings.hidden]
@@ -84,15 +79,20 @@ def keras_fit(network, train, select, settings, seed, callbacks=()):
     if settings.schedule == "cosine":
         rate = tf_keras.optimizers.schedules.CosineDecay(rate, settings.epochs * n_steps)
     model.compile(tf_keras.optimizers.Adam(rate), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = model.fit(
-        batches(),
-        steps_per_epoch=n_steps,
-        validation_data=(select.inputs, select.labels),
-        epochs=settings.epochs,
-        callbacks=list(callbacks),
-        verbose=0,
-    )
-    return model, history.history
+    callbacks = tf_keras.callbacks.CallbackList(list(callbacks), model=model)
+    losses = []
+    callbacks.on_train_begin()
+    for epoch in range(settings.epochs):
+        order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch, reflected=False)
+        for batch in np.split(order, np.arange(1, n_steps) * settings.batch_size):
+            weights = None if train.weights is None else train.weights[batch]
+            model.train_on_batch(train.inputs[batch], train.labels[batch], sample_weight=weights)
+        losses.append(model.test_on_batch(select.inputs, select.labels))
+        callbacks.on_epoch_end(epoch, {"val_loss": losses[-1]})
+        if model.stop_training:
+            break
+    callbacks.on_train_end()
+    return model, losses
 
 
 def test_each_network_equals_one_trained_by_keras_with_early_stopping(train, select, trained):
@@ -104,11 +104,11 @@ def test_each_network_equals_one_trained_by_keras_with_early_stopping(train, sel
     assert stopped.max() < SETTINGS.epochs
     for network in range(3):
         stopping = tf_keras.callbacks.EarlyStopping(patience=SETTINGS.patience, restore_best_weights=True)
-        _, history = keras_fit(network, train, select, SETTINGS, 5, [stopping])
-        assert stopped[network] == len(history["val_loss"])
+        _, losses = keras_fit(network, train, select, SETTINGS, 5, [stopping])
+        assert stopped[network] == len(losses)
         assert trained.history["best_epoch"][network] == stopping.best_epoch
         curve = trained.history["select_loss"].sel(network=network).values
-        np.testing.assert_allclose(curve[: stopped[network]], history["val_loss"], atol=1e-5)
+        np.testing.assert_allclose(curve[: stopped[network]], losses, atol=1e-5)
         assert np.isnan(curve[stopped[network] :]).all()
         for ours, theirs in zip(arrays(trained.stack), stopping.best_weights, strict=True):
             np.testing.assert_allclose(ours[network], theirs, atol=2e-5)
