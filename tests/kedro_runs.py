@@ -1,28 +1,15 @@
-"""Runs of Kedro in the test environment, as processes, and the files they leave."""
+"""Runs of Kedro in the test environment, and the files they leave."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-PROJECT = Path(__file__).parents[1]
+from tests import programs
+from tests.programs import PROJECT
 
 
 def kedro(root, *arguments, folder=PROJECT, **environment):
-    process = started(root, *arguments, folder=folder, **environment)
-    out, err = process.communicate(timeout=600)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    return programs.finished("kedro", *arguments, folder=folder, THOR_TEST_ROOT=str(root), **environment)
 
 
-def started(root, *arguments, folder=PROJECT, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=folder,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def started(root, *arguments):
+    return programs.started("kedro", *arguments, THOR_TEST_ROOT=str(root))
 
 
 def files(root):

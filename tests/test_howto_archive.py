@@ -1,17 +1,15 @@
 """The how-to for archives, followed word by word on a small archive, with a small training ocean in place of ECCO."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from tests.programs import finished
 from tests.tiny_archive import write_tiny
 
 REPOSITORY = Path(__file__).parents[1]
@@ -44,21 +42,11 @@ def archive(tmp_path_factory):
 def followed(archive, whole_run, data_mirror, tmp_path_factory):
     """The folder in which every step was done, and what each command printed."""
     folder = tmp_path_factory.mktemp("followed")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("THOR_")}
-    environment |= {"THOR_DATA_MIRROR": str(data_mirror), "DO_NOT_TRACK": "true", "COLUMNS": "200"}
 
     def run(command):
         words = shlex.split(command.replace("/path/to/CMIP6", str(archive)))
         assert words[0] in ("kedro", "thor")
-        done = subprocess.run(
-            [sys.executable, "-m", "thor", *words[1:]],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
+        done = finished("thor", *words[1:], folder=folder, THOR_DATA_MIRROR=str(data_mirror), COLUMNS="200")
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 

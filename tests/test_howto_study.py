@@ -1,16 +1,15 @@
 """The how-to for a multi-model study, followed on the idealized archive of the run of the whole graph."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
 import xarray as xr
+
+from tests.programs import finished
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs" / "howto_multi_model_study.md").read_text(encoding="utf-8")
@@ -36,15 +35,8 @@ def follow(step, root, folder):
     )
     words = shlex.split(command)
     assert words[0] == "thor"
-    configuration = ["--conf-source", str(REPOSITORY / "conf"), *(["--env", "test"] if "--env" not in words else [])]
-    done = subprocess.run(
-        [sys.executable, "-m", "thor", *words[1:], *configuration],
-        cwd=folder,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    configuration = ["--conf-source", REPOSITORY / "conf", *(["--env", "test"] if "--env" not in words else [])]
+    done = finished(*words, *configuration, folder=folder, THOR_TEST_ROOT=str(root), COLUMNS="200")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

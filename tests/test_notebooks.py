@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -15,6 +14,7 @@ from nbclient import NotebookClient
 
 from notebooks.strip import FOLDER, stripped
 from tests.kedro_runs import kedro
+from tests.programs import finished
 from thor.attribution.fields import nearest_cell
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -126,14 +126,8 @@ def test_a_scenario_is_followed_through_its_windows(whole_run):
 
 def test_the_exported_dataset_gives_three_figures(whole_run, tmp_path):
     root, _ = whole_run
-    done = subprocess.run(
-        [sys.executable, "-m", "thor", "export", "--env", "test", "--grid", "2x2", "-o", tmp_path / "regimes.zarr"],
-        cwd=Path(__file__).parents[1],
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ("--env", "test", "--grid", "2x2", "-o", tmp_path / "regimes.zarr")
+    done = finished("thor", "export", *options, THOR_TEST_ROOT=str(root))
     assert done.returncode == 0, done.stdout + done.stderr
     value = "[difference, float(shares.sum('regime').mean()), float(probability.max())]"
     figures = Executed("06_common_grid.ipynb", root, value=value, STORE=str(tmp_path / "regimes.zarr"))

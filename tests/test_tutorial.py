@@ -172,7 +172,7 @@ def test_numbers_of_the_report_are_those_of_the_results():
 def changed(whole_run, tmp_path_factory):
     """The folder of a run after the command that changes the number, and what that prints."""
     root = tmp_path_factory.mktemp("tutorial") / "data"
-    shutil.copytree(whole_run[0], root, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
+    shutil.copytree(whole_run[0], root, ignore=shutil.ignore_patterns("01_raw", "mlartifacts"))
     shutil.copytree(whole_run[0] / "01_raw", root / "01_raw", copy_function=os.link)
     done = kedro(root, *CLUSTERING.split()[1:], "--env", "test")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from tests.commands import REPOSITORY
+from tests.programs import finished
 from thor.app.clean import clean
 from thor.core.run_record import RunRecord
 from thor.datasets import FieldCollection, FieldDataset
@@ -152,15 +153,8 @@ def test_a_folder_without_a_record_is_left_alone(data):
 
 # -- the command -------------------------------------------------------------------------------------------------------
 def thor(folder, *arguments, **environment):
-    hidden = {name: "" for name in os.environ if name.startswith("THOR_")} | {"KEDRO_ENV": ""}
-    return subprocess.run(
-        [sys.executable, "-m", "thor", *arguments],
-        cwd=folder,
-        env=os.environ | hidden | {"PYTHONPATH": str(REPOSITORY / "src")} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    hidden = {name: "" for name in os.environ if name.startswith("THOR_")}
+    return finished("thor", *arguments, folder=folder, **hidden | environment)
 
 
 def test_the_command_cleans_the_data_of_every_environment_and_lists_what_it_keeps(data):

@@ -1,7 +1,6 @@
 """`kedro run` as a user starts it: its output, and the files on disk afterwards."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,6 +8,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from tests.programs import finished, started
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -93,22 +94,12 @@ def write_project(folder: Path, files: dict[str, str]) -> Path:
 
 
 def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", *arguments],
-        cwd=project,
-        env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_TRACEBACK": ""} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests started in the background have children that ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    return started("kedro", "run", *arguments, folder=project, **environment)
 
 
 def run(project: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    process = start(project, *arguments, **environment)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    done = finished("kedro", "run", *arguments, folder=project, **environment)
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_run_on_results_that_do_not_belong_together_says_so(project):

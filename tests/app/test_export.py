@@ -1,15 +1,13 @@
 """`thor export` as a user starts it: what it writes, says and refuses."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from tests.programs import started
 from tests.tracking.conftest import made, make_tools  # noqa: F401 (`made` is a fixture)
 from tests.waiting import wait_until
 from thor.datasets.netcdf import write
@@ -30,25 +28,8 @@ def root(made, tmp_path):  # noqa: F811
 
 
 def start(root, *arguments):
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "thor",
-            "export",
-            "--env",
-            "test",
-            "--conf-source",
-            str(REPOSITORY / "conf"),
-            *arguments,
-        ],
-        cwd=root.parent,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "1", "THOR_TRACEBACK": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    options = ("--env", "test", "--conf-source", REPOSITORY / "conf")
+    return started("thor", "export", *options, *arguments, folder=root.parent, THOR_TEST_ROOT=str(root))
 
 
 def export(root, *arguments, code=0):

@@ -1,15 +1,13 @@
 """`thor figures` as a user starts it: what it lists, writes and refuses."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import xarray as xr
 
 from tests.made_fields import make_regimes
+from tests.programs import finished
 from thor.core.errors import DataError
 from thor.datasets.netcdf import write
 
@@ -30,15 +28,8 @@ def root(tmp_path):
 
 def figures(root, *arguments, code=0):
     """Return output and error of the command after checking its exit code."""
-    command = [sys.executable, "-m", "thor", "figures", "--env", "test", "--conf-source", str(REPOSITORY / "conf")]
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=root.parent,
-        env=os.environ | {"THOR_TEST_ROOT": str(root), "DO_NOT_TRACK": "1", "THOR_TRACEBACK": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ("--env", "test", "--conf-source", REPOSITORY / "conf")
+    done = finished("thor", "figures", *options, *arguments, folder=root.parent, THOR_TEST_ROOT=str(root))
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout, done.stderr

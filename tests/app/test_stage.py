@@ -1,11 +1,8 @@
 """`kedro stage` as a user starts it: one small project passes its table to another."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,6 +10,7 @@ import pytest
 
 from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
 from tests.made_fields import make_regimes
+from tests.programs import finished, started
 from tests.waiting import wait_until
 from thor.app.stage import _places, _Project, check_fields
 from thor.core.errors import DataError, UnitsError
@@ -21,23 +19,11 @@ from thor.datasets.netcdf import write
 from thor.handover import Place, pack, unpack
 
 
-def started(folder, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "stage", *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_TRACEBACK": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
 def stage(folder, *arguments, code=0):
     """Return the output of the command after checking its exit code."""
-    process = started(folder, *arguments)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == code, out + err
+    done = finished("kedro", "stage", *arguments, folder=folder)
+    out, err = done.stdout, done.stderr
+    assert done.returncode == code, out + err
     assert "Traceback" not in out + err
     assert len(err.splitlines()) <= 12
     return out, " ".join(err.split())
@@ -108,7 +94,7 @@ def test_an_interrupt_leaves_nothing(project):  # noqa: F811
     shutil.rmtree(data)
     before = sorted(path.name for path in project.iterdir())
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        process = started(project, "unpack", archive)
+        process = started("kedro", "stage", "unpack", archive, folder=project)
         wait_until(lambda: list(project.glob(".thor-stage-*/*")))
         process.send_signal(number)
         out, err = process.communicate(timeout=60)

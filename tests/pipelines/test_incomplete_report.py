@@ -22,7 +22,7 @@ def root(whole_run):
 
 def copied(root, tmp_path, *gone):
     """Copy a run without the files that match patterns."""
-    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlartifacts"))
     for pattern in gone:
         found = list(tmp_path.glob(pattern))
         assert found, pattern
@@ -31,7 +31,7 @@ def copied(root, tmp_path, *gone):
 
 
 def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_path):
-    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlflow"))
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("01_raw", "mlartifacts"))
     output = kedro(
         tmp_path, "--pipelines", "reporting", "--params", "reporting.max_cells=200,reporting.max_run_cells=200"
     )
@@ -62,7 +62,7 @@ def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_
 def without_archive(root, tmp_path_factory):
     """A run whose archive is gone, as on ECCO without a CMIP6 archive: nothing to track is no error."""
     folder = tmp_path_factory.mktemp("without_archive")
-    shutil.copytree(root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlflow"))
+    shutil.copytree(root, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("archive", "mlartifacts"))
     for gone in ("04_feature/scenario_features", "01_raw/true_budgets"):
         shutil.rmtree(folder / gone)
     kedro(folder, "--pipelines", "scenario_tracking,reporting")

@@ -77,7 +77,7 @@ def test_a_killed_worker_of_a_cluster_changes_no_bit(run, tmp_path):
     root, _ = run
     (tmp_path / "cluster").mkdir()
     copied = tmp_path / "data"
-    shutil.copytree(root, copied, ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    shutil.copytree(root, copied, ignore=shutil.ignore_patterns("archive", "mlartifacts", "logs"))
     tracked = copied / "07_model_output/scenario_regimes"
     shutil.rmtree(tracked)
     cluster = Cluster(tmp_path / "cluster")
@@ -168,7 +168,7 @@ def test_explanations_run_alone_with_players_in_groups_against_a_climate_model(r
     ],
 )
 def test_errors_are_short_and_no_file_is_incomplete(run, tmp_path, parameters, words):
-    root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlflow", "logs"))
+    root = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("archive", "mlartifacts", "logs"))
     before = files(root)
     result = kedro(root, "run", "--env", "test", "--params", parameters, "--pipelines", "regime_clustering")
     assert result.returncode == 1

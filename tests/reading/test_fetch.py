@@ -5,10 +5,8 @@ The index answers in the forms of Globus (intake-esgf's default) and Solr; answe
 
 import errno
 import fcntl
-import os
 import re
 import signal
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -16,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests import programs
 from tests.esgf_server import serving
 from tests.made_archive import write_fixed, write_run, write_series, years
 from tests.reading.conftest import WINDOWS
@@ -528,20 +527,12 @@ main()
 """`thor`, which prints a line when its downloads are to end."""
 
 
-def started(folder, esgf, *arguments, program=("-m", "thor")):
+def started(folder, esgf, *arguments, program="thor"):
     """Start `thor archive fetch` with intake-esgf's default index, whose service is here."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    environment = {"HOME": str(home), "GLOBUS_SDK_SERVICE_URL_SEARCH": f"{esgf.address}/", "THOR_TRACEBACK": ""}
-    return subprocess.Popen(
-        [sys.executable, *program, "archive", "fetch", *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_ARCHIVE_ROOT": ""} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    environment = {"HOME": str(home), "GLOBUS_SDK_SERVICE_URL_SEARCH": f"{esgf.address}/", "THOR_ARCHIVE_ROOT": ""}
+    return programs.started(program, "archive", "fetch", *arguments, folder=folder, **environment)
 
 
 def fetched_by_command(folder, esgf, *arguments, code=0):
@@ -602,11 +593,12 @@ def test_options_of_the_command():
 
 def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
     options = ("--source", "MADE-1", "--experiment", "piControl", "--variables", "zos", "--root", "archive")
+    (tmp_path / "announced.py").write_text(ANNOUNCED)
     slow = sorted((esgf.root / "CMIP6/CMIP/THOR/MADE-1/piControl").rglob("zos*.nc"))[-1].name
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         esgf.faults = {(node, slow): "slow" for node in "ab"}
         esgf.requests.clear()
-        process = started(tmp_path, esgf, *options, program=("-c", ANNOUNCED))
+        process = started(tmp_path, esgf, *options, program="announced")
         wait_until(lambda: slow in esgf.fetched() and len([*tmp_path.rglob("*.nc")]) == 3)  # all others are whole
         wait_until(lambda: any(p.stat().st_size >= downloads.PIECE_BYTES for p in tmp_path.rglob("*.part")))
         process.send_signal(number)
