@@ -27,7 +27,7 @@ def started(program, *arguments, folder=PROJECT, **environment):
     else:
         command = [sys.executable, "-E", "-S", Path(__file__).with_name("client.py"), _server(), program]
     return subprocess.Popen(
-        [*command, *map(str, arguments)],
+        [*map(str, [*command, *arguments])],
         cwd=folder,
         env=os.environ | {"DO_NOT_TRACK": "1", "KEDRO_ENV": "", "THOR_TRACEBACK": ""} | environment,
         stdout=subprocess.PIPE,
