@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 from thor.attribution.methods import each_method
 from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
+from thor.core.parallel import in_threads
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
 from thor.figures.style import colour_map, flags, regime_colours
 from thor.regimes.naming import regime_meanings
@@ -76,8 +77,12 @@ def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     return index
 
 
-def small_image(content: bytes, *, colours: int) -> str:
-    """Return a PNG with at most so many colours as a data URL: a third of the bytes without visible difference."""
+def small_images(figures: Mapping[str, bytes], *, colours: int) -> dict[str, str]:
+    """Return PNGs with at most so many colours as data URLs: a third of the bytes without visible difference."""
+    return dict(zip(figures, in_threads(partial(_small_image, colours=colours), figures.values()), strict=True))
+
+
+def _small_image(content: bytes, *, colours: int) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()

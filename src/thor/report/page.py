@@ -17,7 +17,7 @@ from thor.core.variables import variable
 from thor.figures.style import LAND_COLOUR
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.report.archive import archive_rows, model_rows
-from thor.report.content import captions, ocean_content, regime_styles, small_image, swatches
+from thor.report.content import captions, ocean_content, regime_styles, small_images, swatches
 from thor.report.pictures import change_picture, most_changed, regime_picture
 from thor.report.scenarios import scenario_content
 from thor.report.settings import ReportSettings
@@ -127,13 +127,11 @@ def report_page(
         "scenario_files": _links(manifest).get("scenario_regimes", ""),
     }
     data["scenarios"]["start"] = most_changed(summary["scenarios"], scenario_regimes or {})
+    images = small_images(figures, colours=settings.figure_colours)
     return environment.get_template("report.html.j2").render(
         summary=summary,
         manifest=manifest,
-        figures={
-            name: {**entry, "source": small_image(figures[name], colours=settings.figure_colours)}
-            for name, entry in in_order(figure_index, captions()).items()
-        },
+        figures={name: {**entry, "source": images[name]} for name, entry in in_order(figure_index, captions()).items()},
         first_maps=_first_maps(features, regimes, scenario_regimes or {}, summary["scenarios"]),
         files=_links(manifest),
         section_files=_SECTION_FILES,
