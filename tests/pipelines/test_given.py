@@ -20,7 +20,7 @@ def project(tmp_path_factory):
     conf = folder / "conf"
     shutil.copytree(PROJECT / "conf", conf, ignore=lambda place, _: ["local"] if place.endswith("conf") else [])
     shutil.copytree(conf / "test", conf / "tiny")
-    (conf / "tiny/globals.yml").write_text("data_root: data/tiny\n")
+    (conf / "tiny/globals.yml").write_text("data_root: data/tiny\nn_processes: 1\narchive_processes: 1\n")
     (conf / "local").mkdir()
 
     def configure(**settings):
