@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from tests.kedro_runs import PROJECT, kedro
@@ -28,9 +29,12 @@ def result(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _run(folder: Path) -> None:
-    done = kedro(folder / "whole_run", "run", "--env", "test")
-    text = json.dumps([done.args, done.returncode, done.stdout, done.stderr])
-    (folder / "part.json").write_text(text)
+    try:
+        done = kedro(folder / "whole_run", "run", "--env", "test")
+        found = [done.args, done.returncode, done.stdout, done.stderr]
+    except Exception:  # noqa: BLE001 (the tests would wait for a result in vain)
+        found = [[], 1, "", traceback.format_exc()]
+    (folder / "part.json").write_text(json.dumps(found))
     (folder / "part.json").rename(folder / RESULT)
 
 

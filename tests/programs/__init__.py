@@ -2,7 +2,7 @@
 
 The import takes longer than most commands. What a process then imports, reads of its environment and leaves is its own:
 the server has no module of Kedro nor of `thor.app`. Variables that a library reads when it is imported (`IN_IMPORTS`)
-need a process that is not forked.
+need a process that is not forked, as do systems other than Linux.
 """
 
 import atexit
@@ -22,7 +22,7 @@ IN_IMPORTS = ("DASK_", "MPL", "MLFLOW_", "PYTHON")
 
 def started(program, *arguments, folder=PROJECT, **environment):
     """Start `kedro` or `thor` in a folder; Ctrl-C ends it, also where tests in the background ignore it."""
-    if any(name.startswith(IN_IMPORTS) for name in environment):
+    if any(name.startswith(IN_IMPORTS) for name in environment) or not hasattr(os, "pidfd_open"):
         command = [sys.executable, "-m", program]
     else:
         command = [sys.executable, "-E", "-S", Path(__file__).with_name("client.py"), _server(), program]

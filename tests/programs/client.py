@@ -19,7 +19,8 @@ def main(address: str, *command: str) -> None:
             signal.signal(number, lambda number, _: os.kill(program, number))
         code = int(answers.readline())
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
 
