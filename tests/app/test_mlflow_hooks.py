@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import tempfile
 import time
 from contextlib import contextmanager
@@ -65,8 +66,17 @@ def made_hooks(place):
     return hooks
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A store without runs, to be copied: MLflow takes seconds to make its tables."""
+    store = tmp_path_factory.mktemp("store") / "mlflow.db"
+    open_store(store)
+    return store
+
+
 @pytest.fixture
-def hooks(tmp_path):
+def hooks(tmp_path, empty_store):
+    shutil.copy(empty_store, tmp_path)
     return made_hooks(tmp_path)
 
 
@@ -185,7 +195,8 @@ def test_given_networks_are_not_logged_as_trained(hooks, tmp_path):
     assert [run.data.params for run in nested] == [{"settings": "trained"}] * 2
 
 
-def test_pipelines_that_train_nothing_and_no_store_leave_no_run(hooks, tmp_path):
+def test_pipelines_that_train_nothing_and_no_store_leave_no_run(tmp_path):
+    hooks = made_hooks(tmp_path)
     assert begin(hooks, SimpleNamespace(nodes=[SimpleNamespace(tags={"data_engineering"})])) is None
     assert not (tmp_path / "mlflow.db").exists()
     hooks.store = None
