@@ -1,5 +1,6 @@
 """The how-to for archives, followed word by word on a small archive, with a small training ocean in place of ECCO."""
 
+import os
 import re
 import shlex
 import shutil
@@ -42,11 +43,14 @@ def archive(tmp_path_factory):
 def followed(archive, whole_run, data_mirror, tmp_path_factory):
     """The folder in which every step was done, and what each command printed."""
     folder = tmp_path_factory.mktemp("followed")
+    # A folder that a variable of this machine names must not be written.
+    environment = {name: "" for name in os.environ if name.startswith("THOR_")}
+    environment |= {"THOR_DATA_MIRROR": str(data_mirror), "COLUMNS": "200"}
 
     def run(command):
         words = shlex.split(command.replace("/path/to/CMIP6", str(archive)))
         assert words[0] in ("kedro", "thor")
-        done = finished("thor", *words[1:], folder=folder, THOR_DATA_MIRROR=str(data_mirror), COLUMNS="200")
+        done = finished("thor", *words[1:], folder=folder, **environment)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
