@@ -2,7 +2,7 @@
 
 Each network has its own initial weights, shuffling, optimiser state and stopping; all follow from the seed and the
 number of the network, so that each network is the same to the last bit in any stack. Weights are in NumPy
-between epochs; TensorFlow runs the compiled steps of an epoch (`steps.py`), gathering every batch by index.
+between epochs; TensorFlow runs the compiled steps of an epoch (`epochs.py`), gathering every batch by index.
 
 A network that has stopped remains in the computation, unused, until half of the running stack has stopped; then the
 stack is reduced to the others. When all have stopped, training ends.

@@ -14,13 +14,7 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            named_node(
-                nodes.cross_validate_basins,
-                ["features", "regimes", "params:cross_validation"],
-                "cross_validation_metrics",
-            ),
-            named_node(
-                nodes.measure_feature_groups, ["features", "regimes", "params:cross_validation"], "feature_group_worth"
-            ),
+            named_node(nodes.cross_validate_basins, "cross_validation_metrics"),
+            named_node(nodes.measure_feature_groups, "feature_group_worth"),
         ],
     )

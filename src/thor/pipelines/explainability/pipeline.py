@@ -16,62 +16,39 @@ from collections.abc import Iterator
 
 from kedro.pipeline import Node, Pipeline
 
-from thor.app.named_nodes import by_name, named_node
+from thor.app.named_nodes import named_node
 from thor.attribution.method import Method
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.explainability import nodes
-
-_PARAMETERS = "params:explainability"
-_CELLS = ["features", "regimes", "split"]
-_PREDICTORS = ["ensemble", "baselines", "bayesian_network", "laplace_network"]
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     methods = explaining_methods()
-    explanations = by_name(*methods)
     return Pipeline(
         [
-            named_node(
-                nodes.choose_reference,
-                [*_CELLS, "scenario_features", _PARAMETERS],
-                "explanation_reference",
-            ),
+            named_node(nodes.choose_reference, "explanation_reference"),
             *(node for method in methods.values() for node in _nodes_of(method)),
-            named_node(nodes.compare_explanations, explanations, "explanation_agreement"),
-            named_node(
-                nodes.evaluate_explanations,
-                ["ensemble", "features", "feature_scaler", "explanation_reference", _PARAMETERS],
-                "explanation_evaluation",
-            ),
-            named_node(
-                nodes.compare_with_known_functions,
-                [*_CELLS, "feature_scaler", "explanation_reference", _PARAMETERS],
-                "explanation_truth",
-            ),
-            named_node(nodes.summarise_explanations, explanations, "explanation_summary"),
-            named_node(
-                nodes.score_explanations,
-                by_name("explanation_agreement", "explanation_evaluation", "explanation_truth", *methods),
-                "explanation_metrics",
-            ),
-            named_node(nodes.draw_main_features, "shapley_values", "explainability_features"),
-            named_node(nodes.draw_signs, explanations, "explainability_signs"),
-            named_node(nodes.draw_attributions_by_regime, "explanation_summary", "explainability_regimes"),
-            named_node(nodes.draw_beeswarm, ["shapley_values", "features"], "explainability_beeswarm"),
-            named_node(nodes.draw_explanation_agreement, "explanation_agreement", "explainability_agreement"),
-            named_node(nodes.draw_explanation_evaluation, "explanation_evaluation", "explainability_evaluation"),
-            named_node(
-                nodes.draw_cell,
-                {"parameters": _PARAMETERS} | by_name("regime_uncertainty", "vorticity_budget", *methods),
-                "explainability_cell",
-            ),
+            named_node(nodes.compare_explanations, "explanation_agreement", further_inputs=methods),
+            named_node(nodes.evaluate_explanations, "explanation_evaluation"),
+            named_node(nodes.compare_with_known_functions, "explanation_truth"),
+            named_node(nodes.summarise_explanations, "explanation_summary", further_inputs=methods),
+            named_node(nodes.score_explanations, "explanation_metrics", further_inputs=methods),
+            named_node(nodes.draw_main_features, "explainability_features"),
+            named_node(nodes.draw_signs, "explainability_signs", further_inputs=methods),
+            named_node(nodes.draw_attributions_by_regime, "explainability_regimes"),
+            named_node(nodes.draw_beeswarm, "explainability_beeswarm"),
+            named_node(nodes.draw_explanation_agreement, "explainability_agreement"),
+            named_node(nodes.draw_explanation_evaluation, "explainability_evaluation"),
+            named_node(nodes.draw_cell, "explainability_cell", further_inputs=methods),
         ],
     )
 
 
 def _nodes_of(method: Method) -> Iterator[Node]:
     name = method.name
-    inputs = [*_PREDICTORS, "features", _PARAMETERS, *(["explanation_reference"] if method.needs_reference else [])]
+    predictors = ["ensemble", "baselines", "bayesian_network", "laplace_network"]
+    reference = ["explanation_reference"] if method.needs_reference else []
+    inputs = [*predictors, "features", "params:explainability", *reference]
     yield Node(nodes.explain_by(name), inputs, name, name=f"explain_by_{name}")
     yield Node(nodes.draw_method, name, f"explainability_{name}", name=f"draw_{name}")

@@ -18,9 +18,9 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            named_node(nodes.make_training_ocean, "params:idealized_ocean", "raw_training_ocean"),
-            named_node(nodes.make_archive, "params:idealized_ocean", "raw_archive"),
-            named_node(nodes.make_true_budgets, "params:idealized_ocean", "true_budgets"),
-            named_node(nodes.draw_ocean_state, "raw_training_ocean", "idealized_ocean_state"),
+            named_node(nodes.make_training_ocean, "raw_training_ocean"),
+            named_node(nodes.make_archive, "raw_archive"),
+            named_node(nodes.make_true_budgets, "true_budgets"),
+            named_node(nodes.draw_ocean_state, "idealized_ocean_state"),
         ],
     )

@@ -12,11 +12,5 @@ from thor.pipelines.network_search import nodes
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
-        [
-            named_node(
-                nodes.search_networks,
-                ["features", "regimes", "split", "feature_scaler", "params:network_search"],
-                "search_trials",
-            )
-        ],
+        [named_node(nodes.search_networks, "search_trials")],
     )

@@ -13,22 +13,20 @@ from kedro.pipeline import Pipeline
 from thor.app.named_nodes import named_node
 from thor.pipelines.regime_clustering import nodes
 
-_PARAMETERS = "params:regime_clustering"
-
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            named_node(nodes.fit_regime_model, ["vorticity_budget", _PARAMETERS], "regime_model"),
-            named_node(nodes.label_regimes, ["vorticity_budget", "regime_model", _PARAMETERS], "regimes"),
-            named_node(nodes.label_true_budgets, ["scenario_features", "true_budgets", "regime_model"], "true_regimes"),
-            named_node(nodes.select_number_of_clusters, ["vorticity_budget", _PARAMETERS], "cluster_selection"),
-            named_node(nodes.measure_balances, ["vorticity_budget", "regimes", _PARAMETERS], "regime_balances"),
-            named_node(nodes.measure_clustering, ["vorticity_budget", "regimes", "regime_model"], "clustering_metrics"),
-            named_node(nodes.draw_terms, "vorticity_budget", "regime_clustering_terms"),
-            named_node(nodes.draw_regimes, "regimes", "regime_clustering_regimes"),
-            named_node(nodes.draw_balances, "regime_balances", "regime_clustering_balances"),
-            named_node(nodes.draw_selection, ["cluster_selection", _PARAMETERS], "regime_clustering_selection"),
+            named_node(nodes.fit_regime_model, "regime_model"),
+            named_node(nodes.label_regimes, "regimes"),
+            named_node(nodes.label_true_budgets, "true_regimes"),
+            named_node(nodes.select_number_of_clusters, "cluster_selection"),
+            named_node(nodes.measure_balances, "regime_balances"),
+            named_node(nodes.measure_clustering, "clustering_metrics"),
+            named_node(nodes.draw_terms, "regime_clustering_terms"),
+            named_node(nodes.draw_regimes, "regime_clustering_regimes"),
+            named_node(nodes.draw_balances, "regime_clustering_balances"),
+            named_node(nodes.draw_selection, "regime_clustering_selection"),
         ],
     )

@@ -11,12 +11,11 @@ regimes, split and skill_metrics.
 
 from kedro.pipeline import Pipeline
 
-from thor.app.named_nodes import by_name, named_node
+from thor.app.named_nodes import named_node
 from thor.attribution.methods import explaining_methods
 from thor.pipelines.reporting import nodes
 from thor.report.content import captions
 
-_PARAMETERS = "params:reporting"
 FIGURES = tuple(captions())
 NUMBERS = (
     *("vorticity_budget", "regimes", "clustering_metrics", "regime_balances", "split"),
@@ -33,14 +32,9 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            named_node(nodes.index_figures, by_name("run_record", *FIGURES), "figures"),
-            named_node(nodes.summarise_run, by_name("run_record", "figures", *NUMBERS), "summary"),
-            named_node(nodes.write_manifest, ["run_record", "figures", "summary"], "manifest"),
-            named_node(
-                nodes.write_report,
-                {"parameters": _PARAMETERS}
-                | by_name(*FIGURES, "figures", "summary", "manifest", "run_record", *FIELDS),
-                "report",
-            ),
+            named_node(nodes.index_figures, "figures", further_inputs=FIGURES),
+            named_node(nodes.summarise_run, "summary", further_inputs=NUMBERS),
+            named_node(nodes.write_manifest, "manifest"),
+            named_node(nodes.write_report, "report", further_inputs=[*FIGURES, *FIELDS]),
         ],
     )
