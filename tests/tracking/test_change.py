@@ -129,6 +129,27 @@ def test_parts_add_up_and_find_their_cause():
     np.testing.assert_allclose(parts.label + parts.network + parts.residual, mean * (1 - mean), atol=1e-12)
 
 
+def test_parts_of_a_recalibrated_change_keep_their_shares_and_add_up():
+    label_run = np.array([0, 0, 1, 1])
+    change = np.append(np.random.default_rng(3).random((4, 50)), [[0.0, 1.0]] * 4, axis=1)
+    stated = np.sqrt(change.mean(axis=0))
+    stated[-1] = 0.8
+    before, after = (change_parts(change, label_run, stated=given) for given in (None, stated))
+    np.testing.assert_allclose(after.label + after.network + after.residual, stated * (1 - stated), atol=1e-12)
+    assert all((part >= 0).all() for part in vars(after).values())
+    mean, recalibrated = change[:, :-2].mean(axis=0), stated[:-2]
+    ratio = recalibrated * (1 - recalibrated) / (mean * (1 - mean))
+    np.testing.assert_allclose(after.label[:-2], ratio * before.label[:-2])
+    np.testing.assert_allclose(after.network[:-2], ratio * before.network[:-2])
+    # nothing where no network sees a change; where all are certain of one, the recalibration leaves it uncertain
+    np.testing.assert_allclose([vars(after)[part][-2:] for part in vars(after)], [[0, 0], [0, 0], [0, 0.16]])
+
+
+def test_a_probability_above_one_by_rounding_has_no_negative_variance():
+    parts = change_parts(np.full((4, 1), 1.0000001, np.float32), np.array([0, 0, 1, 1]))
+    assert [part.item() for part in vars(parts).values()] == [0, 0, 0]
+
+
 def test_parts_need_one_run_for_each_network():
     with pytest.raises(NetworkError, match="label run of 4 networks"):
         change_parts(np.zeros((4, 2)), np.zeros(3, int))

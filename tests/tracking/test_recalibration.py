@@ -83,6 +83,17 @@ def test_probabilities_become_frequencies_in_the_model_that_was_left_out(feature
     np.testing.assert_array_equal(gaps["before", "area"], gaps["after", "area"])
 
 
+def test_the_variance_of_a_recalibrated_change_has_parts_that_add_up(features, tools, found):
+    """Single networks of a small P(change) exceed one if each is multiplied by the factor of the recalibration."""
+    key, parent = (f"{MODELS[1]}/{name}/r1i1p1f1" for name in ("abrupt-4xCO2", "piControl"))
+    given = replace(tools, change_calibration=found, label_run=np.array([0, 0, 1, 1, 2]))
+    run = track_run(features[key], features[parent], None, given)
+    stated = run["change_probability"].sel(predictor="ensemble")
+    parts = [run[f"change_{part}_variance"] for part in ("label", "network", "residual")]
+    np.testing.assert_allclose(sum(parts), (stated * (1 - stated)).transpose(*parts[0].dims), atol=1e-6)
+    assert all(float(part.min()) >= 0 for part in parts)
+
+
 def test_shifts_beyond_internal_variability_are_those_before(features, tools, found):
     """They compare a scenario with its control run, neither of which is recalibrated; only the threshold of 1/2 is."""
     key, parent = (f"{MODELS[2]}/{name}/r1i1p1f1" for name in ("abrupt-4xCO2", "piControl"))

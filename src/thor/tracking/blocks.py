@@ -232,7 +232,8 @@ def _changes(
     }
     fields |= {"baseline_regime": mean_before.argmax(axis=1), "baseline_certainty": mean_before.max(axis=1)}
     if label_run is not None:
-        fields |= dict(zip(VARIANCES, vars(change_parts(factor * change, label_run)).values(), strict=True))
+        parts = change_parts(change, label_run, stated=None if calibration is None else stated)
+        fields |= dict(zip(VARIANCES, vars(parts).values(), strict=True))
     areas = {
         "expected_area_change": area @ (after - before),
         "transition_area": transition_areas(before, after, area[-1]),

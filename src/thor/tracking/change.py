@@ -86,7 +86,7 @@ class ChangeParts:
     residual: AnyArray
 
 
-def change_parts(change: AnyArray, label_run: NDArray[np.integer]) -> ChangeParts:
+def change_parts(change: AnyArray, label_run: NDArray[np.integer], *, stated: AnyArray | None = None) -> ChangeParts:
     r"""Return the label, network and residual part of the variance of a change.
 
     Parameters
@@ -95,6 +95,9 @@ def change_parts(change: AnyArray, label_run: NDArray[np.integer]) -> ChangePart
         As from `change_probability`.
     label_run : ndarray of int, shape (n_networks,)
         Clustering run whose labels each network learned.
+    stated : ndarray of shape (n_cells,), optional
+        The recalibrated probability p: the parts of the variance of `change` are scaled to sum to p (1 - p); where all
+        networks are certain, it is all residual.
 
     Raises
     ------
@@ -112,14 +115,19 @@ def change_parts(change: AnyArray, label_run: NDArray[np.integer]) -> ChangePart
     """
     if np.shape(label_run) != change.shape[:1]:
         raise NetworkError(f"Expected the label run of {len(change)} networks; got shape {np.shape(label_run)}.")
-    change = change.astype(np.float64)
+    change = np.minimum(change.astype(np.float64), 1)  # rounding
     mean = change.mean(axis=0)
     label, network = np.zeros_like(mean), np.zeros_like(mean)
     for run in np.unique(label_run):
         of_run = change[label_run == run]
         label += len(of_run) / len(change) * (of_run.mean(axis=0) - mean) ** 2
         network += len(of_run) / len(change) * of_run.var(axis=0)
-    return ChangeParts(label, network, (change * (1 - change)).mean(axis=0))
+    residual = (change * (1 - change)).mean(axis=0)
+    if stated is None:
+        return ChangeParts(label, network, residual)
+    total, variance = label + network + residual, stated * (1 - stated)
+    ratio = np.divide(variance, total, out=np.zeros_like(total), where=total > 0)
+    return ChangeParts(ratio * label, ratio * network, np.where(total > 0, ratio * residual, variance))
 
 
 def _sum_over_regimes(values: AnyArray) -> AnyArray:
