@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.made_archive import centres, field, fixed_field, land, write_series, years
+from tests.made_archive import centres, field, fixed_field, land, write_run, write_series, years
+from tests.reading.test_baselines import BRANCH, branch_time
 from thor.core.contracts import check
 
 
@@ -46,6 +47,12 @@ def test_attributes_name_files_steps_and_convention(root, make_climatology):
     assert result.attrs["stress_convention"] == "true_east_north"
     assert result.attrs["calendar"] == "noleap"
     assert result.attrs["source_id"] == "MADE-1"
+
+
+def test_attributes_have_the_year_of_the_branch_also_where_the_files_begin_later(tmp_path, make_climatology):
+    attrs = BRANCH | {"branch_time_in_parent": branch_time(4)}
+    write_run(tmp_path, first=1852, last=1855, attrs=attrs)
+    assert make_climatology(tmp_path).attrs["branch_year"] == 1850
 
 
 def test_land_is_missing_and_coordinates_are_kept(root, make_climatology):

@@ -224,6 +224,17 @@ def test_a_reference_window_counts_years_not_windows_since_the_branch(made):
     assert np.isfinite(at_cells(fields["change_probability"])).all()
 
 
+def test_a_window_is_tested_in_the_same_way_alone_and_beside_the_others_of_its_run(made, natural):
+    """At a level of warming a run has one window, which is as far from the branch as it is in the whole run."""
+    whole = track(made, made.scenario.assign_attrs(branch_year=1850), made.control, natural)
+    alone = made.scenario.isel(window=[3]).assign_attrs(branch_year=1850, experiment_id="abrupt-4xCO2-gwl2.0")
+    found = track(made, alone, made.control, natural)
+    for name, value in (("separation", 3), ("null_separation", 3), ("null_pairs", 4)):
+        assert found[name].item() == whole[name][3].item() == value
+    np.testing.assert_array_equal(found["change_p_value"][0], whole["change_p_value"][3])
+    np.testing.assert_array_equal(found["forced_shift"][0], whole["forced_shift"][3])
+
+
 def test_windows_without_baseline_have_regimes_but_no_change(made, natural):
     run = make_run(
         "historical", seed=5, parent="MADE/piControl/r1i1p1f1", baseline=made.control["window"].values[2:5], signal=-0.4

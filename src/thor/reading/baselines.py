@@ -42,6 +42,11 @@ class Parent:
         """What the run is compared with, in words."""
         return "parallel segment" if self.is_control else "reference window"
 
+    @property
+    def year_in_child(self) -> int | None:
+        """Year of the child at which it branches off; None where it is unknown."""
+        return None if self.branch_year is None else self.branch_year - self.shift_years
+
     def baseline(self, window: Window, settings: WindowSettings) -> Window:
         """Return the parent's window with which a window of the child is compared."""
         return window.shifted(self.shift_years) if self.is_control else Window(*settings.reference_years)

@@ -263,6 +263,8 @@ def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySetting
     if plan.parent:
         facets["parent"] = plan.parent.run.key
         facets["baseline"] = plan.parent.baseline_kind
+        if plan.parent.year_in_child is not None:
+            facets["branch_year"] = plan.parent.year_in_child
     return ocean.assign_attrs(facets)
 
 

@@ -110,7 +110,8 @@ class Windows:
     def of(cls, run: xr.Dataset, parent: xr.Dataset | None) -> "Windows":
         """Return the windows of a run; without a parent none has a baseline.
 
-        The first window in the file counts as that of the branch.
+        The year of the branch is the attribute `branch_year`, else the first window in the file counts as that of the
+        branch.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class Windows:
                 continue
             number = available.index(label)
             state.append(n_windows + needed.index(number))
-            since = starts.min() if parallel else parent_starts[number]
+            since = run.attrs.get("branch_year", starts.min()) if parallel else parent_starts[number]
             separation.append(max(1, windows_apart(since, start, run)))
         return cls(tuple(state), tuple(separation), tuple(needed))
 
