@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from thor.tracking.forced import (
     control_shares,
     discoveries,
     emergence,
+    fill_forced,
     forced_changes,
     forced_shifts,
     published_mask,
@@ -232,6 +234,31 @@ def test_emergence_is_of_changes_that_stay_for_two_windows():
     )
     years = emergence(forced, np.array([1850, 1870, 1890, 1910]))
     np.testing.assert_array_equal(years, [1870, 1850, np.nan, 1890, np.nan, 1870, np.nan])
+
+
+def test_windows_with_common_months_count_once():
+    """The last window of historical and its reference window."""
+    starts = np.array([1950, 1970, 1990, 1995])
+    run = xr.Dataset({"window_start": ("window", starts), "window_end": ("window", starts + 19)})
+
+    def filled(compared, regime):
+        shape = (4, 1, 1)
+        fields = {
+            "forced_shift": np.array([0, 0, 1, 1], np.int8).reshape(shape),
+            "change_probability": np.ones(shape),
+            "regime": np.array(regime).reshape(shape),
+            "forced_change": np.full(shape, -1, np.int8),
+            "forced_emergence": np.full((1, 1), np.nan),
+            "natural_variability_mask": np.full((1, 1), -1, np.int8),
+        }
+        fields["forced_shift"][1] = compared[0] == 1
+        fill_forced(fields, run, compared, SETTINGS)
+        return fields["forced_emergence"].item(), fields["natural_variability_mask"].item()
+
+    emerged, same = filled([0, 1, 2, 3], [0, 1, 1, 1])
+    assert np.isnan(emerged) and same == 0
+    # where the last window has no baseline, the reference window stands for it
+    assert filled([1, 3], [1, 1, 1, 0]) == (1970, 1)
 
 
 def test_the_published_mask_wants_one_regime_in_the_last_three_windows():

@@ -4,7 +4,7 @@ A probability shift is a statistically significant P(change), however small. It 
 change is also probable.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -85,17 +85,25 @@ def fill_forced(
     fields : mapping of str to ndarray
         By window, predictor and cell, those that are filled in among them.
     run : xarray.Dataset
-        With `window_start`.
+        With `window_start` and `window_end`. Of windows with common months, such as the last one and the reference
+        window of historical, only the first counts for emergence and mask.
     compared : sequence of int
         Windows that have a baseline.
     settings : TrackingSettings
     """
     forced = forced_changes(fields["forced_shift"], fields["change_probability"], settings)
     fields["forced_change"][...] = forced
+    starts, ends = run["window_start"].values, run["window_end"].values
+
+    def common(first: int, second: int) -> bool:
+        return bool(starts[second] <= ends[first])
+
     if compared:
-        fields["forced_emergence"][...] = emergence(forced[compared], run["window_start"].values[compared])
+        used = _following(compared, common)
+        fields["forced_emergence"][...] = emergence(forced[used], starts[used])
+    apart = _following(range(len(starts)), common)
     for predictor, regime in enumerate(fields["regime"].swapaxes(0, 1)):
-        fields["natural_variability_mask"][predictor] = published_mask(regime)
+        fields["natural_variability_mask"][predictor] = published_mask(regime[apart])
 
 
 def forced_changes(
@@ -196,7 +204,7 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
                 forced[k], of_test = found
                 for kind, value in of_test.items():
                     shares[kind].append(value)
-        later = _following(natural.pairs, list(forced))
+        later = _following([*forced], partial(_second_overlap, natural.pairs))
         if len(later) >= 2:
             years = emergence(np.stack([forced[k] for k in later]), np.arange(len(later)))
             shares["emergence"].append(_share(np.isfinite(years), natural.cells.area))
@@ -205,12 +213,17 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
     return means | {"exceedance_high": float(np.quantile(exceeding, HIGH)) if exceeding else float("nan")}
 
 
-def _following(pairs: ControlPairs, tests: list[int]) -> list[int]:
-    """Return the pairs of one baseline whose second windows follow one another without months in common."""
+def _second_overlap(pairs: ControlPairs, one: int, other: int) -> bool:
+    """Return whether the second windows of two pairs have months in common."""
+    return bool(pairs.overlap[pairs.states[one, 1], pairs.states[other, 1]])
+
+
+def _following(numbers: Sequence[int], common: Callable[[int, int], bool]) -> list[int]:
+    """Return the first of the numbers, and each later one that has no months in common with the last returned."""
     kept: list[int] = []
-    for k in tests:
-        if not kept or not pairs.overlap[pairs.states[kept[-1], 1], pairs.states[k, 1]]:
-            kept.append(k)
+    for number in numbers:
+        if not kept or not common(kept[-1], number):
+            kept.append(number)
     return kept
 
 
