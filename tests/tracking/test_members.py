@@ -89,6 +89,24 @@ def test_without_forcing_the_change_of_the_mean_vanishes_with_more_members_and_t
     assert (forced_response(members, parents)["change_probability"] == np.float32(0.4)).all()
 
 
+def test_changes_of_opposite_directions_cancel_in_the_mean_but_not_in_the_members():
+    up, down = (0.5 + sign * np.linspace(0, 0.3, N_CELLS)[None] for sign in (1, -1))
+    key = "A/historical/r1i1p1f1"
+    past = {key: lambda: tracked("r1i1p1f1", two(np.full((1, N_CELLS), 0.5)), experiment="historical")}
+    response = forced_response([tracked(f"r{k}i1p1f1", two(p), parent=key) for k, p in ((1, up), (2, down))], past)
+    np.testing.assert_allclose(response["response_change_probability"], 0, atol=1e-7)
+    np.testing.assert_allclose(response["member_change_probability"][0, 0, 0], np.linspace(0, 0.3, N_CELLS), atol=1e-7)
+    # P(change) of the mean is never larger, whatever the recalibrated one is (0.4 in these runs)
+    found = forced_response(*ensemble(5, response=0.45, noise=0.02))
+    of_mean, of_members = (found[f"{kind}_change_probability"] for kind in ("response", "member"))
+    assert (of_mean <= of_members + 1e-6).all() and (of_mean > found["change_probability"]).any()
+    assert (
+        forced_response([tracked(f"r{k}i1p1f1", two(up)) for k in (1, 2)], {})["member_change_probability"]
+        .isnull()
+        .all()
+    )
+
+
 def test_emergence_is_the_year_by_which_half_of_the_members_have_emerged():
     def years(*values):
         runs = [tracked(f"r{k}i1p1f1", two(np.full((1, N_CELLS), 0.5)), emergence=v) for k, v in enumerate(values, 1)]

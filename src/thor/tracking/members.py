@@ -1,7 +1,8 @@
 """Members of a model in one experiment: the forced response that they share, and the variability in which they differ.
 
 The mean over members is the forced response. P(change) of the mean, between the mean probabilities of both windows, is
-at most the mean of the members' P(change): what it lacks are changes of opposite directions in different members.
+at most the mean of the members' P(change), if that is also between means over networks and not recalibrated: what it
+lacks are changes of opposite directions in different members.
 """
 
 import re
@@ -28,6 +29,7 @@ _TEXTS = {
     "member_spread": "Standard deviation over members of the probability of the regime",
     "change_probability": "Probability that the regime differs from that of the baseline window, mean over members",
     "response_change_probability": "Probability of a change between the means over members of both windows",
+    "member_change_probability": "The same between the means over networks of each member, mean over members",
     "forced_member_share": "Share of the tested members with a forced regime change",
     "emerged_share": "Share of the members in which a forced regime change emerges",
     "forced_emergence": "Year by which a forced regime change has emerged in half of the members",
@@ -80,11 +82,12 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     xarray.Dataset
         By window, predictor and cell; NaN where a member has no value. `regime_probability`, also by regime: mean over
         members; `regime`: the most probable one; `member_spread`, also by regime: standard deviation over members;
-        `change_probability`: mean of the members' P(change); `response_change_probability`: P(change) of the mean, by
-        maximal coupling, NaN without baselines; `forced_member_share`: share of the tested members with a forced
-        regime change. Windows at a level of warming are one, from the first to the last year of any member. By
-        predictor and cell `emerged_share`: share of the members in which one emerges, and
-        `forced_emergence`: median over members of the year of emergence, where members without one count as later.
+        `change_probability`: mean of the members' P(change); NaN without baselines, by maximal coupling of means over
+        networks: `response_change_probability`, P(change) of the mean, and `member_change_probability`, mean of the
+        members; `forced_member_share`: share of the tested members with a forced regime change. Windows at a level of
+        warming are one, from the first to the last year of any member. By predictor and cell `emerged_share`: share
+        of the members in which one emerges, and `forced_emergence`: median over members of the year of emergence, where
+        members without one count as later.
 
     Raises
     ------
@@ -95,9 +98,10 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
 
     Notes
     -----
-    P(change) of the mean uses means over members and networks and is not recalibrated: a lower bound of the probability
-    that the forced response changes the regime. With few members internal variability remains in the means and adds to
-    it.
+    P(change) of the mean uses means over members and networks and is not recalibrated. It is at most
+    `member_change_probability`, and the difference is what cancels between members; with few members internal
+    variability remains in the means and adds to it. `change_probability` is coupled within each network and
+    recalibrated where the truth of other models is known, so it may be smaller than both.
     """
     sums: dict[str, Any] = {}
     first: xr.Dataset | None = None
@@ -131,7 +135,8 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
         "regime_probability": mean,
         "member_spread": np.sqrt(variance.clip(min=0)),
         "change_probability": total["change"] / n_members,
-        "response_change_probability": 1 - np.minimum(mean, before).sum("regime", skipna=False),
+        "response_change_probability": _change(before, mean),
+        "member_change_probability": total["member_change"] / n_members,
         "forced_member_share": (total["forced"] / total["tested"]).where(total["tested"] > 0),
         "emerged_share": emerged.notnull().mean("member").where(known),
         "forced_emergence": median.where(np.isfinite(median) & known),
@@ -173,10 +178,12 @@ def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunD
     """Return the sums over members with one more; only windows that all have stay."""
     probability = _plain(member["regime_probability"]).astype(np.float64)
     tested = _plain(member["forced_change"]) >= 0
+    before = _baseline(member, baselines, probability)
     parts = {
         "probability": probability,
         "square": probability**2,
-        "baseline": _baseline(member, baselines, probability),
+        "baseline": before,
+        "member_change": _change(before, probability),
         "change": _plain(member["change_probability"]).astype(np.float64),
         "tested": tested.astype(np.int64),
         "forced": (_plain(member["forced_change"]) == 1).astype(np.int64),
@@ -185,6 +192,12 @@ def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunD
         return parts
     with xr.set_options(arithmetic_join="inner"):
         return {name: sums[name] + part for name, part in parts.items()}
+
+
+def _change(before: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
+    """Return P(change) between two windows by maximal coupling, NaN where one of them is missing."""
+    unchanged: xr.DataArray = xr.apply_ufunc(np.minimum, before, after).sum("regime", skipna=False)
+    return 1 - unchanged
 
 
 def _baseline(member: xr.Dataset, baselines: RunDatasets, like: xr.DataArray) -> xr.DataArray:
