@@ -82,6 +82,14 @@ def test_other_inputs_are_refused(predictors, inputs):
             predict(predictor, np.full((2, 8), np.nan, np.float32))
 
 
+def test_networks_and_boosting_of_other_regimes_have_no_mean(made_samples, scaler, predictors):
+    """Their columns would be added by number, whatever regime each is."""
+    baselines = fit_baselines(made_samples.with_role("train"), scaler, boosting=BoostingSettings(), seed=0)
+    turned = replace(predictors["ensemble"], classes=made_samples.classes[::-1])
+    with pytest.raises(NetworkError, match=r"regimes NL, SO, .* and boosting of MD, S-SV, .* have no mean"):
+        predictors_of(turned, baselines)
+
+
 def test_fingerprints_tell_fitted_models_apart(made_samples, scaler, predictors):
     train = made_samples.with_role("train")
     few = train.take(np.arange(len(train)) > 50)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
+from thor.core.errors import NetworkError
 from thor.core.variables import SURFACE_SET, input_sets
 from thor.networks.samples import all_features
 from thor.networks.scores import FLOOR
@@ -131,10 +132,23 @@ class Average:
     ----------
     networks : NetworkStack
     boosting : Boosting
+
+    Raises
+    ------
+    NetworkError
+        When they predict different regimes, or the same in another order.
     """
 
     networks: NetworkStack
     boosting: Boosting
+
+    def __post_init__(self) -> None:
+        if self.networks.classes != self.boosting.classes:
+            raise NetworkError(
+                f"Networks of the regimes {', '.join(self.networks.classes)} and boosting of "
+                f"{', '.join(self.boosting.classes)} have no mean: expected the same regimes in the same order. "
+                "Run the pipeline modelling again."
+            )
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ github.com/maikejulie/DNN4Cli. Their sea level keeps its datum: the mean over th
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,35 @@ def published_networks(paths: Iterable[Path | str]) -> NetworkStack:
             "There are no files of published networks: expected vanillamodel_0.h5 to vanillamodel_49.h5."
         )
     return concatenate([_read(path) for path in files])
+
+
+def for_regimes(networks: NetworkStack, names: tuple[str, ...]) -> NetworkStack:
+    """Return the published networks with their outputs in the order of regimes of the same names.
+
+    Parameters
+    ----------
+    networks : NetworkStack
+        Without a terms head.
+    names : tuple of str
+        Of the regimes, in their order.
+
+    Raises
+    ------
+    NetworkError
+        When the networks predict other regimes.
+    """
+    if networks.classes == names:
+        return networks
+    if sorted(networks.classes) != sorted(names):
+        raise NetworkError(
+            f"The published networks predict the regimes {', '.join(networks.classes)}; here they are "
+            f"{', '.join(names)}. Set modelling.networks: trained, or regime_clustering.labels: published."
+        )
+    order = [networks.classes.index(name) for name in names]
+    kernels, biases = (
+        (*layers[:-1], np.take(layers[-1], order, axis=-1)) for layers in (networks.kernels, networks.biases)
+    )
+    return replace(networks, kernels=kernels, biases=biases, classes=names)
 
 
 def published_scaler() -> FeatureScaler:

@@ -44,12 +44,14 @@ def train_ensemble(
 ) -> dict[str, Any]:
     """Return the networks, trained here or published, each at its best epoch, and their learning curves."""
     from thor.networks.fields import history_table
+    from thor.networks.published import for_regimes
     from thor.networks.scaler import FeatureScaler
     from thor.networks.training import train_stack
     from thor.networks.training_data import training_tables
+    from thor.regimes.naming import regime_names
 
     if parameters.networks == "published":
-        stack, history = published_networks(), xr.Dataset()
+        stack, history = for_regimes(published_networks(), regime_names(regimes)), xr.Dataset()
     else:
         samples = _samples(features, regimes, split, parameters)
         train, select, runs = training_tables(
