@@ -124,6 +124,21 @@ def test_each_fold_tests_one_basin(ecco_features, ecco_regimes):
         assert min(nearest(split, "train", "test"), nearest(split, "select", "train")) > 2.0
 
 
+def test_folds_of_a_published_split_follow_its_rules(made_features, made_regimes):
+    """Its test sector, no reflected ocean, whatever the settings that it ignores."""
+    pacific = Region(name="west_pacific", west=120, east=180)
+    ignored = SplitSettings(mode="published", test_regions=[pacific])
+    sector = codes(make_split(made_features, made_regimes, ignored), "test")
+    folds = basin_folds(made_features, made_regimes, ignored, seed=1, without_test=True)
+    expected = basin_folds(made_features, made_regimes, SplitSettings(reflect=False), seed=1, without_test=True)
+    assert list(folds) == list(expected) == list(OCEANS)
+    for name, fold in folds.items():
+        assert (fold["role"].values[sector] == ROLES.index("buffer")).all()
+        xr.testing.assert_identical(fold, expected[name])
+        assert fold.attrs["reflect"] == 0 and codes(fold, "select").any()
+        assert min(nearest(fold, "train", "test"), nearest(fold, "train", "select")) > 2.0
+
+
 def test_a_basin_that_is_none_or_empty(made_features, made_regimes):
     with pytest.raises(DataError, match="Did you mean 'pacific_ocean'"):
         basin_folds(made_features, made_regimes, SplitSettings(), basins=["pacific"])

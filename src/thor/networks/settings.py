@@ -51,16 +51,27 @@ class SplitSettings(Settings):
     test_regions: Filled[tuple[Region, ...]] = (ATLANTIC_SECTOR,)
     """Boxes whose cells test. Ignored if published."""
     select_share: Share = 0.05
-    """Share of the blocks of the ocean, drawn at random, whose cells outside the test regions select. Ignored if
-    published."""
+    """Share of the blocks of the ocean, drawn at random, whose cells outside the test regions select. If published,
+    only where an ocean is left out of training."""
     select_block_degrees: float = Field(10.0, gt=0, le=90)
     """Least side of a block, along a great circle [degrees]."""
     buffer_degrees: float = Field(2.0, ge=0, lt=90)
-    """Least great-circle distance between cells of different roles; 0 for none. Ignored if published [degrees]."""
+    """Least great-circle distance between cells of different roles; 0 for none. If published, only where an ocean is
+    left out of training [degrees]."""
     reflect: bool = True
     """Whether networks and boosting are also trained on the ocean reflected at the equator, where f, curls, northward
     gradients and the terms of the budget have the other sign: each hemisphere is then known from the other one, too.
     Ignored if published."""
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Boxes whose cells test in this mode."""
+        return (ATLANTIC_SECTOR,) if self.mode == "published" else self.test_regions
+
+    @property
+    def reflects(self) -> bool:
+        """Whether the reflected ocean trains in this mode."""
+        return self.reflect and self.mode != "published"
 
     @model_validator(mode="after")
     def _require_different_names(self) -> Self:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from thor.core.errors import NetworkError
 from thor.core.variables import variable
-from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
+from thor.networks.settings import Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.cells import on_same_grid, valid_cells
 from thor.ocean.sphere import sphere_blocks, unit_vectors
@@ -67,18 +67,17 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     lat, lon, valid = valid_cells(features)
     lat, lon = lat[valid], lon[valid]
     published = settings.mode == "published"
-    regions = (ATLANTIC_SECTOR,) if published else settings.test_regions
     roles = np.zeros(lat.shape, dtype=np.int8)
     if not published:
         roles[select_blocks(lat, lon, settings, seed=seed)] = SELECT
     final = roles.copy()
-    roles[inside_regions(lat, lon, regions)] = TEST
+    roles[inside_regions(lat, lon, settings.regions)] = TEST
     attrs = {
         "split": settings.mode,
         "buffer_degrees": 0.0 if published else settings.buffer_degrees,
-        "regions": "; ".join(map(_described, regions)),
+        "regions": "; ".join(map(_described, settings.regions)),
         "select_role": "test" if published else "select",
-        "reflect": int(settings.reflect and not published),
+        "reflect": int(settings.reflects),
     }
     split = _split_dataset(features, regimes, roles, attrs)
     final_role = split["role"].values if published else _on_grid(features, final, settings.buffer_degrees)
@@ -110,7 +109,8 @@ def basin_folds(
         As for `make_split`, with `basin` (`thor.ocean.basins`).
     regimes : xarray.Dataset
     settings : SplitSettings
-        Its mode does not matter.
+        Its mode determines the test regions and whether the reflected ocean trains. In a published split, too, blocks
+        select and a buffer separates the roles: an ocean that is left out must not determine the best epoch.
     seed : int
         Of the blocks that select.
     basins : sequence of str
@@ -132,7 +132,7 @@ def basin_folds(
     """
     lat, lon, valid = valid_cells(features)
     lat, lon = lat[valid], lon[valid]
-    kept_out = inside_regions(lat, lon, settings.test_regions) if without_test else np.zeros(lat.shape, dtype=bool)
+    kept_out = inside_regions(lat, lon, settings.regions) if without_test else np.zeros(lat.shape, dtype=bool)
     selecting = select_blocks(lat, lon, settings, seed=seed)
     labelled = regimes["regime"].transpose(*features["valid"].dims).values[valid] >= 0
     least = max(1.0, LEAST_SHARE * (labelled & ~kept_out).sum()) if without_test else 0
@@ -152,7 +152,7 @@ def basin_folds(
             "buffer_degrees": settings.buffer_degrees,
             "regions": name,
             "select_role": "select",
-            "reflect": int(settings.reflect),
+            "reflect": int(settings.reflects),
         }
         folds[name] = _split_dataset(features, regimes, roles, attrs)
     return folds
