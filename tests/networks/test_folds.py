@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.networks.conftest import as_regimes
 from thor.core.variables import FEATURES
 from thor.networks.baselines import BASELINES
-from thor.networks.folds import error_correlations, train_folds
+from thor.networks.folds import error_correlations, left_out_predictions, train_folds
 from thor.networks.predictor import AVERAGE
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
+from thor.networks.skill import region_scores
 from thor.networks.split import basin_folds
-from thor.ocean.basins import basin_names
+from thor.ocean.basins import basin_names, in_basin
 
 TRAINING = TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=8)
 BASINS = ("pacific_ocean", "southern_ocean")
@@ -53,6 +55,25 @@ def test_all_predictors_learn_what_holds_elsewhere(folds, made_features, made_re
         np.testing.assert_allclose(found[AVERAGE], 0.5 * (found["ensemble"] + found["gradient_boosting"]), atol=1e-6)
         right = {name: (p.argmax(axis=1) == test.labels).mean() for name, p in found.items()}
         assert min(right["ensemble"], right["gradient_boosting"]) > right["majority"] + 0.1
+
+
+def test_a_regime_that_no_other_ocean_has_gets_about_no_probability_and_counts_as_wrong(made_features, made_regimes):
+    southern = in_basin(made_features["basin"], "southern_ocean").values
+    regime = np.where((made_regimes["regime"] == 3) & ~southern, 2, made_regimes["regime"]).astype("int8")
+    regimes = as_regimes(made_features, regime)
+    splits = basin_folds(made_features, regimes, SplitSettings(reflect=False), basins=BASINS[1:], without_test=True)
+    options = {"names": FEATURES, "training": TRAINING, "boosting": BoostingSettings(), "seed": 0}
+    predictions = left_out_predictions(train_folds(made_features, regimes, splits, **options), made_features, regimes)
+    test, found = predictions["southern_ocean"]
+    unknown = test.labels == 3
+    assert unknown.mean() > 0.05
+    for name, probability in found.items():
+        assert probability[:, 3].mean() < 0.03, name
+        entry = region_scores({name: probability}, test, regions={"all": unknown | ~unknown, "unknown": unknown})[name]
+        assert entry["unknown"]["accuracy"] == entry["all"]["f1"]["TR"] == 0
+    assert not found["gradient_boosting"][:, 3].any()
+    known = (found["average"].argmax(axis=1) == test.labels)[~unknown]
+    assert known.mean() > 0.5
 
 
 def test_the_pickle_is_the_same_in_every_process(folds):

@@ -5,8 +5,10 @@ from scipy.spatial import cKDTree
 
 from tests.networks.conftest import as_regimes
 from thor.core.errors import ConfigError, DataError, GridError, NetworkError
+from thor.core.warn import warn_once
 from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
-from thor.networks.split import OCEANS, ROLES, basin_folds, final_split, make_split, separated
+from thor.networks.split import OCEANS, ROLES, basin_folds, final_split, make_split, separated, untaught_regimes
+from thor.ocean.basins import in_basin
 from thor.ocean.sphere import unit_vectors
 
 FAR = 2 * np.sin(np.deg2rad(6) / 2)
@@ -143,8 +145,11 @@ def test_a_basin_that_is_none_or_empty(made_features, made_regimes):
     with pytest.raises(DataError, match="Did you mean 'pacific_ocean'"):
         basin_folds(made_features, made_regimes, SplitSettings(), basins=["pacific"])
     dry = made_features.assign(basin=made_features["basin"].where(made_features["basin"] != 5, -1))
-    with pytest.raises(NetworkError, match="'arctic_ocean' holds no labelled cell"):
+    with pytest.raises(NetworkError, match="No labelled cell of arctic_ocean can be left out .* Label cells of more"):
         basin_folds(dry, made_regimes, SplitSettings(), basins=["arctic_ocean"])
+    few = made_regimes["regime"].where(in_basin(made_features["basin"], "pacific_ocean"), -1).astype("int8")
+    with pytest.raises(NetworkError, match="Without pacific_ocean no labelled cell is left to train"):
+        basin_folds(made_features, as_regimes(made_features, few.values), SplitSettings(reflect=False))
 
 
 def test_a_region_without_cells(made_features, made_regimes):
@@ -165,6 +170,10 @@ def test_a_regime_that_nothing_can_teach(made_features, made_regimes):
     regime[(regime == 3) & ~band.values] = 2
     with pytest.raises(NetworkError, match="No training cell has the regime TR"):
         make_split(made_features, as_regimes(made_features, regime), SplitSettings())
+    reflected = as_regimes(made_features, regime, reflected=made_regimes["reflected_regime"].values)
+    with pytest.raises(NetworkError, match="No training cell has the regime TR"):
+        make_split(made_features, reflected, SplitSettings(reflect=False))
+    assert make_split(made_features, reflected, SplitSettings()).attrs["reflect"] == 1
 
 
 def test_no_valid_cell(made_features, made_regimes):
@@ -197,13 +206,36 @@ def test_settings_that_cannot_be(settings, message):
         settings()
 
 
-def test_a_basin_whose_cells_are_valid_but_have_no_label_is_no_fold(made_features, made_regimes):
+def test_a_basin_whose_cells_are_valid_but_have_no_label_is_no_fold(made_features, made_regimes, caplog):
     """Its features are there, its budget is not used: nothing can be tested in it."""
     bare = made_regimes.assign(regime=made_regimes["regime"].where(made_features["basin"] != 5, -1).astype("int8"))
     bare["regime"].attrs = made_regimes["regime"].attrs
-    options = {"settings": SplitSettings(), "basins": ["pacific_ocean", "arctic_ocean"], "without_test": True}
-    assert list(basin_folds(made_features, made_regimes, **options)) == ["pacific_ocean", "arctic_ocean"]
-    assert list(basin_folds(made_features, bare, **options)) == ["pacific_ocean"]
+    warn_once.cache_clear()
+    options = {"settings": SplitSettings(), "basins": ["pacific_ocean", "arctic_ocean"]}
+    for without_test in (True, False):
+        options["without_test"] = without_test
+        assert list(basin_folds(made_features, made_regimes, **options)) == ["pacific_ocean", "arctic_ocean"]
+        assert not caplog.messages
+        assert list(basin_folds(made_features, bare, **options)) == ["pacific_ocean"]
+        (warning,) = caplog.messages
+        assert warning == "arctic_ocean: no cell has a label, so that it is not left out of training by itself"
+        warn_once.cache_clear()
+        caplog.clear()
+
+
+@pytest.mark.parametrize("reflect", [False, True])
+def test_a_regime_of_one_ocean_alone_is_unknown_without_it(made_features, made_regimes, caplog, reflect):
+    """Unless cells elsewhere have it in the reflected ocean."""
+    southern = in_basin(made_features["basin"], "southern_ocean").values
+    regime = np.where((made_regimes["regime"] == 3) & ~southern, 2, made_regimes["regime"]).astype("int8")
+    regimes = as_regimes(made_features, regime, reflected=made_regimes["reflected_regime"].values)
+    warn_once.cache_clear()
+    folds = basin_folds(made_features, regimes, SplitSettings(reflect=reflect), without_test=True)
+    assert list(folds) == list(OCEANS)
+    unknown = {name: untaught_regimes(fold, regimes) for name, fold in folds.items()}
+    assert unknown == {name: [] for name in OCEANS} | {"southern_ocean": [] if reflect else ["TR"]}
+    expected = "TR without southern_ocean: no training cell then has the regime, so that its cells there count as wrong"
+    assert caplog.messages == ([] if reflect else [expected])
 
 
 @pytest.mark.parametrize(("share", "folds"), [(0.002, ["pacific_ocean"]), (0.03, ["pacific_ocean", "arctic_ocean"])])

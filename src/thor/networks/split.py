@@ -14,6 +14,7 @@ import xarray as xr
 
 from thor.core.errors import NetworkError
 from thor.core.variables import variable
+from thor.core.warn import warn_once
 from thor.networks.settings import Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.cells import on_same_grid, valid_cells
@@ -30,6 +31,8 @@ OCEANS = ("atlantic_ocean", "pacific_ocean", "indian_ocean", "southern_ocean", "
 LEAST_SHARE = 0.01
 """Share of the cells outside the test regions below which a basin is not left out: left-out basins count alike in a
 calibration, and what a test region leaves of its ocean is a few cells at its edge."""
+
+_ADVICE = "Label cells of more oceans, or make the test regions smaller (split.test_regions)."
 
 _FLAGS = class_flags(ROLES)
 
@@ -59,8 +62,8 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     Raises
     ------
     NetworkError
-        When a region holds no valid cell, a role loses all its cells to the buffer, or a regime is
-        missing from the training cells.
+        When a region holds no valid cell, a role loses all its cells to the buffer, or no training cell has a regime,
+        neither as it is nor, with `reflect`, in the reflected ocean.
     DataError
         When no cell is valid, or features and regimes are on different grids.
     """
@@ -79,7 +82,8 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
         "select_role": "test" if published else "select",
         "reflect": int(settings.reflects),
     }
-    split = _split_dataset(features, regimes, roles, attrs)
+    split = _split_dataset(features, roles, attrs)
+    require_every_regime(split, regimes)
     final_role = split["role"].values if published else _on_grid(features, final, settings.buffer_degrees)
     return split.assign(final_role=(split["role"].dims, final_role, variable("final_role").attrs | _FLAGS))
 
@@ -101,7 +105,8 @@ def basin_folds(
     """Return one split for each basin, with that basin as the test region.
 
     Outside the basin, the blocks that select in `make_split` select, and the test regions train like all other cells.
-    Marginal seas are not folds: their cells train.
+    Marginal seas are not folds: their cells train. A basin without labelled cells is none either, with a warning. A
+    second one names the regimes that no training cell of a fold has: its predictors take their cells for others.
 
     Parameters
     ----------
@@ -128,22 +133,23 @@ def basin_folds(
     DataError
         When there is no basin of a name.
     NetworkError
-        As for `make_split`.
+        When no basin can be left out, no labelled cell trains without one, a region holds no valid cell, or a role
+        loses all its cells to the buffer.
     """
     lat, lon, valid = valid_cells(features)
     lat, lon = lat[valid], lon[valid]
     kept_out = inside_regions(lat, lon, settings.regions) if without_test else np.zeros(lat.shape, dtype=bool)
     selecting = select_blocks(lat, lon, settings, seed=seed)
     labelled = regimes["regime"].transpose(*features["valid"].dims).values[valid] >= 0
-    least = max(1.0, LEAST_SHARE * (labelled & ~kept_out).sum()) if without_test else 0
-    folds = {}
+    least = LEAST_SHARE * (labelled & ~kept_out).sum() if without_test else 0
+    folds, bare, unknown = {}, [], []
     for name in basins:
-        tested = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid] & ~kept_out
-        n_tested = (tested & labelled).sum()
-        if n_tested < least:
+        inside = in_basin(features["basin"].transpose(*features["valid"].dims), name).values[valid]
+        if not (inside & labelled).any():
+            bare.append(name)
+        tested = inside & ~kept_out
+        if (tested & labelled).sum() < max(1, least):
             continue
-        if not n_tested:
-            raise NetworkError(f"Basin '{name}' holds no labelled cell: leave it out of the folds.")
         roles = np.where(selecting, SELECT, TRAIN).astype(np.int8)
         roles[tested] = TEST
         roles[kept_out] = BUFFER
@@ -154,7 +160,17 @@ def basin_folds(
             "select_role": "select",
             "reflect": int(settings.reflects),
         }
-        folds[name] = _split_dataset(features, regimes, roles, attrs)
+        folds[name] = _split_dataset(features, roles, attrs)
+        missing = untaught_regimes(folds[name], regimes)
+        if len(missing) == len(regime_names(regimes)):
+            raise NetworkError(f"Without {name} no labelled cell is left to train. {_ADVICE}")
+        unknown += [f"{regime} without {name}" for regime in missing]
+    if not folds:
+        raise NetworkError(f"No labelled cell of {', '.join(basins)} can be left out of training. {_ADVICE}")
+    if bare:
+        warn_once(", ".join(bare), "no cell has a label, so that it is not left out of training by itself")
+    if unknown:
+        warn_once(", ".join(unknown), "no training cell then has the regime, so that its cells there count as wrong")
     return folds
 
 
@@ -220,27 +236,32 @@ def require_every_role(split: xr.Dataset) -> None:
 
 
 def require_every_regime(split: xr.Dataset, regimes: xr.Dataset) -> None:
-    """Raise NetworkError when a regime has no training cell."""
-    role = split["role"]
-    regime = on_same_grid(role, regimes, "regime")
-    names = regime_names(regimes)
-    counts = np.bincount(regime[(role.values == TRAIN) & (regime >= 0)], minlength=len(names))
-    missing = [name for name, count in zip(names, counts, strict=True) if count == 0]
-    if missing:
+    """Raise NetworkError when a regime has no training cell; see `untaught_regimes`."""
+    if missing := untaught_regimes(split, regimes):
         raise NetworkError(
             f"No training cell has the regime {', '.join(missing)}: networks cannot learn it. "
             f"Change modelling.split (regions: {split.attrs['regions']})."
         )
 
 
-def _split_dataset(features: xr.Dataset, regimes: xr.Dataset, roles: np.ndarray, attrs: dict[str, Any]) -> xr.Dataset:
+def untaught_regimes(split: xr.Dataset, regimes: xr.Dataset) -> list[str]:
+    """Return the names of the regimes that no training cell has, nor, with `reflect`, has in the reflected ocean."""
+    role = split["role"]
+    regime = on_same_grid(role, regimes, "regime")
+    training = (role.values == TRAIN) & (regime >= 0)
+    taught = set(regime[training])
+    if split.attrs["reflect"] and "reflected_regime" in regimes:
+        taught |= set(on_same_grid(role, regimes, "reflected_regime")[training])
+    return [name for number, name in enumerate(regime_names(regimes)) if number not in taught]
+
+
+def _split_dataset(features: xr.Dataset, roles: np.ndarray, attrs: dict[str, Any]) -> xr.Dataset:
     """Return the split with these roles of the valid cells, shape (n_cells,), once the buffers are taken off."""
     role = _on_grid(features, roles, attrs["buffer_degrees"])
     coords = {str(name): features[name] for name in ("lat", "lon")}
     field = features["valid"].dims, role, variable("role").attrs | _FLAGS
     split = xr.Dataset({"role": field}, coords=coords, attrs=attrs)
     require_every_role(split)
-    require_every_regime(split, regimes)
     return split
 
 
