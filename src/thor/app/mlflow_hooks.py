@@ -222,7 +222,7 @@ class MlflowHooks:
             _delete_run(client, experiment, run_id)
         file.unlink()
         log.info(
-            "MLflow: the run '%s', which the store did not take, is now logged from its files%s",
+            "MLflow: the run '%s', which could not be stored, is now logged from its files%s",
             *(about["name"], f", without {', '.join(lost)}, overwritten since" if lost else ""),
         )
 

@@ -49,7 +49,7 @@ class ModelDataset(FileDataset):
         try:
             return pickle.loads(payload)
         except (AttributeError, ImportError, TypeError, pickle.UnpicklingError) as error:
-            raise DataError(f"{where} holds a class this version of THOR has not: {error}. Make it again.") from error
+            raise DataError(f"{where} needs a class this version of THOR lacks: {error}. Make it again.") from error
 
     def save(self, data: Any) -> None:
         """Write the object.

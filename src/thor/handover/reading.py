@@ -157,7 +157,7 @@ def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
     while stream.size <= expected.size and stream.read(CHUNK):
         pass
     if stream.size != expected.size:
-        raise DataError("There is something behind its end." if stream.size > expected.size else _CUT_OFF)
+        raise DataError("There are data after its end." if stream.size > expected.size else _CUT_OFF)
     if stream.digest.digest() != expected.digest.digest():
         raise DataError("There is something between its files that THOR does not write.")
     return manifest

@@ -69,7 +69,7 @@ def _skill(skill: Mapping[str, Any]) -> tuple[str, str]:
     lead = leading(skill["predictors"])
     scores = skill["predictors"][lead][METRIC]
     text = (
-        f"From sea level, wind stress and depth alone, {predictor_name(lead)} finds the correct regime in "
+        f"From sea level, stress, depth and latitude, {predictor_name(lead)} finds the correct regime in "
         f"{percent(scores['value'])} of the cells{interval(scores)} of the {skill['region']}, held out from training"
     )
     simple = [name for name in ("stress_curl_tree", "majority") if name in skill["predictors"]]

@@ -66,7 +66,7 @@ def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
     if len(models) == 1:
         shares = f"{percent(models[worst])} of the area of {worst}"
     lines = [
-        f"By the dissimilarity of climate models to the training cells, {predictor_name(expected['predictor'])} is "
+        f"From the dissimilarity of models to the training cells, {predictor_name(expected['predictor'])} is "
         f"expected to predict the correct regime on {shares}."
     ]
     if errors := expected["errors"]:
@@ -85,7 +85,7 @@ def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
     covered = [percent(numbers["coverage"]) for numbers, *_ in known]
     return (
         f"Intervals of expected areas by {predictor_name(predictor)}, in shares of the ocean: plus or minus "
-        f"{in_words(widths)}. Made without a climate model whose truth is known, they contain {in_words(covered)} of "
+        f"{in_words(widths)}. Computed without each known model in turn, they contain {in_words(covered)} of "
         f"its true areas ({known[0][0]['n_models']} models)."
     )
 
@@ -95,7 +95,7 @@ def _false_rate_sentences(rate: Mapping[str, float]) -> list[str]:
     if not rate:
         return []
     return [
-        f"In the control run, where nothing is forced, {percent(rate['mean'])} of the area exceed the null quantile on "
+        f"In the unforced control run, {percent(rate['mean'])} of the area exceed the null quantile on "
         f"average (nominally {percent(rate['nominal'])}), but {percent(rate['high'])} in one of twenty pairs of "
         "windows: with few control windows the false rate of a single map is this uncertain."
     ]

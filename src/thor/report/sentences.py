@@ -155,9 +155,9 @@ def _calibration_sentences(calibration: Mapping[str, Any], uncertainty: Mapping[
     parts = uncertainty.get("predictors", {}).get("ensemble", {})
     if parts.get("disagreement_share") is not None:
         lines.append(
-            f"Disagreement between networks, which more data would reduce, is {percent(parts['disagreement_share'])} "
-            "of the ensemble's uncertainty (entropy, mean over the area); the rest cannot be resolved from sea level, "
-            f"wind stress and depth. {percent(uncertainty['not_applicable_share'], 1)} of the area is outside the area "
+            f"Disagreement between networks, which more data may reduce, is {percent(parts['disagreement_share'])} "
+            "of the ensemble's uncertainty (entropy, mean over the area); the inputs do not resolve the rest. "
+            f"{percent(uncertainty['not_applicable_share'], 1)} of the area is outside the area "
             "of applicability: unlike the training cells."
         )
     return lines

@@ -43,7 +43,7 @@ def change_to_probability(before: AnyArray, after: AnyArray) -> AnyArray:
 def independent_change_probability(before: AnyArray, after: AnyArray) -> AnyArray:
     """Return the probability of a change if the windows were independent, shape (n_networks, n_cells).
 
-    Uncertain networks alone make it large: it is an upper bound of `change_probability`.
+    Uncertain networks alone make it large; it is at least that of maximal coupling.
     """
     return 1 - _sum_over_regimes(before * after)
 

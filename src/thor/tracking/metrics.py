@@ -213,7 +213,7 @@ def change_numbers(
     -------
     dict
         `compared_m2`: area with inputs in both windows. `expected_m2`: its expected area of change, by maximal
-        coupling, and `independent_m2` if the windows were independent, an upper bound. `likelihood`: area of each
+        coupling, and `independent_m2` if the windows were independent. `likelihood`: area of each
         range of probability [m2] with its `word` where the test with known truth supports it, else None. `judged_m2`:
         area inside the area of applicability in both windows; `forced_m2`: its part with a forced regime change;
         `shift_m2`: its part with a probability shift beyond internal variability; `expected_false_m2`: upper bound of

@@ -75,7 +75,7 @@ def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameter
     table = find_levels(global_temperature, without, windows)
     for level, rows in table.groupby("level"):
         n_reached = int((rows["status"] == "reached").sum())
-        log.info("%g K of warming: a window of %d of %d runs", level, n_reached, len(rows))
+        log.info("%g K of warming: reached in %d of %d runs", level, n_reached, len(rows))
     return table
 
 

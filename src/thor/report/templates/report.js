@@ -250,7 +250,7 @@ function explorer(data, onCell) {
       words.push(`The predictor ${name} gives ${ocean.regimes[predicted].name} as most probable, with a probability of ${percent(cells.probability_of_predicted.at(p, cell))}; `
         + `${percent(cells.superiority.at(p, cell))} of its members prefer it to the second regime.`);
       const set = cells.regime_set.at(p, cell), held = ocean.regimes.filter((r, k) => set & (2 ** k)).map((r) => r.name);
-      words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "Its conformal set is empty: no regime fits well.");
+      words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "No conformal set: too few similar known cells.");
       words.push(cells.applicable.at(cell) === 0 ? "It is unlike the training cells: the prediction is unreliable." : "It is like the training cells.");
     } else if (predictorSelect) words.push("A feature is missing in this cell, so there is no prediction.");
     for (const method of ocean.methods) {
