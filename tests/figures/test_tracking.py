@@ -106,6 +106,14 @@ def test_precision_and_recall_stand_below_the_maps():
     assert len(unknown) == 1, "one sentence for all predictors"
     assert "not known: no run of abrupt-4xCO2 has a known truth" in unknown[0]
     assert detection_notes({}, None, ["ensemble"]) == []
+    # of all models at a level of warming, whose windows have different years
+    level = "abrupt-4xCO2-gwl2.0"
+    at_level = run.isel(window=[1]).assign_attrs(experiment_id=level)
+    (text,) = detection_notes(
+        {"pooled": {level: {"all": pooled["abrupt-4xCO2"][WINDOWS[1]]}}, "runs": {}}, at_level, ["ensemble"]
+    )
+    assert "precision 60" in text
+    assert detection_notes({}, at_level, ["ensemble"])[0].endswith(f"no run of {level} has a known truth.")
 
 
 def test_forced_changes_are_outlined_and_unknown_inputs_hatched():
@@ -144,7 +152,8 @@ def test_what_models_agree_on():
             "forced_share": (("predictor", "lat", "lon"), np.full(shape, 1.0)),
             "robustness": (("predictor", "lat", "lon"), np.where(lat > 0, 1, 2)[None]),
         },
-        coords={"lat": LAT, "lon": LON, "predictor": ["ensemble"], "source_id": ["A", "B", "C"]},
+        coords={"lat": LAT, "lon": LON, "predictor": ["ensemble"], "source_id": ["A", "B", "C"]}
+        | {"model_window": ("source_id", [WINDOWS[1]] * 3)},
         attrs={"experiment_id": "ssp585", "window": WINDOWS[1], "regimes": " ".join(REGIMES), "votes": "models"},
     )
     voted = model_agreement_maps(summary.assign_attrs(votes="families"))
@@ -153,8 +162,13 @@ def test_what_models_agree_on():
     assert any("Families with a forced regime change" in title for title in titles)
     figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
-    many = xr.Dataset(coords={"source_id": [f"MODEL-{k}" for k in range(30)]})
-    title = model_agreement_maps(summary.drop_vars("source_id").merge(many)).get_suptitle()
+    assert "Years:" not in figure.get_supxlabel()
+    at_level = summary.assign_attrs(window="2.0 K").assign_coords(model_window=("source_id", [*WINDOWS, WINDOWS[0]]))
+    note = model_agreement_maps(at_level).get_supxlabel()
+    assert "Years: A 1850\N{EN DASH}1869; B 1870\N{EN DASH}1889; C 1850\N{EN DASH}1869." in note
+    names = [f"MODEL-{k}" for k in range(30)]
+    many = xr.Dataset(coords={"source_id": names, "model_window": ("source_id", [WINDOWS[1]] * 30)})
+    title = model_agreement_maps(summary.drop_dims("source_id").merge(many)).get_suptitle()
     assert title.endswith("ensemble: 30 climate models")
     regime, agreement, change, forced = meshes(figure)
     np.testing.assert_array_equal(cells(regime, LON), summary["regime"].values[0])

@@ -483,8 +483,10 @@ def test_truth_is_known_in_every_run_of_the_idealized_archive(run):
     assert 0.3 < entry["predictor"]["balanced_accuracy"] < 1
     assert 0 < entry["change"]["base_rate"] < 0.5
     assert sum(row["area"] for row in entry["change"]["reliability"]) == pytest.approx(entry["area_m2"])
+    assert set(metrics["agreement"]) == {"historical", "ssp585", "abrupt-4xCO2", *of_levels}
     # the control runs are shorter than historical, whose last window has no baseline
-    assert set(metrics["agreement"]) == {"ssp585", "abrupt-4xCO2", *of_levels}
+    windows = {name: metrics["agreement"][name]["window"] for name in ("historical", "ssp585-gwl1.5")}
+    assert windows == {"historical": "1856-1857", "ssp585-gwl1.5": "1.5 K"}
     assert metrics["agreement"]["abrupt-4xCO2"]["models"] == ["IDEAL-LAND", "IDEAL-POLE", "IDEAL-REG"]
 
 

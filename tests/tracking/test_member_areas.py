@@ -65,6 +65,21 @@ def test_one_member_has_no_interval_and_no_baseline_no_change():
     assert row[["lower", "upper", "spread_m2", "change_m2", "change_lower"]].isna().all()
 
 
+def test_changes_count_only_members_and_models_with_a_baseline():
+    """One member of A lacks its baseline, and all of B."""
+    table = areas({"A": [10.0, 12.0, 14.0], "B": [40.0], "C": [20.0]})
+    lacking = (table["source_id"] == "B") | ((table["source_id"] == "A") & (table["variant_label"] == "r3i1p1f1"))
+    of_members = member_areas(table.assign(change_m2=table["change_m2"].mask(lacking)), level=0.9)
+    counts = of_members.set_index("source_id")[["n_members", "n_members_change"]]
+    assert counts.to_numpy().tolist() == [[3, 2], [1, 0], [1, 1]]
+    assert of_members["change_m2"].iloc[0] == 1.0
+    names = ["n_models", "n_models_change", "n_votes", "n_votes_change", "change_m2"]
+    row = model_areas(of_members, AgreementSettings()).iloc[0]
+    assert row[names].tolist() == [3, 2, 3, 2, 5.5]
+    settings = AgreementSettings(model_weights="family", families={"A": "one", "B": "two", "C": "one"})
+    assert model_areas(of_members, settings).iloc[0][names].tolist() == [3, 2, 2, 1, 5.5]
+
+
 def test_models_count_once_however_many_members_they_have():
     of_members = member_areas(areas({"A": [10.0, 20.0, 30.0], "B": [40.0]}), level=0.9)
     row = model_areas(of_members, AgreementSettings()).iloc[0]

@@ -111,9 +111,13 @@ def test_the_run_that_changes_most_is_shown_unless_another_is_wanted(runs, train
 
 def test_agreement_is_weighted_by_area():
     north, south = always(0.8, 0.1, 0.1), always(0.1, 0.1, 0.8)
-    options = {"window": -1, "spacing": 2.0, "min_models": 2}
-    agree = multimodel_summary([model_run(name, north, forced=everywhere) for name in "AB"], **options)
-    runs = [model_run("A", north, forced=everywhere), model_run("B", south, forced=everywhere)]
+    options = {"window": "2035-2054", "spacing": 2.0, "min_models": 2}
+
+    def last_of(model, probability):
+        return model_run(model, probability, forced=everywhere).isel(window=-1)
+
+    agree = multimodel_summary([last_of(name, north) for name in "AB"], **options)
+    runs = [last_of("A", north), last_of("B", south)]
     differ = multimodel_summary(runs, **options)
     numbers = agreement_metrics([agree])["ssp585"]
     assert numbers["models"] == ["A", "B"] and numbers["window"] == "2035-2054"

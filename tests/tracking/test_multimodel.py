@@ -8,6 +8,7 @@ from thor.core.errors import ConfigError, DataError, GridError
 from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
 from thor.tracking.agreement import most_changed_experiment
+from thor.tracking.cells import run_key
 from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.multimodel import (
     ROBUSTNESS,
@@ -20,7 +21,9 @@ WINDOWS = ("2015-2034", "2035-2054")
 
 
 def summary_of(runs, *, window=-1, spacing=2.0, min_models=2):
-    return multimodel_summary(runs, window=window, spacing=spacing, min_models=min_models)
+    here = [run.isel(window=window) for run in runs]
+    name = str(here[0]["window"].values) if here else ""
+    return multimodel_summary(here, window=name, spacing=spacing, min_models=min_models)
 
 
 def bands(lat, lon):
@@ -86,7 +89,12 @@ def model_run(
             "valid": (dims, (~land).astype("int8")),
             "areacello": (dims, parallel_area(edges[0][:-1], edges[0][1:], edges[1][:-1], edges[1][1:])),
         },
-        coords=coords | {"window": [*windows], "predictor": ["ensemble"]},
+        coords=coords
+        | {"window": [*windows], "predictor": ["ensemble"]}
+        | {
+            name: ("window", [int(label.split("-")[part]) for label in windows])
+            for part, name in enumerate(("window_start", "window_end"))
+        },
         attrs={
             "source_id": model,
             "experiment_id": experiment,
@@ -150,8 +158,8 @@ def test_families_have_one_vote_each():
     families = {"N0": "north", "N1": "north", "N2": "north", "S": "south"}
 
     def cell_of(families):
-        options = {"window": -1, "spacing": 5.0, "min_models": 2, "families": families}
-        summary = multimodel_summary(runs, **options)
+        options = {"window": WINDOWS[-1], "spacing": 5.0, "min_models": 2, "families": families}
+        summary = multimodel_summary([run.isel(window=-1) for run in runs], **options)
         return summary, summary.sel(predictor="ensemble", lat=42.5, lon=2.5)
 
     plain, cell = cell_of(None)
@@ -296,13 +304,40 @@ def test_a_model_does_not_count_where_its_change_was_not_tested():
     assert (int(cell["n_models"]), int(cell["n_models_judged"]), float(cell["forced_share"])) == (2, 1, 1.0)
 
 
-def test_a_window_is_found_by_its_label_or_its_place():
-    early = model_run("A", always(1.0, 0.0, 0.0), windows=WINDOWS[:1])
-    late = model_run("B", always(0.0, 1.0, 0.0))
-    by_label = summary_of([early, late], window=WINDOWS[1], spacing=10.0)
-    assert [*by_label["source_id"].values] == ["B"] and by_label.attrs["window"] == WINDOWS[1]
-    assert summary_of([early, late], window=-1, spacing=10.0).sizes["source_id"] == 2
-    assert summary_of([early, late], window=1, spacing=10.0).sizes["source_id"] == 1
+def summaries(runs, *, window="last"):
+    loaders = {run_key(run): lambda run=run: run for run in runs}
+    plans = agreement_plans(loaders, AgreementSettings(window=window, spacing_degrees=10.0))
+    return {experiment: make() for experiment, (_, make) in plans.items()}
+
+
+def test_the_years_of_all_models_are_those_of_the_title(caplog):
+    """B ends earlier and has another regime; C is extended, and the window after it has no baseline."""
+    late, more = always(0.0, 1.0, 0.0), (*WINDOWS, "2281-2300", "2301-2320")
+    runs = [
+        baselined(model_run("A", late)),
+        baselined(model_run("B", always(1.0, 0.0, 0.0), windows=WINDOWS[:1])),
+        with_baselines(model_run("C", late, windows=more), *["1995-2014"] * 3),
+    ]
+    summary = summaries(runs)["ssp585"]
+    assert summary.attrs["window"] == WINDOWS[1]
+    assert [*summary["source_id"].values] == ["A", "C"] and [*summary["model_window"].values] == [WINDOWS[1]] * 2
+    assert float(summary["regime_probability"].isel(regime=0).max()) == 0
+    assert f"The agreement of climate models in ssp585 is that of {WINDOWS[1]}; left out" in caplog.text
+    assert caplog.records[-1].getMessage().endswith(": B")
+    first = summaries(runs, window=WINDOWS[0])["ssp585"]
+    assert [*first["source_id"].values] == ["A", "B", "C"] and first.attrs["window"] == WINDOWS[0]
+
+
+def test_a_level_of_warming_is_one_window_with_the_years_of_each_model():
+    def at_level(model, years, variant="r1i1p1f1"):
+        run = model_run(model, experiment="ssp585-gwl2.0", windows=[years], variant=variant)
+        return baselined(run)
+
+    runs = [at_level("A", "2031-2050"), at_level("B", "2045-2064"), at_level("B", "2040-2059", "r2i1p1f1")]
+    for window in ("last", "2031-2050"):
+        summary = summaries(runs, window=window)["ssp585-gwl2.0"]
+        assert summary.attrs["window"] == "2.0 K"
+        assert [*summary["model_window"].values] == ["2031-2050", "2040-2059, 2045-2064"]
 
 
 def test_shares_weigh_by_area():
@@ -311,8 +346,8 @@ def test_shares_weigh_by_area():
 
 
 def test_errors_name_what_cannot_be_summarised():
-    with pytest.raises(DataError, match="No run has the window '1850-1869'"):
-        summary_of([model_run("A")], window="1850-1869")
+    with pytest.raises(DataError, match="There is no run with the window '1850-1869'"):
+        multimodel_summary([], window="1850-1869", spacing=2.0, min_models=2)
     with pytest.raises(DataError, match=r"one experiment_id: A/ssp585/r1i1p1f1 has ssp585, .* historical"):
         summary_of([model_run("A"), model_run("B", experiment="historical")])
     with pytest.raises(DataError, match="one list of regimes"):

@@ -155,6 +155,10 @@ def model_agreement_maps(
         "and on its direction. Strokes: conflicting, they change in different directions.",
         *notes,
     ]
+    windows = list(map(str, summary["model_window"].values))
+    if set(windows) != {summary.attrs["window"]} and len(models) <= MOST_MODELS:
+        years = (f"{model} {years_text(window)}" for model, window in zip(models, windows, strict=True))
+        lines.append(f"Years: {'; '.join(years)}.")
     with style():
         figure, axes = map_panels(
             4,

@@ -9,6 +9,8 @@ from typing import Any
 
 import xarray as xr
 
+from thor.reading.runs import is_at_level
+
 KINDS = {"forced": "forced regime changes", "shift": "probability shifts beyond internal variability"}
 """Kinds of detected changes in words, by their name in the scores."""
 
@@ -42,7 +44,7 @@ def detection_text(skill: Mapping[str, Any], experiment: str, window: str, predi
     if scores is None:
         return (
             f"Precision and recall of {' and '.join(KINDS.values())} are not known: no run of {experiment} has a known "
-            f"truth in {window}."
+            f"truth{'' if window == 'all' else f' in {window}'}."
         )
     models = sorted({key.split("/")[0] for key in skill["runs"] if key.split("/")[1] == experiment})
     parts = [f"{name}: {_numbers(scores[kind])}" for kind, name in KINDS.items()]
@@ -51,6 +53,8 @@ def detection_text(skill: Mapping[str, Any], experiment: str, window: str, predi
 
 def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predictors: Iterable[str]) -> list[str]:
     """Return `detection_text` for the last window of a run, or for the models of one window, by predictor.
+
+    At a level of warming it is that of all models, whose windows have different years.
 
     Parameters
     ----------
@@ -62,8 +66,10 @@ def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predicto
     """
     if shown is None:
         return []
+    experiment = str(shown.attrs["experiment_id"])
     window = shown.attrs["window"] if "window" in shown.attrs else shown["window"].values[-1]
-    texts = {name: detection_text(skill, shown.attrs["experiment_id"], str(window), name) for name in predictors}
+    window = "all" if is_at_level(experiment) else str(window)
+    texts = {name: detection_text(skill, experiment, window, name) for name in predictors}
     if len(set(texts.values())) == 1:
         return [*texts.values()][:1]
     return [f"{name[:1].upper()}{name[1:]}. {text}" for name, text in texts.items()]

@@ -1,12 +1,16 @@
 """Families of climate models with one ocean code, from `families.yml` and the settings."""
 
+import logging
 from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
 
 import yaml
 
-from thor.core.errors import ConfigError, did_you_mean
+from thor.core.errors import ConfigError, listed
+from thor.tracking.settings import AgreementSettings
+
+log = logging.getLogger(__name__)
 
 
 @cache
@@ -23,19 +27,13 @@ def families_of(source_ids: Collection[str], given: Mapping[str, str]) -> dict[s
     ----------
     source_ids : collection of str
     given : mapping of str to str
-        Families that add to the table or have priority over it.
+        Families that add to the table or have priority over it; those of other models are not used.
 
     Raises
     ------
     ConfigError
-        When a model has no family, or one is given for a model that is not there.
+        When a model has no family.
     """
-    for source_id in given:
-        if source_id not in source_ids:
-            raise ConfigError(
-                f"scenario_tracking.agreement.families has the model '{source_id}', which is not in the archive."
-                f"{did_you_mean(source_id, source_ids)} Models there: {', '.join(sorted(source_ids))}."
-            )
     known = family_table() | dict(given)
     if missing := sorted(set(source_ids) - set(known)):
         raise ConfigError(
@@ -43,3 +41,16 @@ def families_of(source_ids: Collection[str], given: Mapping[str, str]) -> dict[s
             f"scenario_tracking.agreement.families, e.g. {{{missing[0]}: NEMO}}, or set model_weights: none."
         )
     return {source_id: known[source_id] for source_id in source_ids}
+
+
+def require_families(source_ids: Collection[str], settings: AgreementSettings) -> None:
+    """Raise ConfigError where votes are by family and a model has none; warn of families given for other models."""
+    if settings.model_weights != "family":
+        return
+    if others := sorted(set(settings.families) - set(source_ids)):
+        log.warning(
+            "scenario_tracking.agreement.families has %s, not among the tracked models (%s): left out, or misspelt?",
+            listed(others),
+            listed(sorted(source_ids), most=30),
+        )
+    families_of(source_ids, settings.families)

@@ -1,6 +1,7 @@
 """Areas of regimes over the members of each model, with intervals, and over models: mean and range."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,10 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
     pandas.DataFrame
         One row for each model, experiment, window, predictor, basin and regime: `n_members`; `expected_area_m2` with
         the ends `lower` and `upper` of the interval of the forced response, and `spread_m2`, the standard deviation
-        over members, which is internal variability; the same of the change from the baseline, `change_m2`,
-        `change_lower`, `change_upper`, `change_spread_m2`. Intervals and spread are NaN for one member. Windows at a
-        level of warming, in which members have different years, are named after the level.
+        over members, which is internal variability; the same of the change from the baseline over the
+        `n_members_change` members that have one there: `change_m2`, `change_lower`, `change_upper`,
+        `change_spread_m2`. Intervals and spread are NaN for one member. Windows at a level of warming, in which members
+        have different years, are named after the level.
 
     Notes
     -----
@@ -43,7 +45,7 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
     if areas.empty:
         return pd.DataFrame(columns=columns)
     groups = _with_level_windows(areas).groupby(list(_ROW), sort=False)
-    table = groups["variant_label"].nunique().rename("n_members").to_frame()
+    table = groups.agg(n_members=("expected_area_m2", "count"), n_members_change=("change_m2", "count"))
     for name, low, high, spread in (
         ("expected_area_m2", "lower", "upper", "spread_m2"),
         ("change_m2", "change_lower", "change_upper", "change_spread_m2"),
@@ -69,9 +71,9 @@ def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.Dat
     -------
     pandas.DataFrame
         One row for each experiment, window, predictor, basin and regime: `models` (separated by blanks) and their
-        number `n_models`, `n_votes`; `expected_area_m2`, `smallest_m2`, `largest_m2`, and `change_m2`,
-        `smallest_change_m2`, `largest_change_m2`. Every model counts once, or every family; the range is that of
-        models.
+        number `n_models`, `n_votes`; `expected_area_m2`, `smallest_m2`, `largest_m2`, and of those with a baseline
+        `n_models_change`, `n_votes_change`, `change_m2`, `smallest_change_m2`, `largest_change_m2`. Every model counts
+        once, or every family; the range is that of models.
     """
     columns = list(metrics("model_areas"))
     if of_members.empty:
@@ -80,16 +82,12 @@ def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.Dat
     if settings.model_weights == "family":
         voter = families_of(list(voter), settings.families)
     groups = of_members.groupby(list(_OVER_MODELS), sort=False)
-    table = groups["source_id"].agg(models=" ".join, n_models="nunique")
-    names = {
-        "expected_area_m2": ("smallest_m2", "largest_m2"),
-        "change_m2": ("smallest_change_m2", "largest_change_m2"),
-    }
-    for name, (smallest, largest) in names.items():
-        table[name] = _mean_over_voters(of_members, name, voter)
-        table[smallest], table[largest] = groups[name].min(), groups[name].max()
-    votes = of_members.assign(voter=of_members["source_id"].map(voter)).groupby(list(_OVER_MODELS), sort=False)
-    table["n_votes"] = votes["voter"].nunique()
+    table = groups["source_id"].agg(models=" ".join)
+    for name, kind in (("expected_area_m2", ""), ("change_m2", "_change")):
+        by_voter = _mean_by_voter(of_members, name, voter)
+        table[name], table[f"n_votes{kind}"] = by_voter.mean(), by_voter.count()
+        table[f"smallest{kind}_m2"], table[f"largest{kind}_m2"] = groups[name].min(), groups[name].max()
+        table[f"n_models{kind}"] = groups[name].count()
     return table.reset_index()[columns]
 
 
@@ -108,7 +106,7 @@ def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([areas[~at_level], rows])
 
 
-def _mean_over_voters(table: pd.DataFrame, name: str, voter: Mapping[str, str]) -> pd.Series:
-    """Return the mean over voters of the mean over the models of each."""
+def _mean_by_voter(table: pd.DataFrame, name: str, voter: Mapping[str, str]) -> Any:
+    """Return the means over the models of each voter, grouped like the rows of `model_areas`."""
     by_voter = table.assign(voter=table["source_id"].map(voter)).groupby([*_OVER_MODELS, "voter"], sort=False)[name]
-    return by_voter.mean().groupby(level=list(_OVER_MODELS), sort=False).mean()
+    return by_voter.mean().groupby(level=list(_OVER_MODELS), sort=False)

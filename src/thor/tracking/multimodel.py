@@ -1,5 +1,6 @@
 """Agreement of many climate models in one window, on a common regular grid."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -7,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import AnyArray
-from thor.core.errors import DataError
+from thor.core.errors import DataError, listed
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.settings import Count, require
 from thor.core.variables import variable
@@ -18,6 +19,9 @@ from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.families import families_of
 from thor.tracking.members import members_of
 from thor.tracking.settings import AgreementSettings
+from thor.tracking.shared_window import WindowYears, compared_windows, shared_window
+
+log = logging.getLogger(__name__)
 
 ROBUST_CHANGE, ROBUST_AGREEMENT = 0.66, 0.80
 """Smallest shares in a robust change: of the tested models with a forced change, and of these with one direction."""
@@ -43,7 +47,7 @@ _NEW = {
 def multimodel_summary(
     runs: Iterable[xr.Dataset],
     *,
-    window: str | int,
+    window: str,
     spacing: float,
     min_models: int,
     families: Mapping[str, str] | None = None,
@@ -57,10 +61,10 @@ def multimodel_summary(
     Parameters
     ----------
     runs : iterable of xarray.Dataset
-        Regimes of runs of one experiment, as from `thor.tracking.track.track_run`; one is in memory at a
-        time. Runs without the window are left out.
-    window : str or int
-        Label of a window, or its position in each run: -1 is the last, whatever its years.
+        Regimes of runs of one experiment, as from `thor.tracking.track.track_run`, each in one window; one is in memory
+        at a time.
+    window : str
+        What the windows of the runs have in common: their label or a level of warming.
     spacing : float
         Of the common grid [degrees]; must divide 180.
     min_models : int
@@ -77,14 +81,15 @@ def multimodel_summary(
         regime is not that of the baseline. `direction_share` of the models with a forced change that have the most
         common direction, from the most probable regime of the baseline to that to which a change is most probable;
         NaN without such a model. `robustness`: flags by the numbers of `ROBUSTNESS`. `regime`: the most probable
-        regime of most models; `agreement_share`: share of the models with this regime. By model, `family` if there are
-        families, and `native_share` and `common_share` of the area with each regime on the native and on the common
-        grid: the effect of regridding. The attribute `votes` is ``models`` or ``families``.
+        regime of most models; `agreement_share`: share of the models with this regime. By model, `model_window`: the
+        labels of its windows; `family` if there are families; and `native_share` and `common_share` of the area with
+        each regime on the native and on the common grid: the effect of regridding. The attribute `votes` is ``models``
+        or ``families``.
 
     Raises
     ------
     DataError
-        When no run has the window, variants of a model differ in physics or forcing, or experiments, regimes or
+        When there is no run, variants of a model differ in physics or forcing, or experiments, regimes or
         predictors differ.
     GridError
         When the spacing does not divide 180 degrees.
@@ -105,18 +110,18 @@ def multimodel_summary(
     first: xr.Dataset | None = None
     common: dict[str, list[xr.Dataset]] = {}
     native: dict[str, list[AnyArray]] = {}
+    labels: dict[str, list[str]] = {}
     keys: list[str] = []
-    for run in runs:
-        if (here := _at_window(run, window)) is None:
-            continue
+    for here in runs:
         first = here if first is None else first
         require_alike(first, here, "experiment_id")
         keys.append(run_key(here))
         model = str(here.attrs["source_id"])
         common.setdefault(model, []).append(to_common_grid(here, grid))
         native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
+        labels.setdefault(model, []).append(str(here["window"].values))
     if first is None:
-        raise DataError(f"No run has the window {window!r}: choose one of those in scenario_regimes.")
+        raise DataError(f"There is no run with the window {window!r}: choose one of those in scenario_regimes.")
     members_of(keys)
     each = {model: xr.concat(variants, "variant").mean("variant") for model, variants in common.items()}
     out = _summary(_stacked(_by_family(each, families)), min_models).assign_coords(source_id=[*each])
@@ -127,10 +132,11 @@ def multimodel_summary(
     out = out.assign(
         {name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()}
     )
+    out = out.assign_coords(model_window=("source_id", [", ".join(sorted({*labels[model]})) for model in each]))
     if families is not None:
         out = out.assign_coords(family=("source_id", [families[model] for model in each]))
     votes = "models" if families is None else "families"
-    return _described(out, first).assign(areacello=grid["areacello"]).assign_attrs(votes=votes)
+    return _described(out, first).assign(areacello=grid["areacello"]).assign_attrs(window=window, votes=votes)
 
 
 def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
@@ -146,30 +152,43 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
     -------
     dict
         {experiment: (fingerprint, function that returns `multimodel_summary`)}; experiments in which no run has the
-        window are left out.
+        window and its baseline are left out. Runs without it do not count; a warning names models without such a run.
     """
-    window: str | int = -1 if settings.window == "last" else settings.window
-    marks: dict[str, dict[str, str]] = {}
+    marks: dict[str, str] = {}
+    windows: dict[str, dict[str, dict[WindowYears, str]]] = {}
     for key, load in runs.items():
         run = load()
-        here = _at_window(run, window)
-        if here is not None and str(here["baseline_window"].values):
-            marks.setdefault(key.split("/")[1], {})[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
-
+        marks[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
+        windows.setdefault(key.split("/")[1], {})[key] = compared_windows(run, settings.window)
     families = None
     if settings.model_weights == "family":
         families = families_of(sorted({key.split("/")[0] for key in runs}), settings.families)
 
-    def make(experiment: str) -> xr.Dataset:
+    def make(name: str, labels: Mapping[str, str]) -> xr.Dataset:
         return multimodel_summary(
-            (runs[key]() for key in marks[experiment]),
-            window=window,
+            (runs[key]().sel(window=label) for key, label in labels.items()),
+            window=name,
             spacing=settings.spacing_degrees,
             min_models=settings.min_models,
             families=families,
         )
 
-    return {name: (fingerprint(settings, families, marks[name]), partial(make, name)) for name in sorted(marks)}
+    plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
+    for experiment in sorted(windows):
+        if (found := shared_window(windows[experiment])) is None:
+            continue
+        name, labels = found
+        models, compared = ({key.split("/")[0] for key in keys} for keys in (windows[experiment], labels))
+        if without := sorted(models - compared):
+            log.warning(
+                "The agreement of climate models in %s is that of %s; left out, without window or baseline: %s",
+                experiment,
+                name,
+                listed(without, most=10),
+            )
+        mark = fingerprint(settings, families, found, {key: marks[key] for key in labels})
+        plans[experiment] = mark, partial(make, name, labels)
+    return plans
 
 
 def _by_family(models: Mapping[str, xr.Dataset], families: Mapping[str, str] | None) -> dict[str, xr.Dataset]:
@@ -239,14 +258,5 @@ def _described(out: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
         out[name].attrs |= flags
     return out.assign_coords(predictor=first["predictor"].values).assign_attrs(
         experiment_id=str(first.attrs["experiment_id"]),
-        window=str(first["window"].values),
         regimes=" ".join(names),
     )
-
-
-def _at_window(run: xr.Dataset, window: str | int) -> xr.Dataset | None:
-    """Return one window of a run, or None where it has no such window."""
-    labels = [str(label) for label in run["window"].values]
-    if isinstance(window, str):
-        return run.isel(window=labels.index(window)) if window in labels else None
-    return run.isel(window=window) if -len(labels) <= window < len(labels) else None

@@ -33,7 +33,8 @@ class AgreementSettings(Settings):
     """How climate models are compared with one another."""
 
     window: str = "last"
-    """Label of a window such as 2081-2100, or `last`: that of each run."""
+    """Label of a window such as 2081-2100, or `last`: the last that most models have with a baseline. Runs without it
+    are left out. Experiments at a level of warming have one window."""
     spacing_degrees: Positive = 2.0
     """Spacing of the common grid; must divide 180 [degrees]."""
     min_models: Count = 2

@@ -51,8 +51,10 @@ def track_regimes(
     compute: Compute,
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
+    from thor.tracking.families import require_families
     from thor.tracking.runs import TrackedRuns
 
+    require_families({key.split("/")[0] for key in scenario_features}, parameters.agreement)
     predictors = final_ensemble, final_baselines, final_bayesian_network
     tools = tracking_tools(*predictors, calibration_model, training_history, change_calibration, parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)

@@ -1,0 +1,75 @@
+"""The window of one experiment in which climate models are compared: the same years, or one level of warming."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from thor.reading.runs import is_at_level, is_control, level_words
+
+WindowYears = tuple[int, int]
+"""First and last year of a window."""
+
+LAST = "last"
+"""Setting for the last window that most models have."""
+
+
+def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
+    """Return the labels of those windows of a run with a baseline that can be compared with those of other models.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+        Regimes of a run, as from `thor.tracking.track.track_run`.
+    wanted : str
+        Label of a window, or `LAST` for all.
+
+    Returns
+    -------
+    dict of (int, int) to str
+        By years that are alike in all models. They count from the first of the run in an experiment that does not
+        continue historical, such as abrupt-4xCO2: models number its years differently. The window at a level of
+        warming and that with the label wanted have the years (0, 0).
+    """
+    labels = list(map(str, run["window"].values))
+    compared = np.flatnonzero(run["baseline_window"].values != "")
+    experiment = str(run.attrs["experiment_id"])
+    if is_at_level(experiment):
+        return {(0, 0): labels[compared[-1]]} if compared.size else {}
+    if wanted != LAST:
+        return {(0, 0): wanted} if wanted in [labels[place] for place in compared] else {}
+    parent = str(run.attrs.get("parent", "")).split("/")
+    from_start = len(parent) > 1 and is_control(parent[1]) and "hist" not in experiment
+    starts, ends = run["window_start"].values, run["window_end"].values
+    first = int(starts.min()) - 1 if from_start else 0
+    return {(int(starts[place]) - first, int(ends[place]) - first): labels[place] for place in compared}
+
+
+def shared_window(runs: Mapping[str, Mapping[WindowYears, str]]) -> tuple[str, dict[str, str]] | None:
+    """Return the last window that most climate models have: its name, and its label in each run that has it.
+
+    Parameters
+    ----------
+    runs : mapping of str to mapping
+        The windows of each run of one experiment, as from `compared_windows`.
+
+    Returns
+    -------
+    (str, dict of str to str) or None
+        The name is that of the level of warming, or the label; where models number the years differently, the years of
+        the experiment. More than half of the models that have any window have this one; if there is no such window, as
+        many as have any. None where no run has a window.
+    """
+    models: dict[WindowYears, set[str]] = {}
+    for key, windows in runs.items():
+        for years in windows:
+            models.setdefault(years, set()).add(key.split("/")[0])
+    if not models:
+        return None
+    least = min(len(set().union(*models.values())) // 2 + 1, max(map(len, models.values())))
+    last = max((years for years in models if len(models[years]) >= least), key=lambda years: years[::-1])
+    labels = {key: windows[last] for key, windows in runs.items() if last in windows}
+    experiment, different = next(iter(labels)).split("/")[1], len(set(labels.values())) > 1
+    if is_at_level(experiment):
+        return level_words(experiment), labels
+    return f"years {last[0]}-{last[1]}" if different else next(iter(labels.values())), labels

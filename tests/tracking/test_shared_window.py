@@ -1,0 +1,75 @@
+"""The window in which models are compared: the last that most of them have, by years that mean the same in all."""
+
+import pytest
+import xarray as xr
+
+from thor.tracking.shared_window import compared_windows, shared_window
+
+HISTORICAL, CONTROL = "A/historical/r1i1p1f1", "A/piControl/r1i1p1f1"
+
+
+def make_run(experiment, starts, *, parent=HISTORICAL, without=()):
+    """A run with windows of 20 years from these years; those from the years `without` have no baseline."""
+    ends = [start + 19 for start in starts]
+    return xr.Dataset(
+        coords={
+            "window": [f"{start:04d}-{end:04d}" for start, end in zip(starts, ends, strict=True)],
+            "window_start": ("window", starts),
+            "window_end": ("window", ends),
+            "baseline_window": ("window", ["" if start in without else "0001-0020" for start in starts]),
+        },
+        attrs={"experiment_id": experiment, "parent": parent},
+    )
+
+
+def window_of(experiment, models, *, wanted="last", **options):
+    runs = {f"{model}/{experiment}/r1": make_run(experiment, starts, **options) for model, starts in models.items()}
+    found = shared_window({key: compared_windows(run, wanted) for key, run in runs.items()})
+    return found and (found[0], {key[0]: label for key, label in found[1].items()})
+
+
+@pytest.mark.parametrize(
+    ("models", "expected", "with_it"),
+    [
+        # one of three ends early, or is extended
+        ({"A": [2041, 2081], "B": [2041, 2081], "C": [2041]}, "2081-2100", "AB"),
+        ({"A": [2041, 2081], "B": [2041, 2081], "C": [2041, 2081, 2281]}, "2081-2100", "ABC"),
+        # half are not most
+        ({"A": [2081], "B": [2081, 2281]}, "2081-2100", "AB"),
+        ({"A": [2081], "B": [2081, 2281], "C": [2081, 2281]}, "2281-2300", "BC"),
+        # no years of most models
+        ({"A": [2015, 2035], "B": [2016, 2036]}, "2036-2055", "B"),
+    ],
+)
+def test_it_is_the_last_that_most_models_have(models, expected, with_it):
+    name, labels = window_of("ssp585", models)
+    assert name == expected and labels == dict.fromkeys(with_it, expected)
+
+
+def test_a_model_counts_once_and_windows_without_a_baseline_do_not():
+    runs = {f"A/ssp585/r{k}": {(2081, 2100): "2081-2100"} for k in range(3)}
+    runs |= {f"{model}/ssp585/r1": {(2061, 2080): "2061-2080"} for model in "BC"}
+    assert shared_window(runs)[0] == "2061-2080"
+    assert window_of("historical", {"A": [1970, 1990, 1995]}, without=(1990, 1995))[0] == "1970-1989"
+    assert window_of("ssp585", {"A": [2081]}, without=(2081,)) is None
+    assert window_of("piControl", {"A": [1, 21]}, parent="", without=(1, 21)) is None
+
+
+def test_years_count_from_the_start_where_models_number_them_differently():
+    """Of historical and scenarios they are those of the calendar, even if a model has only the last of them."""
+    models = {"A": [1850, 1870], "B": [1, 21], "C": [1850, 1870]}
+    name, labels = window_of("abrupt-4xCO2", models, parent=CONTROL)
+    assert name == "years 21-40"
+    assert labels == {"A": "1870-1889", "B": "0021-0040", "C": "1870-1889"}
+    same = dict.fromkeys("AB", models["A"])
+    assert window_of("abrupt-4xCO2", same, parent=CONTROL)[0] == "1870-1889"
+    part = {"A": [1850, 1990], "B": [1990], "C": [1850, 1990]}
+    assert window_of("historical", part, parent=CONTROL) == ("1990-2009", dict.fromkeys("ABC", "1990-2009"))
+
+
+def test_a_level_of_warming_has_its_name_and_a_label_is_looked_for_as_it_is():
+    levels = {"A": [2031], "B": [2045]}
+    expected = "2.0 K", {"A": "2031-2050", "B": "2045-2064"}
+    assert window_of("ssp585-gwl2.0", levels) == window_of("ssp585-gwl2.0", levels, wanted="2031-2050") == expected
+    assert window_of("ssp585", levels, wanted="2031-2050") == ("2031-2050", {"A": "2031-2050"})
+    assert window_of("ssp585", levels, wanted="2081-2100") is None
