@@ -128,3 +128,9 @@ def test_the_function_is_monotone_and_keeps_zero():
     np.testing.assert_allclose(fitted(at), at**2, atol=0.06)
     again = ChangeCalibration.from_dict(fitted.to_dict())
     np.testing.assert_array_equal(again(at), fitted(at))
+
+
+def test_a_run_on_another_grid_than_its_baseline_is_left_out(features, tools):
+    parent = f"{MODELS[0]}/piControl/r1i1p1f1"
+    moved = features | {parent: features[parent].assign_coords(lon=features[parent]["lon"] + 3.0)}
+    assert set(calibrations(moved, tools)["ensemble"]) == {*MODELS[1:], OTHERS}

@@ -102,6 +102,10 @@ def test_fingerprints_follow_transports_and_streamfunctions_have_no_overturning(
     stronger = means | {key: lambda: transports(made.scenario, 13.0)}
     assert overturning_plans(stronger, features, tools, predictor="ensemble")[SCENARIO][0] != first
     assert overturning_plans(means, features, tools, predictor="bayesian")[SCENARIO][0] != first
+    # the overturning of the baseline window is divided with the features of the control run
+    calm = with_oceans(made.control.assign(zos=-made.control["zos"]).assign_attrs(made.control.attrs))
+    again = overturning_plans(means, features | {CONTROL: lambda: calm}, tools, predictor="ensemble")[SCENARIO]
+    assert again[0] != first and "amoc_change" in again[1]()
     columns = {name: (lambda load=load: load().drop_vars(["umo", "vmo"])) for name, load in means.items()}
     assert overturning_plans(columns, features, tools, predictor="ensemble") == {}
 

@@ -120,3 +120,27 @@ def test_fingerprints_follow_fields(made, given):
     warmer = {**climatologies, CONTROL: lambda: climatology(made.control, 1.5)}
     assert property_plans(warmer, transports, features, tools, **OPTIONS)[SCENARIO][0] != mark
     assert property_plans(*given, tools, **OPTIONS | {"deep_mixed_layer": 100.0})[SCENARIO][0] != mark
+
+
+def test_fingerprints_follow_all_that_a_run_and_its_baseline_depend_on_and_no_other_run(made, given):
+    climatologies, transports, features = given
+    tools = make_tools(made)
+
+    def marks(climatologies, features):
+        plans = property_plans(climatologies, transports, features, tools, **OPTIONS)
+        return {key: mark for key, (mark, _) in plans.items()}
+
+    before = marks(climatologies, features)
+    calm = made.control.assign(zos=-made.control["zos"]).assign_attrs(made.control.attrs)
+    assert marks(climatologies, features | {CONTROL: lambda: calm}) != before
+    half = {SCENARIO: lambda: (d := climatologies[SCENARIO]()).assign(sftof=0.5 * d["sftof"])}
+    assert marks(climatologies | half, features) != before
+    # a run of transports alone is divided with the areas, the sea fractions and the mask of its climatology, too
+    bare = {key: (lambda load=load: load().drop_vars(["hfds", "mlotst"])) for key, load in climatologies.items()}
+    shoal = {SCENARIO: lambda: (d := bare[SCENARIO]()).assign(deptho=d["deptho"].where(d["lat"] > 0))}
+    assert marks(bare | shoal, features) != marks(bare, features)
+    # another climate model leaves all files as they are
+    other = "OTHER/abrupt-4xCO2/r1i1p1f1"
+    run = made.scenario.assign_attrs(source_id="OTHER", parent="OTHER/piControl/r1i1p1f1")
+    more = marks(climatologies | {other: climatologies[SCENARIO]}, features | {other: lambda: run})
+    assert more.pop(other) and more == before

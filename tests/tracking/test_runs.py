@@ -119,6 +119,43 @@ def test_a_run_whose_parent_is_missing_is_tracked_without_a_baseline(features, t
     assert marks(features, tools)[SCENARIO] != runs[SCENARIO][0]
 
 
+def on_other_grid(run):
+    """The same run on a grid with its columns 3 degrees to the east."""
+    return run.assign_coords(lon=run["lon"] + 3.0)
+
+
+def test_a_run_on_another_grid_than_its_baseline_windows_has_no_baseline(features, tools, caplog):
+    """As with the control run of a model on its native grid, and its other runs regridded."""
+    other = "OTHER/historical/r1i1p1f1"
+    load = features[HISTORICAL[0]]
+    runs = {CONTROL: lambda: on_other_grid(features[CONTROL]())} | {key: features[key] for key in (*HISTORICAL, FUTURE)}
+    first = tracked(runs | {other: lambda: load().assign_attrs(source_id="OTHER", parent="")}, tools)
+    out = {key: first[key][1]() for key in first}
+    for key in HISTORICAL:
+        assert f"{key}: its baseline windows are those of {CONTROL}, which lies on another grid" in caplog.text
+        assert out[key].attrs["not_compared"] == f"{CONTROL}, whose windows it is compared with, lies on another grid"
+        assert out[key]["change_probability"].isnull().all() and out[key]["expected_area"].notnull().all()
+    # a scenario is compared with historical on its grid, and tested with the control run by certainty
+    assert "not_compared" not in out[FUTURE].attrs and "not_judged" not in out[FUTURE].attrs
+    assert (out[FUTURE]["forced_change"] >= 0).any() and other in out
+    expected = f"{CONTROL}: variants on another grid add nothing to internal variability: {', '.join(HISTORICAL)}."
+    assert caplog.text.count(expected) == 1
+    assert compare_runs(runs, use_variants=True)[0][FUTURE].variants == ()
+    check(out[HISTORICAL[0]], find_contract("scenario_regimes"), where=HISTORICAL[0])
+    areas = regime_areas(out.values())
+    assert areas.loc[areas["experiment_id"] == "historical", "change_m2"].isna().all()
+
+
+def test_variants_on_the_grid_of_the_control_run_are_used_without_the_others(features, caplog):
+    third = HISTORICAL[0].replace("r1i1", "r3i1")
+    moved = on_other_grid(features[HISTORICAL[0]]()).assign_attrs(variant_label="r3i1p1f1")
+    comparisons = compare_runs(features | {third: lambda: moved}, use_variants=True)[0]
+    assert comparisons[SCENARIO].variants == HISTORICAL and comparisons[third].parent is None
+    assert f"variants on another grid add nothing to internal variability: {third}." in caplog.text
+    alone = {key: load for key, load in features.items() if key != HISTORICAL[1]} | {third: lambda: moved}
+    assert compare_runs(alone, use_variants=True)[0][SCENARIO].variants == ()
+
+
 SHORT = {
     "one window": lambda control: control.isel(window=[-1]),
     "overlapping windows": lambda control: control.isel(window=[5, 6]).assign_coords(

@@ -70,7 +70,15 @@ class EsgfArchive(FieldCollection):
         return "archive_root" if self.given else None
 
     def load(self) -> Archive:  # type: ignore[override]
-        """Return the archive; its folders are listed at the first access."""
+        """Return the archive; its folders are listed at the first access.
+
+        Raises
+        ------
+        DataError
+            When it is the idealized one and not finished.
+        """
+        if not self.given:
+            self._saves.require_end()
         if self._catalogue is not None:
             return CloudArchive(self._catalogue, self._cache, **self._choice)
         return Archive(self._roots or None, layout=self._layout, **self._choice)

@@ -1,6 +1,5 @@
 """Folders of NetCDF files, one per key, that are resumed: what has not changed is not computed again."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from cachetools import LRUCache
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from thor.core.atomic import remove_leftovers, require_writable, show, write_json
+from thor.core.atomic import remove_leftovers, require_writable, show
 from thor.core.checkpoint import Resumable
 from thor.core.contracts import check, find_contract
 from thor.core.errors import DataError, LeftOutError, counted
@@ -23,6 +22,7 @@ from thor.core.parallel import in_processes, number_of_processes
 from thor.core.progress import progress_bar
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 from thor.datasets.netcdf import is_netcdf, read, write
+from thor.datasets.saves import Saves
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,6 @@ _READ: LRUCache[_State, xr.Dataset] = LRUCache(512e6, getsizeof=lambda dataset: 
 _READING = Lock()
 
 Maker = Callable[[], xr.Dataset]
-
-LEFT_OUT = "left_out.json"
-"""File in the folder with the reason for each key that could not be made."""
 
 _NEW, _CHANGED, _DAMAGED = "new", "whose inputs changed", "that could not be read"
 NOT_MADE = "not made yet"
@@ -70,6 +67,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
     `thor.core.checkpoint.Resumable` receives a checkpoint, which is kept beside the file until the file is complete. A
     function that raises `thor.core.errors.LeftOutError` leaves its key out, with a warning, and stops no other. A
     mapping that is a context manager is entered first: what its functions share, such as workers, ends with the save.
+    One run saves at a time. A folder in which a save has stopped between two settings cannot be loaded.
 
     Parameters
     ----------
@@ -101,6 +99,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
+        self._saves = Saves(self._path)
         self._may_be_empty = may_be_empty
         self._may_be_left_out = may_be_left_out
         self._n_processes = number_of_processes(n_processes, "archive_processes")
@@ -115,8 +114,10 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         Raises
         ------
         DataError
-            When the folder is missing or holds no file; when called, for a file that breaks its contract.
+            When the folder is missing, holds no file or is not finished; when called, for a file that breaks its
+            contract.
         """
+        self._saves.require_end()
         keys = self._keys()
         if not keys and not self._may_be_empty:
             state = "holds no NetCDF file" if self._path.is_dir() else "does not exist"
@@ -124,11 +125,11 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                 f"{show(self._path)}/ {state}. Run the pipeline that writes it (`kedro registry list` names them), "
                 "or check data_root in conf/*/globals.yml."
             )
-        return Fields({key: self._reader(key) for key in keys}, self._left_out())
+        return Fields({key: self._reader(key) for key in keys}, self._saves.left_out())
 
     def left(self, marks: Mapping[str, str]) -> dict[str, str]:
         """Return which of the keys with these fingerprints a save would make, and why; it makes none."""
-        left_out, reasons = self._left_out(), {}
+        left_out, reasons = self._saves.left_out(), {}
         for key, mark in marks.items():
             try:
                 reason = self._why(key, mark)
@@ -148,16 +149,22 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         Raises
         ------
         DataError
-            When nothing is to be saved, a key is no relative path, a file that THOR did not write lies in its place, or
-            a dataset breaks its contract. Files written before that stay and are not made again.
+            When nothing is to be saved, another run saves, a key is no relative path, a file that THOR did not write
+            lies in its place, or a dataset breaks its contract. Files written before that stay and are not made again.
         """
         if not data and not self._may_be_empty:
             raise DataError(f"{show(self._path)}/ was given no key to save; the files there are untouched.")
+        with self._saves.alone():
+            self._update(data)
+
+    def _update(self, data: Mapping[str, tuple[str, Maker]]) -> None:
         reasons = {key: reason for key, (mark, _) in data.items() if (reason := self._why(key, mark))}
+        # beside a new file lie those that are to be replaced or removed, until the end
+        mixed = not set(self._keys()) <= set(data) - set(reasons)
         written: Counter[str] = Counter()
         left_out: dict[str, str] = {}
         with data if isinstance(data, AbstractContextManager) else nullcontext():
-            done = self._make_all({key: data[key] for key in reasons})
+            done = self._make_all({key: data[key] for key in reasons}, mixed)
             bar = progress_bar(done, total=len(reasons), label=self._path.name, unit="file")
             for (key, reason), fault in zip(reasons.items(), bar, strict=True):
                 if fault:
@@ -170,7 +177,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             key, reason = next(iter(left_out.items()))
             raise DataError(f"{show(self._path)}/: none of {len(data)} files could be made. The first, {key}: {reason}")
         n_removed = self._remove(set(data) - set(left_out))
-        self._keep_reasons(left_out)
+        self._saves.end(left_out)
         n_kept = len(data) - written.total() - len(left_out)
         why = "; ".join(f"{number} {reason}" for reason, number in written.items())
         counts = [f"{counted(written.total(), 'file')} written" + (f" ({why})" if why else "")]
@@ -178,9 +185,9 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         counts += [f"{number} {what}" for what, number in rest.items() if number]
         log.info("%s: %s", self._path.name, ", ".join(counts))
 
-    def _make_all(self, data: Mapping[str, tuple[str, Maker]]) -> Iterator[str | None]:
+    def _make_all(self, data: Mapping[str, tuple[str, Maker]], mixed: bool) -> Iterator[str | None]:
         """Yield what `_make` returns for each key; processes that are ended leave no temporary file."""
-        parts = ((key, mark, make) for key, (mark, make) in data.items())
+        parts = ((key, mark, make, mixed) for key, (mark, make) in data.items())
         try:
             yield from in_processes(self._make, parts, n_processes=self._n_processes if len(data) > 1 else 1)
         except BaseException:
@@ -188,7 +195,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
                 remove_leftovers(self._file(key))
             raise
 
-    def _make(self, key: str, mark: str, make: Maker) -> str | None:
+    def _make(self, key: str, mark: str, make: Maker, mixed: bool) -> str | None:
         """Make and write one file, and return why it is left out, or None."""
         file = self._file(key)
         require_writable(file)
@@ -197,20 +204,11 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
             dataset = make(checkpoint) if isinstance(make, Resumable) else make()
         except LeftOutError as error:
             return str(error)
+        if mixed:
+            self._saves.begin()
         self._write(key, dataset.assign_attrs({ATTRIBUTE: mark}))
         checkpoint.clear()
         return None
-
-    def _left_out(self) -> dict[str, str]:
-        file = self._path / LEFT_OUT
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
-
-    def _keep_reasons(self, left_out: Mapping[str, str]) -> None:
-        file = self._path / LEFT_OUT
-        if left_out:
-            write_json(file, left_out)
-        else:
-            file.unlink(missing_ok=True)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)} | ({"contract": self._contract} if self._contract else {})

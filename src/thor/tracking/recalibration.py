@@ -10,6 +10,7 @@ from thor.tracking import RunDatasets
 from thor.tracking.cells import Cells, WindowInputs, Windows
 from thor.tracking.change import change_probability
 from thor.tracking.change_calibration import OTHERS, ChangeCalibration
+from thor.tracking.runs import grid_mark
 from thor.tracking.tools import TrackingTools
 from thor.tracking.true_regimes import TrueRegimes
 
@@ -66,6 +67,8 @@ def _changes(
     if parent_key not in features or not any(map(str, run["baseline_window"].values)):
         return
     parent = features[parent_key]()
+    if grid_mark(parent) != grid_mark(run):
+        return
     cells, windows = Cells.of(run), Windows.of(run, parent)
     rng = np.random.default_rng(seed)
     for window in windows.compared:

@@ -36,14 +36,12 @@ def overturning_plans(
         where the baseline window has transports too `amoc_change` and `amoc_change_by_regime`. Control runs, which show
         no change, are read for the baselines only.
     """
-    windows: dict[str, set[str]] = {}
-    marks = {}
+    windows: dict[str, dict[str, str]] = {}
     for key, load in transports.items():
         run, _, window = key.rpartition("/")
         means = load()
         if "umo" in means and run in features:
-            windows.setdefault(run, set()).add(window)
-            marks[key] = fingerprint(means)
+            windows.setdefault(run, {})[window] = fingerprint(means)
 
     def measure(key: str, run: xr.Dataset, window: str) -> xr.Dataset:
         return _window_overturning(transports[f"{key}/{window}"](), run, window, tools, predictor)
@@ -51,7 +49,7 @@ def overturning_plans(
     def finish(window: xr.Dataset, baseline: xr.Dataset | None) -> xr.Dataset:
         return window if baseline is None else window.merge(amoc_change(window, baseline))
 
-    mark = fingerprint(tools, predictor, [of for _, of in sorted(marks.items())])
+    mark = fingerprint(tools, predictor)
     return plans_by_window(windows, features, measure, finish, mark=mark, attrs={"predictor": predictor})
 
 

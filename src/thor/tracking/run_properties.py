@@ -52,20 +52,22 @@ def property_plans(
         precision), with changes where the baseline window has the field too. Control runs are read for the baselines
         only.
     """
-    windows: dict[str, set[str]] = {}
-    marks = []
+    windows: dict[str, dict[str, str]] = {}
+    marks = {}
     for key, load in climatologies.items():
+        if key not in features:
+            continue
         means = load()
+        marks[key] = fingerprint(means)  # areas, sea fractions and the mask count as the fields do
         fields = means[[name for name in REGIME_FIELDS if name in means]]
-        if fields and key in features:
+        if fields:
             known = fields.notnull().any(means["deptho"].dims).to_array().any("variable")
-            windows[key] = set(map(str, known["window"].values[known.values]))
-            marks.append(fingerprint(fields))
+            windows[key] = dict.fromkeys(map(str, known["window"].values[known.values]), marks[key])
     for key, load in transports.items():
         run, _, window = key.rpartition("/")
         if run in features:
-            windows.setdefault(run, set()).add(window)
-            marks.append(fingerprint(load()[[f"{name}_column" for name in TRANSPORTS]]))
+            mark = fingerprint(marks[run], load()[[f"{name}_column" for name in TRANSPORTS]])
+            windows.setdefault(run, {})[window] = mark
 
     def measure(key: str, run: xr.Dataset, window: str) -> xr.Dataset:
         number = list(map(str, run["window"].values)).index(window)
@@ -86,7 +88,7 @@ def property_plans(
         features,
         measure,
         finish,
-        mark=fingerprint(tools, predictor, deep_mixed_layer, marks),
+        mark=fingerprint(tools, predictor, deep_mixed_layer),
         attrs={"predictor": predictor},
     )
 

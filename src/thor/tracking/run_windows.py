@@ -1,7 +1,7 @@
 """What is divided among regimes in every window of a run, and compared with the baseline window."""
 
-from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
 
 import xarray as xr
 
@@ -15,7 +15,7 @@ _FACETS = ("source_id", "experiment_id", "variant_label")
 
 
 def plans_by_window(
-    windows: Mapping[str, Collection[str]],
+    windows: Mapping[str, Mapping[str, str]],
     features: RunDatasets,
     measure: Callable[[str, xr.Dataset, str], xr.Dataset],
     finish: Callable[[xr.Dataset, xr.Dataset | None], xr.Dataset],
@@ -27,8 +27,9 @@ def plans_by_window(
 
     Parameters
     ----------
-    windows : mapping of str to collection of str
-        The windows of each run in which there is something to measure, baseline windows of control runs too.
+    windows : mapping of str to mapping of str to str
+        The windows of each run in which there is something to measure, baseline windows of control runs too, each with
+        the fingerprint of what is measured there.
     features : mapping of str to callable
         Reads the features of each run, with the coordinate `baseline_window` and the attribute `parent`.
     measure : callable
@@ -36,7 +37,7 @@ def plans_by_window(
     finish : callable
         Makes the result of a window from what is measured in it and, where there is one, in its baseline window.
     mark : str
-        Fingerprint of all else on which results depend.
+        Fingerprint of all else on which the results of every run depend.
     attrs : mapping
         Attributes of the results, beside the facets of the run.
     """
@@ -62,8 +63,16 @@ def plans_by_window(
         )
         return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | dict(attrs))
 
+    @cache
+    def mark_of(key: str) -> str:
+        return fingerprint(features[key](), windows[key])
+
+    def inputs(key: str) -> list[str]:
+        # the windows of the parent are divided with the parent's features
+        return [mark_of(name) for name in (key, str(features[key]().attrs.get("parent", ""))) if name in windows]
+
     return {
-        key: (fingerprint(mark, features[key]()), partial(make, key))
+        key: (fingerprint(mark, inputs(key)), partial(make, key))
         for key in sorted(windows)
         if not is_control(key.split("/")[1])
     }

@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from thor.core.compute import Compute, Map, mapper
+from thor.core.errors import listed
 from thor.core.fingerprint import fingerprint
 from thor.reading.runs import is_at_level, is_control
 from thor.tracking import RunDatasets
@@ -35,12 +36,15 @@ class RunComparison:
         The run whose windows show internal variability.
     variants : tuple of str
         Runs that differ from those of their experiment by internal variability only.
+    not_compared : str
+        Why a run with baseline windows has no parent; empty for all others.
     """
 
     key: str
     parent: str | None
     control: str | None
     variants: tuple[str, ...]
+    not_compared: str = ""
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -51,7 +55,8 @@ class RunComparison:
 def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str, RunComparison], dict[str, str]]:
     """Return the runs with which each run is compared, and the fingerprint of each run's features, both by key.
 
-    A run whose parent is not among the runs has no baseline; a warning reports it.
+    A run whose parent is not among the runs or lies on another grid has no baseline, and variants on another grid than
+    the control run add nothing to internal variability; a warning reports each.
 
     Parameters
     ----------
@@ -66,24 +71,35 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
         When variants of one experiment differ in physics or forcing.
     """
     members_of(features)
-    attrs, marks, has_baseline = {}, {}, {}
+    attrs, marks, has_baseline, grids = {}, {}, {}, {}
     for key, load in features.items():
         run = load()
-        attrs[key], marks[key] = dict(run.attrs), fingerprint(run)
+        attrs[key], marks[key], grids[key] = dict(run.attrs), fingerprint(run), grid_mark(run)
         has_baseline[key] = bool((run["baseline_window"] != "").any())
+    controls = {key: control_of(key, attrs) for key in features}
+    used = {control for control in controls.values() if control and use_variants}
+    variants = {control: _variants_of(control, attrs, grids) for control in sorted(used)}
     comparisons = {}
-    for key in features:
+    for key, control in controls.items():
         parent = str(attrs[key].get("parent", "")) if has_baseline[key] else ""
+        fault, remedy = "", ""
         if parent and parent not in features:
+            fault, remedy = "is not among the runs", "with that run in the archive"
+        elif parent and grids[parent] != grids[key]:
+            fault, remedy = "lies on another grid", "with both runs on one grid (grid_labels in conf/local/globals.yml)"
+        if fault:
             log.warning(
-                "%s: its baseline windows are those of %s, which is not among the runs, so no change is stated. Run "
-                "data_engineering again with that run in the archive.",
-                *(key, parent),
+                "%s: its baseline windows are those of %s, which %s, so no change is stated. Run data_engineering "
+                "again %s.",
+                *(key, parent, fault, remedy),
             )
-            parent = ""
-        control = control_of(key, attrs)
-        variants = _variants_of(control, attrs) if control and use_variants else ()
-        comparisons[key] = RunComparison(key, parent or None, control, variants)
+        comparisons[key] = RunComparison(
+            key,
+            None if fault else parent or None,
+            control,
+            variants.get(control or "", ()),
+            f"{parent}, whose windows it is compared with, {fault}" if fault else "",
+        )
     return comparisons, marks
 
 
@@ -139,11 +155,10 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
 
     def _track(self, of: RunComparison) -> xr.Dataset:
         run = self._features[of.key]()
-        labels = run["baseline_window"]
         attrs = {}
-        if of.parent is None and (labels != "").any():
-            attrs[NOT_COMPARED] = f"{run.attrs['parent']}, whose windows it is compared with, is not among the runs"
-            run = run.assign_coords(baseline_window=xr.full_like(labels, ""))
+        if of.not_compared:
+            attrs[NOT_COMPARED] = of.not_compared
+            run = run.assign_coords(baseline_window=xr.full_like(run["baseline_window"], ""))
         with self._workers() as mapped:
             parent = self._features[of.parent]() if of.parent else None
             natural = self._natural_variability(of, mapped)
@@ -197,8 +212,15 @@ def control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
     return next(others, None)
 
 
-def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the runs that descend from a control run, of experiments with at least two of them."""
+def grid_mark(run: xr.Dataset) -> str:
+    """Return a fingerprint of the grid of a run: its dims and the positions of its cells."""
+    return fingerprint(
+        run["valid"].dims, run["valid"].shape, *(run[axis].values.astype(float) for axis in ("lat", "lon"))
+    )
+
+
+def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]], grids: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the runs that descend from a control run, of experiments with at least two of them on its grid."""
     found: dict[str, list[str]] = {}
     for key in sorted(attrs):
         experiment_id = str(attrs[key]["experiment_id"])
@@ -207,4 +229,12 @@ def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]]) -> tuple[
             continue
         if control_of(key, attrs) == control:
             found.setdefault(experiment_id, []).append(key)
-    return tuple(key for keys in found.values() if len(keys) > 1 for key in keys)
+    several = [keys for keys in found.values() if len(keys) > 1]
+    if elsewhere := [key for keys in several for key in keys if grids[key] != grids[control]]:
+        log.warning(
+            "%s: variants on another grid add nothing to internal variability: %s. Run data_engineering again with all "
+            "runs of the model on one grid (grid_labels in conf/local/globals.yml).",
+            *(control, listed(elsewhere)),
+        )
+    alike = [[key for key in keys if key not in elsewhere] for keys in several]
+    return tuple(key for keys in alike if len(keys) > 1 for key in keys)
