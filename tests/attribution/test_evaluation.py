@@ -109,6 +109,16 @@ def test_cells_represent_their_area():
     assert cells.weights[cells.regime == 1].sum() == pytest.approx(400 / 1300)
 
 
+@pytest.mark.parametrize("n_cells", [60, 150])
+def test_large_cells_weigh_more_however_many_cells_are_drawn(n_cells):
+    """Half of the cells have nine tenths of the area: some cells are drawn, and all of them."""
+    area = np.repeat([1.0, 9.0], 50)
+    inputs = np.repeat(area[:, None], 8, axis=1).astype(np.float32)
+    drawn = (draw_cells(inputs, np.zeros(100, int), area, n_cells=n_cells, seed=seed) for seed in range(100))
+    shares = [cells.weights[cells.inputs[:, 0] == 1].sum() for cells in drawn]
+    assert np.mean(shares) == pytest.approx(0.1, abs=0.005)
+
+
 def test_settings_that_cannot_work_are_refused():
     with pytest.raises(ConfigError, match="'n_cells' must be a whole number >= 6"):
         EvaluationSettings(n_cells=1)

@@ -82,6 +82,20 @@ def test_blocks_change_nothing_and_networks_may_be_many(monkeypatch, stack, inpu
     assert (found.standard_error > 0).any()
 
 
+def test_a_surrogate_without_draws_explains_nothing(stack, inputs, regime, reference):
+    """All draws lie many widths of a narrow kernel away from every cell."""
+    values, shares = values_of(lime(reference, n_samples=400, kernel_width=0.01), stack, inputs[:9], regime[:9])
+    assert np.abs(values).max() < 1e-12
+    assert (shares["fidelity"] == 0).all()
+
+
+@pytest.mark.parametrize("settings", [{"n_samples": 5}, {"kernel_width": 0.01}])
+def test_undetermined_coefficients_name_the_settings(stack, inputs, regime, reference, settings):
+    expected = r"of 9 cells. Set lime.ridge above zero \(got 0\), or increase lime.n_samples"
+    with pytest.raises(AttributionError, match=expected):
+        values_of(lime(reference, ridge=0.0, **settings), stack, inputs[:9], np.zeros(9, int))
+
+
 def test_references_it_cannot_use_are_refused(stack, inputs, regime, reference):
     constant = reference.copy()
     constant[:, 2] = 1.0

@@ -16,6 +16,7 @@ from thor.networks.fields import (
     predictor_rows,
     probability_fields,
     published_scaling,
+    trained_weights,
 )
 from thor.networks.prediction import Prediction
 from thor.networks.published import published_scaler
@@ -69,6 +70,14 @@ def test_networks_that_were_not_trained_here_have_no_learning_curves():
     table = history_table(xr.Dataset(), predictor="ensemble")
     assert len(table) == 0
     assert {"predictor", "network", "epoch", "train_loss", "best_epoch"} <= set(table)
+
+
+@pytest.mark.parametrize("weighted_by", [(), ("area",), ("area", "confidence")])
+def test_the_weights_of_the_training_come_back(weighted_by, tmp_path):
+    table = history_table(history(), predictor="ensemble", weighted_by=weighted_by)
+    table.to_csv(tmp_path / "history.csv", index=False)
+    assert trained_weights(pd.read_csv(tmp_path / "history.csv")) == weighted_by
+    assert trained_weights(history_table(xr.Dataset(), predictor="ensemble", weighted_by=weighted_by)) == ()
 
 
 def test_label_runs_come_back_by_network(caplog):

@@ -10,7 +10,7 @@ from thor.core.errors import DataError, GridError, NetworkError
 from thor.core.variables import FEATURES, variable
 from thor.networks.samples import cell_inputs, input_names, samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import SplitSettings
+from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import ROLES, make_split
 from thor.networks.training_data import sample_weights, scaled_tables, vote_labels
 from thor.regimes.naming import REGIMES
@@ -127,6 +127,17 @@ def test_weights_have_a_mean_of_one(made_samples):
         weights / weights[0],
         made_samples.area * made_samples.confidence / (made_samples.area[0] * made_samples.confidence[0]),
     )
+
+
+@pytest.mark.parametrize("weighted_by", [(), ("area",), ("area", "confidence")])
+def test_tables_have_the_weights_of_the_training(made_samples, weighted_by):
+    settings = TrainingSettings(**{f"{name}_weights": True for name in weighted_by})
+    assert settings.weighted_by == weighted_by
+    cells = made_samples.to_train()
+    table, select = scaled_tables(made_samples, FeatureScaler.fit(cells), weighted_by=settings.weighted_by)
+    expected = sample_weights(cells, area="area" in weighted_by, confidence="confidence" in weighted_by)
+    np.testing.assert_array_equal(table.sample_weights(), np.float32(1 if expected is None else expected))
+    assert select.weights is None
 
 
 def test_scaled_inputs_have_mean_zero_and_spread_one(made_samples):

@@ -69,6 +69,20 @@ def test_micro_cells_keep_weight_and_centre_of_mass():
     np.testing.assert_allclose(masses @ positions, weights @ points, atol=1e-9)
 
 
+@pytest.mark.parametrize("n_micro", [13, 30, 63, 64])
+def test_few_micro_cells_are_enough(n_micro):
+    points = np.random.default_rng(5).standard_normal((1500, 3)) ** 3
+    inertia = breathing_kmeans(points, n_clusters=12, seed=2, n_breaths=60, n_micro=n_micro)[1]
+    assert inertia == pytest.approx(breathing_kmeans(points, n_clusters=12, seed=2, n_breaths=60)[1], rel=0.15)
+
+
+@pytest.mark.parametrize(("n_clusters", "inertia"), [(5, 0.0), (7, 0.0), (4, 50.0)])
+def test_fewer_places_than_micro_cells_work(n_clusters, inertia):
+    points = np.repeat(np.arange(5.0)[:, None], 100, axis=0)
+    found = breathing_kmeans(points, n_clusters=n_clusters, seed=0, n_breaths=5, n_micro=64)[1]
+    assert found == pytest.approx(inertia)
+
+
 def test_weights_count_as_repetition():
     points = np.array([[0.0], [1.0], [10.0]])
     centroids, _ = breathing_kmeans(points, n_clusters=2, seed=0, n_breaths=5, weights=np.array([3.0, 1.0, 1.0]))

@@ -122,3 +122,12 @@ def test_impossible_sweeps_are_refused(blob_budget, settings):
         sweep(blob_budget, settings, n_clusters=[2])
     with pytest.raises(ConfigError, match="n_repeats"):
         sweep(blob_budget, settings, n_repeats=0)
+    with pytest.raises(ConfigError, match="selection.mixture_sample is 9, but a Gaussian mixture of 10 clusters"):
+        sweep(blob_budget, settings, mixture_sample=9)
+
+
+@pytest.mark.parametrize(("n_cells", "has_score"), [(2, False), (800, True)])
+def test_a_sample_with_a_cluster_for_each_cell_has_no_silhouette(blob_budget, settings, n_cells, has_score):
+    table = sweep(blob_budget, settings, n_clusters=[10], silhouette_sample=n_cells)
+    assert (table["silhouette_cells"] == n_cells).all()
+    assert (table["silhouette"].notna() == has_score).all()

@@ -58,6 +58,19 @@ def test_threshold_is_that_of_leaving_out_a_basin(fitted, cells):
     assert fitted.threshold == pytest.approx(high + 1.5 * (high - low), rel=1e-3)
 
 
+def test_reference_cells_that_are_not_among_given_cells_are_left_out(fitted, cells):
+    inputs, basin = cells
+    known = inputs[:, 0] < 0.5
+    part = fitted.from_cells(inputs[known])
+    assert (part.threshold, part.mean_distance) == (fitted.threshold, fitted.mean_distance)
+    np.testing.assert_array_equal(part.reference_basin, basin[known])
+    distances = cdist(inputs * part.importance, inputs[known] * part.importance) / part.mean_distance
+    assert part.dissimilarity(inputs) == pytest.approx(distances.min(axis=1), abs=1e-3)
+    assert fitted.dissimilarity(inputs[~known]).max() < 1e-3 < 0.2 * part.dissimilarity(inputs[~known]).mean()
+    with pytest.raises(NetworkError, match=r"the 900 reference cells, those \d+ .* lie in fewer than two basins"):
+        fitted.from_cells(inputs[basin == 1])
+
+
 def test_features_that_networks_ignore_make_no_cell_dissimilar(fitted, cells):
     moved = cells[0] + np.array([0, 0, 1000.0])
     assert fitted.inside(moved).all()

@@ -9,6 +9,7 @@ from thor.networks.prediction import predict
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds
 from thor.uncertainty import left_out
+from thor.uncertainty.laplace import fit_laplace
 from thor.uncertainty.left_out import N_DRAWS, left_out_basins
 from thor.uncertainty.settings import BayesianSettings, LaplaceSettings
 
@@ -48,6 +49,32 @@ def test_every_predictor_predicts_the_basin_it_did_not_see(folds, made_features,
             assert right.mean() > majority, name
         warm = cells.probabilities_at("ensemble")(2.5)
         np.testing.assert_allclose(warm, predict(fold.stack, cells.inputs, temperature=2.5).mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("weighted_by", [(), ("area",), ("area", "confidence")])
+def test_the_laplace_approximation_weights_cells_as_the_networks(
+    folds, made_features, made_regimes, monkeypatch, weighted_by
+):
+    splits = {fold.basin: fold.split for fold in folds}
+    weighting = {f"{name}_weights": True for name in weighted_by}
+    training = TrainingSettings(n_networks=1, hidden=(4,), epochs=1, **weighting)
+    options = {"names": FEATURES, "training": training, "boosting": BoostingSettings(max_iter=1), "seed": 0}
+    weighted = list(train_folds(made_features, made_regimes, splits, **options))
+    networks, weights = [], []
+
+    def recorded(stack, train, *others, **settings):
+        networks.append(stack)
+        weights.append(train.sample_weights())
+        return fit_laplace(stack, train, *others, **settings)
+
+    monkeypatch.setattr(left_out, "fit_laplace", recorded)
+    basins_of(weighted, made_features, made_regimes)
+    of_cells = {"area": lambda cells: cells.area, "confidence": lambda cells: cells.confidence}
+    for fold in weighted:
+        cells = fold.samples(made_features, made_regimes).to_train()
+        expected = np.prod([np.ones(len(cells)), *(of_cells[name](cells) for name in weighted_by)], axis=0)
+        (place,) = (number for number, stack in enumerate(networks) if stack is fold.stack)
+        np.testing.assert_allclose(weights[place], expected / expected.mean(), rtol=1e-6)
 
 
 def test_many_cells_are_drawn_in_proportion(folds, made_features, made_regimes, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.spatial import cKDTree
 
 from thor.core.errors import NetworkError
 from thor.core.variables import variable
@@ -85,8 +86,8 @@ def model(left_out, samples, scaler):
     return calibrated(left_out, samples, scaler)
 
 
-def calibrated(left_out, samples, scaler):
-    settings = ApplicabilitySettings(n_reference=300, n_importance=500, n_permutations=1)
+def calibrated(left_out, samples, scaler, *, n_reference=300):
+    settings = ApplicabilitySettings(n_reference=n_reference, n_importance=500, n_permutations=1)
     predictors = {"ensemble": stack(1.0, spread=0.2), "laplace": stack(3.0)}
     everywhere = replace(samples, role=np.where(samples.role == ROLES.index("test"), 0, samples.role))
     final = {"final": stack(1.0, spread=0.2), "final_samples": everywhere}
@@ -109,6 +110,25 @@ def test_the_final_networks_are_applicable_where_the_scored_ones_were_tested(lef
     test = scaler.transform(apart.with_role("test").inputs)
     before, after = (part.dissimilarity(test) for part in (model.applicability, model.final_applicability))
     assert after.mean() < 0.5 * before.mean()
+
+
+def test_expected_accuracies_use_distances_to_cells_that_the_scored_predictors_saw(left_out, samples, scaler):
+    apart = replace(samples, role=np.where(samples.inputs[:, 0] > 1, ROLES.index("test"), samples.role % 2))
+    model = calibrated(left_out, apart, scaler, n_reference=len(samples))
+    measure = model.final_applicability
+    seen, select = apart.with_role("train"), apart.with_role("select")
+
+    def farthest(cells, others):
+        nearest = cKDTree(others.inputs * measure.importance).query(cells.inputs * measure.importance)[0]
+        return nearest.max() / measure.mean_distance
+
+    expected = [
+        farthest(cells.samples, seen.take(seen.basin != code)) for code, cells in enumerate(left_out.values(), 1)
+    ]
+    expected.append(farthest(select, seen))
+    for accuracy in model.expected_accuracy.values():
+        assert accuracy.dissimilarity[-1] == pytest.approx(max(expected), rel=1e-3)
+    assert max(expected) > 2 * measure.dissimilarity(scaler.transform(samples.inputs)).max()
 
 
 @pytest.fixture(scope="module")

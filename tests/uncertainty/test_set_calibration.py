@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from thor.ocean.transport_features import TRANSPORT_FEATURE
-from thor.uncertainty.set_calibration import SetCalibration, calibrate_set
+from thor.uncertainty import set_calibration
+from thor.uncertainty.left_out import left_out_cells
+from thor.uncertainty.set_calibration import SetCalibration, calibrate_set, left_out_calibration
 from thor.uncertainty.settings import ApplicabilitySettings
 
 SETTINGS = ApplicabilitySettings(n_reference=400, n_importance=400, n_permutations=1)
@@ -24,6 +27,33 @@ def test_every_predictor_of_the_set_is_calibrated(calibration):
         assert calibration.temperature[name].applied in (1.0, calibration.temperature[name].fitted)
         accuracy = calibration.expected_accuracy[name].accuracy
         assert (np.diff(accuracy) <= 0).all() and 0 <= accuracy.min() <= accuracy.max() <= 1
+
+
+def test_distances_are_to_cells_that_the_scored_predictors_saw(trained_set, with_transport, made_regimes, monkeypatch):
+    used = []
+
+    def recorded(*given, dissimilarity):
+        used.append(dissimilarity)
+        return left_out_calibration(*given, dissimilarity=dissimilarity)
+
+    monkeypatch.setattr(set_calibration, "left_out_calibration", recorded)
+    _, found = trained_set
+    measure = calibrate_set(found, with_transport, made_regimes, settings=SETTINGS, seed=0).applicability
+    known = found.valid(with_transport)
+    left_out = left_out_cells(found.left_out, known, made_regimes, seed=0)
+    samples = found.scored.samples(known, made_regimes)
+
+    def scaled(inputs):
+        return found.final.scaler.transform(inputs).astype(float)
+
+    seen = {tuple(row) for row in np.round(scaled(samples.with_role("train").inputs), 4)}
+    kept = np.array([tuple(row) in seen for row in measure.reference])
+    assert 0.3 < kept.mean() < 0.9
+    reference, basin = measure.reference[kept], measure.reference_basin[kept]
+    parts = [(cells.samples.inputs, reference[basin != cells.samples.basin[0]]) for cells in left_out.values()]
+    parts.append((samples.with_role("select").inputs, reference))
+    nearest = [cdist(scaled(a) * measure.importance, b * measure.importance).min(axis=1) for a, b in parts]
+    np.testing.assert_allclose(used[0], np.concatenate(nearest) / measure.mean_distance, rtol=1e-5)
 
 
 def test_unusual_values_of_the_added_feature_are_outside_its_area_of_applicability(

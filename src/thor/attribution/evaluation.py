@@ -45,16 +45,20 @@ def evaluate_on_cells(
 
 
 def draw_cells(inputs: Weights, regime: Regimes, area: Array, *, n_cells: int, seed: int) -> EvaluationCells:
-    """Return equal numbers of cells of each explained regime, and the area that each represents."""
+    """Return equal numbers of cells of each explained regime, and the share of the whole area that each represents.
+
+    Cells of a regime are drawn with equal probability and share its area in proportion to their own: also where nearly
+    all of them are drawn, no size of cell has too much weight.
+    """
     random = np.random.default_rng(seed)
     present = np.unique(regime)
     chosen, weights = [], []
     for code in present:
         inside = np.flatnonzero(regime == code)
         size = min(len(inside), -(-n_cells // len(present)))
-        total = area[inside].sum()
-        chosen.append(random.choice(inside, size=size, replace=False, p=area[inside] / total))
-        weights.append(np.full(size, total / size))
+        chosen.append(random.choice(inside, size=size, replace=False))
+        of_cells = area[chosen[-1]]
+        weights.append(of_cells * area[inside].sum() / of_cells.sum())
     cells, share = np.concatenate(chosen), np.concatenate(weights)
     return EvaluationCells(inputs[cells], regime[cells], share / share.sum())
 

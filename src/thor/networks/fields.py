@@ -17,6 +17,7 @@ from thor.networks.prediction import Prediction, predict
 from thor.networks.published import published_scaler
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
+from thor.networks.settings import CELL_WEIGHTS
 from thor.networks.split import ROLES
 from thor.networks.stack import NetworkStack
 from thor.ocean.basins import basin_names
@@ -112,12 +113,12 @@ def basin_masks(samples: Samples, inside: NDArray[np.bool_]) -> dict[str, NDArra
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 
-def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
+def history_table(history: xr.Dataset, *, predictor: str, weighted_by: tuple[str, ...] = ()) -> pd.DataFrame:
     """Return the learning curves, one row for each epoch of each network, as long as it was trained.
 
     The clustering run on whose labels each network was trained, `label_run`, is a column if it is known, and so is the
-    number of inputs that it uses, `n_inputs`. Networks that
-    were not trained here have no curves: the table is empty.
+    number of inputs that it uses, `n_inputs`. Columns such as `area_weights`, 1, say what the loss weighted cells by
+    (`TrainingSettings.weighted_by`). Networks that were not trained here have no curves: the table is empty.
     """
     if "train_loss" not in history:
         return pd.DataFrame(columns=["predictor", "network", "epoch", "train_loss", "select_loss", "best_epoch"])
@@ -126,9 +127,15 @@ def history_table(history: xr.Dataset, *, predictor: str) -> pd.DataFrame:
     of_network = [name for name in ("best_epoch", "n_inputs", "label_run") if name in history]
     for name in of_network:
         table[name] = history[name].values[table["network"]]
-    return table.assign(predictor=predictor)[
-        ["predictor", "network", "epoch", *map(str, curves.data_vars), *of_network]
+    weights = {f"{name}_weights": 1 for name in weighted_by}
+    return table.assign(predictor=predictor, **weights)[
+        ["predictor", "network", "epoch", *map(str, curves.data_vars), *of_network, *weights]
     ]
+
+
+def trained_weights(history: pd.DataFrame) -> tuple[str, ...]:
+    """Return what the loss of networks weighted cells by, from their `history_table`; see `scaled_tables`."""
+    return tuple(name for name in CELL_WEIGHTS if f"{name}_weights" in history)
 
 
 def label_runs(history: pd.DataFrame) -> NDArray[np.int64] | None:

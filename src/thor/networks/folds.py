@@ -17,7 +17,7 @@ from thor.networks.skill import LEFT_OUT_REGION, interval_scores, wrong_cells
 from thor.networks.stack import NetworkStack
 from thor.networks.terms import TermTargets
 from thor.networks.training import train_stack
-from thor.networks.training_data import sample_weights, scaled_tables
+from thor.networks.training_data import scaled_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class Fold:
         Of the training cells of the fold.
     stack : NetworkStack
     baselines : Baselines
+    weighted_by : tuple of str
+        What the loss of the networks weighted cells by (`TrainingSettings.weighted_by`).
     """
 
     basin: str
@@ -40,6 +42,7 @@ class Fold:
     scaler: FeatureScaler
     stack: NetworkStack
     baselines: Baselines
+    weighted_by: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         # xarray keeps names of coordinates in a set, whose order differs from process to process.
@@ -95,11 +98,10 @@ def train_folds(
         samples = samples_from(features, regimes, split, names=all_features(names, boosting_names or ()))
         cells, train = samples.with_role("train"), samples.to_train()
         fitted = FeatureScaler.fit(cells) if scaler is None else scaler.extended(cells)
-        weights = sample_weights(train, area=training.area_weights, confidence=training.confidence_weights)
         targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1], sign=train.sign)
-        table, select = scaled_tables(samples, fitted, names)
+        table, select = scaled_tables(samples, fitted, names, weighted_by=training.weighted_by)
         trained = train_stack(
-            replace(table, weights=weights, terms=targets),
+            replace(table, terms=targets),
             select,
             features=names,
             classes=samples.classes,
@@ -108,7 +110,7 @@ def train_folds(
         )
         baselines = fit_baselines(cells, fitted, boosting=boosting, boosting_features=boosting_names, seed=seed)
         # Where its coordinates were read from is no part of a split.
-        return Fold(basin, split.drop_encoding(), fitted, trained.stack, baselines)
+        return Fold(basin, split.drop_encoding(), fitted, trained.stack, baselines, training.weighted_by)
 
     yield from in_threads(fold, splits)
 

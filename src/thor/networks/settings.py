@@ -41,6 +41,9 @@ class Region(Settings):
 ATLANTIC_SECTOR = Region(name="atlantic", west=280.0, east=20.0)
 """The published Atlantic band."""
 
+CELL_WEIGHTS = ("area", "confidence")
+"""What the loss may weight cells by."""
+
 
 class SplitSettings(Settings):
     """Which cells train, select and test."""
@@ -112,6 +115,11 @@ class TrainingSettings(Settings):
     budget_share: float = Field(0.5, ge=0, le=1)
     """Share of the networks that see the terms of the vorticity budget among the inputs alone; no effect where the
     stress curl is the only one (`thor.networks.training_data.budget_inputs`)."""
+
+    @property
+    def weighted_by(self) -> tuple[str, ...]:
+        """Those of `CELL_WEIGHTS` that the loss weights cells by."""
+        return tuple(name for name in CELL_WEIGHTS if getattr(self, f"{name}_weights"))
 
 
 class BoostingSettings(Settings):

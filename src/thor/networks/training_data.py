@@ -12,7 +12,7 @@ from thor.core.variables import groups_of, is_known, variable
 from thor.networks.predictor import columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import TrainingSettings
+from thor.networks.settings import CELL_WEIGHTS, TrainingSettings
 from thor.networks.table import Table
 from thor.networks.terms import TermTargets
 from thor.regimes.regime_model import RegimeModel
@@ -41,25 +41,30 @@ def training_tables(
     """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""
     train = samples.to_train()
     terms = TermTargets.of(budget, train.index, weight=terms_weight, sign=train.sign)
-    weights = sample_weights(train, area=settings.area_weights, confidence=settings.confidence_weights)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
         labels, runs = vote_labels(
             model, budget, train.index, n_networks=settings.n_networks, seed=seed, sign=train.sign
         )
-    table, select = scaled_tables(samples, scaler)
-    return replace(table, labels=labels, weights=weights, terms=terms), select, runs
+    table, select = scaled_tables(samples, scaler, weighted_by=settings.weighted_by)
+    return replace(table, labels=labels, terms=terms), select, runs
 
 
 def scaled_tables(
-    samples: Samples, scaler: FeatureScaler, features: tuple[str, ...] | None = None
+    samples: Samples,
+    scaler: FeatureScaler,
+    features: tuple[str, ...] | None = None,
+    *,
+    weighted_by: tuple[str, ...] = (),
 ) -> tuple[Table, Table]:
-    """Return training and select cells with these features (None: all), scaled; all cells count alike."""
+    """Return training and select cells with these features (None: all), scaled, and weights of the training cells."""
+    to_train = samples.to_train()
     train, select = (
         Table(columns(scaler.transform(cells.inputs), samples.features, features or samples.features), cells.labels)
-        for cells in (samples.to_train(), samples.with_role("select"))
+        for cells in (to_train, samples.with_role("select"))
     )
-    return replace(train, reflected=samples.reflect), select
+    weights = sample_weights(to_train, **{name: name in weighted_by for name in CELL_WEIGHTS})
+    return replace(train, weights=weights, reflected=samples.reflect), select
 
 
 def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:

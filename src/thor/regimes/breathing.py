@@ -62,8 +62,8 @@ def breathing_kmeans(
     n_breaths : int
         Trials of adding and removing centroids; 0 leaves k-means++ and Lloyd's iteration.
     n_micro : int
-        About how many micro-cells the search uses; with no more points than that it uses the points
-        themselves.
+        About how many micro-cells the search uses; with no more points than that, or fewer micro-cells than clusters,
+        it uses the points themselves.
     max_depth : int
         Most centroids added and removed in one breath; the number is drawn anew each time.
     weights : ndarray of shape (n_points,), optional
@@ -83,6 +83,8 @@ def breathing_kmeans(
         cells = everything
         if len(points) > n_micro > n_clusters:
             cells = micro_cells(*everything, n_micro=n_micro, rng=rng)
+            if len(cells.points) < n_clusters:
+                cells = everything
         centroids = _search(cells, n_clusters, n_breaths, max_depth, rng)
         final = KMeans(n_clusters, init=centroids, n_init=1, tol=FINAL_TOLERANCE, max_iter=300)
         final.fit(everything.points, sample_weight=everything.weights)
@@ -96,12 +98,14 @@ def micro_cells(points: np.ndarray, weights: np.ndarray, *, n_micro: int, rng: n
     proportion to the geometric mean of its weight and its error, so that both crowded and far-flung parts are resolved.
     """
     drawn = rng.choice(len(points), size=min(n_micro, len(points)), replace=False)
-    coarse = KMeans(COARSE_CELLS, n_init=1, max_iter=5, random_state=_draw(rng))
+    n_parts = min(COARSE_CELLS, len(drawn))
+    coarse = KMeans(n_parts, n_init=1, max_iter=5, random_state=_draw(rng))
     labels = coarse.fit(points[drawn], sample_weight=weights[drawn]).predict(points)
     squared = weights * ((points - coarse.cluster_centers_[labels]) ** 2).sum(axis=1)
-    errors = np.bincount(labels, squared, minlength=COARSE_CELLS)
-    shares = np.sqrt(np.bincount(labels, weights, minlength=COARSE_CELLS) * errors)
-    numbers = np.maximum(1, np.rint(n_micro * shares / shares.sum())).astype(int)
+    errors = np.bincount(labels, squared, minlength=n_parts)
+    shares = np.sqrt(np.bincount(labels, weights, minlength=n_parts) * errors)
+    # No part has an error where all points of each are at one place.
+    numbers = np.maximum(1, np.rint(n_micro * shares / (shares.sum() or 1.0))).astype(int)
     positions, masses = [], []
     for part, number in enumerate(numbers):
         members = np.flatnonzero(labels == part)

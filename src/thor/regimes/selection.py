@@ -10,6 +10,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from thor.core.errors import ConfigError
 from thor.core.parallel import in_processes
 from thor.core.progress import progress_bar
 from thor.regimes.balances import block_numbers
@@ -65,19 +66,24 @@ def cluster_selection(
     pandas.DataFrame
         `n_clusters`, `repeat`, `inertia`; `aic`, `bic` of a Gaussian mixture (full covariances, started from
         the k-means centroids) on `mixture_cells` cells and per cell; `silhouette` on `silhouette_cells`
-        cells; `area_1` ... the area share of each large cluster by falling size; `stability_seeds` and
-        `stability_blocks`, the mean adjusted Rand index of this repeat's classes (large clusters and the rest
-        merged) with those of the other repeats of the same k, over seeds and over block bootstraps (nan for
-        one repeat).
+        cells (nan where they are all in one cluster, or each in a different one); `area_1` ... the area share of
+        each large cluster by falling size; `stability_seeds` and `stability_blocks`, the mean adjusted Rand index
+        of this repeat's classes (large clusters and the rest merged) with those of the other repeats of the same
+        k, over seeds and over block bootstraps (nan for one repeat).
 
     Raises
     ------
     ConfigError
-        When a k is larger than the number of cells or smaller than the number of classes.
+        When a k is larger than the number of cells or `mixture_sample`, or smaller than the number of classes.
     """
     points, mask = budget_points(budget)
     for k in selection.n_clusters:
-        require_enough_points(min(len(points), selection.mixture_sample), k)
+        require_enough_points(len(points), k)
+        if k > selection.mixture_sample:
+            raise ConfigError(
+                f"selection.mixture_sample is {selection.mixture_sample}, but a Gaussian mixture of {k} clusters needs "
+                "at least as many cells. Draw more cells, or take larger values out of selection.n_clusters."
+            )
     each = {k: settings.replace(n_clusters=k) for k in selection.n_clusters}
     standardised = fit_term_scaler(points).transform(points)
     area = cell_areas(budget)[mask]
@@ -132,7 +138,7 @@ def _row(
         labels = nearest_centroid(points, centroids)
         numbers = {"inertia": inertia} | _mixture(points, mixture_cells, centroids, settings, seed)
         sampled = labels[silhouette_cells]
-        distinct = len(np.unique(sampled)) > 1
+        distinct = 1 < len(np.unique(sampled)) < len(sampled)
         numbers["silhouette"] = float(silhouette_score(points[silhouette_cells], sampled)) if distinct else np.nan
         numbers["silhouette_cells"] = len(silhouette_cells)
         classes = _classes(labels, settings)

@@ -145,6 +145,28 @@ class Applicability(JsonModel):
             distance[here] = others.query(points[here], workers=-1)[0]
         return distance / self.mean_distance
 
+    def from_cells(self, inputs: np.ndarray) -> "Applicability":
+        """Return the same measure of dissimilarity, but only to those reference cells that are among given cells.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (n_samples, n_features)
+            Scaled features of cells, scaled as those of the training cells.
+
+        Raises
+        ------
+        NetworkError
+            When less than two basins have a reference cell among them.
+        """
+        among = cKDTree(np.round(inputs.astype(float), DECIMALS)).query(self.reference)[0] < 0.5 * 10.0**-DECIMALS
+        if len(np.unique(self.reference_basin[among])) < 2:
+            raise NetworkError(
+                f"Of the {len(self.reference)} reference cells, those {int(among.sum())} that the scored predictors "
+                "were trained on lie in fewer than two basins. Increase uncertainty.applicability.n_reference, or make "
+                "the test regions smaller (modelling.split)."
+            )
+        return replace(self, reference=self.reference[among], reference_basin=self.reference_basin[among])
+
     def inside(self, inputs: np.ndarray) -> NDArray[np.bool_]:
         """Return which scaled inputs, shape (n_samples, n_features), lie inside the area of applicability."""
         return self.dissimilarity(inputs) <= self.threshold

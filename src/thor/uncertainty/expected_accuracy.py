@@ -40,7 +40,8 @@ class ExpectedAccuracy(JsonModel):
         Parameters
         ----------
         dissimilarity : ndarray of shape (n_samples,)
-            To the cells that the networks of each cell were trained on.
+            To the cells that the networks of each cell were trained on: not those of the test region or of the basin
+            left out.
         right : ndarray of bool, shape (n_samples,)
             Where the most probable regime is the label.
         area : ndarray of shape (n_samples,), [m2]

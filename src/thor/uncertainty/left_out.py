@@ -82,8 +82,8 @@ def left_out_basins(
     of_fold = {fold.basin: fold.samples(features, regimes) for fold in folds}
     cells = _drawn(of_fold, seed)
 
-    def tables(fold: Fold) -> tuple[Table, Table]:
-        return scaled_tables(of_fold[fold.basin], fold.scaler, fold.stack.features)
+    def tables(fold: Fold, weighted_by: tuple[str, ...] = ()) -> tuple[Table, Table]:
+        return scaled_tables(of_fold[fold.basin], fold.scaler, fold.stack.features, weighted_by=weighted_by)
 
     def bayesian_draws(fold: Fold) -> NetworkStack:
         stack, settings = fold.stack, bayesian.replace(n_starts=1)
@@ -93,7 +93,7 @@ def left_out_basins(
         return network.draws(N_DRAWS, seed=seed)
 
     def laplace_draws(fold: Fold) -> NetworkStack:
-        network, _ = fit_laplace(fold.stack, *tables(fold), settings=laplace, seed=seed)
+        network, _ = fit_laplace(fold.stack, *tables(fold, fold.weighted_by), settings=laplace, seed=seed)
         return network.draws(N_DRAWS, seed=seed)
 
     # By turns: one thread fits a Laplace approximation while the other compiles the training of Bayesian networks.

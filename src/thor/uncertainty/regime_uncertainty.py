@@ -110,10 +110,10 @@ def calibrate(
     seed : int
     """
     options: dict[str, Any] = {"settings": settings, "seed": seed}
-    select = samples.with_role("select")
-    applicability = fit_applicability(predictors[ENSEMBLE], samples.with_role("train"), scaler, **options)
+    select, trained = samples.with_role("select"), samples.with_role("train")
+    applicability = fit_applicability(predictors[ENSEMBLE], trained, scaler, **options)
     final_applicability = fit_applicability(final, final_samples.with_role("train"), scaler, **options)
-    dissimilarity = left_out_dissimilarity(left_out, select, scaler, final_applicability)
+    dissimilarity = left_out_dissimilarity(left_out, select, trained, scaler, final_applicability)
     found = left_out_calibration(left_out, predictors, select, scaler, dissimilarity=dissimilarity)
     every_label, inputs = (joined(left_out, name) for name in ("labels", "inputs"))
     far = columns(scaler.transform(inputs), scaler.features, final.features)

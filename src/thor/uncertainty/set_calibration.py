@@ -74,15 +74,16 @@ def calibrate_set(
     """
     known, scored, final = of_set.valid(features), of_set.scored, of_set.final
     left_out = left_out_cells(of_set.left_out, known, regimes, seed=seed)
-    select = scored.samples(known, regimes).with_role("select")
-    trained = final.samples(known, regimes).with_role("train")
-    applicability = fit_applicability(final.stack, trained, final.scaler, settings=settings, seed=seed)
+    samples = scored.samples(known, regimes)
+    select, trained = samples.with_role("select"), samples.with_role("train")
+    final_trained = final.samples(known, regimes).with_role("train")
+    applicability = fit_applicability(final.stack, final_trained, final.scaler, settings=settings, seed=seed)
     found = left_out_calibration(
         left_out,
         predictors_of(scored.stack, scored.baselines),
         select,
         scored.scaler,
-        dissimilarity=left_out_dissimilarity(left_out, select, final.scaler, applicability),
+        dissimilarity=left_out_dissimilarity(left_out, select, trained, final.scaler, applicability),
     )
     return SetCalibration(
         {name: entry.temperature for name, entry in found.items()},
@@ -100,23 +101,33 @@ def fit_applicability(
 
 
 def left_out_dissimilarity(
-    left_out: Mapping[str, LeftOutBasin], select: Samples, scaler: FeatureScaler, applicability: Applicability
+    left_out: Mapping[str, LeftOutBasin],
+    select: Samples,
+    trained: Samples,
+    scaler: FeatureScaler,
+    applicability: Applicability,
 ) -> Array:
     """Return the dissimilarity of the cells of all left-out basins to the other basins, then that of the select cells.
+
+    The predictors whose errors are measured there have not seen the test region, which the reference of the networks
+    for climate models includes: its cells are left out.
 
     Parameters
     ----------
     left_out : mapping of str to LeftOutBasin
-    select : Samples
+    select, trained : Samples
+        Select and training cells of the scored predictors.
     scaler : FeatureScaler
         Of the networks that the area of applicability belongs to.
     applicability : Applicability
     """
     inputs, basin = (joined(left_out, name) for name in ("inputs", "basin"))
-    far, near = (
-        columns(scaler.transform(cells), scaler.features, applicability.features) for cells in (inputs, select.inputs)
+    far, near, seen = (
+        columns(scaler.transform(cells), scaler.features, applicability.features)
+        for cells in (inputs, select.inputs, trained.inputs)
     )
-    return np.concatenate([applicability.dissimilarity_without_basin(far, basin), applicability.dissimilarity(near)])
+    known = applicability.from_cells(seen)
+    return np.concatenate([known.dissimilarity_without_basin(far, basin), known.dissimilarity(near)])
 
 
 def left_out_calibration(

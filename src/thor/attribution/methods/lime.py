@@ -20,6 +20,10 @@ from thor.networks.stack import Weights
 SAMPLES_PER_BLOCK = 256
 NETWORKS_AT_ONCE = 64
 """Members whose products with the draws are held at once: 8 MB for each feature at 5,000 draws with intercept."""
+LEAST_WEIGHT = 1e-12
+"""Weight of all draws together, that of the sample being one, below which they do not support a surrogate."""
+LARGEST_CONDITION = 1e12
+"""Condition number of the regression above which its coefficients are rounding errors."""
 
 
 class LimeSettings(Settings):
@@ -31,7 +35,7 @@ class LimeSettings(Settings):
     """Width of the kernel in standard deviations of the reference; null: 0.75 times the square root of the number of
     features, as in the package lime."""
     ridge: NotNegative = 1.0
-    """Penalty on squared coefficients."""
+    """Penalty on squared coefficients; 0 needs draws that determine all coefficients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,9 +92,9 @@ class Lime(Explainer):
     def explain(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
         """Yield coefficient times (input - reference mean); see `thor.attribution.method.Explainer`.
 
-        The shares are `target`, `intercept` (the surrogate at the reference mean), `fidelity` (weighted R2) and
-        `remainder` (target less surrogate at the sample). The standard error is that of the mean over members when the
-        draws are drawn again (a sandwich estimate, robust to a surrogate that does not fit).
+        The shares are `target`, `intercept` (the surrogate at the reference mean), `fidelity` (weighted R2; 0 where the
+        draws have no weight) and `remainder` (target less surrogate at the sample). The standard error is that of the
+        mean over members when the draws are drawn again (a sandwich estimate, robust to a surrogate that does not fit).
         """
         require_features(predictor, self.reference)
         draws = self._draws(len(predictor.features))
@@ -154,13 +158,22 @@ class Lime(Explainer):
             sums = (weights @ both).reshape(n_samples, n_features, -1)
             together[some] = np.moveaxis(sums, 2, 0)
         together += target[..., None] * scaled - (total * target_mean)[..., None] * mean
-        inverse = np.linalg.inv(covariance + self.settings.ridge * np.eye(n_features))
+        penalised = covariance + self.settings.ridge * np.eye(n_features)
+        undetermined = ~(np.linalg.cond(penalised, 1) < LARGEST_CONDITION)
+        if undetermined.any():
+            raise AttributionError(
+                f"The draws of LIME do not determine its coefficients in {int(undetermined.sum())} of {n_samples} "
+                f"cells. Set lime.ridge above zero (got {self.settings.ridge:g}), or increase lime.n_samples (got "
+                f"{self.settings.n_samples}) or lime.kernel_width (got {width:.3g})."
+            )
+        inverse = np.linalg.inv(penalised)
         coefficient = np.einsum("wsi,sij->wsj", together, inverse)
         intercept = target_mean - np.einsum("wsi,si->ws", coefficient, mean)
         spread = target_squares - total * target_mean**2
         explained = 2 * np.einsum("wsi,wsi->ws", coefficient, together)
         left = spread - explained + np.einsum("wsi,sij,wsj->ws", coefficient, covariance, coefficient, optimize=True)
         fidelity = 1 - np.divide(left, spread, out=np.zeros_like(left), where=spread > 0)
+        fidelity[:, weights.sum(axis=1) < LEAST_WEIGHT] = 0
         # Variance of the mean over members when the draws are drawn again: weights and misfit, squared.
         slope, level = coefficient.mean(axis=0), intercept.mean(axis=0)
         misfit = (weights * (targets.mean(axis=1) - level[:, None] - slope @ draws.T)) ** 2

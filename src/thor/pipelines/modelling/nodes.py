@@ -77,7 +77,8 @@ def train_ensemble(
             history = history.assign(label_run=("network", runs))
         best = history["best_epoch"].values
         log.info("%s; best epochs %d to %d", counted(stack.n_networks, "network"), best.min() + 1, best.max() + 1)
-    return {"ensemble": stack, "training_history": history_table(history, predictor="ensemble")}
+    table = history_table(history, predictor="ensemble", weighted_by=parameters.training.weighted_by)
+    return {"ensemble": stack, "training_history": table}
 
 
 def train_final_ensemble(

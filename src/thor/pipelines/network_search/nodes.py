@@ -26,7 +26,7 @@ def search_networks(
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
-    train, select = scaled_tables(samples, scaler)
+    train, select = scaled_tables(samples, scaler, weighted_by=parameters.training.weighted_by)
     trials = search(
         train,
         select,

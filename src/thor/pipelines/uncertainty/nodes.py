@@ -64,16 +64,18 @@ def fit_laplace_network(
     regimes: xr.Dataset,
     split: xr.Dataset,
     feature_scaler: dict[str, Any],
+    training_history: pd.DataFrame,
     parameters: Uncertainty,
 ) -> Any:
-    """Return the Laplace approximation of the ensemble's best network."""
+    """Return the Laplace approximation of the ensemble's best network, with the cell weights of its training."""
+    from thor.networks.fields import trained_weights
     from thor.networks.scaler import FeatureScaler
     from thor.networks.training_data import scaled_tables
     from thor.uncertainty.laplace import fit_laplace
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = _samples(features, regimes, split, scaler)
-    tables = scaled_tables(samples, scaler)
+    tables = scaled_tables(samples, scaler, weighted_by=trained_weights(training_history))
     network, _ = fit_laplace(ensemble, *tables, settings=parameters.laplace, seed=parameters.seed)
     log.info("Laplace approximation of network %d, prior precision %g", network.network, network.prior_precision)
     return network

@@ -2,7 +2,7 @@
 
 features, regimes, split -> train_bayesian_network -> bayesian_network, bayesian_training_history
                          -> train_final_bayesian_network -> final_bayesian_network
-ensemble                 -> fit_laplace_network    -> laplace_network
+ensemble, training_history -> fit_laplace_network  -> laplace_network
 left_out_predictors      -> train_left_out_posteriors -> left_out_cells
 left_out_cells, all predictors, input_sets -> calibrate -> calibration_model
     -> compute_regime_uncertainty -> regime_uncertainty -> draw_uncertainty
