@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from tests.tracking.conftest import make_run
-from thor.core.errors import DataError, GridError
+from thor.core.errors import DataError, GridError, LeftOutError
 from thor.tracking.members import forced_response, members_of, response_plans
 
 N_CELLS = 40
@@ -193,6 +193,19 @@ def test_plans_are_of_groups_with_several_members_and_change_with_each():
     runs["A/ssp585/r2i1p1f1"] = tracked("r2i1p1f1", two(np.full((1, 4), 0.6)))
     changed = response_plans({key: lambda run=run: run for key, run in runs.items()})
     assert changed["A/ssp585"][0] != plans["A/ssp585"][0]
+
+
+def test_members_on_two_grids_have_no_mean_and_stop_no_other_model():
+    runs = {f"{source}/ssp585/r{k}i1p1f1": (source, k) for source in "AB" for k in (1, 2)}
+    sizes = {("A", 1): 4, ("A", 2): 5, ("B", 1): 4, ("B", 2): 4}
+    read = {
+        key: lambda source=source, k=k: tracked(f"r{k}i1p1f1", two(np.full((1, sizes[source, k]), 0.5)), source=source)
+        for key, (source, k) in runs.items()
+    }
+    plans = response_plans(read)
+    with pytest.raises(LeftOutError, match="A/ssp585/r2i1p1f1 lies on another grid than A/ssp585/r1i1p1f1"):
+        plans["A/ssp585"][1]()
+    assert plans["B/ssp585"][1]().attrs["n_members"] == 2
 
 
 def test_made_features_have_variants_of_one_forcing():

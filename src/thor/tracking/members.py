@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.core.errors import DataError
+from thor.core.errors import DataError, GridError, left_out_on_error
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.variables import variable
 from thor.ocean.cells import on_same_grid
@@ -113,7 +113,13 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
         first = member if first is None else first
         members_of([run_key(first), run_key(member)])
         require_alike(first, member, "source_id", "experiment_id")
-        on_same_grid(first["valid"], member, "valid")
+        try:
+            on_same_grid(first["valid"], member, "valid")
+        except GridError as error:
+            raise GridError(
+                f"{run_key(member)} lies on another grid than {run_key(first)}: their mean needs one grid. Choose "
+                f"members of one in variant_labels or grid_labels (conf/local/globals.yml). {error}"
+            ) from None
         windows = list(map(str, member["window"].values))
         labels = [label for label in labels if label in windows] if sums else windows
         sums = _added(sums, member, baselines)
@@ -161,7 +167,7 @@ def response_plans(runs: RunDatasets) -> dict[str, tuple[str, Callable[[], xr.Da
     plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for group, keys in members_of(runs).items():
         marks = [_mark(runs[key]()) for key in keys]
-        plans[group] = fingerprint("forced response", marks), partial(_response, runs, keys)
+        plans[group] = fingerprint("forced response", marks), left_out_on_error(partial(_response, runs, keys))
     return plans
 
 
