@@ -1,7 +1,9 @@
 """The time axis of a file of monthly or annual means: the months of its steps, in which calendar."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cftime
 import netCDF4
@@ -11,10 +13,12 @@ from numpy.typing import NDArray
 from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import UNDECLARED_FILL
+from thor.core.warn import warn_once
 
 _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
+_SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
 
 
 class TimeAxis(NamedTuple):
@@ -30,20 +34,22 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
     """Return the months of the time steps of an open file.
 
     The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
+    Without bounds, the first and last month in the file's name say whether midnight between two months is start or end.
 
     Parameters
     ----------
     file : netCDF4.Dataset
-        Neither masked nor scaled.
+        With values as they are stored.
     dim : str
         Name of the time axis.
     path : Path
-        The file's, for messages.
+        That of the file.
 
     Raises
     ------
     DataError
-        When there is no time axis or no time step, or a time is missing or cannot be read.
+        When there is no time axis or no time step, a time is missing or cannot be read, or the month of a step is
+        ambiguous.
     """
     if dim not in file.variables or "since" not in str(getattr(file.variables[dim], "units", "")):
         raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
@@ -66,6 +72,12 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
             values = _times(time, path)
         if step_months == 1:
             dates = cftime.num2date(values, units, calendar=calendar)
+            if bounds not in file.variables and _stamped_at_end(dates, path):
+                model = str(getattr(file, "source_id", path.parent))
+                warn_once(
+                    model, "steps without bounds are stamped at the end of the month, by the months in file names"
+                )
+                dates = dates - timedelta(days=1)
     except UNREADABLE_DATE as error:
         raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
@@ -88,6 +100,24 @@ def _times(variable: netCDF4.Variable, path: Path) -> Array:
             "each time step. The file is damaged or unfinished: fetch it again, or correct its time axis."
         )
     return values
+
+
+def _stamped_at_end(dates: Any, path: Path) -> bool:
+    """Return whether all steps are stamped at midnight at the end of their month, by the months in the file's name."""
+    if any(date.replace(day=1, hour=0, minute=0, second=0, microsecond=0) != date for date in dates):
+        return False
+    first, last = (12 * date.year + date.month for date in (min(dates), max(dates)))
+    begins = ends = False
+    if span := _SPAN.search(path.name):
+        begins = first == 12 * int(span[1]) + int(span[2] or 1)
+        ends = last == 12 * int(span[3]) + int(span[4] or 12) + 1
+    if begins == ends:
+        raise DataError(
+            f"{path}: its steps have no bounds and are stamped at midnight between months, {min(dates)} to "
+            f"{max(dates)}: either may be meant; expected bounds, or the first and last month at the end of the "
+            "file's name, such as _185001-185112.nc. Add bounds, or rename the file."
+        )
+    return ends
 
 
 def _calendar_years(edges: Array, units: str, calendar: str) -> list[int]:
