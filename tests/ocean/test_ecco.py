@@ -37,19 +37,49 @@ def test_sea_level_from_the_authors_table(tmp_path, surface, ecco_arrays):
         sea_level_from_feature_table(tmp_path / "short.npy", ecco_arrays["MissdataECCO"])
 
 
+def monthly_file(folder, stem, name, time, value):
+    """Write one month of a variable that is the same everywhere, and return the file."""
+    month = xr.Dataset(
+        {name: (("time", "latitude", "longitude"), np.full((1, LAT.size, LON.size), value))},
+        coords={"time": [np.datetime64(time, "ns")], "latitude": LAT, "longitude": LON},
+    )
+    path = folder / f"{stem}_mon_mean_{time[:7]}_ECCO_V4r4_latlon_0p50deg.nc"
+    month.to_netcdf(path)
+    return path
+
+
 def test_monthly_files_are_weighted_by_the_length_of_the_month(tmp_path):
     values = {"2001-01-16": 1.0, "2001-02-15": 2.0}
-    paths = []
-    for time, value in values.items():
-        month = xr.Dataset(
-            {"SSH": (("time", "latitude", "longitude"), np.full((1, LAT.size, LON.size), value))},
-            coords={"time": [np.datetime64(time, "ns")], "latitude": LAT, "longitude": LON},
-        )
-        paths.append(tmp_path / f"SEA_SURFACE_HEIGHT_mon_mean_{time[:7]}_ECCO_V4r4_latlon_0p50deg.nc")
-        month.to_netcdf(paths[-1])
+    paths = [monthly_file(tmp_path, "SEA_SURFACE_HEIGHT", "SSH", time, value) for time, value in values.items()]
     got = surface_from_files(paths)
     assert set(got.data_vars) == {"zos"}
     np.testing.assert_allclose(got.zos, (31 * 1.0 + 28 * 2.0) / 59)
+
+
+def test_variables_in_files_of_their_own_are_averaged_over_the_same_months(tmp_path):
+    stress = "OCEAN_AND_ICE_SURFACE_STRESS"
+    paths = [
+        monthly_file(tmp_path, stem, name, time, factor * value)
+        for stem, name, factor in (("SEA_SURFACE_HEIGHT", "SSH", 1.0), (stress, "oceTAUE", 0.1))
+        for time, value in (("2001-01-16", 1.0), ("2001-02-15", 2.0))
+    ]
+    got = surface_from_files(paths)
+    np.testing.assert_allclose(got.zos, 87 / 59)
+    np.testing.assert_allclose(got.tauuo, 8.7 / 59)
+    with pytest.raises(DataError, match="'zos' of 2 months, 'tauuo' of 1; expected the same months.*has 2001-02"):
+        surface_from_files(paths[:-1])
+    twice = monthly_file(tmp_path, "AGAIN", "SSH", "2001-01-20", 1.0)
+    with pytest.raises(DataError, match="AGAIN_mon_mean_2001-01_.* holds 'zos' of 2001-01, which is there already"):
+        surface_from_files([*paths, twice])
+
+
+def test_means_without_time_count_the_same_in_each_file(tmp_path):
+    for k, (name, value) in enumerate([("SSH", 1.0), ("SSH", 2.0), ("oceTAUE", 0.1), ("oceTAUE", 0.2)]):
+        mean = xr.Dataset({name: (("lat", "lon"), np.full((LAT.size, LON.size), value))}, {"lat": LAT, "lon": LON})
+        mean.to_netcdf(tmp_path / f"{k}.nc")
+    got = surface_from_files(sorted(tmp_path.glob("*.nc")))
+    np.testing.assert_allclose(got.zos, 1.5)
+    np.testing.assert_allclose(got.tauuo, 0.15)
 
 
 def test_a_file_on_another_grid_or_without_sea_level(tmp_path):

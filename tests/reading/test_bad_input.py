@@ -21,6 +21,7 @@ from tests.made_archive import (
 )
 from thor.core.errors import ConfigError, DataError, GridError, IncompleteWindowError, UnitsError
 from thor.reading.archive import Archive
+from thor.reading.fields import read_field
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
 
@@ -132,6 +133,22 @@ def test_a_depth_on_another_grid_is_named(root, make_climatology):
     rewrite(path, lambda d: d.isel(lon=slice(None, -1)))
     with pytest.raises(GridError, match=r"'deptho' does not lie on the cells of 'zos' \(9 rows, 16 columns\)"):
         make_climatology(root)
+
+
+@pytest.mark.parametrize("variable_id", ["deptho", "areacello", "sftof"])
+def test_a_fixed_field_stored_longitude_first_is_put_beside_sea_level(root, make_climatology, caplog, variable_id):
+    expected = make_climatology(root)
+    rewrite(write_fixed(root, variable_id), lambda d: d.transpose("lon", "lat"))
+    np.testing.assert_array_equal(make_climatology(root)[variable_id].values, expected[variable_id].values)
+    assert caplog.text.count(f"'{variable_id}' is stored as (lon, lat); put latitude before longitude") == 1
+
+
+def test_a_field_on_as_many_rows_as_columns_is_not_taken_transposed(tmp_path):
+    lat, lon = np.linspace(-60, 60, 12), 30.0 * np.arange(12)
+    depth = xr.DataArray(1000.0 * (1 + np.arange(12))[:, None] + np.arange(12), {"lat": lat, "lon": lon}, name="deptho")
+    depth.assign_attrs(units="m").transpose("lon", "lat").to_netcdf(tmp_path / "deptho.nc")
+    field = read_field(tmp_path / "deptho.nc", "deptho", where="MADE-1")
+    np.testing.assert_array_equal(field["deptho"].values, depth.values)
 
 
 def test_no_areas_are_made_from_the_positions(root, make_climatology, caplog):

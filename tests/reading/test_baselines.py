@@ -1,6 +1,7 @@
 """Baselines of runs: the parallel control segment, or a window of historical."""
 
 import cftime
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -123,6 +124,32 @@ def test_a_branch_without_time_is_an_error_that_the_quirk_table_corrects(tmp_pat
     assert plans(tmp_path, windows, missing="skip")["1pctCO2"].baselines == {}
     found = plans(tmp_path, windows, quirks={"MADE-1": Quirks(branch_years={"1pctCO2": 2})})
     assert [str(baseline) for baseline in found["1pctCO2"].baselines.values()] == ["0002-0003", "0004-0005"]
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        *({"branch_time_in_parent": time} for time in ("N/A", "36500.0D", 1e20, np.nan, np.array([36500.0, 1.0]))),
+        *({"parent_time_units": units} for units in ("", "N/A since", "days since 0000-00-00 (noleap)", 1850)),
+    ],
+)
+def test_a_branch_time_that_is_no_date_costs_only_the_baseline(tmp_path, windows, caplog, attrs):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": 365.0} | attrs)
+    found = plans(tmp_path, windows, missing="skip")["1pctCO2"]
+    assert len(found.windows) == 2 and found.baselines == {}
+    (name, got), *_ = attrs.items()
+    assert f"no baseline: {found.run.key} branches off" in caplog.text and f"{name} ({got})" in caplog.text
+
+
+@pytest.mark.parametrize("time", ["N/A", np.nan])
+def test_a_run_whose_own_branch_time_is_no_date_branches_off_in_its_first_year(tmp_path, windows, caplog, time):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    attrs = BRANCH | {"branch_time_in_parent": branch_time(4), "branch_time_in_child": time}
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=attrs)
+    found = plans(tmp_path, windows)["1pctCO2"]
+    assert [str(baseline) for baseline in found.baselines.values()] == ["0004-0005", "0006-0007"]
+    assert "no date in branch_time_in_child: taken to branch off in 1850, its first year" in caplog.text
 
 
 def test_a_branch_outside_the_years_of_the_parent_is_named(tmp_path, windows, caplog):

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError, counted, listed
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.grid import cell_area, with_bounds
 
@@ -82,15 +82,17 @@ def ecco_training_ocean(arrays: Mapping[str, Path], surface: xr.Dataset, *, term
 def surface_from_files(paths: list[Path]) -> xr.Dataset:
     """Return the time mean of `zos` (and stress, if there) from ECCO files on the half-degree grid.
 
-    Monthly files are averaged with the length of each month, one file in memory at a time.
+    Monthly files are averaged with the length of each month, one file in memory at a time. Variables may be in files of
+    their own.
 
     Raises
     ------
     DataError
-        When a file is not on the half-degree grid or holds none of the known variables.
+        When a file is not on the half-degree grid or holds none of the known variables, a month is there twice, or
+        variables are there for different months.
     """
     total: dict[str, Array] = {}
-    days = 0.0
+    days: dict[str, dict[str, float]] = {}
     for path in paths:
         with xr.open_dataset(path) as file:
             file = file.rename({k: v for k, v in {"latitude": "lat", "longitude": "lon"}.items() if k in file.dims})
@@ -101,14 +103,24 @@ def surface_from_files(paths: list[Path]) -> xr.Dataset:
                 )
             if not (np.array_equal(file["lat"], LAT) and np.array_equal(file["lon"], LON)):
                 raise DataError(f"{path} is not on ECCO's half-degree grid (360 x 720 from 89.75S, 179.75W).")
-            weights = file["time"].dt.days_in_month if "time" in file.dims else xr.DataArray(1.0)
             for name, field in found.items():
-                weighted = (field * weights).sum("time", skipna=False) if "time" in field.dims else field * weights
+                known = days.setdefault(name, {})
+                if "time" not in field.dims:
+                    # such as a mean over all months: each file counts the same
+                    field = field.expand_dims(time=[f"mean {len(known) + 1}"])
+                    months, lengths = field["time"].values, xr.ones_like(field["time"], dtype=float)
+                else:
+                    months, lengths = field["time"].dt.strftime("%Y-%m").values, field["time"].dt.days_in_month
+                for month, length in zip(months.tolist(), lengths.values.tolist(), strict=True):
+                    if month in known:
+                        raise DataError(f"{path} holds '{name}' of {month}, which is there already; keep one of them.")
+                    known[month] = length
+                weighted = (field * lengths).sum("time", skipna=False)
                 total[name] = total.get(name, 0.0) + weighted.transpose("lat", "lon").values.astype(float)
-            days += float(weights.sum())
+    _require_same_months(days, paths[0].parent)
     surface = with_bounds(LAT, LON)
     for name, values in total.items():
-        surface[name] = (("lat", "lon"), values / days, variable(name).attrs)
+        surface[name] = (("lat", "lon"), values / sum(days[name].values()), variable(name).attrs)
     return surface
 
 
@@ -154,6 +166,16 @@ def sea_level_from_feature_table(table: Path, missing: Path) -> xr.Dataset:
     surface = with_bounds(LAT, LON)
     surface["zos"] = (("lat", "lon"), values, variable("zos").attrs)
     return surface
+
+
+def _require_same_months(days: Mapping[str, Mapping[str, float]], folder: Path) -> None:
+    (first, of_first), *others = days.items()
+    for name, of_other in others:
+        if alone := sorted(of_first.keys() ^ of_other.keys()):
+            raise DataError(
+                f"{folder} holds '{first}' of {counted(len(of_first), 'month')}, '{name}' of {len(of_other)}; expected "
+                f"the same months. Only one of them has {listed(alone)}: get what is missing, or take the others out."
+            )
 
 
 def _field(stored: np.ndarray, name: str) -> tuple[tuple[str, str], np.ndarray, dict[str, str]]:

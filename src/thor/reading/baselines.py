@@ -11,7 +11,8 @@ import xarray as xr
 from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.runs import Run, is_control
-from thor.reading.series import Series, clean_units
+from thor.reading.series import Series
+from thor.reading.time_axis import UNREADABLE_DATE, clean_units
 from thor.reading.windows import Window, WindowSettings
 
 _NO_PARENT = "no parent"
@@ -104,7 +105,7 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
     Raises
     ------
     DataError
-        When there is a parent, but no branch time.
+        When the parent is a control run, and the attributes give no branch time.
     """
     attrs = series.attrs
     experiment = str(attrs.get("parent_experiment_id", _NO_PARENT)).strip()
@@ -116,32 +117,41 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         str(attrs.get("parent_variant_label", run.variant_label)),
     )
     of_control = is_control(experiment)
-    child_year, year = _branch_years(attrs, series, branch_year)
+    child_year, year = _branch_years(series, branch_year)
     if of_control and year is None:
+        names = ("branch_time_in_parent", "parent_time_units")
+        given = " and ".join(f"{name} ({attrs.get(name, 'not there')})" for name in names)
         raise DataError(
-            f"{run.key} branches off {parent.key}, but its attributes branch_time_in_parent and parent_time_units do "
-            "not say when. Give branch_years of this model in data_engineering.quirks."
+            f"{run.key} branches off {parent.key}, but its attributes {given} do not say when. Give branch_years of "
+            "this model in data_engineering.quirks."
         )
     return Parent(parent, (year or 0) - child_year, of_control, year)
 
 
-def _branch_years(attrs: Mapping[str, Any], series: Series, branch_year: int | None) -> tuple[int, int | None]:
+def branch_year_of_child(series: Series) -> int | None:
+    """Return the run's own year at the time of the branch; None where its attributes do not say."""
+    time = series.attrs.get("branch_time_in_child")
+    return _nearest_year(time, series.files[0].time_units, series.calendar)
+
+
+def _branch_years(series: Series, branch_year: int | None) -> tuple[int, int | None]:
     """Return the years of child and parent at the time of the branch; the parent's is None where it is unknown."""
-    child = int(series.months[0]) // 12
-    if "branch_time_in_child" in attrs:
-        child = _nearest_year(attrs["branch_time_in_child"], series.files[0].time_units, series.calendar)
-    if branch_year is not None:
-        return child, branch_year
-    units = str(attrs.get("parent_time_units", ""))
-    if "since" not in units or "branch_time_in_parent" not in attrs:
-        return child, None
-    return child, _nearest_year(attrs["branch_time_in_parent"], units, series.calendar)
+    child = branch_year_of_child(series)
+    if child is None:
+        child = int(series.months[0]) // 12
+    if branch_year is None:
+        units = str(series.attrs.get("parent_time_units", ""))
+        branch_year = _nearest_year(series.attrs.get("branch_time_in_parent"), units, series.calendar)
+    return child, branch_year
 
 
-def _nearest_year(time: Any, units: str, calendar: str) -> int:
-    """Return the year whose first day is nearest: windows are whole years."""
-    date = cftime.num2date(float(time), clean_units(units), calendar=calendar)
-    return round(date.year + (date.dayofyr - 1) / 365.25)
+def _nearest_year(time: Any, units: str, calendar: str) -> int | None:
+    """Return the year whose first day is nearest, as windows are whole years; None where that is no date."""
+    try:
+        date = cftime.num2date(float(time), clean_units(units), calendar=calendar)
+        return round(date.year + (date.dayofyr - 1) / 365.25)
+    except (*UNREADABLE_DATE, AttributeError):  # cftime gives a masked constant for NaN
+        return None
 
 
 def before_and_after(

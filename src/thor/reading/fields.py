@@ -10,7 +10,7 @@ from thor.core.errors import UnitsError
 from thor.core.variables import UNDECLARED_FILL, variable
 from thor.core.warn import warn_once
 from thor.reading.files import naming, read_file
-from thor.reading.positions import positions
+from thor.reading.positions import common_dims, positions
 
 
 def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
@@ -38,10 +38,21 @@ def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     """
     with naming(path):
         dataset = read_file(path, variable_id)
-        field = clean_field(dataset[variable_id], where)
+        field = _rows_before_columns(dataset, variable_id, where)
+        field = clean_field(field, where)
         out = positions(dataset, variable_id, where=where)
     dims = ("lat", "lon") if out["lat"].ndim == 1 else ("y", "x")
     return out.assign({variable_id: (dims, field.values.astype(float), variable(variable_id).attrs)})
+
+
+def _rows_before_columns(dataset: xr.Dataset, variable_id: str, where: str) -> xr.DataArray:
+    """Return a field with latitude before longitude, by the names of its dims."""
+    field = dataset[variable_id]
+    grid = tuple(common_dims(dataset, variable_id, where=where))
+    if field.dims[-2:] == grid:
+        return field
+    warn_once(where, f"'{variable_id}' is stored as ({', '.join(map(str, field.dims))}); put latitude before longitude")
+    return field.transpose(..., *grid)
 
 
 def clean_field(field: xr.DataArray, where: str) -> xr.DataArray:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from thor.core.errors import DataError
 from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
 from thor.reading.archive import Archive
-from thor.reading.baselines import Parent, parent_of
+from thor.reading.baselines import Parent, branch_year_of_child, parent_of
 from thor.reading.files import size_of
 from thor.reading.grids import Group, grid_group
 from thor.reading.quirks import Quirks
@@ -125,10 +125,9 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
         )
     try:
         parent = parent_of(run, series["zos"], branch_year=quirks.branch_years.get(run.experiment_id))
-        if parent and parent.is_control and "branch_time_in_child" not in series["zos"].attrs:
-            warnings.append(
-                f"no branch_time_in_child: taken to branch off in {series['zos'].months[0] // 12}, its first year"
-            )
+        if parent and parent.is_control and branch_year_of_child(series["zos"]) is None:
+            first_year = series["zos"].months[0] // 12
+            warnings.append(f"no date in branch_time_in_child: taken to branch off in {first_year}, its first year")
     except DataError as error:
         if missing == "error":
             raise

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cftime
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.reading.files import unreadable
+from thor.reading.time_axis import read_time_axis
 from thor.reading.windows import Window
 
-_SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 _REFORM = 12 * 1582 + 10
 """Month from which on the standard and the proleptic Gregorian calendar are one: November 1582."""
 
@@ -171,8 +170,6 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
 def read_header(path: Path, variable_id: str) -> SeriesFile:
     """Return the header of one file.
 
-    The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
-
     Raises
     ------
     DataError
@@ -191,73 +188,26 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
                     f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time"
                     f"{', levels' if with_levels else ''} and a grid."
                 )
-            months, days, calendar, step_months = _months(file, field.dimensions[0], path)
+            axis = read_time_axis(file, field.dimensions[0], path)
             chunks = field.chunking()
             return SeriesFile(
                 path=path,
-                months=months,
-                days=days,
-                calendar=calendar,
                 time_units=str(file.variables[field.dimensions[0]].units),
                 units=getattr(field, "units", None),
                 shape=tuple(field.shape[1:]),
                 chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
                 attrs={name: file.getncattr(name) for name in file.ncattrs()},
                 size=os.path.getsize(path),
-                step_months=step_months,
+                **axis._asdict(),
             )
     except (OSError, RuntimeError) as error:
         raise unreadable(path, error) from error
-
-
-def _months(file: netCDF4.Dataset, dim: str, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str, int]:
-    if dim not in file.variables or "since" not in getattr(file.variables[dim], "units", ""):
-        raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
-    time = file.variables[dim]
-    values = np.asarray(time[:], dtype=float)
-    if not values.size:
-        raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
-    bounds = getattr(time, "bounds", None)
-    calendar = str(getattr(time, "calendar", "standard")).lower()
-    step_months = 1
-    try:
-        if bounds in file.variables:
-            edges = np.asarray(file.variables[bounds][:], dtype=float)
-            values = edges.mean(axis=1)
-            if years := _calendar_years(edges, clean_units(time.units), calendar):
-                # one day of each month stands for it
-                step_months = 12
-                dates = [cftime.datetime(year, m, 1, calendar=calendar) for year in years for m in range(1, 13)]
-        if step_months == 1:
-            dates = cftime.num2date(values, clean_units(time.units), calendar=calendar)
-    except ValueError as error:
-        raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
-    months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
-    days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
-    return months, days, _SAME_CALENDAR.get(calendar, calendar), step_months
-
-
-def _calendar_years(edges: NDArray[np.float64], units: str, calendar: str) -> list[int]:
-    """Return the years of means over calendar years; none for other means, as the first step says in most files."""
-    years: list[int] = []
-    for rows in (edges[:1], edges):
-        first, last = (cftime.num2date(rows[:, k], units, calendar=calendar) for k in (0, 1))
-        if not all(a.dayofyr == b.dayofyr == 1 and b.year == a.year + 1 for a, b in zip(first, last, strict=True)):
-            return []
-        years = [date.year for date in first]
-    return years
 
 
 def _calendar(header: SeriesFile) -> str:
     """Return the name by which calendars of a series are compared."""
     gregorian = header.calendar in ("standard", "proleptic_gregorian") and header.months.min() >= _REFORM
     return "standard" if gregorian else header.calendar
-
-
-def clean_units(units: str) -> str:
-    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00."""
-    step, _, date = units.partition(" since ")
-    return f"{step} since {'-'.join(date.strip().split(' ')[0].split('-')[:3])}"
 
 
 def _require_same(where: str, what: str, first: SeriesFile, other: SeriesFile, expected: Any, got: Any) -> None:

@@ -1,0 +1,131 @@
+"""The time axis of a file of monthly or annual means: the months of its steps, in which calendar."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cftime
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from thor.core.arrays import Array
+from thor.core.errors import DataError
+from thor.core.variables import UNDECLARED_FILL
+from thor.core.warn import warn_once
+
+_SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
+UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
+"""What cftime and numpy raise for numbers, units and calendars that give no date."""
+_SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
+
+
+class TimeAxis(NamedTuple):
+    """Months of the time steps, as in `thor.reading.series.SeriesFile`."""
+
+    months: NDArray[np.int64]
+    days: NDArray[np.int64]
+    calendar: str
+    step_months: int
+
+
+def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
+    """Return the months of the time steps of an open file.
+
+    The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
+    Without bounds, the first and last month in the file's name say whether midnight between two months is start or end.
+
+    Parameters
+    ----------
+    file : netCDF4.Dataset
+        With values as they are stored.
+    dim : str
+        Name of the time axis.
+    path : Path
+        That of the file.
+
+    Raises
+    ------
+    DataError
+        When there is no time axis or no time step, a time is missing or cannot be read, or the month of a step is
+        ambiguous.
+    """
+    if dim not in file.variables or "since" not in str(getattr(file.variables[dim], "units", "")):
+        raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
+    time = file.variables[dim]
+    if not time.size:
+        raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
+    bounds = getattr(time, "bounds", None)
+    calendar = str(getattr(time, "calendar", "standard")).lower()
+    units = clean_units(str(time.units))
+    step_months = 1
+    try:
+        if bounds in file.variables:
+            edges = _times(file.variables[bounds], path)
+            values = edges.mean(axis=1)
+            if years := _calendar_years(edges, units, calendar):
+                # one day of each month stands for it
+                step_months = 12
+                dates = [cftime.datetime(year, m, 1, calendar=calendar) for year in years for m in range(1, 13)]
+        else:
+            values = _times(time, path)
+        if step_months == 1:
+            dates = cftime.num2date(values, units, calendar=calendar)
+            if bounds not in file.variables and _stamped_at_end(dates, path):
+                model = str(getattr(file, "source_id", path.parent))
+                warn_once(
+                    model, "steps without bounds are stamped at the end of the month, by the months in file names"
+                )
+                dates = dates - timedelta(days=1)
+    except UNREADABLE_DATE as error:
+        raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
+    months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
+    days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
+    return TimeAxis(months, days, _SAME_CALENDAR.get(calendar, calendar), step_months)
+
+
+def clean_units(units: str) -> str:
+    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00."""
+    step, _, date = units.partition(" since ")
+    return f"{step} since {'-'.join(date.strip().split(' ')[0].split('-')[:3])}"
+
+
+def _times(variable: netCDF4.Variable, path: Path) -> Array:
+    values = np.asarray(variable[:], dtype=float)
+    missing = ~(np.abs(values) < UNDECLARED_FILL) | (values == getattr(variable, "_FillValue", np.nan))
+    if missing.any():
+        raise DataError(
+            f"{path}: {int(missing.sum())} of {values.size} values of '{variable.name}' are missing; expected one for "
+            "each time step. The file is damaged or unfinished: fetch it again, or correct its time axis."
+        )
+    return values
+
+
+def _stamped_at_end(dates: Any, path: Path) -> bool:
+    """Return whether all steps are stamped at midnight at the end of their month, by the months in the file's name."""
+    if any(date.replace(day=1, hour=0, minute=0, second=0, microsecond=0) != date for date in dates):
+        return False
+    first, last = (12 * date.year + date.month for date in (min(dates), max(dates)))
+    begins = ends = False
+    if span := _SPAN.search(path.name):
+        begins = first == 12 * int(span[1]) + int(span[2] or 1)
+        ends = last == 12 * int(span[3]) + int(span[4] or 12) + 1
+    if begins == ends:
+        raise DataError(
+            f"{path}: its steps have no bounds and are stamped at midnight between months, {min(dates)} to "
+            f"{max(dates)}: either may be meant; expected bounds, or the first and last month at the end of the "
+            "file's name, such as _185001-185112.nc. Add bounds, or rename the file."
+        )
+    return ends
+
+
+def _calendar_years(edges: Array, units: str, calendar: str) -> list[int]:
+    """Return the years of means over calendar years; none for other means, as the first step says in most files."""
+    years: list[int] = []
+    for rows in (edges[:1], edges):
+        first, last = (cftime.num2date(rows[:, k], units, calendar=calendar) for k in (0, 1))
+        if not all(a.dayofyr == b.dayofyr == 1 and b.year == a.year + 1 for a, b in zip(first, last, strict=True)):
+            return []
+        years = [date.year for date in first]
+    return years

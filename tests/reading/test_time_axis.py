@@ -1,0 +1,103 @@
+"""The months of time steps: axes that cannot be read cost one run, steps without bounds are in their own month."""
+
+import netCDF4
+import numpy as np
+import pytest
+
+from tests.made_archive import write_run, years
+from thor.core.errors import DataError
+from thor.reading.archive import Archive
+from thor.reading.plans import plan_runs
+from thor.reading.series import read_header
+
+
+def first_file(root, source_id="MADE-1"):
+    return min((root / "CMIP6").rglob(f"zos_Omon_{source_id}_*.nc"))
+
+
+def set_last(name, value):
+    def change(file):
+        file[name][-1] = value
+
+    return change
+
+
+def without_bounds(change):
+    def both(file):
+        file["time"].delncattr("bounds")
+        change(file)
+
+    return both
+
+
+ODD = [
+    (set_last("time_bnds", 9.969209968386869e36), "2 of 48 values of 'time_bnds' are missing"),
+    (set_last("time_bnds", np.nan), "2 of 48 values of 'time_bnds' are missing"),
+    (set_last("time_bnds", 1e14), "cannot be read"),
+    (without_bounds(set_last("time", 9.969209968386869e36)), "1 of 24 values of 'time' are missing"),
+    (lambda file: file["time"].setncattr("units", "days since 1850/01/01"), "'days since 1850/01/01'.* cannot be read"),
+    (lambda file: file["time"].setncattr("bounds", "lat"), "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), ODD)
+def test_a_time_axis_that_cannot_be_read_costs_its_run_alone(root, windows, change, message):
+    write_run(root, source_id="ODD-1")
+    path = first_file(root, "ODD-1")
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_mask(False)
+        change(file)
+    with pytest.raises(DataError, match=f"{path.name}: .*{message}"):
+        read_header(path, "zos")
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    plans = plan_runs(archive, runs, windows, missing="skip")
+    assert [plan.run.source_id for plan in plans] == ["MADE-1"]
+    assert [run.source_id for run in plans.left_out] == ["ODD-1"]
+
+
+def edit(path, change):
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].delncattr("bounds")
+        file["time"][:] = change(file["time"][:], file["time_bnds"][:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stamp", "warned"),
+    [
+        (lambda time, edges: edges[:, 1], 1),
+        (lambda time, edges: edges[:, 0], 0),
+        (lambda time, edges: edges.mean(axis=1), 0),
+        (lambda time, edges: edges[:, 1] - 0.5, 0),
+    ],
+)
+def test_the_month_of_steps_without_bounds_follows_from_the_name_of_the_file(root, caplog, stamp, warned):
+    for path in sorted((root / "CMIP6").rglob("zos_*.nc")):
+        expected = read_header(path, "zos")
+        header = read_header(edit(path, stamp), "zos")
+        np.testing.assert_array_equal(header.months, expected.months)
+        np.testing.assert_array_equal(header.days, expected.days)
+    np.testing.assert_array_equal(header.months, years(1852, 1853))
+    assert caplog.text.count("MADE-1: steps without bounds are stamped at the end of the month") == warned
+
+
+@pytest.mark.parametrize(
+    ("span", "side"),
+    [("1850-1851", 1), ("18500101-18511231", 1), ("184901-185112", 1), ("185001-190012", 0)],
+)
+def test_years_and_days_in_the_name_count_and_the_file_may_be_cut(root, span, side):
+    path = edit(first_file(root), lambda time, edges: edges[:, side])
+    header = read_header(path.rename(path.with_name(f"zos_MADE-1_{span}.nc")), "zos")
+    np.testing.assert_array_equal(header.months, years(1850, 1851))
+
+
+@pytest.mark.parametrize("name", ["zos.nc", "zos_184901-185212.nc", "zos_185001-185111.nc", "zos_000240.nc"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_steps_at_midnight_between_months_need_bounds_or_a_name_with_months(root, name, side):
+    path = edit(first_file(root), lambda time, edges: edges[:, side])
+    path = path.rename(path.with_name(name))
+    with pytest.raises(
+        DataError, match=f"{name}: its steps have no bounds .*expected bounds, or the first and last month"
+    ):
+        read_header(path, "zos")
