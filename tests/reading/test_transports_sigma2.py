@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from tests.ocean.idealized.conftest import ARCHIVE, SEED
-from tests.reading.test_transports import SETTINGS, bottom_first, from_180_west, north_to_south
+from tests.reading.test_transports import SETTINGS, bottom_first, from_180_west, north_to_south, twice_as_deep
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError, GridError, IncompleteWindowError, UnitsError
 from thor.ocean.basins import basin_codes
@@ -234,10 +234,6 @@ def test_sums_are_continued_and_no_step_is_binned_twice(one, monkeypatch):
     kept["sigma2"].attrs["identity"] = "another"
     xr.testing.assert_identical(transports_sigma2.transports_sigma2(part, SETTINGS, kept), whole)
     assert len(binned) == 7
-
-
-def twice_as_deep(dataset):
-    return dataset.assign(lev_bnds=dataset["lev_bnds"] * 2)
 
 
 def as_months(dataset):
