@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thor.core.errors import GridError
+from thor.core.warn import warn_once
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, regular_grid, unit_vectors, with_bounds
 
@@ -24,6 +25,83 @@ def test_areas_cover_the_sphere(spacing):
 def test_area_from_midpoints_when_there_are_no_bounds():
     bare = regular_grid(2.0).drop_vars(["lat_bnds", "lon_bnds"])
     np.testing.assert_allclose(Grid.from_dataset(bare).area, Grid.from_dataset(regular_grid(2.0)).area, rtol=1e-12)
+
+
+def between(edges, lat=None):
+    """Rows between edges, with centres midway unless given, and columns of 10 degrees."""
+    edges = np.asarray(edges)
+    grid = with_bounds((edges[1:] + edges[:-1]) / 2 if lat is None else lat, np.arange(5.0, 360, 10))
+    grid["lat_bnds"] = (("lat", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))
+    return grid
+
+
+def gaussian(n_rows):
+    sine, weight = np.polynomial.legendre.leggauss(n_rows)
+    edges = np.clip(np.concatenate([[-1.0], np.cumsum(weight) - 1]), -1, 1)
+    return between(np.rad2deg(np.arcsin(edges)), np.rad2deg(np.arcsin(sine)))
+
+
+def mercator():
+    return between(np.rad2deg(2 * np.arctan(np.exp(np.deg2rad(np.arange(-160.0, 161, 2)))) - np.pi / 2))
+
+
+def of_heights(heights):
+    edges = np.concatenate([[0.0], np.cumsum(heights)])
+    return between(edges * 170 / edges[-1] - 85)
+
+
+ROWS = {
+    "Gaussian, T21": gaussian(32),
+    "Gaussian, T63": gaussian(96),
+    "Mercator": mercator(),
+    "half rows at the poles": between(np.concatenate([[-90], np.arange(-88.0, 89, 4), [90]])),
+    "centres at the poles": between(np.clip(np.arange(-92.5, 93, 5), -90, 90), np.arange(-90.0, 91, 5)),
+    "a third as high at the equator": of_heights(1 - 0.67 * np.exp(-((np.arange(-90.0, 91) / 20) ** 2))),
+    "a sudden change to rows twice as high": between(
+        np.concatenate([np.arange(-90.0, 0, 2), np.arange(0.0, 31), np.arange(32.0, 91, 2)])
+    ),
+    "widening polewards by a tenth": of_heights(1.1 ** np.abs(np.arange(-20.0, 21))),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("order", [1, -1])
+def test_edges_of_rows_on_usual_grids_are_used(name, order, caplog):
+    warn_once.cache_clear()
+    rows = ROWS[name].isel(lat=slice(None, None, order))
+    edges = np.sin(np.deg2rad(np.clip(rows["lat_bnds"], -90, 90)))
+    expected = np.abs(edges[:, 1] - edges[:, 0]) * EARTH_RADIUS**2 * np.deg2rad(10)
+    np.testing.assert_allclose(Grid.from_dataset(rows).area[:, 3], expected, rtol=1e-12)
+    assert "lat_bnds" not in caplog.text
+
+
+WRONG = {
+    "every other row left out": (lambda lat: np.stack([lat - 1.25, lat + 1.25], 1), 36),
+    "three times as high": (lambda lat: np.stack([lat - 7.5, lat + 7.5], 1), 36),
+    "shifted by half a row": (lambda lat: np.stack([lat, lat + 5], 1), 36),
+    "not a number": (lambda lat: np.full((36, 2), np.nan), 36),
+    "one row wrong": (lambda lat: np.where(lat[:, None] == 2.5, [-85.0, 85.0], lat[:, None] + [-2.5, 2.5]), 1),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_edges_of_rows_that_contradict_the_latitudes_are_left_aside(name, caplog):
+    warn_once.cache_clear()
+    grid, (edges, n_odd) = regular_grid(5.0), WRONG[name]
+    expected = Grid.from_dataset(grid).area
+    grid["lat_bnds"] = (("lat", "bnds"), edges(grid["lat"].values))
+    np.testing.assert_allclose(Grid.from_dataset(grid).area, expected, rtol=1e-12)
+    assert f"'lat_bnds' contradicts them in {n_odd} of 36 rows" in caplog.text
+
+
+def test_rows_at_the_poles_end_there():
+    """Centres at the poles: bounds beyond them are those of half rows."""
+    lat = np.linspace(-90.0, 90, 37)
+    grid = with_bounds(lat, np.arange(2.5, 360, 5))
+    expected = Grid.from_dataset(grid).area
+    grid["lat_bnds"] = (("lat", "bnds"), np.stack([lat - 2.5, lat + 2.5], axis=1))
+    np.testing.assert_allclose(Grid.from_dataset(grid).area, expected, rtol=1e-12)
+    assert expected.sum() == pytest.approx(SPHERE, rel=1e-12)
 
 
 def test_displacements_are_great_circle_distances():

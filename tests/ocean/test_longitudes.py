@@ -138,6 +138,17 @@ def test_bounds_that_were_guessed_in_file_order_are_not_believed(caplog):
     assert "'lon_bnds' contradicts them in 2 of 72 columns, where it makes them up to" in caplog.text
 
 
+@pytest.mark.parametrize("half_width", [1.25, np.nan])
+def test_edges_of_columns_that_were_left_out_are_not_believed(half_width, caplog):
+    """Every other column of 2.5 degrees: the bounds are those of half the columns, or not a number."""
+    warn_once.cache_clear()
+    lon = np.arange(2.5, 360, 5)
+    wrong = with_bounds(LAT, lon)
+    wrong["lon_bnds"] = (("lon", "bnds"), np.stack([lon - half_width, lon + half_width], axis=1))
+    np.testing.assert_allclose(Grid.from_dataset(wrong).area.sum(axis=0), SPHERE / 72, rtol=1e-9)
+    assert "'lon_bnds' contradicts them in 72 of 72 columns" in caplog.text
+
+
 def test_longitudes_of_ecco():
     lat, lon = np.arange(-89.75, 90, 0.5), np.arange(-179.75, 180, 0.5)
     for stored in (lon, lon % 360, np.sort(lon % 360)):

@@ -6,7 +6,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from tests.reading.small_archives import only, read
+from tests.reading.small_archives import only, read, rewritten
 from tests.tiny_archive import FIELDS, areas, centres, deptho, sea, write, write_tiny
 from thor.core.errors import DataError, GridError
 from thor.reading.quirks import Quirks
@@ -114,6 +114,24 @@ def test_bounds_that_contradict_the_longitudes_are_left_aside(tmp_path):
     ocean, _ = only(tmp_path)
     at_sea = np.isfinite(ocean["zos"].values[0])
     assert float(ocean["areacello"].values[at_sea].sum()) == pytest.approx(areas(lat, 72)[wet].sum(), rel=1e-3)
+
+
+def test_a_thinned_archive_has_the_areas_of_its_cells(tmp_path):
+    """Every other row and column: the bounds are those of narrow cells, the published areas those of wide ones."""
+    lat, lon = centres(72, 144, 1.25)
+    every_other = {"lat": slice(None, None, 2), "lon": slice(None, None, 2)}
+    for root in (tmp_path / "full", tmp_path / "thinned"):
+        write_tiny(root, lat=lat, lon=lon)
+        write(root, "areacello", areas(lat, lon.size), lat, lon)
+    rewritten(root, "areacello", lambda d: d.assign(areacello=(4 * d["areacello"]).assign_attrs(d["areacello"].attrs)))
+    for name in (*FIELDS, "areacello"):
+        rewritten(root, name, lambda d: d.isel(every_other))
+    (_, expected), (ocean, found) = only(tmp_path / "full"), only(root)
+    whole, area = (float(part["areacello"].where(part["valid"] == 1).sum()) for part in (expected, found))
+    assert area == pytest.approx(whole, rel=0.02)
+    curl = found["wind_stress_curl"] / expected["wind_stress_curl"].isel(every_other)
+    assert float(curl.median()) == pytest.approx(1, abs=0.02)
+    assert ocean.attrs["checks_failed"] == "" and ocean.attrs["checks_not_applicable"] == ""
 
 
 def test_an_ocean_without_land_is_an_error(tmp_path):

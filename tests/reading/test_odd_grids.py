@@ -141,17 +141,34 @@ def test_positions_in_radians_are_converted(tmp_path, n_dims):
         np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-9, atol=1e-12)
 
 
+def unstructured(dataset):
+    return dataset.drop_vars(["lat_bnds", "lon_bnds"]).stack(cell=("lat", "lon")).reset_index("cell")
+
+
 def test_an_unstructured_grid_is_named(tmp_path):
     write_tiny(tmp_path)
     for name in ("zos", "tauuo", "tauvo"):
-        path = next(tmp_path.rglob(f"{name}_*.nc"))
-        with xr.open_dataset(path, decode_cf=False) as stored:
-            dataset = stored.load()
-        flat = dataset.drop_vars(["lat_bnds", "lon_bnds"]).stack(cell=("lat", "lon")).reset_index("cell")
-        path.unlink()
-        flat.to_netcdf(path)
+        rewritten(tmp_path, name, unstructured)
     with pytest.raises(DataError, match=r"'zos' has dims \(time, cell\); expected time and a grid"):
         read(tmp_path)
+
+
+def test_a_run_on_an_unstructured_grid_too_is_read_on_the_regridded_one(tmp_path, caplog):
+    write_tiny(tmp_path / "regridded", grid_label="gr")
+    (expected, _) = only(tmp_path / "regridded")
+    write_tiny(tmp_path / "both", grid_label="gn")
+    for name in FIELDS:
+        rewritten(tmp_path / "both", name, unstructured)
+    write_tiny(tmp_path / "both", grid_label="gr")
+    warn_once.cache_clear()
+    ocean, _ = only(tmp_path / "both")
+    assert ocean.attrs["grid_label"] == "gr"
+    np.testing.assert_array_equal(ocean["zos"].values, expected["zos"].values)
+    assert caplog.text.count("files on grid 'gn' are left aside: TINY: latitude and longitude share the dim") == 1
+    for path in (tmp_path / "both").rglob("tauuo_*_gr_*.nc"):
+        path.unlink()
+    with pytest.raises(GridError, match="an unstructured grid, .* name its label in grid_labels"):
+        read(tmp_path / "both")
 
 
 def test_a_cyclic_column_is_one_column(tmp_path):

@@ -12,6 +12,7 @@ from tests.ocean.idealized.conftest import ARCHIVE, SEED
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError, GridError, IncompleteWindowError
 from thor.core.variables import DIAGNOSED_TERMS
+from thor.core.warn import warn_once
 from thor.ocean.diagnosed_terms import column_transports, diagnosed_terms
 from thor.ocean.grid import with_bounds
 from thor.ocean.idealized.archive import idealized_archive
@@ -178,6 +179,30 @@ def test_volume_transports_are_converted_by_their_units(one):
     np.testing.assert_allclose(read(one)[key]["vmo"], expected["vmo"], rtol=1e-5)
 
 
+def twice_as_deep(dataset):
+    lev = (2 * dataset["lev"]).assign_attrs(dataset["lev"].attrs)
+    return dataset.assign(lev_bnds=2 * dataset["lev_bnds"]).assign_coords(lev=lev)
+
+
+@pytest.mark.parametrize("stated", ["m", "cm", None])
+def test_levels_in_centimetres_with_bounds_in_metres(one, caplog, stated):
+    """As CESM2 has them; the bounds have units of their own, right or wrong, or none."""
+    warn_once.cache_clear()
+    key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
+    expected = read(one)[key]["lev_bnds"].values
+
+    def in_centimetres(dataset):
+        lev = (100 * dataset["lev"]).assign_attrs(dataset["lev"].attrs | {"units": "centimeters"})
+        out = dataset.assign_coords(lev=lev)
+        out["lev_bnds"].attrs = {} if stated is None else {"units": stated}
+        return out
+
+    for name in ("umo", "vmo"):
+        change(one, name, in_centimetres)
+    np.testing.assert_allclose(read(one)[key]["lev_bnds"], expected)
+    assert ("bounds 'lev_bnds': taken in 'm'; in" in caplog.text) == (stated != "m")
+
+
 FAULTS = {
     "without level bounds": (
         "umo",
@@ -197,9 +222,15 @@ FAULTS = {
     "with a component reversed": ("vmo", lambda d: d.assign(vmo=-d["vmo"].assign_attrs()), DataError, "do not balance"),
     "on other levels": (
         "vmo",
-        lambda d: d.assign(lev_bnds=d["lev_bnds"] * 2),
+        twice_as_deep,
         DataError,
         "'umo' and 'vmo' have other levels",
+    ),
+    "of levels outside their bounds": (
+        "umo",
+        lambda d: d.assign(lev_bnds=d["lev_bnds"] * 2),
+        DataError,
+        "bounds 'lev_bnds' do not have the levels between them: these run from .* m, the bounds from 0 to .* 'm'",
     ),
     "upside down": ("vmo", lambda d: d.isel(j=slice(None, None, -1)), GridError, "stored in another order of rows"),
     "without one year": (

@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from tests.ocean.idealized.conftest import ARCHIVE, SEED
-from tests.reading.test_transports import SETTINGS, bottom_first, from_180_west, north_to_south
+from tests.reading.test_transports import SETTINGS, bottom_first, from_180_west, north_to_south, twice_as_deep
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError, GridError, IncompleteWindowError, UnitsError
+from thor.core.warn import warn_once
 from thor.ocean.basins import basin_codes
 from thor.ocean.density import SIGMA2_EDGES, transports_in_density_classes
 from thor.ocean.grid import Grid, with_bounds
@@ -236,8 +237,17 @@ def test_sums_are_continued_and_no_step_is_binned_twice(one, monkeypatch):
     assert len(binned) == 7
 
 
-def twice_as_deep(dataset):
-    return dataset.assign(lev_bnds=dataset["lev_bnds"] * 2)
+def test_salinity_in_kg_kg_1_is_converted(one, caplog):
+    warn_once.cache_clear()
+    key = next(key for key in read(one) if EXPERIMENT in key)
+    expected = read(one)[key]["umo"].values
+    for factor in (1.0, 1000.0):
+        caplog.clear()
+        change(one, "so", lambda d, f=factor: d.assign(so=(d["so"] / f).assign_attrs(d["so"].attrs | {"units": "1"})))
+        found = read(one)[key]["umo"].values
+        # rounding puts a few faces into the next class
+        assert np.nanmean(np.abs(found - expected)) < 1e-3 * np.nanmean(np.abs(expected))
+        assert ("'so' with units '1' is below 1 everywhere: taken in kg kg-1" in caplog.text) == (factor == 1000)
 
 
 def as_months(dataset):
@@ -274,6 +284,12 @@ FAULTS = {
         lambda d: d.assign(thetao=d["thetao"] + 273.15),
         DataError,
         "'thetao' runs from 27.* degC; expected -5 to 60. Has the file other units, such as K",
+    ),
+    "in kg kg-1 by its values": (
+        "so",
+        lambda d: d.assign(so=(d["so"] / 1000).assign_attrs(d["so"].attrs)),
+        DataError,
+        "'so' is at most 0.03.* on a level, in '1e-3'; expected about 35",
     ),
     "of another run": ("so", lambda d: d.assign_attrs(variant_label="r7i1p1f1"), DataError, "variant_label is 'r7"),
     "without one year": ("so", lambda d: d.isel(time=slice(1, None)), IncompleteWindowError, "so: the window .* lacks"),

@@ -27,8 +27,10 @@ __all__ = ["NEIGHBOURS", "Grid", "cell_area", "local_basis", "regular_grid", "un
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""
 
-ODD_WIDTH = 0.5
-"""Stored edges of a column are wrong where its width is off that from the longitudes by more than this share."""
+ODD_EDGE, ODD_POLE = 0.2, 0.5
+"""Stored edges are wrong where a column's width is off that from the longitudes by more than the first share, or the
+edge of a row is farther from the midpoint of latitudes than that share of their spacing: 0.17 where rows double in
+height, 0.25 if every other row is left out. At a pole the second applies: 0.27 on Gaussian grids."""
 
 
 @dataclass(frozen=True)
@@ -232,31 +234,37 @@ def _regular_topology(dataset: xr.Dataset, columns: Columns) -> Topology:
 
 
 def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
+    """Return the stored edges of rows, or those midway between the latitudes where the stored ones are wrong."""
+    lat = dataset["lat"].values.astype(float)
+    between = np.sort(np.stack([_edges(lat)[:-1], _edges(lat)[1:]]), axis=0)
+    spacing, between = 2 * np.abs(between - lat), np.clip(between, -90.0, 90.0)
     if "lat_bnds" in dataset.variables:
-        return _stored_bounds(dataset, "lat")
-    edges = np.clip(_edges(dataset["lat"].values.astype(float)), -90.0, 90.0)
-    return edges[:-1], edges[1:]
+        stored = np.clip(np.sort(dataset["lat_bnds"].values.astype(float).T, axis=0), -90.0, 90.0)
+        share = np.where(np.isclose(np.abs(stored), 90.0), ODD_POLE, ODD_EDGE)
+        odd = ~(np.abs(stored - between) <= share * spacing).all(axis=0)
+        if not odd.any():
+            return stored[0], stored[1]
+        warn_once(
+            f"Edges of rows are taken midway between the latitudes: 'lat_bnds' contradicts them in {odd.sum()} of "
+            f"{odd.size} rows, first with {stored[0, odd][0]:g} to {stored[1, odd][0]:g} at {lat[odd][0]:g}."
+        )
+    return between[0], between[1]
 
 
 def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
     """Return the stored edges of columns, or those midway between the longitudes where the stored ones are wrong."""
     if "lon_bnds" not in dataset.variables:
         return columns.west, columns.east
-    west, east = _stored_bounds(dataset, "lon")
+    west, east = dataset["lon_bnds"].values.astype(float).T
     width, expected = np.abs((east - west + 180) % 360 - 180), columns.east - columns.west
-    odd = np.abs(width / expected - 1) > ODD_WIDTH
-    if odd.any() and (width > 0).all():
+    odd = ~(np.abs(width / expected - 1) <= ODD_EDGE)
+    if odd.any() and not (width == 0).any():
         warn_once(
             f"Edges of columns are taken midway between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} "
             f"of {odd.size} columns, where it makes them up to {np.max(width / expected):.3g} times as wide."
         )
         return columns.west, columns.east
     return west, east
-
-
-def _stored_bounds(dataset: xr.Dataset, name: str) -> tuple[Array, Array]:
-    bounds = dataset[f"{name}_bnds"].values.astype(float)
-    return bounds[:, 0], bounds[:, 1]
 
 
 def _edges(centres: Array) -> Array:

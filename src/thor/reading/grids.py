@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError, GridError
+from thor.core.warn import warn_once
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
 from thor.reading.files import attributes
@@ -27,6 +29,7 @@ NATIVE = "gn"
 FARTHEST = 0.8
 """Largest median distance of the points of one grid from its T points, in spacings; corners lie at 0.71."""
 
+_Places = dict[tuple[str, str], xr.Dataset]
 _REGRIDDED = re.compile(r"regrid|re-grid|interpolat|remap", re.IGNORECASE)
 
 
@@ -68,6 +71,8 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
     ------
     ConfigError
         When `grid_labels` names labels under which the run has no common grid.
+    GridError
+        When the only positions of a variable span no grid that THOR reads.
     DataError
         When a variable is missing, or the variables share no grid.
     """
@@ -82,51 +87,68 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
         if not all(kept.values()):
             raise ConfigError(f"{run.key}: grid_labels asks for {', '.join(sorted(wanted))}; {_labels(there)}.")
         there = kept
-    groups = _groups(there, run.source_id)
+    if len({label for stored in there.values() for label in stored}) == 1:
+        return Group({name: part for name, stored in there.items() for part in stored.values()})
+    places = _places(there, run.source_id)
+    groups = _groups(there, places)
     if not groups:
         raise DataError(
             f"{run.key}: {', '.join(variable_ids)} share no grid ({_labels(there)}). Get all of them on one grid."
         )
-    return groups[0] if len(groups) == 1 else min(groups, key=lambda group: _rank(group, run.source_id))
+    return min(groups, key=lambda group: _rank(group, places))
 
 
-def _groups(there: Mapping[str, Mapping[str, Stored]], where: str) -> list[Group]:
-    names = list(there)
-    common = set.intersection(*(set(stored) for stored in there.values()))
-    groups = [Group({name: there[name][label] for name in names}) for label in sorted(common)]
-    others = {name: {label: s for label, s in stored.items() if label not in common} for name, stored in there.items()}
-    if not any(others.values()):
-        return groups
+def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> _Places:
+    """Return the positions by variable and label; those that span no grid are left aside while each variable has some.
+
+    Raises
+    ------
+    GridError
+        When a variable has none that do.
+    """
+    places: _Places = {}
+    for name, stored in there.items():
+        refused: dict[str, GridError] = {}
+        for label, path in ((label, part.files()[0]) for label, part in stored.items()):
+            try:
+                places[name, label] = read_positions(path, name, where=where)[["lat", "lon"]]
+            except GridError as error:
+                refused[f"files on grid '{label}' are left aside: {str(error).removeprefix(f'{path}: ')}"] = error
+        if len(refused) == len(stored):
+            raise next(iter(refused.values()))
+        for sentence in refused:
+            warn_once(sentence)
+    return places
+
+
+def _groups(there: Mapping[str, Mapping[str, Stored]], places: _Places) -> list[Group]:
+    names, points = list(there), {key: meshed(place) for key, place in places.items()}
+    labels_of = [sorted(label for label in there[name] if (name, label) in places) for name in names]
+    mixed = any(labels != labels_of[0] for labels in labels_of)
+    groups = []
     # T points may have a label that u or v points share with other grids: every label is tried
-    places = {
-        (name, label): meshed(read_positions(stored.files()[0], name, where=where))
-        for name in names
-        for label, stored in there[name].items()
-    }
-    for labels in product(*(sorted(there[name]) for name in names)):
-        if len(set(labels)) == 1:
-            continue
-        first, *rest = (places[name, label] for name, label in zip(names, labels, strict=True))
-        if all(_lie_together(first, other) for other in rest):
+    for labels in product(*labels_of):
+        first, *rest = (points[key] for key in zip(names, labels, strict=True))
+        if len(set(labels)) == 1 or (mixed and all(_lie_together(first, other) for other in rest)):
             groups.append(Group({name: there[name][label] for name, label in zip(names, labels, strict=True)}))
     return groups
 
 
-def _rank(group: Group, where: str) -> tuple[bool, bool, bool, bool, int, str]:
+def _rank(group: Group, places: _Places) -> tuple[bool, bool, bool, bool, int, str]:
     """Return a key by which the native group comes first.
 
     Labelled ``gn``; not called regridded by its files; on staggered points; with 2-D coordinates; of most cells.
     """
-    places = [read_positions(stored.files()[0], name, where=where) for name, stored in group.stored.items()]
+    of_group = [places[name, stored.grid_label] for name, stored in group.stored.items()]
     about = attributes(next(iter(group.stored.values())).files()[0])
     words = " ".join(str(about.get(name, "")) for name in ("grid", "comment"))
-    points = [meshed(place) for place in places]
+    points = [meshed(place) for place in of_group]
     staggered = any(_apart(points[0], other) > 0.1 for other in points[1:])
     return (
         group.labels != {NATIVE},
         bool(_REGRIDDED.search(words)),
         not staggered,
-        places[0]["lat"].ndim == 1,
+        of_group[0]["lat"].ndim == 1,
         -points[0][0].size,
         group.label,
     )

@@ -148,7 +148,7 @@ def _common_dims(dataset: xr.Dataset, where: str) -> dict[str, str]:
     if len(lat) == 1 and lat == lon:
         raise GridError(
             f"{where}: latitude and longitude share the dim '{lat[0]}': an unstructured grid, which THOR does not "
-            "read. Get the model's output on a latitude-longitude grid."
+            "read. Get the model's output on a latitude-longitude grid, and name its label in grid_labels."
         )
     raise GridError(f"{where}: latitude has dims {lat}, longitude {lon}; expected 1-D ones or one pair of dims.")
 

@@ -15,7 +15,9 @@ from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
+from thor.core.units import spelling
 from thor.core.variables import TRACERS, TRANSPORTS, UNDECLARED_FILL, variable
+from thor.core.warn import warn_once
 from thor.ocean.density import SIGMA2_EDGES, FaceClasses, sigma2
 from thor.ocean.stress_points import Offset
 from thor.ocean.transports import to_next_faces
@@ -32,6 +34,9 @@ KEPT_AFTER = 12
 
 LEVELS_AT_ONCE = 25
 """Levels that are read together; files that store more of them in one piece are read several times."""
+
+FRESH = 1.0
+"""No level of an ocean has a largest salinity [1e-3] below this, and every one has in kg kg-1."""
 
 _PART = "sigma2"
 
@@ -153,7 +158,7 @@ def _densities(
     all_lat, all_lon = meshed(ocean.points.stored)
     for k, level in enumerate(levels):
         water = (np.abs(thetao[k]) < UNDECLARED_FILL) & (so[k] > 0) & (so[k] < UNDECLARED_FILL)
-        warmth, salt = thetao[k][water], so[k][water]
+        warmth, salt = thetao[k][water], _practical(so[k][water], step.places["so"][0])
         for name, values in zip(TRACERS, (warmth, salt), strict=True):
             _require_range(name, values)
         thetao[k] = np.nan
@@ -170,6 +175,19 @@ def _values(step: TimeStep, fields: dict[str, xr.DataArray], name: str, levels: 
     if factor != 1:
         block = block * np.float32(factor)
     return block if levels[0] == first else block[levels - first]
+
+
+def _practical(salinity: NDArray[np.float32], file: SeriesFile) -> NDArray[np.float32]:
+    """Return salinities of one level in 1e-3: units of 1 stand for these, and for kg kg-1."""
+    if not salinity.size or salinity.max() >= FRESH:
+        return salinity
+    if spelling(str(file.units)) != "1":
+        raise DataError(
+            f"'so' is at most {salinity.max():g} on a level, in '{file.units}'; expected about 35. Is it in kg kg-1, "
+            "with units '1'?"
+        )
+    warn_once(str(file.path), "'so' with units '1' is below 1 everywhere: taken in kg kg-1")
+    return salinity * np.float32(1000)
 
 
 def _require_range(name: str, values: AnyArray) -> None:

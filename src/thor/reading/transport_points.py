@@ -23,6 +23,8 @@ from thor.reading.series import SeriesFile
 from thor.reading.steps import ascending_order, shape_text, with_stress_points
 
 _METRES = {"m": 1.0, "cm": 0.01, "km": 1000.0}
+_LEVEL_SLACK = 1e-3
+"""Share of its depth by which a level may lie outside its bounds: rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,7 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
     Raises
     ------
     DataError
-        When the file has no bounds of its levels, or they are no depths in metres.
+        When the file has no bounds of its levels, they are no depths, or the levels do not lie between them.
     """
     path = file.path
     with opened(path), netCDF4.Dataset(path) as dataset:
@@ -155,10 +157,26 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
                 f"{path}: the levels '{dim}' have units '{units}'; expected depths in {', '.join(_METRES)}. Get the "
                 "transports on levels of depth."
             )
-        depths = metres * np.abs(np.asarray(dataset.variables[bounds][:], dtype=float))
-    depths = np.sort(depths, axis=1)
-    if depths.shape[1] != 2 or (np.diff(depths, axis=1) <= 0).any():
+        middle = metres * np.abs(np.asarray(axis[:], dtype=float))
+        edges = np.sort(np.abs(np.asarray(dataset.variables[bounds][:], dtype=float)), axis=1)
+        stated = str(getattr(dataset.variables[bounds], "units", "")) or units
+    if edges.shape[1] != 2 or (np.diff(edges, axis=1) <= 0).any():
         raise DataError(
             f"{path}: bounds '{bounds}' of the levels enclose no water; expected an upper and a lower depth."
         )
-    return depths
+    return _around(middle, edges, (stated, units, "m"), f"{path}: bounds '{bounds}'")
+
+
+def _around(middle: Array, edges: Array, units: tuple[str, ...], what: str) -> Array:
+    """Return the bounds of levels [m], in the first of these units in which the levels [m] lie between them."""
+    for unit in units:
+        depths = _METRES.get(spelling(unit), np.nan) * edges
+        slack = _LEVEL_SLACK * depths[:, 1]
+        if ((depths[:, 0] - slack <= middle) & (middle <= depths[:, 1] + slack)).all():
+            if unit != units[0]:
+                warn_once(what, f"taken in '{unit}'; in '{units[0]}' the levels do not lie between them")
+            return depths
+    raise DataError(
+        f"{what} do not have the levels between them: these run from {middle.min():g} to {middle.max():g} m, the "
+        f"bounds from {edges.min():g} to {edges.max():g} '{units[0]}'. Correct units or values of levels and bounds."
+    )
