@@ -125,6 +125,23 @@ def test_what_was_fetched_before_a_failure_is_kept(catalogue, tmp_path, monkeypa
         assert whole["zos"].shape == (48, N_ROWS, N_COLUMNS)
 
 
+@pytest.mark.parametrize(
+    ("piece", "fitting", "expected"),
+    [(1, 5, [5, 5, 5, 5, 4]), (3, 5, [3] * 8), (12, 5, [12, 12]), (1, 1000, [20, 4]), (24, 5, [20, 4])],
+)
+def test_files_of_a_store_have_as_many_steps_as_fit_in_memory(tmp_path, monkeypatch, piece, fitting, expected):
+    n_steps, shape = 24, (8, 6, 9)
+    values = np.arange(n_steps * np.prod(shape), dtype=np.float32).reshape(n_steps, *shape)
+    made = xr.Dataset({"umo": (("time", "lev", "j", "i"), values)}, {"time": np.arange(float(n_steps))})
+    made.to_zarr(tmp_path / "store", encoding={"umo": {"chunks": (piece, *shape)}}, zarr_format=2)
+    monkeypatch.setattr(cloud, "STEPS_PER_FILE", 20)
+    monkeypatch.setattr(cloud, "FILE_BYTES", fitting * made.nbytes // n_steps)
+    files = fetch_store(str(tmp_path / "store"), tmp_path / "MADE-1/historical/r1i1p1f1/Omon/umo/gn/v1")
+    with xr.open_mfdataset(files, combine="nested", concat_dim="time", decode_times=False) as whole:
+        assert list(whole.chunksizes["time"]) == expected
+        np.testing.assert_array_equal(whole["umo"], values)
+
+
 def test_the_dataset_recognises_a_catalogue(catalogue, tmp_path):
     dataset = EsgfArchive(path=str(tmp_path / "archive"), root=catalogue)
     assert dataset.exists() and dataset._describe() == {"path": catalogue, "layout": "auto"}

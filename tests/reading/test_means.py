@@ -1,5 +1,6 @@
 """Means over windows: one pass for any blocks, continued where a killed run stopped."""
 
+import tracemalloc
 from pathlib import Path
 
 import netCDF4
@@ -151,3 +152,34 @@ def test_blocks_end_where_stored_pieces_end(tmp_path, monkeypatch):
     assert means.time_blocks(header, used) == [(0, 20), (20, 40), (40, 48)]
     used[:40] = False
     assert means.time_blocks(header, used) == [(40, 48)]
+
+
+@pytest.mark.parametrize("name", ["zos", "thetao"])
+def test_chunks_of_many_steps_are_read_in_bands_with_the_same_means(tmp_path, monkeypatch, name):
+    n_steps, shape = 480, (6, 20, 40) if name == "thetao" else (40, 80)
+    values = np.random.default_rng(1).random((n_steps, *shape), dtype=np.float32)
+    monkeypatch.setattr(means, "READ_BYTES", 2**18)
+    found, peaks = [], []
+    for steps, cells in ((1, shape), (n_steps, (2, 5, 4) if name == "thetao" else (7, 8)), (50, shape)):
+        path = tmp_path / f"{name}_{steps}.nc"
+        with netCDF4.Dataset(path, "w") as file:
+            dims = ("time", *("lev", "lat", "lon")[-len(shape) :])
+            for dim, size in zip(dims, values.shape, strict=True):
+                file.createDimension(dim, size)
+            time = file.createVariable("time", "f8", ("time",))
+            time.units, time.calendar = "days since 1850-01-01", "360_day"
+            time[:] = 30.0 * np.arange(n_steps) + 15
+            stored = file.createVariable(name, "f4", dims, chunksizes=(steps, *cells))
+            stored.units = "degC" if name == "thetao" else "m"
+            stored[:] = values
+        made = read_series([path], name, where="MADE-1")
+        files.checksum_of(path)
+        tracemalloc.start()
+        found.append(window_means(made, [Window(1850, 1869), Window(1855, 1889)], checkpoint=NoCheckpoint()).values)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # sums of numbers in single precision times 30 days are exact, in whatever blocks
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+    assert peaks[1] < 5 * 2**18 < 0.25 * values.nbytes
+    np.testing.assert_allclose(found[0][0], values[:240].mean(axis=0, dtype=float), rtol=1e-12)

@@ -160,6 +160,28 @@ def test_streamfunction_in_place_of_transports(one):
         assert rms(found[name] - expected[name]) < 0.002 * rms(expected[name])
 
 
+@pytest.mark.parametrize("around", [1, 2, 4])
+def test_streamfunction_that_is_missing_at_coasts(one, around):
+    """Known where the T point of its index is sea, or at least two or all four around it: masks that models apply."""
+    run = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
+    expected = read(one)[run]
+    streamfunction(one)
+    with xr.open_dataset(next(one.rglob("deptho_*IDEAL-POLE*.nc"))) as fixed:
+        sea = fixed["deptho"].values > 0
+    north = np.vstack([sea[1:], np.zeros_like(sea[:1])])
+    n_sea = np.sum([sea, north, np.roll(sea, -1, axis=1), np.roll(north, -1, axis=1)], axis=0)
+    known = sea if around == 1 else n_sea >= around
+    change(one, "msftbarot", lambda d: d.assign(msftbarot=d["msftbarot"].where(known)))
+    if around == 4:
+        with pytest.raises(DataError, match=r"1850-1852: 'msftbarot' is missing at one .* of 384 of 2073 .*\(18.5%\)"):
+            read(one)
+        return
+    found = read(one)[run]
+    for name in ("umo_column", "vmo_column"):
+        np.testing.assert_array_equal(np.isfinite(found[name]), np.isfinite(expected[name]))
+        assert rms(found[name] - expected[name]) < 0.002 * rms(expected[name])
+
+
 def test_reversed_streamfunction_is_an_error_until_it_is_declared(one):
     streamfunction(one, sign=-1.0)
     with pytest.raises(DataError, match=r"IDEAL-POLE/abrupt.*eastward through Drake.*streamfunction_sign: -1"):

@@ -23,6 +23,9 @@ LARGEST_NET_OUTFLOW = 0.05
 """Rms of the net outflow of cells over that of the transport through their faces. Measured: 3e-4 in the ten-year mean
 of a 4-degree MITgcm; a component of the wrong sign gives more than 1."""
 
+IMPOSSIBLE_NET_OUTFLOW = 0.2
+"""The same ratio where faces are wrong however little sea level changes: weak currents, or a coarse grid."""
+
 LARGEST_LEVEL_CHANGE = 3e-6
 """Rms of the net outflow over the area [m s-1]: three times what rain, rivers and ice supply at most where they are
 largest. A sea level drifts by less than 1e-9 m s-1."""
@@ -110,13 +113,15 @@ def check_transports(
     Raises
     ------
     DataError
-        When cells gain or lose more than `LARGEST_NET_OUTFLOW` and `LARGEST_LEVEL_CHANGE` allow, water flows westward
-        through Drake Passage or more than `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic is anticyclonic.
+        When cells gain or lose more than `LARGEST_NET_OUTFLOW` and `LARGEST_LEVEL_CHANGE` allow, or more than
+        `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through Drake Passage or more than `IMPOSSIBLE_TRANSPORT`, or the
+        subpolar North Atlantic is anticyclonic.
     """
     numbers = measure_transports(u, v, grid, sea=sea)
-    if numbers.net_outflow_ratio > LARGEST_NET_OUTFLOW and numbers.level_change > LARGEST_LEVEL_CHANGE:
+    ratio = numbers.net_outflow_ratio
+    if ratio > IMPOSSIBLE_NET_OUTFLOW or (ratio > LARGEST_NET_OUTFLOW and numbers.level_change > LARGEST_LEVEL_CHANGE):
         raise DataError(
-            f"{where}: the transports do not balance: the net outflow of cells is {numbers.net_outflow_ratio:.1%} of "
+            f"{where}: the transports do not balance: the net outflow of cells is {ratio:.1%} of "
             f"the transport through their faces, {numbers.level_change:.1e} m s-1 of sea level (rms); expected at most "
             f"{LARGEST_NET_OUTFLOW:.0%}. One component has the wrong sign, lies on the other side of its cells "
             "(stress_side in the quirk table), or both were interpolated to this grid: get them on the native grid."

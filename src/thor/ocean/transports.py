@@ -19,8 +19,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import Array
-from thor.core.errors import GridError
+from thor.core.arrays import Array, IntArray
+from thor.core.errors import DataError, GridError
 from thor.ocean.areas import points_beside
 from thor.ocean.circulation import circulation_over_area, edge_from
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
@@ -30,6 +30,10 @@ from thor.ocean.stress_points import Offset, senses, stored_at
 Field = TypeVar("Field", Array, xr.DataArray)
 
 CORNERS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+
+LARGEST_CUT_SHARE = 0.01
+"""Share of the faces between sea cells that may lack the streamfunction at one of their ends: masks differ in a few
+cells. Coasts without a value are more, also on a grid of a quarter degree."""
 
 
 def outflows(u: Array, v: Array, grid: Grid) -> dict[Offset, Array]:
@@ -156,18 +160,24 @@ def faces_from_streamfunction(
     -------
     u, v : ndarray of shape (n_rows, n_columns), [m3 s-1]
         As for `outflows`; NaN on closed faces. From T points the streamfunction is averaged to the corners first, over
-        the T points at sea around them.
+        the T points at sea around them. It is constant along a coast: corners there without a value have the mean of
+        those with one.
 
     Raises
     ------
     GridError
         When the points are neither T points nor corners.
+    DataError
+        When the streamfunction on corners is missing at one end of more than `LARGEST_CUT_SHARE` of the open faces.
     """
-    corner = _corner_values(streamfunction, grid, sea, offset)
+    closed = {step: ~(sea & (grid.neighbour(sea.astype(float), step) == 1)) for step in ((0, 1), (1, 0))}
+    if offset == (0, 0):
+        corner = _averaged_to_corners(np.where(sea, streamfunction, np.nan), grid)
+    else:
+        corner = _stored_on_corners(streamfunction, grid, closed, offset)
     turn = np.prod(senses(grid))
     below, left = corner[-1, 1], corner[1, -1]
     u, v = -turn * (corner[1, 1] - below), turn * (corner[1, 1] - left)
-    closed = {step: ~(sea & (grid.neighbour(sea.astype(float), step) == 1)) for step in ((0, 1), (1, 0))}
     return np.where(closed[0, 1], np.nan, u), np.where(closed[1, 0], np.nan, v)
 
 
@@ -217,23 +227,64 @@ def _coriolis_at(step: Offset, grid: Grid) -> Array:
     return 2 * EARTH_ROTATION * points_beside(grid.centres, grid.topology, step)[2]
 
 
-def _corner_values(values: Array, grid: Grid, sea: NDArray[np.bool_], offset: Offset) -> dict[Offset, Array]:
-    """Return a field on T points or corners at all corners of each T cell but the last one."""
-    steps = ((1, 1), (-1, 1), (1, -1))
-    if offset != (0, 0) and 0 in offset:
-        raise GridError(
-            f"'msftbarot' lies {offset} half cells (rows, columns) from the T points; expected T points or corners."
-        )
-    if offset != (0, 0):
-        # the cell whose stored corner this is lies so many rows and columns away
-        away = {(r, c): ((r - offset[0]) // 2, (c - offset[1]) // 2) for r, c in steps}
-        return {step: values if cell == (0, 0) else stored_at(values, cell, grid) for step, cell in away.items()}
-    known = np.where(sea, values, np.nan)
+_ENDS: dict[Offset, Offset] = {(0, 1): (-1, 1), (1, 0): (1, -1)}
+"""Of the face towards the next column and row: one end is the corner (1, 1) of its T cell, the other one is this."""
+
+
+def _averaged_to_corners(known: Array, grid: Grid) -> dict[Offset, Array]:
+    """Return a field on T points, averaged over those with a value, at all corners of each T cell but one."""
     out = {}
-    for step in steps:
+    for step in ((1, 1), *_ENDS.values()):
         around = [known, *(grid.neighbour(known, part) for part in ((step[0], 0), (0, step[1]), step))]
         present = [np.isfinite(part) for part in around]
         count = np.sum(present, axis=0)
         total = np.sum([np.where(there, part, 0.0) for there, part in zip(present, around, strict=True)], axis=0)
         out[step] = np.divide(total, count, out=np.full(grid.shape, np.nan), where=count > 0)
     return out
+
+
+def _stored_on_corners(
+    values: Array, grid: Grid, closed: dict[Offset, NDArray[np.bool_]], offset: Offset
+) -> dict[Offset, Array]:
+    """Return a streamfunction on corners at all corners of each T cell but one; NaN where no cell stores it."""
+    if 0 in offset:
+        raise GridError(
+            f"'msftbarot' lies {offset} half cells (rows, columns) from the T points; expected T points or corners."
+        )
+    # cells on land store corners of coasts, with a position or without
+    topology = grid.topology.with_positions_everywhere()
+    stored = {}
+    for rows, columns in ((1, 1), *_ENDS.values()):
+        # the cell whose stored corner this is lies so many rows and columns away
+        away = (rows - offset[0]) // 2, (columns - offset[1]) // 2
+        cell, row_sign, column_sign = topology.locate(away)
+        itself = np.arange(cell.size).reshape(cell.shape)
+        stored[rows, columns] = itself if away == (0, 0) else np.where((row_sign > 0) & (column_sign > 0), cell, -1)
+    faces = {step: (stored[1, 1] >= 0) & (stored[end] >= 0) for step, end in _ENDS.items()}
+    coasts = [(stored[1, 1][at], stored[end][at]) for step, end in _ENDS.items() for at in [faces[step] & closed[step]]]
+    here, there = np.hstack(coasts)
+    filled = _constant_along(here, there, values.ravel())
+    out = {step: np.where(cell >= 0, filled[cell], np.nan) for step, cell in stored.items()}
+    passes = {step: faces[step] & ~closed[step] for step in _ENDS}
+    cut = [passes[step] & (np.isfinite(out[1, 1]) != np.isfinite(out[end])) for step, end in _ENDS.items()]
+    n_cut, n_open = np.sum(cut), np.sum(list(passes.values()))
+    if n_cut > LARGEST_CUT_SHARE * n_open:
+        raise DataError(
+            f"'msftbarot' is missing at one of the two corners of {n_cut} of {n_open} faces between sea cells "
+            f"({n_cut / n_open:.1%}); expected at most {LARGEST_CUT_SHARE:.0%}. The flow along coasts is then unknown: "
+            "get a file with values at the corners on coasts, or 'umo' and 'vmo'."
+        )
+    return out
+
+
+def _constant_along(here: IntArray, there: IntArray, values: Array) -> Array:
+    """Return values with missing ones replaced by the mean over all points with which links here-there join them."""
+    from scipy.sparse import coo_array  # here, because every start of a run would import it
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(here.size, dtype=np.int8), (here, there)), shape=(values.size, values.size))
+    piece = connected_components(links, directed=False)[1]
+    known = np.isfinite(values)
+    count, total = (np.bincount(piece, weights=part) for part in (known, np.where(known, values, 0.0)))
+    mean = np.divide(total, count, out=np.full(count.size, np.nan), where=count > 0)
+    return np.where(known, values, mean[piece])

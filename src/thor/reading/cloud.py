@@ -29,6 +29,11 @@ CATALOGUE_COLUMNS = (
 """Columns of the catalogue that name the folders of the layout, but for the version."""
 
 STEPS_PER_FILE = 240
+"""Time steps of a file at most."""
+
+FILE_BYTES = 2**28
+"""Of a file, which is made in memory; where one stored piece of time steps is more, a piece, which is fetched whole."""
+
 _ANONYMOUS = {"gs": {"token": "anon"}, "gcs": {"token": "anon"}, "s3": {"anon": True}}
 
 
@@ -203,10 +208,13 @@ def _parts(dataset: xr.Dataset, folder: Path) -> Mapping[Path, slice | None]:
     facets = folder.parts[-6:-1]
     source_id, (experiment_id, variant_label, table_id, variable_id, grid_label) = folder.parts[-7], facets
     stem = "_".join((variable_id, table_id, source_id, experiment_id, variant_label, grid_label))
-    if "time" not in dataset.dims:
+    n_steps = dataset.sizes.get("time", 0)
+    if not n_steps:
         return {folder / f"{stem}.nc": None}
-    starts = range(0, dataset.sizes["time"], STEPS_PER_FILE)
-    return {folder / f"{stem}_{start:06d}.nc": slice(start, start + STEPS_PER_FILE) for start in starts}
+    piece = dataset[variable_id].chunksizes.get("time", (1,))[0]
+    fitting = FILE_BYTES * n_steps // (dataset.nbytes * piece) * piece
+    length = min(STEPS_PER_FILE, max(piece, fitting))
+    return {folder / f"{stem}_{start:06d}.nc": slice(start, start + length) for start in range(0, n_steps, length)}
 
 
 def _write(dataset: xr.Dataset, path: Path, store: str) -> None:

@@ -1,14 +1,16 @@
 """Means over climatological windows, every file read once."""
 
+import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError
 from thor.core.progress import progress_bar
@@ -22,7 +24,7 @@ from thor.reading.windows import Window
 log = logging.getLogger(__name__)
 
 READ_BYTES = 4 * 2**20
-"""Of a field as it is stored; one time step where that is more."""
+"""Of a field as it is stored; one time step, or one chunk of the file, where that is more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +64,9 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
 
     Notes
     -----
-    Memory: one block, and one field in double precision for each window; fields with levels are added up, checked and
-    divided level by level, without copies of them.
+    Memory: one block of `READ_BYTES`, and one field in double precision for each window; fields with levels are added
+    up, checked and divided level by level, without copies of them. A file with chunks of many time steps is read in
+    bands.
     """
     files = [file for file in series.files if any(steps_in(file, window).size for window in windows)]
     _warn_of_units(series, files)
@@ -134,26 +137,48 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
     in_windows = [steps_in(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
-    levels = file.shape[:-2]
     with opened_with_checksum(file.path) as (dataset, checksum):
         if len(series.files) > 1:
             _require_cells_of_first(state, series, file, dataset)
+        field = dataset[variable_id]
         for start, stop in time_blocks(file, used):
-            # levels one after another: in double precision without a copy of the block, and without threads to wait for
-            block = dataset[variable_id][start:stop].values.reshape(stop - start, *levels, -1)
-            for k, steps in enumerate(in_windows):
-                inside = steps[(steps >= start) & (steps < stop)]
-                if not inside.size:
-                    continue
-                weights = factor * days[inside]
-                rows = block if inside.size == block.shape[0] else block[inside - start]
-                for level in np.ndindex(levels):
-                    part = state.sums[(k, *level)]
-                    part += np.einsum("t,tc->c", weights, rows[(slice(None), *level)]).reshape(part.shape)
-                state.days[k] += days[inside].sum()
-                del rows
-            del block  # before the next one is read
+            inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
+            for band in _bands(field, stop - start):
+                block = field[(slice(start, stop), *band)].values
+                for sums, steps in zip(state.sums, inside, strict=True):
+                    if steps.size:
+                        _add_block(sums[band], block, steps - start, factor * days[steps])
+                del block  # before the next one is read
+            state.days += [days[steps].sum() for steps in inside]
     state.sources.append(source_line(file, checksum, int(used.sum())))
+
+
+def _bands(field: xr.DataArray, n_steps: int) -> Iterator[tuple[slice, ...]]:
+    """Yield ranges of levels, rows and columns that cover a field, the whole of it if so many time steps fit.
+
+    They are cut at the ends of the file's chunks, each of which is decompressed once.
+    """
+    shape = field.shape[1:]
+    band, budget = list(shape), max(READ_BYTES, 4 * math.prod(shape))
+    for axis, chunk in enumerate((field.encoding.get("chunksizes") or field.shape)[1:]):
+        n_bytes = 4 * n_steps * math.prod(band)
+        if n_bytes > budget:
+            band[axis] = max(1, budget * band[axis] // (n_bytes * chunk)) * chunk
+    starts = (range(0, size, length) for size, length in zip(shape, band, strict=True))
+    for corner in itertools.product(*starts):
+        yield tuple(slice(start, start + length) for start, length in zip(corner, band, strict=True))
+
+
+def _add_block(sums: NDArray[np.float64], block: AnyArray, steps: IntArray, weights: Array) -> None:
+    """Add these time steps of a block to the sums of its cells."""
+    levels = block.shape[1:-2]
+    # levels one after another: in double precision without a copy of the block, and without threads to wait for
+    rows = block.reshape(len(block), *levels, -1)
+    if steps.size < len(block):
+        rows = rows[steps]
+    for level in np.ndindex(levels):
+        part = sums[level]
+        part += np.einsum("t,tc->c", weights, rows[(slice(None), *level)]).reshape(part.shape)
 
 
 def _require_cells_of_first(state: _State, series: Series, file: SeriesFile, dataset: xr.Dataset) -> None:

@@ -115,8 +115,8 @@ def transport_climatology(
 
     Notes
     -----
-    Every file is read once for each window, a time step at a time, and the components one after the other. Memory: a
-    field of all levels in double precision, the finished component in single precision, and one time step of the file;
+    Every file is read once for each window, in blocks of the size of a time step, and the components one after the
+    other. Memory: a field of all levels in double precision, the finished component in single precision, and one block;
     for a 0.25-degree model (1440 x 1080) with 75 levels 0.93 + 0.47 + 0.47 GB.
     """
     plan, where = transports.plan, transports.key
