@@ -212,6 +212,17 @@ def test_the_scenario_viewer_follows_its_selectors(page):
     assert page.errors == []
 
 
+def test_windows_at_warming_levels_are_diamonds_in_the_colour_of_their_experiment(page):
+    curves = page.run(
+        "document.querySelector('#chart-areas').data.filter(t => t.name)"
+        ".map(t => [t.name, t.line.color, t.marker.symbol])"
+    )
+    colours = {name: colour for name, colour, _ in curves}
+    at_level = [name for name in colours if "-gwl" in name]
+    assert at_level and all(colours[name] == colours[name.partition("-gwl")[0]] for name in at_level)
+    assert {(symbol == "diamond-open") == (name in at_level) for name, _, symbol in curves} == {True}
+
+
 def choose_run(page, side, key, window):
     page.choose(f"#{side}-model", key.split("/")[0])
     page.choose(f"#{side}-experiment", key)

@@ -1,6 +1,6 @@
 """Regimes through time: areas, transitions, reliability of the probability of a change, and its attribution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from thor.figures.style import (
     style,
     years_text,
 )
-from thor.reading.runs import is_at_level
+from thor.reading.runs import is_at_level, without_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def area_curves(
         )
         # The reference of all others comes first.
         experiments.sort(key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
-        colours = dict(zip(experiments, named_colours(experiments, EXPERIMENT_COLOURS), strict=True))
+        colours = experiment_colours(experiments)
         several, named = len(models) > 1, len(models) <= MOST_MODELS
         lines = dict(zip(models, cycle(_LINE_STYLES if named else "-"), strict=False))
         n_columns = 3
@@ -239,6 +239,14 @@ def _mean_of_models(moved: pd.DataFrame) -> pd.DataFrame:
     by_model = moved.groupby([*keys, "source_id"])["area_m2"].mean().unstack(fill_value=0)
     parts = {"area_m2": by_model.mean(axis=1), "lower": by_model.min(axis=1), "upper": by_model.max(axis=1)}
     return pd.DataFrame(parts).reset_index().assign(source_id="all models")
+
+
+def experiment_colours(names: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each experiment, at a warming level that of the experiment that reaches it."""
+    reaching = {name: without_level(name) for name in names}
+    known = list(dict.fromkeys(reaching.values()))
+    colours = dict(zip(known, named_colours(known, EXPERIMENT_COLOURS), strict=True))
+    return {name: colours[experiment] for name, experiment in reaching.items()}
 
 
 # -- parts of panels ---------------------------------------------------------------------------------------------------

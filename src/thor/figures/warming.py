@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from thor.figures.style import add_legend, empty_figure, letter_panels, named_colours, new_figure, new_panels, style
-from thor.figures.tracking_curves import EXPERIMENT_COLOURS
+from thor.figures.style import add_legend, empty_figure, letter_panels, new_figure, new_panels, style
+from thor.figures.tracking_curves import experiment_colours
 from thor.reading.warming_levels import Warming
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
         if not known:
             return empty_figure("No levels of global warming: windows.warming_levels, or air temperature, is missing.")
         models, experiments = (list(dict.fromkeys(key.split("/")[k] for key in known)) for k in (0, 1))
-        colours = dict(zip(experiments, named_colours(experiments, EXPERIMENT_COLOURS), strict=True))
+        colours = experiment_colours(experiments)
         of_panel, names = ("source_id", models) if len(models) <= MOST_PANELS else ("experiment_id", experiments)
         n_columns = min(N_COLUMNS, len(names))
         figure = new_figure(2.9 * n_columns, 2.2 * -(-len(names) // n_columns) + 0.4)

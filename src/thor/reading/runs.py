@@ -18,8 +18,11 @@ _AT_LEVEL = "-gwl"
 
 
 def without_level(key: str) -> str:
-    """Return the key of the run in the archive for one that is named after a warming level; others are unchanged."""
-    return re.sub(rf"{_AT_LEVEL}[\d.]+(?=/)", "", key)
+    """Return the key of the run in the archive for one that is named after a warming level; others are unchanged.
+
+    Also for the name of an experiment alone.
+    """
+    return re.sub(rf"{_AT_LEVEL}[\d.]+(?=/|$)", "", key)
 
 
 def is_at_level(experiment_id: str) -> bool:

@@ -15,7 +15,6 @@ from thor.attribution.methods import all_methods, explaining_methods, labels, ti
 from thor.core.metrics import metrics
 from thor.core.variables import variable
 from thor.figures.style import LAND_COLOUR
-from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.report.archive import archive_rows, model_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_images, swatches
 from thor.report.pictures import change_picture, most_changed, regime_picture
@@ -121,7 +120,6 @@ def report_page(
         "skill": _skill_chart(skill),
         "method_names": {name: labels(name) for name in all_methods()},
         "method_colours": {name: method.colour for name, method in all_methods().items()},
-        "experiment_colours": EXPERIMENT_COLOURS,
         "likelihood": _likelihood(),
         "diverging": swatches("cmo.balance"),
         "scenario_files": _links(manifest).get("scenario_regimes", ""),

@@ -9,6 +9,8 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray
 from thor.figures.style import MILLION_KM2, flags
+from thor.figures.tracking_curves import experiment_colours
+from thor.reading.runs import is_at_level
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
@@ -41,10 +43,16 @@ def scenario_content(
     -------
     dict
         `models`: by source_id its cell map; `runs`: a list with the facets, windows, predictors and packed fields of
-        each run; `areas`: curves by run. Empty lists without an archive.
+        each run; `areas`: curves by run; `experiments`: colour and symbol of each in the curves, a hollow diamond at
+        warming levels. Empty without an archive.
     """
     models: dict[str, CellMap] = {}
-    content: dict[str, Any] = {"models": {}, "runs": [], "areas": area_series(areas)}
+    colours = experiment_colours(() if areas.empty else areas["experiment_id"])
+    experiments = {
+        name: {"colour": colour, "symbol": "diamond-open" if is_at_level(name) else "circle"}
+        for name, colour in colours.items()
+    }
+    content: dict[str, Any] = {"models": {}, "runs": [], "areas": area_series(areas), "experiments": experiments}
     for key in sorted(runs):
         run = runs[key]()
         source_id = key.split("/")[0]

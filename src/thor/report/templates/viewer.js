@@ -258,14 +258,14 @@ function scenarioViewer(data, onPlace) {
       more.annotations.push({ text: `<b>${regime.name}</b> ${regime.long_name.length < 30 ? regime.long_name : ""}`, xref: `x${tail} domain`, yref: `y${tail} domain`, x: 0, y: 1, yanchor: "bottom", xanchor: "left", showarrow: false });
       for (const curve of scenarios.areas) {
         if (!curve.run.startsWith(`${a.model.value}/`) || curve.regime !== regime.name || curve.predictor !== predictor.value) continue;
-        const name = curve.run.split("/")[1], colour = data.experiment_colours[name] || "#555555";
+        const name = curve.run.split("/")[1], { colour, symbol } = scenarios.experiments[name];
         if (name.toLowerCase().includes("control")) continue;
         const kept = curve.years.map((y, k) => k).filter((k) => curve[mid][k] !== null);
         if (!kept.length) continue;
         const x = kept.map((k) => curve.years[k]), of = (part) => kept.map((k) => curve[part][k]);
         const shared = { xaxis: `x${tail}`, yaxis: `y${tail}`, legendgroup: name };
         traces.push({ ...shared, x: [...x, ...[...x].reverse()], y: [...of(high), ...of(low).reverse()], fill: "toself", fillcolor: colour, opacity: 0.18, line: { width: 0 }, hoverinfo: "skip", showlegend: false, type: "scatter", mode: "lines" });
-        traces.push({ ...shared, x, y: of(mid), name, mode: "lines+markers", line: { color: colour, width: 2 }, marker: { size: 5 }, showlegend: !seen.has(name), hovertemplate: `${regime.name}, ${curve.run}, %{x:.0f}: %{y:.3g}<extra></extra>` });
+        traces.push({ ...shared, x, y: of(mid), name, mode: symbol === "circle" ? "lines+markers" : "markers", line: { color: colour, width: 2 }, marker: { symbol, size: symbol === "circle" ? 5 : 9 }, showlegend: !seen.has(name), hovertemplate: `${regime.name}, ${curve.run}, %{x:.0f}: %{y:.3g}<extra></extra>` });
         seen.add(name);
       }
     });
