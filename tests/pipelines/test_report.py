@@ -367,8 +367,21 @@ def test_a_phone_shows_it_without_scrolling_sideways(page):
     assert all((stop == 0) == scrolls for scrolls, stop in boxes), "what scrolls takes the focus, and nothing else"
     controls = "[...document.querySelectorAll('main select, #a-window, #save-csv')]"
     assert page.run(f"{controls}.filter(e => e.offsetHeight < 32).map(e => e.id)") == []
+    # names of predictors and of rows leave room for the numbers, and stay in sight beside them
+    assert page.run("(c => c._fullLayout._size.w / c.clientWidth)(document.querySelector('#chart-skill'))") > 0.9
+    turned = "[...document.querySelectorAll('#chart-skill .xtick text')].map(t => t.getAttribute('transform'))"
+    assert not any("rotate" in (transform or "") for transform in page.run(turned))
+    first = (
+        "[...document.querySelectorAll('#skill .scroll')].map(b => {"
+        "b.closest('details').open = true; b.scrollLeft = 60; const e = b.querySelector('tbody th');"
+        "const x = e.getBoundingClientRect().x - b.getBoundingClientRect().x;"
+        "b.scrollLeft = 0; b.closest('details').open = false; return [x, e.offsetWidth / b.clientWidth]; })"
+    )
+    for shift, share in page.run(first):
+        assert shift == pytest.approx(0, abs=1) and share < 0.5
     page.resize(1280, 900)
     page.wait_for("document.querySelector('#chart-areas').layout.grid.columns === 3")
+    assert page.run("document.querySelector('#chart-skill').layout.annotations") == []
 
 
 def test_paper_holds_all_of_it(page):

@@ -331,13 +331,18 @@ function explorer(data, onCell) {
 
 /* -- skill --------------------------------------------------------------------------------------------------------- */
 function skillChart(rows) {
+  const narrow = byId("chart-skill").clientWidth < 600; /* then names stand above their lines, not beside them */
   const names = rows.map((row) => row.name), values = rows.map((row) => row.value);
-  const end = (which, sign) => rows.map((row) => (row[which] === undefined || row[which] === null ? 0 : Math.max(0, sign * (row[which] - row.value))));
+  const end = (which, sign) => rows.map((row) => (row[which] === undefined || row[which] === null ? 0 : Math.max(0, sign * (row[which] - row.value)))), left = end("low", -1);
   draw("chart-skill", [{
     type: "scatter", mode: "markers", x: values, y: names, marker: { size: 10, color: names.map((n, k) => (k === 0 ? "#0173b2" : "#6f7f8d")) },
-    error_x: { type: "data", symmetric: false, array: end("high", 1), arrayminus: end("low", -1), color: "#333", thickness: 1.4, width: 4 },
+    error_x: { type: "data", symmetric: false, array: end("high", 1), arrayminus: left, color: "#333", thickness: 1.4, width: 4 },
     hovertemplate: "%{y}: %{x:.1%}<extra></extra>",
-  }], { xaxis: axis({ tickformat: ".0%" }), yaxis: axis({ autorange: "reversed", zeroline: false }) });
+  }], {
+    xaxis: axis({ tickformat: ".0%", range: [Math.max(0, Math.min(...values.map((v, k) => v - left[k])) - 0.03), 1.02], nticks: narrow ? 6 : undefined, tickangle: 0 }),
+    yaxis: axis({ autorange: "reversed", zeroline: false, showticklabels: !narrow }),
+    annotations: narrow ? names.map((text) => ({ text, x: 0, xref: "paper", xanchor: "left", y: text, yanchor: "bottom", yshift: 4, showarrow: false })) : [],
+  });
 }
 
 /* -- paper, narrow windows, keyboard -------------------------------------------------------------------------------- */
@@ -373,17 +378,18 @@ function scrollers() {
 /* -- start --------------------------------------------------------------------------------------------------------- */
 async function start() {
   const data = await unpack(JSON.parse(byId("report-data").textContent));
-  skillChart(data.skill);
   let ocean = null;
   const viewer = scenarioViewer(data, (lat, lon) => ocean.goTo(lat, lon));
   ocean = explorer(data, (lat, lon) => viewer.showProjections(lat, lon, ocean ? ocean.predictor() : data.ocean.predictors[0]));
   ocean.map.pickCell(data.ocean.start, true);
   viewer.follow();
-  paper(viewer.areas);
+  const redraw = () => { skillChart(data.skill); viewer.areas(); };
+  redraw();
+  paper(redraw);
   scrollers();
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
-    if (window.innerWidth !== width) { width = window.innerWidth; viewer.areas(); scrollers(); }
+    if (window.innerWidth !== width) { width = window.innerWidth; redraw(); scrollers(); }
   });
   document.addEventListener("toggle", scrollers, true);
   document.documentElement.dataset.ready = "yes";
