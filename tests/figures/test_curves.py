@@ -37,6 +37,12 @@ def test_curves_are_means_over_repeats(selection):
     assert "k = 20" in figure.get_suptitle() and "k = 10 (circles)" in figure.get_suptitle()
 
 
+def test_ticks_are_whole_numbers_of_clusters(selection):
+    figure = selection_curves(selection[selection["n_clusters"] < 50], n_clusters=20, selected=10)
+    figure.draw_without_rendering()
+    assert all((ax.get_xticks() % 1 == 0).all() for ax in figure.axes)
+
+
 def test_no_number_of_clusters_is_circled_if_none_is_selected(selection):
     figure = selection_curves(selection, n_clusters=20, selected=None)
     assert figure.get_suptitle().endswith("none") and len(figure.axes[1].lines[-1].get_xydata()) == 0

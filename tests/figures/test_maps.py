@@ -5,12 +5,13 @@ import io
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_hex
 
 from tests.figures.drawn import cells
 from tests.made_fields import make_vorticity_budget
 from thor.core.variables import BUDGET_TERMS, FEATURES, variable
 from thor.figures.maps import change_maps, feature_maps, field_maps, regime_map, regime_maps, units_text
-from thor.figures.style import flags, regime_colours
+from thor.figures.style import BASIN_COLOURS, flags, regime_colours
 from thor.ocean.features import features
 from thor.reading.training_ocean import harmonise
 
@@ -107,6 +108,8 @@ def test_feature_maps_name_only_the_basins_that_are_there(ocean):
     names = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
     assert "Atlantic" in names
     assert "Baltic" not in names
+    colours = [to_hex(colour) for colour in meshes(figure)[-1].cmap.colors]
+    assert colours[names.index("Atlantic")] == BASIN_COLOURS["atlantic_ocean"]
 
 
 def test_the_same_figure_gives_the_same_bytes(ocean):

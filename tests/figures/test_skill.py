@@ -1,5 +1,6 @@
 """Figures of skill show the numbers of the tables."""
 
+import itertools
 import json
 
 import numpy as np
@@ -44,7 +45,7 @@ def skill():
 def test_confusion_matrices_hold_shares_of_rows_and_counts(skill):
     figure = confusion_matrices(skill)
     panels = [ax for ax in figure.axes if ax.images]
-    assert [ax.get_title(loc="left").split(",")[0] for ax in panels] == [
+    assert [ax.get_title(loc="left").split("\n")[0] for ax in panels] == [
         "(a) ensemble",
         "(b) gradient boosting",
         "(c) majority",
@@ -57,6 +58,19 @@ def test_confusion_matrices_hold_shares_of_rows_and_counts(skill):
     assert figure.axes[-1].get_ylabel() == "cells with this label (%)"
 
 
+def test_titles_and_labels_of_matrices_do_not_touch(skill):
+    entries = skill | dict.fromkeys(("average", "published_networks", "stress_curl_tree"), skill["ensemble"])
+    figure = confusion_matrices(entries)
+    figure.draw_without_rendering()
+    panels = [ax for ax in figure.axes if ax.images]
+    boxes = [ax._left_title.get_window_extent() for ax in panels] + [
+        ax.xaxis.label.get_window_extent() for ax in panels
+    ]
+    assert len(panels) == 6 and max(box.y1 for box in boxes) <= figure.bbox.y1
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert panels[0].get_title(loc="left").endswith(f"\naccuracy {100 * skill['ensemble']['test']['accuracy']:.1f} %")
+
+
 def test_regimes_keep_their_order_through_a_file(skill):
     kept = json.loads(json.dumps(skill, sort_keys=True))
     panel = next(ax for ax in confusion_matrices(kept).axes if ax.images)
@@ -67,7 +81,7 @@ def test_regimes_keep_their_order_through_a_file(skill):
 def test_predictors_come_in_reading_order_whatever_the_order_of_the_file(skill):
     entries = skill | dict.fromkeys(("published_networks", "stress_curl_tree"), skill["ensemble"])
     kept = json.loads(json.dumps(entries, sort_keys=True))
-    titles = [ax.get_title(loc="left").split(",")[0][4:] for ax in confusion_matrices(kept).axes if ax.images]
+    titles = [ax.get_title(loc="left").split("\n")[0][4:] for ax in confusion_matrices(kept).axes if ax.images]
     assert titles == ["ensemble", "published networks", "gradient boosting", "stress curl tree", "majority"]
     rows = [tick.get_text() for tick in skill_intervals(kept).axes[0].get_yticklabels()]
     assert rows == [*titles, "single networks (range)"]

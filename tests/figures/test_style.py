@@ -7,7 +7,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from thor.core.errors import ConfigError
-from thor.figures.style import LAND_COLOUR, PALETTES, regime_colours, use_regime_palette
+from thor.figures.style import BASIN_COLOURS, LAND_COLOUR, PALETTES, regime_colours, use_regime_palette
+from thor.ocean.basins import basin_names
 
 VISIONS = {
     "normal": np.eye(3),
@@ -59,6 +60,13 @@ def test_regimes_and_land_are_distinct_with_any_colour_vision(vision):
     distance, *names = nearest(PALETTES["distinct"], vision)
     assert distance >= 20, names
     assert nearest(PALETTES["published"], vision)[0] < 20, "the test distinguishes palettes"
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_basins_and_land_are_distinct_with_any_colour_vision(vision):
+    assert list(BASIN_COLOURS) == list(basin_names().values())
+    distance, *names = nearest(BASIN_COLOURS, vision)
+    assert distance >= 19, names
 
 
 def test_the_published_palette_is_available(monkeypatch):

@@ -58,16 +58,31 @@ def test_reliability_before_and_after(calibration):
     np.testing.assert_allclose(lines[1].get_segments()[-1][:, 1], [last["low"][-1], last["high"][-1]])
     labelled = {line.get_label(): line for line in above.lines}
     for stage in ("before", "after"):
-        error = entry[stage]["expected_calibration_error"]
-        curve = labelled[f"{stage} calibration, ECE {error:.3f}"]
+        curve = labelled[f"{stage} calibration"]
         bins = {name: np.array(values) for name, values in entry[stage]["reliability_curve"].items()}
         many = bins["share"] >= FEW_SHARE
         np.testing.assert_allclose(curve.get_ydata(), bins["accuracy"][many])
     open_points = np.concatenate([points.get_offsets() for points in above.collections if points not in lines])
     shares = [np.array(entry[stage]["reliability_curve"]["share"]) for stage in ("before", "after")]
     assert len(open_points) == sum((share < FEW_SHARE).sum() for share in shares)
-    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["(a) ensemble", "(b) Bayesian network"]
+    before, after = (entry[stage]["expected_calibration_error"] for stage in ("before", "after"))
+    errors = f"ECE {before:.3f} before, {after:.3f} after"
+    titles = [ax.get_title(loc="left") for ax in figure.axes[:2]]
+    assert before != after and titles == [f"(a) ensemble\n{errors}", f"(b) Bayesian network\n{errors}"]
     assert figure.axes[2].get_xlabel() == "largest probability (1)"
+
+
+def test_the_legend_hides_no_curve_and_equal_curves_are_both_seen(calibration):
+    stages = dict.fromkeys(("before", "after"), calibration["ensemble"]["test"]["after"])
+    figure = reliability_curves({"ensemble": {"test": stages}, "bayesian": calibration["bayesian"]})
+    assert all(ax.get_legend() is None for ax in figure.axes)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["perfect", "before calibration", "after calibration"]
+    figure.draw_without_rendering()
+    others = [artist for ax in figure.axes for artist in (ax, ax._left_title)] + [figure._supxlabel]
+    assert not any(legend.get_window_extent().overlaps(artist.get_window_extent()) for artist in others)
+    _, before, after = figure.axes[0].lines
+    assert before.get_linewidth() > after.get_linewidth() and before.get_zorder() == after.get_zorder()
 
 
 def test_predictors_come_in_reading_order_and_titles_stay_inside(calibration):
@@ -83,7 +98,7 @@ def test_predictors_come_in_reading_order_and_titles_stay_inside(calibration):
         "ensemble",
         "Bayesian",
     ]
-    titles = [ax.get_title(loc="left") for ax in reliability_curves(turned).axes[:2]]
+    titles = [ax.get_title(loc="left").split("\n")[0] for ax in reliability_curves(turned).axes[:2]]
     assert titles == ["(a) ensemble", "(b) Bayesian network"]
 
 

@@ -129,6 +129,7 @@ def _draw_curves(ax: "Axes", selection: pd.DataFrame, curves: dict[str, str | No
         mean, low, high = grouped[column].mean(), grouped[column].min(), grouped[column].max()
         ax.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
         ax.plot(mean.index, mean, color=colour, marker="o", markersize=2.5, label=label)
+    ax.locator_params(axis="x", integer=True)
     if any(curves.values()):
         ax.legend(ncols=2 if len(curves) > 3 else 1, loc="best" if len(curves) > 3 else "lower left")
 

@@ -10,6 +10,7 @@ import xarray as xr
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.mesh import draw_mesh
 from thor.figures.style import (
+    BASIN_COLOURS,
     LAND_COLOUR,
     MOST_MODELS,
     add_heading,
@@ -19,6 +20,7 @@ from thor.figures.style import (
     empty_figure,
     flags,
     letter_panels,
+    named_colours,
     new_figure,
     regime_colours,
     style,
@@ -188,8 +190,6 @@ def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figur
 
 def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
     """Return maps of the features and of the ocean basins."""
-    import matplotlib as mpl
-
     with style():
         figure, axes = map_panels(len(names) + 1, n_columns=3)
         for ax, name in zip(axes, names, strict=False):
@@ -199,7 +199,7 @@ def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
         names = " ".join(basin_words(meaning).replace(" ", "_") for meaning in kept.values())
         names = names.replace("_Ocean", "").replace("_Sea", "")
         basin = basin.assign_attrs(flag_values=list(kept), flag_meanings=names)
-        draw_flags(axes[-1], basin, features, colours=[mpl.colormaps["tab20"](value) for value in kept])
+        draw_flags(axes[-1], basin, features, colours=named_colours(list(kept.values()), BASIN_COLOURS))
         axes[-1].figure.axes[-1].tick_params(labelrotation=60)
         letter_panels(axes)
         return figure

@@ -55,12 +55,12 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
     n_columns = 2 if len(matrices) == 4 else min(len(matrices), 3)
     n_rows = -(-len(matrices) // n_columns)
     with style():
-        figure = new_figure(2.9 * n_columns + 0.7, 3.1 * n_rows + 0.3)
+        figure = new_figure(2.9 * n_columns + 0.7, 3.35 * n_rows + 0.3)
         axes = new_panels(figure, len(matrices), n_columns)
         for ax, (name, entry) in zip(axes, matrices.items(), strict=True):
             image = _draw_matrix(ax, np.array(entry["confusion_matrix"]), entry["classes"])
             ax.set_xlabel("predicted regime")
-            ax.set_title(f"{_words(name)}, accuracy {100 * entry['accuracy']:.1f} %")
+            ax.set_title(f"{_words(name)}\naccuracy {100 * entry['accuracy']:.1f} %")
         for ax in axes[::n_columns]:
             ax.set_ylabel("regime by the label")
         figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02, label="cells with this label (%)")

@@ -60,6 +60,24 @@ _PALETTE_VARIABLE = "THOR_REGIME_PALETTE"
 
 OTHER_COLOURS = ("#882255", "#FBAFE4", "#999933", "#DE8F05", "#117733", "#88CCEE", "#661100", "#332288")
 
+BASIN_COLOURS = {
+    "atlantic_ocean": "#7d7dfa",
+    "pacific_ocean": "#37a0a0",
+    "indian_ocean": "#e6a014",
+    "southern_ocean": "#5a37a0",
+    "arctic_ocean": "#c3fac3",
+    "mediterranean_sea": "#e6377d",
+    "baltic_sea": "#375a37",
+    "red_sea": "#7d145a",
+    "persian_gulf": "#c35ac3",
+    "black_sea": "#5a5a14",
+    "hudson_bay": "#faa0fa",
+    "sea_of_japan": "#a07d14",
+    "sea_of_okhotsk": "#7dfa7d",
+    "caspian_sea": "#a0a05a",
+}
+"""Colours of basins: a CIE76 distance of at least 19 between any two and from land, for the same kinds of vision."""
+
 PREDICTORS = (
     *("average", "ensemble", "bayesian", "laplace", "published_networks"),
     *("gradient_boosting", "stress_curl_tree", "majority"),

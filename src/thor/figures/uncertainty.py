@@ -38,7 +38,11 @@ FEW_CELLS = 100
 FEW_SHARE = 1e-3
 """A bin with a smaller share of the cells is drawn open and not joined to the others."""
 
-_STAGES = {"before": (ORANGE, "o", "before calibration"), "after": (BLUE, "s", "after calibration")}
+_STAGES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "before": ("before calibration", {"color": ORANGE, "marker": "o", "markersize": 5, "linewidth": 2.4}),
+    "after": ("after calibration", {"color": BLUE, "marker": "s", "markersize": 2.5, "linewidth": 0.9}),
+}
+"""Label and line; the first is wider, so that it is seen where calibration changes nothing."""
 _COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *OTHER_COLOURS)
 
 
@@ -53,14 +57,15 @@ def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Fi
     region : str
     """
     with style():
-        figure = new_figure(2.5 * len(calibration) + 0.4, 3.8)
+        figure = new_figure(2.5 * len(calibration) + 0.4, 4.1)
         panels = reliability_panels(figure, len(calibration), label="perfect")
         for (above, below), name in zip(panels, in_reading_order(calibration), strict=True):
             for stage in _STAGES:
                 _draw_reliability(above, below, stage, calibration[name][region][stage])
-            above.set_title(predictor_words(name))
-            above.legend(loc="lower right")
+            errors = [calibration[name][region][stage]["expected_calibration_error"] for stage in _STAGES]
+            above.set_title("{}\nECE {:.3f} before, {:.3f} after".format(predictor_words(name), *errors))
             below.set_xlabel("largest probability (1)")
+        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
         panels[0][0].set_ylabel("share of correct cells (1)")
         panels[0][1].set_ylabel("share of cells (1)")
         few = f"{100 * FEW_SHARE:g} %"
@@ -204,16 +209,16 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
 
 
 def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[str, Any]) -> None:
-    colour, marker, label = _STAGES[stage]
+    label, line = _STAGES[stage]
+    colour, marker = line["color"], line["marker"]
     curve = entry["reliability_curve"]
     stated, correct, share = (np.asarray(curve[name], dtype=float) for name in ("confidence", "accuracy", "share"))
     many = share >= FEW_SHARE
-    label = f"{label}, ECE {entry['expected_calibration_error']:.3f}"
-    above.plot(stated[many], correct[many], color=colour, marker=marker, markersize=3, label=label)
+    above.plot(stated[many], correct[many], label=label, **line)
     low, high = (np.array(curve.get(name, [None] * len(stated)), dtype=float)[many] for name in ("low", "high"))
     above.vlines(stated[many], low, high, color=colour, linewidth=0.8, alpha=0.6)
     above.scatter(stated[~many], correct[~many], s=9, marker=marker, edgecolor=colour, facecolor="white")
-    below.plot(stated, share, color=colour, marker=marker, markersize=3, linewidth=0.8)
+    below.plot(stated, share, **line)
 
 
 def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
