@@ -197,6 +197,16 @@ def test_a_node_is_finished_by_its_last_output(caplog):
     assert hooks.finished == ["fit", "count"]
 
 
+def test_of_many_inputs_of_other_code_the_first_are_named_before_the_advice():
+    hooks, names = RunHooks(), [f"input_{number}" for number in range(30)]
+    hooks.failed = "write_report"
+    hooks._pipeline = SimpleNamespace(nodes=[SimpleNamespace(name="write_report", inputs=names)])
+    hooks._record = SimpleNamespace(of_other_code=lambda names: dict.fromkeys(names, "modelling"))
+    said = hooks.inputs_of_other_code()
+    assert "code: input_0, input_1, input_2 and 27 more. If they do not fit, make them again with `" in said
+    assert said.endswith(" --pipelines modelling`.") and len(said) < 300
+
+
 def test_nodes_side_by_side_are_kept_apart():
     hooks, fit, draw = RunHooks(), Node("fit", ["model"]), Node("draw", ["figure"])
     hooks.before_dataset_loaded(dataset_name="features", node=fit)

@@ -80,11 +80,13 @@ def test_each_file_of_a_folder_has_its_checksum(record, tmp_path):
     assert content["datasets"]["folder"]["sha256"] == sha256(tmp_path / "folder")
 
 
-def test_a_damaged_record_is_begun_anew(tmp_path):
-    (tmp_path / "record.json").write_text("{half")
+@pytest.mark.parametrize("text", ["{half", "[1]", '{"runs": [1]}', "1"])
+def test_a_damaged_record_is_begun_anew_with_a_warning(tmp_path, text, caplog):
+    (tmp_path / "record.json").write_text(text)
     record = RunRecord(tmp_path / "record.json", data_root=tmp_path)
     record.start_run("run", {})
     assert set(json.loads((tmp_path / "record.json").read_text())["runs"]) == {"run"}
+    assert "record.json: the record of earlier runs cannot be read" in caplog.text
 
 
 def test_a_record_that_cannot_be_written_gives_a_warning(tmp_path):

@@ -252,3 +252,6 @@ def test_all_keys_may_be_left_out_where_the_catalog_allows_it(tmp_path):
     optional = FieldCollection(path=path, contract=contract, may_be_empty=True, may_be_left_out=True)
     optional.save({"one": ("a", fail)})
     assert (optional.load(), optional.load().left_out) == ({}, {"one": "its file is damaged"})
+    (tmp_path / "made/left_out.json").write_text("{")
+    with pytest.raises(DatasetError, match=r"made/left_out.json is not JSON"):
+        optional.load()

@@ -23,7 +23,7 @@ from thor.datasets import (
 FIELD = xr.Dataset({"deptho": ("x", np.array([1.0, 2.0]))})
 CASES = [
     (OptionalFieldDataset, FieldDataset, "field.nc", FIELD),
-    (OptionalFigureDataset, FigureDataset, "figure.png", b"\x89PNG and more"),
+    (OptionalFigureDataset, FigureDataset, "figure.png", b"\x89PNG and IEND\xaeB`\x82"),
     (OptionalMetricsDataset, MetricsDataset, "metrics.json", {"a": 1.0}),
     (OptionalTableDataset, TableDataset, "table.csv", pd.DataFrame({"a": [1.0]})),
 ]

@@ -107,6 +107,37 @@ def test_damaged_metrics_are_named(tmp_path, text, message):
         MetricsDataset(filepath=str(tmp_path / "m.json")).load()
 
 
+def test_metrics_of_another_encoding_are_named(tmp_path):
+    (tmp_path / "m.json").write_bytes('{"a": "é"}'.encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"m.json is not JSON: 'utf-8' codec"):
+        MetricsDataset(filepath=str(tmp_path / "m.json")).load()
+
+
+@pytest.mark.parametrize("n_bytes", [0, 10, -1])
+def test_a_figure_that_is_cut_off_is_named(tmp_path, n_bytes):
+    dataset = FigureDataset(filepath=str(tmp_path / "a.png"))
+    dataset.save(draw())
+    (tmp_path / "a.png").write_bytes(dataset.load()[:n_bytes])
+    with pytest.raises(DatasetError, match=r"a.png is no whole PNG image: [\d,]+ bytes"):
+        dataset.load()
+
+
+def test_a_table_that_is_cut_off_is_named(tmp_path):
+    dataset = TableDataset(filepath=str(tmp_path / "t.csv"))
+    dataset.save(pd.DataFrame({"name": ["a", "b"], "area": [1.25, 2.5]}))
+    for text in ("name,area\na,1.25\nb,2.", "name,area\na,1.25\nb"):
+        (tmp_path / "t.csv").write_text(text)
+        with pytest.raises(DatasetError, match=r"t.csv is cut off: row 2 has no end of line"):
+            dataset.load()
+
+
+def test_a_table_of_other_columns_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n")
+    assert list(TableDataset(filepath=str(tmp_path / "t.csv")).load()) == ["a", "b"]
+    with pytest.raises(DatasetError, match=r"t.csv has no column status, level, but a, b\. Make it again"):
+        TableDataset(filepath=str(tmp_path / "t.csv"), columns=["a", "status", "level"]).load()
+
+
 def test_a_table_keeps_every_digit(tmp_path):
     table = pd.DataFrame({"k": [10, 20], "inertia": [1 / 3, 1e-300], "name": ["a, b", "c"]})
     dataset = TableDataset(filepath=str(tmp_path / "t.csv"))

@@ -13,7 +13,7 @@ from kedro.io.core import is_parameter
 from thor.app.configuration import program_name, same_options
 from thor.app.inputs import described_path, given_datasets, require_available
 from thor.core.atomic import show
-from thor.core.errors import counted
+from thor.core.errors import counted, listed
 from thor.core.mixing import mixed_results
 from thor.core.progress import SHORT_S, time_text
 from thor.core.run_log import RunLog, describe_run
@@ -202,7 +202,7 @@ class RunHooks:
             return ""
         pipelines = ",".join(dict.fromkeys(filter(None, made.values())))
         again = f" with `{program_name()} run{same_options()} --pipelines {pipelines}`" if pipelines else ""
-        return f"Made by another version of the code: {', '.join(made)}. If they do not fit, make them again{again}."
+        return f"Made by another version of the code: {listed(list(made))}. If they do not fit, make them again{again}."
 
     def unfinished(self) -> list[str]:
         """Return the nodes to go on from: those that are not finished and need none that is not."""

@@ -15,8 +15,9 @@ from typing import Any
 
 import psutil
 
-from thor.core.atomic import write_json
+from thor.core.atomic import show, write_json
 from thor.core.checksums import combined_sha256, file_checksums, signature
+from thor.core.warn import warn_once
 
 _TABLES = ("runs", "nodes", "datasets", "files", "contents")
 _SECONDS_BETWEEN_SAMPLES = 0.5
@@ -43,8 +44,7 @@ class RunRecord:
         self._run = ""
         self.content: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
         if path.is_file():
-            with suppress(json.JSONDecodeError, UnicodeDecodeError):
-                self.content |= json.loads(path.read_text(encoding="utf-8"))
+            self.content |= _tables_of(path)
 
     def start_run(self, name: str, about: Mapping[str, Any]) -> None:
         """Begin a run; what follows is recorded as part of it."""
@@ -163,6 +163,19 @@ class RunRecord:
 
 def _code(run: Mapping[str, Any]) -> tuple[Any, Any]:
     return run.get("git"), run.get("versions", {}).get("thor")
+
+
+def _tables_of(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the content of a record; nothing, with a warning, where the file holds no record."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(content.get(name, {}), dict) for name in _TABLES):
+            return dict(content)
+        reason = "it holds other tables"
+    except (ValueError, AttributeError) as error:
+        reason = str(error)
+    warn_once(show(path), f"the record of earlier runs cannot be read ({reason}) and is begun anew")
+    return {}
 
 
 class MemoryWatch:

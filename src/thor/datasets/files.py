@@ -1,5 +1,6 @@
 """What the datasets of one local file have in common."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,20 @@ def require_file(path: Path) -> Path:
         f"{show(path)} {kind}. Run the pipeline that writes it (`kedro registry list` names them), "
         "or check data_root in conf/*/globals.yml."
     )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the dict that a JSON file holds.
+
+    Raises
+    ------
+    DataError
+        When there is no file, or it holds something else.
+    """
+    try:
+        content = json.loads(require_file(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{show(path)} is not JSON: {error}. Make it again.") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{show(path)} holds a {type(content).__name__}; expected a dict. Make it again.")
+    return content

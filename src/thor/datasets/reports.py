@@ -4,20 +4,22 @@ import base64
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from thor.core.atomic import replacing, show
-from thor.core.errors import DataError
-from thor.datasets.files import FileDataset, require_file
+from thor.core.errors import DataError, listed
+from thor.datasets.files import FileDataset, read_json, require_file
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+
+_PNG_BEGINS, _PNG_ENDS = b"\x89PNG", b"IEND\xaeB`\x82"
 
 NUMBERS = (".csv", ".nc")
 """Suffixes of the files beside a figure that hold its numbers."""
@@ -44,13 +46,25 @@ class FigureDataset(FileDataset):
         self._dpi = dpi
 
     def load(self) -> bytes:
-        """Return the PNG bytes."""
-        return require_file(self._filepath).read_bytes()
+        """Return the PNG bytes.
+
+        Raises
+        ------
+        DataError
+            When there is no file, or no whole PNG image in it.
+        """
+        content = require_file(self._filepath).read_bytes()
+        if not content.startswith(_PNG_BEGINS) or not content.endswith(_PNG_ENDS):
+            raise DataError(
+                f"{show(self._filepath)} is no whole PNG image: {len(content):,} bytes, cut off or of another kind. "
+                "Make it again."
+            )
+        return content
 
     def save(self, data: "Figure | bytes") -> None:
         """Write the figure without date and software version: the same figure gives the same bytes."""
         content = data if isinstance(data, bytes) else self._draw(data)
-        if not content.startswith(b"\x89PNG"):
+        if not content.startswith(_PNG_BEGINS):
             raise DataError(f"{show(self._filepath)} takes a matplotlib figure or PNG bytes; got other bytes.")
         with replacing(self._filepath) as temporary:
             temporary.write_bytes(content)
@@ -103,7 +117,7 @@ class MetricsDataset(FileDataset):
 
     def load(self) -> dict[str, Any]:
         """Return the metrics; a null comes back as None."""
-        return _parse(require_file(self._filepath).read_text(encoding="utf-8"), show(self._filepath))
+        return read_json(self._filepath)
 
     def save(self, data: Mapping[str, Any]) -> None:
         """Write the metrics.
@@ -125,7 +139,21 @@ class MetricsDataset(FileDataset):
 
 
 class TableDataset(FileDataset):
-    """A pandas table as CSV without its index."""
+    """A pandas table as CSV without its index.
+
+    Parameters
+    ----------
+    filepath : str
+        The file, ``.csv``.
+    columns : sequence of str, optional
+        Columns that the table must have when it is loaded.
+    metadata : dict, optional
+        For kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, columns: Sequence[str] = (), metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._columns = tuple(columns)
 
     def load(self) -> "pd.DataFrame":
         """Return the table.
@@ -133,14 +161,26 @@ class TableDataset(FileDataset):
         Raises
         ------
         DataError
-            When the file holds no table.
+            When the file holds no table, ends within a row, or lacks columns.
         """
         import pandas as pd
 
         try:
-            return pd.read_csv(require_file(self._filepath))
+            content = require_file(self._filepath).read_bytes()
+            table = pd.read_csv(io.BytesIO(content))
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise DataError(f"{show(self._filepath)} is not a CSV table: {error}. Make it again.") from error
+        if not content.endswith(b"\n"):
+            raise DataError(
+                f"{show(self._filepath)} is cut off: row {len(table)} has no end of line. Make it again, or end that "
+                "line."
+            )
+        if missing := [name for name in self._columns if name not in table]:
+            raise DataError(
+                f"{show(self._filepath)} has no column {listed(missing)}, but {listed(list(map(str, table)))}. "
+                "Make it again."
+            )
+        return table
 
     def save(self, data: "pd.DataFrame") -> None:
         """Write the table; floats keep all their digits."""
@@ -174,16 +214,6 @@ class PageDataset(FileDataset):
             raise DataError(f"{show(self._filepath)} takes an HTML document as text; got a {type(data).__name__}.")
         with replacing(self._filepath) as temporary:
             temporary.write_text(data, encoding="utf-8")
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where} is not JSON: {error}. Make it again.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{where} holds a {type(content).__name__}; expected a dict of metrics.")
-    return content
 
 
 def _plain(value: Any, *, where: str, key: str) -> Any:

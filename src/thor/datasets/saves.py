@@ -1,6 +1,5 @@
 """The saves of a folder of files: one at a time, why keys were left out, and whether the last one has ended."""
 
-import json
 import logging
 import os
 import socket
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from thor.core.atomic import show, write_json
 from thor.core.errors import DataError
+from thor.datasets.files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Saves:
 
     def left_out(self) -> dict[str, str]:
         """Return the reason for each key that was left out by the last save that has ended."""
-        return dict(json.loads(self._left_out.read_text(encoding="utf-8"))) if self._left_out.is_file() else {}
+        return read_json(self._left_out) if self._left_out.is_file() else {}
 
     def require_end(self) -> None:
         """Raise DataError when the last save has not ended: files of two settings lie side by side."""
