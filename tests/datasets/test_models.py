@@ -67,7 +67,7 @@ def test_another_version_of_scikit_learn_is_refused(dataset, monkeypatch):
 def test_a_missing_class_is_named(dataset, monkeypatch):
     dataset.save(fit())
     monkeypatch.delattr("sklearn.cluster._kmeans.KMeans")
-    with pytest.raises(DatasetError, match="holds a class this version of THOR has not"):
+    with pytest.raises(DatasetError, match="needs a class this version of THOR lacks"):
         dataset.load()
 
 
