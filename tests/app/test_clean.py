@@ -57,6 +57,7 @@ def test_all_that_runs_made_is_removed_with_empty_folders(data):
     before = files(data)
     assert {path.relative_to(data).as_posix() for path in planned.removed} | {
         "logs/run_record.json",
+        "logs/.run_record.json.lock",
         ".gitkeep",
     } == set(before)
     assert files(data) == before
@@ -145,7 +146,8 @@ def test_a_record_of_another_folder_removes_nothing_there(data, path):
 
 
 def test_a_folder_without_a_record_is_left_alone(data):
-    (data / "logs/run_record.json").unlink()
+    for name in ("run_record.json", ".run_record.json.lock"):
+        (data / "logs" / name).unlink()
     before = {name for name in files(data) if ".part.nc" not in name and ".tmp" not in name and ".log" not in name}
     clean(data)
     assert set(files(data)) == before

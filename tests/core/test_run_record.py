@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -37,6 +38,54 @@ def test_a_second_run_keeps_what_it_did_not_touch_and_drops_runs_without_traces(
     entry = content["datasets"]["table"]
     assert (entry["path"], entry["node"], entry["run"]) == ("table.csv", "make_table", "run_1")
     assert entry["sha256"] == sha256(tmp_path / "table.csv")
+
+
+def test_two_runs_at_once_keep_the_entries_of_each_other(record, tmp_path):
+    first, second = (RunRecord(record.path, data_root=tmp_path) for _ in range(2))
+    first.start_run("run_2", {})
+    second.start_run("run_3", {})
+    (tmp_path / "other.csv").write_text("b\n2\n")
+    second.saved("other", tmp_path / "other.csv", node="make_other")
+    second.node("make_other", pipeline="second", seconds=2.0, peak_memory_mb=1.0)
+    second.write()
+    first.node("make_table", pipeline="first", seconds=9.0, peak_memory_mb=1.0)
+    first.write()
+    content = json.loads(record.path.read_text())
+    assert {name: node["seconds"] for name, node in content["nodes"].items()} == {"make_table": 9.0, "make_other": 2.0}
+    assert set(content["datasets"]) == set(content["files"]) == set(content["contents"]) == {"table", "other"}
+    assert set(content["runs"]) == {"run_1", "run_2", "run_3"}
+    (tmp_path / "other.csv").unlink()
+    first.refresh()
+    first.write()
+    second.write()
+    assert set(json.loads(record.path.read_text())["datasets"]) == {"table"}
+
+
+def test_the_run_that_makes_a_file_prevails_over_one_that_only_reads_it(record, tmp_path):
+    maker, reader = (RunRecord(record.path, data_root=tmp_path) for _ in range(2))
+    maker.start_run("run_2", {})
+    reader.start_run("run_3", {})
+    (tmp_path / "table.csv").write_text("a\n22\n")
+    reader.refresh()  # the file is there, and not on record yet
+    maker.saved("table", tmp_path / "table.csv", node="make_table")
+    maker.write()
+    reader.write()
+    entry = json.loads(record.path.read_text())["datasets"]["table"]
+    assert (entry["node"], entry["run"]) == ("make_table", "run_2")
+
+
+def test_many_processes_write_one_record_in_turn(tmp_path):
+    def work(number):
+        record = RunRecord(tmp_path / "record.json", data_root=tmp_path)
+        record.start_run(f"run_{number}", {})
+        for step in range(5):
+            record.node(f"node_{number}_{step}", pipeline="first", seconds=1.0, peak_memory_mb=1.0)
+            record.write()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    content = json.loads((tmp_path / "record.json").read_text())
+    assert (len(content["nodes"]), len(content["runs"])) == (20, 4)
 
 
 def test_a_file_from_elsewhere_is_distinguished_from_one_of_a_run(record, tmp_path):

@@ -62,8 +62,9 @@ class Team:
         return unpack(archive, PLACES, **{"root": self.root, "record": self.record} | options)
 
     def files(self):
-        """All files and folders, including hidden files and empty folders, except the run record."""
-        found = sorted(path for path in self.root.rglob("*") if path != self.record) if self.root.exists() else []
+        """All files and folders, including hidden files and empty folders, except the run record and its lock."""
+        record = (self.record, self.record.with_name(".run_record.json.lock"))
+        found = sorted(path for path in self.root.rglob("*") if path not in record) if self.root.exists() else []
         return {str(path.relative_to(self.root)): path.read_bytes() if path.is_file() else None for path in found}
 
 

@@ -123,6 +123,7 @@ def _forget(record: RunRecord, root: Path) -> None:
         record.write()
     else:
         record.path.unlink(missing_ok=True)
+    record.lock.unlink(missing_ok=True)
 
 
 @click.command("clean", short_help="Remove what runs made, and nothing else.")

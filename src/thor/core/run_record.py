@@ -1,7 +1,7 @@
 """The run record: what made each file, when, in how much time and memory, and the checksum of what it made.
 
 One JSON file beside the logs is kept up to date by every run, so that a pipeline that runs alone changes only
-its entries. Times, hosts and versions live here and not in results.
+its entries, also beside another run. Times, hosts and versions live here and not in results.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from thor.core.atomic import show, write_json
+from thor.core.atomic import require_writable, show, write_json
 from thor.core.checksums import combined_sha256, file_checksums, signature
 from thor.core.warn import warn_once
 
@@ -36,15 +36,16 @@ class RunRecord:
         `content` (checksum without the fingerprints of `thor.core.fingerprint`, which change with the code) and
         `made_from` (that of each input when it was made); `files` and `contents`: by name, both checksums of each file
         below that path (``.`` is the path itself). Runs that nothing refers to any more are dropped.
+    lock : Path
+        The file beside the record that a process locks to write it.
     """
 
     def __init__(self, path: Path, *, data_root: Path) -> None:
-        self.path = path
+        self.path, self.lock = path, path.with_name(f".{path.name}.lock")
         self._root = data_root.resolve()
         self._run = ""
-        self.content: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
-        if path.is_file():
-            self.content |= _tables_of(path)
+        self.content = self._read()
+        self._stored = _copy(self.content)
 
     def start_run(self, name: str, about: Mapping[str, Any]) -> None:
         """Begin a run; what follows is recorded as part of it."""
@@ -114,17 +115,47 @@ class RunRecord:
         return found
 
     def write(self) -> None:
-        """Write the record, atomically.
+        """Write what this process has recorded over what others have written since, atomically.
 
         Raises
         ------
         DataError
             When it cannot be written.
         """
+        from filelock import FileLock
+
+        require_writable(self.path)
+        with FileLock(self.lock):
+            self._merge(self._read())
+            self._drop_unused_runs()
+            write_json(self.path, self.content)
+        self._stored = _copy(self.content)
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        empty: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
+        return empty | _tables_of(self.path) if self.path.is_file() else empty
+
+    def _merge(self, others: dict[str, dict[str, Any]]) -> None:
+        """Put the entries that this process has changed over those of `others`."""
+        ours, before = self.content["datasets"], self._stored["datasets"]
+        made = {name for name, entry in ours.items() if entry["run"] == self._run or entry.get("made_by")}
+        # Whoever made a file knows more about it than a process that has only read it.
+        newer = {name for name, entry in others["datasets"].items() if entry != before.get(name)} - made
+        for table in _TABLES:
+            ours, before = self.content[table], self._stored[table]
+            theirs = newer if table in ("datasets", "files", "contents") else set()
+            for name in before.keys() - ours.keys() - theirs:
+                others[table].pop(name, None)
+            changed = (name for name, entry in ours.items() if entry != before.get(name))
+            others[table] |= {name: ours[name] for name in changed if name not in theirs}
+        if self._run:  # other runs drop one that has made nothing so far
+            others["runs"][self._run] = self.content["runs"][self._run]
+        self.content = others
+
+    def _drop_unused_runs(self) -> None:
         entries = [*self.content["nodes"].values(), *self.content["datasets"].values()]
         used = {entry["run"] for entry in entries} | {self._run}
         self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
-        write_json(self.path, self.content)
 
     def _dataset(self, name: str, place: Path, origin: Mapping[str, Any] | None, compared: bool) -> None:
         """Record a dataset; without `origin` that of the same content is kept."""
@@ -159,6 +190,11 @@ class RunRecord:
             file: known[file] if old.get(file) == checksum and file in known else marked_content(place / file)
             for file, checksum in files.items()
         }
+
+
+def _copy(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the tables with the same entries, which are replaced and never changed."""
+    return {table: dict(entries) for table, entries in content.items()}
 
 
 def _code(run: Mapping[str, Any]) -> tuple[Any, Any]:

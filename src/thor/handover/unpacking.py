@@ -171,6 +171,8 @@ class _Arrivals:
                 self._record(record, dataset, manifest)
             record.write()
         except BaseException:
+            if not record.path.exists():
+                record.lock.unlink(missing_ok=True)
             for arrival in reversed(begun):
                 if not arrival.waiting.exists() and arrival.place.exists():
                     os.replace(arrival.place, arrival.waiting)
