@@ -173,6 +173,16 @@ def test_a_failing_node_is_reported_in_twelve_lines(project):
     assert f"Full traceback: {log.relative_to(project)}" in report
 
 
+def test_a_run_goes_on_within_its_limits(project):
+    limits = ("--nodes", "make_metrics,make_table", "--to-outputs", "metrics", "--runner=SequentialRunner")
+    options = ("--params", "mini.behaviour=fail", "--only-missing-outputs", *limits)
+    code, _, err = run(project, *options, "--from-nodes", "make_table")
+    assert code == 1 and len(err.splitlines()) <= 12 and max(map(len, err.splitlines())) <= 120
+    said = err.replace(" \\\n ", "")
+    assert f"Go on with: kedro run {' '.join(options)} --from-nodes make_metrics\n" in said
+    assert "[1/1] make_metrics" in run(project, *options, "--from-nodes", "make_metrics")[1]
+
+
 def test_a_failing_save_names_the_dataset_and_leaves_no_file(project):
     code, _, err = run(project, "--params", "mini.behaviour=infinite")
     assert code == 1

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,28 @@ def program_name() -> str:
     return "thor" if project_folder() is None or Path(sys.argv[0]).name == "thor" else "kedro"
 
 
-def same_options(*more: str) -> str:
-    """Return the options of this command that determine files and numbers, to be repeated in advice.
+def same_options() -> str:
+    """Return the options of this command that determine files and numbers, to be repeated in advice."""
+    return "".join(f" {option}" for option in given_options(_DECIDING))
+
+
+def given_options(names: Collection[str], flags: Collection[str] = ()) -> list[str]:
+    """Return options of this command as they were given, each with its value.
 
     Parameters
     ----------
-    *more : str
-        Names of other options to repeat.
+    names : collection of str
+        Options that take a value.
+    flags : collection of str
+        Options that take none.
     """
     kept, words = [], iter(sys.argv[1:])
     for word in words:
-        if word.partition("=")[0] in (*_DECIDING, *more):
+        if word in flags:
+            kept.append(word)
+        elif word.partition("=")[0] in names:
             kept.append(shlex.join([word] if "=" in word else [word, next(words, "")]))
-    return "".join(f" {option}" for option in kept)
+    return kept
 
 
 def conf_source() -> str:

@@ -67,7 +67,6 @@ def _short_failures() -> Iterator[None]:
 
 def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
-    from thor.app.configuration import program_name, same_options
     from thor.core.atomic import show
     from thor.core.errors import ThorError
 
@@ -75,17 +74,15 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     stopped = hooks.stopped() if hooks else {}
     nodes = [f"'{name}'{node.doing()}" for name, node in stopped.items()]
     place = f" in node{'s' if len(nodes) > 1 else ''} {' and '.join(nodes)}" if nodes else ""
-    lines = [f"{what}{place}."]
+    lines, go_on = [f"{what}{place}."], _go_on(hooks) if stopped else []
     if error is not None:
         root = root_error(error)
         expected = isinstance(root, ThorError) or hooks is None or hooks.failed is None
         reason = [] if expected else _wrapped(hooks.inputs_of_other_code())[:3]
-        lines += [*_message(root, _MESSAGE_LINES - len(reason)), *reason]
+        lines += [*_message(root, max(2, _MESSAGE_LINES - len(reason) - len(go_on[1:]))), *reason]
     if hooks and hooks.finished:
         lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
-    if stopped:
-        again = same_options("--pipelines", "--pipeline", "-p")
-        lines.append(f"Go on with: {program_name()} run{again} --from-nodes {','.join(hooks.unfinished())}")
+    lines += go_on
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
     elif error is not None:
@@ -107,6 +104,26 @@ def root_error(error: BaseException) -> BaseException:
     while isinstance(error, DatasetError) and error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def _go_on(hooks: Any) -> list[str]:
+    """Return the command that runs what is left, with the options of this run, in lines that a shell takes as one."""
+    from kedro.framework.cli.project import run as kedro_run
+
+    from thor.app.configuration import given_options, program_name
+
+    flags: set[str] = set()
+    names: set[str] = set()
+    for option in kedro_run.params:
+        (flags if getattr(option, "is_flag", False) else names).update(option.opts)
+    lines = [f"Go on with: {program_name()} run"]
+    for text in (*given_options(names - {"--from-nodes"}, flags), f"--from-nodes {','.join(hooks.unfinished())}"):
+        if len(f"{lines[-1]} {text} \\") > LINE_WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"  {text}")
+        else:
+            lines[-1] += f" {text}"
+    return lines
 
 
 def _message(error: BaseException, n_lines: int) -> list[str]:
