@@ -286,6 +286,14 @@ def test_a_file_of_local_that_cannot_be_read_stops_before_any_node(project):
     assert "conf/local/global.yml is not read: the name of a file begins with one of catalog," in out
 
 
+def test_lines_of_the_log_are_short_with_the_logging_of_any_configuration(project):
+    name = "settings_of_this_machine_and_of_its_disks.yml"
+    (project / "conf/local" / name).write_text("data_root: disk\n")
+    code, out, _ = run(project, "--pipelines", "first", "--conf-source", "conf")
+    assert code == 0 and f"conf/local/{name} is not read:" in out
+    assert max(map(len, out.splitlines())) <= 120, out
+
+
 def test_a_missing_input_names_file_and_pipeline_before_any_node(project):
     code, out, err = run(project, "--pipelines", "second")
     assert code == 1

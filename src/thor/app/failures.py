@@ -5,7 +5,7 @@ import signal
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -21,14 +21,22 @@ _TERMINATED = 128 + signal.SIGTERM
 
 
 @contextmanager
-def short_errors() -> Iterator[None]:
-    """Report any failure of a command in a few lines, and exit with a non-zero code; SIGTERM ends it like Ctrl-C."""
+def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
+    """Report any failure of a command in a few lines, and exit with a non-zero code; SIGTERM ends it like Ctrl-C.
+
+    Parameters
+    ----------
+    prepare : callable, optional
+        Configures the logging of the command, whose failures are reported too.
+    """
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from thor.core.progress import logged_progress
 
-    shorten_lines()
     with _short_failures():
+        if prepare is not None:
+            prepare()
+        shorten_lines()
         previous = signal.signal(signal.SIGTERM, terminate)
         try:
             with logging_redirect_tqdm(), logged_progress(_running):  # log and progress bars share the terminal

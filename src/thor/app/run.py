@@ -1,6 +1,7 @@
 """`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -26,8 +27,7 @@ def run(**options: Any) -> None:
 
     from thor.app.configuration import begin
 
-    with short_errors():
-        begin(options.get("conf_source"))
+    with short_errors(partial(begin, options.get("conf_source"))):
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
             options |= {"pipelines": [options["pipeline"]], "pipeline": None}
