@@ -570,6 +570,8 @@ def test_where_the_command_does_not_fetch_to(tmp_path):
     for root in (None, "idealized", "https://somewhere/cmip6.json", "made.json"):
         with pytest.raises(ConfigError, match="is no folder to fetch into"):
             archive_folder({"archive_root": root})
+    with pytest.raises(ConfigError, match=r"archive_root is a list, .*Name the folder to fetch into with --root"):
+        archive_folder({"archive_root": [str(tmp_path)]})
     with pytest.raises(ConfigError, match=r"gone does not exist\. Make that folder"):
         archive_folder({"archive_root": str(tmp_path / "gone")})
     assert archive_folder({"archive_root": str(tmp_path)}) == tmp_path

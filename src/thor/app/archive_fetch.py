@@ -110,6 +110,8 @@ def fetch_command(
 def archive_folder(globals_: dict[str, Any]) -> Path:
     """Return `archive_root` where it is a folder that can be written to."""
     configured = globals_.get("archive_root")
+    if isinstance(configured, list):
+        raise ConfigError(f"archive_root is a list, {configured}. Name the folder to fetch into with --root.")
     if configured in (None, "idealized") or "://" in str(configured) or str(configured).endswith(".json"):
         raise ConfigError(
             f"archive_root is {configured or 'null'}, which is no folder to fetch into. Name one with --root, or set "
