@@ -1,15 +1,10 @@
 """Kedro's settings for this project; see https://docs.kedro.org."""
 
-import warnings
-
 from thor.app.config_loader import OPTIONS, ConfigLoader
 from thor.app.configuration import conf_source, project_folder
 from thor.app.hooks import RunHooks
 from thor.app.mlflow_hooks import MlflowHooks
 from thor.app.parameter_hooks import ParameterHooks
-
-# Kedro 1.7 still calls OmegaConf by a name that OmegaConf 2.4 warns about, five times a run.
-warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
 
 # `conf` in the project; in any other folder the defaults that come with the package.
 CONF_SOURCE = conf_source()

@@ -200,10 +200,35 @@ def test_a_variable_that_the_environment_does_not_name_changes_nothing(conf, mon
         ("globals.yml", "archive_root /x\n", ": there is no setting 'archive_root /x'"),
         ("sub/globals.yml", "sed: 1\n", ": there is no setting 'sed'. Did you mean 'seed'?"),
         ("globals.yml", "data_root:\n", ": data_root is empty"),
+        ("globals.yml", "data_root: 5\n", ": data_root must be a string; got 5."),
+        ("globals.yml", "data_root: [a]\n", ": data_root must be a string; got ['a']."),
+        ("globals.yml", "default_pipeline: [a]\n", ": default_pipeline must be a string; got ['a']."),
+        ("globals.yml", "archive_root: 5\n", ": archive_root must be a string, or a list of them; got 5."),
         ("parameters.yml", "modelling:\n\tseed: 1\n", ", line 2 cannot be read: found character"),
         ("sub/parameters_x.yml", "a: *b\n", ", line 1 cannot be read: found undefined alias"),
         ("parameters.yml", "modelling:\n  seed: ${globals:sed}\n", ": 'modelling.seed' cannot be resolved: "),
         ("catalog.yml", "regimes:\n  filepath: ${globals:rot}/x\n", ": 'regimes.filepath' cannot be resolved: "),
+        (
+            "catalog.yml",
+            "regimes: {type: thor.datasets.FieldDataset, filpath: x.nc}\n",
+            ": dataset 'regimes' has no setting 'filpath'. Did you mean 'filepath'?",
+        ),
+        (
+            "catalog.yml",
+            "regimes: {type: thor.datasets.FieldsDataset, filepath: x.nc}\n",
+            ": dataset 'regimes' has the type thor.datasets.FieldsDataset, which does not exist. "
+            "Did you mean 'thor.datasets.FieldDataset'?",
+        ),
+        (
+            "catalog.yml",
+            "regimes: {type: thor.datasets.FieldDataset}\n",
+            ": dataset 'regimes' cannot be made: FieldDataset.__init__() missing 1 required keyword-only ",
+        ),
+        (
+            "catalog.yml",
+            "regimes: {type: thor.datasets.FieldDataset, filepath: 5}\n",
+            ": dataset 'regimes' cannot be made: ",
+        ),
     ],
 )
 @pytest.mark.parametrize("env", ["ecco", None])

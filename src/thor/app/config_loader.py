@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path, PurePosixPath
@@ -14,9 +15,13 @@ from yaml import YAMLError
 
 from thor.core.errors import ConfigError, did_you_mean
 
+# Kedro 1.7 still calls OmegaConf by a name that OmegaConf 2.4 warns about, five times a run.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
+
 ALONE = ("test",)
 """Environments that read nothing of `local`: the tests pass on a configured machine and write into none of its data."""
 
+_TEXTS = ("data_root", "data_mirror", "mlflow_store", "default_pipeline")
 _PLACES = ("data_root", "data_mirror", "archive_root", "mlflow_store")
 _SUFFIXES = (".yml", ".yaml", ".json")
 _VARIABLE = re.compile(r"\$\{env:\s*(\w+)")
@@ -38,7 +43,8 @@ class ConfigLoader(OmegaConfigLoader):
     Raises
     ------
     ConfigError
-        For a file that cannot be read, or a setting in `globals.yml` that ``base`` does not have.
+        For a file that cannot be read, a setting in `globals.yml` that ``base`` does not have or that is of another
+        type, or an entry of the catalog from which no dataset can be made.
     """
 
     def __init__(
@@ -126,6 +132,12 @@ class ConfigLoader(OmegaConfigLoader):
             place = self.find(key, path) or f"The {key} of {Path(self.conf_source).name}"
             named = f"'{error.full_key}' " if error.full_key else ""
             raise ConfigError(f"{place}: {named}cannot be resolved: {str(error).splitlines()[0]}.") from error
+        if key == "catalog":
+            from thor.app.catalog_entries import fault_of_entry
+
+            for name, entry in config.items():
+                if fault := fault_of_entry(entry):
+                    raise ConfigError(f"{self.find(key, (name,))}: dataset '{name}' {fault}")
         if key == "globals":
             for name in _PLACES:
                 if isinstance(config.get(name), str):
@@ -151,7 +163,7 @@ class ConfigLoader(OmegaConfigLoader):
                 for name in replaced & set(tree):
                     del tree[name]
         if key == "globals":
-            self._require_known(layers)
+            self._check_globals(layers)
             _keep_folder(local, below)
         return layers
 
@@ -200,10 +212,14 @@ class ConfigLoader(OmegaConfigLoader):
                 return f"{self.shown(file)} cannot be read: expected lines `key: value`; got a list."
         return None
 
-    def _require_known(self, layers: Mapping[str, Trees]) -> None:
+    def _check_globals(self, layers: Mapping[str, Trees]) -> None:
         known = {name for tree in layers[self.base_env].values() for name in tree}
         for file, tree in ((file, tree) for trees in layers.values() for file, tree in trees.items()):
-            for name in tree:
+            for name, value in tree.items():
+                if name in _TEXTS and not isinstance(value, str | None):
+                    raise ConfigError(f"{self.shown(file)}: {name} must be a string; got {value!r}.")
+                if name == "archive_root" and not isinstance(value, str | list | None):
+                    raise ConfigError(f"{self.shown(file)}: {name} must be a string, or a list of them; got {value!r}.")
                 if known and name not in known and not str(name).startswith("_"):
                     raise ConfigError(
                         f"{self.shown(file)}: there is no setting '{name}'.{did_you_mean(str(name), known)} "
