@@ -192,12 +192,16 @@ def test_the_command_cleans_the_configured_folders(data):
     assert thor(folder, "clean", "--env", "ecco").returncode == 0
     assert len(files(folder / "disk")) > 3
     done = thor(folder, "clean", "--env", "base")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stderr == "", done.stderr
     assert files(folder / "disk") == [".gitkeep"]
     (folder / "conf/local/globals.yml").write_text("data_rot: disk\n")
     wrong = thor(folder, "clean")
     assert wrong.returncode == 1
     assert "Error: conf/local/globals.yml: there is no setting 'data_rot'. Did you mean 'data_root'?" in wrong.stderr
+    (folder / "conf/local/globals.yml").write_text("data_root: [x]\n")
+    wrong = thor(folder, "clean")
+    assert wrong.returncode == 1 and len(wrong.stderr.splitlines()) <= 4, wrong.stderr
+    assert "ConfigError: conf/local/globals.yml: data_root must be a string; got ['x']." in wrong.stderr
 
 
 def test_make_clean_removes_what_runs_and_builds_made(data):

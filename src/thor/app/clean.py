@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from thor.app.configuration import conf_source, working_folder
+from thor.app.failures import short_errors
 from thor.core.atomic import show
 from thor.core.checksums import combined_sha256, file_checksums, file_sha256, files_of
-from thor.core.errors import ThorError
+from thor.core.errors import DataError
 from thor.core.run_record import RunRecord
 from thor.datasets.checkpoints import stored_mark
 
@@ -136,13 +137,13 @@ def clean_command(environments: tuple[str, ...], conf_source: str | None, dry_ru
     Kept are downloads, archives, what was handed over, and each file that no run is on record to have made or that was
     changed since. `mlflow.db` is kept too, but for that of the environment `test`.
     """
-    try:
+    with short_errors():
         for root, store in _data_roots(environments, conf_source).items():
-            _print_cleaned(root, clean(root, store=store, dry_run=dry_run), dry_run=dry_run)
-    except ThorError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from error
+            try:
+                cleaned = clean(root, store=store, dry_run=dry_run)
+            except OSError as error:
+                raise DataError(f"{error.filename} cannot be removed: {error.strerror}.") from error
+            _print_cleaned(root, cleaned, dry_run=dry_run)
 
 
 def _data_roots(environments: Iterable[str], source: str | None) -> dict[Path, Path | None]:
