@@ -1,8 +1,10 @@
 """The inventory of an archive: forty models, a dozen named faults, and the other runs are read."""
 
+import errno
 import shutil
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -159,6 +161,27 @@ def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
     assert time.perf_counter() - start < 60  # 20 s on two idle cores
     written = pd.read_csv(tmp_path / "sub" / "table.csv")
     assert list(written.columns) == [*INVENTORY_COLUMNS, *PROGRESS_COLUMNS] and len(written) == N_MODELS
+    assert ", 1 window" in result.output and "1 windows" not in result.output
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_the_work_and_never_half_written(root, tmp_path, monkeypatch):
+    configure_project("thor")
+    table = tmp_path / "table.csv"
+    table.write_text("old")
+    options = ["check", str(root), "--env", "test", "--headers-only", "--csv"]
+    result = CliRunner().invoke(commands, [*options, str(table / "below.csv")])
+    assert result.exit_code == 1 and "where a folder is needed" in " ".join(result.output.split())
+    assert "runs can be read" not in result.output
+
+    def full(self, file, **settings):
+        Path(file).write_text("half")
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    result = CliRunner().invoke(commands, [*options, str(table)])
+    assert result.exit_code == 1 and "the disk is full" in result.output
+    assert "choose another file with --csv" in " ".join(result.output.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"] and table.read_text() == "old"
 
 
 def test_all_readable_runs_are_read_in_one_run(root, tmp_path):

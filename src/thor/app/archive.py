@@ -17,11 +17,14 @@ from thor.app.configuration import (
 )
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.core.atomic import replacing, require_writable
 from thor.core.errors import counted
 from thor.core.warn import logging_from
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ELSEWHERE = "choose another file with --csv"
 
 
 @click.group()
@@ -67,6 +70,8 @@ def check_command(
         from thor.reading.transports_sigma2 import sigma2_marks, with_tracers
         from thor.reading.warming_levels import level_windows
 
+        if csv is not None:
+            require_writable(csv, elsewhere=_ELSEWHERE)
         _, engineering = data_configuration(env, conf_source)
         datasets = _datasets(root, env, conf_source)
         there, configured = datasets["raw_archive"].load(), engineering.archive
@@ -92,8 +97,8 @@ def check_command(
             }
         table = with_progress(table, datasets["climatologies"].left(climatology_marks(plans, settings)))
         if csv is not None:
-            csv.parent.mkdir(parents=True, exist_ok=True)
-            table.to_csv(csv, index=False)
+            with replacing(csv, elsewhere=_ELSEWHERE) as temporary:
+                table.to_csv(temporary, index=False)
         _print_inventory(table, there)
         done = {name: len(of) - len(datasets[name].left(of)) for name, of in marks.items()}
         _print_progress(table, [(done[name], len(of)) for name, of in marks.items()])
@@ -128,11 +133,12 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
         if not row["usable"]:
             click.echo(f"{key:<{width}}  no   {row['reason']}")
             continue
+        windows = counted(row["n_windows"], "window")
         parent = f", {row['n_baselines']} with a baseline in {row['parent']}" if row["parent"] else ""
         state = "done" if row["done"] else "left"
         click.echo(
-            f"{key:<{width}}  yes  {state}  {row['first_year']:04d}-{row['last_year']:04d}, {row['n_windows']} "
-            f"windows{parent}; {row['calendar']}, {row['grid_label']}, {row['version']}, "
+            f"{key:<{width}}  yes  {state}  {row['first_year']:04d}-{row['last_year']:04d}, {windows}{parent}; "
+            f"{row['calendar']}, {row['grid_label']}, {row['version']}, "
             f"{size_text(int(row['size_gb'] * 1e9))}"
         )
         for kind in ("left", "checks", "warnings"):
@@ -141,7 +147,7 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
     usable = table[table["usable"]]
     n_odd = int((usable["checks"] != "").sum())
     click.echo(
-        f"{len(usable)} of {len(table)} runs can be read, {size_text(int(usable['size_gb'].sum() * 1e9))}; "
+        f"{len(usable)} of {counted(len(table), 'run')} can be read, {size_text(int(usable['size_gb'].sum() * 1e9))}; "
         f"{n_odd} of them do not pass a physical check. {archive.searched() if table.empty else ''}".strip()
     )
 
@@ -152,7 +158,7 @@ def _print_progress(table: "pd.DataFrame", windows: Sequence[tuple[int, int]]) -
     line = f"{int(table['done'].sum())} of {int(table['usable'].sum())} climatologies are done"
     for (n_done, n_windows), words in zip(windows, ("the transports", "density classes"), strict=True):
         if n_windows:
-            line += f", {words} of {n_done} of {n_windows} windows"
+            line += f", {words} of {n_done} of {counted(n_windows, 'window')}"
     if len(left):
         size = size_text(int(left["size_gb"].sum() * 1e9))
         line += f"; {counted(len(left), 'run')} left, {size}, for the next `{program_name()} run{same_options()}`"

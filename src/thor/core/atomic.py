@@ -79,10 +79,13 @@ def replacing(
         _active.discard(temporary)
 
 
-def require_writable(path: Path | str) -> None:
-    """Raise DiskError unless the folder of this file can be made and written; call before long work."""
+def require_writable(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> None:
+    """Raise DiskError, with the advice of `replacing`, unless the folder of this file can be made and written.
+
+    Call before long work.
+    """
     path = Path(path)
-    with _disk_errors(path, _ELSEWHERE):
+    with _disk_errors(path, elsewhere):
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
 
