@@ -209,6 +209,13 @@ def test_a_misspelt_parameter_stops_before_any_node(project, arguments, message)
     assert not (project / "data").exists()
 
 
+def test_a_parameter_that_is_no_yaml_is_a_wrong_use_of_the_option(project):
+    code, out, err = run(project, "--params", "mini.n_cells=[1")
+    assert code == 2 and len((out + err).splitlines()) <= 12, err
+    assert "Invalid value for --params: a value cannot be read as YAML: did not find expected" in " ".join(err.split())
+    assert not (project / "data").exists()
+
+
 def test_a_misspelt_pipeline_names_the_nearest(project):
     code, out, err = run(project, "--pipelines", "first,secnd")
     assert code == 1

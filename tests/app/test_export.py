@@ -81,6 +81,8 @@ def test_netcdf_and_a_choice_of_runs(root):
     [
         (["--grid", "1x2"], 2, "'1x2' is no grid. Expected DEGREESxDEGREES, the same twice, such as 1x1"),
         (["--grid", "one"], 2, "'one' is no grid"),
+        (["--grid", "0.001x0.001"], 2, "'0.001x0.001' is too fine. The finest grid is 0.05x0.05."),
+        (["--source", ",,"], 2, "no name is given. Leave the option out for its default."),
         (["--grid", "7x7"], 1, "must divide 180 degrees; got 7"),
         (["--format", "grib"], 2, "'grib' is not one of 'zarr', 'netcdf'"),
         (["--format", "netcdf", "-o", "a.zarr"], 1, "has the ending of another format than netcdf"),

@@ -49,7 +49,7 @@ def test_the_figures_are_listed_with_their_titles(root):
 
 
 def test_pdf_files_of_both_widths_with_their_numbers(root):
-    out, err = figures(root, "--paper", REGIMES)
+    out, err = figures(root, "--paper", REGIMES, REGIMES)
     assert f"1 figure at 8.9 and 18.3 cm written to {'paper_figures'}/, each with its numbers beside it." in out
     assert "Not written" not in err
     folder = root.parent / "paper_figures"
@@ -68,7 +68,7 @@ def test_pdf_files_of_both_widths_with_their_numbers(root):
 
 
 def test_all_that_can_be_drawn_is_drawn_and_the_rest_is_named(root):
-    out, err = figures(root, "--paper", "--width", "12", "-o", "new")
+    out, err = figures(root, "--paper", "--width", "12", "--width", "12.0000001", "-o", "new")
     assert "1 figure at 12 cm written to new/" in out
     assert "Not written: modelling_skill: no run has drawn it." in err
     assert sorted(file.name for file in (root.parent / "new").iterdir()) == [f"{REGIMES}.nc", f"{REGIMES}_12cm.pdf"]
@@ -78,7 +78,12 @@ def test_all_that_can_be_drawn_is_drawn_and_the_rest_is_named(root):
     ("arguments", "code", "message"),
     [
         (["regime_clustering_regime"], 1, f"There is no figure 'regime_clustering_regime'. Did you mean '{REGIMES}'?"),
-        (["--paper", "--width", "0", REGIMES], 2, "0.0 is not in the range x>0"),
+        (["--paper", "--width", "0", REGIMES], 2, "0.0 is not in the range 0<x<=100"),
+        (["--paper", "--width", "inf", REGIMES], 2, "inf is not in the range 0<x<=100"),
+        (["--paper", "--width", "10000", REGIMES], 2, "10000.0 is not in the range 0<x<=100"),
+        (["--paper", "--width", "nan", REGIMES], 2, "nan is no width in cm"),
+        (["--width", "8"], 2, "--width, --output and --overwrite are those of PDF files: give --paper too."),
+        (["-o", "new", REGIMES], 2, "give --paper too"),
         (["--paper", "--width", "1", REGIMES], 1, "does not fit into 1 cm"),
         (
             ["--paper", "modelling_learning_curves"],

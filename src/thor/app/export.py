@@ -14,6 +14,9 @@ from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_opti
 from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean
 
+_FINEST = 0.05
+"""Spacing of the finest grid [degrees], which has 26 million cells."""
+
 SUFFIXES = {"zarr": ".zarr", "netcdf": ".nc"}
 
 
@@ -23,6 +26,8 @@ def _spacing(context: click.Context, parameter: click.Parameter, value: str) -> 
         raise click.BadParameter(
             f"'{value}' is no grid. Expected DEGREESxDEGREES, the same twice, such as 1x1 or 2.5x2.5."
         )
+    if float(match[1]) < _FINEST:
+        raise click.BadParameter(f"'{value}' is too fine. The finest grid is {_FINEST:g}x{_FINEST:g}.")
     return float(match[1])
 
 

@@ -1,5 +1,6 @@
 """`thor figures`: the figures of a run, listed, or drawn for a paper as PDF at the widths of its columns."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from thor.core.errors import ConfigError, DataError, counted, did_you_mean, list
 _ELSEWHERE = "choose another folder with --output"
 
 
+def _widths(context: click.Context, parameter: click.Parameter, values: Sequence[float]) -> list[float]:
+    """Return the widths in order, each once: those of one name in a file are one."""
+    if not all(map(math.isfinite, values)):
+        raise click.BadParameter("nan is no width in cm.")
+    return sorted({float(f"{value:g}") for value in values})
+
+
 @click.command(
     short_help="List the figures of a run, or write them as PDF for a paper.",
     epilog="Example: thor figures --paper regime_clustering_regimes scenario_tracking_areas",
@@ -24,7 +32,8 @@ _ELSEWHERE = "choose another folder with --output"
 @click.option(
     "--width",
     "widths",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=100),
+    callback=_widths,
     multiple=True,
     metavar="CM",
     help="Width in cm; may be repeated. 8.9 and 18.3, one and two columns, without it.",
@@ -47,6 +56,9 @@ def figures(
     Panels move to fewer columns, texts to more lines, and acronyms are spelled out below the panels. Needs what the
     pipelines left that draw the figures in a run.
     """
+    if not paper and (widths or output or overwrite):
+        raise click.UsageError("--width, --output and --overwrite are those of PDF files: give --paper too.")
+    names = list(dict.fromkeys(names))
     with short_errors():
         drawing = _Drawing(env, conf_source)
         for name in names:
@@ -59,7 +71,7 @@ def figures(
             for name in names or drawing.nodes:
                 click.echo(f"{name:<36} {drawing.title(name)}")
             return
-        _write_all(drawing, names, sorted(set(widths)), output or Path("paper_figures"), overwrite=overwrite)
+        _write_all(drawing, names, widths, output or Path("paper_figures"), overwrite=overwrite)
 
 
 def _write_all(

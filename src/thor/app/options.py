@@ -23,4 +23,7 @@ def names_option(name: str, help: str) -> Any:
 
 
 def _split(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))
+    names = list(dict.fromkeys(word for value in values for word in value.replace(",", " ").split()))
+    if values and not names:
+        raise click.BadParameter("no name is given. Leave the option out for its default.")
+    return names

@@ -6,12 +6,26 @@ from importlib import import_module
 from typing import Any
 
 import click
+from yaml import YAMLError
 
 from thor.app.failures import short_errors
 
 
 class RunCommand(click.Command):
-    """Kedro's `run`, whose help lists the pipelines."""
+    """Kedro's `run`, whose help lists the pipelines, and which says what is wrong with `--params`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Return the arguments that are left; values of `--params` are read as YAML."""
+        try:
+            return super().parse_args(ctx, args)
+        except YAMLError as error:
+            problem = " ".join(str(getattr(error, "problem", None) or error).split())
+            raise click.BadParameter(
+                f"a value cannot be read as YAML: {problem}. Expected name=value, such as a.b=1; a value with "
+                "commas needs conf/local/parameters.yml.",
+                ctx,
+                param_hint="--params",
+            ) from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the pipelines, each with the first sentence of its description."""
