@@ -194,6 +194,9 @@ def test_the_command_cleans_the_configured_folders(data):
     done = thor(folder, "clean", "--env", "base")
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert files(folder / "disk") == [".gitkeep"]
+    (folder / "disk/logs").mkdir()
+    (folder / "disk/logs/run_2026-01-01T00-00-00-000000.log").write_text("")
+    assert "disk/: 1 file would be removed" in thor(folder, "clean", "--env", "base", "--dry-run").stdout
     (folder / "conf/local/globals.yml").write_text("data_rot: disk\n")
     wrong = thor(folder, "clean")
     assert wrong.returncode == 1

@@ -166,6 +166,7 @@ def test_a_failing_node_is_reported_in_twelve_lines(project):
     assert len(report) <= 12, lines
     assert "Failed in node 'make_metrics'." in report
     assert "ValueError: the sea" in report
+    assert "Saved before that: the outputs of 1 node, in data/." in report
     assert "Go on with: kedro run --params mini.behaviour=fail --from-nodes make_metrics" in report
     (log,) = (project / "data/logs").glob("run_*.log")
     assert "Traceback (most recent call last)" in log.read_text()

@@ -43,12 +43,12 @@ def test_a_stage_is_transferred_from_one_project_to_another(project, tmp_path_fa
     assert f"thor stage unpack {archive.name} --sha256 {checksum}" in out and err == ""
 
     out, _ = stage(other, "verify", archive, "--sha256", checksum)
-    assert "All 1 files are present" in out and checksum in out
+    assert "The one file is present and agrees with the manifest." in out and checksum in out
     _, err = stage(other, "verify", archive, "--sha256", "0" * 64, code=1)
     assert "It is not the archive that was announced" in err
 
     out, _ = stage(other, "unpack", archive, "--sha256", checksum)
-    assert "1 datasets put in place below data/" in out
+    assert "1 dataset put in place below data/, 0 were there already." in out
     assert "Go on with `kedro run --pipelines second`" in out
     assert (other / "data/table.csv").read_bytes() == (project / "data/table.csv").read_bytes()
     code, out, err = run(other, "--pipelines", "second")

@@ -616,6 +616,6 @@ def test_an_interrupt_leaves_nothing_half_written(esgf, tmp_path):
     esgf.faults.clear()
     esgf.requests.clear()
     out, _ = fetched_by_command(tmp_path, esgf, *options)
-    assert "Fetched 1 files" in out and "3 were there already" in out
+    assert "Fetched 1 file, " in out and "3 were there already" in out
     assert [span for _, name, span in esgf.requests if name == slow] == [f"bytes={n_bytes}-"]
     assert not list(tmp_path.rglob("*.part"))

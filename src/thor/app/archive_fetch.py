@@ -8,7 +8,7 @@ import click
 from thor.app.configuration import data_configuration
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
-from thor.core.errors import ConfigError
+from thor.core.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from thor.reading.fetch import FetchPlan
@@ -100,8 +100,8 @@ def fetch_command(
             return
         fetched = download(plan.files, folder, n_parallel=parallel)
         click.echo(
-            f"Fetched {fetched.n_fetched} files, {size_text(fetched.n_bytes)}, into {folder}; {fetched.n_present} were "
-            "there already."
+            f"Fetched {counted(fetched.n_fetched, 'file')}, {size_text(fetched.n_bytes)}, into {folder}; "
+            f"{fetched.n_present} {'was' if fetched.n_present == 1 else 'were'} there already."
         )
         if root is not None and str(globals_.get("archive_root")) != str(root):
             click.echo(f"To read them, set archive_root: {root.resolve()} in conf/local/globals.yml.")
@@ -152,7 +152,7 @@ def _print_plan(plan: "FetchPlan", folder: Path, *, list_files: bool) -> None:
         files = [file for file in plan.files if file.dataset.source_id == source_id]
         missing = [file for file in files if file.path not in there]
         click.echo(
-            f"{source_id}: {len(files)} files, {size_text(sum(file.size for file in files))}; "
+            f"{source_id}: {counted(len(files), 'file')}, {size_text(sum(file.size for file in files))}; "
             f"{len(missing)} to fetch, {size_text(sum(file.size for file in missing))}"
         )
     for note in plan.notes:

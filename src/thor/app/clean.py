@@ -13,7 +13,7 @@ from thor.app.configuration import conf_source, working_folder
 from thor.app.failures import short_errors
 from thor.core.atomic import show
 from thor.core.checksums import combined_sha256, file_checksums, file_sha256, files_of
-from thor.core.errors import DataError
+from thor.core.errors import DataError, counted
 from thor.core.run_record import RunRecord
 from thor.datasets.checkpoints import stored_mark
 
@@ -165,7 +165,7 @@ def _data_roots(environments: Iterable[str], source: str | None) -> dict[Path, P
 def _print_cleaned(root: Path, cleaned: Cleaned, *, dry_run: bool) -> None:
     """Print what was done, by folder."""
     verb = "would be removed" if dry_run else "removed"
-    click.echo(f"{show(root)}/: {len(cleaned.removed)} files {verb} ({cleaned.n_bytes / 1e6:.1f} MB)")
+    click.echo(f"{show(root)}/: {counted(len(cleaned.removed), 'file')} {verb} ({cleaned.n_bytes / 1e6:.1f} MB)")
     for what, files in ((verb, cleaned.removed), ("kept", cleaned.kept)):
         parts = [file.relative_to(root).parts for file in files]
         for name, number in Counter("/".join(p[:2]) + "/" * (len(p) > 2) for p in parts).items():

@@ -76,7 +76,7 @@ def _short_failures() -> Iterator[None]:
 def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
     from thor.core.atomic import show
-    from thor.core.errors import ThorError
+    from thor.core.errors import ThorError, counted
 
     hooks = _hooks()
     stopped = hooks.stopped() if hooks else {}
@@ -89,7 +89,9 @@ def _report(what: str, error: BaseException | None) -> list[str]:
         reason = [] if expected else _wrapped(hooks.inputs_of_other_code())[:3]
         lines += [*_message(root, max(2, _MESSAGE_LINES - len(reason) - len(go_on[1:]))), *reason]
     if hooks and hooks.finished:
-        lines.append(f"Saved before that: the outputs of {len(hooks.finished)} nodes, in {hooks.data_root}/.")
+        lines.append(
+            f"Saved before that: the outputs of {counted(len(hooks.finished), 'node')}, in {hooks.data_root}/."
+        )
     lines += go_on
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")

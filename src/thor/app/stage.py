@@ -9,7 +9,7 @@ import click
 from thor.app.configuration import open_context, program_name, same_options, working_folder
 from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
-from thor.core.errors import ConfigError, DataError, did_you_mean, listed
+from thor.core.errors import ConfigError, DataError, counted, did_you_mean, listed
 from thor.handover.manifest import Manifest, shown
 
 PIN = click.option("--sha256", metavar="HEX", help="Expected SHA-256 of the archive, from its sender.")
@@ -77,7 +77,9 @@ def verify_command(archive: Path, sha256: str | None) -> None:
 
         manifest, checksum = handover.verify(archive, sha256=sha256)
         _print_manifest(manifest, checksum)
-        click.echo(f"All {len(manifest.files)} files are present and agree with the manifest.{_unpinned(sha256)}")
+        n_files = len(manifest.files)
+        files = f"All {n_files} files are present and agree" if n_files > 1 else "The one file is present and agrees"
+        click.echo(f"{files} with the manifest.{_unpinned(sha256)}")
 
 
 @stage.command("unpack")
@@ -109,8 +111,8 @@ def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha2
         if manifest.thor_version != thor.__version__:
             click.echo(f"Note: packed with THOR {shown(manifest.thor_version)}; this is {thor.__version__}.")
         click.echo(
-            f"Verified; {len(received.placed)} datasets put in place below {project.shown_root}/, "
-            f"{len(received.kept)} were there already.{_unpinned(sha256)}"
+            f"Verified; {counted(len(received.placed), 'dataset')} put in place below {project.shown_root}/, "
+            f"{len(received.kept)} {'was' if len(received.kept) == 1 else 'were'} there already.{_unpinned(sha256)}"
         )
         from thor.core.mixing import mixed_results
 
@@ -253,7 +255,9 @@ def _print_manifest(manifest: Manifest, checksum: str) -> None:
             f"Holds pickles ({', '.join(pickles)}), which execute code when they are loaded: "
             "load them only when you trust the sender and the SHA-256 is the sender's."
         )
-    click.echo(f"{len(manifest.files)} files, {manifest.n_bytes / 1e6:.1f} MB; SHA-256 of the archive:\n{checksum}")
+    click.echo(
+        f"{counted(len(manifest.files), 'file')}, {manifest.n_bytes / 1e6:.1f} MB; SHA-256 of the archive:\n{checksum}"
+    )
 
 
 def _unpinned(sha256: str | None) -> str:
@@ -262,4 +266,5 @@ def _unpinned(sha256: str | None) -> str:
 
 def _warn(what: str, names: list[str]) -> None:
     if names:
-        click.echo(f"Note: {len(names)} datasets are {what}: {listed(names)}.", err=True)
+        are = "is" if len(names) == 1 else "are"
+        click.echo(f"Note: {counted(len(names), 'dataset')} {are} {what}: {listed(names)}.", err=True)
