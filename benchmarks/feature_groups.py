@@ -43,7 +43,7 @@ def main() -> None:
         seed=0,
     )
     print(
-        "| features | number | predictor | accuracy | NLL | less published | 90 % interval |",
+        "| features | number | predictor | accuracy | NLL | minus published | 90 % interval |",
         "|---|---|---|---|---|---|---|",
         sep="\n",
     )

@@ -248,7 +248,7 @@ def compare_scales(
             for step, (sector, *basins) in parts.items():
                 found[label, scale, step] = sector, joined(basins)
     print(
-        "| features | scale | grid | left-out basins: accuracy | less unfiltered (points) | NLL | less unfiltered "
+        "| features | scale | grid | left-out basins: accuracy | minus unfiltered (points) | NLL | minus unfiltered "
         "| Atlantic sector: accuracy | NLL |",
         "|---|---|---|---|---|---|---|---|---|",
         sep="\n",

@@ -57,7 +57,7 @@ TRAINING = TrainingSettings(batch_size=64, epochs=60, **all_inputs.TRAINING)
 BAYESIAN = BayesianSettings(batch_size=256, epochs=60)
 COLUMNS = (
     *("labels", "stress curl", "predictor", "seed", "accuracy", "NLL", "ECE"),
-    *("AUROC entropy", "AUROC mutual inf.", "less published", "90 % interval"),
+    *("AUROC entropy", "AUROC mutual inf.", "minus published", "90 % interval"),
 )
 
 

@@ -57,7 +57,7 @@ def write_parameters() -> None:
 
 
 def write_metrics() -> None:
-    """Write the definitions of all metrics as a page, and the scores as part of the page on networks."""
+    """Write the definitions of all metrics as a page, and the scores as part of the page on skill."""
     _write("scores.md", _metric_table(metrics("scores")))
     places = default_configuration()["catalog"]
     lines = [
