@@ -7,8 +7,12 @@ import pytest
 import xarray as xr
 
 from tests.made_archive import centres, field, fixed_field, land, write_run, write_series, years
+from tests.reading.small_archives import rewritten
 from tests.reading.test_baselines import BRANCH, branch_time
 from thor.core.contracts import check
+from thor.reading.archive import Archive
+from thor.reading.climatology import ClimatologySettings, climatology_marks
+from thor.reading.plans import plan_runs
 
 
 def weighted_mean(variable_id, first, last, seed):
@@ -107,3 +111,31 @@ def test_such_a_field_on_other_cells_is_left_out(root, make_climatology, caplog)
         changed.assign_coords(lon=changed["lon"] + 5).to_netcdf(path)
     assert "mlotst" not in make_climatology(root)
     assert "mlotst is left out: 'mlotst' does not lie on the cells of 'zos'" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["deptho", "areacello", "zos", "zos without tracking_id"])
+def test_the_fingerprint_changes_with_the_content_of_a_file_of_the_same_size(tmp_path, windows, name):
+    name, _, without = name.partition(" ")
+    write_run(tmp_path, n_files=1)
+
+    def mark():
+        archive = Archive(tmp_path)
+        runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+        plans = plan_runs(archive, runs, windows, missing="error")
+        (found,) = climatology_marks(plans, ClimatologySettings(windows=windows)).values()
+        return found
+
+    def edit(dataset, factor=1.0):
+        changed = dataset.assign({name: (dataset[name].dims, factor * dataset[name].values, dataset[name].attrs)})
+        # a new version of a file has a new tracking_id
+        changed.attrs["tracking_id"] = "" if without else f"hdl:21.14100/{factor}"
+        return changed
+
+    marks, sizes = [], set()
+    for factor in (1.0, 0.5):
+        rewritten(tmp_path, name, lambda dataset, factor=factor: edit(dataset, factor))
+        (path,) = tmp_path.rglob(f"{name}_*.nc")
+        sizes.add(path.stat().st_size)
+        marks += [mark(), mark()]
+    assert len(sizes) == 1
+    assert marks[0] == marks[1] != marks[2] == marks[3]

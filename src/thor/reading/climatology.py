@@ -97,7 +97,7 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
 
 
 def climatology_marks(plans: Iterable[RunPlan], settings: ClimatologySettings) -> dict[str, str]:
-    """Return the fingerprint of each climatology by the key of its run, from the headers of files alone."""
+    """Return the fingerprint of each climatology by the key of its run, from headers and checksums of fixed fields."""
     return {plan.run.key: fingerprint(plan.identity, settings.of_fields) for plan in plans}
 
 

@@ -58,14 +58,6 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
         return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
 
 
-def size_of(path: Path) -> int:
-    """Return the size of a file [bytes]; DataError when it is gone."""
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """Give the open file, times not decoded; DataError when it cannot be read."""

@@ -10,7 +10,7 @@ from thor.core.errors import DataError
 from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, branch_year_of_child, parent_of
-from thor.reading.files import size_of
+from thor.reading.files import checksum_of
 from thor.reading.grids import Group, grid_group
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
@@ -88,7 +88,7 @@ class RunPlan:
                 name: [file.identity for file in series.files]
                 for name, series in (self.series | self.regime_fields).items()
             },
-            "fixed": {name: [[path.name, size_of(path)] for path in paths] for name, paths in self.fixed.items()},
+            "fixed": {name: [[path.name, checksum_of(path)] for path in paths] for name, paths in self.fixed.items()},
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
             "parent": self.parent,

@@ -1,6 +1,5 @@
 """Monthly series made of many files: which months, which calendar, which units, before any field is read."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +42,8 @@ class SeriesFile:
         Global attributes.
     size : int
         [bytes].
+    modified : int
+        Time of the last change [ns since 1970].
     step_months : int
         Months in a time step: 12 for means over calendar years.
     """
@@ -57,12 +58,14 @@ class SeriesFile:
     chunk_steps: int
     attrs: dict[str, Any]
     size: int
+    modified: int
     step_months: int = 1
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Name, tracking id and size, which identify the file without reading its fields."""
-        return {"name": self.path.name, "tracking_id": str(self.attrs.get("tracking_id", "")), "size": self.size}
+        """Name, size and tracking id, or the time of the last change where it has none, without reading its fields."""
+        mark = str(self.attrs.get("tracking_id", "")) or self.modified
+        return {"name": self.path.name, "tracking_id": mark, "size": self.size}
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +179,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
         When the file is gone, damaged, or lacks the variable or its time axis.
     """
     try:
+        about = path.stat()
         with netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
             if variable_id not in file.variables:
@@ -197,7 +201,8 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
                 shape=tuple(field.shape[1:]),
                 chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
                 attrs={name: file.getncattr(name) for name in file.ncattrs()},
-                size=os.path.getsize(path),
+                size=about.st_size,
+                modified=about.st_mtime_ns,
                 **axis._asdict(),
             )
     except (OSError, RuntimeError) as error:

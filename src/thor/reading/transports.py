@@ -20,7 +20,7 @@ from thor.core.variables import TRANSPORTS, variable
 from thor.ocean.stress_points import Offset
 from thor.ocean.transport_checks import check_transports
 from thor.ocean.transports import faces_from_streamfunction, to_next_faces
-from thor.reading.files import naming, size_of
+from thor.reading.files import checksum_of, naming
 from thor.reading.means import window_means
 from thor.reading.plans import Plans
 from thor.reading.run_plan import Missing, RunPlan
@@ -52,7 +52,7 @@ class TransportPlan:
             "key": self.key,
             "series": {name: [file.identity for file in series.files] for name, series in self.plan.transports.items()},
             "positions": self.plan.series["zos"].files[0].identity,
-            "deptho": [[path.name, size_of(path)] for path in self.plan.fixed["deptho"]],
+            "deptho": [[path.name, checksum_of(path)] for path in self.plan.fixed["deptho"]],
             "quirks": self.plan.quirks,
         }
 
@@ -80,7 +80,7 @@ def plan_transports(plans: Plans, *, missing: Missing) -> Iterator[TransportPlan
 
 
 def transport_marks(parts: Iterable[TransportPlan], settings: ClimatologySettings) -> dict[str, str]:
-    """Return the fingerprint of the transports of each window by its key, from the headers of files alone."""
+    """Return the fingerprint of the transports of each window, from headers and checksums of fixed fields."""
     return {part.key: fingerprint(part.identity, settings.of_fields) for part in parts}
 
 

@@ -61,7 +61,7 @@ def with_tracers(parts: Iterable[TransportPlan], *, missing: Missing) -> Iterato
 
 
 def sigma2_marks(parts: Iterable[TransportPlan], settings: ClimatologySettings) -> dict[str, str]:
-    """Return the fingerprint of the binned transports of each window by its key, from the headers of files alone."""
+    """Return the fingerprint of the binned transports of each window, from headers and checksums of fixed fields."""
     return {part.key: fingerprint(_identity(part), settings.of_fields) for part in parts}
 
 
