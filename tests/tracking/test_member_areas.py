@@ -39,6 +39,12 @@ def areas(values, *, change=None):
     return pd.DataFrame(rows)
 
 
+def test_members_of_another_forcing_than_most_do_not_count():
+    table = areas({"A": [10.0, 12.0, 50.0]}).replace({"variant_label": {"r3i1p1f1": "r3i1p2f1"}})
+    row = member_areas(table, level=0.9).iloc[0]
+    assert (row["n_members"], row["expected_area_m2"]) == (2, 11.0)
+
+
 def test_the_interval_is_that_of_students_t():
     row = member_areas(areas({"A": [10.0, 12.0, 14.0]}), level=0.9).iloc[0]
     assert (row["n_members"], row["expected_area_m2"], row["spread_m2"]) == (3, 12.0, 2.0)

@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.tracking.conftest import make_run
 from thor.core.errors import DataError, GridError, LeftOutError
-from thor.tracking.members import forced_response, members_of, response_plans
+from thor.tracking.members import forced_response, members_of, of_one_forcing, response_plans
 
 N_CELLS = 40
 WINDOWS = ("2015-2034", "2035-2054")
@@ -165,6 +165,23 @@ def test_members_of_different_forcing_or_physics_are_an_error_before_any_is_pool
             members_of(["A/historical/r1i1p1f1", f"A/historical/{other}"])
     with pytest.raises(DataError, match="different physics or forcing"):
         forced_response([tracked(f"r1i1p1f{k}", two(np.full((1, 4), 0.5))) for k in (1, 2)], {})
+
+
+def test_members_of_the_most_common_forcing_are_pooled_and_no_other_model_is_stopped():
+    labels = {"A": ("r1i1p3f1", "r1i1p1f1", "r2i1p1f1"), "B": ("r1i1p1f1", "r1i1p1f2"), "C": ("r1i1p1f1", "r2i1p1f1")}
+    half = two(np.full((1, 4), 0.5))
+    runs = {
+        f"{source}/ssp585/{label}": lambda source=source, label=label: tracked(label, half, source=source)
+        for source, variants in labels.items()
+        for label in variants
+    }
+    left_out = ["A/ssp585/r1i1p3f1", "B/ssp585/r1i1p1f2"]
+    assert of_one_forcing(runs) == [key for key in runs if key not in left_out]
+    controls = ["A/piControl/r1i1p1f2", "A/piControl/r1i1p1f1"]
+    assert of_one_forcing(controls) == controls
+    plans = response_plans(runs)
+    assert [*plans] == ["A/ssp585", "C/ssp585"]
+    assert plans["A/ssp585"][1]().attrs["n_members"] == 2
 
 
 def test_runs_that_are_no_members_of_one_ensemble_are_refused():

@@ -197,6 +197,20 @@ def test_variants_of_different_forcing_are_not_averaged():
         summary_of(runs)
 
 
+def test_a_model_with_two_forcings_counts_once_with_the_most_common():
+    runs = [
+        baselined(model_run("A", probability, variant=variant))
+        for probability, variant in (
+            (always(0.0, 1.0, 0.0), "r1i1p1f1"),
+            (always(1.0, 0.0, 0.0), "r1i1p1f2"),
+            (always(1.0, 0.0, 0.0), "r2i1p1f2"),
+        )
+    ]
+    summary = summaries([*runs, baselined(model_run("B", always(1.0, 0.0, 0.0)))])["ssp585"]
+    assert [*summary["source_id"].values] == ["A", "B"]
+    assert float(summary["regime_probability"].isel(regime=1).max()) == 0
+
+
 def baselined(run):
     return run.assign_coords(baseline_window=("window", ["0001-0020"] * run.sizes["window"]))
 

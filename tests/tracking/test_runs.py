@@ -12,7 +12,8 @@ import thor.tracking.runs as module
 from tests.tracking.conftest import make_run, make_stack, make_tools, training_ocean
 from thor.core.compute import Compute, mapper
 from thor.core.contracts import check, find_contract
-from thor.core.errors import ConfigError, DataError, NetworkError
+from thor.core.errors import ConfigError, NetworkError
+from thor.core.warn import warn_once
 from thor.datasets import FieldCollection
 from thor.figures.change_reasons import change_attribution_bars
 from thor.figures.tracking_curves import area_curves, main_transitions
@@ -83,11 +84,17 @@ def test_members_of_scenarios_are_variants_too(features):
     assert compare_runs(more | levels, use_variants=True)[0][SCENARIO].variants == (*HISTORICAL, FUTURE, second)
 
 
-def test_members_of_different_forcing_are_an_error_before_any_is_tracked(features, tools):
-    other = "MADE/historical/r3i1p1f2"
-    run = features[HISTORICAL[0]]().assign_attrs(variant_label="r3i1p1f2")
-    with pytest.raises(DataError, match="MADE/historical has members of different physics or forcing"):
-        tracked(features | {other: lambda: run}, tools)
+def test_members_of_another_forcing_are_tracked_but_no_variants(features, tools, caplog):
+    """Before the others in the order of labels, but fewer."""
+    warn_once.cache_clear()
+    other = "MADE/historical/r0i1p1f2"
+    run = features[HISTORICAL[0]]().assign_attrs(variant_label="r0i1p1f2")
+    comparisons = compare_runs({other: lambda: run} | features, use_variants=True)[0]
+    assert comparisons[other].parent == CONTROL
+    assert all(comparison.variants == HISTORICAL for comparison in comparisons.values())
+    assert "MADE/historical: its members have different physics or forcing" in caplog.text
+    assert "are those of p1f1, without r0i1p1f2." in caplog.text
+    assert other in tracked({other: lambda: run} | features, tools)
 
 
 def test_one_historical_run_is_no_variant_and_a_model_without_control_run_is_not_tested(features, tools):

@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from thor.core.metrics import metrics
 from thor.reading.runs import is_at_level, level_words
 from thor.tracking.families import families_of
+from thor.tracking.members import of_one_forcing
 from thor.tracking.settings import AgreementSettings
 
 _ROW = ("source_id", "experiment_id", "window", "window_start", "window_end", "predictor", "basin", "regime")
@@ -22,7 +23,8 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
     Parameters
     ----------
     areas : pandas.DataFrame
-        As from `thor.tracking.areas.regime_areas`.
+        As from `thor.tracking.areas.regime_areas`; runs that `thor.tracking.members.of_one_forcing` leaves out do not
+        count.
     level : float
         Of the intervals.
 
@@ -44,6 +46,8 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
     columns = list(metrics("member_areas"))
     if areas.empty:
         return pd.DataFrame(columns=columns)
+    keys = areas["source_id"] + "/" + areas["experiment_id"] + "/" + areas["variant_label"]
+    areas = areas[keys.isin(of_one_forcing(keys.unique()))]
     groups = _with_level_windows(areas).groupby(list(_ROW), sort=False)
     table = groups.agg(n_members=("expected_area_m2", "count"), n_members_change=("change_m2", "count"))
     for name, low, high, spread in (

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.core.errors import DataError, GridError, left_out_on_error
+from thor.core.errors import DataError, GridError, left_out_on_error, listed
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.core.variables import variable
+from thor.core.warn import warn_once
 from thor.ocean.cells import on_same_grid
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
@@ -47,24 +48,64 @@ def members_of(keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
         When members differ in physics or forcing (p and f of their labels): their differences are not internal
         variability, and their mean is no forced response.
     """
-    found: dict[str, list[str]] = {}
-    for key in sorted(keys):
-        source_id, experiment_id, _ = key.split("/")
-        if not is_control(experiment_id):
-            found.setdefault(f"{source_id}/{experiment_id}", []).append(key)
-    for group, runs in found.items():
-        forcings: dict[str, str] = {}
-        for run in runs:
-            label = run.split("/")[2]
-            match = _VARIANT.fullmatch(label)
-            forcings.setdefault(match["forcing"] if match else "", label)
-        if len(forcings) > 1:
+    found: dict[str, tuple[str, ...]] = {}
+    for group, by_forcing in _by_forcing(keys).items():
+        first, *others = by_forcing.values()
+        if others:
+            labels = " and ".join(runs[0].split("/")[2] for runs in by_forcing.values())
             raise DataError(
-                f"{group} has members of different physics or forcing, {' and '.join(forcings.values())}: expected one "
+                f"{group} has members of different physics or forcing, {labels}: expected one "
                 "p and f, since members of one experiment are averaged and their differences taken as internal "
                 "variability. Choose those of one in variant_labels (conf/local/globals.yml)."
             )
-    return {group: tuple(runs) for group, runs in found.items() if len(runs) > 1}
+        if len(first) > 1:
+            found[group] = tuple(first)
+    return found
+
+
+def of_one_forcing(keys: Iterable[str]) -> list[str]:
+    """Return the runs without members of another physics or forcing than most of their model and experiment.
+
+    Of two that have as many members, that of the first label counts. Control runs all stay. A warning names the runs
+    that are left out.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        `<source_id>/<experiment_id>/<variant_label>`.
+
+    Returns
+    -------
+    list of str
+        In the order of `keys`; `members_of` takes them.
+    """
+    keys = list(keys)
+    left_out: set[str] = set()
+    for group, by_forcing in _by_forcing(keys).items():
+        most = max(by_forcing, key=lambda forcing: len(by_forcing[forcing]))
+        others = [key for forcing, runs in by_forcing.items() if forcing != most for key in runs]
+        if others:
+            labels = [key.split("/")[2] for key in others]
+            warn_once(
+                group,
+                f"its members have different physics or forcing; means over members and internal variability are those "
+                f"of {most}, without {listed(labels, most=10)}. Choose others in variant_labels "
+                "(conf/local/globals.yml).",
+            )
+            left_out.update(others)
+    return [key for key in keys if key not in left_out]
+
+
+def _by_forcing(keys: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """Return the runs of each model and experiment but control runs by p and f of their labels, in their order."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for key in sorted(keys):
+        source_id, experiment_id, label = key.split("/")
+        if not is_control(experiment_id):
+            match = _VARIANT.fullmatch(label)
+            of_group = found.setdefault(f"{source_id}/{experiment_id}", {})
+            of_group.setdefault(match["forcing"] if match else "", []).append(key)
+    return found
 
 
 def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr.Dataset:
@@ -162,10 +203,11 @@ def response_plans(runs: RunDatasets) -> dict[str, tuple[str, Callable[[], xr.Da
     Parameters
     ----------
     runs : mapping of str to callable
-        Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`.
+        Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`; those that `of_one_forcing` leaves
+        out do not count.
     """
     plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
-    for group, keys in members_of(runs).items():
+    for group, keys in members_of(of_one_forcing(runs)).items():
         marks = [_mark(runs[key]()) for key in keys]
         plans[group] = fingerprint("forced response", marks), left_out_on_error(partial(_response, runs, keys))
     return plans

@@ -17,7 +17,7 @@ from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import run_key
 from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.families import families_of
-from thor.tracking.members import members_of
+from thor.tracking.members import members_of, of_one_forcing
 from thor.tracking.settings import AgreementSettings
 from thor.tracking.shared_window import WindowYears, compared_windows, shared_window
 
@@ -152,12 +152,13 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
     -------
     dict
         {experiment: (fingerprint, function that returns `multimodel_summary`)}; experiments in which no run has the
-        window and its baseline are left out. Runs without it do not count; a warning names models without such a run.
+        window and its baseline are left out. Runs without it do not count, nor those that
+        `thor.tracking.members.of_one_forcing` leaves out; a warning names models without such a run.
     """
     marks: dict[str, str] = {}
     windows: dict[str, dict[str, dict[WindowYears, str]]] = {}
-    for key, load in runs.items():
-        run = load()
+    for key in of_one_forcing(runs):
+        run = runs[key]()
         marks[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
         windows.setdefault(key.split("/")[1], {})[key] = compared_windows(run, settings.window)
     families = None

@@ -1,7 +1,7 @@
 """All runs of an archive with the same networks: the baseline and control run of each, and its regimes on demand."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from thor.core.fingerprint import fingerprint
 from thor.reading.runs import is_at_level, is_control
 from thor.tracking import RunDatasets
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
-from thor.tracking.members import members_of
+from thor.tracking.members import of_one_forcing
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.tools import TrackingTools
 from thor.tracking.track import natural_variability, track_run
@@ -56,7 +56,8 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
     """Return the runs with which each run is compared, and the fingerprint of each run's features, both by key.
 
     A run whose parent is not among the runs or lies on another grid has no baseline, and variants on another grid than
-    the control run add nothing to internal variability; a warning reports each.
+    the control run, or of another physics or forcing than most of their experiment, add nothing to internal
+    variability; a warning reports each.
 
     Parameters
     ----------
@@ -64,13 +65,7 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
         Reads the features of each run, `<source_id>/<experiment_id>/<variant_label>`.
     use_variants : bool
         Whether variants of one experiment, where there are several, add to internal variability.
-
-    Raises
-    ------
-    DataError
-        When variants of one experiment differ in physics or forcing.
     """
-    members_of(features)
     attrs, marks, has_baseline, grids = {}, {}, {}, {}
     for key, load in features.items():
         run = load()
@@ -78,7 +73,8 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
         has_baseline[key] = bool((run["baseline_window"] != "").any())
     controls = {key: control_of(key, attrs) for key in features}
     used = {control for control in controls.values() if control and use_variants}
-    variants = {control: _variants_of(control, attrs, grids) for control in sorted(used)}
+    members = sorted(of_one_forcing(features))
+    variants = {control: _variants_of(control, members, attrs, grids) for control in sorted(used)}
     comparisons = {}
     for key, control in controls.items():
         parent = str(attrs[key].get("parent", "")) if has_baseline[key] else ""
@@ -219,10 +215,12 @@ def grid_mark(run: xr.Dataset) -> str:
     )
 
 
-def _variants_of(control: str, attrs: Mapping[str, Mapping[str, Any]], grids: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the runs that descend from a control run, of experiments with at least two of them on its grid."""
+def _variants_of(
+    control: str, members: Iterable[str], attrs: Mapping[str, Mapping[str, Any]], grids: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the members that descend from a control run, of experiments with at least two of them on its grid."""
     found: dict[str, list[str]] = {}
-    for key in sorted(attrs):
+    for key in members:
         experiment_id = str(attrs[key]["experiment_id"])
         # the window at a level of warming has months in common with those of the experiment
         if key == control or is_at_level(experiment_id) or not attrs[key].get("parent"):
