@@ -376,7 +376,7 @@ def with_baselines(run, *labels):
     return run.assign_coords(baseline_window=("window", [*labels, *[""] * (run.sizes["window"] - len(labels))]))
 
 
-def test_every_experiment_with_a_baseline_is_summarised_and_known_by_its_runs():
+def test_every_experiment_with_a_baseline_is_summarised_and_known_by_its_runs(caplog):
     runs = {
         "A/ssp585/r1": with_baselines(model_run("A"), "1995-2014", "1995-2014").assign_attrs({ATTRIBUTE: "1"}),
         "B/ssp585/r1": with_baselines(model_run("B"), "1995-2014", "1995-2014").assign_attrs({ATTRIBUTE: "2"}),
@@ -397,6 +397,7 @@ def test_every_experiment_with_a_baseline_is_summarised_and_known_by_its_runs():
     first = agreement_plans(opened, AgreementSettings(window=WINDOWS[0], spacing_degrees=10.0))
     assert first["ssp585"][1]().attrs["window"] == WINDOWS[0]
     assert agreement_plans(opened, AgreementSettings(window="2081-2100")) == {}
+    assert "No agreement of climate models in ssp585: no run has the window 2081-2100 with a base" in caplog.text
     made = {name: make for name, (_, make) in plans.items()}
     assert most_changed_experiment(made).attrs["experiment_id"] == "ssp585"
     assert most_changed_experiment({}) is None

@@ -3,7 +3,11 @@
 import pytest
 import xarray as xr
 
-from thor.tracking.shared_window import compared_windows, shared_window
+from thor.app.parameters import ScenarioTracking
+from thor.core.errors import ConfigError
+from thor.pipelines.scenario_tracking.nodes import compare_models, track_regimes
+from thor.tracking.settings import AgreementSettings
+from thor.tracking.shared_window import compared_windows, require_window, shared_window
 
 HISTORICAL, CONTROL = "A/historical/r1i1p1f1", "A/piControl/r1i1p1f1"
 
@@ -44,6 +48,25 @@ def window_of(experiment, models, *, wanted="last", **options):
 def test_it_is_the_last_that_most_models_have(models, expected, with_it):
     name, labels = window_of("ssp585", models)
     assert name == expected and labels == dict.fromkeys(with_it, expected)
+
+
+def test_a_window_that_no_run_has_is_an_error_with_the_nearest():
+    runs = {"A/ssp585/r1": lambda: make_run("ssp585", [2041, 2081])}
+    for wanted in ("last", "2041-2060"):
+        require_window(runs, wanted)
+    with pytest.raises(ConfigError, match=r"agreement.window is '2081-2010', .* Did you mean '2081-2100'\?"):
+        require_window(runs, "2081-2010")
+    with pytest.raises(ConfigError, match="Did you mean 'last'"):
+        require_window(runs, "latest")
+    # their only window is compared whatever is wanted
+    require_window({"A/ssp585-gwl2.0/r1": lambda: make_run("ssp585-gwl2.0", [2031])}, "2081-2010")
+    require_window({}, "2081-2010")
+    # before any run is tracked, and where only the agreement is made again
+    parameters = ScenarioTracking(seed=0, agreement=AgreementSettings(window="2081-2010"))
+    with pytest.raises(ConfigError, match="no window of any run"):
+        track_regimes(None, None, None, {}, None, {}, runs, parameters, None)
+    with pytest.raises(ConfigError, match="no window of any run"):
+        compare_models(runs, parameters)
 
 
 def test_a_model_counts_once_and_windows_without_a_baseline_do_not():

@@ -153,14 +153,19 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
     dict
         {experiment: (fingerprint, function that returns `multimodel_summary`)}; experiments in which no run has the
         window and its baseline are left out. Runs without it do not count, nor those that
-        `thor.tracking.members.of_one_forcing` leaves out; a warning names models without such a run.
+        `thor.tracking.members.of_one_forcing` leaves out; a warning names models without such a run, and experiments
+        with baselines in other windows only.
     """
     marks: dict[str, str] = {}
     windows: dict[str, dict[str, dict[WindowYears, str]]] = {}
+    compared: set[str] = set()
     for key in of_one_forcing(runs):
         run = runs[key]()
         marks[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
-        windows.setdefault(key.split("/")[1], {})[key] = compared_windows(run, settings.window)
+        experiment = key.split("/")[1]
+        windows.setdefault(experiment, {})[key] = compared_windows(run, settings.window)
+        if (run["baseline_window"] != "").any():
+            compared.add(experiment)
     families = None
     if settings.model_weights == "family":
         families = families_of(sorted({key.split("/")[0] for key in runs}), settings.families)
@@ -177,10 +182,15 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
     plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
     for experiment in sorted(windows):
         if (found := shared_window(windows[experiment])) is None:
+            if experiment in compared:
+                log.warning(
+                    "No agreement of climate models in %s: no run has the window %s with a baseline.",
+                    *(experiment, settings.window),
+                )
             continue
         name, labels = found
-        models, compared = ({key.split("/")[0] for key in keys} for keys in (windows[experiment], labels))
-        if without := sorted(models - compared):
+        models, with_it = ({key.split("/")[0] for key in keys} for keys in (windows[experiment], labels))
+        if without := sorted(models - with_it):
             log.warning(
                 "The agreement of climate models in %s is that of %s; left out, without window or baseline: %s",
                 experiment,

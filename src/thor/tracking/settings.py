@@ -34,7 +34,7 @@ class AgreementSettings(Settings):
 
     window: str = "last"
     """Label of a window such as 2081-2100, or `last`: the last that most models have with a baseline. Runs without it
-    are left out. Experiments at a level of warming have one window."""
+    are left out; a label that no run has is an error. Experiments at a level of warming have one window."""
     spacing_degrees: Positive = 2.0
     """Spacing of the common grid; must divide 180 [degrees]."""
     min_models: Count = 2

@@ -5,13 +5,36 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from thor.core.errors import ConfigError, did_you_mean
 from thor.reading.runs import is_at_level, is_control, level_words
+from thor.tracking import RunDatasets
 
 WindowYears = tuple[int, int]
 """First and last year of a window."""
 
 LAST = "last"
 """Setting for the last window that most models have."""
+
+
+def require_window(runs: RunDatasets, wanted: str) -> None:
+    """Raise ConfigError unless a run has the window wanted, which may be `LAST`; those at a level of warming have one.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Reads a dataset with dim `window` for each run, `<source_id>/<experiment_id>/<variant_label>`.
+    wanted : str
+        As for `compared_windows`.
+    """
+    if wanted == LAST:
+        return
+    of_runs = [load()["window"].values for key, load in runs.items() if not is_at_level(key.split("/")[1])]
+    labels = {str(label) for windows in of_runs for label in windows}
+    if labels and wanted not in labels:
+        raise ConfigError(
+            f"scenario_tracking.agreement.window is '{wanted}', which is no window of any run."
+            f"{did_you_mean(wanted, [LAST, *labels])}"
+        )
 
 
 def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:

@@ -53,7 +53,9 @@ def track_regimes(
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
     from thor.tracking.families import require_families
     from thor.tracking.runs import TrackedRuns
+    from thor.tracking.shared_window import require_window
 
+    require_window(scenario_features, parameters.agreement.window)
     require_families({key.split("/")[0] for key in scenario_features}, parameters.agreement)
     predictors = final_ensemble, final_baselines, final_bayesian_network
     tools = tracking_tools(*predictors, calibration_model, training_history, change_calibration, parameters)
@@ -107,7 +109,9 @@ def pool_members(scenario_regimes: RunDatasets) -> dict[str, tuple[str, Any]]:
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
     """Return, for each experiment, the fingerprint of the models' agreement and a function that computes it."""
     from thor.tracking.multimodel import agreement_plans
+    from thor.tracking.shared_window import require_window
 
+    require_window(scenario_regimes, parameters.agreement.window)
     return agreement_plans(scenario_regimes, parameters.agreement)
 
 
