@@ -1,8 +1,17 @@
 """Settings: how change in climate-model runs is tested, and compared between models."""
 
-from typing import Literal
+import math
+from typing import Annotated, Literal
 
-from thor.core.settings import Count, Positive, Settings, Share
+from pydantic import AfterValidator, Field
+
+from thor.core.settings import Count, Settings, Share
+
+
+def _dividing_180(spacing: float) -> float:
+    if not math.isclose(round(180 / spacing) * spacing, 180, rel_tol=1e-5):
+        raise ValueError(f"must divide 180 degrees; got {spacing:g}. Take 2 or 2.5, for instance.")
+    return spacing
 
 
 class TrackingSettings(Settings):
@@ -35,7 +44,7 @@ class AgreementSettings(Settings):
     window: str = "last"
     """Label of a window such as 2081-2100, or `last`: the last that most models have with a baseline. Runs without it
     are left out; a label that no run has is an error. Experiments at a level of warming have one window."""
-    spacing_degrees: Positive = 2.0
+    spacing_degrees: Annotated[float, Field(ge=0.05, le=60), AfterValidator(_dividing_180)] = 2.0
     """Spacing of the common grid; must divide 180 [degrees]."""
     min_models: Count = 2
     """Models, or families with one vote each, in a cell below which the agreement of the change is undefined."""
