@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 from kedro.io import DatasetError
 
-from thor.datasets import FigureDataset, MetricsDataset, TableDataset
+from thor.core.errors import DataError
+from thor.datasets import FigureDataset, MetricsDataset, PageDataset, TableDataset
 
 
 def draw():
@@ -157,7 +158,26 @@ def test_an_empty_table_file_is_named(tmp_path):
         TableDataset(filepath=str(tmp_path / "t.csv")).save({"a": 1})
 
 
-@pytest.mark.parametrize("kind", [FigureDataset, MetricsDataset, TableDataset])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a whole HTML document"),
+        (b"<!doctype html><html><body>", "is not a whole HTML document"),
+        (b"<!doctype html><html>\xff</html>", r"page.html is not UTF-8: .*0xff .*Make it again"),
+    ],
+)
+def test_a_damaged_page_is_named(tmp_path, content, message):
+    page = "<!DOCTYPE html>\n<html>20\N{DEGREE SIGN}N</html>\n"
+    dataset = PageDataset(filepath=str(tmp_path / "page.html"))
+    dataset.save(page)
+    assert dataset.load() == page
+    (tmp_path / "page.html").write_bytes(content)
+    with pytest.raises(DatasetError, match=message) as failure:
+        dataset.load()
+    assert isinstance(failure.value.__cause__, DataError)
+
+
+@pytest.mark.parametrize("kind", [FigureDataset, MetricsDataset, TableDataset, PageDataset])
 def test_a_missing_file_is_named(tmp_path, kind):
     with pytest.raises(DatasetError, match=r"missing.file does not exist"):
         kind(filepath=str(tmp_path / "missing.file")).load()

@@ -199,8 +199,20 @@ class PageDataset(FileDataset):
     """A page for the browser, one self-contained HTML text."""
 
     def load(self) -> str:
-        """Return the text."""
-        return require_file(self._filepath).read_text(encoding="utf-8")
+        """Return the text.
+
+        Raises
+        ------
+        DataError
+            When the file holds no whole HTML document.
+        """
+        try:
+            text = require_file(self._filepath).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{show(self._filepath)} is not UTF-8: {error}. Make it again.") from error
+        if not _is_page(text) or not text.rstrip().lower().endswith("</html>"):
+            raise DataError(f"{show(self._filepath)} is not a whole HTML document. Make it again.")
+        return text
 
     def save(self, data: str) -> None:
         """Write the text.
@@ -210,10 +222,14 @@ class PageDataset(FileDataset):
         DataError
             When it is no HTML document.
         """
-        if not isinstance(data, str) or not data.lstrip().lower().startswith("<!doctype html"):
+        if not isinstance(data, str) or not _is_page(data):
             raise DataError(f"{show(self._filepath)} takes an HTML document as text; got a {type(data).__name__}.")
         with replacing(self._filepath) as temporary:
             temporary.write_text(data, encoding="utf-8")
+
+
+def _is_page(text: str) -> bool:
+    return text.lstrip().lower().startswith("<!doctype html")
 
 
 def _plain(value: Any, *, where: str, key: str) -> Any:
