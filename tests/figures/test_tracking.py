@@ -114,6 +114,14 @@ def test_precision_and_recall_stand_below_the_maps():
     )
     assert "precision 60" in text
     assert detection_notes({}, at_level, ["ensemble"])[0].endswith(f"no run of {level} has a known truth.")
+    # of all windows where models number the years since the start differently
+    summary = xr.Dataset(
+        coords={"model_window": ("source_id", [WINDOWS[0], "0001-0020"])},
+        attrs={"experiment_id": "abrupt-4xCO2", "window": "years 1-20"},
+    )
+    known = {"pooled": {"abrupt-4xCO2": {"all": pooled["abrupt-4xCO2"][WINDOWS[1]]}}}
+    (text,) = detection_notes(known | {"runs": {"MADE/abrupt-4xCO2/r1i1p1f1": {}}}, summary, ["ensemble"])
+    assert text.startswith("Test with known truth (MADE, all windows), forced regime changes: precision 60")
 
 
 def test_forced_changes_are_outlined_and_unknown_inputs_hatched():

@@ -39,6 +39,23 @@ def areas(values, *, change=None):
     return pd.DataFrame(rows)
 
 
+def test_windows_of_the_same_years_since_the_start_are_one_however_models_number_them():
+    table = areas({"A": [10.0], "B": [20.0]})
+    late = table.assign(window="2101-2120", window_start=2101, window_end=2120)
+    table = pd.concat([table, late], ignore_index=True)
+    b = table["source_id"] == "B"
+    table.loc[b, ["window_start", "window_end"]] -= 2080
+    table.loc[b, "window"] = ["0001-0020", "0021-0040"]
+    of_members = member_areas(table, level=0.9)
+    assert set(model_areas(of_members, AgreementSettings())["n_models"]) == {1}
+    out = model_areas(of_members, AgreementSettings(), from_start={"ssp585"})
+    assert [*out["window"]] == ["years 1-20", "years 21-40"]
+    assert [*out["n_models"]] == [2, 2] and [*out["expected_area_m2"]] == [15.0, 15.0]
+    # labels that all models share stay
+    same = member_areas(areas({"A": [10.0], "B": [20.0]}), level=0.9)
+    assert [*model_areas(same, AgreementSettings(), from_start={"ssp585"})["window"]] == ["2081-2100"]
+
+
 def test_members_of_another_forcing_than_most_do_not_count():
     table = areas({"A": [10.0, 12.0, 50.0]}).replace({"variant_label": {"r3i1p1f1": "r3i1p2f1"}})
     row = member_areas(table, level=0.9).iloc[0]

@@ -48,13 +48,15 @@ def detection_text(skill: Mapping[str, Any], experiment: str, window: str, predi
         )
     models = sorted({key.split("/")[0] for key in skill["runs"] if key.split("/")[1] == experiment})
     parts = [f"{name}: {_numbers(scores[kind])}" for kind, name in KINDS.items()]
-    return f"Test with known truth ({', '.join(models)}), {'; '.join(parts)}."
+    where = ", all windows" if window == "all" and not is_at_level(experiment) else ""
+    return f"Test with known truth ({', '.join(models)}{where}), {'; '.join(parts)}."
 
 
 def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predictors: Iterable[str]) -> list[str]:
     """Return `detection_text` for the last window of a run, or for the models of one window, by predictor.
 
-    At a level of warming it is that of all models, whose windows have different years.
+    Where windows of the models have different labels, at a level of warming or in years since the start of an
+    experiment, it is that of all windows of the experiment.
 
     Parameters
     ----------
@@ -68,7 +70,8 @@ def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predicto
         return []
     experiment = str(shown.attrs["experiment_id"])
     window = shown.attrs["window"] if "window" in shown.attrs else shown["window"].values[-1]
-    window = "all" if is_at_level(experiment) else str(window)
+    labels = {label for of_model in shown.get("model_window", ()) for label in str(of_model.values).split(", ")}
+    window = "all" if is_at_level(experiment) or len(labels) > 1 else str(window)
     texts = {name: detection_text(skill, experiment, window, name) for name in predictors}
     if len(set(texts.values())) == 1:
         return [*texts.values()][:1]

@@ -1,6 +1,6 @@
 """Areas of regimes over the members of each model, with intervals, and over models: mean and range."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from thor.reading.runs import is_at_level, level_words
 from thor.tracking.families import families_of
 from thor.tracking.members import of_one_forcing
 from thor.tracking.settings import AgreementSettings
+from thor.tracking.shared_window import years_from_start
 
 _ROW = ("source_id", "experiment_id", "window", "window_start", "window_end", "predictor", "basin", "regime")
 _OVER_MODELS = ("experiment_id", "window", "predictor", "basin", "regime")
@@ -61,7 +62,9 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
     return table.reset_index()[columns]
 
 
-def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.DataFrame:
+def model_areas(
+    of_members: pd.DataFrame, settings: AgreementSettings, *, from_start: Collection[str] = ()
+) -> pd.DataFrame:
     """Return areas and their changes over climate models: mean, smallest and largest.
 
     Parameters
@@ -70,6 +73,9 @@ def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.Dat
         As from `member_areas`, which has those of each model.
     settings : AgreementSettings
         `model_weights` and `families`.
+    from_start : collection of str, optional
+        Experiments whose years count from the first of each model, as `thor.tracking.shared_window.counts_from_start`
+        says of their runs. Where models number the years differently, their windows are named `years 131-150`.
 
     Returns
     -------
@@ -85,6 +91,7 @@ def model_areas(of_members: pd.DataFrame, settings: AgreementSettings) -> pd.Dat
     voter = {name: name for name in of_members["source_id"].unique()}
     if settings.model_weights == "family":
         voter = families_of(list(voter), settings.families)
+    of_members = _with_years_from_start(of_members, from_start)
     groups = of_members.groupby(list(_OVER_MODELS), sort=False)
     table = groups["source_id"].agg(models=" ".join)
     for name, kind in (("expected_area_m2", ""), ("change_m2", "_change")):
@@ -108,6 +115,16 @@ def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
         window_end=years["window_end"].transform("max"),
     )
     return pd.concat([areas[~at_level], rows])
+
+
+def _with_years_from_start(of_members: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:
+    """Return the table with windows named by their years since the start where labels of the same years differ."""
+    first = of_members.groupby(["source_id", "experiment_id"])["window_start"].transform("min") - 1
+    years = of_members["window_start"] - first, of_members["window_end"] - first
+    n_labels = of_members.groupby([of_members["experiment_id"], *years])["window"].transform("nunique")
+    named = of_members["experiment_id"].isin(experiments) & (n_labels > 1)
+    names = [years_from_start(start, end) for start, end in zip(*years, strict=True)]
+    return of_members.assign(window=of_members["window"].where(~named, names))
 
 
 def _mean_by_voter(table: pd.DataFrame, name: str, voter: Mapping[str, str]) -> Any:

@@ -56,16 +56,24 @@ def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
     """
     labels = list(map(str, run["window"].values))
     compared = np.flatnonzero(run["baseline_window"].values != "")
-    experiment = str(run.attrs["experiment_id"])
-    if is_at_level(experiment):
+    if is_at_level(str(run.attrs["experiment_id"])):
         return {(0, 0): labels[compared[-1]]} if compared.size else {}
     if wanted != LAST:
         return {(0, 0): wanted} if wanted in [labels[place] for place in compared] else {}
-    parent = str(run.attrs.get("parent", "")).split("/")
-    from_start = len(parent) > 1 and is_control(parent[1]) and "hist" not in experiment
     starts, ends = run["window_start"].values, run["window_end"].values
-    first = int(starts.min()) - 1 if from_start else 0
+    first = int(starts.min()) - 1 if counts_from_start(run) else 0
     return {(int(starts[place]) - first, int(ends[place]) - first): labels[place] for place in compared}
+
+
+def counts_from_start(run: xr.Dataset) -> bool:
+    """Return whether years of a run count from its first: in experiments that do not continue historical."""
+    parent = str(run.attrs.get("parent", "")).split("/")
+    return len(parent) > 1 and is_control(parent[1]) and "hist" not in str(run.attrs["experiment_id"])
+
+
+def years_from_start(start: int, end: int) -> str:
+    """Return the name of the window of these years since the start of an experiment, such as ``years 131-150``."""
+    return f"years {start}-{end}"
 
 
 def shared_window(runs: Mapping[str, Mapping[WindowYears, str]]) -> tuple[str, dict[str, str]] | None:
@@ -95,4 +103,4 @@ def shared_window(runs: Mapping[str, Mapping[WindowYears, str]]) -> tuple[str, d
     experiment, different = next(iter(labels)).split("/")[1], len(set(labels.values())) > 1
     if is_at_level(experiment):
         return level_words(experiment), labels
-    return f"years {last[0]}-{last[1]}" if different else next(iter(labels.values())), labels
+    return years_from_start(*last) if different else next(iter(labels.values())), labels

@@ -87,15 +87,17 @@ def measure_areas(
     """Return the areas of regimes and transitions in each run, and those of regimes over members and models."""
     from thor.tracking.areas import regime_areas, regime_transitions
     from thor.tracking.member_areas import member_areas, model_areas
+    from thor.tracking.shared_window import counts_from_start
 
     both = [scenario_regimes, input_set_regimes]
     areas = regime_areas(chain(*map(_each, both)))
+    from_start = {run.attrs["experiment_id"] for run in _each(scenario_regimes) if counts_from_start(run)}
     of_members = member_areas(areas, level=parameters.change.interval_level)
     return {
         "regime_areas": areas,
         "regime_transitions": regime_transitions(chain(*map(_each, both))),
         "member_areas": of_members,
-        "model_areas": model_areas(of_members, parameters.agreement),
+        "model_areas": model_areas(of_members, parameters.agreement, from_start=from_start),
     }
 
 
