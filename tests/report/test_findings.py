@@ -34,9 +34,9 @@ NUMBERS = {
     "experiments": {
         "abrupt-4xCO2": {
             "n_models": 3,
-            "windows": ["1970-1989"],
-            "forced_share": {"mean": 0.029, "low": 0.022, "high": 0.038},
-            "expected_changed_share": {"mean": 0.06, "low": 0.05, "high": 0.07},
+            "window": "1970-1989",
+            "forced_share": {"mean": 0.029, "low": 0.022, "high": 0.038, "n_models": 3},
+            "expected_changed_share": {"mean": 0.06, "low": 0.05, "high": 0.07, "n_models": 3},
             "known_truth": {"forced": {"precision": 0.78, "recall": 0.46}},
         }
     },
@@ -69,6 +69,19 @@ def test_the_findings_are_those_of_the_numbers(numbers):
     assert texts[3].endswith("agree on the sign in 80 % to 90 %. On 4.0 % of the area they did not converge.")
     assert "on 2.9 % of the tested area (2.2 % to 3.8 % in 3 climate models)" in texts[4]
     assert texts[4].endswith("78 % of the marked area changed, and 46 % of the changes are marked.")
+
+
+def test_models_whose_change_is_not_tested_do_not_count(numbers):
+    share = {"mean": 0.5, "low": 0.5, "high": 0.5, "n_models": 1}
+    numbers["experiments"]["abrupt-4xCO2"]["forced_share"] = share
+    assert "on 50.0 % of the tested area of one climate model." in plain(findings(numbers)[-1]["text"])
+    share |= {"n_models": 2}
+    text = plain(
+        findings(
+            {**numbers, "experiments": {"ssp585-gwl2.0": numbers["experiments"]["abrupt-4xCO2"] | {"window": "2.0 K"}}}
+        )[-1]["text"]
+    )
+    assert "In ssp585-gwl2.0 by 2.0 K of warming, the" in text and "50.0 % in 2 climate models" in text
 
 
 def test_without_numbers_there_is_no_finding(numbers):

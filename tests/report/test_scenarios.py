@@ -1,10 +1,14 @@
-"""What the scenario viewer of the page shows of each run."""
+"""What the page shows of each run: the window in which changes are compared, the map of its grid, and its curves."""
 
+import numpy as np
 import pandas as pd
+import pytest
+import xarray as xr
 
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
-from thor.report.scenarios import scenario_content
+from thor.report.scenarios import change_table, scenario_content
 from thor.tracking.cells import RUN_FACETS
+from thor.tracking.shared_window import LAST, compared_windows
 
 
 def areas_of(*experiments):
@@ -41,3 +45,46 @@ def test_every_unknown_experiment_has_a_colour_of_its_own():
 
 def test_without_an_archive_there_are_no_experiments():
     assert experiments_of(pd.DataFrame()) == {}
+
+
+def make_run(starts, *, experiment="ssp585", shape=(4, 6), changes=None):
+    """A run with windows of 20 years from these years, in each of which this share of all cells changes regime."""
+    n = len(starts)
+    lat, lon = np.linspace(-60.0, 60.0, shape[0]), np.arange(shape[1]) * 360.0 / shape[1]
+    grid, dims = np.ones(shape), ("predictor", "window", "lat", "lon")
+    probability = np.broadcast_to(np.array(changes or [0.1] * n, float)[None, :, None, None], (1, n, *shape))
+    labels = [f"{start}-{start + 19}" for start in starts]
+    flags = {"flag_values": np.arange(2, dtype="int8"), "flag_meanings": "north south"}
+    return xr.Dataset(
+        {
+            "regime": (dims, np.zeros((1, n, *shape), "int8"), flags),
+            "change_probability": (dims, probability),
+            **{name: (dims, np.ones((1, n, *shape), "int8")) for name in ("forced_change", "forced_shift")},
+            "applicable": (dims, np.ones((1, n, *shape), "int8")),
+        },
+        coords={
+            "window": labels,
+            "window_start": ("window", list(starts)),
+            "window_end": ("window", [start + 19 for start in starts]),
+            "baseline_window": ("window", ["1995-2014"] * n),
+            "predictor": ["ensemble"],
+            "lat": lat,
+            "lon": lon,
+            "valid": (("lat", "lon"), grid.astype("int8")),
+            "areacello": (("lat", "lon"), grid),
+        },
+        attrs={"experiment_id": experiment, "parent": "A/historical/r1", "min_probability": 0.5},
+    )
+
+
+def test_changes_are_those_of_the_window_that_most_models_have():
+    made = {
+        "A/ssp585/r1": make_run([2081], changes=[0.1]),
+        "B/ssp585/r1": make_run([2081, 2281], changes=[0.2, 0.9]),
+        "C/ssp585/r1": make_run([2041], changes=[0.4]),
+    }
+    runs = {key: lambda run=run: run for key, run in made.items()}
+    rows = [*change_table(runs, {key: compared_windows(run, LAST) for key, run in made.items()})]
+    assert [row["window"] for row in rows] == ["2081-2100", "2081-2100", "2041-2060"]
+    assert [row["shared_window"] for row in rows] == ["2081-2100", "2081-2100", ""]
+    assert [row["expected_changed_share"] for row in rows] == pytest.approx([0.1, 0.2, 0.4])

@@ -3,9 +3,9 @@
 import pytest
 import xarray as xr
 
-from thor.report.scenarios import baseline_in_words
+from thor.report.scenarios import baseline_in_words, experiment_means
 from thor.report.sentences import caveat_sentences, scenario_sentences, skill_sentences
-from thor.report.summary import experiment_means, held_out_region, implausible_runs, regimes_of_map
+from thor.report.summary import held_out_region, implausible_runs, regimes_of_map
 from thor.report.words import in_order
 from thor.tracking.detection import detection_text
 
@@ -62,6 +62,7 @@ def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
         "experiment_id": "ssp585",
         "variant_label": "r1",
         "window": "2081-2100",
+        "shared_window": "2081-2100",
         "baseline_window": "1995-2014",
         "baseline": "1995–2014 of historical",
         "predictor": "ensemble",
@@ -81,6 +82,38 @@ def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
     other = row | {"source_id": "N", "run": "N/ssp585/r1", "expected_changed_share": 0.223}
     assert "17 % of the area" in _scenarios(experiment_means([row, other], {}))
     assert "(12 % to 22 % in 2 climate models)" in _scenarios(experiment_means([row, other], {}))
+    untested = other | {"forced_share": None, "shift_share": None}
+    late = row | {"source_id": "P", "window": "2281-2300", "shared_window": "", "expected_changed_share": 0.9}
+    found = experiment_means([row, untested, late], {})
+    text = _scenarios(found)
+    assert text.startswith("ssp585, 2081–2100 against") and "3.1 % of the tested area (one climate model)" in text
+    assert "(12 % to 22 % in 2 climate models)" in text and text.endswith("Left out, without this window: P.")
+    assert found["ssp585"]["expected_changed_share"]["mean"] == pytest.approx(0.173)
+    assert found["ssp585"]["without_window"] == ["P"] and found["ssp585"]["forced_share"]["n_models"] == 1
+
+
+def test_years_that_differ_are_those_from_the_start():
+    """The truth of such a window is that of all windows: years of one label are others in each model."""
+    rows = [
+        {
+            "source_id": model,
+            "experiment_id": "abrupt-4xCO2",
+            "window": window,
+            "shared_window": "years 21-40",
+            "baseline": "the same span of the control run",
+            "predictor": "ensemble",
+            "expected_changed_share": 0.1,
+            "forced_share": None,
+            "shift_share": None,
+            "min_probability": 0.5,
+        }
+        for model, window in (("A", "1870-1889"), ("B", "0021-0040"))
+    ]
+    scores = {kind: {"area_share": 0.1, "precision": 0.5, "recall": 0.5} for kind in ("forced", "shift")}
+    skill = {"pooled": {"abrupt-4xCO2": {"all": {"ensemble": {"change": scores}}}}, "runs": {}}
+    found = experiment_means(rows, skill)
+    assert found["abrupt-4xCO2"]["known_truth"] == scores
+    assert _scenarios(found).startswith("abrupt-4xCO2, years 21–40 against the same span of the control run: 10 %")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,11 @@ def test_the_change_of_the_amoc_in_numbers_and_words(made, given):
     runs = {
         f"{model}/abrupt/r1": {"1": first | {"amoc_change_sv": change}} for model, change in (("A", -1.5), ("B", -2.0))
     }
-    numbers = total_numbers({"amoc": runs | {"A/abrupt/r2": {"1": first | {"amoc_change_sv": -0.5}}}})
+    runs |= {"A/abrupt/r2": {"1": first | {"amoc_change_sv": -0.5}}}
+    runs |= {"C/abrupt/r1": {"2": first | {"amoc_change_sv": -9.0}}}
+    windows = {key: {(int(label), int(label)): label for label in entries} for key, entries in runs.items()}
+    windows["A/abrupt/r1"] |= {(3, 3): "3"}  # without transports
+    numbers = total_numbers({"amoc": runs}, windows)
     assert (
         numbers["amoc"]["abrupt"]["change_sv"] == {"low": -2.0, "high": -1.0}
         and numbers["amoc"]["abrupt"]["n_models"] == 2
@@ -89,9 +93,11 @@ def test_the_change_of_the_amoc_in_numbers_and_words(made, given):
     assert numbers["amoc"]["abrupt"]["regime"] == min(parts, key=lambda name: parts[name])
     (line,) = total_sentences(numbers)
     assert (
-        "abrupt differs from that of its baseline window by \u22122.0 to \u22121.0\u00a0Sv (2 climate models)" in line
+        "abrupt, 1, differs from that of its baseline window by \u22122.0 to \u22121.0\u00a0Sv (2 climate models)"
+        in line
     )
-    assert total_sentences(total_numbers({})) == []
+    assert line.endswith("Left out, without this window: C.")
+    assert total_sentences(total_numbers({}, {})) == []
 
 
 def test_fingerprints_follow_transports_and_streamfunctions_have_no_overturning(made, given):

@@ -8,8 +8,10 @@ from tests.made_transports import DENSITY
 from tests.tracking.conftest import SHAPE, make_tools
 from thor.core.errors import GridError
 from thor.core.variables import variable
+from thor.figures.style import years_text
 from thor.report.regime_totals import total_numbers, total_sentences
 from thor.tracking.run_properties import property_metrics, property_plans
+from thor.tracking.shared_window import LAST, compared_windows
 
 SCENARIO, CONTROL = "MADE/abrupt-4xCO2/r1i1p1f1", "MADE/piControl/r1i1p1f1"
 FLUX = {SCENARIO: 3.0, CONTROL: 1.0}
@@ -93,12 +95,14 @@ def test_metrics_and_words(made, given):
     assert first["heat_uptake_lower_pw"]["north"] <= parts["north"] <= first["heat_uptake_upper_pw"]["north"]
     # nothing is given where it is not known
     assert "heat_uptake_pw" not in last and "deep_mixed_area_m2" in last
-    numbers = total_numbers({"properties": metrics})
+    numbers = total_numbers({"properties": metrics}, {SCENARIO: compared_windows(made.scenario, LAST)})
     entry = numbers["heat_uptake"]["abrupt-4xCO2"]
     sixth = list(metrics[SCENARIO].values())[-2]
     assert entry["change_pw"]["low"] == entry["change_pw"]["high"] == sixth["heat_uptake_change_pw"]
     (line,) = total_sentences(numbers)
-    assert line.startswith("The heat flux into the sea in the last window of abrupt-4xCO2 differs") and "PW" in line
+    window = numbers["heat_uptake"]["abrupt-4xCO2"]["window"]
+    assert line.startswith(f"The heat flux into the sea in abrupt-4xCO2, {years_text(window)}, differs")
+    assert window == list(metrics[SCENARIO])[-2] and "PW" in line
 
 
 def test_a_run_without_any_field_and_one_on_other_cells(made, given):

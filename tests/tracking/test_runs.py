@@ -25,6 +25,7 @@ from thor.tracking.multimodel import agreement_plans
 from thor.tracking.reasons import change_reasons, transitions_to_draw
 from thor.tracking.runs import TrackedRuns, compare_runs
 from thor.tracking.settings import AgreementSettings, TrackingSettings
+from thor.tracking.shared_window import LAST, compared_windows
 from thor.tracking.shown_run import shown_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
@@ -208,8 +209,12 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     assert metrics["summary"][SCENARIO]["ensemble"]["forced_share"] is None
     assert metrics["summary"][SCENARIO]["ensemble"]["shift_share"] is None
     assert metrics["summary"][SCENARIO]["ensemble"]["changed_share"] > 0
-    (row, *_) = change_table(reading)
+    (row, *_) = change_table(reading, windows_of(reading))
     assert row["forced_share"] is None and row["expected_changed_share"] > 0
+
+
+def windows_of(runs):
+    return {key: compared_windows(read(), LAST) for key, read in runs.items()}
 
 
 def one_window(experiment, **more):
@@ -239,7 +244,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
     assert metrics["not_judged"] == {} and set(metrics["not_compared"]) == (
         {SCENARIO} if case == "no parent" else set()
     )
-    assert shown_run(reading, metrics, None) is None and list(change_table(reading)) == []
+    assert shown_run(reading, metrics, None) is None and list(change_table(reading, windows_of(reading))) == []
     for figure in (
         regime_window_maps(None, predictor="ensemble"),
         change_likelihood_map(None, supported=()),

@@ -7,7 +7,7 @@ from thor.app.parameters import ScenarioTracking
 from thor.core.errors import ConfigError
 from thor.pipelines.scenario_tracking.nodes import compare_models, track_regimes
 from thor.tracking.settings import AgreementSettings
-from thor.tracking.shared_window import compared_windows, require_window, shared_window
+from thor.tracking.shared_window import compared_windows, require_window, shared_window, shared_windows
 
 HISTORICAL, CONTROL = "A/historical/r1i1p1f1", "A/piControl/r1i1p1f1"
 
@@ -96,3 +96,13 @@ def test_a_level_of_warming_has_its_name_and_a_label_is_looked_for_as_it_is():
     assert window_of("ssp585-gwl2.0", levels) == window_of("ssp585-gwl2.0", levels, wanted="2031-2050") == expected
     assert window_of("ssp585", levels, wanted="2031-2050") == ("2031-2050", {"A": "2031-2050"})
     assert window_of("ssp585", levels, wanted="2081-2100") is None
+
+
+def test_each_experiment_has_its_own():
+    runs = {f"{model}/ssp585/r1": {(2081, 2100): "2081-2100"} for model in "AB"}
+    runs |= {"A/ssp585/r1": {(2081, 2100): "2081-2100", (2281, 2300): "2281-2300"}, "A/historical/r1": {}}
+    runs |= {"A/ssp126/r1": {(2281, 2300): "2281-2300"}}
+    assert {name: found[0] for name, found in shared_windows(runs).items()} == {
+        "ssp126": "2281-2300",
+        "ssp585": "2081-2100",
+    }

@@ -5,9 +5,8 @@ from typing import Any
 
 from thor.attribution.methods import in_sentence
 from thor.figures.attribution import feature_label
-from thor.figures.style import years_text
 from thor.report.sentences import METRIC
-from thor.report.words import in_words, interval, leading, percent, predictor_name
+from thor.report.words import in_words, interval, leading, percent, predictor_name, window_words
 
 
 def findings(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -123,8 +122,8 @@ def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
         name = max(tested, key=lambda experiment: tested[experiment]["forced_share"]["mean"])
         means, share = tested[name], tested[name]["forced_share"]
         text = (
-            f"In {name} by {years_text(means['windows'][-1])}, the change of regime is beyond internal variability and "
-            f"probable on {percent(share['mean'], 1)} of the tested area{_range(share, means['n_models'])}."
+            f"In {name} by {window_words(name, means['window'])}, the change of regime is beyond internal variability "
+            f"and probable on {percent(share['mean'], 1)} of the tested area{_range(share)}."
         )
         known = (means["known_truth"] or {}).get("forced", {})
         if known.get("precision") is not None:
@@ -143,12 +142,12 @@ def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
     share = known_changes[name]
     text = (
         f"In {name}, {percent(share['mean'])} of the area is expected to have another regime"
-        f"{_range(share, experiments[name]['n_models'])}. It is not tested against internal variability."
+        f"{_range(share)}. It is not tested against internal variability."
     )
     return f"{percent(share['mean'])} expected change", text
 
 
-def _range(share: Mapping[str, Any], n_models: int) -> str:
-    if n_models == 1:
+def _range(share: Mapping[str, Any]) -> str:
+    if share["n_models"] == 1:
         return " of one climate model"
-    return f" ({percent(share['low'], 1)} to {percent(share['high'], 1)} in {n_models} climate models)"
+    return f" ({percent(share['low'], 1)} to {percent(share['high'], 1)} in {share['n_models']} climate models)"

@@ -1,12 +1,13 @@
 """Changes of the Atlantic overturning and of the heat uptake, and the regimes in which they are: numbers and text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from thor.report.words import signed
+from thor.report.words import in_words, signed, window_words
+from thor.tracking.shared_window import WindowYears, shared_windows
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,30 @@ _TOTALS = {
 }
 
 
-def total_numbers(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return by quantity and experiment its change in the last window, over climate models.
+def total_numbers(
+    metrics: Mapping[str, Any], windows: Mapping[str, Mapping[WindowYears, str]]
+) -> dict[str, dict[str, Any]]:
+    """Return by quantity and experiment its change in the last window that most climate models have, over these.
 
     Parameters
     ----------
     metrics : mapping
         `tracking_metrics`; may be empty.
+    windows : mapping of str to mapping
+        Of each run, as from `thor.tracking.shared_window.compared_windows`.
 
     Returns
     -------
     dict
         For `amoc` (the Atlantic overturning at 26.5N) and `heat_uptake`, {experiment: numbers}: `change_<unit>`, the
         least and largest change (`low`, `high`) of the climate models, means over their runs; `regime` with the largest
-        part of it on average, and this part as `part_<unit>`; `n_models`. Only runs whose baseline window has the
-        quantity count.
+        part of it on average, and this part as `part_<unit>`; `n_models`; `window`, its name; `without_window`, the
+        climate models that lack it. Only runs whose baseline window has the quantity count.
     """
-    return {name: _by_experiment(metrics.get(total.section, {}), name, total.unit) for name, total in _TOTALS.items()}
+    return {
+        name: _by_experiment(metrics.get(total.section, {}), windows, name, total.unit)
+        for name, total in _TOTALS.items()
+    }
 
 
 def total_sentences(numbers: Mapping[str, Any]) -> list[str]:
@@ -65,22 +73,32 @@ def total_sentences(numbers: Mapping[str, Any]) -> list[str]:
             where = "outside all regimes" if entry["regime"] == "no_regime" else f"in regime {entry['regime']}"
             change, part = (_span(entry[f"{what}_{total.unit}"], total) for what in ("change", "part"))
             lines.append(
-                f"{total.subject} in the last window of {experiment} differs from that of its baseline window by "
-                f"{change} ({models}); the largest part, {part}, is {where}."
+                f"{total.subject} in {experiment}, {window_words(experiment, entry['window'])}, differs from that of "
+                f"its baseline window by {change} ({models}); the largest part, {part}, is {where}."
+                + without_window_text(entry["without_window"])
             )
     return lines
 
 
-def _by_experiment(runs: Mapping[str, Any], name: str, unit: str) -> dict[str, Any]:
+def without_window_text(models: Sequence[str]) -> str:
+    """Return which climate models do not count since they lack the window, to follow a sentence; empty without any."""
+    return f" Left out, without this window: {in_words(models)}." if models else ""
+
+
+def _by_experiment(
+    runs: Mapping[str, Any], windows: Mapping[str, Mapping[WindowYears, str]], name: str, unit: str
+) -> dict[str, Any]:
     whole, by_regime = f"{name}_change_{unit}", f"{name}_change_by_regime_{unit}"
-    changes: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for key, windows in runs.items():
-        known = [entry for _, entry in sorted(windows.items()) if whole in entry]
-        if known:
-            model, experiment, _ = key.split("/")
-            changes.setdefault(experiment, {}).setdefault(model, []).append(known[-1])
+    known = {
+        key: {years: label for years, label in windows.get(key, {}).items() if whole in entries.get(label, {})}
+        for key, entries in runs.items()
+    }
     found = {}
-    for experiment, models in changes.items():
+    for experiment, (window, labels) in shared_windows(known).items():
+        models: dict[str, list[Mapping[str, Any]]] = {}
+        for key, label in labels.items():
+            models.setdefault(key.split("/")[0], []).append(runs[key][label])
+        others = {key.split("/")[0] for key in known if known[key] and key.split("/")[1] == experiment}
         change = [np.mean([run[whole] for run in of_model]) for of_model in models.values()]
         parts = {
             regime: [np.mean([run[by_regime].get(regime, 0.0) for run in of_model]) for of_model in models.values()]
@@ -89,6 +107,8 @@ def _by_experiment(runs: Mapping[str, Any], name: str, unit: str) -> dict[str, A
         most = max(parts, key=lambda regime: float(np.sign(np.mean(change)) * np.mean(parts[regime])))
         found[experiment] = {
             "n_models": len(models),
+            "window": window,
+            "without_window": sorted(others - {*models}),
             f"change_{unit}": _ends(change),
             "regime": most,
             f"part_{unit}": _ends(parts[most]),

@@ -10,12 +10,13 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.figures.style import MILLION_KM2, flags
 from thor.figures.tracking_curves import experiment_colours
-from thor.reading.runs import is_at_level
+from thor.reading.runs import is_at_level, is_control
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS
-from thor.tracking.detection import detection_text
+from thor.tracking.detection import detection_scores, detection_text
+from thor.tracking.shared_window import WindowYears, shared_windows
 
 _DETECTED = {"forced": "forced_change", "shift": "forced_shift"}
 _AREA_COLUMNS = ("expected_area_m2", "lower", "upper", "change_m2", "change_lower", "change_upper")
@@ -65,23 +66,34 @@ def scenario_content(
     return content
 
 
-def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
-    """Yield the change in the last window with a baseline of each run, for each predictor, weighted by area.
+def change_table(runs: RunDatasets, windows: Mapping[str, Mapping[WindowYears, str]]) -> Iterator[dict[str, Any]]:
+    """Yield the change of each run with a baseline in one window, for each predictor, weighted by area.
+
+    It is the last window that most climate models of the experiment have, else the last of the run.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        As for `scenario_content`.
+    windows : mapping of str to mapping
+        Of each run, as from `thor.tracking.shared_window.compared_windows`.
 
     Yields
     ------
     dict
-        `run`, its facets, `window`, `baseline_window`, `baseline` in words, `predictor`; of the tested area
+        `run`, its facets, `window`, `shared_window` (its name, empty where the run lacks the window of most models),
+        `baseline_window`, `baseline` in words, `predictor`; of the tested area
         `forced_share` with a forced regime change, P(change) being at least `min_probability`, and `shift_share` with a
         probability shift; `expected_changed_share` of the compared area (mean P(change)), `applicable_share` of the
         area; None where undefined.
     """
+    shared = shared_windows(windows)
     for key in sorted(runs):
-        run = runs[key]()
-        compared = np.flatnonzero(run["baseline_window"].values != "")
-        if not compared.size or "control" in key.split("/")[1].lower():
+        experiment = key.split("/")[1]
+        if not windows[key] or is_control(experiment):
             continue
-        last = run.isel(window=int(compared[-1]))
+        run, (name, labels) = runs[key](), shared[experiment]
+        last = run.sel(window=labels.get(key, [*windows[key].values()][-1]))
         area = last["areacello"].where(last["valid"] == 1)
         for predictor in map(str, run["predictor"].values):
             predicted = last.sel(predictor=predictor)
@@ -89,6 +101,7 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
                 "run": key,
                 **dict(zip(RUN_FACETS, key.split("/"), strict=True)),
                 "window": str(last["window"].values),
+                "shared_window": name if key in labels else "",
                 "baseline_window": str(last["baseline_window"].values),
                 "baseline": baseline_in_words(run, str(last["baseline_window"].values)),
                 "predictor": predictor,
@@ -97,6 +110,38 @@ def change_table(runs: RunDatasets) -> Iterator[dict[str, Any]]:
                 "expected_changed_share": _mean(predicted["change_probability"], area),
                 "applicable_share": _mean(_flagged(predicted["applicable"]), area),
             }
+
+
+def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]) -> dict[str, Any]:
+    """Return mean and range over climate models of the change in the shared window, for the first predictor.
+
+    Beside them, precision and recall where the truth is known, in words and numbers (`thor.tracking.detection`).
+    """
+    if not rows:
+        return {}
+    table = pd.DataFrame(rows)
+    table = table[table["predictor"] == rows[0]["predictor"]]
+    found = {}
+    for experiment, of_experiment in table.groupby("experiment_id"):
+        models = set(of_experiment["source_id"])
+        of_experiment = of_experiment[of_experiment["shared_window"] != ""]
+        labels, compared = set(of_experiment["window"]), set(of_experiment["source_id"])
+        one_label = len(labels) == 1 and not is_at_level(str(experiment))
+        shown = str(experiment), labels.pop() if one_label else "all", str(rows[0]["predictor"])
+        found[str(experiment)] = {
+            "n_models": len(compared),
+            "without_window": sorted(models - compared),
+            "window": str(of_experiment["shared_window"].iloc[0]),
+            "baselines": sorted(set(of_experiment["baseline"])),
+            "min_probability": float(of_experiment["min_probability"].iloc[0]),
+            "detection": detection_text(skill, *shown),
+            "known_truth": detection_scores(skill, *shown),
+        }
+        for name in ("forced_share", "shift_share", "expected_changed_share"):
+            shares = of_experiment.groupby("source_id")[name].mean().dropna()
+            known = {"mean": float(shares.mean()), "low": float(shares.min()), "high": float(shares.max())}
+            found[str(experiment)][name] = known | {"n_models": len(shares)} if len(shares) else None
+    return found
 
 
 def baseline_in_words(run: xr.Dataset, window: str) -> str:

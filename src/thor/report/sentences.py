@@ -9,11 +9,10 @@ from typing import Any
 
 from thor.attribution.methods import in_sentence
 from thor.core.variables import variable
-from thor.figures.style import years_text
 from thor.report.archive import archive_sentences, by_reason
 from thor.report.input_sets import input_set_sentences
 from thor.report.model_trust import model_sentences
-from thor.report.regime_totals import total_sentences
+from thor.report.regime_totals import total_sentences, without_window_text
 from thor.report.words import (
     PREDICTOR_NAMES,
     in_order,
@@ -24,6 +23,7 @@ from thor.report.words import (
     predictor_name,
     signed,
     span,
+    window_words,
 )
 
 METRIC = "accuracy"
@@ -212,8 +212,8 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
         lines.append(f"None of the tracked runs ({n_tracked}) has a baseline, so no change is stated.")
     for experiment, means in experiments.items():
         if means["expected_changed_share"] is not None:
-            windows = in_words([years_text(window) for window in means["windows"]])
-            lines.append(f"{experiment}, {windows} against {in_words(means['baselines'])}: {_change(means)}.")
+            window, others = window_words(experiment, means["window"]), without_window_text(means["without_window"])
+            lines.append(f"{experiment}, {window} against {in_words(means['baselines'])}: {_change(means)}.{others}")
             if means["forced_share"] is not None:
                 lines.append(means["detection"])
     for experiment, predictors in perfect.items():
@@ -240,24 +240,23 @@ def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
 def _change(means: Mapping[str, Any]) -> str:
     """Return the change of an experiment in words: mean and range over climate models."""
     changed, forced, shift = (means[name] for name in ("expected_changed_share", "forced_share", "shift_share"))
-    n_models = means["n_models"]
-    text = f"{percent(changed['mean'])} of the area is expected to have another regime{_over_models(changed, n_models)}"
+    text = f"{percent(changed['mean'])} of the area is expected to have another regime{_over_models(changed)}"
     if forced is None:
         return text
     return (
         f"the regime change is forced (beyond internal variability, P(change) of at least "
         f"{percent(means['min_probability'])}) on {percent(forced['mean'], 1)} of the tested area"
-        f"{_over_models(forced, n_models, 1)}; {text}; the probabilities shift beyond internal variability, by however "
-        f"little, on {percent(shift['mean'])}{_over_models(shift, n_models)}"
+        f"{_over_models(forced, 1)}; {text}; the probabilities shift beyond internal variability, by however "
+        f"little, on {percent(shift['mean'])}{_over_models(shift)}"
     )
 
 
-def _over_models(shares: Mapping[str, Any], n_models: int, digits: int = 0) -> str:
+def _over_models(shares: Mapping[str, Any], digits: int = 0) -> str:
     low, high = percent(shares["low"], digits), percent(shares["high"], digits)
-    if n_models == 1:
+    if shares["n_models"] == 1:
         return " (one climate model)"
     where = f"{low} in all" if low == high else f"{low} to {high} in"
-    return f" ({where} {n_models} climate models)"
+    return f" ({where} {shares['n_models']} climate models)"
 
 
 def closing_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -276,7 +275,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     for experiment, means in list(summary["experiments"].items())[:4]:
         if means["expected_changed_share"] is not None:
-            lines.append(f"Change by {years_text(means['windows'][-1])}, {experiment}: {_change(means)}.")
+            lines.append(f"Change by {window_words(experiment, means['window'])}, {experiment}: {_change(means)}.")
     if not summary["experiments"]:
         lines += by_topic["scenarios"]
     known = [

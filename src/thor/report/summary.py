@@ -1,7 +1,7 @@
 """The results of a run: the main numbers of all its outputs, and sentences on them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,11 +18,11 @@ from thor.report.input_sets import input_set_numbers
 from thor.report.model_trust import expected_accuracy_numbers, false_rate
 from thor.report.parts import NOTHING, LeftOut, left_out_sentences
 from thor.report.regime_totals import total_numbers
-from thor.report.scenarios import change_table
+from thor.report.scenarios import change_table, experiment_means
 from thor.report.sentences import METRIC, sentences
 from thor.report.words import PREDICTOR_NAMES, in_order, in_words, leading
 from thor.tracking import RunDatasets
-from thor.tracking.detection import detection_scores, detection_text
+from thor.tracking.shared_window import LAST, compared_windows
 
 _OF_CHANGE = (
     *("brier_skill", "base_rate", "mean_probability"),
@@ -61,6 +61,7 @@ def summarise(
         `sentences`: {topic: list of str}, and `findings`.
     """
     tracking, names = tracking_metrics or {}, regime_names(regimes)
+    windows = {key: compared_windows(read(), LAST) for key, read in (scenario_regimes or {}).items()}
     numbers: dict[str, Any] = {
         "ocean": {
             "title": str(vorticity_budget.attrs.get("title", "the training ocean")),
@@ -73,14 +74,14 @@ def summarise(
         "calibration": in_order(_calibration(calibration_metrics or {}), PREDICTOR_NAMES),
         "uncertainty": _uncertainty(regime_uncertainty) if regime_uncertainty is not None else {},
         "explanations": _explanations(explanation_metrics, attributions or {}) if explanation_metrics else {},
-        "scenarios": list(change_table(scenario_regimes or {})),
+        "scenarios": list(change_table(scenario_regimes or {}, windows)),
         "n_tracked": len(scenario_regimes or {}) if tracking else None,
         "perfect_model": _perfect_model(tracking),
         "expected_accuracy": expected_accuracy_numbers(tracking),
         "area_interval": in_order(tracking.get("perfect_model", {}).get("area_interval", {}), PREDICTOR_NAMES),
         "false_rate": false_rate(tracking),
         "input_sets": input_set_numbers(tracking, names),
-        **total_numbers(tracking),
+        **total_numbers(tracking, windows),
         "archive": archive_numbers(archive_inventory),
         "implausible": implausible_runs(tracking),
         **{reason: dict(tracking.get(reason, {})) for reason in ("not_compared", "not_judged")},
@@ -262,33 +263,6 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 **{name: change.get(name) for name in _OF_CHANGE},
                 "likely_changed": change.get("likely_or_more", {}).get("changed"),
             }
-    return found
-
-
-def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]) -> dict[str, Any]:
-    """Return mean and range over climate models of the change in each experiment, for the first predictor.
-
-    Beside them, precision and recall where the truth is known, in words and numbers (`thor.tracking.detection`).
-    """
-    if not rows:
-        return {}
-    table = pd.DataFrame(rows)
-    table = table[table["predictor"] == rows[0]["predictor"]]
-    found = {}
-    for experiment, of_experiment in table.groupby("experiment_id"):
-        shown = str(experiment), str(of_experiment["window"].max()), str(rows[0]["predictor"])
-        found[str(experiment)] = {
-            "n_models": int(of_experiment["source_id"].nunique()),
-            "windows": sorted(set(of_experiment["window"])),
-            "baselines": sorted(set(of_experiment["baseline"])),
-            "min_probability": float(of_experiment["min_probability"].iloc[0]),
-            "detection": detection_text(skill, *shown),
-            "known_truth": detection_scores(skill, *shown),
-        }
-        for name in ("forced_share", "shift_share", "expected_changed_share"):
-            shares = of_experiment.groupby("source_id")[name].mean().dropna()
-            known = {"mean": float(shares.mean()), "low": float(shares.min()), "high": float(shares.max())}
-            found[str(experiment)][name] = known if len(shares) else None
     return found
 
 

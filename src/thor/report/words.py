@@ -9,7 +9,8 @@ import numpy as np
 import yaml
 
 from thor.core.errors import DataError
-from thor.figures.style import in_reading_order, predictor_words
+from thor.figures.style import in_reading_order, predictor_words, years_text
+from thor.reading.runs import is_at_level
 
 PREDICTOR_NAMES = {
     "average": "the mean of ensemble and gradient boosting",
@@ -52,6 +53,11 @@ def percent(share: float | None, digits: int = 0) -> str:
     if 0 < share < 0.5 * 10.0 ** -(digits + 2):
         return f"less than {10.0**-digits:g}{_PERCENT}"
     return f"{100 * share:z.{digits}f}{_PERCENT}"
+
+
+def window_words(experiment_id: str, name: str) -> str:
+    """Return a window in which climate models are compared as text, from its name: years, or a level of warming."""
+    return f"{name} of warming" if is_at_level(experiment_id) else years_text(name)
 
 
 def in_words(parts: Sequence[str]) -> str:

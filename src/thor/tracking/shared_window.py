@@ -104,3 +104,15 @@ def shared_window(runs: Mapping[str, Mapping[WindowYears, str]]) -> tuple[str, d
     if is_at_level(experiment):
         return level_words(experiment), labels
     return years_from_start(*last) if different else next(iter(labels.values())), labels
+
+
+def shared_windows(
+    runs: Mapping[str, Mapping[WindowYears, str]],
+) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return `shared_window` of each experiment in which a run has any window; the parameter is its own."""
+    found = {}
+    for experiment in sorted({key.split("/")[1] for key in runs}):
+        of_experiment = {key: windows for key, windows in runs.items() if key.split("/")[1] == experiment}
+        if (shared := shared_window(of_experiment)) is not None:
+            found[experiment] = shared
+    return found
