@@ -50,7 +50,7 @@ def test_a_thinned_grid_is_reported_and_the_run_ends_with_its_results(root, tmp_
         for model in ("IDEAL-LAND", "IDEAL-REG"):
             page.choose("#a-model", model)
             stride = page.run(
-                f"JSON.parse(document.querySelector('#report-data').textContent).scenarios.models['{model}'].stride"
+                f"JSON.parse(document.querySelector('#report-data').textContent).scenarios.grids['{model}'].stride"
             )
             caption = page.run("document.querySelector('#a-caption').innerText")
             assert f"one cell of each {stride} by {stride} is shown" in caption

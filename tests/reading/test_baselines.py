@@ -161,9 +161,9 @@ def test_a_branch_outside_the_years_of_the_parent_is_named(tmp_path, windows, ca
     assert "year 401" in plan.warnings[0]
 
 
-def run(experiment_id, windows, baselines, **attrs):
+def run(experiment_id, windows, baselines, *, lon=0.0, **attrs):
     dataset = xr.Dataset({"zos": ("window", [float(label[:4]) for label in windows])})
-    dataset = dataset.assign_coords(window=windows, baseline_window=("window", baselines))
+    dataset = dataset.assign_coords(window=windows, baseline_window=("window", baselines), valid=1, lat=0.0, lon=lon)
     return lambda: dataset.assign_attrs(experiment_id=experiment_id, **attrs)
 
 
@@ -183,3 +183,13 @@ def test_the_last_window_of_the_last_scenario_is_compared_with_its_baseline():
     ]
     before, after = found["A: piControl 0011-0030 to abrupt-4xCO2 1850-1869"]
     assert (float(before["zos"]), float(after["zos"])) == (11, 1850)
+
+
+def test_windows_on_different_grids_are_not_compared():
+    elsewhere = run("historical", ["1850-1869", "1995-2014"], ["", ""], lon=1.0)
+    scenario = run("ssp585", ["2041-2060", "2081-2100"], ["1995-2014"] * 2, parent="A/historical/r1")
+    titles = list(before_and_after({"A/ssp585/r1": scenario, "A/historical/r1": elsewhere}))
+    assert titles == ["A: ssp585 2041-2060 to ssp585 2081-2100"]
+    on_one_grid = run("ssp245", ["2041-2060"], ["1995-2014"], lon=1.0, parent="A/historical/r1")
+    titles = list(before_and_after({"A/ssp585/r1": scenario, "A/historical/r1": elsewhere, "A/ssp245/r1": on_one_grid}))
+    assert titles == ["A: historical 1995-2014 to ssp245 2041-2060"]

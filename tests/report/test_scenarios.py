@@ -88,3 +88,18 @@ def test_changes_are_those_of_the_window_that_most_models_have():
     assert [row["window"] for row in rows] == ["2081-2100", "2081-2100", "2041-2060"]
     assert [row["shared_window"] for row in rows] == ["2081-2100", "2081-2100", ""]
     assert [row["expected_changed_share"] for row in rows] == pytest.approx([0.1, 0.2, 0.4])
+
+
+@pytest.mark.parametrize("shapes", [((8, 12), (4, 6)), ((4, 6), (8, 12))])
+def test_each_grid_of_a_model_has_its_own_map(shapes):
+    experiments = ("ssp126", "ssp245", "ssp585")
+    made = {
+        f"A/{name}/r1": make_run([2081], experiment=name, shape=shape)
+        for name, shape in zip(experiments, (*shapes, shapes[0]), strict=True)
+    }
+    runs = {key: lambda run=run: run for key, run in made.items()}
+    content = scenario_content(runs, {}, pd.DataFrame(), skill=None, max_cells=20000)
+    assert [run["grid"] for run in content["runs"]] == ["A", "A/2", "A"]
+    sizes = [content["grids"][run["grid"]]["n_cells"] for run in content["runs"]]
+    assert sizes == [made[key]["valid"].size for key in sorted(made)]
+    assert [run["regime"]["shape"][1] for run in content["runs"]] == sizes

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError, GridError
+from thor.core.fingerprint import fingerprint
 
 
 def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,3 +49,10 @@ def on_same_grid(like: xr.DataArray, other: xr.Dataset, name: str) -> np.ndarray
             "Make both from the same training ocean."
         )
     return field.values
+
+
+def grid_mark(run: xr.Dataset) -> str:
+    """Return a fingerprint of the grid of a dataset with `valid`: its dims and the positions of its cells."""
+    return fingerprint(
+        run["valid"].dims, run["valid"].shape, *(run[axis].values.astype(float) for axis in ("lat", "lon"))
+    )

@@ -9,6 +9,7 @@ import cftime
 import xarray as xr
 
 from thor.core.errors import DataError
+from thor.ocean.cells import grid_mark
 from thor.reading.archive import Archive
 from thor.reading.runs import Run, is_control
 from thor.reading.series import Series
@@ -162,12 +163,13 @@ def before_and_after(
     Parameters
     ----------
     collection : mapping of str to callable
-        Reads the datasets of each run, with dim `window`, coordinate `baseline_window` and attribute `parent`.
+        Reads the features of each run, with dim `window`, coordinate `baseline_window` and attribute `parent`.
 
     Returns
     -------
     dict of str to (xarray.Dataset, xarray.Dataset)
-        By a title that names run and windows; models without a baseline compare their first window with the last.
+        By a title that names run and windows; models without a baseline on the grid of the run compare
+        the first window of a run with its last.
     """
     out: dict[str, tuple[xr.Dataset, xr.Dataset]] = {}
     for source_id in sorted({key.split("/")[0] for key in collection}):
@@ -187,10 +189,12 @@ def before_and_after(
 def _last_pair(
     run: xr.Dataset, collection: Mapping[str, Callable[[], xr.Dataset]]
 ) -> tuple[xr.Dataset, xr.Dataset] | None:
-    """Return the last window of a run that has a baseline, after that baseline."""
+    """Return the last window of a run that has a baseline on the same grid, after that baseline."""
     compared = run.isel(window=run["baseline_window"].values != "")
     parent = str(run.attrs.get("parent"))
     if not compared.sizes["window"] or parent not in collection:
         return None
-    after = compared.isel(window=-1)
-    return collection[parent]().sel(window=str(after["baseline_window"].values)), after
+    before, after = collection[parent](), compared.isel(window=-1)
+    if grid_mark(before) != grid_mark(run):
+        return None
+    return before.sel(window=str(after["baseline_window"].values)), after

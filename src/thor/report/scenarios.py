@@ -10,6 +10,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.figures.style import MILLION_KM2, flags
 from thor.figures.tracking_curves import experiment_colours
+from thor.ocean.cells import grid_mark
 from thor.reading.runs import is_at_level, is_control
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
@@ -43,26 +44,28 @@ def scenario_content(
     Returns
     -------
     dict
-        `models`: by source_id its cell map; `runs`: a list with the facets, windows, predictors and packed fields of
-        each run; `areas`: curves by run; `experiments`: colour and symbol of each in the curves, a hollow diamond at
-        warming levels. Empty without an archive.
+        `grids`: cell maps, those of further grids of a climate model beside that of its first run; `runs`: a list with
+        the facets, windows, predictors, packed fields and `grid` of each run; `areas`: curves by run; `experiments`:
+        colour and symbol of each in the curves, a hollow diamond at warming levels. Empty without an archive.
     """
-    models: dict[str, CellMap] = {}
+    maps: dict[tuple[str, str], tuple[str, CellMap]] = {}
     colours = experiment_colours(() if areas.empty else areas["experiment_id"])
     experiments = {
         name: {"colour": colour, "symbol": "diamond-open" if is_at_level(name) else "circle"}
         for name, colour in colours.items()
     }
-    content: dict[str, Any] = {"models": {}, "runs": [], "areas": area_series(areas), "experiments": experiments}
+    content: dict[str, Any] = {"grids": {}, "runs": [], "areas": area_series(areas), "experiments": experiments}
     for key in sorted(runs):
         run = runs[key]()
         source_id = key.split("/")[0]
-        if source_id not in models:
-            models[source_id] = cell_map(run, run["valid"] == 1, max_cells=max_cells)
-            content["models"][source_id] = models[source_id].to_page()
-        content["runs"].append(
-            _run(key, run, models[source_id], skill) | _truth(run, models[source_id], truths.get(key))
-        )
+        of_grid = source_id, grid_mark(run)
+        if of_grid not in maps:
+            n_before = sum(model == source_id for model, _ in maps)
+            name = f"{source_id}/{n_before + 1}" if n_before else source_id
+            maps[of_grid] = name, cell_map(run, run["valid"] == 1, max_cells=max_cells)
+            content["grids"][name] = maps[of_grid][1].to_page()
+        name, cells = maps[of_grid]
+        content["runs"].append({"grid": name} | _run(key, run, cells, skill) | _truth(run, cells, truths.get(key)))
     return content
 
 

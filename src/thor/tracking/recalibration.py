@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
+from thor.ocean.cells import grid_mark
 from thor.tracking import RunDatasets
 from thor.tracking.cells import Cells, WindowInputs, Windows
 from thor.tracking.change import change_probability
 from thor.tracking.change_calibration import OTHERS, ChangeCalibration
-from thor.tracking.runs import grid_mark
 from thor.tracking.tools import TrackingTools
 from thor.tracking.true_regimes import TrueRegimes
 

@@ -12,6 +12,7 @@ import xarray as xr
 from thor.core.compute import Compute, Map, mapper
 from thor.core.errors import listed
 from thor.core.fingerprint import fingerprint
+from thor.ocean.cells import grid_mark
 from thor.reading.runs import is_at_level, is_control
 from thor.tracking import RunDatasets
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
@@ -206,13 +207,6 @@ def control_of(key: str, attrs: Mapping[str, Mapping[str, Any]]) -> str | None:
     model = attrs[key]["source_id"]
     others = (k for k in sorted(attrs) if attrs[k]["source_id"] == model and is_control(attrs[k]["experiment_id"]))
     return next(others, None)
-
-
-def grid_mark(run: xr.Dataset) -> str:
-    """Return a fingerprint of the grid of a run: its dims and the positions of its cells."""
-    return fingerprint(
-        run["valid"].dims, run["valid"].shape, *(run[axis].values.astype(float) for axis in ("lat", "lon"))
-    )
 
 
 def _variants_of(

@@ -19,7 +19,7 @@ class Side {
     Object.assign(this, { name, scenarios, likelihood, colours });
     const of = (part) => byId(`${name}-${part}`);
     [this.model, this.experiment, this.slider, this.label, this.caption] = ["model", "experiment", "window", "window-label", "caption"].map(of);
-    options(this.model, Object.keys(scenarios.models).map((model) => [model, model]));
+    options(this.model, [...new Set(scenarios.runs.map((run) => run.source_id))].map((model) => [model, model]));
   }
   get run() { return this.scenarios.runs.find((run) => run.key === this.experiment.value); }
   get w() { return Number(this.slider.value); }
@@ -32,11 +32,11 @@ class Side {
     options(this.experiment, runs.map((run) => [run.key, named(runs, run)]));
     const chosen = runs.find((run) => run.key === key) || runs.find((run) => before && run.experiment_id === before.experiment_id) || runs[0];
     this.experiment.value = chosen.key;
-    this.map.setGrid(this.scenarios.models[this.model.value]);
     this.fillWindows(window);
   }
   fillWindows(window) {
-    const { windows, baselines } = this.run;
+    const { windows, baselines, grid } = this.run;
+    this.map.setGrid(this.scenarios.grids[grid]);
     this.slider.max = windows.length - 1;
     const last = baselines.map(Boolean).lastIndexOf(true);
     this.slider.value = windows.includes(window) ? windows.indexOf(window) : last < 0 ? windows.length - 1 : last;
@@ -66,7 +66,7 @@ class Side {
     const colour = this.colourOf(kind);
     const forced = outlined && baseline ? (k) => run.forced.at(p, k, w) === 2 : null;
     this.map.paint((k) => colour(this.read(p, k)), forced);
-    const least = percent(run.min_probability), { stride } = this.scenarios.models[run.source_id];
+    const least = percent(run.min_probability), { stride } = this.scenarios.grids[run.grid];
     const shown = {
       regime: "most probable regime", truth: run.truth ? "true regime" : "the true regime is not known",
       right: run.truth ? `right on ${percent(this.share((v) => v.right === 1, (v) => !Number.isNaN(v.right), p))} of the area` : "the true regime is not known",
@@ -279,12 +279,12 @@ function scenarioViewer(data, onPlace) {
     const shown = scenarios.runs.filter((run) => run.baselines.some(Boolean) && !run.experiment_id.toLowerCase().includes("control"));
     const most = Math.max(0, ...shown.map((run) => run.windows.length));
     const finder = Object.create(CellMap.prototype), nearest = {};
-    for (const source of Object.keys(scenarios.models)) {
-      finder.grid = scenarios.models[source];
-      nearest[source] = finder.nearest(lat, lon);
+    for (const [grid, cells] of Object.entries(scenarios.grids)) {
+      finder.grid = cells;
+      nearest[grid] = finder.nearest(lat, lon);
     }
     for (const run of shown) {
-      const row = document.createElement("tr"), title = document.createElement("th"), k = nearest[run.source_id];
+      const row = document.createElement("tr"), title = document.createElement("th"), k = nearest[run.grid];
       const p = Math.max(0, run.predictors.indexOf(predictorName)), name = (code) => (Number.isNaN(code) ? "–" : run.regimes[code]);
       title.scope = "row";
       title.textContent = `${run.source_id}, ${named(scenarios.runs, run)}`;
