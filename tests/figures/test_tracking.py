@@ -149,6 +149,18 @@ def test_without_a_baseline_the_figure_gives_the_reason():
     assert "has no baseline" in change_likelihood_map(make_run(), window=0).texts[0].get_text()
 
 
+def test_the_last_window_with_a_baseline_is_drawn_and_described():
+    run = make_run().assign_coords(baseline_window=("window", ["0021-0040", ""]))
+    title = change_likelihood_map(run).get_suptitle()
+    assert f"{WINDOWS[0].replace('-', '–')} against 0021–0040" in title
+    scores = {kind: {"area_share": 0.1, "precision": 0.6, "recall": 0.25} for kind in ("forced", "shift")}
+    pooled = {"abrupt-4xCO2": {WINDOWS[0]: {"ensemble": {"change": scores}}}}
+    (note,) = detection_notes({"pooled": pooled, "runs": {}}, run, ["ensemble"])
+    assert "precision 60" in note
+    none = run.assign_coords(baseline_window=("window", ["", ""]))
+    assert "has no baseline" in change_likelihood_map(none).texts[0].get_text()
+
+
 def test_what_models_agree_on():
     shape = (1, *SHAPE)
     lat = np.broadcast_to(LAT[:, None], SHAPE)

@@ -57,7 +57,7 @@ def of_set():
     stack = make_stack(3, names=(TRANSPORT_FEATURE, *NAMES[1:]), seed=4)
     units = tuple(variable(name).units for name in FEATURES)
     scaler = FeatureScaler(FEATURES, units, np.array([0, 0, 4000.0, 0]), np.array([1e-10, 0.1, 1000.0, 1e-10]))
-    fold = Fold("final", xr.Dataset(), scaler, stack, SimpleNamespace(boosting=None))
+    fold = Fold("final", xr.Dataset(), scaler, stack, SimpleNamespace(boosting=SimpleNamespace(classes=stack.classes)))
     return InputSet("transport", fold, fold, ())
 
 
@@ -179,6 +179,11 @@ def test_maps_of_the_difference(both):
     known = fields["distance"].notnull().values
     np.testing.assert_allclose(fields["window_share"].values[known], different.values[known])
     assert fields["distance"].max() <= 1 + 1e-6
+    labels = list(surface["window"].values)
+    assert fields["window"] == labels[-1]
+    baseline = found["baseline_window"].where(found["window"] != labels[-1], "")
+    earlier = label_difference(surface, found.assign_coords(baseline_window=baseline), "ensemble_transport")
+    assert earlier["window"] == labels[-2]
     figure = label_difference_maps(fields, predictor="ensemble_transport")
     drawn = words(figure)
     assert any("Regimes with transport" in text for text in drawn)
@@ -209,16 +214,24 @@ def test_sentences_on_both_sets():
         "different_by_regime": {"R1": 0.05, "R2": 0.3},
         "right": {"surface": 0.2, "set": 0.7, "neither": 0.1},
     }
-    summary = {"average": {"changed_share": 0.05, "forced_share": 0.01}, "average_transport": {"changed_share": 0.04}}
+    summary = {
+        "average": {"changed_share": 0.05, "forced_share": 0.01},
+        "average_transport": {"changed_share": 0.04, "window": "2"},
+    }
     scores = {"average": {"brier_skill": 0.4}, "average_transport": {"brier_skill": 0.5, "balanced_accuracy": 0.9}}
     metrics = {
         "disagreement": {
-            "A/x/r1": {"1": {"average_transport": entry | {"different_share": 0.9}}, "2": {"average_transport": entry}}
+            "A/x/r1": {
+                "1": {"average_transport": entry | {"different_share": 0.9}},
+                "2": {"average_transport": entry},
+                "3, without a baseline": {"average_transport": entry | {"different_share": 0.8}},
+            }
         },
         "summary": {"A/x/r1": summary},
         "input_sets": {"x": scores},
     }
     numbers = input_set_numbers(metrics, ("R1", "R2"))
+    assert numbers["runs"][0]["window"] == "2"
     assert numbers["runs"][0]["surface"] == {"changed_share": 0.05, "forced_share": 0.01}
     assert numbers["runs"][0]["set"] == {"changed_share": 0.04, "forced_share": None}
     lines = [line.replace("\u00a0", " ") for line in input_set_sentences(numbers)]

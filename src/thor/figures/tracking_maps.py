@@ -22,6 +22,7 @@ from thor.figures.style import (
 )
 from thor.networks.predictor import set_of
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
+from thor.tracking.shown_run import window_to_show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
 def change_likelihood_map(
     run: xr.Dataset | None,
     *,
-    window: int = -1,
+    window: int | None = None,
     predictors: Sequence[str] | None = None,
     supported: Collection[str] = (),
     notes: Sequence[str] = (),
@@ -77,8 +78,8 @@ def change_likelihood_map(
     run : xarray.Dataset or None
         `change_probability`, `forced_shift`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`;
         None: no run.
-    window : int
-        Place in the run.
+    window : int, optional
+        Place in the run; by default that of the last window with a baseline.
     predictors : sequence of str, optional
         A map for each; all by default.
     supported : collection of str
@@ -89,7 +90,7 @@ def change_likelihood_map(
     """
     if run is None:
         return empty_figure(_NO_RUN)
-    here = run.isel(window=window)
+    here = run.isel(window=window_to_show(run) if window is None else window)
     with style():
         baseline = str(here["baseline_window"].values)
         if not baseline:
@@ -186,7 +187,7 @@ def model_agreement_maps(
 
 
 def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figure":
-    """Return maps of the regimes by both sets in the last window, the distance of probabilities, and its persistence.
+    """Return maps of the regimes by both sets in one window, the distance of probabilities, and its persistence.
 
     Parameters
     ----------

@@ -25,17 +25,17 @@ def input_set_numbers(metrics: Mapping[str, Any], regimes: Sequence[str]) -> dic
     Returns
     -------
     dict
-        `runs`: of each run in its last window `run`, `window`, `predictor`, `different_share` where the regimes differ,
-        and `changed_share` and `forced_share` by both predictors under `surface` and `set`; `different_by_regime`: by
-        regime of the surface the mean over runs of the share with another regime, `right`: that of the area of
-        different regimes where the label of the `surface`, of the `set` or `neither` is true; `skill`: scores by
-        experiment and predictor. Empty without such a run.
+        `runs`: of each run in the window of its `summary`: `run`, `window`, `predictor`, `different_share` where the
+        regimes differ, and `changed_share` and `forced_share` by both predictors under `surface` and `set`;
+        `different_by_regime`: by regime of the surface the mean over runs of the share with another regime, `right`:
+        that of the area of different regimes where the label of the `surface`, of the `set` or `neither` is true;
+        `skill`: scores by experiment and predictor. Empty without such a run.
     """
     rows, shares, right = [], [], []
     for key, windows in metrics.get("disagreement", {}).items():
-        window, predictors = [*windows.items()][-1]
-        predictor = next(iter(predictors))
-        summary, numbers = metrics["summary"][key], predictors[predictor]
+        summary, predictor = metrics["summary"][key], next(iter(next(iter(windows.values()))))
+        window = summary[predictor]["window"]
+        numbers = windows[window][predictor]
         parts = {"surface": summary[set_of(predictor)[0]], "set": summary[predictor]}
         rows.append(
             {"run": key, "window": window, "predictor": predictor, "different_share": numbers["different_share"]}
@@ -68,7 +68,7 @@ def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
     lines = [
         f"In {counted(len(rows), 'run')} with {input_set} data the most probable regime differs from that by sea "
         f"level, wind stress and depth alone on {percent(min(shares), 1)} to {percent(max(shares), 1)} of the area "
-        f"(last window), most in {most} ({percent(regimes[most])} of its area)."
+        f"(last window with a baseline), most in {most} ({percent(regimes[most])} of its area)."
     ]
     if right := numbers["right"]:
         lines.append(

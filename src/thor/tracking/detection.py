@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from thor.reading.runs import is_at_level
+from thor.tracking.shown_run import window_to_show
 
 KINDS = {"forced": "forced regime changes", "shift": "probability shifts beyond internal variability"}
 """Kinds of detected changes in words, by their name in the scores."""
@@ -53,7 +54,7 @@ def detection_text(skill: Mapping[str, Any], experiment: str, window: str, predi
 
 
 def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predictors: Iterable[str]) -> list[str]:
-    """Return `detection_text` for the last window of a run, or for the models of one window, by predictor.
+    """Return `detection_text` for the window of a run that is shown, or for the models of one window, by predictor.
 
     Where windows of the models have different labels, at a level of warming or in years since the start of an
     experiment, it is that of all windows of the experiment.
@@ -69,7 +70,7 @@ def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predicto
     if shown is None:
         return []
     experiment = str(shown.attrs["experiment_id"])
-    window = shown.attrs["window"] if "window" in shown.attrs else shown["window"].values[-1]
+    window = shown.attrs["window"] if "window" in shown.attrs else shown["window"].values[window_to_show(shown)]
     labels = {label for of_model in shown.get("model_window", ()) for label in str(of_model.values).split(", ")}
     window = "all" if is_at_level(experiment) or len(labels) > 1 else str(window)
     texts = {name: detection_text(skill, experiment, window, name) for name in predictors}

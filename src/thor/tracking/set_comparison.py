@@ -13,6 +13,7 @@ from thor.ocean.cells import on_same_grid
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_regimes
 from thor.tracking.perfect_model import ALL_WINDOWS
+from thor.tracking.shown_run import window_to_show
 from thor.tracking.true_regimes import TrueRegimes
 from thor.tracking.truth import share_of_area
 
@@ -62,7 +63,7 @@ def set_disagreement(
 
 
 def label_difference(surface: xr.Dataset, richest: xr.Dataset, predictor: str) -> xr.Dataset:
-    """Return the labels of the last window of a run by the surface and by a further set, and how much they differ.
+    """Return the labels of the shown window of a run by the surface and by a further set, and how much they differ.
 
     Parameters
     ----------
@@ -75,18 +76,20 @@ def label_difference(surface: xr.Dataset, richest: xr.Dataset, predictor: str) -
     -------
     xarray.Dataset
         On the grid of the run, NaN where one of the labels is missing: `surface` and `set` (numbers of regimes with CF
-        flags) and `distance` of the probabilities (half the sum of the magnitudes of their differences) in the last
-        window, `window_share` of the windows in which the labels differ; `areacello`.
+        flags) and `distance` of the probabilities (half the sum of the magnitudes of their differences) in the
+        last window with a baseline, else the last; `window_share` of the windows in which the labels differ;
+        `areacello`.
     """
     first, second = (
         run.sel(predictor=name, drop=True) for run, name in ((surface, set_of(predictor)[0]), (richest, predictor))
     )
     both = (first["regime"] >= 0) & (second["regime"] >= 0)
     distance = abs(first["regime_probability"] - second["regime_probability"]).sum("regime") / 2
-    last = {"surface": first["regime"], "set": second["regime"], "distance": distance}
+    fields, shown = {"surface": first["regime"], "set": second["regime"], "distance": distance}, window_to_show(richest)
     # Read from a file, `regime` is also a coordinate, since it has the name of a dim.
     known = {
-        name: field.where(both).isel(window=-1).drop_vars("regime", errors="ignore") for name, field in last.items()
+        name: field.where(both).isel(window=shown).drop_vars("regime", errors="ignore")
+        for name, field in fields.items()
     }
     out = xr.Dataset(known)
     for name in ("surface", "set"):

@@ -1,8 +1,9 @@
-"""Which run figures and report show."""
+"""Which run figures and report show, and in which window."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from thor.core.errors import ConfigError, did_you_mean
@@ -45,3 +46,9 @@ def shown_run(runs: RunDatasets, metrics: Mapping[str, Any], wanted: str | None)
     """Return the run to show, as `shown_key` says; None where there is none."""
     key = shown_key(metrics, wanted)
     return None if key is None else runs[key]()
+
+
+def window_to_show(run: xr.Dataset) -> int:
+    """Return the place of the last window of a run that has a baseline; without one, that of the last window."""
+    compared = np.flatnonzero(run["baseline_window"].values != "")
+    return int(compared[-1]) if compared.size else run.sizes["window"] - 1
