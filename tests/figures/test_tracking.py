@@ -330,7 +330,22 @@ def test_transitions_of_many_models_are_their_mean_and_range():
     assert figure.get_figheight() < 3 and ax.get_legend() is None
     assert ax.get_title(loc="left") == "(a) ssp585, 1870\N{EN DASH}1889"
     note = figure.get_supxlabel().replace("\n", " ")
-    assert "mean of 30 climate models" in note and "72 % of all" in note
+    assert [text.get_text() for text in ax.texts] == ["30 climate models"]
+    assert "mean of climate models" in note and "72 % of all" in note
+
+
+def test_models_without_an_experiment_are_not_in_its_mean():
+    """One that has it but lacks a transition has the area zero."""
+    one = make_transitions()
+    many = [one.assign(source_id=f"MADE-{k:02d}") for k in range(10)]
+    few = [part.assign(experiment_id="ssp126") for part in many[:2]]
+    few.append(few[0][few[0]["regime_before"] == few[0]["regime"]].assign(source_id="MADE-09"))
+    figure = main_transitions(pd.concat([*many, *few]), n_shown=3)
+    first, second = figure.axes
+    np.testing.assert_allclose([bar.get_width() for bar in first.patches], np.array([7.5, 6.0, 6.0]) * 2 / 3)
+    np.testing.assert_allclose([bar.get_width() for bar in second.patches], [7.5, 6.0, 6.0])
+    np.testing.assert_allclose(first.collections[0].get_segments()[0][:, 0], [0.0, 7.5])
+    assert [ax.texts[0].get_text() for ax in (first, second)] == ["3 climate models", "10 climate models"]
 
 
 def scores_of(frequency):

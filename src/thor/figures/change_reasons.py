@@ -20,7 +20,6 @@ from thor.figures.style import (
     style,
     years_text,
 )
-from thor.figures.tracking_curves import short_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +76,7 @@ def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
     _draw_bars(ax, of_transition)
     title = str(of_transition["transition"].values)
     if "area" in of_transition:
-        title += rf", {short_number(float(of_transition['area']) / MILLION_KM2)} $\times$ 10$^6$ km$^2$"
+        title += rf", {_short_number(float(of_transition['area']) / MILLION_KM2)} $\times$ 10$^6$ km$^2$"
     ax.set_title(title)
 
 
@@ -103,3 +102,8 @@ def _draw_bars(ax: "Axes", of_transition: xr.Dataset, *, scale: float = 1.0) -> 
     ax.hlines(rows, lower, upper, color="0.2", linewidth=0.8)
     ax.axvline(0, color="0.2", linewidth=0.6)
     ax.tick_params(axis="y", length=0)
+
+
+def _short_number(value: float) -> str:
+    """Return a number with two significant digits; from ten on as a whole number."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.95 else f"{value:.2f}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from thor.core.errors import counted
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
     MILLION_KM2,
@@ -158,7 +159,7 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
         windows = moved.groupby("experiment_id")["window"].unique()
         lines = f"Lines: spread over networks ({predictor_words(predictor)})."
         if many := len(models) > MOST_MODELS:
-            moved, lines = _mean_of_models(moved), f"Bars: mean of {len(models)} climate models; lines: their range."
+            moved, lines = _mean_of_models(moved, chosen), "Bars: mean of climate models; lines: their range."
             models = sorted(set(moved["source_id"]))
         figure = new_figure(2.6 * len(experiments) + 1.3, 0.16 * (len(models) + 1) * len(largest) + 1.1)
         axes = new_panels(figure, len(experiments), len(experiments), sharex=True, sharey=True)
@@ -175,6 +176,9 @@ def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", 
             last = windows[experiment]
             ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'each in its window'}")
             ax.set_xlabel("area ($10^6$ km$^2$)")
+            if many:
+                n_models = counted(of_experiment["n_models"].iloc[0], "climate model")
+                ax.text(0.97, 0.04, n_models, transform=ax.transAxes, ha="right", va="bottom")
         name_rows(axes[0], list(largest))
         if not many:
             axes[0].legend(loc="lower right")
@@ -233,12 +237,16 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
         return figure
 
 
-def _mean_of_models(moved: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over climate models of each transition and experiment, with their range; variants averaged."""
-    keys = ["experiment_id", "transition"]
-    by_model = moved.groupby([*keys, "source_id"])["area_m2"].mean().unstack(fill_value=0)
-    parts = {"area_m2": by_model.mean(axis=1), "lower": by_model.min(axis=1), "upper": by_model.max(axis=1)}
-    return pd.DataFrame(parts).reset_index().assign(source_id="all models")
+def _mean_of_models(moved: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and range of each transition over the climate models of each experiment; variants are averaged."""
+    tables = []
+    for experiment, rows in moved.groupby("experiment_id"):
+        models = runs.loc[runs["experiment_id"] == experiment, "source_id"].unique()
+        area = rows.groupby(["transition", "source_id"])["area_m2"].mean().unstack().reindex(columns=models).fillna(0)
+        parts = {"area_m2": area.mean(axis=1), "lower": area.min(axis=1), "upper": area.max(axis=1)}
+        names = {"experiment_id": experiment, "source_id": "all models", "n_models": len(models)}
+        tables.append(pd.DataFrame(parts).reset_index().assign(**names))
+    return pd.concat(tables)
 
 
 def experiment_colours(names: Iterable[str]) -> dict[str, str]:
@@ -290,8 +298,3 @@ def _draw_change_reliability(
     share = 100 * rows["area"] / rows["area"].sum()
     below.bar(rows["from"] + width * (number + 0.75), share, width=width, color=colour)
     return line
-
-
-def short_number(value: float) -> str:
-    """Return a number with two significant digits; from ten on as a whole number."""
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.95 else f"{value:.2f}"
