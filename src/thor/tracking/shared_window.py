@@ -9,8 +9,7 @@ from thor.core.errors import ConfigError, did_you_mean
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
 
-WindowYears = tuple[int, int]
-"""First and last year of a window."""
+WindowYears = tuple[int, int]  # first and last year
 
 LAST = "last"
 """Setting for the last window that most models have."""
