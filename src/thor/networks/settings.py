@@ -99,7 +99,7 @@ class TrainingSettings(Settings):
     """Initial learning rate of Adam."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate: constant, or falling to zero over all `epochs` along half a cosine."""
-    epochs: Count = 60
+    epochs: Count = 120
     """Largest number of epochs. Each takes every cell once, with `split.reflect` as it is or reflected by turns."""
     patience: Count | None = None
     """Epochs without a lower loss on the select cells after which a network stops; null: never. The weights of its best
