@@ -7,6 +7,7 @@ import signal
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+import xarray as xr
 
 from tests.app.test_cli import project, run  # noqa: F401 (`project` is a fixture)
 from tests.made_fields import make_regimes
@@ -14,8 +15,9 @@ from tests.programs import finished, started
 from tests.waiting import wait_until
 from thor.app.stage import _places, _Project, check_fields
 from thor.core.errors import DataError, UnitsError
-from thor.datasets import OptionalFigureDataset, TableDataset
+from thor.datasets import FieldCollection, OptionalFigureDataset, TableDataset
 from thor.datasets.netcdf import write
+from thor.datasets.saves import Saves
 from thor.handover import Place, pack, unpack
 
 
@@ -128,6 +130,21 @@ def test_the_numbers_beside_a_figure_are_packed_with_it(tmp_path):
     assert received.placed == ["curves", "curves.csv", "table"]
     numbers = "08_reporting/curves.csv"
     assert (there / numbers).read_bytes() == (sender.root / numbers).read_bytes()
+
+
+def test_a_folder_that_is_not_finished_is_not_packed(tmp_path):
+    class Project(_Project):
+        def __init__(self, catalog, root):
+            self._catalog, self.root = catalog, root
+            self.places = {p.name: p for name in catalog for p in _places(name, catalog[name], root, root)}
+
+    collection = FieldCollection(path=str(tmp_path / "07_model_output/runs"))
+    collection.save({"one": ("a", lambda: xr.Dataset({"value": ("x", [1.0])}))})
+    stages = Project({"runs": collection}, tmp_path)
+    stages.require_outputs("tracking", iter(["runs"]))
+    Saves(tmp_path / "07_model_output/runs").begin()
+    with pytest.raises(DataError, match="is not finished: its last save was interrupted"):
+        stages.require_outputs("tracking", iter(["runs"]))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The run record: which run made each file, its time and memory, and whether the file is unchanged."""
 
+import errno
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,18 @@ def test_many_processes_write_one_record_in_turn(tmp_path):
         list(pool.map(work, range(4)))
     content = json.loads((tmp_path / "record.json").read_text())
     assert (len(content["nodes"]), len(content["runs"])) == (20, 4)
+
+
+def test_a_disk_without_locks_keeps_a_record(tmp_path, monkeypatch):
+    def acquire(*arguments, **options):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    record = RunRecord(tmp_path / "logs/run_record.json", data_root=tmp_path)
+    record.start_run("run_1", {})
+    record.node("make_table", pipeline="first", seconds=1.5, peak_memory_mb=100.0)
+    record.write()
+    assert "make_table" in json.loads(record.path.read_text())["nodes"]
 
 
 def test_a_file_from_elsewhere_is_distinguished_from_one_of_a_run(record, tmp_path):

@@ -60,6 +60,10 @@ ROWS = {
     "a sudden change to rows twice as high": between(
         np.concatenate([np.arange(-90.0, 0, 2), np.arange(0.0, 31), np.arange(32.0, 91, 2)])
     ),
+    "of equal area": between(
+        np.rad2deg(np.arcsin(np.linspace(-1, 1, 37))), np.rad2deg(np.arcsin((np.arange(36) + 0.5) / 18 - 1))
+    ),
+    "a sudden change to rows three times as high": of_heights([1.0] * 30 + [3.0] * 20),
     "widening polewards by a tenth": of_heights(1.1 ** np.abs(np.arange(-20.0, 21))),
 }
 

@@ -92,7 +92,7 @@ def test_years_and_days_in_the_name_count_and_the_file_may_be_cut(root, span, si
     np.testing.assert_array_equal(header.months, years(1850, 1851))
 
 
-@pytest.mark.parametrize("name", ["zos.nc", "zos_184901-185212.nc", "zos_185001-185111.nc", "zos_000240.nc"])
+@pytest.mark.parametrize("name", ["zos.nc", "zos_184901-185212.nc", "zos_185001-185111.nc"])
 @pytest.mark.parametrize("side", [0, 1])
 def test_steps_at_midnight_between_months_need_bounds_or_a_name_with_months(root, name, side):
     path = edit(first_file(root), lambda time, edges: edges[:, side])
@@ -101,3 +101,10 @@ def test_steps_at_midnight_between_months_need_bounds_or_a_name_with_months(root
         DataError, match=f"{name}: its steps have no bounds .*expected bounds, or the first and last month"
     ):
         read_header(path, "zos")
+
+
+def test_parts_of_a_store_in_the_cloud_have_no_months_in_their_names_and_are_read_as_stamped(root, caplog):
+    path = edit(first_file(root), lambda time, edges: edges[:, 0])
+    header = read_header(path.rename(path.with_name("zos_Omon_MADE-1_gn_000240.nc")), "zos")
+    np.testing.assert_array_equal(header.months, years(1850, 1851))
+    assert "steps without bounds at midnight are taken for the start of their month" in caplog.text

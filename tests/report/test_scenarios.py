@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
-from thor.report.scenarios import change_table, scenario_content
+from thor.report.scenarios import change_table, experiment_means, scenario_content
 from thor.tracking.cells import RUN_FACETS
 from thor.tracking.shared_window import LAST, compared_windows
 
@@ -103,3 +103,17 @@ def test_each_grid_of_a_model_has_its_own_map(shapes):
     sizes = [content["grids"][run["grid"]]["n_cells"] for run in content["runs"]]
     assert sizes == [made[key]["valid"].size for key in sorted(made)]
     assert [run["regime"]["shape"][1] for run in content["runs"]] == sizes
+
+
+def test_members_of_another_forcing_are_in_no_mean():
+    labels = {"r1i1p1f1": 0.1, "r2i1p1f1": 0.1, "r1i1p2f1": 0.7}
+    made = {f"A/ssp585/{label}": make_run([2081], changes=[change]) for label, change in labels.items()}
+    runs = {key: lambda run=run: run for key, run in made.items()}
+    rows = [*change_table(runs, {key: compared_windows(run, LAST) for key, run in made.items()})]
+    assert {row["variant_label"]: row["shared_window"] for row in rows} == {
+        "r1i1p1f1": "2081-2100",
+        "r2i1p1f1": "2081-2100",
+        "r1i1p2f1": "",
+    }
+    mean = experiment_means(rows, {})["ssp585"]["expected_changed_share"]
+    assert mean["mean"] == pytest.approx(0.1)

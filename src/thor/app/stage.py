@@ -166,7 +166,10 @@ class _Project:
         return [name for name in beside if name in self.places]
 
     def require_outputs(self, pipeline: str, names: Iterable[str]) -> None:
-        """Return when all these datasets are there."""
+        """Return when all these datasets are there, and no folder holds files of two settings."""
+        from thor.datasets.saves import Saves
+
+        names = list(names)
         missing = [name for name in names if not self._catalog.get(name).exists()]
         if missing:
             names = listed([f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing])
@@ -174,6 +177,9 @@ class _Project:
                 f"{len(missing)} of the outputs of '{pipeline}' are missing: {names}. "
                 f"Make them with `{self.command(pipeline)}`, or check data_root in globals.yml."
             )
+        for place in map(self.places.__getitem__, names):
+            if place.folder:
+                Saves(self.root / place.path).require_end()
 
     def record(self) -> Mapping[str, Any]:
         """Return what the run record holds."""

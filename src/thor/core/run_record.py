@@ -21,6 +21,8 @@ from thor.core.warn import warn_once
 
 _TABLES = ("runs", "nodes", "datasets", "files", "contents")
 _SECONDS_BETWEEN_SAMPLES = 0.5
+_LONGEST_WAIT = 60
+"""Seconds for which a process waits for another one that writes the record."""
 _QUICK_BYTES = 2 * 10**9
 """Datasets up to this size are read again when nothing but the time of their files has changed."""
 
@@ -125,10 +127,15 @@ class RunRecord:
         from filelock import FileLock
 
         require_writable(self.path)
-        with FileLock(self.lock):
+        lock = FileLock(self.lock)
+        with suppress(OSError, NotImplementedError):  # a disk without locks, or one whose lock is never released
+            lock.acquire(timeout=_LONGEST_WAIT)
+        try:
             self._merge(self._read())
             self._drop_unused_runs()
             write_json(self.path, self.content)
+        finally:
+            lock.release()
         self._stored = _copy(self.content)
 
     def _read(self) -> dict[str, dict[str, Any]]:

@@ -242,6 +242,9 @@ def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
         stored = np.clip(np.sort(dataset["lat_bnds"].values.astype(float).T, axis=0), -90.0, 90.0)
         share = np.where(np.isclose(np.abs(stored), 90.0), ODD_POLE, ODD_EDGE)
         odd = ~(np.abs(stored - between) <= share * spacing).all(axis=0)
+        low, high = stored[:, np.argsort(lat)]
+        if np.allclose(high[:-1], low[1:]):  # rows that meet need not meet midway: those of equal area do not
+            odd &= ~(np.minimum(lat - stored[0], stored[1] - lat) >= ODD_EDGE * (stored[1] - stored[0]))
         if not odd.any():
             return stored[0], stored[1]
         warn_once(

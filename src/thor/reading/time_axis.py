@@ -18,6 +18,7 @@ from thor.core.warn import warn_once
 _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
+_CLOUD_PART = re.compile(r"_\d{6}\.nc$")  # of a store, which has no months in its name
 _SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
 
 
@@ -107,6 +108,9 @@ def _stamped_at_end(dates: Any, path: Path) -> bool:
     if any(date.replace(day=1, hour=0, minute=0, second=0, microsecond=0) != date for date in dates):
         return False
     first, last = (12 * date.year + date.month for date in (min(dates), max(dates)))
+    if _CLOUD_PART.search(path.name):
+        warn_once(str(path.parent), "steps without bounds at midnight are taken for the start of their month")
+        return False
     begins = ends = False
     if span := _SPAN.search(path.name):
         begins = first == 12 * int(span[1]) + int(span[2] or 1)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from thor.report.words import in_words, signed, window_words
+from thor.tracking.members import of_one_forcing
 from thor.tracking.shared_window import WindowYears, shared_windows
 
 
@@ -91,7 +92,7 @@ def _by_experiment(
     whole, by_regime = f"{name}_change_{unit}", f"{name}_change_by_regime_{unit}"
     known = {
         key: {years: label for years, label in windows.get(key, {}).items() if whole in entries.get(label, {})}
-        for key, entries in runs.items()
+        for key, entries in ((key, runs[key]) for key in of_one_forcing(runs))
     }
     found = {}
     for experiment, (window, labels) in shared_windows(known).items():

@@ -17,6 +17,7 @@ from thor.report.rasters import CellMap, cell_map
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS
 from thor.tracking.detection import detection_scores, detection_text
+from thor.tracking.members import of_one_forcing
 from thor.tracking.shared_window import WindowYears, shared_windows
 
 _DETECTED = {"forced": "forced_change", "shift": "forced_shift"}
@@ -90,12 +91,12 @@ def change_table(runs: RunDatasets, windows: Mapping[str, Mapping[WindowYears, s
         probability shift; `expected_changed_share` of the compared area (mean P(change)), `applicable_share` of the
         area; None where undefined.
     """
-    shared = shared_windows(windows)
+    shared = shared_windows({key: windows[key] for key in of_one_forcing(windows)})
     for key in sorted(runs):
         experiment = key.split("/")[1]
         if not windows[key] or is_control(experiment):
             continue
-        run, (name, labels) = runs[key](), shared[experiment]
+        run, (name, labels) = runs[key](), shared.get(experiment, ("", {}))
         last = run.sel(window=labels.get(key, [*windows[key].values()][-1]))
         area = last["areacello"].where(last["valid"] == 1)
         for predictor in map(str, run["predictor"].values):
@@ -128,6 +129,8 @@ def experiment_means(rows: Sequence[Mapping[str, Any]], skill: Mapping[str, Any]
     for experiment, of_experiment in table.groupby("experiment_id"):
         models = set(of_experiment["source_id"])
         of_experiment = of_experiment[of_experiment["shared_window"] != ""]
+        if of_experiment.empty:
+            continue
         labels, compared = set(of_experiment["window"]), set(of_experiment["source_id"])
         one_label = len(labels) == 1 and not is_at_level(str(experiment))
         shown = str(experiment), labels.pop() if one_label else "all", str(rows[0]["predictor"])

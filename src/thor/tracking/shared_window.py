@@ -108,7 +108,7 @@ def shared_window(runs: Mapping[str, Mapping[WindowYears, str]]) -> tuple[str, d
 def shared_windows(
     runs: Mapping[str, Mapping[WindowYears, str]],
 ) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return `shared_window` of each experiment in which a run has any window; the parameter is its own."""
+    """Return `shared_window` of each experiment in which a run has any window; `runs` are those of all experiments."""
     found = {}
     for experiment in sorted({key.split("/")[1] for key in runs}):
         of_experiment = {key: windows for key, windows in runs.items() if key.split("/")[1] == experiment}
