@@ -14,6 +14,7 @@ from thor.regimes.naming import regime_meanings
 from thor.report.rasters import LAND_PIXEL, OUTSIDE_PIXEL, CellMap, cell_map
 from thor.report.scenarios import baseline_in_words
 from thor.tracking.likelihood import LIKELIHOOD_RANGES, likelihood_class
+from thor.tracking.shared_window import compared_places
 
 _OUTLINE = "#000000"
 _EVERY_CELL = OUTSIDE_PIXEL
@@ -60,7 +61,7 @@ def change_picture(run: xr.Dataset, *, colours: Sequence[str]) -> dict[str, Any]
     dict or None
         As `regime_picture`; forced regime changes are outlined.
     """
-    compared = np.flatnonzero(run["baseline_window"].values != "")
+    compared = compared_places(run)
     if not compared.size:
         return None
     here = run.isel(window=int(compared[-1]), predictor=0)

@@ -16,6 +16,7 @@ from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows
+from thor.tracking.shared_window import compared_places
 
 REASON_COLUMNS = (
     *(*RUN_FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
@@ -122,7 +123,7 @@ def _reasons_of(
     groups: Mapping[str, Sequence[str]] | Preset | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of each predictor of a run; none for a run without a baseline or without any change."""
-    compared = np.flatnonzero(run["baseline_window"].values != "")
+    compared = compared_places(run)
     if not compared.size:
         return
     parent = str(run.attrs["parent"])

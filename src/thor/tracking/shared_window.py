@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.core.errors import ConfigError, did_you_mean
 from thor.reading.runs import is_at_level, is_control, level_words
@@ -36,6 +37,11 @@ def require_window(runs: RunDatasets, wanted: str) -> None:
         )
 
 
+def compared_places(run: xr.Dataset) -> NDArray[np.intp]:
+    """Return the places of the windows of a run that have a baseline."""
+    return np.flatnonzero(run["baseline_window"].values != "")
+
+
 def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
     """Return the labels of those windows of a run with a baseline that can be compared with those of other models.
 
@@ -54,7 +60,7 @@ def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
         warming and that with the label wanted have the years (0, 0).
     """
     labels = list(map(str, run["window"].values))
-    compared = np.flatnonzero(run["baseline_window"].values != "")
+    compared = compared_places(run)
     if is_at_level(str(run.attrs["experiment_id"])):
         return {(0, 0): labels[compared[-1]]} if compared.size else {}
     if wanted != LAST:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from thor.core.errors import ConfigError, did_you_mean
 from thor.tracking import RunDatasets
+from thor.tracking.shared_window import compared_places
 
 
 def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
@@ -50,5 +50,5 @@ def shown_run(runs: RunDatasets, metrics: Mapping[str, Any], wanted: str | None)
 
 def window_to_show(run: xr.Dataset) -> int:
     """Return the place of the last window of a run that has a baseline; without one, that of the last window."""
-    compared = np.flatnonzero(run["baseline_window"].values != "")
+    compared = compared_places(run)
     return int(compared[-1]) if compared.size else run.sizes["window"] - 1

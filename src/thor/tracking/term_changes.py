@@ -17,6 +17,7 @@ from thor.networks.terms import over_networks
 from thor.reading.runs import without_level
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows
+from thor.tracking.shared_window import compared_places
 from thor.tracking.true_windows import budget_in_windows
 from thor.uncertainty.term_spread import normal_width
 
@@ -147,7 +148,7 @@ def _of_run(
     term_spread: Mapping[str, float],
     predictor: str,
 ) -> Iterator[pd.DataFrame]:
-    compared = np.flatnonzero(run["baseline_window"].values != "")
+    compared = compared_places(run)
     if not compared.size:
         return
     after, before = features[key](), features[str(run.attrs["parent"])]()
