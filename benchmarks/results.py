@@ -258,7 +258,7 @@ def change(tracking: Entry) -> list[str]:
     bias = (100 * tracking["expected_accuracy"][name]["bias"] for name in columns)
     rows.append(
         (
-            "expected less true accuracy of the regimes, mean over all runs and windows, points (`expected_accuracy`)",
+            "expected minus true accuracy of the regimes, mean over all runs and windows, points (`expected_accuracy`)",
             *(f"{points:+.1f}" for points in bias),
         )
     )

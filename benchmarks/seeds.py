@@ -86,7 +86,7 @@ def left_out(runs: Sequence[Mapping[str, Any]]) -> list[str]:
             gain = np.subtract(of["average"], of["gradient_boosting"])
             entries = [spread(of[name], _decimal) if name in of else "" for name in columns]
             rows.append((region.removeprefix("left_out_"), score, *entries, spread(gain, _signed)))
-    return markdown(("left out", "score", *columns.values(), "networks and boosting less boosting"), rows)
+    return markdown(("left out", "score", *columns.values(), "networks and boosting minus boosting"), rows)
 
 
 def changes(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -98,7 +98,7 @@ def changes(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         gain = np.subtract(of["average_transport"], of["average"])
         entries = [spread(of[name], _decimal) for name in columns]
         rows.append((f"{words} (`{path}`)", *entries, spread(gain, _signed)))
-    return markdown((f"{WARM}, all windows and models", *columns.values(), "with transports less without"), rows)
+    return markdown((f"{WARM}, all windows and models", *columns.values(), "with minus without transports"), rows)
 
 
 def spread(values: Any, form: Callable[[float], str]) -> str:
