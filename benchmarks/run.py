@@ -37,7 +37,7 @@ TIMED = {
 
 ON_REQUEST = {
     "skill": "scores of networks on ECCO, seed by seed (20 minutes and more)",
-    "score_intervals": "coverage of the intervals of scores, made errors on the cells of ECCO",
+    "score_intervals": "coverage of the intervals of scores, simulated errors on the cells of ECCO",
     "change_skill": "limits of the skill of P(change), on the idealized climate models",
     "regime_totals": "how often the spread over networks of heat uptake and overturning contains the true part",
     "many_models": "planning and reading 360 runs of 30 small models (1 GB of disk, 10 minutes)",
@@ -46,10 +46,10 @@ ON_REQUEST = {
     "corrected_budget": "regimes of the released and the corrected budget of ECCO (15 minutes of one core)",
     "feature_scale": "skill on other grids with inputs filtered to one scale, ECCO and idealized models (an hour)",
     "side_by_side": "the whole graph with nodes side by side and in one process",
-    "left_out": "skill in left-out oceans with and without a way of training (minutes for each seed)",
+    "left_out": "skill in left-out oceans with and without a choice of training (minutes for each seed)",
     "seeds": "how much scores of networks and of changes depend on the seed of training (minutes for each seed)",
     "results": "tables of docs/results.md, from the metrics of a finished run and a mean of MITgcm (seconds)",
-    "other_grids": "skill of boosting on grids coarser than the one it was taught on, ECCO (5 minutes)",
+    "other_grids": "skill of boosting on grids coarser than the one it was trained on, ECCO (5 minutes)",
 }
 """Long benchmarks: run by hand, each prints a table."""
 

@@ -158,8 +158,8 @@ def test_numbers_of_the_report_are_those_of_the_results():
     place = next(number for number, row in enumerate(skill) if row[0] == "test sector")
     accuracy, likelihood = (dict(zip(head, skill[place + k], strict=True)) for k in (0, 3))
     points = 100 * (float(accuracy["networks"]) - float(accuracy["tree"]))
-    assert f"about {points:.0f} points more of the cells than the tree" in text
-    assert abs(float(accuracy["networks"]) - float(accuracy["boosting"])) < 0.01, "as good as boosting"
+    assert f"about {points:.0f} percentage points higher than that of the tree" in text
+    assert abs(float(accuracy["networks"]) - float(accuracy["boosting"])) < 0.01, "as high as that of boosting"
     surface = ("networks and boosting", "networks", "boosting", "tree", "majority")
     assert min(surface, key=lambda name: float(likelihood[name])) == "networks and boosting"
     head, _, *sets = rows(RESULTS, after="Coverage of conformal sets")
