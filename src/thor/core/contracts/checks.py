@@ -7,18 +7,18 @@ import dask
 import numpy as np
 import xarray as xr
 
-from thor.core.contracts.contract import Contract, cells_text
+from thor.core.contracts import structure
+from thor.core.contracts.contract import MASKS, Contract, Regions, cells_text
+from thor.core.contracts.rules import mask_is_binary
 from thor.core.contracts.stages import CONTRACTS
-from thor.core.contracts.structure import (
-    check_depth_direction,
-    check_dims,
-    check_names,
-    check_units,
-    dims_text,
-    require_dims,
-)
+from thor.core.contracts.structure import dims_text, require_dims
 from thor.core.errors import DataError, GridError, did_you_mean
 from thor.core.variables import UNDECLARED_FILL, Variable, variable
+
+Found = Mapping[str, float]
+"""The numbers of `_numbers` for one field."""
+
+_Region = xr.DataArray | None
 
 
 def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Dataset:
@@ -43,32 +43,30 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
         Wrong dims, or coordinates from which no geometry can be built.
     """
     contract = find_contract(contract)
-    present = check_names(dataset, contract, where)
-    grid = check_dims(dataset, present, contract, where)
+    present = structure.check_names(dataset, contract, where)
+    grid = structure.check_dims(dataset, present, contract, where)
     tables = [name for name in contract.tables if name in dataset.variables]
     for name in tables:
         require_dims(dataset[name], contract.tables[name], where)
-    factors = {name: check_units(dataset[name], contract, where) for name in (*present, *tables)}
-    check_depth_direction(dataset, present, where)
+    factors = {name: structure.check_units(dataset[name], contract, where) for name in (*present, *tables)}
+    structure.check_depth_direction(dataset, present, where)
 
     regions = _regions(dataset)
-    scalars: dict[str, Any] = {}
-    for name in (name for name in ("lat", "lon") if name in dataset.variables):
-        scalars |= _field_scalars(name, dataset, None)
-    for name in factors:
-        scalars |= _field_scalars(name, dataset, _region_of(name, contract, regions))
-    verdicts = []
-    for rule in contract.rules:
-        more, verdict = rule(dataset, regions)
-        scalars |= {key: value.data for key, value in more.items()}
-        verdicts.append(verdict)
+    region_of = {name: _region_of(name, contract, regions) for name in factors}
+    numbers = {name: _numbers(dataset.variables[name], None) for name in ("lat", "lon") if name in dataset.variables}
+    numbers |= {name: _numbers(dataset.variables[name], region) for name, region in region_of.items()}
+    masks = [mask_is_binary(name) for name in MASKS if name in contract.required]
+    judged = [rule(dataset, regions) for rule in (*masks, *contract.rules)]
+    scalars = {key: value.data for more, _ in judged for key, value in more.items()}
     # All at once, so that dask reads each block once for all scalars.
-    values = {key: float(value) for key, value in dask.compute(scalars)[0].items()}
+    computed = dask.compute(*numbers.values(), scalars)
+    *found, values = ({key: float(value) for key, value in part.items()} for part in computed)
+    of_field = dict(zip(numbers, found, strict=True))
 
-    _check_coordinates(dataset, grid, values, contract, where)
+    _check_coordinates(dataset, grid, of_field, contract, where)
     for name, factor in factors.items():
-        _check_field(dataset, name, factor, values, contract, regions, where)
-    for verdict in verdicts:
+        _check_field(dataset, name, factor, of_field[name], contract, region_of[name], where)
+    for _, verdict in judged:
         complaint = verdict(values)
         if complaint:
             raise DataError(f"{where}: {complaint}")
@@ -90,8 +88,8 @@ def find_contract(contract: str | Contract) -> Contract:
     return CONTRACTS[contract]
 
 
-# -- scalars: what is computed, lazily ----------------------------------------------------------------------
-def _regions(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+# -- numbers: what is computed, lazily ----------------------------------------------------------------------
+def _regions(dataset: xr.Dataset) -> Regions:
     """Return the masks a dataset gives: `ocean`, `analysis`, `valid`; only those it can give."""
     regions: dict[str, xr.DataArray] = {}
     if "deptho" in dataset.variables:
@@ -107,33 +105,33 @@ def _regions(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
     return {name: mask.reset_coords(drop=True) for name, mask in regions.items()}
 
 
-def _region_of(name: str, contract: Contract, regions: Mapping[str, xr.DataArray]) -> xr.DataArray | None:
+def _region_of(name: str, contract: Contract, regions: Regions) -> _Region:
     over = variable(name).over
     if contract.raw or over == "anywhere" or name in (*contract.gaps, *contract.may_be_missing, *contract.tables):
         return None
     return regions.get(contract.over or over)
 
 
-def _field_scalars(name: str, dataset: xr.Dataset, region: xr.DataArray | None) -> dict[str, Any]:
+def _numbers(field: xr.Variable, region: _Region) -> dict[str, Any]:
     # Arrays of NumPy or dask: the same with xarray takes longer than to read a small file.
-    array, dims = dataset.variables[name].data, dataset.variables[name].dims
+    array = field.data
     finite = np.isfinite(array)
     fill = finite & (abs(array) > UNDECLARED_FILL)
     measured = finite & ~fill
     return {
-        f"{name}|finite": finite.sum(),
-        f"{name}|infinite": np.isinf(array).sum(),
-        f"{name}|fill": fill.sum(),
-        f"{name}|fill_value": np.where(fill, array, -np.inf).max(),
-        f"{name}|low": np.where(measured, array, np.inf).min(),
-        f"{name}|high": np.where(measured, array, -np.inf).max(),
-        f"{name}|gaps": (xr.Variable(dims, ~finite) & region.variable).data.sum() if region is not None else 0,
+        "finite": finite.sum(),
+        "infinite": np.isinf(array).sum(),
+        "fill": fill.sum(),
+        "fill_value": np.where(fill, array, -np.inf).max(),
+        "low": np.where(measured, array, np.inf).min(),
+        "high": np.where(measured, array, -np.inf).max(),
+        "gaps": (xr.Variable(field.dims, ~finite) & region.variable).data.sum() if region is not None else 0,
     }
 
 
 # -- verdicts -----------------------------------------------------------------------------------------------
 def _check_coordinates(
-    dataset: xr.Dataset, grid: tuple[str, str], values: Mapping[str, float], contract: Contract, where: str
+    dataset: xr.Dataset, grid: tuple[str, str], numbers: Mapping[str, Found], contract: Contract, where: str
 ) -> None:
     for name in ("lat", "lon"):
         if name not in dataset.variables:
@@ -142,23 +140,23 @@ def _check_coordinates(
             )
         expected = (name,) if grid == ("lat", "lon") else grid
         require_dims(dataset[name], expected, where)
-        if values[f"{name}|fill"]:
+        found = numbers[name]
+        if found["fill"]:
             raise GridError(
-                f"{where}: coordinate '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
-                f"{cells_text(values[f'{name}|fill'])}. Declare it as _FillValue, or replace it by the true coordinate."
+                f"{where}: coordinate '{name}' holds the undeclared fill value {found['fill_value']:.4g} in "
+                f"{cells_text(found['fill'])}. Declare it as _FillValue, or replace it by the true coordinate."
             )
-        if not values[f"{name}|finite"] or (len(expected) == 1 and values[f"{name}|finite"] < dataset[name].size):
+        if not found["finite"] or (len(expected) == 1 and found["finite"] < dataset[name].size):
             raise GridError(f"{where}: coordinate '{name}' holds NaN; expected a position for every row and column.")
-    if values["lat|low"] < -90 or values["lat|high"] > 90:
-        raise GridError(f"{where}: latitudes run from {_range(values, 'lat')}; expected -90 to 90 degrees north.")
-    low, high = values["lon|low"], values["lon|high"]
+    south, north = numbers["lat"]["low"], numbers["lat"]["high"]
+    if south < -90 or north > 90:
+        raise GridError(f"{where}: latitudes run from {south:g} to {north:g}; expected -90 to 90 degrees north.")
+    low, high = numbers["lon"]["low"], numbers["lon"]["high"]
     if contract.raw:
         if low < -360 or high > 720 or high - low > 360:
-            raise GridError(f"{where}: longitudes run from {_range(values, 'lon')}: two conventions in one file?")
+            raise GridError(f"{where}: longitudes run from {low:g} to {high:g}: two conventions in one file?")
     elif low < 0 or high >= 360:
-        raise GridError(
-            f"{where}: longitudes run from {_range(values, 'lon')}; expected [0, 360). Take them modulo 360."
-        )
+        raise GridError(f"{where}: longitudes run from {low:g} to {high:g}; expected [0, 360). Take them modulo 360.")
     if grid == ("lat", "lon"):
         _check_regular(dataset, contract, where)
 
@@ -168,9 +166,8 @@ def _check_regular(dataset: xr.Dataset, contract: Contract, where: str) -> None:
     if not (np.all(steps > 0) or (contract.raw and np.all(steps < 0))):
         row = int(np.argmax(steps * np.sign(np.median(steps) or 1.0) <= 0))
         here, there = dataset["lat"].values[row : row + 2]
-        descending = np.all(steps < 0)
         raise GridError(
-            f"{where}: latitude is {'descending' if descending else 'not monotonic'} "
+            f"{where}: latitude is {'descending' if np.all(steps < 0) else 'not monotonic'} "
             f"(row {row} at {here:g}, row {row + 1} at {there:g}); expected ascending. Sort the rows by lat."
         )
     longitudes = np.sort(np.mod(dataset["lon"].values.astype(float), 360.0))
@@ -179,32 +176,24 @@ def _check_regular(dataset: xr.Dataset, contract: Contract, where: str) -> None:
 
 
 def _check_field(
-    dataset: xr.Dataset,
-    name: str,
-    factor: float,
-    values: Mapping[str, float],
-    contract: Contract,
-    regions: Mapping[str, xr.DataArray],
-    where: str,
+    dataset: xr.Dataset, name: str, factor: float, found: Found, contract: Contract, region: _Region, where: str
 ) -> None:
     row = variable(name)
-    if values[f"{name}|fill"]:
+    if found["fill"]:
         raise DataError(
-            f"{where}: '{name}' holds the undeclared fill value {values[f'{name}|fill_value']:.4g} in "
-            f"{cells_text(values[f'{name}|fill'])}. Declare it as _FillValue in the file, or set those cells to NaN."
+            f"{where}: '{name}' holds the undeclared fill value {found['fill_value']:.4g} in "
+            f"{cells_text(found['fill'])}. Declare it as _FillValue in the file, or set those cells to NaN."
         )
-    if values[f"{name}|infinite"]:
-        raise DataError(f"{where}: '{name}' is infinite in {cells_text(values[f'{name}|infinite'])}.")
-    if not values[f"{name}|finite"]:
+    if found["infinite"]:
+        raise DataError(f"{where}: '{name}' is infinite in {cells_text(found['infinite'])}.")
+    if not found["finite"]:
         if name in contract.may_be_missing or name in contract.tables:
             return
         raise DataError(f"{where}: '{name}' is NaN in every cell. Check the file it was read from, and its mask.")
-    _check_range(row, values[f"{name}|low"] * factor, values[f"{name}|high"] * factor, where)
-    if values[f"{name}|gaps"]:
-        region = _region_of(name, contract, regions)
-        over = contract.over or row.over
+    _check_range(row, found["low"] * factor, found["high"] * factor, where)
+    if region is not None and found["gaps"]:
         raise DataError(
-            f"{where}: '{name}' is NaN in {cells_text(values[f'{name}|gaps'])} of the {over} region"
+            f"{where}: '{name}' is NaN in {cells_text(found['gaps'])} of the {contract.over or row.over} region"
             f"{_first(dataset, name, region)}; expected finite values there. Correct the field or its mask."
         )
 
@@ -224,16 +213,10 @@ def _check_range(row: Variable, low: float, high: float, where: str) -> None:
         )
 
 
-def _first(dataset: xr.Dataset, name: str, region: xr.DataArray | None) -> str:
-    if region is None:
-        return ""
+def _first(dataset: xr.Dataset, name: str, region: xr.DataArray) -> str:
     gaps = dataset[name].reset_coords(drop=True).isnull() & region
     gaps = gaps.transpose(..., *dataset[name].dims[-2:])
     place = tuple(int(index[0]) for index in np.nonzero(gaps.values))[-2:]
     lat, lon = dataset["lat"], dataset["lon"]
     at = (lat[place[0]], lon[place[1]]) if lat.ndim == 1 else (lat[place], lon[place])
     return f", first at latitude {float(at[0]):.4g}, longitude {float(at[1]):.4g}"
-
-
-def _range(values: Mapping[str, float], name: str) -> str:
-    return f"{values[f'{name}|low']:g} to {values[f'{name}|high']:g}"

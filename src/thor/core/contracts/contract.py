@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
+MASKS = ("analysis_mask", "valid")
+"""Variables that are 1 in the cells that count, 0 elsewhere."""
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -29,7 +32,8 @@ class Contract:
     raw : bool
         As it came: any convertible units, any longitude convention, gaps allowed, unknown variables ignored.
     rules : tuple of callables
-        Further rules ``rule(dataset, regions) -> (scalars, verdict)``, as in `thor.core.contracts.rules`.
+        Further rules ``rule(dataset, regions) -> (scalars, verdict)``, as in `thor.core.contracts.rules`. That the
+        required ones of `MASKS` are binary holds anyway.
     """
 
     name: str
@@ -48,8 +52,13 @@ class Contract:
 Verdict = Callable[[Mapping[str, float]], str | None]
 """Reads the computed scalars and returns the complaint, or None."""
 
-ContractRule = Callable[[xr.Dataset, Mapping[str, xr.DataArray]], tuple[dict[str, xr.DataArray], Verdict]]
-"""Returns named lazy scalars and the verdict on their values."""
+Regions = Mapping[str, xr.DataArray]
+"""Masks of the cells of a dataset: `ocean`, `analysis`, `valid`, as far as it gives them."""
+
+Judged = tuple[dict[str, xr.DataArray], Verdict]
+"""Named lazy scalars and the verdict on their values."""
+
+ContractRule = Callable[[xr.Dataset, Regions], Judged]
 
 
 def cells_text(count: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from thor.core.contracts.contract import ContractRule, Verdict, cells_text
+from thor.core.contracts.contract import ContractRule, Judged, Regions, cells_text
 from thor.core.variables import BUDGET_TERMS
 
 CLOSURE_TOLERANCE = 1e-3
@@ -15,12 +15,12 @@ A budget that closes better, or is known to close worse, has its attribute `clos
 """
 
 
-def budget_closes(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
+def budget_closes(dataset: xr.Dataset, regions: Regions) -> Judged:
     """Require that the five terms sum to zero in the analysis region, up to the tolerance."""
     tolerance = float(dataset.attrs.get("closure_tolerance", CLOSURE_TOLERANCE))
     # In units of 1e-12 m s-2, so that squares stay far above the smallest float32.
     terms = [dataset[term].reset_coords(drop=True).where(regions["analysis"]) * 1e12 for term in BUDGET_TERMS]
-    residual = terms[0] + terms[1] + terms[2] + terms[3] + terms[4]
+    residual = sum(terms[1:], terms[0])
     scalars = {f"{term}|square": (array**2).mean() for term, array in zip(BUDGET_TERMS, terms, strict=True)}
     scalars["budget|square"] = (residual**2).mean()
 
@@ -41,9 +41,7 @@ def budget_closes(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> t
 def mask_is_binary(name: str) -> ContractRule:
     """Require that the mask holds 0 and 1 only, and at least one 1."""
 
-    def rule(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
-        if name not in dataset.variables:
-            return {}, lambda values: None
+    def rule(dataset: xr.Dataset, regions: Regions) -> Judged:
         mask = dataset[name].reset_coords(drop=True)
         scalars = {f"{name}|odd": (~mask.isin([0, 1])).sum(), f"{name}|ones": (mask == 1).sum()}
 
@@ -60,7 +58,7 @@ def mask_is_binary(name: str) -> ContractRule:
 def sums_to_one(name: str) -> ContractRule:
     """Require that shares or probabilities sum to one over the regimes within 1e-5, where there are any."""
 
-    def rule(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
+    def rule(dataset: xr.Dataset, regions: Regions) -> Judged:
         total = dataset[name].reset_coords(drop=True).sum("regime", skipna=False)
         region = regions["analysis"] if name == "regime_votes" else regions["valid"]
         scalars = {f"{name}|off": abs(total - 1.0).where(region).max()}
@@ -74,17 +72,12 @@ def sums_to_one(name: str) -> ContractRule:
     return rule
 
 
-def regime_is_flagged(
-    dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]
-) -> tuple[dict[str, xr.DataArray], Verdict]:
+def regime_is_flagged(dataset: xr.Dataset, regions: Regions) -> Judged:
     """Require that labels are -1 or one of `flag_values`, each with its meaning, and that some cell has one."""
     regime = dataset["regime"].reset_coords(drop=True)
     flags = [int(flag) for flag in np.atleast_1d(regime.attrs.get("flag_values", []))]
     meanings = str(regime.attrs.get("flag_meanings", "")).split()
-    scalars = {
-        "regime|odd": (~regime.isin([-1, *flags])).sum(),
-        "regime|labelled": (regime >= 0).sum(),
-    }
+    scalars = {"regime|odd": (~regime.isin([-1, *flags])).sum(), "regime|labelled": (regime >= 0).sum()}
 
     def verdict(values: Mapping[str, float]) -> str | None:
         if not flags or len(flags) != len(meanings):
@@ -99,12 +92,9 @@ def regime_is_flagged(
     return scalars, verdict
 
 
-def windows_are_whole(
-    dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]
-) -> tuple[dict[str, xr.DataArray], Verdict]:
+def windows_are_whole(dataset: xr.Dataset, regions: Regions) -> Judged:
     """Require that the mean of every window is over all months of its years."""
-    needed = ("window_start", "window_end", "months")
-    missing = [name for name in needed if name not in dataset.coords]
+    missing = [name for name in ("window_start", "window_end", "months") if name not in dataset.coords]
     if missing:
         return {}, lambda values: f"coordinate '{missing[0]}' is missing: the months of a window are unknown."
     years = dataset["window_end"] - dataset["window_start"] + 1
@@ -117,14 +107,11 @@ def windows_are_whole(
     return scalars, verdict
 
 
-def changes_add_up(dataset: xr.Dataset, regions: Mapping[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], Verdict]:
+def changes_add_up(dataset: xr.Dataset, regions: Regions) -> Judged:
     """Require that the probabilities of changes to each regime sum to that of a change, and that both are known."""
     change, parts = (dataset[name].reset_coords(drop=True) for name in ("change_probability", "change_to_probability"))
     off = abs(parts.sum("regime", skipna=False) - change)
-    scalars = {
-        "change|off": off.max(),
-        "change|torn": (change.isnull() != parts.isnull().any("regime")).sum(),
-    }
+    scalars = {"change|off": off.max(), "change|torn": (change.isnull() != parts.isnull().any("regime")).sum()}
 
     def verdict(values: Mapping[str, float]) -> str | None:
         if values["change|torn"]:

@@ -1,19 +1,13 @@
 """The contract of each stage; a later stage adds a row here."""
 
+from thor.core.contracts import rules
 from thor.core.contracts.contract import Contract
-from thor.core.contracts.rules import (
-    budget_closes,
-    changes_add_up,
-    mask_is_binary,
-    regime_is_flagged,
-    sums_to_one,
-    windows_are_whole,
-)
 from thor.core.variables import (
     BUDGET_TERMS,
     DIAGNOSED_TERMS,
     FEATURES,
     REGIME_FIELDS,
+    STRESS,
     TRANSPORT_TORQUES,
     TRANSPORTS,
     published,
@@ -21,25 +15,16 @@ from thor.core.variables import (
 
 # The surface stress may be missing: the budget then gives the stress curl (data_engineering.stress_curl).
 _BESIDE = (
-    "tauuo",
-    "tauvo",
-    "transport_eastward",
-    "transport_northward",
-    "bottom_stress_curl",
-    "reference_regime",
-    "basin",
+    *(*STRESS, "transport_eastward", "transport_northward"),
+    *("bottom_stress_curl", "reference_regime", "basin"),
 )
 
 _BY_REGIME = ("regime_probability", "regime_probability_lower", "regime_probability_upper", "regime_set")
 _BY_PREDICTOR = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")
 
 _BY_FEATURE = (
-    "attribution",
-    "attribution_spread",
-    "attribution_lower_quartile",
-    "attribution_upper_quartile",
-    "attribution_sign_agreement",
-    "attribution_standard_error",
+    *("attribution", "attribution_spread", "attribution_lower_quartile", "attribution_upper_quartile"),
+    *("attribution_sign_agreement", "attribution_standard_error"),
 )
 _BY_PAIR = ("rank_correlation", "sign_agreement", "top_overlap")
 _SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity", "remainder", "converged")
@@ -90,50 +75,48 @@ CONTRACTS: dict[str, Contract] = {
     contract.name: contract
     for contract in (
         Contract(
-            name="raw_training_ocean",
+            "raw_training_ocean",
             required=("zos", "deptho", *BUDGET_TERMS),
             optional=("areacello", "sftof", "analysis_mask", *_BESIDE),
             raw=True,
         ),
         Contract(
-            name="training_ocean",
+            "training_ocean",
             required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
             optional=_BESIDE,
-            gaps=("tauuo", "tauvo"),  # on their u and v points, of a C-grid or on corners
-            rules=(mask_is_binary("analysis_mask"),),
+            gaps=STRESS,  # on their u and v points, of a C-grid or on corners
         ),
         Contract(
-            name="vorticity_budget",
+            "vorticity_budget",
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
             optional=("bottom_stress_curl", "reference_regime", "basin", "deptho", "sftof"),
             over="analysis",
-            rules=(mask_is_binary("analysis_mask"), budget_closes),
+            rules=(rules.budget_closes,),
         ),
         Contract(
-            name="features",
+            "features",
             required=(*FEATURES, "valid", "basin", "areacello"),
             optional=None,
             over="valid",
-            rules=(mask_is_binary("valid"),),
         ),
         Contract(
-            name="climatologies",
+            "climatologies",
             required=(*published(needed=True), *published(fixed=True, needed=False)),
             optional=REGIME_FIELDS,
             over_windows=True,
-            gaps=("tauuo", "tauvo"),  # on their u and v points, of a C-grid or on corners
-            rules=(windows_are_whole,),
+            gaps=STRESS,  # on their u and v points, of a C-grid or on corners
+            rules=(rules.windows_are_whole,),
         ),
         Contract(
-            name="scenario_features",
+            "scenario_features",
             required=(*FEATURES, "valid", "basin", "areacello"),
             optional=None,
             over_windows=True,
             over="valid",
-            rules=(mask_is_binary("valid"), windows_are_whole),
+            rules=(rules.windows_are_whole,),
         ),
         Contract(
-            name="true_budgets",
+            "true_budgets",
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
             optional=("true_overturning", "response_weights", "budget_responses"),
             tables={
@@ -143,70 +126,61 @@ CONTRACTS: dict[str, Contract] = {
             extra_dims={"budget_responses": ("term", "response")},
             over_windows=True,
             over="analysis",
-            rules=(mask_is_binary("analysis_mask"), budget_closes),
+            rules=(rules.budget_closes,),
         ),
         Contract(
-            name="transport_climatologies",
+            "transport_climatologies",
             required=("umo_column", "vmo_column"),
             optional=TRANSPORTS,
             extra_dims=dict.fromkeys(TRANSPORTS, ("lev",)),
         ),
+        Contract("transports_sigma2", required=TRANSPORTS, extra_dims=dict.fromkeys(TRANSPORTS, ("sigma2",))),
         Contract(
-            name="transports_sigma2",
-            required=TRANSPORTS,
-            extra_dims=dict.fromkeys(TRANSPORTS, ("sigma2",)),
-        ),
-        Contract(
-            name="diagnosed_terms",
+            "diagnosed_terms",
             required=(*DIAGNOSED_TERMS, *TRANSPORT_TORQUES, "areacello"),
             over_windows=True,
             over="anywhere",
-            rules=(windows_are_whole,),
+            rules=(rules.windows_are_whole,),
         ),
         Contract(
-            name="regimes",
+            "regimes",
             required=("regime", "regime_votes", "regime_confidence", "cluster"),
             optional=("areacello", "analysis_mask", "reference_regime", "reflected_regime", "basin"),
             extra_dims={"regime_votes": ("regime",)},
             over="analysis",
-            rules=(regime_is_flagged, sums_to_one("regime_votes")),
+            rules=(rules.regime_is_flagged, rules.sums_to_one("regime_votes")),
         ),
+        Contract("split", required=("role", "final_role")),
         Contract(
-            name="split",
-            required=("role", "final_role"),
-        ),
-        Contract(
-            name="ensemble_probabilities",
+            "ensemble_probabilities",
             required=("regime_probability", "regime_probability_spread", "regime", "valid"),
             optional=("areacello",),
             extra_dims={"regime_probability": ("regime",), "regime_probability_spread": ("regime",)},
-            rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+            rules=(rules.sums_to_one("regime_probability"),),
         ),
         Contract(
-            name="attributions",
+            "attributions",
             required=(*_BY_FEATURE, "explained_regime", "explained_target", "valid", "areacello"),
             optional=_SHARES,
             extra_dims=dict.fromkeys(_BY_FEATURE, ("predictor", "feature"))
             | dict.fromkeys(("explained_regime", "explained_target", *_SHARES), ("predictor",)),
-            rules=(mask_is_binary("valid"),),
         ),
         Contract(
-            name="agreement",
+            "agreement",
             required=(*_BY_PAIR, "network_sign_agreement", "explained_regime", "valid", "areacello"),
             extra_dims=dict.fromkeys(_BY_PAIR, ("pair", "predictor"))
             | {"network_sign_agreement": ("method", "predictor"), "explained_regime": ("predictor",)},
-            rules=(mask_is_binary("valid"),),
         ),
         Contract(
-            name="regime_uncertainty",
+            "regime_uncertainty",
             required=(*_BY_REGIME, *_BY_PREDICTOR, "dissimilarity_index", "applicable", "valid"),
             optional=("areacello", "label_entropy", "network_entropy", "residual_entropy"),
             extra_dims=dict.fromkeys(_BY_REGIME, ("predictor", "regime"))
             | dict.fromkeys(_BY_PREDICTOR, ("predictor",)),
-            rules=(mask_is_binary("valid"), sums_to_one("regime_probability")),
+            rules=(rules.sums_to_one("regime_probability"),),
         ),
         Contract(
-            name="scenario_regimes",
+            "scenario_regimes",
             required=("valid", "areacello", *_TRACKED),
             optional=(*_CHANGE_VARIANCES, *_CONTROL, *_TERMS),
             extra_dims=_TRACKED | _TERMS | dict.fromkeys(_CHANGE_VARIANCES, ("window",)),
@@ -217,11 +191,10 @@ CONTRACTS: dict[str, Contract] = {
             | dict.fromkeys(("separation", "null_separation", "null_pairs"), ("window",))
             | _CONTROL,
             rules=(
-                mask_is_binary("valid"),
-                regime_is_flagged,
-                sums_to_one("regime_probability"),
-                changes_add_up,
-                windows_are_whole,
+                rules.regime_is_flagged,
+                rules.sums_to_one("regime_probability"),
+                rules.changes_add_up,
+                rules.windows_are_whole,
             ),
         ),
     )
