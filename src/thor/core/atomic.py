@@ -15,6 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from thor.core.errors import DiskError
 
 _HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]
@@ -154,15 +156,7 @@ def is_running(process: int) -> bool:
     False for the number of this process: a file with that number was left by an earlier process, as in a restarted
     container.
     """
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return process != os.getpid() and psutil.pid_exists(process)
 
 
 @contextmanager

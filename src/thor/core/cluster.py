@@ -16,11 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from thor.core.errors import ConfigError, ThorError
 from thor.core.fingerprint import code_version
-from thor.core.parallel import Input, Output
 from thor.core.warn import logging_from
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from thor.core.compute import Compute
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ _AHEAD = 3
 
 
 @contextmanager
-def workers(scheduler: str, *, n_workers: int | None, memory_limit: str | None, timeout_s: float) -> "Iterator[Client]":
-    """Give a client of a scheduler whose workers can run THOR; parameters as of `thor.core.compute.Compute`.
+def workers(settings: "Compute") -> "Iterator[Client]":
+    """Give a client of the scheduler in the settings, whose workers can run THOR.
 
     Raises
     ------
@@ -44,21 +45,15 @@ def workers(scheduler: str, *, n_workers: int | None, memory_limit: str | None, 
         # Dask repeats tracebacks in the log of this process: failures are raised as errors.
         logging_from(logging.CRITICAL, "distributed"),
         logging_from(logging.CRITICAL, "distributed.client"),
-        _client(scheduler, n_workers, memory_limit, timeout_s) as client,
+        _client(settings) as client,
     ):
-        _check_workers(client, scheduler)
+        _check_workers(client, settings.scheduler)
         yield client
 
 
 def map_on_workers(
-    client: "Client",
-    place: str,
-    function: Callable[[Any, Input], Output],
-    shared: Any,
-    parts: Sequence[Input],
-    *,
-    description: str,
-) -> Iterator[Output]:
+    client: "Client", place: str, function: Callable[..., Any], shared: Any, parts: Sequence[Any], *, description: str
+) -> Iterator[Any]:
     """Yield ``function(shared, part)`` for each part, as `thor.core.compute.Map`."""
     import cloudpickle
     import dask
@@ -67,10 +62,6 @@ def map_on_workers(
     # has to be there yet.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
         work = client.submit(cloudpickle.loads, cloudpickle.dumps((function, shared)), pure=False)
-    yield from _results(client, place, work, parts, description)
-
-
-def _results(client: "Client", place: str, work: "Future", parts: Sequence[Input], description: str) -> Iterator[Any]:
     left = iter(parts)
     waiting: deque[Future] = deque()
     try:
@@ -110,19 +101,19 @@ def _keep_freed_memory() -> None:
 
 # -- schedulers ----------------------------------------------------------------------------------------------------
 @contextmanager
-def _client(scheduler: str, n_workers: int | None, memory_limit: str | None, timeout_s: float) -> "Iterator[Client]":
+def _client(settings: "Compute") -> "Iterator[Client]":
     import dask
     from distributed import Client, LocalCluster
     from distributed.versions import VersionMismatchWarning
 
-    if scheduler == "local":
+    if settings.scheduler == "local":
         with (
             # A worker that pauses with full memory would wait for ever; that one was ended is reported.
             dask.config.set({"distributed.worker.memory.pause": False}),
             LocalCluster(
-                n_workers=n_workers,
+                n_workers=settings.n_workers,
                 threads_per_worker=1,
-                memory_limit=memory_limit or "auto",
+                memory_limit=settings.memory_limit or "auto",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
@@ -130,11 +121,11 @@ def _client(scheduler: str, n_workers: int | None, memory_limit: str | None, tim
         ):
             yield client
         return
-    _require_answer(scheduler, timeout_s)
+    _require_answer(settings.scheduler, settings.timeout_s)
     with warnings.catch_warnings():
         # A table of all packages on all machines; `_check_workers` reports the relevant ones in a line.
         warnings.simplefilter("ignore", VersionMismatchWarning)
-        client = Client(scheduler, timeout=timeout_s, set_as_default=False)
+        client = Client(settings.scheduler, timeout=settings.timeout_s, set_as_default=False)
     with client:
         yield client
 

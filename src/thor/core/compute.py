@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import field_validator
 
@@ -57,12 +57,7 @@ class Map(Protocol):
     """Applies a function to parts of some work."""
 
     def __call__(
-        self,
-        function: Callable[[Shared, Input], Output],
-        shared: Shared,
-        parts: Sequence[Input],
-        *,
-        description: str,
+        self, function: Callable[[Shared, Input], Output], shared: Shared, parts: Sequence[Input], *, description: str
     ) -> Iterator[Output]:
         """Yield ``function(shared, part)`` for each part, in the order of the parts.
 
@@ -107,17 +102,12 @@ def mapper(settings: Compute) -> Iterator[Map]:
         return
     from thor.core.cluster import map_on_workers, workers
 
-    with workers(**settings.model_dump()) as client:
+    with workers(settings) as client:
         yield partial(_with_bar, partial(map_on_workers, client, settings.scheduler))
 
 
 def _with_bar(
-    mapped: Map,
-    function: Callable[[Shared, Input], Output],
-    shared: Shared,
-    parts: Sequence[Input],
-    *,
-    description: str,
+    mapped: Map, function: Callable[[Any, Any], Output], shared: Any, parts: Sequence[Any], *, description: str
 ) -> Iterator[Output]:
     """Yield what `mapped` does, with a progress bar."""
     done = mapped(function, shared, parts, description=description)

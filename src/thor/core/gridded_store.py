@@ -68,22 +68,16 @@ def new_store(path: Path, kind: StoreFormat, header: xr.Dataset, fields: Mapping
     DataError
         When it cannot be written; then what was there is unchanged.
     """
-    header = header.drop_encoding()
-    if kind == "netcdf":
-        with replacing(path, elsewhere=_ELSEWHERE) as temporary, _netcdf(temporary, header, fields) as put:
-            yield put
-    else:
-        with replacing_folder(path, elsewhere=_ELSEWHERE) as temporary, _zarr(temporary, header, fields) as put:
-            yield put
+    place, store = (replacing, _netcdf) if kind == "netcdf" else (replacing_folder, _zarr)
+    with place(path, elsewhere=_ELSEWHERE) as temporary, store(temporary, header.drop_encoding(), fields) as put:
+        yield put
 
 
 @contextmanager
 def _netcdf(path: Path, header: xr.Dataset, fields: Mapping[str, FieldLayout]) -> Iterator[Put]:
     import netCDF4
 
-    plain: dict[Any, Any] = {
-        name: {"_FillValue": None} for name in header.variables if header[name].dtype.kind in "biu"
-    }
+    plain = {name: {"_FillValue": None} for name in header.variables if header[name].dtype.kind in "biu"}
     header.to_netcdf(path, engine="netcdf4", encoding=plain)
     with netCDF4.Dataset(path, "a") as file:
         for name, layout in fields.items():
@@ -126,8 +120,7 @@ def _zarr(path: Path, header: xr.Dataset, fields: Mapping[str, FieldLayout]) -> 
             chunks=_chunks(layout, header),
             dtype=layout.dtype,
             fill_value=layout.fill,
-            attributes={key: _plain(value) for key, value in layout.attrs.items()}
-            | {"_ARRAY_DIMENSIONS": list(layout.dims)},
+            attributes=_plain(layout.attrs) | {"_ARRAY_DIMENSIONS": list(layout.dims)},
         )
         for name, layout in fields.items()
     }
@@ -143,5 +136,6 @@ def _chunks(layout: FieldLayout, header: xr.Dataset) -> tuple[int, ...]:
     return tuple(header.sizes[dim] if dim in layout.whole else 1 for dim in layout.dims)
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
+    kinds = (np.ndarray, np.generic)
+    return {key: value.tolist() if isinstance(value, kinds) else value for key, value in attrs.items()}

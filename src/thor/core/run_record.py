@@ -19,7 +19,8 @@ from thor.core.atomic import require_writable, show, write_json
 from thor.core.checksums import combined_sha256, file_checksums, signature
 from thor.core.warn import warn_once
 
-_TABLES = ("runs", "nodes", "datasets", "files", "contents")
+_OF_DATASETS = ("datasets", "files", "contents")
+_TABLES = ("runs", "nodes", *_OF_DATASETS)
 _SECONDS_BETWEEN_SAMPLES = 0.5
 _LONGEST_WAIT = 60
 """Seconds for which a process waits for another one that writes the record."""
@@ -86,7 +87,7 @@ class RunRecord:
         for name, entry in list(self.content["datasets"].items()):
             place = self._root / entry["path"]
             if not place.exists():
-                for table in ("datasets", "files", "contents"):
+                for table in _OF_DATASETS:
                     self.content[table].pop(name, None)
             elif "content" in entry and entry["bytes"] <= _QUICK_BYTES:
                 self.loaded(name, place)
@@ -150,7 +151,7 @@ class RunRecord:
         newer = {name for name, entry in others["datasets"].items() if entry != before.get(name)} - made
         for table in _TABLES:
             ours, before = self.content[table], self._stored[table]
-            theirs = newer if table in ("datasets", "files", "contents") else set()
+            theirs = newer if table in _OF_DATASETS else set()
             for name in before.keys() - ours.keys() - theirs:
                 others[table].pop(name, None)
             changed = (name for name, entry in ours.items() if entry != before.get(name))
@@ -171,11 +172,7 @@ class RunRecord:
         if not place.is_relative_to(self._root) or not place.exists():
             return
         files = file_checksums(place)
-        entry = {
-            "path": place.relative_to(self._root).as_posix(),
-            **signature(place),
-            "sha256": combined_sha256(files),
-        }
+        entry = {"path": place.relative_to(self._root).as_posix(), **signature(place), "sha256": combined_sha256(files)}
         if compared:
             contents = self._contents(name, place, files)
             entry["content"] = combined_sha256({file: contents[file] or checksum for file, checksum in files.items()})

@@ -14,6 +14,7 @@ from thor.core.errors import DataError, GridError, listed
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
+from thor.reading import steps
 from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes
@@ -21,39 +22,23 @@ from thor.reading.means import WindowMeans, first_month, window_means
 from thor.reading.positions import read_positions, reordered, same_positions, storage_order
 from thor.reading.run_plan import FIXED_FIELDS, RunPlan
 from thor.reading.series import Series
-from thor.reading.steps import (
-    Context,
-    add_cell_area,
-    add_sea_area,
-    add_stress_convention,
-    mask_basins,
-    mask_depressed_cells,
-    mask_land,
-    mask_land_stress,
-    remove_mean_sea_level,
-    require_areas_on_earth,
-    restore_ice_depression,
-    rows_and_columns_ascending,
-    shape_text,
-    suggest_stress_points,
-    with_stress_points,
-)
+from thor.reading.steps import Context, rows_and_columns_ascending, shape_text, with_stress_points
 from thor.reading.windows import ClimatologySettings, Window
 
 log = logging.getLogger(__name__)
 
 CLIMATOLOGY_STEPS = (
-    add_sea_area,
-    add_cell_area,
-    add_stress_convention,
-    mask_land,
-    require_areas_on_earth,
-    suggest_stress_points,
-    mask_land_stress,
-    mask_basins,
-    restore_ice_depression,
-    remove_mean_sea_level,
-    mask_depressed_cells,
+    steps.add_sea_area,
+    steps.add_cell_area,
+    steps.add_stress_convention,
+    steps.mask_land,
+    steps.require_areas_on_earth,
+    steps.suggest_stress_points,
+    steps.mask_land_stress,
+    steps.mask_basins,
+    steps.restore_ice_depression,
+    steps.remove_mean_sea_level,
+    steps.mask_depressed_cells,
 )
 """The steps applied to every run, in this order."""
 

@@ -49,7 +49,7 @@ class TemperaturePlan:
     @property
     def identity(self) -> dict[str, Any]:
         """All that the annual means depend on."""
-        files = [file.identity for file in self.series.files] if self.series else []
+        files = self.series.identity if self.series else []
         return {"run": self.run.key, "files": files, "parent": self.parent, "reason": self.reason}
 
 

@@ -84,10 +84,7 @@ class RunPlan:
         """All that a climatology of this plan depends on, settings aside."""
         return {
             "run": self.run.key,
-            "series": {
-                name: [file.identity for file in series.files]
-                for name, series in (self.series | self.regime_fields).items()
-            },
+            "series": {name: series.identity for name, series in (self.series | self.regime_fields).items()},
             "fixed": {name: [[path.name, checksum_of(path)] for path in paths] for name, paths in self.fixed.items()},
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
@@ -136,7 +133,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     for name, stored in group.stored.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
-    optional: dict[str, dict[str, Series]] = {}
+    optional: dict[str, Any] = {}
     for what, find in (("transports", _transports), ("tracers", _tracers), ("regime_fields", _regime_fields)):
         try:
             optional[what] = find(archive, run, group)
@@ -146,21 +143,8 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
             warnings.append(f"its {what.replace('_', ' ')} are left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
-    version = group.stored["zos"].version
-    return RunPlan(
-        run,
-        group.label,
-        version,
-        series,
-        fixed,
-        (first, last),
-        parent,
-        quirks,
-        warnings=tuple(warnings),
-        transports=optional.get("transports", {}),
-        tracers=optional.get("tracers", {}),
-        regime_fields=optional.get("regime_fields", {}),
-    )
+    about = (run, group.label, group.stored["zos"].version)
+    return RunPlan(*about, series, fixed, (first, last), parent, quirks, warnings=tuple(warnings), **optional)
 
 
 def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
@@ -195,22 +179,23 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
 
 
 def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
-    """Return those fields that are there under the grid label of sea level."""
-    label = group.stored["zos"].grid_label
-    there = {name: archive.stored(run, name).get(label) for name in REGIME_FIELDS}
-    series = {name: _read(run, name, stored) for name, stored in there.items() if stored is not None}
+    """Return those fields that are there beside sea level."""
+    series = {name: _read(run, name, stored) for name, stored in _beside(archive, run, group, REGIME_FIELDS).items()}
     _require_facets(run, series)
     return series
 
 
 def _ice_mass(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
     """Return the masses of sea ice and snow on the grid of sea level, where both are there."""
+    found = _beside(archive, run, group, ICE_MASS)
+    return {name: _read(run, name, stored) for name, stored in found.items()} if len(found) == len(ICE_MASS) else {}
+
+
+def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Stored]:
+    """Return what there is of these variables under the grid label of sea level."""
     label = group.stored["zos"].grid_label
-    there = {name: archive.stored(run, name).get(label) for name in ICE_MASS}
-    found = {name: stored for name, stored in there.items() if stored is not None}
-    if len(found) < len(ICE_MASS):
-        return {}
-    return {name: _read(run, name, stored) for name, stored in found.items()}
+    there = {name: archive.stored(run, name).get(label) for name in names}
+    return {name: stored for name, stored in there.items() if stored is not None}
 
 
 def _read(run: Run, name: str, stored: Stored) -> Series:

@@ -88,6 +88,11 @@ class Series:
     hint: str = ""
 
     @property
+    def identity(self) -> list[dict[str, Any]]:
+        """That of each file."""
+        return [file.identity for file in self.files]
+
+    @property
     def months(self) -> NDArray[np.int64]:
         """All months, ascending."""
         return np.sort(np.concatenate([file.months for file in self.files]))

@@ -8,22 +8,12 @@ import xarray as xr
 from thor.core.errors import DataError, GridError
 from thor.core.variables import STRESS, is_known, table, variable
 from thor.ocean.budget import has_all_terms
+from thor.reading import steps
 from thor.reading.checks import check_physics
 from thor.reading.fields import clean_field
 from thor.reading.positions import common_dims, positions
 from thor.reading.quirks import Quirks
-from thor.reading.steps import (
-    Context,
-    add_cell_area,
-    add_sea_area,
-    add_stress_convention,
-    mask_land,
-    mask_land_stress,
-    remove_mean_sea_level,
-    require_areas_on_earth,
-    rows_and_columns_ascending,
-    suggest_stress_points,
-)
+from thor.reading.steps import Context, rows_and_columns_ascending
 
 STRESS_COORDINATES = ("lat_u", "lon_u", "lat_v", "lon_v")
 """Coordinates with the positions of staggered stress."""
@@ -55,24 +45,15 @@ def harmonise(raw: xr.Dataset, *, strict: bool = False) -> xr.Dataset:
         When units are missing or unknown, coordinates unusable, or a field is upside down.
     """
     where = "training ocean"
-    ocean = rows_and_columns_ascending(_cleaned(_on_positions(raw, where), where))
+    ocean = _on_positions(raw, where)
+    ocean = ocean.assign({str(name): clean_field(ocean[name], where) for name in ocean.data_vars})
+    ocean = rows_and_columns_ascending(ocean)
     require_positive_depth(ocean)
-    quirks = Quirks(stress_convention=raw.attrs.get("stress_convention", _convention(ocean)))
+    # The axes of a regular grid are east and north.
+    regular = ocean["lat"].ndim == 1 and "lat_u" not in ocean.coords
+    quirks = Quirks(stress_convention=raw.attrs.get("stress_convention", "true_east_north" if regular else None))
     context = Context(where, ocean.coords.to_dataset(), quirks, masked_basins=(), reference_density=np.nan)
-    steps = (
-        add_sea_area,
-        add_cell_area,
-        add_stress_convention,
-        mask_without_stress,
-        mask_land,
-        require_areas_on_earth,
-        suggest_stress_points,
-        mask_land_stress,
-        remove_mean_sea_level,
-        add_analysis_mask,
-        add_attributes,
-    )
-    ocean = reduce(lambda ocean, step: step(ocean, context), steps, ocean)
+    ocean = reduce(lambda ocean, step: step(ocean, context), TRAINING_STEPS, ocean)
     return check_physics(ocean, context.grid, where=where, strict=strict)
 
 
@@ -97,16 +78,6 @@ def _on_positions(raw: xr.Dataset, where: str) -> xr.Dataset:
             values = raw[name].rename({d: n for d, n in names.items() if d in raw[name].dims}).variable
             out = out.assign_coords({name: values})
     return out.assign_attrs(raw.attrs)
-
-
-def _convention(ocean: xr.Dataset) -> str | None:
-    """Return the convention of stress with sea level on a regular grid, whose axes are east and north."""
-    return "true_east_north" if ocean["lat"].ndim == 1 and "lat_u" not in ocean.coords else None
-
-
-def _cleaned(ocean: xr.Dataset, where: str) -> xr.Dataset:
-    """Return all fields in canonical units, undeclared fill values as NaN."""
-    return ocean.assign({str(name): clean_field(ocean[name], where) for name in ocean.data_vars})
 
 
 def require_positive_depth(ocean: xr.Dataset) -> None:
@@ -145,3 +116,19 @@ def add_attributes(ocean: xr.Dataset, context: Context) -> xr.Dataset:
             out[name].attrs = out[name].attrs | variable(str(name)).attrs
     out["zos"].attrs |= {"removed_mean": float(ocean["removed_mean"]), "removed_mean_units": "m"}
     return out
+
+
+TRAINING_STEPS = (
+    steps.add_sea_area,
+    steps.add_cell_area,
+    steps.add_stress_convention,
+    mask_without_stress,
+    steps.mask_land,
+    steps.require_areas_on_earth,
+    steps.suggest_stress_points,
+    steps.mask_land_stress,
+    steps.remove_mean_sea_level,
+    add_analysis_mask,
+    add_attributes,
+)
+"""The steps applied to the training ocean, in this order."""

@@ -4,7 +4,7 @@ Each window of each run is one dataset, so that memory does not grow with the nu
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from thor.reading.files import checksum_of, naming
 from thor.reading.means import window_means
 from thor.reading.plans import Plans
 from thor.reading.run_plan import Missing, RunPlan
+from thor.reading.series import Series
 from thor.reading.transport_points import TPoints, face_offset, point_offset, sea_cells, stored_levels, t_points
 from thor.reading.windows import ClimatologySettings, Window
 
@@ -50,7 +51,7 @@ class TransportPlan:
         """All that the dataset depends on, settings aside."""
         return {
             "key": self.key,
-            "series": {name: [file.identity for file in series.files] for name, series in self.plan.transports.items()},
+            "series": {name: series.identity for name, series in self.plan.transports.items()},
             "positions": self.plan.series["zos"].files[0].identity,
             "deptho": [[path.name, checksum_of(path)] for path in self.plan.fixed["deptho"]],
             "quirks": self.plan.quirks,
@@ -68,15 +69,21 @@ def plan_transports(plans: Plans, *, missing: Missing) -> Iterator[TransportPlan
     """
     for plan in plans:
         for window in plan.windows if plan.transports else ():
-            try:
-                for series in plan.transports.values():
-                    series.require(window)
-            except IncompleteWindowError as error:
-                if missing == "error":
-                    raise
-                log.warning("no transports: %s", error)
-            else:
+            if is_complete(plan.transports, window, missing, without="transports"):
                 yield TransportPlan(plan, window)
+
+
+def is_complete(parts: Mapping[str, Series], window: Window, missing: Missing, *, without: str) -> bool:
+    """Return whether no series lacks a month of the window; log what it is without, or raise under ``error``."""
+    try:
+        for series in parts.values():
+            series.require(window)
+    except IncompleteWindowError as error:
+        if missing == "error":
+            raise
+        log.warning("no %s: %s", without, error)
+        return False
+    return True
 
 
 def transport_marks(parts: Iterable[TransportPlan], settings: ClimatologySettings) -> dict[str, str]:

@@ -4,7 +4,6 @@ Means of binned steps differ from binned means: these lack the transport of seas
 velocity vary together.
 """
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import IntArray
 from thor.core.checkpoint import Checkpoint
-from thor.core.errors import DataError, GridError, IncompleteWindowError
+from thor.core.errors import DataError, GridError
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import TRACERS, TRANSPORTS, variable
 from thor.ocean.density import SIGMA2_EDGES, class_coordinates
@@ -25,18 +24,9 @@ from thor.reading.positions import same_positions
 from thor.reading.run_plan import Missing
 from thor.reading.series import Series, SeriesFile
 from thor.reading.sigma2_sums import BinnedOcean, TimeStep, sums_by_class
-from thor.reading.transport_points import (
-    TPoints,
-    face_offset,
-    sea_cells,
-    stored_levels,
-    stored_positions,
-    t_points,
-)
-from thor.reading.transports import FACES, TransportPlan
+from thor.reading.transport_points import TPoints, face_offset, sea_cells, stored_levels, stored_positions, t_points
+from thor.reading.transports import FACES, TransportPlan, is_complete
 from thor.reading.windows import ClimatologySettings
-
-log = logging.getLogger(__name__)
 
 
 def with_tracers(parts: Iterable[TransportPlan], *, missing: Missing) -> Iterator[TransportPlan]:
@@ -48,16 +38,8 @@ def with_tracers(parts: Iterable[TransportPlan], *, missing: Missing) -> Iterato
         Under ``error``: when a month is missing; otherwise that window has no density classes, with a warning.
     """
     for part in parts:
-        try:
-            for series in part.plan.tracers.values():
-                series.require(part.window)
-        except IncompleteWindowError as error:
-            if missing == "error":
-                raise
-            log.warning("no density classes: %s", error)
-        else:
-            if part.plan.tracers:
-                yield part
+        if part.plan.tracers and is_complete(part.plan.tracers, part.window, missing, without="density classes"):
+            yield part
 
 
 def sigma2_marks(parts: Iterable[TransportPlan], settings: ClimatologySettings) -> dict[str, str]:
@@ -135,11 +117,8 @@ def _series(transports: TransportPlan) -> dict[str, Series]:
 
 
 def _identity(transports: TransportPlan) -> dict[str, Any]:
-    tracers = transports.plan.tracers
-    return transports.identity | {
-        "tracers": {name: [file.identity for file in series.files] for name, series in tracers.items()},
-        "edges": SIGMA2_EDGES.tolist(),
-    }
+    tracers = {name: series.identity for name, series in transports.plan.tracers.items()}
+    return transports.identity | {"tracers": tracers, "edges": SIGMA2_EDGES.tolist()}
 
 
 def _time_steps(transports: TransportPlan) -> list[TimeStep]:
