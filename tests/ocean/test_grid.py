@@ -122,7 +122,7 @@ def test_displacements_are_great_circle_distances():
 
 def test_neighbours_wrap_in_longitude_and_continue_beyond_the_pole():
     grid = Grid.from_dataset(regular_grid(10.0))
-    assert grid.periodic and grid.over_pole == (True, True)
+    assert grid.periodic and grid.topology.over_pole == (True, True)
     assert grid.neighbour(grid.lon, (0, 1))[0, -1] == grid.lon[0, 0]
     beyond = grid.neighbour(grid.lon, (1, 0))[-1]
     np.testing.assert_allclose((beyond - grid.lon[-1]) % 360, 180)
@@ -130,7 +130,7 @@ def test_neighbours_wrap_in_longitude_and_continue_beyond_the_pole():
 
 def test_a_regional_grid_ends_at_its_edges():
     grid = Grid.from_dataset(with_bounds(np.arange(10.0, 20), np.arange(300.0, 340)))
-    assert not grid.periodic and grid.over_pole == (False, False)
+    assert not grid.periodic and grid.topology.over_pole == (False, False)
     assert np.isnan(grid.neighbour(grid.lat, (0, 1))[:, -1]).all()
     assert np.isnan(grid.neighbour(grid.lat, (-1, 0))[0]).all()
 
@@ -147,7 +147,7 @@ def test_curvilinear_positions_are_enough():
     regular = Grid.from_dataset(regular_grid(2.0))
     positions = {"lat": (("j", "i"), regular.lat), "lon": (("j", "i"), regular.lon)}
     grid = Grid.from_dataset(xr.Dataset(coords=positions))
-    assert grid.dims == ("j", "i") and grid.periodic and grid.over_pole == (True, True)
+    assert grid.dims == ("j", "i") and grid.periodic and grid.topology.over_pole == (True, True)
     # The edges are great circles instead of parallels.
     np.testing.assert_allclose(grid.area[1:-1], regular.area[1:-1], rtol=2e-3)
 

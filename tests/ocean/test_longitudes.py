@@ -56,7 +56,7 @@ def strip(west, east):
 def test_a_global_grid_in_any_order(lon):
     grid = Grid.from_dataset(bare(lon))
     np.testing.assert_allclose(grid.area.sum(axis=0), SPHERE / 72, rtol=1e-9)
-    assert grid.periodic and grid.over_pole == (True, True) and not grid.duplicate.any()
+    assert grid.periodic and grid.topology.over_pole == (True, True) and not grid.duplicate.any()
     field = np.cos(np.deg2rad(grid.lat)) * np.sin(np.deg2rad(grid.lon))
     east, north = gradient(field, grid)
     np.testing.assert_allclose(east, np.cos(np.deg2rad(grid.lon)) / EARTH_RADIUS, atol=2e-3 / EARTH_RADIUS)

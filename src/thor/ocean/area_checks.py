@@ -1,6 +1,6 @@
 """Checks of cell areas: whether a grid of the Earth can have them, and whether published ones are those of the grid."""
 
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from thor.core.arrays import Array
 from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
+
+if TYPE_CHECKING:
+    from thor.ocean.grid import Grid
 
 EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
 """[m2]"""
@@ -25,19 +28,6 @@ LARGEST_FACTOR, ODD_AREA, MAX_ODD_AREAS = 0.05, 0.1, 0.3
 """Published areas are off by a factor where their median ratio to ours is off one by more than the first of these, and
 of another grid where more than the last share of cells is off the median ratio by more than the second: on a coarse
 grid that many may be coastal, with areas of their wet part only."""
-
-
-class GridAreas(Protocol):
-    """The attributes of a `thor.ocean.grid.Grid` that the checks of its areas use."""
-
-    @property
-    def lat(self) -> Array: ...  # noqa: D102
-    @property
-    def lon(self) -> Array: ...  # noqa: D102
-    @property
-    def area(self) -> Array: ...  # noqa: D102
-    @property
-    def duplicate(self) -> NDArray[np.bool_]: ...  # noqa: D102
 
 
 AreaVerdict = Literal["usable", "constant factor", "other grid"]
@@ -77,7 +67,7 @@ class AreaCheck(NamedTuple):
     odd: float = np.nan
 
 
-def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
+def compare_areas(grid: "Grid", areacello: Array) -> AreaCheck:
     """Return the differences of published cell areas from those of the grid, and whether they are usable.
 
     Parameters
@@ -120,7 +110,7 @@ def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
     )
 
 
-def check_areas(grid: GridAreas, area: Array | None = None, *, sea: NDArray[np.bool_] | None = None) -> None:
+def check_areas(grid: "Grid", area: Array | None = None, *, sea: NDArray[np.bool_] | None = None) -> None:
     """Raise GridError when areas cannot be those of cells on the Earth; repeated cells count once.
 
     Parameters

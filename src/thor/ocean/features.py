@@ -159,24 +159,14 @@ def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extende
 def _surface_fields(ocean: xr.Dataset, curl: Array, grid: Grid, take_gradient: Gradient) -> dict[str, Array]:
     zos = _values(ocean, "zos")
     east, north = take_gradient(zos, grid)
-    return {
-        "wind_stress_curl": curl,
-        "zos": zos,
-        "zos_gradient_eastward": east,
-        "zos_gradient_northward": north,
-    }
+    return {"wind_stress_curl": curl, "zos": zos, "zos_gradient_eastward": east, "zos_gradient_northward": north}
 
 
 def _extended_surface_fields(
     ocean: xr.Dataset, fields: Mapping[str, Array], grid: Grid, reference_density: float
 ) -> dict[str, Array]:
-    missing = [name for name in STRESS if name not in ocean]
-    if missing:
-        raise DataError(
-            f"The geostrophic features need 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. "
-            "Give a surface stress file, or set data_engineering.extended_features: false and modelling.features: "
-            "published."
-        )
+    instead = "data_engineering.extended_features: false and modelling.features: published"
+    _require_stress(ocean, "geostrophic features need", instead)
     east, north = fields["zos_gradient_eastward"], fields["zos_gradient_northward"]
     depth_east, depth_north = fields["deptho_gradient_eastward"], fields["deptho_gradient_northward"]
     slope = gradient(fields["zos"], grid)
@@ -256,13 +246,17 @@ def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_density: float) -> Array:
     if stress_curl == "released":
         return _values(ocean, "wind_stress_curl")
+    _require_stress(ocean, "surface stress curl needs", "data_engineering.stress_curl: released")
+    return curl_of_stress(ocean, grid) / reference_density
+
+
+def _require_stress(ocean: xr.Dataset, what: str, instead: str) -> None:
     missing = [name for name in STRESS if name not in ocean]
     if missing:
         raise DataError(
-            f"The surface stress curl needs 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. "
-            "Give a surface stress file, or set data_engineering.stress_curl: released."
+            f"The {what} 'tauuo' and 'tauvo'; the ocean has no {' and no '.join(missing)}. Give a surface stress file, "
+            f"or set {instead}."
         )
-    return curl_of_stress(ocean, grid) / reference_density
 
 
 def _values(ocean: xr.Dataset, name: str) -> Array:

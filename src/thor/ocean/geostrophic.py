@@ -59,21 +59,17 @@ def geostrophic_terms(
 
 
 def geostrophic_transport(
-    zos_gradient: tuple[Array, Array],
-    *,
-    deptho: Array,
-    coriolis_parameter: Array,
-    least_coriolis: float = LEAST_CORIOLIS,
+    zos_gradient: tuple[Array, Array], *, deptho: Array, coriolis_parameter: Array
 ) -> tuple[Array, Array]:
     """Return the eastward and northward depth-integrated geostrophic transport [m2 s-1].
 
     Parameters
     ----------
-    zos_gradient, deptho, coriolis_parameter, least_coriolis
+    zos_gradient, deptho, coriolis_parameter
         As for `geostrophic_terms`.
     """
     reach = GRAVITY * DECAY_DEPTH * (1 - np.exp(-np.maximum(deptho, 0) / DECAY_DEPTH))
-    factor = reach / _bounded(coriolis_parameter, least_coriolis)
+    factor = reach / _bounded(coriolis_parameter, LEAST_CORIOLIS)
     return -factor * zos_gradient[1], factor * zos_gradient[0]
 
 

@@ -116,11 +116,6 @@ class Grid:
         """Whether the last column neighbours the first."""
         return self.topology.periodic
 
-    @property
-    def over_pole(self) -> tuple[bool, bool]:
-        """Whether the first and the last row end at a pole, beyond which the row continues half a turn away."""
-        return self.topology.over_pole
-
     @cached_property
     def duplicate(self) -> NDArray[np.bool_]:
         """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums of area."""

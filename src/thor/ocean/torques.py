@@ -45,10 +45,7 @@ def transport_torques(eastward: Array, northward: Array, deptho: Array, grid: Gr
         for slope in (gradient(part / deptho, grid) for part in (eastward, northward))
     )
     side = np.sqrt(np.mean(grid.area[np.isfinite(vorticity) & ~grid.duplicate]))
-    return {
-        "viscous_torque": munk_viscosity(side) * laplacian,
-        "nonlinear_torque": -curl(east, north, grid),
-    }
+    return {"viscous_torque": munk_viscosity(side) * laplacian, "nonlinear_torque": -curl(east, north, grid)}
 
 
 def munk_viscosity(spacing: float) -> float:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.budget import closure
 from thor.ocean.idealized.c_grid import FaceField
@@ -123,11 +122,6 @@ def test_terms_agree_with_the_regular_grid_on_the_large_scale(oceans):
         both = np.isfinite(regular) & np.isfinite(displaced)
         assert both.sum() > 60
         assert np.corrcoef(regular[both], displaced[both])[0, 1] > least, name
-
-
-def test_pole_too_far_south_is_refused():
-    with pytest.raises(ConfigError, match="between 60 and 89"):
-        displaced_pole_c_grid(5.0, north_pole=(30.0, 0.0))
 
 
 def test_positions_round_the_southern_pole_hardly_move():

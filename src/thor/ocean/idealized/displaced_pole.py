@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError
 from thor.ocean.idealized.c_grid import CGrid, Points, regular_c_grid
 
 GREENLAND = (75.0, 320.0)
@@ -19,45 +18,35 @@ GREENLAND = (75.0, 320.0)
 _ABSCISSAE, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 
-def displaced_pole_c_grid(resolution_degrees: float, *, north_pole: tuple[float, float] = GREENLAND) -> CGrid:
-    """Return the regular C grid with its northern pole moved; metric factors are those of the map.
+def displaced_pole_c_grid(resolution_degrees: float) -> CGrid:
+    """Return the regular C grid with its northern pole moved to `GREENLAND`; metric factors are those of the map.
 
     Parameters
     ----------
     resolution_degrees : float
         Spacing of the regular grid that is moved [degrees]; divides 180.
-    north_pole : (float, float)
-        Latitude, from 60 to 89, and longitude of the grid's northern pole [degrees].
 
     Raises
     ------
     ConfigError
-        When the spacing does not divide 180 degrees or the pole is not that far north.
+        When the spacing does not divide 180 degrees.
     """
-    if not 60 <= north_pole[0] <= 89:
-        raise ConfigError(f"The grid's northern pole must lie between 60 and 89 degrees north. Got {north_pole[0]:g}.")
     regular = regular_c_grid(resolution_degrees)
-    corner_lat, corner_lon = displaced_position(regular.corner_lat, regular.corner_lon, north_pole=north_pole)
-    return CGrid(
-        **{
-            kind: _displaced(getattr(regular, kind), resolution_degrees, north_pole=north_pole)
-            for kind in ("t", "u", "v", "q")
-        },
-        corner_lat=corner_lat,
-        corner_lon=corner_lon,
-    )
+    corner_lat, corner_lon = displaced_position(regular.corner_lat, regular.corner_lon)
+    points = {kind: _displaced(getattr(regular, kind), resolution_degrees) for kind in ("t", "u", "v", "q")}
+    return CGrid(**points, corner_lat=corner_lat, corner_lon=corner_lon)
 
 
-def displaced_position(lat: Array, lon: Array, *, north_pole: tuple[float, float] = GREENLAND) -> tuple[Array, Array]:
+def displaced_position(lat: Array, lon: Array) -> tuple[Array, Array]:
     """Return latitude and longitude, in [0, 360), to which the map takes positions of the regular grid [degrees]."""
-    moved = _plane(lat, lon) + _plane(*north_pole)
+    moved = _plane(lat, lon) + _plane(*GREENLAND)
     return 90 - 2 * np.rad2deg(np.arctan(np.abs(moved))), np.rad2deg(np.angle(moved)) % 360
 
 
-def stretching(lat: Array, lon: Array, *, north_pole: tuple[float, float] = GREENLAND) -> Array:
+def stretching(lat: Array, lon: Array) -> Array:
     """Return the factor [1] by which the map stretches lengths at positions of the regular grid [degrees]."""
     here = _plane(lat, lon)
-    return (1 + np.abs(here) ** 2) / (1 + np.abs(here + _plane(*north_pole)) ** 2)
+    return (1 + np.abs(here) ** 2) / (1 + np.abs(here + _plane(*GREENLAND)) ** 2)
 
 
 def _plane(lat: Array | float, lon: Array | float) -> Array:
@@ -65,16 +54,16 @@ def _plane(lat: Array | float, lon: Array | float) -> Array:
     return np.tan(np.deg2rad(90 - np.asarray(lat)) / 2) * np.exp(1j * np.deg2rad(lon))
 
 
-def _displaced(old: Points, spacing: float, *, north_pole: tuple[float, float]) -> Points:
-    lat, lon = displaced_position(old.lat, old.lon, north_pole=north_pole)
-    factor = stretching(old.lat, old.lon, north_pole=north_pole)
+def _displaced(old: Points, spacing: float) -> Points:
+    lat, lon = displaced_position(old.lat, old.lon)
+    factor = stretching(old.lat, old.lon)
     # a translation keeps directions in the plane; east lies across the radius, which turns by the change of longitude
     angle = np.deg2rad((old.lon - lon + 180) % 360 - 180)
-    area = old.area * _mean_square_stretching(old, spacing, north_pole=north_pole)
+    area = old.area * _mean_square_stretching(old, spacing)
     return replace(old, lat=lat, lon=lon, dx=factor * old.dx, dy=factor * old.dy, area=area, angle=angle)
 
 
-def _mean_square_stretching(old: Points, spacing: float, *, north_pole: tuple[float, float]) -> Array:
+def _mean_square_stretching(old: Points, spacing: float) -> Array:
     """Return the mean over each cell by Gauss-Legendre quadrature in longitude and the sine of latitude."""
     south, north = (np.sin(np.deg2rad(np.clip(old.lat + s * spacing / 2, -90, 90))) for s in (-1, 1))
     total = np.zeros(old.lat.shape)
@@ -82,5 +71,5 @@ def _mean_square_stretching(old: Points, spacing: float, *, north_pole: tuple[fl
         lat = np.rad2deg(np.arcsin((south + north + y * (north - south)) / 2))
         for x, weight_x in zip(_ABSCISSAE, _WEIGHTS, strict=True):
             lon = old.lon + x * spacing / 2
-            total += weight_x * weight_y / 4 * stretching(lat, lon, north_pole=north_pole) ** 2
+            total += weight_x * weight_y / 4 * stretching(lat, lon) ** 2
     return total

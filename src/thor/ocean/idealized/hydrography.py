@@ -42,14 +42,11 @@ def annual_tracer(run: IdealizedRun, variable_id: str, *, years: tuple[int, int]
     model = run.solved_model()
     factors = run.annual_means(tracer_factors(run))[slice(*years)]
     depth = np.where(model.geography.mask, model.geography.depth, 0.0)
-    field = np.stack(
-        [
-            combined(factors, tracer_patterns(model, variable_id, level), depth > top, digits=TRACER_DIGITS)
-            for level, top in enumerate(LEVEL_EDGES[:-1])
-        ],
-        axis=1,
-    )
-    return on_levels(run, variable_id, field, years=years)
+    levels = [
+        combined(factors, tracer_patterns(model, variable_id, level), depth > top, digits=TRACER_DIGITS)
+        for level, top in enumerate(LEVEL_EDGES[:-1])
+    ]
+    return on_levels(run, variable_id, levels, years=years)
 
 
 def tracer_factors(run: IdealizedRun) -> Array:

@@ -5,7 +5,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
-from thor.core.variables import STRESS, TRANSPORTS, published, variable
+from thor.core.variables import REGIME_FIELDS, STRESS, TRACERS, TRANSPORTS, published, variable
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
 from thor.ocean.idealized.calendars import Months
@@ -26,20 +26,12 @@ MONTHS_PER_CHUNK = 12
 
 _COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 _CELL_METHODS = {
-    "zos": "area: mean where sea time: mean",
-    "tauuo": "time: mean",
-    "tauvo": "time: mean",
+    **dict.fromkeys(("zos", *REGIME_FIELDS, *TRACERS), "area: mean where sea time: mean"),
+    **dict.fromkeys((*STRESS, *TRANSPORTS), "time: mean"),
+    **dict.fromkeys(("areacello", "areacella"), "area: sum"),
     "deptho": "area: mean where sea",
-    "areacello": "area: sum",
     "sftof": "area: mean",
-    "hfds": "area: mean where sea time: mean",
-    "mlotst": "area: mean where sea time: mean",
-    "thetao": "area: mean where sea time: mean",
-    "so": "area: mean where sea time: mean",
-    "umo": "time: mean",
-    "vmo": "time: mean",
     "tas": "area: time: mean",
-    "areacella": "area: sum",
 }
 
 

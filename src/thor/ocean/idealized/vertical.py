@@ -63,13 +63,8 @@ class VerticalStructure:
 
     def patterns(self, level: int) -> Array:
         """Return the transports of one level, shape (n_responses + n_patterns + 1, nj, ni)."""
-        return np.concatenate(
-            [
-                self.depth_integrated * self.shares[level],
-                self.ekman * self.ekman_profile[level],
-                self.thermohaline[level][None],
-            ]
-        )
+        ekman = self.ekman * self.ekman_profile[level]
+        return np.concatenate([self.depth_integrated * self.shares[level], ekman, self.thermohaline[level][None]])
 
 
 def publishes_transports(run: IdealizedRun) -> bool:
@@ -95,22 +90,18 @@ def annual_transport(run: IdealizedRun, variable_id: str, *, years: tuple[int, i
     """
     structure = vertical_structure(run.model, seed=run.seed)[TRANSPORTS.index(variable_id)]
     annual = run.annual_means(transport_factors(run))[slice(*years)]
-    density = run.model.ocean.reference_density
-    field = np.stack(
-        [
-            combined(annual, density * structure.patterns(level), structure.shares[level] > 0)
-            for level in range(LEVEL_EDGES.size - 1)
-        ],
-        axis=1,
-    )
-    return on_levels(run, variable_id, field, years=years)
+    density, n_levels = run.model.ocean.reference_density, LEVEL_EDGES.size - 1
+    levels = [combined(annual, density * structure.patterns(k), structure.shares[k] > 0) for k in range(n_levels)]
+    return on_levels(run, variable_id, levels, years=years)
 
 
-def on_levels(run: IdealizedRun, variable_id: str, field: NDArray[np.float32], *, years: tuple[int, int]) -> xr.Dataset:
-    """Return annual means (n_years, n_levels, n_rows, n_columns) with coordinates, as `annual_transport` does."""
+def on_levels(
+    run: IdealizedRun, variable_id: str, levels: list[NDArray[np.float32]], *, years: tuple[int, int]
+) -> xr.Dataset:
+    """Return annual means (n_years, n_rows, n_columns) of each level with coordinates, as `annual_transport` does."""
     dataset = published_coordinates(run.solved_model(), points_of(variable_id, run.model))
     attrs = published_attrs(variable_id, run.model) | {"comment": "Annual means: each step holds twelve months."}
-    dataset[variable_id] = (("time", "lev", *NAMES[run.model.grid].dims), field, attrs)
+    dataset[variable_id] = (("time", "lev", *NAMES[run.model.grid].dims), np.stack(levels, axis=1), attrs)
     dataset["lev_bnds"] = (("lev", "bnds"), level_bounds())
     about = {"standard_name": "depth", "long_name": "ocean depth coordinate", "units": "m", "positive": "down"}
     about |= {"axis": "Z", "bounds": "lev_bnds"}
@@ -147,16 +138,14 @@ def vertical_structure(settings: ClimateModelSettings, *, seed: int) -> tuple[Ve
         width = points.dy if kind == "u" else points.dx
         sense = 1.0 if kind == "u" else -1.0
         ebb = points.coriolis / (points.coriolis**2 + EKMAN_LEAST_CORIOLIS**2)
-        ekman = sense * model.stress_across[axis] * ebb * width / settings.ocean.reference_density
-        out.append(
-            VerticalStructure(
-                depth_integrated=model.transport[axis] * width,
-                shares=_decaying_shares(floor, settings.ocean.decay_depth),
-                ekman=ekman,
-                ekman_profile=_closed_profile(floor, LEVEL_EDGES[1], LEVEL_EDGES[-1]),
-                thermohaline=thermohaline if kind == "v" else np.zeros_like(thermohaline),
-            )
+        structure = VerticalStructure(
+            depth_integrated=model.transport[axis] * width,
+            shares=_decaying_shares(floor, settings.ocean.decay_depth),
+            ekman=sense * model.stress_across[axis] * ebb * width / settings.ocean.reference_density,
+            ekman_profile=_closed_profile(floor, LEVEL_EDGES[1], LEVEL_EDGES[-1]),
+            thermohaline=thermohaline if kind == "v" else np.zeros_like(thermohaline),
         )
+        out.append(structure)
     return out[0], out[1]
 
 
@@ -190,14 +179,9 @@ def true_overturning(run: IdealizedRun, factors: Array) -> xr.Dataset:
     psi = np.concatenate([np.zeros_like(above[:, :, :1]), above], axis=2)
     count = np.maximum(sea.sum(axis=1), 1)
     lat = np.where(sea.any(axis=1), (model.grid.v.lat * sea).sum(axis=1) / count, model.grid.v.lat.mean(axis=1))
+    dims = ("window", "overturning_basin", "level_edge", "row")
     return xr.Dataset(
-        {
-            "true_overturning": (
-                ("window", "overturning_basin", "level_edge", "row"),
-                psi,
-                variable("true_overturning").attrs,
-            )
-        },
+        {"true_overturning": (dims, psi, variable("true_overturning").attrs)},
         coords={
             "overturning_basin": ["global", "atlantic_ocean"],
             "level_edge": ("level_edge", LEVEL_EDGES, {"units": "m", "positive": "down"}),
