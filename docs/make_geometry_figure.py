@@ -18,8 +18,7 @@ from thor.core.arrays import Array
 from thor.figures.style import LAND_COLOUR, letter_panels, new_figure, style
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import NEIGHBOURS, Grid
-from thor.ocean.operators import gradient
-from thor.ocean.published import METRES_PER_DEGREE
+from thor.ocean.operators import METRES_PER_DEGREE, gradient
 
 DEGREE, ORDER = 12, 5
 LEVELS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -14,8 +14,7 @@ from thor.ocean.geostrophic import geostrophic_terms, geostrophic_transport
 from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import NEIGHBOURHOOD_STATISTICS
 from thor.ocean.neighbourhood import neighbourhood_statistics as statistics_within
-from thor.ocean.operators import gradient
-from thor.ocean.published import published_gradient
+from thor.ocean.operators import gradient, published_gradient
 from thor.ocean.stress import coastal_curl, stress_eastward_northward
 from thor.ocean.stress import stress_curl as curl_of_stress
 from thor.ocean.torques import transport_torques
@@ -56,7 +55,7 @@ def features(
     stress_curl : {"surface", "released"}
         Whether the stress curl is taken from the surface stress or is the term of the budget.
     metric : {"spherical", "published"}
-        True geometry, or that of the published study (`thor.ocean.published`).
+        True geometry, or that of the published study (`published_gradient`).
     reference_density : float
         [kg m-3].
     extended : bool

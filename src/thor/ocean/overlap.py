@@ -204,8 +204,7 @@ def _area_inside(edges: _Edges, west: Array, east: Array, low: Array, high: Arra
     share_inside = np.divide(inside1 - inside0, rise, out=np.ones_like(rise), where=~level)
     share_above = np.divide(np.maximum(z1, high) - np.maximum(z0, high), rise, out=np.zeros_like(rise), where=~level)
     height = share_inside * ((inside0 + inside1) / 2 - low) + share_above * (high - low)
-    area: Array = np.abs((height * (x1 - x0)).sum(axis=1))
-    return area
+    return np.abs((height * (x1 - x0)).sum(axis=1))
 
 
 def _within_half_a_turn(angle: Array) -> Array:

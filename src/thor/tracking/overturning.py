@@ -22,9 +22,8 @@ from thor.core.errors import DataError
 from thor.core.variables import variable
 from thor.networks.split import OCEANS
 from thor.ocean.constants import SVERDRUP
-from thor.ocean.faces import each_level, require_transports
+from thor.ocean.faces import LatitudeLines, each_level, latitude_lines, require_transports
 from thor.ocean.grid import Grid
-from thor.ocean.latitude_lines import LatitudeLines, latitude_lines
 from thor.tracking.fields import GLOBAL
 from thor.tracking.regime_shares import (
     NO_REGIME,

@@ -6,9 +6,10 @@ import pytest
 from tests.ocean.idealized.conftest import SEED
 from thor.core.errors import ConfigError
 from thor.ocean.idealized.climate_models import PATTERNS, solve_climate_model
-from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, runs_of, variant_labels, warming
+from thor.ocean.idealized.scenarios import IdealizedRun, months, pattern_strengths, runs_of, variant_labels, warming
 
 LATITUDES = np.linspace(-65, -35, 3001)
+COMMON = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +182,26 @@ def test_other_experiments_do_not_depend_on_scenarios_and_their_lengths(archive_
 def test_archive_that_cannot_be_made_is_refused(archive_settings, changes, message):
     with pytest.raises(ConfigError, match=message):
         archive_settings.replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "year", "lengths"),
+    [
+        ("noleap", 1904, COMMON),
+        ("360_day", 1904, [30] * 12),
+        ("gregorian", 1904, [31, 29, *COMMON[2:]]),
+        ("gregorian", 1900, COMMON),
+        ("gregorian", 2000, [31, 29, *COMMON[2:]]),
+    ],
+)
+def test_month_lengths(calendar, year, lengths):
+    np.testing.assert_array_equal(months(calendar, first_year=year, n_years=1, origin_year=1850).lengths, lengths)
+
+
+@pytest.mark.parametrize(("calendar", "days"), [("noleap", 3650), ("360_day", 3600), ("gregorian", 3652)])
+def test_days_count_from_the_origin(calendar, days):
+    axis = months(calendar, first_year=1860, n_years=2, origin_year=1850)
+    assert axis.edges[0] == days
+    assert axis.edges.size == 25
+    assert axis.units == "days since 1850-01-01"
+    assert months(calendar, first_year=1, n_years=1, origin_year=1).units == "days since 0001-01-01"

@@ -66,8 +66,7 @@ def atmospheric_areas() -> xr.Dataset:
 
 def true_global_temperature(run: IdealizedRun) -> Array:
     """Return the global mean of the air temperature in each month before rounding [K], shape (n_months,)."""
-    means: Array = _factors(run) @ np.array([np.average(each, weights=_area()) for each in _patterns()])
-    return means
+    return _factors(run) @ np.array([np.average(each, weights=_area()) for each in _patterns()])
 
 
 def _factors(run: IdealizedRun) -> Array:
@@ -103,8 +102,7 @@ def _without_mean(field: Array) -> Array:
 
 
 def _area() -> Array:
-    area: Array = regular_c_grid(ATMOSPHERE_DEGREES).t.area
-    return area
+    return regular_c_grid(ATMOSPHERE_DEGREES).t.area
 
 
 def _coordinates() -> xr.Dataset:

@@ -233,8 +233,7 @@ class ArchiveSettings(Settings):
 
     def length(self, experiment_id: str) -> int:
         """Return the length of an experiment [years]."""
-        years: int = getattr(self, self._length_name(experiment_id))
-        return years
+        return getattr(self, self._length_name(experiment_id))
 
     def members(self, experiment_id: str) -> int:
         """Return the number of variants of an experiment."""

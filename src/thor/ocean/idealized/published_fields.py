@@ -8,10 +8,9 @@ from thor.core.arrays import Array
 from thor.core.variables import REGIME_FIELDS, STRESS, TRACERS, TRANSPORTS, published, variable
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
-from thor.ocean.idealized.calendars import Months
 from thor.ocean.idealized.climate_models import STRESS_POINT_KINDS, PointKind, SolvedModel, solve_climate_model
 from thor.ocean.idealized.published_grid import NAMES, published_coordinates
-from thor.ocean.idealized.scenarios import IdealizedRun, pattern_strengths, warming
+from thor.ocean.idealized.scenarios import IdealizedRun, Months, pattern_strengths, warming
 
 MONTHLY = published(fixed=False, needed=True)
 

@@ -1,10 +1,11 @@
-"""Experiments of the idealized archive: strength of each wind pattern, and warming, in each month."""
+"""Experiments of the idealized archive: months, the strength of each wind pattern and warming in them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from zlib import crc32
 
+import cftime
 import numpy as np
 
 from thor.core.arrays import Array
@@ -13,10 +14,10 @@ from thor.ocean.idealized.archive_settings import (
     EXPERIMENTS,
     HISTORICAL,
     ArchiveSettings,
+    Calendar,
     ClimateModelSettings,
     Experiment,
 )
-from thor.ocean.idealized.calendars import Months, months
 from thor.ocean.idealized.climate_models import PATTERNS, SolvedModel, solve_climate_model
 
 SCENARIO_START_YEAR = 1850
@@ -37,6 +38,32 @@ SEASONS: dict[str, tuple[float, int]] = {
 
 CONTROL_VARIANT = "r1i1p1f1"
 """The only variant of piControl, the first of others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Months:
+    """Consecutive whole months.
+
+    Attributes
+    ----------
+    edges : ndarray of shape (n_months + 1,), [days since the first of January of `origin_year`]
+    origin_year : int
+    calendar : str
+    """
+
+    edges: Array
+    origin_year: int
+    calendar: Calendar
+
+    @property
+    def units(self) -> str:
+        """CF units of the edges."""
+        return f"days since {self.origin_year:04d}-01-01"
+
+    @property
+    def lengths(self) -> Array:
+        """Lengths of the months [days]."""
+        return np.diff(self.edges)
 
 
 @dataclass(frozen=True)
@@ -106,8 +133,7 @@ class IdealizedRun:
     def annual_means(self, monthly: Array) -> Array:
         """Return the means over years of values in each month of the run, shape (n_years, n) of (n_months, n)."""
         days = self.months(0, self.n_years).lengths.reshape(-1, 12)
-        means: Array = np.einsum("ymk,ym->yk", monthly.reshape(*days.shape, -1), days / days.sum(axis=1, keepdims=True))
-        return means
+        return np.einsum("ymk,ym->yk", monthly.reshape(*days.shape, -1), days / days.sum(axis=1, keepdims=True))
 
     def solved_model(self) -> SolvedModel:
         """Return the solved model of the run."""
@@ -192,3 +218,21 @@ def autoregressive(memory: float, n_months: int, n_series: int, rng: np.random.G
     shocks[0] = rng.normal(size=n_series)
     series: Iterator[Array] = accumulate(shocks, lambda before, shock: memory * before + shock)
     return np.stack(list(series))
+
+
+def months(calendar: Calendar, *, first_year: int, n_years: int, origin_year: int) -> Months:
+    """Return the months of `n_years` years from January of `first_year` on.
+
+    Parameters
+    ----------
+    calendar : {'noleap', '360_day', 'gregorian'}
+    first_year, n_years : int
+    origin_year : int
+        Year whose first day is day zero.
+    """
+    dates = [
+        cftime.datetime(first_year + month // 12, month % 12 + 1, 1, calendar=calendar)
+        for month in range(12 * n_years + 1)
+    ]
+    edges = cftime.date2num(dates, f"days since {origin_year:04d}-01-01", calendar=calendar)
+    return Months(edges=np.asarray(edges, dtype=float), origin_year=origin_year, calendar=calendar)

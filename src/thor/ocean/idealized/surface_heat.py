@@ -82,5 +82,4 @@ def surface_patterns(model: SolvedModel, variable_id: str) -> Array:
 
 def _spot(lat: Array, lon: Array, latitude: float, longitude: float, radius: float = CONVECTION_RADIUS) -> Array:
     eastward = ((lon - longitude + 180) % 360 - 180) * np.cos(np.deg2rad(latitude))
-    spot: Array = np.exp(-((lat - latitude) ** 2 + eastward**2) / radius**2)
-    return spot
+    return np.exp(-((lat - latitude) ** 2 + eastward**2) / radius**2)

@@ -6,10 +6,9 @@ import pytest
 from tests.made_transports import cell_of_overturning, faces_of_streamfunction
 from tests.ocean.test_native_grids import curvilinear, native_grid
 from thor.core.errors import ConfigError, DataError, GridError, UnitsError
-from thor.ocean.faces import FACE_STEPS, CellFaces, require_transports
+from thor.ocean.faces import FACE_STEPS, CellFaces, latitude_lines, require_transports
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
-from thor.ocean.latitude_lines import latitude_lines
 
 LATITUDES = np.arange(-75.5, 90.0, 5.0)
 
