@@ -28,8 +28,7 @@ from thor.reading.download import activities_folder, download
 from thor.reading.esgf_files import parse_checksum, parse_dataset
 from thor.reading.esgf_index import EsgfIndex
 from thor.reading.fetch import plan_fetch
-from thor.reading.fetch_settings import FetchSettings
-from thor.reading.fetch_variables import variables_to_fetch
+from thor.reading.fetch_settings import FetchSettings, variables_to_fetch
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from thor.reading.runs import Run
+from thor.reading.windows import Window
 
 TIMEOUT = (15.0, 30.0)
 """Seconds within which a server must accept a connection, and send something."""
@@ -82,6 +83,11 @@ class RemoteFile:
         """First and last year from the file's name, None for a field without time."""
         match = _YEARS.search(self.name)
         return (int(match[1]), int(match[2])) if match else None
+
+    def touches(self, spans: Iterable[Window]) -> bool:
+        """Return whether it has a year of one of these spans, or no time."""
+        years = self.years
+        return years is None or any(years[0] <= span.last_year and span.first_year <= years[1] for span in spans)
 
 
 def parse_dataset(name: str) -> IndexedDataset | None:

@@ -35,6 +35,11 @@ def level_words(experiment_id: str) -> str:
     return f"{experiment_id.partition(_AT_LEVEL)[2]} K"
 
 
+def variant_order(label: str) -> tuple[int, ...]:
+    """Return what variants are sorted by: numbers as numbers, r2i1p1f1 before r10i1p1f1."""
+    return tuple(int(number) for number in re.findall(r"\d+", label))
+
+
 def is_control(experiment_id: str) -> bool:
     """Return whether an experiment has constant forcing, by its name: piControl, esm-piControl."""
     return "control" in experiment_id.lower()
