@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import wraps
+from importlib import import_module
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -65,6 +66,29 @@ def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:
             raise LeftOutError(str(error)) from error
 
     return guarded
+
+
+def require_packages(*names: str, extra: str, purpose: str, otherwise: str = "") -> None:
+    """Raise ConfigError unless all packages that an extra of THOR installs can be imported.
+
+    Parameters
+    ----------
+    *names : str
+        Of modules.
+    extra : str
+    purpose : str
+        Subject of the message: what needs them.
+    otherwise : str
+        How to do without, for the end of the message.
+    """
+    for name in names:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ConfigError(
+                f"{purpose} needs a package that is not installed: {error.name}. Install it with "
+                f"`pip install 'thor[{extra}]'`{otherwise}."
+            ) from error
 
 
 MOST_CHOICES = 20

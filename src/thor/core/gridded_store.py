@@ -11,7 +11,7 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray
 from thor.core.atomic import replacing, replacing_folder
-from thor.core.errors import ConfigError
+from thor.core.errors import require_packages
 
 StoreFormat = Literal["zarr", "netcdf"]
 
@@ -104,13 +104,9 @@ def _netcdf(path: Path, header: xr.Dataset, fields: Mapping[str, FieldLayout]) -
 
 @contextmanager
 def _zarr(path: Path, header: xr.Dataset, fields: Mapping[str, FieldLayout]) -> Iterator[Put]:
-    try:
-        import zarr
-    except ImportError as error:
-        raise ConfigError(
-            "A Zarr store needs a package that is not installed: zarr. Install it with `pip install 'thor[cloud]'`, or "
-            "write NetCDF."
-        ) from error
+    require_packages("zarr", extra="cloud", purpose="A Zarr store", otherwise=", or write NetCDF")
+    import zarr
+
     header.to_zarr(path, mode="w", zarr_format=2, consolidated=False)
     group = zarr.open_group(path, mode="r+", zarr_format=2)
     arrays = {

@@ -155,9 +155,7 @@ def _nearest_year(time: Any, units: str, calendar: str) -> int | None:
         return None
 
 
-def before_and_after(
-    collection: Mapping[str, Callable[[], xr.Dataset]],
-) -> dict[str, tuple[xr.Dataset, xr.Dataset]]:
+def before_and_after(collection: Mapping[str, Callable[[], xr.Dataset]]) -> dict[str, tuple[xr.Dataset, xr.Dataset]]:
     """Return, for each climate model, the baseline and the last window of one run, the last by name that has both.
 
     Parameters

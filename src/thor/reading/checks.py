@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -91,11 +91,9 @@ class Outcome:
 def check_table() -> tuple[Check, ...]:
     """Return all checks."""
     rows = yaml.safe_load(files("thor.reading").joinpath("checks.yml").read_text(encoding="utf-8"))
-    return tuple(Check(name=name, **_with_spans(row)) for name, row in rows.items())
-
-
-def _with_spans(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    for row in rows.values():
+        row |= {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+    return tuple(Check(name=name, **row) for name, row in rows.items())
 
 
 def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) -> xr.Dataset:

@@ -14,7 +14,7 @@ from typing import Any
 import xarray as xr
 
 from thor.core.atomic import replacing
-from thor.core.errors import ConfigError, DataError, did_you_mean
+from thor.core.errors import DataError, did_you_mean, require_packages
 from thor.core.variables import published
 from thor.reading.archive import Archive
 from thor.reading.layouts import Layout, layout_of
@@ -66,7 +66,8 @@ class CloudArchive(Archive):
         super().__init__(cache, versions=versions, grid_labels=grid_labels)
         self.where = catalogue
         self._tree = _CloudTree(catalogue, Path(cache) / "CMIP6")
-        _require_packages()
+        instead = ", or set archive_root to a folder"
+        require_packages("intake_esm", "zarr", extra="cloud", purpose="An archive in the cloud", otherwise=instead)
 
     @cached_property
     def _branches(self) -> list[tuple[Path, Layout]]:
@@ -228,17 +229,6 @@ def _write(dataset: xr.Dataset, path: Path, store: str) -> None:
         raise DataError(
             f"{path} could not be fetched from {store}: {str(error).splitlines()[0]}. What was finished is kept; run "
             "again."
-        ) from error
-
-
-def _require_packages() -> None:
-    try:
-        import intake_esm  # noqa: F401
-        import zarr  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            f"An archive in the cloud needs a package that is not installed: {error.name}. Install them with "
-            "`pip install 'thor[cloud]'`, or set archive_root to a folder."
         ) from error
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from thor.core.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError, require_packages
 from thor.reading.esgf_files import (
     PLAIN_NAME,
     IndexedDataset,
@@ -43,7 +43,7 @@ class EsgfIndex:
     """
 
     def __init__(self, services: Iterable[Any] | None = None) -> None:
-        require_packages()
+        require_packages("intake_esgf", "requests", extra="esgf", purpose="Fetching from ESGF")
         self.services = list(services) if services is not None else list(_enabled_services())
         self._ids: dict[IndexedDataset, dict[int, set[str]]] = {}
         self._superseded: set[IndexedDataset] = set()
@@ -157,18 +157,6 @@ class EsgfIndex:
                 "%s gave no answer (%s): results may be incomplete", self.services[number], short_reason(failure)
             )
         return answers
-
-
-def require_packages() -> None:
-    """Raise ConfigError unless the packages of the extra `esgf` are installed."""
-    try:
-        import intake_esgf  # noqa: F401
-        import requests  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            f"Fetching from ESGF needs a package that is not installed: {error.name}. Install it with "
-            "`pip install 'thor[esgf]'`."
-        ) from error
 
 
 def _enabled_services() -> Iterator[Any]:

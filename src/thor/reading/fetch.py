@@ -13,7 +13,7 @@ from thor.reading.fetch_settings import FetchedVariable, FetchSettings, variable
 from thor.reading.grids import NATIVE
 from thor.reading.quirks import quirks_of
 from thor.reading.remote_header import read_remote_header
-from thor.reading.runs import Run, variant_order
+from thor.reading.runs import Run, is_control, variant_order
 from thor.reading.windows import Window
 
 _Grids = dict[str, IndexedDataset]
@@ -70,7 +70,7 @@ class _ModelFetch:
 
     def __init__(self, index: EsgfIndex, settings: FetchSettings, source_id: str, folder: Path | None) -> None:
         self.index, self.settings, self.source_id, self.folder = index, settings, source_id, folder
-        self.quirks = settings.quirks.get(source_id, quirks_of(source_id))
+        self.quirks = quirks_of(source_id, settings.quirks)
         wanted = variables_to_fetch(self.quirks, settings.variable_ids)
         self.series = [variable for variable in wanted if not variable.fixed]
         self.fixed = [variable for variable in wanted if variable.fixed]
@@ -99,7 +99,7 @@ class _ModelFetch:
             if not kept:
                 continue
             labels.setdefault(kept[0].dataset.grid_label, []).append(run)
-            if self.settings.parents and "control" not in run.experiment_id.lower():
+            if self.settings.parents and not is_control(run.experiment_id):
                 waiting += self._parent(run, kept, extent, spans or self.settings.spans(*extent))
         if self.series and not files:
             raise DataError(f"ESGF has none of the years asked of {self.source_id}: {'; '.join(self.notes)}.")

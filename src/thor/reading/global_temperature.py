@@ -65,10 +65,7 @@ def plan_temperatures(
     quirks : mapping of str to Quirks, optional
         As for `thor.reading.plans.plan_runs`; branch years are read from them.
     """
-    given = quirks or {}
-    plans = with_parents(
-        archive, runs, lambda run: _plan(archive, run, given.get(run.source_id, quirks_of(run.source_id)))
-    )
+    plans = with_parents(archive, runs, lambda run: _plan(archive, run, quirks_of(run.source_id, quirks)))
     return list(plans.values())
 
 

@@ -70,13 +70,12 @@ def plan_runs(
     DataError
         Under ``error``: when something is missing, or a series is not one.
     """
-    given = quirks or {}
     left_out: dict[Run, str] = {}
 
     def plan(run: Run) -> RunPlan | None:
         bar.update()
         try:
-            return plan_run(archive, run, given.get(run.source_id, quirks_of(run.source_id)), missing)
+            return plan_run(archive, run, quirks_of(run.source_id, quirks), missing)
         except (DataError, ConfigError) as error:
             if missing == "error":
                 raise

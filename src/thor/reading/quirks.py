@@ -1,5 +1,6 @@
 """Known defects and conventions of single climate models, from `quirks.yml`."""
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -37,6 +38,6 @@ def quirk_table() -> dict[str, Quirks]:
     return {source_id: Quirks(**row) for source_id, row in rows.items()}
 
 
-def quirks_of(source_id: str) -> Quirks:
-    """Return the quirks of a model; none for a model without a row."""
-    return quirk_table().get(source_id, Quirks())
+def quirks_of(source_id: str, given: Mapping[str, Quirks] | None = None) -> Quirks:
+    """Return the quirks of a model: those given, else its row, else none."""
+    return (given or {}).get(source_id) or quirk_table().get(source_id, Quirks())

@@ -133,7 +133,7 @@ def transport_climatology(
         if "umo" in plan.transports:
             fields, sources = _components(transports, points, checkpoint)
         else:
-            fields, sources = _from_streamfunction(transports, points, sea, settings, checkpoint)
+            fields, sources = _from_streamfunction(transports, points, sea, checkpoint)
     u, v = (fields[f"{name}_column"][1].astype(float) / settings.reference_density for name in TRANSPORTS)
     numbers = check_transports(u, v, grid, sea=sea, where=where, strict=settings.strict)
     out = places.drop_vars([name for name in places.variables if str(name).endswith("_bnds")])
@@ -197,11 +197,7 @@ def _on_faces(
 
 
 def _from_streamfunction(
-    transports: TransportPlan,
-    points: TPoints,
-    sea: NDArray[np.bool_],
-    settings: ClimatologySettings,
-    checkpoint: Checkpoint,
+    transports: TransportPlan, points: TPoints, sea: NDArray[np.bool_], checkpoint: Checkpoint
 ) -> tuple[FaceFields, dict[str, str]]:
     """Return the depth sums that `msftbarot` gives, and what it is made from."""
     series = transports.plan.transports["msftbarot"]
