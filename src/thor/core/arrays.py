@@ -11,5 +11,8 @@ Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 """Indices and counts."""
 
+Mask = NDArray[np.bool_]
+"""Whether something holds, for each cell or other item."""
+
 AnyArray = NDArray[Any]
 """Arrays of any element type."""

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
 
@@ -110,7 +109,7 @@ def compare_areas(grid: "Grid", areacello: Array) -> AreaCheck:
     )
 
 
-def check_areas(grid: "Grid", area: Array | None = None, *, sea: NDArray[np.bool_] | None = None) -> None:
+def check_areas(grid: "Grid", area: Array | None = None, *, sea: Mask | None = None) -> None:
     """Raise GridError when areas cannot be those of cells on the Earth; repeated cells count once.
 
     Parameters

@@ -5,9 +5,8 @@ component around it, and then projected on the grid's axes.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.sphere import local_basis, quadrilateral_area, unit_vectors
@@ -51,7 +50,7 @@ def circulation_over_area(edges: dict[Offset, Array], grid: Grid) -> Array:
     return np.divide(circulation, area, out=np.full(grid.shape, np.nan), where=area > 0)
 
 
-def curl_from_corners(stress: Array, u: Component, grid: Grid, *, sea: NDArray[np.bool_] | None = None) -> Array:
+def curl_from_corners(stress: Array, u: Component, grid: Grid, *, sea: Mask | None = None) -> Array:
     """Return the curl [N m-3] of a vector on the corners of T cells, shape (n_rows, n_columns).
 
     Circulation around the T cell over its area. A cell with a dry corner takes the mean over its neighbours of what

@@ -10,9 +10,8 @@ from functools import cached_property
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas
@@ -117,7 +116,7 @@ class Grid:
         return self.topology.periodic
 
     @cached_property
-    def duplicate(self) -> NDArray[np.bool_]:
+    def duplicate(self) -> Mask:
         """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums of area."""
         return self.topology.duplicate
 

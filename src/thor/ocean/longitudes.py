@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, IntArray
 
 COINCIDENT_COLUMNS = 0.1
 """Columns nearer than this share of the median spacing are the same place."""
@@ -28,7 +27,7 @@ class Columns(NamedTuple):
         Edges [degrees], midway between neighbouring columns; at a gap as far away as on the other side.
     """
 
-    place: NDArray[np.int64]
+    place: IntArray
     closed: bool
     west: Array
     east: Array

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, hstack, kron
 
-from thor.core.arrays import Array, IntArray
+from thor.core.arrays import Array, IntArray, Mask
 from thor.ocean.areas import curvilinear_corners
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, regular_edges
@@ -44,7 +43,7 @@ class _Edges(NamedTuple):
     z1: Array
 
 
-def overlap_areas(grid: xr.Dataset, cells: NDArray[np.bool_], regular: xr.Dataset) -> csr_array:
+def overlap_areas(grid: xr.Dataset, cells: Mask, regular: xr.Dataset) -> csr_array:
     """Return the areas [m2] that the cells of a regular grid share with the chosen cells of another grid.
 
     Parameters
@@ -122,14 +121,14 @@ def _at_centres(centres: Array, cells: IntArray, regular: xr.Dataset) -> tuple[I
     return row * regular.sizes["lon"] + column % regular.sizes["lon"], cells, np.ones(cells.size)
 
 
-def _are_wide(corners: Array) -> NDArray[np.bool_]:
+def _are_wide(corners: Array) -> Mask:
     """Return whether the edge from each corner to the next is wide or ends at a pole, shape (n_cells, 4)."""
     lon, at_pole = np.arctan2(corners[1], corners[0]), np.abs(corners[2]) > _AT_POLE
-    wide: NDArray[np.bool_] = np.abs(_within_half_a_turn(np.roll(lon, -1, axis=1) - lon)) > WIDE
+    wide: Mask = np.abs(_within_half_a_turn(np.roll(lon, -1, axis=1) - lon)) > WIDE
     return wide | at_pole | np.roll(at_pole, -1, axis=1)
 
 
-def _plane_edges(corners: Array, wide: NDArray[np.bool_], n_parts: int) -> _Edges:
+def _plane_edges(corners: Array, wide: Mask, n_parts: int) -> _Edges:
     """Return the edges of cells in the plane, each great circle between two corners in so many pieces.
 
     In edges that are not wide, `EDGE_PARTS` of them have a length: both cells at an edge give it the same pieces.

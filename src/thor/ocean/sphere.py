@@ -1,9 +1,8 @@
 """Points on the sphere as unit vectors: directions, distances and areas without a seam or a pole."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, IntArray
 from thor.ocean.constants import EARTH_RADIUS
 
 
@@ -75,7 +74,7 @@ def _triangle_area(a: Array, b: Array, c: Array) -> Array:
     return 2 * np.arctan2(volume, 1 + (a * b).sum(axis=0) + (b * c).sum(axis=0) + (c * a).sum(axis=0))
 
 
-def sphere_blocks(lat: Array, lon: Array, *, degrees: float) -> NDArray[np.int64]:
+def sphere_blocks(lat: Array, lon: Array, *, degrees: float) -> IntArray:
     """Return the block of each cell, numbered from 0 without gaps, shape (n_samples,).
 
     Blocks lie in rows of equal height; a row holds as many blocks as fit on its middle circle of latitude, so all

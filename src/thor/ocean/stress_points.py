@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.errors import GridError, did_you_mean
 from thor.ocean.areas import points_beside
 from thor.ocean.grid import Grid
@@ -104,7 +103,7 @@ def stress_on_assumed_points(
     return out
 
 
-def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> xr.Dataset:
+def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: Mask) -> xr.Dataset:
     """Return the stress with NaN where an ocean model has none: at points that touch land.
 
     A component on an edge needs sea in both T cells beside it, one on a corner in all four around it, across seam and
@@ -127,7 +126,7 @@ def mask_stress_on_land(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_])
     return out
 
 
-def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> Suggestion | None:
+def suggest_points(dataset: xr.Dataset, grid: Grid, sea: Mask) -> Suggestion | None:
     """Return the points on which stress with the positions of T points probably is, or None; its land shows it.
 
     Ocean models have no stress at points that touch land. So the cells at coasts in which a component is missing, or
@@ -185,7 +184,7 @@ def suggest_points(dataset: xr.Dataset, grid: Grid, sea: NDArray[np.bool_]) -> S
     return Suggestion(*best, found[best], on_t, sentence)
 
 
-def _wet_points(sea: NDArray[np.bool_], offset: Offset, grid: Grid) -> NDArray[np.bool_]:
+def _wet_points(sea: Mask, offset: Offset, grid: Grid) -> Mask:
     """Return where all T cells that a point touches are sea, or beyond the end of the grid."""
     everywhere = grid.topology.with_positions_everywhere()
     wet = sea.copy()

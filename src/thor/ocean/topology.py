@@ -15,9 +15,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array, IntArray
+from thor.core.arrays import Array, IntArray, Mask
 
 MAX_REPEATED = 4
 """Columns or rows that a halo may repeat."""
@@ -71,7 +70,7 @@ class Topology:
         places.
     """
 
-    known: NDArray[np.bool_]
+    known: Mask
     period: int | None = None
     beyond: tuple[Continuation | None, Continuation | None] = (None, None)
     places: IntArray | None = None
@@ -89,7 +88,7 @@ class Topology:
         return first, last
 
     @property
-    def duplicate(self) -> NDArray[np.bool_]:
+    def duplicate(self) -> Mask:
         """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums."""
         index = np.arange(self.known.size).reshape(self.known.shape)
         return self.known & (self.locate((0, 0)).cell != index)
@@ -112,7 +111,7 @@ class Topology:
         index = self.locate(step).cell
         return np.where(index >= 0, values.reshape(*values.shape[:-2], -1)[..., index], np.nan)
 
-    def surrounded(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def surrounded(self, where: Mask) -> Mask:
         """Return the cells at which, and at all eight neighbours of which, `where` (n_rows, n_columns) is true."""
         steps = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
         return np.logical_and.reduce([self.values_at(step, where.astype(float)) == 1 for step in steps])

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.errors import DataError
 from thor.core.warn import warn_once
 from thor.ocean.grid import Grid
@@ -55,7 +54,7 @@ class TransportNumbers(NamedTuple):
     level_change: float
 
 
-def measure_transports(u: Array, v: Array, grid: Grid, *, sea: NDArray[np.bool_]) -> TransportNumbers:
+def measure_transports(u: Array, v: Array, grid: Grid, *, sea: Mask) -> TransportNumbers:
     """Return the numbers that the checks compare.
 
     Parameters
@@ -96,7 +95,7 @@ def drake_passage_transport_of(u: Array, v: Array, grid: Grid) -> float:
 
 
 def check_transports(
-    u: Array, v: Array, grid: Grid, *, sea: NDArray[np.bool_], where: str, strict: bool = False
+    u: Array, v: Array, grid: Grid, *, sea: Mask, where: str, strict: bool = False
 ) -> TransportNumbers:
     """Return the numbers of `measure_transports`; raise DataError where they show wrong data.
 
@@ -155,5 +154,5 @@ def check_transports(
     return numbers
 
 
-def _between(values: Array, limits: tuple[float, float]) -> NDArray[np.bool_]:
+def _between(values: Array, limits: tuple[float, float]) -> Mask:
     return (values > limits[0]) & (values < limits[1])

@@ -17,9 +17,8 @@ from typing import TypeVar
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array, IntArray
+from thor.core.arrays import Array, IntArray, Mask
 from thor.core.errors import DataError, GridError
 from thor.ocean.areas import points_beside
 from thor.ocean.circulation import circulation_over_area, edge_from
@@ -63,7 +62,7 @@ def net_outflow(u: Array, v: Array, grid: Grid) -> Array:
     return sum(outflows(u, v, grid).values(), np.zeros(grid.shape))
 
 
-def planetary_flux_convergence(u: Array, v: Array, grid: Grid, *, sea: NDArray[np.bool_]) -> Array:
+def planetary_flux_convergence(u: Array, v: Array, grid: Grid, *, sea: Mask) -> Array:
     """Return the convergence of the flux of planetary vorticity, -div(f U), at T points.
 
     The Coriolis force on the open faces, its circulation around each corner with four sea cells, and the sum of those
@@ -142,7 +141,7 @@ def beta_advection(northward: Field, lat: Field) -> Field:
 
 
 def faces_from_streamfunction(
-    streamfunction: Array, grid: Grid, *, sea: NDArray[np.bool_], offset: Offset = (0, 0)
+    streamfunction: Array, grid: Grid, *, sea: Mask, offset: Offset = (0, 0)
 ) -> tuple[Array, Array]:
     """Return the transports u and v whose streamfunction this is; a constant in it has no effect.
 
@@ -216,7 +215,7 @@ def to_next_faces(values: Array, point: str, offset: Offset, grid: Grid) -> Arra
     return sense * stored_at(values, ahead, grid)
 
 
-def _over_pole(step: Offset, grid: Grid) -> NDArray[np.bool_]:
+def _over_pole(step: Offset, grid: Grid) -> Mask:
     """Return where a step leads over a pole, through which there is no face."""
     located = grid.topology.locate(step)
     return (located.row_sign < 0) & (located.column_sign > 0)
@@ -243,9 +242,7 @@ def _averaged_to_corners(known: Array, grid: Grid) -> dict[Offset, Array]:
     return out
 
 
-def _stored_on_corners(
-    values: Array, grid: Grid, closed: dict[Offset, NDArray[np.bool_]], offset: Offset
-) -> dict[Offset, Array]:
+def _stored_on_corners(values: Array, grid: Grid, closed: dict[Offset, Mask], offset: Offset) -> dict[Offset, Array]:
     """Return a streamfunction on corners at all corners of each T cell but one; NaN where no cell stores it."""
     if 0 in offset:
         raise GridError(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray, Array, IntArray
+from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError
 from thor.core.progress import progress_bar
@@ -39,7 +38,7 @@ class WindowMeans:
         A line for each file: name, tracking id, checksum, steps used.
     """
 
-    values: NDArray[np.float64]
+    values: Array
     sources: tuple[str, ...]
 
 
@@ -102,8 +101,8 @@ def _divide(state: "_State") -> int:
 class _State:
     """Sums over time [units x days], the days in them, a line for each file in them, some positions in the first."""
 
-    sums: NDArray[np.float64]
-    days: NDArray[np.float64]
+    sums: Array
+    days: Array
     sources: list[str]
     cells: xr.Dataset | None = None
 
@@ -169,7 +168,7 @@ def _bands(field: xr.DataArray, n_steps: int) -> Iterator[tuple[slice, ...]]:
         yield tuple(slice(start, start + length) for start, length in zip(corner, band, strict=True))
 
 
-def _add_block(sums: NDArray[np.float64], block: AnyArray, steps: IntArray, weights: Array) -> None:
+def _add_block(sums: Array, block: AnyArray, steps: IntArray, weights: Array) -> None:
     """Add these time steps of a block to the sums of its cells."""
     levels = block.shape[1:-2]
     # levels one after another: in double precision without a copy of the block, and without threads to wait for
@@ -204,7 +203,7 @@ def source_line(file: SeriesFile, checksum: str, n_steps: int) -> str:
     return f"{file.path.name} {tracking_id} sha256:{checksum} {n_steps} steps"
 
 
-def time_blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def time_blocks(file: SeriesFile, used: Mask) -> list[tuple[int, int]]:
     """Return ranges of time steps that hold all used ones, cut at the ends of the file's chunks."""
     piece = max(1, file.chunk_steps)
     step_bytes = 4 * math.prod(file.shape)
@@ -213,7 +212,7 @@ def time_blocks(file: SeriesFile, used: NDArray[np.bool_]) -> list[tuple[int, in
     return [(start, min(start + length, used.size)) for start in starts if used[start : start + length].any()]
 
 
-def steps_in(file: SeriesFile, window: Window) -> NDArray[np.int64]:
+def steps_in(file: SeriesFile, window: Window) -> IntArray:
     """Return the time steps in a window, which holds whole years."""
     months = window.months
     inside = np.flatnonzero((file.months >= months.start) & (file.months < months.stop))

@@ -7,8 +7,8 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
+from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.reading.files import unreadable
@@ -49,8 +49,8 @@ class SeriesFile:
     """
 
     path: Path
-    months: NDArray[np.int64]
-    days: NDArray[np.int64]
+    months: IntArray
+    days: IntArray
     calendar: str
     time_units: str
     units: str | None
@@ -93,7 +93,7 @@ class Series:
         return [file.identity for file in self.files]
 
     @property
-    def months(self) -> NDArray[np.int64]:
+    def months(self) -> IntArray:
         """All months, ascending."""
         return np.sort(np.concatenate([file.months for file in self.files]))
 

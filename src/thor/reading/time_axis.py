@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import cftime
 import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, IntArray
 from thor.core.errors import DataError
 from thor.core.variables import UNDECLARED_FILL
 from thor.core.warn import warn_once
@@ -25,8 +24,8 @@ _SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
 class TimeAxis(NamedTuple):
     """Months of the time steps, as in `thor.reading.series.SeriesFile`."""
 
-    months: NDArray[np.int64]
-    days: NDArray[np.int64]
+    months: IntArray
+    days: IntArray
     calendar: str
     step_months: int
 

@@ -6,9 +6,8 @@ from functools import cached_property, lru_cache
 import netCDF4
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray, Array, IntArray
+from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.errors import DataError, GridError, UnitsError
 from thor.core.units import spelling
 from thor.core.variables import STRESS
@@ -113,7 +112,7 @@ def point_offset(plan: RunPlan, name: str, points: TPoints) -> Offset:
     return offset_of(xr.Dataset(coords=stored), point, points.grid, name=name)
 
 
-def sea_cells(plan: RunPlan, points: TPoints) -> NDArray[np.bool_]:
+def sea_cells(plan: RunPlan, points: TPoints) -> Mask:
     """Return which T points have a depth.
 
     Raises

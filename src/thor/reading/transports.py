@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import Array, IntArray
+from thor.core.arrays import Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, IncompleteWindowError
 from thor.core.fingerprint import fingerprint
@@ -197,7 +197,7 @@ def _on_faces(
 
 
 def _from_streamfunction(
-    transports: TransportPlan, points: TPoints, sea: NDArray[np.bool_], checkpoint: Checkpoint
+    transports: TransportPlan, points: TPoints, sea: Mask, checkpoint: Checkpoint
 ) -> tuple[FaceFields, dict[str, str]]:
     """Return the depth sums that `msftbarot` gives, and what it is made from."""
     series = transports.plan.transports["msftbarot"]

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import IntArray
+from thor.core.arrays import IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError
 from thor.core.fingerprint import fingerprint
@@ -171,7 +170,7 @@ def _ocean_of(transports: TransportPlan) -> BinnedOcean:
     )
 
 
-def _beside_sea(sea: NDArray[np.bool_], step: tuple[int, int], points: TPoints) -> IntArray:
+def _beside_sea(sea: Mask, step: tuple[int, int], points: TPoints) -> IntArray:
     """Return the flat indices of the cells whose face has sea on either side."""
     return np.flatnonzero(sea | (points.grid.neighbour(sea.astype(float), step) > 0))
 

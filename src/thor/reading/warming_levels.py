@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, IntArray
 from thor.core.errors import ConfigError
 from thor.reading.global_temperature import TEMPERATURE
 from thor.reading.runs import Run, is_control
@@ -144,7 +143,7 @@ class Warming:
         What warming is relative to, in words.
     """
 
-    years: NDArray[np.int64]
+    years: IntArray
     values: Array
     first_own_year: int
     reference: str

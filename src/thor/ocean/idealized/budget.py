@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.errors import DataError
 from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.c_grid import CGrid, FaceField
@@ -32,7 +31,7 @@ class VorticityBudget:
 
     corners: dict[str, Array]
     cells: dict[str, Array]
-    cell_mask: NDArray[np.bool_]
+    cell_mask: Mask
 
 
 def circulation_budget(
@@ -78,7 +77,7 @@ def corners_to_cells(grid: CGrid, field: Array) -> Array:
     return grid.apply(to_cells, grid.q.area * field) / grid.apply(to_cells, grid.q.area)
 
 
-def cells_with_wet_corners(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def cells_with_wet_corners(mask: Mask) -> Mask:
     """Return True at cells all of whose four corners are wet: the cell and its eight neighbours are ocean."""
     wet = wet_corners(mask)
     wet &= np.roll(wet, 1, axis=1)
@@ -87,7 +86,7 @@ def cells_with_wet_corners(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return wet & south
 
 
-def closure(terms: dict[str, Array], where: NDArray[np.bool_] | None = None) -> float:
+def closure(terms: dict[str, Array], where: Mask | None = None) -> float:
     """Return the rms of the sum of the budget terms over the rms of the largest of them [1].
 
     Parameters
@@ -101,7 +100,7 @@ def closure(terms: dict[str, Array], where: NDArray[np.bool_] | None = None) -> 
     return float(_rms(stack.sum(0)) / max(_rms(term) for term in stack))
 
 
-def checked_closure(what: str, terms: dict[str, Array], where: NDArray[np.bool_] | None = None) -> float:
+def checked_closure(what: str, terms: dict[str, Array], where: Mask | None = None) -> float:
     """Return the `closure` of the terms; raise DataError when it exceeds `CLOSURE_LIMIT` or is not finite."""
     value = closure(terms, where)
     # written so that NaN fails too

@@ -17,9 +17,8 @@ from itertools import combinations_with_replacement
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.variables import BUDGET_TERMS
 from thor.ocean.idealized.archive_settings import ClimateModelSettings, StressPoints
 from thor.ocean.idealized.budget import circulation_budget
@@ -91,9 +90,9 @@ class SolvedModel:
     stress: FaceField
     transport: FaceField
     stress_across: FaceField
-    masks: dict[PointKind, NDArray[np.bool_]]
+    masks: dict[PointKind, Mask]
     terms: dict[str, Array]
-    cell_mask: NDArray[np.bool_]
+    cell_mask: Mask
 
     def weights(self, strengths: Array) -> Array:
         """Return the factors of the responses, shape (..., n_responses), from those of the patterns."""

@@ -20,12 +20,11 @@ from zipfile import ZipFile
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, IntArray, Mask
 from thor.core.errors import ConfigError, DataError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.c_grid import CGrid, regular_c_grid
@@ -63,7 +62,7 @@ class Geography:
         Positive down; `minimum_depth` or more on ocean, also defined (and unused) on land.
     """
 
-    mask: NDArray[np.bool_]
+    mask: Mask
     depth: Array
 
 
@@ -78,7 +77,7 @@ def build_geography(grid: CGrid, settings: OceanSettings, *, seed: int) -> Geogr
     return Geography(mask=ocean_mask(grid), depth=depth_at(grid.t.lat, grid.t.lon, settings, seed=seed))
 
 
-def ocean_mask(grid: CGrid) -> NDArray[np.bool_]:
+def ocean_mask(grid: CGrid) -> Mask:
     """Return the largest connected ocean: cells mostly sea, straits opened and isthmuses closed.
 
     Raises
@@ -140,7 +139,7 @@ def sea_fraction(grid: CGrid) -> Array:
 
 
 @cache
-def sea_lattice(per_degree: int = 8) -> NDArray[np.bool_]:
+def sea_lattice(per_degree: int = 8) -> Mask:
     """Return True at sea on points of a regular lattice, south to north and 180W to 180E.
 
     The package would unpack its whole 1 km mask, a gigabyte; here it is read as a stream, row by row.
@@ -156,14 +155,14 @@ def sea_lattice(per_degree: int = 8) -> NDArray[np.bool_]:
             return _rows_of(file, rows)[:, columns]
 
 
-def _index(archive: ZipFile, name: str, values: Array) -> NDArray[np.int_]:
+def _index(archive: ZipFile, name: str, values: Array) -> IntArray:
     """Return the index of each value on an evenly spaced axis of the mask, truncated as the package does."""
     with archive.open(name) as file:
         axis = np.lib.format.read_array(file)
     return ((values - axis[0]) / (axis[1] - axis[0])).astype(int)
 
 
-def _rows_of(file: IO[bytes], rows: NDArray[np.int_]) -> NDArray[np.bool_]:
+def _rows_of(file: IO[bytes], rows: IntArray) -> Mask:
     """Return some rows of a two-dimensional boolean array stored as .npy, one row in memory at a time."""
     np.lib.format.read_magic(file)
     (n_rows, n_columns), _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -203,7 +202,7 @@ def _dense(line: Sequence[Sequence[float]], step: float = 0.2) -> Array:
     return positions_in_space(np.interp(at, length, points[:, 0]), np.interp(at, length, points[:, 1]))
 
 
-def _area_of_piece(mask: NDArray[np.bool_], grid: CGrid) -> Array:
+def _area_of_piece(mask: Mask, grid: CGrid) -> Array:
     """Return for every cell the area [m2] of the piece of the mask it is part of, joined by faces; zero elsewhere."""
     cell = np.arange(mask.size).reshape(mask.shape)
     beside = mask & np.roll(mask, -1, axis=1)

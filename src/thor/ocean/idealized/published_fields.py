@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.variables import REGIME_FIELDS, STRESS, TRACERS, TRANSPORTS, published, variable
 from thor.ocean.idealized.archive_settings import ClimateModelSettings
 from thor.ocean.idealized.bit_rounding import bit_round
@@ -140,9 +140,7 @@ def _sea_level(run: IdealizedRun, model: SolvedModel, strengths: Array) -> tuple
     return factors, patterns
 
 
-def combined(
-    factors: Array, patterns: Array, mask: NDArray[np.bool_], *, digits: int = SIGNIFICANT_DIGITS
-) -> NDArray[np.float32]:
+def combined(factors: Array, patterns: Array, mask: Mask, *, digits: int = SIGNIFICANT_DIGITS) -> NDArray[np.float32]:
     """Return the rounded sums of patterns, shape (n_steps, nj, ni), NaN where the mask is False.
 
     Parameters

@@ -5,9 +5,8 @@ from functools import partial
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, IntArray
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.idealized.archive_settings import CONTROL, HISTORICAL, ArchiveSettings
@@ -96,7 +95,7 @@ def window_weights(run: IdealizedRun) -> Array:
     return means_in_windows(run, run.solved_model().weights(pattern_strengths(run)))
 
 
-def annual_weights(run: IdealizedRun) -> tuple[NDArray[np.int64], Array, Array]:
+def annual_weights(run: IdealizedRun) -> tuple[IntArray, Array, Array]:
     """Return years, their lengths [days] and the annual mean factors of the model's responses.
 
     Returns

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from thor.core.arrays import Array
+from thor.core.arrays import Array, Mask
 from thor.core.variables import TRANSPORTS, variable
 from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.constants import EARTH_ROTATION, SVERDRUP
@@ -207,7 +207,7 @@ def thermohaline_cell(model: SolvedModel) -> Array:
     return strength * share * _closed_profile(floor, TURNING_DEPTH, DEEPEST_RETURN)
 
 
-def _atlantic(model: SolvedModel) -> NDArray[np.bool_]:
+def _atlantic(model: SolvedModel) -> Mask:
     grid = Grid.from_dataset(true_coordinates(model))
     return in_basin(basin_codes(grid, ocean=model.geography.mask), "atlantic_ocean").values.astype(bool)
 
