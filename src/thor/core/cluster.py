@@ -199,6 +199,7 @@ def _versions() -> dict[str, str]:
 @contextmanager
 def _explaining(place: str, what: str) -> Iterator[None]:
     """Report a block whose worker died, ran out of memory or was lost, in a few lines."""
+    from dask.utils import format_bytes
     from distributed import CancelledError, KilledWorker
 
     advice = (
@@ -208,9 +209,10 @@ def _explaining(place: str, what: str) -> Iterator[None]:
     try:
         yield
     except KilledWorker as error:
+        limit = error.last_worker.memory_limit
         raise ConfigError(
             f"{what}: {error.allowed_failures + 1} workers died one after another while they worked on it, most "
-            f"likely for want of memory (limit of a worker: {_size(error.last_worker.memory_limit)}). {advice}"
+            f"likely for want of memory (limit of a worker: {format_bytes(limit) if limit else 'none'}). {advice}"
         ) from error
     except MemoryError as error:
         raise ConfigError(f"{what}: its worker has not enough memory ({error}). {advice}") from error
@@ -219,9 +221,3 @@ def _explaining(place: str, what: str) -> Iterator[None]:
             f"{what}: the scheduler {place} was lost, or was asked to cancel the work. Is it still running? "
             "What was saved before is kept; start it and run again."
         ) from error
-
-
-def _size(n_bytes: int) -> str:
-    from dask.utils import format_bytes
-
-    return format_bytes(n_bytes) if n_bytes else "none"

@@ -133,7 +133,9 @@ class RunRecord:
             lock.acquire(timeout=_LONGEST_WAIT)
         try:
             self._merge(self._read())
-            self._drop_unused_runs()
+            entries = [*self.content["nodes"].values(), *self.content["datasets"].values()]
+            used = {entry["run"] for entry in entries} | {self._run}
+            self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
             write_json(self.path, self.content)
         finally:
             lock.release()
@@ -159,11 +161,6 @@ class RunRecord:
         if self._run:  # other runs drop one that has made nothing so far
             others["runs"][self._run] = self.content["runs"][self._run]
         self.content = others
-
-    def _drop_unused_runs(self) -> None:
-        entries = [*self.content["nodes"].values(), *self.content["datasets"].values()]
-        used = {entry["run"] for entry in entries} | {self._run}
-        self.content["runs"] = {name: run for name, run in self.content["runs"].items() if name in used}
 
     def _dataset(self, name: str, place: Path, origin: Mapping[str, Any] | None, compared: bool) -> None:
         """Record a dataset; without `origin` that of the same content is kept."""

@@ -32,7 +32,9 @@ def vorticity_budget(training_ocean: xr.Dataset, *, closure_tolerance: float) ->
     DataError
         When the budget does not close.
     """
-    mask = (training_ocean["analysis_mask"] == 1) & has_all_terms(training_ocean) & _once(training_ocean)
+    grid = Grid.from_dataset(training_ocean)
+    once = xr.DataArray(np.isfinite(grid.lat) & ~grid.duplicate, dims=grid.dims)
+    mask = (training_ocean["analysis_mask"] == 1) & has_all_terms(training_ocean) & once
     budget = training_ocean[[*BUDGET_TERMS]].where(mask)
     budget["analysis_mask"] = mask.astype("int8").assign_attrs(variable("analysis_mask").attrs)
     for name in ("areacello", "reference_regime"):
@@ -114,12 +116,6 @@ def require_closed(budget: xr.Dataset, *, tolerance: float | None = None) -> Non
             f"{tolerance:g} of the largest term's ({largest}, {scale[largest]:.3g} m s-2). Check the signs (all "
             "terms on one side), the units and which array is which term."
         )
-
-
-def _once(dataset: xr.Dataset) -> xr.DataArray:
-    """Return where a cell has a position and repeats no other cell."""
-    grid = Grid.from_dataset(dataset)
-    return xr.DataArray(np.isfinite(grid.lat) & ~grid.duplicate, dims=grid.dims)
 
 
 def _cells(budget: xr.Dataset, term: str) -> np.ndarray:

@@ -77,10 +77,7 @@ def features(
     grid = Grid.from_dataset(ocean)
     take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
-    curl = _stress_curl(ocean, grid, stress_curl, reference_density)
-    fields = _surface_fields(ocean, curl, grid, take_gradient)
-    if extended:
-        fields |= _extended_surface_fields(ocean, fields | fixed, grid, reference_density)
+    fields = _surface_fields(ocean, fixed, grid, take_gradient, stress_curl, reference_density, extended=extended)
     fields |= fixed
     valid = _valid(fields, grid)
     around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
@@ -122,11 +119,7 @@ def window_features(
     each = []
     for number in range(climatology.sizes["window"]):
         window = climatology.isel(window=number)
-        curl = _stress_curl(window, grid, "surface", reference_density)
-        fields = _surface_fields(window, curl, grid, gradient)
-        if extended:
-            fields |= _extended_surface_fields(window, fields | fixed, grid, reference_density)
-        each.append(fields)
+        each.append(_surface_fields(window, fixed, grid, gradient, "surface", reference_density, extended=extended))
     valid = np.logical_and.reduce([_valid(surface | fixed, grid) for surface in each])
     around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
     for fields in (*each, fixed):
@@ -155,10 +148,20 @@ def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extende
     return fields
 
 
-def _surface_fields(ocean: xr.Dataset, curl: Array, grid: Grid, take_gradient: Gradient) -> dict[str, Array]:
-    zos = _values(ocean, "zos")
+def _surface_fields(
+    ocean: xr.Dataset,
+    fixed: dict[str, Array],
+    grid: Grid,
+    take_gradient: Gradient,
+    stress_curl: str,
+    reference_density: float,
+    *,
+    extended: bool,
+) -> dict[str, Array]:
+    curl, zos = _stress_curl(ocean, grid, stress_curl, reference_density), _values(ocean, "zos")
     east, north = take_gradient(zos, grid)
-    return {"wind_stress_curl": curl, "zos": zos, "zos_gradient_eastward": east, "zos_gradient_northward": north}
+    fields = {"wind_stress_curl": curl, "zos": zos, "zos_gradient_eastward": east, "zos_gradient_northward": north}
+    return fields | (_extended_surface_fields(ocean, fields | fixed, grid, reference_density) if extended else {})
 
 
 def _extended_surface_fields(

@@ -61,7 +61,8 @@ def neighbourhood_statistics(
         found = {"mean": mean + centre, "spread": spread}
         for column, name in enumerate(names):
             for statistic in statistics:
-                out[f"{name}_{statistic}_{radius:g}km"] = _on_grid(found[statistic][:, column], mask)
+                out[f"{name}_{statistic}_{radius:g}km"] = on_grid = np.full(mask.shape, np.nan)
+                on_grid[mask] = found[statistic][:, column]
     return out
 
 
@@ -84,10 +85,4 @@ def _sums_within(centres: Array, radius_km: float, table: Array) -> Array:
         matrix = csr_array((np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(int(stop - start), len(centres)))
         matrix.sum_duplicates()
         out[start:stop] = matrix @ table
-    return out
-
-
-def _on_grid(values: Array, mask: np.ndarray) -> Array:
-    out = np.full(mask.shape, np.nan)
-    out[mask] = values
     return out

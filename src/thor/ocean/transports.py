@@ -82,7 +82,8 @@ def planetary_flux_convergence(u: Array, v: Array, grid: Grid, *, sea: Mask) -> 
         NaN where no corner of the cell has four sea cells.
     """
     out = outflows(u, v, grid)
-    coriolis = {step: _coriolis_at(step, grid) for step in CORNERS}
+    # at the corners half a step from the centres
+    coriolis = {step: 2 * EARTH_ROTATION * points_beside(grid.centres, grid.topology, step)[2] for step in CORNERS}
     beside = {step: grid.neighbour(sea.astype(float), step) == 1 for step in NEIGHBOURS}
     open_to = {step: sea & there & ~_over_pole(step, grid) for step, there in beside.items()}
     turn = np.prod(senses(grid))
@@ -219,11 +220,6 @@ def _over_pole(step: Offset, grid: Grid) -> Mask:
     """Return where a step leads over a pole, through which there is no face."""
     located = grid.topology.locate(step)
     return (located.row_sign < 0) & (located.column_sign > 0)
-
-
-def _coriolis_at(step: Offset, grid: Grid) -> Array:
-    """Return the Coriolis parameter [s-1] at the corners half a step from the centres."""
-    return 2 * EARTH_ROTATION * points_beside(grid.centres, grid.topology, step)[2]
 
 
 _ENDS: dict[Offset, Offset] = {(0, 1): (-1, 1), (1, 0): (1, -1)}

@@ -252,7 +252,9 @@ class Archive:
                 versions.setdefault(there.get("version", ""), []).append(folder)
         found: dict[Run, dict[str, Stored]] = {}
         for (run, label), versions in folders.items():
-            named = self._named_version(run, variable_id)
+            parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
+            keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
+            named = next((self._versions[key] for key in keys if key in self._versions), None)
             chosen = newest(self._tree, label, versions, named=named, where=f"{variable_id} of {run.key}")
             if chosen is not None:
                 found.setdefault(run, {})[label] = chosen
@@ -283,8 +285,3 @@ class Archive:
                     further.append((folder / name, facets | ({facet: name} if facet else {})))
             here = further
         return here
-
-    def _named_version(self, run: Run, variable_id: str) -> str | None:
-        parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
-        keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
-        return next((self._versions[key] for key in keys if key in self._versions), None)

@@ -6,7 +6,6 @@ intake-esgf knows the index services (Globus, Solr, STAC) and which of them are 
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,8 @@ class EsgfIndex:
                     for name in sorted(self._ids.get(dataset, {}).get(number, ()))
                     if (dataset in self._superseded) == superseded
                 ]
-                queries.setdefault(number, []).extend({"dataset_ids": part, **options} for part in _batches(ids))
+                parts = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+                queries.setdefault(number, []).extend({"dataset_ids": part, **options} for part in parts)
         found: dict[tuple[IndexedDataset, str], list[Replica]] = {}
         for _, records in self._ask(queries, "get_file_info"):
             for record in records:
@@ -180,9 +180,3 @@ def _paged(service: Any, query: dict[str, Any]) -> dict[str, Any]:
 
 def _is(value: Any, expected: bool) -> bool:
     return str(value).lower() == str(expected).lower()
-
-
-def _batches(names: list[str]) -> Iterator[list[str]]:
-    rest = iter(names)
-    while part := list(islice(rest, _BATCH)):
-        yield part

@@ -9,7 +9,6 @@ from thor.core.errors import DataError
 from thor.reading.climatology import ClimatologySettings, first_month_of
 from thor.reading.plans import Plans
 from thor.reading.run_plan import RunPlan
-from thor.reading.runs import Run
 
 INVENTORY_COLUMNS = {
     "source_id": "climate model",
@@ -50,7 +49,9 @@ def inventory(plans: Plans) -> pd.DataFrame:
     pandas.DataFrame
         Columns as in `COLUMNS`, a row for each run.
     """
-    rows = [_row(plan) for plan in plans] + [_left_out(run, reason) for run, reason in plans.left_out.items()]
+    none = dict.fromkeys(("grid_label", "version", "calendar", "parent", "checks", "warnings"), "") | {"usable": False}
+    rows = [_row(plan) for plan in plans]
+    rows += [run.facets | none | {"reason": reason} for run, reason in plans.left_out.items()]
     table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS))
     whole = ["first_year", "last_year", "n_windows", "n_baselines"]
     table[whole] = table[whole].astype("Int64")
@@ -155,8 +156,3 @@ def _row(plan: RunPlan) -> dict[str, Any]:
         "checks": "",
         "warnings": "; ".join(plan.warnings),
     }
-
-
-def _left_out(run: Run, reason: str) -> dict[str, Any]:
-    texts = dict.fromkeys(("grid_label", "version", "calendar", "parent", "checks", "warnings"), "")
-    return run.facets | texts | {"usable": False, "reason": reason}

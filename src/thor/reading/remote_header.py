@@ -35,7 +35,8 @@ def read_remote_header(file: RemoteFile, *, first_year: int, folder: Path | None
     failure: Exception = OSError("no data node has it")
     for source in sources:
         try:
-            with h5py.File(source if isinstance(source, Path) else _remote(source.url), "r") as content:
+            place = source if isinstance(source, Path) else io.BufferedReader(_RemoteFile(source.url), _BUFFER)
+            with h5py.File(place, "r") as content:
                 attrs = {name: _plain(value) for name, value in content.attrs.items()}
                 time = content["time"].attrs if "time" in content else {}
                 return cast(
@@ -56,10 +57,6 @@ def _plain(value: Any) -> Any:
     """Return an attribute as netCDF4 gives it."""
     value = value[0] if getattr(value, "size", 0) == 1 and getattr(value, "ndim", 0) else value
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _remote(url: str) -> Any:
-    return io.BufferedReader(_RemoteFile(url), _BUFFER)
 
 
 class _RemoteFile(io.RawIOBase):

@@ -110,7 +110,8 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     warnings: list[str] = []
     series = {name: _read(run, name, stored) for name, stored in group.stored.items()}
     if quirks.sea_ice_depression == "left_in":
-        series |= _ice_mass(archive, run, group)
+        ice = _beside(archive, run, group, ICE_MASS)
+        series |= ice if len(ice) == len(ICE_MASS) else {}
     _require_facets(run, series)
     first = max(part.whole_years[0] for part in series.values())
     last = min(part.whole_years[1] for part in series.values())
@@ -180,22 +181,16 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
 
 def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
     """Return those fields that are there beside sea level."""
-    series = {name: _read(run, name, stored) for name, stored in _beside(archive, run, group, REGIME_FIELDS).items()}
+    series = _beside(archive, run, group, REGIME_FIELDS)
     _require_facets(run, series)
     return series
 
 
-def _ice_mass(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
-    """Return the masses of sea ice and snow on the grid of sea level, where both are there."""
-    found = _beside(archive, run, group, ICE_MASS)
-    return {name: _read(run, name, stored) for name, stored in found.items()} if len(found) == len(ICE_MASS) else {}
-
-
-def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Stored]:
-    """Return what there is of these variables under the grid label of sea level."""
+def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
+    """Return the series that there are of these variables under the grid label of sea level."""
     label = group.stored["zos"].grid_label
     there = {name: archive.stored(run, name).get(label) for name in names}
-    return {name: stored for name, stored in there.items() if stored is not None}
+    return {name: _read(run, name, stored) for name, stored in there.items() if stored is not None}
 
 
 def _read(run: Run, name: str, stored: Stored) -> Series:

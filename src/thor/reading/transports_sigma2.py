@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import DataError, GridError
 from thor.core.fingerprint import fingerprint
@@ -23,7 +22,7 @@ from thor.reading.positions import same_positions
 from thor.reading.run_plan import Missing
 from thor.reading.series import Series, SeriesFile
 from thor.reading.sigma2_sums import BinnedOcean, TimeStep, sums_by_class
-from thor.reading.transport_points import TPoints, face_offset, sea_cells, stored_levels, stored_positions, t_points
+from thor.reading.transport_points import face_offset, sea_cells, stored_levels, stored_positions, t_points
 from thor.reading.transports import FACES, TransportPlan, is_complete
 from thor.reading.windows import ClimatologySettings
 
@@ -166,13 +165,11 @@ def _ocean_of(transports: TransportPlan) -> BinnedOcean:
         points=points,
         depths=expected.mean(axis=1),
         offsets={name: face_offset(plan, name, points) for name in TRANSPORTS},
-        faces={name: _beside_sea(sea, step, points) for name, step in FACE_STEPS.items()},
+        faces={
+            name: np.flatnonzero(sea | (points.grid.neighbour(sea.astype(float), step) > 0))
+            for name, step in FACE_STEPS.items()
+        },
     )
-
-
-def _beside_sea(sea: Mask, step: tuple[int, int], points: TPoints) -> IntArray:
-    """Return the flat indices of the cells whose face has sea on either side."""
-    return np.flatnonzero(sea | (points.grid.neighbour(sea.astype(float), step) > 0))
 
 
 def _sources(steps: list[TimeStep]) -> dict[str, str]:

@@ -188,7 +188,9 @@ def pattern_strengths(run: IdealizedRun) -> Array:
     archive, model = run.archive, run.model
     n_months = 12 * run.n_years
     rng = np.random.default_rng([run.seed + model.seed_offset, crc32(run.key.encode())])
-    strengths = _variability(model, n_months, rng)
+    deviation = np.full(len(PATTERNS), model.wind_variability)
+    deviation[PATTERNS.index("southern_shift")] = model.shift_variability
+    strengths = autoregressive(model.persistence, n_months, len(PATTERNS), rng) * deviation
     strengths[:, PATTERNS.index("mean")] = 1.0
     months = np.arange(n_months)
     for name, (share, peak) in SEASONS.items():
@@ -203,12 +205,6 @@ def pattern_strengths(run: IdealizedRun) -> Array:
     }.items():
         strengths[:, PATTERNS.index(name)] += change * index
     return strengths
-
-
-def _variability(model: ClimateModelSettings, n_months: int, rng: np.random.Generator) -> Array:
-    deviation = np.full(len(PATTERNS), model.wind_variability)
-    deviation[PATTERNS.index("southern_shift")] = model.shift_variability
-    return autoregressive(model.persistence, n_months, len(PATTERNS), rng) * deviation
 
 
 def autoregressive(memory: float, n_months: int, n_series: int, rng: np.random.Generator) -> Array:
