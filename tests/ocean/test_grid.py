@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Grid, regular_grid, unit_vectors, with_bounds
+from thor.ocean.grid import Grid, regular_grid, with_bounds
+from thor.ocean.sphere import unit_vectors
 
 SPHERE = 4 * np.pi * EARTH_RADIUS**2
 

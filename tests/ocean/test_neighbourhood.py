@@ -4,7 +4,8 @@ import numpy as np
 
 from thor.ocean import neighbourhood
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Grid, regular_grid, unit_vectors
+from thor.ocean.grid import Grid, regular_grid
+from thor.ocean.sphere import unit_vectors
 
 
 def direct(field, grid, mask, radius_km):

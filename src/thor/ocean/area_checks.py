@@ -41,12 +41,11 @@ class AreaCheck(NamedTuple):
         Whether the published areas are those of the grid, or those times a factor, or neither.
     sentence : str
         The verdict with its numbers, for a warning.
-    deviation : ndarray of shape (n_rows, n_columns)
-        Ours over theirs, minus one; NaN where either is missing or theirs is zero, and everywhere for another shape.
     n_cells : int
         Cells compared.
     median, quantile_99 : float
-        Median of the deviation, 99th percentile of its magnitude; NaN where no cell can be compared.
+        Median of the deviation, ours over theirs minus one, and 99th percentile of its magnitude; NaN where no cell can
+        be compared.
     total : float
         Sum of ours over sum of theirs, minus one; each cell counted once.
     ratio : float
@@ -57,7 +56,6 @@ class AreaCheck(NamedTuple):
 
     verdict: AreaVerdict
     sentence: str
-    deviation: Array
     n_cells: int = 0
     median: float = np.nan
     quantile_99: float = np.nan
@@ -76,16 +74,15 @@ def compare_areas(grid: "Grid", areacello: Array) -> AreaCheck:
         Published cell areas [m2]; zero or NaN on land. Where a model publishes the ocean part of coastal cells only,
         those deviate.
     """
-    deviation = np.full(grid.area.shape, np.nan)
     if areacello.shape != grid.area.shape:
         sentence = f"'areacello' has shape {areacello.shape}, the grid {grid.area.shape}: areas of another grid"
-        return AreaCheck("other grid", sentence, deviation)
+        return AreaCheck("other grid", sentence)
     known = (areacello > 0) & np.isfinite(areacello) & np.isfinite(grid.area) & ~grid.duplicate
     if not known.any():
         sentence = "'areacello' is empty: no cell has both a position and a published area"
-        return AreaCheck("other grid", sentence, deviation)
+        return AreaCheck("other grid", sentence)
     ours, theirs = grid.area[known], areacello[known]
-    deviation[known] = ours / theirs - 1
+    deviation = ours / theirs - 1
     ratio = float(np.median(theirs / ours))
     odd = float(np.mean(np.abs(theirs / ours / ratio - 1) > ODD_AREA))
     verdict: AreaVerdict = "usable"
@@ -99,10 +96,9 @@ def compare_areas(grid: "Grid", areacello: Array) -> AreaCheck:
     return AreaCheck(
         verdict,
         f"'areacello' is {ratio:.4g} times the areas of the positions in the median cell, {sentence}",
-        deviation,
         n_cells=int(known.sum()),
-        median=float(np.median(deviation[known])),
-        quantile_99=float(np.quantile(np.abs(deviation[known]), 0.99)),
+        median=float(np.median(deviation)),
+        quantile_99=float(np.quantile(np.abs(deviation), 0.99)),
         total=float(ours.sum() / theirs.sum() - 1),
         ratio=ratio,
         odd=odd,

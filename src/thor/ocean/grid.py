@@ -18,10 +18,8 @@ from thor.ocean.area_checks import check_areas
 from thor.ocean.areas import curvilinear_area, parallel_area
 from thor.ocean.constants import EARTH_ROTATION
 from thor.ocean.longitudes import Columns, columns_around
-from thor.ocean.sphere import displacement, local_basis, unit_vectors
+from thor.ocean.sphere import displacement, unit_vectors
 from thor.ocean.topology import Continuation, Topology, find_topology
-
-__all__ = ["NEIGHBOURS", "Grid", "cell_area", "local_basis", "regular_grid", "unit_vectors", "with_bounds"]
 
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""

@@ -8,7 +8,8 @@ import numpy as np
 from thor.core.arrays import Array
 from thor.core.progress import progress_bar
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Grid, unit_vectors
+from thor.ocean.grid import Grid
+from thor.ocean.sphere import unit_vectors
 
 NEIGHBOURHOOD_STATISTICS = ("mean", "spread")
 """Area-weighted mean and standard deviation."""

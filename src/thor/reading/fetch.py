@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
+from thor.core.variables import Published
 from thor.reading.baselines import Parent, parent_of
 from thor.reading.esgf_files import IndexedDataset, RemoteFile
 from thor.reading.esgf_index import EsgfIndex
-from thor.reading.fetch_settings import FetchedVariable, FetchSettings, variables_to_fetch
+from thor.reading.fetch_settings import FetchSettings, variables_to_fetch
 from thor.reading.grids import NATIVE
 from thor.reading.quirks import quirks_of
 from thor.reading.remote_header import read_remote_header
@@ -72,8 +73,8 @@ class _ModelFetch:
         self.index, self.settings, self.source_id, self.folder = index, settings, source_id, folder
         self.quirks = quirks_of(source_id, settings.quirks)
         wanted = variables_to_fetch(self.quirks, settings.variable_ids)
-        self.series = [variable for variable in wanted if not variable.fixed]
-        self.fixed = [variable for variable in wanted if variable.fixed]
+        self.series = {name: row for name, row in wanted.items() if not row.fixed}
+        self.fixed = {name: row for name, row in wanted.items() if row.fixed}
         self.grids: set[str] | None = None  # on which there is what has no time; None: any
         self.notes: list[str] = []
 
@@ -114,9 +115,9 @@ class _ModelFetch:
             found.setdefault(dataset.run, {}).setdefault(dataset.variable_id, {})[dataset.grid_label] = dataset
         return found
 
-    def _datasets(self, variables: Iterable[FetchedVariable], **facets: list[str]) -> Iterator[IndexedDataset]:
+    def _datasets(self, variables: Mapping[str, Published], **facets: list[str]) -> Iterator[IndexedDataset]:
         """Yield the model's datasets of these variables, each from the table that THOR reads."""
-        tables = {variable.variable_id: variable.table_id for variable in variables}
+        tables = {name: row.cmip6 for name, row in variables.items()}
         facets |= {"table_id": sorted(set(tables.values())), "variable_id": list(tables)}
         for dataset in self.index.datasets(source_id=self.source_id, **facets):
             if tables.get(dataset.variable_id) == dataset.table_id:
@@ -128,8 +129,8 @@ class _ModelFetch:
         missing = [name for name in self.settings.experiment_ids if name not in there]
         if not missing:
             return
-        probe = self.series[0]
-        facets: dict[str, Any] = {"table_id": probe.table_id, "variable_id": probe.variable_id}
+        probe, row = next(iter(self.series.items()))
+        facets: dict[str, Any] = {"table_id": row.cmip6, "variable_id": probe}
         every = self.index.datasets(source_id=self.source_id, **facets)
         variants = sorted({d.variant_label for d in every if d.experiment_id == missing[0]}, key=variant_order)
         if variants and self.settings.variant_labels:
@@ -139,40 +140,36 @@ class _ModelFetch:
                 f"{did_you_mean(asked[0], variants)}"
             )
         if variants:
-            raise DataError(
-                f"ESGF has {self.source_id}/{missing[0]}, but not with {', '.join(v.variable_id for v in self.series)}."
-            )
+            raise DataError(f"ESGF has {self.source_id}/{missing[0]}, but not with {', '.join(self.series)}.")
         if every:
             raise ConfigError(
-                f"ESGF has no experiment '{missing[0]}' of {self.source_id} with {probe.variable_id}."
+                f"ESGF has no experiment '{missing[0]}' of {self.source_id} with {probe}."
                 f"{did_you_mean(missing[0], {dataset.experiment_id for dataset in every})}"
             )
         models = {dataset.source_id for dataset in self.index.datasets(experiment_id="piControl", **facets)}
         if not models:
-            raise DataError(f"ESGF has no '{probe.variable_id}' ({probe.table_id}) of {self.source_id}.")
-        raise ConfigError(
-            f"ESGF has no model '{self.source_id}' with {probe.variable_id}.{did_you_mean(self.source_id, models)}"
-        )
+            raise DataError(f"ESGF has no '{probe}' ({row.cmip6}) of {self.source_id}.")
+        raise ConfigError(f"ESGF has no model '{self.source_id}' with {probe}.{did_you_mean(self.source_id, models)}")
 
     def _find_fixed(self, runs: Mapping[Run, dict[str, _Grids]]) -> dict[str, dict[str, list[IndexedDataset]]]:
         """Return the datasets of the fields without time by variable and grid.
 
         Other experiments than those asked for and the commonest are searched only for what these lack.
         """
-        found: dict[str, dict[str, list[IndexedDataset]]] = {variable.variable_id: {} for variable in self.fixed}
+        found: dict[str, dict[str, list[IndexedDataset]]] = {name: {} for name in self.fixed}
         near = sorted({*(run.experiment_id for run in runs), "historical", "piControl"})
         labels = {label for there in runs.values() for grids in there.values() for label in grids}
         for experiments in (near, []):
             there = {name: set(grids) & (labels or set(grids)) for name, grids in found.items()}
-            lacking = [variable for variable in self.fixed if not there[variable.variable_id]]
+            lacking = {name: row for name, row in self.fixed.items() if not there[name]}
             if not lacking:
                 break
             for dataset in self._datasets(lacking, experiment_id=experiments):
                 found[dataset.variable_id].setdefault(dataset.grid_label, []).append(dataset)
-        for variable in self.fixed:
-            if variable.needed and not found[variable.variable_id]:
+        for name, row in self.fixed.items():
+            if row.needed and not found[name]:
                 raise DataError(
-                    f"ESGF has no '{variable.variable_id}' ({variable.table_id}) of {self.source_id} in any "
+                    f"ESGF has no '{name}' ({row.cmip6}) of {self.source_id} in any "
                     "experiment. Fetch the others with --variables, and put this field into the archive yourself."
                 )
         return found
@@ -193,7 +190,7 @@ class _ModelFetch:
             incomplete = [run for run in runs if run.experiment_id == name and lacks[run]]
             if incomplete and (self.settings.variant_labels or not labels):
                 lacking = listed([f"{run.variant_label} {lacks[run]}" for run in incomplete], separator="; ")
-                names = ", ".join(_needed((*self.series, *self.fixed)))
+                names = ", ".join(_needed(self.series | self.fixed))
                 raise DataError(
                     f"{self.source_id}/{name}: {'not every' if self.settings.variant_labels else 'no'} variant in ESGF "
                     f"has all of {names} on one grid: {lacking}."
@@ -229,10 +226,10 @@ class _ModelFetch:
         """Return the files of one run that touch the spans (None: those of the settings), and the years it has."""
         common = self._common(there)
         label = min(common if self.grids is None else common & self.grids, key=_grid_order)
-        lacking = [v.variable_id for v in self.series if not v.needed and label not in there.get(v.variable_id, {})]
+        lacking = [name for name, row in self.series.items() if not row.needed and label not in there.get(name, {})]
         if lacking:
             self.notes.append(f"{run.key} has no {', '.join(lacking)} on {label}")
-        names = [v.variable_id for v in self.series if v.variable_id not in lacking]
+        names = [name for name in self.series if name not in lacking]
         files = self.index.files(there[name][label] for name in names)
         years = [file.years for file in files if file.dataset.variable_id == names[0] and file.years]
         extent = (min(first for first, _ in years), max(last for _, last in years)) if years else (0, 9999)
@@ -265,7 +262,7 @@ class _ModelFetch:
         return [(parent.run, found, needed)]
 
     def _find_parent(self, run: Run, kept: Sequence[RemoteFile], first_year: int) -> Parent | None:
-        first = min(kept, key=lambda file: (file.dataset.variable_id != self.series[0].variable_id, file.size))
+        first = min(kept, key=lambda file: (file.dataset.variable_id != next(iter(self.series)), file.size))
         try:
             header = read_remote_header(first, first_year=first_year, folder=self.folder)
         except OSError as error:
@@ -292,8 +289,8 @@ class _ModelFetch:
         return self.index.files(chosen)
 
 
-def _needed(variables: Iterable[FetchedVariable]) -> list[str]:
-    return [variable.variable_id for variable in variables if variable.needed]
+def _needed(variables: Mapping[str, Published]) -> list[str]:
+    return [name for name, row in variables.items() if row.needed]
 
 
 def _grid_order(label: str) -> tuple[bool, str]:

@@ -1,10 +1,10 @@
 """Which runs, variables and years of climate models are fetched, and the CMIP6 tables that hold the variables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from thor.core.errors import ConfigError, did_you_mean
-from thor.core.variables import published, variable
+from thor.core.variables import Published, published, variable
 from thor.reading.quirks import Quirks
 from thor.reading.steps import ICE_MASS
 from thor.reading.windows import Window, WindowSettings
@@ -51,22 +51,8 @@ class FetchSettings:
         return [Window(first_year if start is None else start, last_year if stop is None else stop)]
 
 
-@dataclass(frozen=True)
-class FetchedVariable:
-    """A variable to fetch: the CMIP6 table it is in, and whether a run without it is of use."""
-
-    variable_id: str
-    table_id: str
-    needed: bool = True
-
-    @property
-    def fixed(self) -> bool:
-        """Whether it has no time, and any run of the model may give it."""
-        return self.table_id.endswith("fx")
-
-
-def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> list[FetchedVariable]:
-    """Return the variables to fetch of a model.
+def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> dict[str, Published]:
+    """Return the variables to fetch of a model: the CMIP6 table of each, and whether a run without it is of use.
 
     Parameters
     ----------
@@ -81,11 +67,11 @@ def variables_to_fetch(quirks: Quirks, names: Sequence[str] | None = None) -> li
         For a name that THOR does not read.
     """
     rows = ((name, variable(name).published) for name in published())
-    known = {name: FetchedVariable(name, row.cmip6, row.needed) for name, row in rows if row is not None}
+    known = {name: row for name, row in rows if row is not None}
     if names is None:
         ice = ICE_MASS if quirks.sea_ice_depression == "left_in" else ()
-        return [row for name, row in known.items() if row.needed or row.fixed or name in ice]
+        return {name: row for name, row in known.items() if row.needed or row.fixed or name in ice}
     for name in names:
         if name not in known:
             raise ConfigError(f"THOR reads no variable '{name}'.{did_you_mean(name, known)}")
-    return [FetchedVariable(name, known[name].table_id) for name in names]
+    return {name: replace(known[name], needed=True) for name in names}
