@@ -9,7 +9,7 @@ import xarray as xr
 from tests.made_archive import folder, write_run, write_series, years
 from thor.core.errors import ConfigError, DataError
 from thor.reading.archive import Archive
-from thor.reading.grids import grid_group
+from thor.reading.grids import grid_group, label_of
 from thor.reading.runs import Run
 
 RUN = Run("MADE-1", "historical", "r1i1p1f1")
@@ -105,7 +105,7 @@ def test_the_native_grid_is_preferred_and_all_variables_share_it(root):
             coarse = stored.load().isel(lon=slice(None, None, 2))
         path.unlink()
         coarse.to_netcdf(path)
-    assert grid_group(Archive(root), RUN, ["zos", "tauuo"]).label == "gn"
+    assert label_of(grid_group(Archive(root), RUN, ["zos", "tauuo"])) == "gn"
     shutil.rmtree(
         folder(root, "zos", source_id=RUN.source_id, experiment_id=RUN.experiment_id, variant_label=RUN.variant_label)
     )
@@ -139,6 +139,6 @@ def test_the_real_archive_is_read_by_the_same_facets(data_mirror):
     archive = Archive(data_mirror / "esgf")
     assert archive.source_ids() == ["EC-Earth3-Veg", "GFDL-ESM4", "MPI-ESM-1-2-HAM", "MPI-ESM1-2-LR"]
     run = Run("MPI-ESM1-2-LR", "historical", "r1i1p1f1")
-    assert grid_group(archive, run, ["tauuo", "tauvo"]).label == "gn"
+    assert label_of(grid_group(archive, run, ["tauuo", "tauvo"])) == "gn"
     with pytest.raises(DataError, match="no 'zos' in .*it has tauuo, tauvo"):
         grid_group(archive, run, ["zos"])

@@ -16,7 +16,7 @@ from thor.reading import cloud
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.cloud import CATALOGUE_COLUMNS, CloudArchive, fetch_store
-from thor.reading.grids import grid_group
+from thor.reading.grids import grid_group, label_of
 from thor.reading.plans import plan_runs
 from thor.reading.runs import Run
 
@@ -88,7 +88,7 @@ def test_data_are_fetched_on_demand_and_only_once(catalogue, tmp_path, monkeypat
     assert archive.source_ids() == ["MADE-1"]
     assert archive.experiment_ids("MADE-1") == ["historical"]
     assert archive.variant_labels("MADE-1", "historical") == ["r1i1p1f1", "r2i1p1f1"]
-    assert grid_group(archive, RUN, ["zos", "tauuo", "tauvo"]).label == "gn"
+    assert label_of(grid_group(archive, RUN, ["zos", "tauuo", "tauvo"])) == "gn"
     assert RUN in archive and Run("MADE-1", "historical", "r9i1p1f1") not in archive
     assert not list(tmp_path.rglob("*.nc"))
     stored = archive.stored(RUN, "zos")["gn"]

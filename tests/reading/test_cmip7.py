@@ -17,7 +17,7 @@ from thor.ocean.features import window_features
 from thor.ocean.idealized.archive import idealized_archive
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.grids import grid_group
+from thor.reading.grids import grid_group, label_of
 from thor.reading.layouts import layout_of
 from thor.reading.plans import plan_runs
 from thor.reading.run_plan import SURFACE
@@ -83,7 +83,7 @@ def test_both_forms_are_read_beside_each_other(forms, tmp_path):
 def test_points_with_different_labels_are_one_grid(forms):
     archive = Archive(forms["CMIP7"])
     groups = {run.source_id: grid_group(archive, run, SURFACE) for run in archive.runs(**ALL)}
-    labels = {source_id: group.label.split() for source_id, group in groups.items()}
+    labels = {source_id: label_of(group).split() for source_id, group in groups.items()}
     by_number = sorted(labels.values(), key=lambda names: names[0])
     # with sea level; on u and v points; both components on corners
     assert [len(names) for names in by_number] == [1, 3, 2]
@@ -127,12 +127,12 @@ def test_the_native_group_is_taken_and_grid_labels_choose(with_regridded, forms,
     archive = Archive(with_regridded)
     native = Archive(forms["CMIP7"])
     for run in archive.runs(**ALL):
-        assert grid_group(archive, run, SURFACE).label == grid_group(native, run, SURFACE).label
+        assert label_of(grid_group(archive, run, SURFACE)) == label_of(grid_group(native, run, SURFACE))
     run = archive.runs(**ALL)[0]
     chosen = Archive(with_regridded, grid_labels={run.source_id: "g99"})
-    assert grid_group(chosen, run, SURFACE).label == "g99"
-    labels = grid_group(native, run, SURFACE).label.split()
-    assert grid_group(Archive(with_regridded, grid_labels={run.source_id: labels}), run, SURFACE).label == " ".join(
+    assert label_of(grid_group(chosen, run, SURFACE)) == "g99"
+    labels = label_of(grid_group(native, run, SURFACE)).split()
+    assert label_of(grid_group(Archive(with_regridded, grid_labels={run.source_id: labels}), run, SURFACE)) == " ".join(
         labels
     )
     with pytest.raises(ConfigError, match=r"grid_labels asks for g77; zos on g1\d\d, g99"):

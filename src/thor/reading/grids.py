@@ -7,7 +7,6 @@ positions of their points. Where a run is there natively and regridded, the nati
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -33,27 +32,13 @@ _Places = dict[tuple[str, str], xr.Dataset]
 _REGRIDDED = re.compile(r"regrid|re-grid|interpolat|remap", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Group:
-    """The files of a run on one grid.
+Group = Mapping[str, Stored]
+"""The files of a run on one grid, by variable."""
 
-    Attributes
-    ----------
-    stored : dict of str to Stored
-        By variable.
-    """
 
-    stored: Mapping[str, Stored]
-
-    @property
-    def label(self) -> str:
-        """The grid labels, each once, in the order of variables."""
-        return " ".join(dict.fromkeys(part.grid_label for part in self.stored.values()))
-
-    @property
-    def labels(self) -> set[str]:
-        """The grid labels."""
-        return {part.grid_label for part in self.stored.values()}
+def label_of(group: Group) -> str:
+    """Return the grid labels of a group, each once, in the order of variables."""
+    return " ".join(dict.fromkeys(stored.grid_label for stored in group.values()))
 
 
 def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group:
@@ -88,7 +73,7 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
             raise ConfigError(f"{run.key}: grid_labels asks for {', '.join(sorted(wanted))}; {_labels(there)}.")
         there = kept
     if len({label for stored in there.values() for label in stored}) == 1:
-        return Group({name: part for name, stored in there.items() for part in stored.values()})
+        return {name: part for name, stored in there.items() for part in stored.values()}
     places = _places(there, run.source_id)
     groups = _groups(there, places)
     if not groups:
@@ -125,12 +110,12 @@ def _groups(there: Mapping[str, Mapping[str, Stored]], places: _Places) -> list[
     names, points = list(there), {key: meshed(place) for key, place in places.items()}
     labels_of = [sorted(label for label in there[name] if (name, label) in places) for name in names]
     mixed = any(labels != labels_of[0] for labels in labels_of)
-    groups = []
+    groups: list[Group] = []
     # T points may have a label that u or v points share with other grids: every label is tried
     for labels in product(*labels_of):
         first, *rest = (points[key] for key in zip(names, labels, strict=True))
         if len(set(labels)) == 1 or (mixed and all(_lie_together(first, other) for other in rest)):
-            groups.append(Group({name: there[name][label] for name, label in zip(names, labels, strict=True)}))
+            groups.append({name: there[name][label] for name, label in zip(names, labels, strict=True)})
     return groups
 
 
@@ -139,18 +124,18 @@ def _rank(group: Group, places: _Places) -> tuple[bool, bool, bool, bool, int, s
 
     Labelled ``gn``; not called regridded by its files; on staggered points; with 2-D coordinates; of most cells.
     """
-    of_group = [places[name, stored.grid_label] for name, stored in group.stored.items()]
-    about = attributes(next(iter(group.stored.values())).files()[0])
+    of_group = [places[name, stored.grid_label] for name, stored in group.items()]
+    about = attributes(next(iter(group.values())).files()[0])
     words = " ".join(str(about.get(name, "")) for name in ("grid", "comment"))
     points = [meshed(place) for place in of_group]
     staggered = any(_apart(points[0], other) > 0.1 for other in points[1:])
     return (
-        group.labels != {NATIVE},
+        label_of(group) != NATIVE,
         bool(_REGRIDDED.search(words)),
         not staggered,
         of_group[0]["lat"].ndim == 1,
         -points[0][0].size,
-        group.label,
+        label_of(group),
     )
 
 

@@ -11,7 +11,7 @@ from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, branch_year_of_child, parent_of
 from thor.reading.files import checksum_of
-from thor.reading.grids import Group, grid_group
+from thor.reading.grids import Group, grid_group, label_of
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
@@ -108,7 +108,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     """Return the plan of one run, yet without windows; parameters and errors as for `thor.reading.plans.plan_runs`."""
     group = grid_group(archive, run, SURFACE)
     warnings: list[str] = []
-    series = {name: _read(run, name, stored) for name, stored in group.stored.items()}
+    series = {name: _read(run, name, stored) for name, stored in group.items()}
     if quirks.sea_ice_depression == "left_in":
         ice = _beside(archive, run, group, ICE_MASS)
         series |= ice if len(ice) == len(ICE_MASS) else {}
@@ -131,7 +131,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
             raise
         parent = None
         warnings.append(f"no baseline: {error}")
-    for name, stored in group.stored.items():
+    for name, stored in group.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
     optional: dict[str, Any] = {}
@@ -144,7 +144,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
             warnings.append(f"its {what.replace('_', ' ')} are left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
-    about = (run, group.label, group.stored["zos"].version)
+    about = (run, label_of(group), group["zos"].version)
     return RunPlan(*about, series, fixed, (first, last), parent, quirks, warnings=tuple(warnings), **optional)
 
 
@@ -167,11 +167,11 @@ def _tracers(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
 
 def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
     """Return the series of these variables, which have to be there, on the grid of sea level."""
-    there = grid_group(archive, run, ("zos", *names)).stored
-    if there["zos"].grid_label != group.stored["zos"].grid_label:
+    there = grid_group(archive, run, ("zos", *names))
+    if there["zos"].grid_label != group["zos"].grid_label:
         labels = ", ".join(f"{name} on {there[name].grid_label}" for name in names)
         raise DataError(
-            f"{run.key}: {labels}, but sea level is read on {group.stored['zos'].grid_label}; expected one grid. "
+            f"{run.key}: {labels}, but sea level is read on {group['zos'].grid_label}; expected one grid. "
             "Get them on it, or choose theirs in grid_labels."
         )
     series = {name: _read(run, name, there[name]) for name in names}
@@ -188,7 +188,7 @@ def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series
 
 def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
     """Return the series that there are of these variables under the grid label of sea level."""
-    label = group.stored["zos"].grid_label
+    label = group["zos"].grid_label
     there = {name: archive.stored(run, name).get(label) for name in names}
     return {name: _read(run, name, stored) for name, stored in there.items() if stored is not None}
 
@@ -202,7 +202,7 @@ def _fixed_files(archive: Archive, run: Run, variable_id: str, group: Group) -> 
 
     Only where no file has the label of sea level, those under others are candidates: their positions decide.
     """
-    label = group.stored["zos"].grid_label
+    label = group["zos"].grid_label
     others: dict[str, Path] = {}
     for _, stored in archive.fixed(run, variable_id):
         if stored.grid_label == label:
