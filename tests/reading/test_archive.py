@@ -2,7 +2,6 @@
 
 import shutil
 
-import numpy as np
 import pytest
 import xarray as xr
 
@@ -125,14 +124,6 @@ def test_fixed_fields_come_from_another_run_of_the_model(archive):
     assert (run, stored.grid_label) == (RUN, "gn")
     assert "historical" in stored.files()[0].parts
     assert not list(archive.fixed(Run("MADE-2", "ssp585", "r1i1p1f1"), "deptho"))
-
-
-def test_a_series_opens_lazily_as_one(root):
-    dataset = Archive(root).open(RUN, "zos")
-    assert dataset["zos"].chunks is not None
-    assert dataset["zos"].shape == (48, 9, 16)
-    assert dataset["time"].values[0].calendar == "noleap"
-    assert np.isfinite(dataset["zos"].mean().compute())
 
 
 def test_the_real_archive_is_read_by_the_same_facets(data_mirror):

@@ -144,7 +144,7 @@ def test_what_is_fetched(index, esgf, ocean, tmp_path):
     assert "MADE-1/historical/r1i1p1f1 is taken of 2 variants with all variables" in plan.notes
     assert not esgf.fetched()  # headers alone
 
-    fetched = download(plan.files, activities_folder(tmp_path), progress=False)
+    fetched = download(plan.files, activities_folder(tmp_path))
     assert (fetched.n_fetched, fetched.n_present) == (len(plan.files), 0)
     paths = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(str(path.relative_to(tmp_path)) for path in paths) == [f"CMIP6/{file.path}" for file in plan.files]
@@ -156,7 +156,7 @@ def test_what_is_fetched(index, esgf, ocean, tmp_path):
 
 def test_what_was_fetched_gives_the_climatology_of_the_original(solr, make_climatology, tmp_path):
     plan = plan_fetch(solr, replace(SETTINGS, experiment_ids=["historical"], parents=False))
-    download(plan.files, activities_folder(tmp_path / "fetched"), progress=False)
+    download(plan.files, activities_folder(tmp_path / "fetched"))
     write_run(tmp_path / "original", first=1850, last=1857, attrs=branch("piControl", 1855), n_files=4)
     fetched, original = make_climatology(tmp_path / "fetched"), make_climatology(tmp_path / "original")
     assert fetched.sizes["window"] == 4 and set(original.data_vars) >= {*SURFACE, "deptho", "areacello", "sftof"}
@@ -167,12 +167,12 @@ def test_what_was_fetched_gives_the_climatology_of_the_original(solr, make_clima
 def test_nothing_is_fetched_twice(index, esgf, tmp_path):
     folder = activities_folder(tmp_path)
     plan = plan_fetch(index, SETTINGS)
-    download(plan.files, folder, progress=False)
+    download(plan.files, folder)
     assert set(Counter(esgf.fetched()).values()) == {1}
     esgf.requests.clear()
     again = plan_fetch(index, SETTINGS, folder=folder)
     assert again.files == plan.files and again.notes == plan.notes
-    fetched = download(again.files, folder, progress=False)
+    fetched = download(again.files, folder)
     assert (fetched.n_fetched, fetched.n_present, fetched.n_bytes) == (0, len(plan.files), 0)
     assert not esgf.requests
 
@@ -293,7 +293,7 @@ def test_a_header_that_no_data_node_gives_in_parts(solr, esgf, tmp_path):
     assert "gives no parts of files (HTTP 200)): once it is fetched, run this again for the parent of MADE-1/" in note
     # then it is read here
     folder = activities_folder(tmp_path)
-    download(plan.files, folder, progress=False)
+    download(plan.files, folder)
     again = plan_fetch(solr, SETTINGS, folder=folder)
     assert {file.dataset.experiment_id for file in again.files} == {"historical", "piControl", "ssp585"}
     assert "MADE-1/ssp585/r1i1p1f1 is compared with 1852-1853 of MADE-1/historical/r1i1p1f1" in again.notes
@@ -328,7 +328,7 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     folder = activities_folder(tmp_path)
     file = small_plan(solr)[0]
     esgf.nodes, esgf.faults = ["a"], {("a", file.name): "cut"}
-    download([one_node(file)], folder, progress=False)
+    download([one_node(file)], folder)
     assert file.size // 2 > downloads.PIECE_BYTES
     assert esgf.requests == [("a", file.name, None), ("a", file.name, f"bytes={downloads.PIECE_BYTES}-")]
     assert (folder / file.path).read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
@@ -340,7 +340,7 @@ def test_a_cut_connection_is_resumed(solr, esgf, tmp_path):
     esgf.requests.clear()
     downloads.part_of(place, file.replicas[1]).write_bytes(content[:1000])
     esgf.faults = {("a", "*"): 503}
-    download([file], folder, progress=False)
+    download([file], folder)
     assert esgf.requests == [("a", file.name, "bytes=1000-"), ("b", file.name, "bytes=1000-")]
     assert place.read_bytes() == content and [path.name for path in place.parent.iterdir()] == [file.name]
 
@@ -354,7 +354,7 @@ def test_a_file_that_cannot_be_continued_starts_again(solr, esgf, tmp_path, faul
     # a node without byte ranges; and a partial file that belongs to another file
     part.write_bytes((esgf.root / "CMIP6" / file.path).read_bytes()[:1000] if fault else bytes(1000))
     esgf.faults = {("a", file.name): fault}
-    download([file], folder, progress=False)
+    download([file], folder)
     assert place.read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
     assert [span for _, _, span in esgf.requests] == (["bytes=1000-"] if fault else ["bytes=1000-", None])
 
@@ -367,7 +367,7 @@ def one_node(file):
 def test_the_second_replica_is_taken_when_the_first_fails(solr, esgf, tmp_path, fault):
     esgf.faults = {("a", "*"): fault}
     files = small_plan(solr)
-    download(files, activities_folder(tmp_path), n_parallel=1, progress=False)
+    download(files, activities_folder(tmp_path), n_parallel=1)
     # a node that failed once is tried last
     assert [node for node, *_ in esgf.requests] == ["a", "b", "b", "b", "b"]
 
@@ -376,7 +376,7 @@ def test_a_wrong_checksum_is_an_error(solr, esgf, tmp_path):
     files = small_plan(solr)
     esgf.faults = {(node, files[0].name): "wrong" for node in "ab"}
     with pytest.raises(DataError) as caught:
-        download(files, activities_folder(tmp_path), progress=False)
+        download(files, activities_folder(tmp_path))
     expected = files[0].replicas[0].checksum
     assert re.search(
         rf"{files[0].name} could not be fetched from any of 2 data nodes: 127\.0\.0\.1:\d+: expected sha256 "
@@ -397,24 +397,24 @@ def test_another_file_of_that_name_is_left_as_it_is(solr, esgf, tmp_path, spoil)
     with pytest.raises(
         DataError, match=r"is there, but is not the file of ESGF: expected (sha256|\d+ bytes).*remove it"
     ):
-        download([file], folder, progress=False)
+        download([file], folder)
     assert place.read_bytes() == other and not esgf.requests
 
 
 def test_files_without_checksum_or_size_are_taken_with_a_warning(solr, esgf, tmp_path, caplog):
     folder, file = activities_folder(tmp_path), one_node(small_plan(solr)[0])
     bare = replace(file, replicas=tuple(r._replace(size=0, algorithm=None, checksum=None) for r in file.replicas))
-    download([bare], folder, progress=False)
+    download([bare], folder)
     assert (folder / file.path).read_bytes() == (esgf.root / "CMIP6" / file.path).read_bytes()
     assert f"{file.name}: the index gives no checksum" in caplog.text
-    assert download([bare], folder, progress=False).n_present == 1
+    assert download([bare], folder).n_present == 1
 
 
 def test_no_data_node_answers(solr, esgf, tmp_path):
     files = small_plan(solr)[:1]
     files = [replace(f, replicas=(f.replicas[0]._replace(url="http://127.0.0.1:1/x.nc"),)) for f in files]
     with pytest.raises(DataError, match=r"could not be fetched from any of 1 data nodes: 127.0.0.1:1: no connection"):
-        download(files, activities_folder(tmp_path), progress=False)
+        download(files, activities_folder(tmp_path))
 
 
 def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path, monkeypatch):
@@ -424,13 +424,13 @@ def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path, monkeypatch):
     with downloads.part_of(place, file.replicas[0]).open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="is being fetched by another process"):
-            download([file], folder, progress=False)
+            download([file], folder)
 
     def no_locks(stream, how):
         raise OSError(errno.ENOSYS, "Function not implemented")  # Lustre mounted without flock
 
     monkeypatch.setattr(downloads.fcntl, "flock", no_locks)
-    assert download([file], folder, progress=False).n_fetched == 1
+    assert download([file], folder).n_fetched == 1
 
 
 def test_a_full_disk(solr, tmp_path, monkeypatch):
@@ -438,7 +438,7 @@ def test_a_full_disk(solr, tmp_path, monkeypatch):
     usage = downloads.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
     with pytest.raises(DataError, match=r"0\.0 GB are free\. Ask for fewer"):
-        download(files, activities_folder(tmp_path), progress=False)
+        download(files, activities_folder(tmp_path))
     monkeypatch.undo()
 
     def full(descriptor):
@@ -446,7 +446,7 @@ def test_a_full_disk(solr, tmp_path, monkeypatch):
 
     monkeypatch.setattr(downloads.os, "fsync", full)
     with pytest.raises(DataError, match=r"The disk is full: .*zos_Omon_.* is not complete\. Free some space"):
-        download(files, activities_folder(tmp_path), progress=False)
+        download(files, activities_folder(tmp_path))
     assert not list(tmp_path.rglob("*.nc"))
 
 

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import xarray as xr
-
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
-from thor.core.variables import published, table
+from thor.core.variables import published
 from thor.reading.layouts import Layout, layout_of, recognise
 from thor.reading.runs import Run, Wanted, chosen_of
 from thor.reading.tree import Stored, Tree, newest
@@ -188,22 +186,15 @@ class Archive:
             )
 
     # -- variables -------------------------------------------------------------------------------------------------
-    def stored(self, run: Run, variable_id: str, *, table_id: str | None = None) -> dict[str, Stored]:
+    def stored(self, run: Run, variable_id: str) -> dict[str, Stored]:
         """Return what the archive holds of one variable of a run, by grid label; nothing where it has none.
-
-        Parameters
-        ----------
-        run : Run
-        variable_id : str
-        table_id : str, optional
-            Table of CMIP6, for variables without a row in the table of variables.
 
         Raises
         ------
         ConfigError
             When `versions` names a version that is not there.
         """
-        return self._stored(variable_id, table_id, **run.facets).get(run, {})
+        return self._stored(variable_id, **run.facets).get(run, {})
 
     def variables(self, run: Run) -> list[str]:
         """Return those of the variables that THOR reads which a run has, for messages."""
@@ -213,37 +204,17 @@ class Archive:
         """Yield where a field without time is: in the run, then in the other runs of the same model."""
         key = run.source_id, variable_id
         if key not in self._fixed:
-            self._fixed[key] = self._stored(variable_id, None, source_id=run.source_id)
+            self._fixed[key] = self._stored(variable_id, source_id=run.source_id)
         there = self._fixed[key]
         for candidate in (run, *(other for other in sorted(there) if other != run)):
             for stored in there.get(candidate, {}).values():
                 yield candidate, stored
 
-    def open(self, run: Run, variable_id: str, *, table_id: str | None = None) -> xr.Dataset:
-        """Return one variable of a run as it is stored, all files together, lazily (dask), with decoded times.
-
-        Raises
-        ------
-        DataError
-            When there is no such variable.
-        """
-        if table_id is None and variable_id not in table():
-            table_id = "Omon"
-        stored = self.stored(run, variable_id, table_id=table_id)
-        if not stored:
-            raise DataError(f"{run.key} has no '{variable_id}' in {self.where}.")
-        times = xr.coders.CFDatetimeCoder(use_cftime=True)
-        files = stored["gn" if "gn" in stored else min(stored)].files()
-        return xr.open_mfdataset(
-            files, chunks={}, combine="nested", concat_dim="time", data_vars="minimal", coords="minimal",
-            compat="override", decode_times=times,
-        )  # fmt: skip
-
-    def _stored(self, variable_id: str, table_id: str | None, **pinned: str) -> dict[Run, dict[str, Stored]]:
+    def _stored(self, variable_id: str, **pinned: str) -> dict[Run, dict[str, Stored]]:
         """Return what there is of one variable in the runs with these facets, by run and grid label."""
         folders: dict[tuple[Run, str], dict[str, list[Path]]] = {}
         for top, layout in self._branches:
-            address = layout.address(variable_id, table_id=table_id)
+            address = layout.address(variable_id)
             if address is None:
                 continue
             for folder, there in self._walk(top, layout, len(layout.parts) - 1, pinned | address):

@@ -74,9 +74,7 @@ def activities_folder(root: Path) -> Path:
     return below
 
 
-def download(
-    files: Sequence[RemoteFile], folder: Path, *, n_parallel: int = N_PARALLEL, progress: bool = True
-) -> Fetched:
+def download(files: Sequence[RemoteFile], folder: Path, *, n_parallel: int = N_PARALLEL) -> Fetched:
     """Fetch files into an archive.
 
     A file that is there with the right size and checksum is kept. Others are written under a hidden name beside their
@@ -88,8 +86,6 @@ def download(
     folder : Path
         That of the activities (`activities_folder`).
     n_parallel : int
-    progress : bool
-        Show a progress bar, in bytes.
 
     Raises
     ------
@@ -101,7 +97,7 @@ def download(
     failures: dict[RemoteFile, DataError] = {}
     done: list[tuple[RemoteFile, bool]] = []
     n_bytes = sum(file.size for file in files)
-    bar = progress_bar(total=n_bytes, label="fetching", unit="B", scaled=True, hidden=not progress)
+    bar = progress_bar(total=n_bytes, label="fetching", unit="B", scaled=True)
     transfer = _Transfer(folder, bar)
     pool = ThreadPoolExecutor(max_workers=n_parallel)
     try:

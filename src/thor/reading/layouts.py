@@ -87,26 +87,17 @@ class Layout:
         """Return the level below which none of these facets names a folder."""
         return max(self.level(facet) for facet in facets if facet in self.facets)
 
-    def address(self, variable_id: str, *, table_id: str | None = None) -> dict[str, str] | None:
-        """Return the facets that single out a variable in this layout; None where it cannot hold it.
-
-        Parameters
-        ----------
-        variable_id : str
-            One of those that the table of variables knows as published, or any with `table_id`.
-        table_id : str, optional
-            Table of CMIP6, for variables that THOR does not know.
-        """
-        source = variable(variable_id).published if table_id is None else None
-        facets = {"variable_id": variable_id}
+    def address(self, variable_id: str) -> dict[str, str] | None:
+        """Return the facets that single out a published variable in this layout; None where it cannot hold it."""
+        source = variable(variable_id).published
         if source is None:
-            return facets | ({"table_id": table_id} if table_id else {})
+            return {"variable_id": variable_id}
         if "branding_suffix" in self.facets and source.cmip7 is None:
             return None
         # CMIP5 has one table for what does not change with time
         table = "fx" if source.fixed and {"table_id", "frequency"} <= set(self.facets) else source.cmip6
-        facets |= {"table_id": table, "frequency": source.frequency, "branding_suffix": source.cmip7 or ""}
-        return {facet: value for facet, value in facets.items() if facet in (*self.facets, "variable_id")}
+        facets = {"table_id": table, "frequency": source.frequency, "branding_suffix": source.cmip7 or ""}
+        return {"variable_id": variable_id} | {facet: facets[facet] for facet in facets if facet in self.facets}
 
     def __str__(self) -> str:
         return "/".join(part.strip("{}") for part in self.parts)
