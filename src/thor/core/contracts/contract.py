@@ -34,9 +34,10 @@ class Contract:
     rules : tuple of callables
         Further rules ``rule(dataset, regions) -> (scalars, verdict)``, as in `thor.core.contracts.rules`. That the
         required ones of `MASKS` are binary holds anyway.
+    name : str
+        That of the stage, for messages.
     """
 
-    name: str
     required: tuple[str, ...]
     optional: tuple[str, ...] | None = ()
     extra_dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Contract:
     over: str | None = None
     raw: bool = False
     rules: tuple["ContractRule", ...] = ()
+    name: str = ""
 
 
 Verdict = Callable[[Mapping[str, float]], str | None]

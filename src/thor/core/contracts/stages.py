@@ -1,5 +1,7 @@
 """The contract of each stage; a later stage adds a row here."""
 
+from dataclasses import replace
+
 from thor.core.contracts import rules
 from thor.core.contracts.contract import Contract
 from thor.core.variables import (
@@ -72,51 +74,44 @@ _CONTROL = {
 }
 
 CONTRACTS: dict[str, Contract] = {
-    contract.name: contract
-    for contract in (
-        Contract(
-            "raw_training_ocean",
+    name: replace(contract, name=name)
+    for name, contract in {
+        "raw_training_ocean": Contract(
             required=("zos", "deptho", *BUDGET_TERMS),
             optional=("areacello", "sftof", "analysis_mask", *_BESIDE),
             raw=True,
         ),
-        Contract(
-            "training_ocean",
+        "training_ocean": Contract(
             required=("zos", "deptho", "areacello", "sftof", "analysis_mask", *BUDGET_TERMS),
             optional=_BESIDE,
             gaps=STRESS,  # on their u and v points, of a C-grid or on corners
         ),
-        Contract(
-            "vorticity_budget",
+        "vorticity_budget": Contract(
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
             optional=("bottom_stress_curl", "reference_regime", "basin", "deptho", "sftof"),
             over="analysis",
             rules=(rules.budget_closes,),
         ),
-        Contract(
-            "features",
+        "features": Contract(
             required=(*FEATURES, "valid", "basin", "areacello"),
             optional=None,
             over="valid",
         ),
-        Contract(
-            "climatologies",
+        "climatologies": Contract(
             required=(*published(needed=True), *published(fixed=True, needed=False)),
             optional=REGIME_FIELDS,
             over_windows=True,
             gaps=STRESS,  # on their u and v points, of a C-grid or on corners
             rules=(rules.windows_are_whole,),
         ),
-        Contract(
-            "scenario_features",
+        "scenario_features": Contract(
             required=(*FEATURES, "valid", "basin", "areacello"),
             optional=None,
             over_windows=True,
             over="valid",
             rules=(rules.windows_are_whole,),
         ),
-        Contract(
-            "true_budgets",
+        "true_budgets": Contract(
             required=(*BUDGET_TERMS, "analysis_mask", "areacello"),
             optional=("true_overturning", "response_weights", "budget_responses"),
             tables={
@@ -128,59 +123,51 @@ CONTRACTS: dict[str, Contract] = {
             over="analysis",
             rules=(rules.budget_closes,),
         ),
-        Contract(
-            "transport_climatologies",
+        "transport_climatologies": Contract(
             required=("umo_column", "vmo_column"),
             optional=TRANSPORTS,
             extra_dims=dict.fromkeys(TRANSPORTS, ("lev",)),
         ),
-        Contract("transports_sigma2", required=TRANSPORTS, extra_dims=dict.fromkeys(TRANSPORTS, ("sigma2",))),
-        Contract(
-            "diagnosed_terms",
+        "transports_sigma2": Contract(required=TRANSPORTS, extra_dims=dict.fromkeys(TRANSPORTS, ("sigma2",))),
+        "diagnosed_terms": Contract(
             required=(*DIAGNOSED_TERMS, *TRANSPORT_TORQUES, "areacello"),
             over_windows=True,
             over="anywhere",
             rules=(rules.windows_are_whole,),
         ),
-        Contract(
-            "regimes",
+        "regimes": Contract(
             required=("regime", "regime_votes", "regime_confidence", "cluster"),
             optional=("areacello", "analysis_mask", "reference_regime", "reflected_regime", "basin"),
             extra_dims={"regime_votes": ("regime",)},
             over="analysis",
             rules=(rules.regime_is_flagged, rules.sums_to_one("regime_votes")),
         ),
-        Contract("split", required=("role", "final_role")),
-        Contract(
-            "ensemble_probabilities",
+        "split": Contract(required=("role", "final_role")),
+        "ensemble_probabilities": Contract(
             required=("regime_probability", "regime_probability_spread", "regime", "valid"),
             optional=("areacello",),
             extra_dims={"regime_probability": ("regime",), "regime_probability_spread": ("regime",)},
             rules=(rules.sums_to_one("regime_probability"),),
         ),
-        Contract(
-            "attributions",
+        "attributions": Contract(
             required=(*_BY_FEATURE, "explained_regime", "explained_target", "valid", "areacello"),
             optional=_SHARES,
             extra_dims=dict.fromkeys(_BY_FEATURE, ("predictor", "feature"))
             | dict.fromkeys(("explained_regime", "explained_target", *_SHARES), ("predictor",)),
         ),
-        Contract(
-            "agreement",
+        "agreement": Contract(
             required=(*_BY_PAIR, "network_sign_agreement", "explained_regime", "valid", "areacello"),
             extra_dims=dict.fromkeys(_BY_PAIR, ("pair", "predictor"))
             | {"network_sign_agreement": ("method", "predictor"), "explained_regime": ("predictor",)},
         ),
-        Contract(
-            "regime_uncertainty",
+        "regime_uncertainty": Contract(
             required=(*_BY_REGIME, *_BY_PREDICTOR, "dissimilarity_index", "applicable", "valid"),
             optional=("areacello", "label_entropy", "network_entropy", "residual_entropy"),
             extra_dims=dict.fromkeys(_BY_REGIME, ("predictor", "regime"))
             | dict.fromkeys(_BY_PREDICTOR, ("predictor",)),
             rules=(rules.sums_to_one("regime_probability"),),
         ),
-        Contract(
-            "scenario_regimes",
+        "scenario_regimes": Contract(
             required=("valid", "areacello", *_TRACKED),
             optional=(*_CHANGE_VARIANCES, *_CONTROL, *_TERMS),
             extra_dims=_TRACKED | _TERMS | dict.fromkeys(_CHANGE_VARIANCES, ("window",)),
@@ -197,5 +184,5 @@ CONTRACTS: dict[str, Contract] = {
                 rules.windows_are_whole,
             ),
         ),
-    )
+    }.items()
 }
