@@ -194,9 +194,8 @@ def with_windows(
         for level, window in levels.get(run, {}).items():
             at_level = _with_own_windows(plans, run, [window], missing)
             warnings = at_level.warnings[len(plan.warnings) :]  # those of the run are given once
-            out[run.at_level(level)] = replace(
-                at_level, run=run.at_level(level), warming_level=level, warnings=warnings
-            )
+            name = run.at_level(level)
+            out[name] = replace(at_level, run=name, warming_level=level, warnings=warnings)
     for run, plan in out.items():
         if plan.parent:
             out[run] = replace(plan, parent=_compared_with(plan.parent, plans, settings))

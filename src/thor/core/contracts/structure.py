@@ -48,8 +48,7 @@ def check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, wher
         extra = contract.extra_dims.get(name, ())
         if contract.over_windows and "window" in dataset[name].dims:
             extra = ("window",)
-        expected = (*extra, *grid)
-        require_dims(dataset[name], expected, where)
+        require_dims(dataset[name], (*extra, *grid), where)
         if 0 in dataset[name].shape:
             raise GridError(f"{where}: '{name}' has no cell, shape {dataset[name].shape}.")
     return grid

@@ -63,9 +63,8 @@ def idealized_training_ocean(settings: OceanSettings, *, seed: int) -> xr.Datase
     }
     dataset = regular_grid(180 / grid.shape[0]).assign_attrs(_attributes(settings) | numbers)
     through = circulation.transport.u * grid.u.dy, circulation.transport.v * grid.v.dx
-    for name, field in zip(
-        ["eastward", "northward"], transport_vector(*through, Grid.from_dataset(dataset)), strict=True
-    ):
+    flow = transport_vector(*through, Grid.from_dataset(dataset))
+    for name, field in zip(("eastward", "northward"), flow, strict=True):
         fields[f"transport_{name}"] = np.where(ocean, field, np.nan)
     for name, field in fields.items():
         dataset[name] = (("lat", "lon"), field, variable(name).attrs)
