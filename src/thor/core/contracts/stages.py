@@ -92,11 +92,7 @@ CONTRACTS: dict[str, Contract] = {
             over="analysis",
             rules=(rules.budget_closes,),
         ),
-        "features": Contract(
-            required=(*FEATURES, "valid", "basin", "areacello"),
-            optional=None,
-            over="valid",
-        ),
+        "features": Contract(required=(*FEATURES, "valid", "basin", "areacello"), optional=None, over="valid"),
         "climatologies": Contract(
             required=(*published(needed=True), *published(fixed=True, needed=False)),
             optional=REGIME_FIELDS,
