@@ -4,6 +4,8 @@ True components on corners are complete vectors. On the edges of a C grid each i
 component around it, and then projected on the grid's axes.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from thor.core.arrays import Array, Mask
@@ -130,6 +132,36 @@ def along_grid(u: Component, v: Component, grid: Grid) -> tuple[Component, Compo
         second = np.where(np.isnan(second) & (np.abs(share) < NEGLIGIBLE), 0.0, second)
         out.append(one._replace(values=one.values * (along * grid_axis).sum(axis=0) + second * share))
     return out[0], out[1]
+
+
+def best_fit(components: Sequence[tuple[Component, Array]], grid: Grid) -> tuple[Array, Array]:
+    """Return the vectors at T points, eastward and northward, that fit components around them best.
+
+    Parameters
+    ----------
+    components : sequence of (Component, ndarray of shape (3, n_rows, n_columns))
+        Each with the unit vectors along its axis at its points.
+    grid : Grid
+    """
+    basis = local_basis(grid.lat, grid.lon)
+    squares, products = np.zeros((2, 2, *grid.shape)), np.zeros((2, *grid.shape))
+    for component, axis in components:
+        rows, columns = component.offset
+        for step in steps_within((-rows, -columns)):
+            around = stored_at(axis, step, grid)
+            direction = np.stack([(around * unit).sum(axis=0) for unit in basis])
+            value = stored_at(component.values, step, grid)
+            present = np.isfinite(value) & np.isfinite(direction).all(axis=0)
+            squares += np.where(present, direction[:, None] * direction, 0.0)
+            products += np.where(present, direction * value, 0.0)
+    determinant = squares[0, 0] * squares[1, 1] - squares[0, 1] ** 2
+    # Components along one direction only do not determine the other.
+    independent = determinant > 0.01 * (squares[0, 0] + squares[1, 1]) ** 2
+    determinant = np.where(independent, determinant, np.nan)
+    return (
+        (squares[1, 1] * products[0] - squares[0, 1] * products[1]) / determinant,
+        (squares[0, 0] * products[1] - squares[0, 1] * products[0]) / determinant,
+    )
 
 
 def _work_along_edges(u: Component, v: Component, grid: Grid) -> dict[Offset, Array]:

@@ -13,28 +13,17 @@ Along the grid's axes means: x along the columns, in the sense that is eastward 
 """
 
 import re
-from collections.abc import Sequence
 
-import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.errors import GridError
 from thor.core.variables import STRESS
-from thor.ocean.circulation import along_grid, curl_from_corners, curl_from_edges
+from thor.ocean.circulation import along_grid, best_fit, curl_from_corners, curl_from_edges
 from thor.ocean.grid import Grid
 from thor.ocean.operators import curl
 from thor.ocean.sphere import local_basis
-from thor.ocean.stress_points import (
-    Component,
-    component_at,
-    convention_of,
-    grid_axes,
-    offset_of,
-    require_known,
-    steps_within,
-    stored_at,
-)
+from thor.ocean.stress_points import component_at, convention_of, grid_axes, offset_of, require_known
 
 COASTAL_CURL = {
     "grid_axes_c_grid": "from the complete ones of four vorticity cells around the cell, about half a cell seaward",
@@ -159,31 +148,8 @@ def stress_eastward_northward(dataset: xr.Dataset, grid: Grid) -> tuple[Array, A
         return u.values, v.values
     along_x = (local_basis(u.lat, u.lon) if true else grid_axes(u, grid))[0]
     along_y = (local_basis(v.lat, v.lon) if true else grid_axes(v, grid))[1]
-    eastward, northward = _best_fit(((u, along_x), (v, along_y)), grid)
+    eastward, northward = best_fit(((u, along_x), (v, along_y)), grid)
     return grid.fill_repeated(eastward), grid.fill_repeated(northward)
-
-
-def _best_fit(components: Sequence[tuple[Component, Array]], grid: Grid) -> tuple[Array, Array]:
-    """Return the vectors at T points whose parts along the axes of the points around them fit best."""
-    basis = local_basis(grid.lat, grid.lon)
-    squares, products = np.zeros((2, 2, *grid.shape)), np.zeros((2, *grid.shape))
-    for component, axis in components:
-        rows, columns = component.offset
-        for step in steps_within((-rows, -columns)):
-            around = stored_at(axis, step, grid)
-            direction = np.stack([(around * unit).sum(axis=0) for unit in basis])
-            value = stored_at(component.values, step, grid)
-            present = np.isfinite(value) & np.isfinite(direction).all(axis=0)
-            squares += np.where(present, direction[:, None] * direction, 0.0)
-            products += np.where(present, direction * value, 0.0)
-    determinant = squares[0, 0] * squares[1, 1] - squares[0, 1] ** 2
-    # Components along one direction only do not determine the other.
-    independent = determinant > 0.01 * (squares[0, 0] + squares[1, 1]) ** 2
-    determinant = np.where(independent, determinant, np.nan)
-    return (
-        (squares[1, 1] * products[0] - squares[0, 1] * products[1]) / determinant,
-        (squares[0, 0] * products[1] - squares[0, 1] * products[0]) / determinant,
-    )
 
 
 def _is_true(dataset: xr.Dataset, grid: Grid) -> bool:

@@ -13,7 +13,7 @@ from thor.reading.windows import Window
 TIMEOUT = (15.0, 30.0)
 """Seconds within which a server must accept a connection, and send something."""
 
-PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
+_PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
 _YEARS = re.compile(r"_(\d{4})\d*-(\d{4})\d*(?:-clim)?\.nc$")
 _MULTIHASH = {"1220": ("sha256", 64), "d50110": ("md5", 32)}
 
@@ -93,13 +93,19 @@ class RemoteFile:
 def parse_dataset(name: str) -> IndexedDataset | None:
     """Return what ``CMIP6.CMIP.<institution>...<grid>.v<date>|<data node>`` names, None if it is something else."""
     parts = str(name).partition("|")[0].split(".")
-    if len(parts) != len(IndexedDataset._fields) or not all(map(PLAIN_NAME.fullmatch, parts)):
+    if len(parts) != len(IndexedDataset._fields) or not all(map(_PLAIN_NAME.fullmatch, parts)):
         return None
     return IndexedDataset(*parts) if re.fullmatch(r"v\d+", parts[-1]) else None
 
 
 def parse_replicas(record: Mapping[str, Any]) -> list[Replica]:
-    """Return the addresses by HTTP in a record of the index, each with size and checksum."""
+    """Return the addresses by HTTP in a record of the index, each with size and checksum.
+
+    None of a file whose name is not plain or not that of NetCDF: it could lie outside the archive.
+    """
+    name = Path(str(record["path"])).name
+    if not (_PLAIN_NAME.fullmatch(name) and name.endswith(".nc")):
+        return []
     algorithm, checksum = parse_checksum(record.get("checksum_type"), record.get("checksum"))
     size = int(record.get("size") or 0)
     urls = [url for url in record.get("HTTPServer", ()) if re.match(r"https?://", url)]

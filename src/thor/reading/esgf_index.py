@@ -10,16 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from thor.core.errors import ConfigError, DataError, require_packages
-from thor.reading.esgf_files import (
-    PLAIN_NAME,
-    IndexedDataset,
-    RemoteFile,
-    Replica,
-    parse_dataset,
-    parse_replicas,
-    session,
-    short_reason,
-)
+from thor.reading.esgf_files import IndexedDataset, RemoteFile, parse_dataset, parse_replicas, session, short_reason
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +96,12 @@ class EsgfIndex:
                 ]
                 parts = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
                 queries.setdefault(number, []).extend({"dataset_ids": part, **options} for part in parts)
-        found: dict[tuple[IndexedDataset, str], list[Replica]] = {}
+        found: dict[tuple[IndexedDataset, str], list[Any]] = {}
         for _, records in self._ask(queries, "get_file_info"):
             for record in records:
                 dataset = parse_dataset(record["dataset_id"])
-                name = Path(str(record["path"])).name
-                if dataset in wanted and PLAIN_NAME.fullmatch(name) and name.endswith(".nc"):
-                    known = found.setdefault((dataset, name), [])
+                if dataset in wanted:
+                    known = found.setdefault((dataset, Path(str(record["path"])).name), [])
                     known += [replica for replica in parse_replicas(record) if replica not in known]
         files = [RemoteFile(*key, tuple(replicas)) for key, replicas in sorted(found.items()) if replicas]
         without = sorted(set(wanted) - {file.dataset for file in files})
