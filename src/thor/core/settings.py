@@ -27,6 +27,7 @@ Item = TypeVar("Item")
 Filled = Annotated[Item, Field(min_length=1)]
 """A list that is not empty."""
 
+_FindSource = Callable[[tuple[str, ...]], str]
 _MOST = 3
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 _PREDICATES = ("must ", "cannot ")
@@ -81,10 +82,7 @@ def _restored(kind: type[Settings], values: dict[str, Any]) -> Settings:
 
 
 def validate(
-    parameters: Mapping[str, Any],
-    models: Mapping[str, type[BaseModel]],
-    *,
-    find_source: Callable[[tuple[str, ...]], str] = ".".join,
+    parameters: Mapping[str, Any], models: Mapping[str, type[BaseModel]], *, find_source: _FindSource = ".".join
 ) -> dict[str, BaseModel]:
     """Return the typed groups of `parameters`.
 
@@ -148,11 +146,7 @@ def _lines(complaints: Sequence[str]) -> str:
 
 
 def _complaints(
-    error: ValidationError,
-    model: type[BaseModel],
-    *,
-    find_source: Callable[[tuple[str, ...]], str],
-    group: tuple[str, ...] = (),
+    error: ValidationError, model: type[BaseModel], *, find_source: _FindSource, group: tuple[str, ...] = ()
 ) -> list[str]:
     """Return one line for each value that does not fit: where it is, what was expected, what came."""
     # A misspelt key is also a missing one: the unknown name is shown. Of a union, the error of the whole comes first.
