@@ -21,8 +21,6 @@ from thor.core.warn import logging_from
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from thor.core.compute import Compute
-
 log = logging.getLogger(__name__)
 
 _MALLOPT = {-3: 2**25, -1: 2**26}
@@ -33,8 +31,8 @@ _AHEAD = 3
 
 
 @contextmanager
-def workers(settings: "Compute") -> "Iterator[Client]":
-    """Give a client of the scheduler in the settings, whose workers can run THOR.
+def workers(scheduler: str, *, n_workers: int | None, memory_limit: str | None, timeout_s: float) -> "Iterator[Client]":
+    """Give a client of a scheduler whose workers can run THOR; parameters as of `thor.core.compute.Compute`.
 
     Raises
     ------
@@ -45,9 +43,9 @@ def workers(settings: "Compute") -> "Iterator[Client]":
         # Dask repeats tracebacks in the log of this process: failures are raised as errors.
         logging_from(logging.CRITICAL, "distributed"),
         logging_from(logging.CRITICAL, "distributed.client"),
-        _client(settings) as client,
+        _client(scheduler, n_workers, memory_limit, timeout_s) as client,
     ):
-        _check_workers(client, settings.scheduler)
+        _check_workers(client, scheduler)
         yield client
 
 
@@ -101,19 +99,19 @@ def _keep_freed_memory() -> None:
 
 # -- schedulers ----------------------------------------------------------------------------------------------------
 @contextmanager
-def _client(settings: "Compute") -> "Iterator[Client]":
+def _client(scheduler: str, n_workers: int | None, memory_limit: str | None, timeout_s: float) -> "Iterator[Client]":
     import dask
     from distributed import Client, LocalCluster
     from distributed.versions import VersionMismatchWarning
 
-    if settings.scheduler == "local":
+    if scheduler == "local":
         with (
             # A worker that pauses with full memory would wait for ever; that one was ended is reported.
             dask.config.set({"distributed.worker.memory.pause": False}),
             LocalCluster(
-                n_workers=settings.n_workers,
+                n_workers=n_workers,
                 threads_per_worker=1,
-                memory_limit=settings.memory_limit or "auto",
+                memory_limit=memory_limit or "auto",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
@@ -121,11 +119,11 @@ def _client(settings: "Compute") -> "Iterator[Client]":
         ):
             yield client
         return
-    _require_answer(settings.scheduler, settings.timeout_s)
+    _require_answer(scheduler, timeout_s)
     with warnings.catch_warnings():
         # A table of all packages on all machines; `_check_workers` reports the relevant ones in a line.
         warnings.simplefilter("ignore", VersionMismatchWarning)
-        client = Client(settings.scheduler, timeout=settings.timeout_s, set_as_default=False)
+        client = Client(scheduler, timeout=timeout_s, set_as_default=False)
     with client:
         yield client
 

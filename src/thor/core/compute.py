@@ -102,7 +102,7 @@ def mapper(settings: Compute) -> Iterator[Map]:
         return
     from thor.core.cluster import map_on_workers, workers
 
-    with workers(settings) as client:
+    with workers(**settings.model_dump()) as client:
         yield partial(_with_bar, partial(map_on_workers, client, settings.scheduler))
 
 

@@ -1,15 +1,12 @@
 """Checks of cell areas: whether a grid of the Earth can have them, and whether published ones are those of the grid."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from thor.core.arrays import Array, Mask
 from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
-
-if TYPE_CHECKING:
-    from thor.ocean.grid import Grid
 
 EARTH_AREA = 4 * np.pi * EARTH_RADIUS**2
 """[m2]"""
@@ -27,6 +24,19 @@ LARGEST_FACTOR, ODD_AREA, MAX_ODD_AREAS = 0.05, 0.1, 0.3
 """Published areas are off by a factor where their median ratio to ours is off one by more than the first of these, and
 of another grid where more than the last share of cells is off the median ratio by more than the second: on a coarse
 grid that many may be coastal, with areas of their wet part only."""
+
+
+class GridAreas(Protocol):
+    """The attributes of a `thor.ocean.grid.Grid` that the checks of its areas use."""
+
+    @property
+    def lat(self) -> Array: ...  # noqa: D102
+    @property
+    def lon(self) -> Array: ...  # noqa: D102
+    @property
+    def area(self) -> Array: ...  # noqa: D102
+    @property
+    def duplicate(self) -> Mask: ...  # noqa: D102
 
 
 AreaVerdict = Literal["usable", "constant factor", "other grid"]
@@ -64,7 +74,7 @@ class AreaCheck(NamedTuple):
     odd: float = np.nan
 
 
-def compare_areas(grid: "Grid", areacello: Array) -> AreaCheck:
+def compare_areas(grid: GridAreas, areacello: Array) -> AreaCheck:
     """Return the differences of published cell areas from those of the grid, and whether they are usable.
 
     Parameters
@@ -105,7 +115,7 @@ def compare_areas(grid: "Grid", areacello: Array) -> AreaCheck:
     )
 
 
-def check_areas(grid: "Grid", area: Array | None = None, *, sea: Mask | None = None) -> None:
+def check_areas(grid: GridAreas, area: Array | None = None, *, sea: Mask | None = None) -> None:
     """Raise GridError when areas cannot be those of cells on the Earth; repeated cells count once.
 
     Parameters
