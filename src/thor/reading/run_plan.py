@@ -111,7 +111,8 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     series = {name: _read(run, name, stored) for name, stored in group.items()}
     if quirks.sea_ice_depression == "left_in":
         ice = _beside(archive, run, group, ICE_MASS)
-        series |= ice if len(ice) == len(ICE_MASS) else {}
+        if len(ice) == len(ICE_MASS):
+            series |= {name: _read(run, name, stored) for name, stored in ice.items()}
     _require_facets(run, series)
     first = max(part.whole_years[0] for part in series.values())
     last = min(part.whole_years[1] for part in series.values())
@@ -181,16 +182,16 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
 
 def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
     """Return those fields that are there beside sea level."""
-    series = _beside(archive, run, group, REGIME_FIELDS)
+    series = {name: _read(run, name, stored) for name, stored in _beside(archive, run, group, REGIME_FIELDS).items()}
     _require_facets(run, series)
     return series
 
 
-def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
-    """Return the series that there are of these variables under the grid label of sea level."""
+def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Stored]:
+    """Return what there is of these variables under the grid label of sea level."""
     label = group["zos"].grid_label
     there = {name: archive.stored(run, name).get(label) for name in names}
-    return {name: _read(run, name, stored) for name, stored in there.items() if stored is not None}
+    return {name: stored for name, stored in there.items() if stored is not None}
 
 
 def _read(run: Run, name: str, stored: Stored) -> Series:
