@@ -7,6 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import NetworkSearch
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +21,6 @@ def search_networks(
     parameters: NetworkSearch,
 ) -> pd.DataFrame:
     """Return the depths, widths and learning rates tried, ranked by their loss on the select cells."""
-    from thor.networks.samples import samples_from
-    from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search
     from thor.networks.training_data import scaled_tables
 

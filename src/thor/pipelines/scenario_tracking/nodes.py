@@ -1,4 +1,4 @@
-"""Nodes of `scenario_tracking`."""
+"""Nodes of `scenario_tracking`; their `trained` are the datasets named in `tools.TRAINED`."""
 
 import logging
 from itertools import chain
@@ -11,54 +11,44 @@ from thor.app.parameters import ScenarioTracking
 from thor.core.compute import Compute
 from thor.pipelines.scenario_tracking.tools import tools_of_sets, tracking_predictors, tracking_tools
 from thor.tracking import RunDatasets
+from thor.tracking.families import require_families
+from thor.tracking.shared_window import counts_from_start, require_window
 
 log = logging.getLogger(__name__)
 
 
 def calibrate_change(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     input_sets: dict[str, Any],
     scenario_features: RunDatasets,
     true_regimes: RunDatasets,
     parameters: ScenarioTracking,
+    **trained: Any,
 ) -> dict[str, Any]:
     """Return the recalibration of P(change) for each climate model, from others whose true regimes are known."""
     from thor.tracking.input_sets import runs_of_set
     from thor.tracking.recalibration import recalibrate
 
-    predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = tracking_tools(*predictors, calibration_model, training_history, {}, parameters)
+    tools = tracking_tools(**trained, change_calibration={}, parameters=parameters)
     found = recalibrate(scenario_features, true_regimes, tools, seed=parameters.seed)
-    for of_set, of_its in tools_of_sets(input_sets, calibration_model, {}, parameters).values():
+    for of_set, of_its in tools_of_sets(input_sets, trained["calibration_model"], {}, parameters).values():
         runs = runs_of_set(scenario_features, of_set)
         found |= recalibrate(runs, true_regimes, of_its, seed=parameters.seed)
     return {name: {model: entry.to_dict() for model, entry in models.items()} for name, models in found.items()}
 
 
 def track_regimes(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     change_calibration: dict[str, Any],
     scenario_features: RunDatasets,
     parameters: ScenarioTracking,
     compute: Compute,
+    **trained: Any,
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
-    from thor.tracking.families import require_families
     from thor.tracking.runs import TrackedRuns
-    from thor.tracking.shared_window import require_window
 
     require_window(scenario_features, parameters.agreement.window)
     require_families({key.split("/")[0] for key in scenario_features}, parameters.agreement)
-    predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = tracking_tools(*predictors, calibration_model, training_history, change_calibration, parameters)
+    tools = tracking_tools(**trained, change_calibration=change_calibration, parameters=parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%d runs to track, on %s", len(runs), compute.scheduler)
     return runs
@@ -87,7 +77,6 @@ def measure_areas(
     """Return the areas of regimes and transitions in each run, and those of regimes over members and models."""
     from thor.tracking.areas import regime_areas, regime_transitions
     from thor.tracking.member_areas import member_areas, model_areas
-    from thor.tracking.shared_window import counts_from_start
 
     both = [scenario_regimes, input_set_regimes]
     areas = regime_areas(chain(*map(_each, both)))
@@ -111,7 +100,6 @@ def pool_members(scenario_regimes: RunDatasets) -> dict[str, tuple[str, Any]]:
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
     """Return, for each experiment, the fingerprint of the models' agreement and a function that computes it."""
     from thor.tracking.multimodel import agreement_plans
-    from thor.tracking.shared_window import require_window
 
     require_window(scenario_regimes, parameters.agreement.window)
     return agreement_plans(scenario_regimes, parameters.agreement)
@@ -159,22 +147,17 @@ def summarise_term_changes(
 
 
 def measure_overturning(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     scenario_features: RunDatasets,
     transport_climatologies: RunDatasets,
     transports_sigma2: RunDatasets,
     parameters: ScenarioTracking,
+    **trained: Any,
 ) -> dict[str, dict[str, tuple[str, Any]]]:
     """Return, for each run with transports, fingerprints and makers of its overturning in depth and in sigma_2."""
     from thor.tracking.run_overturning import overturning_plans
 
     first = parameters.replace(predictors=parameters.predictors[:1])
-    of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
-    tools = tracking_tools(*of_model, {}, first)
+    tools = tracking_tools(**trained, change_calibration={}, parameters=first)
     both = {"overturning": transport_climatologies, "overturning_sigma2": transports_sigma2}
     return {
         name: overturning_plans(transports, scenario_features, tools, predictor=first.predictors[0])
@@ -183,26 +166,21 @@ def measure_overturning(
 
 
 def measure_properties(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     scenario_features: RunDatasets,
     climatologies: RunDatasets,
     transport_climatologies: RunDatasets,
     parameters: ScenarioTracking,
+    **trained: Any,
 ) -> dict[str, tuple[str, Any]]:
     """Return, for each run with heat flux, mixed layers or transports, a fingerprint and a function for their parts."""
     from thor.tracking.run_properties import property_plans
 
     first = parameters.replace(predictors=parameters.predictors[:1])
-    of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
     return property_plans(
         climatologies,
         transport_climatologies,
         scenario_features,
-        tracking_tools(*of_model, {}, first),
+        tracking_tools(**trained, change_calibration={}, parameters=first),
         predictor=first.predictors[0],
         deep_mixed_layer=parameters.deep_mixed_layer,
     )
