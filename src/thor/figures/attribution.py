@@ -147,10 +147,7 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figu
             of_regime = chosen[chosen["regime"] == regime]
             # Methods may have other players.
             rows = {name: table.set_index("feature").reindex(features) for name, table in of_regime.groupby("method")}
-            draw_bars(
-                ax,
-                {name: tuple(rows[name][end] for end in ends) for name in methods},
-            )
+            draw_bars(ax, {name: tuple(rows[name][end] for end in ends) for name in methods})
             ax.set_title(f"{regime}, {of_regime['area_m2'].iloc[0] / 1e12:.0f} million km$^2$")
             ax.set_xlabel("relative attribution (%)")
             ax.label_outer()
@@ -220,18 +217,16 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
             text = f"{entry['skill']:z.2f}\n{entry['low']:z.2f} to {entry['high']:z.2f}"
             colour = "white" if abs(value) > 0.6 else "black"
             ax.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
-        words = [
-            f"{measure.replace('_', ' ')}\n({table.loc[(methods[0], measure), 'property']})" for measure in measures
-        ]
+        properties = table.loc[methods[0], "property"]
+        words = [f"{measure.replace('_', ' ')}\n({properties[measure]})" for measure in measures]
         ax.set_xticks(range(len(measures)), words, rotation=25, ha="right", fontsize=6.5)
         ax.set_yticks(range(len(methods)), [labels(method) for method in methods])
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
         figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01, label="skill (1)")
         n_cells, level = int(evaluation["n_cells"].iloc[0]), 100 * evaluation["level"].iloc[0]
-        ax.set_title(
-            f"0: as random attributions, 1: perfect; below: {level:.0f} % interval. {n_cells} cells, weighted by area"
-        )
+        scale = f"0: as random attributions, 1: perfect; below: {level:.0f} % interval"
+        ax.set_title(f"{scale}. {n_cells} cells, weighted by area")
         return figure
 
 

@@ -1,7 +1,7 @@
 """Figures of attributions in single cells: swarms of the cells of each regime, and a page for one cell."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def beeswarm(
-    explanation: xr.Dataset, features: xr.Dataset, *, method: str, predictor: str | None = None, n_cells: int = 300
-) -> "Figure":
-    """Return the attributions of cells of each regime, coloured by the value of the feature.
+def beeswarm(explanation: xr.Dataset, features: xr.Dataset, *, method: str, n_cells: int = 300) -> "Figure":
+    """Return the attributions of cells of each regime by the first predictor, coloured by the value of the feature.
 
     Parameters
     ----------
@@ -27,12 +25,10 @@ def beeswarm(
     features : xarray.Dataset
         In their units; players that are groups of features are grey.
     method : str
-    predictor : str, optional
-        By default the first.
     n_cells : int
         Cells drawn of each regime.
     """
-    chosen = explanation.sel(predictor=predictor or explanation["predictor"].values[0])
+    chosen = explanation.isel(predictor=0)
     names = [str(name) for name in chosen["feature"].values]
     regimes = str(chosen["explained_regime"].attrs["flag_meanings"]).split()
     codes = chosen["explained_regime"].values.ravel()
@@ -45,16 +41,9 @@ def beeswarm(
             cells = random.choice(inside, size=min(n_cells, len(inside)), replace=False)
             for row, name in enumerate(names):
                 values = chosen["attribution"].sel(feature=name).values.ravel()[cells]
-                points = ax.scatter(
-                    values,
-                    row + _swarm(values),
-                    c=_ranks(features[name].values.ravel()[cells]) if name in features else np.full(len(cells), 0.5),
-                    s=2,
-                    cmap=colour_map("cividis"),
-                    vmin=0,
-                    vmax=1,
-                    linewidths=0,
-                )
+                ranks = _ranks(features[name].values.ravel()[cells]) if name in features else np.full(len(cells), 0.5)
+                look: dict[str, Any] = {"cmap": colour_map("cividis"), "vmin": 0, "vmax": 1, "s": 2, "linewidths": 0}
+                points = ax.scatter(values, row + _swarm(values), c=ranks, **look)
             ax.axvline(0, color="0.3", linewidth=0.6)
             ax.set_title(f"{regimes[code]}, {len(cells)} of {len(inside)} cells")
         name_features(axes[0], names)
@@ -100,9 +89,8 @@ def cell_page(
         _draw_probabilities(left, uncertainty.sel(predictor=predictor).isel(at), names)
         # Sums over the features of a group have no quartiles.
         bars = ("attribution", "attribution_lower_quartile", "attribution_upper_quartile")
-        draw_bars(
-            middle, {name: tuple(cell[bar].values for bar in bars if bar in cell) for name, cell in cells.items()}
-        )
+        values = {name: tuple(cell[bar].values for bar in bars if bar in cell) for name, cell in cells.items()}
+        draw_bars(middle, values)
         name_features(middle, [str(name) for name in first["feature"].values])
         middle.set_xlabel("part of the centred logit, quartiles over networks (1)")
         middle.set_title("Attribution")

@@ -145,11 +145,9 @@ def _drawn(ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
 def _bar(bar: Any, series: str, *, horizontal: bool) -> dict[str, Any]:
     """Return a bar from where it begins to its end, in the middle of its width."""
     x, y, width, height = map(float, (bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()))
-    ends = (
-        {"x": x, "x_end": x + width, "y": y + height / 2}
-        if horizontal
-        else {"x": x + width / 2, "y": y, "y_end": y + height}
-    )
+    ends = {"x": x + width / 2, "y": y, "y_end": y + height}
+    if horizontal:
+        ends = {"x": x, "x_end": x + width, "y": y + height / 2}
     return {"kind": "bar", "series": series} | ends
 
 
@@ -164,14 +162,8 @@ def _collected(artist: Any, ax: "Axes", legend: _Legend) -> Iterator[dict[str, A
     elif isinstance(artist, LineCollection) and in_data(artist, ax):
         for segment in filter(len, artist.get_segments()):  # without points where an end is missing
             (x, y), (x_end, y_end) = segment[0], segment[-1]
-            yield {
-                "kind": "interval",
-                "series": _series(artist, legend),
-                "x": x,
-                "y": y,
-                "x_end": x_end,
-                "y_end": y_end,
-            }
+            ends = {"x": x, "y": y, "x_end": x_end, "y_end": y_end}
+            yield {"kind": "interval", "series": _series(artist, legend)} | ends
     elif isinstance(artist, PathCollection):
         x, y = drawn_numbers(artist.get_offsets()).T
         shown = {} if artist.get_array() is None else {"value": drawn_numbers(artist.get_array())}

@@ -71,15 +71,8 @@ def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "0.15
     points = unit_vectors(*np.meshgrid(lat, lon, indexing="ij")).reshape(3, -1).T
     _, nearest = cKDTree(points).query(unit_vectors(stroke_lat, stroke_lon).T)
     chosen = inside.ravel()[nearest]
-    ax.scatter(
-        stroke_lon[chosen],
-        stroke_lat[chosen],
-        marker=(2, 2, -45),
-        s=9,
-        color=colour,
-        linewidths=0.4,
-        transform=PlateCarree(),
-    )
+    look: dict[str, Any] = {"marker": (2, 2, -45), "s": 9, "color": colour, "linewidths": 0.4}
+    ax.scatter(stroke_lon[chosen], stroke_lat[chosen], transform=PlateCarree(), **look)
 
 
 def nearest_cells(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,14 +9,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from thor.core.errors import ConfigError
-from thor.figures.page_texts import (
-    break_texts,
-    break_titles,
-    place_legends,
-    scale_texts,
-    spell_out,
-    text_without_room,
-)
+from thor.figures import page_texts
+from thor.figures.maps import bar_below
 from thor.figures.panels import axis_label, has_row_heading, numbered_panels, tick_names
 from thor.figures.style import style
 
@@ -73,7 +67,7 @@ def fit_to_width(figure: "Figure", width_cm: float, *, acronyms: Mapping[str, st
         for stretch, n_columns in product(_STRETCHES, _choices(figure, width)):
             copy: Figure = pickle.loads(stored)
             copy.set_dpi(_DPI)
-            spell_out(copy, acronyms or {})
+            page_texts.spell_out(copy, acronyms or {})
             complaints.append(_fit(copy, width, n_columns, stretch))
             if not complaints[-1]:
                 return copy
@@ -177,10 +171,8 @@ def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
     grid = _Grid.of(figure)
     factor, rows = min(1.0, width / drawn_width), 1.0
     if grid is not None and n_columns:
-        factor, rows = (
-            min(1.0, width / n_columns / (drawn_width / grid.n_columns)),
-            grid.rows_in(n_columns) / grid.n_rows,
-        )
+        factor = min(1.0, width / n_columns / (drawn_width / grid.n_columns))
+        rows = grid.rows_in(n_columns) / grid.n_rows
         if n_columns != grid.n_columns:
             grid.rearrange(figure, n_columns)
     panels = [ax for _, ax in numbered_panels(figure)]
@@ -191,15 +183,15 @@ def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
     figure.set_size_inches(width, min(height, highest))
     for mesh in figure.findobj(QuadMesh):  # a million cells of a map, but no text, as pixels
         mesh.set_rasterized(True)
-    scale_texts(figure, max(factor, LEAST_SCALE))
+    page_texts.scale_texts(figure, max(factor, LEAST_SCALE))
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="constrained_layout not applied")
         try:
-            break_titles(figure)
+            page_texts.break_titles(figure)
             figure.draw_without_rendering()
             for _ in range(2):  # texts in more lines move panels
-                break_texts(figure)
-                place_legends(figure)
+                page_texts.break_texts(figure)
+                page_texts.place_legends(figure)
                 figure.draw_without_rendering()
             if maps and len(maps) == len(panels):
                 _fill_width(figure, maps, highest)
@@ -209,7 +201,7 @@ def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
     smallest = min((min(box.width * width, box.height * figure.get_figheight()) for box in boxes), default=width)
     if smallest < SMALLEST_PANEL_CM / _INCH_CM:
         return f"a panel would have {smallest * _INCH_CM:.1f} cm"
-    text = text_without_room(figure)
+    text = page_texts.text_without_room(figure)
     return f"'{text}' has no room" if text else ""
 
 
@@ -234,9 +226,7 @@ def _put_bars_below(figure: "Figure") -> None:
             names, size = tick_names(ax, "y"), ax.yaxis.label.get_fontsize()
             info, text, mesh = ax._colorbar_info, ax.get_ylabel(), bar.mappable  # type: ignore[attr-defined]
             bar.remove()
-            below = figure.colorbar(
-                mesh, ax=info["parents"], orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend=bar.extend
-            )
+            below = bar_below(mesh, info["parents"], extend=bar.extend)
             below.set_label(text, fontsize=size)
             if names:
                 below.set_ticks(list(names), labels=list(names.values()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from thor.figures.style import add_legend, empty_figure, letter_panels, new_figure, new_panels, style
+from thor.figures.style import add_legend, empty_figure, label_edges, letter_panels, new_figure, new_panels, style
 from thor.figures.tracking_curves import experiment_colours
 from thor.reading.warming_levels import Warming
 
@@ -62,11 +62,7 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
                 axes[str(row[of_panel])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
         for name, ax in axes.items():
             ax.set_title(name if names is models else f"{name}, {len(_models_of(known, name))} climate models")
-        for ax in [*axes.values()][::n_columns]:
-            ax.set_ylabel("warming (K)")
-        for ax in [*axes.values()][-n_columns:]:
-            ax.set_xlabel("year")
-            ax.tick_params(labelbottom=True)
+        label_edges([*axes.values()], n_columns, x="year", y="warming (K)")
         if names is models:
             for experiment in experiments:
                 axes[models[0]].plot([], [], color=colours[experiment], label=experiment)
