@@ -151,10 +151,8 @@ def _print_plan(plan: "FetchPlan", folder: Path, *, list_files: bool) -> None:
     for source_id in sorted({file.dataset.source_id for file in plan.files}):
         files = [file for file in plan.files if file.dataset.source_id == source_id]
         missing = [file for file in files if file.path not in there]
-        click.echo(
-            f"{source_id}: {counted(len(files), 'file')}, {size_text(sum(file.size for file in files))}; "
-            f"{len(missing)} to fetch, {size_text(sum(file.size for file in missing))}"
-        )
+        whole, rest = (size_text(sum(file.size for file in some)) for some in (files, missing))
+        click.echo(f"{source_id}: {counted(len(files), 'file')}, {whole}; {len(missing)} to fetch, {rest}")
     for note in plan.notes:
         click.echo(f"Note: {note}.", err=True)
 

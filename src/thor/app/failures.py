@@ -57,19 +57,13 @@ def _short_failures() -> Iterator[None]:
     except (click.exceptions.Exit, click.ClickException):
         raise
     except KeyboardInterrupt as error:
-        _hooks_close(error)
-        click.echo("\n".join(_report("Interrupted", None)), err=True)
+        _close("Interrupted", error)
         sys.exit(130)
     except SystemExit as error:
-        _hooks_close(error)
-        if error.code == _TERMINATED:
-            click.echo("\n".join(_report("Terminated", None)), err=True)
+        _close("Terminated" if error.code == _TERMINATED else "", error)
         raise
     except Exception as error:  # noqa: BLE001 (the outermost place: whatever failed is reported, exit code 1)
-        _hooks_close(error)
-        if os.environ.get("THOR_TRACEBACK"):
-            traceback.print_exception(error)
-        click.echo("\n".join(_report("Failed", error)), err=True)
+        _close("Failed", error)
         sys.exit(1)
 
 
@@ -160,9 +154,15 @@ def _hooks() -> Any:
     return next((hook for hook in settings.HOOKS if isinstance(hook, RunHooks)), None)
 
 
-def _hooks_close(error: BaseException) -> None:
+def _close(what: str, error: BaseException) -> None:
+    """Close the hooks, and print what has happened unless that is empty."""
     from kedro.framework.project import settings
 
     for hook in settings.HOOKS:
         if hasattr(hook, "close"):
             hook.close(error)
+    failure = error if isinstance(error, Exception) else None
+    if failure is not None and os.environ.get("THOR_TRACEBACK"):
+        traceback.print_exception(failure)
+    if what:
+        click.echo("\n".join(_report(what, failure)), err=True)

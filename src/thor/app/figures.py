@@ -63,10 +63,8 @@ def figures(
         drawing = _Drawing(env, conf_source)
         for name in names:
             if name not in drawing.nodes:
-                raise ConfigError(
-                    f"There is no figure '{name}'.{did_you_mean(name, drawing.nodes)} `{program_name()} figures` lists "
-                    "all."
-                )
+                near = did_you_mean(name, drawing.nodes)
+                raise ConfigError(f"There is no figure '{name}'.{near} `{program_name()} figures` lists all.")
         if not paper:
             for name in names or drawing.nodes:
                 click.echo(f"{name:<36} {drawing.title(name)}")
@@ -107,10 +105,8 @@ def _write_all(
             written += 1
     if not written:
         raise DataError(f"No figure was written: {listed(left_out)}")
-    texts = " and ".join(f"{width:g}" for width in given)
-    click.echo(
-        f"{counted(written, 'figure')} at {texts} cm written to {show(folder)}/, each with its numbers beside it."
-    )
+    done = f"{counted(written, 'figure')} at {' and '.join(f'{width:g}' for width in given)} cm written"
+    click.echo(f"{done} to {show(folder)}/, each with its numbers beside it.")
     for line in [*left_out, *drawing.not_drawn]:
         click.echo(f"Not written: {line}", err=True)
 
@@ -129,10 +125,8 @@ def write_pdf(figure: Any, width: float, acronyms: dict[str, str], file: Path) -
 def _require_free(files: Iterable[Path], *, overwrite: bool) -> None:
     there = [str(show(file)) for file in files if file.exists()]
     if there and not overwrite:
-        raise ConfigError(
-            f"{listed(there)} {'is' if len(there) == 1 else 'are'} there: --overwrite replaces such files. Or "
-            f"{_ELSEWHERE}."
-        )
+        are = "is" if len(there) == 1 else "are"
+        raise ConfigError(f"{listed(there)} {are} there: --overwrite replaces such files. Or {_ELSEWHERE}.")
 
 
 class _Drawing:

@@ -10,7 +10,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.io.core import is_parameter
 
-from thor.app.configuration import program_name, same_options
+from thor.app.configuration import program_name, run_record, same_options
 from thor.app.inputs import described_path, given_datasets, require_available
 from thor.core.atomic import show
 from thor.core.errors import counted, listed
@@ -20,9 +20,6 @@ from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
 
 log = logging.getLogger("thor")
-
-RECORD = "run_record.json"
-"""Name of the run record in the folder of logs; see `thor.core.run_record`."""
 
 _RECORD_NAME, _REPORT = "run_record", "report"
 
@@ -96,7 +93,7 @@ class RunHooks:
         about["seed"] = context.config_loader["globals"].get("seed")
         self.log = RunLog(project / data_root / "logs")
         self.log.header(about)
-        self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
+        self._record = run_record(project / data_root)
         self._record.start_run(self.log.path.stem, about)
         require_available(given_datasets(pipeline, catalog), catalog, context.config_loader)
         self._record.refresh()

@@ -1,14 +1,17 @@
 """`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 import click
+from kedro.framework.project import pipelines
 from yaml import YAMLError
 
+from thor.app.configuration import begin, load_configuration
 from thor.app.failures import short_errors
+from thor.core.errors import ConfigError, did_you_mean
 
 
 class RunCommand(click.Command):
@@ -29,8 +32,6 @@ class RunCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the pipelines, each with the first sentence of its description."""
-        from kedro.framework.project import pipelines
-
         with formatter.section("Pipelines"):
             formatter.write_dl([(name, _description(name)) for name in pipelines if name != "__default__"])
 
@@ -38,8 +39,6 @@ class RunCommand(click.Command):
 def run(**options: Any) -> None:
     """Run Kedro's `run` with these options; any failure ends the process with its report and a non-zero code."""
     from kedro.framework.cli.project import run as kedro_run
-
-    from thor.app.configuration import begin
 
     with short_errors(partial(begin, options.get("conf_source"))):
         if options["pipeline"] and not options["pipelines"]:
@@ -66,12 +65,9 @@ def choose_runner(options: dict[str, Any]) -> None:
     ConfigError
         For threads, and for a number of processes that is none.
     """
-    from kedro.framework.project import pipelines
     from kedro.pipeline import Pipeline
 
-    from thor.app.configuration import load_configuration
     from thor.app.runner import ProcessRunner, start_server
-    from thor.core.errors import ConfigError
 
     if options["runner"] == "ThreadRunner":
         raise ConfigError(
@@ -98,15 +94,11 @@ def choose_runner(options: dict[str, Any]) -> None:
 
 def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
     """Return `default_pipeline` of the environment's globals.yml, the pipeline of a bare `kedro run`; None for all."""
-    from thor.app.configuration import load_configuration
-
     return load_configuration(env, conf_source)["globals"].get("default_pipeline")
 
 
 def whole_name(node: str) -> str:
     """Return `<pipeline>.<node>` where a node is named without its pipeline; a name that nothing has stays as it is."""
-    from kedro.framework.project import pipelines
-
     names = {known.name for pipeline in pipelines.values() for known in pipeline.nodes}
     found = [name for name in names if name.rpartition(".")[2] == node]
     return found[0] if len(found) == 1 else node
@@ -114,8 +106,6 @@ def whole_name(node: str) -> str:
 
 def _require_known(options: dict[str, Any]) -> None:
     """Raise ConfigError for a name that no pipeline, or nothing in the named ones, has."""
-    from kedro.framework.project import pipelines
-
     _require_in(pipelines, "pipeline", options["pipelines"])
     nodes = [node for name in options["pipelines"] or ["__default__"] for node in pipelines[name].nodes]
     of_nodes: dict[tuple[str, str], Callable[[Any], Collection[str]]] = {
@@ -131,8 +121,6 @@ def _require_known(options: dict[str, Any]) -> None:
 
 
 def _require_in(known: Collection[str], kind: str, wanted: Sequence[str], where: str = "") -> None:
-    from thor.core.errors import ConfigError, did_you_mean
-
     for name in wanted:
         if name not in known:
             short = [choice for choice in known if "." not in choice]
@@ -143,11 +131,7 @@ def _description(pipeline: str) -> str:
     """Return the first line of the module of a pipeline."""
     if pipeline == "study":
         return "All that a bare run has but idealized_ocean: the study of given data."
-    return next(_lines_of(f"thor.pipelines.{pipeline}.pipeline"), "")
-
-
-def _lines_of(module: str) -> Iterator[str]:
     try:
-        yield from (import_module(module).__doc__ or "").splitlines()
+        return (import_module(f"thor.pipelines.{pipeline}.pipeline").__doc__ or "").partition("\n")[0]
     except ModuleNotFoundError:  # a pipeline of a project that uses this command
-        return
+        return ""

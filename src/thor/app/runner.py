@@ -93,10 +93,9 @@ class ProcessRunner(AbstractRunner):
             while todo or running:
                 for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
                     todo.remove(node)
-                    task = node_process.NodeTask(
-                        pickle.dumps(node), _datasets(node, catalog), self._is_async, run_id, dict(os.environ)
-                    )
-                    running.append(_start(node, task))
+                    datasets = {name: catalog.get(name) for name in (*node.inputs, *node.outputs)}
+                    sent = pickle.dumps(node), datasets, self._is_async, run_id, dict(os.environ)
+                    running.append(_start(node, node_process.NodeTask(*sent)))
                 for messages in wait([one.messages for one in running]):
                     one = next(one for one in running if one.messages is messages)
                     kind, content = _receive(one)
@@ -104,7 +103,7 @@ class ProcessRunner(AbstractRunner):
                         logging.getLogger(content.name).handle(content)
                         continue
                     known = {"node": one.node, "catalog": catalog, "inputs": {}, "outputs": {}, "run_id": run_id}
-                    known |= {"is_async": self._is_async}
+                    known["is_async"] = self._is_async
                     if kind == "hook":
                         name, arguments = content
                         _call(hook_manager, name, known | arguments)
@@ -140,10 +139,6 @@ def _longest_chain_first(pipeline: Pipeline) -> list[Node]:
         for needed in needs[node]:
             length[needed] = max(length[needed], length[node] + 1)
     return sorted(pipeline.nodes, key=lambda node: -length[node])
-
-
-def _datasets(node: Node, catalog: Any) -> dict[str, Any]:
-    return {name: catalog.get(name) for name in dict.fromkeys([*node.inputs, *node.outputs])}
 
 
 def _start(node: Node, task: node_process.NodeTask) -> _Running:
