@@ -189,10 +189,8 @@ def _with_code(sentence: str) -> Any:
     """Return a sentence as HTML, with what stands between backticks as code."""
     from markupsafe import Markup, escape
 
-    parts = [
-        Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in enumerate(sentence.split("`"))
-    ]
-    return Markup("").join(parts)
+    parts = enumerate(sentence.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in parts)
 
 
 def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:

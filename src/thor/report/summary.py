@@ -126,6 +126,7 @@ def _balances(balances: xr.Dataset) -> dict[str, Any]:
 def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     lead = leading(skill)
     first = skill[lead]["test"]
+    differences = in_order(first.get("difference_to", {}), PREDICTOR_NAMES)
     predictors = {}
     for name, regions in in_order(skill, PREDICTOR_NAMES).items():
         test = regions["test"]
@@ -144,11 +145,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
         },
         "classes": first["classes"],
         "predictors": predictors,
-        "difference_to": {
-            name: entry[METRIC]
-            for name, entry in in_order(first.get("difference_to", {}), PREDICTOR_NAMES).items()
-            if METRIC in entry
-        },
+        "difference_to": {name: entry[METRIC] for name, entry in differences.items() if METRIC in entry},
     }
 
 
@@ -196,10 +193,8 @@ def _uncertainty(fields: xr.Dataset) -> dict[str, Any]:
     parts = {}
     for name in map(str, fields["predictor"].values):
         predicted = fields.sel(predictor=name)
-        total, disagreement = (
-            float((predicted[field] * area).sum() / area.sum())
-            for field in ("predictive_entropy", "mutual_information")
-        )
+        means = ((predicted[name] * area).sum() / area.sum() for name in ("predictive_entropy", "mutual_information"))
+        total, disagreement = map(float, means)
         parts[name] = {"entropy_bit": total, "disagreement_share": disagreement / total if total else None}
     return {
         "predictors": parts,
@@ -209,11 +204,8 @@ def _uncertainty(fields: xr.Dataset) -> dict[str, Any]:
 
 def _explanations(metrics: Mapping[str, Any], attributions: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     predictor = "ensemble" if "ensemble" in metrics["agreement"] else next(iter(metrics["agreement"]))
-    agreement = {
-        pair: numbers
-        for pair, numbers in metrics["agreement"][predictor]["global"].items()
-        if isinstance(numbers, Mapping)
-    }
+    pairs = metrics["agreement"][predictor]["global"]
+    agreement = {pair: numbers for pair, numbers in pairs.items() if isinstance(numbers, Mapping)}
     faithful = {
         method: measures["faithfulness_correlation"]
         for method, measures in metrics["evaluation"].items()
