@@ -1,6 +1,6 @@
 """Why regimes change: attribution of transitions to the features, and changes of the terms of the budget."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,14 +10,10 @@ from thor.figures import style
 from thor.figures.attribution import feature_label
 from thor.figures.curves import BLUE, ORANGE
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _PER_MINUS_11 = 1e11
 
 
-def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = None) -> "Figure":
+def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = None) -> "style.Figure":
     """Return the attribution of each transition to the features and, below, the changes of the terms of the budget.
 
     Parameters
@@ -58,7 +54,7 @@ def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = 
         return figure
 
 
-def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
+def _draw_attribution(ax: "style.Axes", of_transition: xr.Dataset) -> None:
     _draw_bars(ax, of_transition)
     title = str(of_transition["transition"].values)
     if "area" in of_transition:
@@ -66,7 +62,7 @@ def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
     ax.set_title(title)
 
 
-def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
+def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["style.Axes"]:
     """Draw the change of each term, a panel for each transition; return the panels."""
     names = [str(name) for name in terms["term"].values]
     axes = list(style.new_panels(figure, terms.sizes["transition"], columns, sharey=True))
@@ -79,7 +75,7 @@ def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
     return axes
 
 
-def _draw_bars(ax: "Axes", of_transition: xr.Dataset, *, scale: float = 1.0) -> None:
+def _draw_bars(ax: "style.Axes", of_transition: xr.Dataset, *, scale: float = 1.0) -> None:
     """Draw a bar for each mean, with its interval."""
     mean, lower, upper = (of_transition[name].values * scale for name in ("mean", "lower", "upper"))
     rows = np.arange(len(mean))

@@ -1,7 +1,6 @@
 """Criteria for the number of clusters, and the balance of terms in each regime."""
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,17 +9,13 @@ import xarray as xr
 from thor.core.variables import variable
 from thor.figures import style
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 BLUE, ORANGE = "#0173B2", "#DE8F05"
 
 _LETTERS = 46
 """In a line of the titles of balances."""
 
 
-def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int | None) -> "Figure":
+def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int | None) -> "style.Figure":
     """Return the criteria for the number of clusters k: means over repeats, with their range as a band.
 
     Parameters
@@ -66,7 +61,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int 
         return figure
 
 
-def balance_bars(balances: xr.Dataset) -> "Figure":
+def balance_bars(balances: xr.Dataset) -> "style.Figure":
     """Return the area-weighted mean of each term with its interval, and the dominant balance, for each regime.
 
     Parameters
@@ -110,7 +105,7 @@ def balance_bars(balances: xr.Dataset) -> "Figure":
         return figure
 
 
-def _draw_curves(ax: "Axes", selection: pd.DataFrame, curves: dict[str, str | None]) -> None:
+def _draw_curves(ax: "style.Axes", selection: pd.DataFrame, curves: dict[str, str | None]) -> None:
     grouped = selection.groupby("n_clusters")
     shades = (
         [BLUE, ORANGE] if len(curves) <= 2 else list(style.colour_map("cmo.deep")(np.linspace(0.25, 0.95, len(curves))))
@@ -124,7 +119,7 @@ def _draw_curves(ax: "Axes", selection: pd.DataFrame, curves: dict[str, str | No
         ax.legend(ncols=2 if len(curves) > 3 else 1, loc="best" if len(curves) > 3 else "lower left")
 
 
-def _draw_balance(ax: "Axes", balance: xr.Dataset, colour: str, exponent: int) -> None:
+def _draw_balance(ax: "style.Axes", balance: xr.Dataset, colour: str, exponent: int) -> None:
     mean, interval = balance["mean"].values, balance["mean_interval"].transpose("term", "bound").values
     scale = 10.0**-exponent
     dominant = str(balance["best_subset"].values).split(" + ")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,10 +11,6 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures import style
 from thor.figures.mesh import draw_mesh
 from thor.regimes.naming import regime_meanings
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CENTRAL_LONGITUDE = 205.0
 """The maps are cut at 25E, through Africa, which splits no ocean but the Arctic and Southern Oceans."""
@@ -33,7 +29,7 @@ def field_maps(
     title: str | None = None,
     grey: str = "land",
     one_scale: bool = False,
-) -> "Figure":
+) -> "style.Figure":
     """Return a figure with one map for each of the named variables.
 
     Parameters
@@ -66,7 +62,7 @@ def field_maps(
 
 def map_panels(
     n_panels: int, *, n_columns: int, title: str | None = None, grey: str = "land"
-) -> "tuple[Figure, list[Axes]]":
+) -> "tuple[style.Figure, list[style.Axes]]":
     """Return a figure and its map axes."""
     from cartopy.crs import EqualEarth
 
@@ -84,7 +80,9 @@ def map_panels(
     return figure, axes
 
 
-def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset, *, limits: tuple[float, float] | None = None) -> None:
+def draw_field(
+    ax: "style.Axes", field: xr.DataArray, grid: xr.Dataset, *, limits: tuple[float, float] | None = None
+) -> None:
     """Draw one field with its colour bar, which is symmetric for signed fields unless `limits` are given."""
     row = variable(str(field.name))
     values = field.values.astype(float)
@@ -105,7 +103,7 @@ def bar_below(mesh: Any, axes: Any, *, shrink: float = 0.7, aspect: float = 30, 
     return figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=shrink, aspect=aspect, **options)
 
 
-def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
+def draw_flags(ax: "style.Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
     """Draw labels with one colour each and a bar that names them; -1 is drawn as land."""
     meanings = style.flags(labels)
     order = {value: position for position, value in enumerate(meanings)}
@@ -132,7 +130,7 @@ def name_classes(
     bar.ax.tick_params(length=0)
 
 
-def regime_map(regimes: xr.Dataset) -> "Figure":
+def regime_map(regimes: xr.Dataset) -> "style.Figure":
     """Return the map of regimes, with their meanings below, and that of their vote share.
 
     Parameters
@@ -153,7 +151,7 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
         return figure
 
 
-def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figure":
+def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "style.Figure":
     """Return a map of regimes for each title.
 
     Parameters
@@ -173,7 +171,7 @@ def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figur
         return figure
 
 
-def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
+def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "style.Figure":
     """Return maps of the features and of the ocean basins."""
     with style.style():
         figure, axes = map_panels(len(names) + 1, n_columns=3)
@@ -190,7 +188,7 @@ def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
         return figure
 
 
-def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
+def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "style.Figure":
     """Return maps of sea level and of the changes of sea level and wind stress curl, a row for each climate model.
 
     Parameters
@@ -228,7 +226,7 @@ def units_text(units: str, exponent: int = 0) -> str:
     return (rf"$10^{{{exponent}}}$ " if exponent else "") + " ".join(map(_raised, units.split()))
 
 
-def _draw_regimes(ax: "Axes", regimes: xr.Dataset) -> None:
+def _draw_regimes(ax: "style.Axes", regimes: xr.Dataset) -> None:
     names = list(style.flags(regimes["regime"]).values())
     draw_flags(ax, regimes["regime"], regimes, colours=style.regime_colours(names))
 

@@ -1,6 +1,6 @@
 """Meridional overturning by regime: streamfunctions over latitude and depth."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,10 +9,6 @@ from thor.figures import style
 from thor.regimes.naming import MERGED
 from thor.tracking.overturning import AMOC_BASIN
 from thor.tracking.regime_shares import NO_REGIME
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _N_STEPS = 8
@@ -25,7 +21,7 @@ _LEAST = 1e-3
 _DENSITY_TICKS = (26, 30, 34, 35, 36, 36.5, 37, 37.5)
 
 
-def overturning_sections(overturning: xr.Dataset | None, *, lacking: str = "No run has transports.") -> "Figure":
+def overturning_sections(overturning: xr.Dataset | None, *, lacking: str = "No run has transports.") -> "style.Figure":
     """Return the overturning, and the part of each regime, over latitude and depth or density: global and Atlantic.
 
     Parameters
@@ -78,7 +74,7 @@ def overturning_sections(overturning: xr.Dataset | None, *, lacking: str = "No r
         return figure
 
 
-def _draw_section(ax: "Axes", psi: xr.DataArray, basin: xr.Dataset, levels: Any) -> Any:
+def _draw_section(ax: "style.Axes", psi: xr.DataArray, basin: xr.Dataset, levels: Any) -> Any:
     """Draw psi, 0 at the surface, by latitude and depth or density; grey where no water flows through the line."""
     vertical = str(psi.dims[-1])
     edges = psi[vertical].values
@@ -110,7 +106,7 @@ def _present(psi: xr.DataArray) -> Any:
     return np.abs(np.diff(np.nan_to_num(psi.values), axis=0, prepend=0.0)) > _LEAST
 
 
-def _label_axes(axes: "list[Axes]", n_columns: int, overturning: xr.Dataset) -> None:
+def _label_axes(axes: "list[style.Axes]", n_columns: int, overturning: xr.Dataset) -> None:
     vertical = str(overturning["overturning"].dims[-1])
     levels = overturning[vertical].values
     # A shared axis is turned once.

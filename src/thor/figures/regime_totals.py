@@ -1,17 +1,11 @@
 """Quantities divided among regimes, through the windows of a run: overturning, heat uptake, mixed layers, transport."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
 from thor.figures import style
 from thor.figures.overturning import regime_words
 from thor.tracking.regime_shares import NO_REGIME
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _PROPERTIES: dict[str, tuple[str, float, str]] = {
     "heat_uptake": ("Heat uptake", 1.0, "heat flux into the sea (PW)"),
@@ -21,7 +15,7 @@ _PROPERTIES: dict[str, tuple[str, float, str]] = {
 """Title, factor and label of the axis of the panels."""
 
 
-def amoc_curves(windows: xr.Dataset | None) -> "Figure":
+def amoc_curves(windows: xr.Dataset | None) -> "style.Figure":
     """Return the AMOC and the part of each regime through windows with the spread over networks.
 
     Parameters
@@ -50,7 +44,7 @@ def amoc_curves(windows: xr.Dataset | None) -> "Figure":
         return figure
 
 
-def property_curves(windows: xr.Dataset | None) -> "Figure":
+def property_curves(windows: xr.Dataset | None) -> "style.Figure":
     """Return heat uptake, deep mixed layers and barotropic transport by regime through windows.
 
     Parameters
@@ -85,7 +79,7 @@ def property_curves(windows: xr.Dataset | None) -> "Figure":
         return figure
 
 
-def _draw_parts(ax: "Axes", windows: xr.Dataset, name: str, *, whole: xr.DataArray | None) -> None:
+def _draw_parts(ax: "style.Axes", windows: xr.Dataset, name: str, *, whole: xr.DataArray | None) -> None:
     """Draw a quantity of each regime that has any through windows, with the ends of its interval, and the whole."""
     place = np.arange(windows.sizes["window"])
     ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)

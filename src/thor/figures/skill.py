@@ -1,7 +1,7 @@
 """Skill of the predictors: confusion matrices, scores with their intervals, learning curves."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,6 @@ from thor.figures import style
 from thor.figures.curves import BLUE, ORANGE
 from thor.networks.predictor import of_surface, set_of
 from thor.networks.skill import LEFT_OUT_REGION
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Scores = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """{predictor: {region: {metric: value}}}."""
@@ -28,7 +24,7 @@ _LEFT_OUT_METRICS = ("accuracy", "balanced_accuracy", "negative_log_likelihood")
 _MEMBERS = ("member_mean", "member_min", "member_max")
 
 
-def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
+def confusion_matrices(skill: Scores, *, region: str = "test") -> "style.Figure":
     """Return the confusion matrix of each predictor, as shares of the cells with a label.
 
     Parameters
@@ -62,7 +58,7 @@ def skill_intervals(
     *,
     region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "negative_log_likelihood", "brier_score"),
-) -> "Figure":
+) -> "style.Figure":
     """Return the scores of all predictors with their block-bootstrap intervals, by cells and by area.
 
     Parameters
@@ -96,7 +92,7 @@ def skill_intervals(
 
 def left_out_skill(
     skill: Scores, *, colours: Sequence[str] = LEFT_OUT_COLOURS, names: Sequence[str] | None = None
-) -> "Figure":
+) -> "style.Figure":
     """Return the scores in each ocean of predictors that were trained without it, the Southern Ocean first.
 
     Parameters
@@ -138,7 +134,7 @@ def left_out_skill(
         return figure
 
 
-def input_set_skill(skill: Scores) -> "Figure":
+def input_set_skill(skill: Scores) -> "style.Figure":
     """Return the scores in oceans left out of training of predictors of all input sets; see `left_out_skill`.
 
     Parameters
@@ -156,7 +152,7 @@ def input_set_skill(skill: Scores) -> "Figure":
     return left_out_skill({name: skill[name] for name in shown}, colours=PAIRED_COLOURS, names=shown)
 
 
-def learning_curves(history: pd.DataFrame) -> "Figure":
+def learning_curves(history: pd.DataFrame) -> "style.Figure":
     """Return the training and selection loss of every network against the epoch, and the epoch of its kept weights.
 
     Parameters
@@ -201,7 +197,7 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         return figure
 
 
-def _draw_matrix(ax: "Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
+def _draw_matrix(ax: "style.Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
     """Draw the shares of each row in shades of blue, with the numbers of cells, and return the image."""
     shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = ax.imshow(shares, cmap=style.colour_map("Blues"), vmin=0, vmax=100)
@@ -217,7 +213,7 @@ def _draw_matrix(ax: "Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
     return image
 
 
-def _finish_scores(ax: "Axes", metric: str, *, margin: float) -> None:
+def _finish_scores(ax: "style.Axes", metric: str, *, margin: float) -> None:
     """Add title, label and grid to a panel of scores."""
     score = metrics("scores")[metric]
     ax.set_title(score.label)
@@ -227,7 +223,7 @@ def _finish_scores(ax: "Axes", metric: str, *, margin: float) -> None:
     ax.margins(x=margin)
 
 
-def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
+def _draw_score(ax: "style.Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
     """Draw the score of one predictor, filled by cells and open by area; single networks with their range."""
     for shift, filled in ((-0.13, True), (0.13, False)):
         entry = skill[name][region] if filled else skill[name][region]["area_weighted"]

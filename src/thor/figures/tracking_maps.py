@@ -1,7 +1,6 @@
 """Maps of regimes through time: every window, the likelihood of their change, agreement of models and of input sets."""
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,14 +12,10 @@ from thor.networks.predictor import set_of
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 from thor.tracking.shown_run import window_to_show
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _NO_RUN = "There is no archive of climate models, or no run in it has a baseline."
 
 
-def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
+def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "style.Figure":
     """Return a map of the most probable regime for each window of a run, on its native grid.
 
     Parameters
@@ -54,7 +49,7 @@ def change_likelihood_map(
     predictors: Sequence[str] | None = None,
     supported: Collection[str] = (),
     notes: Sequence[str] = (),
-) -> "Figure":
+) -> "style.Figure":
     """Return the likelihood that regimes differ from the baseline in the last window with one, in classes of the IPCC.
 
     Parameters
@@ -115,7 +110,7 @@ def change_likelihood_map(
 
 def model_agreement_maps(
     summary: xr.Dataset | None, *, predictor: str = "ensemble", notes: Sequence[str] = ()
-) -> "Figure":
+) -> "style.Figure":
     """Return the agreement of climate models in one window: regime, probability of its change, and robustness.
 
     Parameters
@@ -168,7 +163,7 @@ def model_agreement_maps(
         return figure
 
 
-def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figure":
+def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "style.Figure":
     """Return maps of the regimes by both sets in one window, the distance of probabilities, and its persistence.
 
     Parameters
@@ -206,12 +201,12 @@ def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figu
         return figure
 
 
-def _draw_regimes(ax: "Axes", values: np.ndarray, grid: xr.Dataset, names: Sequence[str]) -> None:
+def _draw_regimes(ax: "style.Axes", values: np.ndarray, grid: xr.Dataset, names: Sequence[str]) -> None:
     mesh = draw_mesh(ax, grid, values, **class_colours(style.regime_colours(names)))
     name_classes(mesh, ax, names, fontsize=7)
 
 
-def _draw_percentages(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
+def _draw_percentages(ax: "style.Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
     """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))

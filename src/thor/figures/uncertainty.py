@@ -13,8 +13,6 @@ from thor.figures.maps import draw_field, map_panels
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Calibration = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 
@@ -32,7 +30,7 @@ _STAGES: Mapping[str, tuple[str, dict[str, Any]]] = {
 _COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *style.OTHER_COLOURS)
 
 
-def reliability_curves(calibration: Calibration) -> "Figure":
+def reliability_curves(calibration: Calibration) -> "style.Figure":
     """Return the share of correct test cells against the stated probability, before and after calibration.
 
     Parameters
@@ -60,7 +58,7 @@ def reliability_curves(calibration: Calibration) -> "Figure":
         return figure
 
 
-def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
+def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "style.Figure":
     """Return the share of correct cells against the stated probability of one network, outside its training region.
 
     Parameters
@@ -85,7 +83,7 @@ def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
         return figure
 
 
-def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
+def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "style.Figure":
     """Return maps of predictive entropy and mutual information, and their histograms in correct and in wrong cells.
 
     Parameters
@@ -111,7 +109,7 @@ def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
         return figure
 
 
-def risk_coverage_curves(calibration: Calibration) -> "Figure":
+def risk_coverage_curves(calibration: Calibration) -> "style.Figure":
     """Return the share of wrong test cells by their entropy after calibration, and by the dissimilarity of the inputs.
 
     Parameters
@@ -141,7 +139,7 @@ def risk_coverage_curves(calibration: Calibration) -> "Figure":
         return figure
 
 
-def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
+def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "style.Figure":
     """Return the coverage and the size of conformal sets, by basin and by regime.
 
     Parameters
@@ -186,7 +184,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
         return figure
 
 
-def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[str, Any]) -> None:
+def _draw_reliability(above: "style.Axes", below: "style.Axes", stage: str, entry: Mapping[str, Any]) -> None:
     label, line = _STAGES[stage]
     colour, marker = line["color"], line["marker"]
     curve = entry["reliability_curve"]
@@ -199,7 +197,7 @@ def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[s
     below.plot(stated, share, **line)
 
 
-def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
+def _draw_error_by_dissimilarity(ax: "style.Axes", rows: Sequence[Mapping[str, Any]]) -> None:
     for inside, colour, label in (
         (True, BLUE, "inside the area of applicability"),
         (False, ORANGE, "outside the area of applicability"),
@@ -214,7 +212,7 @@ def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) 
     ax.legend(loc="best")
 
 
-def _draw_histogram(ax: "Axes", values: np.ndarray, wrong: np.ndarray) -> None:
+def _draw_histogram(ax: "style.Axes", values: np.ndarray, wrong: np.ndarray) -> None:
     counted = np.isfinite(values) & np.isfinite(wrong)
     edges = np.linspace(0.0, np.quantile(values[counted], 0.995), 41).tolist()
     highest = 0.0
