@@ -186,9 +186,8 @@ class ConfigLoader(OmegaConfigLoader):
                 raise
             folder = Path(self.conf_source)
             there = [child.name for child in folder.iterdir() if child.is_dir()] if folder.is_dir() else []
-            raise ConfigError(
-                f"There is no environment '{name}': {folder.name}/{name} does not exist.{did_you_mean(name, there)}"
-            ) from error
+            missing = f"{folder.name}/{name} does not exist.{did_you_mean(name, there)}"
+            raise ConfigError(f"There is no environment '{name}': {missing}") from error
         except (YAMLError, UnicodeDecodeError, AttributeError) as error:
             # Kedro has no error message for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error

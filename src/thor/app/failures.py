@@ -83,9 +83,8 @@ def _report(what: str, error: BaseException | None) -> list[str]:
         reason = [] if expected else _wrapped(hooks.inputs_of_other_code())[:3]
         lines += [*_message(root, max(2, _MESSAGE_LINES - len(reason) - len(go_on[1:]))), *reason]
     if hooks and hooks.finished:
-        lines.append(
-            f"Saved before that: the outputs of {counted(len(hooks.finished), 'node')}, in {hooks.data_root}/."
-        )
+        n_nodes = counted(len(hooks.finished), "node")
+        lines.append(f"Saved before that: the outputs of {n_nodes}, in {hooks.data_root}/.")
     lines += go_on
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")

@@ -150,13 +150,9 @@ class _Drawing:
         context = open_context(working_folder(), env, conf_source)
         self._catalog, self._loader = context.catalog, context.config_loader
         self._captions = captions()
-        found = {
-            name: node
-            for node in pipelines["__default__"].nodes
-            for name in node.outputs
-            if isinstance(self._catalog.get(name), FigureDataset)
-        }
-        self.nodes = {name: found[name] for name in in_reading_order(found, first=tuple(self._captions))}
+        makers = {name: node for node in pipelines["__default__"].nodes for name in node.outputs}
+        found = [name for name in makers if isinstance(self._catalog.get(name), FigureDataset)]
+        self.nodes = {name: makers[name] for name in in_reading_order(found, first=tuple(self._captions))}
         self.not_drawn: list[str] = []
 
     def title(self, name: str) -> str:
@@ -204,10 +200,8 @@ class _Drawing:
             node = self.nodes[name]
             if not self._catalog.get(name).exists():
                 file, pipeline = show(self._catalog.get(name)._filepath), node.name.partition(".")[0]
-                raise DataError(
-                    f"No run has drawn '{name}': {file} does not exist. Draw it with "
-                    f"`{program_name()} run{same_options()} --pipelines {pipeline}`."
-                )
+                command = f"{program_name()} run{same_options()} --pipelines {pipeline}"
+                raise DataError(f"No run has drawn '{name}': {file} does not exist. Draw it with `{command}`.")
             if name not in done:
                 data = [source for source in node.inputs if not is_parameter(source)]
                 require_available(data, self._catalog, self._loader)

@@ -216,9 +216,8 @@ class RunHooks:
         for name, node in list(self.running.items()):
             if (seconds := time.perf_counter() - node.started) >= SHORT_S:
                 known = record.get(name.rpartition(".")[2], {}).get("seconds")
-                sentences.append(
-                    f"{name}: {seconds:.0f} s so far" + (f", {known:.0f} s in the last run" if known else "")
-                )
+                before = f", {known:.0f} s in the last run" if known else ""
+                sentences.append(f"{name}: {seconds:.0f} s so far{before}")
         return "; ".join(sentences)
 
     def _note(self, node: Any, action: str, dataset: str | None = None) -> None:
@@ -236,12 +235,8 @@ class RunHooks:
         self.finished.append(node.name)
         seconds, peak = done.measured or (time.perf_counter() - done.started, None)
         if self._record is not None and self._memory is not None:
-            self._record.node(
-                _plain_name(node),
-                pipeline=", ".join(sorted(node.tags)),
-                seconds=seconds,
-                peak_memory_mb=self._memory.peak_mb() if peak is None else peak,
-            )
+            peak, pipeline = self._memory.peak_mb() if peak is None else peak, ", ".join(sorted(node.tags))
+            self._record.node(_plain_name(node), pipeline=pipeline, seconds=seconds, peak_memory_mb=peak)
             self._record.write()
         if self._bar is not None:
             self._bar.update()

@@ -213,10 +213,8 @@ class MlflowHooks:
             else:
                 lost.append(name)
         tags = {"logged_later": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}; {about['store_failed']}"}
-        if killed:
-            tags["error"] = "killed"
-        if lost:
-            tags["not_logged"] = f"overwritten since: {', '.join(lost)}"
+        tags |= {"error": "killed"} if killed else {}
+        tags |= {"not_logged": f"overwritten since: {', '.join(lost)}"} if lost else {}
         run.end(status="FAILED" if killed else about["status"], ended=about["ended"], tags=tags)
         for run_id in stale:
             _delete_run(client, experiment, run_id)

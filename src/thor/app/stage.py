@@ -89,15 +89,8 @@ def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha2
     """Put the files of ARCHIVE into their places below data_root, after all of it was verified."""
     with short_errors():
         project = _Project(env, conf_source)
-        received = handover.unpack(
-            archive,
-            project.places,
-            root=project.root,
-            record=run_record(project.root).path,
-            force=force,
-            sha256=sha256,
-            check=check_fields,
-        )
+        kept: dict[str, Any] = {"root": project.root, "record": run_record(project.root).path}
+        received = handover.unpack(archive, project.places, **kept, force=force, sha256=sha256, check=check_fields)
         manifest = received.manifest
         _print_manifest(manifest, received.sha256)
         if manifest.environment != project.environment:
@@ -128,11 +121,8 @@ class _Project:
         self.pipelines = dict(pipelines)
         self.shown_root = str(context.config_loader["globals"].get("data_root", "data"))
         self.root = folder / self.shown_root
-        self.places = {
-            place.name: place
-            for name in self._catalog
-            for place in _places(name, self._catalog.get(name), folder, self.root)
-        }
+        each = (place for name in self._catalog for place in _places(name, self._catalog.get(name), folder, self.root))
+        self.places = {place.name: place for place in each}
 
     def outputs_of(self, pipeline: str) -> tuple[list[str], set[str]]:
         """Return the datasets that a pipeline writes, and the parameter groups that determine their content."""
@@ -239,9 +229,8 @@ def _print_manifest(manifest: Manifest, checksum: str) -> None:
             f"Holds pickles ({', '.join(pickles)}), which execute code when they are loaded: "
             "load them only when you trust the sender and the SHA-256 is the sender's."
         )
-    click.echo(
-        f"{counted(len(manifest.files), 'file')}, {manifest.n_bytes / 1e6:.1f} MB; SHA-256 of the archive:\n{checksum}"
-    )
+    size = f"{counted(len(manifest.files), 'file')}, {manifest.n_bytes / 1e6:.1f} MB"
+    click.echo(f"{size}; SHA-256 of the archive:\n{checksum}")
 
 
 def _unpinned(sha256: str | None) -> str:

@@ -223,10 +223,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         return TablePreview({"index": list(range(len(rows))), "columns": ["key", "MB"], "data": rows})
 
     def _keys(self) -> list[str]:
-        files = self._path.rglob("*.nc") if self._path.is_dir() else ()
-        return sorted(
-            file.relative_to(self._path).with_suffix("").as_posix() for file in files if not file.name.startswith(".")
-        )
+        files = (file for file in self._path.rglob("*.nc") if not file.name.startswith("."))
+        return sorted(file.relative_to(self._path).with_suffix("").as_posix() for file in files)
 
     def _file(self, key: str) -> Path:
         path = PurePosixPath(key)

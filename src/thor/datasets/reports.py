@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PNG_BEGINS, _PNG_ENDS = b"\x89PNG", b"IEND\xaeB`\x82"
 
+_DPI = 150
+
 NUMBERS = (".csv", ".nc")
 """Suffixes of the files beside a figure that hold its numbers."""
 
@@ -30,20 +32,7 @@ class FigureDataset(FileDataset):
 
     Beside it the numbers that a matplotlib figure shows: curves, points and bars as CSV (`thor.figures.data`), maps and
     sections as NetCDF (`thor.figures.data`).
-
-    Parameters
-    ----------
-    filepath : str
-        The file, ``.png``.
-    dpi : int, optional
-        Dots per inch of figures given as matplotlib objects.
-    metadata : dict, optional
-        For kedro-viz.
     """
-
-    def __init__(self, *, filepath: str, dpi: int = 150, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(filepath=filepath, metadata=metadata)
-        self._dpi = dpi
 
     def load(self) -> bytes:
         """Return the PNG bytes.
@@ -55,10 +44,8 @@ class FigureDataset(FileDataset):
         """
         content = require_file(self._filepath).read_bytes()
         if not content.startswith(_PNG_BEGINS) or not content.endswith(_PNG_ENDS):
-            raise DataError(
-                f"{show(self._filepath)} is no whole PNG image: {len(content):,} bytes, cut off or of another kind. "
-                "Make it again."
-            )
+            fault = f"is no whole PNG image: {len(content):,} bytes, cut off or of another kind"
+            raise DataError(f"{show(self._filepath)} {fault}. Make it again.")
         return content
 
     def save(self, data: "Figure | bytes") -> None:
@@ -81,7 +68,7 @@ class FigureDataset(FileDataset):
 
         buffer = io.BytesIO()
         try:
-            figure.savefig(buffer, format="png", dpi=self._dpi, metadata={"Software": None})
+            figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
             write_numbers(figure, self._filepath)
         finally:
             plt.close(figure)
@@ -171,15 +158,11 @@ class TableDataset(FileDataset):
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise DataError(f"{show(self._filepath)} is not a CSV table: {error}. Make it again.") from error
         if not content.endswith(b"\n"):
-            raise DataError(
-                f"{show(self._filepath)} is cut off: row {len(table)} has no end of line. Make it again, or end that "
-                "line."
-            )
+            fault = f"is cut off: row {len(table)} has no end of line"
+            raise DataError(f"{show(self._filepath)} {fault}. Make it again, or end that line.")
         if missing := [name for name in self._columns if name not in table]:
-            raise DataError(
-                f"{show(self._filepath)} has no column {listed(missing)}, but {listed(list(map(str, table)))}. "
-                "Make it again."
-            )
+            columns = listed(list(map(str, table)))
+            raise DataError(f"{show(self._filepath)} has no column {listed(missing)}, but {columns}. Make it again.")
         return table
 
     def save(self, data: "pd.DataFrame") -> None:

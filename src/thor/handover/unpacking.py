@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from thor.core.atomic import flush
 from thor.core.checksums import files_of, sha256
@@ -66,7 +66,7 @@ def unpack(
         As `verify`; for a dataset that this project lacks or keeps elsewhere, for other files in its place, when the
         disk has no room, and for what `check` refuses.
     """
-    with _Arrivals(places, root.resolve(), force=force) as arrivals:
+    with Arrivals(places, root.resolve(), force=force) as arrivals:
         manifest, checksum = verify(archive, sha256=sha256, receiver=arrivals)
         for arrival in arrivals.to_place:
             for file in arrival.dataset.files:
@@ -90,7 +90,7 @@ class _Arrival:
 
 
 @dataclass
-class _Arrivals:
+class Arrivals:
     """Takes the files of an archive into hidden folders on the disks of their places; removes these at the end."""
 
     places: Mapping[str, Place]
@@ -102,12 +102,10 @@ class _Arrivals:
     _hidden: dict[Path, Path] = field(default_factory=dict)
     _made: list[Path] = field(default_factory=list)
 
-    def __enter__(self) -> "_Arrivals":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         for folder in self._hidden.values():
             shutil.rmtree(folder, ignore_errors=True)
         if error is not None:
@@ -148,8 +146,7 @@ class _Arrivals:
 
     def target(self, file: File) -> Path | None:
         """Return where a file is extracted; None when it is in its place already."""
-        target = self._targets.get(file.path)
-        if target is not None:
+        if (target := self._targets.get(file.path)) is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
@@ -198,9 +195,7 @@ class _Arrivals:
         if place is None:
             known = did_you_mean(dataset.name, self.places)
             raise DataError(f"This project's catalog has no dataset {shown(dataset.name)} that could take it.{known}")
-        expected = (place.path, place.type, place.folder)
-        got = (dataset.path, dataset.type, dataset.folder)
-        if got != expected:
+        if (dataset.path, dataset.type, dataset.folder) != (place.path, place.type, place.folder):
             raise DataError(
                 f"Dataset '{place.name}' is a {shown(dataset.type)} at {shown(dataset.path)}; this project's catalog "
                 f"has a {place.type} at {place.path}. Unpack it in the environment in which it was packed."

@@ -219,12 +219,10 @@ def _most_probable(fields: xr.Dataset) -> xr.DataArray:
 
 
 def _axis_entry(name: str) -> dict[str, str]:
-    row = variable(name) if is_known(name) else None
-    return {
-        "name": name,
-        "label": row.label if row else name.replace("_", " "),
-        "units": "" if row is None or row.units == "1" else row.units,
-    }
+    if not is_known(name):
+        return {"name": name, "label": name.replace("_", " "), "units": ""}
+    row = variable(name)
+    return {"name": name, "label": row.label, "units": "" if row.units == "1" else row.units}
 
 
 def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:

@@ -85,13 +85,9 @@ def report_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("thor.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = PackageLoader("thor.report", "templates")
+    blocks: Any = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {
         "percent": percent,
         "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
@@ -195,22 +191,15 @@ def _with_code(sentence: str) -> Any:
 
 def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each predictor's accuracy with its interval, in the order of the table."""
-    return [
-        {"name": predictor_name(name), **scores["accuracy"]}
-        for name, scores in skill["predictors"].items()
-        if scores["accuracy"]["value"] is not None
-    ]
+    accuracies = ((name, scores["accuracy"]) for name, scores in skill["predictors"].items())
+    return [{"name": predictor_name(name), **score} for name, score in accuracies if score["value"] is not None]
 
 
 def _likelihood() -> dict[str, Any]:
     """Return the classes of the likelihood of a change: bounds, ranges in words and colours."""
-    colours = swatches("cmo.matter")
-    n_classes = len(LIKELIHOOD_RANGES)
-    return {
-        "bounds": list(LIKELIHOOD_BOUNDS),
-        "ranges": list(LIKELIHOOD_RANGES),
-        "colours": [colours[round(k * (len(colours) - 1) / (n_classes - 1))] for k in range(n_classes)],
-    }
+    colours, n_classes = swatches("cmo.matter"), len(LIKELIHOOD_RANGES)
+    chosen = [colours[round(k * (len(colours) - 1) / (n_classes - 1))] for k in range(n_classes)]
+    return {"bounds": list(LIKELIHOOD_BOUNDS), "ranges": list(LIKELIHOOD_RANGES), "colours": chosen}
 
 
 def _for_script(data: Mapping[str, Any]) -> str:

@@ -31,15 +31,8 @@ def choose_reference(
     parameters: Explainability,
 ) -> pd.DataFrame:
     """Return the reference inputs of the attributions, with all features."""
-    return draw_reference(
-        features,
-        regimes,
-        split,
-        names=tuple(feature_names(features)),
-        settings=parameters.reference,
-        seed=parameters.seed,
-        runs=scenario_features,
-    )
+    names, settings, seed = tuple(feature_names(features)), parameters.reference, parameters.seed
+    return draw_reference(features, regimes, split, names=names, settings=settings, seed=seed, runs=scenario_features)
 
 
 def explain_by(method: str) -> Callable[..., xr.Dataset]:
@@ -93,15 +86,8 @@ def evaluate_explanations(
     from thor.attribution.evaluation import evaluate_on_cells
 
     scaler, reference = _scaled(feature_scaler, explanation_reference)
-    return evaluate_on_cells(
-        _evaluated(scaler.features, reference, parameters),
-        ensemble,
-        features,
-        scaler,
-        reference,
-        settings=parameters.evaluation,
-        seed=parameters.seed,
-    )
+    explainers, settings = _evaluated(scaler.features, reference, parameters), parameters.evaluation
+    return evaluate_on_cells(explainers, ensemble, features, scaler, reference, settings=settings, seed=parameters.seed)
 
 
 def compare_with_known_functions(
@@ -116,21 +102,18 @@ def compare_with_known_functions(
     from thor.attribution.truth import truth_table
 
     scaler, reference = _scaled(feature_scaler, explanation_reference)
-    return truth_table(
-        lambda rows: _evaluated(scaler.features[: rows.shape[1]], rows, parameters),
-        samples_from(features, regimes, split, names=scaler.features),
-        scaler,
-        reference,
-        settings=parameters.truth,
-        seed=parameters.seed,
-    )
+    samples = samples_from(features, regimes, split, names=scaler.features)
+
+    def explainers(rows: Any) -> dict[str, Any]:
+        return _evaluated(scaler.features[: rows.shape[1]], rows, parameters)
+
+    return truth_table(explainers, samples, scaler, reference, settings=parameters.truth, seed=parameters.seed)
 
 
 def summarise_explanations(**explanations: xr.Dataset) -> pd.DataFrame:
     """Return the attribution of each feature in each regime by each method, weighted by area."""
-    return pd.concat(
-        [regime_summary(explanation, method=name) for name, explanation in explanations.items()], ignore_index=True
-    )
+    tables = [regime_summary(explanation, method=name) for name, explanation in explanations.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def score_explanations(
@@ -190,10 +173,7 @@ def draw_explanation_evaluation(explanation_evaluation: pd.DataFrame) -> Any:
 
 
 def draw_cell(
-    regime_uncertainty: xr.Dataset,
-    vorticity_budget: xr.Dataset,
-    parameters: Explainability,
-    **explanations: xr.Dataset,
+    regime_uncertainty: xr.Dataset, vorticity_budget: xr.Dataset, parameters: Explainability, **explanations: xr.Dataset
 ) -> Any:
     """Draw probabilities, attributions and vorticity budget of one cell."""
     from thor.attribution.agreement import same_players, same_predictors

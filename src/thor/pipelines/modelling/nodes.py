@@ -49,34 +49,23 @@ def train_ensemble(
     from thor.networks.training import train_stack
     from thor.networks.training_data import training_tables
 
+    settings = parameters.training
     if parameters.networks == "published":
         stack, history = for_regimes(published_networks(), regime_names(regimes)), xr.Dataset()
     else:
         samples = samples_from(features, regimes, split, names=input_names(features, parameters.features))
-        train, select, runs = training_tables(
-            samples,
-            FeatureScaler.from_dict(feature_scaler),
-            parameters.training,
-            model=regime_model,
-            budget=vorticity_budget,
-            terms_weight=parameters.terms_weight,
-            seed=parameters.seed,
-        )
-        log.info("training %s on %d cells", counted(parameters.training.n_networks, "network"), train.n_cells)
-        trained = train_stack(
-            train,
-            select,
-            features=samples.features,
-            classes=samples.classes,
-            settings=parameters.training,
-            seed=parameters.seed,
-        )
+        scaler, seed = FeatureScaler.from_dict(feature_scaler), parameters.seed
+        terms: dict[str, Any] = {"budget": vorticity_budget, "terms_weight": parameters.terms_weight}
+        train, select, runs = training_tables(samples, scaler, settings, model=regime_model, **terms, seed=seed)
+        log.info("training %s on %d cells", counted(settings.n_networks, "network"), train.n_cells)
+        names: dict[str, Any] = {"features": samples.features, "classes": samples.classes}
+        trained = train_stack(train, select, **names, settings=settings, seed=seed)
         stack, history = trained.stack, trained.history
         if runs is not None:
             history = history.assign(label_run=("network", runs))
         best = history["best_epoch"].values
         log.info("%s; best epochs %d to %d", counted(stack.n_networks, "network"), best.min() + 1, best.max() + 1)
-    table = fields.history_table(history, predictor="ensemble", weighted_by=parameters.training.weighted_by)
+    table = fields.history_table(history, predictor="ensemble", weighted_by=settings.weighted_by)
     return {"ensemble": stack, "training_history": table}
 
 
@@ -86,11 +75,7 @@ def train_final_ensemble(split: xr.Dataset, **inputs: Any) -> Any:
 
 
 def fit_baselines(
-    features: xr.Dataset,
-    regimes: xr.Dataset,
-    split: xr.Dataset,
-    feature_scaler: dict[str, Any],
-    parameters: Modelling,
+    features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, feature_scaler: dict[str, Any], parameters: Modelling
 ) -> Any:
     """Return majority class, tree on the stress curl and gradient boosting, all fitted on the training cells."""
     from thor.networks.baselines import fit_baselines as fit
@@ -198,9 +183,8 @@ def score_networks(
     loss = here["negative_log_likelihood"]
     log.info("test cells: accuracy %.3f, negative log-likelihood %.3f nat", here["accuracy"], loss)
     sizes = " ".join(map(str, ensemble.layer_sizes))
-    networks = fields.network_table(
-        members, predictor="ensemble", history=training_history, settings=f"{parameters.networks}, layers {sizes}"
-    )
+    settings = f"{parameters.networks}, layers {sizes}"
+    networks = fields.network_table(members, predictor="ensemble", history=training_history, settings=settings)
     others = {name: table[name] for name in BASELINES}
     of_others = {name: probabilities[name] for name in BASELINES}
     reliability = [

@@ -27,15 +27,9 @@ def search_networks(
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
     train, select = scaled_tables(samples, scaler, weighted_by=parameters.training.weighted_by)
-    trials = search(
-        train,
-        select,
-        features=samples.features,
-        classes=samples.classes,
-        training=parameters.training,
-        settings=parameters.search,
-        seed=parameters.seed,
-    )
+    names: dict[str, Any] = {"features": samples.features, "classes": samples.classes}
+    settings, training = parameters.search, parameters.training
+    trials = search(train, select, **names, training=training, settings=settings, seed=parameters.seed)
     depth, width, loss = trials.loc[0, ["depth", "width", "select_loss"]]
     log.info("best of %d: %d layers of %d, select loss %.4f nat", len(trials), depth, width, loss)
     return trials.assign(predictor="trial", network=trials["trial"])

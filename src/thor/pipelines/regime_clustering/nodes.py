@@ -55,13 +55,8 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
     """Return the criteria for each number of clusters and repeat."""
     from thor.regimes.selection import cluster_selection, selected_number
 
-    table = cluster_selection(
-        vorticity_budget,
-        parameters.selection,
-        settings=parameters.runs,
-        seed=parameters.seed,
-        block_degrees=parameters.block_degrees,
-    )
+    options: dict[str, Any] = {"seed": parameters.seed, "block_degrees": parameters.block_degrees}
+    table = cluster_selection(vorticity_budget, parameters.selection, settings=parameters.runs, **options)
     selected = selected_number(table, parameters.selection) or "none"
     log.info("number of clusters selected: %s; in use: %d", selected, parameters.runs.n_clusters)
     return table

@@ -116,13 +116,9 @@ def explain_changes(
     """Return the attribution of the changes of regime to the features, by transition."""
     from thor.tracking.reasons import change_reasons
 
-    return change_reasons(
-        scenario_regimes,
-        scenario_features,
-        tracking_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
-        scaler=final_baselines.scaler,
-        groups=parameters.attribution_groups,
-    )
+    predictors = tracking_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters)
+    options = {"scaler": final_baselines.scaler, "groups": parameters.attribution_groups}
+    return change_reasons(scenario_regimes, scenario_features, predictors, **options)
 
 
 def summarise_term_changes(
@@ -136,14 +132,9 @@ def summarise_term_changes(
     """Return the changes of the budget's terms by transition; no rows where networks do not predict terms."""
     from thor.tracking.term_changes import term_changes
 
-    return term_changes(
-        scenario_regimes,
-        scenario_features,
-        final_ensemble,
-        scaler=final_baselines.scaler,
-        term_spread=calibration_model.get("term_spread"),
-        predictor=parameters.predictors[0],
-    )
+    scaler, spread = final_baselines.scaler, calibration_model.get("term_spread")
+    options = {"scaler": scaler, "term_spread": spread, "predictor": parameters.predictors[0]}
+    return term_changes(scenario_regimes, scenario_features, final_ensemble, **options)
 
 
 def measure_overturning(
@@ -214,16 +205,11 @@ def score_tracking(
     drawn = options | {"settings": parameters.bootstrap}
     skill = perfect_model_skill(scenario_regimes, *known, true_budgets=true_budgets, **drawn)
     of_sets = perfect_model_skill(input_set_regimes, *known, true_budgets={}, **drawn)
-    beside = on_same_cells(scenario_regimes, input_set_regimes)
-    on_same = perfect_model_skill(beside, *known, true_budgets={}, settings=None, **options)
-    metrics = tracking_metrics(
-        scenario_regimes,
-        _each(model_agreement),
-        both_of(skill, of_sets),
-        TrainingOcean.of(regimes),
-        richest=input_set_regimes,
-        true_regimes=true_regimes,
-    )
+    of_surface = on_same_cells(scenario_regimes, input_set_regimes)
+    on_same = perfect_model_skill(of_surface, *known, true_budgets={}, settings=None, **options)
+    of_both, ocean = both_of(skill, of_sets), TrainingOcean.of(regimes)
+    beside = {"richest": input_set_regimes, "true_regimes": true_regimes}
+    metrics = tracking_metrics(scenario_regimes, _each(model_agreement), of_both, ocean, **beside)
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {
         "amoc": amoc_metrics(overturning),

@@ -33,19 +33,13 @@ def train_bayesian_network(
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
     log.info("training the Bayesian network from %s", counted(parameters.bayesian.n_starts, "start"))
-    network, history = fit_bayesian(
-        *scaled_tables(samples, scaler),
-        features=samples.features,
-        classes=samples.classes,
-        settings=parameters.bayesian,
-        seed=parameters.seed,
-    )
+    names: dict[str, Any] = {"features": samples.features, "classes": samples.classes}
+    settings, tables = parameters.bayesian, scaled_tables(samples, scaler)
+    network, history = fit_bayesian(*tables, **names, settings=settings, seed=parameters.seed)
     losses = ", ".join(f"{loss:.3f}" for loss in network.select_loss)
     log.info("Bayesian network: %s, select losses %s nat", counted(network.n_starts, "start"), losses)
-    return {
-        "bayesian_network": network,
-        "bayesian_training_history": fields.history_table(history.rename(start="network"), predictor="bayesian"),
-    }
+    table = fields.history_table(history.rename(start="network"), predictor="bayesian")
+    return {"bayesian_network": network, "bayesian_training_history": table}
 
 
 def train_final_bayesian_network(split: xr.Dataset, **inputs: Any) -> Any:
@@ -80,14 +74,8 @@ def train_left_out_posteriors(
     """Return cells of each left-out basin, and networks drawn from posteriors that did not see it, by basin."""
     from thor.uncertainty.left_out import left_out_basins
 
-    return left_out_basins(
-        left_out_predictors,
-        features,
-        regimes,
-        bayesian=parameters.bayesian,
-        laplace=parameters.laplace,
-        seed=parameters.seed,
-    )
+    settings: dict[str, Any] = {"bayesian": parameters.bayesian, "laplace": parameters.laplace}
+    return left_out_basins(left_out_predictors, features, regimes, **settings, seed=parameters.seed)
 
 
 def calibrate(
@@ -206,9 +194,8 @@ def draw_risk_coverage(calibration_metrics: dict[str, Any]) -> Any:
 def draw_conformal_coverage(calibration_metrics: dict[str, Any]) -> Any:
     """Draw the measured coverage of the conformal sets by basin and regime, from the mean of networks and boosting."""
     regions = calibration_metrics[AVERAGE]
-    return uncertainty.coverage_bars(
-        {name: entry["conformal"] for name, entry in regions.items() if "conformal" in entry}
-    )
+    coverage = {name: entry["conformal"] for name, entry in regions.items() if "conformal" in entry}
+    return uncertainty.coverage_bars(coverage)
 
 
 def draw_uncertainty(regime_uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset) -> Any:
