@@ -82,10 +82,8 @@ def check_command(
                 table = with_first_month(table, plans, settings)
             parts = list(plan_transports(plans, missing="skip"))
             tracers = with_tracers(parts, missing="skip") if engineering.density_classes else ()
-            marks = {
-                "transport_climatologies": transport_marks(parts, settings),
-                "transports_sigma2": sigma2_marks(tracers, settings),
-            }
+            marks = {"transport_climatologies": transport_marks(parts, settings)}
+            marks["transports_sigma2"] = sigma2_marks(tracers, settings)
         table = with_progress(table, datasets["climatologies"].left(climatology_marks(plans, settings)))
         if csv is not None:
             with replacing(csv, elsewhere=_ELSEWHERE) as temporary:

@@ -113,10 +113,8 @@ def archive_folder(globals_: dict[str, Any]) -> Path:
     if isinstance(configured, list):
         raise ConfigError(f"archive_root is a list, {configured}. Name the folder to fetch into with --root.")
     if configured in (None, "idealized") or "://" in str(configured) or str(configured).endswith(".json"):
-        raise ConfigError(
-            f"archive_root is {configured or 'null'}, which is no folder to fetch into. Name one with --root, or set "
-            "archive_root in conf/local/globals.yml."
-        )
+        advice = "Name one with --root, or set archive_root in conf/local/globals.yml."
+        raise ConfigError(f"archive_root is {configured or 'null'}, which is no folder to fetch into. {advice}")
     if not Path(configured).is_dir():
         raise ConfigError(f"The archive {configured} does not exist. Make that folder, or name another with --root.")
     return Path(configured)

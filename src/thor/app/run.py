@@ -23,12 +23,9 @@ class RunCommand(click.Command):
             return super().parse_args(ctx, args)
         except YAMLError as error:
             problem = " ".join(str(getattr(error, "problem", None) or error).split())
-            raise click.BadParameter(
-                f"a value cannot be read as YAML: {problem}. Expected name=value, such as a.b=1; a value with "
-                "commas needs conf/local/parameters.yml.",
-                ctx,
-                param_hint="--params",
-            ) from error
+            expected = "name=value, such as a.b=1; a value with commas needs conf/local/parameters.yml"
+            text = f"a value cannot be read as YAML: {problem}. Expected {expected}."
+            raise click.BadParameter(text, ctx, param_hint="--params") from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the pipelines, each with the first sentence of its description."""
@@ -44,17 +41,17 @@ def run(**options: Any) -> None:
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
             options |= {"pipelines": [options["pipeline"]], "pipeline": None}
+        settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
         if not options["pipelines"]:
-            default = default_pipeline(options.get("env"), options.get("conf_source"))
-            options["pipelines"] = [default] if default else []
+            options["pipelines"] = list(filter(None, [settings.get("default_pipeline")]))
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [whole_name(name) for name in options[option]]
         _require_known(options)
-        choose_runner(options)
+        choose_runner(options, settings.get("n_processes", 1))
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
-def choose_runner(options: dict[str, Any]) -> None:
+def choose_runner(options: dict[str, Any], n_processes: int | None) -> None:
     """Set the runner of Kedro's options: nodes run side by side, `n_processes` of globals.yml at a time.
 
     A run in which every node needs the one before has one process. ``--runner ParallelRunner`` takes one for each core
@@ -76,11 +73,9 @@ def choose_runner(options: dict[str, Any]) -> None:
         )
     if options["runner"] not in (None, "ParallelRunner"):
         return
-    settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
-    n_processes = settings.get("n_processes", 1)
     if options["runner"] == "ParallelRunner" and n_processes == 1:
         n_processes = None
-    given = {"max_workers": n_processes} | dict(options["runner_params"] or {})
+    given: dict[str, Any] = {"max_workers": n_processes} | dict(options["runner_params"] or {})
     pipeline = sum((pipelines[name] for name in options["pipelines"] or ["__default__"]), Pipeline([]))
     filters = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
     pipeline = pipeline.filter(node_namespaces=options["namespaces"], **{name: options[name] for name in filters})
@@ -90,11 +85,6 @@ def choose_runner(options: dict[str, Any]) -> None:
     else:
         given.pop("max_workers")
         options |= {"runner": "SequentialRunner", "runner_params": given}
-
-
-def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
-    """Return `default_pipeline` of the environment's globals.yml, the pipeline of a bare `kedro run`; None for all."""
-    return load_configuration(env, conf_source)["globals"].get("default_pipeline")
 
 
 def whole_name(node: str) -> str:

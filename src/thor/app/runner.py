@@ -94,8 +94,7 @@ class ProcessRunner(AbstractRunner):
                 for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
                     todo.remove(node)
                     datasets = {name: catalog.get(name) for name in (*node.inputs, *node.outputs)}
-                    sent = pickle.dumps(node), datasets, self._is_async, run_id, dict(os.environ)
-                    running.append(_start(node, node_process.NodeTask(*sent)))
+                    running.append(_start(node, datasets, self._is_async, run_id))
                 for messages in wait([one.messages for one in running]):
                     one = next(one for one in running if one.messages is messages)
                     kind, content = _receive(one)
@@ -141,12 +140,13 @@ def _longest_chain_first(pipeline: Pipeline) -> list[Node]:
     return sorted(pipeline.nodes, key=lambda node: -length[node])
 
 
-def _start(node: Node, task: node_process.NodeTask) -> _Running:
+def _start(node: Node, datasets: dict[str, Any], *options: Any) -> _Running:
     """Start the process of a node, which has the node's name."""
     context = get_context("forkserver")
     here, there = context.Pipe(duplex=False)
+    sent = there, pickle.dumps(node), datasets, dict(os.environ), *options
     # Not a daemon: those cannot have processes of their own.
-    process = context.Process(target=node_process.run_node, args=(task, there), name=node.name, daemon=False)
+    process = context.Process(target=node_process.run_node, args=sent, name=node.name, daemon=False)
     process.start()
     there.close()
     return _Running(node, process, here)

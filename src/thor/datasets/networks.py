@@ -50,10 +50,8 @@ class NetworkDataset(FileDataset):
             When its arrays and description do not fit, or were changed.
         """
         if not self._filepath.is_dir():
-            raise DataError(
-                f"{show(self._filepath)}/ does not exist. Run the pipeline that writes it, "
-                "or check data_root in conf/*/globals.yml."
-            )
+            advice = "Run the pipeline that writes it, or check data_root in conf/*/globals.yml."
+            raise DataError(f"{show(self._filepath)}/ does not exist. {advice}")
         return resolve_name(CLASSES[self._kind]).load(self._filepath)
 
     def save(self, data: Any) -> None:

@@ -1,7 +1,6 @@
 """Figures of attributions in single cells: swarms of the cells of each regime, and a page for one cell."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,7 +27,7 @@ def beeswarm(explanation: xr.Dataset, features: xr.Dataset, *, method: str, n_ce
     names = [str(name) for name in chosen["feature"].values]
     regimes = str(chosen["explained_regime"].attrs["flag_meanings"]).split()
     codes = chosen["explained_regime"].values.ravel()
-    random = np.random.default_rng(0)
+    random, colours = np.random.default_rng(0), style.colour_map("cividis")
     present = [code for code in range(len(regimes)) if (codes == code).any()]
     with style.style():
         figure, axes = regime_panels(len(present), width=1.4, height=0.28 * len(names) + 0.9)
@@ -38,14 +37,9 @@ def beeswarm(explanation: xr.Dataset, features: xr.Dataset, *, method: str, n_ce
             for row, name in enumerate(names):
                 values = chosen["attribution"].sel(feature=name).values.ravel()[cells]
                 ranks = _ranks(features[name].values.ravel()[cells]) if name in features else np.full(len(cells), 0.5)
-                look: dict[str, Any] = {
-                    "cmap": style.colour_map("cividis"),
-                    "vmin": 0,
-                    "vmax": 1,
-                    "s": 2,
-                    "linewidths": 0,
-                }
-                points = ax.scatter(values, row + _swarm(values), c=ranks, **look)
+                points = ax.scatter(
+                    values, row + _swarm(values), c=ranks, cmap=colours, vmin=0, vmax=1, s=2, linewidths=0
+                )
             ax.axvline(0, color="0.3", linewidth=0.6)
             ax.set_title(f"{regimes[code]}, {len(cells)} of {len(inside)} cells")
         name_features(axes[0], names)

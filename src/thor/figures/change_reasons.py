@@ -45,11 +45,9 @@ def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = 
         style.name_rows(axes[0], [feature_label(name) for name in features])
         if "run" in attribution.attrs:
             window, baseline = (style.years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
-            run, predictor = (
-                attribution.attrs["run"].replace("/", " "),
-                style.predictor_words(attribution.attrs["predictor"]),
-            )
-            style.add_heading(figure, f"{run}, {window} against {baseline} of the parent run, {predictor}")
+            predictor = style.predictor_words(attribution.attrs["predictor"])
+            text = f"{window} against {baseline} of the parent run, {predictor}"
+            style.add_heading(figure, f"{attribution.attrs['run'].replace('/', ' ')}, {text}")
         style.letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
         return figure
 

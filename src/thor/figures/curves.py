@@ -1,6 +1,7 @@
 """Criteria for the number of clusters, and the balance of terms in each regime."""
 
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,10 +55,8 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int 
         axes[3].set_ylim(0.0, 1.02)
         axes[4].set_ylim(bottom=0.0)
         style.letter_panels(axes)
-        choice = f"k = {selected} (circles)" if selected else "none"
-        style.add_heading(
-            figure, f"In use: k = {n_clusters} (grey line). Selected by BIC and stability between seeds: {choice}"
-        )
+        choice = f"Selected by BIC and stability between seeds: {f'k = {selected} (circles)' if selected else 'none'}"
+        style.add_heading(figure, f"In use: k = {n_clusters} (grey line). {choice}")
         return figure
 
 
@@ -92,11 +91,8 @@ def balance_bars(balances: xr.Dataset) -> "style.Figure":
         for ax in axes:
             style.break_paragraphs(ax._left_title, _LETTERS)  # type: ignore[attr-defined]
         level = float(balances["bound"][1] - balances["bound"][0])
-        style.add_heading(
-            figure,
-            f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval; filled: the dominant "
-            "balance",
-        )
+        shown = f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval"
+        style.add_heading(figure, f"{shown}; filled: the dominant balance")
         style.add_note(
             figure,
             "All panels have one axis. M: score of the dominant balance, high where its terms are of similar size and "
@@ -107,9 +103,7 @@ def balance_bars(balances: xr.Dataset) -> "style.Figure":
 
 def _draw_curves(ax: "style.Axes", selection: pd.DataFrame, curves: dict[str, str | None]) -> None:
     grouped = selection.groupby("n_clusters")
-    shades = (
-        [BLUE, ORANGE] if len(curves) <= 2 else list(style.colour_map("cmo.deep")(np.linspace(0.25, 0.95, len(curves))))
-    )
+    shades = style.colour_map("cmo.deep")(np.linspace(0.25, 0.95, len(curves))) if len(curves) > 2 else (BLUE, ORANGE)
     for (column, label), colour in zip(curves.items(), shades, strict=False):
         mean, low, high = grouped[column].mean(), grouped[column].min(), grouped[column].max()
         ax.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -128,8 +122,7 @@ def _draw_balance(ax: "style.Axes", balance: xr.Dataset, colour: str, exponent: 
         ax.barh(row, mean[row] * scale, height=0.62, facecolor=face, edgecolor=colour, linewidth=0.9)
     # A percentile interval may exclude the mean; error bars cannot be negative.
     spread = np.maximum(np.abs(interval - mean[:, None]) * (np.sign(interval - mean[:, None]) * [-1, 1] > 0), 0)
-    ax.errorbar(
-        mean * scale, range(len(mean)), xerr=spread.T * scale, fmt="none", ecolor="0.2", elinewidth=0.8, capsize=1.5
-    )
+    look: dict[str, Any] = {"fmt": "none", "ecolor": "0.2", "elinewidth": 0.8, "capsize": 1.5}
+    ax.errorbar(mean * scale, range(len(mean)), xerr=spread.T * scale, **look)
     ax.axvline(0, color="0.2", linewidth=0.6)
     ax.tick_params(axis="y", length=0)

@@ -49,9 +49,8 @@ def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "bl
         for k, along in enumerate(ends)
     ]
     projection = ax.projection  # type: ignore[attr-defined]
-    segments = np.stack(
-        [projection.transform_points(PlateCarree(), end[:, 0], end[:, 1])[:, :2] for end in ends], axis=1
-    )
+    placed = [projection.transform_points(PlateCarree(), end[:, 0], end[:, 1])[:, :2] for end in ends]
+    segments = np.stack(placed, axis=1)
     # Where the map is cut the two ends of a segment lie on either side of it.
     width = np.ptp(projection.x_limits)
     segments = segments[np.abs(np.diff(segments[..., 0], axis=1)[:, 0]) < 0.25 * width]

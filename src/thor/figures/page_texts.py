@@ -65,9 +65,8 @@ def break_texts(figure: "Figure") -> None:
     boxes = {ax: ax.get_window_extent(renderer) for ax in figure.axes}
     for _, ax in numbered_panels(figure):
         box = boxes[ax]
-        beside = [
-            other.x0 for other in boxes.values() if other.x0 > box.x0 + 1 and other.y0 < box.y1 and other.y1 > box.y0
-        ]
+        level = [other for other in boxes.values() if other.y0 < box.y1 and other.y1 > box.y0]
+        beside = [other.x0 for other in level if other.x0 > box.x0 + 1]
         _break(ax._left_title, 0.98 * (min([whole, *beside]) - box.x0), renderer)  # type: ignore[attr-defined]
         _break(ax.title, box.width, renderer)
         _break(ax.yaxis.label, box.height, renderer, upright=True)
@@ -162,9 +161,8 @@ def _covers(legend: Any, ax: "Axes", renderer: Any) -> bool:
     if box.width > panel.width or box.height > panel.height:
         return True
     lines = [line for line in ax.lines if in_data(line, ax)]
-    covered = any(
-        line.get_transform().transform_path(line.get_path()).intersects_bbox(box, filled=False) for line in lines
-    )
+    paths = (line.get_transform().transform_path(line.get_path()) for line in lines)
+    covered = any(path.intersects_bbox(box, filled=False) for path in paths)
     bars = (bar.get_window_extent(renderer) for bar in ax.patches)
     return covered or any(bar.overlaps(box) and bar.width * bar.height > 0 for bar in bars)
 

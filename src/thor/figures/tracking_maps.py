@@ -138,13 +138,9 @@ def model_agreement_maps(
         years = (f"{model} {style.years_text(window)}" for model, window in zip(models, windows, strict=True))
         lines.append(f"Years: {'; '.join(years)}.")
     with style.style():
-        figure, axes = map_panels(
-            4,
-            n_columns=2,
-            title=f"{summary.attrs['experiment_id']}, {style.years_text(summary.attrs['window'])}, "
-            f"{style.predictor_words(predictor)}: {named}{each}",
-            grey="\n".join(lines).removesuffix("."),
-        )
+        shown = f"{summary.attrs['experiment_id']}, {style.years_text(summary.attrs['window'])}"
+        title = f"{shown}, {style.predictor_words(predictor)}: {named}{each}"
+        figure, axes = map_panels(4, n_columns=2, title=title, grey="\n".join(lines).removesuffix("."))
         figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
         _draw_regimes(axes[0], regime.values, summary, names)

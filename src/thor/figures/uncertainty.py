@@ -176,11 +176,8 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "style.Figure":
             left.plot([], [], "D", color=colour, markersize=3.5, label=f"cells labelled {regime}")
         figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
         style.letter_panels([left, right])
-        style.add_note(
-            figure,
-            "A set contains the regimes that cannot be excluded at this level: with 1 the regime is unique, with more "
-            "it is ambiguous.",
-        )
+        meaning = "A set contains the regimes that cannot be excluded at this level"
+        style.add_note(figure, f"{meaning}: with 1 the regime is unique, with more it is ambiguous.")
         return figure
 
 

@@ -30,9 +30,8 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
     known = {key: run for key, run in runs.items() if np.isfinite(run.values).all()}
     with style.style():
         if not known:
-            return style.empty_figure(
-                "No levels of global warming: windows.warming_levels, or air temperature, is missing."
-            )
+            missing = "windows.warming_levels, or air temperature, is missing"
+            return style.empty_figure(f"No levels of global warming: {missing}.")
         models, experiments = (list(dict.fromkeys(key.split("/")[k] for key in known)) for k in (0, 1))
         colours = experiment_colours(experiments)
         of_panel, names = ("source_id", models) if len(models) <= MOST_PANELS else ("experiment_id", experiments)

@@ -143,13 +143,8 @@ def parse(content: bytes) -> Manifest:
 def is_plain(path: str) -> bool:
     """Return whether a path is relative, without `..`, hidden parts and control characters."""
     parts = PurePosixPath(path).parts
-    return (
-        bool(parts)
-        and path == "/".join(parts)
-        and path.isprintable()
-        and "\\" not in path
-        and not any(part.startswith(".") or ":" in part for part in parts)
-    )
+    plain = path == "/".join(parts) and path.isprintable() and "\\" not in path
+    return plain and bool(parts) and not any(part.startswith(".") or ":" in part for part in parts)
 
 
 def shown(text: Any) -> str:

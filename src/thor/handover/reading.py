@@ -68,9 +68,8 @@ def verify(archive: Path, *, sha256: str | None = None, receiver: "Arrivals | No
             manifest = _read(stream, size * (_MOST_DEFLATED if compressed else 1), receiver)
         checksum = whole.digest.hexdigest()
         if sha256 is not None and checksum != sha256.lower():
-            raise DataError(
-                f"Its SHA-256 is {checksum}; expected {sha256.lower()}. It is not the archive that was announced."
-            )
+            differs = f"Its SHA-256 is {checksum}; expected {sha256.lower()}"
+            raise DataError(f"{differs}. It is not the archive that was announced.")
     except DataError as error:
         raise DataError(f"{archive} is refused: {error}") from error
     return manifest, checksum
@@ -99,10 +98,8 @@ class _OrdinaryFile(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             if not any(buf):  # the end of the archive
                 raise
-            raise DataError(
-                f"{str(error).capitalize()} where a file should begin. It is damaged, or not an archive of "
-                "`thor stage pack`."
-            ) from error
+            fault = f"{str(error).capitalize()} where a file should begin"
+            raise DataError(f"{fault}. It is damaged, or not an archive of `thor stage pack`.") from error
         if info.type != tarfile.REGTYPE:
             kind = _KINDS.get(info.type, f"of type {info.type!a}")
             raise DataError(f"Its member {shown(info.name)} is {kind}; only ordinary files are taken.")

@@ -114,10 +114,8 @@ class Arrivals:
                     folder.rmdir()
         if isinstance(error, OSError):
             where = f" ({error.filename})" if error.filename else ""
-            raise DataError(
-                f"Nothing was unpacked below {self.root}: {error.strerror}{where}. "
-                "Make room or make it writable, or set data_root in conf/local/globals.yml."
-            ) from error
+            advice = "Make room or make it writable, or set data_root in conf/local/globals.yml."
+            raise DataError(f"Nothing was unpacked below {self.root}: {error.strerror}{where}. {advice}") from error
 
     def begin(self, manifest: Manifest) -> None:
         """Prepare for the datasets; raise when this project has no place for them, or other files lie there."""
@@ -138,10 +136,8 @@ class Arrivals:
                 self._targets[file.path] = self.to_place[-1].path_of(file)
         if different and not self.force:
             names = listed([f"{dataset.name} ({dataset.path})" for dataset in different])
-            raise DataError(
-                f"Other files lie below {self.root} in the places of {names}. "
-                "Unpack it into another data_root, or with --force to replace them."
-            )
+            advice = "Unpack it into another data_root, or with --force to replace them."
+            raise DataError(f"Other files lie below {self.root} in the places of {names}. {advice}")
         self._require_room()
 
     def target(self, file: File) -> Path | None:
@@ -218,9 +214,9 @@ class Arrivals:
         for disk, folder in folders.items():
             free = shutil.disk_usage(folder).free
             if needed[disk] > free:
+                advice = "Free some space, or set data_root in conf/local/globals.yml to another disk."
                 raise DataError(
-                    f"It needs {needed[disk] / 1e6:.0f} MB in {folder}; {free / 1e6:.0f} MB are free. "
-                    "Free some space, or set data_root in conf/local/globals.yml to another disk."
+                    f"It needs {needed[disk] / 1e6:.0f} MB in {folder}; {free / 1e6:.0f} MB are free. {advice}"
                 )
 
     def _make_folder(self, folder: Path) -> None:

@@ -107,13 +107,13 @@ def swatches(name: str) -> list[str]:
 
 
 def ocean_content(
-    *,
     features: xr.Dataset,
     vorticity_budget: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
     regime_uncertainty: xr.Dataset | None,
     attributions: Mapping[str, xr.Dataset],
+    *,
     max_cells: int,
 ) -> dict[str, Any]:
     """Return maps and numbers of the training ocean's cells.

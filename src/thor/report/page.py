@@ -96,22 +96,13 @@ def report_page(
     }
     skill = {**summary["skill"], "predictors": in_order(summary["skill"]["predictors"], PREDICTOR_NAMES)}
     summary = {**summary, "skill": skill, "calibration": in_order(summary["calibration"], PREDICTOR_NAMES)}
+    fields = features, vorticity_budget, regimes, split, regime_uncertainty
+    areas = regime_areas if regime_areas is not None else pd.DataFrame()
+    perfect_model = None if tracking_metrics is None else tracking_metrics["perfect_model"]
     data: dict[str, Any] = {
-        "ocean": ocean_content(
-            features=features,
-            vorticity_budget=vorticity_budget,
-            regimes=regimes,
-            split=split,
-            regime_uncertainty=regime_uncertainty,
-            attributions=attributions or {},
-            max_cells=settings.max_cells,
-        ),
+        "ocean": ocean_content(*fields, attributions or {}, max_cells=settings.max_cells),
         "scenarios": scenario_content(
-            scenario_regimes or {},
-            true_regimes or {},
-            regime_areas if regime_areas is not None else pd.DataFrame(),
-            skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
-            max_cells=settings.max_run_cells,
+            scenario_regimes or {}, true_regimes or {}, areas, skill=perfect_model, max_cells=settings.max_run_cells
         ),
         "skill": _skill_chart(skill),
         "method_names": {name: labels(name) for name in all_methods()},
