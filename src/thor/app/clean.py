@@ -11,6 +11,7 @@ import click
 
 from thor.app.configuration import conf_source, run_record, working_folder
 from thor.app.failures import short_errors
+from thor.app.mlflow_store import ARTIFACTS
 from thor.core.atomic import show
 from thor.core.checksums import combined_sha256, file_checksums, file_sha256, files_of
 from thor.core.errors import DataError, counted
@@ -104,8 +105,6 @@ def _leftovers(root: Path) -> Iterator[Path]:
 
 
 def _stored(root: Path, store: Path | None) -> Iterator[Path]:
-    from thor.app.mlflow_store import ARTIFACTS
-
     if store is not None and root in store.parents and store.is_file():
         yield store
         yield from (file for file in (store.parent / ARTIFACTS).rglob("*") if file.is_file())

@@ -12,6 +12,10 @@ from typing import Any
 
 import click
 
+from thor.app.configuration import given_options, program_name
+from thor.core.atomic import show
+from thor.core.errors import ThorError, counted
+from thor.core.progress import logged_progress
 from thor.core.run_log import LINE_WIDTH, shorten_lines
 
 _MESSAGE_LINES = 8
@@ -30,8 +34,6 @@ def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
         Configures the logging of the command, whose failures are reported too.
     """
     from tqdm.contrib.logging import logging_redirect_tqdm
-
-    from thor.core.progress import logged_progress
 
     with _short_failures():
         if prepare is not None:
@@ -69,9 +71,6 @@ def _short_failures() -> Iterator[None]:
 
 def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
-    from thor.core.atomic import show
-    from thor.core.errors import ThorError, counted
-
     hooks = _hooks()
     stopped = hooks.stopped() if hooks else {}
     nodes = [f"'{name}'{node.doing()}" for name, node in stopped.items()]
@@ -97,8 +96,6 @@ def root_error(error: BaseException) -> BaseException:
     """Return the error of THOR that Kedro has wrapped, or else the innermost cause of Kedro's error."""
     from kedro.io import DatasetError
 
-    from thor.core.errors import ThorError
-
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, ThorError):
@@ -112,8 +109,6 @@ def root_error(error: BaseException) -> BaseException:
 def _go_on(hooks: Any) -> list[str]:
     """Return the command that runs what is left, with the options of this run, in lines that a shell takes as one."""
     from kedro.framework.cli.project import run as kedro_run
-
-    from thor.app.configuration import given_options, program_name
 
     flags: set[str] = set()
     names: set[str] = set()

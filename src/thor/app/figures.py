@@ -12,6 +12,8 @@ from thor.app.failures import short_errors
 from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
 from thor.core.atomic import replacing, show
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean, listed
+from thor.core.progress import progress_bar
+from thor.regimes.naming import LONG_NAMES
 
 _ELSEWHERE = "choose another folder with --output"
 
@@ -76,7 +78,6 @@ def _write_all(
     drawing: "_Drawing", names: Sequence[str], widths: Sequence[float], folder: Path, *, overwrite: bool
 ) -> None:
     """Write figures and print what was written and what was not."""
-    from thor.core.progress import progress_bar
     from thor.datasets.reports import write_numbers
     from thor.figures.page import PAGE_WIDTHS_CM
 
@@ -161,7 +162,6 @@ class _Drawing:
 
     def acronyms(self) -> dict[str, str]:
         """Return what acronyms and names of regimes in figures stand for."""
-        from thor.regimes.naming import LONG_NAMES
         from thor.report.words import acronyms
 
         return acronyms() | LONG_NAMES

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from thor.core.atomic import replacing, show
@@ -15,7 +16,6 @@ from thor.core.errors import DataError, listed
 from thor.datasets.files import FileDataset, read_json, require_file
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -142,7 +142,7 @@ class TableDataset(FileDataset):
         super().__init__(filepath=filepath, metadata=metadata)
         self._columns = tuple(columns)
 
-    def load(self) -> "pd.DataFrame":
+    def load(self) -> pd.DataFrame:
         """Return the table.
 
         Raises
@@ -150,8 +150,6 @@ class TableDataset(FileDataset):
         DataError
             When the file holds no table, ends within a row, or lacks columns.
         """
-        import pandas as pd
-
         try:
             content = require_file(self._filepath).read_bytes()
             table = pd.read_csv(io.BytesIO(content))
@@ -165,7 +163,7 @@ class TableDataset(FileDataset):
             raise DataError(f"{show(self._filepath)} has no column {listed(missing)}, but {columns}. Make it again.")
         return table
 
-    def save(self, data: "pd.DataFrame") -> None:
+    def save(self, data: pd.DataFrame) -> None:
         """Write the table; floats keep all their digits."""
         if not hasattr(data, "to_csv"):
             raise DataError(f"{show(self._filepath)} takes a pandas DataFrame; got a {type(data).__name__}.")

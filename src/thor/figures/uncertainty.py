@@ -1,18 +1,16 @@
 """Calibration and uncertainty: reliability, maps of uncertainty, risk against coverage, conformal sets."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from thor.core.variables import variable
 from thor.figures import style
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import draw_field, map_panels
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Calibration = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 
@@ -58,7 +56,7 @@ def reliability_curves(calibration: Calibration) -> "style.Figure":
         return figure
 
 
-def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "style.Figure":
+def network_reliability_curves(bins: pd.DataFrame, title: str) -> "style.Figure":
     """Return the share of correct cells against the stated probability of one network, outside its training region.
 
     Parameters

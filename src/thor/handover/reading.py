@@ -9,15 +9,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
 from thor.handover.manifest import File, Manifest, is_plain, parse, shown
 from thor.handover.packing import CHUNK, DATA, END, MANIFEST, MANIFEST_CHECKSUM, Counted, add, checksum_line, header
-
-if TYPE_CHECKING:
-    from thor.handover.unpacking import Arrivals
 
 _LARGEST_MANIFEST = 64 * 2**20
 _MOST_DEFLATED = 1100
@@ -36,7 +33,17 @@ _KINDS = {
 }
 
 
-def verify(archive: Path, *, sha256: str | None = None, receiver: "Arrivals | None" = None) -> tuple[Manifest, str]:
+class Receiver(Protocol):
+    """Takes the files of an archive as it is read."""
+
+    def begin(self, manifest: Manifest) -> None:
+        """Prepare for these files, or raise before any is read."""
+
+    def target(self, file: File) -> Path | None:
+        """Return where a file is to be extracted; None: nowhere."""
+
+
+def verify(archive: Path, *, sha256: str | None = None, receiver: Receiver | None = None) -> tuple[Manifest, str]:
     """Return the manifest of an archive and its SHA-256 (hex), when everything in it is right.
 
     Parameters
@@ -45,7 +52,7 @@ def verify(archive: Path, *, sha256: str | None = None, receiver: "Arrivals | No
         As `pack` writes it.
     sha256 : str, optional
         Expected SHA-256 of the archive.
-    receiver : thor.handover.unpacking.Arrivals, optional
+    receiver : Receiver, optional
         Takes the files, which may be used only after this function has returned.
 
     Raises
@@ -111,7 +118,7 @@ class _OrdinaryFile(tarfile.TarInfo):
         return info
 
 
-def _read(stream: Any, room: int, receiver: "Arrivals | None") -> Manifest:
+def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
     """Return the manifest of an archive with at most `room` bytes of files; each file is extracted and verified."""
     expected = Counted(io.BytesIO())  # of the archive that `pack` would write
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_OrdinaryFile, encoding="utf-8") as tar:

@@ -66,7 +66,7 @@ def unpack(
         As `verify`; for a dataset that this project lacks or keeps elsewhere, for other files in its place, when the
         disk has no room, and for what `check` refuses.
     """
-    with Arrivals(places, root.resolve(), force=force) as arrivals:
+    with _Arrivals(places, root.resolve(), force=force) as arrivals:
         manifest, checksum = verify(archive, sha256=sha256, receiver=arrivals)
         for arrival in arrivals.to_place:
             for file in arrival.dataset.files:
@@ -90,7 +90,7 @@ class _Arrival:
 
 
 @dataclass
-class Arrivals:
+class _Arrivals:
     """Takes the files of an archive into hidden folders on the disks of their places; removes these at the end."""
 
     places: Mapping[str, Place]
