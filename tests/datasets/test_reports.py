@@ -23,12 +23,12 @@ def draw():
 
 
 def test_a_figure_has_its_size_and_no_date_or_software(tmp_path):
-    one, two = (FigureDataset(filepath=str(tmp_path / f"{n}.png")) for n in "ab")
+    one, two = (FigureDataset(filepath=str(tmp_path / f"{n}.png"), dpi=200) for n in "ab")
     one.save(draw())
     two.save(draw())
     content = one.load()
     assert content == two.load()
-    assert struct.unpack(">II", content[16:24]) == (300, 150)
+    assert struct.unpack(">II", content[16:24]) == (400, 200)
     assert b"tEXt" not in content
     assert b"tIME" not in content
     assert base64.b64decode(one.preview()) == content

@@ -26,11 +26,13 @@ class EsgfArchive(FieldCollection):
         Folder of the idealized archive.
     root : str, list of str, or None
         Folder of the archive that is read, or several; ``idealized``: that at `path`; path or address of a ``.json``:
-        the catalogue of an archive in the cloud (`thor.reading.cloud`), kept beside `path`; null: none, without runs.
+        the catalogue of an archive in the cloud (`thor.reading.cloud`); null: none, which has no runs.
     layout : str, optional
         Its directories, ``auto`` or a template (`thor.reading.layouts`).
     versions, grid_labels : dict, optional
         As for `thor.reading.archive.Archive`.
+    cache : str, optional
+        Folder for what is fetched from the cloud; beside `path` by default.
     n_processes : int or None, optional
         As for `FieldCollection`.
     metadata : dict, optional
@@ -45,6 +47,7 @@ class EsgfArchive(FieldCollection):
         layout: str = "auto",
         versions: dict[str, str] | None = None,
         grid_labels: dict[str, str | list[str]] | None = None,
+        cache: str | None = None,
         n_processes: int | None = 1,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -54,7 +57,7 @@ class EsgfArchive(FieldCollection):
         self._roots = [self._path if place == IDEALIZED else Path(place) for place in roots]
         self._layout = layout
         self._choice: dict[str, Any] = {"versions": versions, "grid_labels": grid_labels}
-        self._cache = self._path.with_name("cloud_archive")
+        self._cache = Path(cache) if cache else self._path.with_name("cloud_archive")
 
     @property
     def given(self) -> bool:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _PNG_BEGINS, _PNG_ENDS = b"\x89PNG", b"IEND\xaeB`\x82"
 
-_DPI = 150
-
 NUMBERS = (".csv", ".nc")
 """Suffixes of the files beside a figure that hold its numbers."""
 
@@ -32,7 +30,20 @@ class FigureDataset(FileDataset):
 
     Beside it the numbers that a matplotlib figure shows: curves, points and bars as CSV (`thor.figures.data`), maps and
     sections as NetCDF (`thor.figures.data`).
+
+    Parameters
+    ----------
+    filepath : str
+        The file, ``.png``.
+    dpi : int, optional
+        Dots per inch of figures given as matplotlib objects.
+    metadata : dict, optional
+        For kedro-viz.
     """
+
+    def __init__(self, *, filepath: str, dpi: int = 150, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._dpi = dpi
 
     def load(self) -> bytes:
         """Return the PNG bytes.
@@ -68,7 +79,7 @@ class FigureDataset(FileDataset):
 
         buffer = io.BytesIO()
         try:
-            figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+            figure.savefig(buffer, format="png", dpi=self._dpi, metadata={"Software": None})
             write_numbers(figure, self._filepath)
         finally:
             plt.close(figure)
