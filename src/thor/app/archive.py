@@ -10,7 +10,7 @@ import click
 from thor.app.archive_fetch import fetch_command, size_text
 from thor.app.configuration import data_configuration, load_configuration, program_name, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.app.options import configuration_options, names_option, path_option
 from thor.core.atomic import replacing, require_writable
 from thor.core.errors import counted
 from thor.core.warn import logging_from
@@ -38,8 +38,7 @@ archive.add_command(fetch_command)
 @names_option("--variant", "Variants; likewise.")
 @path_option("--csv", dir_okay=False, help="Write the table to this file.")
 @click.option("--headers-only", is_flag=True, help="Read no field: no check of one month of each model.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def check_command(
     root: Path | None,
     source: list[str],

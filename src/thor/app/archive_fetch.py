@@ -7,7 +7,7 @@ import click
 
 from thor.app.configuration import data_configuration
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.app.options import configuration_options, names_option, path_option
 from thor.core.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def _years(context: click.Context, parameter: click.Parameter, value: str | None
 @path_option("--root", file_okay=False, help="Folder of the archive; archive_root of globals.yml without it.")
 @click.option("--dry-run", is_flag=True, help="List files and sizes, and fetch nothing.")
 @click.option("--parallel", type=click.IntRange(1, 16), default=4, show_default=True, help="Files fetched at once.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def fetch_command(
     source: list[str],
     experiment: list[str],

@@ -10,7 +10,7 @@ import click
 from thor.app.archive_fetch import size_text
 from thor.app.configuration import load_configuration, program_name, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.app.options import configuration_options, names_option, path_option
 from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean
 
@@ -44,8 +44,7 @@ def _spacing(context: click.Context, parameter: click.Parameter, value: str) -> 
 @names_option("--experiment", "Experiments; likewise.")
 @names_option("--variant", "Variants; likewise.")
 @click.option("--license", "license_text", metavar="TEXT", help="Global attribute license.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def export(
     spacing: float,
     kind: Any,

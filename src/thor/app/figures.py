@@ -9,7 +9,7 @@ import click
 
 from thor.app.configuration import open_context, program_name, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
+from thor.app.options import configuration_options, path_option
 from thor.core.atomic import replacing, show
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean, listed
 from thor.core.progress import progress_bar
@@ -42,8 +42,7 @@ def _widths(context: click.Context, parameter: click.Parameter, values: Sequence
 )
 @path_option("--output", "-o", help="Folder of the PDF files; paper_figures in this folder without it.")
 @click.option("--overwrite", is_flag=True, help="Replace files of these names that lie there.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def figures(
     names: Sequence[str],
     paper: bool,

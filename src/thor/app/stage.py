@@ -9,7 +9,7 @@ import click
 from thor import __version__, handover
 from thor.app.configuration import open_context, program_name, run_record, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
+from thor.app.options import configuration_options, path_option
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean, listed
 from thor.core.mixing import mixed_results
 from thor.handover.manifest import Manifest, shown
@@ -25,8 +25,7 @@ def stage() -> None:
 
 @stage.command("pack")
 @click.argument("pipeline")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 @path_option("--output", "-o", help="The archive; thor_PIPELINE_ENV.tar[.gz] without it.")
 @click.option("--accept-changed", is_flag=True, help="Pack outputs that were changed after the run on record.")
 def pack_command(
@@ -81,8 +80,7 @@ def verify_command(archive: Path, sha256: str | None) -> None:
 
 @stage.command("unpack")
 @ARCHIVE
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 @PIN
 @click.option("--force", is_flag=True, help="Replace other files that lie in their places.")
 def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:
