@@ -87,8 +87,10 @@ def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha2
     """Put the files of ARCHIVE into their places below data_root, after all of it was verified."""
     with short_errors():
         project = _Project(env, conf_source)
-        kept: dict[str, Any] = {"root": project.root, "record": run_record(project.root).path}
-        received = handover.unpack(archive, project.places, **kept, force=force, sha256=sha256, check=check_fields)
+        places, root, record = project.places, project.root, run_record(project.root).path
+        received = handover.unpack(
+            archive, places, root=root, record=record, force=force, sha256=sha256, check=check_fields
+        )
         manifest = received.manifest
         _print_manifest(manifest, received.sha256)
         if manifest.environment != project.environment:

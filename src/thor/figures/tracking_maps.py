@@ -181,17 +181,12 @@ def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "styl
         grey = f"land, and cells without a regime. Regimes in (a) and (b) differ on {100 * share:.1f} % of the area"
         figure, axes = map_panels(4, n_columns=2, title=title, grey=grey)
         figure.set_figheight(figure.get_figheight() + 0.3)
-        for ax, name, title in (
-            (axes[0], "surface", "Regimes from the surface alone"),
-            (axes[1], "set", f"Regimes with {input_set}"),
-        ):
+        for ax, name in zip(axes, ("surface", "set"), strict=False):
             _draw_regimes(ax, fields[name].values, fields, names)
-            ax.set_title(title)
-        for ax, name, title in (
-            (axes[2], "distance", "Difference of the probabilities"),
-            (axes[3], "window_share", "Windows in which the regimes differ"),
-        ):
+        for ax, name in zip(axes[2:], ("distance", "window_share"), strict=True):
             _draw_percentages(ax, 100 * fields[name].values, fields, full=True)
+        titles = ["Regimes from the surface alone", f"Regimes with {input_set}", "Difference of the probabilities"]
+        for ax, title in zip(axes, [*titles, "Windows in which the regimes differ"], strict=True):
             ax.set_title(title)
         style.letter_panels(axes)
         return figure

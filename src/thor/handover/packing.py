@@ -83,10 +83,8 @@ def pack(
     target: Path | Callable[[bool], Path],
     *,
     root: Path,
-    pipeline: str,
-    environment: str,
-    thor_version: str,
     made: Callable[[str, str], Made] = lambda name, checksum: Made(),
+    **about: Any,
 ) -> tuple[Path, Manifest, str]:
     """Write an archive; an error or interrupt leaves no new archive, and an old one as it was.
 
@@ -98,10 +96,10 @@ def pack(
         The archive, or a function that returns it; its argument is whether the archive is compressed.
     root : Path
         `data_root`.
-    pipeline, environment, thor_version : str
-        Recorded in the manifest.
     made : callable
         Returns what made the dataset of this name and checksum.
+    **about : str
+        `pipeline`, `environment` and `thor_version`, recorded in the manifest.
 
     Returns
     -------
@@ -122,7 +120,6 @@ def pack(
     # Every byte is read twice: for its checksum, which the manifest at the beginning holds, and for the archive.
     with progress_bar(total=2 * n_bytes, label="packing", unit="B", scaled=True) as bar:
         datasets, runs = _describe(found, root, made, bar)
-        about: dict[str, Any] = {"thor_version": thor_version, "pipeline": pipeline, "environment": environment}
         manifest = Manifest(**about, datasets=tuple(datasets), runs=tuple(runs))
         manifest.require_safe_paths()
         n_plain = sum(file.size for file in manifest.files if not file.path.endswith(_COMPRESSED))

@@ -117,8 +117,8 @@ def explain_changes(
     from thor.tracking.reasons import change_reasons
 
     predictors = tracking_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters)
-    options = {"scaler": final_baselines.scaler, "groups": parameters.attribution_groups}
-    return change_reasons(scenario_regimes, scenario_features, predictors, **options)
+    scaler, groups = final_baselines.scaler, parameters.attribution_groups
+    return change_reasons(scenario_regimes, scenario_features, predictors, scaler=scaler, groups=groups)
 
 
 def summarise_term_changes(
@@ -132,9 +132,10 @@ def summarise_term_changes(
     """Return the changes of the budget's terms by transition; no rows where networks do not predict terms."""
     from thor.tracking.term_changes import term_changes
 
-    scaler, spread = final_baselines.scaler, calibration_model.get("term_spread")
-    options = {"scaler": scaler, "term_spread": spread, "predictor": parameters.predictors[0]}
-    return term_changes(scenario_regimes, scenario_features, final_ensemble, **options)
+    scaler, spread, predictor = final_baselines.scaler, calibration_model.get("term_spread"), parameters.predictors[0]
+    return term_changes(
+        scenario_regimes, scenario_features, final_ensemble, scaler=scaler, term_spread=spread, predictor=predictor
+    )
 
 
 def measure_overturning(
@@ -208,8 +209,9 @@ def score_tracking(
     of_surface = on_same_cells(scenario_regimes, input_set_regimes)
     on_same = perfect_model_skill(of_surface, *known, true_budgets={}, settings=None, **options)
     of_both, ocean = both_of(skill, of_sets), TrainingOcean.of(regimes)
-    beside = {"richest": input_set_regimes, "true_regimes": true_regimes}
-    metrics = tracking_metrics(scenario_regimes, _each(model_agreement), of_both, ocean, **beside)
+    metrics = tracking_metrics(
+        scenario_regimes, _each(model_agreement), of_both, ocean, richest=input_set_regimes, true_regimes=true_regimes
+    )
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {
         "amoc": amoc_metrics(overturning),
