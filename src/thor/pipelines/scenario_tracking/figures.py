@@ -5,13 +5,8 @@ from typing import Any
 import pandas as pd
 
 from thor.app.parameters import ScenarioTracking
+from thor.figures import tracking_maps
 from thor.figures.tracking_curves import area_curves, change_reliability, main_transitions
-from thor.figures.tracking_maps import (
-    change_likelihood_map,
-    label_difference_maps,
-    model_agreement_maps,
-    regime_window_maps,
-)
 from thor.tracking import RunDatasets
 from thor.tracking.areas import first_variants
 from thor.tracking.detection import detection_notes
@@ -30,8 +25,8 @@ def draw_shown_run(
     predictors = list(parameters.predictors) if run is None else [*map(str, run["predictor"].values)]
     notes = detection_notes(tracking_metrics["perfect_model"], run, predictors)
     supported = tracking_metrics["words"].get(predictors[0], ())
-    change = change_likelihood_map(run, supported=supported, notes=notes)
-    regimes = regime_window_maps(run, predictor=predictors[0])
+    change = tracking_maps.change_likelihood_map(run, supported=supported, notes=notes)
+    regimes = tracking_maps.regime_window_maps(run, predictor=predictors[0])
     return {"scenario_tracking_regimes": regimes, "scenario_tracking_change": change}
 
 
@@ -46,10 +41,11 @@ def draw_input_sets(
 
     shown = shown_key(tracking_metrics, parameters.shown_run)
     if (key := set_run_to_show(tracking_metrics["disagreement"], shown)) is None:
-        return label_difference_maps(None, predictor=parameters.predictors[0])
+        return tracking_maps.label_difference_maps(None, predictor=parameters.predictors[0])
     richest = input_set_regimes[key]()
     predictor = str(richest["predictor"].values[0])
-    return label_difference_maps(label_difference(scenario_regimes[key](), richest, predictor), predictor=predictor)
+    difference = label_difference(scenario_regimes[key](), richest, predictor)
+    return tracking_maps.label_difference_maps(difference, predictor=predictor)
 
 
 def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
@@ -75,7 +71,7 @@ def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any
 
     summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
     notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])
-    return model_agreement_maps(summary, predictor=predictor, notes=notes)
+    return tracking_maps.model_agreement_maps(summary, predictor=predictor, notes=notes)
 
 
 def draw_overturning(
