@@ -16,13 +16,12 @@ import numpy as np
 import xarray as xr
 
 from thor.app.catalog import open_catalog
-from thor.pipelines.scenario_tracking.tools import tracking_tools
+from thor.pipelines.scenario_tracking.tools import TRAINED, tracking_tools
 from thor.tracking.overturning import overturning
 from thor.tracking.regime_properties import properties_over_networks, regime_properties
 from thor.tracking.regime_shares import ProbabilityBlock, probabilities_by_network
 
 EXPERIMENT = "abrupt-4xCO2"
-TRAINED = ("final_ensemble", "final_baselines", "final_bayesian_network", "calibration_model", "training_history")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.commands import REPOSITORY
 from thor import settings
+from thor.app.configuration import load_configuration
 from thor.app.parameters import MODELS
 from thor.core.errors import ConfigError
 from thor.core.settings import validate
@@ -113,7 +114,8 @@ def test_params_take_precedence_over_local(conf):
 def test_the_default_pipeline_of_a_bare_run_is_that_of_local(conf, monkeypatch):
     from kedro.framework.project import configure_project
 
-    from thor.app.run import default_pipeline
+    def default_pipeline(env, source):
+        return load_configuration(env, source)["globals"]["default_pipeline"]
 
     configure_project("thor")
     conf.write("local/globals.yml", "default_pipeline: modelling\n")

@@ -15,7 +15,7 @@ def titles(figure):
 
 
 def test_sections_have_a_panel_for_each_basin_and_regime_and_one_scale():
-    figure = overturning_sections(made_overturning(), basins=("global", "atlantic_ocean"), title="Made")
+    figure = overturning_sections(made_overturning())
     assert titles(figure) == [
         "(a) Global, all regimes",
         "(b) Atlantic Ocean, all regimes",
@@ -51,7 +51,7 @@ def test_density_classes_have_the_same_height_and_only_water_is_coloured():
         level=0.9,
         reference_density=DENSITY,
     )
-    figure = overturning_sections(found, title="Made")
+    figure = overturning_sections(found)
     ax = figure.axes[0]
     assert ax.get_ylabel().startswith(r"$\sigma_2$") and ax.get_ylim() == (37.5, 34.0)  # no water flows below 37.5
     heights = ax.transAxes.inverted().transform(ax.transData.transform([(0.0, edge) for edge in edges[1:6]]))[:, 1]

@@ -146,7 +146,7 @@ def test_no_outline_runs_across_the_map_where_it_is_cut():
 
 
 def test_without_a_baseline_the_figure_gives_the_reason():
-    assert "has no baseline" in change_likelihood_map(make_run(), window=0).texts[0].get_text()
+    assert "has no baseline" in change_likelihood_map(make_run().isel(window=[0])).texts[0].get_text()
 
 
 def test_the_last_window_with_a_baseline_is_drawn_and_described():

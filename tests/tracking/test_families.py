@@ -2,7 +2,6 @@
 
 from importlib.resources import files
 
-import pandas as pd
 import pytest
 import yaml
 
@@ -41,7 +40,7 @@ def test_it_is_one_before_any_run_is_tracked():
     parameters = ScenarioTracking(seed=42, agreement=AgreementSettings(model_weights="family"))
     features = {"MINE/ssp585/r1i1p1f1": None}
     with pytest.raises(ConfigError, match="No family is known of MINE"):
-        track_regimes(None, None, None, {}, pd.DataFrame(), {}, features, parameters, Compute())
+        track_regimes({}, features, parameters, Compute())
 
 
 def test_families_of_models_that_are_left_out_are_a_warning(caplog):

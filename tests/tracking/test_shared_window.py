@@ -64,7 +64,7 @@ def test_a_window_that_no_run_has_is_an_error_with_the_nearest():
     # before any run is tracked, and where only the agreement is made again
     parameters = ScenarioTracking(seed=0, agreement=AgreementSettings(window="2081-2010"))
     with pytest.raises(ConfigError, match="no window of any run"):
-        track_regimes(None, None, None, {}, None, {}, runs, parameters, None)
+        track_regimes({}, runs, parameters, None)
     with pytest.raises(ConfigError, match="no window of any run"):
         compare_models(runs, parameters)
 

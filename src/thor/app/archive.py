@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from thor.app.archive_fetch import fetch_command, size_text
-from thor.app.configuration import (
-    data_configuration,
-    load_configuration,
-    program_name,
-    same_options,
-    working_folder,
-)
+from thor.app.configuration import data_configuration, load_configuration, program_name, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.app.options import configuration_options, names_option, path_option
 from thor.core.atomic import replacing, require_writable
 from thor.core.errors import counted
 from thor.core.warn import logging_from
@@ -44,8 +38,7 @@ archive.add_command(fetch_command)
 @names_option("--variant", "Variants; likewise.")
 @path_option("--csv", dir_okay=False, help="Write the table to this file.")
 @click.option("--headers-only", is_flag=True, help="Read no field: no check of one month of each model.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def check_command(
     root: Path | None,
     source: list[str],
@@ -74,12 +67,9 @@ def check_command(
             require_writable(csv, elsewhere=_ELSEWHERE)
         _, engineering = data_configuration(env, conf_source)
         datasets = _datasets(root, env, conf_source)
-        there, configured = datasets["raw_archive"].load(), engineering.archive
-        runs = there.runs(
-            source_ids=source or ("all" if root else configured.source_ids),
-            experiment_ids=experiment or ("all" if root else configured.experiment_ids),
-            variant_labels=variant or ("all" if root else configured.variant_labels),
-        )
+        there, configured = datasets["raw_archive"].load(), {} if root else engineering.archive.model_dump()
+        given = {"source_ids": source, "experiment_ids": experiment, "variant_labels": variant}
+        runs = there.runs(**{key: names or configured.get(key, "all") for key, names in given.items()})
         settings = engineering.climatology_settings()
         with logging_from(logging.ERROR, "thor"):  # the table contains the warnings of the reader
             found = datasets["warming_levels"]
@@ -91,17 +81,14 @@ def check_command(
                 table = with_first_month(table, plans, settings)
             parts = list(plan_transports(plans, missing="skip"))
             tracers = with_tracers(parts, missing="skip") if engineering.density_classes else ()
-            marks = {
-                "transport_climatologies": transport_marks(parts, settings),
-                "transports_sigma2": sigma2_marks(tracers, settings),
-            }
+            marks = {"transport_climatologies": transport_marks(parts, settings)}
+            marks["transports_sigma2"] = sigma2_marks(tracers, settings)
         table = with_progress(table, datasets["climatologies"].left(climatology_marks(plans, settings)))
         if csv is not None:
             with replacing(csv, elsewhere=_ELSEWHERE) as temporary:
                 table.to_csv(temporary, index=False)
         _print_inventory(table, there)
-        done = {name: len(of) - len(datasets[name].left(of)) for name, of in marks.items()}
-        _print_progress(table, [(done[name], len(of)) for name, of in marks.items()])
+        _print_progress(table, [(len(of) - len(datasets[name].left(of)), len(of)) for name, of in marks.items()])
         if not table["usable"].any():
             raise SystemExit(1)
 
@@ -133,13 +120,12 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
         if not row["usable"]:
             click.echo(f"{key:<{width}}  no   {row['reason']}")
             continue
-        windows = counted(row["n_windows"], "window")
+        windows, size = counted(row["n_windows"], "window"), size_text(int(row["size_gb"] * 1e9))
         parent = f", {row['n_baselines']} with a baseline in {row['parent']}" if row["parent"] else ""
         state = "done" if row["done"] else "left"
         click.echo(
             f"{key:<{width}}  yes  {state}  {row['first_year']:04d}-{row['last_year']:04d}, {windows}{parent}; "
-            f"{row['calendar']}, {row['grid_label']}, {row['version']}, "
-            f"{size_text(int(row['size_gb'] * 1e9))}"
+            f"{row['calendar']}, {row['grid_label']}, {row['version']}, {size}"
         )
         for kind in ("left", "checks", "warnings"):
             if row[kind] and row[kind] != NOT_MADE:

@@ -7,7 +7,7 @@ import click
 
 from thor.app.configuration import data_configuration
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.app.options import configuration_options, names_option, path_option
 from thor.core.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def _years(context: click.Context, parameter: click.Parameter, value: str | None
 @path_option("--root", file_okay=False, help="Folder of the archive; archive_root of globals.yml without it.")
 @click.option("--dry-run", is_flag=True, help="List files and sizes, and fetch nothing.")
 @click.option("--parallel", type=click.IntRange(1, 16), default=4, show_default=True, help="Files fetched at once.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def fetch_command(
     source: list[str],
     experiment: list[str],
@@ -113,10 +112,8 @@ def archive_folder(globals_: dict[str, Any]) -> Path:
     if isinstance(configured, list):
         raise ConfigError(f"archive_root is a list, {configured}. Name the folder to fetch into with --root.")
     if configured in (None, "idealized") or "://" in str(configured) or str(configured).endswith(".json"):
-        raise ConfigError(
-            f"archive_root is {configured or 'null'}, which is no folder to fetch into. Name one with --root, or set "
-            "archive_root in conf/local/globals.yml."
-        )
+        advice = "Name one with --root, or set archive_root in conf/local/globals.yml."
+        raise ConfigError(f"archive_root is {configured or 'null'}, which is no folder to fetch into. {advice}")
     if not Path(configured).is_dir():
         raise ConfigError(f"The archive {configured} does not exist. Make that folder, or name another with --root.")
     return Path(configured)
@@ -151,10 +148,8 @@ def _print_plan(plan: "FetchPlan", folder: Path, *, list_files: bool) -> None:
     for source_id in sorted({file.dataset.source_id for file in plan.files}):
         files = [file for file in plan.files if file.dataset.source_id == source_id]
         missing = [file for file in files if file.path not in there]
-        click.echo(
-            f"{source_id}: {counted(len(files), 'file')}, {size_text(sum(file.size for file in files))}; "
-            f"{len(missing)} to fetch, {size_text(sum(file.size for file in missing))}"
-        )
+        whole, rest = (size_text(sum(file.size for file in some)) for some in (files, missing))
+        click.echo(f"{source_id}: {counted(len(files), 'file')}, {whole}; {len(missing)} to fetch, {rest}")
     for note in plan.notes:
         click.echo(f"Note: {note}.", err=True)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from kedro.io import CatalogProtocol
 
-from thor.app.configuration import open_context
+from thor.app.configuration import open_context, run_record
 from thor.core.errors import ConfigError
+from thor.core.mixing import mixed_results
 
 
 def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> CatalogProtocol:
@@ -45,17 +46,8 @@ def open_catalog(*, env: str | None = None, folder: Path | str = ".") -> Catalog
     bootstrap_project(project)
     context = open_context(project, env)
     data_root = project / context.config_loader["globals"].get("data_root", "data")
-    if lines := _mixed(data_root):
+    record = run_record(data_root)
+    record.refresh()
+    if lines := mixed_results(record.content, without={"reporting"}):
         warnings.warn("\n".join(lines), stacklevel=2)
     return context.catalog
-
-
-def _mixed(data_root: Path) -> list[str]:
-    """Return sentences on results that do not belong together; nothing is written."""
-    from thor.app.hooks import RECORD
-    from thor.core.mixing import mixed_results
-    from thor.core.run_record import RunRecord
-
-    record = RunRecord(data_root / "logs" / RECORD, data_root=data_root)
-    record.refresh()
-    return mixed_results(record.content, without={"reporting"})

@@ -23,7 +23,7 @@ def fault_of_entry(entry: Any) -> str:
     try:
         made = getattr(import_module(module), name)
     except (ImportError, AttributeError):
-        known = [f"thor.datasets.{name}" for name in import_module("thor.datasets").__all__]
+        known = [f"thor.datasets.{name}" for name in vars(import_module("thor.datasets")) if name[0].isupper()]
         return f"has the type {kind}, which does not exist.{did_you_mean(kind, known)}"
     arguments = {key: value for key, value in entry.items() if key not in _OF_KEDRO}
     known = list(signature(made).parameters)

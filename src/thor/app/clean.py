@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from thor.app.configuration import conf_source, working_folder
+from thor.app.configuration import conf_source, run_record, working_folder
 from thor.app.failures import short_errors
+from thor.app.mlflow_store import ARTIFACTS
 from thor.core.atomic import show
 from thor.core.checksums import combined_sha256, file_checksums, file_sha256, files_of
 from thor.core.errors import DataError, counted
@@ -57,10 +58,8 @@ def clean(root: Path, *, store: Path | None = None, dry_run: bool = False) -> Cl
     -------
     Cleaned
     """
-    from thor.app.hooks import RECORD
-
     root, cleaned = root.resolve(), Cleaned()
-    record = RunRecord(root / "logs" / RECORD, data_root=root)
+    record = run_record(root)
     cleaned.removed = sorted({*_made(record, root), *_leftovers(root), *root.glob(_LOGS), *_stored(root, store)})
     removed = set(cleaned.removed)
     below = (file for folder in root.glob(_LAYERS) for file in folder.rglob("*"))
@@ -106,8 +105,6 @@ def _leftovers(root: Path) -> Iterator[Path]:
 
 
 def _stored(root: Path, store: Path | None) -> Iterator[Path]:
-    from thor.app.mlflow_store import ARTIFACTS
-
     if store is not None and root in store.parents and store.is_file():
         yield store
         yield from (file for file in (store.parent / ARTIFACTS).rglob("*") if file.is_file())

@@ -5,6 +5,8 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,9 +90,7 @@ class ConfigLoader(OmegaConfigLoader):
             for file, tree in sorted(trees.items()):
                 if not holds(tree, path):
                     continue
-                value = tree
-                for step in path:
-                    value = value[step]
+                value = reduce(getitem, path, tree)
                 text = value if isinstance(value, str) else ""
                 if (name := _GLOBAL.fullmatch(text)) and (place := self.find("globals", name.groups())):
                     return place
@@ -153,9 +153,10 @@ class ConfigLoader(OmegaConfigLoader):
         below = [trees for trees in layers.values() if trees is not local]
         if self.merge_strategy.get(key) == "soft":
             merged: Any = OmegaConf.to_container(OmegaConf.merge({}, *_configs(below).values()))
-            for path in _paths_of_set_variables(merged):
+            for *above, name in _paths_of_set_variables(merged):
                 for tree in local.values():
-                    _drop(tree, path)
+                    if holds(tree, [*above, name]):
+                        del reduce(getitem, above, tree)[name]
         else:
             # An entry of the catalog is replaced as a whole.
             replaced = {name for tree in local.values() for name in tree}
@@ -185,9 +186,8 @@ class ConfigLoader(OmegaConfigLoader):
                 raise
             folder = Path(self.conf_source)
             there = [child.name for child in folder.iterdir() if child.is_dir()] if folder.is_dir() else []
-            raise ConfigError(
-                f"There is no environment '{name}': {folder.name}/{name} does not exist.{did_you_mean(name, there)}"
-            ) from error
+            missing = f"{folder.name}/{name} does not exist.{did_you_mean(name, there)}"
+            raise ConfigError(f"There is no environment '{name}': {missing}") from error
         except (YAMLError, UnicodeDecodeError, AttributeError) as error:
             # Kedro has no error message for a file that holds a list instead of keys.
             raise ConfigError(self._complaint(path) or f"A file in {path} cannot be read: {error}") from error
@@ -255,13 +255,6 @@ def _paths_of_set_variables(tree: Mapping[Any, Any], above: tuple[Any, ...] = ()
             yield from _paths_of_set_variables(value, (*above, name))
         elif isinstance(value, str) and any(_set_variables(value)):
             yield (*above, name)
-
-
-def _drop(tree: dict[Any, Any], path: tuple[Any, ...]) -> None:
-    if holds(tree, path):
-        for step in path[:-1]:
-            tree = tree[step]
-        del tree[path[-1]]
 
 
 def _keep_folder(local: Trees, below: Sequence[Trees]) -> None:

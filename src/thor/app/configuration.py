@@ -13,6 +13,7 @@ import yaml
 
 from thor.core.atomic import replacing_folder, show
 from thor.core.errors import ConfigError
+from thor.core.run_record import RunRecord
 
 log = logging.getLogger("thor")
 
@@ -132,6 +133,11 @@ def data_configuration(env: str | None, conf_source: str | None) -> tuple[dict[s
 
     loader = load_configuration(env, conf_source)
     return loader["globals"], DataEngineering(**loader["parameters"]["data_engineering"])
+
+
+def run_record(data_root: Path) -> RunRecord:
+    """Return the record of the runs into a folder of data, as it is beside their logs."""
+    return RunRecord(data_root / "logs" / "run_record.json", data_root=data_root)
 
 
 def choose_logging() -> None:

@@ -10,7 +10,7 @@ import click
 from thor.app.archive_fetch import size_text
 from thor.app.configuration import load_configuration, program_name, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, names_option, path_option
+from thor.app.options import configuration_options, names_option, path_option
 from thor.core.atomic import show
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean
 
@@ -23,9 +23,8 @@ SUFFIXES = {"zarr": ".zarr", "netcdf": ".nc"}
 def _spacing(context: click.Context, parameter: click.Parameter, value: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", value)
     if match is None or float(match[1]) != float(match[2]) or not float(match[1]):
-        raise click.BadParameter(
-            f"'{value}' is no grid. Expected DEGREESxDEGREES, the same twice, such as 1x1 or 2.5x2.5."
-        )
+        expected = "DEGREESxDEGREES, the same twice, such as 1x1 or 2.5x2.5"
+        raise click.BadParameter(f"'{value}' is no grid. Expected {expected}.")
     if float(match[1]) < _FINEST:
         raise click.BadParameter(f"'{value}' is too fine. The finest grid is {_FINEST:g}x{_FINEST:g}.")
     return float(match[1])
@@ -45,8 +44,7 @@ def _spacing(context: click.Context, parameter: click.Parameter, value: str) -> 
 @names_option("--experiment", "Experiments; likewise.")
 @names_option("--variant", "Variants; likewise.")
 @click.option("--license", "license_text", metavar="TEXT", help="Global attribute license.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def export(
     spacing: float,
     kind: Any,
@@ -78,18 +76,13 @@ def export(
                 f"archive with `{program_name()} run --pipelines scenario_tracking{same_options()}`, or export in the "
                 "folder and environment (--env) in which they were tracked."
             )
-        header = export_runs(
-            _chosen(runs, (source, experiment, variant)),
-            path,
-            spacing=spacing,
-            kind=kind,
-            inputs=inputs,
-            license_text=license_text or LICENSE,
-        )
+        chosen, license_text = _chosen(runs, (source, experiment, variant)), license_text or LICENSE
+        header = export_runs(chosen, path, spacing=spacing, kind=kind, inputs=inputs, license_text=license_text)
+        n_bytes = sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
         sizes = ((header.sizes[dim], noun) for dim, noun in (("source_id", "climate model"), ("window", "window")))
         click.echo(
             f"{counted(int(header['tracked'].sum()), 'run')} of {', '.join(counted(*size) for size in sizes)} and "
-            f"{counted(header.sizes['predictor'], 'predictor')} written to {show(path)}, {size_text(_n_bytes(path))}."
+            f"{counted(header.sizes['predictor'], 'predictor')} written to {show(path)}, {size_text(n_bytes)}."
         )
         opened = f'xr.open_zarr("{path}")' if kind == "zarr" else f'xr.open_dataset("{path}", chunks={{}})'
         click.echo(f"Open with: {opened}")
@@ -130,9 +123,8 @@ def _require_free(path: Path, kind: str, *, overwrite: bool) -> None:
         raise ConfigError(f"--output {path} has the ending of another format than {kind}. Give --format too.")
     if not path.exists() or (overwrite and _is_export(path, kind)):
         return
-    advice = (
-        "is no export of this format, and not replaced" if overwrite else "is there: --overwrite replaces an export"
-    )
+    no_export, there = "is no export of this format, and not replaced", "is there: --overwrite replaces an export"
+    advice = no_export if overwrite else there
     raise ConfigError(f"{show(path)} {advice}. Choose another place with --output.")
 
 
@@ -147,7 +139,3 @@ def _is_export(path: Path, kind: str) -> bool:
             return {"thor_version", "nominal_resolution"} <= set(dataset.attrs)
     except (OSError, ValueError, RuntimeError):
         return False
-
-
-def _n_bytes(path: Path) -> int:
-    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())

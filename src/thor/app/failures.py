@@ -12,6 +12,10 @@ from typing import Any
 
 import click
 
+from thor.app.configuration import given_options, program_name
+from thor.core.atomic import show
+from thor.core.errors import ThorError, counted
+from thor.core.progress import logged_progress
 from thor.core.run_log import LINE_WIDTH, shorten_lines
 
 _MESSAGE_LINES = 8
@@ -30,8 +34,6 @@ def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
         Configures the logging of the command, whose failures are reported too.
     """
     from tqdm.contrib.logging import logging_redirect_tqdm
-
-    from thor.core.progress import logged_progress
 
     with _short_failures():
         if prepare is not None:
@@ -57,27 +59,18 @@ def _short_failures() -> Iterator[None]:
     except (click.exceptions.Exit, click.ClickException):
         raise
     except KeyboardInterrupt as error:
-        _hooks_close(error)
-        click.echo("\n".join(_report("Interrupted", None)), err=True)
+        _close("Interrupted", error)
         sys.exit(130)
     except SystemExit as error:
-        _hooks_close(error)
-        if error.code == _TERMINATED:
-            click.echo("\n".join(_report("Terminated", None)), err=True)
+        _close("Terminated" if error.code == _TERMINATED else "", error)
         raise
     except Exception as error:  # noqa: BLE001 (the outermost place: whatever failed is reported, exit code 1)
-        _hooks_close(error)
-        if os.environ.get("THOR_TRACEBACK"):
-            traceback.print_exception(error)
-        click.echo("\n".join(_report("Failed", error)), err=True)
+        _close("Failed", error)
         sys.exit(1)
 
 
 def _report(what: str, error: BaseException | None) -> list[str]:
     """Return the failure in at most twelve lines: what failed, why, and the command to continue."""
-    from thor.core.atomic import show
-    from thor.core.errors import ThorError, counted
-
     hooks = _hooks()
     stopped = hooks.stopped() if hooks else {}
     nodes = [f"'{name}'{node.doing()}" for name, node in stopped.items()]
@@ -89,9 +82,8 @@ def _report(what: str, error: BaseException | None) -> list[str]:
         reason = [] if expected else _wrapped(hooks.inputs_of_other_code())[:3]
         lines += [*_message(root, max(2, _MESSAGE_LINES - len(reason) - len(go_on[1:]))), *reason]
     if hooks and hooks.finished:
-        lines.append(
-            f"Saved before that: the outputs of {counted(len(hooks.finished), 'node')}, in {hooks.data_root}/."
-        )
+        n_nodes = counted(len(hooks.finished), "node")
+        lines.append(f"Saved before that: the outputs of {n_nodes}, in {hooks.data_root}/.")
     lines += go_on
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
@@ -103,8 +95,6 @@ def _report(what: str, error: BaseException | None) -> list[str]:
 def root_error(error: BaseException) -> BaseException:
     """Return the error of THOR that Kedro has wrapped, or else the innermost cause of Kedro's error."""
     from kedro.io import DatasetError
-
-    from thor.core.errors import ThorError
 
     found: BaseException | None = error
     while found is not None:
@@ -119,8 +109,6 @@ def root_error(error: BaseException) -> BaseException:
 def _go_on(hooks: Any) -> list[str]:
     """Return the command that runs what is left, with the options of this run, in lines that a shell takes as one."""
     from kedro.framework.cli.project import run as kedro_run
-
-    from thor.app.configuration import given_options, program_name
 
     flags: set[str] = set()
     names: set[str] = set()
@@ -160,9 +148,15 @@ def _hooks() -> Any:
     return next((hook for hook in settings.HOOKS if isinstance(hook, RunHooks)), None)
 
 
-def _hooks_close(error: BaseException) -> None:
+def _close(what: str, error: BaseException) -> None:
+    """Close the hooks, and print what has happened unless that is empty."""
     from kedro.framework.project import settings
 
     for hook in settings.HOOKS:
         if hasattr(hook, "close"):
             hook.close(error)
+    failure = error if isinstance(error, Exception) else None
+    if failure is not None and os.environ.get("THOR_TRACEBACK"):
+        traceback.print_exception(failure)
+    if what:
+        click.echo("\n".join(_report(what, failure)), err=True)

@@ -9,9 +9,11 @@ import click
 
 from thor.app.configuration import open_context, program_name, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
+from thor.app.options import configuration_options, path_option
 from thor.core.atomic import replacing, show
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean, listed
+from thor.core.progress import progress_bar
+from thor.regimes.naming import LONG_NAMES
 
 _ELSEWHERE = "choose another folder with --output"
 
@@ -40,8 +42,7 @@ def _widths(context: click.Context, parameter: click.Parameter, values: Sequence
 )
 @path_option("--output", "-o", help="Folder of the PDF files; paper_figures in this folder without it.")
 @click.option("--overwrite", is_flag=True, help="Replace files of these names that lie there.")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 def figures(
     names: Sequence[str],
     paper: bool,
@@ -63,10 +64,8 @@ def figures(
         drawing = _Drawing(env, conf_source)
         for name in names:
             if name not in drawing.nodes:
-                raise ConfigError(
-                    f"There is no figure '{name}'.{did_you_mean(name, drawing.nodes)} `{program_name()} figures` lists "
-                    "all."
-                )
+                near = did_you_mean(name, drawing.nodes)
+                raise ConfigError(f"There is no figure '{name}'.{near} `{program_name()} figures` lists all.")
         if not paper:
             for name in names or drawing.nodes:
                 click.echo(f"{name:<36} {drawing.title(name)}")
@@ -78,7 +77,6 @@ def _write_all(
     drawing: "_Drawing", names: Sequence[str], widths: Sequence[float], folder: Path, *, overwrite: bool
 ) -> None:
     """Write figures and print what was written and what was not."""
-    from thor.core.progress import progress_bar
     from thor.datasets.reports import write_numbers
     from thor.figures.page import PAGE_WIDTHS_CM
 
@@ -107,10 +105,8 @@ def _write_all(
             written += 1
     if not written:
         raise DataError(f"No figure was written: {listed(left_out)}")
-    texts = " and ".join(f"{width:g}" for width in given)
-    click.echo(
-        f"{counted(written, 'figure')} at {texts} cm written to {show(folder)}/, each with its numbers beside it."
-    )
+    done = f"{counted(written, 'figure')} at {' and '.join(f'{width:g}' for width in given)} cm written"
+    click.echo(f"{done} to {show(folder)}/, each with its numbers beside it.")
     for line in [*left_out, *drawing.not_drawn]:
         click.echo(f"Not written: {line}", err=True)
 
@@ -129,10 +125,8 @@ def write_pdf(figure: Any, width: float, acronyms: dict[str, str], file: Path) -
 def _require_free(files: Iterable[Path], *, overwrite: bool) -> None:
     there = [str(show(file)) for file in files if file.exists()]
     if there and not overwrite:
-        raise ConfigError(
-            f"{listed(there)} {'is' if len(there) == 1 else 'are'} there: --overwrite replaces such files. Or "
-            f"{_ELSEWHERE}."
-        )
+        are = "is" if len(there) == 1 else "are"
+        raise ConfigError(f"{listed(there)} {are} there: --overwrite replaces such files. Or {_ELSEWHERE}.")
 
 
 class _Drawing:
@@ -156,13 +150,9 @@ class _Drawing:
         context = open_context(working_folder(), env, conf_source)
         self._catalog, self._loader = context.catalog, context.config_loader
         self._captions = captions()
-        found = {
-            name: node
-            for node in pipelines["__default__"].nodes
-            for name in node.outputs
-            if isinstance(self._catalog.get(name), FigureDataset)
-        }
-        self.nodes = {name: found[name] for name in in_reading_order(found, first=tuple(self._captions))}
+        makers = {name: node for node in pipelines["__default__"].nodes for name in node.outputs}
+        found = [name for name in makers if isinstance(self._catalog.get(name), FigureDataset)]
+        self.nodes = {name: makers[name] for name in in_reading_order(found, first=tuple(self._captions))}
         self.not_drawn: list[str] = []
 
     def title(self, name: str) -> str:
@@ -171,7 +161,6 @@ class _Drawing:
 
     def acronyms(self) -> dict[str, str]:
         """Return what acronyms and names of regimes in figures stand for."""
-        from thor.regimes.naming import LONG_NAMES
         from thor.report.words import acronyms
 
         return acronyms() | LONG_NAMES
@@ -210,10 +199,8 @@ class _Drawing:
             node = self.nodes[name]
             if not self._catalog.get(name).exists():
                 file, pipeline = show(self._catalog.get(name)._filepath), node.name.partition(".")[0]
-                raise DataError(
-                    f"No run has drawn '{name}': {file} does not exist. Draw it with "
-                    f"`{program_name()} run{same_options()} --pipelines {pipeline}`."
-                )
+                command = f"{program_name()} run{same_options()} --pipelines {pipeline}"
+                raise DataError(f"No run has drawn '{name}': {file} does not exist. Draw it with `{command}`.")
             if name not in done:
                 data = [source for source in node.inputs if not is_parameter(source)]
                 require_available(data, self._catalog, self._loader)

@@ -10,7 +10,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.io.core import is_parameter
 
-from thor.app.configuration import program_name, same_options
+from thor.app.configuration import program_name, run_record, same_options
 from thor.app.inputs import described_path, given_datasets, require_available
 from thor.core.atomic import show
 from thor.core.errors import counted, listed
@@ -20,9 +20,6 @@ from thor.core.run_log import RunLog, describe_run
 from thor.core.run_record import MemoryWatch, RunRecord
 
 log = logging.getLogger("thor")
-
-RECORD = "run_record.json"
-"""Name of the run record in the folder of logs; see `thor.core.run_record`."""
 
 _RECORD_NAME, _REPORT = "run_record", "report"
 
@@ -96,7 +93,7 @@ class RunHooks:
         about["seed"] = context.config_loader["globals"].get("seed")
         self.log = RunLog(project / data_root / "logs")
         self.log.header(about)
-        self._record = RunRecord(project / data_root / "logs" / RECORD, data_root=project / data_root)
+        self._record = run_record(project / data_root)
         self._record.start_run(self.log.path.stem, about)
         require_available(given_datasets(pipeline, catalog), catalog, context.config_loader)
         self._record.refresh()
@@ -219,9 +216,8 @@ class RunHooks:
         for name, node in list(self.running.items()):
             if (seconds := time.perf_counter() - node.started) >= SHORT_S:
                 known = record.get(name.rpartition(".")[2], {}).get("seconds")
-                sentences.append(
-                    f"{name}: {seconds:.0f} s so far" + (f", {known:.0f} s in the last run" if known else "")
-                )
+                before = f", {known:.0f} s in the last run" if known else ""
+                sentences.append(f"{name}: {seconds:.0f} s so far{before}")
         return "; ".join(sentences)
 
     def _note(self, node: Any, action: str, dataset: str | None = None) -> None:
@@ -239,12 +235,8 @@ class RunHooks:
         self.finished.append(node.name)
         seconds, peak = done.measured or (time.perf_counter() - done.started, None)
         if self._record is not None and self._memory is not None:
-            self._record.node(
-                _plain_name(node),
-                pipeline=", ".join(sorted(node.tags)),
-                seconds=seconds,
-                peak_memory_mb=self._memory.peak_mb() if peak is None else peak,
-            )
+            peak, pipeline = self._memory.peak_mb() if peak is None else peak, ", ".join(sorted(node.tags))
+            self._record.node(_plain_name(node), pipeline=pipeline, seconds=seconds, peak_memory_mb=peak)
             self._record.write()
         if self._bar is not None:
             self._bar.update()

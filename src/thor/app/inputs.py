@@ -27,10 +27,8 @@ def require_available(names: Iterable[str], catalog: Any, loader: Any) -> None:
     name, dataset = missing[0]
     place = described_path(dataset) or type(dataset).__name__
     if setting := getattr(dataset, "setting", None):
-        raise DataError(
-            f"{show(place)} does not exist; {loader.find('globals', (setting,))} names it as {setting}. "
-            "Correct it there, or mount the disk."
-        )
+        named = f"{loader.find('globals', (setting,))} names it as {setting}"
+        raise DataError(f"{show(place)} does not exist; {named}. Correct it there, or mount the disk.")
     makers = [key for key, pipeline in pipelines.items() if name in pipeline.outputs() | pipeline.all_outputs()]
     makers = [key for key in makers if key not in ("__default__", "study")]
     command = f"{program_name()} run{same_options()} --pipelines"

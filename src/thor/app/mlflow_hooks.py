@@ -148,12 +148,8 @@ class MlflowHooks:
     def _describe(self, run_params: dict[str, Any]) -> dict[str, Any]:
         parameters = self._loader["parameters"]
         named = {name: value for name, value in parameters.items() if name in PIPELINES or name == "data_engineering"}
-        tags = {
-            "git": git_state(self.project),
-            "environment": str(run_params.get("env") or "base"),
-            "host": socket.gethostname(),
-            "process": str(os.getpid()),
-        }
+        tags = {"git": git_state(self.project), "environment": str(run_params.get("env") or "base")}
+        tags |= {"host": socket.gethostname(), "process": str(os.getpid())}
         return {
             "name": ", ".join(run_params.get("pipeline_names") or ["all pipelines"]),
             "tags": tags | {f"version.{name}": text for name, text in package_versions().items()},
@@ -165,16 +161,11 @@ class MlflowHooks:
         """Write the description of the run and the checksums of its files, which may be overwritten later."""
         try:
             self._saved = {name: known or sha256(self._path(name)) for name, known in self._saved.items()}
-            content = {
-                **run.about,
-                "status": status,
-                "ended": int(time.time() * 1000),
-                "tags": run.about["tags"] | (tags or {}),
-                "store_failed": self._failure,
-                "incomplete": [run.run_id] if run.run_id else [],
-                "datasets": self._saved,
-            }
-            write_json(self._pending / f"{run.about['started']}-{os.getpid()}.json", content, sort_keys=False)
+            ended = {"status": status, "ended": int(time.time() * 1000), "tags": run.about["tags"] | (tags or {})}
+            incomplete = [run.run_id] if run.run_id else []
+            left = {"store_failed": self._failure, "incomplete": incomplete, "datasets": self._saved}
+            file = self._pending / f"{run.about['started']}-{os.getpid()}.json"
+            write_json(file, {**run.about, **ended, **left}, sort_keys=False)
         except (OSError, ThorError) as error:  # the same disk may be full: again only the record is lost
             log.warning("MLflow: this run cannot be logged later either: %s", error)
 
@@ -213,10 +204,8 @@ class MlflowHooks:
             else:
                 lost.append(name)
         tags = {"logged_later": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}; {about['store_failed']}"}
-        if killed:
-            tags["error"] = "killed"
-        if lost:
-            tags["not_logged"] = f"overwritten since: {', '.join(lost)}"
+        tags |= {"error": "killed"} if killed else {}
+        tags |= {"not_logged": f"overwritten since: {', '.join(lost)}"} if lost else {}
         run.end(status="FAILED" if killed else about["status"], ended=about["ended"], tags=tags)
         for run_id in stale:
             _delete_run(client, experiment, run_id)

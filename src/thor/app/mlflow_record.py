@@ -4,6 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,7 @@ log = logging.getLogger("thor")
 
 TRACKED: dict[str, dict[str, str]] = {
     "network_metrics": {"history": "training_history", "reliability": "network_reliability"},
-    "bayesian_network_metrics": {
-        "history": "bayesian_training_history",
-        "reliability": "bayesian_network_reliability",
-    },
+    "bayesian_network_metrics": {"history": "bayesian_training_history", "reliability": "bayesian_network_reliability"},
     "search_trials": {},
 }
 """Tables with a row for each network, and tables related to them; all have the columns predictor and network."""
@@ -29,11 +27,7 @@ NETWORK_DATASETS = {"ensemble": "ensemble", "bayesian_network": "bayesian", "lap
 FINAL_NETWORKS = {"final_ensemble": "ensemble", "final_bayesian_network": "bayesian"}
 """Datasets of networks trained on all cells, which have no scores, and the predictor that has the same settings."""
 
-SETTINGS = {
-    "ensemble": "modelling.training",
-    "bayesian": "uncertainty.bayesian",
-    "laplace": "uncertainty.laplace",
-}
+SETTINGS = {"ensemble": "modelling.training", "bayesian": "uncertainty.bayesian", "laplace": "uncertainty.laplace"}
 """Where the hyper-parameters of a predictor's networks are."""
 
 METRICS = {
@@ -56,6 +50,7 @@ TABLES = (*METRICS, "regime_areas", "regime_transitions", "change_attribution")
 
 _TABLES_OF_NETWORKS = {name for metrics, others in TRACKED.items() for name in (metrics, *others.values())}
 _KEPT_NETWORKS = {*NETWORK_DATASETS, *FINAL_NETWORKS}
+_KEY = ["predictor", "network"]
 _BATCH = {"metrics": 1000, "params": 100}
 _LONGEST_PARAMETER = 500
 
@@ -84,13 +79,8 @@ class KeptRun:
     def begin(self) -> None:
         """Make the run, with its parameters."""
         about = self.about
-        self.run_id = patiently(
-            self.client.create_run,
-            self._experiment,
-            start_time=about["started"],
-            run_name=about["name"],
-            tags=about["tags"],
-        ).info.run_id
+        options = {"start_time": about["started"], "run_name": about["name"], "tags": about["tags"]}
+        self.run_id = patiently(self.client.create_run, self._experiment, **options).info.run_id
         self._log(self.run_id, params=about["params"])
 
     def keep(self, name: str, path: Path, load: Callable[[], Any]) -> None:
@@ -123,43 +113,31 @@ class KeptRun:
         for metrics, others in TRACKED.items():
             if {metrics, *others.values()} <= set(self._tables):
                 started, table = time.perf_counter(), self._tables.pop(metrics)
-                history, reliability = (
-                    {}
-                    if kind not in others
-                    else dict(list(self._tables.pop(others[kind]).groupby(["predictor", "network"])))
-                    for kind in ("history", "reliability")
-                )
+                parts = {kind: dict(list(self._tables.pop(name).groupby(_KEY))) for kind, name in others.items()}
                 for row in table.to_dict(orient="records"):
-                    self._log_network(row, history, reliability)
+                    self._log_network(row, **parts)
                 log.info("MLflow: %s in %.1f s", counted(len(table), "network"), time.perf_counter() - started)
 
-    def _log_network(self, row: dict[Any, Any], history: Mapping[Any, Any], reliability: Mapping[Any, Any]) -> None:
+    def _log_network(self, row: dict[Any, Any], **parts: Mapping[Any, Any]) -> None:
         """Make the nested run of one network: settings, scores, learning curve, reliability and weights."""
         from thor.figures.uncertainty import network_reliability_curves
 
         predictor, network = str(row.pop("predictor")), row.pop("network")
-        curve, bins = (tables.get((predictor, network)) for tables in (history, reliability))
-        run = self._nested(predictor, network)
+        curve, bins = (parts.get(kind, {}).get((predictor, network)) for kind in ("history", "reliability"))
         words = {name: value for name, value in row.items() if isinstance(value, str)}
         # Given networks have no learning curve and no settings of this run.
         if predictor in SETTINGS and (predictor == "laplace" or curve is not None):
             words |= self._settings_of(predictor)
         if curve is not None and "n_inputs" in curve:
             words["n_inputs"] = str(curve.pop("n_inputs").iloc[0])
-        self._log(
-            run,
-            params=words,
-            metrics=dict(numbers(row, prefix="")),
-            steps=[] if curve is None else curve.drop(columns=["predictor", "network"]).to_dict(orient="records"),
-        )
-        with tempfile.TemporaryDirectory() as folder:
+        steps = [] if curve is None else curve.drop(columns=_KEY).to_dict(orient="records")
+        with self._nested(predictor, network) as (run, folder):
+            self._log(run, params=words, metrics=dict(numbers(row, prefix="")), steps=steps)
             if bins is not None:
                 title = f"{predictor.replace('_', ' ')} {network}"
-                network_reliability_curves(bins, title).savefig(Path(folder) / "reliability.png")
+                network_reliability_curves(bins, title).savefig(folder / "reliability.png")
             if predictor in self._networks:
-                _save_one(self._networks[predictor], network, Path(folder) / "network")
-            self.client.log_artifacts(run, folder)
-        patiently(self.client.set_terminated, run)
+                _save_one(self._networks[predictor], network, folder / "network")
 
     def _log_final(self, name: str, networks: Any) -> None:
         """Make the nested runs of networks without scores: settings and weights."""
@@ -168,19 +146,20 @@ class KeptRun:
         words = {} if given else self._settings_of(predictor)
         n_networks = networks.n_starts if hasattr(networks, "n_starts") else networks.n_networks
         for network in range(n_networks):
-            run = self._nested(name, network)
-            self._log(run, params=words)
-            with tempfile.TemporaryDirectory() as folder:
-                _save_one(networks, network, Path(folder) / "network")
-                self.client.log_artifacts(run, folder)
-            patiently(self.client.set_terminated, run)
+            with self._nested(name, network) as (run, folder):
+                self._log(run, params=words)
+                _save_one(networks, network, folder / "network")
         log.info("MLflow: %s of %s in %.1f s", counted(n_networks, "network"), name, time.perf_counter() - started)
 
-    def _nested(self, predictor: str, network: Any) -> str:
-        """Make a nested run, and return its id."""
+    @contextmanager
+    def _nested(self, predictor: str, network: Any) -> Iterator[tuple[str, Path]]:
+        """Make a nested run, give its id and a folder for its artifacts, and end it."""
         tags = {"mlflow.parentRunId": self.run_id, "predictor": predictor, "network": str(network)}
         made = patiently(self.client.create_run, self._experiment, run_name=f"{predictor} {network}", tags=tags)
-        return str(made.info.run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            yield str(made.info.run_id), Path(folder)
+            self.client.log_artifacts(made.info.run_id, folder)
+        patiently(self.client.set_terminated, made.info.run_id)
 
     def _settings_of(self, predictor: str) -> dict[str, str]:
         """Return the hyper-parameters of a predictor's networks."""

@@ -149,21 +149,17 @@ def _correct_locations(store: Path) -> None:
     """
     ours = (store.parent / ARTIFACTS).as_uri()
     with closing(sqlite3.connect(store, timeout=PATIENCE_S)) as connection, connection:
-        found = connection.execute(
-            "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
-        ).fetchone()
+        query = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?"
+        found = connection.execute(query, (EXPERIMENT,)).fetchone()
         if found is None or found[1] == ours or _path(found[1]).name != ARTIFACTS:
             return
         experiment, before = found
         connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (ours, experiment))
         runs = connection.execute("SELECT run_uuid, artifact_uri FROM runs WHERE experiment_id = ?", (experiment,))
-        places = [
-            (ours + old.removeprefix(before), old, run) for run, old in runs.fetchall() if old.startswith(f"{before}/")
-        ]
-        connection.executemany(
-            "UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?",
-            [(new, run) for new, old, run in places if _path(new).exists() or not _path(old).exists()],
-        )
+        inside = [(run, old) for run, old in runs.fetchall() if old.startswith(f"{before}/")]
+        places = [(ours + old.removeprefix(before), old, run) for run, old in inside]
+        moved = [(new, run) for new, old, run in places if _path(new).exists() or not _path(old).exists()]
+        connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", moved)
     log.info("MLflow: the store was moved or copied; its artifacts are now below %s", store.parent / ARTIFACTS)
 
 

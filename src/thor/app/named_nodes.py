@@ -7,7 +7,12 @@ from typing import Any
 from kedro.pipeline import Node
 
 
-def named_node(function: Callable[..., Any], *outputs: str, further_inputs: Iterable[str] = ()) -> Node:
+def named_node(
+    function: Callable[..., Any],
+    *outputs: str,
+    further_inputs: Iterable[str] = (),
+    inputs_of: Callable[..., Any] | None = None,
+) -> Node:
     """Return a node with the name of its function, whose inputs are the datasets with the names of its arguments.
 
     Parameters
@@ -19,8 +24,11 @@ def named_node(function: Callable[..., Any], *outputs: str, further_inputs: Iter
         The dataset that it returns; of several, the keys of the mapping that it returns.
     further_inputs : iterable of str
         Datasets of its `**` argument.
+    inputs_of : callable, optional
+        The function that its `**` argument is passed on to, whose inputs are also those of the node.
     """
-    arguments = signature(function).parameters.values()
+    functions = [function] if inputs_of is None else [function, inputs_of]
+    arguments = [argument for each in functions for argument in signature(each).parameters.values()]
     names = [argument.name for argument in arguments if argument.kind is not Parameter.VAR_KEYWORD]
     settings = {"parameters": f"params:{function.__module__.split('.')[-2]}", "compute": "params:compute"}
     inputs = {name: settings.get(name, name) for name in [*names, *further_inputs]}

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -23,20 +22,6 @@ from thor.app.failures import root_error, terminate
 from thor.core.errors import ThorError
 from thor.core.progress import logged_progress
 from thor.core.run_record import MemoryWatch
-
-
-@dataclass(frozen=True)
-class NodeTask:
-    """What the process of a node is given: the node, its datasets by name, and the variables of the environment.
-
-    The node is pickled, because multiprocessing itself drops the names of partial functions.
-    """
-
-    node: bytes
-    datasets: dict[str, Any]
-    is_async: bool
-    run_id: str | None
-    environment: dict[str, str]
 
 
 class _Sender:
@@ -73,17 +58,27 @@ class _Sender:
         self.send("hook", (hook, sent))
 
 
-def run_node(task: NodeTask, connection: Connection) -> None:
-    """Run one node, and end its process."""
+def run_node(
+    connection: Connection,
+    pickled: bytes,
+    datasets: dict[str, Any],
+    environment: Any,
+    is_async: bool,
+    run_id: str | None,
+) -> None:
+    """Run one node with its datasets by name and the variables of the environment, and end its process.
+
+    The node is pickled, because multiprocessing itself drops the names of partial functions.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
     signal.signal(signal.SIGTERM, terminate)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
-    os.environ.update(task.environment)
-    sender, node = _Sender(connection), pickle.loads(task.node)
+    os.environ.update(environment)
+    sender, node = _Sender(connection), pickle.loads(pickled)
     logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
     try:
         with logged_progress(str):
-            Task(node, DataCatalog(task.datasets), task.is_async, sender, task.run_id).execute()  # type: ignore[arg-type]
+            Task(node, DataCatalog(datasets), is_async, sender, run_id).execute()  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 (whatever failed is raised where the hooks are)
         sender.send("error", _portable(error, node.name))
     else:

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-ENVIRONMENT = click.option("--env", "-e", help="Kedro environment; base and local without it.")
-CONFIGURATION = click.option(
-    "--conf-source", type=click.Path(exists=True, file_okay=False), help="Folder of the configuration."
-)
+
+def configuration_options(command: Any) -> Any:
+    """Add the options that choose the configuration to a command, `env` and `conf_source`."""
+    folder = click.Path(exists=True, file_okay=False)
+    command = click.option("--conf-source", type=folder, help="Folder of the configuration.")(command)
+    return click.option("--env", "-e", help="Kedro environment; base and local without it.")(command)
 
 
 def path_option(*names: str, help: str, **kind: bool) -> Any:

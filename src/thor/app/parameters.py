@@ -146,10 +146,8 @@ class Modelling(Settings):
     def _require_known_sets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in input_sets():
-                raise ValueError(
-                    f"there is no input set '{name}'; expected some of {', '.join(input_sets())}."
-                    f"{did_you_mean(name, input_sets())}"
-                )
+                known, near = ", ".join(input_sets()), did_you_mean(name, input_sets())
+                raise ValueError(f"there is no input set '{name}'; expected some of {known}.{near}")
         if names[0] != SURFACE_SET or len(set(names)) < len(names):
             raise ValueError(f"input_sets must begin with {SURFACE_SET} and name each set once; got {', '.join(names)}")
         return names

@@ -1,14 +1,17 @@
 """`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 import click
+from kedro.framework.project import pipelines
 from yaml import YAMLError
 
+from thor.app.configuration import begin, load_configuration
 from thor.app.failures import short_errors
+from thor.core.errors import ConfigError, did_you_mean
 
 
 class RunCommand(click.Command):
@@ -20,17 +23,12 @@ class RunCommand(click.Command):
             return super().parse_args(ctx, args)
         except YAMLError as error:
             problem = " ".join(str(getattr(error, "problem", None) or error).split())
-            raise click.BadParameter(
-                f"a value cannot be read as YAML: {problem}. Expected name=value, such as a.b=1; a value with "
-                "commas needs conf/local/parameters.yml.",
-                ctx,
-                param_hint="--params",
-            ) from error
+            expected = "name=value, such as a.b=1; a value with commas needs conf/local/parameters.yml"
+            text = f"a value cannot be read as YAML: {problem}. Expected {expected}."
+            raise click.BadParameter(text, ctx, param_hint="--params") from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the pipelines, each with the first sentence of its description."""
-        from kedro.framework.project import pipelines
-
         with formatter.section("Pipelines"):
             formatter.write_dl([(name, _description(name)) for name in pipelines if name != "__default__"])
 
@@ -39,23 +37,21 @@ def run(**options: Any) -> None:
     """Run Kedro's `run` with these options; any failure ends the process with its report and a non-zero code."""
     from kedro.framework.cli.project import run as kedro_run
 
-    from thor.app.configuration import begin
-
     with short_errors(partial(begin, options.get("conf_source"))):
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
             options |= {"pipelines": [options["pipeline"]], "pipeline": None}
+        settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
         if not options["pipelines"]:
-            default = default_pipeline(options.get("env"), options.get("conf_source"))
-            options["pipelines"] = [default] if default else []
+            options["pipelines"] = list(filter(None, [settings.get("default_pipeline")]))
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [whole_name(name) for name in options[option]]
         _require_known(options)
-        choose_runner(options)
+        choose_runner(options, settings.get("n_processes", 1))
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
-def choose_runner(options: dict[str, Any]) -> None:
+def choose_runner(options: dict[str, Any], n_processes: int | None) -> None:
     """Set the runner of Kedro's options: nodes run side by side, `n_processes` of globals.yml at a time.
 
     A run in which every node needs the one before has one process. ``--runner ParallelRunner`` takes one for each core
@@ -66,12 +62,9 @@ def choose_runner(options: dict[str, Any]) -> None:
     ConfigError
         For threads, and for a number of processes that is none.
     """
-    from kedro.framework.project import pipelines
     from kedro.pipeline import Pipeline
 
-    from thor.app.configuration import load_configuration
     from thor.app.runner import ProcessRunner, start_server
-    from thor.core.errors import ConfigError
 
     if options["runner"] == "ThreadRunner":
         raise ConfigError(
@@ -80,11 +73,9 @@ def choose_runner(options: dict[str, Any]) -> None:
         )
     if options["runner"] not in (None, "ParallelRunner"):
         return
-    settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
-    n_processes = settings.get("n_processes", 1)
     if options["runner"] == "ParallelRunner" and n_processes == 1:
         n_processes = None
-    given = {"max_workers": n_processes} | dict(options["runner_params"] or {})
+    given: dict[str, Any] = {"max_workers": n_processes} | dict(options["runner_params"] or {})
     pipeline = sum((pipelines[name] for name in options["pipelines"] or ["__default__"]), Pipeline([]))
     filters = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
     pipeline = pipeline.filter(node_namespaces=options["namespaces"], **{name: options[name] for name in filters})
@@ -96,17 +87,8 @@ def choose_runner(options: dict[str, Any]) -> None:
         options |= {"runner": "SequentialRunner", "runner_params": given}
 
 
-def default_pipeline(env: str | None, conf_source: str | None = None) -> str | None:
-    """Return `default_pipeline` of the environment's globals.yml, the pipeline of a bare `kedro run`; None for all."""
-    from thor.app.configuration import load_configuration
-
-    return load_configuration(env, conf_source)["globals"].get("default_pipeline")
-
-
 def whole_name(node: str) -> str:
     """Return `<pipeline>.<node>` where a node is named without its pipeline; a name that nothing has stays as it is."""
-    from kedro.framework.project import pipelines
-
     names = {known.name for pipeline in pipelines.values() for known in pipeline.nodes}
     found = [name for name in names if name.rpartition(".")[2] == node]
     return found[0] if len(found) == 1 else node
@@ -114,8 +96,6 @@ def whole_name(node: str) -> str:
 
 def _require_known(options: dict[str, Any]) -> None:
     """Raise ConfigError for a name that no pipeline, or nothing in the named ones, has."""
-    from kedro.framework.project import pipelines
-
     _require_in(pipelines, "pipeline", options["pipelines"])
     nodes = [node for name in options["pipelines"] or ["__default__"] for node in pipelines[name].nodes]
     of_nodes: dict[tuple[str, str], Callable[[Any], Collection[str]]] = {
@@ -131,8 +111,6 @@ def _require_known(options: dict[str, Any]) -> None:
 
 
 def _require_in(known: Collection[str], kind: str, wanted: Sequence[str], where: str = "") -> None:
-    from thor.core.errors import ConfigError, did_you_mean
-
     for name in wanted:
         if name not in known:
             short = [choice for choice in known if "." not in choice]
@@ -143,11 +121,7 @@ def _description(pipeline: str) -> str:
     """Return the first line of the module of a pipeline."""
     if pipeline == "study":
         return "All that a bare run has but idealized_ocean: the study of given data."
-    return next(_lines_of(f"thor.pipelines.{pipeline}.pipeline"), "")
-
-
-def _lines_of(module: str) -> Iterator[str]:
     try:
-        yield from (import_module(module).__doc__ or "").splitlines()
+        return (import_module(f"thor.pipelines.{pipeline}.pipeline").__doc__ or "").partition("\n")[0]
     except ModuleNotFoundError:  # a pipeline of a project that uses this command
-        return
+        return ""

@@ -93,10 +93,8 @@ class ProcessRunner(AbstractRunner):
             while todo or running:
                 for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
                     todo.remove(node)
-                    task = node_process.NodeTask(
-                        pickle.dumps(node), _datasets(node, catalog), self._is_async, run_id, dict(os.environ)
-                    )
-                    running.append(_start(node, task))
+                    datasets = {name: catalog.get(name) for name in (*node.inputs, *node.outputs)}
+                    running.append(_start(node, datasets, self._is_async, run_id))
                 for messages in wait([one.messages for one in running]):
                     one = next(one for one in running if one.messages is messages)
                     kind, content = _receive(one)
@@ -104,7 +102,7 @@ class ProcessRunner(AbstractRunner):
                         logging.getLogger(content.name).handle(content)
                         continue
                     known = {"node": one.node, "catalog": catalog, "inputs": {}, "outputs": {}, "run_id": run_id}
-                    known |= {"is_async": self._is_async}
+                    known["is_async"] = self._is_async
                     if kind == "hook":
                         name, arguments = content
                         _call(hook_manager, name, known | arguments)
@@ -142,16 +140,13 @@ def _longest_chain_first(pipeline: Pipeline) -> list[Node]:
     return sorted(pipeline.nodes, key=lambda node: -length[node])
 
 
-def _datasets(node: Node, catalog: Any) -> dict[str, Any]:
-    return {name: catalog.get(name) for name in dict.fromkeys([*node.inputs, *node.outputs])}
-
-
-def _start(node: Node, task: node_process.NodeTask) -> _Running:
+def _start(node: Node, datasets: dict[str, Any], *options: Any) -> _Running:
     """Start the process of a node, which has the node's name."""
     context = get_context("forkserver")
     here, there = context.Pipe(duplex=False)
+    sent = there, pickle.dumps(node), datasets, dict(os.environ), *options
     # Not a daemon: those cannot have processes of their own.
-    process = context.Process(target=node_process.run_node, args=(task, there), name=node.name, daemon=False)
+    process = context.Process(target=node_process.run_node, args=sent, name=node.name, daemon=False)
     process.start()
     there.close()
     return _Running(node, process, here)

@@ -1,15 +1,17 @@
 """`thor stage`: pack one stage into an archive for another team, and unpack it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
-from thor.app.configuration import open_context, program_name, same_options, working_folder
+from thor import __version__, handover
+from thor.app.configuration import open_context, program_name, run_record, same_options, working_folder
 from thor.app.failures import short_errors
-from thor.app.options import CONFIGURATION, ENVIRONMENT, path_option
+from thor.app.options import configuration_options, path_option
 from thor.core.errors import ConfigError, DataError, counted, did_you_mean, listed
+from thor.core.mixing import mixed_results
 from thor.handover.manifest import Manifest, shown
 
 PIN = click.option("--sha256", metavar="HEX", help="Expected SHA-256 of the archive, from its sender.")
@@ -23,8 +25,7 @@ def stage() -> None:
 
 @stage.command("pack")
 @click.argument("pipeline")
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 @path_option("--output", "-o", help="The archive; thor_PIPELINE_ENV.tar[.gz] without it.")
 @click.option("--accept-changed", is_flag=True, help="Pack outputs that were changed after the run on record.")
 def pack_command(
@@ -32,17 +33,14 @@ def pack_command(
 ) -> None:
     """Pack what the nodes of PIPELINE write, with a manifest of checksums, versions, seed and parameters."""
     with short_errors():
-        import thor
-        from thor import handover
-
         project = _Project(env, conf_source)
         names, groups = project.outputs_of(pipeline)
         project.require_outputs(pipeline, names)
-        record = project.record()
+        record = run_record(project.root)
         made: dict[str, handover.Made] = {}
 
         def remember(name: str, checksum: str) -> handover.Made:
-            made[name] = handover.made_by(record, name, checksum, groups=groups)
+            made[name] = handover.made_by(record.content, name, checksum, groups=groups)
             if made[name].changed and not accept_changed:
                 raise DataError(
                     f"'{name}' ({project.places[name].path}) differs from the run record: it was changed later. "
@@ -56,7 +54,7 @@ def pack_command(
             root=project.root,
             pipeline=pipeline,
             environment=project.environment,
-            thor_version=thor.__version__,
+            thor_version=__version__,
             made=remember,
         )
         click.echo(f"Packed into {archive}:")
@@ -73,8 +71,6 @@ def pack_command(
 def verify_command(archive: Path, sha256: str | None) -> None:
     """List what is in ARCHIVE and verify all of it; nothing is unpacked."""
     with short_errors():
-        from thor import handover
-
         manifest, checksum = handover.verify(archive, sha256=sha256)
         _print_manifest(manifest, checksum)
         n_files = len(manifest.files)
@@ -84,39 +80,28 @@ def verify_command(archive: Path, sha256: str | None) -> None:
 
 @stage.command("unpack")
 @ARCHIVE
-@ENVIRONMENT
-@CONFIGURATION
+@configuration_options
 @PIN
 @click.option("--force", is_flag=True, help="Replace other files that lie in their places.")
 def unpack_command(archive: Path, env: str | None, conf_source: str | None, sha256: str | None, force: bool) -> None:
     """Put the files of ARCHIVE into their places below data_root, after all of it was verified."""
     with short_errors():
-        import thor
-        from thor import handover
-
         project = _Project(env, conf_source)
+        places, root, record = project.places, project.root, run_record(project.root).path
         received = handover.unpack(
-            archive,
-            project.places,
-            root=project.root,
-            record=project.record_path,
-            force=force,
-            sha256=sha256,
-            check=check_fields,
+            archive, places, root=root, record=record, force=force, sha256=sha256, check=check_fields
         )
         manifest = received.manifest
         _print_manifest(manifest, received.sha256)
         if manifest.environment != project.environment:
             click.echo(f"Note: packed in environment {shown(manifest.environment)}, this is '{project.environment}'.")
-        if manifest.thor_version != thor.__version__:
-            click.echo(f"Note: packed with THOR {shown(manifest.thor_version)}; this is {thor.__version__}.")
+        if manifest.thor_version != __version__:
+            click.echo(f"Note: packed with THOR {shown(manifest.thor_version)}; this is {__version__}.")
         click.echo(
             f"Verified; {counted(len(received.placed), 'dataset')} put in place below {project.shown_root}/, "
             f"{len(received.kept)} {'was' if len(received.kept) == 1 else 'were'} there already.{_unpinned(sha256)}"
         )
-        from thor.core.mixing import mixed_results
-
-        for sentence in mixed_results(project.record(), command=project.command()):
+        for sentence in mixed_results(run_record(project.root).content, command=project.command()):
             click.echo(sentence, err=True)
         readers = project.readers_of(name for name in project.places if name in {d.name for d in manifest.datasets})
         if readers:
@@ -129,8 +114,6 @@ class _Project:
     def __init__(self, env: str | None, conf_source: str | None) -> None:
         from kedro.framework.project import pipelines
 
-        from thor.app.hooks import RECORD
-
         folder = working_folder()
         context = open_context(folder, env, conf_source)
         self._catalog = context.catalog
@@ -138,12 +121,8 @@ class _Project:
         self.pipelines = dict(pipelines)
         self.shown_root = str(context.config_loader["globals"].get("data_root", "data"))
         self.root = folder / self.shown_root
-        self.record_path = self.root / "logs" / RECORD
-        self.places = {
-            place.name: place
-            for name in self._catalog
-            for place in _places(name, self._catalog.get(name), folder, self.root)
-        }
+        each = (place for name in self._catalog for place in _places(name, self._catalog.get(name), folder, self.root))
+        self.places = {place.name: place for place in each}
 
     def outputs_of(self, pipeline: str) -> tuple[list[str], set[str]]:
         """Return the datasets that a pipeline writes, and the parameter groups that determine their content."""
@@ -151,12 +130,11 @@ class _Project:
             raise ConfigError(f"There is no pipeline '{pipeline}'.{did_you_mean(pipeline, self.pipelines)}")
         chosen = self.pipelines[pipeline]
         names = sorted(chosen.all_outputs())
-        for name in names:
-            if name not in self.places:
-                raise ConfigError(
-                    f"'{name}', an output of '{pipeline}', is no file below data_root in environment "
-                    f"'{self.environment}'. Only what a pipeline leaves there is handed over."
-                )
+        if elsewhere := [name for name in names if name not in self.places]:
+            raise ConfigError(
+                f"'{elsewhere[0]}', an output of '{pipeline}', is no file below data_root in environment "
+                f"'{self.environment}'. Only what a pipeline leaves there is handed over."
+            )
         groups = {name.removeprefix("params:").split(".")[0] for name in chosen.inputs() if name.startswith("params:")}
         return names, groups - {"compute"}  # the place of the work changes no result
 
@@ -170,22 +148,15 @@ class _Project:
         from thor.datasets.saves import Saves
 
         names = list(names)
-        missing = [name for name in names if not self._catalog.get(name).exists()]
-        if missing:
-            names = listed([f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing])
+        if missing := [name for name in names if not self._catalog.get(name).exists()]:
+            texts = listed([f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing])
             raise DataError(
-                f"{len(missing)} of the outputs of '{pipeline}' are missing: {names}. "
+                f"{len(missing)} of the outputs of '{pipeline}' are missing: {texts}. "
                 f"Make them with `{self.command(pipeline)}`, or check data_root in globals.yml."
             )
         for place in map(self.places.__getitem__, names):
             if place.folder:
                 Saves(self.root / place.path).require_end()
-
-    def record(self) -> Mapping[str, Any]:
-        """Return what the run record holds."""
-        from thor.core.run_record import RunRecord
-
-        return RunRecord(self.record_path, data_root=self.root).content
 
     def readers_of(self, names: Iterable[str]) -> list[str]:
         """Return the pipelines that read these datasets without making them, in the order of a whole run."""
@@ -208,12 +179,11 @@ def _places(name: str, dataset: Any, folder: Path, root: Path) -> Iterator[Any]:
     from thor.app.inputs import described_path
     from thor.datasets import NetworkDataset
     from thor.datasets.reports import NUMBERS
-    from thor.handover import Place
 
     described, path = dataset._describe(), described_path(dataset)
     if path is None or not (folder / path).is_relative_to(root):
         return
-    place = Place(
+    place = handover.Place(
         name=name,
         type=type(dataset).__name__.removeprefix("Optional"),  # the same file, whether or not it may be absent
         layer=((dataset.metadata or {}).get("kedro-viz") or {}).get("layer", ""),
@@ -255,15 +225,13 @@ def _print_manifest(manifest: Manifest, checksum: str) -> None:
             f"Made by THOR {shown(run.versions.get('thor'))}, git {shown(run.git)}, Python {shown(run.python)}, "
             f"seed {run.seed}; parameters are in its manifest.json."
         )
-    pickles = manifest.pickles
-    if pickles:
+    if pickles := manifest.pickles:
         click.echo(
             f"Holds pickles ({', '.join(pickles)}), which execute code when they are loaded: "
             "load them only when you trust the sender and the SHA-256 is the sender's."
         )
-    click.echo(
-        f"{counted(len(manifest.files), 'file')}, {manifest.n_bytes / 1e6:.1f} MB; SHA-256 of the archive:\n{checksum}"
-    )
+    size = f"{counted(len(manifest.files), 'file')}, {manifest.n_bytes / 1e6:.1f} MB"
+    click.echo(f"{size}; SHA-256 of the archive:\n{checksum}")
 
 
 def _unpinned(sha256: str | None) -> str:

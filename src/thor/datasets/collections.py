@@ -21,6 +21,7 @@ from thor.core.fingerprint import ATTRIBUTE
 from thor.core.parallel import in_processes, number_of_processes
 from thor.core.progress import progress_bar
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
+from thor.datasets.files import MAKE_IT
 from thor.datasets.netcdf import is_netcdf, read, write
 from thor.datasets.saves import Saves
 
@@ -121,10 +122,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         keys = self._keys()
         if not keys and not self._may_be_empty:
             state = "holds no NetCDF file" if self._path.is_dir() else "does not exist"
-            raise DataError(
-                f"{show(self._path)}/ {state}. Run the pipeline that writes it (`kedro registry list` names them), "
-                "or check data_root in conf/*/globals.yml."
-            )
+            raise DataError(f"{show(self._path)}/ {state}. {MAKE_IT}")
         return Fields({key: self._reader(key) for key in keys}, self._saves.left_out())
 
     def left(self, marks: Mapping[str, str]) -> dict[str, str]:
@@ -223,10 +221,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         return TablePreview({"index": list(range(len(rows))), "columns": ["key", "MB"], "data": rows})
 
     def _keys(self) -> list[str]:
-        files = self._path.rglob("*.nc") if self._path.is_dir() else ()
-        return sorted(
-            file.relative_to(self._path).with_suffix("").as_posix() for file in files if not file.name.startswith(".")
-        )
+        files = (file for file in self._path.rglob("*.nc") if not file.name.startswith("."))
+        return sorted(file.relative_to(self._path).with_suffix("").as_posix() for file in files)
 
     def _file(self, key: str) -> Path:
         path = PurePosixPath(key)

@@ -73,8 +73,7 @@ class FieldDataset(FileDataset):
         write(data, self._filepath)
 
     def _describe(self) -> dict[str, Any]:
-        more = {"contract": self._contract} if self._contract else {}
-        return super()._describe() | more
+        return super()._describe() | ({"contract": self._contract} if self._contract else {})
 
     def preview(self) -> JSONPreview:
         """Return dims, attributes, and each variable's units and range, for kedro-viz."""
@@ -132,18 +131,16 @@ class GivenFieldDataset(FieldDataset):
 
 def _summary(dataset: xr.Dataset) -> dict[str, Any]:
     numeric = [name for name in dataset.variables if dataset[name].dtype.kind in "biuf"]
-    extremes = xr.Dataset(
-        {f"{name}|{side}": ((), getattr(dataset[name], side)().data) for name in numeric for side in ("min", "max")}
-    ).compute()
+    sides = ("min", "max")
+    values = {f"{name}|{side}": ((), getattr(dataset[name], side)().data) for name in numeric for side in sides}
+    extremes = xr.Dataset(values).compute()
     return {
         "dims": {str(name): size for name, size in dataset.sizes.items()},
         "variables": {
             str(name): {
                 "dims": ", ".join(map(str, dataset[name].dims)),
                 "units": str(dataset[name].attrs.get("units", "")),
-                "range": [f"{float(extremes[f'{name}|{side}']):.4g}" for side in ("min", "max")]
-                if name in numeric
-                else [],
+                "range": [f"{float(extremes[f'{name}|{side}']):.4g}" for side in sides if name in numeric],
                 "long_name": str(dataset[name].attrs.get("long_name", "")),
             }
             for name in dataset.variables

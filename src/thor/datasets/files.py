@@ -9,6 +9,10 @@ from kedro.io import AbstractDataset
 from thor.core.atomic import show
 from thor.core.errors import DataError
 
+MAKE_IT = (
+    "Run the pipeline that writes it (`kedro registry list` names them), or check data_root in conf/*/globals.yml."
+)
+
 
 class FileDataset(AbstractDataset[Any, Any]):
     """A dataset kept in one local file.
@@ -42,11 +46,7 @@ def require_file(path: Path) -> Path:
     """
     if path.is_file():
         return path
-    kind = "is a folder, not a file" if path.is_dir() else "does not exist"
-    raise DataError(
-        f"{show(path)} {kind}. Run the pipeline that writes it (`kedro registry list` names them), "
-        "or check data_root in conf/*/globals.yml."
-    )
+    raise DataError(f"{show(path)} {'is a folder, not a file' if path.is_dir() else 'does not exist'}. {MAKE_IT}")
 
 
 def read_json(path: Path) -> dict[str, Any]:

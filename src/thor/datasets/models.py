@@ -42,10 +42,8 @@ class ModelDataset(FileDataset):
             raise DataError(f"{where} is damaged: its checksum differs ({len(payload)} bytes). Make it again.")
         for package, written in header["versions"].items():
             if _digits(package, written) != _digits(package, version(package)):
-                raise DataError(
-                    f"{where} was written with {package} {written}; this is {package} {version(package)}. "
-                    "Make it again, or install that version."
-                )
+                both = f"{where} was written with {package} {written}; this is {package} {version(package)}"
+                raise DataError(f"{both}. Make it again, or install that version.")
         try:
             return pickle.loads(payload)
         except (AttributeError, ImportError, TypeError, pickle.UnpicklingError) as error:

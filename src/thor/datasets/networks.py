@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Literal
+from typing import Any
 
 from kedro.io import AbstractDataset
 
@@ -12,7 +12,6 @@ from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.public_files import PUBLISHED_NETWORKS, public_file
 from thor.datasets.files import FileDataset
 
-Kind = Literal["stack", "bayesian", "laplace"]
 CLASSES = {
     "stack": "thor.networks.stack:NetworkStack",
     "bayesian": "thor.uncertainty.bayesian:BayesianNetwork",
@@ -34,7 +33,7 @@ class NetworkDataset(FileDataset):
         For kedro-viz.
     """
 
-    def __init__(self, *, filepath: str, kind: Kind = "stack", metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, filepath: str, kind: str = "stack", metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
         if kind not in CLASSES:
             raise ConfigError(f"{filepath}: there are no networks of kind '{kind}'.{did_you_mean(kind, CLASSES)}")
@@ -51,10 +50,8 @@ class NetworkDataset(FileDataset):
             When its arrays and description do not fit, or were changed.
         """
         if not self._filepath.is_dir():
-            raise DataError(
-                f"{show(self._filepath)}/ does not exist. Run the pipeline that writes it, "
-                "or check data_root in conf/*/globals.yml."
-            )
+            advice = "Run the pipeline that writes it, or check data_root in conf/*/globals.yml."
+            raise DataError(f"{show(self._filepath)}/ does not exist. {advice}")
         return resolve_name(CLASSES[self._kind]).load(self._filepath)
 
     def save(self, data: Any) -> None:
@@ -90,9 +87,8 @@ class PublishedNetworks(AbstractDataset[None, Any]):
         def networks() -> Any:
             from thor.networks.published import published_networks
 
-            return published_networks(
-                [public_file(n, folder=self._folder, mirror=self._mirror) for n in PUBLISHED_NETWORKS]
-            )
+            files = (public_file(name, folder=self._folder, mirror=self._mirror) for name in PUBLISHED_NETWORKS)
+            return published_networks(list(files))
 
         return networks
 

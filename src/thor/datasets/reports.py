@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from thor.core.atomic import replacing, show
@@ -15,7 +16,6 @@ from thor.core.errors import DataError, listed
 from thor.datasets.files import FileDataset, read_json, require_file
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -55,10 +55,8 @@ class FigureDataset(FileDataset):
         """
         content = require_file(self._filepath).read_bytes()
         if not content.startswith(_PNG_BEGINS) or not content.endswith(_PNG_ENDS):
-            raise DataError(
-                f"{show(self._filepath)} is no whole PNG image: {len(content):,} bytes, cut off or of another kind. "
-                "Make it again."
-            )
+            fault = f"is no whole PNG image: {len(content):,} bytes, cut off or of another kind"
+            raise DataError(f"{show(self._filepath)} {fault}. Make it again.")
         return content
 
     def save(self, data: "Figure | bytes") -> None:
@@ -155,7 +153,7 @@ class TableDataset(FileDataset):
         super().__init__(filepath=filepath, metadata=metadata)
         self._columns = tuple(columns)
 
-    def load(self) -> "pd.DataFrame":
+    def load(self) -> pd.DataFrame:
         """Return the table.
 
         Raises
@@ -163,26 +161,20 @@ class TableDataset(FileDataset):
         DataError
             When the file holds no table, ends within a row, or lacks columns.
         """
-        import pandas as pd
-
         try:
             content = require_file(self._filepath).read_bytes()
             table = pd.read_csv(io.BytesIO(content))
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise DataError(f"{show(self._filepath)} is not a CSV table: {error}. Make it again.") from error
         if not content.endswith(b"\n"):
-            raise DataError(
-                f"{show(self._filepath)} is cut off: row {len(table)} has no end of line. Make it again, or end that "
-                "line."
-            )
+            fault = f"is cut off: row {len(table)} has no end of line"
+            raise DataError(f"{show(self._filepath)} {fault}. Make it again, or end that line.")
         if missing := [name for name in self._columns if name not in table]:
-            raise DataError(
-                f"{show(self._filepath)} has no column {listed(missing)}, but {listed(list(map(str, table)))}. "
-                "Make it again."
-            )
+            columns = listed(list(map(str, table)))
+            raise DataError(f"{show(self._filepath)} has no column {listed(missing)}, but {columns}. Make it again.")
         return table
 
-    def save(self, data: "pd.DataFrame") -> None:
+    def save(self, data: pd.DataFrame) -> None:
         """Write the table; floats keep all their digits."""
         if not hasattr(data, "to_csv"):
             raise DataError(f"{show(self._filepath)} takes a pandas DataFrame; got a {type(data).__name__}.")

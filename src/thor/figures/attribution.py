@@ -1,7 +1,7 @@
 """Figures of attributions: maps, means in each regime, agreement of the methods and their evaluation."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,9 @@ import xarray as xr
 from thor.attribution.fields import mean_sizes, valid_area
 from thor.attribution.methods import colour_of, labels, title_of
 from thor.core.variables import is_known, variable
+from thor.figures import style
 from thor.figures.maps import bar_below, class_colours, map_panels
 from thor.figures.mesh import draw_mesh, hatch
-from thor.figures.style import add_note, colour_map, letter_panels, new_figure, new_panels, predictor_words, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _SPAN = 0.98
 """Share of the cells within the colour scale, which all features share."""
@@ -40,7 +36,7 @@ _SHORT = {
 
 def attribution_maps(
     explanation: xr.Dataset, *, method: str, predictor: str | None = None, n_features: int | None = None
-) -> "Figure":
+) -> "style.Figure":
     """Return one map for each feature, on one scale; pale where the networks disagree on the sign.
 
     Parameters
@@ -61,12 +57,12 @@ def attribution_maps(
         chosen = explanation.sel(predictor=predictor)
     high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
     short = chosen["converged"].values == 0 if "converged" in chosen else None
-    with style():
-        whose = "mean over the ensemble" if predictor == "ensemble" else predictor_words(predictor)
+    with style.style():
+        whose = "mean over the ensemble" if predictor == "ensemble" else style.predictor_words(predictor)
         figure, panels = _feature_maps(explanation, f"{title_of(method)}, {whose}")
         for name, ax in panels.items():
             here = chosen.sel(feature=name)
-            mesh = draw_mesh(ax, explanation, here["attribution"].values, cmap=colour_map("cmo.balance"))
+            mesh = draw_mesh(ax, explanation, here["attribution"].values, cmap=style.colour_map("cmo.balance"))
             mesh.set_clim(-high, high)
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
             pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
@@ -79,7 +75,7 @@ def attribution_maps(
         if short is not None and short.any():
             share = float((chosen["converged"] == 0).weighted(valid_area(explanation)).mean())
             note += f" Hatched: error above the tolerance ({100 * share:.1f} % of the area)."
-        add_note(figure, note)
+        style.add_note(figure, note)
         return figure
 
 
@@ -88,7 +84,7 @@ def _largest(chosen: xr.Dataset, n_features: int) -> np.ndarray:
     return np.argsort(-mean_sizes(chosen).values, kind="stable")[:n_features]
 
 
-def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "Figure":
+def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "style.Figure":
     """Return, for each feature, the methods with positive less those with negative attribution by most networks.
 
     A method counts where three quarters of its networks have one sign.
@@ -104,7 +100,7 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None =
     shown = predictor or first["predictor"].values[0]
     alike = [each.sel(predictor=shown) for each in explanations.values() if each["feature"].equals(first["feature"])]
     n_methods = len(alike)
-    with style():
+    with style.style():
         figure, panels = _feature_maps(first, "Agreement of the methods on the sign of the attribution")
         for name, ax in panels.items():
             votes = np.zeros(first["valid"].shape)
@@ -112,7 +108,7 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None =
                 here = explanation.sel(feature=name)
                 votes += here["attribution_lower_quartile"].values > 0
                 votes -= here["attribution_upper_quartile"].values < 0
-            colours = colour_map("cmo.balance").resampled(2 * n_methods + 1)
+            colours = style.colour_map("cmo.balance").resampled(2 * n_methods + 1)
             mesh = draw_mesh(ax, first, np.where(first["valid"].values == 1, votes, np.nan), cmap=colours)
             mesh.set_clim(-n_methods - 0.5, n_methods + 0.5)
         text = "methods with positive less methods with negative attribution in three quarters of their networks (1)"
@@ -120,7 +116,7 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None =
         return figure
 
 
-def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figure":
+def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "style.Figure":
     """Return the attribution of each feature in each regime by each method, area-weighted and on one scale.
 
     Methods differ in the size of their attributions. Each is divided by the sum over features of its mean size,
@@ -141,23 +137,20 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figu
     factor = chosen["method"].map(100 * areas / sizes.groupby(chosen["method"]).sum().replace(0, np.nan)).fillna(0)
     ends = ["mean", "lower_quartile", "upper_quartile"]
     chosen = chosen.assign(**{name: chosen[name] * factor for name in ends})
-    with style():
+    with style.style():
         figure, axes = regime_panels(len(regimes), width=1.2, height=0.2 * len(features) + 1.0)
         for ax, regime in zip(axes, regimes, strict=True):
             of_regime = chosen[chosen["regime"] == regime]
             # Methods may have other players.
             rows = {name: table.set_index("feature").reindex(features) for name, table in of_regime.groupby("method")}
-            draw_bars(
-                ax,
-                {name: tuple(rows[name][end] for end in ends) for name in methods},
-            )
+            draw_bars(ax, {name: tuple(rows[name][end] for end in ends) for name in methods})
             ax.set_title(f"{regime}, {of_regime['area_m2'].iloc[0] / 1e12:.0f} million km$^2$")
             ax.set_xlabel("relative attribution (%)")
             ax.label_outer()
         name_features(axes[0], features)
         axes[0].legend(loc="lower right", fontsize=6)
-        letter_panels(axes)
-        add_note(
+        style.letter_panels(axes)
+        style.add_note(
             figure,
             "Bars: area-weighted mean over the cells in which the regime is predicted; lines: interquartile range.\n"
             "Relative attribution: divided by the sum over features of the method's mean size over all cells.\n"
@@ -166,7 +159,7 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "Figu
         return figure
 
 
-def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None = None) -> "Figure":
+def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None = None) -> "style.Figure":
     """Return maps of the rank correlation of each pair of methods, and of the agreement of each method's networks.
 
     Parameters
@@ -182,7 +175,7 @@ def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None =
         ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),
         ("network_sign_agreement", "method", "cmo.amp", (0.5, 1), "networks with the sign of the mean (1)"),
     ]
-    with style():
+    with style.style():
         n_columns = max(chosen.sizes["pair"], chosen.sizes["method"])
         figure, axes = map_panels(2 * n_columns, n_columns=n_columns)
         for row, (name, dim, colours, limits, label) in enumerate(rows):
@@ -191,16 +184,16 @@ def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None =
                 ax.set_visible(False)
             for ax, which in zip(beside, map(str, chosen[dim].values), strict=False):
                 field = chosen[name].sel({dim: which})
-                mesh = draw_mesh(ax, agreement, field.values, cmap=colour_map(colours))
+                mesh = draw_mesh(ax, agreement, field.values, cmap=style.colour_map(colours))
                 mesh.set_clim(*limits)
                 ax.set_title(f"{labels(which)}: {float(field.weighted(area).mean()):.2f}")
             bar = figure.colorbar(mesh, ax=beside, orientation="vertical", shrink=0.8, aspect=25, pad=0.01)
             bar.set_label(label, fontsize=7)
-        letter_panels([ax for ax in axes if ax.get_visible()])
+        style.letter_panels([ax for ax in axes if ax.get_visible()])
         return figure
 
 
-def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
+def evaluation_table(evaluation: pd.DataFrame) -> "style.Figure":
     """Return the skill of each method in each measure as a table of colours and numbers.
 
     Parameters
@@ -211,27 +204,25 @@ def evaluation_table(evaluation: pd.DataFrame) -> "Figure":
     measures, methods = list(dict.fromkeys(evaluation["measure"])), list(dict.fromkeys(evaluation["method"]))
     table = evaluation.set_index(["method", "measure"])
     skill = np.clip(table["skill"].unstack().loc[methods, measures].to_numpy(), -1, 1)
-    with style():
-        figure = new_figure(1.15 * len(measures) + 1.6, 0.42 * len(methods) + 1.4)
+    with style.style():
+        figure = style.new_figure(1.15 * len(measures) + 1.6, 0.42 * len(methods) + 1.4)
         ax = figure.subplots()
-        image = ax.imshow(skill, cmap=colour_map("cmo.balance_r"), vmin=-1, vmax=1, aspect="auto")
+        image = ax.imshow(skill, cmap=style.colour_map("cmo.balance_r"), vmin=-1, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(skill):
             entry = table.loc[(methods[row], measures[column])]
             text = f"{entry['skill']:z.2f}\n{entry['low']:z.2f} to {entry['high']:z.2f}"
             colour = "white" if abs(value) > 0.6 else "black"
             ax.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
-        words = [
-            f"{measure.replace('_', ' ')}\n({table.loc[(methods[0], measure), 'property']})" for measure in measures
-        ]
+        properties = table.loc[methods[0], "property"]
+        words = [f"{measure.replace('_', ' ')}\n({properties[measure]})" for measure in measures]
         ax.set_xticks(range(len(measures)), words, rotation=25, ha="right", fontsize=6.5)
         ax.set_yticks(range(len(methods)), [labels(method) for method in methods])
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
         figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01, label="skill (1)")
         n_cells, level = int(evaluation["n_cells"].iloc[0]), 100 * evaluation["level"].iloc[0]
-        ax.set_title(
-            f"0: as random attributions, 1: perfect; below: {level:.0f} % interval. {n_cells} cells, weighted by area"
-        )
+        scale = f"0: as random attributions, 1: perfect; below: {level:.0f} % interval"
+        ax.set_title(f"{scale}. {n_cells} cells, weighted by area")
         return figure
 
 
@@ -242,7 +233,7 @@ def feature_label(name: str) -> str:
     return variable(name).label if is_known(name) else name.replace("_", " ")
 
 
-def regime_panels(n_panels: int, *, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+def regime_panels(n_panels: int, *, width: float, height: float) -> "tuple[style.Figure, list[style.Axes]]":
     """Return a figure with panels on common axes, at most three in a row.
 
     Parameters
@@ -254,11 +245,11 @@ def regime_panels(n_panels: int, *, width: float, height: float) -> "tuple[Figur
         Of a row [inch].
     """
     n_columns = min(3, n_panels)
-    figure = new_figure(2.9 * n_columns + width, height * -(-n_panels // n_columns))
-    return figure, new_panels(figure, n_panels, n_columns, sharex=True, sharey=True)
+    figure = style.new_figure(2.9 * n_columns + width, height * -(-n_panels // n_columns))
+    return figure, style.new_panels(figure, n_panels, n_columns, sharex=True, sharey=True)
 
 
-def draw_bars(ax: "Axes", values: Mapping[str, tuple[Any, ...]]) -> None:
+def draw_bars(ax: "style.Axes", values: Mapping[str, tuple[Any, ...]]) -> None:
     """Draw horizontal bars of each feature, one for each method: its value and, where given, the ends of a line."""
     height = 0.8 / len(values)
     for row, (method, (value, *ends)) in enumerate(values.items()):
@@ -269,21 +260,21 @@ def draw_bars(ax: "Axes", values: Mapping[str, tuple[Any, ...]]) -> None:
     ax.axvline(0, color="0.3", linewidth=0.6)
 
 
-def name_features(ax: "Axes", features: Sequence[str]) -> None:
+def name_features(ax: "style.Axes", features: Sequence[str]) -> None:
     """Label the rows of a panel with the features, the first on top."""
     ax.set_yticks(range(len(features)), [feature_label(name) for name in features])
     ax.invert_yaxis()
 
 
-def _feature_maps(explanation: xr.Dataset, title: str) -> "tuple[Figure, dict[str, Axes]]":
+def _feature_maps(explanation: xr.Dataset, title: str) -> "tuple[style.Figure, dict[str, style.Axes]]":
     features = [str(name) for name in explanation["feature"].values]
     figure, axes = map_panels(len(features), n_columns=3 if len(features) > 6 else 2, title=title)
     for ax, name in zip(axes, features, strict=True):
         ax.set_title(feature_label(name))
-    letter_panels(axes)
+    style.letter_panels(axes)
     return figure, dict(zip(features, axes, strict=True))
 
 
-def _colour_bar(mesh: Any, panels: "Mapping[str, Axes]", label: str, **options: Any) -> None:
+def _colour_bar(mesh: Any, panels: "Mapping[str, style.Axes]", label: str, **options: Any) -> None:
     bar = bar_below(mesh, list(panels.values()), shrink=0.5, aspect=50, pad=0.02, **options)
     bar.set_label(label, fontsize=7)

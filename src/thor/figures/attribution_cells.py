@@ -1,25 +1,18 @@
 """Figures of attributions in single cells: swarms of the cells of each regime, and a page for one cell."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from thor.attribution.methods import labels
 from thor.core.variables import BUDGET_TERMS, variable
+from thor.figures import style
 from thor.figures.attribution import draw_bars, name_features, regime_panels
-from thor.figures.style import colour_map, letter_panels, new_figure, regime_colours, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
-def beeswarm(
-    explanation: xr.Dataset, features: xr.Dataset, *, method: str, predictor: str | None = None, n_cells: int = 300
-) -> "Figure":
-    """Return the attributions of cells of each regime, coloured by the value of the feature.
+def beeswarm(explanation: xr.Dataset, features: xr.Dataset, *, method: str, n_cells: int = 300) -> "style.Figure":
+    """Return the attributions of cells of each regime by the first predictor, coloured by the value of the feature.
 
     Parameters
     ----------
@@ -27,38 +20,30 @@ def beeswarm(
     features : xarray.Dataset
         In their units; players that are groups of features are grey.
     method : str
-    predictor : str, optional
-        By default the first.
     n_cells : int
         Cells drawn of each regime.
     """
-    chosen = explanation.sel(predictor=predictor or explanation["predictor"].values[0])
+    chosen = explanation.isel(predictor=0)
     names = [str(name) for name in chosen["feature"].values]
     regimes = str(chosen["explained_regime"].attrs["flag_meanings"]).split()
     codes = chosen["explained_regime"].values.ravel()
-    random = np.random.default_rng(0)
+    random, colours = np.random.default_rng(0), style.colour_map("cividis")
     present = [code for code in range(len(regimes)) if (codes == code).any()]
-    with style():
+    with style.style():
         figure, axes = regime_panels(len(present), width=1.4, height=0.28 * len(names) + 0.9)
         for ax, code in zip(axes, present, strict=True):
             inside = np.flatnonzero(codes == code)
             cells = random.choice(inside, size=min(n_cells, len(inside)), replace=False)
             for row, name in enumerate(names):
                 values = chosen["attribution"].sel(feature=name).values.ravel()[cells]
+                ranks = _ranks(features[name].values.ravel()[cells]) if name in features else np.full(len(cells), 0.5)
                 points = ax.scatter(
-                    values,
-                    row + _swarm(values),
-                    c=_ranks(features[name].values.ravel()[cells]) if name in features else np.full(len(cells), 0.5),
-                    s=2,
-                    cmap=colour_map("cividis"),
-                    vmin=0,
-                    vmax=1,
-                    linewidths=0,
+                    values, row + _swarm(values), c=ranks, cmap=colours, vmin=0, vmax=1, s=2, linewidths=0
                 )
             ax.axvline(0, color="0.3", linewidth=0.6)
             ax.set_title(f"{regimes[code]}, {len(cells)} of {len(inside)} cells")
         name_features(axes[0], names)
-        letter_panels(axes)
+        style.letter_panels(axes)
         bar = figure.colorbar(points, ax=axes, shrink=0.6, aspect=30, pad=0.01, ticks=[0, 1])
         bar.ax.set_yticklabels(["low", "high"])
         bar.set_label("value of the feature, rank within the regime")
@@ -73,7 +58,7 @@ def cell_page(
     place: tuple[int, ...],
     *,
     predictor: str | None = None,
-) -> "Figure":
+) -> "style.Figure":
     """Return probabilities, attributions by every method, and terms of the budget of one cell.
 
     Parameters
@@ -94,21 +79,20 @@ def cell_page(
     at = dict(zip(first["valid"].dims, place, strict=True))
     names = str(uncertainty.attrs["regimes"]).split()
     cells = {name: each.sel(predictor=predictor).isel(at) for name, each in explanations.items()}
-    with style():
-        figure = new_figure(9.2, 3.2)
+    with style.style():
+        figure = style.new_figure(9.2, 3.2)
         left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.5, 1])
         _draw_probabilities(left, uncertainty.sel(predictor=predictor).isel(at), names)
         # Sums over the features of a group have no quartiles.
         bars = ("attribution", "attribution_lower_quartile", "attribution_upper_quartile")
-        draw_bars(
-            middle, {name: tuple(cell[bar].values for bar in bars if bar in cell) for name, cell in cells.items()}
-        )
+        values = {name: tuple(cell[bar].values for bar in bars if bar in cell) for name, cell in cells.items()}
+        draw_bars(middle, values)
         name_features(middle, [str(name) for name in first["feature"].values])
         middle.set_xlabel("part of the centred logit, quartiles over networks (1)")
         middle.set_title("Attribution")
         middle.legend(loc="best", fontsize=6)
         _draw_budget(right, budget.isel(at))
-        letter_panels([left, middle, right])
+        style.letter_panels([left, middle, right])
         here = next(iter(cells.values()))
         explained = str(first["explained_regime"].attrs["flag_meanings"]).split()[int(here["explained_regime"])]
         position = f"{_degrees(float(here['lat']), 'NS')}, {_degrees(float(here['lon']), 'EW')}"
@@ -116,9 +100,9 @@ def cell_page(
         return figure
 
 
-def _draw_probabilities(ax: "Axes", cell: xr.Dataset, names: Sequence[str]) -> None:
+def _draw_probabilities(ax: "style.Axes", cell: xr.Dataset, names: Sequence[str]) -> None:
     at = np.arange(len(names))
-    ax.barh(at, cell["regime_probability"].values, color=regime_colours(names))
+    ax.barh(at, cell["regime_probability"].values, color=style.regime_colours(names))
     ax.hlines(at, cell["regime_probability_lower"], cell["regime_probability_upper"], color="0.2", linewidth=1)
     ax.set_yticks(at, names)
     ax.invert_yaxis()
@@ -126,7 +110,7 @@ def _draw_probabilities(ax: "Axes", cell: xr.Dataset, names: Sequence[str]) -> N
     ax.set_title("Regime")
 
 
-def _draw_budget(ax: "Axes", cell: xr.Dataset) -> None:
+def _draw_budget(ax: "style.Axes", cell: xr.Dataset) -> None:
     terms = [float(cell[name]) for name in BUDGET_TERMS]
     if not np.isfinite(terms).all():
         ax.text(0.5, 0.5, "no budget in this cell", ha="center", transform=ax.transAxes)

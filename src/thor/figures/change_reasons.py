@@ -1,36 +1,19 @@
 """Why regimes change: attribution of transitions to the features, and changes of the terms of the budget."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from thor.core.variables import variable
+from thor.figures import style
 from thor.figures.attribution import feature_label
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.style import (
-    MILLION_KM2,
-    add_heading,
-    empty_figure,
-    letter_panels,
-    name_rows,
-    new_figure,
-    new_panels,
-    predictor_words,
-    style,
-    years_text,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _PER_MINUS_11 = 1e11
 
 
-def change_attribution_bars(
-    attribution: xr.Dataset, terms: xr.Dataset | None = None, *, n_columns: int = 3
-) -> "Figure":
+def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = None) -> "style.Figure":
     """Return the attribution of each transition to the features and, below, the changes of the terms of the budget.
 
     Parameters
@@ -40,61 +23,57 @@ def change_attribution_bars(
         `baseline_window` and `predictor`, where present, are written.
     terms : xarray.Dataset, dims (transition, term), optional
         As from `thor.tracking.term_changes.terms_to_draw`, of the same transitions.
-    n_columns : int
-        Panels beside one another.
     """
     n_transitions = attribution.sizes["transition"]
-    with style():
+    with style.style():
         if not n_transitions:
-            return empty_figure("No cell changes its regime.")
+            return style.empty_figure("No cell changes its regime.")
         features = [str(name) for name in attribution["feature"].values]
-        columns = min(n_columns, n_transitions)
+        columns = min(3, n_transitions)
         n_rows = -(-n_transitions // columns)
         height, of_terms = (0.17 * len(features) + 0.55) * n_rows + 0.5, 1.5 * n_rows + 0.3
         drawn = terms if terms is not None and terms.sizes["transition"] else None
-        figure = new_figure(2.5 * columns + 1.4, height if drawn is None else height + of_terms)
+        figure = style.new_figure(2.5 * columns + 1.4, height if drawn is None else height + of_terms)
         above: Any = figure
         if drawn is not None:
             subfigures: Any = figure.subfigures(2, 1, height_ratios=[height, of_terms])
             above, below = subfigures
-        axes = new_panels(above, n_transitions, columns, sharey=True, sharex=True)
+        axes = style.new_panels(above, n_transitions, columns, sharey=True, sharex=True)
         for place, ax in enumerate(axes):
             _draw_attribution(ax, attribution.isel(transition=place))
-        for ax in axes[-columns:]:
-            ax.set_xlabel("contribution to the change of the logit (1)")
-            ax.tick_params(labelbottom=True)
-        name_rows(axes[0], [feature_label(name) for name in features])
+        style.label_edges(axes, columns, x="contribution to the change of the logit (1)")
+        style.name_rows(axes[0], [feature_label(name) for name in features])
         if "run" in attribution.attrs:
-            window, baseline = (years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
-            run, predictor = attribution.attrs["run"].replace("/", " "), predictor_words(attribution.attrs["predictor"])
-            add_heading(figure, f"{run}, {window} against {baseline} of the parent run, {predictor}")
-        letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
+            window, baseline = (style.years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
+            predictor = style.predictor_words(attribution.attrs["predictor"])
+            text = f"{window} against {baseline} of the parent run, {predictor}"
+            style.add_heading(figure, f"{attribution.attrs['run'].replace('/', ' ')}, {text}")
+        style.letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
         return figure
 
 
-def _draw_attribution(ax: "Axes", of_transition: xr.Dataset) -> None:
+def _draw_attribution(ax: "style.Axes", of_transition: xr.Dataset) -> None:
     _draw_bars(ax, of_transition)
     title = str(of_transition["transition"].values)
     if "area" in of_transition:
-        title += rf", {_short_number(float(of_transition['area']) / MILLION_KM2)} $\times$ 10$^6$ km$^2$"
+        title += rf", {_short_number(float(of_transition['area']) / style.MILLION_KM2)} $\times$ 10$^6$ km$^2$"
     ax.set_title(title)
 
 
-def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["Axes"]:
+def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["style.Axes"]:
     """Draw the change of each term, a panel for each transition; return the panels."""
     names = [str(name) for name in terms["term"].values]
-    axes = list(new_panels(figure, terms.sizes["transition"], columns, sharey=True))
+    axes = list(style.new_panels(figure, terms.sizes["transition"], columns, sharey=True))
     for place, ax in enumerate(axes):
         of_transition = terms.isel(transition=place)
         _draw_bars(ax, of_transition, scale=_PER_MINUS_11)
         ax.set_title(str(of_transition["transition"].values))
-    for ax in axes[-columns:]:
-        ax.set_xlabel("change of the term ($10^{-11}$ m s$^{-2}$)")
-    name_rows(axes[0], [variable(name).label for name in names])
+    style.label_edges(axes, columns, x="change of the term ($10^{-11}$ m s$^{-2}$)")
+    style.name_rows(axes[0], [variable(name).label for name in names])
     return axes
 
 
-def _draw_bars(ax: "Axes", of_transition: xr.Dataset, *, scale: float = 1.0) -> None:
+def _draw_bars(ax: "style.Axes", of_transition: xr.Dataset, *, scale: float = 1.0) -> None:
     """Draw a bar for each mean, with its interval."""
     mean, lower, upper = (of_transition[name].values * scale for name in ("mean", "lower", "upper"))
     rows = np.arange(len(mean))

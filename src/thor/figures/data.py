@@ -35,12 +35,8 @@ def drawn_table(figure: "Figure") -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for panel, ax in numbered_panels(figure):
-        about = {
-            "panel": panel,
-            "title": panel_title(ax),
-            "x_axis": plain_text(axis_label(ax, "x")),
-            "y_axis": plain_text(axis_label(ax, "y")),
-        }
+        about = {"panel": panel, "title": panel_title(ax)}
+        about |= {f"{axis}_axis": plain_text(axis_label(ax, axis)) for axis in "xy"}
         ticks = {axis: names for axis in "xy" if (names := tick_names(ax, axis))}
         for row in _drawn(ax, _legend(ax)):
             named = {f"{axis}_name": _nearest_name(names, row.get(axis)) for axis, names in ticks.items()}
@@ -92,10 +88,8 @@ def _legend(ax: "Axes") -> _Legend:
     legend = next((found for found in legends if found is not None), None)
     if legend is None:
         return _Legend({}, {}, {})
-    entries = [
-        (_look(handle), plain_text(text.get_text()))
-        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True)
-    ]
+    texts = [plain_text(text.get_text()) for text in legend.get_texts()]
+    entries = list(zip(map(_look, legend.legend_handles), texts, strict=True))
     number = Counter(look[0] for look, _ in entries)
     alone = {look[0]: text for look, text in entries if number[look[0]] == 1}
     lines = {look[2]: text for look, text in entries if number[look[0]] > 1}
@@ -145,11 +139,9 @@ def _drawn(ax: "Axes", legend: _Legend) -> Iterator[dict[str, Any]]:
 def _bar(bar: Any, series: str, *, horizontal: bool) -> dict[str, Any]:
     """Return a bar from where it begins to its end, in the middle of its width."""
     x, y, width, height = map(float, (bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()))
-    ends = (
-        {"x": x, "x_end": x + width, "y": y + height / 2}
-        if horizontal
-        else {"x": x + width / 2, "y": y, "y_end": y + height}
-    )
+    ends = {"x": x + width / 2, "y": y, "y_end": y + height}
+    if horizontal:
+        ends = {"x": x, "x_end": x + width, "y": y + height / 2}
     return {"kind": "bar", "series": series} | ends
 
 
@@ -164,14 +156,8 @@ def _collected(artist: Any, ax: "Axes", legend: _Legend) -> Iterator[dict[str, A
     elif isinstance(artist, LineCollection) and in_data(artist, ax):
         for segment in filter(len, artist.get_segments()):  # without points where an end is missing
             (x, y), (x_end, y_end) = segment[0], segment[-1]
-            yield {
-                "kind": "interval",
-                "series": _series(artist, legend),
-                "x": x,
-                "y": y,
-                "x_end": x_end,
-                "y_end": y_end,
-            }
+            ends = {"x": x, "y": y, "x_end": x_end, "y_end": y_end}
+            yield {"kind": "interval", "series": _series(artist, legend)} | ends
     elif isinstance(artist, PathCollection):
         x, y = drawn_numbers(artist.get_offsets()).T
         shown = {} if artist.get_array() is None else {"value": drawn_numbers(artist.get_array())}
@@ -257,4 +243,4 @@ def _colours(mesh: Any) -> tuple[Any, ...]:
 
 
 def _same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    return all(map(np.array_equal, one, other))

@@ -2,34 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS, variable
+from thor.figures import style
 from thor.figures.mesh import draw_mesh
-from thor.figures.style import (
-    BASIN_COLOURS,
-    LAND_COLOUR,
-    MOST_MODELS,
-    add_heading,
-    add_note,
-    basin_words,
-    colour_map,
-    empty_figure,
-    flags,
-    letter_panels,
-    named_colours,
-    new_figure,
-    regime_colours,
-    style,
-)
 from thor.regimes.naming import regime_meanings
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CENTRAL_LONGITUDE = 205.0
 """The maps are cut at 25E, through Africa, which splits no ocean but the Arctic and Southern Oceans."""
@@ -48,7 +29,7 @@ def field_maps(
     title: str | None = None,
     grey: str = "land",
     one_scale: bool = False,
-) -> "Figure":
+) -> "style.Figure":
     """Return a figure with one map for each of the named variables.
 
     Parameters
@@ -70,42 +51,44 @@ def field_maps(
     -------
     matplotlib.figure.Figure
     """
-    with style():
+    with style.style():
         figure, axes = map_panels(len(names), n_columns=n_columns, title=title, grey=grey)
         limits = max((_field_limits(dataset[name]) for name in names), key=max) if one_scale else None
         for ax, name in zip(axes, names, strict=True):
             draw_field(ax, dataset[name], dataset, limits=limits)
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
 def map_panels(
     n_panels: int, *, n_columns: int, title: str | None = None, grey: str = "land"
-) -> "tuple[Figure, list[Axes]]":
+) -> "tuple[style.Figure, list[style.Axes]]":
     """Return a figure and its map axes."""
     from cartopy.crs import EqualEarth
 
     n_rows = -(-n_panels // n_columns)
-    figure = new_figure(3.9 * n_columns, 2.35 * n_rows + (0.3 if title else 0))
+    figure = style.new_figure(3.9 * n_columns, 2.35 * n_rows + (0.3 if title else 0))
     projection = EqualEarth(central_longitude=CENTRAL_LONGITUDE)
     axes = [figure.add_subplot(n_rows, n_columns, i + 1, projection=projection) for i in range(n_panels)]
     for ax in axes:
-        ax.set_facecolor(LAND_COLOUR)
+        ax.set_facecolor(style.LAND_COLOUR)
         ax.set_global()  # type: ignore[attr-defined]
         ax.spines["geo"].set_linewidth(0.4)
     if title:
-        add_heading(figure, title, fontsize=10)
-    add_note(figure, f"Grey: {grey}.")
+        style.add_heading(figure, title, fontsize=10)
+    style.add_note(figure, f"Grey: {grey}.")
     return figure, axes
 
 
-def draw_field(ax: "Axes", field: xr.DataArray, grid: xr.Dataset, *, limits: tuple[float, float] | None = None) -> None:
+def draw_field(
+    ax: "style.Axes", field: xr.DataArray, grid: xr.Dataset, *, limits: tuple[float, float] | None = None
+) -> None:
     """Draw one field with its colour bar, which is symmetric for signed fields unless `limits` are given."""
     row = variable(str(field.name))
     values = field.values.astype(float)
     low, high = limits or _field_limits(field)
     exponent = _exponent(max(abs(low), abs(high)))
-    mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=colour_map(row.cmap))
+    mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=style.colour_map(row.cmap))
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
     beyond = (np.nanmin(values, initial=high) < low, np.nanmax(values, initial=low) > high)
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
@@ -120,9 +103,9 @@ def bar_below(mesh: Any, axes: Any, *, shrink: float = 0.7, aspect: float = 30, 
     return figure.colorbar(mesh, ax=axes, orientation="horizontal", shrink=shrink, aspect=aspect, **options)
 
 
-def draw_flags(ax: "Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
+def draw_flags(ax: "style.Axes", labels: xr.DataArray, grid: xr.Dataset, *, colours: Sequence[Any]) -> None:
     """Draw labels with one colour each and a bar that names them; -1 is drawn as land."""
-    meanings = flags(labels)
+    meanings = style.flags(labels)
     order = {value: position for position, value in enumerate(meanings)}
     position = xr.apply_ufunc(np.vectorize(lambda value: order.get(int(value), np.nan), otypes=[float]), labels)
     mesh = draw_mesh(ax, grid, position.values, **class_colours(colours))
@@ -147,7 +130,7 @@ def name_classes(
     bar.ax.tick_params(length=0)
 
 
-def regime_map(regimes: xr.Dataset) -> "Figure":
+def regime_map(regimes: xr.Dataset) -> "style.Figure":
     """Return the map of regimes, with their meanings below, and that of their vote share.
 
     Parameters
@@ -155,20 +138,20 @@ def regime_map(regimes: xr.Dataset) -> "Figure":
     regimes : xarray.Dataset
         `regime` with CF flags, `regime_confidence`.
     """
-    with style():
+    with style.style():
         figure, axes = map_panels(2, n_columns=2, grey=NO_BUDGET)
         _draw_regimes(axes[0], regimes)
         # Fixed, so that one run of many is not drawn like disagreement.
         draw_field(axes[1], regimes["regime_confidence"], regimes, limits=(0.5, 1.0))
         figure.axes[-1].set_xlabel("share of clustering runs (1)", fontsize=7)
-        letter_panels(axes)
+        style.letter_panels(axes)
         meanings = [f"{name}: {meaning}" for name, meaning in regime_meanings(regimes).items()]
-        add_note(figure, "\n".join([*meanings, f"Grey: {NO_BUDGET}."]))
+        style.add_note(figure, "\n".join([*meanings, f"Grey: {NO_BUDGET}."]))
         figure.set_figheight(figure.get_figheight() + 0.12 * len(meanings))
         return figure
 
 
-def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figure":
+def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "style.Figure":
     """Return a map of regimes for each title.
 
     Parameters
@@ -178,34 +161,34 @@ def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "Figur
     n_columns : int
         Maps beside one another.
     """
-    with style():
+    with style.style():
         columns = 2 if len(maps) == 4 else min(n_columns, len(maps))
         figure, axes = map_panels(len(maps), n_columns=columns, grey=NO_BUDGET)
         for ax, (title, regimes) in zip(axes, maps.items(), strict=True):
             _draw_regimes(ax, regimes)
             ax.set_title(title)
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
-def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "Figure":
+def feature_maps(features: xr.Dataset, names: Sequence[str]) -> "style.Figure":
     """Return maps of the features and of the ocean basins."""
-    with style():
+    with style.style():
         figure, axes = map_panels(len(names) + 1, n_columns=3)
         for ax, name in zip(axes, names, strict=False):
             draw_field(ax, features[name], features)
         basin = features["basin"]
-        kept = {value: meaning for value, meaning in flags(basin).items() if (basin == value).any()}
-        names = " ".join(basin_words(meaning).replace(" ", "_") for meaning in kept.values())
+        kept = {value: meaning for value, meaning in style.flags(basin).items() if (basin == value).any()}
+        names = " ".join(style.basin_words(meaning).replace(" ", "_") for meaning in kept.values())
         names = names.replace("_Ocean", "").replace("_Sea", "")
         basin = basin.assign_attrs(flag_values=list(kept), flag_meanings=names)
-        draw_flags(axes[-1], basin, features, colours=named_colours(list(kept.values()), BASIN_COLOURS))
+        draw_flags(axes[-1], basin, features, colours=style.named_colours(list(kept.values()), style.BASIN_COLOURS))
         axes[-1].figure.axes[-1].tick_params(labelrotation=60)
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
-def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
+def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "style.Figure":
     """Return maps of sea level and of the changes of sea level and wind stress curl, a row for each climate model.
 
     Parameters
@@ -214,14 +197,14 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
         Features of one window, and of a later window or another run on the same grid; the key is the title of the row.
         The first `MOST_MODELS` are drawn.
     """
-    with style():
+    with style.style():
         if not runs:
-            return empty_figure("No climate models: archive_root is null.")
-        drawn = dict(islice(runs.items(), MOST_MODELS))
+            return style.empty_figure("No climate models: archive_root is null.")
+        drawn = dict(islice(runs.items(), style.MOST_MODELS))
         figure, axes = map_panels(3 * len(drawn), n_columns=3)
         if len(drawn) < len(runs):
             more = f"The first {len(drawn)} of {len(runs)} climate models; all are in scenario_features."
-            add_note(figure, f"{figure.get_supxlabel()} {more}")
+            style.add_note(figure, f"{figure.get_supxlabel()} {more}")
         for row, (before, after) in enumerate(drawn.values()):
             for ax, name, changes in zip(
                 axes[3 * row :], ("zos", "zos", "wind_stress_curl"), (False, True, True), strict=False
@@ -230,7 +213,7 @@ def change_maps(runs: Mapping[str, tuple[xr.Dataset, xr.Dataset]]) -> "Figure":
                 draw_field(ax, field, before)
                 label = variable(name).label
                 ax.set_title(f"Change of {label[0].lower()}{label[1:]}" if changes else label)
-        letter_panels(axes)
+        style.letter_panels(axes)
         for ax, title in zip(axes[::3], drawn, strict=True):
             ax.set_title(f"{title}\n{ax.get_title(loc='left')}")
         return figure
@@ -243,9 +226,9 @@ def units_text(units: str, exponent: int = 0) -> str:
     return (rf"$10^{{{exponent}}}$ " if exponent else "") + " ".join(map(_raised, units.split()))
 
 
-def _draw_regimes(ax: "Axes", regimes: xr.Dataset) -> None:
-    names = list(flags(regimes["regime"]).values())
-    draw_flags(ax, regimes["regime"], regimes, colours=regime_colours(names))
+def _draw_regimes(ax: "style.Axes", regimes: xr.Dataset) -> None:
+    names = list(style.flags(regimes["regime"]).values())
+    draw_flags(ax, regimes["regime"], regimes, colours=style.regime_colours(names))
 
 
 def _raised(word: str) -> str:

@@ -49,9 +49,8 @@ def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "bl
         for k, along in enumerate(ends)
     ]
     projection = ax.projection  # type: ignore[attr-defined]
-    segments = np.stack(
-        [projection.transform_points(PlateCarree(), end[:, 0], end[:, 1])[:, :2] for end in ends], axis=1
-    )
+    placed = [projection.transform_points(PlateCarree(), end[:, 0], end[:, 1])[:, :2] for end in ends]
+    segments = np.stack(placed, axis=1)
     # Where the map is cut the two ends of a segment lie on either side of it.
     width = np.ptp(projection.x_limits)
     segments = segments[np.abs(np.diff(segments[..., 0], axis=1)[:, 0]) < 0.25 * width]
@@ -71,15 +70,8 @@ def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "0.15
     points = unit_vectors(*np.meshgrid(lat, lon, indexing="ij")).reshape(3, -1).T
     _, nearest = cKDTree(points).query(unit_vectors(stroke_lat, stroke_lon).T)
     chosen = inside.ravel()[nearest]
-    ax.scatter(
-        stroke_lon[chosen],
-        stroke_lat[chosen],
-        marker=(2, 2, -45),
-        s=9,
-        color=colour,
-        linewidths=0.4,
-        transform=PlateCarree(),
-    )
+    look: dict[str, Any] = {"marker": (2, 2, -45), "s": 9, "color": colour, "linewidths": 0.4}
+    ax.scatter(stroke_lon[chosen], stroke_lat[chosen], transform=PlateCarree(), **look)
 
 
 def nearest_cells(lat: np.ndarray, lon: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,23 +6,12 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thor.core.errors import ConfigError
-from thor.figures.page_texts import (
-    break_texts,
-    break_titles,
-    place_legends,
-    scale_texts,
-    spell_out,
-    text_without_room,
-)
+from thor.figures import page_texts, style
+from thor.figures.maps import bar_below
 from thor.figures.panels import axis_label, has_row_heading, numbered_panels, tick_names
-from thor.figures.style import style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PAGE_WIDTHS_CM = (8.9, 18.3)
 """Widths of one and of two columns [cm], those of the Nature journals; most others differ by less than 1 cm."""
@@ -51,7 +40,9 @@ _DPI = 300
 _INCH_CM = 2.54
 
 
-def fit_to_width(figure: "Figure", width_cm: float, *, acronyms: Mapping[str, str] | None = None) -> "Figure":
+def fit_to_width(
+    figure: "style.Figure", width_cm: float, *, acronyms: Mapping[str, str] | None = None
+) -> "style.Figure":
     """Return a copy of the figure at a width, as high as its panels need, at most `PAGE_HEIGHT_CM`.
 
     Parameters
@@ -69,11 +60,11 @@ def fit_to_width(figure: "Figure", width_cm: float, *, acronyms: Mapping[str, st
     """
     width = width_cm / _INCH_CM
     stored, complaints = pickle.dumps(figure), []
-    with style():
+    with style.style():
         for stretch, n_columns in product(_STRETCHES, _choices(figure, width)):
-            copy: Figure = pickle.loads(stored)
+            copy: style.Figure = pickle.loads(stored)
             copy.set_dpi(_DPI)
-            spell_out(copy, acronyms or {})
+            page_texts.spell_out(copy, acronyms or {})
             complaints.append(_fit(copy, width, n_columns, stretch))
             if not complaints[-1]:
                 return copy
@@ -93,13 +84,13 @@ class _Grid:
         Whether the rows have different heights, so that those of a column belong together.
     """
 
-    panels: "dict[tuple[int, int], Axes]"
+    panels: "dict[tuple[int, int], style.Axes]"
     n_rows: int
     n_columns: int
     in_blocks: bool
 
     @classmethod
-    def of(cls, figure: "Figure") -> "_Grid | None":
+    def of(cls, figure: "style.Figure") -> "_Grid | None":
         """Return the grid of a figure; None where rows have a heading, or panels or colour bars extend over several."""
         specs = {ax: spec for ax in figure.axes if (spec := ax.get_subplotspec()) is not None}
         bars: list[Any] = [ax for ax in figure.axes if hasattr(ax, "_colorbar_info")]
@@ -120,7 +111,7 @@ class _Grid:
             return self.n_rows * -(-self.n_columns // n_columns)
         return self.n_rows if n_columns == self.n_columns else -(-len(self.panels) // n_columns)
 
-    def rearrange(self, figure: "Figure", n_columns: int) -> None:
+    def rearrange(self, figure: "style.Figure", n_columns: int) -> None:
         """Move the panels to so many columns; shared labels stand where a row begins or a column ends."""
         from matplotlib.gridspec import GridSpec
 
@@ -130,7 +121,7 @@ class _Grid:
         heights = ratios * (n_rows // self.n_rows) if self.in_blocks else [1] * n_rows
         grid = GridSpec(n_rows, n_columns, figure=figure, height_ratios=heights)
         labels = {ax: (axis_label(ax, "x"), axis_label(ax, "y")) for ax in self.panels.values()}
-        placed: dict[tuple[int, int], Axes] = {}
+        placed: dict[tuple[int, int], style.Axes] = {}
         for number, (row, column) in enumerate(sorted(self.panels)):
             target = divmod(number, n_columns)
             if self.in_blocks:
@@ -147,14 +138,14 @@ class _Grid:
                 ax.set(xlabel=labels[ax][0] if last else "", ylabel="" if same_label else labels[ax][1])
 
 
-def _alike(one: "Axes", other: "Axes", axis: str) -> bool:
+def _alike(one: "style.Axes", other: "style.Axes", axis: str) -> bool:
     """Return whether two panels have one axis: the same range, or the same names."""
     names = tick_names(one, axis)
     shared: bool = getattr(one, f"get_shared_{axis}_axes")().joined(one, other)
     return shared or (bool(names) and names == tick_names(other, axis))
 
 
-def _choices(figure: "Figure", width: float) -> list[int]:
+def _choices(figure: "style.Figure", width: float) -> list[int]:
     """Return numbers of columns, the best first: the fewest that keep panels wide, more, then fewer."""
     grid = _Grid.of(figure)
     if grid is None:
@@ -166,7 +157,7 @@ def _choices(figure: "Figure", width: float) -> list[int]:
     return [*range(best, grid.n_columns + 1), *range(best - 1, 0, -1)]
 
 
-def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
+def _fit(figure: "style.Figure", width: float, n_columns: int, stretch: float) -> str:
     """Bring the figure to the width [inches], with so many columns (0: as they are); return what does not fit."""
     from matplotlib.collections import QuadMesh
 
@@ -177,10 +168,8 @@ def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
     grid = _Grid.of(figure)
     factor, rows = min(1.0, width / drawn_width), 1.0
     if grid is not None and n_columns:
-        factor, rows = (
-            min(1.0, width / n_columns / (drawn_width / grid.n_columns)),
-            grid.rows_in(n_columns) / grid.n_rows,
-        )
+        factor = min(1.0, width / n_columns / (drawn_width / grid.n_columns))
+        rows = grid.rows_in(n_columns) / grid.n_rows
         if n_columns != grid.n_columns:
             grid.rearrange(figure, n_columns)
     panels = [ax for _, ax in numbered_panels(figure)]
@@ -191,15 +180,15 @@ def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
     figure.set_size_inches(width, min(height, highest))
     for mesh in figure.findobj(QuadMesh):  # a million cells of a map, but no text, as pixels
         mesh.set_rasterized(True)
-    scale_texts(figure, max(factor, LEAST_SCALE))
+    page_texts.scale_texts(figure, max(factor, LEAST_SCALE))
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="constrained_layout not applied")
         try:
-            break_titles(figure)
+            page_texts.break_titles(figure)
             figure.draw_without_rendering()
             for _ in range(2):  # texts in more lines move panels
-                break_texts(figure)
-                place_legends(figure)
+                page_texts.break_texts(figure)
+                page_texts.place_legends(figure)
                 figure.draw_without_rendering()
             if maps and len(maps) == len(panels):
                 _fill_width(figure, maps, highest)
@@ -209,11 +198,11 @@ def _fit(figure: "Figure", width: float, n_columns: int, stretch: float) -> str:
     smallest = min((min(box.width * width, box.height * figure.get_figheight()) for box in boxes), default=width)
     if smallest < SMALLEST_PANEL_CM / _INCH_CM:
         return f"a panel would have {smallest * _INCH_CM:.1f} cm"
-    text = text_without_room(figure)
+    text = page_texts.text_without_room(figure)
     return f"'{text}' has no room" if text else ""
 
 
-def _fill_width(figure: "Figure", maps: "list[Axes]", highest: float) -> None:
+def _fill_width(figure: "style.Figure", maps: "list[style.Axes]", highest: float) -> None:
     """Increase the height where colour bars and titles leave maps narrower than their columns."""
     width, height = map(float, figure.get_size_inches())
     columns = {round(ax.get_position().x0 + ax.get_position().width / 2, 2) for ax in maps}
@@ -226,7 +215,7 @@ def _fill_width(figure: "Figure", maps: "list[Axes]", highest: float) -> None:
         figure.draw_without_rendering()
 
 
-def _put_bars_below(figure: "Figure") -> None:
+def _put_bars_below(figure: "style.Figure") -> None:
     """Replace colour bars beside panels by such below them."""
     for ax in [ax for ax in figure.axes if hasattr(ax, "_colorbar_info")]:
         bar: Any = ax._colorbar  # type: ignore[attr-defined]
@@ -234,9 +223,7 @@ def _put_bars_below(figure: "Figure") -> None:
             names, size = tick_names(ax, "y"), ax.yaxis.label.get_fontsize()
             info, text, mesh = ax._colorbar_info, ax.get_ylabel(), bar.mappable  # type: ignore[attr-defined]
             bar.remove()
-            below = figure.colorbar(
-                mesh, ax=info["parents"], orientation="horizontal", shrink=0.7, aspect=30, pad=0.03, extend=bar.extend
-            )
+            below = bar_below(mesh, info["parents"], extend=bar.extend)
             below.set_label(text, fontsize=size)
             if names:
                 below.set_ticks(list(names), labels=list(names.values()))

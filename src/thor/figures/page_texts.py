@@ -4,14 +4,10 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from thor.figures import style
 from thor.figures.panels import in_data, numbered_panels
-from thor.figures.style import add_note
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SMALLEST_POINTS = 5.0
 """Smallest size of text [points]."""
@@ -27,7 +23,7 @@ _STEEP = 60.0
 _FEWEST_LETTERS = 7
 
 
-def spell_out(figure: "Figure", acronyms: Mapping[str, str]) -> None:
+def spell_out(figure: "style.Figure", acronyms: Mapping[str, str]) -> None:
     """Add to the note below the panels what acronyms stand for that the figure has and does not explain itself."""
     import matplotlib.text
 
@@ -42,10 +38,10 @@ def spell_out(figure: "Figure", acronyms: Mapping[str, str]) -> None:
     if found:
         note = figure._supxlabel  # type: ignore[attr-defined]
         before = getattr(note, "paragraphs", note.get_text()) if note else ""
-        add_note(figure, f"{before}\n{'. '.join(found)}.".lstrip("\n"))
+        style.add_note(figure, f"{before}\n{'. '.join(found)}.".lstrip("\n"))
 
 
-def scale_texts(figure: "Figure", scale: float) -> None:
+def scale_texts(figure: "style.Figure", scale: float) -> None:
     """Multiply the sizes of all texts, down to `SMALLEST_POINTS`."""
     import matplotlib.text
 
@@ -58,16 +54,15 @@ def scale_texts(figure: "Figure", scale: float) -> None:
             axis.set_tick_params(labelsize=max(SMALLEST_POINTS, scale * size))
 
 
-def break_texts(figure: "Figure") -> None:
+def break_texts(figure: "style.Figure") -> None:
     """Break texts that are longer than the room they have; needs a first layout."""
     renderer: Any = figure._get_renderer()  # type: ignore[attr-defined]
     whole = figure.bbox.width
     boxes = {ax: ax.get_window_extent(renderer) for ax in figure.axes}
     for _, ax in numbered_panels(figure):
         box = boxes[ax]
-        beside = [
-            other.x0 for other in boxes.values() if other.x0 > box.x0 + 1 and other.y0 < box.y1 and other.y1 > box.y0
-        ]
+        level = [other for other in boxes.values() if other.y0 < box.y1 and other.y1 > box.y0]
+        beside = [other.x0 for other in level if other.x0 > box.x0 + 1]
         _break(ax._left_title, 0.98 * (min([whole, *beside]) - box.x0), renderer)  # type: ignore[attr-defined]
         _break(ax.title, box.width, renderer)
         _break(ax.yaxis.label, box.height, renderer, upright=True)
@@ -87,7 +82,7 @@ def break_texts(figure: "Figure") -> None:
             _break(text, 0.97 * whole, renderer)
 
 
-def break_titles(figure: "Figure") -> None:
+def break_titles(figure: "style.Figure") -> None:
     """Break titles that are longer than a column; before a first layout, which makes room for their middles."""
     renderer: Any = figure._get_renderer()  # type: ignore[attr-defined]
     for _, ax in numbered_panels(figure):
@@ -95,7 +90,7 @@ def break_titles(figure: "Figure") -> None:
             _break(ax._left_title, figure.bbox.width / spec.get_gridspec().ncols, renderer)  # type: ignore[attr-defined]
 
 
-def text_without_room(figure: "Figure") -> str:
+def text_without_room(figure: "style.Figure") -> str:
     """Return the first text over an edge of the figure, or higher than its cell of a matrix; empty if there is none."""
     renderer: Any = figure._get_renderer()  # type: ignore[attr-defined]
     shown = (text for text in _shown_texts(figure) if text.get_text())
@@ -111,12 +106,12 @@ def text_without_room(figure: "Figure") -> str:
     return " ".join(found[0].get_text().split()) if found else ""
 
 
-def _over_edge(box: Any, figure: "Figure") -> bool:
+def _over_edge(box: Any, figure: "style.Figure") -> bool:
     whole = figure.bbox
     return bool(min(box.x0, box.y0) < -1 or box.x1 > whole.width + 1 or box.y1 > whole.height + 1)
 
 
-def _shown_texts(figure: "Figure") -> Iterator[Any]:
+def _shown_texts(figure: "style.Figure") -> Iterator[Any]:
     """Yield the texts that are drawn: tick labels outside of the range of their axis are not."""
     yield from (text for text in (*figure.texts, figure._suptitle, figure._supxlabel) if text)  # type: ignore[attr-defined]
     legends = list(figure.legends)
@@ -132,7 +127,7 @@ def _shown_texts(figure: "Figure") -> Iterator[Any]:
         yield from legend.get_texts()
 
 
-def place_legends(figure: "Figure") -> None:
+def place_legends(figure: "style.Figure") -> None:
     """Move legends that cover data, or are too large, out of their panels; break those outside into more rows."""
     renderer: Any = figure._get_renderer()  # type: ignore[attr-defined]
     inside = {ax: legend for ax in figure.axes if (legend := ax.get_legend()) is not None}
@@ -156,20 +151,19 @@ def _content(legend: Any) -> dict[str, Any]:
     return {"handles": legend.legend_handles, "labels": labels, "fontsize": texts[0].get_fontsize()}
 
 
-def _covers(legend: Any, ax: "Axes", renderer: Any) -> bool:
+def _covers(legend: Any, ax: "style.Axes", renderer: Any) -> bool:
     """Return whether a legend extends over its panel, or covers a line or bar in it."""
     box, panel = legend.get_window_extent(renderer), ax.get_window_extent(renderer)
     if box.width > panel.width or box.height > panel.height:
         return True
     lines = [line for line in ax.lines if in_data(line, ax)]
-    covered = any(
-        line.get_transform().transform_path(line.get_path()).intersects_bbox(box, filled=False) for line in lines
-    )
+    paths = (line.get_transform().transform_path(line.get_path()) for line in lines)
+    covered = any(path.intersects_bbox(box, filled=False) for path in paths)
     bars = (bar.get_window_extent(renderer) for bar in ax.patches)
     return covered or any(bar.overlaps(box) and bar.width * bar.height > 0 for bar in bars)
 
 
-def _put_below(ax: "Axes", content: dict[str, Any], renderer: Any) -> None:
+def _put_below(ax: "style.Axes", content: dict[str, Any], renderer: Any) -> None:
     """Put a legend below the panel and its labels, at a distance in points that a new layout keeps."""
     from matplotlib.transforms import ScaledTranslation
 
@@ -184,12 +178,12 @@ def _put_below(ax: "Axes", content: dict[str, Any], renderer: Any) -> None:
     legend.is_below = True
 
 
-def _free_edge(figure: "Figure") -> Any:
+def _free_edge(figure: "style.Figure") -> Any:
     """Return the place outside of the panels where no note or heading is."""
     return "outside upper center" if figure._supxlabel and not figure._suptitle else "outside lower center"  # type: ignore[attr-defined]
 
 
-def _break_legend(figure: "Figure", legend: Any, renderer: Any) -> None:
+def _break_legend(figure: "style.Figure", legend: Any, renderer: Any) -> None:
     """Replace a legend outside of the panels by one with as many columns as fit into the figure."""
     place: Any = {"right": "outside right upper"}.get(legend._outside_loc, f"outside {legend._outside_loc} center")
     beside = legend._outside_loc in ("right", "left")

@@ -1,33 +1,16 @@
 """Skill of the predictors: confusion matrices, scores with their intervals, learning curves."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from thor.core.metrics import metrics
+from thor.figures import style
 from thor.figures.curves import BLUE, ORANGE
-from thor.figures.style import (
-    add_legend,
-    add_note,
-    basin_words,
-    colour_map,
-    empty_figure,
-    in_reading_order,
-    letter_panels,
-    name_rows,
-    new_figure,
-    new_panels,
-    predictor_words,
-    style,
-)
 from thor.networks.predictor import of_surface, set_of
 from thor.networks.skill import LEFT_OUT_REGION
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Scores = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """{predictor: {region: {metric: value}}}."""
@@ -37,10 +20,11 @@ LEFT_OUT_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#999999", "#CC7
 PAIRED_COLOURS = ("#56B4E9", "#0072B2", "#E69F00", "#D55E00", "#999999", "#333333")
 """A light colour for the surface and a dark one for a further input set, by predictor."""
 
+_LEFT_OUT_METRICS = ("accuracy", "balanced_accuracy", "negative_log_likelihood")
 _MEMBERS = ("member_mean", "member_min", "member_max")
 
 
-def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
+def confusion_matrices(skill: Scores, *, region: str = "test") -> "style.Figure":
     """Return the confusion matrix of each predictor, as shares of the cells with a label.
 
     Parameters
@@ -50,13 +34,13 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
         confusion matrix are left out.
     region : str
     """
-    named = [name for name in in_reading_order(skill) if "confusion_matrix" in skill[name][region]]
+    named = [name for name in style.in_reading_order(skill) if "confusion_matrix" in skill[name][region]]
     matrices = {name: skill[name][region] for name in named}
     n_columns = 2 if len(matrices) == 4 else min(len(matrices), 3)
     n_rows = -(-len(matrices) // n_columns)
-    with style():
-        figure = new_figure(2.9 * n_columns + 0.7, 3.35 * n_rows + 0.3)
-        axes = new_panels(figure, len(matrices), n_columns)
+    with style.style():
+        figure = style.new_figure(2.9 * n_columns + 0.7, 3.35 * n_rows + 0.3)
+        axes = style.new_panels(figure, len(matrices), n_columns)
         for ax, (name, entry) in zip(axes, matrices.items(), strict=True):
             image = _draw_matrix(ax, np.array(entry["confusion_matrix"]), entry["classes"])
             ax.set_xlabel("predicted regime")
@@ -64,8 +48,8 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "Figure":
         for ax in axes[::n_columns]:
             ax.set_ylabel("regime by the label")
         figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02, label="cells with this label (%)")
-        letter_panels(axes)
-        add_note(figure, f"In each cell: share of its row in %, and number of grid cells. Region: {region}.")
+        style.letter_panels(axes)
+        style.add_note(figure, f"In each cell: share of its row in %, and number of grid cells. Region: {region}.")
         return figure
 
 
@@ -74,7 +58,7 @@ def skill_intervals(
     *,
     region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "negative_log_likelihood", "brier_score"),
-) -> "Figure":
+) -> "style.Figure":
     """Return the scores of all predictors with their block-bootstrap intervals, by cells and by area.
 
     Parameters
@@ -86,63 +70,49 @@ def skill_intervals(
     metrics : sequence of str
         A panel for each.
     """
-    rows = [name for name in in_reading_order(skill) if name not in _MEMBERS]
+    rows = [name for name in style.in_reading_order(skill) if name not in _MEMBERS]
     rows += ["member_mean"] if "member_mean" in skill else []
-    with style():
-        figure = new_figure(2.1 * len(metrics) + 1.2, 0.36 * len(rows) + 1.3)
-        axes = new_panels(figure, len(metrics), len(metrics), sharey=True)
+    with style.style():
+        figure = style.new_figure(2.1 * len(metrics) + 1.2, 0.36 * len(rows) + 1.3)
+        axes = style.new_panels(figure, len(metrics), len(metrics), sharey=True)
         for ax, metric in zip(axes, metrics, strict=True):
             for row, name in enumerate(rows):
                 if name == "majority":
                     # Drawn to scale it would compress all others.
-                    ax.text(
-                        0.02, row, f"{skill[name][region][metric]:.2f}", va="center", transform=ax.get_yaxis_transform()
-                    )
+                    score = f"{skill[name][region][metric]:.2f}"
+                    ax.text(0.02, row, score, va="center", transform=ax.get_yaxis_transform())
                 else:
                     _draw_score(ax, row, skill, name, region, metric)
-            _label_score(ax, metric)
-            ax.grid(axis="x", color="0.9", linewidth=0.5)
-            ax.set_axisbelow(True)
-            ax.margins(x=0.08)
-        name_rows(axes[0], [_words(name) for name in rows])
-        add_legend(figure, axes[0], n_columns=2)
-        letter_panels(axes)
+            _finish_scores(ax, metric, margin=0.08)
+        style.name_rows(axes[0], [_words(name) for name in rows])
+        style.add_legend(figure, axes[0], n_columns=2)
+        style.letter_panels(axes)
         return figure
 
 
 def left_out_skill(
-    skill: Scores,
-    *,
-    metrics: Sequence[str] = ("accuracy", "balanced_accuracy", "negative_log_likelihood"),
-    colours: Sequence[str] = LEFT_OUT_COLOURS,
-    names: Sequence[str] | None = None,
-) -> "Figure":
+    skill: Scores, *, colours: Sequence[str] = LEFT_OUT_COLOURS, names: Sequence[str] | None = None
+) -> "style.Figure":
     """Return the scores in each ocean of predictors that were trained without it, the Southern Ocean first.
 
     Parameters
     ----------
     skill : mapping
         As for `confusion_matrices`, with regions `left_out_<basin>`; predictors without any are left out.
-    metrics : sequence of str
-        A panel for each.
     colours : sequence of str
         Of the predictors.
     names : sequence of str, optional
         Order of the predictors.
     """
-    names = [
-        name
-        for name in names or in_reading_order(skill)
-        if any(region.startswith(LEFT_OUT_REGION) for region in skill[name])
-    ]
+    left_out = {name: [region for region in skill[name] if region.startswith(LEFT_OUT_REGION)] for name in skill}
+    names = [name for name in names or style.in_reading_order(skill) if left_out[name]]
     if not names:
-        return empty_figure("No scores in oceans left out of training.")
-    regions = [region for region in skill[names[0]] if region.startswith(LEFT_OUT_REGION)]
-    regions.sort(key=lambda region: ("southern" not in region, region))
-    with style():
-        figure = new_figure(2.3 * len(metrics) + 1.6, 0.17 * (len(names) + 1) * len(regions) + 1.2)
-        axes = new_panels(figure, len(metrics), len(metrics), sharey=True)
-        for ax, metric in zip(axes, metrics, strict=True):
+        return style.empty_figure("No scores in oceans left out of training.")
+    regions = sorted(left_out[names[0]], key=lambda region: ("southern" not in region, region))
+    with style.style():
+        figure = style.new_figure(2.3 * len(_LEFT_OUT_METRICS) + 1.6, 0.17 * (len(names) + 1) * len(regions) + 1.2)
+        axes = style.new_panels(figure, len(_LEFT_OUT_METRICS), len(_LEFT_OUT_METRICS), sharey=True)
+        for ax, metric in zip(axes, _LEFT_OUT_METRICS, strict=True):
             for number, name in enumerate(names):
                 colour = colours[number % len(colours)]
                 for place, region in enumerate(regions):
@@ -154,20 +124,17 @@ def left_out_skill(
                         ax.plot(entry[metric], row, "o", color=colour, markersize=3.5, label=_words(name))
             for place in range(1, len(regions)):
                 ax.axhline(place - 0.5, color="0.85", linewidth=0.5)
-            _label_score(ax, metric)
-            ax.grid(axis="x", color="0.9", linewidth=0.5)
-            ax.set_axisbelow(True)
-            ax.margins(x=0.06)
-        oceans = [basin_words(region.removeprefix(LEFT_OUT_REGION)) for region in regions]
+            _finish_scores(ax, metric, margin=0.06)
+        oceans = [style.basin_words(region.removeprefix(LEFT_OUT_REGION)) for region in regions]
         counts = [skill[names[0]][region]["n_cells"] for region in regions]
         labels = [f"{ocean}\n{count:,} cells" for ocean, count in zip(oceans, counts, strict=True)]
-        name_rows(axes[0], labels)
-        add_legend(figure, axes[0], n_columns=3)
-        letter_panels(axes)
+        style.name_rows(axes[0], labels)
+        style.add_legend(figure, axes[0], n_columns=3)
+        style.letter_panels(axes)
         return figure
 
 
-def input_set_skill(skill: Scores) -> "Figure":
+def input_set_skill(skill: Scores) -> "style.Figure":
     """Return the scores in oceans left out of training of predictors of all input sets; see `left_out_skill`.
 
     Parameters
@@ -180,12 +147,12 @@ def input_set_skill(skill: Scores) -> "Figure":
         if name not in of_surface(skill):
             by_predictor.setdefault(set_of(name)[0], []).append(name)
     if not by_predictor:
-        return empty_figure("There is no input set beside the surface.")
-    shown = [name for base in in_reading_order(by_predictor) for name in (base, *by_predictor[base])]
+        return style.empty_figure("There is no input set beside the surface.")
+    shown = [name for base in style.in_reading_order(by_predictor) for name in (base, *by_predictor[base])]
     return left_out_skill({name: skill[name] for name in shown}, colours=PAIRED_COLOURS, names=shown)
 
 
-def learning_curves(history: pd.DataFrame) -> "Figure":
+def learning_curves(history: pd.DataFrame) -> "style.Figure":
     """Return the training and selection loss of every network against the epoch, and the epoch of its kept weights.
 
     Parameters
@@ -195,10 +162,10 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         network has stopped), `best_epoch`, whose weights were kept, and `n_inputs`. Without rows: networks trained
         elsewhere.
     """
-    with style():
+    with style.style():
         if history.empty:
-            return empty_figure("No learning curves: these networks were not trained in this run.")
-        figure = new_figure(4.6, 3.2)
+            return style.empty_figure("No learning curves: these networks were not trained in this run.")
+        figure = style.new_figure(4.6, 3.2)
         ax = figure.subplots()
         by_inputs = history.groupby("n_inputs")["network"].unique().sort_index(ascending=False)
         for column, colour, label in (
@@ -230,10 +197,10 @@ def learning_curves(history: pd.DataFrame) -> "Figure":
         return figure
 
 
-def _draw_matrix(ax: "Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
+def _draw_matrix(ax: "style.Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
     """Draw the shares of each row in shades of blue, with the numbers of cells, and return the image."""
     shares = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = ax.imshow(shares, cmap=colour_map("Blues"), vmin=0, vmax=100)
+    image = ax.imshow(shares, cmap=style.colour_map("Blues"), vmin=0, vmax=100)
     for row, column in np.argwhere(counts):
         ink = "white" if shares[row, column] > 55 else "0.15"
         # Shares below 1 % are rounded to 0; the count shows how many cells they are.
@@ -246,13 +213,17 @@ def _draw_matrix(ax: "Axes", counts: np.ndarray, names: Sequence[str]) -> Any:
     return image
 
 
-def _label_score(ax: "Axes", metric: str) -> None:
+def _finish_scores(ax: "style.Axes", metric: str, *, margin: float) -> None:
+    """Add title, label and grid to a panel of scores."""
     score = metrics("scores")[metric]
     ax.set_title(score.label)
     ax.set_xlabel(f"({score.units}), {'higher' if score.higher_is_better else 'lower'} is better")
+    ax.grid(axis="x", color="0.9", linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.margins(x=margin)
 
 
-def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
+def _draw_score(ax: "style.Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
     """Draw the score of one predictor, filled by cells and open by area; single networks with their range."""
     for shift, filled in ((-0.13, True), (0.13, False)):
         entry = skill[name][region] if filled else skill[name][region]["area_weighted"]
@@ -273,4 +244,4 @@ def _draw_score(ax: "Axes", row: int, skill: Scores, name: str, region: str, met
 
 
 def _words(name: str) -> str:
-    return "single networks (range)" if name == "member_mean" else predictor_words(name)
+    return "single networks (range)" if name == "member_mean" else style.predictor_words(name)

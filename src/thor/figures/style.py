@@ -146,6 +146,15 @@ def new_panels(figure: "Figure", n_panels: int, n_columns: int, **options: Any) 
     return axes[:n_panels]
 
 
+def label_edges(axes: "Sequence[Axes]", n_columns: int, *, x: str, y: str = "") -> None:
+    """Label the left and the bottom axes of panels in rows of so many, with ticks also above an empty place."""
+    for ax in axes[::n_columns]:
+        ax.set_ylabel(y)
+    for ax in axes[-n_columns:]:
+        ax.set_xlabel(x)
+        ax.tick_params(labelbottom=True)
+
+
 def add_heading(figure: "Figure", text: str, *, fontsize: float = 8) -> None:
     """Write a heading above all panels."""
     figure.suptitle(text, x=0.01, ha="left", fontsize=fontsize)

@@ -1,37 +1,21 @@
 """Maps of regimes through time: every window, the likelihood of their change, agreement of models and of input sets."""
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from thor.figures import style
 from thor.figures.maps import QUANTILE, bar_below, class_colours, map_panels, name_classes
 from thor.figures.mesh import draw_mesh, hatch, outline
-from thor.figures.style import (
-    MOST_MODELS,
-    colour_map,
-    empty_figure,
-    flags,
-    letter_panels,
-    predictor_words,
-    regime_colours,
-    run_title,
-    style,
-    years_text,
-)
 from thor.networks.predictor import set_of
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 from thor.tracking.shown_run import window_to_show
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _NO_RUN = "There is no archive of climate models, or no run in it has a baseline."
 
 
-def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "Figure":
+def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "style.Figure":
     """Return a map of the most probable regime for each window of a run, on its native grid.
 
     Parameters
@@ -43,43 +27,36 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
         Maps beside one another.
     """
     if run is None:
-        return empty_figure(_NO_RUN)
+        return style.empty_figure(_NO_RUN)
     regime = run["regime"].sel(predictor=predictor).transpose("window", *run["valid"].dims)
-    names = list(flags(regime).values())
+    names = list(style.flags(regime).values())
     labels = [str(label) for label in run["window"].values]
-    with style():
+    with style.style():
         columns = 2 if len(labels) == 4 else min(n_columns, len(labels))
-        figure, axes = map_panels(
-            len(labels),
-            n_columns=columns,
-            title=f"{run_title(run)}, {predictor_words(predictor)}",
-            grey="land, and cells not used",
-        )
+        title, grey = f"{style.run_title(run)}, {style.predictor_words(predictor)}", "land, and cells not used"
+        figure, axes = map_panels(len(labels), n_columns=columns, title=title, grey=grey)
         for values, ax, label in zip(regime.where(regime >= 0).values, axes, labels, strict=True):
-            mesh = draw_mesh(ax, run, values, **class_colours(regime_colours(names)))
-            ax.set_title(years_text(label))
+            mesh = draw_mesh(ax, run, values, **class_colours(style.regime_colours(names)))
+            ax.set_title(style.years_text(label))
         name_classes(mesh, axes, names, fontsize=7, shrink=0.6, aspect=45)
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
 def change_likelihood_map(
     run: xr.Dataset | None,
     *,
-    window: int | None = None,
     predictors: Sequence[str] | None = None,
     supported: Collection[str] = (),
     notes: Sequence[str] = (),
-) -> "Figure":
-    """Return the likelihood that the regime of each cell differs from its baseline, in the classes of the IPCC.
+) -> "style.Figure":
+    """Return the likelihood that regimes differ from the baseline in the last window with one, in classes of the IPCC.
 
     Parameters
     ----------
     run : xarray.Dataset or None
         `change_probability`, `forced_shift`, `forced_change`, `applicable`, as from `thor.tracking.track.track_run`;
         None: no run.
-    window : int, optional
-        Place in the run; by default that of the last window with a baseline.
     predictors : sequence of str, optional
         A map for each; all by default.
     supported : collection of str
@@ -89,24 +66,24 @@ def change_likelihood_map(
         Sentences below the maps: precision and recall of the changes, as from `thor.tracking.detection`.
     """
     if run is None:
-        return empty_figure(_NO_RUN)
-    here = run.isel(window=window_to_show(run) if window is None else window)
-    with style():
+        return style.empty_figure(_NO_RUN)
+    here = run.isel(window=window_to_show(run))
+    with style.style():
         baseline = str(here["baseline_window"].values)
         if not baseline:
-            return empty_figure(f"{run_title(run)}: this window has no baseline.")
+            return style.empty_figure(f"{style.run_title(run)}: this window has no baseline.")
         predictors = [*map(str, run["predictor"].values)] if predictors is None else predictors
         # One map is too narrow for one line.
         end = "\n" if len(predictors) == 1 else " "
-        title = f"{run_title(run)},{end}{years_text(str(here['window'].values))} against {years_text(baseline)}"
+        window = style.years_text(str(here["window"].values))
+        title = f"{style.run_title(run)},{end}{window} against {style.years_text(baseline)}"
         if run.attrs.get("parent"):
             title += f" of {str(run.attrs['parent']).split('/')[1]}"
         least = f"{100 * run.attrs['min_probability']:.0f} %"
+        brackets = " In brackets: classes that the test with known truth does not support." if supported else ""
         lines = [
             "land, and cells not compared. Black outline: forced regime change (beyond internal variability and "
-            f"P(change) of at least {least}). Hatched: outside the area of applicability."
-            + " In brackets: classes that the test with known truth does not support."
-            * bool(supported),
+            f"P(change) of at least {least}). Hatched: outside the area of applicability.{brackets}",
             *notes,
         ]
         meaning = "\n".join(lines).removesuffix(".")
@@ -114,26 +91,26 @@ def change_likelihood_map(
         n_lines = figure._supxlabel.get_text().count("\n")  # type: ignore[attr-defined]
         more = 0.45 if len(predictors) == 1 else 0.0  # lines of the heading and of the title of the map
         figure.set_figheight(figure.get_figheight() + 0.15 * n_lines + (0.4 if supported else 0.15) + more)
-        shades = list(colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
+        shades = list(style.colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
             classes = likelihood_class(fields["change_probability"].values).astype(float)
             mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
             outline(ax, run, fields["forced_change"].values == 1)
             hatch(ax, run, fields["applicable"].values == 0)
-            ax.set_title(f"Likelihood of a change of regime,{end}{predictor_words(predictor)}")
+            ax.set_title(f"Likelihood of a change of regime,{end}{style.predictor_words(predictor)}")
         words = [_stacked(word) if word in supported else f"({_stacked(word)})" for word in LIKELIHOOD]
         words = words if supported else [""] * len(words)
         texts = [f"{share}\n{word}".strip() for share, word in zip(LIKELIHOOD_RANGES, words, strict=True)]
         name_classes(mesh, axes, texts, fontsize=5.5 if len(predictors) == 1 else 6, shrink=0.9, aspect=45)
         if len(axes) > 1:
-            letter_panels(axes)
+            style.letter_panels(axes)
         return figure
 
 
 def model_agreement_maps(
     summary: xr.Dataset | None, *, predictor: str = "ensemble", notes: Sequence[str] = ()
-) -> "Figure":
+) -> "style.Figure":
     """Return the agreement of climate models in one window: regime, probability of its change, and robustness.
 
     Parameters
@@ -145,11 +122,11 @@ def model_agreement_maps(
         As for `change_likelihood_map`.
     """
     if summary is None:
-        return empty_figure(_NO_RUN)
+        return style.empty_figure(_NO_RUN)
     fields = summary.sel(predictor=predictor)
     names = str(summary.attrs["regimes"]).split()
     models, votes = list(map(str, summary["source_id"].values)), str(summary.attrs["votes"]).capitalize()
-    named = ", ".join(models) if len(models) <= MOST_MODELS else f"{len(models)} climate models"
+    named = ", ".join(models) if len(models) <= style.MOST_MODELS else f"{len(models)} climate models"
     each = "" if votes == "Models" else ", one vote for each family of models with one ocean code"
     lines = [
         "land, and cells without a model. Outlined in (d): robust, models agree that there is a forced regime change "
@@ -157,17 +134,13 @@ def model_agreement_maps(
         *notes,
     ]
     windows = list(map(str, summary["model_window"].values))
-    if set(windows) != {summary.attrs["window"]} and len(models) <= MOST_MODELS:
-        years = (f"{model} {years_text(window)}" for model, window in zip(models, windows, strict=True))
+    if set(windows) != {summary.attrs["window"]} and len(models) <= style.MOST_MODELS:
+        years = (f"{model} {style.years_text(window)}" for model, window in zip(models, windows, strict=True))
         lines.append(f"Years: {'; '.join(years)}.")
-    with style():
-        figure, axes = map_panels(
-            4,
-            n_columns=2,
-            title=f"{summary.attrs['experiment_id']}, {years_text(summary.attrs['window'])}, "
-            f"{predictor_words(predictor)}: {named}{each}",
-            grey="\n".join(lines).removesuffix("."),
-        )
+    with style.style():
+        shown = f"{summary.attrs['experiment_id']}, {style.years_text(summary.attrs['window'])}"
+        title = f"{shown}, {style.predictor_words(predictor)}: {named}{each}"
+        figure, axes = map_panels(4, n_columns=2, title=title, grey="\n".join(lines).removesuffix("."))
         figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
         _draw_regimes(axes[0], regime.values, summary, names)
@@ -182,11 +155,11 @@ def model_agreement_maps(
         # Both lie where most models have a forced change, which is drawn dark.
         outline(axes[3], summary, fields["robustness"].values == 1, colour="#56B4E9")
         hatch(axes[3], summary, fields["robustness"].values == 2, colour="white")
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
-def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figure":
+def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "style.Figure":
     """Return maps of the regimes by both sets in one window, the distance of probabilities, and its persistence.
 
     Parameters
@@ -197,45 +170,38 @@ def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "Figu
         Of the further set.
     """
     if fields is None:
-        return empty_figure("No run of the archive has the features of a further input set in all windows.")
+        return style.empty_figure("No run of the archive has the features of a further input set in all windows.")
     kind, input_set = set_of(predictor)
-    names = list(flags(fields["surface"]).values())
+    names = list(style.flags(fields["surface"]).values())
     area = fields["areacello"].where(fields["distance"].notnull())
     share = float(area.where(fields["surface"] != fields["set"]).sum() / area.sum())
-    with style():
-        figure, axes = map_panels(
-            4,
-            n_columns=2,
-            title=f"{run_title(fields)}, {years_text(str(fields['window'].values))}, {predictor_words(kind)}",
-            grey=f"land, and cells without a regime. Regimes in (a) and (b) differ on {100 * share:.1f} % of the area",
-        )
+    with style.style():
+        window = style.years_text(str(fields["window"].values))
+        title = f"{style.run_title(fields)}, {window}, {style.predictor_words(kind)}"
+        grey = f"land, and cells without a regime. Regimes in (a) and (b) differ on {100 * share:.1f} % of the area"
+        figure, axes = map_panels(4, n_columns=2, title=title, grey=grey)
         figure.set_figheight(figure.get_figheight() + 0.3)
-        for ax, name, title in (
-            (axes[0], "surface", "Regimes from the surface alone"),
-            (axes[1], "set", f"Regimes with {input_set}"),
-        ):
+        for ax, name in zip(axes, ("surface", "set"), strict=False):
             _draw_regimes(ax, fields[name].values, fields, names)
-            ax.set_title(title)
-        for ax, name, title in (
-            (axes[2], "distance", "Difference of the probabilities"),
-            (axes[3], "window_share", "Windows in which the regimes differ"),
-        ):
+        for ax, name in zip(axes[2:], ("distance", "window_share"), strict=True):
             _draw_percentages(ax, 100 * fields[name].values, fields, full=True)
+        titles = ["Regimes from the surface alone", f"Regimes with {input_set}", "Difference of the probabilities"]
+        for ax, title in zip(axes, [*titles, "Windows in which the regimes differ"], strict=True):
             ax.set_title(title)
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
-def _draw_regimes(ax: "Axes", values: np.ndarray, grid: xr.Dataset, names: Sequence[str]) -> None:
-    mesh = draw_mesh(ax, grid, values, **class_colours(regime_colours(names)))
+def _draw_regimes(ax: "style.Axes", values: np.ndarray, grid: xr.Dataset, names: Sequence[str]) -> None:
+    mesh = draw_mesh(ax, grid, values, **class_colours(style.regime_colours(names)))
     name_classes(mesh, ax, names, fontsize=7)
 
 
-def _draw_percentages(ax: "Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
+def _draw_percentages(ax: "style.Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
     """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))
-    mesh = draw_mesh(ax, grid, values, cmap=colour_map("cmo.amp"), vmin=0, vmax=highest)
+    mesh = draw_mesh(ax, grid, values, cmap=style.colour_map("cmo.amp"), vmin=0, vmax=highest)
     extend = "max" if highest < 100 else "neither"
     bar_below(mesh, ax, extend=extend).set_label("%", fontsize=7)
 

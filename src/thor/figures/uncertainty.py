@@ -1,34 +1,16 @@
 """Calibration and uncertainty: reliability, maps of uncertainty, risk against coverage, conformal sets."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from thor.core.variables import variable
+from thor.figures import style
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.maps import draw_field, map_panels
-from thor.figures.style import (
-    OTHER_COLOURS,
-    PALETTES,
-    add_diagonal,
-    add_note,
-    basin_words,
-    in_reading_order,
-    letter_panels,
-    name_rows,
-    new_figure,
-    predictor_words,
-    regime_colours,
-    reliability_panels,
-    style,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Calibration = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 
@@ -43,42 +25,38 @@ _STAGES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "after": ("after calibration", {"color": BLUE, "marker": "s", "markersize": 2.5, "linewidth": 0.9}),
 }
 """Label and line; the first is wider, so that it is seen where calibration changes nothing."""
-_COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *OTHER_COLOURS)
+_COLOURS = ("#0173B2", "#D55E00", "#029E73", "#CC78BC", *style.OTHER_COLOURS)
 
 
-def reliability_curves(calibration: Calibration, *, region: str = "test") -> "Figure":
-    """Return the share of correct cells against the stated probability, before and after calibration.
+def reliability_curves(calibration: Calibration) -> "style.Figure":
+    """Return the share of correct test cells against the stated probability, before and after calibration.
 
     Parameters
     ----------
     calibration : mapping
         {predictor: {region: {stage: {metric: value}}}} as from `thor.uncertainty.calibration.calibration_table`. Bins
         with less than `FEW_SHARE` of the cells are drawn open.
-    region : str
     """
-    with style():
-        figure = new_figure(2.5 * len(calibration) + 0.4, 4.1)
-        panels = reliability_panels(figure, len(calibration), label="perfect")
-        for (above, below), name in zip(panels, in_reading_order(calibration), strict=True):
+    with style.style():
+        figure = style.new_figure(2.5 * len(calibration) + 0.4, 4.1)
+        panels = style.reliability_panels(figure, len(calibration), label="perfect")
+        for (above, below), name in zip(panels, style.in_reading_order(calibration), strict=True):
+            stages = calibration[name]["test"]
             for stage in _STAGES:
-                _draw_reliability(above, below, stage, calibration[name][region][stage])
-            errors = [calibration[name][region][stage]["expected_calibration_error"] for stage in _STAGES]
-            above.set_title("{}\nECE {:.3f} before, {:.3f} after".format(predictor_words(name), *errors))
+                _draw_reliability(above, below, stage, stages[stage])
+            errors = [stages[stage]["expected_calibration_error"] for stage in _STAGES]
+            above.set_title("{}\nECE {:.3f} before, {:.3f} after".format(style.predictor_words(name), *errors))
             below.set_xlabel("largest probability (1)")
         figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
         panels[0][0].set_ylabel("share of correct cells (1)")
         panels[0][1].set_ylabel("share of cells (1)")
-        few = f"{100 * FEW_SHARE:g} %"
-        add_note(
-            figure,
-            "ECE: expected calibration error. Vertical lines: block-bootstrap intervals. "
-            f"Open: bins with less than {few} of the cells.",
-        )
-        letter_panels(above for above, _ in panels)
+        few = f"Open: bins with less than {100 * FEW_SHARE:g} % of the cells."
+        style.add_note(figure, f"ECE: expected calibration error. Vertical lines: block-bootstrap intervals. {few}")
+        style.letter_panels(above for above, _ in panels)
         return figure
 
 
-def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
+def network_reliability_curves(bins: pd.DataFrame, title: str) -> "style.Figure":
     """Return the share of correct cells against the stated probability of one network, outside its training region.
 
     Parameters
@@ -88,10 +66,10 @@ def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
         `thor.networks.skill.network_reliability`.
     title : str
     """
-    with style():
-        figure = new_figure(3.2, 3.0)
+    with style.style():
+        figure = style.new_figure(3.2, 3.0)
         ax = figure.subplots()
-        add_diagonal(ax)
+        style.add_diagonal(ax)
         for (region, rows), colour in zip(bins[bins["region"] != "train"].groupby("region"), _COLOURS, strict=False):
             gap = np.average(np.abs(rows["confidence"] - rows["accuracy"]), weights=rows["n_cells"])
             label = f"{region}, ECE {gap:.3f}"
@@ -99,11 +77,11 @@ def network_reliability_curves(bins: "pd.DataFrame", title: str) -> "Figure":
         ax.set(xlabel="largest probability (1)", ylabel="share of correct cells (1)")
         ax.set_title(title)
         ax.legend(loc="upper left")
-        add_note(figure, "ECE: expected calibration error.")
+        style.add_note(figure, "ECE: expected calibration error.")
         return figure
 
 
-def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
+def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "style.Figure":
     """Return maps of predictive entropy and mutual information, and their histograms in correct and in wrong cells.
 
     Parameters
@@ -114,7 +92,7 @@ def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
         1 where the predicted regime is not the label, 0 where it is, NaN in cells that do not count.
     """
     names = ("predictive_entropy", "mutual_information")
-    with style():
+    with style.style():
         figure, axes = map_panels(4, n_columns=2, grey="land, and cells without features")
         for place, name in enumerate(names):
             draw_field(axes[place], uncertainty[name], uncertainty)
@@ -125,45 +103,41 @@ def uncertainty_maps(uncertainty: xr.Dataset, wrong: xr.DataArray) -> "Figure":
             axes[2 + place].set_xlabel(f"{variable(name).label.lower()} ({variable(name).units})")
             axes[2 + place].set_title("In correct and in wrong cells")
         axes[2].set_ylabel("density (bit$^{-1}$)")
-        letter_panels(axes)
+        style.letter_panels(axes)
         return figure
 
 
-def risk_coverage_curves(
-    calibration: Calibration, *, region: str = "test", stage: str = "after", uncertainty: str = "entropy"
-) -> "Figure":
-    """Return the share of wrong cells among the most certain ones, and against the dissimilarity of the inputs.
+def risk_coverage_curves(calibration: Calibration) -> "style.Figure":
+    """Return the share of wrong test cells by their entropy after calibration, and by the dissimilarity of the inputs.
 
     Parameters
     ----------
     calibration : mapping
         As for `reliability_curves`; where the ensemble's region holds `error_by_dissimilarity`, as from
         `thor.uncertainty.applicability.error_by_dissimilarity`, a second panel shows it.
-    region, stage, uncertainty : str
-        Uncertainty by which cells are left out.
     """
-    dissimilar: Any = calibration.get("ensemble", {}).get(region, {}).get("error_by_dissimilarity")
-    with style():
-        figure = new_figure(7.6 if dissimilar else 4.4, 3.2)
+    dissimilar: Any = calibration.get("ensemble", {}).get("test", {}).get("error_by_dissimilarity")
+    with style.style():
+        figure = style.new_figure(7.6 if dissimilar else 4.4, 3.2)
         ax, *others = figure.subplots(1, 2 if dissimilar else 1, squeeze=False)[0]
-        for name, colour in zip(in_reading_order(calibration), _COLOURS, strict=False):
-            curve = calibration[name][region][stage]["risk_coverage_curves"][uncertainty]
+        for name, colour in zip(style.in_reading_order(calibration), _COLOURS, strict=False):
+            curve = calibration[name]["test"]["after"]["risk_coverage_curves"]["entropy"]
             coverage, risk = (100.0 * np.array(curve[key]) for key in ("coverage", "risk"))
-            label = f"{predictor_words(name)} (area {curve['area']:.3f})"
+            label = f"{style.predictor_words(name)} (area {curve['area']:.3f})"
             ax.plot(coverage, risk, color=colour, label=label)
             ax.axhline(risk[-1], color=colour, linewidth=0.6, linestyle=":")
         ax.set(xlim=(0, 100), ylim=(0, None))
-        ax.set_xlabel(f"cells kept, in order of rising {uncertainty.replace('_', ' ')} (%)")
+        ax.set_xlabel("cells kept, in order of rising entropy (%)")
         ax.set_ylabel("wrong cells among them (%)")
         ax.set_title("Risk and coverage; dotted: no skill")
         ax.legend(loc="center left")
         if dissimilar:
             _draw_error_by_dissimilarity(others[0], dissimilar)
-            letter_panels([ax, *others])
+            style.letter_panels([ax, *others])
         return figure
 
 
-def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
+def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "style.Figure":
     """Return the coverage and the size of conformal sets, by basin and by regime.
 
     Parameters
@@ -174,16 +148,16 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
     """
     coverage = {name: entry for name, entry in coverage.items() if entry["set_share"] > 0}
     regions = list(coverage)
-    regimes = in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(PALETTES["published"]))
+    regimes = style.in_reading_order(coverage[regions[0]]["by_regime"], first=tuple(style.PALETTES["published"]))
     level = 100.0 * coverage[regions[0]]["confidence_level"]
-    with style():
-        figure = new_figure(8.8, 0.42 * len(regions) + 1.3)
+    with style.style():
+        figure = style.new_figure(8.8, 0.42 * len(regions) + 1.3)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
         for row, entry in enumerate(coverage.values()):
             dot: dict[str, Any] = {"color": "0.1", "markersize": 5, "zorder": 4}
             left.plot(100 * entry["coverage"], row, "o", label="all cells" if row == 0 else None, **dot)
             right.plot(entry["mean_set_size"], row, "o", **dot)
-            for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
+            for regime, colour in zip(regimes, style.regime_colours(regimes), strict=True):
                 of = entry["by_regime"][regime]
                 if of["coverage"] is not None:
                     face = colour if of["n_cells"] >= FEW_CELLS else "white"
@@ -191,24 +165,21 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "Figure":
                     left.plot(100 * of["coverage"], row + 0.25, **mark)
                     right.plot(of["mean_set_size"], row + 0.25, **mark)
         left.axvline(level, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
-        name_rows(left, [f"{basin_words(name)}\n{of['n_cells']:,} cells" for name, of in coverage.items()])
+        style.name_rows(left, [f"{style.basin_words(name)}\n{of['n_cells']:,} cells" for name, of in coverage.items()])
         left.set_xlabel("cells whose set contains the label (%)")
         left.set_title(f"Coverage; dashed: {level:.0f} % nominal; open: under {FEW_CELLS} cells")
         right.set_xlabel("mean number of regimes in a set (1)")
         right.set_title("Size of the sets")
-        for regime, colour in zip(regimes, regime_colours(regimes), strict=True):
+        for regime, colour in zip(regimes, style.regime_colours(regimes), strict=True):
             left.plot([], [], "D", color=colour, markersize=3.5, label=f"cells labelled {regime}")
         figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
-        letter_panels([left, right])
-        add_note(
-            figure,
-            "A set contains the regimes that cannot be excluded at this level: with 1 the regime is unique, with more "
-            "it is ambiguous.",
-        )
+        style.letter_panels([left, right])
+        meaning = "A set contains the regimes that cannot be excluded at this level"
+        style.add_note(figure, f"{meaning}: with 1 the regime is unique, with more it is ambiguous.")
         return figure
 
 
-def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[str, Any]) -> None:
+def _draw_reliability(above: "style.Axes", below: "style.Axes", stage: str, entry: Mapping[str, Any]) -> None:
     label, line = _STAGES[stage]
     colour, marker = line["color"], line["marker"]
     curve = entry["reliability_curve"]
@@ -221,7 +192,7 @@ def _draw_reliability(above: "Axes", below: "Axes", stage: str, entry: Mapping[s
     below.plot(stated, share, **line)
 
 
-def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
+def _draw_error_by_dissimilarity(ax: "style.Axes", rows: Sequence[Mapping[str, Any]]) -> None:
     for inside, colour, label in (
         (True, BLUE, "inside the area of applicability"),
         (False, ORANGE, "outside the area of applicability"),
@@ -236,7 +207,7 @@ def _draw_error_by_dissimilarity(ax: "Axes", rows: Sequence[Mapping[str, Any]]) 
     ax.legend(loc="best")
 
 
-def _draw_histogram(ax: "Axes", values: np.ndarray, wrong: np.ndarray) -> None:
+def _draw_histogram(ax: "style.Axes", values: np.ndarray, wrong: np.ndarray) -> None:
     counted = np.isfinite(values) & np.isfinite(wrong)
     edges = np.linspace(0.0, np.quantile(values[counted], 0.995), 41).tolist()
     highest = 0.0

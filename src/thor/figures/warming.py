@@ -1,22 +1,18 @@
 """Figure of global warming in the runs of the archive, with the windows of warming levels."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from thor.figures.style import add_legend, empty_figure, letter_panels, new_figure, new_panels, style
+from thor.figures import style
 from thor.figures.tracking_curves import experiment_colours
 from thor.reading.warming_levels import Warming
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 N_COLUMNS, MOST_PANELS = 3, 9
 
 
-def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_years: int) -> "Figure":
+def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_years: int) -> "style.Figure":
     """Return the global mean warming of each run, and where levels are reached.
 
     A panel for each climate model, or for each experiment where there are more than `MOST_PANELS` models.
@@ -32,15 +28,16 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
         Length of the windows of the levels.
     """
     known = {key: run for key, run in runs.items() if np.isfinite(run.values).all()}
-    with style():
+    with style.style():
         if not known:
-            return empty_figure("No levels of global warming: windows.warming_levels, or air temperature, is missing.")
+            missing = "windows.warming_levels, or air temperature, is missing"
+            return style.empty_figure(f"No levels of global warming: {missing}.")
         models, experiments = (list(dict.fromkeys(key.split("/")[k] for key in known)) for k in (0, 1))
         colours = experiment_colours(experiments)
         of_panel, names = ("source_id", models) if len(models) <= MOST_PANELS else ("experiment_id", experiments)
         n_columns = min(N_COLUMNS, len(names))
-        figure = new_figure(2.9 * n_columns, 2.2 * -(-len(names) // n_columns) + 0.4)
-        axes = dict(zip(names, new_panels(figure, len(names), n_columns, sharex=True, sharey=True), strict=True))
+        figure = style.new_figure(2.9 * n_columns, 2.2 * -(-len(names) // n_columns) + 0.4)
+        axes = dict(zip(names, style.new_panels(figure, len(names), n_columns, sharex=True, sharey=True), strict=True))
         width = 1.2 if names is models else 0.6
         for level in sorted(set(levels["level"])):
             for ax in axes.values():
@@ -62,16 +59,12 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
                 axes[str(row[of_panel])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
         for name, ax in axes.items():
             ax.set_title(name if names is models else f"{name}, {len(_models_of(known, name))} climate models")
-        for ax in [*axes.values()][::n_columns]:
-            ax.set_ylabel("warming (K)")
-        for ax in [*axes.values()][-n_columns:]:
-            ax.set_xlabel("year")
-            ax.tick_params(labelbottom=True)
+        style.label_edges([*axes.values()], n_columns, x="year", y="warming (K)")
         if names is models:
             for experiment in experiments:
                 axes[models[0]].plot([], [], color=colours[experiment], label=experiment)
-            add_legend(figure, axes[models[0]], n_columns=len(experiments))
-        letter_panels(axes.values())
+            style.add_legend(figure, axes[models[0]], n_columns=len(experiments))
+        style.letter_panels(axes.values())
         return figure
 
 

@@ -1,6 +1,7 @@
 """The manifest of an archive: its datasets and files, and the runs that made them."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
@@ -142,13 +143,8 @@ def parse(content: bytes) -> Manifest:
 def is_plain(path: str) -> bool:
     """Return whether a path is relative, without `..`, hidden parts and control characters."""
     parts = PurePosixPath(path).parts
-    return (
-        bool(parts)
-        and path == "/".join(parts)
-        and path.isprintable()
-        and "\\" not in path
-        and not any(part.startswith(".") or ":" in part for part in parts)
-    )
+    plain = path == "/".join(parts) and path.isprintable() and "\\" not in path
+    return plain and bool(parts) and not any(part.startswith(".") or ":" in part for part in parts)
 
 
 def shown(text: Any) -> str:
@@ -159,12 +155,10 @@ def shown(text: Any) -> str:
 
 def _require_apart(paths: Iterable[str]) -> None:
     """Raise DataError when two paths are equal, ignoring case as some disks do, or one lies inside another."""
-    seen: set[str] = set()
-    paths = [path.casefold() for path in paths]
-    for path in paths:
-        if path in seen:
+    seen = Counter(path.casefold() for path in paths)
+    for path, number in seen.items():
+        if number > 1:
             raise DataError(f"{shown(path)} is twice in the manifest.")
-        seen.add(path)
-    for path in paths:
+    for path in seen:
         if any(str(parent) in seen for parent in PurePosixPath(path).parents):
             raise DataError(f"{shown(path)} lies inside another file or dataset of the manifest.")

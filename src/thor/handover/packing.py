@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from thor.core.atomic import replacing
 from thor.core.checksums import combined_sha256, file_sha256, files_of
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
 from thor.handover.manifest import Dataset, File, Manifest, Place, Provenance
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 MANIFEST = "manifest.json"
 MANIFEST_CHECKSUM = "manifest.json.sha256"
@@ -43,13 +46,6 @@ class Made:
     run: Provenance | None = None
     changed: bool = False
     made_from: Mapping[str, str] = field(default_factory=dict)
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes; none at the end."""
 
 
 def made_by(record: Mapping[str, Any], name: str, checksum: str, *, groups: Iterable[str]) -> Made:
@@ -87,10 +83,8 @@ def pack(
     target: Path | Callable[[bool], Path],
     *,
     root: Path,
-    pipeline: str,
-    environment: str,
-    thor_version: str,
     made: Callable[[str, str], Made] = lambda name, checksum: Made(),
+    **about: Any,
 ) -> tuple[Path, Manifest, str]:
     """Write an archive; an error or interrupt leaves no new archive, and an old one as it was.
 
@@ -102,10 +96,10 @@ def pack(
         The archive, or a function that returns it; its argument is whether the archive is compressed.
     root : Path
         `data_root`.
-    pipeline, environment, thor_version : str
-        Recorded in the manifest.
     made : callable
         Returns what made the dataset of this name and checksum.
+    **about : str
+        `pipeline`, `environment` and `thor_version`, recorded in the manifest.
 
     Returns
     -------
@@ -126,13 +120,7 @@ def pack(
     # Every byte is read twice: for its checksum, which the manifest at the beginning holds, and for the archive.
     with progress_bar(total=2 * n_bytes, label="packing", unit="B", scaled=True) as bar:
         datasets, runs = _describe(found, root, made, bar)
-        manifest = Manifest(
-            thor_version=thor_version,
-            pipeline=pipeline,
-            environment=environment,
-            datasets=tuple(datasets),
-            runs=tuple(runs),
-        )
+        manifest = Manifest(**about, datasets=tuple(datasets), runs=tuple(runs))
         manifest.require_safe_paths()
         n_plain = sum(file.size for file in manifest.files if not file.path.endswith(_COMPRESSED))
         compressed = n_plain > _LEAST_COMPRESSIBLE * manifest.n_bytes
@@ -144,7 +132,7 @@ def pack(
     return target, manifest, checksum
 
 
-def add(write: Callable[[bytes], Any], name: str, size: int, content: Readable) -> str:
+def add(write: Callable[[bytes], Any], name: str, size: int, content: "SupportsRead[bytes]") -> str:
     """Write one file as THOR's archives hold it: header, content, zeros up to a whole block.
 
     Parameters
@@ -155,7 +143,7 @@ def add(write: Callable[[bytes], Any], name: str, size: int, content: Readable) 
         Path in the archive.
     size : int
         Bytes of the content.
-    content : Readable
+    content : stream of bytes
 
     Returns
     -------
@@ -194,11 +182,11 @@ def header(name: str, size: int) -> bytes:
 class Counted:
     """A stream that keeps SHA-256 and size of what is read from it, and moves a progress bar."""
 
-    def __init__(self, stream: Readable, bar: Any = None) -> None:
+    def __init__(self, stream: "SupportsRead[bytes]", bar: Any = None) -> None:
         self._stream, self._bar = stream, bar
         self.digest, self.size = hashlib.sha256(), 0
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         """Return at most so many bytes."""
         block = self._stream.read(size)
         self.count(block)

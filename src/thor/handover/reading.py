@@ -75,9 +75,8 @@ def verify(archive: Path, *, sha256: str | None = None, receiver: Receiver | Non
             manifest = _read(stream, size * (_MOST_DEFLATED if compressed else 1), receiver)
         checksum = whole.digest.hexdigest()
         if sha256 is not None and checksum != sha256.lower():
-            raise DataError(
-                f"Its SHA-256 is {checksum}; expected {sha256.lower()}. It is not the archive that was announced."
-            )
+            differs = f"Its SHA-256 is {checksum}; expected {sha256.lower()}"
+            raise DataError(f"{differs}. It is not the archive that was announced.")
     except DataError as error:
         raise DataError(f"{archive} is refused: {error}") from error
     return manifest, checksum
@@ -106,19 +105,16 @@ class _OrdinaryFile(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             if not any(buf):  # the end of the archive
                 raise
-            raise DataError(
-                f"{str(error).capitalize()} where a file should begin. It is damaged, or not an archive of "
-                "`thor stage pack`."
-            ) from error
+            fault = f"{str(error).capitalize()} where a file should begin"
+            raise DataError(f"{fault}. It is damaged, or not an archive of `thor stage pack`.") from error
         if info.type != tarfile.REGTYPE:
             kind = _KINDS.get(info.type, f"of type {info.type!a}")
             raise DataError(f"Its member {shown(info.name)} is {kind}; only ordinary files are taken.")
         if not is_plain(info.name):
             raise DataError(f"Its member {shown(info.name)} would lie outside data_root.")
         if buf != header(info.name, info.size):
-            raise DataError(
-                f"The header of {shown(info.name)} is not as THOR writes it: owner, rights or time were changed."
-            )
+            name = shown(info.name)
+            raise DataError(f"The header of {name} is not as THOR writes it: owner, rights or time were changed.")
         return info
 
 
@@ -150,8 +146,7 @@ def _read(stream: Any, room: int, receiver: Receiver | None) -> Manifest:
                     f"the manifest lists {file.sha256[:16]}.... Have it sent again."
                 )
             awaited.discard(member.name)
-        more = tar.next()
-        if more is not None:
+        if (more := tar.next()) is not None:
             raise _unexpected(more.name, known)
     expected.count(END)
     while stream.size <= expected.size and stream.read(CHUNK):

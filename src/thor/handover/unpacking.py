@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from thor.core.atomic import flush
 from thor.core.checksums import files_of, sha256
@@ -102,12 +102,10 @@ class _Arrivals:
     _hidden: dict[Path, Path] = field(default_factory=dict)
     _made: list[Path] = field(default_factory=list)
 
-    def __enter__(self) -> "_Arrivals":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         for folder in self._hidden.values():
             shutil.rmtree(folder, ignore_errors=True)
         if error is not None:
@@ -116,10 +114,8 @@ class _Arrivals:
                     folder.rmdir()
         if isinstance(error, OSError):
             where = f" ({error.filename})" if error.filename else ""
-            raise DataError(
-                f"Nothing was unpacked below {self.root}: {error.strerror}{where}. "
-                "Make room or make it writable, or set data_root in conf/local/globals.yml."
-            ) from error
+            advice = "Make room or make it writable, or set data_root in conf/local/globals.yml."
+            raise DataError(f"Nothing was unpacked below {self.root}: {error.strerror}{where}. {advice}") from error
 
     def begin(self, manifest: Manifest) -> None:
         """Prepare for the datasets; raise when this project has no place for them, or other files lie there."""
@@ -140,16 +136,13 @@ class _Arrivals:
                 self._targets[file.path] = self.to_place[-1].path_of(file)
         if different and not self.force:
             names = listed([f"{dataset.name} ({dataset.path})" for dataset in different])
-            raise DataError(
-                f"Other files lie below {self.root} in the places of {names}. "
-                "Unpack it into another data_root, or with --force to replace them."
-            )
+            advice = "Unpack it into another data_root, or with --force to replace them."
+            raise DataError(f"Other files lie below {self.root} in the places of {names}. {advice}")
         self._require_room()
 
     def target(self, file: File) -> Path | None:
         """Return where a file is extracted; None when it is in its place already."""
-        target = self._targets.get(file.path)
-        if target is not None:
+        if (target := self._targets.get(file.path)) is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
@@ -198,9 +191,7 @@ class _Arrivals:
         if place is None:
             known = did_you_mean(dataset.name, self.places)
             raise DataError(f"This project's catalog has no dataset {shown(dataset.name)} that could take it.{known}")
-        expected = (place.path, place.type, place.folder)
-        got = (dataset.path, dataset.type, dataset.folder)
-        if got != expected:
+        if (dataset.path, dataset.type, dataset.folder) != (place.path, place.type, place.folder):
             raise DataError(
                 f"Dataset '{place.name}' is a {shown(dataset.type)} at {shown(dataset.path)}; this project's catalog "
                 f"has a {place.type} at {place.path}. Unpack it in the environment in which it was packed."
@@ -223,9 +214,9 @@ class _Arrivals:
         for disk, folder in folders.items():
             free = shutil.disk_usage(folder).free
             if needed[disk] > free:
+                advice = "Free some space, or set data_root in conf/local/globals.yml to another disk."
                 raise DataError(
-                    f"It needs {needed[disk] / 1e6:.0f} MB in {folder}; {free / 1e6:.0f} MB are free. "
-                    "Free some space, or set data_root in conf/local/globals.yml to another disk."
+                    f"It needs {needed[disk] / 1e6:.0f} MB in {folder}; {free / 1e6:.0f} MB are free. {advice}"
                 )
 
     def _make_folder(self, folder: Path) -> None:

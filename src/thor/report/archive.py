@@ -90,10 +90,8 @@ def archive_sentences(archive: Mapping[str, Any]) -> list[str]:
     """Return sentences on the runs that were read or not, and on the physical checks that are not passed."""
     sentences = []
     if archive["not_read"]:
-        sentences.append(
-            f"{archive['n_read']} of {archive['n_runs']} runs of the archive were read; the others: "
-            f"{by_reason(archive['not_read'])}."
-        )
+        read, others = f"{archive['n_read']} of {archive['n_runs']} runs", by_reason(archive["not_read"])
+        sentences.append(f"{read} of the archive were read; the others: {others}.")
     elif archive["n_runs"]:
         n_runs = archive["n_runs"]
         sentences.append(f"All {n_runs} runs of the archive were read." if n_runs > 1 else "The one run was read.")

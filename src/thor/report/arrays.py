@@ -31,11 +31,8 @@ def packed(values: AnyArray) -> dict[str, Any]:
     # The page reads little-endian numbers, whatever this machine writes.
     content = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
     # A level of zlib gives the same bytes everywhere; higher ones take longer for less than a hundredth of the bytes.
-    return {
-        "kind": kind,
-        "shape": list(values.shape),
-        "bytes": base64.b64encode(zlib.compress(content, 6)).decode("ascii"),
-    }
+    text = base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+    return {"kind": kind, "shape": list(values.shape), "bytes": text}
 
 
 def packed_shares(values: AnyArray, *, steps: int = 250) -> dict[str, Any]:
@@ -53,18 +50,16 @@ def packed_range(values: AnyArray, low: float, high: float, *, steps: int = 250)
     return packed(whole) | {"low": low, "step": span / steps}
 
 
-def packed_numbers(values: AnyArray, *, digits: int = 3) -> dict[str, Any]:
-    """Return signed numbers in two bytes, to `digits` digits of the 99.9th percentile of their size; NaN is missing."""
+def packed_numbers(values: AnyArray) -> dict[str, Any]:
+    """Return signed numbers in two bytes, to three digits of the 99.9th percentile of their size; NaN is missing."""
     values = np.asarray(values, dtype=np.float64)
     finite = np.abs(values[np.isfinite(values)])
     size = float(np.quantile(finite, 0.999)) if finite.size else 0.0
-    step = size / 10.0**digits or 1.0
+    step = size / 1000.0 or 1.0
     # Values far above the percentile are cut off at the end of the range.
     steps_of = np.clip(np.rint(np.nan_to_num(values) / step), -32767, 32767)
-    return packed(np.where(np.isfinite(values), steps_of, MISSING["int16"]).astype(np.int16)) | {
-        "low": 0.0,
-        "step": step,
-    }
+    whole = np.where(np.isfinite(values), steps_of, MISSING["int16"]).astype(np.int16)
+    return packed(whole) | {"low": 0.0, "step": step}
 
 
 def packed_labels(values: AnyArray) -> dict[str, Any]:

@@ -26,22 +26,19 @@ def probability_table(
         Row and column of the cell.
     predictor : str
     """
-    cell, votes = _cell(uncertainty, place).sel(predictor=predictor), _cell(regimes, place)["regime_votes"].values
+    cell, votes = _cell(uncertainty, place, predictor), _cell(regimes, place)["regime_votes"].values
     level = f"{100 * float(uncertainty.attrs['credible_level']):.0f} %"
-    names = str(uncertainty.attrs["regimes"]).split()
-    table = pd.DataFrame(
+    in_set = cell["regime_set"].values
+    return pd.DataFrame(
         {
             "probability (%)": 100 * cell["regime_probability"].values,
             f"lower end, {level} of networks (%)": 100 * cell["regime_probability_lower"].values,
             f"upper end, {level} of networks (%)": 100 * cell["regime_probability_upper"].values,
-            "in the conformal set": np.select(
-                [cell["regime_set"].values == 1, cell["regime_set"].values == 0], ["yes", "no"], "no set"
-            ),
+            "in the conformal set": np.select([in_set == 1, in_set == 0], ["yes", "no"], "no set"),
             "clustering runs that vote for it (%)": 100 * votes,
         },
-        index=names,
+        index=pd.Index(str(uncertainty.attrs["regimes"]).split(), name="regime"),
     )
-    return table.rename_axis("regime")
 
 
 def attribution_table(
@@ -65,7 +62,7 @@ def attribution_table(
     for method, explanation in explanations.items():
         if predictor not in explanation["predictor"].values:
             continue
-        cell = _cell(explanation, place).sel(predictor=predictor)
+        cell = _cell(explanation, place, predictor)
         table[f"{labels(method)} (1)"] = {
             feature_label(str(name)): _attribution(cell.sel(feature=name)) for name in cell["feature"].values
         }
@@ -84,17 +81,15 @@ def method_agreement_table(
     place : tuple of int
     predictor : str
     """
-    cell = _cell(agreement, place).sel(predictor=predictor)
-    pairs = [labels(str(pair)) for pair in cell["pair"].values]
-    table = pd.DataFrame(
+    cell = _cell(agreement, place, predictor)
+    return pd.DataFrame(
         {
             "rank correlation (1)": cell["rank_correlation"].values.astype(float),
             "agreement on signs (%)": 100.0 * cell["sign_agreement"].values.astype(float),
             "overlap of the three largest (%)": 100.0 * cell["top_overlap"].values.astype(float),
         },
-        index=pairs,
+        index=pd.Index([labels(str(pair)) for pair in cell["pair"].values], name="methods"),
     )
-    return table.rename_axis("methods")
 
 
 def trust_table(
@@ -109,10 +104,11 @@ def trust_table(
     place : tuple of int
     predictor : str
     """
-    cell, label = _cell(uncertainty, place).sel(predictor=predictor), _cell(regimes, place)
+    cell, label = _cell(uncertainty, place, predictor), _cell(regimes, place)
     names = str(uncertainty.attrs["regimes"]).split()
     label_number = int(label["regime"])
     entropy, disagreement = float(cell["predictive_entropy"]), float(cell["mutual_information"])
+    share, threshold = 100 * disagreement / entropy if entropy else 0.0, uncertainty.attrs["applicability_threshold"]
     rows = {
         "Regime of the budget": (names[label_number] if label_number >= 0 else "no budget in this cell", "name"),
         "Most probable regime of the networks": (names[int(cell["regime_probability"].argmax("regime"))], "name"),
@@ -121,24 +117,19 @@ def trust_table(
         "Networks that prefer it to the second": (100 * float(cell["superiority"]), "%"),
         "Uncertainty, total (0: certain)": (entropy, "bit"),
         f"Largest possible uncertainty with {len(names)} regimes": (float(np.log2(len(names))), "bit"),
-        "Share of the uncertainty from disagreement between networks": (
-            100 * disagreement / entropy if entropy else 0.0,
-            "%",
-        ),
+        "Share of the uncertainty from disagreement between networks": (share, "%"),
         "Regimes in the conformal set": (int((cell["regime_set"] == 1).sum()), "1"),
         "Dissimilarity to the training cells": (float(cell["dissimilarity_index"]), "1"),
-        "Largest dissimilarity inside the area of applicability": (
-            float(uncertainty.attrs["applicability_threshold"]),
-            "1",
-        ),
+        "Largest dissimilarity inside the area of applicability": (float(threshold), "1"),
     }
     shown = {name: (_short(value), units) for name, (value, units) in rows.items()}
     return pd.DataFrame.from_dict(shown, orient="index", columns=["value", "units"]).rename_axis("question")
 
 
-def _cell(fields: xr.Dataset, place: tuple[int, ...]) -> xr.Dataset:
+def _cell(fields: xr.Dataset, place: tuple[int, ...], predictor: str | None = None) -> xr.Dataset:
     dims = fields["valid" if "valid" in fields else "analysis_mask"].dims
-    return fields.isel(dict(zip(dims, place, strict=True)))
+    cell = fields.isel(dict(zip(dims, place, strict=True)))
+    return cell if predictor is None else cell.sel(predictor=predictor)
 
 
 def _attribution(cell: xr.Dataset) -> str:

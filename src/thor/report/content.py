@@ -68,10 +68,8 @@ def figure_index(figures: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     index = {}
     for name, content in figures.items():
         if name not in captions():
-            raise ConfigError(
-                f"Figure '{name}' has no caption in report/figures.yml."
-                f"{did_you_mean(name, captions())} Add a row there."
-            )
+            near = did_you_mean(name, captions())
+            raise ConfigError(f"Figure '{name}' has no caption in report/figures.yml.{near} Add a row there.")
         with Image.open(io.BytesIO(content)) as image:
             index[name] = {**vars(captions()[name]), "width": image.width, "height": image.height}
     return index
@@ -109,13 +107,13 @@ def swatches(name: str) -> list[str]:
 
 
 def ocean_content(
-    *,
     features: xr.Dataset,
     vorticity_budget: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
     regime_uncertainty: xr.Dataset | None,
     attributions: Mapping[str, xr.Dataset],
+    *,
     max_cells: int,
 ) -> dict[str, Any]:
     """Return maps and numbers of the training ocean's cells.
@@ -191,23 +189,20 @@ def _of_networks(
     fields: xr.Dataset, take: Callable[[xr.DataArray], AnyArray], dims: tuple[str, ...], bits: float, index: AnyArray
 ) -> dict[str, dict[str, Any]]:
     """Return the predictions of the networks in every cell."""
-    probability = fields["regime_probability"].transpose("predictor", "regime", *dims)
-    best = _most_probable(fields).transpose("predictor", *dims)
-    sets = (fields["regime_set"].transpose("predictor", "regime", *dims) == 1).values
+    fields = fields.transpose("predictor", "regime", *dims)
+    sets = (fields["regime_set"] == 1).values
     in_set = np.tensordot(2 ** np.arange(sets.shape[1]), np.moveaxis(sets, 1, 0), axes=1)
     content = {
-        "predicted": packed_labels(take(best)),
-        "probability_of_predicted": packed_shares(take(probability.max("regime"))),
+        "predicted": packed_labels(take(_most_probable(fields))),
+        "probability_of_predicted": packed_shares(take(fields["regime_probability"].max("regime"))),
         "predictive_entropy": packed_range(take(fields["predictive_entropy"]), 0.0, bits),
         "mutual_information": packed_range(take(fields["mutual_information"]), 0.0, bits),
         "superiority": packed_shares(take(fields["superiority"])),
         "applicable": packed_labels(take(fields["applicable"])),
         "regime_set": packed(in_set.reshape(len(sets), -1)[:, index].astype(np.uint32)),
     }
-    for end in ("", "_lower", "_upper"):
-        field = fields[f"regime_probability{end}"].transpose("predictor", "regime", *dims)
-        content[f"regime_probability{end}"] = packed_shares(take(field))
-    return content
+    names = [f"regime_probability{end}" for end in ("", "_lower", "_upper")]
+    return content | {name: packed_shares(take(fields[name])) for name in names}
 
 
 def _first_cell(doubt: AnyArray, test: AnyArray, right: AnyArray) -> int:
@@ -224,12 +219,10 @@ def _most_probable(fields: xr.Dataset) -> xr.DataArray:
 
 
 def _axis_entry(name: str) -> dict[str, str]:
-    row = variable(name) if is_known(name) else None
-    return {
-        "name": name,
-        "label": row.label if row else name.replace("_", " "),
-        "units": "" if row is None or row.units == "1" else row.units,
-    }
+    if not is_known(name):
+        return {"name": name, "label": name.replace("_", " "), "units": ""}
+    row = variable(name)
+    return {"name": name, "label": row.label, "units": "" if row.units == "1" else row.units}
 
 
 def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:

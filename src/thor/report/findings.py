@@ -99,10 +99,8 @@ def _reasons(explanations: Mapping[str, Any]) -> tuple[str, str] | None:
     importance = explanations.get("importance", {}) if explanations else {}
     if not importance:
         return None
-    faithful = {
-        name: explanations["faithfulness"].get(name, {}).get("value") or -1.0 for name in importance
-    }  # methods without a score come last
-    method = max(importance, key=lambda name: faithful[name])
+    scores = explanations["faithfulness"]  # methods without one come last
+    method = max(importance, key=lambda name: scores.get(name, {}).get("value") or -1.0)
     shares = importance[method]
     ranked = sorted(shares, key=lambda name: -shares[name])
     first, *others = (f"{feature_label(name)} ({percent(shares[name])})" for name in ranked[:3])
@@ -134,17 +132,13 @@ def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
         else:
             text += " How often this is true is not known."
         return f"{percent(share['mean'], 1)} forced change", text
-    known_changes = {name: means["expected_changed_share"] for name, means in experiments.items()}
-    known_changes = {name: share for name, share in known_changes.items() if share is not None}
-    if not known_changes:
+    changes = {name: share for name, means in experiments.items() if (share := means["expected_changed_share"])}
+    if not changes:
         return None
-    name = max(known_changes, key=lambda experiment: known_changes[experiment]["mean"])
-    share = known_changes[name]
-    text = (
-        f"In {name}, {percent(share['mean'])} of the area is expected to have another regime"
-        f"{_range(share)}. It is not tested against internal variability."
-    )
-    return f"{percent(share['mean'])} expected change", text
+    name = max(changes, key=lambda experiment: changes[experiment]["mean"])
+    changed = f"{percent(changes[name]['mean'])} of the area is expected to have another regime{_range(changes[name])}"
+    text = f"In {name}, {changed}. It is not tested against internal variability."
+    return f"{percent(changes[name]['mean'])} expected change", text
 
 
 def _range(share: Mapping[str, Any]) -> str:

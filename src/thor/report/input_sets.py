@@ -49,12 +49,8 @@ def input_set_numbers(metrics: Mapping[str, Any], regimes: Sequence[str]) -> dic
         experiment: {name: {score: entry.get(score) for score in _SCORES} for name, entry in predictors.items()}
         for experiment, predictors in metrics["input_sets"].items()
     }
-    return {
-        "runs": rows,
-        "different_by_regime": in_order(_means(shares), regimes),
-        "right": _means(right),
-        "skill": kept,
-    }
+    different = in_order(_means(shares), regimes)
+    return {"runs": rows, "different_by_regime": different, "right": _means(right), "skill": kept}
 
 
 def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
@@ -77,12 +73,10 @@ def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
         )
     for experiment, scores in numbers["skill"].items():
         pair = [scores.get(name, {}) for name in (predictor, rows[0]["predictor"])]
+        named = {"brier_skill": "the Brier skill of P(change)", "balanced_accuracy": "balanced accuracy"}
         parts = [
             f"{words} from {signed(pair[0][score], 2)} to {signed(pair[1][score], 2)}"
-            for score, words in (
-                ("brier_skill", "the Brier skill of P(change)"),
-                ("balanced_accuracy", "balanced accuracy"),
-            )
+            for score, words in named.items()
             if all(entry.get(score) is not None for entry in pair)
         ]
         if parts:

@@ -41,11 +41,8 @@ def false_rate(metrics: Mapping[str, Any]) -> dict[str, float]:
     known = [share for share in shares if share["exceedance"] is not None]
     if not known:
         return {}
-    return {
-        "nominal": known[0]["nominal"],
-        "mean": max(share["exceedance"] for share in known),
-        "high": max(share["exceedance_high"] for share in known),
-    }
+    mean, high = (max(share[name] for share in known) for name in ("exceedance", "exceedance_high"))
+    return {"nominal": known[0]["nominal"], "mean": mean, "high": high}
 
 
 def model_sentences(

@@ -85,13 +85,9 @@ def report_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("thor.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = PackageLoader("thor.report", "templates")
+    blocks: Any = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {
         "percent": percent,
         "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
@@ -100,22 +96,13 @@ def report_page(
     }
     skill = {**summary["skill"], "predictors": in_order(summary["skill"]["predictors"], PREDICTOR_NAMES)}
     summary = {**summary, "skill": skill, "calibration": in_order(summary["calibration"], PREDICTOR_NAMES)}
+    fields = features, vorticity_budget, regimes, split, regime_uncertainty
+    areas = regime_areas if regime_areas is not None else pd.DataFrame()
+    perfect_model = None if tracking_metrics is None else tracking_metrics["perfect_model"]
     data: dict[str, Any] = {
-        "ocean": ocean_content(
-            features=features,
-            vorticity_budget=vorticity_budget,
-            regimes=regimes,
-            split=split,
-            regime_uncertainty=regime_uncertainty,
-            attributions=attributions or {},
-            max_cells=settings.max_cells,
-        ),
+        "ocean": ocean_content(*fields, attributions or {}, max_cells=settings.max_cells),
         "scenarios": scenario_content(
-            scenario_regimes or {},
-            true_regimes or {},
-            regime_areas if regime_areas is not None else pd.DataFrame(),
-            skill=None if tracking_metrics is None else tracking_metrics["perfect_model"],
-            max_cells=settings.max_run_cells,
+            scenario_regimes or {}, true_regimes or {}, areas, skill=perfect_model, max_cells=settings.max_run_cells
         ),
         "skill": _skill_chart(skill),
         "method_names": {name: labels(name) for name in all_methods()},
@@ -189,30 +176,21 @@ def _with_code(sentence: str) -> Any:
     """Return a sentence as HTML, with what stands between backticks as code."""
     from markupsafe import Markup, escape
 
-    parts = [
-        Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in enumerate(sentence.split("`"))
-    ]
-    return Markup("").join(parts)
+    parts = enumerate(sentence.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in parts)
 
 
 def _skill_chart(skill: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each predictor's accuracy with its interval, in the order of the table."""
-    return [
-        {"name": predictor_name(name), **scores["accuracy"]}
-        for name, scores in skill["predictors"].items()
-        if scores["accuracy"]["value"] is not None
-    ]
+    accuracies = ((name, scores["accuracy"]) for name, scores in skill["predictors"].items())
+    return [{"name": predictor_name(name), **score} for name, score in accuracies if score["value"] is not None]
 
 
 def _likelihood() -> dict[str, Any]:
     """Return the classes of the likelihood of a change: bounds, ranges in words and colours."""
-    colours = swatches("cmo.matter")
-    n_classes = len(LIKELIHOOD_RANGES)
-    return {
-        "bounds": list(LIKELIHOOD_BOUNDS),
-        "ranges": list(LIKELIHOOD_RANGES),
-        "colours": [colours[round(k * (len(colours) - 1) / (n_classes - 1))] for k in range(n_classes)],
-    }
+    colours, n_classes = swatches("cmo.matter"), len(LIKELIHOOD_RANGES)
+    chosen = [colours[round(k * (len(colours) - 1) / (n_classes - 1))] for k in range(n_classes)]
+    return {"bounds": list(LIKELIHOOD_BOUNDS), "ranges": list(LIKELIHOOD_RANGES), "colours": chosen}
 
 
 def _for_script(data: Mapping[str, Any]) -> str:

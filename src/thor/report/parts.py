@@ -42,10 +42,7 @@ REPORT_PARTS = {
         ("regimes", "ensemble"),
     ),
     "explainability": ReportPart(
-        "explanations",
-        ("explanation_metrics",),
-        tuple(explaining_methods()),
-        ("regimes", "ensemble"),
+        "explanations", ("explanation_metrics",), tuple(explaining_methods()), ("regimes", "ensemble")
     ),
     "scenario_tracking": ReportPart(
         "scenarios of climate models",
@@ -121,9 +118,8 @@ def _in_words(names: Collection[str], left_out: LeftOut) -> list[str]:
         part = REPORT_PARTS.get(pipeline)
         whole = part is not None and set(part.numbers) <= {*left_out.missing, *left_out.outdated}
         if of_pipeline:
-            words.append(
-                f"{part.title if part is not None and whole else ', '.join(of_pipeline)} (pipeline {pipeline})"
-            )
+            named = part.title if part is not None and whole else ", ".join(of_pipeline)
+            words.append(f"{named} (pipeline {pipeline})")
     return words
 
 
@@ -142,9 +138,8 @@ def _is_outdated(record: Mapping[str, Any], name: str) -> bool:
 def _pipeline_of(name: str) -> str:
     """Return the pipeline of a dataset or figure: figures start with it."""
     if name in captions():
-        return next(
-            pipeline for pipeline in (*REPORT_PARTS, "data_engineering", "modelling") if name.startswith(pipeline)
-        )
+        drawing = (*REPORT_PARTS, "data_engineering", "modelling")
+        return next(pipeline for pipeline in drawing if name.startswith(pipeline))
     parts = (pipeline for pipeline, part in REPORT_PARTS.items() if name in (*part.numbers, *part.fields))
     return next(parts, "data_engineering")
 

@@ -71,13 +71,12 @@ def change_picture(run: xr.Dataset, *, colours: Sequence[str]) -> dict[str, Any]
     forced = cells.take(here["forced_change"], dims) == 1
     name = f"{run.attrs['source_id']}, {run.attrs['experiment_id']}"
     window, baseline = str(here["window"].values), str(here["baseline_window"].values)
-    legend = [{"label": text, "colour": colour} for text, colour in zip(LIKELIHOOD_RANGES, colours, strict=True)]
     return {
         "title": f"Probability of a change of regime: {name}",
         "alt": f"World map of the probability that the regime of a cell changes in {name}, in classes.",
         "caption": f"{years_text(window)} against {baseline_in_words(run, baseline)}. Outlined: forced regime changes.",
         "source": _png(cells, classes, colours, outlined=forced),
-        "legend": legend,
+        "legend": [{"label": text, "colour": shade} for text, shade in zip(LIKELIHOOD_RANGES, colours, strict=True)],
     }
 
 

@@ -92,13 +92,8 @@ def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMa
     chosen = wanted & some
     if not chosen.any():
         raise DataError(f"max_cells = {max_cells} leaves no cell of {int(wanted.sum())}. Raise reporting.max_cells.")
-    return CellMap(
-        index=np.flatnonzero(chosen),
-        lat=lat[chosen],
-        lon=lon[chosen] % 360.0,
-        pixels=_pixels(lat, lon, chosen, stride),
-        stride=stride,
-    )
+    pixels = _pixels(lat, lon, chosen, stride)
+    return CellMap(np.flatnonzero(chosen), lat[chosen], lon[chosen] % 360.0, pixels, stride)
 
 
 def _pixels(lat: AnyArray, lon: AnyArray, chosen: AnyArray, stride: int) -> AnyArray:

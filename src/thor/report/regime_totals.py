@@ -59,10 +59,8 @@ def total_numbers(
         part of it on average, and this part as `part_<unit>`; `n_models`; `window`, its name; `without_window`, the
         climate models that lack it. Only runs whose baseline window has the quantity count.
     """
-    return {
-        name: _by_experiment(metrics.get(total.section, {}), windows, name, total.unit)
-        for name, total in _TOTALS.items()
-    }
+    sections = {name: metrics.get(total.section, {}) for name, total in _TOTALS.items()}
+    return {name: _by_experiment(runs, windows, name, _TOTALS[name].unit) for name, runs in sections.items()}
 
 
 def total_sentences(numbers: Mapping[str, Any]) -> list[str]:

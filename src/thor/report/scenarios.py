@@ -51,10 +51,8 @@ def scenario_content(
     """
     maps: dict[tuple[str, str], tuple[str, CellMap]] = {}
     colours = experiment_colours(() if areas.empty else areas["experiment_id"])
-    experiments = {
-        name: {"colour": colour, "symbol": "diamond-open" if is_at_level(name) else "circle"}
-        for name, colour in colours.items()
-    }
+    symbols = {name: "diamond-open" if is_at_level(name) else "circle" for name in colours}
+    experiments = {name: {"colour": colour, "symbol": symbols[name]} for name, colour in colours.items()}
     content: dict[str, Any] = {"grids": {}, "runs": [], "areas": area_series(areas), "experiments": experiments}
     for key in sorted(runs):
         run = runs[key]()

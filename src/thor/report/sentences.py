@@ -177,8 +177,7 @@ def _conformal_sentence(conformal: Mapping[str, Any]) -> str:
 
 def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
     lines = []
-    signs = {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}
-    if signs:
+    if signs := {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
         lines.append(
             f"Explanation methods agree on the sign of a feature's attribution in {percent(signs[least])} "

@@ -60,15 +60,12 @@ def summarise(
         datasets),
         `sentences`: {topic: list of str}, and `findings`.
     """
-    tracking, names = tracking_metrics or {}, regime_names(regimes)
+    tracking, names, about = tracking_metrics or {}, regime_names(regimes), vorticity_budget.attrs
+    of_regimes = _regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes)
     windows = {key: compared_windows(read(), LAST) for key, read in (scenario_regimes or {}).items()}
     numbers: dict[str, Any] = {
-        "ocean": {
-            "title": str(vorticity_budget.attrs.get("title", "the training ocean")),
-            "budget": vorticity_budget.attrs.get("budget"),
-        },
-        "regimes": (_regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes))
-        | {"long_names": regime_meanings(regimes)},
+        "ocean": {"title": str(about.get("title", "the training ocean")), "budget": about.get("budget")},
+        "regimes": of_regimes | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
         "skill": _skill(of_surface({**skill_metrics, **(bayesian_skill_metrics or {})}), split),
         "calibration": in_order(_calibration(calibration_metrics or {}), PREDICTOR_NAMES),
@@ -126,6 +123,7 @@ def _balances(balances: xr.Dataset) -> dict[str, Any]:
 def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     lead = leading(skill)
     first = skill[lead]["test"]
+    differences = in_order(first.get("difference_to", {}), PREDICTOR_NAMES)
     predictors = {}
     for name, regions in in_order(skill, PREDICTOR_NAMES).items():
         test = regions["test"]
@@ -144,11 +142,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
         },
         "classes": first["classes"],
         "predictors": predictors,
-        "difference_to": {
-            name: entry[METRIC]
-            for name, entry in in_order(first.get("difference_to", {}), PREDICTOR_NAMES).items()
-            if METRIC in entry
-        },
+        "difference_to": {name: entry[METRIC] for name, entry in differences.items() if METRIC in entry},
     }
 
 
@@ -196,29 +190,19 @@ def _uncertainty(fields: xr.Dataset) -> dict[str, Any]:
     parts = {}
     for name in map(str, fields["predictor"].values):
         predicted = fields.sel(predictor=name)
-        total, disagreement = (
-            float((predicted[field] * area).sum() / area.sum())
-            for field in ("predictive_entropy", "mutual_information")
-        )
+        means = ((predicted[name] * area).sum() / area.sum() for name in ("predictive_entropy", "mutual_information"))
+        total, disagreement = map(float, means)
         parts[name] = {"entropy_bit": total, "disagreement_share": disagreement / total if total else None}
-    return {
-        "predictors": parts,
-        "not_applicable_share": float((area.where(fields["applicable"] != 1)).sum() / area.sum()),
-    }
+    outside = float((area.where(fields["applicable"] != 1)).sum() / area.sum())
+    return {"predictors": parts, "not_applicable_share": outside}
 
 
 def _explanations(metrics: Mapping[str, Any], attributions: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     predictor = "ensemble" if "ensemble" in metrics["agreement"] else next(iter(metrics["agreement"]))
-    agreement = {
-        pair: numbers
-        for pair, numbers in metrics["agreement"][predictor]["global"].items()
-        if isinstance(numbers, Mapping)
-    }
-    faithful = {
-        method: measures["faithfulness_correlation"]
-        for method, measures in metrics["evaluation"].items()
-        if "faithfulness_correlation" in measures
-    }
+    pairs = metrics["agreement"][predictor]["global"]
+    agreement = {pair: numbers for pair, numbers in pairs.items() if isinstance(numbers, Mapping)}
+    score = "faithfulness_correlation"
+    faithful = {method: found[score] for method, found in metrics["evaluation"].items() if score in found}
     converged = {
         method: of_predictors[predictor]["converged_area_share"]
         for method, of_predictors in metrics["methods"].items()

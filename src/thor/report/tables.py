@@ -37,13 +37,9 @@ def term_table(budget: xr.Dataset) -> pd.DataFrame:
     used = budget["analysis_mask"].values == 1
     terms = {name: budget[name].values[used] for name in BUDGET_TERMS}
     rows = {variable(name).label: values for name, values in terms.items()} | {"Sum": sum(terms.values())}
-    return _named(
-        {
-            f"rms ({_TORQUE_UNITS})": {name: float(np.sqrt(np.mean(v**2))) / _TORQUE for name, v in rows.items()},
-            f"mean ({_TORQUE_UNITS})": {name: float(v.mean()) / _TORQUE for name, v in rows.items()},
-        },
-        "term",
-    )
+    rms = {name: float(np.sqrt(np.mean(v**2))) / _TORQUE for name, v in rows.items()}
+    mean = {name: float(v.mean()) / _TORQUE for name, v in rows.items()}
+    return _named({f"rms ({_TORQUE_UNITS})": rms, f"mean ({_TORQUE_UNITS})": mean}, "term")
 
 
 def regime_table(regimes: xr.Dataset, balances: xr.Dataset) -> pd.DataFrame:
@@ -133,18 +129,17 @@ def likelihood_table(window: Mapping[str, Any]) -> pd.DataFrame:
         Numbers of one window, as from `thor.tracking.metrics.run_metrics`. A class has a word only where the test
         with known truth supports it.
     """
-    rows = []
-    for predictor, change in _changes(window).items():
-        for text, entry in sorted(change["likelihood"].items(), key=lambda item: _lower_end(item[0])):
-            rows.append(
-                {
-                    "predictor": predictor,
-                    "probability of a change": text,
-                    "word": (entry["word"] or "not supported").replace("_", " "),
-                    f"area ({_AREA_UNITS})": entry["area_m2"] / MILLION_KM2,
-                    "share of the compared area (%)": 100 * entry["area_m2"] / change["compared_m2"],
-                }
-            )
+    rows = [
+        {
+            "predictor": predictor,
+            "probability of a change": text,
+            "word": (entry["word"] or "not supported").replace("_", " "),
+            f"area ({_AREA_UNITS})": entry["area_m2"] / MILLION_KM2,
+            "share of the compared area (%)": 100 * entry["area_m2"] / change["compared_m2"],
+        }
+        for predictor, change in _changes(window).items()
+        for text, entry in sorted(change["likelihood"].items(), key=lambda item: _lower_end(item[0]))
+    ]
     return pd.DataFrame(rows).set_index(["predictor", "probability of a change"])
 
 

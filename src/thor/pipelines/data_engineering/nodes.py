@@ -9,8 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import DataEngineering
+from thor.core.checkpoint import Resumable
 from thor.core.errors import left_out_on_error
+from thor.core.fingerprint import fingerprint
 from thor.core.variables import FEATURES
+from thor.figures import maps
+from thor.ocean import features as ocean_features
 from thor.reading.archive import Archive
 
 log = logging.getLogger(__name__)
@@ -40,17 +44,16 @@ def compute_vorticity_budget(training_ocean: xr.Dataset, parameters: DataEnginee
 
 def compute_features(training_ocean: xr.Dataset, parameters: DataEngineering) -> xr.Dataset:
     """Return the features of every ocean cell."""
-    from thor.ocean.features import feature_names, features
-
     options = _feature_options(parameters)
-    result = features(training_ocean, stress_curl=parameters.stress_curl, metric=parameters.metric, **options)
-    log.info("%d features on %d cells", len(feature_names(result)), int(result["valid"].sum()))
+    result = ocean_features.features(
+        training_ocean, stress_curl=parameters.stress_curl, metric=parameters.metric, **options
+    )
+    log.info("%d features on %d cells", len(ocean_features.feature_names(result)), int(result["valid"].sum()))
     return result
 
 
 def compute_global_temperature(raw_archive: Archive, parameters: DataEngineering) -> dict[str, tuple[str, Any]]:
     """Return, for each run, the fingerprint of its annual global mean temperature and a maker; none without levels."""
-    from thor.core.fingerprint import fingerprint
     from thor.reading.global_temperature import global_temperature, plan_temperatures
 
     windows = parameters.windows
@@ -83,7 +86,6 @@ def compute_climatologies(
     raw_archive: Archive, warming_levels: pd.DataFrame, parameters: DataEngineering
 ) -> dict[str, Any]:
     """Return the table of runs, and fingerprints and makers of climatologies and, by window, of both transports."""
-    from thor.core.checkpoint import Resumable
     from thor.core.contracts import check
     from thor.reading.climatology import climatology, climatology_marks
     from thor.reading.inventory import inventory
@@ -94,42 +96,30 @@ def compute_climatologies(
 
     choice, settings = parameters.archive.model_dump(), parameters.climatology_settings()
     runs = raw_archive.runs(**choice)
-    plans = plan_runs(
-        raw_archive,
-        runs,
-        parameters.windows,
-        quirks=parameters.quirks,
-        missing=parameters.missing,
-        levels=level_windows(warming_levels),
-    )
+    missing, levels = parameters.missing, level_windows(warming_levels)
+    plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks, missing=missing, levels=levels)
     require_usable(plans, raw_archive, **choice)
     log.info("reading %d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
 
-    def make(plan: Any, checkpoint: Any) -> xr.Dataset:
-        return check(climatology(plan, settings, checkpoint), "climatologies", where=plan.run.key)
+    def makers(stage: str, read: Any, plans: dict[str, Any], marks: Any) -> dict[str, tuple[str, Any]]:
+        def make(key: str, plan: Any, checkpoint: Any) -> xr.Dataset:
+            return check(read(plan, settings, checkpoint), stage, where=key)
 
-    def make_transports(part: Any, checkpoint: Any) -> xr.Dataset:
-        return check(transport_climatology(part, settings, checkpoint), "transport_climatologies", where=part.key)
+        work = left_out_on_error(make) if missing == "skip" else make
+        return {key: (marks[key], Resumable(partial(work, key, plan))) for key, plan in plans.items()}
 
-    def make_sigma2(part: Any, checkpoint: Any) -> xr.Dataset:
-        return check(transports_sigma2(part, settings, checkpoint), "transports_sigma2", where=part.key)
-
-    skip = parameters.missing == "skip"
-    work, add_up, bin_steps = (left_out_on_error(f) if skip else f for f in (make, make_transports, make_sigma2))
-    marks = climatology_marks(plans, settings)
-    makers = {plan.run.key: (marks[plan.run.key], Resumable(partial(work, plan))) for plan in plans}
-    parts = list(plan_transports(plans, missing=parameters.missing))
-    marks = transport_marks(parts, settings)
-    transports = {part.key: (marks[part.key], Resumable(partial(add_up, part))) for part in parts}
-    parts = list(with_tracers(parts, missing=parameters.missing)) if parameters.density_classes else []
-    marks = sigma2_marks(parts, settings)
-    sigma2 = {part.key: (marks[part.key], Resumable(partial(bin_steps, part))) for part in parts}
-    log.info("%d of these windows have transports, %d in density classes too", len(transports), len(sigma2))
+    parts = {part.key: part for part in plan_transports(plans, missing=missing)}
+    binned = with_tracers(parts.values(), missing=missing) if parameters.density_classes else ()
+    tracers = {part.key: part for part in binned}
+    log.info("%d of these windows have transports, %d in density classes too", len(parts), len(tracers))
+    of_runs = {plan.run.key: plan for plan in plans}, climatology_marks(plans, settings)
+    of_windows = parts, transport_marks(parts.values(), settings)
+    of_classes = tracers, sigma2_marks(tracers.values(), settings)
     return {
         "archive_plan": inventory(plans),
-        "climatologies": makers,
-        "transport_climatologies": transports,
-        "transports_sigma2": sigma2,
+        "climatologies": makers("climatologies", climatology, *of_runs),
+        "transport_climatologies": makers("transport_climatologies", transport_climatology, *of_windows),
+        "transports_sigma2": makers("transports_sigma2", transports_sigma2, *of_classes),
     }
 
 
@@ -147,8 +137,6 @@ def compute_scenario_features(
 ) -> dict[str, tuple[str, Any]]:
     """Return, for each run, the fingerprint of its features and a function that makes them."""
     from thor.core.contracts import check
-    from thor.core.fingerprint import fingerprint
-    from thor.ocean.features import window_features
 
     options = _feature_options(parameters)
 
@@ -156,7 +144,7 @@ def compute_scenario_features(
         return diagnosed_terms[key]() if key in diagnosed_terms else None
 
     def make(key: str, load: Any) -> xr.Dataset:
-        return check(window_features(load(), terms_of(key), **options), "scenario_features", where=key)
+        return check(ocean_features.window_features(load(), terms_of(key), **options), "scenario_features", where=key)
 
     work = left_out_on_error(make) if parameters.missing == "skip" else make
     return {
@@ -170,7 +158,6 @@ def diagnose_terms(
 ) -> dict[str, tuple[str, Any]]:
     """Return, for each run with transports, the fingerprint of the budget terms that they give, and a maker."""
     from thor.core.contracts import check
-    from thor.core.fingerprint import fingerprint
     from thor.ocean.diagnosed_terms import column_transports, diagnosed_terms
 
     density = parameters.reference_density
@@ -199,17 +186,14 @@ def draw_warming(global_temperature: Any, warming_levels: pd.DataFrame, paramete
 
 def draw_features(features: xr.Dataset) -> Any:
     """Draw the eight published features and the basins."""
-    from thor.figures.maps import feature_maps
-
-    return feature_maps(features, FEATURES)
+    return maps.feature_maps(features, FEATURES)
 
 
 def draw_scenarios(scenario_features: dict[str, Any]) -> Any:
     """Draw, for each climate model, the change from the baseline to the last window of its last experiment by name."""
-    from thor.figures.maps import change_maps
     from thor.reading.baselines import before_and_after
 
-    return change_maps(before_and_after(scenario_features))
+    return maps.change_maps(before_and_after(scenario_features))
 
 
 def _feature_options(parameters: DataEngineering) -> dict[str, Any]:

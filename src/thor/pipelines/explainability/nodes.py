@@ -9,6 +9,16 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import Explainability
+from thor.attribution.explanations import explain_cells, make_explainers
+from thor.attribution.fields import nearest_cell, regime_summary
+from thor.attribution.method import Question
+from thor.attribution.methods import all_methods
+from thor.attribution.references import draw_reference, reference_inputs
+from thor.figures import attribution
+from thor.figures.attribution_cells import beeswarm, cell_page
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
+from thor.ocean.features import feature_names
 
 log = logging.getLogger(__name__)
 
@@ -21,18 +31,8 @@ def choose_reference(
     parameters: Explainability,
 ) -> pd.DataFrame:
     """Return the reference inputs of the attributions, with all features."""
-    from thor.attribution.references import draw_reference
-    from thor.ocean.features import feature_names
-
-    return draw_reference(
-        features,
-        regimes,
-        split,
-        names=tuple(feature_names(features)),
-        settings=parameters.reference,
-        seed=parameters.seed,
-        runs=scenario_features,
-    )
+    names, settings, seed = tuple(feature_names(features)), parameters.reference, parameters.seed
+    return draw_reference(features, regimes, split, names=names, settings=settings, seed=seed, runs=scenario_features)
 
 
 def explain_by(method: str) -> Callable[..., xr.Dataset]:
@@ -57,8 +57,6 @@ def _explain(
     method: str,
 ) -> xr.Dataset:
     """Return the attributions for all members in every valid cell."""
-    from thor.attribution.explanations import explain_cells
-    from thor.attribution.references import reference_inputs
     from thor.networks.baselines import chosen_predictors
 
     scaler = baselines.scaler
@@ -88,15 +86,8 @@ def evaluate_explanations(
     from thor.attribution.evaluation import evaluate_on_cells
 
     scaler, reference = _scaled(feature_scaler, explanation_reference)
-    return evaluate_on_cells(
-        _evaluated(scaler.features, reference, parameters),
-        ensemble,
-        features,
-        scaler,
-        reference,
-        settings=parameters.evaluation,
-        seed=parameters.seed,
-    )
+    explainers, settings = _evaluated(scaler.features, reference, parameters), parameters.evaluation
+    return evaluate_on_cells(explainers, ensemble, features, scaler, reference, settings=settings, seed=parameters.seed)
 
 
 def compare_with_known_functions(
@@ -109,26 +100,20 @@ def compare_with_known_functions(
 ) -> pd.DataFrame:
     """Return the comparison of every method with functions whose attributions are known."""
     from thor.attribution.truth import truth_table
-    from thor.networks.samples import samples_from
 
     scaler, reference = _scaled(feature_scaler, explanation_reference)
-    return truth_table(
-        lambda rows: _evaluated(scaler.features[: rows.shape[1]], rows, parameters),
-        samples_from(features, regimes, split, names=scaler.features),
-        scaler,
-        reference,
-        settings=parameters.truth,
-        seed=parameters.seed,
-    )
+    samples = samples_from(features, regimes, split, names=scaler.features)
+
+    def explainers(rows: Any) -> dict[str, Any]:
+        return _evaluated(scaler.features[: rows.shape[1]], rows, parameters)
+
+    return truth_table(explainers, samples, scaler, reference, settings=parameters.truth, seed=parameters.seed)
 
 
 def summarise_explanations(**explanations: xr.Dataset) -> pd.DataFrame:
     """Return the attribution of each feature in each regime by each method, weighted by area."""
-    from thor.attribution.fields import regime_summary
-
-    return pd.concat(
-        [regime_summary(explanation, method=name) for name, explanation in explanations.items()], ignore_index=True
-    )
+    tables = [regime_summary(explanation, method=name) for name, explanation in explanations.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def score_explanations(
@@ -152,64 +137,46 @@ def score_explanations(
 
 def draw_method(explanation: xr.Dataset) -> Any:
     """Draw the attributions of each feature by one method."""
-    from thor.figures.attribution import attribution_maps
-
-    return attribution_maps(explanation, method=explanation.attrs["method"])
+    return attribution.attribution_maps(explanation, method=explanation.attrs["method"])
 
 
 def draw_main_features(shapley_values: xr.Dataset) -> Any:
     """Draw the Shapley values of the four features that contribute most."""
-    from thor.figures.attribution import attribution_maps
-
-    return attribution_maps(shapley_values, method="shapley_values", n_features=4)
+    return attribution.attribution_maps(shapley_values, method="shapley_values", n_features=4)
 
 
 def draw_signs(**explanations: xr.Dataset) -> Any:
     """Draw where methods and networks agree on the sign of each feature's attribution."""
     from thor.attribution.agreement import same_predictors
-    from thor.figures.attribution import sign_maps
 
-    return sign_maps(same_predictors(explanations))
+    return attribution.sign_maps(same_predictors(explanations))
 
 
 def draw_attributions_by_regime(explanation_summary: pd.DataFrame) -> Any:
     """Draw the attribution of each feature in each regime."""
-    from thor.figures.attribution import regime_bars
-
-    return regime_bars(explanation_summary)
+    return attribution.regime_bars(explanation_summary)
 
 
 def draw_beeswarm(shapley_values: xr.Dataset, features: xr.Dataset) -> Any:
     """Draw Shapley values of single cells against the value of the feature."""
-    from thor.figures.attribution_cells import beeswarm
-
     return beeswarm(shapley_values, features, method="shapley_values")
 
 
 def draw_explanation_agreement(explanation_agreement: xr.Dataset) -> Any:
     """Draw where methods agree."""
-    from thor.figures.attribution import explanation_agreement_maps
-
-    return explanation_agreement_maps(explanation_agreement)
+    return attribution.explanation_agreement_maps(explanation_agreement)
 
 
 def draw_explanation_evaluation(explanation_evaluation: pd.DataFrame) -> Any:
     """Draw the skill of the methods in the evaluation."""
-    from thor.figures.attribution import evaluation_table
-
-    return evaluation_table(explanation_evaluation)
+    return attribution.evaluation_table(explanation_evaluation)
 
 
 def draw_cell(
-    regime_uncertainty: xr.Dataset,
-    vorticity_budget: xr.Dataset,
-    parameters: Explainability,
-    **explanations: xr.Dataset,
+    regime_uncertainty: xr.Dataset, vorticity_budget: xr.Dataset, parameters: Explainability, **explanations: xr.Dataset
 ) -> Any:
     """Draw probabilities, attributions and vorticity budget of one cell."""
     from thor.attribution.agreement import same_players, same_predictors
-    from thor.attribution.fields import nearest_cell
-    from thor.figures.attribution_cells import cell_page
 
     first = next(iter(explanations.values()))
     place = nearest_cell(first, parameters.cell.latitude, parameters.cell.longitude)
@@ -218,26 +185,17 @@ def draw_cell(
 
 def _scaled(feature_scaler: dict[str, Any], reference: pd.DataFrame | None) -> tuple[Any, Any]:
     """Return the scaler of the features and the scaled reference."""
-    from thor.attribution.references import reference_inputs
-    from thor.networks.scaler import FeatureScaler
-
     scaler = FeatureScaler.from_dict(feature_scaler)
     return scaler, reference_inputs(reference, scaler)
 
 
 def _explainers(methods: Any, features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
     """Return the explainers of methods by name."""
-    from thor.attribution.explanations import make_explainers
-    from thor.attribution.method import Question
-    from thor.attribution.methods import all_methods
-
     question = Question(features=features, reference=reference, target=parameters.target, seed=parameters.seed)
     return make_explainers((all_methods()[name] for name in methods), question, dict(parameters))
 
 
 def _evaluated(features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
     """Return the explainers of all methods with features as players."""
-    from thor.attribution.methods import all_methods
-
     explainers = _explainers(all_methods(), features, reference, parameters)
     return {name: explainer for name, explainer in explainers.items() if explainer.groups_of(features) is None}

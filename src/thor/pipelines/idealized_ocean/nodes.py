@@ -7,6 +7,8 @@ from typing import Any
 import xarray as xr
 
 from thor.app.parameters import IdealizedOcean
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.figures.maps import field_maps
 from thor.reading.archive import IDEALIZED
 
 log = logging.getLogger(__name__)
@@ -17,7 +19,6 @@ Files = dict[str, tuple[str, Callable[[], xr.Dataset]]]
 
 def make_training_ocean(parameters: IdealizedOcean) -> xr.Dataset:
     """Return the idealized ocean, with the fingerprint of what it is made from."""
-    from thor.core.fingerprint import ATTRIBUTE, fingerprint
     from thor.ocean.idealized.training import idealized_training_ocean
 
     settings, seed = parameters.training_ocean, parameters.seed
@@ -60,7 +61,6 @@ def make_true_budgets(parameters: IdealizedOcean) -> Files:
 
 def draw_ocean_state(raw_training_ocean: xr.Dataset) -> Any:
     """Draw depth, sea level and wind stress; a given ocean may lack the stress."""
-    from thor.figures.maps import field_maps
     from thor.reading.training_ocean import harmonise
 
     ocean = harmonise(raw_training_ocean)

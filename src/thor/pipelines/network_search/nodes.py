@@ -7,6 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import NetworkSearch
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
 
 log = logging.getLogger(__name__)
 
@@ -19,23 +21,15 @@ def search_networks(
     parameters: NetworkSearch,
 ) -> pd.DataFrame:
     """Return the depths, widths and learning rates tried, ranked by their loss on the select cells."""
-    from thor.networks.samples import samples_from
-    from thor.networks.scaler import FeatureScaler
     from thor.networks.search import search
     from thor.networks.training_data import scaled_tables
 
     scaler = FeatureScaler.from_dict(feature_scaler)
     samples = samples_from(features, regimes, split, names=scaler.features)
     train, select = scaled_tables(samples, scaler, weighted_by=parameters.training.weighted_by)
-    trials = search(
-        train,
-        select,
-        features=samples.features,
-        classes=samples.classes,
-        training=parameters.training,
-        settings=parameters.search,
-        seed=parameters.seed,
-    )
+    names: dict[str, Any] = {"features": samples.features, "classes": samples.classes}
+    settings, training = parameters.search, parameters.training
+    trials = search(train, select, **names, training=training, settings=settings, seed=parameters.seed)
     depth, width, loss = trials.loc[0, ["depth", "width", "select_loss"]]
     log.info("best of %d: %d layers of %d, select loss %.4f nat", len(trials), depth, width, loss)
     return trials.assign(predictor="trial", network=trials["trial"])

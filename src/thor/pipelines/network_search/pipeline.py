@@ -11,6 +11,4 @@ from thor.pipelines.network_search import nodes
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
-    return Pipeline(
-        [named_node(nodes.search_networks, "search_trials")],
-    )
+    return Pipeline([named_node(nodes.search_networks, "search_trials")])

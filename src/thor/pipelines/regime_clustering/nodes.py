@@ -9,6 +9,7 @@ import xarray as xr
 from thor.app.parameters import RegimeClustering
 from thor.core.errors import counted
 from thor.core.variables import BUDGET_TERMS
+from thor.figures import curves, maps
 from thor.tracking import RunDatasets
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,8 @@ def fit_regime_model(vorticity_budget: xr.Dataset, parameters: RegimeClustering)
 
     numbering = "reference" if parameters.labels == "published" else parameters.numbering
     model = fit_regimes(vorticity_budget, settings=parameters.runs, seed=parameters.seed, numbering=numbering)
-    log.info(
-        "%s in %s, lowest inertia %.0f",
-        counted(len(model.inertia), "run"),
-        counted(1 + int(model.group.max()), "group"),
-        model.inertia.min(),
-    )
+    runs, groups = counted(len(model.inertia), "run"), counted(1 + int(model.group.max()), "group")
+    log.info("%s in %s, lowest inertia %.0f", runs, groups, model.inertia.min())
     return model
 
 
@@ -58,13 +55,8 @@ def select_number_of_clusters(vorticity_budget: xr.Dataset, parameters: RegimeCl
     """Return the criteria for each number of clusters and repeat."""
     from thor.regimes.selection import cluster_selection, selected_number
 
-    table = cluster_selection(
-        vorticity_budget,
-        parameters.selection,
-        settings=parameters.runs,
-        seed=parameters.seed,
-        block_degrees=parameters.block_degrees,
-    )
+    options: dict[str, Any] = {"seed": parameters.seed, "block_degrees": parameters.block_degrees}
+    table = cluster_selection(vorticity_budget, parameters.selection, settings=parameters.runs, **options)
     selected = selected_number(table, parameters.selection) or "none"
     log.info("number of clusters selected: %s; in use: %d", selected, parameters.runs.n_clusters)
     return table
@@ -86,39 +78,30 @@ def measure_clustering(vorticity_budget: xr.Dataset, regimes: xr.Dataset, regime
 
     metrics = clustering_metrics(vorticity_budget, regimes, regime_model)
     stability = metrics["stability_ari"]
-    log.info(
-        "agreement between independent consensuses: %s",
-        "one consensus only" if stability is None else f"adjusted Rand index {stability:.3f}",
-    )
+    agreement = "one consensus only" if stability is None else f"adjusted Rand index {stability:.3f}"
+    log.info("agreement between independent consensuses: %s", agreement)
     return metrics
 
 
 def draw_terms(vorticity_budget: xr.Dataset) -> Any:
     """Draw the terms that are clustered."""
-    from thor.figures.maps import NO_BUDGET, field_maps
-
     title = "Barotropic vorticity budget, all terms on one scale"
-    return field_maps(vorticity_budget, BUDGET_TERMS, title=title, grey=NO_BUDGET, one_scale=True)
+    return maps.field_maps(vorticity_budget, BUDGET_TERMS, title=title, grey=maps.NO_BUDGET, one_scale=True)
 
 
 def draw_regimes(regimes: xr.Dataset) -> Any:
     """Draw the regimes and their vote share."""
-    from thor.figures.maps import regime_map
-
-    return regime_map(regimes)
+    return maps.regime_map(regimes)
 
 
 def draw_balances(regime_balances: xr.Dataset) -> Any:
     """Draw the mean terms of each regime."""
-    from thor.figures.curves import balance_bars
-
-    return balance_bars(regime_balances)
+    return curves.balance_bars(regime_balances)
 
 
 def draw_selection(cluster_selection: pd.DataFrame, parameters: RegimeClustering) -> Any:
     """Draw the criteria for the number of clusters."""
-    from thor.figures.curves import selection_curves
     from thor.regimes.selection import selected_number
 
     selected = selected_number(cluster_selection, parameters.selection)
-    return selection_curves(cluster_selection, n_clusters=parameters.runs.n_clusters, selected=selected)
+    return curves.selection_curves(cluster_selection, n_clusters=parameters.runs.n_clusters, selected=selected)

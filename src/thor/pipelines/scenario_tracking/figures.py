@@ -5,7 +5,13 @@ from typing import Any
 import pandas as pd
 
 from thor.app.parameters import ScenarioTracking
+from thor.figures import tracking_maps
+from thor.figures.tracking_curves import area_curves, change_reliability, main_transitions
 from thor.tracking import RunDatasets
+from thor.tracking.areas import first_variants
+from thor.tracking.detection import detection_notes
+from thor.tracking.reasons import transitions_to_draw
+from thor.tracking.shown_run import shown_key, shown_run
 
 
 def draw_shown_run(
@@ -15,16 +21,12 @@ def draw_shown_run(
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Draw the regimes of one run in every window, by its richest input set, and the probability that they changed."""
-    from thor.figures.tracking_maps import change_likelihood_map, regime_window_maps
-    from thor.tracking.detection import detection_notes
-    from thor.tracking.shown_run import shown_run
-
     run = shown_run({**scenario_regimes, **input_set_regimes}, tracking_metrics, parameters.shown_run)
     predictors = list(parameters.predictors) if run is None else [*map(str, run["predictor"].values)]
     notes = detection_notes(tracking_metrics["perfect_model"], run, predictors)
     supported = tracking_metrics["words"].get(predictors[0], ())
-    change = change_likelihood_map(run, supported=supported, notes=notes)
-    regimes = regime_window_maps(run, predictor=predictors[0])
+    change = tracking_maps.change_likelihood_map(run, supported=supported, notes=notes)
+    regimes = tracking_maps.regime_window_maps(run, predictor=predictors[0])
     return {"scenario_tracking_regimes": regimes, "scenario_tracking_change": change}
 
 
@@ -35,22 +37,19 @@ def draw_input_sets(
     parameters: ScenarioTracking,
 ) -> Any:
     """Draw the regimes of one run from the surface alone and by its richest input set, and where they differ."""
-    from thor.figures.tracking_maps import label_difference_maps
     from thor.tracking.set_comparison import label_difference, set_run_to_show
-    from thor.tracking.shown_run import shown_key
 
     shown = shown_key(tracking_metrics, parameters.shown_run)
     if (key := set_run_to_show(tracking_metrics["disagreement"], shown)) is None:
-        return label_difference_maps(None, predictor=parameters.predictors[0])
+        return tracking_maps.label_difference_maps(None, predictor=parameters.predictors[0])
     richest = input_set_regimes[key]()
     predictor = str(richest["predictor"].values[0])
-    return label_difference_maps(label_difference(scenario_regimes[key](), richest, predictor), predictor=predictor)
+    difference = label_difference(scenario_regimes[key](), richest, predictor)
+    return tracking_maps.label_difference_maps(difference, predictor=predictor)
 
 
 def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
     """Draw the areas of regimes through time, and their changes from the baseline."""
-    from thor.figures.tracking_curves import area_curves
-
     figures = {"scenario_tracking_areas": False, "scenario_tracking_area_changes": True}
     predictor = parameters.predictors[0]
     return {name: area_curves(regime_areas, predictor=predictor, change=change) for name, change in figures.items()}
@@ -58,28 +57,21 @@ def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict
 
 def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
     """Draw the area of the largest transitions, for the first variant of every experiment."""
-    from thor.figures.tracking_curves import main_transitions
-    from thor.tracking.areas import first_variants
-
     return main_transitions(first_variants(regime_transitions), predictor=parameters.predictors[0])
 
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
     """Draw the reliability of the probability of a change."""
-    from thor.figures.tracking_curves import change_reliability
-
     return change_reliability(tracking_metrics["perfect_model"]["pooled"])
 
 
 def draw_agreement(model_agreement: RunDatasets, tracking_metrics: dict[str, Any], parameters: ScenarioTracking) -> Any:
     """Draw the agreement of climate models in the experiment with the largest change."""
-    from thor.figures.tracking_maps import model_agreement_maps
     from thor.tracking.agreement import most_changed_experiment
-    from thor.tracking.detection import detection_notes
 
     summary, predictor = most_changed_experiment(model_agreement), parameters.predictors[0]
     notes = detection_notes(tracking_metrics["perfect_model"], summary, [predictor])
-    return model_agreement_maps(summary, predictor=predictor, notes=notes)
+    return tracking_maps.model_agreement_maps(summary, predictor=predictor, notes=notes)
 
 
 def draw_overturning(
@@ -92,7 +84,6 @@ def draw_overturning(
     from thor.figures.overturning import overturning_sections
     from thor.figures.regime_totals import amoc_curves
     from thor.tracking.run_windows import run_to_draw
-    from thor.tracking.shown_run import shown_key
 
     shown = shown_key(tracking_metrics, parameters.shown_run)
     run, in_classes = (run_to_draw(runs, shown) for runs in (overturning, overturning_sigma2))
@@ -110,7 +101,6 @@ def draw_properties(
     """Draw heat uptake, deep mixed layers and barotropic transport by regime through the windows of one run."""
     from thor.figures.regime_totals import property_curves
     from thor.tracking.run_windows import run_to_draw
-    from thor.tracking.shown_run import shown_key
 
     return property_curves(run_to_draw(regime_properties, shown_key(tracking_metrics, parameters.shown_run)))
 
@@ -123,8 +113,6 @@ def draw_reasons(
 ) -> Any:
     """Draw the attribution of the changes of regime in one run, and the changes of the terms where predicted."""
     from thor.figures.change_reasons import change_attribution_bars
-    from thor.tracking.reasons import transitions_to_draw
-    from thor.tracking.shown_run import shown_key
     from thor.tracking.term_changes import terms_to_draw
 
     key, predictor = shown_key(tracking_metrics, parameters.shown_run), parameters.predictors[0]

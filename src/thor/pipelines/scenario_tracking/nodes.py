@@ -1,4 +1,4 @@
-"""Nodes of `scenario_tracking`."""
+"""Nodes of `scenario_tracking`; their `trained` are the datasets named in `tools.TRAINED`."""
 
 import logging
 from itertools import chain
@@ -11,54 +11,44 @@ from thor.app.parameters import ScenarioTracking
 from thor.core.compute import Compute
 from thor.pipelines.scenario_tracking.tools import tools_of_sets, tracking_predictors, tracking_tools
 from thor.tracking import RunDatasets
+from thor.tracking.families import require_families
+from thor.tracking.shared_window import counts_from_start, require_window
 
 log = logging.getLogger(__name__)
 
 
 def calibrate_change(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     input_sets: dict[str, Any],
     scenario_features: RunDatasets,
     true_regimes: RunDatasets,
     parameters: ScenarioTracking,
+    **trained: Any,
 ) -> dict[str, Any]:
     """Return the recalibration of P(change) for each climate model, from others whose true regimes are known."""
     from thor.tracking.input_sets import runs_of_set
     from thor.tracking.recalibration import recalibrate
 
-    predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = tracking_tools(*predictors, calibration_model, training_history, {}, parameters)
+    tools = tracking_tools(**trained, change_calibration={}, parameters=parameters)
     found = recalibrate(scenario_features, true_regimes, tools, seed=parameters.seed)
-    for of_set, of_its in tools_of_sets(input_sets, calibration_model, {}, parameters).values():
+    for of_set, of_its in tools_of_sets(input_sets, trained["calibration_model"], {}, parameters).values():
         runs = runs_of_set(scenario_features, of_set)
         found |= recalibrate(runs, true_regimes, of_its, seed=parameters.seed)
     return {name: {model: entry.to_dict() for model, entry in models.items()} for name, models in found.items()}
 
 
 def track_regimes(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     change_calibration: dict[str, Any],
     scenario_features: RunDatasets,
     parameters: ScenarioTracking,
     compute: Compute,
+    **trained: Any,
 ) -> Any:
     """Return, for each run, the fingerprint of its regimes and a function that computes them."""
-    from thor.tracking.families import require_families
     from thor.tracking.runs import TrackedRuns
-    from thor.tracking.shared_window import require_window
 
     require_window(scenario_features, parameters.agreement.window)
     require_families({key.split("/")[0] for key in scenario_features}, parameters.agreement)
-    predictors = final_ensemble, final_baselines, final_bayesian_network
-    tools = tracking_tools(*predictors, calibration_model, training_history, change_calibration, parameters)
+    tools = tracking_tools(**trained, change_calibration=change_calibration, parameters=parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%d runs to track, on %s", len(runs), compute.scheduler)
     return runs
@@ -87,7 +77,6 @@ def measure_areas(
     """Return the areas of regimes and transitions in each run, and those of regimes over members and models."""
     from thor.tracking.areas import regime_areas, regime_transitions
     from thor.tracking.member_areas import member_areas, model_areas
-    from thor.tracking.shared_window import counts_from_start
 
     both = [scenario_regimes, input_set_regimes]
     areas = regime_areas(chain(*map(_each, both)))
@@ -111,7 +100,6 @@ def pool_members(scenario_regimes: RunDatasets) -> dict[str, tuple[str, Any]]:
 def compare_models(scenario_regimes: RunDatasets, parameters: ScenarioTracking) -> dict[str, tuple[str, Any]]:
     """Return, for each experiment, the fingerprint of the models' agreement and a function that computes it."""
     from thor.tracking.multimodel import agreement_plans
-    from thor.tracking.shared_window import require_window
 
     require_window(scenario_regimes, parameters.agreement.window)
     return agreement_plans(scenario_regimes, parameters.agreement)
@@ -128,13 +116,9 @@ def explain_changes(
     """Return the attribution of the changes of regime to the features, by transition."""
     from thor.tracking.reasons import change_reasons
 
-    return change_reasons(
-        scenario_regimes,
-        scenario_features,
-        tracking_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters),
-        scaler=final_baselines.scaler,
-        groups=parameters.attribution_groups,
-    )
+    predictors = tracking_predictors(final_ensemble, final_baselines, final_bayesian_network, parameters)
+    scaler, groups = final_baselines.scaler, parameters.attribution_groups
+    return change_reasons(scenario_regimes, scenario_features, predictors, scaler=scaler, groups=groups)
 
 
 def summarise_term_changes(
@@ -148,33 +132,24 @@ def summarise_term_changes(
     """Return the changes of the budget's terms by transition; no rows where networks do not predict terms."""
     from thor.tracking.term_changes import term_changes
 
+    scaler, spread, predictor = final_baselines.scaler, calibration_model.get("term_spread"), parameters.predictors[0]
     return term_changes(
-        scenario_regimes,
-        scenario_features,
-        final_ensemble,
-        scaler=final_baselines.scaler,
-        term_spread=calibration_model.get("term_spread"),
-        predictor=parameters.predictors[0],
+        scenario_regimes, scenario_features, final_ensemble, scaler=scaler, term_spread=spread, predictor=predictor
     )
 
 
 def measure_overturning(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     scenario_features: RunDatasets,
     transport_climatologies: RunDatasets,
     transports_sigma2: RunDatasets,
     parameters: ScenarioTracking,
+    **trained: Any,
 ) -> dict[str, dict[str, tuple[str, Any]]]:
     """Return, for each run with transports, fingerprints and makers of its overturning in depth and in sigma_2."""
     from thor.tracking.run_overturning import overturning_plans
 
     first = parameters.replace(predictors=parameters.predictors[:1])
-    of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
-    tools = tracking_tools(*of_model, {}, first)
+    tools = tracking_tools(**trained, change_calibration={}, parameters=first)
     both = {"overturning": transport_climatologies, "overturning_sigma2": transports_sigma2}
     return {
         name: overturning_plans(transports, scenario_features, tools, predictor=first.predictors[0])
@@ -183,26 +158,21 @@ def measure_overturning(
 
 
 def measure_properties(
-    final_ensemble: Any,
-    final_baselines: Any,
-    final_bayesian_network: Any,
-    calibration_model: dict[str, Any],
-    training_history: pd.DataFrame,
     scenario_features: RunDatasets,
     climatologies: RunDatasets,
     transport_climatologies: RunDatasets,
     parameters: ScenarioTracking,
+    **trained: Any,
 ) -> dict[str, tuple[str, Any]]:
     """Return, for each run with heat flux, mixed layers or transports, a fingerprint and a function for their parts."""
     from thor.tracking.run_properties import property_plans
 
     first = parameters.replace(predictors=parameters.predictors[:1])
-    of_model = final_ensemble, final_baselines, final_bayesian_network, calibration_model, training_history
     return property_plans(
         climatologies,
         transport_climatologies,
         scenario_features,
-        tracking_tools(*of_model, {}, first),
+        tracking_tools(**trained, change_calibration={}, parameters=first),
         predictor=first.predictors[0],
         deep_mixed_layer=parameters.deep_mixed_layer,
     )
@@ -236,15 +206,11 @@ def score_tracking(
     drawn = options | {"settings": parameters.bootstrap}
     skill = perfect_model_skill(scenario_regimes, *known, true_budgets=true_budgets, **drawn)
     of_sets = perfect_model_skill(input_set_regimes, *known, true_budgets={}, **drawn)
-    beside = on_same_cells(scenario_regimes, input_set_regimes)
-    on_same = perfect_model_skill(beside, *known, true_budgets={}, settings=None, **options)
+    of_surface = on_same_cells(scenario_regimes, input_set_regimes)
+    on_same = perfect_model_skill(of_surface, *known, true_budgets={}, settings=None, **options)
+    of_both, ocean = both_of(skill, of_sets), TrainingOcean.of(regimes)
     metrics = tracking_metrics(
-        scenario_regimes,
-        _each(model_agreement),
-        both_of(skill, of_sets),
-        TrainingOcean.of(regimes),
-        richest=input_set_regimes,
-        true_regimes=true_regimes,
+        scenario_regimes, _each(model_agreement), of_both, ocean, richest=input_set_regimes, true_regimes=true_regimes
     )
     log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
     return metrics | {

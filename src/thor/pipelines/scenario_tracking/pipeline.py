@@ -23,22 +23,23 @@ from kedro.pipeline import Pipeline
 
 from thor.app.named_nodes import named_node
 from thor.pipelines.scenario_tracking import figures, nodes
+from thor.pipelines.scenario_tracking.tools import TRAINED
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            named_node(nodes.calibrate_change, "change_calibration"),
-            named_node(nodes.track_regimes, "scenario_regimes"),
+            named_node(nodes.calibrate_change, "change_calibration", further_inputs=TRAINED),
+            named_node(nodes.track_regimes, "scenario_regimes", further_inputs=TRAINED),
             named_node(nodes.track_input_sets, "input_set_regimes"),
             named_node(nodes.measure_areas, "regime_areas", "regime_transitions", "member_areas", "model_areas"),
             named_node(nodes.pool_members, "forced_response"),
             named_node(nodes.compare_models, "model_agreement"),
             named_node(nodes.explain_changes, "change_attribution"),
             named_node(nodes.summarise_term_changes, "term_changes"),
-            named_node(nodes.measure_overturning, "overturning", "overturning_sigma2"),
-            named_node(nodes.measure_properties, "regime_properties"),
+            named_node(nodes.measure_overturning, "overturning", "overturning_sigma2", further_inputs=TRAINED),
+            named_node(nodes.measure_properties, "regime_properties", further_inputs=TRAINED),
             named_node(nodes.score_tracking, "tracking_metrics"),
             named_node(figures.draw_shown_run, "scenario_tracking_regimes", "scenario_tracking_change"),
             named_node(figures.draw_input_sets, "scenario_tracking_input_sets"),

@@ -5,6 +5,10 @@ from typing import Any
 import pandas as pd
 
 from thor.app.parameters import ScenarioTracking
+from thor.networks.fields import label_runs
+
+TRAINED = ("final_ensemble", "final_baselines", "final_bayesian_network", "calibration_model", "training_history")
+"""Datasets from which `tracking_tools` are made."""
 
 
 def tracking_tools(
@@ -17,7 +21,6 @@ def tracking_tools(
     parameters: ScenarioTracking,
 ) -> Any:
     """Return what all runs are tracked with, from trained predictors and their calibration."""
-    from thor.networks.fields import label_runs
     from thor.tracking.tools import TrackingTools
     from thor.uncertainty.regime_uncertainty import CalibrationModel
 

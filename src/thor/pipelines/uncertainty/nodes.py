@@ -9,6 +9,12 @@ import xarray as xr
 
 from thor.app.parameters import Uncertainty
 from thor.core.errors import counted
+from thor.figures import uncertainty
+from thor.networks import fields
+from thor.networks.predictor import AVERAGE
+from thor.networks.samples import samples_from
+from thor.networks.scaler import FeatureScaler
+from thor.networks.split import final_split
 
 log = logging.getLogger(__name__)
 
@@ -21,41 +27,24 @@ def train_bayesian_network(
     parameters: Uncertainty,
 ) -> dict[str, Any]:
     """Return the Bayesian network, each start at its best epoch, and its learning curves."""
-    from thor.networks.fields import history_table
-    from thor.networks.scaler import FeatureScaler
     from thor.networks.training_data import scaled_tables
     from thor.uncertainty.bayesian import fit_bayesian
 
     scaler = FeatureScaler.from_dict(feature_scaler)
-    samples = _samples(features, regimes, split, scaler)
+    samples = samples_from(features, regimes, split, names=scaler.features)
     log.info("training the Bayesian network from %s", counted(parameters.bayesian.n_starts, "start"))
-    network, history = fit_bayesian(
-        *scaled_tables(samples, scaler),
-        features=samples.features,
-        classes=samples.classes,
-        settings=parameters.bayesian,
-        seed=parameters.seed,
-    )
+    names: dict[str, Any] = {"features": samples.features, "classes": samples.classes}
+    settings, tables = parameters.bayesian, scaled_tables(samples, scaler)
+    network, history = fit_bayesian(*tables, **names, settings=settings, seed=parameters.seed)
     losses = ", ".join(f"{loss:.3f}" for loss in network.select_loss)
     log.info("Bayesian network: %s, select losses %s nat", counted(network.n_starts, "start"), losses)
-    return {
-        "bayesian_network": network,
-        "bayesian_training_history": history_table(history.rename(start="network"), predictor="bayesian"),
-    }
+    table = fields.history_table(history.rename(start="network"), predictor="bayesian")
+    return {"bayesian_network": network, "bayesian_training_history": table}
 
 
-def train_final_bayesian_network(
-    features: xr.Dataset,
-    regimes: xr.Dataset,
-    split: xr.Dataset,
-    feature_scaler: dict[str, Any],
-    parameters: Uncertainty,
-) -> Any:
+def train_final_bayesian_network(split: xr.Dataset, **inputs: Any) -> Any:
     """Return the Bayesian network for climate models, trained in the test regions as well."""
-    from thor.networks.split import final_split
-
-    given = final_split(split), feature_scaler, parameters
-    return train_bayesian_network(features, regimes, *given)["bayesian_network"]
+    return train_bayesian_network(split=final_split(split), **inputs)["bayesian_network"]
 
 
 def fit_laplace_network(
@@ -68,14 +57,12 @@ def fit_laplace_network(
     parameters: Uncertainty,
 ) -> Any:
     """Return the Laplace approximation of the ensemble's best network, with the cell weights of its training."""
-    from thor.networks.fields import trained_weights
-    from thor.networks.scaler import FeatureScaler
     from thor.networks.training_data import scaled_tables
     from thor.uncertainty.laplace import fit_laplace
 
     scaler = FeatureScaler.from_dict(feature_scaler)
-    samples = _samples(features, regimes, split, scaler)
-    tables = scaled_tables(samples, scaler, weighted_by=trained_weights(training_history))
+    samples = samples_from(features, regimes, split, names=scaler.features)
+    tables = scaled_tables(samples, scaler, weighted_by=fields.trained_weights(training_history))
     network, _ = fit_laplace(ensemble, *tables, settings=parameters.laplace, seed=parameters.seed)
     log.info("Laplace approximation of network %d, prior precision %g", network.network, network.prior_precision)
     return network
@@ -87,14 +74,8 @@ def train_left_out_posteriors(
     """Return cells of each left-out basin, and networks drawn from posteriors that did not see it, by basin."""
     from thor.uncertainty.left_out import left_out_basins
 
-    return left_out_basins(
-        left_out_predictors,
-        features,
-        regimes,
-        bayesian=parameters.bayesian,
-        laplace=parameters.laplace,
-        seed=parameters.seed,
-    )
+    settings: dict[str, Any] = {"bayesian": parameters.bayesian, "laplace": parameters.laplace}
+    return left_out_basins(left_out_predictors, features, regimes, **settings, seed=parameters.seed)
 
 
 def calibrate(
@@ -112,18 +93,17 @@ def calibrate(
     parameters: Uncertainty,
 ) -> dict[str, Any]:
     """Return temperatures, conformal scores, expected accuracies and the areas of applicability, also of input sets."""
-    from thor.networks.split import final_split
     from thor.uncertainty.regime_uncertainty import calibrate as fit
     from thor.uncertainty.set_calibration import calibrate_set
 
-    samples = _samples(features, regimes, split, baselines.scaler)
+    samples = samples_from(features, regimes, split, names=baselines.scaler.features)
     model = fit(
         left_out_cells,
         _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         samples,
         baselines.scaler,
         final=final_ensemble,
-        final_samples=_samples(features, regimes, final_split(split), baselines.scaler),
+        final_samples=samples_from(features, regimes, final_split(split), names=baselines.scaler.features),
         budget=vorticity_budget,
         confidence_level=parameters.confidence_level,
         settings=parameters.applicability,
@@ -132,11 +112,7 @@ def calibrate(
     for name, found in model.temperature.items():
         log.info(
             "%s: temperature %.2f (fitted %.2f; gain in basins left out %s +- %.3f nat)",
-            name,
-            found.applied,
-            found.fitted,
-            f"{found.gain:z.3f}",
-            found.gain_error,
+            *(name, found.applied, found.fitted, f"{found.gain:z.3f}", found.gain_error),
         )
     log.info("dissimilarity threshold %.2f", model.applicability.threshold)
     options: dict[str, Any] = {"settings": parameters.applicability, "seed": parameters.seed}
@@ -155,20 +131,19 @@ def compute_regime_uncertainty(
     parameters: Uncertainty,
 ) -> xr.Dataset:
     """Return calibrated probabilities and their uncertainty in every valid cell."""
-    from thor.networks.fields import label_runs
     from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
 
-    fields = uncertainty_fields(
+    result = uncertainty_fields(
         _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         CalibrationModel.from_dict(calibration_model),
         features,
         baselines.scaler,
         credible_level=parameters.credible_level,
-        label_run=label_runs(training_history),
+        label_run=fields.label_runs(training_history),
     )
-    share = fields.attrs["area_share_not_applicable"]
+    share = result.attrs["area_share_not_applicable"]
     log.info("%.1f %% of the area lies outside the area of applicability", 100 * share)
-    return fields
+    return result
 
 
 def score_uncertainty(
@@ -188,7 +163,7 @@ def score_uncertainty(
     from thor.uncertainty.regime_uncertainty import CalibrationModel
     from thor.uncertainty.scoring import score_predictors
 
-    samples = _samples(features, regimes, split, baselines.scaler)
+    samples = samples_from(features, regimes, split, names=baselines.scaler.features)
     result = score_predictors(
         _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
         bayesian_network,
@@ -208,34 +183,27 @@ def score_uncertainty(
 
 def draw_reliability(calibration_metrics: dict[str, Any]) -> Any:
     """Draw reliability before and after calibration."""
-    from thor.figures.uncertainty import reliability_curves
-
-    return reliability_curves(calibration_metrics)
+    return uncertainty.reliability_curves(calibration_metrics)
 
 
 def draw_risk_coverage(calibration_metrics: dict[str, Any]) -> Any:
     """Draw how the share of mistakes falls when the least certain cells are left out."""
-    from thor.figures.uncertainty import risk_coverage_curves
-
-    return risk_coverage_curves(calibration_metrics)
+    return uncertainty.risk_coverage_curves(calibration_metrics)
 
 
 def draw_conformal_coverage(calibration_metrics: dict[str, Any]) -> Any:
     """Draw the measured coverage of the conformal sets by basin and regime, from the mean of networks and boosting."""
-    from thor.figures.uncertainty import coverage_bars
-    from thor.networks.predictor import AVERAGE
-
     regions = calibration_metrics[AVERAGE]
-    return coverage_bars({name: entry["conformal"] for name, entry in regions.items() if "conformal" in entry})
+    coverage = {name: entry["conformal"] for name, entry in regions.items() if "conformal" in entry}
+    return uncertainty.coverage_bars(coverage)
 
 
 def draw_uncertainty(regime_uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset) -> Any:
     """Draw maps of the ensemble's entropy and mutual information, and both in right and wrong test cells."""
-    from thor.figures.uncertainty import uncertainty_maps
     from thor.uncertainty.regime_uncertainty import mistakes_in_test
 
     of_ensemble = regime_uncertainty.sel(predictor="ensemble")
-    return uncertainty_maps(of_ensemble, mistakes_in_test(of_ensemble, regimes, split))
+    return uncertainty.uncertainty_maps(of_ensemble, mistakes_in_test(of_ensemble, regimes, split))
 
 
 def _predictors(
@@ -249,9 +217,3 @@ def _predictors(
         bayesian=bayesian_network.draws(parameters.bayesian.n_draws, seed=parameters.seed),
         laplace=laplace_network.draws(parameters.laplace.n_draws, seed=parameters.seed),
     )
-
-
-def _samples(features: xr.Dataset, regimes: xr.Dataset, split: xr.Dataset, scaler: Any) -> Any:
-    from thor.networks.samples import samples_from
-
-    return samples_from(features, regimes, split, names=scaler.features)

@@ -21,7 +21,9 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             named_node(nodes.train_bayesian_network, "bayesian_network", "bayesian_training_history"),
-            named_node(nodes.train_final_bayesian_network, "final_bayesian_network"),
+            named_node(
+                nodes.train_final_bayesian_network, "final_bayesian_network", inputs_of=nodes.train_bayesian_network
+            ),
             named_node(nodes.fit_laplace_network, "laplace_network"),
             named_node(nodes.train_left_out_posteriors, "left_out_cells"),
             named_node(nodes.calibrate, "calibration_model"),
