@@ -16,9 +16,9 @@ from thor.networks.progress import DivergedError
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack, train_stack
+from thor.networks.training_data import Table, padded_columns
 
 NAMES = {"features": ("x", "y", "z"), "classes": ("a", "b", "c", "d")}
 SETTINGS = TrainingSettings(

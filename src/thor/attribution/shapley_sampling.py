@@ -4,11 +4,10 @@ from itertools import chain
 
 import numpy as np
 
-from thor.attribution.gradients import mean_target
 from thor.attribution.method import AttributionBlock
 from thor.attribution.players import Groups, membership
 from thor.attribution.target_networks import targets_of
-from thor.attribution.targets import Regimes, Target
+from thor.attribution.targets import Regimes, Target, mean_target
 from thor.core.arrays import AnyArray, IntArray
 from thor.networks.predictor import Predictor
 from thor.networks.stack import Weights

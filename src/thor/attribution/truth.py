@@ -25,8 +25,8 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.ocean.geostrophic import geostrophic_terms
 
 TERMS = ("wind_stress_curl", "planetary_vorticity_advection", "bottom_pressure_torque")

@@ -8,8 +8,8 @@ import pandas as pd
 from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
 from thor.networks.settings import SearchSettings, TrainingSettings
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 
 if TYPE_CHECKING:
     import optuna

@@ -19,9 +19,8 @@ from thor.networks.epochs import Epochs
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
 from thor.networks.terms import TermsHead, TermTargets
-from thor.networks.training_data import budget_inputs
+from thor.networks.training_data import Table, budget_inputs
 
 CURVES = ("train_loss", SELECT_LOSS, "select_accuracy")
 

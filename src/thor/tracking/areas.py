@@ -5,14 +5,14 @@ unbiased where the probabilities are calibrated. The area of the cells whose mos
 rare regimes. Their spread over networks is that of predictions, not an interval of the true area.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import xarray as xr
 
 from thor.core.errors import DataError
 from thor.core.metrics import metrics
-from thor.tracking.cells import RUN_FACETS, run_key
+from thor.tracking.cells import facets_of, run_key
 
 
 def regime_areas(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def regime_areas(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
     DataError
         When a run lacks an area.
     """
-    return _joined([_areas_of(run) for run in runs], [name for name in metrics("areas") if name != "regime_before"])
+    return joined_tables(map(_areas_of, runs), [name for name in metrics("areas") if name != "regime_before"])
 
 
 def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def regime_transitions(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
     DataError
         When a run lacks a transition area.
     """
-    return _joined([_transitions_of(run) for run in runs], [name for name in metrics("transitions") if name != "basin"])
+    return joined_tables(map(_transitions_of, runs), [name for name in metrics("transitions") if name != "basin"])
 
 
 def first_variants(table: pd.DataFrame) -> pd.DataFrame:
@@ -126,11 +126,10 @@ def _table(run: xr.Dataset, dims: tuple[str, ...], columns: Mapping[str, str]) -
             )
     fields = run[list(columns)].assign_coords({dim: names for dim in dims if dim.startswith("regime")})
     table = fields.to_dataframe(dim_order=list(dims)).reset_index()
-    return table.rename(columns={**columns, "months": "n_months"}).assign(
-        **{facet: str(run.attrs[facet]) for facet in RUN_FACETS}
-    )
+    return table.rename(columns={**columns, "months": "n_months"}).assign(**facets_of(run))
 
 
-def _joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """Return the rows of all tables; without any run an empty table with the same columns."""
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns) if tables else pd.DataFrame(columns=columns)
+def joined_tables(tables: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of all tables; without any an empty table with the same columns."""
+    given, columns = list(tables), list(columns)
+    return pd.concat(given, ignore_index=True).reindex(columns=columns) if given else pd.DataFrame(columns=columns)

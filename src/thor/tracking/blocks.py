@@ -16,13 +16,14 @@ from thor.core.variables import BUDGET_TERMS
 from thor.networks.terms import over_networks
 from thor.tracking.cells import NO_BASELINE, Cells, WindowInputs
 from thor.tracking.change import (
+    ChangeCalibration,
+    calibration_of,
     change_parts,
     change_probability,
     change_to_probability,
     independent_change_probability,
     transition_areas,
 )
-from thor.tracking.change_calibration import ChangeCalibration, calibration_of
 from thor.tracking.fields import LABELS, MOST_CHANGED, TERM_FIELDS, VARIANCES, empty_fields, empty_sums
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.predictive import entropy

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, NetworkError
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.networks.samples import feature_fields
 from thor.networks.scaler import FeatureScaler
 from thor.ocean.cells import on_same_grid
@@ -32,6 +33,16 @@ class NoControlPairsError(DataError):
 def run_key(run: xr.Dataset) -> str:
     """Return `<source>/<experiment>/<variant>` of a run."""
     return "/".join(str(run.attrs.get(facet, "?")) for facet in RUN_FACETS)
+
+
+def facets_of(run: xr.Dataset) -> dict[str, str]:
+    """Return the facets of the key of a run by name."""
+    return {facet: str(run.attrs[facet]) for facet in RUN_FACETS}
+
+
+def run_mark(run: xr.Dataset) -> str:
+    """Return the fingerprint of what a file of a run was made from, or else of its content."""
+    return str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +116,10 @@ class Windows:
     def compared(self) -> list[int]:
         """Windows that have a baseline."""
         return [window for window, state in enumerate(self.state) if state != NO_BASELINE]
+
+    def baseline_place(self, window: int) -> int:
+        """Return the place among the windows of the parent of that with which a window is compared."""
+        return self.baselines[self.state[window] - len(self.state)]
 
     @classmethod
     def of(cls, run: xr.Dataset, parent: xr.Dataset | None) -> "Windows":

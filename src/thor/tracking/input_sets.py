@@ -13,7 +13,7 @@ from thor.networks.baselines import predictors_of
 from thor.networks.input_sets import InputSet
 from thor.networks.predictor import in_set
 from thor.tracking import RunDatasets
-from thor.tracking.change_calibration import Calibrations
+from thor.tracking.change import Calibrations
 from thor.tracking.runs import TrackedRuns, control_of
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools

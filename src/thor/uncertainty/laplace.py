@@ -23,7 +23,7 @@ from thor.networks.prediction import predict, probability_blocks
 from thor.networks.predictor import softmax
 from thor.networks.scores import FLOOR, log_loss
 from thor.networks.stack import NetworkStack, Weights
-from thor.networks.table import Table
+from thor.networks.training_data import Table
 from thor.uncertainty.posterior import Posterior, layer_places, to_vectors
 from thor.uncertainty.settings import LaplaceSettings
 

@@ -17,10 +17,10 @@ from thor.networks.split import TEST
 from thor.ocean.cells import on_same_grid
 from thor.uncertainty.applicability import DECIMALS, Applicability
 from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.set_calibration import (
+    ExpectedAccuracy,
     SetCalibration,
     fit_applicability,
     joined,
