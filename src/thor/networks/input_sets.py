@@ -164,7 +164,7 @@ def input_set_scores(
         surface = all_probabilities(ensemble, baselines, samples.with_features(baselines.scaler.features).inputs)
         both = _named(of_set.scored.probabilities(samples), of_set.name) | {AVERAGE: surface[AVERAGE]}
         tables = skill_table(both, samples, regions=role_masks(samples), **options)
-        elsewhere = left_out_scores(left_out, **options)
+        elsewhere = left_out_scores(left_out, differences=False, **options)
         result |= {name: tables[name] | regions for name, regions in elsewhere.items()}
     return result
 

@@ -30,6 +30,7 @@ def skill_table(
     correlations: Mapping[str, ErrorCorrelation],
     settings: BootstrapSettings,
     seed: int,
+    differences: bool = True,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of predictors in regions, {predictor: {region: {metric: value}}}, as JSON can hold them.
 
@@ -44,6 +45,8 @@ def skill_table(
         Of the errors of each predictor in basins that it did not see; predictors without one have no intervals.
     settings : BootstrapSettings
     seed : int
+    differences : bool
+        Whether predictors are compared with one another.
 
     Returns
     -------
@@ -57,28 +60,6 @@ def skill_table(
     NetworkError
         When a region holds no cell, or as in `scores`.
     """
-    table = interval_scores(
-        probabilities, samples, regions=regions, correlations=correlations, settings=settings, seed=seed
-    )
-    for region, inside in regions.items():
-        labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
-        here = {predictor: values[inside] for predictor, values in probabilities.items()}
-        differences = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
-        for predictor, others in differences.items():
-            table[predictor][region]["difference_to"] = others
-    return table
-
-
-def interval_scores(
-    probabilities: Mapping[str, np.ndarray],
-    samples: "Samples",
-    *,
-    regions: Mapping[str, np.ndarray],
-    correlations: Mapping[str, ErrorCorrelation],
-    settings: BootstrapSettings,
-    seed: int,
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the scores of `skill_table` with intervals, without differences; arguments and errors as there."""
     table = region_scores(probabilities, samples, regions=regions)
     for region, inside in regions.items():
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
@@ -91,6 +72,10 @@ def interval_scores(
                 entry["blocks"] = bootstrap.describe() | {"effective_cells": cells}
                 entry["intervals"] = score_intervals(bootstrap, cells, values, labels)
                 entry["area_weighted"]["intervals"] = score_intervals(bootstrap, by_area, values, labels, area)
+        if differences:
+            of_pairs = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
+            for predictor, others in of_pairs.items():
+                table[predictor][region]["difference_to"] = others
     return table
 
 

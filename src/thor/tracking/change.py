@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import NetworkError
 from thor.networks.json_model import JsonModel
+from thor.uncertainty.predictive import UncertaintyParts
 
 
 def change_probability(before: AnyArray, after: AnyArray) -> AnyArray:
@@ -72,24 +73,10 @@ def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyAr
     return areas
 
 
-@dataclass(frozen=True, eq=False)
-class ChangeParts:
-    """The variance of whether a cell changes, p (1 - p) with mean probability p, in three parts that sum to it.
-
-    Attributes
-    ----------
-    label, network, residual : ndarray of shape (n_cells,)
-        From differences between the labels of clustering runs, from differences between networks trained on the same
-        labels, and from the uncertainty of single networks.
-    """
-
-    label: AnyArray
-    network: AnyArray
-    residual: AnyArray
-
-
-def change_parts(change: AnyArray, label_run: NDArray[np.integer], *, stated: AnyArray | None = None) -> ChangeParts:
-    r"""Return the label, network and residual part of the variance of a change.
+def change_parts(
+    change: AnyArray, label_run: NDArray[np.integer], *, stated: AnyArray | None = None
+) -> UncertaintyParts:
+    r"""Return the parts of the variance of whether a cell changes, p (1 - p) with mean probability p.
 
     Parameters
     ----------
@@ -126,10 +113,10 @@ def change_parts(change: AnyArray, label_run: NDArray[np.integer], *, stated: An
         network += len(of_run) / len(change) * of_run.var(axis=0)
     residual = (change * (1 - change)).mean(axis=0)
     if stated is None:
-        return ChangeParts(label, network, residual)
+        return UncertaintyParts(label, network, residual)
     total, variance = label + network + residual, stated * (1 - stated)
     ratio = np.divide(variance, total, out=np.zeros_like(total), where=total > 0)
-    return ChangeParts(ratio * label, ratio * network, np.where(total > 0, ratio * residual, variance))
+    return UncertaintyParts(ratio * label, ratio * network, np.where(total > 0, ratio * residual, variance))
 
 
 def _sum_over_regimes(values: AnyArray) -> AnyArray:

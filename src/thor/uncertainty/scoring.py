@@ -140,25 +140,15 @@ def _calibration(
         regions=regions,
         **options,
     )
-    found = basin_sets(
-        model.conformal,
-        {name: of["after"].probability for name, of in stages.items()},
-        inputs.astype(float),
-        samples.basin,
-    )
-    for name, sets in found.sets.items():
-        covered = coverage_table(
-            sets,
-            found.effective_size,
-            samples,
-            confidence_level=model.conformal.confidence_level,
-            regions=regions,
-        )
+    after, level = {name: of["after"].probability for name, of in stages.items()}, model.conformal.confidence_level
+    sets, size = basin_sets(model.conformal, after, inputs.astype(float), samples.basin)
+    for name, of_predictor in sets.items():
+        covered = coverage_table(of_predictor, size, samples, confidence_level=level, regions=regions)
         for region, entry in covered.items():
             table[name][region]["conformal"] = entry
             table[name][region]["temperature"] = model.temperature[name].to_dict()
     inside = regions["test"]
-    wrong = stages[ENSEMBLE]["after"].probability[inside].argmax(axis=1) != samples.labels[inside]
+    wrong = after[ENSEMBLE][inside].argmax(axis=1) != samples.labels[inside]
     table[ENSEMBLE]["test"]["error_by_dissimilarity"] = error_by_dissimilarity(
         model.applicability.dissimilarity(inputs[inside]), wrong, threshold=model.applicability.threshold
     ).to_dict(orient="records")

@@ -70,23 +70,6 @@ class ExpectedAccuracy(JsonModel):
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOutCalibration:
-    """What basins left out of training, and the select cells, say about one predictor.
-
-    Attributes
-    ----------
-    temperature : Temperature
-    probabilities : ndarray of shape (n_samples, n_classes)
-        At this temperature, in the cells of all left-out basins in their order.
-    expected_accuracy : ExpectedAccuracy
-    """
-
-    temperature: Temperature
-    probabilities: Array
-    expected_accuracy: ExpectedAccuracy
-
-
-@dataclass(frozen=True, eq=False)
 class SetCalibration(JsonModel):
     """The calibration of the predictors of a further input set, for climate models.
 
@@ -126,18 +109,12 @@ def calibrate_set(
     select, trained = samples.with_role("select"), samples.with_role("train")
     final_trained = final.samples(known, regimes).with_role("train")
     applicability = fit_applicability(final.stack, final_trained, final.scaler, settings=settings, seed=seed)
-    found = left_out_calibration(
-        left_out,
-        predictors_of(scored.stack, scored.baselines),
-        select,
-        scored.scaler,
-        dissimilarity=left_out_dissimilarity(left_out, select, trained, final.scaler, applicability),
+    dissimilarity = left_out_dissimilarity(left_out, select, trained, final.scaler, applicability)
+    predictors = predictors_of(scored.stack, scored.baselines)
+    temperature, accuracy, _ = left_out_calibration(
+        left_out, predictors, select, scored.scaler, dissimilarity=dissimilarity
     )
-    return SetCalibration(
-        {name: entry.temperature for name, entry in found.items()},
-        applicability,
-        {name: entry.expected_accuracy for name, entry in found.items()},
-    )
+    return SetCalibration(temperature, applicability, accuracy)
 
 
 def fit_applicability(
@@ -185,8 +162,8 @@ def left_out_calibration(
     scaler: FeatureScaler,
     *,
     dissimilarity: Array,
-) -> dict[str, LeftOutCalibration]:
-    """Return temperature, probabilities and expected accuracy of each predictor.
+) -> tuple[dict[str, Temperature], dict[str, ExpectedAccuracy], dict[str, Array]]:
+    """Return temperature, expected accuracy and probabilities of each predictor.
 
     Parameters
     ----------
@@ -199,21 +176,28 @@ def left_out_calibration(
         Of the features of these predictors.
     dissimilarity : ndarray of shape (n_samples + n_select,)
         As from `left_out_dissimilarity`.
+
+    Returns
+    -------
+    temperatures, accuracies : dict
+        By predictor.
+    probabilities : dict of str to ndarray of shape (n_samples, n_classes)
+        At this temperature, in the cells of all left-out basins in their order.
     """
     labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
     every_label = np.concatenate([*labels.values()])
     area = np.concatenate([joined(left_out, "area"), select.area])
     near = scaler.transform(select.inputs)
-    found = {}
+    temperatures, accuracies, probabilities = {}, {}, {}
     for name, predictor in predictors.items():
         at_temperature = {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}
-        temperature = left_out_temperature(at_temperature, labels)
-        at = temperature.applied
-        far = np.concatenate([probabilities(at) for probabilities in at_temperature.values()])
+        temperatures[name] = left_out_temperature(at_temperature, labels)
+        at = temperatures[name].applied
+        far = probabilities[name] = np.concatenate([of_basin(at) for of_basin in at_temperature.values()])
         here = predict(predictor, columns(near, scaler.features, predictor.features), temperature=at).mean
         right = np.concatenate([far.argmax(axis=1) == every_label, here.argmax(axis=1) == select.labels])
-        found[name] = LeftOutCalibration(temperature, far, ExpectedAccuracy.fit(dissimilarity, right, area))
-    return found
+        accuracies[name] = ExpectedAccuracy.fit(dissimilarity, right, area)
+    return temperatures, accuracies, probabilities
 
 
 def joined(left_out: Mapping[str, LeftOutBasin], name: str) -> AnyArray:

@@ -77,9 +77,7 @@ def left_out_temperature(
     return Temperature(fitted if significant else 1.0, fitted, gain, error)
 
 
-def fit_temperature(
-    predict: Callable[[float], np.ndarray], labels: np.ndarray, *, weights: np.ndarray | None = None
-) -> float:
+def fit_temperature(predict: Callable[[float], np.ndarray], labels: np.ndarray) -> float:
     """Return the temperature at which the likelihood of the labels is highest.
 
     For networks let `predict` divide each network's logits before the mean over networks is taken
@@ -92,7 +90,6 @@ def fit_temperature(
     predict : callable
         Probabilities of shape (n_samples, n_classes) at a temperature.
     labels : ndarray of int, shape (n_samples,)
-    weights : ndarray of shape (n_samples,), optional
 
     Returns
     -------
@@ -111,7 +108,7 @@ def fit_temperature(
     """
 
     def loss(log_temperature: float) -> float:
-        return log_loss(predict(float(np.exp(log_temperature))), labels, weights)
+        return log_loss(predict(float(np.exp(log_temperature))), labels)
 
     bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
@@ -120,9 +117,9 @@ def fit_temperature(
     return float(np.exp(found.x))
 
 
-def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray, *, weights: np.ndarray | None = None) -> float:
+def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature of given probabilities, to be used with `with_temperature`; see `fit_temperature`."""
-    return fit_temperature(lambda t: with_temperature(probabilities, t), labels, weights=weights)
+    return fit_temperature(lambda t: with_temperature(probabilities, t), labels)
 
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
