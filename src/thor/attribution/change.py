@@ -142,9 +142,7 @@ class ChangeAttribution(Explainer):
         value = np.einsum("wcsk,sk->wsc", outputs, weights[part], dtype=np.float64)
         shapley = np.zeros((*value.shape[:2], len(holds)))
         shapley[..., changed] = value @ shapley_weights(changed.size).T
-        before, after = value[..., 0], value[..., -1]
-        remainder = after - before - shapley.sum(axis=2)
-        return AttributionBlock(part, shapley, shares={"target": after, "expectation": before, "remainder": remainder})
+        return AttributionBlock.additive(part, shapley, value[..., -1], value[..., 0])
 
 
 def transition_summary(

@@ -90,14 +90,9 @@ class ShapleySampler:
         values, _ = sums.estimate(np.arange(len(inputs)))
         converged = np.ones(len(inputs), np.float32)
         converged[active] = 0
+        converged = np.broadcast_to(converged, target.shape)
         expectation = self._expectation[:, regime]
-        shares = {
-            "target": target,
-            "expectation": expectation,
-            "remainder": target - expectation - values.sum(axis=2),
-            "converged": np.broadcast_to(converged, target.shape),
-        }
-        return AttributionBlock(part, values, error, shares)
+        return AttributionBlock.additive(part, values, target, expectation, error, converged=converged)
 
     def _pair(
         self,

@@ -67,9 +67,7 @@ class IntegratedGradients(Explainer):
                     _, gradient = target_and_gradient(stack, row + at * line, k, self.target)
                     values += (share / len(self.reference)) * gradient * line
             value = target_values(logits(stack, rows), k, self.target)
-            start = expectation[:, k]
-            shares = {"target": value, "expectation": start, "remainder": value - start - values.sum(axis=2)}
-            return AttributionBlock(part, values, shares=shares)
+            return AttributionBlock.additive(part, values, value, expectation[:, k])
 
         yield from in_threads(block, sample_blocks(len(inputs), stack))
 

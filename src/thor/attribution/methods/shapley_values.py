@@ -166,11 +166,10 @@ class ShapleyValues(Explainer):
             of_regime = weights[regime[part]]
             values = np.einsum("sk,skp->sp", of_regime, of_trees.values(inputs[part]))
             target = np.einsum("sk,sk->s", of_regime, boosting.trees.logits(inputs[part]))
-            start = expectation[regime[part]]
-            shares = {"target": target, "expectation": start, "remainder": target - start - values.sum(axis=1)}
-            if self.settings.method == "sampled":
-                shares["converged"] = np.ones(len(target))
-            return AttributionBlock(part, values[None], shares={name: share[None] for name, share in shares.items()})
+            shares = {"converged": np.ones((1, len(target)))} if self.settings.method == "sampled" else {}
+            return AttributionBlock.additive(
+                part, values[None], target[None], expectation[regime[part]][None], **shares
+            )
 
         yield from in_threads(block, sample_parts(len(inputs), ROWS_AT_ONCE))
 
@@ -182,10 +181,7 @@ class ShapleyValues(Explainer):
             sample_parts(len(inputs), _CELLS_AT_ONCE),
         ):
             shapley = values @ weights.T.astype(values.dtype)
-            target, expectation = values[..., -1], values[..., 0]
-            remainder = target - expectation - shapley.sum(axis=2)
-            shares = {"target": target, "expectation": expectation, "remainder": remainder}
-            yield AttributionBlock(part, shapley, shares=shares)
+            yield AttributionBlock.additive(part, shapley, values[..., -1], values[..., 0])
 
 
 def shap_explanation(
