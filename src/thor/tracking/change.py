@@ -66,7 +66,8 @@ def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyAr
     """
     gain, loss = change_to_probability(before, after), change_to_probability(after, before)
     # No regime both gains and loses in a cell, so the diagonal of the product is zero.
-    loss *= (area * _inverse(_sum_over_regimes(gain)))[..., None]
+    total = _sum_over_regimes(gain)
+    loss *= (area * np.divide(1, total, out=np.zeros_like(total), where=total > 0))[..., None]
     areas = np.swapaxes(loss, -1, -2) @ gain
     regimes = np.arange(before.shape[-1])
     areas[..., regimes, regimes] = area @ np.minimum(before, after)
@@ -126,11 +127,6 @@ def _sum_over_regimes(values: AnyArray) -> AnyArray:
     for column in columns[1:]:
         total += column
     return total
-
-
-def _inverse(values: AnyArray) -> AnyArray:
-    """Return 1 / values, and 0 where they are 0."""
-    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)
 
 
 OTHERS = "others"

@@ -109,32 +109,26 @@ def multimodel_summary(
     require("min_models", min_models, Count)
     grid = common_grid(spacing)
     first: xr.Dataset | None = None
-    common: dict[str, list[xr.Dataset]] = {}
-    native: dict[str, list[AnyArray]] = {}
-    labels: dict[str, list[str]] = {}
+    found: dict[str, list[tuple[xr.Dataset, AnyArray, str]]] = {}
     keys: list[str] = []
     for here in runs:
         first = here if first is None else first
         require_alike(first, here, "experiment_id")
         keys.append(run_key(here))
         model = str(here.attrs["source_id"])
-        common.setdefault(model, []).append(to_common_grid(here, grid))
-        native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
-        labels.setdefault(model, []).append(str(here["window"].values))
+        native = regime_shares(here["regime_probability"], here)
+        found.setdefault(model, []).append((to_common_grid(here, grid), native, str(here["window"].values)))
     if first is None:
         raise DataError(f"There is no run with the window {window!r}: choose one of those in scenario_regimes.")
     members_of(keys)
-    each = {model: _mean_of(variants) for model, variants in common.items()}
+    each = {model: _mean_of([fields for fields, _, _ in variants]) for model, variants in found.items()}
     voters = each.values() if families is None else _by_family(each, families)
     out = _summary(xr.concat(voters, "voter"), min_models).assign_coords(source_id=[*each])
-    shares = {
-        "native_share": [np.mean(native[model], axis=0) for model in each],
-        "common_share": [regime_shares(model["regime_probability"], grid) for model in each.values()],
-    }
-    out = out.assign(
-        {name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()}
-    )
-    out = out.assign_coords(model_window=("source_id", [", ".join(sorted({*labels[model]})) for model in each]))
+    dims = "source_id", "predictor", "regime"
+    out["native_share"] = dims, np.stack([np.mean([share for _, share, _ in of], axis=0) for of in found.values()])
+    out["common_share"] = dims, np.stack([regime_shares(of["regime_probability"], grid) for of in each.values()])
+    labels = [", ".join(sorted({label for *_, label in variants})) for variants in found.values()]
+    out = out.assign_coords(model_window=("source_id", labels))
     if families is not None:
         out = out.assign_coords(family=("source_id", [families[model] for model in each]))
     votes = "models" if families is None else "families"
@@ -162,9 +156,8 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> Plans:
     windows: dict[str, dict[str, dict[WindowYears, str]]] = {}
     compared: set[str] = set()
     for key in of_one_forcing(runs):
-        run = runs[key]()
+        run, experiment = runs[key](), key.split("/")[1]
         marks[key] = run_mark(run)
-        experiment = key.split("/")[1]
         windows.setdefault(experiment, {})[key] = compared_windows(run, settings.window)
         if (run["baseline_window"] != "").any():
             compared.add(experiment)
@@ -183,14 +176,14 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> Plans:
 
     plans: Plans = {}
     for experiment in sorted(windows):
-        if (found := shared_window(windows[experiment])) is None:
+        if (shared := shared_window(windows[experiment])) is None:
             if experiment in compared:
                 log.warning(
                     "No agreement of climate models in %s: no run has the window %s with a baseline.",
                     *(experiment, settings.window),
                 )
             continue
-        name, labels = found
+        name, labels = shared
         models, with_it = ({key.split("/")[0] for key in keys} for keys in (windows[experiment], labels))
         if without := sorted(models - with_it):
             log.warning(
@@ -199,7 +192,7 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> Plans:
                 name,
                 listed(without, most=10),
             )
-        mark = fingerprint(settings, families, found, {key: marks[key] for key in labels})
+        mark = fingerprint(settings, families, shared, {key: marks[key] for key in labels})
         plans[experiment] = mark, partial(make, name, labels)
     return plans
 

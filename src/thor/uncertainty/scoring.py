@@ -10,7 +10,6 @@ from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
 from thor.networks.folds import error_correlations
 from thor.networks.member_skill import (
-    NetworkSums,
     network_reliability,
     network_scores,
     network_sums,
@@ -105,9 +104,12 @@ def score_predictors(
             calibration[name]["test"]["significance"] = _significance(
                 predictor, stages[name]["before"], samples, seen[name], regions["test"]
             )
-    starts, sums = _start_sums(
-        bayesian, predictors["bayesian"].n_members, samples, seen["bayesian"], regions, seed=seed
-    )
+    n_draws = predictors["bayesian"].n_members
+    start, draws = bayesian.draw_starts(n_draws), bayesian.draws(n_draws, seed=seed)
+    starts = np.unique(start)
+    # Each start is scored by the mean over its draws.
+    means = np.stack([predict(draws.select(np.flatnonzero(start == k)), seen["bayesian"]).mean for k in starts])
+    sums = network_sums([(slice(None), means)], samples, regions=regions)
     rows, reliability = network_scores(sums, classes=samples.classes), network_reliability(sums, predictor="bayesian")
     for table in (rows, reliability):
         table["network"] = starts[table["network"]]
@@ -176,19 +178,3 @@ def _significance(
         }
         for name, called in calls.items()
     }
-
-
-def _start_sums(
-    bayesian: BayesianNetwork,
-    n_draws: int,
-    samples: Samples,
-    inputs: Weights,
-    regions: Mapping[str, np.ndarray],
-    *,
-    seed: int,
-) -> tuple[np.ndarray, NetworkSums]:
-    """Return the starts that draws come from, and the sums of scores of the mean over the draws of each."""
-    starts, draws = bayesian.draw_starts(n_draws), bayesian.draws(n_draws, seed=seed)
-    numbers = np.unique(starts)
-    means = np.stack([predict(draws.select(np.flatnonzero(starts == start)), inputs).mean for start in numbers])
-    return numbers, network_sums([(slice(None), means)], samples, regions=regions)
