@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -10,10 +10,8 @@ from scipy.stats import norm
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.samples import Samples
 from thor.networks.scores import score_sums, score_values, scores
-
-if TYPE_CHECKING:
-    from thor.networks.samples import Samples
 
 LEFT_OUT_REGION = "left_out_"
 """Prefix of a basin's name as the region of scores of predictors that were trained without it."""
@@ -24,7 +22,7 @@ _WITHOUT_LIMIT = ("negative_log_likelihood", "brier_score")
 
 def skill_table(
     probabilities: Mapping[str, np.ndarray],
-    samples: "Samples",
+    samples: Samples,
     *,
     regions: Mapping[str, np.ndarray],
     correlations: Mapping[str, ErrorCorrelation],
@@ -80,7 +78,7 @@ def skill_table(
 
 
 def region_scores(
-    probabilities: Mapping[str, np.ndarray], samples: "Samples", *, regions: Mapping[str, np.ndarray]
+    probabilities: Mapping[str, np.ndarray], samples: Samples, *, regions: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of `skill_table` alone, without intervals and differences; arguments and errors as there."""
     for region, inside in regions.items():

@@ -149,9 +149,7 @@ def training_tables(
     terms = TermTargets.of(budget, train.index, weight=terms_weight, sign=train.sign)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
-        labels, runs = vote_labels(
-            model, budget, train.index, n_networks=settings.n_networks, seed=seed, sign=train.sign
-        )
+        labels, runs = vote_labels(model, budget, train, n_networks=settings.n_networks, seed=seed)
     table, select = scaled_tables(samples, scaler, weighted_by=settings.weighted_by)
     return replace(table, labels=labels, terms=terms), select, runs
 
@@ -194,13 +192,7 @@ def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array |
 
 
 def vote_labels(
-    model: RegimeModel,
-    budget: xr.Dataset,
-    index: NDArray[np.int64],
-    *,
-    n_networks: int,
-    seed: int,
-    sign: NDArray[np.int64] | int = 1,
+    model: RegimeModel, budget: xr.Dataset, samples: Samples, *, n_networks: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each network the regimes of one clustering run.
 
@@ -212,12 +204,10 @@ def vote_labels(
         Its runs are aligned: a number means the same regime in all of them.
     budget : xarray.Dataset
         The terms [m s-2] that the model was fitted on, on the grid of the samples.
-    index : ndarray of int, shape (n_samples,)
-        The samples' places in the flattened grid (`Samples.index`).
+    samples : Samples
+        Of which the places on the grid count, and the sign of the terms there.
     n_networks : int
     seed : int
-    sign : ndarray of int, shape (n_samples,), or int
-        Of the terms of the budget (`Samples.sign`).
 
     Returns
     -------
@@ -231,8 +221,8 @@ def vote_labels(
         When a term of the budget is not finite at a sample.
     """
     dims = budget["analysis_mask"].dims
-    terms = (budget[term].transpose(*dims).values.ravel()[index] for term in model.terms)
-    points = np.stack([sign * term for term in terms], axis=1)
+    terms = (budget[term].transpose(*dims).values.ravel()[samples.index] for term in model.terms)
+    points = np.stack([samples.sign * term for term in terms], axis=1)
     if not np.isfinite(points).all():
         raise NetworkError(
             f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "

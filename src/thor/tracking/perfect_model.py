@@ -20,8 +20,7 @@ from thor.networks.scores import number
 from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
-from thor.tracking.area_interval import area_errors, area_intervals
-from thor.tracking.areas import require_regimes
+from thor.tracking.areas import area_errors, area_intervals, require_regimes
 from thor.tracking.forced import CONTROL_SHARES
 from thor.tracking.likelihood import supported_words
 from thor.tracking.term_changes import term_skill
@@ -84,7 +83,7 @@ def perfect_model_skill(
         {predictor: shares}}, false discoveries as from `thor.tracking.forced.control_shares`. `without_truth`: runs
         without a known budget, of themselves or of their baseline, and single windows of others,
         `<run> <window>`. `terms`: as from `thor.tracking.term_changes.term_skill`, where networks predict terms.
-        `area_interval`: as from `thor.tracking.area_interval.area_intervals`. Scores are those of
+        `area_interval`: as from `thor.tracking.areas.area_intervals`. Scores are those of
         `thor.tracking.truth.truth_scores`.
 
     Raises

@@ -8,7 +8,7 @@ must be measured, as `coverage_table` does by basin and regime.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from threadpoolctl import threadpool_limits
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import NetworkError, did_you_mean
 from thor.networks.json_model import JsonModel
+from thor.networks.samples import Samples
 from thor.networks.skill import require_cells
-
-if TYPE_CHECKING:
-    from thor.networks.samples import Samples
 
 LEAST_EFFECTIVE_SIZE = 50.0
 """Effective number of known cells below which no set is given: none resemble the new cells."""
@@ -206,7 +204,7 @@ def _below_largest(probabilities: np.ndarray) -> Array:
 def coverage_table(
     sets: NDArray[np.int8],
     effective_size: Array,
-    samples: "Samples",
+    samples: Samples,
     *,
     confidence_level: float,
     regions: Mapping[str, np.ndarray],
