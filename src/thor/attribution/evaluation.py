@@ -71,7 +71,6 @@ def evaluate(
     *,
     settings: EvaluationSettings,
     seed: int,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Return every measure of every method.
 
@@ -111,7 +110,7 @@ def evaluate(
     of_random = measure_values(cells, random.normal(size=shape[1:]), near, random.normal(size=shape), removal)
     of_random["parameter_randomisation"] = np.ones(len(cells.inputs))
     frames = []
-    for name, explainer in progress_bar(explainers.items(), label="evaluation", unit="method", hidden=not progress):
+    for name, explainer in progress_bar(explainers.items(), label="evaluation", unit="method"):
         values = mean_over_networks(explainer, stack, cells.inputs, cells.regime)
         nearby = np.stack([mean_over_networks(explainer, stack, inputs, cells.regime) for inputs in near])
         blind = mean_over_networks(explainer, shuffled, cells.inputs, cells.regime)

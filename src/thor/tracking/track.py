@@ -17,7 +17,6 @@ from thor.reading.runs import is_control
 from thor.tracking.blocks import (
     OF_BLOCK,
     CellBlocks,
-    ControlWork,
     RunWork,
     cell_slices,
     control_block,
@@ -188,7 +187,7 @@ def natural_variability(
         for name in tools.predictors
     }
     description = f"internal variability of {run_key(control)}"
-    results = mapper(control_block, ControlWork(tools, pairs.states), blocks, description=description)
+    results = mapper(control_block, (tools, pairs.states), blocks, description=description)
     for part, found in zip(blocks.slices, results, strict=True):
         for name, (change, certainty) in found.items():
             natural[name].change[:, part], natural[name].certainty[:, part] = change, certainty

@@ -191,9 +191,10 @@ def shap_explanation(
     regime: Regimes,
     *,
     network: int | None = None,
-    data: AnyArray | None = None,
 ) -> Any:
     """Return the Shapley values of some samples as a `shap.Explanation`, for all of shap's plots.
+
+    Its data are the inputs where each feature is a player.
 
     Parameters
     ----------
@@ -203,8 +204,6 @@ def shap_explanation(
     regime : ndarray of int, shape (n_samples,)
     network : int, optional
         One member; by default the mean of all.
-    data : ndarray, shape (n_samples, n_players), optional
-        The players' values in plots; by default the inputs where each feature is a player.
     """
     import shap
 
@@ -212,12 +211,10 @@ def shap_explanation(
     values = np.concatenate([block.values for block in blocks], axis=1)
     base = np.concatenate([block.shares["expectation"] for block in blocks], axis=1)
     chosen = slice(None) if network is None else slice(network, network + 1)
-    if data is None and method.settings.groups is None:
-        data = inputs
     return shap.Explanation(
         values=values[chosen].mean(axis=0),
         base_values=base[chosen].mean(axis=0),
-        data=data,
+        data=inputs if method.settings.groups is None else None,
         feature_names=list(method.players(predictor)),
     )
 
