@@ -1,4 +1,4 @@
-"""Agreement of attributions: between methods and between networks, on order, sign and the largest values."""
+"""Agreement of attributions, between methods and between networks, and all numbers of the explanations."""
 
 import json
 from collections.abc import Mapping
@@ -83,13 +83,9 @@ def compare(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
     first = next(iter(explanations.values()))
     grid, valid = first["valid"].dims, first["valid"].values == 1
     pairs = {f"{one} and {other}": (one, other) for one, other in combinations(explanations, 2)}
+    dims, shape = ("pair", "predictor", *grid), (len(pairs), first.sizes["predictor"], *valid.shape)
     fields: dict[str, Any] = {
-        name: (
-            ("pair", "predictor", *grid),
-            np.full((len(pairs), first.sizes["predictor"], *valid.shape), np.nan, np.float32),
-            variable(name).attrs,
-        )
-        for name in _MEASURES
+        name: (dims, np.full(shape, np.nan, np.float32), variable(name).attrs) for name in _MEASURES
     }
     for row, pair in enumerate(pairs.values()):
         for column, predictor in enumerate(first["predictor"].values):

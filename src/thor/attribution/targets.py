@@ -1,4 +1,4 @@
-"""The explained target, one number of each member for a cell and a regime, and checks of inputs and reference."""
+"""The explained target, one number of each member for a cell and a regime, its gradient, and checks of the inputs."""
 
 from typing import Literal, get_args
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.core.settings import Count, Settings, Share
 from thor.networks.correlogram import correlation_length
@@ -69,14 +70,7 @@ class BlockBootstrap:
 
     @classmethod
     def of_cells(
-        cls,
-        lat: np.ndarray,
-        lon: np.ndarray,
-        degrees: float,
-        settings: BootstrapSettings,
-        *,
-        seed: int,
-        length: float = np.nan,
+        cls, lat: Array, lon: Array, degrees: float, settings: BootstrapSettings, *, seed: int, length: float = np.nan
     ) -> "BlockBootstrap":
         """Return resamples of blocks with sides of at least so many degrees."""
         block = sphere_blocks(lat, lon, degrees=degrees)

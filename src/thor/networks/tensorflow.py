@@ -1,4 +1,7 @@
-"""TensorFlow, imported when it is first needed and always with the same settings."""
+"""TensorFlow, imported when it is first needed and always with the same settings, and the optimiser of all trainings.
+
+Adam (Kingma & Ba 2015, arXiv:1412.6980), for any number of networks at once.
+"""
 
 import os
 import sys

@@ -1,4 +1,7 @@
-"""Fields of a tracked run on a regular grid, by area overlap: what is conserved is the sum of area times value."""
+"""Fields of a tracked run on a regular grid: from the nearest cell, or by area overlap.
+
+Overlap conserves the sum of area times value.
+"""
 
 from dataclasses import dataclass
 

@@ -90,13 +90,9 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
                 "again %s.",
                 *(key, parent, fault, remedy),
             )
-        comparisons[key] = RunComparison(
-            key,
-            None if fault else parent or None,
-            control,
-            variants.get(control or "", ()),
-            f"{parent}, whose windows it is compared with, {fault}" if fault else "",
-        )
+        reason = f"{parent}, whose windows it is compared with, {fault}" if fault else ""
+        compared = None if fault else parent or None
+        comparisons[key] = RunComparison(key, compared, control, variants.get(control or "", ()), reason)
     return comparisons, marks
 
 

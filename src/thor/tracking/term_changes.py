@@ -176,12 +176,8 @@ def _errors(run: xr.Dataset, budget: xr.Dataset, before: xr.Dataset) -> Iterator
         label = str(run["window"].values[place])
         if not baseline or label not in budget["window"].values or baseline not in before["window"].values:
             continue
-        true = np.stack(
-            [
-                (budget[name].sel(window=label) - before[name].sel(window=baseline).values).transpose(*dims).values
-                for name in BUDGET_TERMS
-            ]
-        )
+        now, then = budget.sel(window=label), before.sel(window=baseline)
+        true = np.stack([(now[name] - then[name].values).transpose(*dims).values for name in BUDGET_TERMS])
         here = run.isel(window=place)
         fields = {
             name: here[f"term_change{end}"].transpose("term", *dims).values

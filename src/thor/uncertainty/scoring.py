@@ -9,12 +9,7 @@ import pandas as pd
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
 from thor.networks.folds import error_correlations
-from thor.networks.member_skill import (
-    network_reliability,
-    network_scores,
-    network_sums,
-    predictor_reliability,
-)
+from thor.networks.member_skill import network_reliability, network_scores, network_sums, predictor_reliability
 from thor.networks.prediction import predict
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
 from thor.networks.samples import Samples
@@ -89,13 +84,10 @@ def score_predictors(
     }
     # The others have their scores from the pipeline modelling.
     before = {name: stages[name]["before"].probability for name in _BAYESIAN}
-    correlations = error_correlations(
-        [
-            (cells.samples, {name: cells.probabilities_at(name)(1.0) for name in predictors})
-            for cells in left_out.values()
-        ],
-        seed=seed,
-    )
+    unseen = [
+        (cells.samples, {name: cells.probabilities_at(name)(1.0) for name in predictors}) for cells in left_out.values()
+    ]
+    correlations = error_correlations(unseen, seed=seed)
     options: dict[str, Any] = {"correlations": correlations, "settings": settings, "seed": seed}
     skill = skill_table(before, samples, regions=regions, **options)
     calibration = _calibration(stages, model, samples, seen[ENSEMBLE], regions, options)
