@@ -128,17 +128,14 @@ def same_players(explanations: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset
     groups = next((found for found in grouped.values() if found), {})
     if not groups:
         return dict(explanations)
-    return {
-        name: explanation
-        if grouped[name]
-        else explanation[["explained_regime", "valid", "areacello"]].assign(
-            attribution=xr.concat(
-                [explanation["attribution"].sel(feature=some).sum("feature", skipna=False) for some in groups.values()],
-                xr.Variable("feature", list(groups)),
-            )
-        )
-        for name, explanation in explanations.items()
-    }
+    same = dict(explanations)
+    for name in (name for name in explanations if not grouped[name]):
+        of_features = explanations[name]["attribution"]
+        sums = [of_features.sel(feature=some).sum("feature", skipna=False) for some in groups.values()]
+        attribution = xr.concat(sums, xr.Variable("feature", list(groups)))
+        fields = explanations[name][["explained_regime", "valid", "areacello"]]
+        same[name] = fields.assign(attribution=attribution)
+    return same
 
 
 def _groups_in(explanation: xr.Dataset) -> dict[str, list[str]]:

@@ -243,13 +243,9 @@ def feature_group_worth(
         for predictor in (ENSEMBLE, BOOSTING, AVERAGE):
             found = np.concatenate([probabilities[predictor] for _, probabilities in parts])
             reference.setdefault(predictor, found)
-            difference = paired_differences(
-                {"this": found, "published": reference[predictor]},
-                labels,
-                **cells,
-                settings=settings.bootstrap,
-                seed=seed,
-            )["this"]["published"]["accuracy"]
+            pair = {"this": found, "published": reference[predictor]}
+            differences = paired_differences(pair, labels, **cells, settings=settings.bootstrap, seed=seed)
+            difference = differences["this"]["published"]["accuracy"]
             skill = scores(found, labels, classes=next(iter(parts))[0].classes)
             row = {"features": label, "n_features": len(names), "predictor": predictor, "n_cells": len(labels)}
             row |= {name: skill[name] for name in ("accuracy", "negative_log_likelihood")}

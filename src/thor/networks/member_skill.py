@@ -153,12 +153,8 @@ def predictor_reliability(
     probabilities: Mapping[str, np.ndarray], samples: Samples, *, regions: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
     """Return the table of `network_reliability` for predictors that are one network each."""
-    return pd.concat(
-        [
-            network_reliability(
-                network_sums([(slice(None), values[None])], samples, regions=regions), predictor=predictor
-            )
-            for predictor, values in probabilities.items()
-        ],
-        ignore_index=True,
-    )
+    frames = []
+    for predictor, values in probabilities.items():
+        sums = network_sums([(slice(None), values[None])], samples, regions=regions)
+        frames.append(network_reliability(sums, predictor=predictor))
+    return pd.concat(frames, ignore_index=True)

@@ -188,9 +188,7 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> Plans:
         if without := sorted(models - with_it):
             log.warning(
                 "The agreement of climate models in %s is that of %s; left out, without window or baseline: %s",
-                experiment,
-                name,
-                listed(without, most=10),
+                *(experiment, name, listed(without, most=10)),
             )
         mark = fingerprint(settings, families, shared, {key: marks[key] for key in labels})
         plans[experiment] = mark, partial(make, name, labels)

@@ -130,19 +130,12 @@ def fit_bayesian(
     """
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_starts)
+    start, n_epochs = initial_parameters(features, classes, settings, seed), settings.epochs
     state = Progress.start(
-        [initial_parameters(features, classes, settings, seed)],
-        BAYESIAN_CURVES,
-        epochs=settings.epochs,
-        first_epoch=settings.warmup_epochs,
-        member="start",
+        [start], BAYESIAN_CURVES, epochs=n_epochs, first_epoch=settings.warmup_epochs, member="start"
     )
-    architecture = Posterior(
-        layer_sizes=(len(features), *settings.hidden, len(classes)),
-        features=features,
-        classes=classes,
-        activation=settings.activation,
-    )
+    sizes = (len(features), *settings.hidden, len(classes))
+    architecture = Posterior(layer_sizes=sizes, features=features, classes=classes, activation=settings.activation)
     epochs = _Epochs(train, select, architecture, settings, seed)
     description = f"Bayesian network, {counted(settings.n_starts, 'start')}"
     run_epochs(state, epochs.advance, settings, description=description, show_bar=progress)

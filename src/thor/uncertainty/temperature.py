@@ -65,12 +65,8 @@ def left_out_temperature(
     grid = np.linspace(np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE), 61)
     losses = np.array([[log_loss(at(float(np.exp(t))), labels[basin]) for t in grid] for basin, at in predict.items()])
     curves = [CubicSpline(grid, of_basin) for of_basin in losses]
-    gains = np.array(
-        [
-            curve(0.0) - curve(_lowest(grid, np.delete(losses, basin, axis=0).mean(axis=0)))
-            for basin, curve in enumerate(curves)
-        ]
-    )
+    in_others = [_lowest(grid, np.delete(losses, basin, axis=0).mean(axis=0)) for basin in range(len(losses))]
+    gains = np.array([curve(0.0) - curve(best) for curve, best in zip(curves, in_others, strict=True)])
     fitted = float(np.exp(_lowest(grid, losses.mean(axis=0))))
     gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
     significant = gain > student_t.ppf(SIGNIFICANCE, len(gains) - 1) * error
