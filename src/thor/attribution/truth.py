@@ -75,8 +75,8 @@ def truth_table(
         for part in (train, samples.with_role("select"))
     ]
     training = TrainingSettings(**settings.model_dump(include={"n_networks", "epochs", "hidden", "batch_size"}))
-    names: dict[str, tuple[str, ...]] = {"features": samples.features[eight], "classes": samples.classes}
-    learned = train_stack(*tables, **names, settings=training, seed=seed).stack
+    names, classes = samples.features[eight], samples.classes
+    learned = train_stack(*tables, features=names, classes=classes, settings=training, seed=seed).stack
     unscaled = cells.inputs[:, eight]
     regime = function(unscaled).argmax(axis=1)
     in_units = rows * scaler.scale[eight] + scaler.mean[eight]

@@ -123,7 +123,7 @@ def fields_to_draw(
     columns = {"mean": mean, "lower": "lower", "upper": "upper"}
     tables = {name: rows.pivot(index="transition", columns=dim, values=column) for name, column in columns.items()}
     return {
-        name: (("transition", dim), table.reindex(index=transitions, columns=names).to_numpy(float))
+        name: (("transition", dim), table.reindex(index=list(transitions), columns=list(names)).to_numpy(float))
         for name, table in tables.items()
     }
 
