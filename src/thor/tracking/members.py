@@ -20,7 +20,7 @@ from thor.core.warn import warn_once
 from thor.ocean.cells import on_same_grid
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.regimes.naming import class_flags
-from thor.tracking import Plans, RunDatasets
+from thor.tracking import PlannedResults, RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import RUN_FACETS, run_key, run_mark
 
@@ -198,7 +198,7 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     return _with_attributes(response.assign(regime=regime), first, n_members)
 
 
-def response_plans(runs: RunDatasets) -> Plans:
+def response_plans(runs: RunDatasets) -> PlannedResults:
     """Return, for each model and experiment with several members, a fingerprint and a function for `forced_response`.
 
     Parameters
@@ -207,7 +207,7 @@ def response_plans(runs: RunDatasets) -> Plans:
         Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`; those that `of_one_forcing` leaves
         out do not count.
     """
-    plans: Plans = {}
+    plans: PlannedResults = {}
     for group, keys in members_of(of_one_forcing(runs)).items():
         marks = [run_mark(runs[key]()) for key in keys]  # that of a run covers its parent
         plans[group] = fingerprint("forced response", marks), left_out_on_error(partial(_response, runs, keys))

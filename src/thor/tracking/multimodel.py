@@ -13,7 +13,7 @@ from thor.core.fingerprint import fingerprint
 from thor.core.settings import Count, require
 from thor.core.variables import variable
 from thor.regimes.naming import class_flags
-from thor.tracking import Plans, RunDatasets
+from thor.tracking import PlannedResults, RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import run_key, run_mark
 from thor.tracking.families import families_of
@@ -135,7 +135,7 @@ def multimodel_summary(
     return _described(out, first).assign(areacello=grid["areacello"]).assign_attrs(window=window, votes=votes)
 
 
-def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> Plans:
+def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> PlannedResults:
     """Return, for each experiment whose runs have a baseline, a fingerprint and a function that returns its summary.
 
     Parameters
@@ -174,7 +174,7 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> Plans:
             families=families,
         )
 
-    plans: Plans = {}
+    plans: PlannedResults = {}
     for experiment in sorted(windows):
         if (shared := shared_window(windows[experiment])) is None:
             if experiment in compared:

@@ -7,14 +7,16 @@ import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
-from thor.tracking import Plans, RunDatasets
+from thor.tracking import PlannedResults, RunDatasets
 from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_shares import ProbabilityBlock
 from thor.tracking.run_windows import plans_by_window, require_same_cells
 from thor.tracking.tools import TrackingTools
 
 
-def overturning_plans(transports: RunDatasets, features: RunDatasets, tools: TrackingTools, *, predictor: str) -> Plans:
+def overturning_plans(
+    transports: RunDatasets, features: RunDatasets, tools: TrackingTools, *, predictor: str
+) -> PlannedResults:
     """Return, for each run with transports on levels, the fingerprint of its overturning and a function that makes it.
 
     Parameters

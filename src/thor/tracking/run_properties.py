@@ -10,7 +10,7 @@ from thor.core.fingerprint import fingerprint
 from thor.core.variables import REGIME_FIELDS, TRANSPORTS
 from thor.ocean.grid import Grid
 from thor.ocean.transports import transport_vector
-from thor.tracking import Plans, RunDatasets
+from thor.tracking import PlannedResults, RunDatasets
 from thor.tracking.regime_properties import INPUTS, properties_over_networks, regime_properties
 from thor.tracking.regime_shares import ProbabilityBlock
 from thor.tracking.run_windows import plans_by_window, require_same_cells
@@ -28,7 +28,7 @@ def property_plans(
     *,
     predictor: str,
     deep_mixed_layer: float,
-) -> Plans:
+) -> PlannedResults:
     """Return, for each run with a field to divide, the fingerprint of its properties and a function that makes them.
 
     Parameters

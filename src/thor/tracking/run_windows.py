@@ -9,7 +9,7 @@ from thor.core.errors import GridError
 from thor.core.fingerprint import fingerprint
 from thor.reading.positions import same_positions
 from thor.reading.runs import is_control
-from thor.tracking import Plans, RunDatasets
+from thor.tracking import PlannedResults, RunDatasets
 from thor.tracking.cells import facets_of
 from thor.tracking.regime_shares import probabilities_by_network
 from thor.tracking.tools import TrackingTools
@@ -24,7 +24,7 @@ def plans_by_window(
     finish: Callable[[xr.Dataset, xr.Dataset | None], xr.Dataset],
     *,
     mark: str,
-) -> Plans:
+) -> PlannedResults:
     """Return, for each run but control runs, a fingerprint and a function that joins the results of its windows.
 
     Parameters

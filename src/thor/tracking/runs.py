@@ -14,7 +14,7 @@ from thor.core.errors import listed
 from thor.core.fingerprint import fingerprint
 from thor.ocean.cells import grid_mark
 from thor.reading.runs import is_at_level, is_control
-from thor.tracking import Plan, RunDatasets
+from thor.tracking import PlannedResult, RunDatasets
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
 from thor.tracking.members import of_one_forcing
 from thor.tracking.natural import NaturalVariability
@@ -96,7 +96,7 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
     return comparisons, marks
 
 
-class TrackedRuns(Mapping[str, Plan]):
+class TrackedRuns(Mapping[str, PlannedResult]):
     """The runs of an archive, each with the fingerprint of all its regimes depend on and a function that finds them.
 
     Within ``with`` all functions share one pool of workers, which starts with the first call; without it each call
@@ -124,7 +124,7 @@ class TrackedRuns(Mapping[str, Plan]):
         self._stack: ExitStack | None = None
         self._mapper: Map | None = None
 
-    def __getitem__(self, key: str) -> Plan:
+    def __getitem__(self, key: str) -> PlannedResult:
         """Return the fingerprint of a run and the function that finds its regimes."""
         return self._marks[key], partial(self._track, self._runs[key])
 

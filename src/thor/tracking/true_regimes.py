@@ -13,7 +13,7 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.reading.runs import without_level
 from thor.regimes.naming import regime_flags
 from thor.regimes.regime_model import RegimeModel
-from thor.tracking import Plans, RunDatasets
+from thor.tracking import PlannedResults, RunDatasets
 from thor.tracking.cells import facets_of, run_mark
 
 _TOLERANCE = 1e-4
@@ -60,7 +60,7 @@ class TrueRegimes:
         return None
 
 
-def true_regime_plans(runs: RunDatasets, budgets: RunDatasets, model: RegimeModel) -> Plans:
+def true_regime_plans(runs: RunDatasets, budgets: RunDatasets, model: RegimeModel) -> PlannedResults:
     """Return, for each run with a true budget, a fingerprint and a function that returns its true regimes.
 
     Parameters
@@ -77,7 +77,7 @@ def true_regime_plans(runs: RunDatasets, budgets: RunDatasets, model: RegimeMode
         {run: (fingerprint, function)}; the dataset holds `true_regime` (window, y, x), int8 with CF flags, -1 outside
         the cells of the budget and in windows that it lacks.
     """
-    plans: Plans = {}
+    plans: PlannedResults = {}
     for key in sorted(key for key in runs if without_level(key) in budgets):
         marks = [run_mark(run) for run in (runs[key](), budgets[without_level(key)]())]
         plans[key] = fingerprint(model, marks), partial(_true_run, key, runs, budgets, model)
