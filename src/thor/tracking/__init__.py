@@ -10,7 +10,3 @@ import xarray as xr
 
 RunDatasets = Mapping[str, Callable[[], xr.Dataset]]
 """One dataset of each run, by `<source_id>/<experiment_id>/<variant_label>`: a function that reads it."""
-
-PlannedResult = tuple[str, Callable[[], xr.Dataset]]
-"""A fingerprint of all on which a result depends, and a function that makes it."""
-PlannedResults = dict[str, PlannedResult]

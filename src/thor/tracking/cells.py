@@ -1,6 +1,6 @@
 """Valid cells of a run, its windows with their baselines, pairs of control windows, and the networks' scaled inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,9 @@ from thor.ocean.cells import on_same_grid
 
 RUN_FACETS = ("source_id", "experiment_id", "variant_label")
 """Facets of the key of a run."""
+
+PlannedResult = tuple[str, Callable[[], xr.Dataset]]  # a fingerprint of what a result depends on, and what makes it
+PlannedResults = dict[str, PlannedResult]
 
 NO_BASELINE = -1
 

@@ -20,9 +20,9 @@ from thor.core.warn import warn_once
 from thor.ocean.cells import on_same_grid
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.regimes.naming import class_flags
-from thor.tracking import PlannedResults, RunDatasets
+from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
-from thor.tracking.cells import RUN_FACETS, run_key, run_mark
+from thor.tracking.cells import RUN_FACETS, PlannedResults, run_key, run_mark
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 

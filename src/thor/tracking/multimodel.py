@@ -13,9 +13,9 @@ from thor.core.fingerprint import fingerprint
 from thor.core.settings import Count, require
 from thor.core.variables import variable
 from thor.regimes.naming import class_flags
-from thor.tracking import PlannedResults, RunDatasets
+from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
-from thor.tracking.cells import run_key, run_mark
+from thor.tracking.cells import PlannedResults, run_key, run_mark
 from thor.tracking.families import families_of
 from thor.tracking.members import members_of, of_one_forcing
 from thor.tracking.regridding import common_grid, regime_shares, to_common_grid

@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 
 from thor.core.fingerprint import fingerprint
-from thor.tracking import PlannedResults, RunDatasets
+from thor.tracking import RunDatasets
+from thor.tracking.cells import PlannedResults
 from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_shares import ProbabilityBlock
 from thor.tracking.run_windows import plans_by_window, require_same_cells

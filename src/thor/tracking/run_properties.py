@@ -10,7 +10,8 @@ from thor.core.fingerprint import fingerprint
 from thor.core.variables import REGIME_FIELDS, TRANSPORTS
 from thor.ocean.grid import Grid
 from thor.ocean.transports import transport_vector
-from thor.tracking import PlannedResults, RunDatasets
+from thor.tracking import RunDatasets
+from thor.tracking.cells import PlannedResults
 from thor.tracking.regime_properties import INPUTS, properties_over_networks, regime_properties
 from thor.tracking.regime_shares import ProbabilityBlock
 from thor.tracking.run_windows import plans_by_window, require_same_cells

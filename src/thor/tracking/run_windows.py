@@ -9,8 +9,8 @@ from thor.core.errors import GridError
 from thor.core.fingerprint import fingerprint
 from thor.reading.positions import same_positions
 from thor.reading.runs import is_control
-from thor.tracking import PlannedResults, RunDatasets
-from thor.tracking.cells import facets_of
+from thor.tracking import RunDatasets
+from thor.tracking.cells import PlannedResults, facets_of
 from thor.tracking.regime_shares import probabilities_by_network
 from thor.tracking.tools import TrackingTools
 

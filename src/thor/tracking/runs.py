@@ -14,8 +14,8 @@ from thor.core.errors import listed
 from thor.core.fingerprint import fingerprint
 from thor.ocean.cells import grid_mark
 from thor.reading.runs import is_at_level, is_control
-from thor.tracking import PlannedResult, RunDatasets
-from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
+from thor.tracking import RunDatasets
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError, PlannedResult
 from thor.tracking.members import of_one_forcing
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.tools import TrackingTools

@@ -13,8 +13,8 @@ from thor.core.variables import BUDGET_TERMS, variable
 from thor.reading.runs import without_level
 from thor.regimes.naming import regime_flags
 from thor.regimes.regime_model import RegimeModel
-from thor.tracking import PlannedResults, RunDatasets
-from thor.tracking.cells import facets_of, run_mark
+from thor.tracking import RunDatasets
+from thor.tracking.cells import PlannedResults, facets_of, run_mark
 
 _TOLERANCE = 1e-4
 """Degrees by which positions of one cell may differ between two files."""
