@@ -21,8 +21,8 @@ from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.prediction import member_probabilities
 from thor.networks.samples import cell_inputs
 from thor.networks.settings import TrainingSettings
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking.change import change_probability

@@ -49,8 +49,8 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.skill import paired_differences
 from thor.networks.split import TEST, basin_folds, final_split, make_split
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.ocean.cells import valid_cells
 from thor.ocean.features import feature_groups, feature_names, features
 from thor.ocean.grid import Grid

@@ -31,9 +31,9 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import make_split
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack, train_stack
+from thor.networks.training_data import Table
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.features import features

@@ -43,8 +43,8 @@ from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSett
 from thor.networks.skill import skill_table
 from thor.networks.split import make_split
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.predictive import predictive_distribution
 from thor.uncertainty.selective import mistake_auroc

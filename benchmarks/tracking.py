@@ -44,7 +44,7 @@ from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
 from thor.tracking.track import track_run
 from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
+from thor.uncertainty.set_calibration import ExpectedAccuracy
 
 N_NETWORKS, N_REFERENCE = 50, 5000
 IMPORTANCE = np.array([0.44, 0.07, 0.18, 0.04, 0.09, 0.06, 0.04, 0.08])

@@ -55,7 +55,7 @@ def table(stack):
         "blind": Blind(),
         "noise": Noise(),
     }
-    return evaluate(methods, stack, cells, reference, settings=SETTINGS, seed=2, progress=False)
+    return evaluate(methods, stack, cells, reference, settings=SETTINGS, seed=2)
 
 
 def test_every_method_has_every_measure_with_its_direction(table):

@@ -47,7 +47,7 @@ def explain(features, scaler, stacks, groups=None):
         "lime": LimeSettings(n_samples=100),
     }
     reference = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
-    question = Question(features=FEATURES, reference=reference, target="centred_logit", seed=0)
+    question = Question(reference=reference, target="centred_logit", seed=0)
     return {
         name: explain_cells(name, explainer, stacks, features, scaler, regime="predicted")
         for name, explainer in make_explainers(explaining_methods().values(), question, settings).items()

@@ -11,9 +11,8 @@ from thor.networks.baselines import fit_baselines
 from thor.networks.prediction import predict
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, TrainingSettings
-from thor.networks.table import Table
 from thor.networks.training import initial_stack, train_stack
-from thor.networks.training_data import budget_inputs
+from thor.networks.training_data import Table, budget_inputs
 from thor.networks.trees import BoostedTrees
 
 TERMS = ("wind_stress_curl", "geostrophic_planetary_advection", "geostrophic_pressure_torque")

@@ -14,9 +14,7 @@ from thor.ocean.sphere import unit_vectors
 def test_correlation_length_of_patches():
     """Boxes of side s lose 4 d / (pi s) - d^2 / (pi s^2) of their correlation at distance d: 1 - 1/e at 0.58 s."""
     lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-20, 20, 0.5), np.arange(0, 80, 0.5), indexing="ij"))
-    lengths = [
-        float(correlation_length(patches(lat, lon, degrees=8, seed=seed), lat, lon, n_centres=200)) for seed in range(4)
-    ]
+    lengths = [float(correlation_length(patches(lat, lon, degrees=8, seed=seed), lat, lon)) for seed in range(4)]
     assert np.mean(lengths) == pytest.approx(0.58 * 8 * 111, rel=0.1)
 
 

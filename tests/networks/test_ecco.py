@@ -13,8 +13,8 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
 from thor.networks.split import make_split
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.uncertainty.calibration import calibration_metrics
 
 SHORT = TrainingSettings(n_networks=16, batch_size=256, epochs=25)

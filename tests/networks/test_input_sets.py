@@ -12,8 +12,8 @@ from thor.networks.input_sets import input_set_scores, train_input_set
 from thor.networks.predictor import in_set, of_surface, set_of
 from thor.networks.samples import samples_from
 from thor.networks.split import ROLES
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.ocean.transport_features import TRANSPORT_FEATURE
 
 

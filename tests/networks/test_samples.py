@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,13 +161,11 @@ def test_a_scaler_is_plain_numbers(made_samples):
 
 def test_features_that_are_not_those_of_the_scaler(made_samples):
     scaler = FeatureScaler.fit(made_samples)
-    scaler.require(FEATURES, made_samples.units)
+    scaler.require(FEATURES)
     with pytest.raises(NetworkError, match="in another order"):
         scaler.require(FEATURES[::-1])
     with pytest.raises(NetworkError, match=r"missing \['zos'\], unknown \['ssh'\]"):
         scaler.require(["ssh" if name == "zos" else name for name in FEATURES])
-    with pytest.raises(NetworkError, match="'zos' in 'cm' instead of 'm'"):
-        scaler.require(FEATURES, ["cm" if name == "zos" else variable(name).units for name in FEATURES])
     with pytest.raises(NetworkError, match=r"shape \(n, 8\)"):
         scaler.transform(made_samples.inputs[:, :7])
 
@@ -213,18 +212,20 @@ def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     model = fit_regimes(budget, settings=settings, seed=1, progress=False)
     regimes = model.predict(budget)
     index = np.flatnonzero(regimes["regime"].values >= 0)
-    labels, runs = vote_labels(model, budget, index, n_networks=10, seed=3)
+    cells = SimpleNamespace(index=index, sign=np.ones(index.size, int))
+    labels, runs = vote_labels(model, budget, cells, n_networks=10, seed=3)
     assert labels.shape == (10, index.size)
     assert sorted(np.bincount(runs, minlength=4)) == [2, 2, 3, 3]
     # Four networks of four runs vote as the runs do.
     shares = np.stack([(labels[:4] == regime).mean(axis=0) for regime in range(6)])
     expected = regimes["regime_votes"].values.reshape(6, -1)[:, index]
     np.testing.assert_allclose(shares, expected, atol=1e-6)
-    np.testing.assert_array_equal(vote_labels(model, budget, index, n_networks=10, seed=3)[1], runs)
+    np.testing.assert_array_equal(vote_labels(model, budget, cells, n_networks=10, seed=3)[1], runs)
     opposite = budget.assign({name: -budget[name] for name in model.terms})
-    expected, _ = vote_labels(model, opposite, index, n_networks=10, seed=3)
-    turned, _ = vote_labels(model, budget, index, n_networks=10, seed=3, sign=np.full(index.size, -1))
+    expected, _ = vote_labels(model, opposite, cells, n_networks=10, seed=3)
+    reflected = SimpleNamespace(index=index, sign=np.full(index.size, -1))
+    turned, _ = vote_labels(model, budget, reflected, n_networks=10, seed=3)
     np.testing.assert_array_equal(turned, expected)
-    outside = np.flatnonzero(regimes["regime"].values < 0)[:1]
+    outside = SimpleNamespace(index=np.flatnonzero(regimes["regime"].values < 0)[:1], sign=np.ones(1, int))
     with pytest.raises(NetworkError, match="not finite at 1 of 1"):
         vote_labels(model, budget, outside, n_networks=1, seed=0)

@@ -12,9 +12,7 @@ SETTINGS = SearchSettings(n_trials=3, n_networks=2, epochs=4, depth=(1, 2), widt
 
 def test_trials_are_seeded_scored_on_select_cells_and_sorted():
     train, select = make_table(256, seed=1), make_table(128, seed=2)
-    first, again = (
-        search(train, select, **NAMES, training=TRAINING, settings=SETTINGS, seed=4, progress=False) for _ in range(2)
-    )
+    first, again = (search(train, select, **NAMES, training=TRAINING, settings=SETTINGS, seed=4) for _ in range(2))
     assert first.equals(again)
     assert sorted(first["trial"]) == [0, 1, 2]
     assert first["select_loss"].is_monotonic_increasing

@@ -11,10 +11,10 @@ from thor.core.errors import NetworkError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, concatenate, logits
-from thor.networks.table import Table
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.terms import LEAST_SPREAD, MOST_SPREAD, TermTargets, over_networks, terms_loss
 from thor.networks.training import initial_stack, train_stack
+from thor.networks.training_data import Table
 
 NAMES = {"features": ("x", "y"), "classes": ("a", "b")}
 SETTINGS = TrainingSettings(hidden=(12, 8), n_networks=3, learning_rate=0.01, epochs=30)

@@ -15,10 +15,9 @@ from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
-from thor.networks.stack import NetworkStack
-from thor.networks.table import Table, padded_columns
 from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack, train_stack
+from thor.networks.training_data import Table, padded_columns
 
 NAMES = {"features": ("x", "y", "z"), "classes": ("a", "b", "c", "d")}
 SETTINGS = TrainingSettings(
@@ -268,13 +267,6 @@ def test_networks_learn_the_regimes_of_the_made_ocean(made_samples):
 def test_tables_that_do_not_fit(train, select, change, message):
     with pytest.raises(NetworkError, match=message):
         train_stack(change(train), select, **NAMES, settings=SETTINGS, seed=0)
-
-
-def test_initial_weights_that_do_not_fit(train, select):
-    start = initial_stack(**NAMES, settings=SETTINGS, seed=0)
-    fewer: NetworkStack = start.select([0])
-    with pytest.raises(NetworkError, match="initial weights are of 1 networks"):
-        train_stack(train, select, **NAMES, settings=SETTINGS, seed=0, initial=fewer)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from sklearn.cluster import KMeans
 
 from thor.regimes import breathing
 from thor.regimes.breathing import micro_cells
+from thor.regimes.settings import ClusteringSettings
 
 
-def breathing_kmeans(points, *, n_micro=10_000, **options):
-    return breathing.breathing_kmeans(points, n_micro=n_micro, max_depth=3, **options)
+def breathing_kmeans(points, *, seed, weights=None, **settings):
+    return breathing.breathing_kmeans(points, ClusteringSettings.model_construct(**settings), seed, weights)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def fitted(made_budget, settings):
 @pytest.fixture(scope="module")
 def metrics(made_budget, fitted):
     model, regimes = fitted
-    return clustering_metrics(made_budget, regimes, model, region="made ocean")
+    return clustering_metrics(made_budget, regimes, model)
 
 
 def test_metrics_are_plain_json(metrics):
@@ -32,7 +32,7 @@ def test_metrics_describe_their_content(metrics, made_budget, fitted):
     model, _ = fitted
     assert metrics["n_cells"] == int(made_budget["analysis_mask"].sum())
     assert (metrics["n_clusters"], metrics["n_runs"], metrics["n_consensus"]) == (30, 8, 2)
-    assert metrics["region"] == "made ocean"
+    assert metrics["region"] == "analysis_mask, global"
     assert metrics["inertia"] == model.inertia.min()
     assert metrics["closure_rms"] == closure_rms(made_budget) < 1e-20
     assert metrics["weighting"]["area_fraction"] == "area"

@@ -32,7 +32,7 @@ def sweep(budget, settings, **changes) -> pd.DataFrame:
 
 
 def select(budget, selection, settings) -> pd.DataFrame:
-    return cluster_selection(budget, selection, settings=settings, seed=2, block_degrees=10.0, progress=False)
+    return cluster_selection(budget, selection, settings=settings, seed=2, block_degrees=10.0)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_the_default_number_is_the_one_selected_for_the_default_ocean():
     budget = vorticity_budget(ocean, closure_tolerance=1e-3)
     settings = ClusteringSettings()
     selection = ClusterSelection(n_clusters=(15, 20, 25), n_repeats=2)
-    table = cluster_selection(budget, selection, settings=settings, seed=42, block_degrees=10.0, progress=False)
+    table = cluster_selection(budget, selection, settings=settings, seed=42, block_degrees=10.0)
     assert selected_number(table, selection) == settings.n_clusters
 
 

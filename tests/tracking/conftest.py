@@ -13,7 +13,7 @@ from thor.tracking.plausibility import TrainingOcean
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
+from thor.uncertainty.set_calibration import ExpectedAccuracy
 
 NAMES = ("wind_stress_curl", "zos", "deptho")
 CLASSES = ("north", "middle", "south")

@@ -9,9 +9,8 @@ from tests.ocean.test_native_grids import curvilinear, read_native
 from tests.tracking.conftest import CLASSES, make_run, make_tools
 from thor.core.errors import DataError, GridError
 from thor.ocean.grid import Grid, cell_area
-from thor.tracking.common_grid import common_grid
 from thor.tracking.export import export_runs
-from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, regridded_window
+from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, common_grid, regridded_window
 from thor.tracking.track import natural_variability, track_run
 
 SHAPE = (36, 72)

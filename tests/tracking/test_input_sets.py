@@ -30,8 +30,7 @@ from thor.tracking.set_comparison import (
 )
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
-from thor.uncertainty.set_calibration import SetCalibration
+from thor.uncertainty.set_calibration import ExpectedAccuracy, SetCalibration
 from thor.uncertainty.temperature import Temperature
 
 CONTROL, SCENARIO, HISTORICAL = (f"MADE/{name}/r1i1p1f1" for name in ("piControl", "abrupt-4xCO2", "historical"))

@@ -9,12 +9,12 @@ from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
 from thor.tracking.agreement import most_changed_experiment
 from thor.tracking.cells import run_key
-from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
 from thor.tracking.multimodel import (
     ROBUSTNESS,
     agreement_plans,
     multimodel_summary,
 )
+from thor.tracking.regridding import common_grid, regime_shares, to_common_grid
 from thor.tracking.settings import AgreementSettings
 
 WINDOWS = ("2015-2034", "2035-2054")

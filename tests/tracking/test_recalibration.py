@@ -7,7 +7,7 @@ import pytest
 
 from tests.tracking.conftest import make_run, make_stack, make_tools
 from tests.tracking.test_perfect_model import budget_of, opened, truth_of
-from thor.tracking.change_calibration import OTHERS, ChangeCalibration, calibration_of
+from thor.tracking.change import OTHERS, ChangeCalibration, calibration_of
 from thor.tracking.recalibration import recalibrate
 from thor.tracking.track import natural_variability, track_run
 from thor.tracking.true_regimes import TrueRegimes

@@ -3,7 +3,7 @@
 import pytest
 
 from thor.core.errors import ConfigError
-from thor.tracking.common_grid import common_grid
+from thor.tracking.regridding import common_grid
 from thor.tracking.settings import AgreementSettings
 
 

@@ -9,7 +9,7 @@ from scipy.special import log_expit
 from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
-from thor.networks.table import Table
+from thor.networks.training_data import Table
 from thor.uncertainty.bayesian import BayesianNetwork, fit_bayesian
 from thor.uncertainty.posterior import to_vectors
 from thor.uncertainty.settings import BayesianSettings

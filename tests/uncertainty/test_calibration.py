@@ -128,14 +128,6 @@ def test_temperature_of_networks_divides_their_logits():
     assert fit_temperature(predict, true_labels(predict(2.0))) == pytest.approx(2.0, rel=0.03)
 
 
-def test_weights_choose_whose_temperature_it_is():
-    p, labels = made(40_000)
-    sharp = np.arange(len(p)) < 20_000
-    mixed = np.where(sharp[:, None], with_temperature(p, 0.5), p)
-    assert temperature_of_mean(mixed, labels, weights=sharp.astype(float)) == pytest.approx(2.0, rel=0.05)
-    assert temperature_of_mean(mixed, labels, weights=(~sharp).astype(float)) == pytest.approx(1.0, rel=0.05)
-
-
 def test_a_temperature_of_nothing_is_refused():
     with pytest.raises(NetworkError, match="not numbers"):
         temperature_of_mean(np.full((4, 3), np.nan), np.array([0, 1, 2, 0]))

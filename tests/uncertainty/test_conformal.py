@@ -144,11 +144,11 @@ def test_cells_unlike_all_known_ones_have_no_set():
     basin = np.repeat([1, 2], 150)
     inputs[basin == 2] = known_inputs[:1] + 1e-3 * np.arange(150)[:, None]
     model = model_of(known, known_labels, inputs=known_inputs)
-    found = basin_sets(model, {"ensemble": probabilities}, inputs, basin)
-    assert found.effective_size[0] > LEAST_EFFECTIVE_SIZE
+    sets, effective_size = basin_sets(model, {"ensemble": probabilities}, inputs, basin)
+    assert effective_size[0] > LEAST_EFFECTIVE_SIZE
     few = model_of(known[:40], known_labels[:40], inputs=known_inputs[:40])
-    assert (basin_sets(few, {"ensemble": probabilities}, inputs, basin).sets["ensemble"] == NO_SET).all()
-    assert set(np.unique(found.sets["ensemble"][basin == 1])) == {0, 1}
+    assert (basin_sets(few, {"ensemble": probabilities}, inputs, basin)[0]["ensemble"] == NO_SET).all()
+    assert set(np.unique(sets["ensemble"][basin == 1])) == {0, 1}
 
 
 def test_a_model_survives_json_to_the_last_digit():

@@ -9,7 +9,7 @@ from thor.networks.samples import Samples, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings
 from thor.networks.split import make_split
-from thor.networks.table import Table
+from thor.networks.training_data import Table
 from thor.ocean.features import features
 from thor.uncertainty.applicability import Applicability, error_by_dissimilarity
 from thor.uncertainty.bayesian import fit_bayesian

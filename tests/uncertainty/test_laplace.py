@@ -9,7 +9,7 @@ from tests.uncertainty.made_networks import random_networks
 from thor.core.errors import NetworkError
 from thor.networks.prediction import predict
 from thor.networks.stack import concatenate, logits
-from thor.networks.table import Table
+from thor.networks.training_data import Table
 from thor.uncertainty.laplace import LaplaceNetwork, best_network, fit_laplace, gauss_newton, log_evidence
 from thor.uncertainty.posterior import Posterior, to_vectors
 from thor.uncertainty.settings import LaplaceSettings

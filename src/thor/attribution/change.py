@@ -31,6 +31,8 @@ INTERVAL = (0.05, 0.95)
 VALUE_BYTES = 32 * 2**20
 """Size of the targets of one block of cells, for every coalition."""
 
+_CAN_CHANGE = "1 where the states differ in any cell; 0 has zero attribution by construction"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChangeAttribution(Explainer):
@@ -142,9 +144,7 @@ class ChangeAttribution(Explainer):
         value = np.einsum("wcsk,sk->wsc", outputs, weights[part], dtype=np.float64)
         shapley = np.zeros((*value.shape[:2], len(holds)))
         shapley[..., changed] = value @ shapley_weights(changed.size).T
-        before, after = value[..., 0], value[..., -1]
-        remainder = after - before - shapley.sum(axis=2)
-        return AttributionBlock(part, shapley, shares={"target": after, "expectation": before, "remainder": remainder})
+        return AttributionBlock.additive(part, shapley, value[..., -1], value[..., 0])
 
 
 def transition_summary(
@@ -209,11 +209,7 @@ def transition_summary(
             "explained_change": ("transition", (change / totals)[order], of_target),
             "n_cells": ("transition", np.bincount(which)[order], {"units": "1"}),
             "area": ("transition", totals[order], {"units": "m2"}),
-            "can_change": (
-                "feature",
-                can_change.astype("int8"),
-                {"long_name": "1 where the states differ in any cell; 0 has zero attribution by construction"},
-            ),
+            "can_change": ("feature", can_change.astype("int8"), {"long_name": _CAN_CHANGE}),
         },
         coords={
             "transition": [f"{old} to {new}" for old, new in names],

@@ -71,7 +71,6 @@ def evaluate(
     *,
     settings: EvaluationSettings,
     seed: int,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Return every measure of every method.
 
@@ -103,13 +102,15 @@ def evaluate(
     """
     require_inputs(stack, cells.inputs, cells.regime)
     random = np.random.default_rng(seed)
-    near = _perturbed(cells.inputs, settings, random)
+    shape = (settings.n_perturbations, *cells.inputs.shape)
+    near = list(cells.inputs + settings.perturbation * random.standard_normal(shape, dtype=np.float32))
     shuffled = _shuffled(stack, random)
     target = next(iter(explainers.values())).target
     removal = Removal(stack, cells, reference, target, settings, seed)
-    of_random = _random_values(cells, near, removal, random)
+    of_random = measure_values(cells, random.normal(size=shape[1:]), near, random.normal(size=shape), removal)
+    of_random["parameter_randomisation"] = np.ones(len(cells.inputs))
     frames = []
-    for name, explainer in progress_bar(explainers.items(), label="evaluation", unit="method", hidden=not progress):
+    for name, explainer in progress_bar(explainers.items(), label="evaluation", unit="method"):
         values = mean_over_networks(explainer, stack, cells.inputs, cells.regime)
         nearby = np.stack([mean_over_networks(explainer, stack, inputs, cells.regime) for inputs in near])
         blind = mean_over_networks(explainer, shuffled, cells.inputs, cells.regime)
@@ -117,15 +118,6 @@ def evaluate(
         measured["parameter_randomisation"] = rank_correlation(np.abs(values), np.abs(blind))
         frames.append(_rows(name, measured, of_random, cells, settings, seed))
     return pd.concat(frames, ignore_index=True)
-
-
-def _random_values(
-    cells: EvaluationCells, near: list[Weights], removal: Removal, random: np.random.Generator
-) -> dict[str, Array]:
-    """Return the measures of attributions drawn from a normal distribution for each cell and perturbation."""
-    shape = cells.inputs.shape
-    values = measure_values(cells, random.normal(size=shape), near, random.normal(size=(len(near), *shape)), removal)
-    return values | {"parameter_randomisation": np.ones(len(cells.inputs))}
 
 
 def _rows(
@@ -158,11 +150,6 @@ def _rows(
 
 def _skill(value: Array | float, at_random: Array | float, perfect: float) -> Array | float:
     return (value - at_random) / (perfect - at_random)
-
-
-def _perturbed(inputs: Weights, settings: EvaluationSettings, random: np.random.Generator) -> list[Weights]:
-    shape = (settings.n_perturbations, *inputs.shape)
-    return list(inputs + settings.perturbation * random.standard_normal(shape, dtype=np.float32))
 
 
 def _shuffled(stack: NetworkStack, random: np.random.Generator) -> NetworkStack:

@@ -40,6 +40,21 @@ class AttributionBlock:
     standard_error: NDArray[Any] | None = None
     shares: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    @classmethod
+    def additive(
+        cls,
+        part: slice,
+        values: NDArray[Any],
+        target: NDArray[Any],
+        expectation: NDArray[Any],
+        standard_error: NDArray[Any] | None = None,
+        **shares: NDArray[Any],
+    ) -> "AttributionBlock":
+        """Return the block of a method whose values sum to the target less its expectation, but for the remainder."""
+        remainder = target - expectation - values.sum(axis=-1)
+        known = {"target": target, "expectation": expectation, "remainder": remainder}
+        return cls(part, values, standard_error, known | shares)
+
 
 class Explainer(ABC):
     """A method with its settings, reference and target.
@@ -94,15 +109,12 @@ class Question:
 
     Attributes
     ----------
-    features : tuple of str
-        Of the reference; predictors have some or all of them.
     reference : ndarray of float32, shape (n_reference, n_features)
         Scaled rows that attributions are measured against; no row where no method needs any.
     target : {"centred_logit", "logit", "probability"}
     seed : int
     """
 
-    features: tuple[str, ...]
     reference: Weights
     target: Target
     seed: int

@@ -4,11 +4,10 @@ from itertools import chain
 
 import numpy as np
 
-from thor.attribution.gradients import mean_target
 from thor.attribution.method import AttributionBlock
 from thor.attribution.players import Groups, membership
 from thor.attribution.target_networks import targets_of
-from thor.attribution.targets import Regimes, Target
+from thor.attribution.targets import Regimes, Target, mean_target
 from thor.core.arrays import AnyArray, IntArray
 from thor.networks.predictor import Predictor
 from thor.networks.stack import Weights
@@ -91,14 +90,9 @@ class ShapleySampler:
         values, _ = sums.estimate(np.arange(len(inputs)))
         converged = np.ones(len(inputs), np.float32)
         converged[active] = 0
+        converged = np.broadcast_to(converged, target.shape)
         expectation = self._expectation[:, regime]
-        shares = {
-            "target": target,
-            "expectation": expectation,
-            "remainder": target - expectation - values.sum(axis=2),
-            "converged": np.broadcast_to(converged, target.shape),
-        }
-        return AttributionBlock(part, values, error, shares)
+        return AttributionBlock.additive(part, values, target, expectation, error, converged=converged)
 
     def _pair(
         self,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,18 +12,6 @@ from thor.networks.network import affine, outputs
 from thor.networks.prediction import member_logits
 from thor.networks.predictor import Predictor, softmax
 from thor.networks.stack import NetworkStack, Weights
-
-
-class Hybrids(Protocol):
-    """Samples that take more and more of their features from the inputs, all others from a row of the reference."""
-
-    def of_rows(self) -> AnyArray:
-        """Return the target of the rows, shape (n_members, n_samples)."""
-        ...
-
-    def along(self, taken: Iterable[AnyArray]) -> Iterator[AnyArray]:
-        """Yield the target after each set of features, (n_members, n_features), was taken from the inputs."""
-        ...
 
 
 class TargetMembers:
@@ -50,20 +37,24 @@ class TargetMembers:
             return softmax(logits)
         return logits - logits.mean(axis=2, keepdims=True) if self._target == "centred_logit" else logits
 
-    def hybrids(self, inputs: Weights, rows: Weights, regime: Regimes) -> Hybrids:
+    def hybrids(self, inputs: Weights, rows: Weights, regime: Regimes) -> "_MemberHybrids":
         """Return hybrids of inputs (n_samples, n_features) and rows (n_members, n_samples, n_features)."""
         return _MemberHybrids(self._predictor, self._target, inputs, rows, regime)
 
 
 class _MemberHybrids:
+    """Samples that take more and more of their features from the inputs, all others from a row of the reference."""
+
     def __init__(self, predictor: Predictor, target: Target, inputs: Weights, rows: Weights, regime: Regimes) -> None:
         self._predictor, self._target = predictor, target
         self._inputs, self._rows, self._regime = inputs, rows, regime
 
     def of_rows(self) -> AnyArray:
+        """Return the target of the rows, shape (n_members, n_samples)."""
         return self._of(self._rows)
 
     def along(self, taken: Iterable[AnyArray]) -> Iterator[AnyArray]:
+        """Yield the target after each set of features, (n_members, n_features), was taken from the inputs."""
         states = self._rows
         for features in taken:
             states = np.where(features[:, None, :], self._inputs, states)
@@ -120,7 +111,7 @@ class TargetNetworks:
         kernel, bias = self._last_of_each_regime
         return hidden @ np.swapaxes(kernel, 1, 2) + bias[:, None]
 
-    def hybrids(self, inputs: AnyArray, rows: AnyArray, regime: Regimes) -> Hybrids:
+    def hybrids(self, inputs: AnyArray, rows: AnyArray, regime: Regimes) -> "_NetworkHybrids":
         """Return hybrids of inputs (n_samples, n_features) and rows (n_networks, n_samples, n_features)."""
         return _NetworkHybrids(self, inputs, rows, regime)
 
@@ -132,7 +123,7 @@ class TargetNetworks:
 
 
 class _NetworkHybrids:
-    """Hybrids as sums of the first layer, to which taken features are added."""
+    """The same as `_MemberHybrids` by sums of the first layer, to which taken features are added."""
 
     def __init__(self, networks: TargetNetworks, inputs: AnyArray, rows: AnyArray, regime: Regimes) -> None:
         self._networks, self._regime = networks, regime

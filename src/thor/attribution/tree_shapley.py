@@ -70,13 +70,8 @@ class TreeShapley:
         place = np.cumsum(on_path, axis=0) - on_path
         self._places = [place[player, leaves].astype(np.uint8) for player, leaves in enumerate(self._leaves)]
         n_players_of, of_class = on_path.sum(axis=0), self._used // (n_trees // n_classes * MOST_LEAVES)
-        patterns = np.concatenate(
-            [
-                self._patterns(reference[start : start + ROWS_AT_ONCE])
-                for start in range(0, len(reference), ROWS_AT_ONCE)
-            ],
-            axis=1,
-        )
+        parts = sample_parts(len(reference), ROWS_AT_ONCE)
+        patterns = np.concatenate([self._patterns(reference[part]) for part in parts], axis=1)
         self._groups = []
         for size in np.unique(n_players_of).tolist():
             leaves = np.flatnonzero(n_players_of == size)

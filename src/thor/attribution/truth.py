@@ -25,8 +25,8 @@ from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, Weights
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 from thor.ocean.geostrophic import geostrophic_terms
 
 TERMS = ("wind_stress_curl", "planetary_vorticity_advection", "bottom_pressure_torque")
@@ -67,33 +67,21 @@ def truth_table(
     stack = additive_stack(8, seed=seed, n_networks=settings.n_networks)
     regime = np.arange(len(inputs)) % 2
     made = explainers(rows)
-    additive = compare_with_truth(
-        made, stack, inputs, regime, additive_truth(stack, inputs, regime, rows), function="additive", same_scale=True
-    )
+    truth = additive_truth(stack, inputs, regime, rows)
+    additive = compare_with_truth(made, stack, inputs, regime, truth, function="additive", same_scale=True)
     function = PhysicalFunction.of_labels(train.inputs[:, eight], train.labels, n_regimes=len(samples.classes))
     tables = [
         Table(scaler.transform(part.inputs)[:, eight], function(part.inputs[:, eight]).argmax(axis=1))
         for part in (train, samples.with_role("select"))
     ]
-    learned = train_stack(
-        *tables,
-        features=samples.features[eight],
-        classes=samples.classes,
-        settings=TrainingSettings(**settings.model_dump(include={"n_networks", "epochs", "hidden", "batch_size"})),
-        seed=seed,
-    ).stack
+    training = TrainingSettings(**settings.model_dump(include={"n_networks", "epochs", "hidden", "batch_size"}))
+    names, classes = samples.features[eight], samples.classes
+    learned = train_stack(*tables, features=names, classes=classes, settings=training, seed=seed).stack
     unscaled = cells.inputs[:, eight]
     regime = function(unscaled).argmax(axis=1)
     in_units = rows * scaler.scale[eight] + scaler.mean[eight]
-    physical = compare_with_truth(
-        made,
-        learned,
-        inputs,
-        regime,
-        function.shapley_values(unscaled, regime, in_units),
-        function="physical",
-        same_scale=False,
-    )
+    truth = function.shapley_values(unscaled, regime, in_units)
+    physical = compare_with_truth(made, learned, inputs, regime, truth, function="physical", same_scale=False)
     return pd.concat([additive, physical], ignore_index=True)
 
 
@@ -241,6 +229,7 @@ def compare_with_truth(
     rows = []
     for name, explainer in explainers.items():
         found = mean_over_networks(explainer, stack, inputs, regime)
+        error = np.sqrt(((found - truth) ** 2).mean() / (truth**2).mean())
         rows.append(
             {
                 "function": function,
@@ -249,9 +238,7 @@ def compare_with_truth(
                 "correlation": float(np.nan_to_num(correlation(found, truth)).mean()),
                 "cosine": float(np.nan_to_num(cosine(found, truth)).mean()),
                 **{measure: float(np.nanmean(values)) for measure, values in agreement(found, truth).items()},
-                "relative_error": float(np.sqrt(((found - truth) ** 2).mean() / (truth**2).mean()))
-                if same_scale
-                else np.nan,
+                "relative_error": float(error) if same_scale else np.nan,
             }
         )
     return pd.DataFrame(rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from thor.core.arrays import Array
 from thor.core.errors import NetworkError
 from thor.core.settings import Count, Settings, Share
 from thor.networks.correlogram import correlation_length
@@ -66,6 +67,17 @@ class BlockBootstrap:
     degrees: float
     length: float
     level: float
+
+    @classmethod
+    def of_cells(
+        cls, lat: Array, lon: Array, degrees: float, settings: BootstrapSettings, *, seed: int, length: float = np.nan
+    ) -> "BlockBootstrap":
+        """Return resamples of blocks with sides of at least so many degrees."""
+        block = sphere_blocks(lat, lon, degrees=degrees)
+        n_blocks = int(block.max()) + 1
+        even = np.full(n_blocks, 1.0 / n_blocks)
+        counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)
+        return cls(block, counts, degrees, length, settings.level)
 
     @property
     def n_blocks(self) -> int:
@@ -133,13 +145,9 @@ def block_bootstraps(
     if not len(lat):
         raise NetworkError("There is no cell to draw blocks from: the region is empty.")
     bootstraps = []
-    for length in correlation_length(errors, lat, lon, area, seed=seed):
-        degrees = settings.block_degrees or block_size(float(length))
-        block = sphere_blocks(lat, lon, degrees=degrees)
-        n_blocks = int(block.max()) + 1
-        even = np.full(n_blocks, 1.0 / n_blocks)
-        counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)
-        bootstraps.append(BlockBootstrap(block, counts, degrees, float(length), settings.level))
+    for length in map(float, correlation_length(errors, lat, lon, area, seed=seed)):
+        degrees = settings.block_degrees or block_size(length)
+        bootstraps.append(BlockBootstrap.of_cells(lat, lon, degrees, settings, seed=seed, length=length))
     return bootstraps
 
 

@@ -14,16 +14,12 @@ LEAST_PAIRS = 100
 
 _CLASS, _LARGEST_LAG = 50.0, 5000.0
 """Least width of a class of distances, and the largest distance at which the correlation is computed [km]."""
+_N_CENTRES = 300
+"""Cells, drawn in proportion to area, each of which is correlated with all others."""
 
 
 def correlation_length(
-    errors: np.ndarray,
-    lat: np.ndarray,
-    lon: np.ndarray,
-    area: np.ndarray | None = None,
-    *,
-    seed: int = 0,
-    n_centres: int = 300,
+    errors: np.ndarray, lat: np.ndarray, lon: np.ndarray, area: np.ndarray | None = None, *, seed: int = 0
 ) -> np.ndarray:
     """Return the e-folding distance [km] of the spatial correlation of errors.
 
@@ -35,8 +31,6 @@ def correlation_length(
     area : ndarray of shape (n_samples,), optional, [m2]
         Weights of the cells.
     seed : int
-    n_centres : int
-        Cells, drawn in proportion to area, each of which is correlated with all others.
 
     Returns
     -------
@@ -45,7 +39,7 @@ def correlation_length(
         0 where the errors do not vary; 5000 km where it does not fall so low within that distance.
     """
     fields = np.asarray(errors, dtype=float).reshape(len(lat), -1)
-    found = correlogram(fields, lat, lon, area, seed=seed, n_centres=n_centres)
+    found = correlogram(fields, lat, lon, area, seed=seed)
     lengths = [
         _e_folding(found.lag, covariance, variance)
         for covariance, variance in zip(found.covariance, found.variance, strict=True)
@@ -80,7 +74,6 @@ def correlogram(
     area: np.ndarray | None = None,
     *,
     seed: int = 0,
-    n_centres: int = 300,
     largest_lag: float = _LARGEST_LAG,
 ) -> Correlogram:
     """Return the covariance of fields, shape (n_samples, n_fields), in classes of distances up to `largest_lag` [km].
@@ -97,7 +90,7 @@ def correlogram(
 
     weights = np.full(len(lat), 1.0 / len(lat)) if area is None else area / area.sum()
     anomalies = fields - np.average(fields, axis=0, weights=weights)
-    drawn = min(n_centres, int(np.count_nonzero(weights)))
+    drawn = min(_N_CENTRES, int(np.count_nonzero(weights)))
     centres = np.random.default_rng(seed).choice(len(lat), size=drawn, replace=False, p=weights)
     positions = unit_vectors(lat, lon)
     width = max(_CLASS, _grid_spacing(positions, centres))

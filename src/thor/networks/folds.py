@@ -5,19 +5,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.core.parallel import in_threads
+from thor.core.progress import progress_bar
 from thor.networks.baselines import Baselines, all_probabilities, fit_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
-from thor.networks.samples import Samples, all_features, samples_from
+from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
+from thor.networks.samples import Samples, all_features, predictor_features, samples_from
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import BoostingSettings, TrainingSettings
-from thor.networks.skill import LEFT_OUT_REGION, interval_scores, wrong_cells
+from thor.networks.scores import scores
+from thor.networks.settings import BoostingSettings, CrossValidationSettings, TrainingSettings
+from thor.networks.skill import LEFT_OUT_REGION, paired_differences, skill_table, wrong_cells
+from thor.networks.split import basin_folds
 from thor.networks.stack import NetworkStack
 from thor.networks.terms import TermTargets
 from thor.networks.training import train_stack
 from thor.networks.training_data import scaled_tables
+from thor.ocean.features import feature_groups, feature_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +107,8 @@ def train_folds(
         fitted = FeatureScaler.fit(cells) if scaler is None else scaler.extended(cells)
         targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1], sign=train.sign)
         table, select = scaled_tables(samples, fitted, names, weighted_by=training.weighted_by)
-        trained = train_stack(
-            replace(table, terms=targets),
-            select,
-            features=names,
-            classes=samples.classes,
-            settings=training,
-            seed=seed,
-        )
+        table = replace(table, terms=targets)
+        trained = train_stack(table, select, features=names, classes=samples.classes, settings=training, seed=seed)
         baselines = fit_baselines(cells, fitted, boosting=boosting, boosting_features=boosting_names, seed=seed)
         # Where its coordinates were read from is no part of a split.
         return Fold(basin, split.drop_encoding(), fitted, trained.stack, baselines, training.weighted_by)
@@ -127,7 +128,7 @@ def left_out_predictions(
 
 
 def left_out_scores(
-    cells: Mapping[str, tuple[Samples, Mapping[str, np.ndarray]]], **options: Any
+    cells: Mapping[str, tuple[Samples, Mapping[str, np.ndarray]]], *, prefix: str = LEFT_OUT_REGION, **options: Any
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores in each basin of predictors that did not see it, as {predictor: {left_out_<basin>: scores}}.
 
@@ -135,13 +136,15 @@ def left_out_scores(
     ----------
     cells : mapping of str to (Samples, mapping of str to ndarray of shape (n_samples, n_classes))
         By basin: its cells, and the probabilities there.
+    prefix : str
+        Of the basin's name in the table.
     **options
-        `correlations`, `settings` and `seed` of `thor.networks.skill.interval_scores`.
+        As for `thor.networks.skill.skill_table`.
     """
     table: dict[str, dict[str, dict[str, Any]]] = {}
     for basin, (samples, probabilities) in cells.items():
-        everywhere = {f"{LEFT_OUT_REGION}{basin}": np.ones(len(samples), dtype=bool)}
-        for name, regions in interval_scores(probabilities, samples, regions=everywhere, **options).items():
+        everywhere = {f"{prefix}{basin}": np.ones(len(samples), dtype=bool)}
+        for name, regions in skill_table(probabilities, samples, regions=everywhere, **options).items():
             table.setdefault(name, {}).update(regions)
     return table
 
@@ -162,3 +165,89 @@ def error_correlations(
         (wrong_cells(probabilities, samples.labels), samples.lat, samples.lon) for samples, probabilities in cells
     ]
     return dict(zip(names, error_correlation(basins, seed=seed), strict=True))
+
+
+Probabilities = dict[str, NDArray[np.float64]]
+
+
+def cross_validate(
+    features: xr.Dataset, regimes: xr.Dataset, *, settings: CrossValidationSettings, seed: int
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the scores in every basin of predictors that were trained on the others.
+
+    Parameters
+    ----------
+    features, regimes : xarray.Dataset
+    settings : CrossValidationSettings
+        The blocks of its split select (`thor.networks.split.basin_folds`); all networks are trained on the consensus
+        labels.
+    seed : int
+
+    Returns
+    -------
+    dict
+        {predictor: {basin: {metric: value}}} as from `thor.networks.skill.skill_table`.
+    """
+    names, boosting_names = predictor_features(features, settings.features, settings.boosting.features)
+    splits = basin_folds(features, regimes, settings.split, seed=seed)
+    options: dict[str, Any] = {"training": settings.training, "boosting": settings.boosting, "seed": seed}
+    folds = train_folds(features, regimes, splits, names=names, boosting_names=boosting_names, **options)
+    left_out = left_out_predictions(folds, features, regimes)
+    drawn: dict[str, Any] = {"settings": settings.bootstrap, "seed": seed}
+    correlations = error_correlations(left_out.values(), seed=seed)
+    return left_out_scores(left_out, prefix="", correlations=correlations, **drawn)
+
+
+def feature_group_worth(
+    features: xr.Dataset, regimes: xr.Dataset, *, settings: CrossValidationSettings, seed: int
+) -> pd.DataFrame:
+    """Return the gain in accuracy from each group of extended features, in basins left out of training.
+
+    Networks and boosting, and so their mean, are trained on the published features, on those and one group, on all, and
+    on all but one group. Cells of the test regions are left out, so that a choice of groups is independent of them.
+
+    Parameters
+    ----------
+    features : xarray.Dataset
+        With extended features; without them there is the published set only.
+    regimes, settings, seed
+        As for `cross_validate`, but that boosting has the features of the networks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each set of features and predictor: `features`, `n_features`, `predictor`, `n_cells`, `accuracy`,
+        `negative_log_likelihood` [nat], all over the cells of all basins counted alike; `difference`, `low`, `high`, of
+        the accuracy to that of the same predictor with the published features, from a paired spatial block bootstrap.
+    """
+    every = feature_names(features)
+    groups = feature_groups(every)
+    published = groups.pop("published")
+    sets = {"published": published}
+    sets |= {f"published + {group}": (*published, *members) for group, members in groups.items()}
+    if len(groups) > 1:
+        sets["all"] = tuple(every)
+        sets |= {f"all - {group}": tuple(n for n in every if n not in members) for group, members in groups.items()}
+    splits = basin_folds(features, regimes, settings.split, seed=seed, without_test=True)
+    options: dict[str, Any] = {"training": settings.training, "boosting": settings.boosting, "seed": seed}
+    rows: list[dict[str, Any]] = []
+    reference: Probabilities = {}
+    for label, names in progress_bar(sets.items(), label="feature groups", unit="set"):
+        folds = train_folds(features, regimes, splits, names=names, **options)
+        parts = left_out_predictions(folds, features, regimes).values()
+        cells = {
+            name: np.concatenate([getattr(test, name) for test, _ in parts])
+            for name in ("labels", "lat", "lon", "area")
+        }
+        labels = cells.pop("labels")
+        for predictor in (ENSEMBLE, BOOSTING, AVERAGE):
+            found = np.concatenate([probabilities[predictor] for _, probabilities in parts])
+            reference.setdefault(predictor, found)
+            pair = {"this": found, "published": reference[predictor]}
+            differences = paired_differences(pair, labels, **cells, settings=settings.bootstrap, seed=seed)
+            difference = differences["this"]["published"]["accuracy"]
+            skill = scores(found, labels, classes=next(iter(parts))[0].classes)
+            row = {"features": label, "n_features": len(names), "predictor": predictor, "n_cells": len(labels)}
+            row |= {name: skill[name] for name in ("accuracy", "negative_log_likelihood")}
+            rows.append(row | {name: difference[name] for name in ("difference", "low", "high")})
+    return pd.DataFrame(rows)

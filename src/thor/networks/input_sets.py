@@ -14,7 +14,6 @@ from thor.networks.fields import role_masks
 from thor.networks.folds import Fold, error_correlations, left_out_predictions, left_out_scores, train_folds
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, in_set
 from thor.networks.scaler import FeatureScaler
-from thor.networks.settings import BoostingSettings, TrainingSettings
 from thor.networks.skill import skill_table
 from thor.networks.split import final_split
 from thor.networks.stack import NetworkStack
@@ -69,10 +68,7 @@ def train_input_set(
     scaler: FeatureScaler,
     names: tuple[str, ...],
     boosting_names: tuple[str, ...],
-    training: TrainingSettings,
-    boosting: BoostingSettings,
-    terms: tuple[xr.Dataset, float],
-    seed: int,
+    **options: Any,
 ) -> InputSet:
     """Return networks and boosting with the features of an input set, trained like those of the surface.
 
@@ -89,12 +85,8 @@ def train_input_set(
         Of the surface: its features are scaled alike in both sets.
     names, boosting_names : tuple of str
         Surface features of the networks and of boosting; both also have all that the set adds.
-    training : TrainingSettings
-        All networks are trained on the consensus labels.
-    boosting : BoostingSettings
-    terms : (xarray.Dataset, float)
-        As for `thor.networks.folds.train_folds`.
-    seed : int
+    **options
+        `training`, `boosting`, `terms` and `seed`, as for `thor.networks.folds.train_folds`.
 
     Raises
     ------
@@ -109,14 +101,7 @@ def train_input_set(
             "transport: 'transport_northward' [m2 s-1] in the raw training ocean) and run data_engineering again, or "
             f"set modelling.input_sets: [{SURFACE_SET}]."
         )
-    options: dict[str, Any] = {
-        "names": names + added,
-        "boosting_names": boosting_names + added,
-        "training": training,
-        "boosting": boosting,
-        "terms": terms,
-        "seed": seed,
-    }
+    options |= {"names": names + added, "boosting_names": boosting_names + added}
     known = valid_in_set(features, added)
     everywhere = {"scored": split, "final": final_split(split)}
     scored, final = train_folds(known, regimes, everywhere, scaler=scaler, **options)
@@ -155,16 +140,13 @@ def input_set_scores(
         known = of_set.valid(features)
         predictions = left_out_predictions(of_set.left_out, known, regimes)
         left_out = {basin: (cells, _named(found, of_set.name)) for basin, (cells, found) in predictions.items()}
-        options: dict[str, Any] = {
-            "correlations": error_correlations(left_out.values(), seed=seed),
-            "settings": settings,
-            "seed": seed,
-        }
+        options: dict[str, Any] = {"settings": settings, "seed": seed}
+        options["correlations"] = error_correlations(left_out.values(), seed=seed)
         samples = of_set.scored.samples(known, regimes)
         surface = all_probabilities(ensemble, baselines, samples.with_features(baselines.scaler.features).inputs)
         both = _named(of_set.scored.probabilities(samples), of_set.name) | {AVERAGE: surface[AVERAGE]}
         tables = skill_table(both, samples, regions=role_masks(samples), **options)
-        elsewhere = left_out_scores(left_out, **options)
+        elsewhere = left_out_scores(left_out, differences=False, **options)
         result |= {name: tables[name] | regions for name, regions in elsewhere.items()}
     return result
 

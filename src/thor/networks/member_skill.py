@@ -1,26 +1,25 @@
 """Scores of each network of an ensemble in every region, and their spread."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from thor.core.errors import NetworkError
 from thor.core.metrics import metrics
+from thor.networks.samples import Samples
 from thor.networks.scores import confidence_bins, number, score_sums, score_values
 from thor.networks.skill import require_cells
 
 NetworkSums = dict[tuple[str, str], np.ndarray]
-if TYPE_CHECKING:
-    from thor.networks.samples import Samples
 
 _WEIGHTINGS = ("", "area_weighted_")
 """Prefixes of the columns of single networks: by cells, and by area."""
 
 
 def network_sums(
-    blocks: Iterable[tuple[slice, np.ndarray]], samples: "Samples", *, regions: Mapping[str, np.ndarray]
+    blocks: Iterable[tuple[slice, np.ndarray]], samples: Samples, *, regions: Mapping[str, np.ndarray]
 ) -> NetworkSums:
     """Return for every single network the sums from which its scores are computed.
 
@@ -151,15 +150,11 @@ def _member_scores(rows: pd.DataFrame, by: str, statistic: str, classes: tuple[s
 
 
 def predictor_reliability(
-    probabilities: Mapping[str, np.ndarray], samples: "Samples", *, regions: Mapping[str, np.ndarray]
+    probabilities: Mapping[str, np.ndarray], samples: Samples, *, regions: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
     """Return the table of `network_reliability` for predictors that are one network each."""
-    return pd.concat(
-        [
-            network_reliability(
-                network_sums([(slice(None), values[None])], samples, regions=regions), predictor=predictor
-            )
-            for predictor, values in probabilities.items()
-        ],
-        ignore_index=True,
-    )
+    frames = []
+    for predictor, values in probabilities.items():
+        sums = network_sums([(slice(None), values[None])], samples, regions=regions)
+        frames.append(network_reliability(sums, predictor=predictor))
+    return pd.concat(frames, ignore_index=True)

@@ -30,17 +30,14 @@ class Predictor(Protocol):
     @property
     def features(self) -> tuple[str, ...]:
         """Inputs in their order."""
-        ...
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Regimes in the order of the outputs."""
-        ...
 
     @property
     def n_members(self) -> int:
         """Number of networks, or 1."""
-        ...
 
     def logit_blocks(self, inputs: Weights, block_bytes: int) -> Iterator[tuple[slice, Weights]]:
         """Yield the logits of every member, block of samples by block.
@@ -59,7 +56,6 @@ class Predictor(Protocol):
         logits : ndarray of float32, shape (n_members, n_block, n_classes)
             Logarithms of probabilities, but for a constant of each sample and member.
         """
-        ...
 
     def logits_of_each(self, inputs: Weights) -> Weights:
         """Return the logits of members that each have different inputs, for few samples.
@@ -73,7 +69,6 @@ class Predictor(Protocol):
         -------
         ndarray of float32, shape (n_members, n_samples, n_classes)
         """
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,8 +77,8 @@ class FeatureScaler(JsonModel):
             raise NetworkError(f"The scaler takes inputs of shape (n, {len(self.features)}); got {inputs.shape}.")
         return ((inputs - self.mean) / self.scale).astype(np.float32)
 
-    def require(self, features: Iterable[str], units: Iterable[str] | None = None) -> None:
-        """Raise NetworkError unless `features`, and `units` if given, are those of the scaler, in its order."""
+    def require(self, features: Iterable[str]) -> None:
+        """Raise NetworkError unless `features` are those of the scaler, in its order."""
         features = tuple(features)
         if features != self.features:
             missing, unknown = set(self.features) - set(features), set(features) - set(self.features)
@@ -87,10 +87,3 @@ class FeatureScaler(JsonModel):
                 f"The features are not those of the scaler: {how}. Expected {', '.join(self.features)}; "
                 f"got {', '.join(features)}. Run modelling again, or give the features it was run with."
             )
-        if units is not None and tuple(units) != self.units:
-            wrong = [
-                f"'{name}' in '{got}' instead of '{expected}'"
-                for name, got, expected in zip(features, units, self.units, strict=True)
-                if got != expected
-            ]
-            raise NetworkError(f"The features' units are not those of the scaler: {'; '.join(wrong)}.")

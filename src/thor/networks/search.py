@@ -8,8 +8,8 @@ import pandas as pd
 from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
 from thor.networks.settings import SearchSettings, TrainingSettings
-from thor.networks.table import Table
 from thor.networks.training import train_stack
+from thor.networks.training_data import Table
 
 if TYPE_CHECKING:
     import optuna
@@ -26,7 +26,6 @@ def search(
     training: TrainingSettings,
     settings: SearchSettings,
     seed: int,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Return the settings tried and their scores, best first.
 
@@ -40,8 +39,6 @@ def search(
     settings : SearchSettings
     seed : int
         Of the search, a tree-structured Parzen estimator (Bergstra et al. 2011), and of every training.
-    progress : bool
-        Show progress bars.
 
     Returns
     -------
@@ -59,24 +56,14 @@ def search(
         chosen = _suggest(trial, training, settings)
         row = {"trial": trial.number, **trial.params}
         try:
-            trained = train_stack(
-                train, select, features=features, classes=classes, settings=chosen, seed=seed, progress=progress
-            )
+            trained = train_stack(train, select, features=features, classes=classes, settings=chosen, seed=seed)
         except DivergedError as error:
             rows.append(row | {"n_weights": sum(array[0].size for array in error.progress.best), "select_loss": np.inf})
             # The sampler accepts no infinity: return the loss of a predictor without skill.
             return float(np.log(len(classes)))
-        probability = predict(trained.stack, select.inputs).mean
-        loss, accuracy = _loss_and_accuracy(probability, select)
-        rows.append(
-            row
-            | {
-                "n_weights": trained.stack.n_weights,
-                "best_epoch": float(trained.history["best_epoch"].mean()),
-                "select_loss": loss,
-                "select_accuracy": accuracy,
-            }
-        )
+        loss, accuracy = _loss_and_accuracy(predict(trained.stack, select.inputs).mean, select)
+        row |= {"n_weights": trained.stack.n_weights, "best_epoch": float(trained.history["best_epoch"].mean())}
+        rows.append(row | {"select_loss": loss, "select_accuracy": accuracy})
         return loss
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
@@ -88,12 +75,8 @@ def _suggest(trial: "optuna.Trial", training: TrainingSettings, settings: Search
     depth = trial.suggest_int("depth", *settings.depth)
     width = trial.suggest_int("width", *settings.width, step=WIDTH_STEP)
     rate = trial.suggest_float("learning_rate", *settings.learning_rate, log=True)
-    return training.replace(
-        hidden=(width,) * depth,
-        learning_rate=rate,
-        n_networks=settings.n_networks,
-        epochs=settings.epochs,
-    )
+    of_trial = {"hidden": (width,) * depth, "learning_rate": rate}
+    return training.replace(**of_trial, n_networks=settings.n_networks, epochs=settings.epochs)
 
 
 def _loss_and_accuracy(probability: np.ndarray, select: Table) -> tuple[float, float]:

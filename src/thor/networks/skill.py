@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -10,10 +10,8 @@ from scipy.stats import norm
 from thor.core.errors import NetworkError
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.samples import Samples
 from thor.networks.scores import score_sums, score_values, scores
-
-if TYPE_CHECKING:
-    from thor.networks.samples import Samples
 
 LEFT_OUT_REGION = "left_out_"
 """Prefix of a basin's name as the region of scores of predictors that were trained without it."""
@@ -24,12 +22,13 @@ _WITHOUT_LIMIT = ("negative_log_likelihood", "brier_score")
 
 def skill_table(
     probabilities: Mapping[str, np.ndarray],
-    samples: "Samples",
+    samples: Samples,
     *,
     regions: Mapping[str, np.ndarray],
     correlations: Mapping[str, ErrorCorrelation],
     settings: BootstrapSettings,
     seed: int,
+    differences: bool = True,
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of predictors in regions, {predictor: {region: {metric: value}}}, as JSON can hold them.
 
@@ -44,6 +43,8 @@ def skill_table(
         Of the errors of each predictor in basins that it did not see; predictors without one have no intervals.
     settings : BootstrapSettings
     seed : int
+    differences : bool
+        Whether predictors are compared with one another.
 
     Returns
     -------
@@ -57,28 +58,6 @@ def skill_table(
     NetworkError
         When a region holds no cell, or as in `scores`.
     """
-    table = interval_scores(
-        probabilities, samples, regions=regions, correlations=correlations, settings=settings, seed=seed
-    )
-    for region, inside in regions.items():
-        labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
-        here = {predictor: values[inside] for predictor, values in probabilities.items()}
-        differences = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
-        for predictor, others in differences.items():
-            table[predictor][region]["difference_to"] = others
-    return table
-
-
-def interval_scores(
-    probabilities: Mapping[str, np.ndarray],
-    samples: "Samples",
-    *,
-    regions: Mapping[str, np.ndarray],
-    correlations: Mapping[str, ErrorCorrelation],
-    settings: BootstrapSettings,
-    seed: int,
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the scores of `skill_table` with intervals, without differences; arguments and errors as there."""
     table = region_scores(probabilities, samples, regions=regions)
     for region, inside in regions.items():
         labels, area, lat, lon = (getattr(samples, name)[inside] for name in ("labels", "area", "lat", "lon"))
@@ -91,11 +70,15 @@ def interval_scores(
                 entry["blocks"] = bootstrap.describe() | {"effective_cells": cells}
                 entry["intervals"] = score_intervals(bootstrap, cells, values, labels)
                 entry["area_weighted"]["intervals"] = score_intervals(bootstrap, by_area, values, labels, area)
+        if differences:
+            of_pairs = paired_differences(here, labels, lat=lat, lon=lon, area=area, settings=settings, seed=seed)
+            for predictor, others in of_pairs.items():
+                table[predictor][region]["difference_to"] = others
     return table
 
 
 def region_scores(
-    probabilities: Mapping[str, np.ndarray], samples: "Samples", *, regions: Mapping[str, np.ndarray]
+    probabilities: Mapping[str, np.ndarray], samples: Samples, *, regions: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of `skill_table` alone, without intervals and differences; arguments and errors as there."""
     for region, inside in regions.items():

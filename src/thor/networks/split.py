@@ -75,14 +75,8 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
         roles[select_blocks(lat, lon, settings, seed=seed)] = SELECT
     final = roles.copy()
     roles[inside_regions(lat, lon, settings.regions)] = TEST
-    attrs = {
-        "split": settings.mode,
-        "buffer_degrees": 0.0 if published else settings.buffer_degrees,
-        "regions": "; ".join(map(_described, settings.regions)),
-        "select_role": "test" if published else "select",
-        "reflect": int(settings.reflects),
-    }
-    split = _split_dataset(features, roles, attrs)
+    regions = "; ".join(map(_described, settings.regions))
+    split = _split_dataset(features, roles, settings, name=settings.mode, regions=regions)
     require_every_regime(split, regimes)
     final_role = split["role"].values if published else _on_grid(features, final, settings.buffer_degrees)
     return split.assign(final_role=(split["role"].dims, final_role, variable("final_role").attrs | _FLAGS))
@@ -153,14 +147,7 @@ def basin_folds(
         roles = np.where(selecting, SELECT, TRAIN).astype(np.int8)
         roles[tested] = TEST
         roles[kept_out] = BUFFER
-        attrs = {
-            "split": f"without {name}",
-            "buffer_degrees": settings.buffer_degrees,
-            "regions": name,
-            "select_role": "select",
-            "reflect": int(settings.reflects),
-        }
-        folds[name] = _split_dataset(features, roles, attrs)
+        folds[name] = _split_dataset(features, roles, settings, name=f"without {name}", regions=name)
         missing = untaught_regimes(folds[name], regimes)
         if len(missing) == len(regime_names(regimes)):
             raise NetworkError(f"Without {name} no labelled cell is left to train. {_ADVICE}")
@@ -255,8 +242,18 @@ def untaught_regimes(split: xr.Dataset, regimes: xr.Dataset) -> list[str]:
     return [name for number, name in enumerate(regime_names(regimes)) if number not in taught]
 
 
-def _split_dataset(features: xr.Dataset, roles: np.ndarray, attrs: dict[str, Any]) -> xr.Dataset:
+def _split_dataset(
+    features: xr.Dataset, roles: np.ndarray, settings: SplitSettings, *, name: str, regions: str
+) -> xr.Dataset:
     """Return the split with these roles of the valid cells, shape (n_cells,), once the buffers are taken off."""
+    published = name == "published"
+    attrs: dict[str, Any] = {
+        "split": name,
+        "buffer_degrees": 0.0 if published else settings.buffer_degrees,
+        "regions": regions,
+        "select_role": "test" if published else "select",
+        "reflect": int(settings.reflects),
+    }
     role = _on_grid(features, roles, attrs["buffer_degrees"])
     coords = {str(name): features[name] for name in ("lat", "lon")}
     field = features["valid"].dims, role, variable("role").attrs | _FLAGS

@@ -14,14 +14,13 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from thor.core.errors import NetworkError, counted
+from thor.core.errors import counted
 from thor.networks.epochs import Epochs
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.table import Table
 from thor.networks.terms import TermsHead, TermTargets
-from thor.networks.training_data import budget_inputs
+from thor.networks.training_data import Table, budget_inputs
 
 CURVES = ("train_loss", SELECT_LOSS, "select_accuracy")
 
@@ -53,7 +52,6 @@ def train_stack(
     classes: tuple[str, ...],
     settings: TrainingSettings,
     seed: int,
-    initial: NetworkStack | None = None,
     progress: bool = True,
 ) -> Trained:
     """Return `settings.n_networks` trained networks.
@@ -70,31 +68,20 @@ def train_stack(
     seed : int
         The same seed gives the same networks bit for bit, whatever the number of threads; network k is the same in
         stacks of any size.
-    initial : NetworkStack, optional
-        Initial weights; by default those of `initial_stack`.
     progress : bool
         Show a progress bar.
 
     Raises
     ------
     NetworkError
-        When tables, names or initial networks do not fit one another.
+        When tables and names do not fit one another.
     DivergedError
         When a loss is not finite.
     """
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_networks)
-    start = initial_stack(features, classes, settings, seed, terms=train.terms) if initial is None else initial
-    if (start.terms_head is None) != (train.terms is None):
-        raise NetworkError("Terms of the budget need initial weights with a terms head, and these need such terms.")
-    if (start.n_networks, start.features, start.classes) != (settings.n_networks, features, classes):
-        raise NetworkError(
-            f"The initial weights are of {start.n_networks} networks from {', '.join(start.features)} to "
-            f"{', '.join(start.classes)}; expected {settings.n_networks} from {', '.join(features)} to "
-            f"{', '.join(classes)}."
-        )
-    weights = start.training_weights()
-    state = Progress.start(weights, CURVES, epochs=settings.epochs)
+    start = initial_stack(features, classes, settings, seed, terms=train.terms)
+    state = Progress.start(start.training_weights(), CURVES, epochs=settings.epochs)
     epochs = Epochs(train, select, settings, seed, start=start)
     run_epochs(state, epochs.advance, settings, description=counted(settings.n_networks, "network"), show_bar=progress)
     stack = start.with_training_weights(state.best)

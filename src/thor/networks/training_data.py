@@ -1,6 +1,7 @@
 """Training and select cells as tables: scaled inputs, labels of each network, weights."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,9 +14,114 @@ from thor.networks.predictor import columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import CELL_WEIGHTS, TrainingSettings
-from thor.networks.table import Table
+from thor.networks.stack import Weights
 from thor.networks.terms import TermTargets
 from thor.regimes.regime_model import RegimeModel
+
+LEAST_CAPACITY = 16_384
+"""Least number of rows that training samples are padded to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Samples to train or to select on.
+
+    Attributes
+    ----------
+    inputs : ndarray of float32, shape (n_samples, n_features)
+        Scaled.
+    labels : ndarray of int, shape (n_samples,) or (n_networks, n_samples)
+        One row for all networks, or one row for each.
+    weights : ndarray of shape (n_samples,), optional
+        Of the samples, with a mean of about one; by default all are equal.
+    terms : TermTargets, optional
+        Terms of the budget that the networks predict besides; of training samples.
+    reflected : bool
+        Whether the last half of the samples are the cells of the first half in the ocean reflected at the equator. An
+        epoch takes every cell once, as it is or reflected by turns.
+    """
+
+    inputs: Weights
+    labels: NDArray[np.integer]
+    weights: NDArray[np.floating] | None = None
+    terms: TermTargets | None = None
+    reflected: bool = False
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, each of which counts once where the reflected ocean is among the samples."""
+        return len(self.inputs) // 2 if self.reflected else len(self.inputs)
+
+    def require_sound(self, what: str, *, n_features: int, n_classes: int, n_networks: int) -> None:
+        """Raise NetworkError when shapes do not fit, an input is not finite or a label is no class."""
+        n_samples = len(self.inputs)
+        if n_samples == 0 or self.inputs.shape != (n_samples, n_features):
+            raise NetworkError(f"The {what} inputs have shape {self.inputs.shape}; expected (n_samples, {n_features}).")
+        if self.labels.shape not in ((n_samples,), (n_networks, n_samples)):
+            raise NetworkError(
+                f"The {what} labels have shape {self.labels.shape}; expected ({n_samples},), or "
+                f"({n_networks}, {n_samples}) for labels that differ between networks."
+            )
+        bad = ~np.isfinite(self.inputs).all(axis=1)
+        if bad.any():
+            raise NetworkError(
+                f"{int(bad.sum())} of {n_samples} {what} samples have inputs that are not finite. "
+                "Leave them out, or correct the features."
+            )
+        if self.labels.min() < 0 or self.labels.max() >= n_classes:
+            raise NetworkError(
+                f"The {what} labels run from {self.labels.min()} to {self.labels.max()}; "
+                f"expected 0 to {n_classes - 1}, a number for each class."
+            )
+        if self.weights is not None and not (
+            self.weights.shape == (n_samples,)
+            and np.isfinite(self.weights).all()
+            and self.weights.min() >= 0
+            and self.weights.any()
+        ):
+            raise NetworkError(
+                f"The {what} weights must be {n_samples} finite numbers, none of them negative and not all zero."
+            )
+
+    def label_rows(self) -> NDArray[np.int32]:
+        """Return the labels with a leading axis: one row for all networks, or one for each."""
+        return np.atleast_2d(self.labels).astype(np.int32)
+
+    def sample_weights(self) -> Weights:
+        """Return the weights, ones by default."""
+        given = np.ones(len(self.inputs)) if self.weights is None else self.weights
+        return given.astype(np.float32)
+
+
+def padded_columns(table: Table, least: int) -> tuple[Weights, NDArray[np.int32], Weights]:
+    """Return inputs, label rows and weights of a table, padded with samples of weight 0.
+
+    The number of samples becomes a power of two, so that tables of similar size share what XLA compiles for a shape.
+
+    Parameters
+    ----------
+    table : Table
+    least : int
+        Least number of samples, a power of two.
+    """
+    n_samples = capacity(len(table.inputs), least)
+    return (
+        padded(table.inputs, n_samples),
+        padded(table.label_rows(), n_samples, axis=1),
+        padded(table.sample_weights(), n_samples),
+    )
+
+
+def capacity(n: int, least: int) -> int:
+    """Return the power of two that `n` rows are padded to: tables of similar size then share one compilation."""
+    return max(least, 1 << (n - 1).bit_length())
+
+
+def padded(array: NDArray[Any], length: int, axis: int = 0) -> NDArray[Any]:
+    """Return the array with zeros at the end of an axis, so that this has `length`."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, length - array.shape[axis])
+    return np.pad(array, widths)
 
 
 def budget_inputs(features: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,9 +149,7 @@ def training_tables(
     terms = TermTargets.of(budget, train.index, weight=terms_weight, sign=train.sign)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
-        labels, runs = vote_labels(
-            model, budget, train.index, n_networks=settings.n_networks, seed=seed, sign=train.sign
-        )
+        labels, runs = vote_labels(model, budget, train, n_networks=settings.n_networks, seed=seed)
     table, select = scaled_tables(samples, scaler, weighted_by=settings.weighted_by)
     return replace(table, labels=labels, terms=terms), select, runs
 
@@ -88,13 +192,7 @@ def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array |
 
 
 def vote_labels(
-    model: RegimeModel,
-    budget: xr.Dataset,
-    index: NDArray[np.int64],
-    *,
-    n_networks: int,
-    seed: int,
-    sign: NDArray[np.int64] | int = 1,
+    model: RegimeModel, budget: xr.Dataset, samples: Samples, *, n_networks: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each network the regimes of one clustering run.
 
@@ -106,12 +204,10 @@ def vote_labels(
         Its runs are aligned: a number means the same regime in all of them.
     budget : xarray.Dataset
         The terms [m s-2] that the model was fitted on, on the grid of the samples.
-    index : ndarray of int, shape (n_samples,)
-        The samples' places in the flattened grid (`Samples.index`).
+    samples : Samples
+        Of which the places on the grid count, and the sign of the terms there.
     n_networks : int
     seed : int
-    sign : ndarray of int, shape (n_samples,), or int
-        Of the terms of the budget (`Samples.sign`).
 
     Returns
     -------
@@ -125,8 +221,8 @@ def vote_labels(
         When a term of the budget is not finite at a sample.
     """
     dims = budget["analysis_mask"].dims
-    terms = (budget[term].transpose(*dims).values.ravel()[index] for term in model.terms)
-    points = np.stack([sign * term for term in terms], axis=1)
+    terms = (budget[term].transpose(*dims).values.ravel()[samples.index] for term in model.terms)
+    points = np.stack([samples.sign * term for term in terms], axis=1)
     if not np.isfinite(points).all():
         raise NetworkError(
             f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "

@@ -20,6 +20,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from thor.regimes.settings import ClusteringSettings
+
 COARSE_CELLS = 64
 SEARCH_BLOCK = 1000
 SEARCH_TOLERANCE = 1e-4
@@ -40,14 +42,7 @@ class Weighted(NamedTuple):
 
 
 def breathing_kmeans(
-    points: np.ndarray,
-    *,
-    n_clusters: int,
-    seed: int,
-    n_breaths: int,
-    n_micro: int,
-    max_depth: int,
-    weights: np.ndarray | None = None,
+    points: np.ndarray, settings: ClusteringSettings, seed: int, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
     """Return the centroids and the inertia of one breathing k-means run.
 
@@ -55,17 +50,11 @@ def breathing_kmeans(
     ----------
     points : ndarray of shape (n_points, n_terms)
         Standardised points.
-    n_clusters : int
-        Number of centroids.
+    settings : ClusteringSettings
+        Of which `n_clusters`, `n_breaths`, `n_micro` and `max_depth` count. With no more points than micro-cells, or
+        fewer micro-cells than clusters, the search uses the points themselves.
     seed : int
         The same seed gives the same centroids bit for bit: one thread is used, whatever the machine allows.
-    n_breaths : int
-        Trials of adding and removing centroids; 0 leaves k-means++ and Lloyd's iteration.
-    n_micro : int
-        About how many micro-cells the search uses; with no more points than that, or fewer micro-cells than clusters,
-        it uses the points themselves.
-    max_depth : int
-        Most centroids added and removed in one breath; the number is drawn anew each time.
     weights : ndarray of shape (n_points,), optional
         Weight of each point, all positive.
 
@@ -81,12 +70,12 @@ def breathing_kmeans(
         # Duplicate points leave a centroid empty for a while; the next breath moves it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         cells = everything
-        if len(points) > n_micro > n_clusters:
-            cells = micro_cells(*everything, n_micro=n_micro, rng=rng)
-            if len(cells.points) < n_clusters:
+        if len(points) > settings.n_micro > settings.n_clusters:
+            cells = micro_cells(*everything, n_micro=settings.n_micro, rng=rng)
+            if len(cells.points) < settings.n_clusters:
                 cells = everything
-        centroids = _search(cells, n_clusters, n_breaths, max_depth, rng)
-        final = KMeans(n_clusters, init=centroids, n_init=1, tol=FINAL_TOLERANCE, max_iter=300)
+        centroids = _search(cells, settings, rng)
+        final = KMeans(settings.n_clusters, init=centroids, n_init=1, tol=FINAL_TOLERANCE, max_iter=300)
         final.fit(everything.points, sample_weight=everything.weights)
         return final.cluster_centers_, float(final.inertia_)
 
@@ -170,18 +159,19 @@ class _Cells:
             yield columns @ rows, weighted
 
 
-def _search(cells: Weighted, n_clusters: int, n_breaths: int, max_depth: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the best centroids of `n_breaths` breaths from one k-means++ start."""
+def _search(cells: Weighted, settings: ClusteringSettings, rng: np.random.Generator) -> np.ndarray:
+    """Return the best centroids of `settings.n_breaths` breaths from one k-means++ start."""
+    n_clusters = settings.n_clusters
     start = KMeans(n_clusters, n_init=1, max_iter=100, random_state=_draw(rng))
     start.fit(cells.points, sample_weight=cells.weights)
     best, best_inertia = start.cluster_centers_, start.inertia_
     # Adding more than there are spare cells, or removing from one or two centroids, has no meaning.
-    max_depth = min(max_depth, n_clusters // 2, len(cells.points) - n_clusters)
-    if n_breaths == 0 or max_depth < 1:
+    max_depth = min(settings.max_depth, n_clusters // 2, len(cells.points) - n_clusters)
+    if settings.n_breaths == 0 or max_depth < 1:
         return best
     matrices = _Cells(cells)
     errors, _ = matrices.errors_and_utility(best)
-    for _ in range(n_breaths):
+    for _ in range(settings.n_breaths):
         depth = int(rng.integers(1, max_depth + 1))
         full = _breathe_in(matrices, best, errors, depth, rng)
         trial = _breathe_out(matrices, full, len(full) - n_clusters, rng)

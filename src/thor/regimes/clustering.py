@@ -79,15 +79,7 @@ def one_run(
 ) -> tuple[np.ndarray, float]:
     """Return centroids and inertia of one run of `settings.algorithm`, on one thread."""
     if settings.algorithm == "breathing":
-        return breathing_kmeans(
-            points,
-            n_clusters=settings.n_clusters,
-            seed=seed,
-            n_breaths=settings.n_breaths,
-            n_micro=settings.n_micro,
-            max_depth=settings.max_depth,
-            weights=weights,
-        )
+        return breathing_kmeans(points, settings, seed, weights)
     # Sums over several threads come in any order, and the last bits with them.
     with threadpool_limits(1):
         start = KMeans(settings.n_clusters, n_init=settings.n_init, random_state=seed)

@@ -11,9 +11,7 @@ from thor.regimes.consensus import adjusted_rand_index, build_consensus, conting
 from thor.regimes.regime_model import RegimeModel, reference_labels
 
 
-def clustering_metrics(
-    budget: xr.Dataset, regimes: xr.Dataset, model: RegimeModel, *, region: str = "analysis_mask, global"
-) -> dict[str, Any]:
+def clustering_metrics(budget: xr.Dataset, regimes: xr.Dataset, model: RegimeModel) -> dict[str, Any]:
     """Return the metrics of the regimes of the budget the model was fitted on.
 
     Parameters
@@ -23,8 +21,6 @@ def clustering_metrics(
     regimes : xarray.Dataset
         What `RegimeModel.predict` or `RegimeModel.with_reference_labels` gave for this budget.
     model : RegimeModel
-    region : str
-        Cells on which the metrics were computed, as stated in them.
 
     Returns
     -------
@@ -45,7 +41,7 @@ def clustering_metrics(
     area = cell_areas(budget)[mask]
     metrics: dict[str, Any] = {
         "n_cells": int(mask.sum()),
-        "region": region,
+        "region": "analysis_mask, global",
         "algorithm": model.settings.algorithm,
         "n_clusters": model.settings.n_clusters,
         "n_regimes": model.n_regimes,

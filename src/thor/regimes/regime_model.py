@@ -121,13 +121,10 @@ class RegimeModel:
             fields["regime_votes"][:, part][:, mask] = shares
             fields["regime_confidence"][part][mask] = _of_regime(shares, assigned)
             fields["cluster"][part][mask] = clusters[self.representative]
-        out = xr.Dataset(
-            {
-                name: (("regime", *dims)[-values.ndim :], values, variable(name).attrs)
-                for name, values in fields.items()
-            },
-            coords=budget["analysis_mask"].coords,
-        )
+        described = {
+            name: (("regime", *dims)[-values.ndim :], values, variable(name).attrs) for name, values in fields.items()
+        }
+        out = xr.Dataset(described, coords=budget["analysis_mask"].coords)
         out["regime"].attrs |= regime_flags(self.names, self.long_names) | {"naming": self.naming}
         return out
 
@@ -228,10 +225,8 @@ def fit_regimes(
         terms=BUDGET_TERMS,
         mean=scaler.mean_,
         scale=scaler.scale_,
-        centroids=runs.centroids,
+        **vars(runs),
         regime_of_cluster=naming.regime_of_class[consensus.class_of_cluster],
-        inertia=runs.inertia,
-        seeds=runs.seeds,
         consensus_of_run=np.arange(len(runs.seeds)) // settings.n_runs,
         group=consensus.group,
         representative=consensus.representative,

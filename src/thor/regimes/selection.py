@@ -42,7 +42,6 @@ def cluster_selection(
     settings: ClusteringSettings,
     seed: int,
     block_degrees: float,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Return criteria for the number of clusters, one row for each k and repeat.
 
@@ -58,8 +57,6 @@ def cluster_selection(
     seed : int
     block_degrees : float
         Side of a bootstrap block.
-    progress : bool
-        Show a progress bar.
 
     Returns
     -------
@@ -93,7 +90,7 @@ def cluster_selection(
     keys = [(k, repeat) for k in sorted(each, reverse=True) for repeat in range(selection.n_repeats)]
     parts = ((standardised, area, blocks, each[k], int(seeds[repeat]), selection) for k, repeat in keys)
     done = in_processes(_row, parts, n_processes=settings.n_jobs)
-    bar = progress_bar(done, total=len(keys), label="number of clusters", unit="run", hidden=not progress)
+    bar = progress_bar(done, total=len(keys), label="number of clusters", unit="run")
     rows = dict(zip(keys, bar, strict=True))
     return _table(rows, selection, settings.n_regimes)
 

@@ -16,13 +16,14 @@ from thor.core.variables import BUDGET_TERMS
 from thor.networks.terms import over_networks
 from thor.tracking.cells import NO_BASELINE, Cells, WindowInputs
 from thor.tracking.change import (
+    ChangeCalibration,
+    calibration_of,
     change_parts,
     change_probability,
     change_to_probability,
     independent_change_probability,
     transition_areas,
 )
-from thor.tracking.change_calibration import ChangeCalibration, calibration_of
 from thor.tracking.fields import LABELS, MOST_CHANGED, TERM_FIELDS, VARIANCES, empty_fields, empty_sums
 from thor.tracking.tools import TrackingTools
 from thor.uncertainty.predictive import entropy
@@ -82,14 +83,6 @@ class RunWork:
         predictors = self.tools.predictors.items()
         sums = {name: empty_sums(sizes | {"network": predictor.n_members}) for name, predictor in predictors}
         return empty_fields(names, sizes, n_cells), sums
-
-
-@dataclass(frozen=True, eq=False)
-class ControlWork:
-    """What every block of a control run needs: also pairs of states, shape (n_pairs, 2)."""
-
-    tools: TrackingTools
-    pairs: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,16 +173,21 @@ def _add_terms(fields: dict[str, AnyArray], part: slice, inputs: Sequence[NDArra
             fields[name][window, :, part] = values.T
 
 
-def control_block(work: ControlWork, block: CellBlock) -> dict[str, tuple[AnyArray, AnyArray]]:
-    """Return, by predictor, P(change) of each pair, (n_pairs, n_cells), and the certainty of each state."""
-    out = {}
-    for predictor in work.tools.predictors:
-        change = np.empty((len(work.pairs), len(block.comparable)), np.float32)
+def control_block(
+    work: tuple[TrackingTools, NDArray[np.int64]], block: CellBlock
+) -> dict[str, tuple[AnyArray, AnyArray]]:
+    """Return, by predictor, P(change) of each pair, (n_pairs, n_cells), and the certainty of each state.
+
+    The work is what to track with, and the pairs of states, shape (n_pairs, 2).
+    """
+    out, (tools, pairs) = {}, work
+    for predictor in tools.predictors:
+        change = np.empty((len(pairs), len(block.comparable)), np.float32)
         certainty = np.empty((len(block.inputs), len(block.comparable)), np.float32)
-        for part, states in work.tools.probabilities(predictor, block.inputs):
+        for part, states in tools.probabilities(predictor, block.inputs):
             for k, state in enumerate(states):
                 certainty[k, part] = state.mean(axis=0, dtype=np.float64).max(axis=1)
-            for k, (first, second) in enumerate(work.pairs):
+            for k, (first, second) in enumerate(pairs):
                 change[k, part] = change_probability(states[first], states[second]).mean(axis=0, dtype=np.float64)
         out[predictor] = change, certainty
     return out

@@ -1,6 +1,6 @@
 """Valid cells of a run, its windows with their baselines, pairs of control windows, and the networks' scaled inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, NetworkError
+from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.networks.samples import feature_fields
 from thor.networks.scaler import FeatureScaler
 from thor.ocean.cells import on_same_grid
 
 RUN_FACETS = ("source_id", "experiment_id", "variant_label")
 """Facets of the key of a run."""
+
+PlannedResult = tuple[str, Callable[[], xr.Dataset]]  # a fingerprint of what a result depends on, and what makes it
+PlannedResults = dict[str, PlannedResult]
 
 NO_BASELINE = -1
 
@@ -32,6 +36,16 @@ class NoControlPairsError(DataError):
 def run_key(run: xr.Dataset) -> str:
     """Return `<source>/<experiment>/<variant>` of a run."""
     return "/".join(str(run.attrs.get(facet, "?")) for facet in RUN_FACETS)
+
+
+def facets_of(run: xr.Dataset) -> dict[str, str]:
+    """Return the facets of the key of a run by name."""
+    return {facet: str(run.attrs[facet]) for facet in RUN_FACETS}
+
+
+def run_mark(run: xr.Dataset) -> str:
+    """Return the fingerprint of what a file of a run was made from, or else of its content."""
+    return str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +119,10 @@ class Windows:
     def compared(self) -> list[int]:
         """Windows that have a baseline."""
         return [window for window, state in enumerate(self.state) if state != NO_BASELINE]
+
+    def baseline_place(self, window: int) -> int:
+        """Return the place among the windows of the parent of that with which a window is compared."""
+        return self.baselines[self.state[window] - len(self.state)]
 
     @classmethod
     def of(cls, run: xr.Dataset, parent: xr.Dataset | None) -> "Windows":

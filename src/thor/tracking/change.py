@@ -9,13 +9,16 @@ All functions take probabilities of both windows as arrays of shape (n_networks,
 networks in the same order.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.core.arrays import AnyArray
+from thor.core.arrays import AnyArray, Array
 from thor.core.errors import NetworkError
+from thor.networks.json_model import JsonModel
+from thor.uncertainty.predictive import UncertaintyParts
 
 
 def change_probability(before: AnyArray, after: AnyArray) -> AnyArray:
@@ -63,31 +66,18 @@ def transition_areas(before: AnyArray, after: AnyArray, area: AnyArray) -> AnyAr
     """
     gain, loss = change_to_probability(before, after), change_to_probability(after, before)
     # No regime both gains and loses in a cell, so the diagonal of the product is zero.
-    loss *= (area * _inverse(_sum_over_regimes(gain)))[..., None]
+    total = _sum_over_regimes(gain)
+    loss *= (area * np.divide(1, total, out=np.zeros_like(total), where=total > 0))[..., None]
     areas = np.swapaxes(loss, -1, -2) @ gain
     regimes = np.arange(before.shape[-1])
     areas[..., regimes, regimes] = area @ np.minimum(before, after)
     return areas
 
 
-@dataclass(frozen=True, eq=False)
-class ChangeParts:
-    """The variance of whether a cell changes, p (1 - p) with mean probability p, in three parts that sum to it.
-
-    Attributes
-    ----------
-    label, network, residual : ndarray of shape (n_cells,)
-        From differences between the labels of clustering runs, from differences between networks trained on the same
-        labels, and from the uncertainty of single networks.
-    """
-
-    label: AnyArray
-    network: AnyArray
-    residual: AnyArray
-
-
-def change_parts(change: AnyArray, label_run: NDArray[np.integer], *, stated: AnyArray | None = None) -> ChangeParts:
-    r"""Return the label, network and residual part of the variance of a change.
+def change_parts(
+    change: AnyArray, label_run: NDArray[np.integer], *, stated: AnyArray | None = None
+) -> UncertaintyParts:
+    r"""Return the parts of the variance of whether a cell changes, p (1 - p) with mean probability p.
 
     Parameters
     ----------
@@ -124,10 +114,10 @@ def change_parts(change: AnyArray, label_run: NDArray[np.integer], *, stated: An
         network += len(of_run) / len(change) * of_run.var(axis=0)
     residual = (change * (1 - change)).mean(axis=0)
     if stated is None:
-        return ChangeParts(label, network, residual)
+        return UncertaintyParts(label, network, residual)
     total, variance = label + network + residual, stated * (1 - stated)
     ratio = np.divide(variance, total, out=np.zeros_like(total), where=total > 0)
-    return ChangeParts(ratio * label, ratio * network, np.where(total > 0, ratio * residual, variance))
+    return UncertaintyParts(ratio * label, ratio * network, np.where(total > 0, ratio * residual, variance))
 
 
 def _sum_over_regimes(values: AnyArray) -> AnyArray:
@@ -139,6 +129,44 @@ def _sum_over_regimes(values: AnyArray) -> AnyArray:
     return total
 
 
-def _inverse(values: AnyArray) -> AnyArray:
-    """Return 1 / values, and 0 where they are 0."""
-    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)
+OTHERS = "others"
+"""Entry for climate models whose truth is not known: made from all models whose truth is."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeCalibration(JsonModel):
+    """The frequency with which regimes changed, as a monotone function of P(change); linear between these points.
+
+    Attributes
+    ----------
+    probability, frequency : ndarray of shape (n_points,)
+        Both ascending. 0 remains 0: nothing changes between identical inputs.
+    """
+
+    KIND = "A calibration of P(change)"
+
+    probability: Array
+    frequency: Array
+
+    @classmethod
+    def fit(cls, probability: AnyArray, changed: AnyArray, weight: AnyArray) -> "ChangeCalibration":
+        """Return the isotonic regression of changes on P(change), each array of shape (n_cells,)."""
+        from sklearn.isotonic import IsotonicRegression
+
+        found = IsotonicRegression(y_min=0.0, y_max=1.0).fit(probability, changed, sample_weight=weight)
+        above = found.X_thresholds_ > 0
+        return cls(np.append(0.0, found.X_thresholds_[above]), np.append(0.0, found.y_thresholds_[above]))
+
+    def __call__(self, probability: AnyArray) -> AnyArray:
+        """Return the recalibrated probabilities, of any shape."""
+        return np.interp(probability, self.probability, self.frequency)
+
+
+Calibrations = Mapping[str, Mapping[str, ChangeCalibration]]
+"""By predictor and climate model, or `OTHERS`."""
+
+
+def calibration_of(calibrations: Calibrations, predictor: str, source_id: str) -> ChangeCalibration | None:
+    """Return the calibration of a predictor for a climate model; None where there is none."""
+    of_predictor = calibrations.get(predictor, {})
+    return of_predictor.get(source_id, of_predictor.get(OTHERS))

@@ -13,9 +13,8 @@ from thor.core.progress import progress_bar
 from thor.core.variables import variable
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS
-from thor.tracking.common_grid import common_grid
 from thor.tracking.export_header import RunHeader, export_header, name_positions, run_place
-from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, regridded_window
+from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, common_grid, regridded_window
 
 _MAP = ("lat", "lon")
 _BY_REGIME = ("regime_probability", "change_to_probability")

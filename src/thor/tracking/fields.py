@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
 from thor.core.variables import BUDGET_TERMS, variable
-from thor.tracking.cells import Cells
+from thor.regimes.naming import class_flags
+from thor.tracking.cells import RUN_FACETS, Cells
 from thor.tracking.regime_shares import Spread, spread_over_networks
 from thor.tracking.tools import TrackingTools
 
@@ -70,7 +71,7 @@ def grid_field(name: str, values: AnyArray, like: xr.DataArray, classes: Iterabl
     attrs: dict[str, Any] = dict(variable(name).attrs)
     if name in LABELS:
         names = list(BUDGET_TERMS if name == MOST_CHANGED else classes)
-        attrs |= {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
+        attrs |= class_flags(names)
     field = values.reshape(*values.shape[:-1], *like.shape)
     return xr.DataArray(field, dims=(*field_dims(name), *like.dims), attrs=attrs)
 
@@ -107,7 +108,7 @@ def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools:
         "regime_before": list(tools.classes),
         "n_networks": ("predictor", n_networks, {"units": "1", "long_name": "Networks of each predictor"}),
     } | ({} if tools.term_networks is None else {"term": list(BUDGET_TERMS)})
-    facets = ("source_id", "experiment_id", "variant_label", "parent", "baseline", "grid_label", "institution_id")
+    facets = (*RUN_FACETS, "parent", "baseline", "grid_label", "institution_id")
     settings = tools.settings
     out = xr.Dataset({**fields, "valid": run["valid"].variable, "areacello": run["areacello"].variable}, coords)
     return out.assign_attrs(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import DataError
 from thor.core.parallel import in_threads
-from thor.tracking.cells import Cells, ControlPairs
+from thor.tracking.cells import Cells
 from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability
 from thor.tracking.settings import TrackingSettings
 
@@ -193,7 +193,8 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
         `exceedance_high`, its 95th percentile over pairs: internal variability is correlated in space, so that some
         pairs exceed it on much more of the map. NaN where the control run has too few windows.
     """
-    first, separation = natural.pairs.states[:, 0], natural.pairs.separation
+    pairs = natural.pairs
+    first, separation = pairs.states[:, 0], pairs.separation
     shares: dict[str, list[float]] = {kind: [] for kind in ("shift", "forced", "emergence", "exceedance")}
     for baseline in np.unique(first[separation > 0]):
         tests = np.flatnonzero((separation > 0) & (first == baseline)).tolist()
@@ -204,18 +205,14 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
                 forced[k], of_test = found
                 for kind, value in of_test.items():
                     shares[kind].append(value)
-        later = _following([*forced], partial(_second_overlap, natural.pairs))
+        # the second windows of the pairs
+        later = _following([*forced], lambda *two: bool(pairs.overlap[tuple(pairs.states[[*two], 1])]))
         if len(later) >= 2:
             years = emergence(np.stack([forced[k] for k in later]), np.arange(len(later)))
             shares["emergence"].append(_share(np.isfinite(years), natural.cells.area))
     means = {kind: float(np.mean(values)) if values else float("nan") for kind, values in shares.items()}
     exceeding = shares["exceedance"]
     return means | {"exceedance_high": float(np.quantile(exceeding, HIGH)) if exceeding else float("nan")}
-
-
-def _second_overlap(pairs: ControlPairs, one: int, other: int) -> bool:
-    """Return whether the second windows of two pairs have months in common."""
-    return bool(pairs.overlap[pairs.states[one, 1], pairs.states[other, 1]])
 
 
 def _following(numbers: Sequence[int], common: Callable[[int, int], bool]) -> list[int]:

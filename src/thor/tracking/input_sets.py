@@ -13,7 +13,7 @@ from thor.networks.baselines import predictors_of
 from thor.networks.input_sets import InputSet
 from thor.networks.predictor import in_set
 from thor.tracking import RunDatasets
-from thor.tracking.change_calibration import Calibrations
+from thor.tracking.change import Calibrations
 from thor.tracking.runs import TrackedRuns, control_of
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.tools import TrackingTools
@@ -115,7 +115,7 @@ class RichestRuns(ChainMap[str, tuple[str, Any]]):
             for of_set, tools in sets.values()
         ]
         super().__init__(*map(dict, reversed(self._parts)))
-        self._stack: ExitStack | None = None
+        self._workers = ExitStack()
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over keys; runs of one climate model follow one another."""
@@ -123,16 +123,13 @@ class RichestRuns(ChainMap[str, tuple[str, Any]]):
 
     def __enter__(self) -> "RichestRuns":
         """Share workers until the context ends."""
-        self._stack = ExitStack()
         for part in self._parts:
-            self._stack.enter_context(part)
+            self._workers.enter_context(part)
         return self
 
     def __exit__(self, *error: Any) -> None:
         """End the workers, if there were any."""
-        stack, self._stack = self._stack, None
-        if stack is not None:
-            stack.__exit__(*error)
+        self._workers.__exit__(*error)
 
 
 def _valid(of_set: InputSet, load: Any) -> xr.Dataset:

@@ -6,7 +6,7 @@ lacks are changes of opposite directions in different members.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,15 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError, GridError, left_out_on_error, listed
-from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.core.fingerprint import fingerprint
 from thor.core.variables import variable
 from thor.core.warn import warn_once
 from thor.ocean.cells import on_same_grid
 from thor.reading.runs import is_at_level, is_control, level_words
+from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
-from thor.tracking.cells import RUN_FACETS, run_key
+from thor.tracking.cells import RUN_FACETS, PlannedResults, run_key, run_mark
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 
@@ -197,7 +198,7 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     return _with_attributes(response.assign(regime=regime), first, n_members)
 
 
-def response_plans(runs: RunDatasets) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+def response_plans(runs: RunDatasets) -> PlannedResults:
     """Return, for each model and experiment with several members, a fingerprint and a function for `forced_response`.
 
     Parameters
@@ -206,20 +207,15 @@ def response_plans(runs: RunDatasets) -> dict[str, tuple[str, Callable[[], xr.Da
         Reads the regimes of each run, `<source_id>/<experiment_id>/<variant_label>`; those that `of_one_forcing` leaves
         out do not count.
     """
-    plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
+    plans: PlannedResults = {}
     for group, keys in members_of(of_one_forcing(runs)).items():
-        marks = [_mark(runs[key]()) for key in keys]
+        marks = [run_mark(runs[key]()) for key in keys]  # that of a run covers its parent
         plans[group] = fingerprint("forced response", marks), left_out_on_error(partial(_response, runs, keys))
     return plans
 
 
 def _response(runs: RunDatasets, keys: tuple[str, ...]) -> xr.Dataset:
     return forced_response((runs[key]() for key in keys), runs)
-
-
-def _mark(run: xr.Dataset) -> str:
-    # that of a run covers its parent
-    return str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
 
 
 def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunDatasets) -> dict[str, xr.DataArray]:
@@ -280,8 +276,7 @@ def _with_attributes(response: xr.Dataset, first: xr.Dataset, n_members: int) ->
     for name, field in response.data_vars.items():
         units = "year" if name == "forced_emergence" else "1"
         field.attrs = {"units": units, "long_name": _TEXTS[str(name)]} if name in _TEXTS else {}
-    flags = {"flag_values": np.arange(len(names), dtype=np.int8), "flag_meanings": " ".join(names)}
-    response["regime"].attrs = dict(variable("regime").attrs) | flags
+    response["regime"].attrs = variable("regime").attrs | class_flags(names)
     grid = {name: first[name].variable for name in ("lat", "lon")}
     areas = {name: first[name].variable for name in ("valid", "areacello")}
     facets = {name: str(first.attrs[name]) for name in RUN_FACETS if name != "variant_label"}

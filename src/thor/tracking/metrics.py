@@ -13,7 +13,6 @@ from thor.tracking import RunDatasets
 from thor.tracking.agreement import agreement_metrics
 from thor.tracking.areas import require_regimes
 from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED
-from thor.tracking.expectation import expected_accuracy_errors
 from thor.tracking.fields import GLOBAL
 from thor.tracking.likelihood import LIKELIHOOD, LIKELIHOOD_RANGES, likelihood_class
 from thor.tracking.perfect_model import control_shares_of, words_by_predictor
@@ -56,7 +55,7 @@ def tracking_metrics(
         `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
         `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
         `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
-        a parent but without a baseline or internal variability; `expected_accuracy`: as `thor.tracking.expectation`
+        a parent but without a baseline or internal variability; `expected_accuracy`: as `thor.tracking.metrics`
         says.
     """
     words = words_by_predictor(skill)
@@ -253,3 +252,40 @@ def _regime_area(fields: xr.Dataset, names: Sequence[str]) -> dict[str, dict[str
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
+
+
+def expected_accuracy_errors(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return how well the expected accuracy agrees with the true one where this is known.
+
+    Parameters
+    ----------
+    windows : mapping
+        {run: windows} as from `run_metrics`.
+    truth : mapping
+        {run: {window: {predictor: scores}}} as from `thor.tracking.perfect_model.perfect_model_skill`.
+
+    Returns
+    -------
+    dict
+        By predictor `bias` (mean of expected less true accuracy), `rms_error`, `correlation` over runs and windows
+        (None if it is not defined), `n_windows` and `n_models`.
+    """
+    pairs: dict[str, list[tuple[str, float, float]]] = {}
+    for run, of_run in truth.items():
+        for window, predictors in of_run.items():
+            for predictor, scores in predictors.items():
+                expected = windows[run][window][predictor]["expected_accuracy"]
+                pairs.setdefault(predictor, []).append((run.split("/")[0], expected, scores["predictor"]["accuracy"]))
+    found = {}
+    for predictor, rows in pairs.items():
+        models, expected, true = zip(*rows, strict=True)
+        error = np.subtract(expected, true)
+        varies = np.std(expected) > 0 and np.std(true) > 0
+        found[predictor] = {
+            "bias": float(error.mean()),
+            "rms_error": float(np.sqrt((error**2).mean())),
+            "correlation": float(np.corrcoef(expected, true)[0, 1]) if varies else None,
+            "n_windows": len(rows),
+            "n_models": len(set(models)),
+        }
+    return found

@@ -1,7 +1,7 @@
 """Agreement of many climate models in one window, on a common regular grid."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,15 +9,16 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, listed
-from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.core.fingerprint import fingerprint
 from thor.core.settings import Count, require
 from thor.core.variables import variable
+from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
-from thor.tracking.cells import run_key
-from thor.tracking.common_grid import common_grid, regime_shares, to_common_grid
+from thor.tracking.cells import PlannedResults, run_key, run_mark
 from thor.tracking.families import families_of
 from thor.tracking.members import members_of, of_one_forcing
+from thor.tracking.regridding import common_grid, regime_shares, to_common_grid
 from thor.tracking.settings import AgreementSettings
 from thor.tracking.shared_window import WindowYears, compared_windows, shared_window
 
@@ -108,38 +109,33 @@ def multimodel_summary(
     require("min_models", min_models, Count)
     grid = common_grid(spacing)
     first: xr.Dataset | None = None
-    common: dict[str, list[xr.Dataset]] = {}
-    native: dict[str, list[AnyArray]] = {}
-    labels: dict[str, list[str]] = {}
+    found: dict[str, list[tuple[xr.Dataset, AnyArray, str]]] = {}
     keys: list[str] = []
     for here in runs:
         first = here if first is None else first
         require_alike(first, here, "experiment_id")
         keys.append(run_key(here))
         model = str(here.attrs["source_id"])
-        common.setdefault(model, []).append(to_common_grid(here, grid))
-        native.setdefault(model, []).append(regime_shares(here["regime_probability"], here))
-        labels.setdefault(model, []).append(str(here["window"].values))
+        native = regime_shares(here["regime_probability"], here)
+        found.setdefault(model, []).append((to_common_grid(here, grid), native, str(here["window"].values)))
     if first is None:
         raise DataError(f"There is no run with the window {window!r}: choose one of those in scenario_regimes.")
     members_of(keys)
-    each = {model: xr.concat(variants, "variant").mean("variant") for model, variants in common.items()}
-    out = _summary(_stacked(_by_family(each, families)), min_models).assign_coords(source_id=[*each])
-    shares = {
-        "native_share": [np.mean(native[model], axis=0) for model in each],
-        "common_share": [regime_shares(model["regime_probability"], grid) for model in each.values()],
-    }
-    out = out.assign(
-        {name: (("source_id", "predictor", "regime"), np.stack(values)) for name, values in shares.items()}
-    )
-    out = out.assign_coords(model_window=("source_id", [", ".join(sorted({*labels[model]})) for model in each]))
+    each = {model: _mean_of([fields for fields, _, _ in variants]) for model, variants in found.items()}
+    voters = each.values() if families is None else _by_family(each, families)
+    out = _summary(xr.concat(voters, "voter"), min_models).assign_coords(source_id=[*each])
+    dims = "source_id", "predictor", "regime"
+    out["native_share"] = dims, np.stack([np.mean([share for _, share, _ in of], axis=0) for of in found.values()])
+    out["common_share"] = dims, np.stack([regime_shares(of["regime_probability"], grid) for of in each.values()])
+    labels = [", ".join(sorted({label for *_, label in variants})) for variants in found.values()]
+    out = out.assign_coords(model_window=("source_id", labels))
     if families is not None:
         out = out.assign_coords(family=("source_id", [families[model] for model in each]))
     votes = "models" if families is None else "families"
     return _described(out, first).assign(areacello=grid["areacello"]).assign_attrs(window=window, votes=votes)
 
 
-def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> PlannedResults:
     """Return, for each experiment whose runs have a baseline, a fingerprint and a function that returns its summary.
 
     Parameters
@@ -160,9 +156,8 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
     windows: dict[str, dict[str, dict[WindowYears, str]]] = {}
     compared: set[str] = set()
     for key in of_one_forcing(runs):
-        run = runs[key]()
-        marks[key] = str(run.attrs.get(ATTRIBUTE) or fingerprint(run))
-        experiment = key.split("/")[1]
+        run, experiment = runs[key](), key.split("/")[1]
+        marks[key] = run_mark(run)
         windows.setdefault(experiment, {})[key] = compared_windows(run, settings.window)
         if (run["baseline_window"] != "").any():
             compared.add(experiment)
@@ -179,41 +174,37 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> dict[str,
             families=families,
         )
 
-    plans: dict[str, tuple[str, Callable[[], xr.Dataset]]] = {}
+    plans: PlannedResults = {}
     for experiment in sorted(windows):
-        if (found := shared_window(windows[experiment])) is None:
+        if (shared := shared_window(windows[experiment])) is None:
             if experiment in compared:
                 log.warning(
                     "No agreement of climate models in %s: no run has the window %s with a baseline.",
                     *(experiment, settings.window),
                 )
             continue
-        name, labels = found
+        name, labels = shared
         models, with_it = ({key.split("/")[0] for key in keys} for keys in (windows[experiment], labels))
         if without := sorted(models - with_it):
             log.warning(
                 "The agreement of climate models in %s is that of %s; left out, without window or baseline: %s",
-                experiment,
-                name,
-                listed(without, most=10),
+                *(experiment, name, listed(without, most=10)),
             )
-        mark = fingerprint(settings, families, found, {key: marks[key] for key in labels})
+        mark = fingerprint(settings, families, shared, {key: marks[key] for key in labels})
         plans[experiment] = mark, partial(make, name, labels)
     return plans
 
 
-def _by_family(models: Mapping[str, xr.Dataset], families: Mapping[str, str] | None) -> dict[str, xr.Dataset]:
-    """Return the mean of the models of each family, cell by cell over those with data; without families the models."""
-    if families is None:
-        return dict(models)
+def _by_family(models: Mapping[str, xr.Dataset], families: Mapping[str, str]) -> list[xr.Dataset]:
+    """Return the mean of the models of each family, cell by cell over those with data."""
     members: dict[str, list[xr.Dataset]] = {}
     for source_id, model in models.items():
         members.setdefault(families[source_id], []).append(model)
-    return {family: xr.concat(found, "member").mean("member") for family, found in members.items()}
+    return [_mean_of(found) for found in members.values()]
 
 
-def _stacked(voters: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    return xr.concat([*voters.values()], "voter")
+def _mean_of(runs: Sequence[xr.Dataset]) -> xr.Dataset:
+    return xr.concat(runs, "run").mean("run")
 
 
 def _most_votes(choice: xr.DataArray, n_choices: int) -> tuple[xr.DataArray, xr.DataArray]:
@@ -264,9 +255,8 @@ def _described(out: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
     for name, field in out.data_vars.items():
         known = {"units": "1", "long_name": _NEW[str(name)]} if name in _NEW else variable(str(name)).attrs
         field.attrs = dict(known)
-    for name, meanings in (("regime", names), ("robustness", ROBUSTNESS)):
-        flags = {"flag_values": np.arange(len(meanings), dtype=np.int8), "flag_meanings": " ".join(meanings)}
-        out[name].attrs |= flags
+    out["regime"].attrs |= class_flags(names)
+    out["robustness"].attrs |= class_flags(ROBUSTNESS)
     return out.assign_coords(predictor=first["predictor"].values).assign_attrs(
         experiment_id=str(first.attrs["experiment_id"]),
         regimes=" ".join(names),

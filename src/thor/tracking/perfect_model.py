@@ -20,8 +20,7 @@ from thor.networks.scores import number
 from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel
 from thor.tracking import RunDatasets
-from thor.tracking.area_interval import area_errors, area_intervals
-from thor.tracking.areas import require_regimes
+from thor.tracking.areas import area_errors, area_intervals, require_regimes
 from thor.tracking.forced import CONTROL_SHARES
 from thor.tracking.likelihood import supported_words
 from thor.tracking.term_changes import term_skill
@@ -30,6 +29,16 @@ from thor.tracking.truth import TREE, TrueCells, together, truth_scores
 
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
+
+
+_FIELDS = {
+    "predicted": "regime",
+    "predicted_before": "baseline_regime",
+    "change_probability": "change_probability",
+    "shift": "forced_shift",
+    "forced": "forced_change",
+}
+"""Attributes of `TrueCells` that are fields of a run."""
 
 
 def perfect_model_skill(
@@ -74,7 +83,7 @@ def perfect_model_skill(
         {predictor: shares}}, false discoveries as from `thor.tracking.forced.control_shares`. `without_truth`: runs
         without a known budget, of themselves or of their baseline, and single windows of others,
         `<run> <window>`. `terms`: as from `thor.tracking.term_changes.term_skill`, where networks predict terms.
-        `area_interval`: as from `thor.tracking.area_interval.area_intervals`. Scores are those of
+        `area_interval`: as from `thor.tracking.areas.area_intervals`. Scores are those of
         `thor.tracking.truth.truth_scores`.
 
     Raises
@@ -109,7 +118,10 @@ def perfect_model_skill(
             ):
                 # Intervals of pooled scores only: there are hundreds of single windows.
                 scored.setdefault(window, {})[predictor] = truth_scores(cells, **options | {"settings": None})
-                errors.append(_area_errors(key, cells, run, window, predictor))
+                transition = run["transition_area"].sel(window=window, predictor=predictor)
+                transition = transition.transpose("regime_before", "regime")
+                found = area_errors(cells, transition.values if cells.compared else None)
+                errors.append(found.assign(model=key.split("/")[0], predictor=predictor))
                 for place in (window, ALL_WINDOWS):
                     pool.setdefault((place, predictor), []).append(cells)
             result["runs"][key] = scored
@@ -174,48 +186,22 @@ def _true_cells(
             applicable = applicable & (start["applicable"].transpose(*dims).values == 1)
             used &= before >= 0
         tree = _tree_regime(baselines, features.isel(window=place))
+        area = here["areacello"].transpose(*dims).values.astype(np.float64)
+        of_window = {"lat": lat, "lon": lon, "area": area, "applicable": applicable}
+        of_window |= {"truth": truth, "truth_before": before, "tree": tree}
         for predictor in map(str, run["predictor"].values):
-            predicted = here.sel(predictor=predictor)
-            at = {
-                name: predicted[name].transpose(..., *dims).values
-                for name in (
-                    *("regime", "regime_probability", "baseline_regime"),
-                    *("change_probability", "forced_shift", "forced_change"),
-                )
-            }
-            probability = at["regime_probability"]
+            predicted = here.sel(predictor=predictor).transpose(..., *dims)
+            of_run = {name: predicted[field].values for name, field in _FIELDS.items()}
+            probability = predicted["regime_probability"].values
             probability_before = np.full_like(probability, np.nan)
             if start is not None:
                 of_start = start["regime_probability"].sel(predictor=predictor)
                 probability_before = of_start.transpose(..., *dims).values
             # Cells without inputs in the baseline were not compared.
-            cells = used & ((at["baseline_regime"] >= 0) if parent is not None else True)
-            yield (
-                label,
-                predictor,
-                TrueCells(
-                    lat=lat[cells],
-                    lon=lon[cells],
-                    area=here["areacello"].transpose(*dims).values[cells].astype(np.float64),
-                    applicable=applicable[cells],
-                    truth=truth[cells],
-                    predicted=at["regime"][cells],
-                    tree=tree[cells],
-                    probability=probability[:, cells].T,
-                    truth_before=before[cells],
-                    predicted_before=at["baseline_regime"][cells],
-                    probability_before=probability_before[:, cells].T,
-                    change_probability=at["change_probability"][cells],
-                    shift=at["forced_shift"][cells],
-                    forced=at["forced_change"][cells],
-                ),
-            )
-
-
-def _area_errors(key: str, cells: TrueCells, run: xr.Dataset, window: str, predictor: str) -> pd.DataFrame:
-    transition = run["transition_area"].sel(window=window, predictor=predictor).transpose("regime_before", "regime")
-    found = area_errors(cells, transition.values if cells.compared else None)
-    return found.assign(model=key.split("/")[0], predictor=predictor)
+            cells = used & ((of_run["predicted_before"] >= 0) if parent is not None else True)
+            found = {name: values[cells] for name, values in (of_window | of_run).items()}
+            found |= {"probability": probability[:, cells].T, "probability_before": probability_before[:, cells].T}
+            yield label, predictor, TrueCells(**found)
 
 
 def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:

@@ -1,6 +1,8 @@
 """Attribution of changes of regime in a run to the features, for each transition from one regime to another."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,12 +12,14 @@ from numpy.typing import NDArray
 from thor.attribution.change import ChangeAttribution, transition_summary
 from thor.attribution.coalitions import MOST_PLAYERS
 from thor.attribution.players import Preset, player_groups
+from thor.core.arrays import IntArray
 from thor.core.errors import DataError
 from thor.core.warn import warn_once
 from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
 from thor.tracking import RunDatasets
-from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows
+from thor.tracking.areas import joined_tables
+from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows, facets_of
 from thor.tracking.shared_window import compared_places
 
 REASON_COLUMNS = (
@@ -69,12 +73,9 @@ def change_reasons(
     The explained quantity is z_new - z_old, the logit of the regime after minus that of the regime before, with the
     earlier state of the cell as reference (`thor.attribution.change`).
     """
-    tables = [
-        table for key, load in runs.items() for table in _reasons_of(key, load(), features, predictors, scaler, groups)
-    ]
-    return (
-        pd.concat(tables, ignore_index=True)[[*REASON_COLUMNS]] if tables else pd.DataFrame(columns=[*REASON_COLUMNS])
-    )
+    changes = (LastChange.of(key, load(), features, scaler) for key, load in runs.items())
+    tables = (table for change in changes if change for table in _reasons_of(change, predictors, scaler, groups))
+    return joined_tables(tables, REASON_COLUMNS)
 
 
 def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: str, most: int = 9) -> xr.Dataset:
@@ -96,16 +97,10 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
         `mean`, `lower`, `upper` of the attributions, `area` [m2] of the transitions; attributes `run`, `window`,
         `baseline_window`, `predictor`.
     """
-    of_run = reasons["source_id"] + "/" + reasons["experiment_id"] + "/" + reasons["variant_label"]
-    rows = reasons[(of_run == key) & (reasons["predictor"] == predictor)]
-    rows = rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
+    rows = rows_to_draw(reasons, key, predictor)
     area = rows.groupby("transition", sort=False)["area_m2"].first().sort_values(ascending=False, kind="stable")
     kept, names = list(area.index[:most]), list(dict.fromkeys(rows["feature"]))
-    dims = ("transition", "feature")
-    fields = {
-        name: (dims, rows.pivot(index="transition", columns="feature", values=column).loc[kept, names].to_numpy(float))
-        for name, column in (("mean", "attribution"), ("lower", "lower"), ("upper", "upper"))
-    }
+    fields = fields_to_draw(rows, kept, "feature", names, mean="attribution")
     windows = {name: str(rows[name].iloc[0]) for name in ("window", "baseline_window")} if len(rows) else {}
     return xr.Dataset(
         fields | {"area": ("transition", area.loc[kept].to_numpy(float), {"units": "m2"})},
@@ -114,38 +109,81 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
     )
 
 
+def rows_to_draw(table: pd.DataFrame, key: str | None, predictor: str) -> pd.DataFrame:
+    """Return the rows of one run and predictor, with the `transition` in words."""
+    of_run = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
+    rows = table[(of_run == key) & (table["predictor"] == predictor)]
+    return rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
+
+
+def fields_to_draw(
+    rows: pd.DataFrame, transitions: Sequence[str], dim: str, names: Sequence[str], *, mean: str
+) -> dict[str, Any]:
+    """Return `mean`, from the column of that name, `lower` and `upper`, dims (transition, dim)."""
+    columns = {"mean": mean, "lower": "lower", "upper": "upper"}
+    tables = {name: rows.pivot(index="transition", columns=dim, values=column) for name, column in columns.items()}
+    return {
+        name: (("transition", dim), table.reindex(index=list(transitions), columns=list(names)).to_numpy(float))
+        for name, table in tables.items()
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class LastChange:
+    """The last window of a run that has a baseline: its regimes, its cells, and their inputs then and now."""
+
+    regimes: xr.Dataset
+    cells: Cells
+    then: WindowInputs
+    now: WindowInputs
+
+    @classmethod
+    def of(cls, key: str, run: xr.Dataset, features: RunDatasets, scaler: FeatureScaler) -> "LastChange | None":
+        """Return that of a tracked run, None for one without a baseline; DataError where it has no features."""
+        compared = compared_places(run)
+        if not compared.size:
+            return None
+        parent = str(run.attrs["parent"])
+        for name in (key, parent):
+            if name not in features:
+                raise DataError(
+                    f"There are no features of {name}, which explain its change. Run data_engineering again."
+                )
+        after, before = features[key](), features[parent]()
+        cells, windows, window = Cells.of(after), Windows.of(after, before), int(compared[-1])
+        states = (before, windows.baseline_place(window)), (after, window)
+        return cls(run.isel(window=window), cells, *(WindowInputs.of(*state, cells, scaler) for state in states))
+
+    def labels(self, predictor: str, name: str) -> IntArray:
+        """Return a field of one predictor in the cells, shape (n_cells,)."""
+        field = self.regimes[name].sel(predictor=predictor).transpose(*self.cells.like.dims)
+        return field.values.ravel()[self.cells.index].astype(np.int64)
+
+    def moved(self, predictor: str) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+        """Return the regimes then and now by one predictor, and the cells with a change, each of shape (n_cells,)."""
+        old, regime = (self.labels(predictor, name) for name in ("baseline_regime", "regime"))
+        return old, regime, self.now.known & self.then.known & (old >= 0) & (regime != old)
+
+    def columns(self, predictor: str) -> dict[str, str]:
+        """Return the columns that all rows of one predictor have alike."""
+        windows = {name: str(self.regimes[name].values) for name in ("window", "baseline_window")}
+        return facets_of(self.regimes) | windows | {"predictor": predictor}
+
+
 def _reasons_of(
-    key: str,
-    run: xr.Dataset,
-    features: RunDatasets,
+    change: LastChange,
     predictors: Mapping[str, Predictor],
     scaler: FeatureScaler,
     groups: Mapping[str, Sequence[str]] | Preset | None,
 ) -> Iterator[pd.DataFrame]:
-    """Yield the table of each predictor of a run; none for a run without a baseline or without any change."""
-    compared = compared_places(run)
-    if not compared.size:
-        return
-    parent = str(run.attrs["parent"])
-    for name in (key, parent):
-        if name not in features:
-            raise DataError(f"There are no features of {name}, which explain its change. Run data_engineering again.")
-    after, before = features[key](), features[parent]()
-    cells, windows = Cells.of(after), Windows.of(after, before)
-    window = int(compared[-1])
-    at = windows.baselines[windows.state[window] - after.sizes["window"]]
-    now, then = WindowInputs.of(after, window, cells, scaler), WindowInputs.of(before, at, cells, scaler)
-    here = run.isel(window=window)
+    """Yield the table of each predictor of a run; none without any change."""
     for name, predictor in predictors.items():
-        predicted = here.sel(predictor=name)
-        regime, old, forced = (
-            predicted[field].transpose(*cells.like.dims).values.ravel()[cells.index].astype(np.int64)
-            for field in ("regime", "baseline_regime", "forced_change")
-        )
-        moved = now.known & then.known & (old >= 0) & (regime != old)
+        old, regime, moved = change.moved(name)
         if not moved.any():
             continue
-        earlier, later = (columns(state.scaled(moved), scaler.features, predictor.features) for state in (then, now))
+        earlier, later = (
+            columns(state.scaled(moved), scaler.features, predictor.features) for state in (change.then, change.now)
+        )
         n_changed = int((earlier != later).any(axis=0).sum())
         if groups is None and n_changed > MOST_PLAYERS:
             warn_once(
@@ -156,30 +194,13 @@ def _reasons_of(
             groups = "physical"
         players = player_groups(groups, predictor.features)
         method = ChangeAttribution(before=earlier, regime_before=old[moved], groups=players)
-        found = transition_summary(method, predictor, later, regime[moved], cells.area[moved])
-        yield _table(
-            found, predicted, predictor, old[moved], regime[moved], cells.area[moved] * (forced[moved] == 1)
-        ).assign(predictor=name)
-
-
-def _table(
-    found: xr.Dataset,
-    predicted: xr.Dataset,
-    predictor: Predictor,
-    old: NDArray[np.int64],
-    regime: NDArray[np.int64],
-    forced_area: NDArray[np.float64],
-) -> pd.DataFrame:
-    names = np.array(predictor.classes)
-    forced = pd.Series(forced_area).groupby([names[old], names[regime]]).sum()
-    table = found.rename_vars(
-        attribution_lower="lower", attribution_upper="upper", area="area_m2", regime_after="after"
-    ).to_dataframe()
-    table = table.reset_index().rename(columns={"after": "regime"})
-    pairs = zip(table["regime_before"], table["regime"], strict=True)
-    return table.assign(
-        **{facet: str(predicted.attrs[facet]) for facet in RUN_FACETS},
-        window=str(predicted["window"].values),
-        baseline_window=str(predicted["baseline_window"].values),
-        forced_area_m2=[float(forced[pair]) for pair in pairs],
-    )
+        area, forced = change.cells.area[moved], change.labels(name, "forced_change")[moved] == 1
+        found = transition_summary(method, predictor, later, regime[moved], area)
+        classes = np.array(predictor.classes)
+        forced_area = pd.Series(area * forced).groupby([classes[old[moved]], classes[regime[moved]]]).sum()
+        found = found.rename_vars(
+            attribution_lower="lower", attribution_upper="upper", area="area_m2", regime_after="after"
+        )
+        table = found.to_dataframe().reset_index().rename(columns={"after": "regime"})
+        pairs = zip(table["regime_before"], table["regime"], strict=True)
+        yield table.assign(**change.columns(name), forced_area_m2=[float(forced_area[pair]) for pair in pairs])

@@ -9,8 +9,7 @@ from thor.core.arrays import AnyArray
 from thor.ocean.cells import grid_mark
 from thor.tracking import RunDatasets
 from thor.tracking.cells import Cells, WindowInputs, Windows
-from thor.tracking.change import change_probability
-from thor.tracking.change_calibration import OTHERS, ChangeCalibration
+from thor.tracking.change import OTHERS, ChangeCalibration, change_probability
 from thor.tracking.tools import TrackingTools
 from thor.tracking.true_regimes import TrueRegimes
 
@@ -72,7 +71,7 @@ def _changes(
     cells, windows = Cells.of(run), Windows.of(run, parent)
     rng = np.random.default_rng(seed)
     for window in windows.compared:
-        at = windows.baselines[windows.state[window] - run.sizes["window"]]
+        at = windows.baseline_place(window)
         labels = str(run["window"].values[window]), str(parent["window"].values[at])
         regimes = [
             truth.regime(name, label, run["valid"]) for name, label in zip((key, parent_key), labels, strict=True)

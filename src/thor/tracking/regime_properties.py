@@ -10,13 +10,7 @@ from thor.core.errors import DataError, GridError, UnitsError
 from thor.core.variables import variable
 from thor.ocean.grid import Grid
 from thor.tracking.fields import GLOBAL
-from thor.tracking.regime_shares import (
-    NO_REGIME,
-    ProbabilityBlock,
-    basin_numbers,
-    regime_sums,
-    spread_over_networks,
-)
+from thor.tracking.regime_shares import NO_REGIME, ProbabilityBlock, basin_numbers, regime_sums, spread_over_networks
 
 PETAWATT = 1e15
 

@@ -1,6 +1,6 @@
 """Overturning by basin and regime of the runs that publish transports, window by window."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,15 +8,16 @@ import xarray as xr
 
 from thor.core.fingerprint import fingerprint
 from thor.tracking import RunDatasets
+from thor.tracking.cells import PlannedResults
 from thor.tracking.overturning import amoc_change, overturning
-from thor.tracking.regime_shares import probabilities_by_network
+from thor.tracking.regime_shares import ProbabilityBlock
 from thor.tracking.run_windows import plans_by_window, require_same_cells
 from thor.tracking.tools import TrackingTools
 
 
 def overturning_plans(
     transports: RunDatasets, features: RunDatasets, tools: TrackingTools, *, predictor: str
-) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+) -> PlannedResults:
     """Return, for each run with transports on levels, the fingerprint of its overturning and a function that makes it.
 
     Parameters
@@ -43,14 +44,16 @@ def overturning_plans(
         if "umo" in means and run in features:
             windows.setdefault(run, {})[window] = fingerprint(means)
 
-    def measure(key: str, run: xr.Dataset, window: str) -> xr.Dataset:
-        return _window_overturning(transports[f"{key}/{window}"](), run, window, tools, predictor)
+    def measure(key: str, window: str, blocks: Iterable[ProbabilityBlock], **of_run: Any) -> xr.Dataset:
+        means = transports[f"{key}/{window}"]()
+        require_same_cells(means, features[key](), window)
+        density = float(means.attrs["reference_density"])
+        return overturning(means, blocks, level=tools.settings.interval_level, reference_density=density, **of_run)
 
     def finish(window: xr.Dataset, baseline: xr.Dataset | None) -> xr.Dataset:
         return window if baseline is None else window.merge(amoc_change(window, baseline))
 
-    mark = fingerprint(tools, predictor)
-    return plans_by_window(windows, features, measure, finish, mark=mark, attrs={"predictor": predictor})
+    return plans_by_window(windows, features, tools, predictor, measure, finish, mark=fingerprint(tools, predictor))
 
 
 def amoc_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
@@ -75,28 +78,9 @@ def amoc_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
             here = run.isel(window=place)
             entry: dict[str, Any] = {"amoc_sv": float(here["amoc"])}
             if "amoc_change" in here and np.isfinite(here["amoc_change"]):
-                parts = {
-                    name: [float(here[f"amoc_change_by_regime{end}"][k]) for end in ("", "_lower", "_upper")]
-                    for k, name in enumerate(map(str, here["regime"].values))
-                }
                 entry["amoc_change_sv"] = float(here["amoc_change"])
-                entry["amoc_change_by_regime_sv"] = {name: value for name, (value, _, _) in parts.items()}
-                entry["lower_sv"] = {name: low for name, (_, low, _) in parts.items()}
-                entry["upper_sv"] = {name: high for name, (_, _, high) in parts.items()}
+                for name, end in (("amoc_change_by_regime", ""), ("lower", "_lower"), ("upper", "_upper")):
+                    values = here[f"amoc_change_by_regime{end}"].values.tolist()
+                    entry[f"{name}_sv"] = dict(zip(map(str, here["regime"].values), values, strict=True))
             found.setdefault(key, {})[label] = entry
     return found
-
-
-def _window_overturning(
-    transports: xr.Dataset, run: xr.Dataset, window: str, tools: TrackingTools, predictor: str
-) -> xr.Dataset:
-    number = list(map(str, run["window"].values)).index(window)
-    require_same_cells(transports, run, window)
-    return overturning(
-        transports,
-        probabilities_by_network(run, number, tools, predictor),
-        basin=run["basin"],
-        regimes=tools.classes,
-        level=tools.settings.interval_level,
-        reference_density=float(transports.attrs["reference_density"]),
-    )

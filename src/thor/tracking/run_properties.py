@@ -1,6 +1,6 @@
 """Heat uptake, mixed layers and barotropic transport by basin and regime of the runs that publish them, in windows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from thor.core.variables import REGIME_FIELDS, TRANSPORTS
 from thor.ocean.grid import Grid
 from thor.ocean.transports import transport_vector
 from thor.tracking import RunDatasets
+from thor.tracking.cells import PlannedResults
 from thor.tracking.regime_properties import INPUTS, properties_over_networks, regime_properties
-from thor.tracking.regime_shares import probabilities_by_network
+from thor.tracking.regime_shares import ProbabilityBlock
 from thor.tracking.run_windows import plans_by_window, require_same_cells
 from thor.tracking.tools import TrackingTools
 
@@ -28,7 +29,7 @@ def property_plans(
     *,
     predictor: str,
     deep_mixed_layer: float,
-) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+) -> PlannedResults:
     """Return, for each run with a field to divide, the fingerprint of its properties and a function that makes them.
 
     Parameters
@@ -69,28 +70,15 @@ def property_plans(
             mark = fingerprint(marks[run], load()[[f"{name}_column" for name in TRANSPORTS]])
             windows.setdefault(run, {})[window] = mark
 
-    def measure(key: str, run: xr.Dataset, window: str) -> xr.Dataset:
-        number = list(map(str, run["window"].values)).index(window)
+    def measure(key: str, window: str, blocks: Iterable[ProbabilityBlock], **of_run: Any) -> xr.Dataset:
         fields = _fields(climatologies[key](), transports.get(f"{key}/{window}"), window)
-        return regime_properties(
-            fields,
-            probabilities_by_network(run, number, tools, predictor),
-            basin=run["basin"],
-            regimes=tools.classes,
-            deep_mixed_layer=deep_mixed_layer,
-        )
+        return regime_properties(fields, blocks, deep_mixed_layer=deep_mixed_layer, **of_run)
 
     def finish(properties: xr.Dataset, baseline: xr.Dataset | None) -> xr.Dataset:
         return properties_over_networks(properties, baseline, level=tools.settings.interval_level)
 
-    return plans_by_window(
-        windows,
-        features,
-        measure,
-        finish,
-        mark=fingerprint(tools, predictor, deep_mixed_layer),
-        attrs={"predictor": predictor},
-    )
+    mark = fingerprint(tools, predictor, deep_mixed_layer)
+    return plans_by_window(windows, features, tools, predictor, measure, finish, mark=mark)
 
 
 def property_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
@@ -123,10 +111,8 @@ def property_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
                     continue
                 entry[f"{name}_change_{unit}"] = float(change.sum())
                 for word, end in (("change_by_regime", ""), ("lower", "_lower"), ("upper", "_upper")):
-                    values = here[f"{name}_change{end}"]
-                    entry[f"{name}_{word}_{unit}"] = dict(
-                        zip(map(str, here["regime"].values), values.values.tolist(), strict=True)
-                    )
+                    values = here[f"{name}_change{end}"].values.tolist()
+                    entry[f"{name}_{word}_{unit}"] = dict(zip(map(str, here["regime"].values), values, strict=True))
             found.setdefault(key, {})[label] = entry
     return found
 

@@ -10,19 +10,21 @@ from thor.core.fingerprint import fingerprint
 from thor.reading.positions import same_positions
 from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
-
-_FACETS = ("source_id", "experiment_id", "variant_label")
+from thor.tracking.cells import PlannedResults, facets_of
+from thor.tracking.regime_shares import probabilities_by_network
+from thor.tracking.tools import TrackingTools
 
 
 def plans_by_window(
     windows: Mapping[str, Mapping[str, str]],
     features: RunDatasets,
-    measure: Callable[[str, xr.Dataset, str], xr.Dataset],
+    tools: TrackingTools,
+    predictor: str,
+    measure: Callable[..., xr.Dataset],
     finish: Callable[[xr.Dataset, xr.Dataset | None], xr.Dataset],
     *,
     mark: str,
-    attrs: Mapping[str, str],
-) -> dict[str, tuple[str, Callable[[], xr.Dataset]]]:
+) -> PlannedResults:
     """Return, for each run but control runs, a fingerprint and a function that joins the results of its windows.
 
     Parameters
@@ -32,36 +34,39 @@ def plans_by_window(
         the fingerprint of what is measured there.
     features : mapping of str to callable
         Reads the features of each run, with the coordinate `baseline_window` and the attribute `parent`.
+    tools : TrackingTools
+    predictor : str
+        Whose members divide what is measured among regimes.
     measure : callable
-        Of the key of a run, its features and a window.
+        Of the key of a run, a window and the probabilities of every member in it, block by block, with the keywords
+        `basin`, a field of the run, and `regimes`.
     finish : callable
         Makes the result of a window from what is measured in it and, where there is one, in its baseline window.
     mark : str
         Fingerprint of all else on which the results of every run depend.
-    attrs : mapping
-        Attributes of the results, beside the facets of the run.
     """
 
     @lru_cache(maxsize=2)  # all windows may have one baseline; at 0.25 degrees each takes 0.1 GB
     def in_window(key: str, window: str) -> xr.Dataset:
-        return measure(key, features[key](), window)
+        run = features[key]()
+        number = list(map(str, run["window"].values)).index(window)
+        blocks = probabilities_by_network(run, number, tools, predictor)
+        return measure(key, window, blocks, basin=run["basin"], regimes=tools.classes)
 
     def make(key: str) -> xr.Dataset:
         run = features[key]()
         parent = str(run.attrs.get("parent", ""))
         parts = []
-        for window, baseline in zip(
-            map(str, run["window"].values), map(str, run["baseline_window"].values), strict=True
-        ):
-            if window not in windows[key]:
-                continue
-            compared = in_window(parent, baseline) if baseline in windows.get(parent, ()) else None
-            part = finish(in_window(key, window), compared)
-            parts.append(part.astype("float32").assign_coords(window=window, baseline_window=baseline))
+        labels = (map(str, run[name].values) for name in ("window", "baseline_window"))
+        for window, baseline in zip(*labels, strict=True):
+            if window in windows[key]:
+                compared = in_window(parent, baseline) if baseline in windows.get(parent, ()) else None
+                part = finish(in_window(key, window), compared)
+                parts.append(part.astype("float32").assign_coords(window=window, baseline_window=baseline))
         found = xr.concat(
             parts, "window", data_vars="all", coords="different", compat="equals", combine_attrs="override"
         )
-        return found.assign_attrs({name: run.attrs[name] for name in _FACETS} | dict(attrs))
+        return found.assign_attrs(facets_of(run), predictor=predictor)
 
     @cache
     def mark_of(key: str) -> str:

@@ -1,7 +1,7 @@
 """All runs of an archive with the same networks: the baseline and control run of each, and its regimes on demand."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from thor.core.fingerprint import fingerprint
 from thor.ocean.cells import grid_mark
 from thor.reading.runs import is_at_level, is_control
 from thor.tracking import RunDatasets
-from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError
+from thor.tracking.cells import NOT_COMPARED, NOT_JUDGED, NoControlPairsError, PlannedResult
 from thor.tracking.members import of_one_forcing
 from thor.tracking.natural import NaturalVariability
 from thor.tracking.tools import TrackingTools
@@ -90,17 +90,13 @@ def compare_runs(features: RunDatasets, *, use_variants: bool) -> tuple[dict[str
                 "again %s.",
                 *(key, parent, fault, remedy),
             )
-        comparisons[key] = RunComparison(
-            key,
-            None if fault else parent or None,
-            control,
-            variants.get(control or "", ()),
-            f"{parent}, whose windows it is compared with, {fault}" if fault else "",
-        )
+        reason = f"{parent}, whose windows it is compared with, {fault}" if fault else ""
+        compared = None if fault else parent or None
+        comparisons[key] = RunComparison(key, compared, control, variants.get(control or "", ()), reason)
     return comparisons, marks
 
 
-class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
+class TrackedRuns(Mapping[str, PlannedResult]):
     """The runs of an archive, each with the fingerprint of all its regimes depend on and a function that finds them.
 
     Within ``with`` all functions share one pool of workers, which starts with the first call; without it each call
@@ -128,7 +124,7 @@ class TrackedRuns(Mapping[str, tuple[str, Callable[[], xr.Dataset]]]):
         self._stack: ExitStack | None = None
         self._mapper: Map | None = None
 
-    def __getitem__(self, key: str) -> tuple[str, Callable[[], xr.Dataset]]:
+    def __getitem__(self, key: str) -> PlannedResult:
         """Return the fingerprint of a run and the function that finds its regimes."""
         return self._marks[key], partial(self._track, self._runs[key])
 

@@ -16,9 +16,10 @@ from thor.networks.stack import NetworkStack
 from thor.networks.terms import over_networks
 from thor.reading.runs import without_level
 from thor.tracking import RunDatasets
-from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows
-from thor.tracking.shared_window import compared_places
-from thor.tracking.true_windows import budget_in_windows
+from thor.tracking.areas import joined_tables
+from thor.tracking.cells import RUN_FACETS
+from thor.tracking.reasons import LastChange, fields_to_draw, rows_to_draw
+from thor.tracking.true_regimes import budget_in_windows
 from thor.uncertainty.term_spread import normal_width
 
 TERM_COLUMNS = (
@@ -67,13 +68,13 @@ def term_changes(
     The mean is computed inside each network, so that the interval contains their spread with all its correlation
     between cells. The predicted spreads of the cells are taken as fully correlated, which makes it wide.
     """
-    tables = [
-        table
-        for key, load in runs.items()
-        if networks.terms_head is not None and term_spread is not None
-        for table in _of_run(key, load(), features, networks, scaler, term_spread, predictor)
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*TERM_COLUMNS])
+    if networks.terms_head is None or term_spread is None:
+        return joined_tables([], TERM_COLUMNS)
+    changes = (LastChange.of(key, load(), features, scaler) for key, load in runs.items())
+    tables = (
+        table for change in changes if change for table in _of_run(change, networks, scaler, term_spread, predictor)
+    )
+    return joined_tables(tables, TERM_COLUMNS)
 
 
 def terms_to_draw(changes: pd.DataFrame, key: str | None, *, predictor: str, transitions: Sequence[str]) -> xr.Dataset:
@@ -84,17 +85,9 @@ def terms_to_draw(changes: pd.DataFrame, key: str | None, *, predictor: str, tra
     xarray.Dataset, dims (transition, term)
         `mean`, `lower`, `upper` [m s-2].
     """
-    of_run = changes["source_id"] + "/" + changes["experiment_id"] + "/" + changes["variant_label"]
-    rows = changes[(of_run == key) & (changes["predictor"] == predictor)]
-    rows = rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
+    rows = rows_to_draw(changes, key, predictor)
     kept = [name for name in transitions if name in set(rows["transition"])]
-    fields = {
-        name: (
-            ("transition", "term"),
-            rows.pivot(index="transition", columns="term", values=column).reindex(kept, columns=[*BUDGET_TERMS]),
-        )
-        for name, column in (("mean", "change"), ("lower", "lower"), ("upper", "upper"))
-    }
+    fields = fields_to_draw(rows, kept, "term", BUDGET_TERMS, mean="change")
     return xr.Dataset(fields, coords={"transition": kept, "term": [*BUDGET_TERMS]})
 
 
@@ -140,46 +133,30 @@ def term_skill(runs: RunDatasets, true_budgets: RunDatasets) -> dict[str, dict[s
 
 
 def _of_run(
-    key: str,
-    run: xr.Dataset,
-    features: RunDatasets,
+    change_of_run: LastChange,
     networks: NetworkStack,
     scaler: FeatureScaler,
     term_spread: Mapping[str, float],
     predictor: str,
 ) -> Iterator[pd.DataFrame]:
-    compared = compared_places(run)
-    if not compared.size:
-        return
-    after, before = features[key](), features[str(run.attrs["parent"])]()
-    cells, windows = Cells.of(after), Windows.of(after, before)
-    window = int(compared[-1])
-    at = windows.baselines[windows.state[window] - after.sizes["window"]]
-    now, then = (WindowInputs.of(*state, cells, scaler) for state in ((after, window), (before, at)))
-    predicted = run.isel(window=window).sel(predictor=predictor)
-    regime, old = (
-        predicted[name].transpose(*cells.like.dims).values.ravel()[cells.index].astype(int)
-        for name in ("regime", "baseline_regime")
-    )
+    run, cells = change_of_run.regimes, change_of_run.cells
+    states = change_of_run.then, change_of_run.now
+    old, regime, moved = change_of_run.moved(predictor)
     width = normal_width(float(run.attrs["interval_level"])) * np.array([term_spread[name] for name in BUDGET_TERMS])
     names = str(run.attrs["regimes"]).split()
-    moved = now.known & then.known & (old >= 0) & (regime != old)
     for before_number, after_number in sorted(set(zip(old[moved], regime[moved], strict=True))):
         chosen = np.flatnonzero(moved & (old == before_number) & (regime == after_number))
         area, sums = cells.area[chosen], [0.0, 0.0]
         for start in range(0, len(chosen), _BLOCK_CELLS):
             part = chosen[start : start + _BLOCK_CELLS]
-            states = (networks.terms(columns(x.scaled(part), scaler.features, networks.features)) for x in (then, now))
+            terms = (networks.terms(columns(x.scaled(part), scaler.features, networks.features)) for x in states)
             # value and spread of every network, by area
-            for number_of, pair in enumerate(zip(*states, strict=True)):
+            for number_of, pair in enumerate(zip(*terms, strict=True)):
                 sums[number_of] = sums[number_of] + np.einsum("c,nct->nt", cells.area[part], pair[1] - pair[0])
         change, deviation = over_networks(*(np.asarray(total) / area.sum() for total in sums))
         yield pd.DataFrame(
             {
-                **{facet: str(run.attrs[facet]) for facet in RUN_FACETS},
-                "window": str(predicted["window"].values),
-                "baseline_window": str(predicted["baseline_window"].values),
-                "predictor": predictor,
+                **change_of_run.columns(predictor),
                 "regime_before": names[before_number],
                 "regime": names[after_number],
                 "n_cells": len(chosen),
@@ -199,12 +176,8 @@ def _errors(run: xr.Dataset, budget: xr.Dataset, before: xr.Dataset) -> Iterator
         label = str(run["window"].values[place])
         if not baseline or label not in budget["window"].values or baseline not in before["window"].values:
             continue
-        true = np.stack(
-            [
-                (budget[name].sel(window=label) - before[name].sel(window=baseline).values).transpose(*dims).values
-                for name in BUDGET_TERMS
-            ]
-        )
+        now, then = budget.sel(window=label), before.sel(window=baseline)
+        true = np.stack([(now[name] - then[name].values).transpose(*dims).values for name in BUDGET_TERMS])
         here = run.isel(window=place)
         fields = {
             name: here[f"term_change{end}"].transpose("term", *dims).values

@@ -12,10 +12,10 @@ from thor.networks.prediction import probability_blocks
 from thor.networks.predictor import AVERAGE, ENSEMBLE, Predictor, columns
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
-from thor.tracking.change_calibration import Calibrations
+from thor.tracking.change import Calibrations
 from thor.tracking.settings import TrackingSettings
 from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
+from thor.uncertainty.set_calibration import ExpectedAccuracy
 from thor.uncertainty.term_spread import normal_width
 
 OF_LABEL_RUNS = {AVERAGE, ENSEMBLE}

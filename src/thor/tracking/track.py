@@ -14,15 +14,7 @@ from thor.core.errors import DataError
 from thor.core.parallel import in_threads
 from thor.core.variables import variable
 from thor.reading.runs import is_control
-from thor.tracking.blocks import (
-    OF_BLOCK,
-    CellBlocks,
-    ControlWork,
-    RunWork,
-    cell_slices,
-    control_block,
-    track_block,
-)
+from thor.tracking.blocks import OF_BLOCK, CellBlocks, RunWork, cell_slices, control_block, track_block
 from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, WindowInputs, Windows, run_key
 from thor.tracking.fields import area_fields, grid_field, run_dataset
 from thor.tracking.forced import CONTROL_SHARES, control_shares, fill_forced, find_shifts
@@ -175,20 +167,14 @@ def natural_variability(
     if not everywhere.any():
         raise DataError(f"No cell is valid in {run_key(control)} and all its variants: are they of one model?")
     cells = cells.take(everywhere)
-    blocks = CellBlocks(
-        [state.take(everywhere) for state in inputs], cells, everywhere[everywhere], settings.block_cells
-    )
-    natural = {
-        name: NaturalVariability(
-            np.empty((len(pairs.states), len(cells.index)), np.float32),
-            np.empty((len(states), len(cells.index)), np.float32),
-            pairs,
-            cells,
-        )
-        for name in tools.predictors
-    }
+    inputs = [state.take(everywhere) for state in inputs]
+    blocks = CellBlocks(inputs, cells, everywhere[everywhere], settings.block_cells)
+    natural = {}
+    for name in tools.predictors:
+        change, certainty = (np.empty((n, len(cells.index)), np.float32) for n in (len(pairs.states), len(states)))
+        natural[name] = NaturalVariability(change, certainty, pairs, cells)
     description = f"internal variability of {run_key(control)}"
-    results = mapper(control_block, ControlWork(tools, pairs.states), blocks, description=description)
+    results = mapper(control_block, (tools, pairs.states), blocks, description=description)
     for part, found in zip(blocks.slices, results, strict=True):
         for name, (change, certainty) in found.items():
             natural[name].change[:, part], natural[name].certainty[:, part] = change, certainty

@@ -10,7 +10,6 @@ import pandas as pd
 from thor.core.arrays import AnyArray
 from thor.networks.bootstrap import LEAST_DEGREES, BlockBootstrap, BootstrapSettings
 from thor.networks.scores import number
-from thor.ocean.sphere import sphere_blocks
 from thor.tracking.likelihood import LIKELIHOOD, likelihood_class
 
 CHANGE_BINS = 10
@@ -115,7 +114,7 @@ def _scores(cells: TrueCells, classes: Sequence[str], settings: BootstrapSetting
         bootstrap = None
         if settings is not None:
             degrees = settings.block_degrees or LEAST_DEGREES
-            bootstrap = _bootstrap(sphere_blocks(cells.lat, cells.lon, degrees=degrees), degrees, settings, seed)
+            bootstrap = BlockBootstrap.of_cells(cells.lat, cells.lon, degrees, settings, seed=seed)
         result["change"] = change_scores(cells, bootstrap)
     return result
 
@@ -235,10 +234,3 @@ def _regime_areas(cells: TrueCells, classes: Sequence[str]) -> dict[str, dict[st
             result[name][f"{kind}_m2"] = float(area)
             result[name][f"{kind}_error_percent"] = float(100 * (area / true[k] - 1)) if true[k] else None
     return result
-
-
-def _bootstrap(block: AnyArray, degrees: float, settings: BootstrapSettings, seed: int) -> BlockBootstrap:
-    n_blocks = int(block.max()) + 1
-    even = np.full(n_blocks, 1.0 / n_blocks)
-    counts = np.random.default_rng(seed).multinomial(n_blocks, even, size=settings.n_bootstrap).astype(float)
-    return BlockBootstrap(block, counts, degrees, np.nan, settings.level)

@@ -97,12 +97,8 @@ class Applicability(JsonModel):
                 "Train on more basins (modelling.split)."
             )
         rng = np.random.default_rng(seed)
-        importance = feature_importance(
-            predictor,
-            inputs[rng.permutation(len(inputs))[: settings.n_importance]],
-            n_permutations=settings.n_permutations,
-            rng=rng,
-        )
+        drawn = inputs[rng.permutation(len(inputs))[: settings.n_importance]]
+        importance = feature_importance(predictor, drawn, n_permutations=settings.n_permutations, rng=rng)
         weighted = inputs * importance
         pairs = rng.integers(len(inputs), size=(2, N_PAIRS))
         mean_distance = float(np.linalg.norm(weighted[pairs[0]] - weighted[pairs[1]], axis=1).mean())

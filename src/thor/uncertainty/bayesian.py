@@ -16,15 +16,14 @@ import xarray as xr
 
 from thor.core.errors import counted
 from thor.networks.epochs import shuffled
-from thor.networks.optimiser import step_sizes
 from thor.networks.prediction import predict
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.scores import log_loss
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.table import LEAST_CAPACITY, Table, capacity, padded, padded_columns
-from thor.networks.tensorflow import load_tensorflow
+from thor.networks.tensorflow import load_tensorflow, step_sizes
 from thor.networks.training import initial_stack
+from thor.networks.training_data import LEAST_CAPACITY, Table, capacity, padded, padded_columns
 from thor.uncertainty.posterior import Posterior, layer_places, to_vectors
 from thor.uncertainty.settings import BayesianSettings
 from thor.uncertainty.variational import compile_variational
@@ -131,19 +130,12 @@ def fit_bayesian(
     """
     for what, table in (("training", train), ("select", select)):
         table.require_sound(what, n_features=len(features), n_classes=len(classes), n_networks=settings.n_starts)
+    start, n_epochs = initial_parameters(features, classes, settings, seed), settings.epochs
     state = Progress.start(
-        [initial_parameters(features, classes, settings, seed)],
-        BAYESIAN_CURVES,
-        epochs=settings.epochs,
-        first_epoch=settings.warmup_epochs,
-        member="start",
+        [start], BAYESIAN_CURVES, epochs=n_epochs, first_epoch=settings.warmup_epochs, member="start"
     )
-    architecture = Posterior(
-        layer_sizes=(len(features), *settings.hidden, len(classes)),
-        features=features,
-        classes=classes,
-        activation=settings.activation,
-    )
+    sizes = (len(features), *settings.hidden, len(classes))
+    architecture = Posterior(layer_sizes=sizes, features=features, classes=classes, activation=settings.activation)
     epochs = _Epochs(train, select, architecture, settings, seed)
     description = f"Bayesian network, {counted(settings.n_starts, 'start')}"
     run_epochs(state, epochs.advance, settings, description=description, show_bar=progress)

@@ -1,20 +1,18 @@
 """Calibration of probabilities: reliability, calibration errors, and uncertainty as a predictor of mistakes."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import entr
 
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.correlogram import ErrorCorrelation
+from thor.networks.samples import Samples
 from thor.networks.scores import N_BINS, check_probabilities, equal_bins, number, score_values, total_sums
 from thor.networks.skill import require_cells, score_intervals, wrong_cells
 from thor.uncertainty.selective import mistake_auroc, risk_coverage
 from thor.uncertainty.temperature import temperature_of_mean
-
-if TYPE_CHECKING:
-    from thor.networks.samples import Samples
 
 CalibrationError = Literal["top_label", "class_wise", "adaptive"]
 
@@ -24,7 +22,7 @@ _SCORES = ("accuracy", "expected_calibration_error", "negative_log_likelihood", 
 
 def calibration_table(
     probabilities: Mapping[str, Mapping[str, np.ndarray]],
-    samples: "Samples",
+    samples: Samples,
     *,
     regions: Mapping[str, np.ndarray],
     correlations: Mapping[str, ErrorCorrelation],

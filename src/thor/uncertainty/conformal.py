@@ -8,7 +8,7 @@ must be measured, as `coverage_table` does by basin and regime.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from threadpoolctl import threadpool_limits
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import NetworkError, did_you_mean
 from thor.networks.json_model import JsonModel
+from thor.networks.samples import Samples
 from thor.networks.skill import require_cells
-
-if TYPE_CHECKING:
-    from thor.networks.samples import Samples
 
 LEAST_EFFECTIVE_SIZE = 50.0
 """Effective number of known cells below which no set is given: none resemble the new cells."""
@@ -159,25 +157,9 @@ class ConformalModel(JsonModel):
         return inside
 
 
-@dataclass(frozen=True, eq=False)
-class BasinSets:
-    """Conformal sets of cells, with the known cells weighted for each basin.
-
-    Attributes
-    ----------
-    sets : dict of str to ndarray of int8, shape (n_cells, n_classes)
-        By predictor: 1 for regimes in the set, 0 for others, `NO_SET` where no set can be promised.
-    effective_size : ndarray of shape (n_cells,)
-        Effective number of known cells in the basin of each cell, if known cells were independent.
-    """
-
-    sets: Mapping[str, NDArray[np.int8]]
-    effective_size: Array
-
-
 def basin_sets(
     model: ConformalModel, probabilities: Mapping[str, np.ndarray], inputs: AnyArray, basin: NDArray[np.integer]
-) -> BasinSets:
+) -> tuple[dict[str, NDArray[np.int8]], Array]:
     """Return the conformal sets of cells, basin by basin.
 
     Parameters
@@ -188,6 +170,13 @@ def basin_sets(
     inputs : ndarray of shape (n_cells, n_features)
         Scaled features.
     basin : ndarray of int, shape (n_cells,)
+
+    Returns
+    -------
+    sets : dict of str to ndarray of int8, shape (n_cells, n_classes)
+        By predictor: 1 for regimes in the set, 0 for others, `NO_SET` where no set can be promised.
+    effective_size : ndarray of shape (n_cells,)
+        Effective number of known cells in the basin of each cell, if known cells were independent.
     """
     sets = {name: np.full(values.shape, NO_SET, dtype=np.int8) for name, values in probabilities.items()}
     size = np.empty(len(basin))
@@ -198,7 +187,7 @@ def basin_sets(
         if ratio.effective_size >= LEAST_EFFECTIVE_SIZE:
             for name, values in probabilities.items():
                 sets[name][here] = model.sets(name, values[here], ratio)
-    return BasinSets(sets, size)
+    return sets, size
 
 
 def nonconformity(probabilities: np.ndarray, labels: np.ndarray) -> Array:
@@ -215,7 +204,7 @@ def _below_largest(probabilities: np.ndarray) -> Array:
 def coverage_table(
     sets: NDArray[np.int8],
     effective_size: Array,
-    samples: "Samples",
+    samples: Samples,
     *,
     confidence_level: float,
     regions: Mapping[str, np.ndarray],
@@ -225,7 +214,7 @@ def coverage_table(
     Parameters
     ----------
     sets : ndarray of int8, shape (n_samples, n_classes)
-        As in `BasinSets`.
+        As from `basin_sets`.
     effective_size : ndarray of shape (n_samples,)
     samples : Samples
         `labels`, `area` [m2], `classes`.

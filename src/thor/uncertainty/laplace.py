@@ -9,7 +9,8 @@ weights, the exact Hessian (Daxberger et al. 2021, arXiv:2106.14806). With 1,590
 into memory.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from thor.networks.prediction import predict, probability_blocks
 from thor.networks.predictor import softmax
 from thor.networks.scores import FLOOR, log_loss
 from thor.networks.stack import NetworkStack, Weights
-from thor.networks.table import Table
+from thor.networks.training_data import Table
 from thor.uncertainty.posterior import Posterior, layer_places, to_vectors
 from thor.uncertainty.settings import LaplaceSettings
 
@@ -113,19 +114,11 @@ def fit_laplace(
     # Flat directions have curvature zero but for rounding.
     values = np.maximum(values, 0.0)
     mean = to_vectors(chosen)[0]
+    architecture: dict[str, Any] = {entry.name: getattr(chosen, entry.name) for entry in fields(Posterior)}
 
     def network(precision: float) -> LaplaceNetwork:
         factor = (directions / np.sqrt(values + precision)).astype(np.float32)
-        return LaplaceNetwork(
-            mean=mean,
-            factor=factor,
-            layer_sizes=chosen.layer_sizes,
-            features=chosen.features,
-            classes=chosen.classes,
-            activation=chosen.activation,
-            prior_precision=precision,
-            network=best,
-        )
+        return LaplaceNetwork(mean=mean, factor=factor, prior_precision=precision, network=best, **architecture)
 
     given = settings.prior_precision
     candidates = settings.candidates if isinstance(given, str) else (given,)

@@ -18,8 +18,7 @@ from thor.networks.prediction import member_logits
 from thor.networks.predictor import Predictor, columns, softmax
 from thor.networks.samples import Samples
 from thor.networks.stack import NetworkStack, Weights
-from thor.networks.table import Table
-from thor.networks.training_data import scaled_tables
+from thor.networks.training_data import Table, scaled_tables
 from thor.uncertainty.bayesian import fit_bayesian
 from thor.uncertainty.laplace import fit_laplace
 from thor.uncertainty.settings import BayesianSettings, LaplaceSettings

@@ -52,14 +52,14 @@ class Predictive:
 
 
 @dataclass(frozen=True, eq=False)
-class EntropyParts:
-    """The predictive entropy of each cell in three parts that add up to it.
+class UncertaintyParts:
+    """The uncertainty of each cell in three parts that add up to it.
 
     Attributes
     ----------
-    label, network, residual : ndarray of shape (n_samples,), [bit]
-        From differences between the labels of clustering runs; from differences between networks trained on the same
-        labels; the mean entropy of single networks.
+    label, network, residual : ndarray of shape (n_samples,)
+        From differences between the labels of clustering runs, from differences between networks trained on the same
+        labels, and from the uncertainty of single networks.
     """
 
     label: Array
@@ -106,8 +106,8 @@ def predictive_distribution(
 
 def entropy_parts(
     predictor: Predictor, inputs: Weights, label_run: NDArray[np.integer], *, temperature: float = 1.0
-) -> EntropyParts:
-    """Return the label, network and residual parts of the predictive entropy of networks trained on votes.
+) -> UncertaintyParts:
+    """Return the parts of the predictive entropy [bit] of networks trained on votes.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def entropy_parts(
         within[part] = sum(len(rows) * entropy(mean) for rows, mean in zip(members, run_means, strict=True))
         residual[part] = entropy(block).mean(axis=0)
     within /= predictor.n_members
-    return EntropyParts(np.maximum(total - within, 0.0), np.maximum(within - residual, 0.0), residual)
+    return UncertaintyParts(np.maximum(total - within, 0.0), np.maximum(within - residual, 0.0), residual)
 
 
 def published_interval_test(predictor: Predictor, inputs: Weights, *, level: float = 0.99) -> NDArray[np.bool_]:

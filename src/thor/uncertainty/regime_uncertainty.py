@@ -17,10 +17,10 @@ from thor.networks.split import TEST
 from thor.ocean.cells import on_same_grid
 from thor.uncertainty.applicability import DECIMALS, Applicability
 from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.predictive import entropy_parts, predictive_distribution
 from thor.uncertainty.set_calibration import (
+    ExpectedAccuracy,
     SetCalibration,
     fit_applicability,
     joined,
@@ -30,6 +30,8 @@ from thor.uncertainty.set_calibration import (
 from thor.uncertainty.settings import ApplicabilitySettings
 from thor.uncertainty.temperature import Temperature
 from thor.uncertainty.term_spread import term_spread_factors
+
+_OF_CELL = ("predictive_entropy", "expected_entropy", "mutual_information", "superiority")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,9 @@ def calibrate(
     applicability = fit_applicability(predictors[ENSEMBLE], trained, scaler, **options)
     final_applicability = fit_applicability(final, final_samples.with_role("train"), scaler, **options)
     dissimilarity = left_out_dissimilarity(left_out, select, trained, scaler, final_applicability)
-    found = left_out_calibration(left_out, predictors, select, scaler, dissimilarity=dissimilarity)
+    temperature, accuracy, found = left_out_calibration(
+        left_out, predictors, select, scaler, dissimilarity=dissimilarity
+    )
     every_label, inputs = (joined(left_out, name) for name in ("labels", "inputs"))
     far = columns(scaler.transform(inputs), scaler.features, final.features)
     conformal = ConformalModel(
@@ -123,16 +127,10 @@ def calibrate(
         confidence_level=confidence_level,
         inputs=np.round(far.astype(float), DECIMALS),
         labels=every_label.astype(float),
-        scores=np.array([nonconformity(entry.probabilities, every_label) for entry in found.values()]),
+        scores=np.array([nonconformity(of_predictor, every_label) for of_predictor in found.values()]),
     )
-    return CalibrationModel(
-        {name: entry.temperature for name, entry in found.items()},
-        conformal,
-        applicability,
-        final_applicability,
-        {name: entry.expected_accuracy for name, entry in found.items()},
-        term_spread_factors(left_out, budget),
-    )
+    spread = term_spread_factors(left_out, budget)
+    return CalibrationModel(temperature, conformal, applicability, final_applicability, accuracy, spread)
 
 
 def uncertainty_fields(
@@ -179,22 +177,19 @@ def uncertainty_fields(
             "regime_probability": found.probability,
             "regime_probability_lower": found.lower,
             "regime_probability_upper": found.upper,
-            "predictive_entropy": found.predictive_entropy,
-            "expected_entropy": found.expected_entropy,
-            "mutual_information": found.mutual_information,
-            "superiority": found.superiority,
+            **{name: getattr(found, name) for name in _OF_CELL},
         }
         each.append(xr.Dataset({field: on_grid(values, index, features, field) for field, values in fields.items()}))
     basin = on_same_grid(features["valid"], features, "basin").ravel()[index]
     of_networks = columns(scaled, scaler.features, model.applicability.features)
-    sets = basin_sets(model.conformal, probabilities, of_networks, basin).sets
+    sets, _ = basin_sets(model.conformal, probabilities, of_networks, basin)
     for name, of_predictor in zip(predictors, each, strict=True):
         of_predictor["regime_set"] = on_grid(sets[name], index, features, "regime_set")
     out = xr.concat(each, xr.Variable("predictor", list(predictors)), combine_attrs="override")
     if label_run is not None:
         parts = entropy_parts(predictors[ENSEMBLE], of_networks, label_run, temperature=model.temperatures[ENSEMBLE])
-        for part in ("label", "network", "residual"):
-            out[f"{part}_entropy"] = on_grid(getattr(parts, part), index, features, f"{part}_entropy")
+        for part, values in vars(parts).items():
+            out[f"{part}_entropy"] = on_grid(values, index, features, f"{part}_entropy")
     dissimilarity = model.applicability.dissimilarity(of_networks)
     out["dissimilarity_index"] = on_grid(dissimilarity, index, features, "dissimilarity_index")
     inside = (dissimilarity <= model.applicability.threshold).astype("int8")

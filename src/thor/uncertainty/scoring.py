@@ -9,13 +9,7 @@ import pandas as pd
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
 from thor.networks.folds import error_correlations
-from thor.networks.member_skill import (
-    NetworkSums,
-    network_reliability,
-    network_scores,
-    network_sums,
-    predictor_reliability,
-)
+from thor.networks.member_skill import network_reliability, network_scores, network_sums, predictor_reliability
 from thor.networks.prediction import predict
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
 from thor.networks.samples import Samples
@@ -90,13 +84,10 @@ def score_predictors(
     }
     # The others have their scores from the pipeline modelling.
     before = {name: stages[name]["before"].probability for name in _BAYESIAN}
-    correlations = error_correlations(
-        [
-            (cells.samples, {name: cells.probabilities_at(name)(1.0) for name in predictors})
-            for cells in left_out.values()
-        ],
-        seed=seed,
-    )
+    unseen = [
+        (cells.samples, {name: cells.probabilities_at(name)(1.0) for name in predictors}) for cells in left_out.values()
+    ]
+    correlations = error_correlations(unseen, seed=seed)
     options: dict[str, Any] = {"correlations": correlations, "settings": settings, "seed": seed}
     skill = skill_table(before, samples, regions=regions, **options)
     calibration = _calibration(stages, model, samples, seen[ENSEMBLE], regions, options)
@@ -105,9 +96,12 @@ def score_predictors(
             calibration[name]["test"]["significance"] = _significance(
                 predictor, stages[name]["before"], samples, seen[name], regions["test"]
             )
-    starts, sums = _start_sums(
-        bayesian, predictors["bayesian"].n_members, samples, seen["bayesian"], regions, seed=seed
-    )
+    n_draws = predictors["bayesian"].n_members
+    start, draws = bayesian.draw_starts(n_draws), bayesian.draws(n_draws, seed=seed)
+    starts = np.unique(start)
+    # Each start is scored by the mean over its draws.
+    means = np.stack([predict(draws.select(np.flatnonzero(start == k)), seen["bayesian"]).mean for k in starts])
+    sums = network_sums([(slice(None), means)], samples, regions=regions)
     rows, reliability = network_scores(sums, classes=samples.classes), network_reliability(sums, predictor="bayesian")
     for table in (rows, reliability):
         table["network"] = starts[table["network"]]
@@ -140,25 +134,15 @@ def _calibration(
         regions=regions,
         **options,
     )
-    found = basin_sets(
-        model.conformal,
-        {name: of["after"].probability for name, of in stages.items()},
-        inputs.astype(float),
-        samples.basin,
-    )
-    for name, sets in found.sets.items():
-        covered = coverage_table(
-            sets,
-            found.effective_size,
-            samples,
-            confidence_level=model.conformal.confidence_level,
-            regions=regions,
-        )
+    after, level = {name: of["after"].probability for name, of in stages.items()}, model.conformal.confidence_level
+    sets, size = basin_sets(model.conformal, after, inputs.astype(float), samples.basin)
+    for name, of_predictor in sets.items():
+        covered = coverage_table(of_predictor, size, samples, confidence_level=level, regions=regions)
         for region, entry in covered.items():
             table[name][region]["conformal"] = entry
             table[name][region]["temperature"] = model.temperature[name].to_dict()
     inside = regions["test"]
-    wrong = stages[ENSEMBLE]["after"].probability[inside].argmax(axis=1) != samples.labels[inside]
+    wrong = after[ENSEMBLE][inside].argmax(axis=1) != samples.labels[inside]
     table[ENSEMBLE]["test"]["error_by_dissimilarity"] = error_by_dissimilarity(
         model.applicability.dissimilarity(inputs[inside]), wrong, threshold=model.applicability.threshold
     ).to_dict(orient="records")
@@ -186,19 +170,3 @@ def _significance(
         }
         for name, called in calls.items()
     }
-
-
-def _start_sums(
-    bayesian: BayesianNetwork,
-    n_draws: int,
-    samples: Samples,
-    inputs: Weights,
-    regions: Mapping[str, np.ndarray],
-    *,
-    seed: int,
-) -> tuple[np.ndarray, NetworkSums]:
-    """Return the starts that draws come from, and the sums of scores of the mean over the draws of each."""
-    starts, draws = bayesian.draw_starts(n_draws), bayesian.draws(n_draws, seed=seed)
-    numbers = np.unique(starts)
-    means = np.stack([predict(draws.select(np.flatnonzero(starts == start)), inputs).mean for start in numbers])
-    return numbers, network_sums([(slice(None), means)], samples, regions=regions)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
 from thor.networks.baselines import predictors_of
@@ -15,27 +16,57 @@ from thor.networks.predictor import Predictor, columns
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.uncertainty.applicability import Applicability
-from thor.uncertainty.expected_accuracy import ExpectedAccuracy
 from thor.uncertainty.left_out import LeftOutBasin, left_out_cells
 from thor.uncertainty.settings import ApplicabilitySettings
 from thor.uncertainty.temperature import Temperature, left_out_temperature
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOutCalibration:
-    """What basins left out of training, and the select cells, say about one predictor.
+class ExpectedAccuracy(JsonModel):
+    """Share of correct cells by dissimilarity to the training cells, never increasing.
 
     Attributes
     ----------
-    temperature : Temperature
-    probabilities : ndarray of shape (n_samples, n_classes)
-        At this temperature, in the cells of all left-out basins in their order.
-    expected_accuracy : ExpectedAccuracy
+    dissimilarity : ndarray of shape (n_knots,)
+        Ascending.
+    accuracy : ndarray of shape (n_knots,)
+        Share of the area that is correct there; linear in between, constant beyond.
+
+    Notes
+    -----
+    Cells of other ocean models lie nearer to the training cells than those of a basin left out of training, and farther
+    than those beside them. Errors of both kinds of cells, at their distances, give the error at the distances of the
+    new cells: validation matched to the prediction domain (Milà et al. 2022, doi:10.1111/2041-210X.13851; Linnenbrink
+    et al. 2024, doi:10.5194/gmd-17-5897-2024).
     """
 
-    temperature: Temperature
-    probabilities: Array
-    expected_accuracy: ExpectedAccuracy
+    KIND = "An expected accuracy"
+
+    dissimilarity: Array
+    accuracy: Array
+
+    @classmethod
+    def fit(cls, dissimilarity: Array, right: NDArray[np.bool_], area: Array) -> "ExpectedAccuracy":
+        """Return the expected accuracy from cells that the networks did not see.
+
+        Parameters
+        ----------
+        dissimilarity : ndarray of shape (n_samples,)
+            To the cells that the networks of each cell were trained on: not those of the test region or of the basin
+            left out.
+        right : ndarray of bool, shape (n_samples,)
+            Where the most probable regime is the label.
+        area : ndarray of shape (n_samples,), [m2]
+        """
+        from sklearn.isotonic import IsotonicRegression
+
+        fitted = IsotonicRegression(increasing=False).fit(dissimilarity, right, sample_weight=area)
+        return cls(fitted.X_thresholds_.astype(float), fitted.y_thresholds_.astype(float))
+
+    def of_cells(self, dissimilarity: AnyArray, area: AnyArray) -> float:
+        """Return the share of the area of new cells, both of shape (n_cells,), that is expected to be correct."""
+        at = np.interp(dissimilarity, self.dissimilarity, self.accuracy)
+        return float(np.average(at, weights=area))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,18 +109,12 @@ def calibrate_set(
     select, trained = samples.with_role("select"), samples.with_role("train")
     final_trained = final.samples(known, regimes).with_role("train")
     applicability = fit_applicability(final.stack, final_trained, final.scaler, settings=settings, seed=seed)
-    found = left_out_calibration(
-        left_out,
-        predictors_of(scored.stack, scored.baselines),
-        select,
-        scored.scaler,
-        dissimilarity=left_out_dissimilarity(left_out, select, trained, final.scaler, applicability),
+    dissimilarity = left_out_dissimilarity(left_out, select, trained, final.scaler, applicability)
+    predictors = predictors_of(scored.stack, scored.baselines)
+    temperature, accuracy, _ = left_out_calibration(
+        left_out, predictors, select, scored.scaler, dissimilarity=dissimilarity
     )
-    return SetCalibration(
-        {name: entry.temperature for name, entry in found.items()},
-        applicability,
-        {name: entry.expected_accuracy for name, entry in found.items()},
-    )
+    return SetCalibration(temperature, applicability, accuracy)
 
 
 def fit_applicability(
@@ -137,8 +162,8 @@ def left_out_calibration(
     scaler: FeatureScaler,
     *,
     dissimilarity: Array,
-) -> dict[str, LeftOutCalibration]:
-    """Return temperature, probabilities and expected accuracy of each predictor.
+) -> tuple[dict[str, Temperature], dict[str, ExpectedAccuracy], dict[str, Array]]:
+    """Return temperature, expected accuracy and probabilities of each predictor.
 
     Parameters
     ----------
@@ -151,21 +176,28 @@ def left_out_calibration(
         Of the features of these predictors.
     dissimilarity : ndarray of shape (n_samples + n_select,)
         As from `left_out_dissimilarity`.
+
+    Returns
+    -------
+    temperatures, accuracies : dict
+        By predictor.
+    probabilities : dict of str to ndarray of shape (n_samples, n_classes)
+        At this temperature, in the cells of all left-out basins in their order.
     """
     labels = {basin: cells.samples.labels for basin, cells in left_out.items()}
     every_label = np.concatenate([*labels.values()])
     area = np.concatenate([joined(left_out, "area"), select.area])
     near = scaler.transform(select.inputs)
-    found = {}
+    temperatures, accuracies, probabilities = {}, {}, {}
     for name, predictor in predictors.items():
         at_temperature = {basin: cells.probabilities_at(name) for basin, cells in left_out.items()}
-        temperature = left_out_temperature(at_temperature, labels)
-        at = temperature.applied
-        far = np.concatenate([probabilities(at) for probabilities in at_temperature.values()])
+        temperatures[name] = left_out_temperature(at_temperature, labels)
+        at = temperatures[name].applied
+        far = probabilities[name] = np.concatenate([of_basin(at) for of_basin in at_temperature.values()])
         here = predict(predictor, columns(near, scaler.features, predictor.features), temperature=at).mean
         right = np.concatenate([far.argmax(axis=1) == every_label, here.argmax(axis=1) == select.labels])
-        found[name] = LeftOutCalibration(temperature, far, ExpectedAccuracy.fit(dissimilarity, right, area))
-    return found
+        accuracies[name] = ExpectedAccuracy.fit(dissimilarity, right, area)
+    return temperatures, accuracies, probabilities
 
 
 def joined(left_out: Mapping[str, LeftOutBasin], name: str) -> AnyArray:

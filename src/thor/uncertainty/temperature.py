@@ -65,21 +65,15 @@ def left_out_temperature(
     grid = np.linspace(np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE), 61)
     losses = np.array([[log_loss(at(float(np.exp(t))), labels[basin]) for t in grid] for basin, at in predict.items()])
     curves = [CubicSpline(grid, of_basin) for of_basin in losses]
-    gains = np.array(
-        [
-            curve(0.0) - curve(_lowest(grid, np.delete(losses, basin, axis=0).mean(axis=0)))
-            for basin, curve in enumerate(curves)
-        ]
-    )
+    in_others = [_lowest(grid, np.delete(losses, basin, axis=0).mean(axis=0)) for basin in range(len(losses))]
+    gains = np.array([curve(0.0) - curve(best) for curve, best in zip(curves, in_others, strict=True)])
     fitted = float(np.exp(_lowest(grid, losses.mean(axis=0))))
     gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
     significant = gain > student_t.ppf(SIGNIFICANCE, len(gains) - 1) * error
     return Temperature(fitted if significant else 1.0, fitted, gain, error)
 
 
-def fit_temperature(
-    predict: Callable[[float], np.ndarray], labels: np.ndarray, *, weights: np.ndarray | None = None
-) -> float:
+def fit_temperature(predict: Callable[[float], np.ndarray], labels: np.ndarray) -> float:
     """Return the temperature at which the likelihood of the labels is highest.
 
     For networks let `predict` divide each network's logits before the mean over networks is taken
@@ -92,7 +86,6 @@ def fit_temperature(
     predict : callable
         Probabilities of shape (n_samples, n_classes) at a temperature.
     labels : ndarray of int, shape (n_samples,)
-    weights : ndarray of shape (n_samples,), optional
 
     Returns
     -------
@@ -111,7 +104,7 @@ def fit_temperature(
     """
 
     def loss(log_temperature: float) -> float:
-        return log_loss(predict(float(np.exp(log_temperature))), labels, weights)
+        return log_loss(predict(float(np.exp(log_temperature))), labels)
 
     bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
@@ -120,9 +113,9 @@ def fit_temperature(
     return float(np.exp(found.x))
 
 
-def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray, *, weights: np.ndarray | None = None) -> float:
+def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature of given probabilities, to be used with `with_temperature`; see `fit_temperature`."""
-    return fit_temperature(lambda t: with_temperature(probabilities, t), labels, weights=weights)
+    return fit_temperature(lambda t: with_temperature(probabilities, t), labels)
 
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:

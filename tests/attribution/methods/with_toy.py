@@ -12,9 +12,8 @@ from tests.attribution.conftest import make_stack
 from tests.made_fields import make_features
 from thor.app.configuration import default_configuration
 from thor.attribution import methods
-from thor.attribution.agreement import compare
+from thor.attribution.agreement import compare, explanation_metrics
 from thor.attribution.evaluation import evaluate_on_cells
-from thor.attribution.explanation_metrics import explanation_metrics
 from thor.attribution.explanations import explain_cells, make_explainers
 from thor.attribution.fields import regime_summary
 from thor.attribution.method import Question
@@ -37,7 +36,7 @@ def main() -> None:
     table, _ = cell_inputs(features)
     scaler = FeatureScaler(FEATURES, ("1",) * 8, table.mean(axis=0), np.maximum(table.std(axis=0), 1e-12))
     reference = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
-    question = Question(features=FEATURES, reference=reference, target="centred_logit", seed=0)
+    question = Question(reference=reference, target="centred_logit", seed=0)
     explainers = make_explainers(methods.all_methods().values(), question, check_parameters())
     explanations = {
         name: explain_cells(name, explainers[name], {"ensemble": stack}, features, scaler, regime="predicted")

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from thor.attribution.gradients import target_and_gradient
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
-from thor.attribution.targets import Regimes, Target, require_target
+from thor.attribution.targets import Regimes, Target, require_target, target_and_gradient
 from thor.core.parallel import in_threads
 from thor.networks.stack import NetworkStack, Weights
 

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thor.attribution.gradients import mean_target, target_and_gradient
 from thor.attribution.method import AttributionBlock, Explainer, Method, sample_blocks
-from thor.attribution.targets import Regimes, Target, require_features, require_reference, require_target, target_values
+from thor.attribution.targets import (
+    Regimes,
+    Target,
+    mean_target,
+    require_features,
+    require_reference,
+    require_target,
+    target_and_gradient,
+    target_values,
+)
 from thor.core.parallel import in_threads
 from thor.core.settings import Count, require
 from thor.networks.stack import NetworkStack, Weights, logits
@@ -59,9 +67,7 @@ class IntegratedGradients(Explainer):
                     _, gradient = target_and_gradient(stack, row + at * line, k, self.target)
                     values += (share / len(self.reference)) * gradient * line
             value = target_values(logits(stack, rows), k, self.target)
-            start = expectation[:, k]
-            shares = {"target": value, "expectation": start, "remainder": value - start - values.sum(axis=2)}
-            return AttributionBlock(part, values, shares=shares)
+            return AttributionBlock.additive(part, values, value, expectation[:, k])
 
         yield from in_threads(block, sample_blocks(len(inputs), stack))
 

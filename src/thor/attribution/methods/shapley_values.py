@@ -166,11 +166,10 @@ class ShapleyValues(Explainer):
             of_regime = weights[regime[part]]
             values = np.einsum("sk,skp->sp", of_regime, of_trees.values(inputs[part]))
             target = np.einsum("sk,sk->s", of_regime, boosting.trees.logits(inputs[part]))
-            start = expectation[regime[part]]
-            shares = {"target": target, "expectation": start, "remainder": target - start - values.sum(axis=1)}
-            if self.settings.method == "sampled":
-                shares["converged"] = np.ones(len(target))
-            return AttributionBlock(part, values[None], shares={name: share[None] for name, share in shares.items()})
+            shares = {"converged": np.ones((1, len(target)))} if self.settings.method == "sampled" else {}
+            return AttributionBlock.additive(
+                part, values[None], target[None], expectation[regime[part]][None], **shares
+            )
 
         yield from in_threads(block, sample_parts(len(inputs), ROWS_AT_ONCE))
 
@@ -182,10 +181,7 @@ class ShapleyValues(Explainer):
             sample_parts(len(inputs), _CELLS_AT_ONCE),
         ):
             shapley = values @ weights.T.astype(values.dtype)
-            target, expectation = values[..., -1], values[..., 0]
-            remainder = target - expectation - shapley.sum(axis=2)
-            shares = {"target": target, "expectation": expectation, "remainder": remainder}
-            yield AttributionBlock(part, shapley, shares=shares)
+            yield AttributionBlock.additive(part, shapley, values[..., -1], values[..., 0])
 
 
 def shap_explanation(
@@ -195,9 +191,10 @@ def shap_explanation(
     regime: Regimes,
     *,
     network: int | None = None,
-    data: AnyArray | None = None,
 ) -> Any:
     """Return the Shapley values of some samples as a `shap.Explanation`, for all of shap's plots.
+
+    Its data are the inputs where each feature is a player.
 
     Parameters
     ----------
@@ -207,8 +204,6 @@ def shap_explanation(
     regime : ndarray of int, shape (n_samples,)
     network : int, optional
         One member; by default the mean of all.
-    data : ndarray, shape (n_samples, n_players), optional
-        The players' values in plots; by default the inputs where each feature is a player.
     """
     import shap
 
@@ -216,12 +211,10 @@ def shap_explanation(
     values = np.concatenate([block.values for block in blocks], axis=1)
     base = np.concatenate([block.shares["expectation"] for block in blocks], axis=1)
     chosen = slice(None) if network is None else slice(network, network + 1)
-    if data is None and method.settings.groups is None:
-        data = inputs
     return shap.Explanation(
         values=values[chosen].mean(axis=0),
         base_values=base[chosen].mean(axis=0),
-        data=data,
+        data=inputs if method.settings.groups is None else None,
         feature_names=list(method.players(predictor)),
     )
 

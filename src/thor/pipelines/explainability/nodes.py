@@ -61,7 +61,7 @@ def _explain(
 
     scaler = baselines.scaler
     reference = reference_inputs(explanation_reference, scaler)
-    explainer = _explainers([method], scaler.features, reference, parameters)[method]
+    explainer = _explainers([method], reference, parameters)[method]
     posteriors = {"bayesian": bayesian_network, "laplace": laplace_network}
     sizes = {"n_draws": parameters.n_draws, "seed": parameters.seed}
     predictors = chosen_predictors(parameters.predictors, ensemble, baselines, **sizes, **posteriors)
@@ -123,7 +123,7 @@ def score_explanations(
     **explanations: xr.Dataset,
 ) -> dict[str, Any]:
     """Return the numbers of the explanations: errors, agreement, evaluation, truth."""
-    from thor.attribution.explanation_metrics import explanation_metrics
+    from thor.attribution.agreement import explanation_metrics
 
     metrics = explanation_metrics(explanations, explanation_agreement, explanation_evaluation, explanation_truth)
     for name, predictors in metrics["methods"].items():
@@ -189,13 +189,13 @@ def _scaled(feature_scaler: dict[str, Any], reference: pd.DataFrame | None) -> t
     return scaler, reference_inputs(reference, scaler)
 
 
-def _explainers(methods: Any, features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
+def _explainers(methods: Any, reference: Any, parameters: Explainability) -> dict[str, Any]:
     """Return the explainers of methods by name."""
-    question = Question(features=features, reference=reference, target=parameters.target, seed=parameters.seed)
+    question = Question(reference=reference, target=parameters.target, seed=parameters.seed)
     return make_explainers((all_methods()[name] for name in methods), question, dict(parameters))
 
 
 def _evaluated(features: tuple[str, ...], reference: Any, parameters: Explainability) -> dict[str, Any]:
     """Return the explainers of all methods with features as players."""
-    explainers = _explainers(all_methods(), features, reference, parameters)
+    explainers = _explainers(all_methods(), reference, parameters)
     return {name: explainer for name, explainer in explainers.items() if explainer.groups_of(features) is None}

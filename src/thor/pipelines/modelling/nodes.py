@@ -168,7 +168,7 @@ def score_networks(
     correlations |= {"published_networks": correlations["ensemble"]}
     drawn: dict[str, Any] = {"settings": parameters.bootstrap, "seed": parameters.seed}
     table = skill_table(probabilities, samples, regions=regions, correlations=correlations, **drawn)
-    elsewhere = left_out_scores(left_out, correlations=correlations, **drawn)
+    elsewhere = left_out_scores(left_out, differences=False, correlations=correlations, **drawn)
     oceans = region_scores(probabilities, samples, regions=fields.basin_masks(samples, regions["test"]))
     sums = member_skill.network_sums(probability_blocks(ensemble, inputs), samples, regions=regions)
     members = member_skill.network_scores(sums, classes=samples.classes)

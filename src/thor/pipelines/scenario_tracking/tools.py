@@ -64,7 +64,7 @@ def tools_of_sets(
 
 
 def _calibrations(change_calibration: dict[str, Any]) -> dict[str, Any]:
-    from thor.tracking.change_calibration import ChangeCalibration
+    from thor.tracking.change import ChangeCalibration
 
     return {
         name: {model: ChangeCalibration.from_dict(entry) for model, entry in models.items()}
