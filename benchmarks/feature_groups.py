@@ -18,7 +18,7 @@ import xarray as xr
 from networks import ecco_features, ecco_ocean, published_labels
 from skill import RADII_KM
 
-from thor.networks.folds import feature_group_worth
+from thor.networks.cross_validation import feature_group_worth
 from thor.networks.settings import BoostingSettings, CrossValidationSettings, SplitSettings, TrainingSettings
 
 

@@ -23,7 +23,7 @@ from seeds import SCORES, spread
 
 from thor.app.configuration import default_configuration
 from thor.app.parameters import CrossValidation
-from thor.networks.folds import cross_validate
+from thor.networks.cross_validation import cross_validate
 
 PREDICTORS = {
     "average": "networks and boosting",

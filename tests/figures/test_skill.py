@@ -13,7 +13,7 @@ from thor.figures.curves import BLUE
 from thor.figures.skill import confusion_matrices, learning_curves, left_out_skill, skill_intervals
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.correlogram import ErrorCorrelation
-from thor.networks.folds import left_out_scores
+from thor.networks.cross_validation import left_out_scores
 from thor.networks.member_skill import member_table, network_scores, network_sums
 from thor.networks.skill import skill_table
 

@@ -9,8 +9,8 @@ from thor.core.contracts.checks import check
 from thor.core.errors import GridError
 from thor.core.variables import FEATURES
 from thor.figures.maps import feature_maps, regime_maps
+from thor.networks.cross_validation import train_folds
 from thor.networks.fields import probability_fields
-from thor.networks.folds import train_folds
 from thor.networks.prediction import predict
 from thor.networks.samples import cell_inputs, samples_from
 from thor.networks.scaler import FeatureScaler

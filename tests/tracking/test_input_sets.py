@@ -13,7 +13,7 @@ from thor.core.contracts import check, find_contract
 from thor.core.variables import variable
 from thor.datasets import FieldCollection
 from thor.figures.tracking_maps import label_difference_maps
-from thor.networks.folds import Fold
+from thor.networks.cross_validation import Fold
 from thor.networks.input_sets import InputSet
 from thor.networks.scaler import FeatureScaler
 from thor.ocean.transport_features import TRANSPORT_FEATURE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from thor.core.variables import FEATURES
-from thor.networks.folds import train_folds
+from thor.networks.cross_validation import train_folds
 from thor.networks.prediction import predict
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds

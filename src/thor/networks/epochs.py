@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from thor.core.parallel import in_threads, n_cores
 from thor.networks.network import dense_layers, outputs
+from thor.networks.optimiser import adam_step, step_sizes
 from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.tensorflow import adam_step, load_tensorflow, step_sizes
+from thor.networks.tensorflow import load_tensorflow
 from thor.networks.terms import terms_loss
 from thor.networks.training_data import LEAST_CAPACITY, Table, padded, padded_columns
 

@@ -10,8 +10,8 @@ from thor.core.errors import NetworkError
 from thor.core.variables import SURFACE_SET, table, variable
 from thor.networks.baselines import Baselines, all_probabilities
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.cross_validation import Fold, error_correlations, left_out_predictions, left_out_scores, train_folds
 from thor.networks.fields import role_masks
-from thor.networks.folds import Fold, error_correlations, left_out_predictions, left_out_scores, train_folds
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE, in_set
 from thor.networks.scaler import FeatureScaler
 from thor.networks.skill import skill_table
@@ -86,7 +86,7 @@ def train_input_set(
     names, boosting_names : tuple of str
         Surface features of the networks and of boosting; both also have all that the set adds.
     **options
-        `training`, `boosting`, `terms` and `seed`, as for `thor.networks.folds.train_folds`.
+        `training`, `boosting`, `terms` and `seed`, as for `thor.networks.cross_validation.train_folds`.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def input_set_scores(
     -------
     dict
         As from `thor.networks.skill.skill_table` in the regions of the split, and as from
-        `thor.networks.folds.left_out_scores` in the basins left out of training.
+        `thor.networks.cross_validation.left_out_scores` in the basins left out of training.
     """
     result: dict[str, dict[str, dict[str, Any]]] = {}
     for of_set in sets.values():

@@ -16,12 +16,13 @@ import xarray as xr
 
 from thor.core.errors import counted
 from thor.networks.epochs import shuffled
+from thor.networks.optimiser import step_sizes
 from thor.networks.prediction import predict
 from thor.networks.progress import SELECT_LOSS, Progress, run_epochs
 from thor.networks.scores import log_loss
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack
-from thor.networks.tensorflow import load_tensorflow, step_sizes
+from thor.networks.tensorflow import load_tensorflow
 from thor.networks.training import initial_stack
 from thor.networks.training_data import LEAST_CAPACITY, Table, capacity, padded, padded_columns
 from thor.uncertainty.posterior import Posterior, layer_places, to_vectors

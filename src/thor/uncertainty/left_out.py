@@ -13,7 +13,7 @@ import xarray as xr
 
 from thor.core.parallel import in_threads
 from thor.networks.baselines import predictors_of
-from thor.networks.folds import Fold
+from thor.networks.cross_validation import Fold
 from thor.networks.prediction import member_logits
 from thor.networks.predictor import Predictor, columns, softmax
 from thor.networks.samples import Samples

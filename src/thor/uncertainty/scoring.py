@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.cross_validation import error_correlations
 from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
-from thor.networks.folds import error_correlations
 from thor.networks.member_skill import network_reliability, network_scores, network_sums, predictor_reliability
 from thor.networks.prediction import predict
 from thor.networks.predictor import ENSEMBLE, Predictor, columns

@@ -8,7 +8,8 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from thor.networks.network import Activation, Layer, affine, dense_layers, outputs
-from thor.networks.tensorflow import adam_step, load_tensorflow
+from thor.networks.optimiser import adam_step
+from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import layer_places
 
 GENERATOR = "threefry"

@@ -95,7 +95,7 @@ def train_left_out(
     features: xr.Dataset, regimes: xr.Dataset, vorticity_budget: xr.Dataset, parameters: Modelling
 ) -> Any:
     """Return, for each ocean basin, networks and baselines that saw neither it nor the test region."""
-    from thor.networks.folds import train_folds
+    from thor.networks.cross_validation import train_folds
 
     return list(train_folds(features, regimes, **_fold_options(features, regimes, vorticity_budget, parameters)))
 
@@ -145,7 +145,7 @@ def score_networks(
     """Return the scores of all predictors by region and ocean of the test region, and in oceans left out."""
     from thor.networks import member_skill
     from thor.networks.baselines import BASELINES, all_probabilities
-    from thor.networks.folds import error_correlations, left_out_predictions, left_out_scores
+    from thor.networks.cross_validation import error_correlations, left_out_predictions, left_out_scores
     from thor.networks.input_sets import input_set_scores
     from thor.networks.prediction import probability_blocks
     from thor.networks.skill import region_scores, skill_table

@@ -11,7 +11,7 @@ from tests.networks.conftest import as_regimes
 from thor.core.variables import FEATURES, variable
 from thor.networks.baselines import BASELINES
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.folds import (
+from thor.networks.cross_validation import (
     cross_validate,
     error_correlations,
     feature_group_worth,
