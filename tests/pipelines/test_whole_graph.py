@@ -150,6 +150,24 @@ def test_roles_are_disjoint_and_test_is_the_atlantic(run):
     assert ((longitude[tested] >= 280) | (longitude[tested] < 20)).all()
 
 
+def test_coverage_is_that_of_the_sets_in_the_file(run):
+    root, _ = run
+    table = json.loads((root / "08_reporting" / "calibration_metrics.json").read_text())
+    fields = xr.open_dataset(root / "07_model_output" / "regime_uncertainty.nc")
+    regime = xr.open_dataset(root / "05_model_input" / "regimes.nc")["regime"].values
+    split = xr.open_dataset(root / "05_model_input" / "split.nc")["role"]
+    tested = split.values == split.attrs["flag_meanings"].split().index("test")
+    tested &= (regime >= 0) & (fields["valid"].values == 1)
+    for name, regions in table.items():
+        sets = fields["regime_set"].sel(predictor=name).values[:, tested]
+        given = (sets >= 0).all(axis=0)
+        sets, label = sets[:, given], regime[tested][given]
+        stated = regions["test"]["conformal"]
+        assert stated["n_cells"] == len(label), name
+        assert stated["coverage"] == pytest.approx(np.mean(sets[label, np.arange(len(label))] == 1), abs=1e-12), name
+        assert stated["mean_set_size"] == pytest.approx((sets == 1).sum(axis=0).mean(), abs=1e-12), name
+
+
 def test_calibration_is_reported_before_and_after(run):
     root, _ = run
     table = json.loads((root / "08_reporting" / "calibration_metrics.json").read_text())

@@ -151,6 +151,22 @@ def test_cells_unlike_all_known_ones_have_no_set():
     assert set(np.unique(sets["ensemble"][basin == 1])) == {0, 1}
 
 
+def test_sets_of_some_cells_are_those_that_they_have_among_all_cells_of_their_basins():
+    known_inputs, known_labels, known = shifted(500, 0.0, 0)
+    inputs, _, probabilities = shifted(600, 1.5, 1)
+    basin = np.tile([2, 1], 300)
+    basin[:40] = 5
+    model = model_of(known, known_labels, inputs=known_inputs)
+    every, every_size = basin_sets(model, {"ensemble": probabilities}, inputs, basin)
+    # those with small inputs: alone they resemble the known cells more than their basins do
+    places = np.flatnonzero((inputs[:, 0] < 1.0) & (basin != 5))
+    some, size = basin_sets(model, {"ensemble": probabilities[places]}, inputs, basin, places=places)
+    np.testing.assert_array_equal(some["ensemble"], every["ensemble"][places])
+    np.testing.assert_array_equal(size, every_size[places])
+    _, size_alone = basin_sets(model, {"ensemble": probabilities[places]}, inputs[places], basin[places])
+    assert (size_alone > 1.2 * size).all()
+
+
 def test_a_model_survives_json_to_the_last_digit():
     model = model_of(*made(300))
     again = ConformalModel.from_dict(json.loads(json.dumps(model.to_dict())))

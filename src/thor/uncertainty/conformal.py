@@ -158,7 +158,12 @@ class ConformalModel(JsonModel):
 
 
 def basin_sets(
-    model: ConformalModel, probabilities: Mapping[str, np.ndarray], inputs: AnyArray, basin: NDArray[np.integer]
+    model: ConformalModel,
+    probabilities: Mapping[str, np.ndarray],
+    inputs: AnyArray,
+    basin: NDArray[np.integer],
+    *,
+    places: NDArray[np.integer] | None = None,
 ) -> tuple[dict[str, NDArray[np.int8]], Array]:
     """Return the conformal sets of cells, basin by basin.
 
@@ -167,9 +172,11 @@ def basin_sets(
     model : ConformalModel
     probabilities : mapping of str to ndarray of shape (n_cells, n_classes)
         By predictor.
-    inputs : ndarray of shape (n_cells, n_features)
-        Scaled features.
-    basin : ndarray of int, shape (n_cells,)
+    inputs : ndarray of shape (n_valid, n_features)
+        Scaled features of all cells of the basins, which the known cells are weighted to resemble.
+    basin : ndarray of int, shape (n_valid,)
+    places : ndarray of int, shape (n_cells,), optional
+        Which of these cells have sets; all by default.
 
     Returns
     -------
@@ -179,10 +186,13 @@ def basin_sets(
         Effective number of known cells in the basin of each cell, if known cells were independent.
     """
     sets = {name: np.full(values.shape, NO_SET, dtype=np.int8) for name, values in probabilities.items()}
-    size = np.empty(len(basin))
-    for code in np.unique(basin):
-        here = basin == code
-        ratio = likelihood_ratio(model.inputs, inputs[here])
+    places = np.arange(len(basin)) if places is None else places
+    basin_of_cell, size = basin[places], np.empty(len(places))
+    for code in np.unique(basin_of_cell):
+        here, everywhere = basin_of_cell == code, basin == code
+        of_basin = likelihood_ratio(model.inputs, inputs[everywhere])
+        rank = np.cumsum(everywhere) - 1
+        ratio = LikelihoodRatio(of_basin.known, of_basin.new[rank[places[here]]])
         size[here] = ratio.effective_size
         if ratio.effective_size >= LEAST_EFFECTIVE_SIZE:
             for name, values in probabilities.items():

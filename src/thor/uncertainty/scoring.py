@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import error_correlations
@@ -12,10 +13,12 @@ from thor.networks.fields import basin_masks, network_table, predictor_rows, rol
 from thor.networks.member_skill import network_reliability, network_scores, network_sums, predictor_reliability
 from thor.networks.prediction import predict
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
-from thor.networks.samples import Samples
+from thor.networks.samples import Samples, cell_inputs
+from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import number
 from thor.networks.skill import skill_table
 from thor.networks.stack import Weights
+from thor.ocean.cells import on_same_grid
 from thor.uncertainty.applicability import error_by_dissimilarity
 from thor.uncertainty.bayesian import BayesianNetwork
 from thor.uncertainty.calibration import calibration_table
@@ -37,7 +40,8 @@ def score_predictors(
     bayesian: BayesianNetwork,
     model: CalibrationModel,
     samples: Samples,
-    inputs: Weights,
+    features: xr.Dataset,
+    scaler: FeatureScaler,
     *,
     left_out: Mapping[str, LeftOutBasin],
     history: pd.DataFrame,
@@ -54,8 +58,10 @@ def score_predictors(
         Its starts are scored one by one.
     model : CalibrationModel
     samples : Samples
-    inputs : ndarray of float32, shape (n_samples, n_features)
-        Scaled inputs of the samples, with all their features.
+    features : xarray.Dataset
+        That the samples are from. Conformal sets are those of all its valid cells, also of cells without a label.
+    scaler : FeatureScaler
+        Of the features of all predictors.
     left_out : mapping of str to LeftOutBasin
         The correlation of their errors gives the intervals of the scores.
     history : pandas.DataFrame
@@ -72,7 +78,7 @@ def score_predictors(
         `bayesian_network_metrics`, a row for each start and for Laplace; `bayesian_network_reliability`, a row for each
         of them, region and bin.
     """
-    regions = role_masks(samples)
+    regions, inputs = role_masks(samples), scaler.transform(samples.inputs)
     seen = {name: columns(inputs, samples.features, predictor.features) for name, predictor in predictors.items()}
     # No score uses the intervals of the distributions.
     stages = {
@@ -90,7 +96,11 @@ def score_predictors(
     correlations = error_correlations(unseen, seed=seed)
     options: dict[str, Any] = {"correlations": correlations, "settings": settings, "seed": seed}
     skill = skill_table(before, samples, regions=regions, **options)
-    calibration = _calibration(stages, model, samples, seen[ENSEMBLE], regions, options)
+    parts = {name: regions[name] for name in ("select", "test")} | basin_masks(samples, regions["test"])
+    calibration = _calibration(stages, model, samples, seen[ENSEMBLE], parts, options)
+    for name, covered in _coverage(stages, model, samples, features, scaler, parts).items():
+        for region, entry in covered.items():
+            calibration[name][region] |= {"conformal": entry, "temperature": model.temperature[name].to_dict()}
     for name, predictor in predictors.items():
         if predictor.n_members > 1:
             calibration[name]["test"]["significance"] = _significance(
@@ -123,7 +133,6 @@ def _calibration(
     regions: Mapping[str, np.ndarray],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    regions = {name: regions[name] for name in ("select", "test")} | basin_masks(samples, regions["test"])
     table: dict[str, Any] = calibration_table(
         {name: {stage: found.probability for stage, found in of.items()} for name, of in stages.items()},
         samples,
@@ -134,19 +143,36 @@ def _calibration(
         regions=regions,
         **options,
     )
-    after, level = {name: of["after"].probability for name, of in stages.items()}, model.conformal.confidence_level
-    sets, size = basin_sets(model.conformal, after, inputs.astype(float), samples.basin)
-    for name, of_predictor in sets.items():
-        covered = coverage_table(of_predictor, size, samples, confidence_level=level, regions=regions)
-        for region, entry in covered.items():
-            table[name][region]["conformal"] = entry
-            table[name][region]["temperature"] = model.temperature[name].to_dict()
     inside = regions["test"]
-    wrong = after[ENSEMBLE][inside].argmax(axis=1) != samples.labels[inside]
+    wrong = stages[ENSEMBLE]["after"].probability[inside].argmax(axis=1) != samples.labels[inside]
     table[ENSEMBLE]["test"]["error_by_dissimilarity"] = error_by_dissimilarity(
         model.applicability.dissimilarity(inputs[inside]), wrong, threshold=model.applicability.threshold
     ).to_dict(orient="records")
     return table
+
+
+def _coverage(
+    stages: Mapping[str, Mapping[str, Predictive]],
+    model: CalibrationModel,
+    samples: Samples,
+    features: xr.Dataset,
+    scaler: FeatureScaler,
+    regions: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, Any]]:
+    """Return the coverage of the sets that `thor.uncertainty.regime_uncertainty.uncertainty_fields` gives."""
+    inputs, index = cell_inputs(features, names=scaler.features)
+    sets, size = basin_sets(
+        model.conformal,
+        {name: of["after"].probability for name, of in stages.items()},
+        columns(scaler.transform(inputs), scaler.features, model.applicability.features),
+        on_same_grid(features["valid"], features, "basin").ravel()[index],
+        places=np.searchsorted(index, samples.index),
+    )
+    level = model.conformal.confidence_level
+    return {
+        name: coverage_table(of_predictor, size, samples, confidence_level=level, regions=regions)
+        for name, of_predictor in sets.items()
+    }
 
 
 def _significance(
