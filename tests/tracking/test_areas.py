@@ -135,12 +135,10 @@ def test_errors_name_what_does_not_fit(scenario):
         regime_transitions([scenario.assign_attrs(regimes="")])
 
 
-def table_of(errors, kind="change"):
+def table_of(errors, kind="change", experiment="ssp585"):
     """Errors by model, one for each regime and window."""
-    parts = [
-        pd.DataFrame({"error": np.ravel(values), "kind": kind, "model": model, "predictor": "ensemble"})
-        for model, values in errors.items()
-    ]
+    same = {"kind": kind, "experiment": experiment, "predictor": "ensemble"}
+    parts = [pd.DataFrame({"error": np.ravel(values), "model": model} | same) for model, values in errors.items()]
     return pd.concat(parts)
 
 
@@ -174,6 +172,16 @@ def test_half_width_and_coverage_calculated_by_hand():
     # B's interval contains all of A, A's nothing of B
     assert found["coverage"] == pytest.approx(0.5)
     assert (found["n_models"], found["level"]) == (2, 0.9)
+
+
+def test_windows_without_much_forcing_do_not_narrow_the_interval_of_those_with_it():
+    """Ten times as many windows of historical, whose changes are small, as of abrupt-4xCO2."""
+    strong, weak = {"A": np.full((2, 5), 0.03), "B": np.full((2, 5), 0.02)}, {"A": np.zeros((20, 5))}
+    table = pd.concat([table_of(strong, experiment="abrupt-4xCO2"), table_of(weak | {"B": weak["A"]})])
+    found = area_intervals(table)["ensemble"]["change"]
+    assert found["half_width_share"] == pytest.approx(0.03)
+    # A is outside B's interval where its changes are large, and B inside A's everywhere
+    assert found["coverage"] == pytest.approx(0.5)
 
 
 def test_models_with_one_kind_of_bias_cover_one_another():

@@ -59,9 +59,10 @@ def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
         return []
     models = expected["models"]
     worst = min(models, key=lambda name: models[name])
-    shares = f"{percent(min(models.values()))} to {percent(max(models.values()))} of the area, least in {worst}"
+    low, high = percent(models[worst]), percent(max(models.values()))
+    shares = f"{low} of the area" if low == high else f"{low} to {high} of the area, least in {worst}"
     if len(models) == 1:
-        shares = f"{percent(models[worst])} of the area of {worst}"
+        shares += f" of {worst}"
     lines = [
         f"From the dissimilarity of models to the training cells, {predictor_name(expected['predictor'])} is "
         f"expected to predict the correct regime on {shares}."
@@ -83,7 +84,7 @@ def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
     return (
         f"Intervals of expected areas by {predictor_name(predictor)}, in shares of the ocean: plus or minus "
         f"{in_words(widths)}. Computed without each known model in turn, they contain {in_words(covered)} of "
-        f"its true areas ({known[0][0]['n_models']} models)."
+        f"its true areas in the experiment with the least (mean of {known[0][0]['n_models']} models)."
     )
 
 
@@ -92,7 +93,7 @@ def _false_rate_sentences(rate: Mapping[str, float]) -> list[str]:
     if not rate:
         return []
     return [
-        f"In the unforced control run, {percent(rate['mean'])} of the area exceed the null quantile on "
-        f"average (nominally {percent(rate['nominal'])}), but {percent(rate['high'])} in one of twenty pairs of "
+        f"In the unforced control runs, at most {percent(rate['mean'])} of the area exceed the null quantile on "
+        f"average (nominally {percent(rate['nominal'])}), but up to {percent(rate['high'])} in one of twenty pairs of "
         "windows: with few control windows the false rate of a single map is this uncertain."
     ]

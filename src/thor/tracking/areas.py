@@ -139,7 +139,7 @@ def joined_tables(tables: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.
 
 
 LEVEL = 0.9
-"""Share of the errors of one model that the half-width contains."""
+"""Share of the errors of one model in each of its experiments that the half-width contains."""
 
 
 def area_errors(cells: TrueCells, transition: AnyArray | None = None) -> pd.DataFrame:
@@ -180,28 +180,32 @@ def area_intervals(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float]
     Parameters
     ----------
     errors : pandas.DataFrame
-        As from `area_errors`, with `model` and `predictor`.
+        As from `area_errors`, with `model`, `experiment` and `predictor`.
 
     Returns
     -------
     dict
         {predictor: {kind: numbers}}, where at least two models have a known truth: `half_width_share` of the area,
         `level`, `coverage` (share of the errors of a model that the half-width made from the other models contains,
-        mean over the models) and `n_models`.
+        in the experiment with the least, mean over the models) and `n_models`.
 
     Notes
     -----
     Conformal prediction with climate models as units: errors of one model are nearly the same in all its windows. The
-    score of a model is the quantile `LEVEL` of its errors, over regimes and windows, and the half-width is the largest
-    score of all models. If a new model is exchangeable with n known ones, its score exceeds the half-width with a
-    probability of at most 1 / (n + 1).
+    score of a model is the quantile `LEVEL` of its errors, over regimes and windows, in the experiment where it is
+    largest: errors of changes grow with the forcing, and windows without much of it would hide them. The half-width is
+    the largest score of all models. If a new model is exchangeable with n known ones, its score exceeds the half-width
+    with a probability of at most 1 / (n + 1).
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
     for (predictor, kind), table in errors.groupby(["predictor", "kind"], sort=False):
-        score = table.groupby("model")["error"].quantile(LEVEL)
+        score = table.groupby(["model", "experiment"])["error"].quantile(LEVEL).groupby("model").max()
         if len(score) < 2:
             continue
-        covered = [(of_model <= score.drop(name).max()).mean() for name, of_model in table.groupby("model")["error"]]
+        covered = [
+            (of_model["error"] <= score.drop(name).max()).groupby(of_model["experiment"]).mean().min()
+            for name, of_model in table.groupby("model")
+        ]
         found.setdefault(str(predictor), {})[str(kind)] = {
             "half_width_share": float(score.max()),
             "level": LEVEL,

@@ -121,7 +121,7 @@ def perfect_model_skill(
                 transition = run["transition_area"].sel(window=window, predictor=predictor)
                 transition = transition.transpose("regime_before", "regime")
                 found = area_errors(cells, transition.values if cells.compared else None)
-                errors.append(found.assign(model=key.split("/")[0], predictor=predictor))
+                errors.append(found.assign(model=key.split("/")[0], experiment=experiment, predictor=predictor))
                 for place in (window, ALL_WINDOWS):
                     pool.setdefault((place, predictor), []).append(cells)
             result["runs"][key] = scored
