@@ -10,7 +10,7 @@ from tests.figures.drawn import cells
 from thor.core.variables import BUDGET_TERMS
 from thor.figures.change_reasons import change_attribution_bars
 from thor.figures.style import regime_colours
-from thor.figures.tracking_curves import area_curves, change_reliability, main_transitions
+from thor.figures.tracking_curves import area_curves, change_reliability
 from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
 from thor.tracking.detection import detection_notes
 from thor.tracking.likelihood import LIKELIHOOD
@@ -286,68 +286,6 @@ def test_many_models_are_thin_curves_without_names():
     assert "mean and range over 30 climate models" in figure.get_suptitle()
 
 
-def make_transitions():
-    rows = [
-        {
-            "source_id": "MADE",
-            "experiment_id": "ssp585",
-            "variant_label": "r1i1p1f1",
-            "window": window,
-            "window_start": int(window[:4]),
-            "baseline_window": "0021-0040",
-            "predictor": "ensemble",
-            "regime_before": before,
-            "regime": after,
-            "area_m2": 1e12 * (30 if before == after else (i + 2 * j) * (k + 0.5)),
-            "lower": 0.0,
-            "upper": 9e13,
-        }
-        for k, window in enumerate(WINDOWS)
-        for i, before in enumerate(REGIMES)
-        for j, after in enumerate(REGIMES)
-    ]
-    return pd.DataFrame(rows)
-
-
-def test_the_largest_transitions_of_the_last_window_are_bars():
-    figure = main_transitions(make_transitions(), n_shown=3)
-    (ax,) = figure.axes
-    labels = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert labels == [f"{REGIMES[i]} \N{RIGHTWARDS ARROW} {REGIMES[j]}" for i, j in ((1, 2), (0, 2), (2, 1))]
-    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [7.5, 6.0, 6.0])
-    assert ax.get_title(loc="left") == "(a) ssp585, 1870\N{EN DASH}1889"
-    assert "72 % of all changes" in figure.get_supxlabel()
-
-
-def test_transitions_of_many_models_are_their_mean_and_range():
-    one = make_transitions()
-    many = pd.concat([one.assign(source_id=f"MADE-{k:02d}", area_m2=one["area_m2"] * (1 + k)) for k in range(30)])
-    figure = main_transitions(many, n_shown=3)
-    (ax,) = figure.axes
-    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], 15.5 * np.array([7.5, 6.0, 6.0]))
-    (lines,) = ax.collections
-    np.testing.assert_allclose(lines.get_segments()[0][:, 0], [7.5, 225.0])
-    assert figure.get_figheight() < 3 and ax.get_legend() is None
-    assert ax.get_title(loc="left") == "(a) ssp585, 1870\N{EN DASH}1889"
-    note = figure.get_supxlabel().replace("\n", " ")
-    assert [text.get_text() for text in ax.texts] == ["30 climate models"]
-    assert "mean of climate models" in note and "72 % of all" in note
-
-
-def test_models_without_an_experiment_are_not_in_its_mean():
-    """One that has it but lacks a transition has the area zero."""
-    one = make_transitions()
-    many = [one.assign(source_id=f"MADE-{k:02d}") for k in range(10)]
-    few = [part.assign(experiment_id="ssp126") for part in many[:2]]
-    few.append(few[0][few[0]["regime_before"] == few[0]["regime"]].assign(source_id="MADE-09"))
-    figure = main_transitions(pd.concat([*many, *few]), n_shown=3)
-    first, second = figure.axes
-    np.testing.assert_allclose([bar.get_width() for bar in first.patches], np.array([7.5, 6.0, 6.0]) * 2 / 3)
-    np.testing.assert_allclose([bar.get_width() for bar in second.patches], [7.5, 6.0, 6.0])
-    np.testing.assert_allclose(first.collections[0].get_segments()[0][:, 0], [0.0, 7.5])
-    assert [ax.texts[0].get_text() for ax in (first, second)] == ["3 climate models", "10 climate models"]
-
-
 def scores_of(frequency):
     rows = [
         {"from": k / 10, "to": (k + 1) / 10, "mean_probability": k / 10 + 0.05, "observed_frequency": value}
@@ -411,7 +349,6 @@ def test_bars_show_which_feature_moved_the_networks():
     ("figure", "text"),
     [
         (lambda: area_curves(make_areas(), basin="arctic_ocean"), "No areas of ensemble in arctic ocean"),
-        (lambda: main_transitions(make_transitions().iloc[:0]), "No run has a baseline"),
         (lambda: change_reliability({}), "No run with a known true change"),
         (lambda: regime_window_maps(None), "no archive of climate models"),
         (lambda: change_likelihood_map(None), "no archive of climate models"),

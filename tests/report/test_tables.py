@@ -201,3 +201,7 @@ def test_areas_are_those_of_the_last_window_in_million_square_kilometres():
     ]
     table = units_everywhere(area_table(pd.DataFrame(rows)))
     assert table.loc["MD"].tolist() == [40, 30, 50, 1, -1, 2]
+    # later windows without a baseline have no change; where none has one, areas are those of the last
+    later = rows[1] | {"window_start": 1990, "change_m2": np.nan, "change_lower": np.nan, "change_upper": np.nan}
+    assert area_table(pd.DataFrame([*rows, later])).equals(table)
+    assert area_table(pd.DataFrame([rows[0] | {"change_m2": np.nan}, later])).loc["MD"].tolist()[:3] == [40, 30, 50]

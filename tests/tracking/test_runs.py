@@ -16,10 +16,11 @@ from thor.core.errors import ConfigError, NetworkError
 from thor.core.warn import warn_once
 from thor.datasets import FieldCollection
 from thor.figures.change_reasons import change_attribution_bars
-from thor.figures.tracking_curves import area_curves, main_transitions
+from thor.figures.tracking_curves import area_curves
 from thor.figures.tracking_maps import change_likelihood_map, model_agreement_maps, regime_window_maps
+from thor.figures.transitions import main_transitions
 from thor.report.scenarios import change_table
-from thor.tracking.areas import first_variants, regime_areas, regime_transitions
+from thor.tracking.areas import regime_areas, regime_transitions
 from thor.tracking.metrics import tracking_metrics
 from thor.tracking.multimodel import agreement_plans
 from thor.tracking.reasons import change_reasons, transitions_to_draw
@@ -250,7 +251,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
         change_likelihood_map(None, supported=()),
         area_curves(areas, predictor="ensemble"),
         area_curves(areas, predictor="ensemble", change=True),
-        main_transitions(first_variants(transitions), predictor="ensemble"),
+        main_transitions(transitions, windows_of(reading), predictor="ensemble"),
         model_agreement_maps(None, predictor="ensemble"),
         change_attribution_bars(transitions_to_draw(reasons, None, predictor="ensemble")),
     ):

@@ -1,13 +1,12 @@
-"""Regimes through time: areas, transitions, reliability of the probability of a change, and its attribution."""
+"""Regimes through time: areas, and reliability of the probability of a change."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle, islice
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from thor.core.errors import counted
 from thor.figures.curves import BLUE, ORANGE
 from thor.figures.style import (
     MILLION_KM2,
@@ -18,14 +17,12 @@ from thor.figures.style import (
     add_note,
     empty_figure,
     letter_panels,
-    name_rows,
     named_colours,
     new_figure,
     new_panels,
     predictor_words,
     reliability_panels,
     style,
-    years_text,
 )
 from thor.reading.runs import is_at_level, without_level
 
@@ -132,66 +129,6 @@ def area_curves(
         return figure
 
 
-def main_transitions(transitions: pd.DataFrame, *, predictor: str = "ensemble", n_shown: int = 8) -> "Figure":
-    """Return the area of the largest transitions between regimes in the last window, by climate model and experiment.
-
-    Parameters
-    ----------
-    transitions : pandas.DataFrame
-        As from `thor.tracking.areas.regime_transitions`; all others are in this table.
-    predictor : str
-    n_shown : int
-        Transitions of the largest mean area over all runs.
-    """
-    chosen = transitions[transitions["predictor"] == predictor]
-    with style():
-        if chosen.empty:
-            return empty_figure("No run has a baseline.")
-        runs = chosen.groupby(["source_id", "experiment_id", "variant_label"])["window_start"]
-        is_last = chosen["window_start"] == runs.transform("max")
-        moved = chosen[is_last & (chosen["regime"] != chosen["regime_before"])]
-        moved = moved.assign(transition=moved["regime_before"] + " \N{RIGHTWARDS ARROW} " + moved["regime"])
-        largest = moved.groupby("transition")["area_m2"].mean().nlargest(n_shown).index
-        experiments = sorted(
-            set(moved["experiment_id"]), key=lambda name: ([*EXPERIMENT_COLOURS, name].index(name), name)
-        )
-        models = sorted(set(moved["source_id"]))
-        windows = moved.groupby("experiment_id")["window"].unique()
-        lines = f"Lines: spread over networks ({predictor_words(predictor)})."
-        if many := len(models) > MOST_MODELS:
-            moved, lines = _mean_of_models(moved, chosen), "Bars: mean of climate models; lines: their range."
-            models = sorted(set(moved["source_id"]))
-        figure = new_figure(2.6 * len(experiments) + 1.3, 0.16 * (len(models) + 1) * len(largest) + 1.1)
-        axes = new_panels(figure, len(experiments), len(experiments), sharex=True, sharey=True)
-        colours = list(islice(cycle(_PREDICTOR_COLOURS), len(models)))
-        height = 0.8 / len(models)
-        for ax, experiment in zip(axes, experiments, strict=True):
-            of_experiment = moved[moved["experiment_id"] == experiment]
-            for number, (model, colour) in enumerate(zip(models, colours, strict=True)):
-                rows = of_experiment[of_experiment["source_id"] == model].groupby("transition")
-                table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / MILLION_KM2
-                at = np.arange(len(largest)) + (number - (len(models) - 1) / 2) * height
-                ax.barh(at, table["area_m2"], height, color=colour, label=model)
-                ax.hlines(at, table["lower"], table["upper"], color="0.15", linewidth=0.8)
-            last = windows[experiment]
-            ax.set_title(f"{experiment}, {years_text(last[0]) if len(last) == 1 else 'each in its window'}")
-            ax.set_xlabel("area ($10^6$ km$^2$)")
-            if many:
-                n_models = counted(of_experiment["n_models"].iloc[0], "climate model")
-                ax.text(0.97, 0.04, n_models, transform=ax.transAxes, ha="right", va="bottom")
-        name_rows(axes[0], list(largest))
-        if not many:
-            axes[0].legend(loc="lower right")
-        share = moved[moved["transition"].isin(largest)]["area_m2"].sum() / moved["area_m2"].sum()
-        letter_panels(axes)
-        add_note(
-            figure,
-            f"Regime of the baseline and of the window. {lines} "
-            f"{100 * share:.0f} % of all changes; the others are in regime_transitions.csv.",
-        )
-        return figure
-
-
 # -- skill ---------------------------------------------------------------------------------------------
 def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
     """Return the frequency of true changes of regime against their probability, for each experiment.
@@ -235,18 +172,6 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
             f"Open: bins with less than {100 * _FEW:g} % of the area.",
         )
         return figure
-
-
-def _mean_of_models(moved: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and range of each transition over the climate models of each experiment; variants are averaged."""
-    tables = []
-    for experiment, rows in moved.groupby("experiment_id"):
-        models = runs.loc[runs["experiment_id"] == experiment, "source_id"].unique()
-        area = rows.groupby(["transition", "source_id"])["area_m2"].mean().unstack().reindex(columns=models).fillna(0)
-        parts = {"area_m2": area.mean(axis=1), "lower": area.min(axis=1), "upper": area.max(axis=1)}
-        names = {"experiment_id": experiment, "source_id": "all models", "n_models": len(models)}
-        tables.append(pd.DataFrame(parts).reset_index().assign(**names))
-    return pd.concat(tables)
 
 
 def experiment_colours(names: Iterable[str]) -> dict[str, str]:

@@ -168,11 +168,13 @@ def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str =
     Parameters
     ----------
     areas : pandas.DataFrame
-        Rows of `thor.tracking.areas.regime_areas` of one run, whose last window is shown.
+        Rows of `thor.tracking.areas.regime_areas` of one run, whose last window with a baseline is shown, else the last.
     predictor, basin : str
     """
     rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)]
-    rows = rows[rows["window_start"] == rows["window_start"].max()].set_index("regime")
+    compared = rows.dropna(subset="change_m2")
+    shown = (rows if compared.empty else compared)["window_start"].max()
+    rows = rows[rows["window_start"] == shown].set_index("regime")
     columns = {
         "area": "expected_area_m2",
         "lower": "lower",

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.errors import ConfigError, did_you_mean
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
+from thor.tracking.members import of_one_forcing
 
 WindowYears = tuple[int, int]  # first and last year
 
@@ -121,3 +123,25 @@ def shared_windows(
         if (shared := shared_window(of_experiment)) is not None:
             found[experiment] = shared
     return found
+
+
+def in_shared_window(table: pd.DataFrame, windows: Mapping[str, Mapping[WindowYears, str]]) -> pd.DataFrame:
+    """Return the rows of a table of runs in the last window that most climate models of their experiment have.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With `source_id`, `experiment_id`, `variant_label` and `window`.
+    windows : mapping of str to mapping
+        The windows of each run, as from `compared_windows`; those of `thor.tracking.members.of_one_forcing` count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the name of the window as `shared_window`.
+    """
+    shared = shared_windows({key: windows[key] for key in of_one_forcing(windows)})
+    names = {(key, label): name for name, labels in shared.values() for key, label in labels.items()}
+    keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
+    found = [names.get(place, "") for place in zip(keys, table["window"], strict=True)]
+    return table.assign(shared_window=found)[np.array(found, dtype=bool)]

@@ -6,11 +6,12 @@ import pandas as pd
 
 from thor.app.parameters import ScenarioTracking
 from thor.figures import tracking_maps
-from thor.figures.tracking_curves import area_curves, change_reliability, main_transitions
+from thor.figures.tracking_curves import area_curves, change_reliability
+from thor.figures.transitions import main_transitions
 from thor.tracking import RunDatasets
-from thor.tracking.areas import first_variants
 from thor.tracking.detection import detection_notes
 from thor.tracking.reasons import transitions_to_draw
+from thor.tracking.shared_window import LAST, compared_windows
 from thor.tracking.shown_run import shown_key, shown_run
 
 
@@ -55,9 +56,12 @@ def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict
     return {name: area_curves(regime_areas, predictor=predictor, change=change) for name, change in figures.items()}
 
 
-def draw_transitions(regime_transitions: pd.DataFrame, parameters: ScenarioTracking) -> Any:
+def draw_transitions(
+    regime_transitions: pd.DataFrame, scenario_regimes: RunDatasets, parameters: ScenarioTracking
+) -> Any:
     """Draw the area of the largest transitions, for the first variant of every experiment."""
-    return main_transitions(first_variants(regime_transitions), predictor=parameters.predictors[0])
+    windows = {key: compared_windows(load(), LAST) for key, load in scenario_regimes.items()}
+    return main_transitions(regime_transitions, windows, predictor=parameters.predictors[0])
 
 
 def draw_change_reliability(tracking_metrics: dict[str, Any]) -> Any:
