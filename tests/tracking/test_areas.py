@@ -15,6 +15,7 @@ from thor.tracking.areas import (
     first_variants,
     regime_areas,
     regime_transitions,
+    with_common_start,
 )
 from thor.tracking.track import track_run
 
@@ -54,6 +55,21 @@ def test_the_first_variant_stands_for_an_experiment():
     table = pd.DataFrame(rows, columns=["source_id", "experiment_id", "variant_label"])
     assert list(first_variants(table).index) == [1, 2, 3]
     assert first_variants(table.iloc[:0]).empty
+
+
+def test_runs_that_number_their_years_differently_begin_in_one_year():
+    """Of experiments whose years count from the start; those of a scenario are those of the calendar."""
+    rows = [
+        (model, experiment, start)
+        for experiment in ("abrupt-4xCO2", "ssp585")
+        for model, first in (("A", 1850), ("B", 1), ("C", 1870))
+        for start in (first, first + 20)
+    ]
+    table = pd.DataFrame(rows, columns=["source_id", "experiment_id", "window_start"])
+    table = table.assign(variant_label="r1i1p1f1", window_end=table["window_start"] + 19)
+    out = with_common_start(table, {"abrupt-4xCO2", "piControl"})
+    assert [*out["window_start"]] == [1870, 1890] * 3 + [1850, 1870, 1, 21, 1870, 1890]
+    assert (out["window_end"] - out["window_start"] == 19).all()
 
 
 def test_one_row_for_each_window_predictor_basin_and_regime(areas, made, scenario):

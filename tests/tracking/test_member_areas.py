@@ -56,6 +56,27 @@ def test_windows_of_the_same_years_since_the_start_are_one_however_models_number
     assert [*model_areas(same, AgreementSettings(), from_start={"ssp585"})["window"]] == ["2081-2100"]
 
 
+def test_members_that_start_in_different_years_are_averaged_in_the_same_years_since_their_start():
+    """One begins where the second window of the other does; model B has other years, C those of the first."""
+    first = areas({"A": [10.0, 30.0], "B": [20.0], "C": [60.0]})
+    table = pd.concat([first, first.assign(expected_area_m2=first["expected_area_m2"] + 1)], ignore_index=True)
+    second = table.index >= len(first)
+    late = (table["source_id"] == "A") & (table["variant_label"] == "r2i1p1f1")
+    table["window_start"] = np.where(table["source_id"] == "B", 1, 1850) + 20 * second + 20 * late
+    table["window_end"] = table["window_start"] + 19
+    table["window"] = [f"{start:04d}-{start + 19:04d}" for start in table["window_start"]]
+    shifted = member_areas(table, level=0.9)
+    assert shifted.set_index(["source_id", "window"])["n_members"]["A"].to_dict()["1870-1889"] == 2
+    found = member_areas(table, level=0.9, from_start={"ssp585"}).set_index(["source_id", "window"])
+    assert [*found.loc["A"].index] == ["years 1-20", "years 21-40"]
+    assert [*found.loc["A", "window_start"]] == [1, 21] and [*found.loc["A", "window_end"]] == [20, 40]
+    assert [*found.loc["A", "n_members"]] == [2, 2] and [*found.loc["A", "expected_area_m2"]] == [20.0, 21.0]
+    assert [*found.loc["C"].index] == ["1850-1869", "1870-1889"]
+    out = model_areas(found.reset_index(), AgreementSettings(), from_start={"ssp585"})
+    assert [*out["window"]] == ["years 1-20", "years 21-40"]
+    assert [*out["n_models"]] == [3, 3] and out["expected_area_m2"].tolist() == pytest.approx([100 / 3, 103 / 3])
+
+
 def test_members_of_another_forcing_than_most_do_not_count():
     table = areas({"A": [10.0, 12.0, 50.0]}).replace({"variant_label": {"r3i1p1f1": "r3i1p2f1"}})
     row = member_areas(table, level=0.9).iloc[0]

@@ -7,7 +7,13 @@ from thor.app.parameters import ScenarioTracking
 from thor.core.errors import ConfigError
 from thor.pipelines.scenario_tracking.nodes import compare_models, track_regimes
 from thor.tracking.settings import AgreementSettings
-from thor.tracking.shared_window import compared_windows, require_window, shared_window, shared_windows
+from thor.tracking.shared_window import (
+    compared_windows,
+    experiments_from_start,
+    require_window,
+    shared_window,
+    shared_windows,
+)
 
 HISTORICAL, CONTROL = "A/historical/r1i1p1f1", "A/piControl/r1i1p1f1"
 
@@ -106,3 +112,13 @@ def test_each_experiment_has_its_own():
         "ssp126": "2281-2300",
         "ssp585": "2081-2100",
     }
+
+
+def test_years_count_from_the_start_in_control_runs_and_what_does_not_continue_historical():
+    parents = {"piControl": "", "abrupt-4xCO2": CONTROL, "abrupt-4xCO2-gwl2.0": CONTROL}
+    parents |= {"historical": CONTROL, "esm-hist": CONTROL, "ssp585": HISTORICAL}
+    runs = {
+        f"A/{name}/r1": lambda name=name, parent=parent: make_run(name, [1], parent=parent)
+        for name, parent in parents.items()
+    }
+    assert experiments_from_start(runs) == {"piControl", "abrupt-4xCO2"}

@@ -168,7 +168,7 @@ def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str =
     Parameters
     ----------
     areas : pandas.DataFrame
-        Rows of `thor.tracking.areas.regime_areas` of one run, whose last window with a baseline is shown, else the last.
+        Rows of `thor.tracking.areas.regime_areas` of one run. Its last window with a baseline is shown, else its last.
     predictor, basin : str
     """
     rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)]

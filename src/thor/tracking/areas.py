@@ -5,7 +5,7 @@ unbiased where the probabilities are calibrated. The area of the cells whose mos
 rare regimes. Their spread over networks is that of predictions, not an interval of the true area.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.core.metrics import metrics
-from thor.tracking.cells import facets_of, run_key
+from thor.tracking.cells import RUN_FACETS, facets_of, run_key
 from thor.tracking.truth import TrueCells
 
 
@@ -70,6 +70,22 @@ def first_variants(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the first variant, by name, of each experiment and climate model."""
     first = table.groupby(["source_id", "experiment_id"])["variant_label"].transform("min")
     return table[table["variant_label"] == first]
+
+
+def with_common_start(table: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:
+    """Return a table of runs with the years of windows as if all runs of these experiments began in the latest start.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With facets of the runs, `window_start` and `window_end`.
+    experiments : collection of str
+        As from `thor.tracking.shared_window.experiments_from_start`.
+    """
+    first = table.groupby(list(RUN_FACETS))["window_start"].transform("min")
+    shift = first.groupby(table["experiment_id"]).transform("max") - first
+    shift = shift.where(table["experiment_id"].isin(experiments), 0)
+    return table.assign(window_start=table["window_start"] + shift, window_end=table["window_end"] + shift)
 
 
 def require_regimes(run: xr.Dataset) -> tuple[str, ...]:

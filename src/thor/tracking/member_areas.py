@@ -1,6 +1,6 @@
 """Areas of regimes over the members of each model, with intervals, and over models: mean and range."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from thor.core.metrics import metrics
 from thor.reading.runs import is_at_level, level_words
+from thor.tracking.cells import RUN_FACETS
 from thor.tracking.families import families_of
 from thor.tracking.members import of_one_forcing
 from thor.tracking.settings import AgreementSettings
@@ -18,7 +19,7 @@ _ROW = ("source_id", "experiment_id", "window", "window_start", "window_end", "p
 _OVER_MODELS = ("experiment_id", "window", "predictor", "basin", "regime")
 
 
-def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
+def member_areas(areas: pd.DataFrame, *, level: float, from_start: Collection[str] = ()) -> pd.DataFrame:
     """Return mean areas over the members of each model and experiment, with intervals and spread over members.
 
     Parameters
@@ -28,6 +29,10 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
         count.
     level : float
         Of the intervals.
+    from_start : collection of str, optional
+        Experiments whose years count from the first of each run, as from
+        `thor.tracking.shared_window.experiments_from_start`. Where members of a model start in different years, their
+        windows are named `years 131-150`, and first and last year are these.
 
     Returns
     -------
@@ -49,6 +54,9 @@ def member_areas(areas: pd.DataFrame, *, level: float) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     keys = areas["source_id"] + "/" + areas["experiment_id"] + "/" + areas["variant_label"]
     areas = areas[keys.isin(of_one_forcing(keys.unique()))]
+    first = _first_year(areas, RUN_FACETS)
+    starts = first.groupby([areas[name] for name in RUN_FACETS[:2]]).transform("nunique")
+    areas = _since_start(areas, first, areas["experiment_id"].isin(from_start) & (starts > 1))
     groups = _with_level_windows(areas).groupby(list(_ROW), sort=False)
     table = groups.agg(n_members=("expected_area_m2", "count"), n_members_change=("change_m2", "count"))
     for name, low, high, spread in (
@@ -74,8 +82,7 @@ def model_areas(
     settings : AgreementSettings
         `model_weights` and `families`.
     from_start : collection of str, optional
-        Experiments whose years count from the first of each model, as `thor.tracking.shared_window.counts_from_start`
-        says of their runs. Where models number the years differently, their windows are named `years 131-150`.
+        As for `member_areas`. Where models number the years differently, their windows are named `years 131-150`.
 
     Returns
     -------
@@ -91,7 +98,10 @@ def model_areas(
     voter = {name: name for name in of_members["source_id"].unique()}
     if settings.model_weights == "family":
         voter = families_of(list(voter), settings.families)
-    of_members = _with_years_from_start(of_members, from_start)
+    first = _first_year(of_members, RUN_FACETS[:2])
+    years = of_members["window_start"] - first, of_members["window_end"] - first
+    labels = of_members.groupby([of_members["experiment_id"], *years])["window"].transform("nunique")
+    of_members = _since_start(of_members, first, of_members["experiment_id"].isin(from_start) & (labels > 1))
     groups = of_members.groupby(list(_OVER_MODELS), sort=False)
     table = groups["source_id"].agg(models=" ".join)
     for name, kind in (("expected_area_m2", ""), ("change_m2", "_change")):
@@ -117,14 +127,16 @@ def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([areas[~at_level], rows])
 
 
-def _with_years_from_start(of_members: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:
-    """Return the table with windows named by their years since the start where labels of the same years differ."""
-    first = of_members.groupby(["source_id", "experiment_id"])["window_start"].transform("min") - 1
-    years = of_members["window_start"] - first, of_members["window_end"] - first
-    n_labels = of_members.groupby([of_members["experiment_id"], *years])["window"].transform("nunique")
-    named = of_members["experiment_id"].isin(experiments) & (n_labels > 1)
-    names = [years_from_start(start, end) for start, end in zip(*years, strict=True)]
-    return of_members.assign(window=of_members["window"].where(~named, names))
+def _first_year(table: pd.DataFrame, of: Sequence[str]) -> "pd.Series[int]":
+    return table.groupby(list(of))["window_start"].transform("min")
+
+
+def _since_start(table: pd.DataFrame, first: "pd.Series[int]", where: "pd.Series[bool]") -> pd.DataFrame:
+    """Return the table with windows in some rows named by their years since the first, and these years."""
+    before = (first - 1).where(where, 0)
+    start, end = table["window_start"] - before, table["window_end"] - before
+    names = [years_from_start(*years) for years in zip(start, end, strict=True)]
+    return table.assign(window=table["window"].where(~where, names), window_start=start, window_end=end)
 
 
 def _mean_by_voter(table: pd.DataFrame, name: str, voter: Mapping[str, str]) -> Any:

@@ -73,9 +73,18 @@ def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
 
 
 def counts_from_start(run: xr.Dataset) -> bool:
-    """Return whether years of a run count from its first: in experiments that do not continue historical."""
-    parent = str(run.attrs.get("parent", "")).split("/")
-    return len(parent) > 1 and is_control(parent[1]) and "hist" not in str(run.attrs["experiment_id"])
+    """Return whether years of a run count from its first: in control runs and others that do not continue historical.
+
+    Not in the window at a level of warming, which models and members reach in different years.
+    """
+    experiment, parent = str(run.attrs["experiment_id"]), str(run.attrs.get("parent", "")).split("/")
+    branched = len(parent) > 1 and is_control(parent[1]) and "hist" not in experiment
+    return (branched or is_control(experiment)) and not is_at_level(experiment)
+
+
+def experiments_from_start(runs: RunDatasets) -> set[str]:
+    """Return the experiments of runs whose years count from their first."""
+    return {str(run.attrs["experiment_id"]) for run in (load() for load in runs.values()) if counts_from_start(run)}
 
 
 def years_from_start(start: int, end: int) -> str:

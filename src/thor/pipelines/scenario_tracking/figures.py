@@ -9,9 +9,10 @@ from thor.figures import tracking_maps
 from thor.figures.tracking_curves import area_curves, change_reliability
 from thor.figures.transitions import main_transitions
 from thor.tracking import RunDatasets
+from thor.tracking.areas import with_common_start
 from thor.tracking.detection import detection_notes
 from thor.tracking.reasons import transitions_to_draw
-from thor.tracking.shared_window import LAST, compared_windows
+from thor.tracking.shared_window import LAST, compared_windows, experiments_from_start
 from thor.tracking.shown_run import shown_key, shown_run
 
 
@@ -49,11 +50,14 @@ def draw_input_sets(
     return tracking_maps.label_difference_maps(difference, predictor=predictor)
 
 
-def draw_areas(regime_areas: pd.DataFrame, parameters: ScenarioTracking) -> dict[str, Any]:
+def draw_areas(
+    regime_areas: pd.DataFrame, scenario_regimes: RunDatasets, parameters: ScenarioTracking
+) -> dict[str, Any]:
     """Draw the areas of regimes through time, and their changes from the baseline."""
+    areas = with_common_start(regime_areas, experiments_from_start(scenario_regimes))
     figures = {"scenario_tracking_areas": False, "scenario_tracking_area_changes": True}
     predictor = parameters.predictors[0]
-    return {name: area_curves(regime_areas, predictor=predictor, change=change) for name, change in figures.items()}
+    return {name: area_curves(areas, predictor=predictor, change=change) for name, change in figures.items()}
 
 
 def draw_transitions(
