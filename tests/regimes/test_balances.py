@@ -74,6 +74,12 @@ def test_means_and_spread_are_area_weighted(made_budget, balances):
     np.testing.assert_allclose(balances["area_fraction"].sum(), 1.0)
 
 
+def test_every_number_has_units_and_a_long_name(balances):
+    numbers = [name for name, field in balances.variables.items() if field.dtype.kind in "fi"]
+    assert {"mean", "bound", "n_cells"} < set(numbers)
+    assert [name for name in numbers if not {"units", "long_name"} <= set(balances[name].attrs)] == []
+
+
 def test_percentiles_are_area_weighted(made_budget):
     # One regime, value = sine of latitude: equal areas between equal values, so percentiles are known.
     sine = 1e-10 * np.sin(np.deg2rad(made_budget["lat"])) + 0.0 * made_budget["areacello"]

@@ -6,6 +6,7 @@ import xarray as xr
 
 from tests.tracking.conftest import make_run
 from thor.core.errors import DataError, GridError, LeftOutError
+from thor.core.variables import variable
 from thor.tracking.members import forced_response, members_of, of_one_forcing, response_plans
 
 N_CELLS = 40
@@ -117,6 +118,11 @@ def test_emergence_is_the_year_by_which_half_of_the_members_have_emerged():
     assert np.isnan(years(2015, np.nan, np.nan)[0])
     assert np.isnan(years(2015, np.nan)[0]) and years(2015, 2035)[0] == 2025
     assert np.isnan(years(np.nan, np.nan)[0])
+
+
+def test_a_year_of_emergence_has_the_units_that_it_has_in_each_member():
+    found = forced_response([tracked(f"r{k}i1p1f1", two(np.full((1, N_CELLS), 0.5))) for k in (1, 2)], {})
+    assert found["forced_emergence"].attrs["units"] == variable("forced_emergence").units == "1"
 
 
 def test_the_share_of_forced_members_is_of_those_that_were_tested():

@@ -147,6 +147,7 @@ def test_variants_are_averaged_before_models():
     assert float(cell["change_probability"]) == pytest.approx(0.3)
     assert int(cell["n_models"]) == 2
     assert [*summary["source_id"].values] == ["A", "B"]
+    assert all({"units", "long_name"} <= set(summary[name].attrs) for name in [*summary.data_vars, "regime"])
     # one has middle, one north: neither has more than half
     assert float(cell["agreement_share"]) == 0.5
 

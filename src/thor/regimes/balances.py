@@ -14,18 +14,18 @@ from thor.regimes.settings import BalanceSettings
 
 PERCENTILES = (5.0, 50.0, 95.0)
 
-_OUTPUTS: dict[str, tuple[tuple[str, ...], str]] = {
-    "mean": (("term",), "m s-2"),
-    "standard_deviation": (("term",), "m s-2"),
-    "mean_magnitude": (("term",), "m s-2"),
-    "percentiles": (("term", "percentile"), "m s-2"),
-    "mean_interval": (("term", "bound"), "m s-2"),
-    "m_score": (("subset",), "1"),
-    "best_m_score": ((), "1"),
-    "best_m_score_interval": (("bound",), "1"),
-    "best_subset_frequency": ((), "1"),
+_OUTPUTS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "mean": (("term",), "m s-2", "Mean of the term by area"),
+    "standard_deviation": (("term",), "m s-2", "Standard deviation of the term by area"),
+    "mean_magnitude": (("term",), "m s-2", "Mean magnitude of the term by area"),
+    "percentiles": (("term", "percentile"), "m s-2", "Percentiles of the term by area"),
+    "mean_interval": (("term", "bound"), "m s-2", "Interval of the mean over resamples of blocks"),
+    "m_score": (("subset",), "1", "M score of each set of terms"),
+    "best_m_score": ((), "1", "M score of the dominant balance"),
+    "best_m_score_interval": (("bound",), "1", "Interval of this score over resamples of blocks"),
+    "best_subset_frequency": ((), "1", "Share of the resamples with the same dominant balance"),
 }
-"""Dims of each statistic beside the regime, and units."""
+"""Dims of each statistic beside the regime, units and long name."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: Balanc
     coords = {
         "regime_name": list(names),
         "term": list(BUDGET_TERMS),
-        "percentile": ("percentile", list(PERCENTILES), {"units": "%"}),
-        "bound": ("bound", bounds, {"units": "%"}),
+        "percentile": ("percentile", list(PERCENTILES), {"units": "%", "long_name": "Percentile by area"}),
+        "bound": ("bound", bounds, {"units": "%", "long_name": "Percentile of the resamples"}),
         "subset": [_joined(subset) or "none" for subset in subsets],
     }
     balances = xr.Dataset(coords=coords)
-    for name, (dims, units) in _OUTPUTS.items():
+    for name, (dims, units, long_name) in _OUTPUTS.items():
         shape = [balances.sizes[dim] for dim in ("regime_name", *dims)]
-        balances[name] = (("regime_name", *dims), np.full(shape, np.nan), {"units": units})
+        balances[name] = (("regime_name", *dims), np.full(shape, np.nan), {"units": units, "long_name": long_name})
     out = {name: balances[name].values for name in _OUTPUTS}
     best_subset = np.full(len(names), "", dtype=object)
     for number in range(len(names)):
@@ -120,8 +120,8 @@ def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: Balanc
     counts = np.bincount(regime[regime >= 0], minlength=len(names))
     balances.coords["regime_long_name"] = ("regime_name", list(regime_meanings(regimes).values()))
     balances["best_subset"] = ("regime_name", best_subset.astype(str))
-    balances["area_fraction"] = ("regime_name", fractions, {"units": "1"})
-    balances["n_cells"] = ("regime_name", counts, {"units": "1"})
+    balances["area_fraction"] = ("regime_name", fractions, {"units": "1", "long_name": "Share of the area"})
+    balances["n_cells"] = ("regime_name", counts, {"units": "1", "long_name": "Cells of the regime"})
     return balances.assign_attrs(
         weighting="area",
         n_blocks=n_blocks,

@@ -274,8 +274,7 @@ def _with_common_labels(run: xr.Dataset) -> xr.Dataset:
 def _with_attributes(response: xr.Dataset, first: xr.Dataset, n_members: int) -> xr.Dataset:
     names = require_regimes(first)
     for name, field in response.data_vars.items():
-        units = "year" if name == "forced_emergence" else "1"
-        field.attrs = {"units": units, "long_name": _TEXTS[str(name)]} if name in _TEXTS else {}
+        field.attrs = {"units": "1", "long_name": _TEXTS[str(name)]} if name in _TEXTS else {}
     response["regime"].attrs = variable("regime").attrs | class_flags(names)
     grid = {name: first[name].variable for name in ("lat", "lon")}
     areas = {name: first[name].variable for name in ("valid", "areacello")}

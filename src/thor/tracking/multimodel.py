@@ -37,6 +37,7 @@ _NEW = {
     "forced_share": "Share of the tested models with a forced regime change",
     "shift_share": "Share of the tested models with a probability shift beyond internal variability",
     "changed_share": "Share of the tested models whose most probable regime is not that of the baseline",
+    "regime": "Regime that is the most probable one in most models, -1 without a model",
     "agreement_share": "Share of the models with the regime of most models",
     "direction_share": "Share of the models with a forced regime change that have the most common direction",
     "robustness": "Whether most models have a forced regime change and agree on its direction, -1 with too few models",
@@ -252,9 +253,9 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
 
 def _described(out: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
     names = require_regimes(first)
-    for name, field in out.data_vars.items():
-        known = {"units": "1", "long_name": _NEW[str(name)]} if name in _NEW else variable(str(name)).attrs
-        field.attrs = dict(known)
+    # `regime` has the name of a dim, and is a coordinate.
+    for name in (*map(str, out.data_vars), "regime"):
+        out[name].attrs = {"units": "1", "long_name": _NEW[name]} if name in _NEW else dict(variable(name).attrs)
     out["regime"].attrs |= class_flags(names)
     out["robustness"].attrs |= class_flags(ROBUSTNESS)
     return out.assign_coords(predictor=first["predictor"].values).assign_attrs(
