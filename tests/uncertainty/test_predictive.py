@@ -42,6 +42,13 @@ def test_networks_that_agree_have_no_mutual_information():
     assert what.superiority == pytest.approx(1.0)
 
 
+def test_one_network_does_not_disagree_with_itself():
+    """Not even by the rounding of its probabilities."""
+    found = predictive_distribution(random_networks((4, 3), n_networks=1, seed=5), cells(500, 4))
+    assert (found.mutual_information == 0).all()
+    np.testing.assert_array_equal(found.expected_entropy, found.predictive_entropy)
+
+
 def test_superiority_pairs_the_probabilities_of_each_network():
     # Regime 0 has the higher mean, for one network's sake; three of four prefer regime 1.
     p = np.array([[0.97, 0.03], [0.4, 0.6], [0.4, 0.6], [0.4, 0.6]])

@@ -99,6 +99,9 @@ def predictive_distribution(
         lower[part], upper[part] = np.quantile(block, tails, axis=0)
         superiority[part] = _superiority(block, probability[part])
     total = entropy(probability)
+    if predictor.n_members == 1:
+        # One member has no disagreement: the rounding of its probabilities would be ranked as if it were one.
+        expected = total
     # By Jensen's inequality never negative but for rounding.
     information = np.maximum(total - expected, 0.0)
     return Predictive(probability, total, expected, information, lower, upper, credible_level, superiority)
