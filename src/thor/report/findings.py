@@ -107,9 +107,10 @@ def _reasons(explanations: Mapping[str, Any]) -> tuple[str, str] | None:
     text = f"By {in_sentence(method)}, {first} contributes most to the predicted regimes"
     text += f", then {in_words(others)}." if others else "."
     if signs := [pair["sign_agreement"] for pair in explanations["agreement"].values()]:
-        text += f" Pairs of methods agree on the sign in {percent(min(signs))} to {percent(max(signs))}."
+        low, high = percent(min(signs)), percent(max(signs))
+        text += f" Pairs of methods agree on the sign of {low} to {high} of the magnitude."
     if (share := explanations["converged"].get(method, 1)) < 1:
-        text += f" On {percent(1 - share, 1)} of the area they did not converge."
+        text += f" On {percent(1 - share, 1)} of the area {in_sentence(method)} did not converge."
     headline = feature_label(ranked[0])
     return f"{headline[0].upper()}{headline[1:]} first", text
 

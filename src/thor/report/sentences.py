@@ -180,8 +180,8 @@ def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
     if signs := {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
         lines.append(
-            f"Explanation methods agree on the sign of a feature's attribution in {percent(signs[least])} "
-            f"({in_sentence(least)}) to {percent(signs[most])} ({in_sentence(most)}) of all cells and features."
+            f"Explanation methods agree on the sign of {percent(signs[least])} ({in_sentence(least)}) to "
+            f"{percent(signs[most])} ({in_sentence(most)}) of the magnitude of the attributions, mean over the area."
         )
     faithful = {name: entry for name, entry in explanations["faithfulness"].items() if entry.get("value") is not None}
     if faithful:
