@@ -59,7 +59,7 @@ def skill_intervals(
     region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "negative_log_likelihood", "brier_score"),
 ) -> "style.Figure":
-    """Return the scores of all predictors with their block-bootstrap intervals, by cells and by area.
+    """Return the scores of all predictors with intervals for an unseen ocean, by cells and by area.
 
     Parameters
     ----------

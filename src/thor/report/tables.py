@@ -77,7 +77,7 @@ def score_table(
     region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "brier_score", "negative_log_likelihood"),
 ) -> pd.DataFrame:
-    """Return the scores of every predictor in a region, with their block-bootstrap intervals.
+    """Return the scores of every predictor in a region, with intervals for an unseen ocean.
 
     Parameters
     ----------
