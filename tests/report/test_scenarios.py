@@ -43,6 +43,12 @@ def test_every_unknown_experiment_has_a_colour_of_its_own():
     assert colours["ssp460"] == colours["ssp460-gwl2.0"] and len(set(colours.values())) == 3
 
 
+def test_curves_are_drawn_at_the_middle_of_their_windows():
+    """From the beginning of 1850 to the end of 1869, as in the figure of areas."""
+    (curve,) = scenario_content({}, {}, areas_of("historical"), skill=None, max_cells=10)["areas"]
+    assert curve["years"] == [1860.0]
+
+
 def test_without_an_archive_there_are_no_experiments():
     assert experiments_of(pd.DataFrame()) == {}
 

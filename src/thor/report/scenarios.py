@@ -169,7 +169,7 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
             "predictor": predictor,
             "regime": regime,
             "windows": list(rows["window"]),
-            "years": [float(year) for year in 0.5 * (rows["window_start"] + rows["window_end"])],
+            "years": [float(year) for year in 0.5 * (rows["window_start"] + rows["window_end"] + 1)],
         }
         curves.append(curve | {name: _rounded(rows[name] / MILLION_KM2) for name in _AREA_COLUMNS})
     return curves
