@@ -108,6 +108,6 @@ def test_what_is_not_known_is_not_claimed(numbers):
 
 def test_the_limits_hold_the_errors_of_the_test_with_known_truth(numbers):
     assert plain(limit_sentences(numbers)[-1]) == (
-        "abrupt-4xCO2: forced regime changes miss 54 % of the true changes, and 22 % of the marked area did not change "
-        "(test with known truth)."
+        "abrupt-4xCO2: forced regime changes miss 54 % of the true changes of the tested area, and 22 % of the "
+        "marked area did not change (test with known truth)."
     )

@@ -46,8 +46,9 @@ def limit_sentences(numbers: Mapping[str, Any]) -> list[str]:
             lines.append(f"{name}: precision and recall of forced regime changes are not known.")
         elif known["precision"] is not None:
             lines.append(
-                f"{name}: forced regime changes miss {percent(1 - known['recall'])} of the true changes, and "
-                f"{percent(1 - known['precision'])} of the marked area did not change (test with known truth)."
+                f"{name}: forced regime changes miss {percent(1 - known['recall'])} of the true changes of the "
+                f"tested area, and {percent(1 - known['precision'])} of the marked area did not change "
+                "(test with known truth)."
             )
     return lines
 
