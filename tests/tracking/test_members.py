@@ -218,6 +218,31 @@ def test_plans_are_of_groups_with_several_members_and_change_with_each():
     assert changed["A/ssp585"][0] != plans["A/ssp585"][0]
 
 
+def test_members_that_start_in_different_years_are_averaged_since_their_start():
+    """One begins 20 years after the other: windows of one label are not of one age."""
+    same = {"experiment": "abrupt-4xCO2", "parent": "A/piControl/r1i1p1f1"}
+    probability = two(np.array([[0.9] * N_CELLS, [0.5] * N_CELLS]))
+    first, second = (tracked(f"r{k}i1p1f1", probability, emergence=2015, **same) for k in (1, 2))
+    start = int(first["window_start"][0])
+    years = [start + 20, start + 40]
+    second = second.assign_coords(
+        window=[f"{year}-{year + 19}" for year in years],
+        window_start=("window", years),
+        window_end=("window", [year + 19 for year in years]),
+    )
+    runs = {f"A/abrupt-4xCO2/r{k}i1p1f1": lambda run=run: run for k, run in ((1, first), (2, second))}
+    response = response_plans(runs)["A/abrupt-4xCO2"][1]()
+    assert [*response["window"].values] == ["years 1-20", "years 21-40"]
+    np.testing.assert_allclose(response["regime_probability"].values[:, 0, 0, 0, 0], [0.9, 0.5])
+    assert float(response["member_spread"].max()) < 1e-6
+    assert [*response["window_start"].values] == [1, 21] and [*response["window_end"].values] == [20, 40]
+    # 2015 is the year 2015 - start + 1 of the one, and 20 less of the other
+    assert float(response["forced_emergence"][0, 0, 0]) == 2015 - start + 1 - 10
+    # those that start in one year keep their labels
+    runs["A/abrupt-4xCO2/r2i1p1f1"] = lambda: first.assign_attrs(variant_label="r2i1p1f1")
+    assert [*response_plans(runs)["A/abrupt-4xCO2"][1]()["window"].values] == [*first["window"].values]
+
+
 def test_members_on_two_grids_have_no_mean_and_stop_no_other_model():
     runs = {f"{source}/ssp585/r{k}i1p1f1": (source, k) for source in "AB" for k in (1, 2)}
     sizes = {("A", 1): 4, ("A", 2): 5, ("B", 1): 4, ("B", 2): 4}

@@ -25,7 +25,8 @@ from thor.figures.style import (
 )
 from thor.figures.tracking_curves import EXPERIMENT_COLOURS
 from thor.tracking.areas import first_variants
-from thor.tracking.shared_window import WindowYears, in_shared_window
+from thor.tracking.shared_window import WindowYears
+from thor.tracking.shown_run import in_shared_window
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

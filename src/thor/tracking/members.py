@@ -23,6 +23,7 @@ from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import RUN_FACETS, PlannedResults, run_key, run_mark
+from thor.tracking.shared_window import with_years_from_start
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 
@@ -201,6 +202,8 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
 def response_plans(runs: RunDatasets) -> PlannedResults:
     """Return, for each model and experiment with several members, a fingerprint and a function for `forced_response`.
 
+    Members that start in different years are averaged in the same years since their start where years count from it.
+
     Parameters
     ----------
     runs : mapping of str to callable
@@ -215,7 +218,9 @@ def response_plans(runs: RunDatasets) -> PlannedResults:
 
 
 def _response(runs: RunDatasets, keys: tuple[str, ...]) -> xr.Dataset:
-    return forced_response((runs[key]() for key in keys), runs)
+    starts = {int(runs[key]()["window_start"].min()) for key in keys}
+    members = (runs[key]() for key in keys)
+    return forced_response(map(with_years_from_start, members) if len(starts) > 1 else members, runs)
 
 
 def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunDatasets) -> dict[str, xr.DataArray]:

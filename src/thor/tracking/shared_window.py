@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.errors import ConfigError, did_you_mean
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
-from thor.tracking.members import of_one_forcing
 
 WindowYears = tuple[int, int]  # first and last year
 
@@ -87,6 +85,20 @@ def experiments_from_start(runs: RunDatasets) -> set[str]:
     return {str(run.attrs["experiment_id"]) for run in (load() for load in runs.values()) if counts_from_start(run)}
 
 
+def with_years_from_start(run: xr.Dataset) -> xr.Dataset:
+    """Return a run with windows named by, and years of windows and emergence counted from, its first year.
+
+    A run whose years do not count from its first, as `counts_from_start` says, stays as it is.
+    """
+    if not counts_from_start(run):
+        return run
+    before = int(run["window_start"].min()) - 1
+    years = {name: ("window", run[name].values - before, run[name].attrs) for name in ("window_start", "window_end")}
+    names = [years_from_start(*span) for span in zip(*(values for _, values, _ in years.values()), strict=True)]
+    emergence = run["forced_emergence"]
+    return run.assign(forced_emergence=emergence.copy(data=emergence - before)).assign_coords(window=names, **years)
+
+
 def years_from_start(start: int, end: int) -> str:
     """Return the name of the window of these years since the start of an experiment, such as ``years 131-150``."""
     return f"years {start}-{end}"
@@ -132,25 +144,3 @@ def shared_windows(
         if (shared := shared_window(of_experiment)) is not None:
             found[experiment] = shared
     return found
-
-
-def in_shared_window(table: pd.DataFrame, windows: Mapping[str, Mapping[WindowYears, str]]) -> pd.DataFrame:
-    """Return the rows of a table of runs in the last window that most climate models of their experiment have.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With `source_id`, `experiment_id`, `variant_label` and `window`.
-    windows : mapping of str to mapping
-        The windows of each run, as from `compared_windows`; those of `thor.tracking.members.of_one_forcing` count.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With the name of the window as `shared_window`.
-    """
-    shared = shared_windows({key: windows[key] for key in of_one_forcing(windows)})
-    names = {(key, label): name for name, labels in shared.values() for key, label in labels.items()}
-    keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
-    found = [names.get(place, "") for place in zip(keys, table["window"], strict=True)]
-    return table.assign(shared_window=found)[np.array(found, dtype=bool)]

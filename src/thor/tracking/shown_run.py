@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
 
 from thor.core.errors import ConfigError, did_you_mean
 from thor.tracking import RunDatasets
-from thor.tracking.shared_window import compared_places
+from thor.tracking.members import of_one_forcing
+from thor.tracking.shared_window import WindowYears, compared_places, shared_windows
 
 
 def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
@@ -52,3 +55,26 @@ def window_to_show(run: xr.Dataset) -> int:
     """Return the place of the last window of a run that has a baseline; without one, that of the last window."""
     compared = compared_places(run)
     return int(compared[-1]) if compared.size else run.sizes["window"] - 1
+
+
+def in_shared_window(table: pd.DataFrame, windows: Mapping[str, Mapping[WindowYears, str]]) -> pd.DataFrame:
+    """Return the rows of a table of runs in the last window that most climate models of their experiment have.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With `source_id`, `experiment_id`, `variant_label` and `window`.
+    windows : mapping of str to mapping
+        Of each run, as from `thor.tracking.shared_window.compared_windows`; the runs of
+        `thor.tracking.members.of_one_forcing` count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the name of the window as `shared_window`.
+    """
+    shared = shared_windows({key: windows[key] for key in of_one_forcing(windows)})
+    names = {(key, label): name for name, labels in shared.values() for key, label in labels.items()}
+    keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
+    found = [names.get(place, "") for place in zip(keys, table["window"], strict=True)]
+    return table.assign(shared_window=found)[np.array(found, dtype=bool)]
