@@ -107,3 +107,20 @@ def test_cells_are_found_by_their_place_and_others_count_as_most_variable():
     assert p_value[1::2].min() == p_value.max()
     moved = Cells(like.assign_coords(lon=like["lon"] + 1), whole.index, whole.area, whole.basin, whole.basins)
     assert natural.places(moved) is None
+
+
+def windows_only(experiment, starts, *, parent=""):
+    coords = {"window_start": ("window", starts), "window_end": ("window", [start + 19 for start in starts])}
+    return xr.Dataset(coords=coords, attrs={"source_id": "A", "experiment_id": experiment, "parent": parent})
+
+
+def test_variants_are_compared_in_the_same_years_since_their_start():
+    """One begins 20 years after the other: in the years that both share they differ by the forcing, too."""
+    control = windows_only("piControl", [1, 21])
+    late = [[1850, 1870], [1870, 1890]]
+    variants = [windows_only("abrupt-4xCO2", starts, parent="A/piControl/r1i1p1f1") for starts in late]
+    pairs = ControlPairs.of(control, variants)
+    assert pairs.states.tolist() == [[0, 1], [2, 4], [3, 5]] and pairs.separation.tolist() == [1, 0, 0]
+    # in historical years are those of the calendar
+    variants = [windows_only("historical", starts, parent="A/piControl/r1i1p1f1") for starts in late]
+    assert ControlPairs.of(control, variants).states.tolist() == [[0, 1], [3, 4]]

@@ -15,6 +15,7 @@ from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.networks.samples import feature_fields
 from thor.networks.scaler import FeatureScaler
 from thor.ocean.cells import on_same_grid
+from thor.tracking.shared_window import window_years
 
 RUN_FACETS = ("source_id", "experiment_id", "variant_label")
 """Facets of the key of a run."""
@@ -194,6 +195,8 @@ class ControlPairs:
     def of(cls, control: xr.Dataset, variants: Sequence[xr.Dataset] = ()) -> "ControlPairs":
         """Return pairs of control windows without common months, and of variants of one experiment in one window.
 
+        Windows of variants are those of the same years, since the start of each where years count from it.
+
         Raises
         ------
         NoControlPairsError
@@ -202,7 +205,7 @@ class ControlPairs:
         runs = (control, *variants)
         experiments = [run.attrs.get("experiment_id") for run in runs]
         number_of_run = np.repeat(np.arange(len(runs)), [run.sizes["window"] for run in runs])
-        starts, ends = (np.concatenate([run[name].values for run in runs]) for name in ("window_start", "window_end"))
+        starts, ends = map(np.concatenate, zip(*map(window_years, runs), strict=True))
         overlap = number_of_run[:, None] == number_of_run
         overlap &= (starts[:, None] <= ends) & (starts <= ends[:, None])
         pairs, separation = [], []

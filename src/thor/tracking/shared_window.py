@@ -1,6 +1,7 @@
 """The window of one experiment in which climate models are compared: the same years, or one level of warming."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,8 @@ from thor.reading.runs import is_at_level, is_control, level_words
 from thor.tracking import RunDatasets
 
 WindowYears = tuple[int, int]  # first and last year
+
+_YEARS = ("window_start", "window_end")
 
 LAST = "last"
 """Setting for the last window that most models have."""
@@ -65,9 +68,8 @@ def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
         return {(0, 0): labels[compared[-1]]} if compared.size else {}
     if wanted != LAST:
         return {(0, 0): wanted} if wanted in [labels[place] for place in compared] else {}
-    starts, ends = run["window_start"].values, run["window_end"].values
-    first = int(starts.min()) - 1 if counts_from_start(run) else 0
-    return {(int(starts[place]) - first, int(ends[place]) - first): labels[place] for place in compared}
+    starts, ends = window_years(run)
+    return {(int(starts[place]), int(ends[place])): labels[place] for place in compared}
 
 
 def counts_from_start(run: xr.Dataset) -> bool:
@@ -78,6 +80,13 @@ def counts_from_start(run: xr.Dataset) -> bool:
     experiment, parent = str(run.attrs["experiment_id"]), str(run.attrs.get("parent", "")).split("/")
     branched = len(parent) > 1 and is_control(parent[1]) and "hist" not in experiment
     return (branched or is_control(experiment)) and not is_at_level(experiment)
+
+
+def window_years(run: xr.Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return first and last year of the windows of a run, from its start where `counts_from_start` says so."""
+    starts, ends = run["window_start"].values, run["window_end"].values
+    before = int(starts.min()) - 1 if counts_from_start(run) else 0
+    return starts - before, ends - before
 
 
 def experiments_from_start(runs: RunDatasets) -> set[str]:
@@ -92,11 +101,14 @@ def with_years_from_start(run: xr.Dataset) -> xr.Dataset:
     """
     if not counts_from_start(run):
         return run
-    before = int(run["window_start"].min()) - 1
-    years = {name: ("window", run[name].values - before, run[name].attrs) for name in ("window_start", "window_end")}
-    names = [years_from_start(*span) for span in zip(*(values for _, values, _ in years.values()), strict=True)]
+    starts, ends = window_years(run)
+    names = [years_from_start(*years) for years in zip(starts, ends, strict=True)]
+    coords: dict[str, Any] = {
+        name: ("window", years, run[name].attrs) for name, years in zip(_YEARS, (starts, ends), strict=True)
+    }
     emergence = run["forced_emergence"]
-    return run.assign(forced_emergence=emergence.copy(data=emergence - before)).assign_coords(window=names, **years)
+    emergence = emergence.copy(data=emergence + starts[0] - run["window_start"].values[0])
+    return run.assign(forced_emergence=emergence).assign_coords(window=names, **coords)
 
 
 def years_from_start(start: int, end: int) -> str:
