@@ -149,7 +149,7 @@ def test_an_unstructured_grid_is_named(tmp_path):
     write_tiny(tmp_path)
     for name in ("zos", "tauuo", "tauvo"):
         rewritten(tmp_path, name, unstructured)
-    with pytest.raises(DataError, match=r"'zos' has dims \(time, cell\); expected time and a grid"):
+    with pytest.raises(DataError, match=r"'zos' has dims \(time, cell\); expected time and a grid. If the grid is un"):
         read(tmp_path)
 
 

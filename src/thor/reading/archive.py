@@ -77,8 +77,8 @@ class Archive:
 
     # -- runs ------------------------------------------------------------------------------------------------------
     def source_ids(self) -> list[str]:
-        """Return the models in the archive."""
-        return self._values("source_id")
+        """Return the models in the archive; a folder without experiments is none."""
+        return [name for name in self._values("source_id") if self._values("experiment_id", source_id=name)]
 
     def experiment_ids(self, source_id: str) -> list[str]:
         """Return the experiments of a model.

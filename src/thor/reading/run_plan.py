@@ -10,7 +10,7 @@ from thor.core.errors import DataError
 from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, branch_year_of_child, parent_of
-from thor.reading.files import checksum_of
+from thor.reading.files import content_mark
 from thor.reading.grids import Group, grid_group, label_of
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
@@ -85,7 +85,7 @@ class RunPlan:
         return {
             "run": self.run.key,
             "series": {name: series.identity for name, series in (self.series | self.regime_fields).items()},
-            "fixed": {name: [[path.name, checksum_of(path)] for path in paths] for name, paths in self.fixed.items()},
+            "fixed": {name: [[path.name, content_mark(path)] for path in paths] for name, paths in self.fixed.items()},
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
             "parent": self.parent,
@@ -216,7 +216,7 @@ def _require_facets(run: Run, series: Mapping[str, Series]) -> None:
     for name, part in series.items():
         for facet in ("source_id", "experiment_id", "variant_label"):
             got, expected = part.attrs.get(facet), getattr(run, facet)
-            if got is not None and got != expected:
+            if got and got != expected:
                 raise DataError(
                     f"{part.files[0].path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
                     f"({name} of {run.key}). Put it where it belongs."
