@@ -190,9 +190,7 @@ def test_streamfunction_that_is_zero_at_all_coasts_is_an_error(one, constant):
     north = np.vstack([sea[1:], np.zeros_like(sea[:1])])
     wet = sea & north & np.roll(sea, -1, axis=1) & np.roll(north, -1, axis=1)
     change(one, "msftbarot", lambda d: d.assign(msftbarot=d["msftbarot"].where(wet, 0.0).assign_attrs(units="kg s-1")))
-    with pytest.raises(
-        DataError, match=r" 0 Sv flow eastward through Drake Passage .* Is msftbarot zero at all coasts"
-    ):
+    with pytest.raises(DataError, match=" 0 Sv flow eastward through Drake Passage .* Is msftbarot zero at all"):
         read(one)
 
 

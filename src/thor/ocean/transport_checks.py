@@ -133,7 +133,8 @@ def check_transports(
         remedy = (
             "Is msftbarot zero at all coasts, in place of its value or of missing? Get 'umo' and 'vmo' instead."
             if abs(drake) < STILL
-            else "The sign is reversed: for msftbarot set streamfunction_sign: -1 of this model in data_engineering.quirks."
+            else "The sign is reversed: for msftbarot set streamfunction_sign: -1 of this model in "
+            "data_engineering.quirks."
             if drake < 0
             else "The units are not those that the file states: correct its attribute."
         )

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,18 +136,20 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     for name, stored in group.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
-    optional: dict[str, Any] = {}
-    for what, find in (("transports", _transports), ("tracers", _tracers), ("regime_fields", _regime_fields)):
+    optional: dict[str, dict[str, Series]] = {}
+    fields = {name: partial(_regime_field, name=name) for name in REGIME_FIELDS}
+    for what, find in ({"transports": _transports, "tracers": _tracers} | fields).items():
         try:
             optional[what] = find(archive, run, group)
         except DataError as error:
             if missing == "error":
                 raise
-            warnings.append(f"its {what.replace('_', ' ')} are left out: {error}")
+            warnings.append(f"{f'{what} is' if what in fields else f'its {what} are'} left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
-    about = (run, label_of(group), group["zos"].version)
-    return RunPlan(*about, series, fixed, (first, last), parent, quirks, warnings=tuple(warnings), **optional)
+    regime_fields = {name: series for what in fields for name, series in optional.pop(what, {}).items()}
+    about = (run, label_of(group), group["zos"].version, series, fixed, (first, last), parent, quirks)
+    return RunPlan(*about, warnings=tuple(warnings), regime_fields=regime_fields, **optional)
 
 
 def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
@@ -180,9 +183,12 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
     return series
 
 
-def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
-    """Return those fields that are there beside sea level."""
-    series = {name: _read(run, name, stored) for name, stored in _beside(archive, run, group, REGIME_FIELDS).items()}
+def _regime_field(archive: Archive, run: Run, group: Group, name: str) -> dict[str, Series]:
+    """Return the series of a field under the grid label of sea level; empty for a run without the field."""
+    label, there = group["zos"].grid_label, archive.stored(run, name)
+    if there and label not in there:
+        raise DataError(f"it is there on {', '.join(sorted(there))}, but sea level is read on {label}.")
+    series = {name: _read(run, name, there[label])} if there else {}
     _require_facets(run, series)
     return series
 
