@@ -260,6 +260,8 @@ def _compared_with(parent: Parent, plans: Mapping[Run, RunPlan], settings: Windo
         before = plans[parent.run].parent
         if before is None or before.is_control:
             break
+        if before.run in plans and plans[before.run].years[0] >= plans[parent.run].years[0]:
+            break  # attributes that name one another as parents have no beginning
         parent = before
     return parent
 
