@@ -6,7 +6,7 @@ from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published
-from thor.reading.layouts import Layout, layout_of, recognise
+from thor.reading.layouts import GLOBAL, Layout, layout_of, recognise
 from thor.reading.runs import Run, Wanted, chosen_of
 from thor.reading.tree import Stored, Tree, newest
 
@@ -212,17 +212,19 @@ class Archive:
 
     def _stored(self, variable_id: str, **pinned: str) -> dict[Run, dict[str, Stored]]:
         """Return what there is of one variable in the runs with these facets, by run and grid label."""
-        folders: dict[tuple[Run, str], dict[str, list[Path]]] = {}
+        folders: dict[tuple[Run, str], dict[str, dict[str, list[Path]]]] = {}
         for top, layout in self._branches:
             address = layout.address(variable_id)
             if address is None:
                 continue
             for folder, there in self._walk(top, layout, len(layout.parts) - 1, pinned | address):
                 run = Run(there["source_id"], there["experiment_id"], there.get("variant_label", ONLY_VARIANT))
-                versions = folders.setdefault((run, there.get("grid_label", "")), {})
+                regions = folders.setdefault((run, there.get("grid_label", "")), {})
+                versions = regions.setdefault(there.get("region", GLOBAL), {})
                 versions.setdefault(there.get("version", ""), []).append(folder)
         found: dict[Run, dict[str, Stored]] = {}
-        for (run, label), versions in folders.items():
+        for (run, label), regions in folders.items():
+            versions = regions.get(GLOBAL) or regions[min(regions)]
             parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
             keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
             named = next((self._versions[key] for key in keys if key in self._versions), None)
