@@ -3,7 +3,6 @@
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import Array
 from thor.core.errors import DataError, GridError
 from thor.core.fingerprint import fingerprint
 from thor.ocean.areas import corner_area, usable_vertices
@@ -30,15 +29,16 @@ def cell_coordinates(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
     """Return `lat` and `lon` of a dataset, and their bounds unless its grid is made from the centres all the same."""
     out = xr.Dataset(coords={name: ocean[name].variable for name in ("lat", "lon")})
     bounds = {name: ocean[name] for name in ("lat_bnds", "lon_bnds") if name in ocean.coords}
-    if len(bounds) == 2 and _are_taken(*(array.values.astype(float) for array in bounds.values()), ocean, grid):
+    if len(bounds) == 2 and _bounds_are_taken(ocean, grid):
         return out.assign_coords(bounds)
     for name in ("lat", "lon"):
         out[name].attrs.pop("bounds", None)
     return out
 
 
-def _are_taken(lat_bnds: Array, lon_bnds: Array, ocean: xr.Dataset, grid: Grid) -> bool:
-    """Return whether the cells of the grid have these bounds."""
+def _bounds_are_taken(ocean: xr.Dataset, grid: Grid) -> bool:
+    """Return whether the cells of the grid have the bounds of the dataset."""
+    lat_bnds, lon_bnds = (ocean[name].values.astype(float) for name in ("lat_bnds", "lon_bnds"))
     if ocean["lat"].ndim == 1:
         south, north, west, east = regular_edges(ocean)
         rows = np.clip(np.sort(lat_bnds), -90, 90)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published
-from thor.reading.layouts import GLOBAL, Layout, layout_of, recognise
+from thor.reading.layouts import GLOBAL_REGION, Layout, layout_of, recognise
 from thor.reading.runs import Run, Wanted, chosen_of
 from thor.reading.tree import Stored, Tree, newest
 
@@ -220,11 +220,11 @@ class Archive:
             for folder, there in self._walk(top, layout, len(layout.parts) - 1, pinned | address):
                 run = Run(there["source_id"], there["experiment_id"], there.get("variant_label", ONLY_VARIANT))
                 regions = folders.setdefault((run, there.get("grid_label", "")), {})
-                versions = regions.setdefault(there.get("region", GLOBAL), {})
+                versions = regions.setdefault(there.get("region", GLOBAL_REGION), {})
                 versions.setdefault(there.get("version", ""), []).append(folder)
         found: dict[Run, dict[str, Stored]] = {}
         for (run, label), regions in folders.items():
-            versions = regions.get(GLOBAL) or regions[min(regions)]
+            versions = regions.get(GLOBAL_REGION) or regions[min(regions)]
             parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
             keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
             named = next((self._versions[key] for key in keys if key in self._versions), None)

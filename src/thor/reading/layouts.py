@@ -22,7 +22,7 @@ FOLDER_FACETS = (
 REQUIRED = ("source_id", "experiment_id", "variable_id")
 """Facets without which files of different runs or variables could not be distinguished."""
 
-GLOBAL = "glb"
+GLOBAL_REGION = "glb"
 """Region of CMIP7 that is taken where a variable is there for several."""
 
 TEMPLATES = {
