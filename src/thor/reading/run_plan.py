@@ -136,7 +136,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     for name, stored in group.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
-    optional: dict[str, dict[str, Series]] = {}
+    optional: dict[str, Any] = {}
     fields = {name: partial(_regime_field, name=name) for name in REGIME_FIELDS}
     for what, find in ({"transports": _transports, "tracers": _tracers} | fields).items():
         try:
